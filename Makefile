@@ -1,0 +1,82 @@
+# make run   opens the console            make test      every check and test
+# make check the fast half, under 60 s    make test-all  the suite on every Python 3.11..3.13 here
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help run test check test-all lint bench calendars lock screenshots clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 2
+
+run: $(STAMP)
+	@$(BIN)/meridian-tui $(ARGS)
+
+test: lint
+	$(BIN)/python -m pytest -q -n 2
+
+check: lint
+	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+# Each version in an environment of its own; one that is not here, or does not start, is named.
+test-all:
+	@missing=""; \
+	for v in 3.11 3.12 3.13; do \
+	  found=""; \
+	  for p in "python$$v" "$$(command -v pyenv >/dev/null && pyenv root || true)"/versions/$$v*/bin/python; do \
+	    if "$$p" -c pass >/dev/null 2>&1; then found="$$p"; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then missing="$$missing $$v"; continue; fi; \
+	  echo "== Python $$v: $$found"; \
+	  $(MAKE) --no-print-directory test PYTHON="$$found" VENV=".venv-$$v"; \
+	done; \
+	[ -z "$$missing" ] || echo "not found here, so not tested:$$missing"
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench $(ARGS)
+
+# The generator is a development tool: it wants the extra `dev`.
+calendars: $(STAMP)
+	@$(BIN)/python -c 'import exchange_calendars' 2>/dev/null || $(BIN)/python -m pip install -q 'exchange_calendars>=4.11'
+	$(BIN)/python -m tests.tools.generate_calendars
+
+lock: $(STAMP)
+	@command -v uv >/dev/null || [ -x $(BIN)/uv ] || $(BIN)/python -m pip install -q uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" uv pip compile pyproject.toml requirements.in --extra test \
+	  --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header --quiet -o requirements.lock $(ARGS)
+
+screenshots: $(STAMP)
+	$(BIN)/python -m tests.tools.screenshots
+
+clean:
+	rm -rf .venv .venv-3.* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installed once for each lock and pyproject: the pinned set by hash, then the project itself.
+$(STAMP): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11, 3.12 or 3.13, or name one with PYTHON=..." >&2; exit 2; }
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else f"meridian-tui needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is {v[0]}.{v[1]}: name another with PYTHON=...")'
+	@echo "installing into $(VENV) ..."
+	@if command -v uv >/dev/null; then \
+	  [ -x $(BIN)/python ] || uv venv --quiet --python "$(PYTHON)" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  [ -x $(BIN)/python ] || "$(PYTHON)" -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@touch $@

@@ -1,0 +1,1 @@
+"""Venues behind the broker port, one package or module each; the paper venue among them."""

@@ -1,0 +1,1 @@
+"""The terminal console, the command line, and the supervisor that wires everything."""

@@ -1,0 +1,1 @@
+"""The journal on disk: event store, projections, migrations, export."""

@@ -1,0 +1,1 @@
+"""Colour themes as data; nothing here runs."""
