@@ -1,0 +1,61 @@
+"""What the market says: quotes, bars, depth. Inputs, never events (DESIGN, The one idea)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instant import Nanos
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """Best bid and offer with the last trade; `time` is the venue's, `stale_at` when it ages out.
+
+    `stale_at` 0 means `quote_max_age_seconds` after `time`; a bar's price is fresh until that long
+    after the next bar is due (X-68). `trade` marks a price that was really traded (X-71).
+    """
+
+    symbol: str
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal
+    bid_size: Decimal | None = None
+    ask_size: Decimal | None = None
+    time: Nanos
+    stale_at: Nanos = 0
+    trade: bool = False
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """A completed bar; `time` is its end, `seconds` its length."""
+
+    symbol: str
+    time: Nanos
+    seconds: int
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal | None = None
+    bid: Decimal | None = None
+    bid_size: Decimal | None = None
+    ask: Decimal | None = None
+    ask_size: Decimal | None = None
+
+
+class DepthLevel(msgspec.Struct, frozen=True):
+    """One price level."""
+
+    price: Decimal
+    size: Decimal
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True):
+    """The book around the price, best first on both sides."""
+
+    symbol: str
+    bids: tuple[DepthLevel, ...]
+    asks: tuple[DepthLevel, ...]
+    time: Nanos
+
+
+MarketEvent = Quote | Bar | Depth

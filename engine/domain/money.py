@@ -1,0 +1,58 @@
+"""Decimal money, price and quantity, and the only places where they are rounded (U-01)."""
+
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+COST_QUANTUM = Decimal("1e-8")
+"""Apportioned cost is cut to this step, so that every sum of money stays exact."""
+
+
+def is_positive(value: Decimal | None) -> bool:
+    """True for a finite value above zero; NaN, infinity and None are not (U-53)."""
+    return value is not None and value.is_finite() and value > 0
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """`value` rounded toward zero to a multiple of `step`."""
+    if step <= 0:
+        return value
+    return (value / step).to_integral_value(ROUND_DOWN) * step
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """True if `value` lies on the grid of `step`."""
+    return step <= 0 or value % step == 0
+
+
+def round_price(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
+    """`price` moved up or down to the next tick; a price on the grid stays."""
+    if tick <= 0 or price % tick == 0:
+        return price
+    mode = ROUND_CEILING if up else ROUND_FLOOR
+    return (price / tick).to_integral_value(mode) * tick
+
+
+def passive_price(price: Decimal, tick: Decimal, *, buy: bool) -> Decimal:
+    """A limit price rounded away from marketability: down for a buy, up for a sell (U-01)."""
+    return round_price(price, tick, up=not buy)
+
+
+def early_stop(price: Decimal, tick: Decimal, *, sell: bool) -> Decimal:
+    """A stop price rounded toward earlier protection: up for a sell stop, down for a buy (U-01)."""
+    return round_price(price, tick, up=sell)
+
+
+def apportion(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """The share of `cost` that `part` of `whole` carries, cut to `COST_QUANTUM`."""
+    if part == whole:
+        return cost
+    return (cost * part / whole).quantize(COST_QUANTUM, ROUND_HALF_EVEN)
+
+
+def plain(value: Decimal) -> str:
+    """The number without an exponent or trailing zeros, as it is printed and journalled."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text

@@ -1,0 +1,219 @@
+"""Orders, their states and the table of legal moves between them (U-16, U-20)."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
+from engine.domain.signal import TradeType
+
+
+class Side(StrEnum):
+    """FIX 54. A SELL that opens a short is SELL_SHORT (A-245)."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+    SELL_SHORT = "SELL_SHORT"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for both sells."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    """FIX 40."""
+
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP_LIMIT"
+
+
+class TimeInForce(StrEnum):
+    """FIX 59. IOC and FOK are times in force, never order types (X-26)."""
+
+    DAY = "DAY"
+    GTC = "GTC"
+    IOC = "IOC"
+    FOK = "FOK"
+
+
+class Purpose(StrEnum):
+    """Why an order exists."""
+
+    ENTRY = "ENTRY"
+    ADD = "ADD"
+    EXIT = "EXIT"
+    PROTECT = "PROTECT"
+    REBALANCE = "REBALANCE"
+    FLATTEN = "FLATTEN"
+    MANUAL = "MANUAL"
+
+
+class OrderStatus(StrEnum):
+    """FIX 39 plus CREATED (local) and UNKNOWN (sent, no answer that proves anything)."""
+
+    CREATED = "CREATED"
+    PENDING_NEW = "PENDING_NEW"
+    NEW = "NEW"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    CANCELED = "CANCELED"
+    PENDING_REPLACE = "PENDING_REPLACE"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    SUSPENDED = "SUSPENDED"
+    UNKNOWN = "UNKNOWN"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more is expected; a late fill is still adopted (U-20)."""
+        return self in TERMINAL
+
+
+TERMINAL = frozenset(
+    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
+)
+
+_S = OrderStatus
+_ENDS = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
+_OPEN = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
+_ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
+
+TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
+    _S.CREATED: frozenset({_S.PENDING_NEW, _S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
+    _S.PENDING_NEW: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
+    _S.NEW: frozenset({_S.UNKNOWN, _S.PARTIALLY_FILLED, _S.SUSPENDED}) | _ASKED | _ENDS,
+    _S.PARTIALLY_FILLED: frozenset({_S.UNKNOWN, _S.PARTIALLY_FILLED, _S.SUSPENDED})
+    | _ASKED
+    | _ENDS,
+    _S.SUSPENDED: frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.UNKNOWN}) | _ASKED | _ENDS,
+    _S.PENDING_CANCEL: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
+    _S.PENDING_REPLACE: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
+    | _OPEN
+    | _ENDS,
+    _S.UNKNOWN: frozenset({_S.PENDING_NEW, _S.UNKNOWN}) | _OPEN | _ASKED | _ENDS,
+    # A terminal order moves only because a fill arrives after the end: fills are facts (X-18).
+    _S.FILLED: frozenset({_S.FILLED}),
+    _S.CANCELED: frozenset({_S.FILLED, _S.CANCELED}),
+    _S.REJECTED: frozenset({_S.FILLED, _S.CANCELED}),
+    _S.EXPIRED: frozenset({_S.FILLED, _S.EXPIRED}),
+}
+
+
+class IllegalTransition(Exception):
+    """A move the table does not know: a defect of ours, never of a venue."""
+
+
+def move(current: OrderStatus, target: OrderStatus) -> OrderStatus:
+    """`target` if the table allows it.
+
+    Raises `IllegalTransition` otherwise.
+    """
+    if target not in TRANSITIONS[current]:
+        raise IllegalTransition(f"an order cannot go from {current} to {target}")
+    return target
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One order with everything that is known of it. Changes make a new value."""
+
+    client_order_id: str
+    intent_id: str
+    signal_id: str = ""
+    parent_id: str = ""
+    broker: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce
+    reduce_only: bool = False
+    purpose: Purpose
+    status: OrderStatus = OrderStatus.CREATED
+    venue_order_id: str = ""
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    """Sum of price x quantity over its fills, without the multiplier."""
+    commission: Decimal = ZERO
+    reserved: Decimal = ZERO
+    """Price per unit at which unfilled quantity counts as exposure (U-51); 0 when it only reduces."""
+    trade_type: TradeType = TradeType.DAY
+    stop_loss: Decimal | None = None
+    """Initial stop of the position this order opens; None leaves it unprotected."""
+    target: Decimal | None = None
+    conviction: int | None = None
+    signal_type: str = ""
+    timeframe: str = ""
+    resized: bool = False
+    reason: str = ""
+    """Exit reason, or the code that ended the order."""
+    reject_code: str = ""
+    timeout_seconds: int | None = None
+    created_at: Nanos
+    updated_at: Nanos
+    sent_at: Nanos = 0
+    expires_at: Nanos = 0
+    queries: int = 0
+    """How often the venue was asked about it since it became unclear."""
+    attempt: int = 0
+    pending_quantity: Decimal | None = None
+    pending_stop: Decimal | None = None
+
+    @property
+    def leaves(self) -> Decimal:
+        """What can still fill (FIX 151); nothing once terminal."""
+        if self.status.is_terminal:
+            return ZERO
+        left = self.quantity - self.filled
+        return left if left > 0 else ZERO
+
+    @property
+    def is_working(self) -> bool:
+        """True until terminal; UNKNOWN counts (rule 1 of the design)."""
+        return not self.status.is_terminal
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Mean fill price, None before the first fill (U-21)."""
+        return self.notional / self.filled if self.filled else None
+
+    @property
+    def signed_leaves(self) -> Decimal:
+        """Leaves with the sign of the side."""
+        return self.leaves * self.side.sign
+
+    @property
+    def is_protective(self) -> bool:
+        """A stop that rests at the venue to protect a position (A-172)."""
+        return self.purpose is Purpose.PROTECT
+
+
+class Liquidity(StrEnum):
+    """Whether a fill took or made liquidity; empty when the venue does not say."""
+
+    MAKER = "maker"
+    TAKER = "taker"
+    NONE = ""
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution, a fact (U-17). `execution_id` is unique per broker."""
+
+    execution_id: str
+    client_order_id: str
+    venue_order_id: str = ""
+    broker: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal = ZERO
+    liquidity: Liquidity = Liquidity.NONE
+    time: Nanos

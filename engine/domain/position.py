@@ -1,0 +1,157 @@
+"""What is held, and the life of a position from flat to flat (U-18, U-19)."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.money import ONE, ZERO
+from engine.domain.signal import TradeType
+
+
+class ExitReason(StrEnum):
+    """Why a position was closed; a closed list, details in a field of their own (A-027)."""
+
+    STOP_LOSS = "stop_loss"
+    EXHAUSTION = "exhaustion"
+    CLOUD_FLIP = "cloud_flip"
+    TARGET = "target"
+    TIME_STOP = "time_stop"
+    EOD = "eod"
+    TRAILING = "trailing"
+    KILL = "kill"
+    MANUAL = "manual"
+    SIGNAL = "signal"
+    UNPROTECTED = "unprotected"
+    VENUE = "venue"
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """One fill's part in a round trip."""
+
+    execution_id: str
+    quantity: Decimal
+    """Signed: positive bought."""
+    price: Decimal
+    commission: Decimal
+    time: Nanos
+
+
+class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A close under way: why, how much, which attempt; survives a crash (rule 3)."""
+
+    reason: ExitReason
+    detail: str
+    priority: int
+    quantity: Decimal
+    attempt: int
+    started_at: Nanos
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Net holding of one symbol. `quantity` is signed, `cost` is its signed cost in money."""
+
+    position_id: str
+    symbol: str
+    broker: str
+    quantity: Decimal
+    cost: Decimal
+    multiplier: Decimal = ONE
+    realized: Decimal = ZERO
+    """Profit of what was closed, before commission."""
+    commission: Decimal = ZERO
+    trade_type: TradeType
+    initial_stop: Decimal | None = None
+    """Fixed at entry; defines R (A-163, D-10)."""
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    signal_id: str = ""
+    signal_type: str = ""
+    timeframe: str = ""
+    conviction: int | None = None
+    opened_at: Nanos
+    entry_quantity: Decimal = ZERO
+    """All that was ever bought into it (absolute)."""
+    entry_notional: Decimal = ZERO
+    exit_quantity: Decimal = ZERO
+    exit_notional: Decimal = ZERO
+    legs: tuple[Leg, ...] = ()
+    adds: int = 0
+    exiting: ExitPlan | None = None
+    protect_attempt: int = 0
+    """Numbers the protective orders, so that each id is derived from durable facts."""
+    exit_attempt: int = 0
+    unprotected_since: Nanos = 0
+    origin: str = "bot"
+    order_id: str = ""
+
+    @property
+    def average_price(self) -> Decimal:
+        """Cost per unit of what is held."""
+        if not self.quantity:
+            return ZERO
+        return self.cost / self.quantity / self.multiplier
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Mean price of everything that was entered."""
+        return self.entry_notional / self.entry_quantity if self.entry_quantity else ZERO
+
+    @property
+    def is_long(self) -> bool:
+        """True when more was bought than sold."""
+        return self.quantity > 0
+
+    @property
+    def sign(self) -> int:
+        """+1 long, -1 short."""
+        return 1 if self.quantity > 0 else -1
+
+    def market_value(self, price: Decimal) -> Decimal:
+        """Signed value at `price`."""
+        return self.quantity * price * self.multiplier
+
+    def unrealized(self, price: Decimal) -> Decimal:
+        """Profit of what is held at `price`, before commission."""
+        return self.market_value(price) - self.cost
+
+
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished trade as the journal keeps it (A-392; names by X-72)."""
+
+    trade_id: str
+    position_id: str
+    symbol: str
+    direction: str
+    instrument_type: str = "stock"
+    trade_type: TradeType
+    quantity: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    entry_time: Nanos
+    exit_time: Nanos
+    exit_reason: str
+    exit_detail: str = ""
+    pnl: Decimal
+    """After commission."""
+    pnl_pct: Decimal
+    fees: Decimal
+    r_multiple: Decimal | None
+    mae: Decimal | None
+    """Worst price move against the position per unit, as a fraction of entry (<= 0)."""
+    mfe: Decimal | None
+    """Best price move for the position per unit, as a fraction of entry (>= 0)."""
+    signal_id: str
+    signal_type: str = ""
+    timeframe: str = ""
+    conviction: int | None = None
+    initial_stop: Decimal | None = None
+    target_price: Decimal | None = None
+    slippage_bps: Decimal | None = None
+    broker: str
+    order_id: str = ""
+    strategy: str = ""
+    leverage: Decimal = ONE
+    origin: str = "bot"
+    legs: tuple[Leg, ...] = ()

@@ -1,0 +1,117 @@
+"""Modes, run states and what each allows (U-40 to U-42)."""
+
+from enum import StrEnum
+
+import msgspec
+
+from engine.domain.instant import Nanos
+
+
+class Mode(StrEnum):
+    """Fixed for the life of a process (U-40)."""
+
+    BACKTEST = "backtest"
+    PAPER = "paper"
+    SHADOW = "shadow"
+    LIVE = "live"
+
+
+class Phase(StrEnum):
+    """Where the process stands in its own life."""
+
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    RUNNING = "RUNNING"
+    ERROR = "ERROR"
+
+
+class RunState(StrEnum):
+    """What the engine may do now (U-41)."""
+
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    COOLDOWN = "COOLDOWN"
+    HALTED = "HALTED"
+    ERROR = "ERROR"
+
+    @property
+    def may_enter(self) -> bool:
+        """True where exposure may grow; everywhere but STOPPED it may shrink (U-42)."""
+        return self is RunState.ACTIVE
+
+    @property
+    def may_reduce(self) -> bool:
+        """Exits, cancels and protective orders pass in every state but STOPPED (U-42, X-20)."""
+        return self is not RunState.STOPPED
+
+
+class Flatten(StrEnum):
+    """Which positions a kill closes (X-32, X-52)."""
+
+    NONE = "none"
+    DAY = "day"
+    ALL = "all"
+
+
+class Level(StrEnum):
+    """How far a stop goes (X-52): HALT keeps positions and stops, KILL cancels and flattens."""
+
+    HALT = "halt"
+    KILL = "kill"
+
+
+class Trigger(StrEnum):
+    """What can stop the engine (U-52, A-180 to A-184)."""
+
+    MANUAL = "manual"
+    DAILY_LOSS = "daily_loss"
+    BROKER_LOST = "broker_lost"
+    MIN_EQUITY = "min_equity"
+    LOSS_STREAK = "loss_streak"
+    DRAWDOWN = "drawdown"
+    JOURNAL = "journal"
+    DIVERGENCE = "divergence"
+    OVERFILL = "overfill"
+    REJECT_STORM = "reject_storm"
+    CLOCK_SKEW = "clock_skew"
+    LATCH = "latch"
+
+
+class TriggerAction(StrEnum):
+    """What a trigger does when it fires (config `[kill]`)."""
+
+    KILL = "kill"
+    REDUCE_ONLY = "reduce_only"
+    ALERT = "alert"
+
+
+class Severity(StrEnum):
+    """How loudly the operator is told (A-414)."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LinkState(StrEnum):
+    """The state of one broker connection."""
+
+    CONNECTING = "CONNECTING"
+    CONNECTED = "CONNECTED"
+    DISCONNECTED = "DISCONNECTED"
+
+
+class Halt(msgspec.Struct, frozen=True, kw_only=True):
+    """The latch as it stands: why, when, who, how far (U-71)."""
+
+    reason: str
+    at: Nanos
+    by: str
+    level: Level
+    trigger: Trigger
+    flatten: Flatten
+    epoch: int

@@ -1,0 +1,244 @@
+"""What the engine needs of the world, and the six ways a venue can fail (U-60, U-61, C-403)."""
+
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from engine.clock import Clock
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.event import Record
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.market import MarketEvent
+from engine.domain.order import Fill, Order, OrderStatus, OrderType, TimeInForce
+from engine.domain.run import Halt, LinkState
+
+__all__ = [
+    "Ambiguous",
+    "AuthFailed",
+    "Broker",
+    "BrokerError",
+    "Capabilities",
+    "Clock",
+    "EventStore",
+    "Latch",
+    "LinkReport",
+    "MarketClosed",
+    "MarketData",
+    "NotSent",
+    "OrderReport",
+    "Rejected",
+    "Report",
+    "Throttled",
+]
+
+
+class BrokerError(Exception):
+    """Base of the six; no library error ever passes a broker adapter."""
+
+
+class NotSent(BrokerError):
+    """The request provably did not reach the venue."""
+
+
+class Throttled(BrokerError):
+    """The venue asked to wait; it did not act on the request."""
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Ambiguous(BrokerError):
+    """Nothing proves whether the venue acted: time-out, reset after write, 5xx."""
+
+
+class Rejected(BrokerError):
+    """The venue refused, finally."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class AuthFailed(BrokerError):
+    """The venue does not accept the credentials."""
+
+
+class MarketClosed(BrokerError):
+    """The venue does not take the order at this hour."""
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue can do; the engine asks here rather than by name (C-131)."""
+
+    order_types: frozenset[OrderType]
+    times_in_force: frozenset[TimeInForce]
+    native_stop: bool
+    native_modify: bool
+    reduce_only: bool
+    """The venue itself never lets a reduce-only order cross zero, and joins it with a stop."""
+    shorting: bool
+    fractional: bool
+    deduplicates: bool
+    """A client order id is refused for ever once used; default no."""
+    late_arrival_seconds: float
+    """How long after a time-out a lost request may still reach the venue."""
+    cancel_all: bool
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution report (U-17): a change of status, or a fill."""
+
+    broker: str
+    client_order_id: str
+    venue_order_id: str = ""
+    symbol: str
+    status: OrderStatus
+    fill: Fill | None = None
+    quantity: Decimal | None = None
+    """The order's quantity, when a replace changed it."""
+    stop_price: Decimal | None = None
+    text: str = ""
+    code: str = ""
+    time: Nanos
+
+
+class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection came up, went down, or proved alive."""
+
+    broker: str
+    state: LinkState
+    detail: str = ""
+    time: Nanos
+
+
+Report = OrderReport | LinkReport
+
+
+class Broker(Protocol):
+    """One venue. Adapters translate; they neither retry nor sleep nor hold state we need (U-60)."""
+
+    @property
+    def name(self) -> str:
+        """The name under `[brokers]`."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the venue can do."""
+        ...
+
+    async def connect(self) -> None:
+        """Open the connection and the report stream."""
+        ...
+
+    async def disconnect(self) -> None:
+        """Close it; no order is cancelled by closing (D-53)."""
+        ...
+
+    async def submit_order(self, order: Order) -> None:
+        """Hand the order over; what becomes of it arrives as reports, possibly before this returns."""
+        ...
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        """Ask for a cancel; returning means the request was taken (C-123)."""
+        ...
+
+    async def cancel_all(self) -> None:
+        """Ask for a cancel of everything, protective stops included."""
+        ...
+
+    async def modify_order(
+        self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
+    ) -> None:
+        """Ask for a new total quantity or stop price."""
+        ...
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        """The order as the venue knows it; None when it does not."""
+        ...
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        """Everything that works there, held legs included."""
+        ...
+
+    async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """Executions at or after `since`, oldest first."""
+        ...
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        """Holdings that are not flat."""
+        ...
+
+    async def get_account(self) -> Account:
+        """Balances."""
+        ...
+
+    async def instrument(self, symbol: str) -> Instrument:
+        """Grid, calendar and shortability of a symbol."""
+        ...
+
+    async def server_time(self) -> Nanos:
+        """The venue's clock."""
+        ...
+
+    def reports(self) -> AsyncIterator[Report]:
+        """The one stream of reports and link states, from connect on."""
+        ...
+
+
+class MarketData(Protocol):
+    """A source of market events."""
+
+    def events(self) -> AsyncIterator[MarketEvent]:
+        """Quotes, completed bars and depth, in order; ends when a recorded market is exhausted."""
+        ...
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """Up to `bars` completed bars before now, oldest first."""
+        ...
+
+
+class EventStore(Protocol):
+    """The journal: append-only, chained, durable in groups (U-70)."""
+
+    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Queue records in order; the awaitable resolves once they are durable.
+
+        Raises, through the awaitable, whatever kept them from being written.
+        """
+        ...
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest record handed in."""
+        ...
+
+    @property
+    def last_commit_seconds(self) -> float:
+        """How long the newest commit took."""
+        ...
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        """Keep the state as of `seq` so that a start need not fold from the beginning."""
+        ...
+
+
+class Latch(Protocol):
+    """The file half of the halt latch (U-71); safe to call from any thread."""
+
+    def set(self, halt: Halt) -> None:
+        """Write it atomically and durably."""
+        ...
+
+    def read(self) -> Halt | None:
+        """What stands there; an unreadable file is a halt (A-283)."""
+        ...
+
+    def clear(self) -> None:
+        """Remove it."""
+        ...
