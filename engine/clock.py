@@ -1,0 +1,124 @@
+"""The Clock port: the only way the engine learns the time, waits, or sets a timer (U-03).
+
+`now` is wall time in UTC and may step when an operator or NTP sets the machine's clock;
+`monotonic` never steps and is what intervals, ages and time-outs are measured with. Both are
+nanoseconds. Delays are seconds of the clock's own time: a scaled clock shortens them.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Protocol
+
+from engine.domain.instant import Nanos
+
+
+class Cancellable(Protocol):
+    """A timer that has been set: `cancel` stops it, and does nothing once it has fired."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as the engine sees it."""
+
+    def now(self) -> Nanos:
+        """Wall time, UTC."""
+        ...
+
+    def monotonic(self) -> Nanos:
+        """A time that only moves forward, from an arbitrary origin."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait this long; zero or less only lets others run."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        """Run the callback on the loop after this long; zero or less means as soon as possible."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def now(self) -> Nanos:
+        return time.time_ns()
+
+    def monotonic(self) -> Nanos:
+        return time.monotonic_ns()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+class ScaledClock:
+    """A clock that starts at `start` and runs `speed` times as fast as real time.
+
+    It carries a recorded market through the console: wall time and intervals are both those of
+    the recording. Raises ValueError for a speed that is not a positive finite number. `real` is
+    a monotonic source in nanoseconds.
+    """
+
+    def __init__(
+        self, start: Nanos, speed: float, real: Callable[[], Nanos] = time.monotonic_ns
+    ) -> None:
+        if not (math.isfinite(speed) and speed > 0):
+            raise ValueError(f"speed {speed} of a clock must be a finite number above 0")
+        self._start = start
+        self._speed = speed
+        # A ratio of integers keeps the product exact, so that time never runs backwards.
+        self._ratio = Fraction(speed)
+        self._real = real
+        self._origin = real()
+
+    @property
+    def speed(self) -> float:
+        return self._speed
+
+    def now(self) -> Nanos:
+        return self._start + self.monotonic()
+
+    def monotonic(self) -> Nanos:
+        elapsed = self._real() - self._origin
+        return elapsed * self._ratio.numerator // self._ratio.denominator
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._speed)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return asyncio.get_running_loop().call_later(seconds / self._speed, callback)
+
+
+class VirtualTime(Protocol):
+    """A loop that keeps time of its own (`engine.virtual.VirtualLoop`)."""
+
+    @property
+    def elapsed(self) -> Nanos: ...
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> Cancellable: ...
+
+
+class VirtualClock:
+    """The clock of a virtual-time loop: it stands still until everybody waits, then jumps."""
+
+    def __init__(self, loop: VirtualTime, start: Nanos) -> None:
+        self._loop = loop
+        self._start = start
+
+    def now(self) -> Nanos:
+        return self._start + self._loop.elapsed
+
+    def monotonic(self) -> Nanos:
+        return self._loop.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return self._loop.call_later(seconds, callback)
