@@ -1,1 +1,1 @@
-"""The values the whole house speaks in: immutable, without I/O, named after FIX where FIX has a word."""
+"""The values the whole house speaks in: immutable, no I/O, FIX names where FIX has a word."""

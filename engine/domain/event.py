@@ -35,7 +35,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 # --- the life of the process ---------------------------------------------------------------------
 
 
-class EngineStarted(Event):
+class EngineStarted(Event, frozen=True, kw_only=True):
     """A process took the account. The config is known by its digest."""
 
     mode: Mode
@@ -46,27 +46,27 @@ class EngineStarted(Event):
     broker: str
 
 
-class PhaseChanged(Event):
+class PhaseChanged(Event, frozen=True, kw_only=True):
     """STARTING, RUNNING, STOPPED or ERROR, and why."""
 
     phase: Phase
     reason: str
 
 
-class Paused(Event):
+class Paused(Event, frozen=True, kw_only=True):
     """No new entries until unpaused; exits go on."""
 
     by: str
     reason: str
 
 
-class Unpaused(Event):
+class Unpaused(Event, frozen=True, kw_only=True):
     """Entries are allowed again as far as the pause is concerned."""
 
     by: str
 
 
-class Restricted(Event):
+class Restricted(Event, frozen=True, kw_only=True):
     """Reduce only until the named cause is lifted (U-41)."""
 
     cause: Trigger
@@ -75,14 +75,14 @@ class Restricted(Event):
     """0: until lifted; else the end of the session it holds for."""
 
 
-class Unrestricted(Event):
+class Unrestricted(Event, frozen=True, kw_only=True):
     """A restriction was lifted."""
 
     cause: Trigger
     by: str
 
 
-class OperatorActed(Event):
+class OperatorActed(Event, frozen=True, kw_only=True):
     """A person, a script or a key asked for something; recorded before it is done."""
 
     command: str
@@ -93,7 +93,7 @@ class OperatorActed(Event):
 # --- the latch -----------------------------------------------------------------------------------
 
 
-class TriggerFired(Event):
+class TriggerFired(Event, frozen=True, kw_only=True):
     """A kill trigger's condition held, with what was measured (U-52)."""
 
     trigger: Trigger
@@ -103,13 +103,13 @@ class TriggerFired(Event):
     reason: str
 
 
-class Halted(Event):
+class Halted(Event, frozen=True, kw_only=True):
     """The latch is set, or raised to a higher level (X-52)."""
 
     halt: Halt
 
 
-class HaltCleared(Event):
+class HaltCleared(Event, frozen=True, kw_only=True):
     """A person cleared the latch after a clean reconcile; the state is PAUSED (X-69)."""
 
     by: str
@@ -117,7 +117,7 @@ class HaltCleared(Event):
     epoch: int
 
 
-class KillProved(Event):
+class KillProved(Event, frozen=True, kw_only=True):
     """A kill ended at one broker: VERIFIED, or DEGRADED with what is left (DESIGN, Kill)."""
 
     epoch: int
@@ -132,21 +132,21 @@ class KillProved(Event):
 # --- account and session -------------------------------------------------------------------------
 
 
-class InstrumentLearned(Event):
+class InstrumentLearned(Event, frozen=True, kw_only=True):
     """The grid and calendar of a symbol, before its first order."""
 
     instrument: Instrument
 
 
-class AccountSynced(Event):
-    """The venue's own balances; ours are set to them, flows are the part not explained by trading."""
+class AccountSynced(Event, frozen=True, kw_only=True):
+    """The venue's own balances, taken over; `flow` is the part trading does not explain."""
 
     broker: str
     account: Account
     flow: Decimal = Decimal(0)
 
 
-class SessionOpened(Event):
+class SessionOpened(Event, frozen=True, kw_only=True):
     """An accounting day began (X-12); the daily limits count from here."""
 
     date: datetime.date
@@ -154,7 +154,7 @@ class SessionOpened(Event):
     unrealized: Decimal
 
 
-class SessionClosed(Event):
+class SessionClosed(Event, frozen=True, kw_only=True):
     """The accounting day as it ended, or so far when a kill struck (A-402, A-407)."""
 
     date: datetime.date
@@ -174,6 +174,15 @@ class SessionClosed(Event):
     """False for the row a kill writes in the middle of the day."""
 
 
+class EquityMarked(Event, frozen=True, kw_only=True):
+    """Equity at current marks, its high-water mark and the fall from it; the equity curve."""
+
+    equity: Decimal
+    peak: Decimal
+    drawdown: Decimal
+    """Fraction of the peak, 0 or more."""
+
+
 # --- signals -------------------------------------------------------------------------------------
 
 
@@ -187,7 +196,7 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
     max_quantity: Decimal | None = None
 
 
-class InputRejected(Event):
+class InputRejected(Event, frozen=True, kw_only=True):
     """Something from outside that could not be read; recorded, and nothing else is lost."""
 
     source: str
@@ -196,13 +205,13 @@ class InputRejected(Event):
     line: int = 0
 
 
-class SignalReceived(Event):
+class SignalReceived(Event, frozen=True, kw_only=True):
     """A well-formed signal entered."""
 
     signal: Signal
 
 
-class SignalDecided(Event):
+class SignalDecided(Event, frozen=True, kw_only=True):
     """The verdict on a signal with every check that was asked (rule 6)."""
 
     signal_id: str
@@ -220,7 +229,7 @@ class SignalDecided(Event):
     """Fingerprint for the duplicate window; empty when the guard did not accept it."""
 
 
-class SignalEnded(Event):
+class SignalEnded(Event, frozen=True, kw_only=True):
     """How an accepted signal ended; may be raised from CANCELLED to EXECUTED by a late fill."""
 
     signal_id: str
@@ -233,13 +242,13 @@ class SignalEnded(Event):
 # --- orders --------------------------------------------------------------------------------------
 
 
-class OrderIntended(Event):
+class OrderIntended(Event, frozen=True, kw_only=True):
     """We decided to send this order; durable before the send where it can add exposure (rule 1)."""
 
     order: Order
 
 
-class OrderRefused(Event):
+class OrderRefused(Event, frozen=True, kw_only=True):
     """A manual order did not pass; it never existed for a venue."""
 
     intent_id: str
@@ -252,20 +261,20 @@ class OrderRefused(Event):
     checks: tuple[CheckResult, ...]
 
 
-class OrderSent(Event):
+class OrderSent(Event, frozen=True, kw_only=True):
     """The order is being handed to the broker."""
 
     client_order_id: str
 
 
-class OrderAccepted(Event):
+class OrderAccepted(Event, frozen=True, kw_only=True):
     """The venue works it."""
 
     client_order_id: str
     venue_order_id: str
 
 
-class OrderRejected(Event):
+class OrderRejected(Event, frozen=True, kw_only=True):
     """The venue refused it, or it provably never left (code NOT_SENT)."""
 
     client_order_id: str
@@ -273,21 +282,21 @@ class OrderRejected(Event):
     text: str
 
 
-class OrderUnclear(Event):
+class OrderUnclear(Event, frozen=True, kw_only=True):
     """Sent, and nothing proves what became of it: UNKNOWN, exposure stays reserved (rule 1)."""
 
     client_order_id: str
     reason: str
 
 
-class OrderQueried(Event):
+class OrderQueried(Event, frozen=True, kw_only=True):
     """The venue is being asked what became of an order."""
 
     client_order_id: str
     reason: str
 
 
-class OrderFilled(Event):
+class OrderFilled(Event, frozen=True, kw_only=True):
     """A fill, whatever state its order was in (rule 2)."""
 
     fill: Fill
@@ -299,14 +308,14 @@ class OrderFilled(Event):
     known_order: bool = True
 
 
-class CancelRequested(Event):
+class CancelRequested(Event, frozen=True, kw_only=True):
     """We asked, or are about to ask, the venue to cancel."""
 
     client_order_id: str
     reason: str
 
 
-class CancelRefused(Event):
+class CancelRefused(Event, frozen=True, kw_only=True):
     """The venue did not take the cancel; the order is what its status says."""
 
     client_order_id: str
@@ -314,20 +323,20 @@ class CancelRefused(Event):
     text: str
 
 
-class OrderCanceled(Event):
+class OrderCanceled(Event, frozen=True, kw_only=True):
     """The venue says it is gone."""
 
     client_order_id: str
     reason: str
 
 
-class OrderExpired(Event):
+class OrderExpired(Event, frozen=True, kw_only=True):
     """Its time in force ended."""
 
     client_order_id: str
 
 
-class ReplaceRequested(Event):
+class ReplaceRequested(Event, frozen=True, kw_only=True):
     """We asked the venue to change quantity or stop of a working order."""
 
     client_order_id: str
@@ -336,7 +345,7 @@ class ReplaceRequested(Event):
     reason: str
 
 
-class OrderReplaced(Event):
+class OrderReplaced(Event, frozen=True, kw_only=True):
     """The venue works it with the new quantity or stop."""
 
     client_order_id: str
@@ -344,7 +353,7 @@ class OrderReplaced(Event):
     stop_price: Decimal | None
 
 
-class OrderSettled(Event):
+class OrderSettled(Event, frozen=True, kw_only=True):
     """A query proved the order's state at the venue (UNKNOWN resolved by evidence)."""
 
     client_order_id: str
@@ -353,13 +362,13 @@ class OrderSettled(Event):
     reason: str
 
 
-class OrderAdopted(Event):
+class OrderAdopted(Event, frozen=True, kw_only=True):
     """An order of this account that we did not know, found at the venue."""
 
     order: Order
 
 
-class DeadLettered(Event):
+class DeadLettered(Event, frozen=True, kw_only=True):
     """A decision that could not be sent and is never retried by itself (C-430, X-10)."""
 
     letter_id: str
@@ -367,7 +376,7 @@ class DeadLettered(Event):
     error: str
 
 
-class DeadLetterClosed(Event):
+class DeadLetterClosed(Event, frozen=True, kw_only=True):
     """An operator retried or dropped a dead letter."""
 
     letter_id: str
@@ -378,7 +387,7 @@ class DeadLetterClosed(Event):
 # --- positions -----------------------------------------------------------------------------------
 
 
-class ExitPlanned(Event):
+class ExitPlanned(Event, frozen=True, kw_only=True):
     """A rule, a person or a kill decided to close (part of) a position."""
 
     symbol: str
@@ -388,8 +397,8 @@ class ExitPlanned(Event):
     limit: str
 
 
-class ExitAbandoned(Event):
-    """A close ended without closing all of it; the position is protected again and may exit again."""
+class ExitAbandoned(Event, frozen=True, kw_only=True):
+    """A close ended before all of it was closed; it is protected again and may exit again."""
 
     symbol: str
     position_id: str
@@ -397,16 +406,18 @@ class ExitAbandoned(Event):
     detail: str
 
 
-class PositionClosed(Event):
+class PositionClosed(Event, frozen=True, kw_only=True):
     """From flat to flat: one finished trade (A-392)."""
 
     trade: RoundTrip
+    loss_streak: int = 0
+    """Losses in a row of at least the configured size, this one counted (A-184, X-05)."""
 
 
 # --- reconcile -----------------------------------------------------------------------------------
 
 
-class SnapshotRequested(Event):
+class SnapshotRequested(Event, frozen=True, kw_only=True):
     """The venue is being asked for account, holdings, orders and fills."""
 
     broker: str
@@ -423,7 +434,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     client_order_id: str = ""
 
 
-class Reconciled(Event):
+class Reconciled(Event, frozen=True, kw_only=True):
     """A comparison with the venue, after subtracting what is in flight (A-373)."""
 
     broker: str
@@ -433,7 +444,7 @@ class Reconciled(Event):
     matched: int
 
 
-class PositionAdjusted(Event):
+class PositionAdjusted(Event, frozen=True, kw_only=True):
     """The venue's quantity was taken over where no fill explains it."""
 
     symbol: str
@@ -446,7 +457,7 @@ class PositionAdjusted(Event):
     by: str
 
 
-class SymbolBlocked(Event):
+class SymbolBlocked(Event, frozen=True, kw_only=True):
     """No entries in this symbol until the cause is resolved."""
 
     symbol: str
@@ -454,7 +465,7 @@ class SymbolBlocked(Event):
     reason: str
 
 
-class SymbolUnblocked(Event):
+class SymbolUnblocked(Event, frozen=True, kw_only=True):
     """Entries are allowed again as far as this cause is concerned."""
 
     symbol: str
@@ -465,7 +476,7 @@ class SymbolUnblocked(Event):
 # --- the rest ------------------------------------------------------------------------------------
 
 
-class LinkChanged(Event):
+class LinkChanged(Event, frozen=True, kw_only=True):
     """A broker connection came up or went down."""
 
     broker: str
@@ -473,7 +484,7 @@ class LinkChanged(Event):
     detail: str
 
 
-class Alarmed(Event):
+class Alarmed(Event, frozen=True, kw_only=True):
     """Something an operator should see."""
 
     code: str
@@ -500,6 +511,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         AccountSynced,
         SessionOpened,
         SessionClosed,
+        EquityMarked,
         InputRejected,
         SignalReceived,
         SignalDecided,

@@ -1,4 +1,4 @@
-"""Client order ids: at most 32 characters of [0-9a-z], time-sortable, the same on every retry (C-405)."""
+"""Client order ids: 31 characters of [0-9a-f], time-sortable, the same on every retry (C-405)."""
 
 from hashlib import blake2b
 
@@ -10,8 +10,8 @@ ID_LENGTH = 31
 def order_id(at: Nanos, *facts: str) -> str:
     """An id from a moment and the facts it stands for.
 
-    11 hex digits of milliseconds, then 20 of a hash: equal facts give the equal id, so an order that
-    only reduces is found again after a crash although its intent was never written.
+    11 hex digits of milliseconds, then 20 of a hash: equal facts give the equal id, so an order
+    that only reduces is found again after a crash although its intent was never written.
     """
     digest = blake2b("\x1f".join(facts).encode(), digest_size=10).hexdigest()
     return f"{at // NS_PER_MS:011x}{digest}"

@@ -143,7 +143,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Sum of price x quantity over its fills, without the multiplier."""
     commission: Decimal = ZERO
     reserved: Decimal = ZERO
-    """Price per unit at which unfilled quantity counts as exposure (U-51); 0 when it only reduces."""
+    """Price per unit at which what is unfilled counts as exposure (U-51); 0 if it only reduces."""
     trade_type: TradeType = TradeType.DAY
     stop_loss: Decimal | None = None
     """Initial stop of the position this order opens; None leaves it unprotected."""

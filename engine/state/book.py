@@ -1,0 +1,333 @@
+"""The book: everything that is true now, changed by `engine.state.fold.apply` and nothing else.
+
+Its `data` is plain and goes into snapshots; the indexes beside it are derived and rebuilt. Work
+per event does not depend on how many orders there are.
+"""
+
+import datetime
+import heapq
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.account import Account
+from engine.domain.codes import Outcome
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.money import ONE, ZERO
+from engine.domain.order import Order, OrderStatus, Purpose, move
+from engine.domain.position import Position
+from engine.domain.run import Halt, LinkState, Mode, Phase, RunState
+from engine.state.seen import SeenIds
+
+CLOSED_KEPT = 2_000
+"""Finished orders kept at hand for late reports; older ones live in the journal only."""
+
+RATE_WINDOW = 60 * NS_PER_SECOND
+
+
+class SessionState(msgspec.Struct, kw_only=True):
+    """Counters of the accounting day (X-12, X-13)."""
+
+    date: datetime.date
+    starting_equity: Decimal
+    starting_unrealized: Decimal = ZERO
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    flows: Decimal = ZERO
+    entries: int = 0
+    trades: int = 0
+    wins: int = 0
+    losses: int = 0
+    max_drawdown: Decimal = ZERO
+
+
+class SignalLife(msgspec.Struct, kw_only=True):
+    """An accepted signal until all its orders are done."""
+
+    symbol: str
+    orders: list[str]
+    resized: bool
+    outcome: Outcome | None = None
+
+
+class Restriction(msgspec.Struct, kw_only=True):
+    """A cause that allows only reducing."""
+
+    reason: str
+    until: Nanos
+
+
+class LinkStatus(msgspec.Struct, kw_only=True):
+    """One broker connection."""
+
+    state: LinkState
+    since: Nanos
+    detail: str = ""
+
+
+class KillWork(msgspec.Struct, kw_only=True):
+    """A kill under way at one broker; done when `clean_reads` is enough (DESIGN, Kill)."""
+
+    epoch: int
+    started_at: Nanos
+    baseline: list[str]
+    cancelled: int = 0
+    closed: int = 0
+    clean_reads: int = 0
+    state: str = "WORKING"
+
+
+class Metrics(msgspec.Struct, kw_only=True):
+    """Counts over the life of the account (C-307, C-308)."""
+
+    total: int = 0
+    filled: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+    expired: int = 0
+    fills: int = 0
+    notional: Decimal = ZERO
+    commission: Decimal = ZERO
+    latency_ns: int = 0
+    latency_count: int = 0
+    failures: int = 0
+    last_failure: Nanos = 0
+
+
+class BookData(msgspec.Struct, kw_only=True):
+    """What a snapshot holds."""
+
+    seq: int = 0
+    time: Nanos = 0
+    mode: Mode = Mode.PAPER
+    account_id: str = ""
+    broker: str = "paper"
+    phase: Phase = Phase.STOPPED
+    paused: bool = False
+    pause_reason: str = ""
+    restrictions: dict[str, Restriction] = {}
+    halt: Halt | None = None
+    epoch: int = 0
+    kill: KillWork | None = None
+    instruments: dict[str, Instrument] = {}
+    account: Account | None = None
+    starting_equity: Decimal | None = None
+    """Equity when the account was first seen."""
+    cash: Decimal = ZERO
+    buying_power: Decimal = ZERO
+    realized: Decimal = ZERO
+    commission: Decimal = ZERO
+    flows: Decimal = ZERO
+    peak_equity: Decimal = ZERO
+    session: SessionState | None = None
+    orders: dict[str, Order] = {}
+    closed: dict[str, Order] = {}
+    positions: dict[str, Position] = {}
+    signals: dict[str, SignalLife] = {}
+    window: dict[str, Nanos] = {}
+    """Content of accepted signals and when (X-66)."""
+    sent: list[Nanos] = []
+    """When the orders of the last minute that add exposure were intended."""
+    prints: dict[str, Nanos] = {}
+    """Fingerprint of recent orders (duplicate order)."""
+    rejects: list[Nanos] = []
+    blocked: dict[str, dict[str, str]] = {}
+    loss_streak: int = 0
+    links: dict[str, LinkStatus] = {}
+    letters: dict[str, Order] = {}
+    metrics: Metrics = Metrics()
+    outcomes: dict[str, int] = {}
+    reconciled_at: Nanos = 0
+    reconciled_clean: bool = False
+    reconcile_reason: str = ""
+    differences: tuple[ev.Difference, ...] = ()
+    snapshot_asked: Nanos = 0
+    seen_signals: str = ""
+    seen_executions: str = ""
+
+
+class Book:
+    """The state. Read it freely; only `apply` changes it."""
+
+    def __init__(self, data: BookData | None = None) -> None:
+        self.data = data or BookData()
+        self.seen_signals = SeenIds.load(self.data.seen_signals)
+        self.seen_executions = SeenIds.load(self.data.seen_executions)
+        self.by_symbol: dict[str, dict[str, None]] = {}
+        self.deadlines: list[tuple[Nanos, str]] = []
+        self.reserved: dict[str, Decimal] = {}
+        self.reserved_total = ZERO
+        self.entries_working = 0
+        self.unclear = 0
+        self.cost_total = ZERO
+        for order in self.data.orders.values():
+            self._index(order)
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    @property
+    def run_state(self) -> RunState:
+        """The one state shown, the strictest cause first (U-41)."""
+        data = self.data
+        if data.phase is Phase.STOPPED:
+            return RunState.STOPPED
+        if data.phase is Phase.ERROR:
+            return RunState.ERROR
+        if data.halt is not None:
+            return RunState.HALTED
+        if data.phase is Phase.STARTING:
+            return RunState.STARTING
+        if data.restrictions:
+            return RunState.REDUCE_ONLY
+        if data.paused:
+            return RunState.PAUSED
+        return RunState.ACTIVE
+
+    def order(self, client_order_id: str) -> Order | None:
+        """A working or recently finished order."""
+        return self.data.orders.get(client_order_id) or self.data.closed.get(client_order_id)
+
+    def working(self, symbol: str) -> Iterator[Order]:
+        """Orders of one symbol that are not terminal, UNKNOWN ones included."""
+        orders = self.data.orders
+        for key in tuple(self.by_symbol.get(symbol, ())):
+            yield orders[key]
+
+    def position(self, symbol: str) -> Position | None:
+        """What is held of one symbol."""
+        return self.data.positions.get(symbol)
+
+    def instrument(self, symbol: str) -> Instrument | None:
+        """The learned instrument."""
+        return self.data.instruments.get(symbol)
+
+    def multiplier(self, symbol: str) -> Decimal:
+        """Contract multiplier, one where nothing else is known."""
+        known = self.data.instruments.get(symbol)
+        return known.multiplier if known else ONE
+
+    def entries_in(self, symbol: str) -> Iterator[Order]:
+        """Working orders that add exposure in one symbol."""
+        return (order for order in self.working(symbol) if order.reserved)
+
+    @property
+    def slots_used(self) -> int:
+        """Open positions plus working entries in symbols not held (A-081)."""
+        positions = self.data.positions
+        pending = sum(1 for s, amount in self.reserved.items() if amount and s not in positions)
+        return len(positions) + pending
+
+    @property
+    def links_up(self) -> bool:
+        """True while every broker we know is connected."""
+        return bool(self.data.links) and all(
+            link.state is LinkState.CONNECTED for link in self.data.links.values()
+        )
+
+    def snapshot(self) -> bytes:
+        """The state as bytes that `restore` reads."""
+        self.data.seen_signals = self.seen_signals.dump()
+        self.data.seen_executions = self.seen_executions.dump()
+        return msgspec.json.encode(self.data)
+
+    @classmethod
+    def restore(cls, snapshot: bytes) -> "Book":
+        """The book a snapshot holds.
+
+        Raises `msgspec.ValidationError` when it was written by another version of the program.
+        """
+        return cls(msgspec.json.decode(snapshot, type=BookData))
+
+    # --- writing: for `engine.state.fold` alone ---------------------------------------------------
+
+    def _index(self, order: Order) -> None:
+        self.by_symbol.setdefault(order.symbol, {})[order.client_order_id] = None
+        if order.reserved:
+            self._reserve(order, 1)
+            self.entries_working += 1
+        if order.status is OrderStatus.UNKNOWN:
+            self.unclear += 1
+        if order.expires_at:
+            heapq.heappush(self.deadlines, (order.expires_at, order.client_order_id))
+
+    def _unindex(self, order: Order) -> None:
+        keys = self.by_symbol.get(order.symbol)
+        if keys is not None:
+            keys.pop(order.client_order_id, None)
+            if not keys:
+                del self.by_symbol[order.symbol]
+        if order.reserved:
+            self._reserve(order, -1)
+            self.entries_working -= 1
+        if order.status is OrderStatus.UNKNOWN:
+            self.unclear -= 1
+
+    def _reserve(self, order: Order, sign: int) -> None:
+        amount = order.leaves * order.reserved * self.multiplier(order.symbol) * sign
+        total = self.reserved.get(order.symbol, ZERO) + amount
+        if total:
+            self.reserved[order.symbol] = total
+        else:
+            self.reserved.pop(order.symbol, None)
+        self.reserved_total += amount
+
+    def put(self, order: Order) -> None:
+        """Store a new version of an order and keep every index and count true."""
+        data, key = self.data, order.client_order_id
+        old = data.orders.pop(key, None)
+        if old is not None:
+            self._unindex(old)
+        if order.is_working:
+            data.closed.pop(key, None)
+            data.orders[key] = order
+            self._index(order)
+            return
+        data.closed[key] = order
+        if len(data.closed) > CLOSED_KEPT:
+            del data.closed[next(iter(data.closed))]
+        if old is not None:
+            self._count_end(order)
+
+    def _count_end(self, order: Order) -> None:
+        metrics = self.data.metrics
+        match order.status:
+            case OrderStatus.FILLED:
+                metrics.filled += 1
+            case OrderStatus.CANCELED:
+                metrics.cancelled += 1
+            case OrderStatus.REJECTED:
+                metrics.rejected += 1
+            case OrderStatus.EXPIRED:
+                metrics.expired += 1
+            case _:
+                pass
+
+    def update(self, key: str, at: Nanos, **fields: Any) -> Order | None:
+        """A new version of an order; a status moves along the table only."""
+        order = self.order(key)
+        if order is None:
+            return None
+        if "status" in fields:
+            fields["status"] = move(order.status, fields["status"])
+        new = msgspec.structs.replace(order, updated_at=at, **fields)
+        self.put(new)
+        return new
+
+    def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:
+        """Make an order terminal; a position that loses its stop counts as unprotected from now."""
+        order = self.update(key, at, status=status, expires_at=0, **fields)
+        if order is not None and order.purpose is Purpose.PROTECT:
+            position = self.data.positions.get(order.symbol)
+            if position is not None:
+                self.data.positions[order.symbol] = msgspec.structs.replace(
+                    position, unprotected_since=position.unprotected_since or at
+                )
+
+
+def print_of(order: Order) -> str:
+    """What makes two orders the same for the duplicate-order limit."""
+    return f"{order.symbol}|{order.side}|{order.quantity}|{order.limit_price}|{order.stop_price}"

@@ -1,0 +1,474 @@
+"""How each event changes the book: one small rule an event, in one table.
+
+Replaying the journal through `apply` rebuilds the state bit for bit, so the start-up path is the
+recovery path (DESIGN, The one idea).
+"""
+# ruff: noqa: ARG001  # every rule of the table has the same shape
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.codes import Outcome, Verdict
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus, Purpose, move
+from engine.domain.run import Level, LinkState, Phase
+from engine.state.book import (
+    RATE_WINDOW,
+    Book,
+    KillWork,
+    LinkStatus,
+    Restriction,
+    SessionState,
+    SignalLife,
+    print_of,
+)
+from engine.state.holdings import adjusted, change
+
+Rule = Callable[[Book, Any, Nanos], None]
+_APPLY: dict[type[ev.Event], Rule] = {}
+
+
+def apply(book: Book, record: ev.Record) -> None:
+    """Take one event into the state."""
+    book.data.seq = record.seq
+    book.data.time = record.time
+    rule = _APPLY.get(type(record.event))
+    if rule is not None:
+        rule(book, record.event, record.time)
+
+
+def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        _APPLY[kind] = rule
+        return rule
+
+    return register
+
+
+@_on(ev.EngineStarted)
+def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
+    data = book.data
+    data.mode, data.account_id, data.broker = event.mode, event.account_id, event.broker
+    data.phase = Phase.STARTING
+    data.links = {event.broker: LinkStatus(state=LinkState.CONNECTING, since=at)}
+    data.snapshot_asked = 0
+
+
+@_on(ev.PhaseChanged)
+def _phase(book: Book, event: ev.PhaseChanged, at: Nanos) -> None:
+    book.data.phase = event.phase
+
+
+@_on(ev.Paused)
+def _paused(book: Book, event: ev.Paused, at: Nanos) -> None:
+    book.data.paused, book.data.pause_reason = True, event.reason
+
+
+@_on(ev.Unpaused)
+def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
+    book.data.paused, book.data.pause_reason = False, ""
+
+
+@_on(ev.Restricted)
+def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
+    book.data.restrictions[event.cause] = Restriction(reason=event.reason, until=event.until)
+
+
+@_on(ev.Unrestricted)
+def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
+    book.data.restrictions.pop(event.cause, None)
+
+
+@_on(ev.Halted)
+def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
+    data, halt = book.data, event.halt
+    data.halt, data.epoch = halt, halt.epoch
+    if halt.level is Level.KILL:
+        work = sorted(o.client_order_id for o in data.orders.values() if not o.is_protective)
+        data.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
+
+
+@_on(ev.HaltCleared)
+def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
+    data = book.data
+    data.halt, data.kill = None, None
+    data.paused, data.pause_reason = True, "halt cleared"
+    data.loss_streak = 0
+
+
+@_on(ev.KillProved)
+def _kill_proved(book: Book, event: ev.KillProved, at: Nanos) -> None:
+    if book.data.kill is not None:
+        book.data.kill.state = event.state
+
+
+@_on(ev.InstrumentLearned)
+def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
+    book.data.instruments[event.instrument.symbol] = event.instrument
+
+
+@_on(ev.AccountSynced)
+def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
+    data, account = book.data, event.account
+    if data.starting_equity is None:
+        data.starting_equity = account.equity
+        data.peak_equity = account.equity
+    else:
+        data.flows += event.flow
+        data.peak_equity += event.flow
+        if data.session is not None:
+            data.session.flows += event.flow
+    data.account = account
+    data.cash, data.buying_power = account.cash, account.buying_power
+
+
+@_on(ev.SessionOpened)
+def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
+    data = book.data
+    data.session = SessionState(
+        date=event.date,
+        starting_equity=event.starting_equity,
+        starting_unrealized=event.unrealized,
+    )
+
+
+@_on(ev.EquityMarked)
+def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
+    book.data.peak_equity = event.peak
+    if book.data.session is not None:
+        book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
+
+
+@_on(ev.InputRejected)
+def _input_rejected(book: Book, event: ev.InputRejected, at: Nanos) -> None:
+    _count(book, "INVALID_INPUT")
+
+
+@_on(ev.SignalDecided)
+def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
+    data = book.data
+    if event.content:
+        book.seen_signals.add(event.signal_id)
+        data.window[event.content] = at
+    if event.verdict is Verdict.REJECTED:
+        _count(book, event.code)
+        return
+    data.signals[event.signal_id] = SignalLife(
+        symbol=event.symbol,
+        orders=list(event.client_order_ids),
+        resized=event.verdict is Verdict.RESIZED,
+    )
+
+
+@_on(ev.SignalEnded)
+def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
+    life = book.data.signals.get(event.signal_id)
+    previous = life.outcome if life else None
+    key = _outcome_key(event.outcome, event.code)
+    if previous is not None:
+        book.data.outcomes[previous] = book.data.outcomes.get(previous, 1) - 1
+    _count(book, key)
+    if life is not None:
+        life.outcome = event.outcome
+        if not any(key in book.data.orders for key in life.orders):
+            del book.data.signals[event.signal_id]
+
+
+def _outcome_key(outcome: Outcome, code: str) -> str:
+    if outcome in (Outcome.EXECUTED, Outcome.RESIZED) or not code:
+        return outcome
+    return code
+
+
+def _count(book: Book, code: str) -> None:
+    book.data.outcomes[code] = book.data.outcomes.get(code, 0) + 1
+
+
+@_on(ev.OrderIntended)
+def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
+    data, order = book.data, event.order
+    book.put(order)
+    data.metrics.total += 1
+    if order.reserved:
+        if data.session is not None:
+            data.session.entries += 1
+        data.sent = [t for t in data.sent if t > at - RATE_WINDOW]
+        data.sent.append(at)
+        data.prints = {k: t for k, t in data.prints.items() if t > at - RATE_WINDOW}
+        data.prints[print_of(order)] = at
+    if order.purpose is Purpose.PROTECT:
+        position = data.positions.get(order.symbol)
+        if position is not None:
+            data.positions[order.symbol] = msgspec.structs.replace(
+                position, protect_attempt=order.attempt
+            )
+
+
+@_on(ev.OrderAdopted)
+def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
+    book.put(event.order)
+    book.data.metrics.total += 1
+
+
+@_on(ev.OrderSent)
+def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is not None and order.status is OrderStatus.CREATED:
+        book.update(event.client_order_id, at, status=OrderStatus.PENDING_NEW, sent_at=at)
+    elif order is not None:
+        book.update(event.client_order_id, at, sent_at=at)
+
+
+@_on(ev.OrderAccepted)
+def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None:
+        return
+    status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
+    book.update(
+        event.client_order_id,
+        at,
+        status=status,
+        venue_order_id=event.venue_order_id or order.venue_order_id,
+        queries=0,
+        pending_quantity=None,
+        pending_stop=None,
+    )
+    if order.is_protective and order.symbol in book.data.positions:
+        position = book.data.positions[order.symbol]
+        book.data.positions[order.symbol] = msgspec.structs.replace(position, unprotected_since=0)
+
+
+@_on(ev.OrderRejected)
+def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
+    data = book.data
+    book.end(
+        event.client_order_id, at, OrderStatus.REJECTED, reject_code=event.code, reason=event.text
+    )
+    data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
+    data.rejects.append(at)
+
+
+@_on(ev.OrderUnclear)
+def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
+    book.update(event.client_order_id, at, status=OrderStatus.UNKNOWN, reason=event.reason)
+    book.data.metrics.failures += 1
+    book.data.metrics.last_failure = at
+
+
+@_on(ev.OrderQueried)
+def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is not None:
+        book.update(event.client_order_id, at, queries=order.queries + 1)
+
+
+@_on(ev.OrderFilled)
+def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
+    data, fill = book.data, event.fill
+    book.seen_executions.add(f"{fill.broker}|{fill.execution_id}")
+    order = book.order(fill.client_order_id)
+    outcome = change(data.positions.get(fill.symbol), fill, event.multiplier, order)
+    money = fill.quantity * fill.price * event.multiplier
+    data.cash -= money * fill.side.sign + fill.commission
+    data.buying_power -= outcome.opened * fill.price * event.multiplier + fill.commission
+    data.realized += outcome.realized
+    data.commission += fill.commission
+    metrics = data.metrics
+    metrics.fills += 1
+    metrics.notional += money
+    metrics.commission += fill.commission
+    if data.session is not None:
+        data.session.realized += outcome.realized
+        data.session.fees += fill.commission
+    if outcome.after is None:
+        data.positions.pop(fill.symbol, None)
+    else:
+        data.positions[fill.symbol] = outcome.after
+    if order is None:
+        return
+    if not order.filled and order.sent_at:
+        metrics.latency_ns += max(at - order.sent_at, 0)
+        metrics.latency_count += 1
+    filled = order.filled + fill.quantity
+    if filled >= order.quantity:
+        status = OrderStatus.FILLED
+    elif order.status.is_terminal or order.status in (
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+    ):
+        status = order.status
+    else:
+        status = OrderStatus.PARTIALLY_FILLED
+    new = msgspec.structs.replace(
+        order,
+        filled=filled,
+        notional=order.notional + fill.quantity * fill.price,
+        commission=order.commission + fill.commission,
+        status=order.status if status is order.status else move(order.status, status),
+        venue_order_id=fill.venue_order_id or order.venue_order_id,
+        updated_at=at,
+        expires_at=0 if status.is_terminal else order.expires_at,
+    )
+    book.put(new)
+
+
+@_on(ev.CancelRequested)
+def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None:
+        return
+    if order.status is OrderStatus.UNKNOWN:
+        book.update(event.client_order_id, at, reason=event.reason)
+    else:
+        book.update(
+            event.client_order_id, at, status=OrderStatus.PENDING_CANCEL, reason=event.reason
+        )
+
+
+@_on(ev.CancelRefused)
+def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
+    book.update(event.client_order_id, at, status=event.status)
+
+
+@_on(ev.OrderCanceled)
+def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    reason = event.reason or (order.reason if order else "")
+    book.end(event.client_order_id, at, OrderStatus.CANCELED, reason=reason)
+
+
+@_on(ev.OrderExpired)
+def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
+    book.end(event.client_order_id, at, OrderStatus.EXPIRED)
+
+
+@_on(ev.ReplaceRequested)
+def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> None:
+    book.update(
+        event.client_order_id,
+        at,
+        status=OrderStatus.PENDING_REPLACE,
+        pending_quantity=event.quantity,
+        pending_stop=event.stop_price,
+    )
+
+
+@_on(ev.OrderReplaced)
+def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None:
+        return
+    if order.filled >= event.quantity:
+        status = OrderStatus.FILLED
+    else:
+        status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
+    book.update(
+        event.client_order_id,
+        at,
+        status=status,
+        quantity=event.quantity,
+        stop_price=event.stop_price if event.stop_price is not None else order.stop_price,
+        pending_quantity=None,
+        pending_stop=None,
+        queries=0,
+    )
+
+
+@_on(ev.OrderSettled)
+def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
+    fields: dict[str, Any] = {"venue_order_id": event.venue_order_id, "queries": 0}
+    if event.status.is_terminal:
+        book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
+    else:
+        book.update(event.client_order_id, at, status=event.status, **fields)
+
+
+@_on(ev.DeadLettered)
+def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
+    book.data.letters[event.letter_id] = event.order
+
+
+@_on(ev.DeadLetterClosed)
+def _dead_closed(book: Book, event: ev.DeadLetterClosed, at: Nanos) -> None:
+    book.data.letters.pop(event.letter_id, None)
+
+
+@_on(ev.ExitPlanned)
+def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
+    position = book.data.positions.get(event.symbol)
+    if position is not None:
+        book.data.positions[event.symbol] = msgspec.structs.replace(
+            position, exiting=event.plan, exit_attempt=event.plan.attempt
+        )
+
+
+@_on(ev.ExitAbandoned)
+def _exit_abandoned(book: Book, event: ev.ExitAbandoned, at: Nanos) -> None:
+    position = book.data.positions.get(event.symbol)
+    if position is not None:
+        book.data.positions[event.symbol] = msgspec.structs.replace(position, exiting=None)
+
+
+@_on(ev.PositionClosed)
+def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
+    data, trade = book.data, event.trade
+    if data.session is not None:
+        data.session.trades += 1
+        data.session.wins += 1 if trade.pnl > 0 else 0
+        data.session.losses += 1 if trade.pnl < 0 else 0
+    data.loss_streak = event.loss_streak
+
+
+@_on(ev.SnapshotRequested)
+def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> None:
+    book.data.snapshot_asked = at
+
+
+@_on(ev.Reconciled)
+def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
+    data = book.data
+    data.reconciled_at, data.reconciled_clean = at, event.clean
+    data.reconcile_reason, data.differences = event.reason, event.differences
+    data.snapshot_asked = 0
+
+
+@_on(ev.PositionAdjusted)
+def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
+    data = book.data
+    previous = data.positions.get(event.symbol)
+    new = adjusted(
+        previous,
+        symbol=event.symbol,
+        broker=event.broker,
+        quantity=event.quantity,
+        price=event.price,
+        mult=event.multiplier,
+        at=at,
+    )
+    if new is None:
+        data.positions.pop(event.symbol, None)
+    else:
+        data.positions[event.symbol] = new
+
+
+@_on(ev.SymbolBlocked)
+def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
+    book.data.blocked.setdefault(event.symbol, {})[event.cause] = event.reason
+
+
+@_on(ev.SymbolUnblocked)
+def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
+    causes = book.data.blocked.get(event.symbol)
+    if causes is not None:
+        causes.pop(event.cause, None)
+        if not causes:
+            del book.data.blocked[event.symbol]
+
+
+@_on(ev.LinkChanged)
+def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
+    book.data.links[event.broker] = LinkStatus(state=event.state, since=at, detail=event.detail)

@@ -1,0 +1,241 @@
+"""How a fill changes a holding: open, add, reduce, close, flip (C-155, D-42)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.ids import order_id
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO, apportion
+from engine.domain.order import Fill, Order
+from engine.domain.position import Leg, Position, RoundTrip
+from engine.domain.signal import TradeType
+
+MAX_LEGS = 200
+"""Legs kept on one position; later ones are summed only, the fills table has them all."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one fill did to one holding."""
+
+    closed: Position | None
+    """The position as it ended, quantity zero, when this fill made it flat or flipped it."""
+    after: Position | None
+    """What is held now."""
+    realized: Decimal
+    """Profit taken by this fill, before commission."""
+    opened: Decimal
+    """Unsigned quantity that added exposure."""
+
+
+def _leg(fill: Fill, quantity: Decimal, commission: Decimal) -> Leg:
+    return Leg(
+        execution_id=fill.execution_id,
+        quantity=quantity,
+        price=fill.price,
+        commission=commission,
+        time=fill.time,
+    )
+
+
+def _legs(position: Position, leg: Leg) -> tuple[Leg, ...]:
+    return position.legs if len(position.legs) >= MAX_LEGS else (*position.legs, leg)
+
+
+def _opened(
+    fill: Fill,
+    quantity: Decimal,
+    commission: Decimal,
+    mult: Decimal,
+    order: Order | None,
+    origin: str,
+) -> Position:
+    stop = order.stop_loss if order else None
+    return Position(
+        position_id="p" + order_id(fill.time, "position", fill.broker, fill.execution_id),
+        symbol=fill.symbol,
+        broker=fill.broker,
+        quantity=quantity,
+        cost=quantity * fill.price * mult,
+        multiplier=mult,
+        commission=commission,
+        trade_type=order.trade_type if order else TradeType.SWING,
+        initial_stop=stop,
+        stop=stop,
+        target=order.target if order else None,
+        signal_id=order.signal_id if order else "",
+        signal_type=order.signal_type if order else "",
+        timeframe=order.timeframe if order else "",
+        conviction=order.conviction if order else None,
+        opened_at=fill.time,
+        entry_quantity=abs(quantity),
+        entry_notional=abs(quantity) * fill.price,
+        legs=(_leg(fill, quantity, commission),),
+        unprotected_since=fill.time,
+        origin=origin,
+        order_id=order.client_order_id if order else fill.client_order_id,
+    )
+
+
+def _extended(
+    position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
+) -> Position:
+    another = order is not None and order.client_order_id != position.order_id
+    return msgspec.structs.replace(
+        position,
+        quantity=position.quantity + quantity,
+        cost=position.cost + quantity * fill.price * position.multiplier,
+        commission=position.commission + commission,
+        entry_quantity=position.entry_quantity + abs(quantity),
+        entry_notional=position.entry_notional + abs(quantity) * fill.price,
+        legs=_legs(position, _leg(fill, quantity, commission)),
+        adds=position.adds + (1 if another else 0),
+        order_id=order.client_order_id if order and another else position.order_id,
+    )
+
+
+def _reduced(
+    position: Position, fill: Fill, quantity: Decimal, commission: Decimal
+) -> tuple[Position, Decimal]:
+    removed = apportion(position.cost, -quantity, position.quantity)
+    gained = -quantity * fill.price * position.multiplier - removed
+    reduced = msgspec.structs.replace(
+        position,
+        quantity=position.quantity + quantity,
+        cost=position.cost - removed,
+        realized=position.realized + gained,
+        commission=position.commission + commission,
+        exit_quantity=position.exit_quantity + abs(quantity),
+        exit_notional=position.exit_notional + abs(quantity) * fill.price,
+        legs=_legs(position, _leg(fill, quantity, commission)),
+    )
+    return reduced, gained
+
+
+def change(
+    position: Position | None,
+    fill: Fill,
+    mult: Decimal,
+    order: Order | None,
+) -> Change:
+    """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side."""
+    quantity = fill.quantity * fill.side.sign
+    origin = "manual" if order is not None and order.signal_id == "" else "bot"
+    if position is None or not position.quantity:
+        opened = _opened(fill, quantity, fill.commission, mult, order, origin)
+        return Change(None, opened, ZERO, fill.quantity)
+    if position.quantity * quantity > 0:
+        after = _extended(position, fill, quantity, fill.commission, order)
+        return Change(None, after, ZERO, fill.quantity)
+    if abs(quantity) <= abs(position.quantity):
+        after, gained = _reduced(position, fill, quantity, fill.commission)
+        if after.quantity:
+            return Change(None, after, gained, ZERO)
+        return Change(after, None, gained, ZERO)
+    closing = -position.quantity
+    share = apportion(fill.commission, abs(closing), fill.quantity)
+    closed, gained = _reduced(position, fill, closing, share)
+    rest = quantity - closing
+    opened = _opened(fill, rest, fill.commission - share, mult, order, origin)
+    return Change(closed, opened, gained, abs(rest))
+
+
+def round_trip(
+    closed: Position,
+    fill: Fill,
+    *,
+    reason: str,
+    detail: str,
+    mae: Decimal | None,
+    mfe: Decimal | None,
+    expected_entry: Decimal | None,
+) -> RoundTrip:
+    """The journal row of a position that became flat (A-392, A-393).
+
+    R is measured from the initial stop (D-10); slippage is of the mean entry price against
+    `expected_entry`, positive when it cost money, in basis points.
+    """
+    entry, size = closed.entry_price, closed.entry_quantity
+    exit_price = closed.exit_notional / closed.exit_quantity if closed.exit_quantity else fill.price
+    long = closed.legs[0].quantity > 0 if closed.legs else fill.side.sign < 0
+    pnl = closed.realized - closed.commission
+    basis = entry * size * closed.multiplier
+    risk = None
+    if closed.initial_stop is not None and closed.initial_stop != entry:
+        risk = abs(entry - closed.initial_stop) * size * closed.multiplier
+    slippage = None
+    if expected_entry:
+        slippage = _rounded(
+            (entry - expected_entry) / expected_entry * 10_000 * (1 if long else -1)
+        )
+    return RoundTrip(
+        trade_id="t" + closed.position_id[1:],
+        position_id=closed.position_id,
+        symbol=closed.symbol,
+        direction="long" if long else "short",
+        trade_type=closed.trade_type,
+        quantity=size,
+        entry_price=_rounded(entry),
+        exit_price=_rounded(exit_price),
+        entry_time=closed.opened_at,
+        exit_time=fill.time,
+        exit_reason=reason,
+        exit_detail=detail,
+        pnl=pnl,
+        pnl_pct=_rounded(pnl / basis) if basis else ZERO,
+        fees=closed.commission,
+        r_multiple=_rounded(pnl / risk) if risk else None,
+        mae=None if mae is None else _rounded(mae),
+        mfe=None if mfe is None else _rounded(mfe),
+        signal_id=closed.signal_id,
+        signal_type=closed.signal_type,
+        timeframe=closed.timeframe,
+        conviction=closed.conviction,
+        initial_stop=closed.initial_stop,
+        target_price=closed.target,
+        slippage_bps=slippage,
+        broker=closed.broker,
+        order_id=closed.order_id,
+        origin=closed.origin,
+        legs=closed.legs,
+    )
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return round(value, 8)
+
+
+def adjusted(
+    position: Position | None,
+    *,
+    symbol: str,
+    broker: str,
+    quantity: Decimal,
+    price: Decimal,
+    mult: Decimal,
+    at: Nanos,
+) -> Position | None:
+    """The holding after the venue's quantity was taken over without a fill to explain it."""
+    if not quantity:
+        return None
+    if position is not None and position.quantity * quantity > 0:
+        return msgspec.structs.replace(
+            position,
+            quantity=quantity,
+            cost=apportion(position.cost, quantity, position.quantity),
+            unprotected_since=at,
+        )
+    return Position(
+        position_id="p" + order_id(at, "adjusted", broker, symbol),
+        symbol=symbol,
+        broker=broker,
+        quantity=quantity,
+        cost=quantity * price * mult,
+        multiplier=mult,
+        trade_type=TradeType.SWING,
+        opened_at=at,
+        entry_quantity=abs(quantity),
+        entry_notional=abs(quantity) * price,
+        unprotected_since=at,
+        origin="venue",
+    )
