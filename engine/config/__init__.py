@@ -1,0 +1,18 @@
+"""Configuration: the keys, their rules, and how a file and the environment become one value."""
+
+from engine.config.load import ConfigError, amended, from_mapping, load, parse
+from engine.config.model import Config
+from engine.config.render import digest, init_text, show, show_text
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "amended",
+    "digest",
+    "from_mapping",
+    "init_text",
+    "load",
+    "parse",
+    "show",
+    "show_text",
+]

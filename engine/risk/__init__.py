@@ -1,0 +1,1 @@
+"""Risk: profiles and their limits, the gate, kill triggers, order rates."""

@@ -1,0 +1,403 @@
+"""Config: keys, kinds, the environment over the file, and one sentence for every refusal."""
+
+import os
+import string
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import Config, ConfigError, amended, from_mapping, load, parse
+from engine.domain.order import TimeInForce
+from engine.domain.run import Flatten, Mode, TriggerAction
+
+RATE_KEYS = [
+    "risk.max_risk_per_trade",
+    "risk.daily_loss_limit",
+    "risk.max_single_stock_exposure",
+    "risk.max_sector_exposure",
+    "risk.max_gross_exposure",
+    "risk.drawdown_limit",
+    "risk.consecutive_loss_pct",
+    "risk.price_collar_pct",
+    "execution.slippage_buffer",
+    "entries.scale_in_initial_pct",
+    "brokers.paper.fill_probability",
+    "brokers.paper.participation",
+]
+
+
+def nested(key: str, value: object) -> dict[str, Any]:
+    tree: Any = value
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    assert isinstance(tree, dict)
+    return tree
+
+
+def problems_of(
+    tree: dict[str, Any] | str, environ: dict[str, str] | None = None
+) -> tuple[str, ...]:
+    """The sentences that a config is refused with, each checked for its form; none if it is not."""
+    problems: tuple[str, ...] = ()
+    try:
+        parse(tree, environ) if isinstance(tree, str) else from_mapping(tree, environ)
+    except ConfigError as error:
+        problems, text = error.problems, str(error)
+        if not problems or text != "\n".join(problems):
+            raise
+    for sentence in problems:
+        assert sentence.endswith(".")
+        assert sentence.isprintable()
+    return problems
+
+
+def refused(tree: dict[str, Any] | str, environ: dict[str, str] | None = None) -> tuple[str, ...]:
+    problems = problems_of(tree, environ)
+    assert problems, tree
+    return problems
+
+
+def only(tree: dict[str, Any] | str, environ: dict[str, str] | None = None) -> str:
+    (sentence,) = refused(tree, environ)
+    return sentence
+
+
+def test_no_file_at_all_is_paper_simulated_builtin_conservative() -> None:
+    config = load(None, {})
+    assert config.mode is Mode.PAPER
+    assert config.profile.value == "conservative"
+    assert config.account.primary == "paper"
+    assert config.market.source == "simulated"
+    assert config.signals.builtin == "ema_cloud"
+    assert config.kill.flatten is Flatten.DAY
+    assert config.kill.overfill is TriggerAction.REDUCE_ONLY
+    assert config.execution.default_time_in_force is TimeInForce.DAY
+    assert config.brokers.paper.initial_cash == Decimal(100_000)
+
+
+def test_the_defaults_are_what_validation_makes_of_nothing() -> None:
+    assert Config.model_validate({}) == from_mapping({}) == Config()
+    assert from_mapping({"mode": "paper"}) == from_mapping({})
+
+
+def test_a_config_is_frozen() -> None:
+    market: Any = from_mapping({}).market
+    with pytest.raises(ValueError, match="frozen"):
+        market.seed = 8
+
+
+@pytest.mark.parametrize("key", RATE_KEYS)
+@pytest.mark.parametrize("value", ["1.0000001", "2.0", 2, Decimal("2.0"), 1.5, "1e1"])
+def test_X46_D03_no_rate_is_above_one_whatever_its_key_is_called(key: str, value: object) -> None:
+    sentence = refused(nested(key, value))[0]
+    assert sentence.startswith(f"{key} = ")
+    assert "a fraction of 1" in sentence
+
+
+@pytest.mark.parametrize("key", RATE_KEYS)
+@pytest.mark.parametrize(
+    "value", ["-0.01", "nan", "inf", "-inf", Decimal("NaN"), Decimal("Infinity"), "", "2 %", True]
+)
+def test_a_rate_that_is_negative_or_no_number_is_refused(key: str, value: object) -> None:
+    assert refused(nested(key, value))[0].startswith(f"{key} = ")
+
+
+@pytest.mark.parametrize("written", ['"0.01"', "0.01", "1e-2", '"1e-2"', "0.010"])
+def test_a_rate_may_be_written_as_text_or_as_a_toml_decimal(written: str) -> None:
+    config = parse(f"[risk]\nmax_risk_per_trade = {written}\n")
+    assert config.risk.max_risk_per_trade == Decimal("0.01")
+
+
+def test_a_toml_decimal_keeps_every_digit_that_was_written() -> None:
+    config = parse("[brokers.paper]\ninitial_cash = 12345678901.123456789\n")
+    assert config.brokers.paper.initial_cash == Decimal("12345678901.123456789")
+
+
+def test_a_float_of_a_program_is_read_through_its_repr() -> None:
+    config = from_mapping(nested("execution.slippage_buffer", 0.1))
+    assert config.execution.slippage_buffer == Decimal("0.1")
+
+
+@pytest.mark.parametrize(("value", "taken"), [("0", False), ("0.01", True), ("1", True)])
+def test_a_share_is_above_zero_and_at_most_one(value: str, taken: bool) -> None:
+    tree = nested("brokers.paper.participation", value)
+    if taken:
+        assert from_mapping(tree).brokers.paper.participation == Decimal(value)
+    else:
+        assert "above 0 and at most 1" in only(tree)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("risk.max_order_notional", "0"),
+        ("risk.max_order_notional", "-1"),
+        ("risk.max_order_notional", "1e999999999"),
+        ("risk.max_order_notional", "0.0000000000000000001"),
+        ("risk.max_order_notional", "١٠"),
+        ("risk.max_order_notional", "1_000"),
+        ("risk.min_account_equity", "-0.01"),
+        ("risk.max_orders_per_minute", 0),
+        ("risk.max_orders_per_minute", "20"),
+        ("risk.max_orders_per_minute", 20.0),
+        ("risk.max_open_orders", True),
+        ("risk.quote_max_age_seconds", 0),
+        ("market.bar_seconds", 86_401),
+        ("market.symbols", []),
+        ("market.symbols", ["SPY", "SPY"]),
+        ("market.symbols", ["[red]X"]),
+        ("market.symbols", "SPY"),
+        ("market.speed", 1000.1),
+        ("market.speed", -1),
+        ("market.seed", -1),
+        ("signals.timeframe", "2m"),
+        ("signals.builtin", "magic"),
+        ("kill.daily_loss", "shrug"),
+        ("kill.flatten", True),
+        ("entries.scale_in_enabled", 1),
+        ("brokers.paper.latency_ms", [50, 10]),
+        ("brokers.paper.latency_ms", [10]),
+        ("brokers.paper.latency_ms", [False, True]),
+        ("brokers.paper.slippage_bps", "10001"),
+        ("brokers.alpaca.trading_url", "ftp://x"),
+        ("brokers.ibkr.port", 65_536),
+        ("console.glyphs", "emoji"),
+        ("market", 3),
+        ("brokers.paper", []),
+        ("routes", "crypto"),
+        ("mode", "backtest"),
+        ("profile", "yolo"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_one_sentence_with_key_value_and_what_is_allowed(
+    key: str, value: object
+) -> None:
+    sentence = refused(nested(key, value))[0]
+    assert sentence.startswith(f"{key}")
+    assert " is refused: allowed is " in sentence
+
+
+@pytest.mark.parametrize(
+    ("tree", "starts", "names"),
+    [
+        ({"speed": 1}, "speed = 1 is unknown", "market"),
+        ({"risk": {"max_positons": 3}}, "risk.max_positons = 3 is unknown", "price_collar_pct"),
+        ({"brokers": {"ftx": {}}}, "brokers.ftx = {} is unknown", "binance"),
+        ({"brokers": {"paper": {"fee": 1}}}, "brokers.paper.fee = 1 is unknown", "commission_bps"),
+        ({"market": {"a b\x1b": 1}}, 'market."a b\\u001b" = 1 is unknown', "symbols"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_keys_there_are(
+    tree: dict[str, Any], starts: str, names: str
+) -> None:
+    sentence = only(tree)
+    assert sentence.startswith(starts)
+    assert names in sentence
+
+
+def test_a_misspelt_key_is_told_which_one_may_be_meant() -> None:
+    assert "daily_loss_limit may be meant" in only({"risk": {"daily_los_limit": "0.01"}})
+
+
+def test_every_problem_is_told_at_once() -> None:
+    problems = refused(
+        """
+        mode = "live"
+        colour = "red"
+        [risk]
+        daily_loss_limit = 2.0
+        drawdown_limit = "0.11"
+        [execution]
+        instrument_mode = "options"
+        [market]
+        source = "moon"
+        """,
+        {"MERIDIAN_RISK__MAX_OPEN_ORDERS": "no"},
+    )
+    starts = {
+        sentence.partition(" = ")[0].partition(" is ")[0].partition(" (")[0]
+        for sentence in problems
+    }
+    assert starts == {
+        "mode",
+        "account.primary",
+        "colour",
+        "risk.daily_loss_limit",
+        "risk.drawdown_limit",
+        "risk.max_open_orders",
+        "execution.instrument_mode",
+        "market.source",
+    }
+
+
+def test_a_refused_key_is_told_once() -> None:
+    problems = refused({"profile": "custom", "risk": {"daily_loss_limit": "2.0"}})
+    assert sum("risk.daily_loss_limit" in sentence for sentence in problems) == 1
+
+
+def test_a_secret_under_a_wrong_key_is_not_printed() -> None:
+    for tree in (
+        {"brokers": {"alpaca": {"api_key": "canary"}}},
+        {"brokers": {"alpaca": {"key_env": "canary"}}},
+        {"brokers": {"kraken": {"secret": "canary"}}},
+        {"brokers": {"alpaca": {"data_url": "https://canary@example.com"}}},
+        {"token": "canary"},
+        {"alerts": {"urls": ["https://canary"]}},
+    ):
+        assert "canary" not in only(tree)
+
+
+# Environment
+
+
+def test_the_environment_is_laid_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[market]\nseed = 1\nbar_seconds = 5\n")
+    config = load(file, {"MERIDIAN_MARKET__SEED": "2", "HOME": "/", "OTHER_KEY": "x"})
+    assert (config.market.seed, config.market.bar_seconds) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "value"),
+    [
+        ("MERIDIAN_MODE", "paper", "mode", Mode.PAPER),
+        ("MERIDIAN_PROFILE", '"meridian"', "profile", "meridian"),
+        ("MERIDIAN_RISK__MAX_OPEN_ORDERS", "7", "risk.max_open_orders", 7),
+        ("MERIDIAN_RISK__DAILY_LOSS_LIMIT", "0.01", "risk.daily_loss_limit", Decimal("0.01")),
+        ("MERIDIAN_RISK__DAILY_LOSS_LIMIT", '"0.01"', "risk.daily_loss_limit", Decimal("0.01")),
+        ("MERIDIAN_SIGNALS__BUILTIN", "", "signals.builtin", ""),
+        ("MERIDIAN_SIGNALS__FILE", "signals.jsonl", "signals.file", "signals.jsonl"),
+        ("MERIDIAN_DATA__SECTORS", "2024", "data.sectors", "2024"),
+        ("MERIDIAN_DATA__SECTORS", "true", "data.sectors", "true"),
+        ("MERIDIAN_MARKET__SYMBOLS", '["A", "B"]', "market.symbols", ("A", "B")),
+        ("MERIDIAN_BROKERS__PAPER__INITIAL_CASH", "5000", "brokers.paper.initial_cash", 5000),
+        ("MERIDIAN_BROKERS__PAPER__LATENCY_MS", "[0, 1]", "brokers.paper.latency_ms", (0, 1)),
+        ("MERIDIAN_MARKET__SPEED", "2.5", "market.speed", 2.5),
+    ],
+)
+def test_any_key_can_be_set_from_the_environment(
+    name: str, text: str, key: str, value: object
+) -> None:
+    found: object = from_mapping({}, {name: text})
+    for part in key.split("."):
+        found = getattr(found, part)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "starts"),
+    [
+        ("MERIDIAN_RISK__FOO", "1", "risk.foo (MERIDIAN_RISK__FOO) = 1 is unknown"),
+        ("MERIDIAN_FOO", "x", 'foo (MERIDIAN_FOO) = "x" is unknown'),
+        ("MERIDIAN_MODE__X", "x", "mode.x"),
+        ("MERIDIAN_", "x", '"" (MERIDIAN_) = "x" is unknown'),
+        ("MERIDIAN_RISK", "1", "risk (MERIDIAN_RISK) = 1 is refused"),
+        ("MERIDIAN_RISK__DAILY_LOSS_LIMIT", "2.0", "risk.daily_loss_limit (MERIDIAN_RISK__D"),
+        ("MERIDIAN_MODE", '"paper"\nprofile = "custom"', "mode (MERIDIAN_MODE) = "),
+    ],
+)
+def test_a_bad_variable_is_refused_and_named(name: str, text: str, starts: str) -> None:
+    assert only({}, {name: text}).startswith(starts.replace("mode.x", "mode"))
+
+
+def test_variables_of_the_program_are_no_keys() -> None:
+    environ = {
+        "MERIDIAN_CONFIG": "/x",
+        "MERIDIAN_STATE_DIR": "/y",
+        "MERIDIAN_LOG_LEVEL": "debug",
+        "MERIDIAN_LOCK_DIR": "/z",
+    }
+    assert from_mapping({}, environ) == from_mapping({})
+
+
+def test_a_variable_that_a_broker_names_for_its_secret_is_no_key() -> None:
+    tree = {"brokers": {"alpaca": {"key_env": "MERIDIAN_ALPACA_KEY"}}}
+    sentence = only(tree, {"MERIDIAN_ALPACA_KEY": "canary"})
+    assert sentence.startswith("brokers.alpaca.key_env")  # the broker is not built yet
+    assert "canary" not in sentence
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"mode = ", "is not TOML"),
+        (b'mode = "paper"\nmode = "paper"', "is not TOML"),
+        (b"a = " + b"[" * 5000, "is not TOML"),
+        (b"mode = \xff", "is not UTF-8 text at byte 7"),
+        (b"#" * 1_048_577, "larger than a config may be"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_one_sentence_with_its_path(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    (sentence,) = caught.value.problems
+    assert sentence.startswith(str(file))
+    assert says in sentence
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(ConfigError, match=r"cannot be read as a config file: .+\."):
+            load(path, {})
+
+
+def test_reading_a_config_never_looks_at_the_real_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(os.environ, "MERIDIAN_MARKET__SEED", "99")
+    assert load(None, {}).market.seed == 7
+
+
+# A program that changes a config
+
+
+def test_an_amended_config_is_judged_again() -> None:
+    config = from_mapping({"risk": {"daily_loss_limit": "0.01"}})
+    changed = amended(config, {"market.source": "replay", "market.file": "bars.csv"})
+    assert changed.market.source == "replay"
+    assert changed.risk.daily_loss_limit == Decimal("0.01")
+    assert amended(config, {}) == config
+    with pytest.raises(ConfigError, match=r"risk\.daily_loss_limit"):
+        amended(config, {"risk.daily_loss_limit": Decimal("0.5")})
+
+
+words = st.text(string.printable, max_size=12)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.decimals() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=6,
+)
+sections = st.sampled_from(sorted(Config.model_fields)) | words
+
+
+@given(
+    st.dictionaries(
+        sections,
+        values
+        | st.dictionaries(
+            st.sampled_from(["file", "symbols", "daily_loss_limit", "paper", "broker"]) | words,
+            values,
+            max_size=3,
+        ),
+        max_size=4,
+    )
+)
+def test_any_tree_is_a_config_or_sentences(tree: dict[str, Any]) -> None:
+    problems_of(tree)
+
+
+@given(st.text(max_size=80))
+def test_any_text_in_a_variable_is_a_value_or_a_sentence(text: str) -> None:
+    for name in ("MERIDIAN_RISK__DAILY_LOSS_LIMIT", "MERIDIAN_MARKET__FILE", "MERIDIAN_ROUTES"):
+        assert all(name in sentence for sentence in problems_of({}, {name: text}))

@@ -1,0 +1,269 @@
+"""What keys say together: modes, profiles, references, features that are not built yet."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.config import Config, ConfigError, from_mapping
+from engine.config.rules import NOT_BUILT, RULES, VENUES, problems, value_at
+from engine.domain.run import Mode, TriggerAction
+from engine.risk.profiles import PROFILES, ROWS, ProfileName, Tighter
+
+CUSTOM: dict[str, Any] = {
+    "max_risk_per_trade": "0.5",
+    "daily_loss_limit": "1",
+    "max_concurrent_positions": 1_000_000,
+    "max_single_stock_exposure": "1",
+    "max_sector_exposure": "1",
+    "max_gross_exposure": "1",
+    "drawdown_limit": "1",
+    "max_trades_per_day": 1_000_000,
+    "min_account_equity": "0",
+    "consecutive_loss_threshold": 1_000,
+    "consecutive_loss_pct": "1",
+}
+
+
+def told(tree: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(tree)
+    return caught.value.problems
+
+
+def about(tree: dict[str, Any], key: str) -> str:
+    (sentence,) = (line for line in told(tree) if line.startswith(key))
+    return sentence
+
+
+BOUNDED = [
+    (name, row)
+    for name, profile in PROFILES.items()
+    for row in ROWS
+    if getattr(profile, row.field) is not None
+]
+
+
+@pytest.mark.parametrize(("profile", "row"), BOUNDED)
+def test_X67_a_limit_may_equal_or_tighten_the_profile_s_and_never_loosen_it(
+    profile: ProfileName, row: Any
+) -> None:
+    ceiling = getattr(PROFILES[profile], row.field)
+    step = 1 if isinstance(ceiling, int) else Decimal("0.001")
+    loose, tight = ceiling + step, ceiling - step
+    if row.tighter is Tighter.HIGHER:
+        loose, tight = tight, loose
+
+    def risk(value: Any) -> dict[str, Any]:
+        return {"profile": profile.value, "risk": {row.key: value}}
+
+    assert getattr(from_mapping(risk(ceiling)).risk, row.key) == ceiling if ceiling else True
+    if tight >= step:
+        assert getattr(from_mapping(risk(tight)).risk, row.key) == tight
+    sentence = about(risk(loose), f"risk.{row.key}")
+    if 0 <= loose <= 1 or row.key not in ("max_gross_exposure", "min_account_equity"):
+        assert profile.value in sentence
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_X67_where_a_profile_has_no_limit_any_value_is_taken(row: Any) -> None:
+    for name, profile in PROFILES.items():
+        if getattr(profile, row.field) is None:
+            config = from_mapping({"profile": name.value, "risk": {row.key: CUSTOM[row.key]}})
+            assert getattr(config.risk, row.key) is not None
+
+
+def test_X67_keys_that_the_profiles_do_not_list_are_free() -> None:
+    free = {
+        "api_timeout_seconds": 3_600,
+        "max_order_notional": "900000000",
+        "max_orders_per_minute": 1_000_000,
+        "price_collar_pct": "1",
+        "quote_max_age_seconds": 86_400,
+        "max_open_orders": 1_000_000,
+    }
+    for profile in PROFILES:
+        from_mapping({"profile": profile.value, "risk": free})
+
+
+def test_X67_custom_takes_every_limit_from_risk() -> None:
+    config = from_mapping({"profile": "custom", "risk": CUSTOM})
+    assert config.risk.max_concurrent_positions == 1_000_000
+
+
+@pytest.mark.parametrize("key", sorted(CUSTOM))
+def test_X67_custom_misses_none(key: str) -> None:
+    rest = {name: value for name, value in CUSTOM.items() if name != key}
+    (sentence,) = told({"profile": "custom", "risk": rest})
+    assert sentence == f"risk.{key} is missing: profile custom takes every limit from [risk]."
+
+
+def test_order_rate_position_count_and_duplicate_window_can_be_lifted() -> None:
+    config = from_mapping(
+        {
+            "profile": "custom",
+            "risk": {**CUSTOM, "max_orders_per_minute": 1_000_000_000},
+            "execution": {"dedup_window_seconds": 0},
+        }
+    )
+    assert config.execution.dedup_window_seconds == 0
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_X30_no_live_broker_in_paper_mode(venue: str) -> None:
+    sentence = about({"brokers": {venue: {"environment": "live"}}}, f"brokers.{venue}.environment")
+    assert 'while mode is "paper"' in sentence
+
+
+def rules_told(config: Config) -> dict[str, str]:
+    return {".".join(problem.key): problem.allowed for problem in problems(config)}
+
+
+def with_values(**sections: Any) -> Config:
+    """A config past the refusal of what is not built, to judge the rules that come with it."""
+    return Config.model_validate(sections)
+
+
+def test_X30_no_paper_environment_in_live_mode() -> None:
+    config = with_values(mode="live", account={"primary": "alpaca", "fallback": "ibkr"})
+    told_ = rules_told(config)
+    assert told_["brokers.alpaca.environment"] == '"live" while mode is "live"'
+    assert told_["brokers.ibkr.environment"] == '"live" while mode is "live"'
+    assert "brokers.okx.environment" not in told_
+
+
+def test_X30_the_paper_broker_does_not_trade_live() -> None:
+    assert rules_told(with_values(mode="live"))["account.primary"] == (
+        'a live broker while mode is "live"'
+    )
+
+
+def test_a_live_broker_agrees_with_live_mode() -> None:
+    config = with_values(
+        mode="live",
+        account={"primary": "alpaca"},
+        brokers={"alpaca": {"environment": "live"}},
+    )
+    wrong = [
+        problem for rule in RULES if rule.__name__ == "environments" for problem in rule(config)
+    ]
+    assert wrong == []
+
+
+def test_a_broker_that_is_named_has_a_section() -> None:
+    sentence = about({"account": {"primary": "robinhood"}}, "account.primary")
+    assert "a name under [brokers]: paper, alpaca, ibkr, binance, coinbase, okx, oanda" in sentence
+
+
+def test_the_fallback_is_another_broker() -> None:
+    sentence = about({"account": {"fallback": "paper"}}, "account.fallback")
+    assert "other than the primary" in sentence
+
+
+def test_a_replay_names_its_file() -> None:
+    assert "a bars CSV" in about({"market": {"source": "replay"}}, "market.file")
+    from_mapping({"market": {"source": "replay", "file": "bars.csv"}})
+
+
+def test_a_route_says_what_it_matches_and_names_a_broker() -> None:
+    assert "asset_class" in about({"routes": [{"broker": "paper"}]}, "routes.0.symbol")
+    lines = told({"routes": [{"broker": "nobody", "symbol": "BTC*"}]})
+    assert any(line.startswith("routes.0.broker") for line in lines)
+    assert "routes.0.broker is missing: routes.0 needs it." in told({"routes": [{"symbol": "A"}]})
+
+
+# Features that are not built yet
+
+OTHER: dict[str, object] = {
+    "mode": "shadow",
+    "account.primary": "alpaca",
+    "account.fallback": "ibkr",
+    "market.source": "broker",
+    "execution.instrument_mode": "both",
+    "execution.cycle_time_ms": 50,
+    "execution.on_hangup": "flatten",
+    "entries.high_conviction_order_type": "limit",
+    "entries.medium_conviction_order_type": "market",
+    "entries.scale_in_enabled": False,
+    "entries.scale_in_initial_pct": "0.4",
+    "exits.time_stop_minutes": 60,
+    "exits.trailing_stop_cloud": "fast",
+    "exits.stop_mode": "hard",
+    "exits.breakeven": True,
+    "exits.scale_out": True,
+    "pipeline.enable_signal_recording": False,
+    "pipeline.enable_unified_risk": False,
+    "pipeline.enable_feedback_loop": False,
+    "pipeline.enable_alerting": False,
+    "pipeline.enable_analytics": False,
+    "pipeline.feedback_adjust_every_n_trades": 25,
+    "strategy.module": "a.b:C",
+    "strategy.config": "c.yaml",
+    "data.etf_catalogue": "etf.csv",
+    "data.events": "events.csv",
+    "data.history": "bars.csv",
+    "data.regime": "regime.jsonl",
+    "kill.clock_skew": "kill",
+    "alerts.urls": ["json://localhost"],
+    "alerts.minimum": "info",
+    "routes": [{"symbol": "BTC*", "broker": "binance"}],
+    "brokers.alpaca.trading_url": "http://127.0.0.1:9",
+    "brokers.ibkr.port": 7497,
+    "brokers.oanda.account_id": "001",
+}
+
+
+@pytest.mark.parametrize("key", sorted(OTHER))
+def test_a_key_whose_feature_comes_later_is_taken_at_its_default_and_refused_otherwise(
+    key: str,
+) -> None:
+    tree: Any = OTHER[key]
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    sentence = about(tree, key)
+    assert sentence.endswith(": not built yet).")
+    assert "allowed is " in sentence
+
+
+def test_every_row_of_what_is_not_built_takes_its_default() -> None:
+    config = from_mapping({})
+    for row in NOT_BUILT:
+        assert value_at(config, row.key) in row.allowed
+    tested = {key.split(".")[0] for key in OTHER}
+    assert {row.key[0] for row in NOT_BUILT} == tested
+
+
+def test_a_venue_s_section_at_its_defaults_is_taken() -> None:
+    config = from_mapping({"brokers": {"alpaca": {"environment": "paper", "account_id": ""}}})
+    assert config.mode is Mode.PAPER
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("entries.conviction_mode", "scaled_cap"),
+        ("data.sectors", "sectors.csv"),
+        ("data.instruments", "instruments.csv"),
+        ("exits.reward_to_risk_target", "3"),
+        ("exits.eod_close_minutes_before", 10),
+        ("signals.builtin", ""),
+        ("signals.timeframe", "5m"),
+        ("kill.flatten", "all"),
+        ("kill.drawdown", "alert"),
+        ("execution.dedup_window_seconds", 0),
+        ("brokers.paper.account_id", "PA-1"),
+        ("console.theme", "night"),
+    ],
+)
+def test_a_key_whose_feature_is_built_is_free(key: str, value: object) -> None:
+    section, _, name = key.rpartition(".")
+    tree: Any = {name: value}
+    for part in reversed(section.split(".")):
+        tree = {part: tree}
+    from_mapping(tree)
+
+
+def test_each_trigger_takes_each_action() -> None:
+    for name in Config().kill.model_fields_set | {"daily_loss", "journal", "divergence"}:
+        for action in TriggerAction:
+            assert getattr(from_mapping({"kill": {name: action.value}}).kill, name) is action
