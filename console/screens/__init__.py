@@ -1,0 +1,1 @@
+"""Screens and modals; each carries the banner on row 0."""

@@ -1,0 +1,82 @@
+"""What every screen and modal of the console has in common: the banner on row 0."""
+
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.containers import Vertical
+from textual.screen import ModalScreen, Screen
+
+from console.widgets.banner import Banner
+
+Result = TypeVar("Result")
+
+
+class MeridianScreen(Screen[Result], Generic[Result]):
+    """A full screen; subclasses write `body`."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - textual's name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the body."""
+        yield Banner()
+        yield from self.body()
+
+    def body(self) -> ComposeResult:
+        """Everything below row 0."""
+        yield from ()
+
+
+class MeridianModal(ModalScreen[Result], Generic[Result]):
+    """A modal in a frame; subclasses write `body`. Escape closes it with `None`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    DEFAULT_CSS = """
+    MeridianModal {
+        align: center middle;
+        & > .modal--frame {
+            width: 72;
+            max-width: 96%;
+            height: auto;
+            max-height: 90%;
+            padding: 0 1;
+            background: $surface;
+            border: round $border;
+            border-title-color: $foreground;
+        }
+        &.-live > .modal--frame { border: heavy $live; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the framed body."""
+        yield Banner()
+        with Vertical(classes="modal--frame") as frame:
+            yield from self.body()
+        self.frame = frame
+
+    def body(self) -> ComposeResult:
+        """The inside of the frame."""
+        yield from ()
+
+    def action_close(self) -> None:
+        """Leave without a result."""
+        self.dismiss(None)
+
+
+class MeridianPalette(CommandPalette):
+    """Textual's command palette under our banner."""
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the palette."""
+        yield Banner()
+        yield from super().compose()

@@ -1,0 +1,1 @@
+"""One widget a file: the parts panes and screens are built from."""

@@ -1,0 +1,111 @@
+"""A process with an engine's heartbeat and a console on its terminal, for tests on real ptys.
+
+It reports on a pipe, one JSON object a line: `{"tick", "frames", "dropped", "ui", "lost", "keys"}`
+every 20 ms for as long as the process lives, and `{"screen": [...]}` on the key `d`.
+"""
+
+import asyncio
+import fcntl
+import json
+import os
+import sys
+import termios
+from typing import Any
+
+from console.bootstrap import prepare_environment
+
+prepare_environment()
+
+from textual import events  # noqa: E402 - after the environment is set
+from textual.app import ComposeResult  # noqa: E402
+
+from console.screens.base import MeridianScreen  # noqa: E402
+from console.signals import install_signals  # noqa: E402
+from console.terminal_app import TerminalApp  # noqa: E402
+from console.widgets.live_table import LiveTable  # noqa: E402
+from console.widgets.rows import Column  # noqa: E402
+
+# the leader of a new session takes the pty as its own, so that a hang-up sends SIGHUP
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+REPORT = int(sys.argv[1])
+ROWS = 18
+
+
+def report(**what: Any) -> None:
+    os.write(REPORT, (json.dumps(what) + "\n").encode())
+
+
+class ChildScreen(MeridianScreen[None]):
+    def body(self) -> ComposeResult:
+        yield LiveTable([Column("a", "A", 10), Column("b", "B", 30), Column("c", "C", 30)])
+
+
+class ChildApp(TerminalApp[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[str] = []
+        self.moving = True
+        self.round = 0
+
+    def get_default_screen(self) -> ChildScreen:
+        return ChildScreen()
+
+    def on_mount(self) -> None:
+        self.set_interval(0.02, self.move)
+
+    def move(self) -> None:
+        if self.moving:
+            self.round += 1
+            table = self.screen.query_one(LiveTable)
+            for row in range(ROWS):
+                table.upsert(
+                    row, [f"row {row}", f"{self.round * 7919 + row}", "x" * (self.round % 29)]
+                )
+
+    def on_key(self, event: events.Key) -> None:
+        self.keys.append(event.key)
+        if event.key == "f":
+            self.moving = False
+        elif event.key == "d":
+            strips = self.screen._compositor.render_strips()
+            report(screen=[strip.text for strip in strips])
+
+    def on_paste(self, event: events.Paste) -> None:
+        self.keys.append(f"paste:{event.text}")
+
+
+async def main() -> None:
+    app = ChildApp()
+    done = asyncio.Event()
+    state = {"ui": "running"}
+
+    def hang_up() -> None:
+        app.terminal_lost()
+
+    install_signals(asyncio.get_running_loop(), on_hangup=hang_up, on_terminate=done.set)
+
+    async def heartbeat() -> None:
+        tick = 0
+        while not done.is_set():
+            tick += 1
+            stats = app.terminal.stats() if app.terminal is not None else None
+            report(
+                tick=tick,
+                frames=stats.frames_written if stats else 0,
+                dropped=stats.frames_dropped if stats else 0,
+                slow=app.terminal.link_is_slow() if app.terminal is not None else False,
+                ui=state["ui"],
+                lost=app.terminal_is_lost,
+                keys=app.keys,
+            )
+            await asyncio.sleep(0.02)
+
+    engine = asyncio.create_task(heartbeat())
+    await app.run_async()
+    state["ui"] = "ended"
+    await engine
+    report(ended=True, failure=repr(app.failure))
+
+
+asyncio.run(main())
