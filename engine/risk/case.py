@@ -1,0 +1,212 @@
+"""One request to trade while it is being decided, and the ruling that comes out (U-13, U-15).
+
+A `Case` is read by every check of the gate; only `engine.risk.gate.evaluate` and the sizing row
+change it. A `Ruling` is everything the caller needs to build the order and the event.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from engine.calendars import Calendar
+from engine.domain.codes import Answer, Stage, Verdict
+from engine.domain.event import CheckResult
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.money import ONE, ZERO, floor_to, is_positive
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.domain.position import Position
+from engine.domain.signal import Signal, TradeType
+from engine.sizing.stock import SizedOrder
+from engine.world import World
+
+
+class Kind(StrEnum):
+    """What kind of request is decided; each row of the gate says which kinds it is asked of."""
+
+    SIGNAL = "SIGNAL"
+    """A signal that opens a position or adds to one."""
+    MANUAL = "MANUAL"
+    """A person's order that opens a position or adds to one."""
+    FLAT = "FLAT"
+    """A signal that asks to close: the guard applies, no entry gate does (A-089, X-20)."""
+    REDUCE = "REDUCE"
+    """A person's order that only reduces what is held (rule 3)."""
+
+    @property
+    def reduces(self) -> bool:
+        """True where exposure can only shrink."""
+        return self in (Kind.FLAT, Kind.REDUCE)
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one check found: the number it saw, the limit it met, and a sentence when it is not met.
+
+    `max_quantity` belongs to RESIZE: the largest quantity that the limit still has room for.
+    """
+
+    answer: Answer
+    measured: str
+    limit: str
+    reason: str = ""
+    max_quantity: Decimal | None = None
+
+
+def passed(measured: object, limit: object) -> Finding:
+    """The check is met."""
+    return Finding(answer=Answer.PASS, measured=str(measured), limit=str(limit))
+
+
+def refused(measured: object, limit: object, reason: str) -> Finding:
+    """The check is not met, and no smaller quantity would meet it."""
+    return Finding(answer=Answer.REJECT, measured=str(measured), limit=str(limit), reason=reason)
+
+
+class Case(msgspec.Struct, kw_only=True):
+    """One request with everything its checks look at. `sign` is +1 to buy and -1 to sell."""
+
+    world: World
+    now: Nanos
+    kind: Kind
+    symbol: str
+    sign: int
+    instrument: Instrument
+    calendar: Calendar | None
+    position: Position | None
+    equity: Decimal
+    fault: str = ""
+    """Why the request cannot be what it claims to be; refused as INVALID_INPUT."""
+    signal: Signal | None = None
+    conviction: int | None = None
+    trade_type: TradeType = TradeType.DAY
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.DAY
+    entry: Decimal | None = None
+    """Reference price: the limit, the trigger of a stop order, else the market's (U-01)."""
+    stop: Decimal | None = None
+    """Where the protective stop will rest, on the grid."""
+    target: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    quantity: Decimal | None = None
+    size: SizedOrder | None = None
+    broker: str = ""
+
+    @property
+    def adding(self) -> bool:
+        """True when the order goes on top of what is held."""
+        return self.position is not None and not self.kind.reduces
+
+    @property
+    def side(self) -> Side:
+        """BUY, SELL of what is held, or SELL_SHORT."""
+        if self.sign > 0:
+            return Side.BUY
+        return Side.SELL if self.kind.reduces else Side.SELL_SHORT
+
+    @property
+    def mark(self) -> Decimal | None:
+        """The newest price of the symbol, fresh or not; None where it is not a usable number."""
+        last = self.world.market.mark(self.symbol)
+        return last if is_positive(last) else None
+
+    @property
+    def worst_price(self) -> Decimal:
+        """The dearest price a unit may come to, at which exposure is counted (A-066).
+
+        A buy with a limit costs its limit at most; anything else the worse of its reference and
+        the market, and `execution.slippage_buffer` on top.
+        """
+        if self.sign > 0 and self.limit_price is not None:
+            return self.limit_price
+        prices = [price for price in (self.entry, self.mark) if price is not None]
+        quote = self.world.market.quotes.get(self.symbol)
+        if self.sign > 0 and quote is not None and quote.ask is not None and is_positive(quote.ask):
+            prices.append(quote.ask)
+        return max(prices) * (ONE + self.world.config.execution.slippage_buffer)
+
+    @property
+    def unit_value(self) -> Decimal:
+        """What one unit adds to exposure at worst."""
+        return self.worst_price * self.instrument.multiplier
+
+    @property
+    def notional(self) -> Decimal:
+        """What the order adds to exposure at worst."""
+        return (self.quantity or ZERO) * self.unit_value
+
+    def affordable(self, room: Decimal, unit: Decimal) -> Decimal:
+        """The largest quantity on the lot's grid that costs at most `room`, zero if none does."""
+        lot = self.instrument.lot
+        if room <= 0 or unit <= 0:
+            return ZERO
+        fitting = floor_to(room / unit, lot)
+        # A quotient is cut at 28 digits and may have been rounded up to the next lot.
+        return fitting - lot if fitting * unit > room else fitting
+
+    def within(
+        self, *, room: Decimal, unit: Decimal, measured: str, limit: str, reason: str
+    ) -> Finding:
+        """PASS where `quantity` x `unit` fits into `room`, else RESIZE to what does."""
+        if (self.quantity or ZERO) * unit <= room:
+            return passed(measured, limit)
+        return Finding(
+            answer=Answer.RESIZE,
+            measured=measured,
+            limit=limit,
+            reason=reason,
+            max_quantity=self.affordable(room, unit),
+        )
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True):
+    """The decision on one request (U-13), with the order it allows.
+
+    REJECTED and RESIZED name the check that decided; `checks` is the trace of all that were asked,
+    in order. The fields of the order mean something only when `allowed`.
+    """
+
+    kind: Kind
+    verdict: Verdict
+    stage: Stage
+    code: str
+    """The code of the check that refused or resized; empty when nothing did."""
+    measured: str
+    limit: str
+    reason: str
+    checks: tuple[CheckResult, ...]
+    symbol: str
+    instrument: Instrument
+    side: Side
+    quantity: Decimal | None = None
+    """What may be ordered; None when refused."""
+    size: SizedOrder | None = None
+    order_type: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce
+    reserved: Decimal = ZERO
+    """Price per unit that `Order.reserved` takes, without the multiplier; 0 if it only reduces."""
+    stop_loss: Decimal | None = None
+    target: Decimal | None = None
+    trade_type: TradeType
+    conviction: int | None = None
+    adding: bool = False
+    content: str = ""
+    """For `SignalDecided.content`: empty until the guard accepted the signal (A-301)."""
+
+    @property
+    def allowed(self) -> bool:
+        """True when an order may be made of it."""
+        return self.verdict is not Verdict.REJECTED
+
+    @property
+    def reduce_only(self) -> bool:
+        """True when the order may only shrink what is held."""
+        return self.kind.reduces
+
+
+Limit = Any
+"""A limit as its row finds it: Decimal, int or text; a row's function knows which."""
