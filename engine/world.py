@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from engine.calendars import Calendar, calendar
+from engine.calendars import Calendar, UnknownCalendarError, calendar
 from engine.config import Config
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
@@ -51,7 +51,7 @@ class World:
         if known is None:
             try:
                 known = calendar(name)
-            except KeyError:
+            except LookupError:
                 return None
             self._calendars[name] = known
         return known

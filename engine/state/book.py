@@ -18,7 +18,7 @@ from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO
-from engine.domain.order import Order, OrderStatus, Purpose, move
+from engine.domain.order import Order, OrderStatus, move
 from engine.domain.position import Position
 from engine.domain.run import Halt, LinkState, Mode, Phase, RunState
 from engine.state.seen import SeenIds
@@ -27,6 +27,13 @@ CLOSED_KEPT = 2_000
 """Finished orders kept at hand for late reports; older ones live in the journal only."""
 
 RATE_WINDOW = 60 * NS_PER_SECOND
+
+ANSWER_SECONDS = 5
+"""How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
+
+QUERY_SECONDS_MAX = 60
+
+_RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
 
 
 class SessionState(msgspec.Struct, kw_only=True):
@@ -78,6 +85,7 @@ class KillWork(msgspec.Struct, kw_only=True):
     cancelled: int = 0
     closed: int = 0
     clean_reads: int = 0
+    clean_since: Nanos = 0
     state: str = "WORKING"
 
 
@@ -139,8 +147,12 @@ class BookData(msgspec.Struct, kw_only=True):
     loss_streak: int = 0
     links: dict[str, LinkStatus] = {}
     letters: dict[str, Order] = {}
-    metrics: Metrics = Metrics()
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
     outcomes: dict[str, int] = {}
+    alerted: dict[str, str] = {}
+    """Trigger to the session date on which it last fired as an alert."""
+    journal_failed: bool = False
+    last_fill: Nanos = 0
     reconciled_at: Nanos = 0
     reconciled_clean: bool = False
     reconcile_reason: str = ""
@@ -163,7 +175,8 @@ class Book:
         self.reserved_total = ZERO
         self.entries_working = 0
         self.unclear = 0
-        self.cost_total = ZERO
+        self.closable = 0
+        """Working orders that are not protective: what a kill cancels."""
         for order in self.data.orders.values():
             self._index(order)
 
@@ -251,8 +264,32 @@ class Book:
             self.entries_working += 1
         if order.status is OrderStatus.UNKNOWN:
             self.unclear += 1
-        if order.expires_at:
-            heapq.heappush(self.deadlines, (order.expires_at, order.client_order_id))
+        if not order.is_protective:
+            self.closable += 1
+        due = due_at(order)
+        if due:
+            heapq.heappush(self.deadlines, (due, order.client_order_id))
+            if len(self.deadlines) > 1_000 + 4 * len(self.data.orders):
+                self._compact()
+
+    def _compact(self) -> None:
+        dues = ((due_at(order), key) for key, order in self.data.orders.items())
+        self.deadlines = [item for item in dues if item[0]]
+        heapq.heapify(self.deadlines)
+
+    def pop_due(self, now: Nanos) -> list[Order]:
+        """Orders about which something must be done by now; each is returned once per deadline."""
+        due: list[Order] = []
+        while self.deadlines and self.deadlines[0][0] <= now:
+            at, key = heapq.heappop(self.deadlines)
+            order = self.data.orders.get(key)
+            if order is not None and due_at(order) == at:
+                due.append(order)
+        return due
+
+    def next_due(self) -> Nanos | None:
+        """The earliest deadline of any order; may be of one that is done."""
+        return self.deadlines[0][0] if self.deadlines else None
 
     def _unindex(self, order: Order) -> None:
         keys = self.by_symbol.get(order.symbol)
@@ -265,6 +302,8 @@ class Book:
             self.entries_working -= 1
         if order.status is OrderStatus.UNKNOWN:
             self.unclear -= 1
+        if not order.is_protective:
+            self.closable -= 1
 
     def _reserve(self, order: Order, sign: int) -> None:
         amount = order.leaves * order.reserved * self.multiplier(order.symbol) * sign
@@ -317,15 +356,39 @@ class Book:
         self.put(new)
         return new
 
+    def guard(self, symbol: str, at: Nanos) -> None:
+        """Set or clear since when a position lacks a stop at the venue for all of it (A-172)."""
+        position = self.data.positions.get(symbol)
+        if position is None:
+            return
+        covered = sum(
+            (o.leaves for o in self.working(symbol) if o.is_protective and o.accepted_at),
+            start=ZERO,
+        )
+        since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
+        if since != position.unprotected_since:
+            self.data.positions[symbol] = msgspec.structs.replace(position, unprotected_since=since)
+
     def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:
         """Make an order terminal; a position that loses its stop counts as unprotected from now."""
-        order = self.update(key, at, status=status, expires_at=0, **fields)
-        if order is not None and order.purpose is Purpose.PROTECT:
-            position = self.data.positions.get(order.symbol)
-            if position is not None:
-                self.data.positions[order.symbol] = msgspec.structs.replace(
-                    position, unprotected_since=position.unprotected_since or at
-                )
+        order = self.update(key, at, status=status, **fields)
+        if order is not None and order.is_protective:
+            self.guard(order.symbol, at)
+
+
+def due_at(order: Order) -> Nanos:
+    """When something must be done about an order if nothing comes in: 0 never (C-304, X-54).
+
+    Unanswered requests are queried, more and more slowly; resting orders time out.
+    """
+    status = order.status
+    if status in _RESTING:
+        timeout = order.timeout_seconds
+        return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0
+    if status.is_terminal:
+        return 0
+    pause = min(ANSWER_SECONDS * 2**order.queries, QUERY_SECONDS_MAX)
+    return int(order.updated_at + pause * NS_PER_SECOND)
 
 
 def print_of(order: Order) -> str:
