@@ -333,6 +333,7 @@ def test_a_variable_that_a_broker_names_for_its_secret_is_no_key() -> None:
         (b"mode = \xff", "is not UTF-8 text at byte 7"),
         (b"#" * 1_048_577, "larger than a config may be"),
     ],
+    ids=["no value", "twice", "deep", "bytes", "large"],
 )
 def test_a_file_that_is_no_toml_is_one_sentence_with_its_path(
     tmp_path: Path, content: bytes, says: str

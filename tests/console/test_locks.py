@@ -1,0 +1,228 @@
+"""One engine an account, proved with real processes; and the fence that ends a holder."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from console.locks import AccountHeld, AccountLock, FenceFailed, Holder, LockError, fence, holder
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HOLD = """
+import sys
+from pathlib import Path
+from console.locks import AccountHeld, AccountLock
+try:
+    lock = AccountLock.acquire(Path(sys.argv[1]), state_dir=Path("/state"))
+except AccountHeld as held:
+    print("held by", held.pid, flush=True)
+    sys.exit(5)
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+Start = Callable[[Path], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts a process that tries to hold a lock and says how that went; ended with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(path: Path) -> "subprocess.Popen[str]":
+        child = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(path)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        running.append(child)
+        return child
+
+    yield begin
+    for child in running:
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+def says(child: "subprocess.Popen[str]") -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().strip()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "paper.lock"
+
+
+def test_a_second_engine_is_refused_and_told_who_holds_the_account(
+    path: Path, start: Start
+) -> None:
+    child = start(path)
+    assert says(child) == "holds"
+    with pytest.raises(AccountHeld) as caught:
+        AccountLock.acquire(path, state_dir=Path("/other"))
+    assert caught.value.pid == child.pid
+    assert str(caught.value) == (
+        f"This account is held by process {child.pid} with state folder /state "
+        f"(lock {path}): one engine is allowed."
+    )
+    other = start(path)
+    assert says(other) == f"held by {child.pid}"
+    assert other.wait() == 5
+
+
+def test_the_lock_is_free_once_its_process_is_killed(path: Path, start: Start) -> None:
+    child = start(path)
+    assert says(child) == "holds"
+    assert holder(path) == Holder(child.pid, "/state")
+    child.kill()
+    child.wait()
+    assert holder(path) is None
+    with AccountLock.acquire(path, state_dir=Path("/mine")):
+        assert holder(path) == Holder(os.getpid(), "/mine")
+    assert holder(path) is None
+
+
+def test_release_frees_it_and_may_be_repeated(path: Path) -> None:
+    lock = AccountLock.acquire(path, state_dir=Path("/a"))
+    lock.release()
+    lock.release()
+    AccountLock.acquire(path, state_dir=Path("/b")).release()
+
+
+def test_the_same_process_does_not_take_it_twice(path: Path) -> None:
+    with (
+        AccountLock.acquire(path, state_dir=Path("/a")),
+        pytest.raises(AccountHeld, match=f"process {os.getpid()} "),
+    ):
+        AccountLock.acquire(path, state_dir=Path("/b"))
+
+
+def test_nobody_holds_a_lock_that_was_never_taken(path: Path) -> None:
+    assert holder(path) is None
+
+
+def test_the_lock_file_is_private(path: Path) -> None:
+    AccountLock.acquire(path, state_dir=Path("/a")).release()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"7",
+        b'{"pid": "7", "state_dir": "/x"}',
+        b'{"pid": -1, "state_dir": "/x"}',
+        b'{"pid": 1}',
+        b"\xff" * 9000,
+    ],
+    ids=range(7),
+)
+def test_a_record_that_proves_nothing_still_leaves_the_account_held(
+    path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.locks.PROBE_SECONDS", 0)
+    with AccountLock.acquire(path, state_dir=Path("/a")):
+        path.write_bytes(content)
+        assert holder(path) is None
+        with pytest.raises(AccountHeld, match="held by another process"):
+            AccountLock.acquire(path, state_dir=Path("/b"))
+
+
+def test_a_recycled_process_id_is_never_taken_for_the_holder(path: Path, start: Start) -> None:
+    """The record names a process that lives and even has the file open, but another one holds."""
+    child = start(path)
+    assert says(child) == "holds"
+    with path.open("rb+") as file:
+        file.write(msgspec.json.encode(Holder(os.getpid(), "/state")))
+        file.truncate()
+        file.flush()
+        assert holder(path) is None
+        with pytest.raises(FenceFailed):
+            fence(path, state_dir=Path("/k"), timeout_seconds=0)
+    assert child.poll() is None
+
+
+def test_a_stale_record_of_a_free_lock_holds_nothing(path: Path) -> None:
+    path.write_bytes(msgspec.json.encode(Holder(os.getpid(), "/old")))
+    assert holder(path) is None
+    AccountLock.acquire(path, state_dir=Path("/a")).release()
+
+
+def test_a_link_or_a_folder_is_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    for name in ("link", ""):
+        with pytest.raises(LockError, match=r"cannot be an account lock: .+\."):
+            AccountLock.acquire(tmp_path / name, state_dir=Path("/a"))
+    with pytest.raises(LockError):
+        holder(tmp_path / "link")
+    assert not (tmp_path / "elsewhere").exists()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(LockError, match="no plain file"):
+        AccountLock.acquire(tmp_path / "pipe", state_dir=Path("/a"))
+
+
+def test_looking_does_not_keep_an_engine_from_starting(path: Path, start: Start) -> None:
+    """Another process that looks holds the flock for a moment without being a holder."""
+    AccountLock.acquire(path, state_dir=Path("/a")).release()
+    children = [start(path) for _ in range(3)]
+    while all(child.poll() is None for child in children) and holder(path) is None:
+        pass
+    answers = sorted(says(child).partition(" ")[0] for child in children)
+    assert answers == ["held", "held", "holds"]
+
+
+def test_the_fence_ends_the_holder_and_holds_the_lock_itself(path: Path, start: Start) -> None:
+    child = start(path)
+    assert says(child) == "holds"
+    lock, ended = fence(path, state_dir=Path("/kill"))
+    with lock:
+        assert ended == child.pid
+        assert child.wait() == -signal.SIGKILL
+        assert holder(path) == Holder(os.getpid(), "/kill")
+
+
+def test_the_fence_ends_a_holder_that_is_stopped(path: Path, start: Start) -> None:
+    child = start(path)
+    assert says(child) == "holds"
+    child.send_signal(signal.SIGSTOP)
+    lock, ended = fence(path, state_dir=Path("/kill"))
+    lock.release()
+    assert (ended, child.wait()) == (child.pid, -signal.SIGKILL)
+
+
+def test_the_fence_takes_a_free_lock_and_ends_nobody(path: Path) -> None:
+    lock, ended = fence(path, state_dir=Path("/kill"))
+    with lock:
+        assert ended == 0
+
+
+def test_the_fence_never_ends_its_own_process(path: Path) -> None:
+    with (
+        AccountLock.acquire(path, state_dir=Path("/a")),
+        pytest.raises(FenceFailed, match="this process itself"),
+    ):
+        fence(path, state_dir=Path("/kill"))
+
+
+def test_the_fence_says_when_the_lock_is_not_free(path: Path, start: Start) -> None:
+    """A child that inherited the lock still holds it: then nothing may be written in its name."""
+    child = start(path)
+    assert says(child) == "holds"
+    path.write_bytes(b"")
+    with pytest.raises(FenceFailed, match="not free after 0 s"):
+        fence(path, state_dir=Path("/kill"), timeout_seconds=0)
+    assert child.poll() is None
