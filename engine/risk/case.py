@@ -4,9 +4,9 @@ A `Case` is read by every check of the gate; only `engine.risk.gate.evaluate` an
 change it. A `Ruling` is everything the caller needs to build the order and the event.
 """
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,12 +15,14 @@ from engine.domain.codes import Answer, Stage, Verdict
 from engine.domain.event import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.money import ONE, ZERO, floor_to, is_positive
+from engine.domain.money import ONE, ZERO, floor_to, is_positive, plain
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.position import Position
 from engine.domain.signal import Signal, TradeType
 from engine.sizing.stock import SizedOrder
 from engine.world import World
+
+PLACES: Final = Decimal("0.000001")
 
 
 class Kind(StrEnum):
@@ -54,14 +56,38 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     max_quantity: Decimal | None = None
 
 
-def passed(measured: object, limit: object) -> Finding:
+Measure = Decimal | int | str
+"""A number or a word as it goes into the trace."""
+
+Limit = Any
+"""A limit as its row finds it: Decimal, int or text; a row's function knows which."""
+
+
+def words(value: Measure) -> str:
+    """The measure as text, numbers plain."""
+    return plain(value) if isinstance(value, Decimal) else str(value)
+
+
+def passed(measured: Measure, limit: Measure) -> Finding:
     """The check is met."""
-    return Finding(answer=Answer.PASS, measured=str(measured), limit=str(limit))
+    return Finding(answer=Answer.PASS, measured=words(measured), limit=words(limit))
 
 
-def refused(measured: object, limit: object, reason: str) -> Finding:
+def refused(measured: Measure, limit: Measure, reason: str) -> Finding:
     """The check is not met, and no smaller quantity would meet it."""
-    return Finding(answer=Answer.REJECT, measured=str(measured), limit=str(limit), reason=reason)
+    return Finding(
+        answer=Answer.REJECT, measured=words(measured), limit=words(limit), reason=reason
+    )
+
+
+def fraction(part: Decimal, whole: Decimal, *, up: bool) -> Decimal:
+    """`part` / `whole` to six places, cut toward the side on which the limit is still told apart.
+
+    A limit that may be reached is measured `up`, one that may not is measured down, so that the
+    text never shows a number on the other side of the limit than the verdict.
+    """
+    mode = ROUND_CEILING if up else ROUND_FLOOR
+    return (part / whole).quantize(PLACES, mode)
 
 
 class Case(msgspec.Struct, kw_only=True):
@@ -117,7 +143,8 @@ class Case(msgspec.Struct, kw_only=True):
         """The dearest price a unit may come to, at which exposure is counted (A-066).
 
         A buy with a limit costs its limit at most; anything else the worse of its reference and
-        the market, and `execution.slippage_buffer` on top.
+        the market, and `execution.slippage_buffer` on top. NaN without any price: every comparison
+        with it fails, and the check with it (U-53).
         """
         if self.sign > 0 and self.limit_price is not None:
             return self.limit_price
@@ -125,7 +152,8 @@ class Case(msgspec.Struct, kw_only=True):
         quote = self.world.market.quotes.get(self.symbol)
         if self.sign > 0 and quote is not None and quote.ask is not None and is_positive(quote.ask):
             prices.append(quote.ask)
-        return max(prices) * (ONE + self.world.config.execution.slippage_buffer)
+        worst = max(prices, default=Decimal("NaN"))
+        return worst * (ONE + self.world.config.execution.slippage_buffer)
 
     @property
     def unit_value(self) -> Decimal:
@@ -147,15 +175,15 @@ class Case(msgspec.Struct, kw_only=True):
         return fitting - lot if fitting * unit > room else fitting
 
     def within(
-        self, *, room: Decimal, unit: Decimal, measured: str, limit: str, reason: str
+        self, *, room: Decimal, unit: Decimal, measured: Decimal, limit: Decimal, reason: str
     ) -> Finding:
         """PASS where `quantity` x `unit` fits into `room`, else RESIZE to what does."""
         if (self.quantity or ZERO) * unit <= room:
             return passed(measured, limit)
         return Finding(
             answer=Answer.RESIZE,
-            measured=measured,
-            limit=limit,
+            measured=words(measured),
+            limit=words(limit),
             reason=reason,
             max_quantity=self.affordable(room, unit),
         )
@@ -206,7 +234,3 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     def reduce_only(self) -> bool:
         """True when the order may only shrink what is held."""
         return self.kind.reduces
-
-
-Limit = Any
-"""A limit as its row finds it: Decimal, int or text; a row's function knows which."""

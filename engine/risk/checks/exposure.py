@@ -1,0 +1,101 @@
+"""How much more may be held: after this trade, working orders included, at worst prices.
+
+(A-084, A-085, A-088, X-19, U-51; D-06, D-08.) Equal to a limit is allowed; more is resized to fit.
+"""
+
+from decimal import Decimal
+
+from engine.domain.money import ONE, ZERO, plain
+from engine.risk.case import Case, Finding, Kind, Limit, fraction, passed, refused
+from engine.sizing.stock import size
+
+BASIS_POINTS = Decimal(10_000)
+
+
+def sized(case: Case, _: Limit) -> Finding | None:
+    """SIZE_ZERO: sizes the request; what cannot be at least one lot is not traded (A-104)."""
+    if case.kind is Kind.FLAT:
+        return _held(case)
+    signal, limits = case.signal, case.world.limits
+    if signal is None or case.conviction is None:
+        return None
+    case.size = size(
+        equity=case.equity,
+        entry=signal.entry_price,
+        stop=signal.stop_loss,
+        conviction=case.conviction,
+        risk_per_trade=limits.risk_per_trade,
+        single_name=limits.single_name,
+        lot=case.instrument.lot,
+        multiplier=case.instrument.multiplier,
+        mode=case.world.config.entries.conviction_mode,
+        market=case.entry,
+    )
+    case.quantity = case.size.quantity
+    if case.quantity > ZERO:
+        return passed(case.quantity, case.instrument.lot)
+    return refused(
+        case.quantity,
+        case.instrument.lot,
+        f"{case.size.binding or 'no limit'} leaves less than one lot "
+        f"({plain(case.instrument.lot)}) of {case.symbol} at {plain(signal.entry_price)}.",
+    )
+
+
+def _held(case: Case) -> Finding:
+    position = case.position
+    if position is None:
+        return refused(0, "a position", f"There is no position in {case.symbol} to close.")
+    if position.exiting is not None:
+        return refused(0, "a position", f"The position in {case.symbol} is being closed already.")
+    case.quantity = abs(position.quantity)
+    return passed(case.quantity, "a position")
+
+
+def _share(case: Case, *, held: Decimal, limit: Decimal, what: str) -> Finding:
+    """`held` and this order together are at most `limit` of equity."""
+    measured = fraction(held + case.notional, case.equity, up=True)
+    return case.within(
+        room=limit * case.equity - held,
+        unit=case.unit_value,
+        measured=measured,
+        limit=limit,
+        reason=f"{what} would be {plain(measured)} of equity; {plain(limit)} is allowed.",
+    )
+
+
+def single_name(case: Case, limit: Limit) -> Finding | None:
+    """SINGLE_EXPOSURE: one symbol."""
+    return _share(case, held=case.world.exposure(case.symbol), limit=limit, what=case.symbol)
+
+
+def sector(case: Case, limit: Limit) -> Finding | None:
+    """SECTOR_EXPOSURE: one sector; symbols without a sector share the sector UNKNOWN (A-085)."""
+    name = case.world.sector_of(case.symbol)
+    held = case.world.sector_exposure(name)
+    return _share(case, held=held, limit=limit, what=f"Sector {name}")
+
+
+def gross(case: Case, limit: Limit) -> Finding | None:
+    """GROSS_EXPOSURE: everything, long and short added."""
+    return _share(case, held=case.world.gross_exposure, limit=limit, what="Gross exposure")
+
+
+def buying_power(case: Case, _: Limit) -> Finding | None:
+    """BUYING_POWER: the sized order at its worst price with its fee (A-088)."""
+    room = case.world.buying_power
+    unit = case.unit_value * (ONE + _fee_rate(case))
+    needed = (case.quantity or ZERO) * unit
+    return case.within(
+        room=room,
+        unit=unit,
+        measured=needed,
+        limit=room,
+        reason=f"The order may cost {plain(needed)}; buying power is {plain(room)}.",
+    )
+
+
+def _fee_rate(case: Case) -> Decimal:
+    """What the broker charges of a trade as far as the config says."""
+    paper = case.world.config.brokers.paper
+    return paper.commission_bps / BASIS_POINTS if case.broker == "paper" else ZERO

@@ -1,0 +1,70 @@
+"""What is held or about to be held in the symbol (A-081..A-083, X-42)."""
+
+from engine.domain.money import ZERO, plain
+from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+
+MAX_ADDS = 1
+"""How often a position may be added to (A-082)."""
+
+
+def conflict(case: Case, _: Limit) -> Finding | None:
+    """CONFLICT: neither held nor about to be held the other way round."""
+    wanted = "long" if case.sign > 0 else "short"
+    other = "short" if case.sign > 0 else "long"
+    position = case.position
+    if position is not None and position.sign != case.sign:
+        held = abs(position.quantity)
+        hint = (
+            f"at most {plain(held)} less what is already being closed may be reduced in one order"
+            if case.kind is Kind.MANUAL
+            else "it must be flat first"
+        )
+        return refused(
+            f"{other} {plain(held)}",
+            f"nothing {other}",
+            f"{case.symbol} is held {other} ({plain(held)}) and this order is {wanted}: {hint}.",
+        )
+    for order in case.world.book.entries_in(case.symbol):
+        if order.side.sign != case.sign:
+            return refused(
+                f"{other} entry {plain(order.leaves)}",
+                f"nothing {other}",
+                f"A {other} entry in {case.symbol} is working ({order.client_order_id}).",
+            )
+    return passed("none", f"nothing {other}")
+
+
+def duplicate_position(case: Case, _: Limit) -> Finding | None:
+    """DUPLICATE_POSITION: nothing held or working, unless it adds to a winner, once."""
+    book, position = case.world.book, case.position
+    working = sum(1 for _ in book.entries_in(case.symbol))
+    if position is None:
+        if working:
+            return refused(
+                working, 0, f"An entry in {case.symbol} is working already; one at a time."
+            )
+        return passed(0, 0)
+    held = f"{case.symbol} is held ({plain(position.quantity)})"
+    if position.exiting is not None:
+        return refused("closing", "open", f"{held} and is being closed.")
+    adds = position.adds + working
+    if adds >= MAX_ADDS:
+        return refused(adds, MAX_ADDS - 1, f"{held} and was added to already; once is allowed.")
+    mark = case.mark
+    if mark is None or not case.world.market.is_fresh(case.symbol, case.now):
+        return refused("no fresh price", "> 0", f"{held}; adding needs a fresh price of it.")
+    profit = position.unrealized(mark)
+    if profit > ZERO:
+        return passed(profit, "> 0")
+    return refused(profit, "> 0", f"{held} and is not in profit; only a winner is added to.")
+
+
+def slots(case: Case, limit: Limit) -> Finding | None:
+    """MAX_POSITIONS: open positions and working entries, a slot each; adding takes none."""
+    book = case.world.book
+    used = book.slots_used
+    if case.symbol in book.data.positions or case.symbol in book.reserved:
+        return passed(used, limit)
+    if used < limit:
+        return passed(used, limit)
+    return refused(used, limit, f"{used} positions are open or being opened; {limit} are allowed.")

@@ -1,0 +1,174 @@
+"""From a signal or a person's order to the case that the gate decides.
+
+Nothing is refused here: what does not fit becomes `Case.fault`, which the first row of the gate
+turns into INVALID_INPUT.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+from engine.commands import PlaceOrder
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO, early_stop, is_positive, passive_price
+from engine.domain.order import OrderType, TimeInForce
+from engine.domain.signal import Direction, Signal
+from engine.risk.case import Case, Kind
+from engine.sizing.stock import FULL_CONVICTION
+from engine.world import World
+
+SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
+"""What a symbol looks like."""
+
+SYMBOL_WORDS: Final = "letters, digits, dot, dash, slash or underscore, at most 32"
+
+_WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
+
+def signal_case(world: World, signal: Signal, now: Nanos) -> Case:
+    """The case of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
+    flat = signal.direction is Direction.FLAT
+    case = _case(world, signal.ticker, now, Kind.FLAT if flat else Kind.SIGNAL)
+    case.signal = signal
+    case.fault = case.fault or _signal_fault(signal)
+    case.conviction = signal.conviction
+    case.trade_type = signal.trade_type
+    case.sign = signal.direction.sign
+    if flat:
+        case.sign = -case.position.sign if case.position is not None else 0
+    elif not case.fault:
+        _price_entry(case, signal)
+    case.time_in_force = _time_in_force(case, None)
+    return case
+
+
+def _price_entry(case: Case, signal: Signal) -> None:
+    """Order type and prices of an entry; prices move to the grid as U-01 says."""
+    entries, tick = case.world.config.entries, case.instrument.tick
+    high = signal.conviction >= FULL_CONVICTION
+    name = entries.high_conviction_order_type if high else entries.medium_conviction_order_type
+    case.order_type = OrderType(name.upper())
+    if case.order_type is OrderType.LIMIT:
+        case.limit_price = passive_price(signal.entry_price, tick, buy=case.sign > 0)
+        case.entry = case.limit_price
+    else:
+        case.entry = case.mark
+    case.stop = early_stop(signal.stop_loss, tick, sell=case.sign > 0)
+    case.target = signal.target_price
+
+
+def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
+    """The case of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
+    case = _case(world, command.symbol, now, Kind.MANUAL)
+    case.sign = command.side.sign
+    case.trade_type = command.hold
+    case.order_type = command.type
+    case.limit_price, case.stop_price = command.limit_price, command.stop_price
+    case.stop = command.protect
+    case.quantity = command.quantity
+    case.broker = command.broker or case.broker
+    case.fault = case.fault or _manual_fault(world, command)
+    case.time_in_force = _time_in_force(case, command.time_in_force)
+    if not case.fault:
+        case.entry = command.limit_price or command.stop_price or case.mark
+        if command.quantity <= _reducible(case):
+            case.kind = Kind.REDUCE
+    return case
+
+
+def _case(world: World, symbol: str, now: Nanos, kind: Kind) -> Case:
+    instrument = world.instrument(symbol)
+    fault = "" if SYMBOL.fullmatch(symbol) else f"{symbol!r} is no symbol: {SYMBOL_WORDS}."
+    return Case(
+        world=world,
+        now=now,
+        kind=kind,
+        symbol=symbol,
+        sign=0,
+        instrument=instrument,
+        calendar=world.calendar(instrument.calendar),
+        position=world.book.position(symbol),
+        equity=world.equity,
+        fault=fault,
+        broker=world.book.data.broker,
+    )
+
+
+def _reducible(case: Case) -> Decimal:
+    """What an order of this side may still take off the position; zero where it would add.
+
+    Protective stops do not count: they and the exit that replaces them count once (rule 3).
+    """
+    position = case.position
+    if position is None or position.sign == case.sign:
+        return ZERO
+    leaving = sum(
+        (
+            order.leaves
+            for order in case.world.book.working(case.symbol)
+            if order.side.sign == case.sign and not order.is_protective
+        ),
+        start=ZERO,
+    )
+    return abs(position.quantity) - leaving
+
+
+def _time_in_force(case: Case, asked: TimeInForce | None) -> TimeInForce:
+    """DAY where sessions end, GTC where they never do (X-34)."""
+    preferred = asked or case.world.config.execution.default_time_in_force
+    if (
+        asked is None
+        and preferred is TimeInForce.DAY
+        and case.calendar
+        and case.calendar.always_open
+    ):
+        return TimeInForce.GTC
+    return preferred
+
+
+def _signal_fault(signal: Signal) -> str:
+    """Numbers that no parser has seen, when a program hands the signal over (U-53)."""
+    prices = {"entry_price": signal.entry_price}
+    if signal.direction is not Direction.FLAT:
+        prices["stop_loss"] = signal.stop_loss
+    if signal.target_price is not None:
+        prices["target_price"] = signal.target_price
+    for name, price in prices.items():
+        if not is_positive(price):
+            return f"{name} is {price}; a number above 0 is allowed."
+    if not 0 <= signal.conviction <= 100:
+        return f"conviction is {signal.conviction}; a whole number from 0 to 100 is allowed."
+    return (
+        "" if signal.signal_id else "signal_id is empty; a text of 1 to 50 characters is allowed."
+    )
+
+
+def _manual_fault(world: World, command: PlaceOrder) -> str:
+    """One sentence on the first thing in the order that cannot be."""
+    kind, able = command.type, world.capabilities
+    numbers: dict[str, Decimal | None] = {"quantity": command.quantity}
+    numbers |= {"limit_price": command.limit_price} if kind in _WITH_LIMIT else {}
+    numbers |= {"stop_price": command.stop_price} if kind in _WITH_STOP else {}
+    numbers |= {"protect": command.protect} if command.protect is not None else {}
+    for name, number in numbers.items():
+        if not is_positive(number):
+            return f"{name} is {number}; a number above 0 is allowed."
+    if command.limit_price is not None and kind not in _WITH_LIMIT:
+        return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
+    if command.stop_price is not None and kind not in _WITH_STOP:
+        return f"a {kind} order has no stop_price; STOP and STOP_LIMIT have one."
+    if kind not in able.order_types:
+        return f"the broker takes no {kind} orders; {_list(able.order_types)} are allowed."
+    asked = command.time_in_force
+    if asked is not None and asked not in able.times_in_force:
+        return f"the broker does not know {asked}; {_list(able.times_in_force)} are allowed."
+    known = world.book.data.links.keys() | {world.book.data.broker}
+    if command.broker and command.broker not in known:
+        return f"there is no broker {command.broker!r}; {_list(known)} are allowed."
+    return ""
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
