@@ -1,13 +1,12 @@
 """Worlds for tests: a real config, a real book fed with real events, a market that was told prices.
 
-    built = Built().price("NVDA", "850").hold("AAPL", 100, "180", mark="185")
-    ruling = built.decide(signal("NVDA", entry="850", stop="830"))
+built = Built().price("NVDA", "850").hold("AAPL", 100, "180", mark="185")
+ruling = built.decide(signal("NVDA", entry="850", stop="830"))
 """
-from __future__ import annotations
 
 import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Self
 
 from engine.calendars import calendar
 from engine.config import Config, from_mapping
@@ -55,7 +54,7 @@ def config_of(**sections: dict[str, Any] | str) -> Config:
     return from_mapping(sections)
 
 
-AXION = {"profile": "axion_aggressive", "risk": {"max_order_notional": "1000000"}}
+AXION: dict[str, Any] = {"profile": "axion_aggressive", "risk": {"max_order_notional": "1000000"}}
 """The profile of the worked examples, with room for one large order."""
 
 
@@ -126,7 +125,7 @@ class Built:
         *,
         cash: Decimal | int | str | None = None,
         buying_power: Decimal | int | str | None = None,
-    ) -> Built:
+    ) -> Self:
         """The events of a clean start, up to RUNNING with an open session."""
         self.event(
             ev.EngineStarted(
@@ -145,13 +144,13 @@ class Built:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def event(self, event: ev.Event, *, at: Nanos | None = None) -> Built:
+    def event(self, event: ev.Event, *, at: Nanos | None = None) -> Self:
         """Apply one event at `at`, by default now."""
         self._seq += 1
         apply(self.book, ev.Record(self._seq, self.now if at is None else at, event))
         return self
 
-    def link(self, state: LinkState, *, at: Nanos | None = None) -> Built:
+    def link(self, state: LinkState, *, at: Nanos | None = None) -> Self:
         """The broker's connection as it is from `at` on."""
         return self.event(ev.LinkChanged(broker=BROKER, state=state, detail=""), at=at)
 
@@ -161,7 +160,7 @@ class Built:
         *,
         cash: Decimal | int | str | None = None,
         buying_power: Decimal | int | str | None = None,
-    ) -> Built:
+    ) -> Self:
         """Balances as the venue states them."""
         money = number(equity)
         held = money if cash is None else number(cash)
@@ -178,7 +177,7 @@ class Built:
             )
         )
 
-    def session(self, starting_equity: Decimal | int | str) -> Built:
+    def session(self, starting_equity: Decimal | int | str) -> Self:
         """A new accounting day."""
         date: datetime.date = calendar("XNYS").session_date(self.now)
         return self.event(
@@ -228,7 +227,7 @@ class Built:
 
     def fill(
         self, order: Order, quantity: Decimal | int | str | None, price: Decimal | int | str
-    ) -> Built:
+    ) -> Self:
         """A fill of `order` at `price`, all of it for None."""
         self._fills += 1
         amount = order.quantity if quantity is None else number(quantity)
@@ -261,7 +260,7 @@ class Built:
         price: Decimal | int | str,
         *,
         mark: Decimal | int | str | None = None,
-    ) -> Built:
+    ) -> Self:
         """Hold `quantity` (negative is short) bought at `price`, an hour ago, marked at `mark`."""
         amount = number(quantity)
         side = Side.BUY if amount > 0 else Side.SELL_SHORT
@@ -280,7 +279,7 @@ class Built:
         ask: Decimal | int | str | None = None,
         at: Nanos | None = None,
         stale_at: Nanos = 0,
-    ) -> Built:
+    ) -> Self:
         """A price of `symbol`, told at `at`, by default now."""
         self.world.market.take(
             Quote(
