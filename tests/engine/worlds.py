@@ -19,7 +19,8 @@ from engine.domain.order import Fill, Order, OrderType, Purpose, Side, TimeInFor
 from engine.domain.run import LinkState, Mode, Phase
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.ports import Capabilities
-from engine.risk.gate import Ruling, evaluate, signal_case
+from engine.risk.case import Ruling
+from engine.risk.gate import evaluate, signal_case
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
