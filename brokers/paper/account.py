@@ -1,0 +1,117 @@
+"""The paper account: cash and holdings, exact to the last digit (C-153, C-157, T-10).
+
+Longs are paid in full, so cash is never borrowed. A short's proceeds go to cash and stay bound
+there together with its margin. Nothing is liquidated by force.
+"""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.market import Quote
+from engine.domain.money import ZERO, apportion
+
+
+class Holding(msgspec.Struct, kw_only=True):
+    """What is held of one symbol. `quantity` and `cost` (in money) are signed alike."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    multiplier: Decimal
+
+    @property
+    def average_price(self) -> Decimal:
+        """Cost per unit; zero when flat."""
+        return self.cost / self.quantity / self.multiplier if self.quantity else ZERO
+
+    def value(self, price: Decimal) -> Decimal:
+        """Signed value at a price."""
+        return self.quantity * price * self.multiplier
+
+
+class Balance(msgspec.Struct, kw_only=True):
+    """The money of the account.
+
+    At all times `cash == deposited + realized - commission - sum of the holdings' cost`.
+    """
+
+    deposited: Decimal
+    cash: Decimal
+    realized: Decimal = ZERO
+    """Profit of what was closed, before commission."""
+    commission: Decimal = ZERO
+
+
+class PaperAccount:
+    """Cash and holdings, changed by fills alone."""
+
+    def __init__(self, balance: Balance, holdings: Mapping[str, Holding] | None = None) -> None:
+        self.balance = balance
+        self.holdings: dict[str, Holding] = dict(holdings or {})
+        self._shorts = {symbol for symbol, held in self.holdings.items() if held.quantity < 0}
+
+    def position(self, symbol: str) -> Decimal:
+        """Signed quantity held; zero when flat."""
+        held = self.holdings.get(symbol)
+        return held.quantity if held is not None else ZERO
+
+    def reducible(self, symbol: str, *, buy: bool) -> Decimal:
+        """How much a buy or a sell can take off the position before it is flat."""
+        position = self.position(symbol)
+        reduces = position < 0 if buy else position > 0
+        return abs(position) if reduces else ZERO
+
+    def short_value(self, quotes: Mapping[str, Quote]) -> Decimal:
+        """Value of everything that is short, at the last prices, else at cost."""
+        return -self._value(self._shorts, quotes)
+
+    def market_value(self, quotes: Mapping[str, Quote]) -> Decimal:
+        """Signed value of all holdings, at the last prices, else at cost."""
+        return self._value(self.holdings, quotes)
+
+    def _value(self, symbols: Iterable[str], quotes: Mapping[str, Quote]) -> Decimal:
+        total = ZERO
+        for symbol in symbols:
+            held, quote = self.holdings[symbol], quotes.get(symbol)
+            total += held.cost if quote is None else held.value(quote.last)
+        return total
+
+    def book_fill(
+        self,
+        symbol: str,
+        signed: Decimal,
+        price: Decimal,
+        multiplier: Decimal,
+        commission: Decimal,
+    ) -> Holding:
+        """Take a fill in: `signed` is positive for a buy. Opens, adds, reduces or flips (D-42)."""
+        held = self.holdings.get(symbol)
+        if held is None:
+            held = self.holdings[symbol] = Holding(multiplier=multiplier)
+        amount = signed * price * multiplier
+        balance = self.balance
+        balance.cash -= amount + commission
+        balance.commission += commission
+        before = held.quantity
+        if before * signed >= 0:
+            held.quantity = before + signed
+            held.cost += amount
+        elif abs(signed) <= abs(before):
+            part = apportion(held.cost, -signed, before)
+            balance.realized += -amount - part
+            held.quantity = before + signed
+            held.cost -= part
+        else:
+            # Through zero: the old cost is settled whole, the rest opens at this price.
+            closing = -before * price * multiplier
+            balance.realized += -closing - held.cost
+            held.quantity = before + signed
+            held.cost = amount - closing
+        if held.quantity < 0:
+            self._shorts.add(symbol)
+        else:
+            self._shorts.discard(symbol)
+            if not held.quantity:
+                del self.holdings[symbol]
+        return held

@@ -1,0 +1,273 @@
+"""What the venue asks of an order before it takes it: form, grid, price, short sale, money.
+
+Money is asked twice: here, with what the order may cost at the price of now, which is then held
+back; and again at the fill, with what it does cost. Only the part that opens exposure needs any:
+what reduces a position is always affordable.
+"""
+
+from collections.abc import Mapping
+from decimal import ROUND_UP, Decimal
+from typing import Final
+
+from brokers.paper.account import PaperAccount
+from brokers.paper.instruments import Instruments
+from brokers.paper.matching import PaperOrder, SymbolBook, market_price, slipped
+from brokers.paper.terms import Refusal, Terms
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.market import Quote
+from engine.domain.money import COST_QUANTUM, ZERO, is_multiple, is_positive
+from engine.domain.order import Order, OrderType, TimeInForce
+
+_NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_NEEDS_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not a fault
+    """The order is not taken, and why."""
+
+    def __init__(self, code: Refusal, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Desk:
+    """Decides what is taken, and what an account can pay for."""
+
+    def __init__(self, terms: Terms, instruments: Instruments, account: PaperAccount) -> None:
+        self._terms = terms
+        self._instruments = instruments
+        self._account = account
+
+    def record(self, order: Order, *, sequence: int, now: Nanos) -> PaperOrder:
+        """The order as the venue keeps it, before anything is asked of it."""
+        return PaperOrder(
+            sequence=sequence,
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=order.side,
+            type=order.type,
+            quantity=order.quantity,
+            limit_price=order.limit_price if order.type in _NEEDS_LIMIT else None,
+            stop_price=order.stop_price if order.type in _NEEDS_STOP else None,
+            time_in_force=order.time_in_force,
+            reduce_only=order.reduce_only,
+            accepted_at=now,
+            updated_at=now,
+        )
+
+    def admit(
+        self,
+        order: Order,
+        *,
+        sequence: int,
+        now: Nanos,
+        quotes: Mapping[str, Quote],
+        reserved: Decimal,
+        working: SymbolBook | None,
+    ) -> PaperOrder:
+        """The order, taken: with its expiry, and with the cash to hold back per unit.
+
+        `quotes` mark what is held, `reserved` is held back already, `working` are the symbol's
+        orders. Raises Refused.
+        """
+        rules = self._instruments.get(order.symbol)
+        self._check_form(order, rules)
+        quote = quotes.get(order.symbol)
+        if quote is None:
+            raise Refused(Refusal.NO_PRICE, f"{order.symbol} has no price here yet")
+        taken = self.record(order, sequence=sequence, now=now)
+        taken.expires_at = self._expiry(order, now)
+        if order.reduce_only:
+            if not self._account.reducible(order.symbol, buy=taken.buy):
+                raise Refused(
+                    Refusal.REDUCE_ONLY,
+                    f"a reduce-only {order.side} of {order.symbol} needs an opposite position: "
+                    f"it is {self._account.position(order.symbol)}",
+                )
+            return taken
+        price = self._worst_price(taken, quote, rules)
+        amount = order.quantity * price * rules.multiplier
+        if amount < rules.min_notional:
+            raise Refused(
+                Refusal.MIN_NOTIONAL,
+                f"{order.symbol} takes orders of {rules.min_notional} or more, not {amount}",
+            )
+        others = ZERO if working is None else working.leaves(buy=taken.buy)
+        taken.reserved = self._per_unit(taken, order.quantity, others, price, rules)
+        self._check_cash(taken, taken.reserved * taken.quantity, quotes, reserved)
+        return taken
+
+    def reprice(
+        self,
+        order: PaperOrder,
+        *,
+        quantity: Decimal,
+        stop_price: Decimal | None,
+        quotes: Mapping[str, Quote],
+        reserved: Decimal,
+        working: SymbolBook,
+    ) -> Decimal:
+        """The cash per unit to hold back once a working order has changed. Raises Refused."""
+        rules = self._instruments.get(order.symbol)
+        self._check_quantity(order.symbol, quantity, rules)
+        if quantity <= order.filled:
+            raise Refused(
+                Refusal.INVALID_ORDER,
+                f"{order.filled} of {order.client_order_id} are filled: "
+                f"its quantity must stay above that, not {quantity}",
+            )
+        if stop_price is not None:
+            if order.stop_price is None or order.armed:
+                raise Refused(
+                    Refusal.INVALID_ORDER, f"{order.client_order_id} has no stop that waits"
+                )
+            self._check_price("stop", order.symbol, stop_price, rules)
+        quote = quotes.get(order.symbol)
+        if order.reduce_only or quote is None or quantity <= order.quantity:
+            return order.reserved
+        price = self._worst_price(order, quote, rules)
+        others = working.leaves(buy=order.buy) - order.leaves
+        leaves = quantity - order.filled
+        per_unit = self._per_unit(order, leaves, others, price, rules)
+        self._check_cash(order, per_unit * leaves, quotes, reserved - order.reserved * order.leaves)
+        return per_unit
+
+    def free_cash(self, quotes: Mapping[str, Quote]) -> Decimal:
+        """Cash that is neither a short's proceeds nor its margin; below zero after a loss."""
+        bound = self._terms.short_margin * self._account.short_value(quotes)
+        return self._account.balance.cash - bound
+
+    def payable(
+        self,
+        order: PaperOrder,
+        quantity: Decimal,
+        price: Decimal,
+        quotes: Mapping[str, Quote],
+        reserved: Decimal,
+    ) -> tuple[Decimal, Refusal | None]:
+        """How much of `quantity` may fill at `price`, and what keeps the rest from it.
+
+        All of it, or only the part that reduces the position where the account may not open more.
+        """
+        reducing = min(quantity, self._account.reducible(order.symbol, buy=order.buy))
+        opening = quantity - reducing
+        if not opening:
+            return quantity, None
+        rules = self._instruments.get(order.symbol)
+        if not order.buy and not rules.shortable:
+            return reducing, Refusal.NOT_SHORTABLE
+        # The part that reduces pays first: its proceeds, and the margin it frees, count.
+        traded = reducing * price * rules.multiplier
+        gain = (-traded if order.buy else traded) - traded * self._terms.commission
+        if order.buy:
+            marked = quotes[order.symbol].last
+            gain += self._terms.short_margin * reducing * marked * rules.multiplier
+        free = self.free_cash(quotes) + gain - (reserved - order.reserved * order.leaves)
+        if self._cost(order, opening * price * rules.multiplier) > free:
+            return reducing, Refusal.BUYING_POWER
+        return quantity, None
+
+    def _check_form(self, order: Order, rules: Instrument) -> None:
+        self._check_quantity(order.symbol, order.quantity, rules)
+        wanted = (
+            ("limit", order.limit_price, order.type in _NEEDS_LIMIT),
+            ("stop", order.stop_price, order.type in _NEEDS_STOP),
+        )
+        for word, price, needed in wanted:
+            if needed and price is None:
+                raise Refused(
+                    Refusal.INVALID_ORDER, f"a {order.type} order needs a {word} price: it has none"
+                )
+            if needed and price is not None:
+                self._check_price(word, order.symbol, price, rules)
+        if rules.currency != self._terms.currency:
+            raise Refused(
+                Refusal.CURRENCY,
+                f"{order.symbol} is paid in {rules.currency}, this account holds only "
+                f"{self._terms.currency}",
+            )
+
+    def _check_quantity(self, symbol: str, quantity: Decimal, rules: Instrument) -> None:
+        if not is_positive(quantity):
+            raise Refused(Refusal.INVALID_ORDER, f"a quantity must be above 0, not {quantity}")
+        if not is_multiple(quantity, rules.lot):
+            raise Refused(
+                Refusal.BAD_LOT, f"{symbol} trades in multiples of {rules.lot}, not {quantity}"
+            )
+
+    def _check_price(self, word: str, symbol: str, price: Decimal, rules: Instrument) -> None:
+        if not is_positive(price):
+            raise Refused(Refusal.INVALID_ORDER, f"a {word} price must be above 0, not {price}")
+        if not is_multiple(price, rules.tick):
+            raise Refused(
+                Refusal.BAD_TICK,
+                f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
+            )
+
+    def _expiry(self, order: Order, now: Nanos) -> Nanos:
+        """When a DAY order ends: with the session in progress, or with the next one (C-155)."""
+        calendar = self._instruments.calendar(order.symbol)
+        if calendar.is_open(now):
+            close = calendar.close_of(now)
+            return close if close is not None and order.time_in_force is TimeInForce.DAY else 0
+        opens = calendar.next_open(now)
+        if order.time_in_force in _AT_ONCE or opens is None:
+            raise Refused(Refusal.MARKET_CLOSED, calendar.explain(now))
+        if order.time_in_force is not TimeInForce.DAY:
+            return 0
+        return calendar.close_of(opens) or 0
+
+    def _worst_price(self, order: PaperOrder, quote: Quote, rules: Instrument) -> Decimal:
+        """The price a unit is reckoned at until it fills."""
+        market = market_price(quote, buy=order.buy)
+        if order.limit_price is not None:
+            return order.limit_price if order.buy else max(order.limit_price, market)
+        if order.stop_price is not None:
+            market = max(order.stop_price, market)
+        return slipped(market, self._terms.slippage, rules.tick, buy=order.buy)
+
+    def _per_unit(
+        self,
+        order: PaperOrder,
+        leaves: Decimal,
+        others: Decimal,
+        price: Decimal,
+        rules: Instrument,
+    ) -> Decimal:
+        """Cash to hold back per unit of what may still fill.
+
+        What takes the position down, after the `others` that work on the same side, costs nothing.
+        Raises Refused where the rest may not go short.
+        """
+        covered = max(self._account.reducible(order.symbol, buy=order.buy) - others, ZERO)
+        opening = leaves - min(covered, leaves)
+        if not opening:
+            return ZERO
+        if not order.buy and not rules.shortable:
+            raise Refused(
+                Refusal.NOT_SHORTABLE,
+                f"{order.symbol} cannot be sold short: {covered} are free to sell, not {leaves}",
+            )
+        cost = self._cost(order, opening * price * rules.multiplier)
+        return (cost / leaves).quantize(COST_QUANTUM, ROUND_UP)
+
+    def _cost(self, order: PaperOrder, amount: Decimal) -> Decimal:
+        return self._terms.long_cost(amount) if order.buy else self._terms.short_cost(amount)
+
+    def _check_cash(
+        self,
+        order: PaperOrder,
+        needed: Decimal,
+        quotes: Mapping[str, Quote],
+        reserved: Decimal,
+    ) -> None:
+        free = self.free_cash(quotes) - reserved
+        if needed > free:
+            raise Refused(
+                Refusal.BUYING_POWER,
+                f"{order.side} {order.quantity} {order.symbol} needs {needed:.2f} "
+                f"{self._terms.currency}, free are {max(free, ZERO):.2f}",
+            )

@@ -1,0 +1,354 @@
+"""The paper account's book on disk, as a real venue would keep it (U-62, C-154).
+
+One SQLite file with one writing connection. What an operation changes is collected and committed
+together; the venue reports nothing before it is durable. With a writer thread, all that waits is
+committed in one group, so that a slow disk costs latency and never the loop. In virtual time the
+commit runs inline, on a file or in memory.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from brokers.paper.account import Balance, Holding
+from brokers.paper.matching import PaperOrder
+from engine.domain.instant import Nanos
+from engine.domain.market import Quote
+from engine.domain.order import Fill
+
+VERSION: Final = 1
+RETRY_SECONDS: Final = 1.0
+"""How long the writer waits before it tries a failed commit again."""
+
+_SCHEMA: Final = (
+    "CREATE TABLE account (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE holdings (symbol TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE quotes (symbol TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE orders (client_order_id TEXT PRIMARY KEY, working INTEGER NOT NULL,"
+    " data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX working_orders ON orders (client_order_id) WHERE working",
+    "CREATE TABLE fills (execution_id TEXT PRIMARY KEY, time INTEGER NOT NULL,"
+    " data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX fills_by_time ON fills (time)",
+    f"PRAGMA user_version = {VERSION}",
+)
+
+Wait = Literal["thread", "inline"]
+
+
+class BookError(Exception):
+    """The book cannot be opened, read or written; the text says which file and why."""
+
+
+class Contents(msgspec.Struct, kw_only=True):
+    """What a book holds when it is opened."""
+
+    balance: Balance | None
+    sequence: int
+    """Number of the newest order."""
+    holdings: dict[str, Holding]
+    orders: list[PaperOrder]
+    """Those that work, oldest first."""
+    quotes: dict[str, Quote]
+
+
+class _Batch:
+    """What belongs into one commit; the newest state of a thing replaces an older one."""
+
+    __slots__ = ("account", "fills", "holdings", "orders", "quotes", "tickets")
+
+    def __init__(self) -> None:
+        self.account: dict[str, bytes] = {}
+        self.holdings: dict[str, bytes | None] = {}
+        self.quotes: dict[str, bytes] = {}
+        self.orders: dict[str, tuple[str, bool, bytes]] = {}
+        self.fills: list[tuple[str, Nanos, bytes]] = []
+        self.tickets = 0
+        """How many commits of the venue are in it."""
+
+    def merge(self, newer: "_Batch") -> None:
+        self.account |= newer.account
+        self.holdings |= newer.holdings
+        self.quotes |= newer.quotes
+        self.orders |= newer.orders
+        self.fills += newer.fills
+        self.tickets += newer.tickets
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write all of it in one transaction. Raises sqlite3.Error and leaves nothing."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            put = connection.executemany
+            put("INSERT OR REPLACE INTO account VALUES (?, ?)", self.account.items())
+            put("INSERT OR REPLACE INTO quotes VALUES (?, ?)", self.quotes.items())
+            put("INSERT OR REPLACE INTO orders VALUES (?, ?, ?)", self.orders.values())
+            put("INSERT OR IGNORE INTO fills VALUES (?, ?, ?)", self.fills)
+            kept = [(symbol, data) for symbol, data in self.holdings.items() if data is not None]
+            gone = [(symbol,) for symbol, data in self.holdings.items() if data is None]
+            put("INSERT OR REPLACE INTO holdings VALUES (?, ?)", kept)
+            put("DELETE FROM holdings WHERE symbol = ?", gone)
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            # A full disk may have ended the transaction already.
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+
+
+class PaperBook:
+    """Open with `PaperBook(path)`, or without a path for one that lives in memory.
+
+    `wait` says where commits run: in a writer thread ("thread", needs a running loop and a file)
+    or in the caller ("inline"). `on_change` is called on the loop after each commit and each
+    failure. Raises BookError.
+    """
+
+    def __init__(self, path: Path | None = None, *, wait: Wait = "inline") -> None:
+        if path is None and wait == "thread":
+            raise BookError("a paper book in memory cannot have a writer thread: only inline")
+        self.path = path
+        self.on_change: Callable[[], None] = lambda: None
+        self.failure = ""
+        """Why the newest commit failed; empty while the book can be written."""
+        self.durable = 0
+        """Ticket of the newest commit that is durable."""
+        self.dirty = False
+        """Whether something was put since the last commit."""
+        self._tickets = 0
+        self._open = _Batch()
+        self._flying: deque[_Batch] = deque()
+        self._pending: dict[str, tuple[int, bytes]] = {}
+        """Orders that are not durable yet, with the ticket of their newest state."""
+        self._orders = msgspec.json.Decoder(PaperOrder)
+        self._fills = msgspec.json.Decoder(Fill)
+        self._encode = msgspec.json.Encoder().encode
+        self._writer = self._connect()
+        self._reader = self._writer
+        self._thread: threading.Thread | None = None
+        if wait == "thread":
+            self._reader = self._open_file(readonly=True)
+            self._loop = asyncio.get_running_loop()
+            self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+            self._thread = threading.Thread(target=self._run, name="paper-book", daemon=True)
+            self._thread.start()
+
+    # Reading.
+
+    def load(self) -> Contents:
+        """Everything a venue needs to go on from where the book stands. Raises BookError."""
+        try:
+            account = dict(self._reader.execute("SELECT key, data FROM account"))
+            balance = account.get("balance")
+            working = "SELECT data FROM orders WHERE working"
+            orders = [self._orders.decode(row[0]) for row in self._reader.execute(working)]
+            holdings = self._reader.execute("SELECT symbol, data FROM holdings")
+            quotes = self._reader.execute("SELECT symbol, data FROM quotes")
+            return Contents(
+                balance=msgspec.json.decode(balance, type=Balance) if balance else None,
+                sequence=int(account.get("sequence", b"0")),
+                orders=sorted(orders, key=lambda order: order.sequence),
+                holdings={s: msgspec.json.decode(data, type=Holding) for s, data in holdings},
+                quotes={s: msgspec.json.decode(data, type=Quote) for s, data in quotes},
+            )
+        except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
+            raise BookError(f"the paper book {self._name} cannot be read: {error}") from error
+
+    def order(self, client_order_id: str) -> PaperOrder | None:
+        """An order of any age; None for an id that was never used."""
+        pending = self._pending.get(client_order_id)
+        if pending is not None:
+            return self._orders.decode(pending[1])
+        query = "SELECT data FROM orders WHERE client_order_id = ?"
+        row = self._reader.execute(query, (client_order_id,)).fetchone()
+        return None if row is None else self._orders.decode(row[0])
+
+    def fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """Executions at or after `since`, oldest first."""
+        query = "SELECT execution_id, time, data FROM fills WHERE time >= ?"
+        found = {row[0]: (row[1], row[2]) for row in self._reader.execute(query, (since,))}
+        for batch in (*self._flying, self._open):
+            for execution_id, time, data in batch.fills:
+                if time >= since:
+                    found[execution_id] = (time, data)
+        fills = [self._fills.decode(data) for _, data in found.values()]
+        return tuple(sorted(fills, key=lambda fill: (fill.time, _number(fill.execution_id))))
+
+    # Writing.
+
+    def put_balance(self, balance: Balance, sequence: int) -> None:
+        self._open.account["balance"] = self._encode(balance)
+        self._open.account["sequence"] = b"%d" % sequence
+        self.dirty = True
+
+    def put_holding(self, symbol: str, holding: Holding | None) -> None:
+        self._open.holdings[symbol] = None if holding is None else self._encode(holding)
+        self.dirty = True
+
+    def put_order(self, order: PaperOrder) -> None:
+        data = self._encode(order)
+        self._open.orders[order.client_order_id] = (order.client_order_id, order.is_working, data)
+        self._pending[order.client_order_id] = (self._tickets + 1, data)
+        self.dirty = True
+
+    def put_fill(self, fill: Fill) -> None:
+        self._open.fills.append((fill.execution_id, fill.time, self._encode(fill)))
+        self.dirty = True
+
+    def put_quote(self, quote: Quote) -> None:
+        self._open.quotes[quote.symbol] = self._encode(quote)
+        self.dirty = True
+
+    @property
+    def next_ticket(self) -> int:
+        """The ticket of the commit that what is put now will be part of."""
+        return self._tickets + 1
+
+    def commit(self) -> int:
+        """Hand over what was put. Returns its ticket: durable once `durable` has reached it."""
+        if not self.dirty:
+            return self._tickets
+        batch, self._open, self.dirty = self._open, _Batch(), False
+        self._tickets += 1
+        batch.tickets = 1
+        self._flying.append(batch)
+        if self._thread is not None:
+            self._queue.put(batch)
+        else:
+            self._write_inline()
+        return self._tickets
+
+    def close(self) -> None:
+        """Commit what waits, and close the file. What cannot be written is lost."""
+        self.commit()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._reader.close()
+        self._writer.close()
+
+    # The machine.
+
+    @property
+    def _name(self) -> str:
+        return "in memory" if self.path is None else str(self.path)
+
+    def _connect(self) -> sqlite3.Connection:
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open_file()
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version not in (0, VERSION):
+                raise BookError(
+                    f"the paper book {self._name} was written by another version of this program "
+                    f"(its format is {version}, this program writes {VERSION})"
+                )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if not version:
+                connection.execute("BEGIN EXCLUSIVE")
+                for statement in _SCHEMA:
+                    connection.execute(statement)
+                connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            connection.close()
+            raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
+        except BookError:
+            connection.close()
+            raise
+        return connection
+
+    def _open_file(self, *, readonly: bool = False) -> sqlite3.Connection:
+        """Raises BookError. The connection may move to the writer thread."""
+        try:
+            if self.path is None:
+                return sqlite3.connect(":memory:", isolation_level=None)
+            if readonly:
+                address = f"{self.path.absolute().as_uri()}?mode=ro"
+                return sqlite3.connect(address, uri=True, isolation_level=None, timeout=1)
+            return sqlite3.connect(
+                self.path, isolation_level=None, timeout=1, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
+
+    def _write_inline(self) -> None:
+        batch = _merged(self._flying)
+        try:
+            batch.write(self._writer)
+        except sqlite3.Error as error:
+            self._failed(str(error))
+        else:
+            self._committed(batch.tickets)
+
+    def _committed(self, tickets: int) -> None:
+        for _ in range(tickets):
+            self.durable += 1
+            for client_order_id in self._flying.popleft().orders:
+                if self._pending[client_order_id][0] == self.durable:
+                    del self._pending[client_order_id]
+        self.failure = ""
+        self.on_change()
+
+    def _failed(self, text: str) -> None:
+        self.failure = f"the paper book {self._name} cannot be written: {text}"
+        self.on_change()
+
+    def _run(self) -> None:
+        """The writer thread: everything that waits goes into one commit, until it succeeds."""
+        waiting: list[_Batch] = []
+        ending = False
+        while not ending:
+            first = self._queue.get()
+            if first is None:
+                return
+            waiting = [first]
+            while waiting:
+                ending = self._take_all(waiting) or ending
+                batch = _merged(waiting)
+                try:
+                    batch.write(self._writer)
+                except sqlite3.Error as error:
+                    if not self._tell(self._failed, str(error)) or ending:
+                        return
+                    threading.Event().wait(RETRY_SECONDS)
+                else:
+                    self._tell(self._committed, batch.tickets)
+                    waiting = []
+
+    def _take_all(self, waiting: list[_Batch]) -> bool:
+        """Move what is queued to `waiting`; True when the book is being closed."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                more = self._queue.get_nowait()
+                if more is None:
+                    return True
+                waiting.append(more)
+        return False
+
+    def _tell(self, call: Callable[..., None], argument: object) -> bool:
+        """Run the call on the loop; False once the loop is gone."""
+        try:
+            self._loop.call_soon_threadsafe(call, argument)
+        except RuntimeError:
+            return False
+        return True
+
+
+def _merged(batches: Iterable[_Batch]) -> _Batch:
+    whole = _Batch()
+    for batch in batches:
+        whole.merge(batch)
+    return whole
+
+
+def _number(execution_id: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in execution_id.split("-")[1:])

@@ -1,0 +1,486 @@
+"""The paper venue: takes orders, matches them on every price, keeps the account (C-150..C-158).
+
+Synchronous and deterministic: the clock and the random source are passed in, no call waits. What
+happens is handed to `on_report` at once, with the ticket of the commit that makes it durable;
+latency, and waiting for the disk, are the adapter's.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from random import Random
+from typing import Final
+
+from brokers.paper.account import Balance, PaperAccount
+from brokers.paper.admission import Desk, Refused
+from brokers.paper.book import PaperBook
+from brokers.paper.instruments import Instruments
+from brokers.paper.matching import PaperOrder, Room, SymbolBook, fill_price, is_triggered, sane
+from brokers.paper.terms import Arrival, Refusal, Terms
+from engine.clock import Cancellable, Clock
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.money import ZERO, floor_to
+from engine.domain.order import Fill, Liquidity, Order, OrderStatus, TimeInForce
+from engine.ports import OrderReport, Rejected
+
+QUOTE_SAVE_SECONDS: Final = 5
+"""How often a price is written to the book while something is held or works."""
+EXPIRY_GRACE: Final[Nanos] = NS_PER_MS
+"""The session's last trades print at its close; DAY orders end right after."""
+
+Listener = Callable[[OrderReport, int], None]
+
+
+def _unheard(report: OrderReport, ticket: int) -> None:
+    """Nobody listens yet; whoever connects later asks."""
+
+
+class PaperVenue:
+    """One paper account at one venue.
+
+    `prices` come in through `on_price`; orders through `submit`, `cancel`, `modify`. Each of these
+    leaves the venue in order and committed; `ticket` is the commit's.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        random: Random,
+        terms: Terms,
+        book: PaperBook,
+        instruments: Instruments,
+        arrival: Arrival = Arrival.STANDING_QUOTE,
+        name: str = "paper",
+        account_id: str = "",
+    ) -> None:
+        self.name = name
+        self.terms = terms
+        self.instruments = instruments
+        self.arrival = arrival
+        self.book = book
+        self.on_report: Listener = _unheard
+        self.fills_held = False
+        """While True nothing fills; `release_fills` ends it."""
+        self._clock = clock
+        self._random = random
+        self._account_id = account_id or "PAPER"
+        self.refused_prices = 0
+        """Prices that were not finite and positive, or crossed."""
+        self._rooms: dict[str, Room] = {}
+        """What still trades at the newest price, for symbols this process has seen a price of."""
+        self._books: dict[str, SymbolBook] = {}
+        self._orders: dict[str, PaperOrder] = {}
+        self._reserved = ZERO
+        self._save_quotes_at: Nanos = 0
+        self._expiry: Cancellable | None = None
+        self._expiry_at: Nanos = 0
+        contents = book.load()
+        self.quotes: dict[str, Quote] = contents.quotes
+        """The newest price of each symbol; after a restart those of the book, with their times."""
+        self._sequence = contents.sequence
+        fresh = Balance(deposited=terms.initial_cash, cash=terms.initial_cash)
+        self._account = PaperAccount(contents.balance or fresh, contents.holdings)
+        self._desk = Desk(terms, instruments, self._account)
+        for order in contents.orders:
+            self._rest(order)
+        book.put_balance(self._account.balance, self._sequence)
+        book.commit()
+
+    # Prices.
+
+    def on_price(
+        self, quote: Quote, volume: Decimal | None = None, traded_at: Nanos | None = None
+    ) -> None:
+        """Take a price in and fill what it fills.
+
+        `volume` is what traded at it where that is known (zero: unknown, no cap), None where the
+        sizes shown count. `traded_at` tells the session it belongs to, its own time by default.
+        A price that is not finite and positive never reaches a fill.
+        """
+        if not sane(quote):
+            self.refused_prices += 1
+            return
+        symbol = quote.symbol
+        self.quotes[symbol] = quote
+        self._rooms[symbol] = Room(quote, volume, self.terms.participation)
+        book = self._books.get(symbol)
+        if book is not None and book.orders and not self.fills_held:
+            at = quote.time if traded_at is None else traded_at
+            if self.instruments.calendar(symbol).is_open(at):
+                self._match(book, quote)
+        if quote.time >= self._save_quotes_at and (self._orders or self._account.holdings):
+            self._save_quotes_at = quote.time + QUOTE_SAVE_SECONDS * NS_PER_SECOND
+            for known in self._rooms:
+                self.book.put_quote(self.quotes[known])
+            self.book.commit()
+
+    def set_price(
+        self, symbol: str, price: Decimal, bid: Decimal | None = None, ask: Decimal | None = None
+    ) -> Quote:
+        """Feed a price by hand (C-153); returns the quote it became."""
+        now = self._clock.now()
+        quote = Quote(symbol=symbol, bid=bid, ask=ask, last=price, time=now, trade=True)
+        self.on_price(quote)
+        return quote
+
+    # Orders.
+
+    def submit(self, order: Order) -> int:
+        """Take an order, meet the price that `arrival` allows, and return the ticket.
+
+        Raises Rejected; a refused order leaves no trace, except that its id is spent where the
+        order itself was refused.
+        """
+        known = self._known(order.client_order_id)
+        if known is not None:
+            raise Rejected(
+                Refusal.DUPLICATE_ID,
+                f"client order id {order.client_order_id} was used before, by an order that is "
+                f"{known.status}",
+            )
+        now = self._clock.now()
+        self._sequence += 1
+        try:
+            taken = self._desk.admit(
+                order,
+                sequence=self._sequence,
+                now=now,
+                quotes=self.quotes,
+                reserved=self._reserved,
+                working=self._books.get(order.symbol),
+            )
+        except Refused as refused:
+            self._spend(order, now, refused)
+            raise Rejected(refused.code, refused.text) from refused
+        self._rest(taken)
+        self.book.put_order(taken)
+        self._report(taken)
+        self._meet_on_arrival(taken)
+        return self._commit()
+
+    def cancel(self, client_order_id: str) -> int:
+        """Cancel a working order; returns the ticket. Raises Rejected."""
+        order = self._working(client_order_id)
+        self._end(order, OrderStatus.CANCELED, "", "cancelled on request")
+        return self._commit()
+
+    def cancel_all(self) -> int:
+        """Cancel everything that works, in order of arrival; returns the ticket."""
+        for order in list(self._orders.values()):
+            self._end(order, OrderStatus.CANCELED, "", "cancelled on request")
+        return self._commit()
+
+    def modify(self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None) -> int:
+        """Change the total quantity and, if given, the stop price; returns the ticket.
+
+        Raises Rejected, and the order stands as it was.
+        """
+        order = self._working(client_order_id)
+        try:
+            reserve = self._desk.reprice(
+                order,
+                quantity=quantity,
+                stop_price=stop_price,
+                quotes=self.quotes,
+                reserved=self._reserved,
+                working=self._books[order.symbol],
+            )
+        except Refused as refused:
+            raise Rejected(refused.code, refused.text) from refused
+        self._unrest(order)
+        order.quantity = quantity
+        order.reserved = reserve
+        if stop_price is not None:
+            order.stop_price = stop_price
+        order.updated_at = self._clock.now()
+        self._rest(order)
+        self.book.put_order(order)
+        self._report(order, quantity=order.quantity, stop_price=order.stop_price)
+        self._meet_on_arrival(order)
+        return self._commit()
+
+    def release_fills(self) -> int:
+        """End `fills_held`, and meet the newest prices; returns the ticket."""
+        self.fills_held = False
+        for symbol, book in self._books.items():
+            quote = self.quotes.get(symbol)
+            if quote is not None and symbol in self._rooms and self._in_session(symbol):
+                self._match(book, quote)
+        return self._commit()
+
+    def fill_part(self, client_order_id: str, quantity: Decimal) -> int:
+        """Fill this much of an order at the newest price, held or not; returns the ticket.
+
+        Raises Rejected.
+        """
+        order = self._working(client_order_id)
+        quote = self.quotes[order.symbol]
+        rules = self.instruments.get(order.symbol)
+        price = fill_price(order, quote, self.terms.slippage, rules.tick)
+        part = min(quantity, order.leaves)
+        self._fill(order, part, quote.last if price is None else price, Liquidity.TAKER)
+        return self._commit()
+
+    # Questions.
+
+    def get_order(self, client_order_id: str) -> VenueOrder | None:
+        """The order, of any age; None when it never arrived."""
+        known = self._known(client_order_id)
+        return None if known is None else known.as_venue_order()
+
+    def open_orders(self) -> tuple[VenueOrder, ...]:
+        """What works, oldest first."""
+        working = sorted(self._orders.values(), key=lambda order: order.sequence)
+        return tuple(order.as_venue_order() for order in working)
+
+    def fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """Executions at or after `since`, oldest first."""
+        return self.book.fills_since(since)
+
+    def positions(self) -> tuple[VenuePosition, ...]:
+        """Holdings that are not flat, by symbol."""
+        return tuple(
+            VenuePosition(symbol=symbol, quantity=held.quantity, average_price=held.average_price)
+            for symbol, held in sorted(self._account.holdings.items())
+        )
+
+    def position(self, symbol: str) -> Decimal:
+        """Signed quantity held."""
+        return self._account.position(symbol)
+
+    @property
+    def balance(self) -> Balance:
+        """The account's money, to be read only."""
+        return self._account.balance
+
+    def account(self) -> Account:
+        """Balances now, at the newest prices."""
+        cash = self._account.balance.cash
+        free = self._desk.free_cash(self.quotes) - self._reserved
+        return Account(
+            account_id=self._account_id,
+            currency=self.terms.currency,
+            cash=cash,
+            equity=cash + self._account.market_value(self.quotes),
+            buying_power=max(free, ZERO),
+            as_of=self._clock.now(),
+        )
+
+    def close(self) -> None:
+        """Save the newest prices and close the book; working orders stay in it (D-53)."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        for symbol in self._rooms:
+            self.book.put_quote(self.quotes[symbol])
+        self.book.close()
+
+    # The machine.
+
+    def _known(self, client_order_id: str) -> PaperOrder | None:
+        return self._orders.get(client_order_id) or self.book.order(client_order_id)
+
+    def _working(self, client_order_id: str) -> PaperOrder:
+        order = self._orders.get(client_order_id)
+        if order is not None:
+            return order
+        past = self.book.order(client_order_id)
+        if past is None:
+            raise Rejected(Refusal.ORDER_NOT_FOUND, f"no order has the id {client_order_id}")
+        raise Rejected(Refusal.ORDER_CLOSED, f"order {client_order_id} is {past.status} already")
+
+    def _rest(self, order: PaperOrder) -> None:
+        """Into the working set."""
+        self._orders[order.client_order_id] = order
+        self._books.setdefault(order.symbol, SymbolBook()).add(order)
+        self._reserved += order.reserved * order.leaves
+        if order.expires_at and (self._expiry is None or order.expires_at < self._expiry_at):
+            self._set_expiry(order.expires_at)
+
+    def _unrest(self, order: PaperOrder) -> None:
+        """Out of the working set, before anything of the order changes."""
+        del self._orders[order.client_order_id]
+        self._books[order.symbol].remove(order)
+        self._reserved -= order.reserved * order.leaves
+
+    def _spend(self, order: Order, now: Nanos, refused: Refused) -> None:
+        """Remember a refused order: its id is spent, and a query says what became of it."""
+        spent = self._desk.record(order, sequence=self._sequence, now=now)
+        spent.status = OrderStatus.REJECTED
+        spent.code, spent.text = refused.code, refused.text
+        self.book.put_order(spent)
+        self._commit()
+
+    def _commit(self) -> int:
+        if self.book.dirty:
+            self.book.put_balance(self._account.balance, self._sequence)
+        return self.book.commit()
+
+    def _in_session(self, symbol: str) -> bool:
+        return self.instruments.calendar(symbol).is_open(self._clock.now())
+
+    def _meet_on_arrival(self, order: PaperOrder) -> None:
+        quote = self.quotes.get(order.symbol)
+        seen = order.symbol in self._rooms or self.arrival is Arrival.LAST_KNOWN
+        if self.arrival is Arrival.NEXT_PRICE or quote is None or not seen or self.fills_held:
+            return
+        if not self._in_session(order.symbol):
+            return
+        if order.symbol not in self._rooms:
+            self._rooms[order.symbol] = Room(quote, ZERO, self.terms.participation)
+        book = self._books[order.symbol]
+        if is_triggered(order, quote.last):
+            self._arm(order, book)
+        if order.trigger is None:
+            self._try(order, quote, Liquidity.TAKER)
+
+    def _match(self, book: SymbolBook, quote: Quote) -> None:
+        for order in book.triggered(quote.last):
+            self._arm(order, book)
+        for order in book.marketable(quote):
+            maker = order.limit_price is not None
+            self._try(order, quote, Liquidity.MAKER if maker else Liquidity.TAKER)
+        self._commit()
+
+    def _arm(self, order: PaperOrder, book: SymbolBook) -> None:
+        """Turn a stop whose price has traded into what it waits to be."""
+        book.remove(order)
+        order.armed = True
+        book.add(order)
+        self.book.put_order(order)
+
+    def _try(self, order: PaperOrder, quote: Quote, liquidity: Liquidity) -> None:
+        """Let one order meet one price."""
+        rules = self.instruments.get(order.symbol)
+        price = fill_price(order, quote, self.terms.slippage, rules.tick)
+        leaves = order.leaves
+        if order.reduce_only:
+            leaves = min(leaves, self._account.reducible(order.symbol, buy=order.buy))
+        room = self._rooms[order.symbol].left(buy=order.buy)
+        # A rest smaller than a lot may go; a share of the volume is cut to whole lots.
+        quantity = (
+            leaves if room is None or leaves <= room else floor_to(max(room, ZERO), rules.lot)
+        )
+        if price is not None and self._skips(order):
+            price = None
+        if order.time_in_force is TimeInForce.FOK and quantity < order.leaves:
+            price = None
+        if price is not None and quantity > 0:
+            payable, obstacle = self._desk.payable(
+                order, quantity, price, self.quotes, self._reserved
+            )
+            if payable > 0:
+                self._rooms[order.symbol].take(payable, buy=order.buy)
+                self._fill(order, payable, price, liquidity)
+            if obstacle is not None and order.is_working:
+                status = OrderStatus.CANCELED if order.filled else OrderStatus.REJECTED
+                text = f"the account may not open {order.leaves} {order.symbol} at {price}"
+                self._end(order, status, obstacle, text)
+        if order.is_working and order.tries_once:
+            text = f"{order.time_in_force}: {order.leaves} could not be filled at once"
+            self._end(order, OrderStatus.CANCELED, Refusal.NOT_FILLED_AT_ONCE, text)
+
+    def _skips(self, order: PaperOrder) -> bool:
+        """Draw whether a limit that is touched is left standing this time (C-152)."""
+        chance = self.terms.fill_probability
+        if order.limit_price is None or chance >= 1:
+            return False
+        return Decimal(self._random.random()) >= chance
+
+    def _fill(
+        self, order: PaperOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity
+    ) -> None:
+        now = self._clock.now()
+        rules = self.instruments.get(order.symbol)
+        amount = quantity * price * rules.multiplier
+        commission = amount * self.terms.commission
+        signed = quantity if order.buy else -quantity
+        held = self._account.book_fill(order.symbol, signed, price, rules.multiplier, commission)
+        self.book.put_holding(order.symbol, held if held.quantity else None)
+        order.fills += 1
+        fill = Fill(
+            execution_id=f"{order.venue_order_id}-{order.fills}",
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            broker=self.name,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=quantity,
+            price=price,
+            commission=commission,
+            liquidity=liquidity,
+            time=now,
+        )
+        self.book.put_fill(fill)
+        self._reserved -= order.reserved * quantity
+        order.filled += quantity
+        book = self._books[order.symbol]
+        book.filled(order, quantity)
+        done = order.filled >= order.quantity
+        if done:
+            book.remove(order)
+            del self._orders[order.client_order_id]
+        order.status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
+        order.updated_at = now
+        self.book.put_order(order)
+        self._report(order, fill=fill)
+        self._end_those_that_no_longer_reduce(order.symbol)
+
+    def _end_those_that_no_longer_reduce(self, symbol: str) -> None:
+        """A reduce-only order ends with the position it would reduce; siblings go together."""
+        for order in list(self._books[symbol].reducing.values()):
+            if not self._account.reducible(symbol, buy=order.buy):
+                text = f"{symbol} is flat: nothing is left to reduce"
+                self._end(order, OrderStatus.CANCELED, Refusal.REDUCE_ONLY, text)
+
+    def _end(self, order: PaperOrder, status: OrderStatus, code: str, text: str) -> None:
+        self._unrest(order)
+        order.status = status
+        order.code, order.text = code, text
+        order.updated_at = self._clock.now()
+        self.book.put_order(order)
+        self._report(order)
+
+    def _set_expiry(self, at: Nanos) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._expiry_at = at
+        delay = (at + EXPIRY_GRACE - self._clock.now()) / NS_PER_SECOND
+        self._expiry = self._clock.call_later(max(delay, 0), self._expire)
+
+    def _expire(self) -> None:
+        """End every DAY order whose session is over (C-155)."""
+        self._expiry = None
+        now = self._clock.now()
+        for order in [o for o in self._orders.values() if 0 < o.expires_at < now]:
+            self._end(order, OrderStatus.EXPIRED, "", "the session ended")
+        self._commit()
+        left = [order.expires_at for order in self._orders.values() if order.expires_at]
+        if left:
+            self._set_expiry(min(left))
+
+    def _report(
+        self,
+        order: PaperOrder,
+        *,
+        fill: Fill | None = None,
+        quantity: Decimal | None = None,
+        stop_price: Decimal | None = None,
+    ) -> None:
+        report = OrderReport(
+            broker=self.name,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            symbol=order.symbol,
+            status=order.status,
+            fill=fill,
+            quantity=quantity,
+            stop_price=stop_price,
+            text=order.text,
+            code=order.code,
+            time=order.updated_at,
+        )
+        # The commit that ends this operation is the next one.
+        self.on_report(report, self.book.next_ticket)
