@@ -13,32 +13,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from engine.domain.instant import Nanos
-
-
-class Cancellable(Protocol):
-    """A timer that has been set: `cancel` stops it, and does nothing once it has fired."""
-
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """Time as the engine sees it."""
-
-    def now(self) -> Nanos:
-        """Wall time, UTC."""
-        ...
-
-    def monotonic(self) -> Nanos:
-        """A time that only moves forward, from an arbitrary origin."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait this long; zero or less only lets others run."""
-        ...
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
-        """Run the callback on the loop after this long; zero or less means as soon as possible."""
-        ...
+from engine.ports import Cancellable
 
 
 class SystemClock:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.domain.account import Account, VenueOrder, VenueSnapshot
+from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.order import Fill
@@ -93,13 +93,6 @@ class SnapshotFailed(msgspec.Struct, frozen=True):
     error: BrokerError
 
 
-class AccountRead(msgspec.Struct, frozen=True):
-    """Balances alone, between reconciles."""
-
-    broker: str
-    account: Account
-
-
 class Tick(msgspec.Struct, frozen=True):
     """A timer came due."""
 
@@ -162,7 +155,6 @@ Input = (
     | QueryFailed
     | SnapshotTaken
     | SnapshotFailed
-    | AccountRead
     | Tick
     | JournalFailed
     | JournalRecovered

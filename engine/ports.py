@@ -1,12 +1,11 @@
 """What the engine needs of the world, and the six ways a venue can fail (U-60, U-61, C-403)."""
 
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
 import msgspec
 
-from engine.clock import Clock
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.event import Record
 from engine.domain.instant import Nanos
@@ -20,6 +19,7 @@ __all__ = [
     "AuthFailed",
     "Broker",
     "BrokerError",
+    "Cancellable",
     "Capabilities",
     "Clock",
     "EventStore",
@@ -119,6 +119,32 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
 Report = OrderReport | LinkReport
 
 
+class Cancellable(Protocol):
+    """A timer that has been set: `cancel` stops it, and does nothing once it has fired."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time as the engine sees it."""
+
+    def now(self) -> Nanos:
+        """Wall time, UTC."""
+        ...
+
+    def monotonic(self) -> Nanos:
+        """A time that only moves forward, from an arbitrary origin."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait this long; zero or less only lets others run."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        """Run the callback on the loop after this long; zero or less means as soon as possible."""
+        ...
+
+
 class Broker(Protocol):
     """One venue. Adapters translate; they neither retry nor sleep nor hold state we need (U-60)."""
 
@@ -141,7 +167,7 @@ class Broker(Protocol):
         ...
 
     async def submit_order(self, order: Order) -> None:
-        """Hand the order over; what becomes of it arrives as reports, possibly before this returns."""
+        """Hand the order over; its fate arrives as reports, possibly before this returns."""
         ...
 
     async def cancel_order(self, client_order_id: str) -> None:

@@ -184,7 +184,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def run_in_executor(
         self,
-        executor: Executor | None,  # noqa: ARG002 - named by asyncio
+        executor: Executor | None,
         func: Callable[[*Ts], T],
         *args: *Ts,
     ) -> "asyncio.Future[T]":

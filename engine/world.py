@@ -2,16 +2,22 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from engine.calendars import Calendar, UnknownCalendarError, calendar
+from engine.calendars import Calendar, calendar
 from engine.config import Config
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ZERO
 from engine.ports import Capabilities
 from engine.risk.profiles import RiskLimits, limits
+from engine.risk.watch import Breaches
 from engine.state.book import Book
 from engine.state.market import MarketView, Valuation
+
+if TYPE_CHECKING:
+    from engine.exits.rules import ExitRule
+    from engine.risk.gate import Check
 
 
 class World:
@@ -26,6 +32,8 @@ class World:
         instrument_of: Callable[[str], Instrument] = default_instrument,
         sectors: dict[str, str] | None = None,
         home_calendar: str = "SIM",
+        exits: "tuple[ExitRule, ...] | None" = None,
+        checks: "tuple[Check, ...] | None" = None,
     ) -> None:
         self.book = book
         self.config = config
@@ -36,6 +44,11 @@ class World:
         self.sectors = sectors or {}
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the account's day (X-12)."""
+        self.breaches = Breaches()
+        self.exits = exits
+        """Exit rules in place of the built-in table, None for that (A-007)."""
+        self.checks = checks
+        """Checks of the gate in place of the built-in table, None for that (A-007)."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         for symbol, position in book.data.positions.items():

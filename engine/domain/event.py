@@ -90,6 +90,15 @@ class OperatorActed(Event, frozen=True, kw_only=True):
     by: str
 
 
+class CommandRefused(Event, frozen=True, kw_only=True):
+    """An operator's command was not done, and why; `code` is stable."""
+
+    command: str
+    code: str
+    reason: str
+    by: str
+
+
 # --- the latch -----------------------------------------------------------------------------------
 
 
@@ -115,6 +124,16 @@ class HaltCleared(Event, frozen=True, kw_only=True):
     by: str
     note: str
     epoch: int
+
+
+class KillProgressed(Event, frozen=True, kw_only=True):
+    """One read of the venue during a kill; done when enough reads in a row found nothing left."""
+
+    epoch: int
+    broker: str
+    clean_reads: int
+    left: tuple[str, ...]
+    unknown: tuple[str, ...]
 
 
 class KillProved(Event, frozen=True, kw_only=True):
@@ -406,6 +425,13 @@ class ExitAbandoned(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class StopRemoved(Event, frozen=True, kw_only=True):
+    """An operator took the stop away, typed; the position shows as unprotected."""
+
+    symbol: str
+    by: str
+
+
 class PositionClosed(Event, frozen=True, kw_only=True):
     """From flat to flat: one finished trade (A-392)."""
 
@@ -505,7 +531,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OperatorActed,
         TriggerFired,
         Halted,
+        CommandRefused,
         HaltCleared,
+        KillProgressed,
         KillProved,
         InstrumentLearned,
         AccountSynced,
@@ -536,6 +564,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DeadLetterClosed,
         ExitPlanned,
         ExitAbandoned,
+        StopRemoved,
         PositionClosed,
         SnapshotRequested,
         Reconciled,
@@ -551,7 +580,7 @@ _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODERS = {name: msgspec.json.Decoder(cls) for name, cls in EVENT_TYPES.items()}
 
 
-class UnknownEvent(Exception):
+class UnknownEventError(Exception):
     """The journal holds an event this program does not know: it was written by a newer one."""
 
 
@@ -563,11 +592,13 @@ def encode(event: Event) -> bytes:
 def decode(name: str, data: bytes | str) -> Event:
     """The event of type `name` from its data.
 
-    Raises `UnknownEvent` for a type that is not in `EVENT_TYPES`.
+    Raises `UnknownEventError` for a type that is not in `EVENT_TYPES`.
     """
     decoder = _DECODERS.get(name)
     if decoder is None:
-        raise UnknownEvent(f"the journal holds an event of type {name}, which is not known here")
+        raise UnknownEventError(
+            f"the journal holds an event of type {name}, which is not known here"
+        )
     return decoder.decode(data)
 
 

@@ -105,17 +105,17 @@ TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
 }
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """A move the table does not know: a defect of ours, never of a venue."""
 
 
 def move(current: OrderStatus, target: OrderStatus) -> OrderStatus:
     """`target` if the table allows it.
 
-    Raises `IllegalTransition` otherwise.
+    Raises `IllegalTransitionError` otherwise.
     """
     if target not in TRANSITIONS[current]:
-        raise IllegalTransition(f"an order cannot go from {current} to {target}")
+        raise IllegalTransitionError(f"an order cannot go from {current} to {target}")
     return target
 
 
@@ -144,6 +144,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     commission: Decimal = ZERO
     reserved: Decimal = ZERO
     """Price per unit at which what is unfilled counts as exposure (U-51); 0 if it only reduces."""
+    reference: Decimal | None = None
+    """Price seen when it was decided; slippage is measured against it (A-363)."""
     trade_type: TradeType = TradeType.DAY
     stop_loss: Decimal | None = None
     """Initial stop of the position this order opens; None leaves it unprotected."""
@@ -159,7 +161,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Nanos
     updated_at: Nanos
     sent_at: Nanos = 0
-    expires_at: Nanos = 0
+    accepted_at: Nanos = 0
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
     attempt: int = 0

@@ -1,1 +1,1 @@
-"""Exits: the EMA clouds they look at and the rules that close a position (A-140…A-169)."""
+"""When to close, and how a close is carried through: the indicators, the rules, the work."""

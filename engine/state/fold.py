@@ -3,7 +3,7 @@
 Replaying the journal through `apply` rebuilds the state bit for bit, so the start-up path is the
 recovery path (DESIGN, The one idea).
 """
-# ruff: noqa: ARG001  # every rule of the table has the same shape
+# every rule of the table has the same shape
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from engine.domain import event as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, Purpose, move
-from engine.domain.run import Level, LinkState, Phase
+from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.book import (
     RATE_WINDOW,
     Book,
@@ -80,6 +80,8 @@ def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
 @_on(ev.Unrestricted)
 def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
     book.data.restrictions.pop(event.cause, None)
+    if event.cause is Trigger.JOURNAL:
+        book.data.journal_failed = False
 
 
 @_on(ev.Halted)
@@ -97,6 +99,22 @@ def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
     data.halt, data.kill = None, None
     data.paused, data.pause_reason = True, "halt cleared"
     data.loss_streak = 0
+
+
+@_on(ev.TriggerFired)
+def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
+    session = book.data.session
+    book.data.alerted[event.trigger] = str(session.date) if session else ""
+    if event.trigger is Trigger.JOURNAL:
+        book.data.journal_failed = True
+
+
+@_on(ev.KillProgressed)
+def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
+    if book.data.kill is not None:
+        book.data.kill.clean_reads = event.clean_reads
+        if event.clean_reads == 1:
+            book.data.kill.clean_since = at
 
 
 @_on(ev.KillProved)
@@ -138,6 +156,7 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
 @_on(ev.EquityMarked)
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.peak_equity = event.peak
+    book.data.marked_at, book.data.marked_equity = at, event.equity
     if book.data.session is not None:
         book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
 
@@ -233,13 +252,13 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         at,
         status=status,
         venue_order_id=event.venue_order_id or order.venue_order_id,
+        accepted_at=order.accepted_at or at,
         queries=0,
         pending_quantity=None,
         pending_stop=None,
     )
-    if order.is_protective and order.symbol in book.data.positions:
-        position = book.data.positions[order.symbol]
-        book.data.positions[order.symbol] = msgspec.structs.replace(position, unprotected_since=0)
+    if order.is_protective:
+        book.guard(order.symbol, at)
 
 
 @_on(ev.OrderRejected)
@@ -288,7 +307,9 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         data.positions.pop(fill.symbol, None)
     else:
         data.positions[fill.symbol] = outcome.after
+    data.last_fill = max(data.last_fill, fill.time)
     if order is None:
+        book.guard(fill.symbol, at)
         return
     if not order.filled and order.sent_at:
         metrics.latency_ns += max(at - order.sent_at, 0)
@@ -310,10 +331,11 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         commission=order.commission + fill.commission,
         status=order.status if status is order.status else move(order.status, status),
         venue_order_id=fill.venue_order_id or order.venue_order_id,
+        accepted_at=order.accepted_at or at,
         updated_at=at,
-        expires_at=0 if status.is_terminal else order.expires_at,
     )
     book.put(new)
+    book.guard(fill.symbol, at)
 
 
 @_on(ev.CancelRequested)
@@ -376,6 +398,8 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         pending_stop=None,
         queries=0,
     )
+    if order.is_protective:
+        book.guard(order.symbol, at)
 
 
 @_on(ev.OrderSettled)
@@ -384,7 +408,11 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     if event.status.is_terminal:
         book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
     else:
-        book.update(event.client_order_id, at, status=event.status, **fields)
+        order = book.update(
+            event.client_order_id, at, status=event.status, accepted_at=at, **fields
+        )
+        if order is not None and order.is_protective:
+            book.guard(order.symbol, at)
 
 
 @_on(ev.DeadLettered)
@@ -413,6 +441,13 @@ def _exit_abandoned(book: Book, event: ev.ExitAbandoned, at: Nanos) -> None:
         book.data.positions[event.symbol] = msgspec.structs.replace(position, exiting=None)
 
 
+@_on(ev.StopRemoved)
+def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
+    position = book.data.positions.get(event.symbol)
+    if position is not None:
+        book.data.positions[event.symbol] = msgspec.structs.replace(position, stop=None)
+
+
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade
@@ -421,6 +456,8 @@ def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
         data.session.wins += 1 if trade.pnl > 0 else 0
         data.session.losses += 1 if trade.pnl < 0 else 0
     data.loss_streak = event.loss_streak
+    if data.kill is not None:
+        data.kill.closed += 1
 
 
 @_on(ev.SnapshotRequested)

@@ -43,12 +43,7 @@ def _legs(position: Position, leg: Leg) -> tuple[Leg, ...]:
 
 
 def _opened(
-    fill: Fill,
-    quantity: Decimal,
-    commission: Decimal,
-    mult: Decimal,
-    order: Order | None,
-    origin: str,
+    fill: Fill, quantity: Decimal, commission: Decimal, mult: Decimal, order: Order | None
 ) -> Position:
     stop = order.stop_loss if order else None
     return Position(
@@ -72,7 +67,7 @@ def _opened(
         entry_notional=abs(quantity) * fill.price,
         legs=(_leg(fill, quantity, commission),),
         unprotected_since=fill.time,
-        origin=origin,
+        origin="manual" if order is not None and not order.signal_id else "bot",
         order_id=order.client_order_id if order else fill.client_order_id,
     )
 
@@ -90,6 +85,7 @@ def _extended(
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
         adds=position.adds + (1 if another else 0),
+        unprotected_since=position.unprotected_since or fill.time,
         order_id=order.client_order_id if order and another else position.order_id,
     )
 
@@ -120,9 +116,8 @@ def change(
 ) -> Change:
     """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side."""
     quantity = fill.quantity * fill.side.sign
-    origin = "manual" if order is not None and order.signal_id == "" else "bot"
     if position is None or not position.quantity:
-        opened = _opened(fill, quantity, fill.commission, mult, order, origin)
+        opened = _opened(fill, quantity, fill.commission, mult, order)
         return Change(None, opened, ZERO, fill.quantity)
     if position.quantity * quantity > 0:
         after = _extended(position, fill, quantity, fill.commission, order)
@@ -136,7 +131,7 @@ def change(
     share = apportion(fill.commission, abs(closing), fill.quantity)
     closed, gained = _reduced(position, fill, closing, share)
     rest = quantity - closing
-    opened = _opened(fill, rest, fill.commission - share, mult, order, origin)
+    opened = _opened(fill, rest, fill.commission - share, mult, order)
     return Change(closed, opened, gained, abs(rest))
 
 

@@ -1,0 +1,342 @@
+"""The core: one table from input to rule, and the driver that applies what the rules decide.
+
+`decide` is a generator of events. It reads the world and changes nothing; its driver applies each
+event before it asks for the next, so that no check and the reservation it leads to can be parted.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from engine import commands as ask
+from engine import operator as op
+from engine.domain import event as ev
+from engine.domain.instant import Nanos
+from engine.domain.market import Bar, Depth, Quote
+from engine.domain.position import ExitReason, Position
+from engine.domain.run import LinkState, Phase, Severity, Trigger
+from engine.exits import rules as exits
+from engine.inputs import (
+    CancelFailed,
+    GateClosed,
+    Input,
+    InvalidArrived,
+    JournalFailed,
+    JournalRecovered,
+    LatchFound,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    Ready,
+    Sending,
+    SignalArrived,
+    SnapshotFailed,
+    SnapshotTaken,
+    Start,
+    Stop,
+    SubmitFailed,
+    Tick,
+)
+from engine.intake import entry
+from engine.kill import triggers, work
+from engine.orders import lifecycle
+from engine.orders.tend import overdue, plan_exit, tend
+from engine.ports import LinkReport, OrderReport
+from engine.reconcile import rules as reconcile
+from engine.risk.watch import both_sides
+from engine.session import close_day, mark, roll
+from engine.state.fold import apply
+from engine.world import World
+
+Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
+
+
+# --- rules that belong to the process as a whole ------------------------------------------------
+
+
+def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
+    """A process took the account: the latch first, then what was under way (R2)."""
+    config = world.config
+    yield ev.EngineStarted(
+        mode=config.mode,
+        profile=config.profile,
+        config_digest=given.config_digest,
+        version=given.version,
+        account_id=given.account_id,
+        broker=config.account.primary,
+    )
+    if given.latch is not None:
+        yield from work.latch_found(world, LatchFound(halt=given.latch), now)
+    yield from lifecycle.doubtful(world)
+
+
+def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
+    """Reconciled as far as it goes."""
+    yield from roll(world, now)
+    yield ev.PhaseChanged(phase=Phase.RUNNING, reason="reconciled")
+    yield from work.after_latch(world, now)
+
+
+def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
+    """An orderly end: entries are cancelled, protective stops stay (C-552)."""
+    for order in tuple(world.book.data.orders.values()):
+        if order.reserved and order.status not in work.ASKED:
+            yield ev.CancelRequested(client_order_id=order.client_order_id, reason="shutdown")
+    yield from close_day(world, final=False)
+    yield ev.PhaseChanged(phase=Phase.STOPPED, reason=given.reason)
+
+
+def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
+    """A connection came up or went down; coming up again means to compare first."""
+    known = world.book.data.links.get(given.broker)
+    if known is not None and known.state is given.state:
+        return
+    yield ev.LinkChanged(broker=given.broker, state=given.state, detail=given.detail)
+    if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
+        yield ev.SnapshotRequested(broker=given.broker, reason="reconnect")
+    if given.state is LinkState.DISCONNECTED:
+        yield ev.Alarmed(
+            code="BROKER_LOST",
+            severity=Severity.CRITICAL,
+            subject=given.broker,
+            text=f"{given.broker} is disconnected: {given.detail or 'no reason given'}",
+        )
+
+
+def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
+    """A price: the exits of what is held, then the limits on what it is worth."""
+    position = world.book.position(given.symbol)
+    if position is None:
+        return
+    yield from ask_exits(world, position, now)
+    yield from after_triggers(world, now)
+
+
+def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
+    """A completed bar: rules that speak of bars come here."""
+    position = world.book.position(given.symbol)
+    if position is not None:
+        yield from ask_exits(world, position, now)
+
+
+def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
+    """The book is shown, nothing is decided on it."""
+    yield from ()
+
+
+def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
+    """Every exit rule at once; the lowest priority closes (A-160)."""
+    if position.exiting is not None or world.book.data.phase is not Phase.RUNNING:
+        return
+    decided = exits.ask_all(world, position, now, world.exits or exits.EXITS)
+    if decided is None or not world.is_open(position.symbol, now):
+        return
+    yield from plan_exit(
+        world,
+        position,
+        now,
+        reason=decided.reason,
+        priority=decided.priority,
+        detail=decided.found.detail,
+        measured=decided.found.measured,
+        limit=decided.found.limit,
+    )
+
+
+def after_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Ask the triggers, and carry a halt they set through at once."""
+    before = world.book.data.epoch
+    yield from triggers.ask_all(world, now)
+    if world.book.data.epoch != before:
+        yield from op.after_halt(world, now)
+
+
+def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+    """An execution report, then whatever the symbol needs."""
+    before = world.book.data.epoch
+    yield from lifecycle.report(world, given, now)
+    yield from tend(world, given.symbol, now)
+    if world.book.data.epoch != before:
+        yield from op.after_halt(world, now)
+    yield from after_triggers(world, now)
+
+
+def _for_order(rule: Rule) -> Rule:
+    """A rule about one order, followed by what its symbol then needs."""
+
+    def followed(world: World, given: Any, now: Nanos) -> Iterator[ev.Event]:
+        before = world.book.data.epoch
+        yield from rule(world, given, now)
+        order = world.book.order(given.client_order_id)
+        if order is not None:
+            yield from tend(world, order.symbol, now)
+        if world.book.data.epoch != before:
+            yield from op.after_halt(world, now)
+
+    return followed
+
+
+def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
+    """The venue's view, then the next step of a kill that waited for it."""
+    before = world.book.data.epoch
+    yield from reconcile.snapshot_taken(world, given, now)
+    yield from roll(world, now)
+    if world.book.data.epoch != before:
+        yield from op.after_halt(world, now)
+    yield from work.after_read(world, now)
+
+
+def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
+    """A file, a thread or another process set the latch."""
+    before = world.book.data.epoch
+    yield from work.latch_found(world, given, now)
+    if world.book.data.epoch != before:
+        yield from op.after_halt(world, now)
+
+
+def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[ev.Event]:
+    """No journal, no new risk; cancels and closes go on (rule of the journal)."""
+    before = world.book.data.epoch
+    finding = triggers.Finding(given.error, "writable", "the journal cannot be written")
+    yield from triggers.fire(world, Trigger.JOURNAL, finding, now)
+    if world.book.data.epoch != before:
+        yield from op.after_halt(world, now)
+
+
+def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iterator[ev.Event]:
+    """It writes again; what was halted stays halted."""
+    yield ev.Unrestricted(cause=Trigger.JOURNAL, by="journal")
+
+
+def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
+    """Time passed: the day, deadlines, time rules, limits, the comparison, a kill's next step."""
+    data = world.book.data
+    yield from roll(world, now)
+    yield from lifecycle.deadlines(world, now)
+    if data.phase is Phase.RUNNING:
+        for position in tuple(data.positions.values()):
+            if overdue(world, position, now):
+                yield from plan_exit(
+                    world,
+                    position,
+                    now,
+                    reason=ExitReason.UNPROTECTED,
+                    priority=1,
+                    detail="its stop was not acknowledged in time",
+                )
+            yield from ask_exits(world, position, now)
+            yield from tend(world, position.symbol, now)
+        yield from after_triggers(world, now)
+        yield from mark(world, now)
+        yield from _scheduled_reconcile(world, now)
+    yield from work.advance(world, now)
+
+
+def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
+    data = world.book.data
+    every = world.config.execution.reconcile_seconds * 1_000_000_000
+    if data.snapshot_asked and now - data.snapshot_asked < max(every, 30_000_000_000):
+        return
+    if every and now - data.reconciled_at >= every and world.book.links_up:
+        yield ev.SnapshotRequested(broker=data.broker, reason="scheduled")
+
+
+RULES: dict[type, Rule] = {
+    Start: start,
+    Ready: ready,
+    Stop: stop,
+    Quote: quote,
+    Bar: bar,
+    Depth: depth,
+    Tick: tick,
+    OrderReport: order_report,
+    LinkReport: link,
+    SignalArrived: entry.signal,
+    InvalidArrived: entry.invalid,
+    Sending: lifecycle.sending,
+    SubmitFailed: _for_order(lifecycle.submit_failed),
+    GateClosed: _for_order(lifecycle.gate_closed),
+    CancelFailed: _for_order(lifecycle.cancel_failed),
+    ModifyFailed: _for_order(lifecycle.modify_failed),
+    QueryAnswered: _for_order(lifecycle.query_answered),
+    QueryFailed: _for_order(lifecycle.query_failed),
+    SnapshotTaken: snapshot_taken,
+    SnapshotFailed: reconcile.snapshot_failed,
+    JournalFailed: journal_failed,
+    JournalRecovered: journal_recovered,
+    LatchFound: latch_found,
+    ask.Pause: op.pause,
+    ask.Unpause: op.unpause,
+    ask.Kill: op.kill,
+    ask.Resume: op.resume,
+    ask.PlaceOrder: op.place_order,
+    ask.CancelOrder: op.cancel_order,
+    ask.CancelAll: op.cancel_all,
+    ask.ClosePosition: op.close_position,
+    ask.CloseAll: op.close_all,
+    ask.Reconcile: op.reconcile,
+    ask.RetryLetter: op.retry_letter,
+    ask.DropLetter: op.drop_letter,
+    ask.Lift: op.lift,
+}
+
+
+def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
+    """The events an input leads to. Whoever iterates applies each before asking for the next."""
+    return RULES[type(given)](world, given, now)
+
+
+class Core:
+    """The synchronous driver: an input in, the records it led to out, the state moved on."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def handle(self, given: Input, now: Nanos) -> list[ev.Record]:
+        """Let the world see the input, decide, and apply every event as it is decided."""
+        world = self.world
+        observe(world, given, now)
+        records: list[ev.Record] = []
+        for event in decide(world, given, now):
+            record = ev.Record(world.book.data.seq + 1, now, event)
+            apply(world.book, record)
+            note(world, event)
+            records.append(record)
+        return records
+
+
+def observe(world: World, given: Input, now: Nanos) -> None:
+    """Move the market view on; it is no part of the state and is never journalled."""
+    if isinstance(given, Quote):
+        world.market.take(given)
+        position = world.book.position(given.symbol)
+        if position is None:
+            return
+        world.revalue(given.symbol)
+        falling = position.is_long
+        certain = both_sides(given, falling=falling)
+        world.breaches.see(
+            exits.breach_key(given.symbol),
+            breached=exits.is_beyond(position, given.last),
+            at=given.time,
+            traded_both_sides=certain,
+        )
+        triggers.observe(world, given.time, certain=certain)
+    elif isinstance(given, Depth):
+        world.market.depths[given.symbol] = given
+
+
+def note(world: World, event: ev.Event) -> None:
+    """Keep the running totals beside the book true after an event changed a holding."""
+    if isinstance(event, ev.OrderFilled):
+        symbol = event.fill.symbol
+        position = world.book.position(symbol)
+        if position is not None and position.opened_at == event.fill.time:
+            world.market.watch(symbol, event.fill.price)
+        world.revalue(symbol)
+    elif isinstance(event, ev.PositionAdjusted):
+        world.revalue(event.symbol)
+    elif isinstance(event, ev.PositionClosed):
+        symbol = event.trade.symbol
+        if world.book.position(symbol) is None:
+            world.market.unwatch(symbol)
+        world.breaches.forget(exits.breach_key(symbol))

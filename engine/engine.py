@@ -1,0 +1,499 @@
+"""The engine: inputs in, events out, effects done (DESIGN, The one idea).
+
+It carries; it never decides. Every input goes through `step`, which lets the core decide, hands
+the records to the journal and starts their effects. An order that can add exposure leaves only
+once its intent is durable and the gate stands open; what reduces waits for nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine import commands as ask
+from engine.core import Core
+from engine.domain import event as ev
+from engine.domain.account import VenueSnapshot
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Bar
+from engine.domain.order import Order
+from engine.domain.run import Halt
+from engine.domain.signal import Signal
+from engine.gate import Gate
+from engine.inputs import (
+    CancelFailed,
+    Command,
+    GateClosed,
+    Input,
+    InvalidArrived,
+    JournalFailed,
+    JournalRecovered,
+    LatchFound,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    Ready,
+    Sending,
+    SignalArrived,
+    SnapshotFailed,
+    SnapshotTaken,
+    Start,
+    Stop,
+    SubmitFailed,
+    Tick,
+)
+from engine.intake.builtin import BuiltinSignals
+from engine.intake.parse import parse_line, parse_signal
+from engine.lag import LagMeter
+from engine.ports import (
+    Ambiguous,
+    Broker,
+    BrokerError,
+    Clock,
+    EventStore,
+    Latch,
+    MarketData,
+    NotSent,
+)
+from engine.state.book import Book
+from engine.world import World
+
+HISTORY_BARS = 120
+SNAPSHOT_EVERY = 20_000
+"""Events between two snapshots of the state."""
+
+FILL_MARGIN = 60 * NS_PER_SECOND
+"""How far before the newest known fill the venue is asked for fills."""
+
+TICK_BUSY = 1.0
+TICK_IDLE = 10.0
+"""Seconds between two looks at the clock while something is open, and while nothing is."""
+
+SNAPSHOT_RESULTS = ("resume", "operator", "apply")
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a command; `code` and `error` say why it was refused."""
+
+    ok: bool
+    code: str = ""
+    error: str = ""
+    data: dict[str, Any] = {}
+
+
+class Engine:
+    """One account, one loop. `submit` and `command` are the ways in, `events` the way out."""
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        broker: Broker,
+        store: EventStore,
+        clock: Clock,
+        latch: Latch,
+        gate: Gate,
+        market: MarketData | None,
+        builtin: BuiltinSignals | None,
+        version: str,
+        account_id: str = "paper",
+        config_digest: str = "",
+    ) -> None:
+        self.world = world
+        self.clock = clock
+        self.gate = gate
+        self.lag = LagMeter()
+        self.exhausted = market is None
+        self._core = Core(world)
+        self._broker = broker
+        self._store = store
+        self._latch = latch
+        self._market = market
+        self._builtin = builtin
+        self._start = Start(version=version, account_id=account_id, config_digest=config_digest)
+        self._observers: list[Callable[[ev.Record], None]] = []
+        self._effects: set[asyncio.Task[None]] = set()
+        self._pumps: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self._started = False
+        self._stopped = False
+        self._journal_down = False
+        self._since_snapshot = 0
+        self._tick_due: asyncio.Event = asyncio.Event()
+        self._last_tick: Nanos = 0
+
+    # --- reading ----------------------------------------------------------------------------------
+
+    @property
+    def book(self) -> Book:
+        """The state; read it freely."""
+        return self.world.book
+
+    @property
+    def state(self) -> Book:
+        """The public name of `book`."""
+        return self.world.book
+
+    @property
+    def idle(self) -> bool:
+        """True when no order works and no effect is under way."""
+        return not self.book.data.orders and not self._effects
+
+    def status(self) -> dict[str, Any]:
+        """`status --json` (INTERFACE)."""
+        from engine.status import status_of
+
+        return dict(status_of(self.world, self.clock.now(), self))
+
+    def subscribe(self, observer: Callable[[ev.Record], None]) -> Callable[[], None]:
+        """Call `observer` with every record from now on; the result ends it.
+
+        An observer must not raise or block: it runs between two decisions.
+        """
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    async def events(self) -> AsyncIterator[ev.Record]:
+        """Every record from now on."""
+        queue: asyncio.Queue[ev.Record] = asyncio.Queue()
+        unsubscribe = self.subscribe(queue.put_nowait)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            unsubscribe()
+
+    # --- ways in ----------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        raw: Mapping[str, Any] | str | bytes | Signal,
+        *,
+        source: str = "api",
+        line: int = 0,
+    ) -> ev.SignalDecided | ev.InputRejected:
+        """Take a signal and return its verdict; one that cannot be read is recorded and said so."""
+        read: Signal | InvalidArrived
+        if isinstance(raw, Signal):
+            read = raw
+        elif isinstance(raw, str | bytes):
+            read = parse_line(raw, source=source, number=line)
+        else:
+            read = parse_signal(raw, source=source, number=line)
+        given: Input = read if isinstance(read, InvalidArrived) else SignalArrived(read)
+        for record in self.step(given):
+            if isinstance(record.event, ev.SignalDecided | ev.InputRejected):
+                return record.event
+        raise RuntimeError("a signal ended without a verdict")
+
+    async def command(self, command: Command) -> Result:
+        """Do what an operator asks; what needs the venue's view waits for it."""
+        if isinstance(command, ask.Resume):
+            await self._look("resume", by=command.by)
+        records = self.step(command)
+        if isinstance(command, ask.Reconcile):
+            records += await self._look("operator", apply=command.apply, by=command.by)
+        return _result(records)
+
+    def latch_found(self, halt: Halt) -> None:
+        """The latch was set from a thread or a file; the gate is closed already."""
+        self.step(LatchFound(halt))
+
+    # --- life -------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Latch, what was under way, connection, comparison, history; then trade (R2).
+
+        Raises the broker's error when it cannot be reached at all.
+        """
+        if self._started:
+            return
+        self._started = True
+        latch = self._latch.read()
+        if latch is not None or self.book.data.halt is not None:
+            self.gate.close("halted")
+        self.step(msgspec.structs.replace(self._start, latch=latch))
+        if self.book.data.halt is not None and latch is None:
+            self._latch.set(self.book.data.halt)
+        await self._broker.connect()
+        self._spawn_pump(self._pump_reports())
+        await self._look("start")
+        await self._warm()
+        self.step(Ready())
+        self._spawn_pump(self._pump_timer())
+        if self._market is not None:
+            self._spawn_pump(self._pump_market(self._market))
+
+    async def run(self) -> None:
+        """Run until `stop`; raises what a pump raised, after an orderly stop."""
+        await self.start()
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        waiting: set[asyncio.Future[Any]] = {stopping, *self._pumps}
+        try:
+            while not self._stopping.is_set():
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                failed = next((t for t in done if t is not stopping and t.exception()), None)
+                if failed is not None:
+                    await self.stop(f"a pump failed: {failed.exception()!r}")
+                    failed.result()
+        finally:
+            stopping.cancel()
+
+    async def stop(self, reason: str) -> None:
+        """No entries, protective stops stay, what is under way drains (C-504, C-552)."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.gate.close("stopping")
+        if self._started:
+            self.step(Stop(reason))
+            await self._drain()
+        self._stopping.set()
+        for task in self._pumps:
+            task.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+        await self._broker.disconnect()
+        self._save()
+
+    async def _drain(self) -> None:
+        """Wait for effects and their reports, a few seconds at the most."""
+        for _ in range(50):
+            if not self._effects and not self.book.entries_working:
+                return
+            await self.clock.sleep(0.1)
+
+    async def _warm(self) -> None:
+        if self._market is None or self._builtin is None:
+            return
+        for symbol in self.world.config.market.symbols:
+            bars = await self._market.history(symbol, HISTORY_BARS)
+            self._builtin.warm([bar for bar in bars if isinstance(bar, Bar)])
+
+    # --- the step ---------------------------------------------------------------------------------
+
+    def step(self, given: Input) -> list[ev.Record]:
+        """One input: decide, journal, act, tell."""
+        records = self._core.handle(given, self.clock.now())
+        if not records:
+            return records
+        durable = self._append(records)
+        for record in records:
+            effect = _EFFECTS.get(type(record.event))
+            if effect is not None:
+                effect(self, record.event, durable)
+        for observer in self._observers:
+            for record in records:
+                observer(record)
+        self._since_snapshot += len(records)
+        if self._since_snapshot >= SNAPSHOT_EVERY:
+            self._save()
+        return records
+
+    def _append(self, records: list[ev.Record]) -> Awaitable[None]:
+        durable = self._store.append(records)
+        if not self._journal_down:
+            self._spawn(self._watch_commit(durable))
+        return durable
+
+    async def _watch_commit(self, durable: Awaitable[None]) -> None:
+        try:
+            await durable
+        except Exception as error:  # whatever the disk says, the consequence is the same
+            if not self._journal_down:
+                self._journal_down = True
+                self.gate.close("the journal cannot be written")
+                self.step(JournalFailed(str(error)))
+
+    def _save(self) -> None:
+        self._since_snapshot = 0
+        if not self._journal_down:
+            self._store.save_snapshot(self.book.data.seq, self.book.snapshot())
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._effects.add(task)
+        task.add_done_callback(self._effect_done)
+
+    def _effect_done(self, task: asyncio.Task[None]) -> None:
+        self._effects.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # An effect has no caller: its failure is a defect and ends the run loudly.
+            self._spawn_pump(_raise(task.exception()))
+
+    def _spawn_pump(self, work: Any) -> None:
+        self._pumps.append(asyncio.get_running_loop().create_task(work))
+
+    # --- effects: they follow events and never decide ---------------------------------------------
+
+    def _intended(self, event: ev.OrderIntended, durable: Awaitable[None]) -> None:
+        self._spawn(self._submit(event.order, durable))
+
+    async def _submit(self, order: Order, durable: Awaitable[None]) -> None:
+        key = order.client_order_id
+        if order.reserved:
+            try:
+                await durable
+            except Exception as error:  # not durable: it must not leave, whatever the reason
+                self.step(SubmitFailed(key, NotSent(f"its intent is not durable: {error}")))
+                return
+            if self.gate.closed:
+                self.step(GateClosed(key))
+                return
+        self.step(Sending(key))
+        try:
+            await self._broker.submit_order(order)
+        except BrokerError as error:
+            self.step(SubmitFailed(key, error))
+        except Exception as error:  # a broken adapter proves nothing about the venue
+            self.step(SubmitFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+
+    def _cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
+        self._spawn(self._cancel_order(event.client_order_id))
+
+    async def _cancel_order(self, key: str) -> None:
+        try:
+            await self._broker.cancel_order(key)
+        except BrokerError as error:
+            self.step(CancelFailed(key, error))
+        except Exception as error:  # a broken adapter proves nothing about the venue
+            self.step(CancelFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+
+    def _replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
+        self._spawn(self._modify(event.client_order_id, event.quantity, event.stop_price))
+
+    async def _modify(self, key: str, quantity: Decimal, stop: Decimal | None) -> None:
+        try:
+            await self._broker.modify_order(key, quantity, stop)
+        except BrokerError as error:
+            self.step(ModifyFailed(key, error))
+        except Exception as error:  # a broken adapter proves nothing about the venue
+            self.step(ModifyFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+
+    def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
+        self._spawn(self._ask_about(event.client_order_id))
+
+    async def _ask_about(self, key: str) -> None:
+        asked = self.clock.now()
+        known = self.book.order(key)
+        since = known.created_at - FILL_MARGIN if known is not None else asked - FILL_MARGIN
+        try:
+            order = await self._broker.get_order(key)
+            fills = await self._broker.get_fills_since(since)
+        except BrokerError as error:
+            self.step(QueryFailed(key, error))
+            return
+        except Exception as error:  # a broken adapter proves nothing about the venue
+            self.step(QueryFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+            return
+        mine = tuple(fill for fill in fills if fill.client_order_id == key)
+        self.step(QueryAnswered(key, order, mine, asked))
+
+    def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
+        self._spawn(self._look_quietly(event.reason))
+
+    async def _look_quietly(self, reason: str) -> None:
+        await self._look(reason)
+
+    async def _look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
+        """Ask the venue for everything a comparison needs and feed it in."""
+        asked = self.clock.now()
+        broker = self._broker
+        since = max(self.book.data.last_fill - FILL_MARGIN, 0)
+        try:
+            orders = await broker.get_open_orders()
+            positions = await broker.get_positions()
+            fills = await broker.get_fills_since(since)
+            account = await broker.get_account()
+        except BrokerError as error:
+            return self.step(SnapshotFailed(broker.name, reason, error))
+        snapshot = VenueSnapshot(
+            broker=broker.name,
+            account=account,
+            positions=positions,
+            orders=orders,
+            fills=fills,
+            requested_at=asked,
+            as_of=self.clock.now(),
+        )
+        return self.step(SnapshotTaken(snapshot, reason, apply, by))
+
+    def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
+        self.gate.close(event.halt.reason)
+        self._latch.set(event.halt)
+
+    def _cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
+        self._latch.clear()
+        self.gate.open()
+
+    # --- pumps ------------------------------------------------------------------------------------
+
+    async def _pump_reports(self) -> None:
+        async for report in self._broker.reports():
+            self.step(report)
+
+    async def _pump_market(self, market: MarketData) -> None:
+        async for event in market.events():
+            self.step(event)
+            if isinstance(event, Bar) and self._builtin is not None:
+                for signal in self._builtin.on_bar(event):
+                    self.step(SignalArrived(signal))
+        self.exhausted = True
+
+    async def _pump_timer(self) -> None:
+        while True:
+            due = self._next_tick()
+            started = self.clock.monotonic()
+            await self.clock.sleep(due)
+            self.lag.add((self.clock.monotonic() - started) / NS_PER_SECOND - due)
+            if self._journal_down:
+                self._try_journal()
+            self.step(Tick())
+
+    def _next_tick(self) -> float:
+        data = self.book.data
+        busy = data.orders or data.positions or data.kill is not None or data.snapshot_asked
+        pause = TICK_BUSY if busy else TICK_IDLE
+        if data.kill is not None and data.kill.state != "VERIFIED":
+            pause = 0.25
+        due = self.book.next_due()
+        if due is not None:
+            pause = min(pause, max((due - self.clock.now()) / NS_PER_SECOND, 0.001))
+        return pause
+
+    def _try_journal(self) -> None:
+        recover = getattr(self._store, "recover", None)
+        if recover is not None and recover():
+            self._journal_down = False
+            self.step(JournalRecovered())
+
+
+async def _raise(error: BaseException | None) -> None:
+    if error is not None:
+        raise error
+
+
+def _result(records: list[ev.Record]) -> Result:
+    for record in records:
+        match record.event:
+            case ev.CommandRefused(code=code, reason=reason):
+                return Result(ok=False, code=code, error=reason)
+            case ev.OrderRefused() as refused:
+                return Result(ok=False, code=refused.code, error=refused.reason)
+            case _:
+                pass
+    ids = [r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
+    return Result(ok=True, data={"client_order_ids": ids} if ids else {})
+
+
+Effect = Callable[[Engine, Any, Awaitable[None]], None]
+_EFFECTS: dict[type[ev.Event], Effect] = {
+    ev.OrderIntended: Engine._intended,
+    ev.CancelRequested: Engine._cancel,
+    ev.ReplaceRequested: Engine._replace,
+    ev.OrderQueried: Engine._query,
+    ev.SnapshotRequested: Engine._snapshot,
+    ev.Halted: Engine._halted,
+    ev.HaltCleared: Engine._cleared,
+}

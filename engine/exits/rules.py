@@ -1,0 +1,147 @@
+"""The exits: one row each, asked at every price and second; the lowest priority wins (A-160 ff).
+
+This slice has hard stop, profit target and end-of-day close; the others are rows to come.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.money import plain
+from engine.domain.position import ExitReason, Position
+from engine.world import World
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule's condition holds: what was measured against which limit."""
+
+    measured: str
+    limit: str
+    detail: str = ""
+
+
+class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One row: the reason it closes for, its priority, its config key, its question."""
+
+    reason: ExitReason
+    priority: int
+    config_key: str
+    ask: Callable[[World, Position, Nanos], Exit | None]
+
+
+class ExitDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """The rule that won."""
+
+    reason: ExitReason
+    priority: int
+    found: Exit
+
+
+def exit_price(quote: Quote, position: Position) -> Decimal:
+    """The price a close would meet: the worse of last and the side it trades on."""
+    if position.is_long:
+        return min(quote.last, quote.bid) if quote.bid else quote.last
+    return max(quote.last, quote.ask) if quote.ask else quote.last
+
+
+def breach_key(symbol: str) -> str:
+    """Where `Breaches` keeps the evidence for a hard stop."""
+    return f"stop:{symbol}"
+
+
+def is_beyond(position: Position, last: Decimal) -> bool:
+    """True if `last` has reached the stop: at or below for a long, at or above for a short."""
+    if position.stop is None:
+        return False
+    return last <= position.stop if position.is_long else last >= position.stop
+
+
+def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
+    """P1, the copy behind the venue's stop: touched and confirmed (A-160, A-172, X-01, X-71)."""
+    last = world.market.mark(position.symbol)
+    if last is None or position.stop is None or not is_beyond(position, last):
+        return None
+    if not world.breaches.confirmed(breach_key(position.symbol)):
+        return None
+    return Exit(measured=plain(last), limit=plain(position.stop), detail="hard")
+
+
+def target_price(world: World, position: Position) -> Decimal | None:
+    """The signal's target, else entry plus reward-to-risk times the initial risk (A-163, D-10)."""
+    if position.target is not None:
+        return position.target
+    if position.initial_stop is None:
+        return None
+    entry = position.entry_price
+    risk = abs(entry - position.initial_stop)
+    return entry + position.sign * world.config.exits.reward_to_risk_target * risk
+
+
+def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
+    """P4: the price a close would meet has reached the target."""
+    quote = world.market.quotes.get(position.symbol)
+    target = target_price(world, position)
+    if quote is None or target is None:
+        return None
+    price = exit_price(quote, position)
+    if (price - target) * position.sign < 0:
+        return None
+    return Exit(measured=plain(price), limit=plain(target))
+
+
+def end_of_day(world: World, position: Position, now: Nanos) -> Exit | None:
+    """P6: day trades and scalps are flat before the session ends, early closes too (A-165, D-11).
+
+    One that was left over from an earlier session is closed in the next.
+    """
+    if not position.trade_type.ends_with_session:
+        return None
+    known = world.calendar(world.instrument(position.symbol).calendar)
+    if known is None or not known.has_session_end:
+        return None
+    close = known.close_of(now)
+    if close is None:
+        return None
+    minutes = world.config.exits.eod_close_minutes_before
+    from_ = close - minutes * 60 * NS_PER_SECOND
+    left_over = known.session_date(position.opened_at) < known.session_date(now)
+    if now < from_ and not left_over:
+        return None
+    limit = f"{minutes} min before the close"
+    return Exit(
+        measured=f"{(close - now) // NS_PER_SECOND} s to the close",
+        limit=limit,
+        detail="left over" if left_over else "",
+    )
+
+
+EXITS: tuple[ExitRule, ...] = (
+    ExitRule(reason=ExitReason.STOP_LOSS, priority=1, config_key="exits.stop_mode", ask=hard_stop),
+    ExitRule(
+        reason=ExitReason.TARGET,
+        priority=4,
+        config_key="exits.reward_to_risk_target",
+        ask=profit_target,
+    ),
+    ExitRule(
+        reason=ExitReason.EOD,
+        priority=6,
+        config_key="exits.eod_close_minutes_before",
+        ask=end_of_day,
+    ),
+)
+
+
+def ask_all(
+    world: World, position: Position, now: Nanos, rules: tuple[ExitRule, ...] = EXITS
+) -> ExitDecision | None:
+    """Evaluate every rule and return the one with the lowest priority number."""
+    decided: ExitDecision | None = None
+    for rule in rules:
+        found = rule.ask(world, position, now)
+        if found is not None and (decided is None or rule.priority < decided.priority):
+            decided = ExitDecision(reason=rule.reason, priority=rule.priority, found=found)
+    return decided

@@ -1,0 +1,109 @@
+"""From a signal to a verdict and, if it passes, to an order (X-17, A-003, U-30)."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.codes import Verdict
+from engine.domain.ids import order_id
+from engine.domain.instant import Nanos
+from engine.domain.order import Order, Purpose, TimeInForce
+from engine.domain.position import ExitReason
+from engine.domain.signal import Direction
+from engine.inputs import InvalidArrived, SignalArrived
+from engine.orders.tend import plan_exit
+from engine.risk.case import Ruling
+from engine.risk.gate import CHECKS, evaluate, signal_case
+from engine.world import World
+
+
+def invalid(world: World, given: InvalidArrived, now: Nanos) -> Iterator[ev.Event]:
+    """One rejected input; the rest goes on."""
+    yield ev.InputRejected(
+        source=given.source, input_id=given.input_id, reason=given.reason, line=given.line
+    )
+
+
+def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]:
+    """Every signal ends in exactly one recorded outcome (rule 6)."""
+    asked = given.signal
+    yield ev.SignalReceived(signal=asked)
+    ruling = evaluate(signal_case(world, asked, now), world.checks or CHECKS)
+    order = None
+    if ruling.allowed and asked.direction is not Direction.FLAT:
+        order = build(world, ruling, now, signal_id=asked.signal_id, facts=("entry",))
+        order = msgspec.structs.replace(
+            order, signal_type=asked.signal_type, timeframe=asked.timeframe
+        )
+    yield ev.SignalDecided(
+        signal_id=asked.signal_id,
+        symbol=asked.ticker,
+        verdict=ruling.verdict,
+        stage=ruling.stage,
+        code=ruling.code,
+        measured=ruling.measured,
+        limit=ruling.limit,
+        reason=ruling.reason,
+        checks=ruling.checks,
+        client_order_ids=(order.client_order_id,) if order else (),
+        quantity=ruling.quantity,
+        content=ruling.content,
+    )
+    if order is not None:
+        yield from intend(world, ruling, order)
+        return
+    position = world.book.position(asked.ticker)
+    if ruling.allowed and position is not None:
+        yield from plan_exit(
+            world,
+            position,
+            now,
+            reason=ExitReason.SIGNAL,
+            priority=0,
+            detail=asked.signal_id,
+        )
+
+
+def build(
+    world: World, ruling: Ruling, now: Nanos, *, signal_id: str, facts: tuple[str, ...]
+) -> Order:
+    """The order a ruling allows; its id stands for the intent and is the same on every retry."""
+    data = world.book.data
+    intent = signal_id or facts[-1]
+    key = order_id(now, *facts, data.account_id, intent)
+    manual = not signal_id
+    purpose = Purpose.ADD if ruling.adding else Purpose.ENTRY
+    timeout = 0 if manual else world.config.execution.order_timeout_seconds
+    return Order(
+        client_order_id=key,
+        intent_id=f"i{key}",
+        signal_id=signal_id,
+        broker=data.broker,
+        symbol=ruling.symbol,
+        side=ruling.side,
+        type=ruling.order_type,
+        quantity=ruling.quantity or ruling.instrument.lot,
+        limit_price=ruling.limit_price,
+        stop_price=ruling.stop_price,
+        time_in_force=TimeInForce(ruling.time_in_force),
+        reduce_only=ruling.reduce_only,
+        purpose=Purpose.MANUAL if manual else purpose,
+        reserved=ruling.reserved,
+        reference=ruling.limit_price or world.market.mark(ruling.symbol),
+        trade_type=ruling.trade_type,
+        stop_loss=ruling.stop_loss,
+        target=ruling.target,
+        conviction=ruling.conviction,
+        resized=ruling.verdict is Verdict.RESIZED,
+        timeout_seconds=timeout,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def intend(world: World, ruling: Ruling, order: Order) -> Iterator[ev.Event]:
+    """Record the instrument before its first order, then the intent."""
+    if world.book.instrument(order.symbol) != ruling.instrument:
+        yield ev.InstrumentLearned(instrument=ruling.instrument)
+    yield ev.OrderIntended(order=order)

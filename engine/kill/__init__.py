@@ -1,0 +1,1 @@
+"""Stopping: the triggers, the latch, the kill that ends in proof."""

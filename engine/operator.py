@@ -1,0 +1,256 @@
+"""What an operator asks, one rule a command; every act is recorded before it is done (rule 6).
+
+Reducing is done at once; adding goes through the gate; a refusal is an event with a code.
+"""
+
+from collections.abc import Iterator
+
+from engine import commands as ask
+from engine.domain import event as ev
+from engine.domain.codes import Code
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import Order, OrderStatus
+from engine.domain.position import ExitReason, Position
+from engine.domain.run import Mode, Severity, Trigger
+from engine.inputs import Command
+from engine.intake.entry import build, intend
+from engine.kill import triggers
+from engine.kill.work import after_latch
+from engine.orders.tend import plan_exit, tend
+from engine.risk.gate import CHECKS, evaluate, manual_case
+from engine.session import close_day
+from engine.world import World
+
+REFUSED = "REFUSED"
+FRESH_RECONCILE = 10 * NS_PER_SECOND
+UNPROTECT = "UNPROTECT"
+
+
+def acted(command: Command) -> ev.OperatorActed:
+    """The record of the act itself."""
+    return ev.OperatorActed(
+        command=type(command).__name__, args=ask.args_of(command), by=command.by
+    )
+
+
+def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
+    """One sentence why not."""
+    return ev.CommandRefused(
+        command=type(command).__name__, code=code, reason=reason, by=command.by
+    )
+
+
+def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
+    """No new entries; those that work are left."""
+    yield acted(given)
+    if not world.book.data.paused:
+        yield ev.Paused(by=given.by, reason=given.reason)
+
+
+def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
+    """The second act after a halt was cleared (X-69)."""
+    yield acted(given)
+    if world.book.data.halt is not None:
+        yield refuse(given, Code.KILL_SWITCH, "halted: clear the halt with resume first")
+    elif world.book.data.paused:
+        yield ev.Unpaused(by=given.by)
+
+
+def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
+    """Halt, or halt, cancel and flatten; pressing again raises, never repeats (C-503)."""
+    yield acted(given)
+    before = world.book.data.epoch
+    yield from triggers.set_latch(
+        world, given.level, given.flatten, given.reason, given.by, given.trigger, now
+    )
+    if world.book.data.epoch != before:
+        yield from after_halt(world, now)
+
+
+def after_halt(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """What every halt leads to, whoever set it: cancels at once, the day's row, the alarm."""
+    halt = world.book.data.halt
+    if halt is None:
+        return
+    yield from after_latch(world, now)
+    yield from close_day(world, final=False)
+    yield ev.Alarmed(
+        code="HALTED",
+        severity=Severity.CRITICAL,
+        subject=halt.trigger,
+        text=f"{halt.level} by {halt.by}: {halt.reason}",
+    )
+
+
+def confirmation(world: World) -> str:
+    """What must be typed to resume (INTERFACE, resume)."""
+    data = world.book.data
+    return "RESUME" if data.mode is not Mode.LIVE else f"RESUME {data.account_id[-4:]}"
+
+
+def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
+    """Clear the latch if nothing speaks against it; lands in PAUSED (X-69, A-186)."""
+    yield acted(given)
+    data = world.book.data
+    if data.halt is None:
+        yield refuse(given, REFUSED, "nothing is halted")
+        return
+    phrase = confirmation(world)
+    if given.confirm != phrase:
+        yield refuse(given, REFUSED, f"not confirmed: type {phrase!r}")
+        return
+    against = _against_resume(world, now)
+    if against:
+        yield refuse(given, REFUSED, "; ".join(against))
+        return
+    yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
+
+
+def _against_resume(world: World, now: Nanos) -> list[str]:
+    data = world.book.data
+    found: list[str] = []
+    if now - data.reconciled_at > FRESH_RECONCILE or not data.reconciled_at:
+        found.append("there is no fresh comparison with the venue")
+    elif not data.reconciled_clean:
+        found.append(f"{max(len(data.differences), 1)} differences with the venue remain")
+    if world.book.unclear:
+        found.append(f"{world.book.unclear} orders are UNKNOWN")
+    if data.journal_failed:
+        found.append("the journal cannot be written")
+    for trigger, finding in triggers.holding(world, now):
+        if trigger is not Trigger.LOSS_STREAK:
+            found.append(f"{trigger} still holds: {finding.measured} against {finding.limit}")
+    return found
+
+
+def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
+    """A manual order: no guard, no conviction, every hard limit (INTERFACE, order)."""
+    yield acted(given)
+    ruling = evaluate(manual_case(world, given, now), world.checks or CHECKS)
+    intent = given.intent_id or f"manual-{world.book.data.seq}"
+    if not ruling.allowed:
+        yield ev.OrderRefused(
+            intent_id=intent,
+            symbol=ruling.symbol,
+            by=given.by,
+            code=ruling.code,
+            measured=ruling.measured,
+            limit=ruling.limit,
+            reason=ruling.reason,
+            checks=ruling.checks,
+        )
+        return
+    order = build(world, ruling, now, signal_id="", facts=("manual", intent))
+    if world.book.order(order.client_order_id) is not None:
+        yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
+        return
+    yield from intend(world, ruling, order)
+
+
+def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
+    """Cancel one; a protective stop wants its word."""
+    yield acted(given)
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        yield refuse(given, REFUSED, f"no working order has the id {given.client_order_id}")
+        return
+    if order.is_protective and given.confirm != UNPROTECT:
+        text = f"it protects {order.symbol}: confirm with {UNPROTECT!r}"
+        yield refuse(given, REFUSED, text)
+        return
+    if order.is_protective:
+        yield ev.StopRemoved(symbol=order.symbol, by=given.by)
+    if order.status is not OrderStatus.PENDING_CANCEL:
+        yield ev.CancelRequested(client_order_id=order.client_order_id, reason=given.by)
+
+
+def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Event]:
+    """Cancel everything but protective stops."""
+    yield acted(given)
+    for order in tuple(world.book.data.orders.values()):
+        if _cancellable(order):
+            yield ev.CancelRequested(client_order_id=order.client_order_id, reason=given.by)
+
+
+def _cancellable(order: Order) -> bool:
+    return not order.is_protective and order.status not in (
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.UNKNOWN,
+    )
+
+
+def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
+    """Reduce-only, whatever the run state (rule 3)."""
+    yield acted(given)
+    position = world.book.position(given.symbol)
+    if position is None:
+        yield refuse(given, REFUSED, f"nothing is held of {given.symbol}")
+        return
+    yield from _close(world, position, given, now)
+
+
+def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:
+    """Everything held, reduce-only."""
+    yield acted(given)
+    for position in tuple(world.book.data.positions.values()):
+        yield from _close(world, position, given, now)
+
+
+def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
+    if position.exiting is not None:
+        yield from tend(world, position.symbol, now)
+        return
+    yield from plan_exit(
+        world, position, now, reason=ExitReason.MANUAL, priority=0, detail=given.by
+    )
+
+
+def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:
+    """The engine takes the venue's snapshot and feeds it back."""
+    yield acted(given)
+
+
+def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[ev.Event]:
+    """Decide it anew as a manual order, with a fresh price and the whole gate (C-430)."""
+    yield acted(given)
+    letter = world.book.data.letters.get(given.letter_id)
+    if letter is None:
+        yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
+        return
+    yield ev.DeadLetterClosed(letter_id=given.letter_id, action="retried", by=given.by)
+    again = ask.PlaceOrder(
+        by=given.by,
+        symbol=letter.symbol,
+        side=letter.side,
+        quantity=letter.quantity,
+        type=letter.type,
+        limit_price=letter.limit_price,
+        stop_price=letter.stop_price,
+        protect=letter.stop_loss,
+        intent_id=f"retry-{given.letter_id}",
+    )
+    yield from place_order(world, again, now)
+
+
+def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.Event]:
+    """Forget a dead letter."""
+    yield acted(given)
+    if given.letter_id not in world.book.data.letters:
+        yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
+        return
+    yield ev.DeadLetterClosed(letter_id=given.letter_id, action="dropped", by=given.by)
+
+
+def lift(world: World, given: ask.Lift, now: Nanos) -> Iterator[ev.Event]:
+    """Lift a restriction once its cause no longer holds."""
+    yield acted(given)
+    if given.cause not in world.book.data.restrictions:
+        yield refuse(given, REFUSED, f"there is no restriction {given.cause}")
+        return
+    holding = dict(triggers.holding(world, now))
+    if given.cause in holding:
+        found = holding[given.cause]
+        text = f"{given.cause} still holds: {found.measured} against {found.limit}"
+        yield refuse(given, REFUSED, text)
+        return
+    yield ev.Unrestricted(cause=given.cause, by=given.by)

@@ -1,0 +1,1 @@
+"""The life of an order: intent, answers, fills, protective stops, deadlines."""

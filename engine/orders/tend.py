@@ -1,0 +1,240 @@
+"""Keeping a holding protected, and carrying its close through to flat (rule 3, A-172, A-173).
+
+One function looks at one symbol after anything happened to it, and says what to do next. It is a
+state machine over facts in the book, so that it goes on after a crash at any step.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.ids import order_id
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import early_stop, plain
+from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.domain.position import ExitPlan, ExitReason, Position
+from engine.world import World
+
+PROTECT_SECONDS = 5
+"""A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
+
+RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
+"""Pauses between attempts at a close that fails; it is never given up."""
+
+_S = OrderStatus
+_SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
+
+
+def tend(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """Whatever this symbol needs now: a stop, another size of stop, the next step of a close."""
+    book = world.book
+    position = book.position(symbol)
+    reducing = [o for o in book.working(symbol) if not o.reserved and o.reduce_only]
+    if position is None:
+        for order in reducing:
+            yield from _cancel(order, "nothing is held")
+        return
+    wrong = [o for o in reducing if o.side.sign * position.quantity > 0]
+    for order in wrong:
+        yield from _cancel(order, "it belongs to a position that is gone")
+    live = [o for o in reducing if o not in wrong]
+    if position.exiting is not None:
+        yield from _close(world, position, position.exiting, live, now)
+    else:
+        yield from _protect(world, position, [o for o in live if o.is_protective], now)
+
+
+def plan_exit(
+    world: World,
+    position: Position,
+    now: Nanos,
+    *,
+    reason: ExitReason,
+    priority: int,
+    detail: str = "",
+    measured: str = "",
+    limit: str = "",
+    quantity: Decimal | None = None,
+) -> Iterator[ev.Event]:
+    """Decide to close, unless a close is under way already, and take its first step (A-173)."""
+    if position.exiting is not None:
+        return
+    yield ev.ExitPlanned(
+        symbol=position.symbol,
+        position_id=position.position_id,
+        plan=ExitPlan(
+            reason=reason,
+            detail=detail,
+            priority=priority,
+            quantity=abs(position.quantity) if quantity is None else quantity,
+            attempt=position.exit_attempt + 1,
+            started_at=now,
+        ),
+        measured=measured,
+        limit=limit,
+    )
+    yield from tend(world, position.symbol, now)
+
+
+def overdue(world: World, position: Position, now: Nanos) -> bool:
+    """True if a stop that should rest at the venue has not done so for too long."""
+    if position.stop is None or not world.capabilities.native_stop or position.exiting:
+        return False
+    since = position.unprotected_since
+    return bool(since) and now - since > PROTECT_SECONDS * NS_PER_SECOND
+
+
+def _cancel(order: Order, reason: str) -> Iterator[ev.Event]:
+    if order.status in (_S.PENDING_CANCEL, _S.UNKNOWN):
+        return
+    yield ev.CancelRequested(client_order_id=order.client_order_id, reason=reason)
+
+
+def _protect(
+    world: World, position: Position, stops: list[Order], now: Nanos
+) -> Iterator[ev.Event]:
+    if position.stop is None or not world.capabilities.native_stop:
+        return
+    if any(o.status is _S.REJECTED for o in (_last(world, position, "protect"),) if o):
+        yield from plan_exit(
+            world,
+            position,
+            now,
+            reason=ExitReason.UNPROTECTED,
+            priority=1,
+            detail="the venue refused the stop",
+        )
+        return
+    if not stops:
+        yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
+        return
+    keep, *extra = stops
+    for order in extra:
+        yield from _cancel(order, "one stop is enough")
+    yield from _resize(world, position, keep)
+
+
+def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]:
+    wanted = abs(position.quantity)
+    if stop.leaves == wanted or stop.status not in _SETTLED:
+        return
+    if not world.capabilities.native_modify:
+        yield from _cancel(stop, "its size no longer fits")
+        return
+    yield ev.ReplaceRequested(
+        client_order_id=stop.client_order_id,
+        quantity=stop.filled + wanted,
+        stop_price=stop.stop_price,
+        reason=f"the position is {plain(position.quantity)}",
+    )
+
+
+def _close(
+    world: World, position: Position, plan: ExitPlan, live: list[Order], now: Nanos
+) -> Iterator[ev.Event]:
+    for order in world.book.entries_in(position.symbol):
+        yield from _cancel(order, "the position is being closed")
+    stops = [o for o in live if o.is_protective]
+    exits = [o for o in live if not o.is_protective]
+    if exits:
+        return
+    if not world.capabilities.reduce_only and stops:
+        for stop in stops:
+            yield from _cancel(stop, "it makes room for the close")
+        return
+    last = _last(world, position, "exit")
+    if last is not None and last.attempt == plan.attempt:
+        yield from _next_attempt(world, position, plan, last, now)
+        return
+    if not world.is_open(position.symbol, now):
+        return
+    yield ev.OrderIntended(order=_exit_order(world, position, plan, now))
+
+
+def _next_attempt(
+    world: World, position: Position, plan: ExitPlan, last: Order, now: Nanos
+) -> Iterator[ev.Event]:
+    """The order of this attempt ended and something is still held."""
+    pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
+    if now - last.updated_at < pause * NS_PER_SECOND:
+        return
+    if not world.capabilities.reduce_only and not last.filled:
+        yield ev.ExitAbandoned(
+            symbol=position.symbol,
+            position_id=position.position_id,
+            reason=plan.reason,
+            detail=last.reason or last.status,
+        )
+        yield from tend(world, position.symbol, now)
+        return
+    yield ev.ExitPlanned(
+        symbol=position.symbol,
+        position_id=position.position_id,
+        plan=msgspec.structs.replace(plan, attempt=plan.attempt + 1),
+        measured=last.status,
+        limit="FILLED",
+    )
+    yield from tend(world, position.symbol, now)
+
+
+def _id(position: Position, leg: str, attempt: int) -> str:
+    """From durable facts alone: a restart computes the same id (C-405, DESIGN rule 1)."""
+    return order_id(position.opened_at, leg, position.position_id, str(attempt))
+
+
+def _last(world: World, position: Position, leg: str) -> Order | None:
+    attempt = position.exit_attempt if leg == "exit" else position.protect_attempt
+    return world.book.order(_id(position, leg, attempt)) if attempt else None
+
+
+def _stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> Order:
+    attempt = position.protect_attempt + 1
+    tick = world.instrument(position.symbol).tick
+    return _reducing(
+        position,
+        now,
+        client_order_id=_id(position, "protect", attempt),
+        type=OrderType.STOP,
+        quantity=abs(position.quantity),
+        stop_price=early_stop(stop, tick, sell=position.is_long),
+        purpose=Purpose.PROTECT,
+        attempt=attempt,
+        timeout_seconds=0,
+    )
+
+
+def _exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Order:
+    return _reducing(
+        position,
+        now,
+        client_order_id=_id(position, "exit", plan.attempt),
+        type=OrderType.MARKET,
+        quantity=min(plan.quantity, abs(position.quantity)),
+        purpose=Purpose.FLATTEN if plan.reason is ExitReason.KILL else Purpose.EXIT,
+        attempt=plan.attempt,
+        timeout_seconds=world.config.execution.order_timeout_seconds,
+        reason=plan.reason,
+        reference=world.market.mark(position.symbol),
+    )
+
+
+def _reducing(position: Position, now: Nanos, **fields: object) -> Order:
+    template = Order(
+        client_order_id="",
+        intent_id=f"{position.position_id}-reduce",
+        signal_id=position.signal_id,
+        broker=position.broker,
+        symbol=position.symbol,
+        side=Side.SELL if position.is_long else Side.BUY,
+        type=OrderType.MARKET,
+        quantity=abs(position.quantity),
+        time_in_force=TimeInForce.GTC,
+        reduce_only=True,
+        purpose=Purpose.EXIT,
+        trade_type=position.trade_type,
+        created_at=now,
+        updated_at=now,
+    )
+    return msgspec.structs.replace(template, **fields)

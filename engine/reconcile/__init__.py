@@ -1,0 +1,1 @@
+"""One pure comparison between us and the venue."""

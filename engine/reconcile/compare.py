@@ -1,0 +1,193 @@
+"""The comparison: local and venue in, differences and proposed events out (A-370 to A-373, X-08).
+
+Pure. What is in flight is left out: a symbol with an order whose state is not settled, or that
+changed since the venue was asked, is compared the next time.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO, plain
+from engine.domain.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from engine.domain.position import Position
+from engine.state.book import Book
+
+LOCAL_ONLY = "LOCAL_ONLY"
+BROKER_ONLY = "BROKER_ONLY"
+QTY_MISMATCH = "QTY_MISMATCH"
+SIDE_MISMATCH = "SIDE_MISMATCH"
+PRICE_DRIFT = "PRICE_DRIFT"
+
+SEED_LABELS = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan", QTY_MISMATCH: "quantity_mismatch"}
+"""The words of the first design, for display (X-08)."""
+
+DRIFT = Decimal("0.05")
+"""Average prices further apart than this are reported; they block nothing (A-370)."""
+
+_SETTLED = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at the venue found."""
+
+    differences: tuple[ev.Difference, ...]
+    matched: int
+    skipped: tuple[str, ...]
+    """Symbols in flux, compared the next time."""
+    missing: tuple[str, ...]
+    """Client ids of ours that the venue does not work: to be queried, never inferred."""
+    proposals: tuple[ev.Event, ...]
+    """What taking the venue's side would record."""
+
+    @property
+    def clean(self) -> bool:
+        """True when nothing unexplained is left."""
+        return not self.differences
+
+
+def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcile") -> Comparison:
+    """Compare holdings and working orders. The snapshot's fills were taken in before."""
+    theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
+    works = {o.client_order_id: o for o in snapshot.orders}
+    busy = _busy(book, snapshot)
+    differences: list[ev.Difference] = []
+    proposals: list[ev.Event] = []
+    matched = 0
+    for symbol in sorted(set(theirs) | set(book.data.positions)):
+        if symbol in busy:
+            continue
+        found = _holding(symbol, book.position(symbol), theirs.get(symbol))
+        if found is None:
+            matched += 1
+            continue
+        differences.append(found)
+        if found.kind != PRICE_DRIFT:
+            proposals.append(_adjust(book, snapshot, symbol, theirs.get(symbol), by))
+    for key, order in works.items():
+        if order.symbol in busy:
+            continue
+        if key in book.data.orders:
+            matched += 1
+        else:
+            differences.append(_foreign(order))
+            proposals.append(ev.OrderAdopted(order=_adopted(order, snapshot.broker, now)))
+    missing = tuple(
+        key
+        for key, order in book.data.orders.items()
+        if key not in works and order.symbol not in busy and order.status in _SETTLED
+    )
+    return Comparison(
+        differences=tuple(differences),
+        matched=matched,
+        skipped=tuple(sorted(busy)),
+        missing=missing,
+        proposals=tuple(proposals),
+    )
+
+
+def _busy(book: Book, snapshot: VenueSnapshot) -> set[str]:
+    """Symbols with anything in flight since the venue was asked (A-373)."""
+    moving = {
+        o.symbol
+        for o in book.data.orders.values()
+        if o.status not in _SETTLED or o.updated_at >= snapshot.requested_at
+    }
+    ended = {o.symbol for o in book.data.closed.values() if o.updated_at >= snapshot.requested_at}
+    return moving | ended
+
+
+def _holding(
+    symbol: str, ours: Position | None, theirs: VenuePosition | None
+) -> ev.Difference | None:
+    mine = ours.quantity if ours else ZERO
+    other = theirs.quantity if theirs else ZERO
+    if mine == other:
+        if ours and theirs and _drifted(ours.average_price, theirs.average_price):
+            return ev.Difference(
+                symbol=symbol,
+                kind=PRICE_DRIFT,
+                local=plain(round(ours.average_price, 6)),
+                venue=plain(round(theirs.average_price, 6)),
+            )
+        return None
+    if not other:
+        kind = LOCAL_ONLY
+    elif not mine:
+        kind = BROKER_ONLY
+    else:
+        kind = SIDE_MISMATCH if mine * other < 0 else QTY_MISMATCH
+    return ev.Difference(symbol=symbol, kind=kind, local=plain(mine), venue=plain(other))
+
+
+def _drifted(mine: Decimal, other: Decimal) -> bool:
+    return bool(other) and abs(mine - other) / abs(other) > DRIFT
+
+
+def _adjust(
+    book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None, by: str
+) -> ev.PositionAdjusted:
+    ours = book.position(symbol)
+    price = theirs.average_price if theirs else (ours.average_price if ours else ZERO)
+    return ev.PositionAdjusted(
+        symbol=symbol,
+        broker=snapshot.broker,
+        quantity=theirs.quantity if theirs else ZERO,
+        price=price,
+        multiplier=book.multiplier(symbol),
+        previous=ours.quantity if ours else ZERO,
+        reason="the venue's quantity, not explained by any fill",
+        by=by,
+    )
+
+
+def _foreign(order: VenueOrder) -> ev.Difference:
+    return ev.Difference(
+        symbol=order.symbol,
+        kind=BROKER_ONLY,
+        local="",
+        venue=f"{order.side} {plain(order.quantity)} {order.type}",
+        client_order_id=order.client_order_id,
+    )
+
+
+def _adopted(order: VenueOrder, broker: str, now: Nanos) -> Order:
+    purpose = Purpose.MANUAL
+    if order.reduce_only:
+        purpose = Purpose.PROTECT if order.type is OrderType.STOP else Purpose.EXIT
+    price = order.limit_price or order.stop_price or ZERO
+    return Order(
+        client_order_id=order.client_order_id,
+        intent_id="venue",
+        broker=broker,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=TimeInForce.GTC,
+        reduce_only=order.reduce_only,
+        purpose=purpose,
+        status=order.status,
+        venue_order_id=order.venue_order_id,
+        filled=order.filled,
+        notional=order.filled * price,
+        reserved=ZERO if order.reduce_only else price,
+        timeout_seconds=0,
+        created_at=now,
+        updated_at=now,
+        accepted_at=now,
+        sent_at=now,
+    )
+
+
+def labelled(difference: ev.Difference) -> Iterator[str]:
+    """The difference as an operator reads it, with the first design's word where it had one."""
+    label = SEED_LABELS.get(difference.kind)
+    yield difference.kind if label is None else f"{difference.kind} ({label})"
+    yield f"{difference.symbol}: here {difference.local or '0'}, there {difference.venue or '0'}"

@@ -1,0 +1,131 @@
+"""What follows from a look at the venue: facts taken in, differences blocked or adopted (A-372)."""
+
+from collections.abc import Iterator
+
+from engine.domain import event as ev
+from engine.domain.instant import Nanos
+from engine.domain.money import plain
+from engine.domain.run import Severity, Trigger
+from engine.inputs import SnapshotFailed, SnapshotTaken
+from engine.kill import triggers
+from engine.orders import fills
+from engine.orders.tend import tend
+from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
+from engine.world import World
+
+CAUSE = "reconcile"
+START = "start"
+KILL = "kill"
+
+
+def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
+    """Take in the venue's facts, compare, and act by policy."""
+    snapshot, book = given.snapshot, world.book
+    for fill in snapshot.fills:
+        yield from fills.take(world, fill, now)
+    before = compare(book, snapshot, now)
+    yield from _balances(world, given, before)
+    taking = given.apply or given.reason == KILL
+    if taking or given.reason == START:
+        yield from _take_over(world, given, before, taking)
+    after = compare(book, snapshot, now)
+    yield ev.Reconciled(
+        broker=snapshot.broker,
+        reason=given.reason,
+        clean=after.clean,
+        differences=after.differences,
+        matched=after.matched,
+    )
+    for key in after.missing:
+        yield ev.OrderQueried(client_order_id=key, reason="the venue does not list it")
+    yield from _blocks(world, after, now)
+    for symbol in sorted(set(book.data.positions) | {o.symbol for o in snapshot.orders}):
+        yield from tend(world, symbol, now)
+
+
+def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A failed look is no look: nothing is concluded from it."""
+    yield ev.Reconciled(
+        broker=given.broker,
+        reason=f"{given.reason}: failed",
+        clean=False,
+        differences=world.book.data.differences,
+        matched=0,
+    )
+    yield ev.Alarmed(
+        code="RECONCILE_FAILED",
+        severity=Severity.ERROR,
+        subject=given.broker,
+        text=f"{given.broker} could not be compared: {given.error}",
+    )
+
+
+def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:
+    """The venue's balances; what trading does not explain of its cash is a flow (X-13)."""
+    data, account = world.book.data, given.snapshot.account
+    if data.account is None:
+        yield ev.AccountSynced(broker=given.snapshot.broker, account=account)
+        return
+    if found.skipped or not found.clean:
+        return
+    flow = account.cash - data.cash
+    if not flow and account.buying_power == data.buying_power:
+        return
+    yield ev.AccountSynced(broker=given.snapshot.broker, account=account, flow=flow)
+    if flow:
+        text = f"cash at the venue differs by {plain(flow)}: booked as a transfer"
+        yield ev.Alarmed(
+            code="CASH_FLOW", severity=Severity.WARNING, subject=given.snapshot.broker, text=text
+        )
+
+
+def _take_over(
+    world: World, given: SnapshotTaken, found: Comparison, taking: bool
+) -> Iterator[ev.Event]:
+    """The operator's decision, or a kill, which is sized from the venue's own holdings.
+
+    At a start only orders of ours are adopted: they reduce or they count as exposure, and either
+    way they must be known before anything else is decided.
+    """
+    by = given.by or given.reason
+    for proposal in found.proposals:
+        if isinstance(proposal, ev.OrderAdopted):
+            known = world.book.order(proposal.order.client_order_id)
+            if known is None:
+                yield proposal
+        elif taking and isinstance(proposal, ev.PositionAdjusted):
+            yield ev.PositionAdjusted(
+                symbol=proposal.symbol,
+                broker=proposal.broker,
+                quantity=proposal.quantity,
+                price=proposal.price,
+                multiplier=proposal.multiplier,
+                previous=proposal.previous,
+                reason=proposal.reason,
+                by=by,
+            )
+
+
+def _blocks(world: World, found: Comparison, now: Nanos) -> Iterator[ev.Event]:
+    """Entries stay away from a symbol while its difference is unexplained."""
+    book = world.book
+    serious = {d.symbol: d for d in found.differences if d.kind != PRICE_DRIFT}
+    repeated = False
+    for symbol, difference in serious.items():
+        if CAUSE in book.data.blocked.get(symbol, {}):
+            repeated = True
+            continue
+        text = f"{difference.kind}: here {difference.local or '0'}, there {difference.venue or '0'}"
+        yield ev.SymbolBlocked(symbol=symbol, cause=CAUSE, reason=text)
+        yield ev.Alarmed(
+            code=difference.kind,
+            severity=Severity.CRITICAL,
+            subject=symbol,
+            text=f"{symbol}: {text}",
+        )
+    for symbol in [s for s, causes in book.data.blocked.items() if CAUSE in causes]:
+        if symbol not in serious and symbol not in found.skipped:
+            yield ev.SymbolUnblocked(symbol=symbol, cause=CAUSE, by=CAUSE)
+    if repeated:
+        finding = triggers.Finding(str(len(serious)), "0", "differences with the venue persist")
+        yield from triggers.fire(world, Trigger.DIVERGENCE, finding, now)
