@@ -1,0 +1,437 @@
+"""The journal: append-only, chained, durable in groups (U-70, DESIGN Journal).
+
+`append` encodes and queues; the writer takes everything that waits, writes it in one transaction
+and wakes every submitter at once. With `inline` the same transaction runs inside `append`, and no
+thread takes part in the order of things (virtual time).
+
+A write that fails fails everybody who waits, and everybody after, at once. What was handed in is
+kept, in order, and `recover` writes it: nothing is ever skipped.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Generator, Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from engine.domain.event import Record, encode
+from engine.domain.run import Mode
+from storage import snapshots
+from storage.ballast import Ballast
+from storage.connection import open_writer, prepare
+from storage.errors import (
+    JournalClosed,
+    JournalError,
+    JournalFull,
+    JournalGap,
+    journal_error,
+)
+from storage.snapshots import Loaded
+from storage.writer import Entry, Hook, Writer
+
+MAX_ENTRIES = 4_096
+"""Records in one transaction at most, so that no submitter waits for an endless one."""
+
+IDLE_SECONDS = 0.02
+"""So long without work, and the log is copied back into the database."""
+
+
+class _Append(NamedTuple):
+    entries: list[Entry]
+    waiter: "asyncio.Future[None] | None"
+
+
+class _Recover(NamedTuple):
+    waiter: "asyncio.Future[None] | None"
+
+
+class _Save(NamedTuple):
+    seq: int
+    state: bytes
+
+
+class _Close(NamedTuple):
+    pass
+
+
+_Work = _Append | _Recover | _Save | _Close
+_WAITED = (_Append, _Recover)
+
+
+class _Settled(Awaitable[None]):
+    """The answer of an inline journal: known already."""
+
+    def __init__(self, error: JournalError | None) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[None, None, None]:
+        if self._error is not None:
+            raise self._error
+        yield from ()
+
+
+class Journal:
+    """The event store of `engine.ports`. Made by `open_journal`; used from the loop's thread."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        inline: bool,
+        ballast: Ballast | None,
+        state_format: int,
+        source: Path | sqlite3.Connection,
+        trouble: str = "",
+    ) -> None:
+        self._writer = writer
+        self._ballast = ballast
+        self._state_format = state_format
+        self._source = source
+        self._last_seq = writer.seq
+        self._commit_seconds = 0.0
+        self._commits = 0
+        self._failure: JournalError | None = None
+        self._backlog: list[Entry] = []
+        self._maintenance = trouble
+        self._closed = False
+        self._answer: JournalError | None = None
+        self._queue: SimpleQueue[_Work] | None = None
+        self._thread: threading.Thread | None = None
+        if not inline:
+            self._queue = SimpleQueue()
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
+
+    # --- the port ---------------------------------------------------------------------------------
+
+    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+        """Queue records in order; the awaitable resolves once they are durable.
+
+        With no records it is a barrier: everything handed in before is durable then. The awaitable
+        raises the `JournalError` kind that kept the records from being written; they stay queued
+        for `recover`. Raises at once, and takes nothing, `JournalGap` for records that do not
+        follow the last one, `JournalClosed`, and TypeError for an event that has no JSON.
+        """
+        self._refuse_closed()
+        entries = []
+        expected = self._last_seq
+        for record in records:
+            expected += 1
+            if record.seq != expected:
+                raise JournalGap(f"event {record.seq} cannot follow event {expected - 1}")
+            entries.append(Entry(record, encode(record.event).decode()))
+        self._last_seq = expected
+        return self._submit(_Append(entries, self._waiter()))
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the newest record handed in, durable or not."""
+        return self._last_seq
+
+    @property
+    def last_commit_seconds(self) -> float:
+        """How long the newest commit took."""
+        return self._commit_seconds
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        """Keep the state as of `seq` so that a start need not fold from the beginning.
+
+        It is written behind the events handed in before. One that cannot be written is missed
+        only by the next start; `maintenance_trouble` says why.
+        """
+        self._refuse_closed()
+        self._submit(_Save(seq, state))
+
+    # --- more than the port -----------------------------------------------------------------------
+
+    @property
+    def durable_seq(self) -> int:
+        """The number of the newest record that is on disk."""
+        return self._writer.seq
+
+    @property
+    def digest(self) -> str:
+        """The head of the hash chain in hex: equal histories have equal digests."""
+        return self._writer.head.hex()
+
+    @property
+    def commits(self) -> int:
+        """Transactions so far; one may hold many appends."""
+        return self._commits
+
+    @property
+    def failure(self) -> JournalError | None:
+        """What keeps the journal from being written, None while it is healthy."""
+        return self._failure
+
+    @property
+    def maintenance_trouble(self) -> str:
+        """Why the newest snapshot, checkpoint or reserve failed; no event is lost by it."""
+        return self._maintenance
+
+    def recover(self) -> Awaitable[None]:
+        """Try to write everything that failed, in order; resolves once it is durable.
+
+        After a full disk the reserve is released first. The awaitable raises the `JournalError`
+        that stands in the way now, and everything stays queued.
+        """
+        self._refuse_closed()
+        return self._submit(_Recover(self._waiter()))
+
+    def load(self) -> Loaded:
+        """The newest usable snapshot and the events after it; to be read before the first append.
+
+        Raises `JournalError` kinds; see `storage.snapshots.load`.
+        """
+        if isinstance(self._source, Path):
+            return snapshots.load(self._source, self._state_format)
+        return snapshots.load_from(self._source, self._state_format, where="in memory")
+
+    def close(self) -> None:
+        """Write what waits, copy the log back and let go of the file. May be called twice.
+
+        What a failure kept from being written is lost with the process; the venue knows it.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._queue is not None and self._thread is not None:
+            self._queue.put(_Close())
+            self._thread.join()
+        else:
+            self._finish()
+
+    async def aclose(self) -> None:
+        """As `close`, without holding up the loop."""
+        await asyncio.to_thread(self.close)
+
+    # --- handing over -----------------------------------------------------------------------------
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise JournalClosed("the journal is closed: nothing more can be written")
+
+    def _waiter(self) -> "asyncio.Future[None] | None":
+        return None if self._queue is None else asyncio.get_running_loop().create_future()
+
+    def _submit(self, work: _Work) -> Awaitable[None]:
+        if self._queue is None:
+            self._answer = None
+            self._process([work])
+            return _Settled(self._answer)
+        self._queue.put(work)
+        waiter = work.waiter if isinstance(work, _WAITED) else None
+        return waiter if waiter is not None else _Settled(None)
+
+    # --- the writer's side ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        assert self._queue is not None  # noqa: S101  # the thread exists only with a queue
+        while True:
+            try:
+                idle = IDLE_SECONDS if self._writer.wants_checkpoint else None
+                batch: list[_Work] = [self._queue.get(timeout=idle)]
+            except Empty:
+                self._checkpoint()
+                continue
+            size = 0
+            try:
+                while size < MAX_ENTRIES:
+                    work = self._queue.get_nowait()
+                    size += len(work.entries) if isinstance(work, _Append) else 1
+                    batch.append(work)
+            except Empty:
+                pass
+            try:
+                closing = self._process(batch)
+            except Exception as error:
+                # A defect of ours: the thread lives on, so that nobody waits for ever.
+                self._failure = journal_error(error, self._where)
+                self._settle([w.waiter for w in batch if isinstance(w, _WAITED)], self._failure)
+                continue
+            if closing:
+                self._finish()
+                return
+            if self._writer.needs_checkpoint:
+                self._checkpoint()
+
+    def _process(self, batch: Sequence[_Work]) -> bool:
+        """Do the work in order, appends that stand together in one transaction."""
+        group: list[_Append] = []
+        for work in batch:
+            if isinstance(work, _Append):
+                group.append(work)
+                continue
+            self._write(group)
+            group = []
+            match work:
+                case _Recover(waiter):
+                    self._recover(waiter)
+                case _Save(seq, state):
+                    self._save(seq, state)
+                case _Close():
+                    return True
+        self._write(group)
+        return False
+
+    def _write(self, group: Sequence[_Append]) -> None:
+        if not group:
+            return
+        entries = [entry for work in group for entry in work.entries]
+        if self._failure is not None:
+            self._backlog.extend(entries)
+        elif entries:
+            try:
+                self._commit(entries)
+            except JournalError as error:
+                self._failure = error
+                self._backlog.extend(entries)
+            except Exception as error:
+                # A fault hook's own: a simulated crash, which the caller of an inline journal sees.
+                self._failure = journal_error(error, self._where)
+                self._backlog.extend(entries)
+                if self._queue is None:
+                    raise
+        self._settle([work.waiter for work in group], self._failure)
+
+    def _commit(self, entries: Sequence[Entry]) -> None:
+        start = time.perf_counter()
+        self._writer.commit(entries)
+        self._commit_seconds = time.perf_counter() - start
+        self._commits += 1
+
+    def _recover(self, waiter: "asyncio.Future[None] | None") -> None:
+        if self._failure is not None:
+            try:
+                if isinstance(self._failure, JournalFull) and self._ballast is not None:
+                    self._ballast.release()
+                del self._backlog[: self._writer.resume(self._backlog)]
+                while self._backlog:
+                    part = self._backlog[:MAX_ENTRIES]
+                    self._commit(part)
+                    del self._backlog[: len(part)]
+                self._failure = None
+            except Exception as error:  # of the disk, or a fault hook's own; told to the waiter
+                self._failure = journal_error(error, self._where)
+        self._settle([waiter], self._failure)
+
+    def _save(self, seq: int, state: bytes) -> None:
+        if self._failure is not None:
+            return
+        try:
+            if not self._writer.save_snapshot(seq, state, self._state_format):
+                self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
+        except JournalError as error:
+            self._maintenance = str(error)
+
+    def _checkpoint(self, *, truncate: bool = False) -> None:
+        try:
+            self._writer.checkpoint(truncate=truncate)
+        except JournalError as error:
+            # The log still holds every event; it is copied back another time.
+            self._maintenance = str(error)
+
+    def _finish(self) -> None:
+        if isinstance(self._source, Path):
+            self._checkpoint(truncate=True)
+            self._writer.close()
+
+    def _settle(
+        self, waiters: "Sequence[asyncio.Future[None] | None]", error: JournalError | None
+    ) -> None:
+        """Wake everybody with one call into the loop."""
+        if self._queue is None:
+            self._answer = None if error is None else _again(error)
+            return
+        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        for waiter in waiters:
+            if waiter is not None:
+                loops.setdefault(waiter.get_loop(), []).append(waiter)
+        for loop, theirs in loops.items():
+            try:
+                loop.call_soon_threadsafe(_wake, theirs, error)
+            except RuntimeError:
+                # The loop has ended: nobody waits there any more, and the events are durable.
+                continue
+
+    @property
+    def _where(self) -> str:
+        return str(self._source) if isinstance(self._source, Path) else "in memory"
+
+
+def open_journal(
+    source: Path | sqlite3.Connection,
+    *,
+    inline: bool = False,
+    mode: Mode = Mode.PAPER,
+    account: str = "",
+    state_format: int = 1,
+    before_commit: Hook | None = None,
+    after_commit: Hook | None = None,
+) -> Journal:
+    """Open the journal at a path, or on `storage.memory_database()` (inline only).
+
+    `mode` and `account` are columns of every row; `state_format` is the version of the snapshots
+    this program can restore. The hooks are called around each commit and may raise: a full disk,
+    or a crash on either side. A database in memory outlives the journal, so that another one can
+    be opened on it as after a crash.
+
+    Raises `JournalNewer` for a newer program's journal, untouched; `JournalCorrupt` for a file
+    that is not a journal; other `JournalError` kinds where it cannot be opened; ValueError for an
+    account with control characters, or memory without `inline`.
+    """
+    if not account.isprintable():
+        raise ValueError(f"the account id {account!r} of a journal must be printable text")
+    ballast = None
+    trouble = ""
+    if isinstance(source, Path):
+        connection = open_writer(source)
+        ballast = Ballast(source.with_name(source.name + ".ballast"))
+        try:
+            ballast.reserve()
+        except OSError as error:
+            # A disk that is nearly full still takes events; the reserve comes with the next start.
+            trouble = f"no space is held in reserve beside {source}: {error}"
+    elif inline:
+        connection = source
+        prepare(connection, "in memory")
+    else:
+        raise ValueError("a journal in memory is inline: threads cannot share it")
+    writer = Writer(
+        connection,
+        str(source) if isinstance(source, Path) else "in memory",
+        mode=mode.value,
+        account=account,
+        before_commit=before_commit,
+        after_commit=after_commit,
+    )
+    return Journal(
+        writer,
+        inline=inline,
+        ballast=ballast,
+        state_format=state_format,
+        source=source,
+        trouble=trouble,
+    )
+
+
+def _again(error: JournalError) -> JournalError:
+    """The error anew for each waiter: one instance raised many times would gather tracebacks."""
+    copy = type(error)(*error.args)
+    copy.__cause__ = error
+    return copy
+
+
+def _wake(waiters: "Sequence[asyncio.Future[None]]", error: JournalError | None) -> None:
+    for waiter in waiters:
+        if waiter.done():
+            continue
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(_again(error))
+            # Marks it as seen: who does not wait for this append reads `failure` instead.
+            waiter.exception()

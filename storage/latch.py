@@ -1,0 +1,212 @@
+"""The file half of the halt latch (U-71): `HALT` in the state folder.
+
+Its presence halts, whatever it holds: a file made by hand, cut short or unreadable is a halt
+(A-283, D-23). It is written atomically and durably, with a checksum and the generation before it,
+and any thread or process may read, set or clear it (A-282).
+"""
+
+import contextlib
+import os
+import stat
+import threading
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from engine.domain.instant import parse_rfc3339, rfc3339
+from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.text import clean_text
+from storage.connection import sync_folder
+
+NAME = "HALT"
+PREVIOUS = "HALT.previous"
+FORMAT = 1
+MAX_BYTES = 65_536
+NOTE_CHARACTERS = 200
+
+_TEMPORARY = count(1)
+
+
+class LatchError(Exception):
+    """The latch could not be written or removed; one sentence says where and why."""
+
+
+class _File(msgspec.Struct, kw_only=True):
+    """What a person reads in the file, and a program checks."""
+
+    format: int
+    reason: str
+    at: str
+    by: str
+    level: Level
+    trigger: Trigger
+    flatten: Flatten
+    epoch: int
+    checksum: str = ""
+
+    def sum(self) -> str:
+        """SHA-256 of everything but the checksum."""
+        bare = msgspec.structs.replace(self, checksum="")
+        return sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()
+
+
+class FileLatch:
+    """`engine.ports.Latch` as a file in `folder`, which is made when it is first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / NAME
+        self._previous = folder / PREVIOUS
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    def set(self, halt: Halt) -> None:
+        """Write it atomically and durably.
+
+        A kill that stands is not lowered to a halt of the same or an earlier epoch. Where the disk
+        has no room for the details an empty file is left, which halts as well. Raises `LatchError`
+        when not even that can be made.
+        """
+        standing = self._halt_of(self._path)
+        if (
+            standing is not None
+            and standing.level is Level.KILL
+            and halt.level is Level.HALT
+            and standing.epoch >= halt.epoch
+        ):
+            return
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if standing is not None:
+                self._replace(self._previous, _bytes_of(standing))
+            self._replace(self._path, _bytes_of(halt))
+        except OSError as error:
+            self._set_empty(error)
+
+    def read(self) -> Halt | None:
+        """What stands there; None only where there is certainly no file. Never raises OSError."""
+        try:
+            data, when = self._content(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return self._fallback(0, f"the file {NAME} cannot be read ({error.strerror})")
+        halt = _parsed(data)
+        if halt is not None:
+            return halt
+        text = clean_text(data.decode(errors="replace").strip(), NOTE_CHARACTERS)
+        if not text:
+            return self._fallback(when, f"the file {NAME} was made by hand (it is empty)")
+        return self._fallback(when, f"the file {NAME} was made or changed by hand: {text}")
+
+    def clear(self) -> None:
+        """Remove it, durably. Raises `LatchError` when it still stands."""
+        try:
+            # The older generation first: should this be cut short, the latch still stands.
+            for path in (self._previous, self._path):
+                with contextlib.suppress(FileNotFoundError):
+                    path.unlink()
+            if self._folder.is_dir():
+                sync_folder(self._folder)
+        except OSError as error:
+            raise LatchError(
+                f"the halt latch {self._path} cannot be removed ({error.strerror}): "
+                "remove it by hand"
+            ) from error
+
+    def _fallback(self, when: int, reason: str) -> Halt:
+        """A halt that knows only that it is one; details from the generation before, if any."""
+        before = self._halt_of(self._previous)
+        return Halt(
+            reason=reason if before is None else f"{reason}; before that: {before.reason}",
+            at=when,
+            by="file",
+            level=before.level if before else Level.HALT,
+            trigger=Trigger.LATCH,
+            flatten=before.flatten if before else Flatten.NONE,
+            epoch=before.epoch if before else 0,
+        )
+
+    def _halt_of(self, path: Path) -> Halt | None:
+        try:
+            return _parsed(self._content(path)[0])
+        except OSError:  # absent or unreadable: there are no details to be had
+            return None
+
+    def _content(self, path: Path) -> tuple[bytes, int]:
+        """Content and time of change; never waits, not even for a pipe with that name."""
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                return b"(not a regular file)", status.st_mtime_ns
+            return os.read(handle, MAX_BYTES), status.st_mtime_ns
+        finally:
+            os.close(handle)
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        name = f".{path.name}.{os.getpid()}.{threading.get_ident()}.{next(_TEMPORARY)}"
+        temporary = self._folder / name
+        handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                os.write(handle, data)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(self._folder)
+
+    def _set_empty(self, cause: OSError) -> None:
+        """A name takes no room where content does: an empty file halts too."""
+        try:
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            sync_folder(self._folder)
+        except OSError as error:
+            raise LatchError(
+                f"the halt latch {self._path} cannot be written ({cause.strerror}): "
+                f"the halt is not kept there"
+            ) from error
+
+
+def _bytes_of(halt: Halt) -> bytes:
+    file = _File(
+        format=FORMAT,
+        reason=halt.reason,
+        at=rfc3339(halt.at),
+        by=halt.by,
+        level=halt.level,
+        trigger=halt.trigger,
+        flatten=halt.flatten,
+        epoch=halt.epoch,
+    )
+    file.checksum = file.sum()
+    return msgspec.json.format(msgspec.json.encode(file), indent=2) + b"\n"
+
+
+def _parsed(data: bytes) -> Halt | None:
+    """The halt a file holds; None when it is not exactly what was written."""
+    try:
+        file = msgspec.json.decode(data, type=_File)
+        if file.format != FORMAT or file.checksum != file.sum():
+            return None
+        at = parse_rfc3339(file.at)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return Halt(
+        reason=file.reason,
+        at=at,
+        by=file.by,
+        level=file.level,
+        trigger=file.trigger,
+        flatten=file.flatten,
+        epoch=file.epoch,
+    )

@@ -1,0 +1,3 @@
+DROP TABLE snapshots;
+DROP TABLE head;
+DROP TABLE events;

@@ -1,0 +1,2 @@
+DROP TABLE fills;
+DROP TABLE orders;

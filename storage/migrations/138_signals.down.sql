@@ -1,0 +1,2 @@
+DROP VIEW outcomes;
+DROP TABLE signals;

@@ -1,0 +1,2 @@
+DROP TABLE stale_projections;
+DROP TABLE dead_letters;
