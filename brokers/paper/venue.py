@@ -16,13 +16,12 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, Room, SymbolBook, fill_price, is_triggered, sane
 from brokers.paper.terms import Arrival, Refusal, Terms
-from engine.clock import Cancellable, Clock
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, Order, OrderStatus, TimeInForce
-from engine.ports import OrderReport, Rejected
+from engine.ports import Cancellable, Clock, OrderReport, Rejected
 
 QUOTE_SAVE_SECONDS: Final = 5
 """How often a price is written to the book while something is held or works."""

@@ -1,0 +1,246 @@
+"""What every broker adapter must do, whatever its venue (U-60..U-62, C-120..C-131).
+
+A venue's tests subclass `BrokerConformance` and provide the fixture `lab`: an adapter that is not
+connected yet, and a hand on the venue's prices. Symbols are AAPL (at 100) and MSFT (no price).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.domain.order import OrderStatus, Side
+from engine.domain.run import LinkState
+from engine.ports import Broker, LinkReport, NotSent, OrderReport, Rejected, Report
+from tests.brokers.kit import order
+
+D = Decimal
+PATIENCE_SECONDS = 10
+"""How long a test waits for a report before it fails."""
+
+
+class Lab:
+    """An adapter, its reports, and the venue's prices."""
+
+    def __init__(
+        self, broker: Broker, set_price: Callable[[str, Decimal], Awaitable[None]]
+    ) -> None:
+        self.broker = broker
+        self.set_price = set_price
+        self.seen: list[Report] = []
+        self._reports: AsyncIterator[Report] = broker.reports()
+
+    async def next_report(self) -> Report:
+        report = await asyncio.wait_for(anext(self._reports), PATIENCE_SECONDS)
+        self.seen.append(report)
+        return report
+
+    async def until(self, client_order_id: str, status: OrderStatus) -> OrderReport:
+        """Read reports until the order has this status."""
+        while True:
+            report = await self.next_report()
+            if isinstance(report, OrderReport) and (report.client_order_id, report.status) == (
+                client_order_id,
+                status,
+            ):
+                return report
+
+    def of(self, client_order_id: str) -> list[OrderStatus]:
+        """The statuses reported of an order so far."""
+        return [
+            report.status
+            for report in self.seen
+            if isinstance(report, OrderReport) and report.client_order_id == client_order_id
+        ]
+
+    async def start(self) -> None:
+        await self.broker.connect()
+        report = await self.next_report()
+        assert isinstance(report, LinkReport)
+        assert report.state is LinkState.CONNECTED
+        await self.set_price("AAPL", D(100))
+
+
+class BrokerConformance:
+    """Subclass it, and give the fixture `lab`."""
+
+    async def test_what_is_not_connected_provably_sends_nothing(self, lab: Lab) -> None:
+        with pytest.raises(NotSent):
+            await lab.broker.submit_order(order("a"))
+        with pytest.raises(NotSent):
+            await lab.broker.get_positions()
+
+    async def test_it_says_what_it_can_do_and_what_it_trades(self, lab: Lab) -> None:
+        await lab.start()
+        assert lab.broker.name
+        assert lab.broker.capabilities.order_types
+        rules = await lab.broker.instrument("AAPL")
+        assert (rules.symbol, rules.tick > 0, rules.lot > 0) == ("AAPL", True, True)
+        assert await lab.broker.server_time() > 0
+
+    async def test_a_market_order_is_acknowledged_then_filled(self, lab: Lab) -> None:
+        await lab.start()
+        before = await lab.broker.get_account()
+        await lab.broker.submit_order(order("a", "BUY", "10"))
+        report = await lab.until("a", OrderStatus.FILLED)
+        assert lab.of("a") == [OrderStatus.NEW, OrderStatus.FILLED]
+        fill = report.fill
+        assert fill is not None
+        assert (fill.client_order_id, fill.symbol, fill.side) == ("a", "AAPL", Side.BUY)
+        assert (fill.quantity, fill.execution_id != "") == (D(10), True)
+        assert await lab.broker.get_fills_since(0) == (fill,)
+        assert await lab.broker.get_fills_since(fill.time) == (fill,)
+        assert await lab.broker.get_fills_since(fill.time + 1) == ()
+        (position,) = await lab.broker.get_positions()
+        assert (position.symbol, position.quantity) == ("AAPL", D(10))
+        after = await lab.broker.get_account()
+        assert before.cash - after.cash == fill.price * 10 + fill.commission
+        assert after.buying_power < before.buying_power
+        known = await lab.broker.get_order("a")
+        assert known is not None
+        assert (known.status, known.filled) == (OrderStatus.FILLED, D(10))
+        assert known.venue_order_id == report.venue_order_id != ""
+
+    async def test_a_limit_rests_and_fills_at_the_limit_or_better(self, lab: Lab) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a", limit="95"))
+        await lab.until("a", OrderStatus.NEW)
+        (resting,) = await lab.broker.get_open_orders()
+        assert (resting.client_order_id, resting.limit_price) == ("a", D(95))
+        await lab.set_price("AAPL", D(94))
+        report = await lab.until("a", OrderStatus.FILLED)
+        assert report.fill is not None
+        assert report.fill.price <= 95
+        assert await lab.broker.get_open_orders() == ()
+
+    async def test_a_stop_rests_at_the_venue_until_its_price(self, lab: Lab) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a", "BUY", "10"))
+        await lab.until("a", OrderStatus.FILLED)
+        await lab.broker.submit_order(order("stop", "SELL", "10", stop="95", reduce_only=True))
+        await lab.set_price("AAPL", D(96))
+        await lab.until("stop", OrderStatus.NEW)
+        (resting,) = await lab.broker.get_open_orders()
+        assert (resting.stop_price, resting.reduce_only) == (D(95), True)
+        await lab.set_price("AAPL", D("94.9"))
+        await lab.until("stop", OrderStatus.FILLED)
+        assert await lab.broker.get_positions() == ()
+
+    async def test_a_cancel_ends_with_a_report(self, lab: Lab) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a", limit="95"))
+        await lab.broker.cancel_order("a")
+        await lab.until("a", OrderStatus.CANCELED)
+        assert lab.of("a") == [OrderStatus.NEW, OrderStatus.CANCELED]
+        for name in ("a", "nobody"):
+            with pytest.raises(Rejected) as refused:
+                await lab.broker.cancel_order(name)
+            assert refused.value.code
+        await lab.set_price("AAPL", D(90))
+        assert await lab.broker.get_positions() == ()
+
+    async def test_cancel_all_leaves_nothing_that_works(self, lab: Lab) -> None:
+        await lab.start()
+        if not lab.broker.capabilities.cancel_all:
+            pytest.skip("this venue has no request that cancels everything")
+        for n in range(3):
+            await lab.broker.submit_order(order(f"o{n}", limit=f"{90 + n}"))
+        await lab.broker.cancel_all()
+        for n in range(3):
+            if OrderStatus.CANCELED not in lab.of(f"o{n}"):
+                await lab.until(f"o{n}", OrderStatus.CANCELED)
+        assert await lab.broker.get_open_orders() == ()
+
+    async def test_modify_changes_quantity_and_stop(self, lab: Lab) -> None:
+        await lab.start()
+        if not lab.broker.capabilities.native_modify:
+            pytest.skip("this venue cannot change a working order")
+        await lab.broker.submit_order(order("a", "BUY", "10", stop="110"))
+        await lab.broker.modify_order("a", D(4), D(108))
+        known = await lab.broker.get_order("a")
+        assert known is not None
+        assert (known.quantity, known.stop_price) == (D(4), D(108))
+        await lab.set_price("AAPL", D(108))
+        report = await lab.until("a", OrderStatus.FILLED)
+        assert report.fill is not None
+        assert report.fill.quantity == 4
+
+    async def test_C405_a_repeated_id_never_makes_a_second_order(self, lab: Lab) -> None:
+        await lab.start()
+        if not lab.broker.capabilities.deduplicates:
+            pytest.skip("this venue does not promise that an id is unique for ever")
+        await lab.broker.submit_order(order("a"))
+        await lab.until("a", OrderStatus.FILLED)
+        with pytest.raises(Rejected) as refused:
+            await lab.broker.submit_order(order("a"))
+        assert refused.value.code == "DUPLICATE_ID"
+        assert len(await lab.broker.get_fills_since(0)) == 1
+
+    async def test_a_refusal_is_final_and_says_why(self, lab: Lab) -> None:
+        await lab.start()
+        for wrong in (
+            order("off", "BUY", "10", limit="95.005"),
+            order("rich", "BUY", "100000"),
+            order("flat", "SELL", "10", reduce_only=True),
+        ):
+            with pytest.raises(Rejected) as refused:
+                await lab.broker.submit_order(wrong)
+            assert refused.value.code
+            assert refused.value.text
+            known = await lab.broker.get_order(wrong.client_order_id)
+            assert known is None or known.status is OrderStatus.REJECTED
+        assert await lab.broker.get_open_orders() == ()
+
+    async def test_D34_without_a_price_nothing_is_filled(self, lab: Lab) -> None:
+        await lab.start()
+        with pytest.raises(Rejected) as refused:
+            await lab.broker.submit_order(order("a", symbol="MSFT"))
+        assert refused.value.code == "NO_PRICE"
+
+    async def test_a_reduce_only_order_never_crosses_zero(self, lab: Lab) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a", "BUY", "10"))
+        await lab.broker.submit_order(order("b", "SELL", "25", reduce_only=True))
+        await lab.until("b", OrderStatus.CANCELED)
+        assert await lab.broker.get_positions() == ()
+
+    async def test_an_unknown_order_is_none(self, lab: Lab) -> None:
+        await lab.start()
+        assert await lab.broker.get_order("nobody") is None
+
+    async def test_D53_a_disconnect_cancels_nothing_and_questions_tell_what_happened(
+        self, lab: Lab
+    ) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a", limit="95"))
+        await lab.until("a", OrderStatus.NEW)
+        await lab.broker.disconnect()
+        report = await lab.next_report()
+        assert isinstance(report, LinkReport)
+        assert report.state is LinkState.DISCONNECTED
+        with pytest.raises(NotSent):
+            await lab.broker.cancel_order("a")
+        await lab.start()
+        await lab.set_price("AAPL", D(94))
+        await lab.until("a", OrderStatus.FILLED)
+
+    async def test_execution_ids_are_unique(self, lab: Lab) -> None:
+        await lab.start()
+        for n in range(5):
+            await lab.broker.submit_order(order(f"o{n}", "BUY", "1"))
+            await lab.until(f"o{n}", OrderStatus.FILLED)
+        fills = await lab.broker.get_fills_since(0)
+        assert len({fill.execution_id for fill in fills}) == 5
+        reported = [r.fill for r in lab.seen if isinstance(r, OrderReport) and r.fill is not None]
+        assert list(fills) == reported
+
+    async def test_answers_are_plain_values(self, lab: Lab) -> None:
+        """What crosses the port can be written down and read back unchanged."""
+        await lab.start()
+        await lab.broker.submit_order(order("a"))
+        await lab.until("a", OrderStatus.FILLED)
+        account = await lab.broker.get_account()
+        for value in (*lab.seen, account, *(await lab.broker.get_positions())):
+            assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value

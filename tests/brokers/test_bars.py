@@ -1,0 +1,158 @@
+"""Bars and instruments from files: one clear error, before anything trades (INTERFACE Files)."""
+
+from pathlib import Path
+
+import pytest
+
+from brokers.paper.bars import COLUMNS, check_bars, read_bars
+from brokers.paper.instruments import BadFile, Instruments, load_instruments
+from engine.domain.instant import parse_rfc3339
+from engine.domain.instrument import AssetClass
+from tests.brokers.kit import D
+
+HEADER = ",".join(COLUMNS)
+GOOD = "2013-10-07T14:00:00Z,SPY,10,12,9,11,500,10.9,100,11.1,200"
+
+
+def write(tmp_path: Path, *rows: str, header: str = HEADER) -> Path:
+    path = tmp_path / "bars.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def test_a_file_says_what_it_holds(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        GOOD,
+        "2013-10-07T14:00:00Z,BAC,1,1,1,1,,,,,",
+        "2013-10-07T10:05:00-04:00,SPY,10,12,9,11,0,10.9,0,11.1,200",
+        "2013-10-07T14:06:00Z,SPY,10,12,9,11,1e3,,,,",
+    )
+    file = check_bars(path)
+    assert (file.bars, file.symbols, file.seconds) == (4, ("SPY", "BAC"), 60)
+    assert file.first == parse_rfc3339("2013-10-07T14:00:00Z")
+    assert file.start == parse_rfc3339("2013-10-07T13:59:00Z")
+    assert file.last == parse_rfc3339("2013-10-07T14:06:00Z")
+    bars = list(read_bars(file))
+    assert (bars[0].close, bars[0].ask_size, bars[0].seconds) == (D(11), D(200), 60)
+    assert (bars[1].volume, bars[1].bid) == (None, None)
+    assert [bar.volume for bar in bars[2:]] == [D(0), D(1000)]
+
+
+@pytest.mark.parametrize(
+    ("second", "seconds"), [("14:00:10", 10), ("14:05:00", 300), ("15:00:00", 3600)]
+)
+def test_the_length_of_a_bar_is_the_smallest_step(
+    tmp_path: Path, second: str, seconds: int
+) -> None:
+    later = GOOD.replace("14:00:00", second)
+    assert check_bars(write(tmp_path, GOOD, later)).seconds == seconds
+
+
+def test_a_single_bar_is_a_minute(tmp_path: Path) -> None:
+    assert check_bars(write(tmp_path, GOOD)).seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (GOOD.replace("10,12", "NaN,12"), "open is NaN"),
+        (GOOD.replace("10,12", "-10,12"), "open is -10"),
+        (GOOD.replace("10,12", "0,12"), "open is 0"),
+        (GOOD.replace("10,12", "10,Infinity"), "high is Infinity"),
+        (GOOD.replace("10,12", "10,1e999"), "high is 1e999"),
+        (GOOD.replace("10,12", "10,1_2"), "high is '1_2'"),
+        (GOOD.replace("10,12", "10,"), "high is ''"),
+        (GOOD.replace("10,12", "10,10.5"), "do not enclose"),
+        (GOOD.replace("9,11", "10.5,11"), "do not enclose"),
+        (GOOD.replace("500", "-1"), "volume is -1"),
+        (GOOD.replace("10.9,", "0,"), "bid is 0"),
+        (GOOD.replace("SPY", ""), "not a symbol"),
+        (GOOD.replace("SPY", "\x1b[2J"), "not a symbol"),
+        (GOOD.replace("14:00:00Z", "14:00:00"), "no offset"),
+        (GOOD.replace("2013-10-07", "07/10/2013"), "RFC 3339"),
+        (GOOD + ",1", "11 fields are needed, 12 are there"),
+        ("2013-10-07T13:00:00Z,SPY,1,1,1,1,,,,,", "rows are sorted by time"),
+        ("2013-10-07T13:59:00Z,SPY,1,1,1,1,,,,,", "SPY has a bar at"),
+        ("2033-10-07T13:59:00Z,SPY,1,1,1,1,,,,,", "in the future"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -> None:
+    first = GOOD.replace("14:00:00", "13:59:00")
+    path = write(tmp_path, first, row)
+    with pytest.raises(BadFile) as error:
+        check_bars(path, not_after=parse_rfc3339("2026-01-01T00:00:00Z"))
+    assert f"{path} line 3: " in str(error.value)
+    assert says in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+def test_a_bar_that_ends_now_is_not_of_the_future(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    end = parse_rfc3339("2013-10-07T14:00:00Z")
+    assert check_bars(path, not_after=end).bars == 1
+    with pytest.raises(BadFile):
+        check_bars(path, not_after=end - 1)
+
+
+def test_a_file_that_is_not_one_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="the header must be time,symbol"):
+        check_bars(write(tmp_path, GOOD, header=HEADER.replace("time", "date")))
+    with pytest.raises(BadFile, match="holds no bars"):
+        check_bars(write(tmp_path))
+    with pytest.raises(BadFile, match="cannot be read"):
+        check_bars(tmp_path / "absent.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadFile, match="cannot be read"):
+        check_bars(tmp_path / "binary.csv")
+
+
+TABLE = "symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable"
+
+
+def test_a_symbols_shape_says_what_it_is_and_a_table_overrides_it(tmp_path: Path) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(f"{TABLE}\nES,future,0.25,1,50,USD,,\nSOL-USD,,0.001,,,,,true\n")
+    table = Instruments(load_instruments(path))
+    future, sol, spy = table.get("ES"), table.get("SOL-USD"), table.get("SPY")
+    assert (future.asset_class, future.tick, future.multiplier) == (
+        AssetClass.FUTURE,
+        D("0.25"),
+        D(50),
+    )
+    assert (future.calendar, future.shortable) == ("XNYS", True)
+    assert (sol.tick, sol.calendar, sol.shortable) == (D("0.001"), "24/7", True)
+    assert (spy.calendar, table.get("EUR_USD").calendar) == ("XNYS", "FX")
+    assert not table.get("BTC-USD").shortable
+
+
+def test_a_market_of_its_own_calendar_puts_all_symbols_under_it(tmp_path: Path) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(f"{TABLE}\nES,future,,,,,,\n")
+    table = Instruments(load_instruments(path), calendar_name="SIM")
+    assert {table.get(s).calendar for s in ("ES", "SPY", "BTC-USD")} == {"SIM"}
+    assert table.calendar("SPY").name == "SIM"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("ES,potato,,,,,,", "asset_class is 'potato'"),
+        ("ES,,0,,,,,", "tick is '0'"),
+        ("ES,,NaN,,,,,", "tick is 'NaN'"),
+        ("ES,,,x,,,,", "lot is 'x'"),
+        ("ES,,,,,U D,,", "currency is 'U D'"),
+        ("ES,,,,,,MOON,", "calendar is 'MOON'"),
+        ("ES,,,,,,,maybe", "shortable is 'maybe'"),
+        (",,,,,,,", "not a symbol"),
+        ("ES,,,,,,", "8 fields are needed"),
+        ("AA,,,,,,,", "stands in the table twice"),
+    ],
+)
+def test_a_bad_instrument_is_named_with_its_line(tmp_path: Path, row: str, says: str) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(f"{TABLE}\nAA,,,,,,,\n{row}\n")
+    with pytest.raises(BadFile) as error:
+        load_instruments(path)
+    assert "line 3" in str(error.value)
+    assert says in str(error.value)
