@@ -17,7 +17,7 @@ from engine.domain.account import Account
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.money import ONE, ZERO
+from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import Order, OrderStatus, move
 from engine.domain.position import Position
 from engine.domain.run import Halt, LinkState, Mode, Phase, RunState
@@ -395,4 +395,6 @@ def due_at(order: Order) -> Nanos:
 
 def print_of(order: Order) -> str:
     """What makes two orders the same for the duplicate-order limit."""
-    return f"{order.symbol}|{order.side}|{order.quantity}|{order.limit_price}|{order.stop_price}"
+    numbers = (order.quantity, order.limit_price, order.stop_price)
+    texts = ("" if number is None else plain(number) for number in numbers)
+    return "|".join((order.symbol, order.side, *texts))
