@@ -256,6 +256,8 @@ class SignalEnded(Event, frozen=True, kw_only=True):
     outcome: Outcome
     code: str
     reason: str
+    previous: str = ""
+    """The outcome or code under which it was counted before, when this one replaces it."""
 
 
 # --- orders --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from engine.domain.order import Fill, Order, Purpose
 from engine.domain.position import ExitReason, Position
 from engine.domain.run import Severity, Trigger
 from engine.kill import triggers
+from engine.orders.ending import ended_as
 from engine.state.holdings import change, round_trip
 from engine.world import World
 
@@ -60,7 +61,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if outcome.closed is not None:
         yield from _closed(world, outcome.closed, before, fill, order)
     if order is not None and order.signal_id and order.purpose is Purpose.ENTRY:
-        yield from _executed(world, order)
+        yield from _executed(order)
     yield from _alarms(event, order, now)
     if event.overfill:
         finding = triggers.Finding(
@@ -114,17 +115,21 @@ def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | No
     return min((worst - entry) / entry * sign, ZERO), max((best - entry) / entry * sign, ZERO)
 
 
-def _executed(world: World, order: Order) -> Iterator[ev.Event]:
-    life = world.book.data.signals.get(order.signal_id)
-    outcome = Outcome.RESIZED if order.resized else Outcome.EXECUTED
-    if life is None or life.outcome is outcome:
+def _executed(order: Order) -> Iterator[ev.Event]:
+    """A signal is executed from its first fill on, also when it had ended without one."""
+    if order.filled:
         return
+    previous = ""
+    if order.status.is_terminal:
+        outcome, code = ended_as(order)
+        previous = code or outcome
     yield ev.SignalEnded(
         signal_id=order.signal_id,
         symbol=order.symbol,
-        outcome=outcome,
+        outcome=Outcome.RESIZED if order.resized else Outcome.EXECUTED,
         code="",
-        reason="filled" if life.outcome is None else "filled after it had ended",
+        reason="filled after it had ended" if previous else "filled",
+        previous=previous,
     )
 
 

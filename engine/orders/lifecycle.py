@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine.domain import event as ev
 from engine.domain.account import VenueOrder
-from engine.domain.codes import Code, Outcome
+from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import TERMINAL, Order, OrderStatus, Purpose
 from engine.domain.run import Severity, Trigger
@@ -18,6 +18,7 @@ from engine.inputs import (
     SubmitFailed,
 )
 from engine.orders import fills
+from engine.orders.ending import ended_as
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -262,13 +263,6 @@ def doubtful(world: World) -> Iterator[ev.Event]:
             yield ev.OrderQueried(client_order_id=order.client_order_id, reason="after a start")
 
 
-_ENDS = {
-    _S.CANCELED: Outcome.CANCELLED,
-    _S.EXPIRED: Outcome.EXPIRED,
-    _S.REJECTED: Outcome.REJECTED,
-}
-
-
 def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
     """A signal whose order ended without a fill ends with it (INTERFACE, journal signals)."""
     order = world.book.order(client_order_id)
@@ -277,10 +271,7 @@ def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
     life = world.book.data.signals.get(order.signal_id)
     if life is None or life.outcome is not None:
         return
-    outcome = _ENDS.get(order.status, Outcome.CANCELLED)
-    code = order.reject_code
-    if outcome is Outcome.CANCELLED and order.reason == Code.ORDER_TIMEOUT:
-        code = Code.ORDER_TIMEOUT
+    outcome, code = ended_as(order)
     yield ev.SignalEnded(
         signal_id=order.signal_id,
         symbol=order.symbol,

@@ -184,22 +184,19 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
 
 @_on(ev.SignalEnded)
 def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
-    life = book.data.signals.get(event.signal_id)
-    previous = life.outcome if life else None
-    key = _outcome_key(event.outcome, event.code)
-    if previous is not None:
-        book.data.outcomes[previous] = book.data.outcomes.get(previous, 1) - 1
-    _count(book, key)
-    if life is not None:
-        life.outcome = event.outcome
-        if not any(key in book.data.orders for key in life.orders):
-            del book.data.signals[event.signal_id]
-
-
-def _outcome_key(outcome: Outcome, code: str) -> str:
-    if outcome in (Outcome.EXECUTED, Outcome.RESIZED) or not code:
-        return outcome
-    return code
+    data = book.data
+    if event.previous:
+        data.outcomes[event.previous] -= 1
+        if not data.outcomes[event.previous]:
+            del data.outcomes[event.previous]
+    executed = event.outcome in (Outcome.EXECUTED, Outcome.RESIZED)
+    _count(book, event.outcome if executed or not event.code else event.code)
+    life = data.signals.get(event.signal_id)
+    if life is None:
+        return
+    life.outcome = event.outcome
+    if not any(key in data.orders for key in life.orders):
+        del data.signals[event.signal_id]
 
 
 def _count(book: Book, code: str) -> None:

@@ -1,0 +1,216 @@
+"""A world with the core on top: inputs go in, events come out, the venue's answers are spelled out.
+
+desk = Desk().price("NVDA", "100")
+desk.signal(signal("NVDA", entry="100", stop="95"))
+desk.accept(desk.entry("NVDA")).filled(desk.entry("NVDA"), 10, "100")
+"""
+
+from decimal import Decimal
+from typing import Any, Self, TypeVar
+
+from engine.core import Core
+from engine.domain import event as ev
+from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.market import Quote
+from engine.domain.order import Fill, Order, OrderStatus, Purpose
+from engine.domain.signal import Signal
+from engine.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
+from engine.ports import OrderReport
+from tests.engine.worlds import ACCOUNT, BROKER, Built, number
+
+E = TypeVar("E", bound=ev.Event)
+
+
+class Desk(Built):
+    """A running world whose core is given inputs one at a time; `seen` holds every event."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.core = Core(self.world)
+        self.seen: list[ev.Event] = []
+        self._executions = 0
+
+    # --- inputs -----------------------------------------------------------------------------------
+
+    def give(self, given: Input) -> list[ev.Event]:
+        """One input; the events it led to."""
+        records = self.core.handle(given, self.now)
+        self._seq = self.book.data.seq
+        events = [record.event for record in records]
+        self.seen += events
+        return events
+
+    def later(self, seconds: float) -> Self:
+        """Let time pass without anything happening."""
+        self.now += int(seconds * NS_PER_SECOND)
+        return self
+
+    def tick(self, seconds: float = 1) -> list[ev.Event]:
+        """Let time pass and the timer come due."""
+        self.later(seconds)
+        return self.give(Tick())
+
+    def signal(self, request: Signal) -> list[ev.Event]:
+        """A signal."""
+        return self.give(SignalArrived(request))
+
+    def quote(
+        self,
+        symbol: str,
+        last: Decimal | int | str,
+        *,
+        bid: Decimal | int | str | None = None,
+        ask: Decimal | int | str | None = None,
+        trade: bool = False,
+    ) -> list[ev.Event]:
+        """A price that the core reacts to."""
+        return self.give(
+            Quote(
+                symbol=symbol,
+                last=number(last),
+                bid=None if bid is None else number(bid),
+                ask=None if ask is None else number(ask),
+                time=self.now,
+                trade=trade,
+            )
+        )
+
+    # --- the venue's answers ----------------------------------------------------------------------
+
+    def accept(self, order: Order) -> Self:
+        """Hand the order over, and the venue works it."""
+        if self.current(order).status is OrderStatus.CREATED:
+            self.give(Sending(order.client_order_id))
+        self.report(order, OrderStatus.NEW)
+        return self
+
+    def report(
+        self, order: Order, status: OrderStatus, *, fill: Fill | None = None, **fields: Any
+    ) -> list[ev.Event]:
+        """An execution report about an order."""
+        return self.give(
+            OrderReport(
+                broker=BROKER,
+                client_order_id=order.client_order_id,
+                venue_order_id=f"v-{order.client_order_id}",
+                symbol=order.symbol,
+                status=status,
+                fill=fill,
+                time=self.now,
+                **fields,
+            )
+        )
+
+    def execution(
+        self, order: Order, quantity: Decimal | int | str, price: Decimal | int | str
+    ) -> Fill:
+        """A new fill of an order, not yet reported."""
+        self._executions += 1
+        return Fill(
+            execution_id=f"e{self._executions}",
+            client_order_id=order.client_order_id,
+            broker=BROKER,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=number(quantity),
+            price=number(price),
+            time=self.now,
+        )
+
+    def filled(
+        self, order: Order, quantity: Decimal | int | str, price: Decimal | int | str
+    ) -> list[ev.Event]:
+        """The venue reports a new fill."""
+        done = self.current(order).filled + number(quantity)
+        whole = done >= self.current(order).quantity
+        status = OrderStatus.FILLED if whole else OrderStatus.PARTIALLY_FILLED
+        return self.report(order, status, fill=self.execution(order, quantity, price))
+
+    def snapshot(
+        self,
+        *,
+        positions: dict[str, int | str] | None = None,
+        orders: tuple[VenueOrder, ...] = (),
+        fills: tuple[Fill, ...] = (),
+        cash: Decimal | None = None,
+        reason: str = "scheduled",
+        apply: bool = False,
+    ) -> list[ev.Event]:
+        """The venue's view as it is now."""
+        money = self.book.data.cash if cash is None else cash
+        held = tuple(
+            VenuePosition(symbol=s, quantity=number(q), average_price=Decimal(100))
+            for s, q in (positions or {}).items()
+        )
+        return self.give(
+            SnapshotTaken(
+                VenueSnapshot(
+                    broker=BROKER,
+                    account=Account(
+                        account_id=ACCOUNT,
+                        cash=money,
+                        equity=money,
+                        buying_power=self.book.data.buying_power,
+                        as_of=self.now,
+                    ),
+                    positions=held,
+                    orders=orders,
+                    fills=fills,
+                    requested_at=self.now,
+                    as_of=self.now,
+                ),
+                reason,
+                apply,
+            )
+        )
+
+    def works(self, order: Order) -> VenueOrder:
+        """The order as the venue lists it."""
+        now = self.current(order)
+        return VenueOrder(
+            client_order_id=now.client_order_id,
+            venue_order_id=f"v-{now.client_order_id}",
+            symbol=now.symbol,
+            side=now.side,
+            type=now.type,
+            quantity=now.quantity,
+            filled=now.filled,
+            limit_price=now.limit_price,
+            stop_price=now.stop_price,
+            status=OrderStatus.NEW,
+            reduce_only=now.reduce_only,
+        )
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    def current(self, order: Order) -> Order:
+        """The newest version of an order."""
+        found = self.book.order(order.client_order_id)
+        assert found is not None
+        return found
+
+    def intended(self, purpose: Purpose, symbol: str = "NVDA") -> list[Order]:
+        """Every order of a purpose that was decided, oldest first."""
+        orders = [e.order for e in self.of(ev.OrderIntended)]
+        return [o for o in orders if o.purpose is purpose and o.symbol == symbol]
+
+    def last(self, purpose: Purpose, symbol: str = "NVDA") -> Order:
+        """The newest order of a purpose."""
+        return self.intended(purpose, symbol)[-1]
+
+    def of(self, kind: type[E]) -> list[E]:
+        """Every event of a kind so far."""
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+def one(events: list[ev.Event], kind: type[E]) -> E:
+    """The only event of a kind among these."""
+    found = [event for event in events if isinstance(event, kind)]
+    assert len(found) == 1, f"{len(found)} {kind.__name__} in {[type(e).__name__ for e in events]}"
+    return found[0]
+
+
+def kinds(events: list[ev.Event]) -> list[str]:
+    """The names of events, in order."""
+    return [type(event).__name__ for event in events]

@@ -1,0 +1,119 @@
+"""Fills are facts: taken once, in any state, never refused (rule 2, X-18, A-360 to A-365, U-21)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.codes import Outcome
+from engine.domain.order import OrderStatus, Purpose
+from engine.domain.run import RunState
+from tests.engine.desk import Desk, kinds, one
+from tests.engine.worlds import signal
+
+
+def entered(quantity: int = 10) -> Desk:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    desk.accept(desk.last(Purpose.ENTRY))
+    return desk
+
+
+def alarms(events: list[ev.Event]) -> list[str]:
+    return [e.code for e in events if isinstance(e, ev.Alarmed)]
+
+
+def test_u21_the_average_is_the_sum_over_the_fills() -> None:
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    desk.filled(entry, 50, "100")
+    desk.filled(entry, 100, "101.5")
+    order = desk.current(entry)
+    assert (order.status, order.filled) == (OrderStatus.FILLED, 150)
+    assert order.average_price == Decimal("101")
+
+
+def test_u21_the_same_execution_counts_once() -> None:
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    fill = desk.execution(entry, 50, "100")
+    desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=fill)
+    assert desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=fill) == []
+    position = desk.book.position("NVDA")
+    assert position is not None
+    assert position.quantity == 50
+
+
+def test_x18_a_fill_after_the_cancel_is_adopted_with_an_alarm_and_protected() -> None:
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    desk.report(entry, OrderStatus.CANCELED)
+    assert desk.of(ev.SignalEnded)[-1].outcome is Outcome.CANCELLED
+    events = desk.filled(entry, 50, "100")
+    assert "LATE_FILL" in alarms(events)
+    assert desk.current(entry).status is OrderStatus.CANCELED
+    ended = desk.of(ev.SignalEnded)[-1]
+    assert ended.outcome is Outcome.RESIZED  # the worst price made it one share smaller
+    assert ended.previous == Outcome.CANCELLED
+    assert desk.book.data.outcomes == {Outcome.RESIZED: 1}
+    assert desk.last(Purpose.PROTECT).quantity == 50
+
+
+def test_a365_an_overfill_is_adopted_alarmed_and_restricts() -> None:
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    events = desk.filled(entry, 160, "100")
+    position = desk.book.position("NVDA")
+    assert position is not None
+    assert position.quantity == 160
+    assert "OVERFILL" in alarms(events)
+    assert desk.book.run_state is RunState.REDUCE_ONLY
+
+
+def test_a365_a_fill_of_an_order_we_do_not_know_is_adopted_with_an_alarm() -> None:
+    desk = entered()
+    stranger = desk.execution(desk.last(Purpose.ENTRY), 5, "100")
+    other = msgspec.structs.replace(stranger, client_order_id="foreign", symbol="AAPL")
+    events = desk.report(desk.last(Purpose.ENTRY), OrderStatus.NEW, fill=other)
+    assert "UNKNOWN_ORDER_FILL" in alarms(events)
+    held = desk.book.position("AAPL")
+    assert held is not None
+    assert held.quantity == 5
+
+
+def test_d26_slippage_beyond_two_percent_is_alarmed_and_kept() -> None:
+    for price, code in (("101", None), ("101.01", "SLIPPAGE"), ("102.01", "SLIPPAGE_BREACH")):
+        desk = entered()
+        events = desk.filled(desk.last(Purpose.ENTRY), 150, price)
+        assert [c for c in alarms(events) if c.startswith("SLIP")] == ([code] if code else [])
+        assert desk.book.position("NVDA") is not None
+
+
+def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> None:
+    desk = entered()
+    bad = msgspec.structs.replace(
+        desk.execution(desk.last(Purpose.ENTRY), 5, "100"), price=Decimal("NaN")
+    )
+    events = desk.report(desk.last(Purpose.ENTRY), OrderStatus.PARTIALLY_FILLED, fill=bad)
+    assert "BAD_FILL" in alarms(events)
+    assert desk.book.position("NVDA") is None
+    assert "bad_fill" in desk.book.data.blocked["NVDA"]
+
+
+def test_t11_a_fill_that_comes_with_the_answer_counts_and_is_told_once() -> None:
+    """D-46: the order is registered before it is sent, so a synchronous fill finds it."""
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    events = desk.filled(entry, 150, "100")
+    assert kinds(events).count("OrderFilled") == 1
+    assert desk.current(entry).status is OrderStatus.FILLED
+    metrics = desk.book.data.metrics
+    assert (metrics.filled, metrics.fills) == (1, 1)
+
+
+def test_a_signal_is_executed_from_its_first_fill_on() -> None:
+    desk = entered()
+    ended = one(desk.filled(desk.last(Purpose.ENTRY), 1, "100"), ev.SignalEnded)
+    assert ended.outcome is Outcome.RESIZED
+    assert "SignalEnded" not in kinds(desk.filled(desk.last(Purpose.ENTRY), 1, "100"))
