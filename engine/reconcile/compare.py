@@ -46,8 +46,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> bool:
-        """True when nothing unexplained is left."""
-        return not self.differences
+        """True when nothing unexplained is left; a drifted average price explains itself (A-370)."""
+        return all(difference.kind == PRICE_DRIFT for difference in self.differences)
 
 
 def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcile") -> Comparison:

@@ -1,0 +1,138 @@
+"""The comparison with the venue, and what follows from it (A-370 to A-373, X-08, T-15, A-495)."""
+
+import msgspec
+
+from engine import commands as ask
+from engine.domain import event as ev
+from engine.domain.codes import Code
+from engine.domain.order import OrderStatus, Purpose
+from engine.domain.run import RunState
+from engine.reconcile.compare import SEED_LABELS
+from tests.engine.desk import Desk, kinds, one
+from tests.engine.worlds import signal
+
+
+def holding(**held: int) -> Desk:
+    desk = Desk()
+    for symbol, quantity in held.items():
+        desk.hold(symbol, quantity, "100")
+    return desk.later(1)
+
+
+def found(events: list[ev.Event]) -> dict[str, str]:
+    return {d.symbol: d.kind for d in one(events, ev.Reconciled).differences}
+
+
+def test_a495_t15_one_match_two_mismatches() -> None:
+    desk = holding(AAPL=100, MSFT=50)
+    events = desk.snapshot(positions={"AAPL": 100, "GOOGL": 10})
+    done = one(events, ev.Reconciled)
+    assert done.matched == 1
+    assert found(events) == {"MSFT": "LOCAL_ONLY", "GOOGL": "BROKER_ONLY"}
+    assert SEED_LABELS["BROKER_ONLY"] == "ghost"
+    assert SEED_LABELS["LOCAL_ONLY"] == "orphan"
+
+
+def test_x08_quantity_and_side() -> None:
+    desk = holding(AAPL=100, MSFT=50)
+    events = desk.snapshot(positions={"AAPL": 99, "MSFT": -50})
+    assert found(events) == {"AAPL": "QTY_MISMATCH", "MSFT": "SIDE_MISMATCH"}
+
+
+def test_price_drift_is_told_and_blocks_nothing() -> None:
+    desk = Desk().hold("AAPL", 100, "106").later(1)
+    events = desk.snapshot(positions={"AAPL": 100})
+    assert found(events) == {"AAPL": "PRICE_DRIFT"}
+    assert not desk.book.data.blocked
+
+
+def test_t15_orders_in_flight_make_no_mismatch() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    events = desk.later(1).snapshot(positions={"NVDA": 40})
+    assert found(events) == {}
+
+
+def test_a373_what_changed_since_the_venue_was_asked_is_left_for_the_next_time() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    desk.filled(entry, entry.quantity, "100")
+    assert found(desk.snapshot(positions={})) == {}
+
+
+def test_fills_that_were_missed_come_with_the_comparison() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    fill = desk.execution(entry, entry.quantity, "100")
+    desk.later(1).snapshot(positions={"NVDA": int(entry.quantity)}, fills=(fill,))
+    assert desk.current(entry).status is OrderStatus.FILLED
+    assert desk.intended(Purpose.PROTECT)
+
+
+def test_an_unexplained_difference_blocks_entries_in_that_symbol_alone() -> None:
+    desk = Desk().price("NVDA", "100").price("MSFT", "100").later(1)
+    desk.snapshot(positions={"NVDA": 5})
+    blocked = desk.signal(signal("NVDA", entry="100", stop="95", at=desk.now))
+    assert one(blocked, ev.SignalDecided).code == Code.UNKNOWN_STATE
+    free = desk.signal(signal("MSFT", signal_id="s-2", entry="100", stop="95", at=desk.now))
+    assert not one(free, ev.SignalDecided).code or one(free, ev.SignalDecided).quantity
+
+
+def test_a_difference_that_persists_restricts_and_one_that_goes_unblocks() -> None:
+    desk = Desk().later(1)
+    desk.snapshot(positions={"NVDA": 5})
+    assert desk.book.run_state is RunState.ACTIVE
+    desk.later(1).snapshot(positions={"NVDA": 5})
+    assert desk.book.run_state is RunState.REDUCE_ONLY
+    desk.later(1).snapshot(positions={})
+    assert not desk.book.data.blocked
+
+
+def test_a_comparison_that_failed_is_no_comparison() -> None:
+    from engine.inputs import SnapshotFailed
+    from engine.ports import Ambiguous
+
+    desk = holding(AAPL=100)
+    desk.give(SnapshotFailed("paper", "scheduled", Ambiguous("no answer")))
+    position = desk.book.position("AAPL")
+    assert position is not None
+    assert position.quantity == 100
+    assert not desk.book.data.reconciled_clean
+
+
+def test_taking_the_venues_side_is_an_operators_decision() -> None:
+    desk = holding(AAPL=100)
+    desk.snapshot(positions={"AAPL": 60})
+    position = desk.book.position("AAPL")
+    assert position is not None
+    assert position.quantity == 100
+    events = desk.later(1).snapshot(positions={"AAPL": 60}, apply=True, reason="operator")
+    assert one(events, ev.PositionAdjusted).previous == 100
+    assert one(events, ev.Reconciled).clean
+    assert desk.book.data.positions["AAPL"].quantity == 60
+    assert not desk.book.data.blocked
+
+
+def test_an_order_of_ours_that_the_venue_does_not_list_is_asked_about_never_inferred() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry).later(1)
+    events = desk.snapshot()
+    assert one(events, ev.OrderQueried).client_order_id == entry.client_order_id
+    assert desk.current(entry).status is OrderStatus.NEW
+
+
+def test_an_exit_whose_intent_was_lost_in_a_crash_is_adopted_at_the_start() -> None:
+    desk = holding(AAPL=100)
+    desk.give(ask.ClosePosition(by="test", symbol="AAPL"))
+    lost = desk.works(desk.last(Purpose.EXIT, "AAPL"))
+    after = holding(AAPL=100)
+    events = after.snapshot(positions={"AAPL": 100}, orders=(lost,), reason="start")
+    assert one(events, ev.OrderAdopted).order.purpose is Purpose.EXIT
+    assert "OrderIntended" not in kinds(events)
+    assert msgspec.structs.asdict(one(events, ev.Reconciled))["clean"]
