@@ -14,6 +14,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price
 from engine.domain.order import OrderType, TimeInForce
 from engine.domain.signal import Direction, Signal
+from engine.domain.text import clean_text
 from engine.risk.case import Case, Kind
 from engine.sizing.stock import FULL_CONVICTION
 from engine.world import World
@@ -80,7 +81,11 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
 
 def _case(world: World, symbol: str, now: Nanos, kind: Kind) -> Case:
     instrument = world.instrument(symbol)
-    fault = "" if SYMBOL.fullmatch(symbol) else f"{symbol!r} is no symbol: {SYMBOL_WORDS}."
+    fault = (
+        ""
+        if SYMBOL.fullmatch(symbol)
+        else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
+    )
     return Case(
         world=world,
         now=now,

@@ -152,7 +152,8 @@ def test_one_sentence_names_field_value_and_what_is_allowed(
 
 
 def test_lengths_at_their_boundaries() -> None:
-    assert taken(signal_id="x" * 50, signal_type="y" * 50, source="z" * 50, ticker="T" * 32)
+    read = taken(signal_id="x" * 50, signal_type="y" * 50, source="z" * 50, ticker="T" * 32)
+    assert (len(read.signal_id), len(read.ticker)) == (50, 32)
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from engine.domain.order import OrderStatus
 from engine.domain.run import RunState
+from engine.domain.text import clean_text
 from engine.risk.case import Case, Finding, Limit, passed, refused
 from engine.sizing.stock import MIN_CONVICTION
 
 
 def fault(case: Case, _: Limit) -> Finding | None:
     """INVALID_INPUT: the request is what it claims to be."""
+    seen = clean_text(case.symbol, 40) or "no symbol"
     if case.fault:
-        return refused(case.symbol, "a request that can be read", case.fault)
-    return passed(case.symbol, "a request that can be read")
+        return refused(seen, "a request that can be read", case.fault)
+    return passed(seen, "a request that can be read")
 
 
 def kill_switch(case: Case, _: Limit) -> Finding | None:

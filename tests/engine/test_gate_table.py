@@ -1,0 +1,394 @@
+"""The table of the gate: its order, what each row declares, and that each row can refuse (X-65)."""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.config import Config
+from engine.domain import event as ev
+from engine.domain.codes import Answer, Code, Stage, Verdict
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderStatus
+from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.signal import Direction, Timeframe
+from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.gate import CHECKS, Check, evaluate, signal_case
+from engine.risk.profiles import ROWS, RiskLimits
+from engine.state.book import print_of
+from tests.engine.worlds import MIDDAY, Built, config_of, signal
+
+X_65 = re.findall(
+    r"\w+",
+    """INVALID_INPUT KILL_SWITCH RUN_STATE STALE_SIGNAL DUPLICATE_SIGNAL LOW_CONVICTION
+NO_CALENDAR MARKET_CLOSED CONFLICT DUPLICATE_POSITION NO_ACCOUNT MIN_EQUITY DAILY_LOSS DRAWDOWN
+MAX_TRADES MAX_POSITIONS NO_PRICE STALE_QUOTE INVALID_STOP NO_CONTRACT NOT_SHORTABLE SIZE_ZERO
+SINGLE_EXPOSURE SECTOR_EXPOSURE GROSS_EXPOSURE CORRELATION VAR_BUDGET BUYING_POWER BAD_TICK BAD_LOT
+MAX_NOTIONAL PRICE_COLLAR MAX_OPEN_ORDERS DUPLICATE_ORDER RATE_LIMIT CIRCUIT_OPEN""",
+)
+
+LATER = {"NO_CONTRACT", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
+
+STRICT = config_of(
+    profile="conservative", risk={"max_order_notional": "1000000", "max_trades_per_day": 5}
+)
+"""A config in which every limit is on."""
+
+
+def built(config: Config = STRICT, **more: Any) -> Built:
+    return Built(config, **more).price("NVDA", "100")
+
+
+def test_the_rows_stand_in_the_order_of_x_65() -> None:
+    codes = [check.code.value for check in CHECKS]
+    assert codes.index("UNKNOWN_STATE") == codes.index("RUN_STATE") + 1
+    codes.remove("UNKNOWN_STATE")
+    assert codes == [code for code in X_65 if code not in LATER]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.code)
+def test_a_row_declares_limits_that_exist(check: Check) -> None:
+    """A limit is a field of RiskLimits, a key exists, and both mean the same limit."""
+    if check.limit:
+        assert check.limit in {field.name for field in msgspec.structs.fields(RiskLimits)}
+        assert check.key
+    if check.key:
+        section, name = check.key.split(".")
+        assert hasattr(getattr(Config.model_construct(), section), name)
+    keys = {row.field: f"risk.{row.key}" for row in ROWS}
+    if check.limit in keys:
+        assert check.key == keys[check.limit]
+
+
+# --- every row refuses, and says what it measured and what is allowed -----------------------------
+
+Spoil = Callable[[Built], Built]
+
+
+def event(happened: ev.Event) -> Spoil:
+    return lambda world: world.event(happened)
+
+
+def halted(world: Built) -> Built:
+    halt = Halt(
+        reason="test",
+        at=MIDDAY,
+        by="test",
+        level=Level.KILL,
+        trigger=Trigger.MANUAL,
+        flatten=Flatten.DAY,
+        epoch=1,
+    )
+    return world.event(ev.Halted(halt=halt))
+
+
+def unclear(world: Built) -> Built:
+    order = world.order("NVDA", 1, "100")
+    return world.event(ev.OrderUnclear(client_order_id=order.client_order_id, reason="time-out"))
+
+
+def held(quantity: int) -> Spoil:
+    return lambda world: world.hold("NVDA", quantity, "100")
+
+
+def busy(count: int) -> Spoil:
+    def spoil(world: Built) -> Built:
+        for n in range(count):
+            world.order(f"W{n}", 1, "10", at=MIDDAY - 61 * NS_PER_SECOND)
+        return world
+
+    return spoil
+
+
+def learned(**changes: Any) -> Spoil:
+    def spoil(world: Built) -> Built:
+        instrument = msgspec.structs.replace(world.world.instrument("NVDA"), **changes)
+        return world.event(ev.InstrumentLearned(instrument=instrument))
+
+    return spoil
+
+
+def limited(**changes: Any) -> Spoil:
+    def spoil(world: Built) -> Built:
+        world.world.limits = msgspec.structs.replace(world.world.limits, **changes)
+        return world
+
+    return spoil
+
+
+def same_before(world: Built) -> Built:
+    """The very order this signal makes was made a moment ago, and is done."""
+    ruling = world.decide(signal(conviction=60))
+    order = world.order("NVDA", ruling.quantity or 0, "100", limit="100.00")
+    world.event(ev.OrderCanceled(client_order_id=order.client_order_id, reason="test"))
+    assert world.book.data.prints[print_of(order)] == MIDDAY
+    return world
+
+
+ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
+    Code.INVALID_INPUT: (lambda w: w, {"entry": "NaN"}),
+    Code.KILL_SWITCH: (halted, {}),
+    Code.RUN_STATE: (event(ev.Paused(by="test", reason="lunch")), {}),
+    Code.UNKNOWN_STATE: (unclear, {}),
+    Code.STALE_SIGNAL: (lambda w: w, {"at": MIDDAY - 121 * NS_PER_SECOND}),
+    Code.LOW_CONVICTION: (lambda w: w, {"conviction": 49}),
+    Code.NO_CALENDAR: (learned(calendar="MARS"), {}),
+    Code.MARKET_CLOSED: (learned(calendar="XNYS"), {}),
+    Code.CONFLICT: (held(-1), {}),
+    Code.DUPLICATE_POSITION: (held(1), {}),
+    Code.NO_ACCOUNT: (lambda w: w.account("0"), {}),
+    Code.MIN_EQUITY: (limited(min_equity=Decimal(200_000)), {}),
+    Code.DAILY_LOSS: (lambda w: w.account("98000"), {}),
+    Code.DRAWDOWN: (lambda w: w.account("90000").session("90000"), {}),
+    Code.MAX_TRADES: (limited(trades_per_day=0), {}),
+    Code.MAX_POSITIONS: (limited(max_positions=0), {}),
+    Code.NO_PRICE: (lambda w: w.price("NVDA", "NaN"), {}),
+    Code.STALE_QUOTE: (lambda w: w.price("NVDA", "100", at=MIDDAY - 16 * NS_PER_SECOND), {}),
+    Code.INVALID_STOP: (lambda w: w, {"stop": "101"}),
+    Code.NOT_SHORTABLE: (learned(shortable=False), {"direction": Direction.SHORT, "stop": "105"}),
+    Code.SIZE_ZERO: (learned(lot=Decimal(1_000)), {}),
+    Code.SINGLE_EXPOSURE: (limited(single_name=Decimal("0.0001"), risk_per_trade=None), {}),
+    Code.SECTOR_EXPOSURE: (limited(sector=Decimal("0.0001")), {}),
+    Code.GROSS_EXPOSURE: (limited(gross=Decimal("0.0001")), {}),
+    Code.BUYING_POWER: (lambda w: w.account("100000", cash="100000", buying_power="1"), {}),
+    Code.BAD_LOT: (learned(min_notional=Decimal(1_000_000)), {}),
+    Code.MAX_NOTIONAL: (limited(max_order_notional=Decimal(1)), {}),
+    Code.PRICE_COLLAR: (lambda w: w, {"entry": "110", "stop": "99"}),
+    Code.MAX_OPEN_ORDERS: (limited(max_open_orders=0), {}),
+    Code.DUPLICATE_ORDER: (same_before, {}),
+    Code.RATE_LIMIT: (limited(max_orders_per_minute=0), {}),
+}
+"""What makes each row refuse while every row before it passes."""
+
+ELSEWHERE = {
+    Code.DUPLICATE_SIGNAL: "test_guard.py",
+    Code.BAD_TICK: "test_gate_manual.py: the prices of signals are moved to the grid",
+}
+
+
+def test_every_row_has_its_refusal() -> None:
+    assert {check.code for check in CHECKS} == ROWS_THAT_REFUSE.keys() | ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("code", ROWS_THAT_REFUSE, ids=str)
+def test_a_refusal_names_code_stage_measured_and_limit(code: Code) -> None:
+    """Rule 6, U-13: and the trace ends with it; what was asked before has passed or resized."""
+    spoil, changes = ROWS_THAT_REFUSE[code]
+    world = built()
+    if code is Code.MARKET_CLOSED:
+        world.now = MIDDAY + 6 * 3600 * NS_PER_SECOND
+        changes = {"at": world.now}
+    words: dict[str, Any] = {"timeframe": Timeframe.H1, "conviction": 60}
+    request = signal(**(words | changes))
+    if code is Code.SINGLE_EXPOSURE:
+        # Sized before its limit shrank: the exposure row is what catches it.
+        case = signal_case(world.world, request, world.now)
+        rows = tuple(c for c in CHECKS if c.code not in (Code.SIZE_ZERO,))
+        case.quantity = Decimal(100)
+        spoil(world)
+        ruling = evaluate(case, rows)
+    else:
+        ruling = spoil(world).decide(request)
+    assert ruling.verdict is Verdict.REJECTED
+    assert ruling.code == code
+    row = next(check for check in CHECKS if check.code is code)
+    assert ruling.stage is row.stage
+    assert ruling.quantity is None
+    last = ruling.checks[-1]
+    assert (last.code, last.answer) == (code, Answer.REJECT)
+    assert (last.measured, last.limit) == (ruling.measured, ruling.limit)
+    assert ruling.reason.endswith(".")
+    assert "\n" not in ruling.reason
+    assert all(check.answer is Answer.PASS for check in ruling.checks[:-1])
+    for check in ruling.checks:
+        assert check.measured
+        assert check.limit
+    order = [check.code for check in CHECKS]
+    asked = [check.code for check in ruling.checks]
+    assert asked == sorted(asked, key=order.index)
+
+
+def test_a_blocked_symbol_takes_no_entries_and_others_do() -> None:
+    world = built().price("AAPL", "100")
+    world.event(ev.SymbolBlocked(symbol="NVDA", cause="difference", reason="venue has 5"))
+    ruling = world.decide(signal())
+    assert ruling.code == "UNKNOWN_STATE"
+    assert "venue has 5" in ruling.reason
+    assert world.decide(signal("AAPL")).allowed
+
+
+def test_an_order_that_became_clear_blocks_no_more() -> None:
+    world = unclear(built())
+    key = next(iter(world.book.data.orders))
+    world.event(
+        ev.OrderSettled(
+            client_order_id=key, venue_order_id="", status=OrderStatus.REJECTED, reason="query"
+        )
+    )
+    assert world.decide(signal()).allowed
+
+
+# --- limits that are off, missing, or no number ---------------------------------------------------
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.field)
+def test_a_limit_the_profile_does_not_have_is_not_asked(row: Any) -> None:
+    """U-50: None is off."""
+    world = built()
+    world.world.limits = msgspec.structs.replace(world.world.limits, **{row.field: None})
+    ruling = world.decide(signal(conviction=60))
+    assert ruling.allowed
+    codes = {check.code for check in CHECKS if check.limit == row.field}
+    assert not codes & {check.code for check in ruling.checks}
+
+
+@pytest.mark.parametrize(
+    "field",
+    [check.limit for check in CHECKS if check.limit and check.limit not in {r.field for r in ROWS}],
+)
+def test_a_hard_limit_that_is_missing_refuses(field: str) -> None:
+    """U-53: a missing limit is no limit that is off."""
+    world = built()
+    world.world.limits = msgspec.structs.replace(world.world.limits, **{field: None})
+    ruling = world.decide(signal(conviction=60))
+    assert ruling.verdict is Verdict.REJECTED
+    assert "missing" in ruling.reason
+
+
+@pytest.mark.parametrize(
+    "field", ["daily_loss", "drawdown", "single_name", "sector", "gross", "min_equity"]
+)
+def test_a_limit_that_is_no_number_refuses(field: str) -> None:
+    """U-53."""
+    world = built()
+    nan = {field: Decimal("NaN")}
+    world.world.limits = msgspec.structs.replace(world.world.limits, **nan)
+    assert world.decide(signal(conviction=60)).verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize("field", ["entry_price", "stop_loss", "target_price"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0", "-1"])
+def test_a_number_that_is_none_in_a_signal_of_a_program(field: str, value: str) -> None:
+    request = msgspec.structs.replace(signal(), **{field: Decimal(value)})
+    ruling = built().decide(request)
+    assert (ruling.code, ruling.stage) == ("INVALID_INPUT", Stage.INTAKE)
+    assert field in ruling.reason
+
+
+# --- a ninth check --------------------------------------------------------------------------------
+
+
+def share_of_buying_power(case: Case, limit: Limit) -> Finding | None:
+    """A rule of somebody's own: one order takes at most a share of buying power."""
+    share = case.notional / case.world.buying_power
+    if share <= limit:
+        return passed(share, limit)
+    return refused(share, limit, "The order takes too much of buying power.")
+
+
+@pytest.mark.parametrize(("limit", "code"), [("0.15", ""), ("0.14", "VAR_BUDGET")])
+def test_a_ninth_check_is_one_row(limit: str, code: str) -> None:
+    """The row declares code, stage, limit and config key; nothing else moves."""
+    ninth = Check(
+        Code.VAR_BUDGET,
+        Stage.RISK,
+        share_of_buying_power,
+        limit="price_collar_pct",
+        key="risk.price_collar_pct",
+    )
+    at = [check.code for check in CHECKS].index(Code.BUYING_POWER)
+    checks = (*CHECKS[:at], ninth, *CHECKS[at:])
+    config = config_of(
+        profile="axion_aggressive",
+        risk={"max_order_notional": "1000000", "price_collar_pct": limit},
+    )
+    world = Built(config).price("NVDA", "100")
+    case = signal_case(world.world, signal(conviction=60), world.now)
+    ruling = evaluate(case, checks)
+    assert ruling.code == code
+    seen = next(check for check in ruling.checks if check.code is Code.VAR_BUDGET)
+    assert (seen.measured, seen.limit) == ("0.15", limit)
+    if code:
+        assert ruling.stage is Stage.RISK
+
+
+def test_a_row_is_asked_of_its_kinds_only() -> None:
+    row = Check(
+        Code.RWS_LIMIT, Stage.RISK, lambda c, _: refused("", "", ""), frozenset({Kind.MANUAL})
+    )
+    world = built()
+    case = signal_case(world.world, signal(conviction=60), world.now)
+    assert evaluate(case, (row, *CHECKS)).allowed
+
+
+# --- properties -----------------------------------------------------------------------------------
+
+MONEY = st.decimals("0", "40000", places=2)
+
+
+@given(
+    held=MONEY,
+    sector=MONEY,
+    other=MONEY,
+    power=MONEY,
+    notional=st.decimals("50", "30000", places=2),
+    price=st.decimals("1", "900", places=2),
+    gap=st.decimals("0.002", "0.2", places=3),
+    conviction=st.integers(50, 100),
+    short=st.booleans(),
+    ask=st.decimals("0", "0.04", places=3),
+)
+def test_resize_never_increases_and_every_limit_holds_afterwards(
+    *,
+    held: Decimal,
+    sector: Decimal,
+    other: Decimal,
+    power: Decimal,
+    notional: Decimal,
+    price: Decimal,
+    gap: Decimal,
+    conviction: int,
+    short: bool,
+    ask: Decimal,
+) -> None:
+    """U-13, U-51, X-19."""
+    world = Built(STRICT, sectors={"NVDA": "A", "S": "A", "T": "B"}, buying_power=power)
+    world.price("NVDA", price, ask=price * (1 + ask))
+    world.world.limits = msgspec.structs.replace(world.world.limits, max_order_notional=notional)
+    book = world.book
+    for symbol, amount in (("NVDA", held), ("S", sector), ("T", other)):
+        book.reserved[symbol] = amount
+        book.reserved_total += amount
+    stop = price * (1 + gap) if short else price * (1 - gap)
+    ruling = world.decide(
+        signal(
+            direction=Direction.SHORT if short else Direction.LONG,
+            entry=price,
+            stop=stop,
+            conviction=conviction,
+        )
+    )
+    steps = [check.max_quantity for check in ruling.checks if check.max_quantity is not None]
+    assert steps == sorted(steps, reverse=True)
+    if not ruling.allowed:
+        assert ruling.quantity is None
+        return
+    assert ruling.quantity is not None
+    assert ruling.size is not None
+    assert all(ruling.quantity <= bound.quantity for bound in ruling.size.bounds)
+    assert ruling.quantity == ruling.size.quantity
+    adds = ruling.quantity * ruling.reserved
+    equity, limits = world.world.equity, world.world.limits
+    assert limits.single_name is not None
+    assert limits.sector is not None
+    assert limits.gross is not None
+    assert held + adds <= limits.single_name * equity
+    assert held + sector + adds <= limits.sector * equity
+    assert held + sector + other + adds <= limits.gross * equity
+    assert adds <= world.world.buying_power
+    assert adds <= notional
