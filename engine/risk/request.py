@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.commands import PlaceOrder
+from engine.config.kinds import as_decimal
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price
 from engine.domain.order import OrderType, TimeInForce
@@ -141,7 +142,7 @@ def _signal_fault(signal: Signal) -> str:
     if signal.target_price is not None:
         prices["target_price"] = signal.target_price
     for name, price in prices.items():
-        if not is_positive(price):
+        if not _usable(price):
             return f"{name} is {price}; a number above 0 is allowed."
     if not 0 <= signal.conviction <= 100:
         return f"conviction is {signal.conviction}; a whole number from 0 to 100 is allowed."
@@ -158,7 +159,7 @@ def _manual_fault(world: World, command: PlaceOrder) -> str:
     numbers |= {"stop_price": command.stop_price} if kind in _WITH_STOP else {}
     numbers |= {"protect": command.protect} if command.protect is not None else {}
     for name, number in numbers.items():
-        if not is_positive(number):
+        if not _usable(number):
             return f"{name} is {number}; a number above 0 is allowed."
     if command.limit_price is not None and kind not in _WITH_LIMIT:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
@@ -173,6 +174,11 @@ def _manual_fault(world: World, command: PlaceOrder) -> str:
     if command.broker and command.broker not in known:
         return f"there is no broker {command.broker!r}; {_list(known)} are allowed."
     return ""
+
+
+def _usable(number: Decimal | None) -> bool:
+    """Above zero, finite, and neither so large nor so fine that arithmetic cuts it."""
+    return is_positive(number) and as_decimal(number) is not None
 
 
 def _list(names: Iterable[str]) -> str:

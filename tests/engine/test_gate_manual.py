@@ -141,6 +141,8 @@ def test_the_collar_may_be_reached(price: str) -> None:
         {"quantity": "-1"},
         {"quantity": "NaN"},
         {"quantity": "Infinity"},
+        {"quantity": "1e999999"},
+        {"quantity": "1e-999999"},
         {"type": OrderType.LIMIT},
         {"type": OrderType.STOP},
         {"type": OrderType.STOP_LIMIT, "limit_price": "100"},

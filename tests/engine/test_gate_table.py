@@ -272,7 +272,7 @@ def test_a_limit_that_is_no_number_refuses(field: str) -> None:
 
 
 @pytest.mark.parametrize("field", ["entry_price", "stop_loss", "target_price"])
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0", "-1"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "0", "-1", "1e999999"])
 def test_a_number_that_is_none_in_a_signal_of_a_program(field: str, value: str) -> None:
     request = msgspec.structs.replace(signal(), **{field: Decimal(value)})
     ruling = built().decide(request)
