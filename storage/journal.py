@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Generator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.domain.event import Record, encode
 from engine.domain.run import Mode
@@ -45,7 +45,7 @@ class _Append(NamedTuple):
 
 
 class _Recover(NamedTuple):
-    waiter: "asyncio.Future[None] | None"
+    pass
 
 
 class _Save(NamedTuple):
@@ -58,7 +58,6 @@ class _Close(NamedTuple):
 
 
 _Work = _Append | _Recover | _Save | _Close
-_WAITED = (_Append, _Recover)
 
 
 class _Settled(Awaitable[None]):
@@ -71,6 +70,18 @@ class _Settled(Awaitable[None]):
         if self._error is not None:
             raise self._error
         yield from ()
+
+
+class _Ticket(Awaitable[None]):
+    """The answer of the writer thread. Many may wait for it; one that gives up disturbs nobody."""
+
+    def __init__(self, done: "asyncio.Future[None]") -> None:
+        self._done = done
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._done.done():
+            return self._done.result()
+        return (yield from asyncio.shield(self._done).__await__())
 
 
 class Journal:
@@ -97,6 +108,7 @@ class Journal:
         self._backlog: list[Entry] = []
         self._maintenance = trouble
         self._closed = False
+        self._retrying = False
         self._answer: JournalError | None = None
         self._queue: SimpleQueue[_Work] | None = None
         self._thread: threading.Thread | None = None
@@ -172,14 +184,18 @@ class Journal:
         """Why the newest snapshot, checkpoint or reserve failed; no event is lost by it."""
         return self._maintenance
 
-    def recover(self) -> Awaitable[None]:
-        """Try to write everything that failed, in order; resolves once it is durable.
+    def recover(self) -> bool:
+        """True once everything that failed is durable; until then each call tries again.
 
-        After a full disk the reserve is released first. The awaitable raises the `JournalError`
-        that stands in the way now, and everything stays queued.
+        Nothing is waited for: the writer tries behind what it has to do, so that a later call, or
+        an append, sees how it went. After a full disk the reserve is released first. What cannot
+        be written yet stays queued, in order; `failure` says what stands in the way.
         """
         self._refuse_closed()
-        return self._submit(_Recover(self._waiter()))
+        if self._failure is not None and not self._retrying:
+            self._retrying = True
+            self._submit(_Recover())
+        return self._failure is None
 
     def load(self) -> Loaded:
         """The newest usable snapshot and the events after it; to be read before the first append.
@@ -193,7 +209,8 @@ class Journal:
     def close(self) -> None:
         """Write what waits, copy the log back and let go of the file. May be called twice.
 
-        What a failure kept from being written is lost with the process; the venue knows it.
+        What failed before is tried once more; what still cannot be written is lost with the
+        process, and `failure` says so.
         """
         if self._closed:
             return
@@ -223,8 +240,8 @@ class Journal:
             self._process([work])
             return _Settled(self._answer)
         self._queue.put(work)
-        waiter = work.waiter if isinstance(work, _WAITED) else None
-        return waiter if waiter is not None else _Settled(None)
+        waiter = work.waiter if isinstance(work, _Append) else None
+        return _Settled(None) if waiter is None else _Ticket(waiter)
 
     # --- the writer's side ------------------------------------------------------------------------
 
@@ -250,7 +267,7 @@ class Journal:
             except Exception as error:
                 # A defect of ours: the thread lives on, so that nobody waits for ever.
                 self._failure = journal_error(error, self._where)
-                self._settle([w.waiter for w in batch if isinstance(w, _WAITED)], self._failure)
+                self._settle([w.waiter for w in batch if isinstance(w, _Append)], self._failure)
                 continue
             if closing:
                 self._finish()
@@ -268,8 +285,8 @@ class Journal:
             self._write(group)
             group = []
             match work:
-                case _Recover(waiter):
-                    self._recover(waiter)
+                case _Recover():
+                    self._recover()
                 case _Save(seq, state):
                     self._save(seq, state)
                 case _Close():
@@ -303,7 +320,7 @@ class Journal:
         self._commit_seconds = time.perf_counter() - start
         self._commits += 1
 
-    def _recover(self, waiter: "asyncio.Future[None] | None") -> None:
+    def _recover(self) -> None:
         if self._failure is not None:
             try:
                 if isinstance(self._failure, JournalFull) and self._ballast is not None:
@@ -314,9 +331,9 @@ class Journal:
                     self._commit(part)
                     del self._backlog[: len(part)]
                 self._failure = None
-            except Exception as error:  # of the disk, or a fault hook's own; told to the waiter
+            except Exception as error:  # of the disk, or a fault hook's own; kept as the failure
                 self._failure = journal_error(error, self._where)
-        self._settle([waiter], self._failure)
+        self._retrying = False
 
     def _save(self, seq: int, state: bytes) -> None:
         if self._failure is not None:
@@ -335,6 +352,7 @@ class Journal:
             self._maintenance = str(error)
 
     def _finish(self) -> None:
+        self._recover()
         if isinstance(self._source, Path):
             self._checkpoint(truncate=True)
             self._writer.close()

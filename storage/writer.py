@@ -83,10 +83,10 @@ class Writer:
             except _UnprojectableError:
                 # A table that cannot take a row must not cost the event: again, one by one.
                 self._transact(entries, rows, project_carefully)
-            if rows:
-                self.seq, self.head = rows[-1].row.seq, rows[-1].hash
             if self._after_commit is not None:
                 self._after_commit()
+            if rows:
+                self.seq, self.head = rows[-1].row.seq, rows[-1].hash
         except (sqlite3.Error, OSError) as error:
             raise journal_error(error, self._where) from error
         self._pages += PAGES_PER_COMMIT + len(entries)

@@ -46,7 +46,7 @@ CREATE TABLE trade_executions (
     legs_json         TEXT,
     held              NUMERIC_TEXT  NOT NULL DEFAULT '0',
     entry_notional    NUMERIC_TEXT  NOT NULL DEFAULT '0',
-    seq               INTEGER       NOT NULL,
+    seq               INTEGER,
     UNIQUE (account_id, position_id),
     CHECK (
         status <> 'closed'
