@@ -1,0 +1,1 @@
+"""The commands of `meridian-tui`, a module for each kind; none imports textual."""

@@ -1,0 +1,90 @@
+"""What a kill has proved so far, from the engine's own events (X-52, C-502).
+
+Only what the venue showed counts: a broker is VERIFIED by `KillProved`, and DEGRADED as long as
+something is left, unknown or not yet looked at.
+"""
+
+from typing import Any, Final
+
+from engine.ports import Clock
+from engine.domain import event as ev
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderStatus
+from engine.domain.run import Level
+from engine.kill.work import DEGRADED, VERIFIED, in_scope
+from engine.state.book import Book
+
+LOOK_SECONDS: Final = 0.05
+
+
+class KillReport:
+    """The kill in force, as `kill --json` prints it. `observe` is an observer of the engine."""
+
+    def __init__(self, book: Book) -> None:
+        """Begins with what the book knows: a kill may be older than this process."""
+        self._book = book
+        self._proved: dict[str, ev.KillProved] = {}
+        self._seen: dict[str, ev.KillProgressed] = {}
+
+    def observe(self, record: ev.Record) -> None:
+        """Takes note of what belongs to a kill."""
+        match record.event:
+            case ev.Halted():
+                self._proved.clear()
+                self._seen.clear()
+            case ev.KillProgressed() as seen:
+                self._seen[seen.broker] = seen
+            case ev.KillProved() as proved:
+                self._proved[proved.broker] = proved
+            case _:
+                pass
+
+    @property
+    def verified(self) -> bool:
+        """True once every broker is proved, and still looks so."""
+        return all(row["state"] == VERIFIED for row in self.brokers().values())
+
+    def brokers(self) -> dict[str, dict[str, Any]]:
+        """What is known of each broker: state, counts, what is left and what is unknown."""
+        data = self._book.data
+        work, halt = data.kill, data.halt
+        if halt is None or halt.level is not Level.KILL or work is None:
+            return {}
+        name = data.broker
+        seen, proved = self._seen.get(name), self._proved.get(name)
+        left = {
+            f"{p.symbol} {p.quantity.normalize():f}"
+            for p in data.positions.values()
+            if in_scope(p, halt.flatten)
+        }
+        unknown = {k for k, o in data.orders.items() if o.status is OrderStatus.UNKNOWN}
+        if proved is None and seen is not None:
+            left |= set(seen.left)
+            unknown |= set(seen.unknown)
+        done = work.state == VERIFIED and not left and not unknown
+        return {
+            name: {
+                "state": VERIFIED if done else DEGRADED,
+                "cancelled": proved.cancelled if proved is not None else work.cancelled,
+                "closed": work.closed,
+                "left": sorted(left),
+                "unknown": sorted(unknown),
+            }
+        }
+
+    def document(self, fenced: int | None = None) -> dict[str, Any]:
+        """The document of `kill --json`."""
+        halt = self._book.data.halt
+        return {
+            "latched": halt is not None,
+            "flatten": halt.flatten.value if halt is not None else "none",
+            "fenced": fenced,
+            "brokers": self.brokers(),
+        }
+
+    async def proof(self, clock: Clock, seconds: float) -> dict[str, Any]:
+        """The document once everything is proved, or after `seconds`."""
+        deadline = clock.monotonic() + int(seconds * NS_PER_SECOND)
+        while not (self.brokers() and self.verified) and clock.monotonic() < deadline:
+            await clock.sleep(LOOK_SECONDS)
+        return self.document()

@@ -1,0 +1,140 @@
+"""What commands print: documents on stdout, sentences on stderr, and the exit codes (INTERFACE).
+
+Nothing but the document reaches stdout, so that a script can read it whole. Text from outside
+loses its control characters on the way to a terminal.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any, TextIO
+
+from engine.domain.money import plain
+from engine.domain.text import clean_text
+
+Row = Mapping[str, Any]
+
+
+class ExitCode(IntEnum):
+    """How a command ended."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_RUNNING = 3
+    REFUSED = 4
+    HELD = 5
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
+class CommandFailed(Exception):  # noqa: N818 - how a command ended
+    """A command that could not be done: the exit code, a stable code and one sentence."""
+
+    def __init__(self, exit_code: ExitCode, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+        self.code = code or exit_code.name
+
+
+def warn(text: str, stream: TextIO | None = None) -> None:
+    """One or more lines on stderr, each without control characters."""
+    for line in text.splitlines() or [""]:
+        (stream or sys.stderr).write(clean_text(line, 2_000) + "\n")
+
+
+def say(text: str = "") -> None:
+    """A line for a person on stdout."""
+    sys.stdout.write(clean_text(text, 2_000) + "\n")
+
+
+def text_block(text: str) -> None:
+    """Text of our own that has lines, as it stands."""
+    sys.stdout.write(text)
+
+
+def document(value: Any) -> None:
+    """One JSON document."""
+    text = json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False)
+    sys.stdout.write(text + "\n")
+
+
+def failure(error: CommandFailed, *, as_json: bool) -> None:
+    """A command's failure: the sentence on stderr, and with `--json` a document too."""
+    warn(str(error))
+    if as_json:
+        document({"ok": False, "code": error.code, "error": clean_text(str(error), 2_000)})
+
+
+def listing(rows: Iterable[Row], columns: Sequence[str], form: Format) -> None:
+    """A list as a table, as CSV with a header, or as JSONL. An empty list prints nothing."""
+    match form:
+        case Format.JSON:
+            for row in rows:
+                document(dict(row))
+        case Format.CSV:
+            _csv(rows, columns)
+        case Format.TABLE:
+            table(rows, columns)
+
+
+def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Columns as wide as they need be; numbers to the right."""
+    cells = [[cell(row.get(name)) for name in columns] for row in rows]
+    if not cells:
+        return
+    widths = [max(len(name), *(len(row[n]) for row in cells)) for n, name in enumerate(columns)]
+    right = [all(_is_number(row[n]) for row in cells) for n in range(len(columns))]
+    for line in ([*columns], *cells):
+        parts = [
+            text.rjust(width) if to_right else text.ljust(width)
+            for text, width, to_right in zip(line, widths, right, strict=True)
+        ]
+        sys.stdout.write("  ".join(parts).rstrip() + "\n")
+
+
+def cell(value: Any) -> str:
+    """A value as one piece of text; nothing for what is absent."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case Decimal():
+            return plain(value)
+        case Mapping() | list() | tuple():
+            return clean_text(json.dumps(value, default=_plain, ensure_ascii=False))
+        case _:
+            return clean_text(str(value))
+
+
+def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    first = True
+    for row in rows:
+        if first:
+            writer.writerow(columns)
+            first = False
+        writer.writerow([cell(row.get(name)) for name in columns])
+
+
+def _is_number(text: str) -> bool:
+    return not text or text.lstrip("+-").replace(".", "", 1).isdigit()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: decimals are strings, other values what msgspec makes of them."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    import msgspec
+
+    return msgspec.to_builtins(value)

@@ -1,0 +1,130 @@
+"""The report of a replay (INTERFACE `replay --report`; A-392, A-421)."""
+
+import math
+from collections import Counter
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from engine.domain import event as ev
+from engine.domain.instant import rfc3339
+from engine.domain.money import ZERO, plain
+from engine.domain.position import RoundTrip
+from engine.engine import Engine
+from engine.status import status_of
+
+YEAR: Final = {"24/7": 365, "SIM": 365}
+"""Accounting days of a year by the account's calendar; exchanges have 252."""
+
+EXCHANGE_YEAR: Final = 252
+_TIMES: Final = ("entry_time", "exit_time")
+
+
+class Tally:
+    """An observer that counts and keeps what the report needs."""
+
+    def __init__(self) -> None:
+        self.inputs = 0
+        self.invalid = 0
+        self.orders = 0
+        self.fills = 0
+        self.trips: list[RoundTrip] = []
+        self.drawdown = ZERO
+        self.ends: list[tuple[Decimal, Decimal]] = []
+        """Equity at the start and the end of each accounting day."""
+        self.verdicts: dict[str, str] = {}
+
+    def observe(self, record: ev.Record) -> None:
+        """Takes one event into account."""
+        match record.event:
+            case ev.SignalReceived():
+                self.inputs += 1
+            case ev.InputRejected():
+                self.inputs += 1
+                self.invalid += 1
+            case ev.OrderIntended():
+                self.orders += 1
+            case ev.OrderFilled():
+                self.fills += 1
+            case ev.PositionClosed(trade=trade):
+                self.trips.append(trade)
+            case ev.EquityMarked(drawdown=drawdown):
+                self.drawdown = max(self.drawdown, drawdown)
+            case ev.SessionClosed() as day:
+                self._day(day)
+            case _:
+                pass
+
+    def _day(self, day: ev.SessionClosed) -> None:
+        self.drawdown = max(self.drawdown, day.max_drawdown)
+        row = (day.starting_equity + day.flows, day.ending_equity)
+        if self.ends and self._open_day == day.date:
+            self.ends[-1] = row
+        else:
+            self.ends.append(row)
+        self._open_day = None if day.final else day.date
+
+    _open_day: Any = None
+    """The day whose row is not final yet: its next row takes its place."""
+
+
+def report_of(
+    engine: Engine, tally: Tally, *, bars: int, symbols: tuple[str, ...]
+) -> dict[str, Any]:
+    """Everything but what the journal and the clocks know: events, digest, seconds."""
+    world, data = engine.world, engine.book.data
+    outcomes = Counter({str(code): n for code, n in data.outcomes.items() if n})
+    starting = data.starting_equity if data.starting_equity is not None else data.cash
+    status = status_of(world, engine.clock.now())
+    return {
+        "bars": bars,
+        "symbols": list(symbols),
+        "signals": tally.inputs,
+        "outcomes": dict(sorted(outcomes.items())),
+        "orders": tally.orders,
+        "fills": tally.fills,
+        "round_trips": [round_trip(trip) for trip in tally.trips],
+        "starting_equity": plain(starting),
+        "ending_equity": plain(world.equity),
+        "cash": plain(data.cash),
+        "positions": status["positions"],
+        "realized_pnl": plain(data.realized - data.commission),
+        "unrealized_pnl": plain(world.value.unrealized),
+        "commission": plain(data.commission),
+        "max_drawdown_pct": plain(round(tally.drawdown, 8)),
+        "sharpe": sharpe(tally.ends, YEAR.get(world.home.name, EXCHANGE_YEAR)),
+        "halted": data.halt is not None,
+    }
+
+
+def round_trip(trip: RoundTrip) -> dict[str, Any]:
+    """A finished trade as the journal lists it: decimals as text, times as RFC 3339."""
+    row: dict[str, Any] = {}
+    for name, value in msgspec.structs.asdict(trip).items():
+        if name in _TIMES:
+            row[name] = rfc3339(value)
+        elif name == "legs":
+            row[name] = [
+                {**msgspec.to_builtins(leg), "quantity": plain(leg.quantity)}
+                | {"price": plain(leg.price), "commission": plain(leg.commission)}
+                | {"time": rfc3339(leg.time)}
+                for leg in value
+            ]
+        else:
+            row[name] = plain(value) if isinstance(value, Decimal) else msgspec.to_builtins(value)
+    return row
+
+
+def sharpe(days: list[tuple[Decimal, Decimal]], year: int) -> str | None:
+    """Mean over sample deviation of the days' returns, for a year; None where undefined (D-30)."""
+    returns = [end / start - 1 for start, end in days if start > 0]
+    if len(returns) < 2:
+        return None
+    mean = sum(returns, ZERO) / len(returns)
+    variance = sum(((r - mean) ** 2 for r in returns), ZERO) / (len(returns) - 1)
+    if not variance:
+        return None
+    # A statistic: the root of the year's length is the only irrational number in it.
+    ratio = float(mean) / math.sqrt(float(variance)) * math.sqrt(year)
+    return plain(round(Decimal(repr(ratio)), 6))
