@@ -143,9 +143,14 @@ class Engine:
 
     def status(self) -> dict[str, Any]:
         """`status --json` (INTERFACE)."""
-        from engine.status import status_of
+        from engine.status import Extras, status_of
 
-        return dict(status_of(self.world, self.clock.now(), self))
+        extras = Extras(
+            running=self._started and not self._stopped,
+            lag_ms=(self.lag.quantile(0.5), self.lag.quantile(0.99)),
+            commit_ms=round(self._store.last_commit_seconds * 1000, 3),
+        )
+        return status_of(self.world, self.clock.now(), extras)
 
     def subscribe(self, observer: Callable[[ev.Record], None]) -> Callable[[], None]:
         """Call `observer` with every record from now on; the result ends it.
@@ -234,7 +239,7 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                failed = next((t for t in done if t is not stopping and t.exception()), None)
+                failed = next((t for t in done if not t.cancelled() and t.exception()), None)
                 if failed is not None:
                     await self.stop(f"a pump failed: {failed.exception()!r}")
                     failed.result()
