@@ -97,7 +97,14 @@ def _protect(
 ) -> Iterator[ev.Event]:
     if position.stop is None or not world.capabilities.native_stop:
         return
-    if any(o.status is _S.REJECTED for o in (_last(world, position, "protect"),) if o):
+    if stops:
+        keep, *extra = stops
+        for order in extra:
+            yield from _cancel(order, "one stop is enough")
+        yield from _resize(world, position, keep)
+        return
+    last = _last(world, position, "protect")
+    if last is not None and last.status is _S.REJECTED:
         yield from plan_exit(
             world,
             position,
@@ -107,13 +114,7 @@ def _protect(
             detail="the venue refused the stop",
         )
         return
-    if not stops:
-        yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
-        return
-    keep, *extra = stops
-    for order in extra:
-        yield from _cancel(order, "one stop is enough")
-    yield from _resize(world, position, keep)
+    yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
 
 
 def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]:
