@@ -118,9 +118,7 @@ def test_trade_executions_has_the_published_columns(database: sqlite3.Connection
     }
     assert {name: found.get(name) for name in published} == published
     assert {"position_id", "account_id", "mode", "origin"} <= found.keys()
-    defaults = {
-        row[1]: row[4] for row in database.execute("PRAGMA table_info(trade_executions)")
-    }
+    defaults = {row[1]: row[4] for row in database.execute("PRAGMA table_info(trade_executions)")}
     assert defaults["status"] == "'open'"
     assert defaults["created_at"] == "CURRENT_TIMESTAMP"
 
