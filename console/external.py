@@ -38,7 +38,7 @@ class ExternalTextFilter(LineFilter):
     U+FFFD.
     """
 
-    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """`segments` without unsafe characters; the same list where there are none."""
         if not any(UNSAFE.search(segment.text) for segment in segments):
             return segments

@@ -33,6 +33,16 @@ class Pane(Protocol):
         """True if any of it can be seen now."""
 
 
+class Timers(Protocol):
+    """The part of an event loop the pump uses."""
+
+    def time(self) -> float:
+        """The loop's clock, in seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> asyncio.TimerHandle:
+        """Call back at `when`."""
+
+
 class Host(Protocol):
     """What the pump needs of the app."""
 
@@ -79,7 +89,7 @@ class Pump:
         self._entries: dict[Pane, _Entry] = {}
         self._next_slot = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: Timers | None = None
         self.paints = 0
         """Panes painted so far."""
         self.failures = 0
@@ -92,9 +102,9 @@ class Pump:
             return self._hz
         return SLOW_HZ if self._remote or self._link_is_slow() else LOCAL_HZ
 
-    def start(self) -> None:
-        """Paint from now on."""
-        self._loop = asyncio.get_running_loop()
+    def start(self, loop: Timers | None = None) -> None:
+        """Paint from now on, on `loop` or the one that runs."""
+        self._loop = asyncio.get_running_loop() if loop is None else loop
         self.wake()
 
     def stop(self) -> None:
@@ -128,13 +138,15 @@ class Pump:
 
     def urgent(self, *panes: Pane) -> None:
         """Paint these now, whatever the rate: a fill, a reject, a halt. Hidden ones wait."""
+        if self._loop is None:
+            return
         with self._host.batch_update():
             for pane in panes:
                 entry = self._entries.get(pane)
                 if entry is not None:
                     entry.dirty = True
                     if pane.is_showing:
-                        self._paint(entry)
+                        self._paint(entry, self._loop.time())
         self.wake()
 
     def wake(self) -> None:
@@ -170,13 +182,13 @@ class Pump:
         ready = [entry for entry in showing if entry.due(period) <= now]
         if ready:
             with self._host.batch_update():
-                self._paint(min(ready, key=lambda entry: entry.painted_at))
+                self._paint(min(ready, key=lambda entry: entry.painted_at), self._loop.time())
             self._next_slot = self._loop.time() + period / max(len(showing), 1)
         self.wake()
 
-    def _paint(self, entry: _Entry) -> None:
+    def _paint(self, entry: _Entry, now: float) -> None:
         entry.dirty = False
-        entry.painted_at = asyncio.get_running_loop().time()
+        entry.painted_at = now
         try:
             entry.pane.paint()
         except Exception:  # one broken pane must not stop the others, nor the engine beside them

@@ -198,9 +198,9 @@ class TerminalApp(App[Result], Generic[Result]):
         title: str = "",
         severity: SeverityLevel = "information",
         timeout: float | None = None,
-        markup: bool = False,  # noqa: ARG002 - never: a message may quote a venue
+        markup: bool = False,
     ) -> None:
-        """A toast; its text is literal, whatever it holds."""
+        """A toast; its text is literal whatever `markup` says: a message may quote a venue."""
         super().notify(
             clean_text(message),
             title=clean_text(title),

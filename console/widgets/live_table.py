@@ -37,6 +37,10 @@ class LiveTable(ScrollView, can_focus=True):
         overflow-x: hidden;
         overflow-y: scroll;
         scrollbar-size-vertical: 1;
+        scrollbar-background: $surface;
+        scrollbar-background-hover: $surface;
+        scrollbar-background-active: $surface;
+        scrollbar-color: $border-blurred;
         background: $surface;
         color: $foreground;
         height: 1fr;
@@ -102,6 +106,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._layout: tuple[tuple[int, int], ...] = ()
         self._cursor_key: RowKey | None = None
         self._looks: dict[tuple[str, str], Style] = {}
+        self._settling = False
+        self._cursor_was_visible = True
         self.lines_drawn = 0
         """Rows rendered so far, cached ones not counted."""
 
@@ -113,9 +119,8 @@ class LiveTable(ScrollView, can_focus=True):
         old = self._rows.get(key)
         if old is not None and old.cells == new:
             return
-        known = old is not None
         if self._rows.upsert(key, new):
-            self._order_changed(resized=not known or bool(self._rows.needle))
+            self._order_changed()
         else:
             self._refresh_row(key)
         if self._cursor_key is None and self._rows.index(key) is not None:
@@ -129,7 +134,7 @@ class LiveTable(ScrollView, can_focus=True):
         if key == self._cursor_key:
             heir = self._rows.at(min(index or 0, self._rows.shown - 1))
             self._set_cursor(heir.key if heir else None)
-        self._order_changed(resized=True)
+        self._order_changed()
 
     def replace(self, rows: Mapping[RowKey, Sequence[Cell | str]]) -> None:
         """Make the table hold exactly `rows`; what is the same is not touched."""
@@ -143,7 +148,7 @@ class LiveTable(ScrollView, can_focus=True):
         """Take every row out."""
         self._rows.clear()
         self._set_cursor(None)
-        self._order_changed(resized=True)
+        self._order_changed()
 
     @property
     def row_count(self) -> int:
@@ -167,7 +172,7 @@ class LiveTable(ScrollView, can_focus=True):
     def sort_by(self, column: str | None, *, descending: bool = False) -> None:
         """Order by a column's key; None is order of arrival. KeyError for an unknown column."""
         self._rows.sort(None if column is None else self._index_of(column), descending=descending)
-        self._order_changed(resized=False)
+        self._order_changed()
 
     @property
     def sorted_by(self) -> tuple[str | None, bool]:
@@ -181,7 +186,7 @@ class LiveTable(ScrollView, can_focus=True):
         if self._cursor_key is None or self._rows.index(self._cursor_key) is None:
             first = self._rows.at(0)
             self._set_cursor(first.key if first else None)
-        self._order_changed(resized=True)
+        self._order_changed()
 
     # -- cursor
 
@@ -244,7 +249,7 @@ class LiveTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Other columns may fit."""
         self._lay_out()
-        self._order_changed(resized=True)
+        self._order_changed()
 
     def on_focus(self) -> None:
         """The cursor looks different in a focused table."""
@@ -253,6 +258,12 @@ class LiveTable(ScrollView, can_focus=True):
     def on_blur(self) -> None:
         """The cursor looks different in a table without focus."""
         self._refresh_cursor()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Scrolled by hand, the cursor may be out of sight and then stays there."""
+        super().watch_scroll_y(old_value, new_value)
+        index = self._cursor_index()
+        self._cursor_was_visible = index is None or 0 <= index - self._top < self._page
 
     def notify_style_update(self) -> None:
         """Another theme: every line is drawn anew."""
@@ -294,16 +305,23 @@ class LiveTable(ScrollView, can_focus=True):
             for index in chosen
         )
 
-    def _order_changed(self, *, resized: bool) -> None:
-        """Rows moved: draw what is visible; a new length moves the scroll bar, without a layout."""
-        if not self.is_attached:
-            return
-        if resized:
-            size = Size(self.size.width, self._rows.shown + HEADER_LINES)
-            if size != self.virtual_size:
-                # set silently: the reactive would lay out and repaint the whole screen
-                self.set_reactive(Widget.virtual_size, size)
-                self._scroll_update(size)
+    def _order_changed(self) -> None:
+        """Rows came, went or moved: settle once, however many did."""
+        if self.is_attached and not self._settling:
+            self._settling = True
+            self.call_next(self._settle)
+
+    def _settle(self) -> None:
+        """Draw what is visible; a new length moves the scroll bar, without a layout."""
+        self._settling = False
+        size = Size(self.size.width, self._rows.shown + HEADER_LINES)
+        if size != self.virtual_size:
+            # set silently: the reactive would lay out and repaint the whole screen
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+        if self.has_focus and self._cursor_was_visible:
+            # a row somebody may act on does not slip out of sight
+            self._show_cursor()
         self.refresh(self.size.region)
 
     def _refresh_row(self, key: RowKey) -> None:
@@ -345,6 +363,7 @@ class LiveTable(ScrollView, can_focus=True):
         top = min(max(self._top, index - self._page + 1), index)
         if top != self._top:
             self.scroll_to(y=top, animate=False)
+        self._cursor_was_visible = True
 
     def _blank(self, y: int, width: int) -> Strip:
         if y > HEADER_LINES or self._rows.shown:
