@@ -18,7 +18,7 @@ class Pause(Command, frozen=True, kw_only=True):
 
 
 class Unpause(Command, frozen=True, kw_only=True):
-    """Entries again."""
+    """Entries again: the pause ends, and so does every restriction whose cause is gone."""
 
 
 class Kill(Command, frozen=True, kw_only=True):
@@ -90,12 +90,6 @@ class DropLetter(Command, frozen=True, kw_only=True):
     """Forget a dead letter."""
 
     letter_id: str
-
-
-class Lift(Command, frozen=True, kw_only=True):
-    """Lift a restriction after its cause is gone."""
-
-    cause: Trigger
 
 
 def args_of(command: Command) -> dict[str, Any]:

@@ -43,7 +43,7 @@ from engine.orders.tend import overdue, plan_exit, tend
 from engine.ports import LinkReport, OrderReport
 from engine.reconcile import rules as reconcile
 from engine.risk.watch import both_sides
-from engine.session import close_day, mark, roll
+from engine.session import close_day, lift_expired, mark, roll
 from engine.state.fold import apply
 from engine.world import World
 
@@ -211,6 +211,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     """Time passed: the day, deadlines, time rules, limits, the comparison, a kill's next step."""
     data = world.book.data
     yield from roll(world, now)
+    yield from lift_expired(world, now)
     yield from lifecycle.deadlines(world, now)
     if data.phase is Phase.RUNNING:
         for position in tuple(data.positions.values()):
@@ -276,13 +277,20 @@ RULES: dict[type, Rule] = {
     ask.Reconcile: op.reconcile,
     ask.RetryLetter: op.retry_letter,
     ask.DropLetter: op.drop_letter,
-    ask.Lift: op.lift,
 }
 
 
 def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     """The events an input leads to. Whoever iterates applies each before asking for the next."""
     return RULES[type(given)](world, given, now)
+
+
+class RuleFailedError(Exception):
+    """A rule raised: a defect of ours. `records` were applied before, and are facts all the same."""
+
+    def __init__(self, records: list[ev.Record], error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.records = records
 
 
 class Core:
@@ -292,15 +300,21 @@ class Core:
         self.world = world
 
     def handle(self, given: Input, now: Nanos) -> list[ev.Record]:
-        """Let the world see the input, decide, and apply every event as it is decided."""
+        """Let the world see the input, decide, and apply every event as it is decided.
+
+        Raises `RuleFailedError` with the records so far when a rule or the fold raises.
+        """
         world = self.world
         observe(world, given, now)
         records: list[ev.Record] = []
-        for event in decide(world, given, now):
-            record = ev.Record(world.book.data.seq + 1, now, event)
-            apply(world.book, record)
-            note(world, event)
-            records.append(record)
+        try:
+            for event in decide(world, given, now):
+                record = ev.Record(world.book.data.seq + 1, now, event)
+                apply(world.book, record)
+                note(world, event)
+                records.append(record)
+        except Exception as error:  # whatever it is, what came before must reach the journal
+            raise RuleFailedError(records, error) from error
         return records
 
 

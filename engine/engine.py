@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine import commands as ask
-from engine.core import Core
+from engine.core import Core, RuleFailedError
 from engine.domain import event as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -119,6 +119,7 @@ class Engine:
         self._stopping = asyncio.Event()
         self._started = False
         self._stopped = False
+        self._failure: BaseException | None = None
         self._journal_down = False
         self._since_snapshot = 0
         self._tick_due: asyncio.Event = asyncio.Event()
@@ -239,10 +240,11 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                failed = next((t for t in done if not t.cancelled() and t.exception()), None)
-                if failed is not None:
-                    await self.stop(f"a pump failed: {failed.exception()!r}")
-                    failed.result()
+                ended = (task.exception() for task in done if not task.cancelled())
+                self._failure = self._failure or next(filter(None, ended), None)
+                if self._failure is not None:
+                    await self.stop(f"the engine failed: {self._failure!r}")
+                    raise self._failure
         finally:
             stopping.cancel()
 
@@ -280,9 +282,18 @@ class Engine:
 
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
-        records = self._core.handle(given, self.clock.now())
+        try:
+            records = self._core.handle(given, self.clock.now())
+        except RuleFailedError as failed:
+            self._carry(failed.records)
+            raise
+        self._carry(records)
+        return records
+
+    def _carry(self, records: list[ev.Record]) -> None:
+        """Journal what was decided, start its effects, tell the observers."""
         if not records:
-            return records
+            return
         durable = self._append(records)
         for record in records:
             effect = _EFFECTS.get(type(record.event))
@@ -294,7 +305,6 @@ class Engine:
         self._since_snapshot += len(records)
         if self._since_snapshot >= SNAPSHOT_EVERY:
             self._save()
-        return records
 
     def _append(self, records: list[ev.Record]) -> Awaitable[None]:
         durable = self._store.append(records)
@@ -325,7 +335,8 @@ class Engine:
         self._effects.discard(task)
         if not task.cancelled() and task.exception() is not None:
             # An effect has no caller: its failure is a defect and ends the run loudly.
-            self._spawn_pump(_raise(task.exception()))
+            self._failure = self._failure or task.exception()
+            self._stopping.set()
 
     def _spawn_pump(self, work: Any) -> None:
         self._pumps.append(asyncio.get_running_loop().create_task(work))
@@ -409,8 +420,9 @@ class Engine:
         try:
             orders = await broker.get_open_orders()
             positions = await broker.get_positions()
-            fills = await broker.get_fills_since(since)
             account = await broker.get_account()
+            # Fills last: whatever holdings and cash already show is then among them.
+            fills = await broker.get_fills_since(since)
         except BrokerError as error:
             return self.step(SnapshotFailed(broker.name, reason, error))
         snapshot = VenueSnapshot(
@@ -472,11 +484,6 @@ class Engine:
         if recover is not None and recover():
             self._journal_down = False
             self.step(JournalRecovered())
-
-
-async def _raise(error: BaseException | None) -> None:
-    if error is not None:
-        raise error
 
 
 def _result(records: list[ev.Record]) -> Result:

@@ -48,12 +48,35 @@ def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
 
 
 def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
-    """The second act after a halt was cleared (X-69)."""
+    """The second act after a halt was cleared (X-69); lifts what restricts, cause by cause."""
     yield acted(given)
-    if world.book.data.halt is not None:
+    data = world.book.data
+    if data.halt is not None:
         yield refuse(given, Code.KILL_SWITCH, "halted: clear the halt with resume first")
-    elif world.book.data.paused:
+        return
+    if data.paused:
         yield ev.Unpaused(by=given.by)
+    against = []
+    for cause in tuple(data.restrictions):
+        still = _still_holds(world, Trigger(cause), now)
+        if still:
+            against.append(still)
+        else:
+            yield ev.Unrestricted(cause=Trigger(cause), by=given.by)
+    if against:
+        yield refuse(given, Code.RUN_STATE, "; ".join(against))
+
+
+def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
+    """Why a restriction cannot be lifted yet, empty when it can."""
+    found = dict(triggers.holding(world, now)).get(trigger)
+    if found is not None and trigger is not Trigger.LOSS_STREAK:
+        return f"{trigger} still holds: {found.measured} against {found.limit}"
+    if trigger is Trigger.DIVERGENCE and not world.book.data.reconciled_clean:
+        return "differences with the venue remain: reconcile first"
+    if trigger is Trigger.JOURNAL and world.book.data.journal_failed:
+        return "the journal cannot be written"
+    return ""
 
 
 def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
@@ -239,18 +262,3 @@ def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
     yield ev.DeadLetterClosed(letter_id=given.letter_id, action="dropped", by=given.by)
-
-
-def lift(world: World, given: ask.Lift, now: Nanos) -> Iterator[ev.Event]:
-    """Lift a restriction once its cause no longer holds."""
-    yield acted(given)
-    if given.cause not in world.book.data.restrictions:
-        yield refuse(given, REFUSED, f"there is no restriction {given.cause}")
-        return
-    holding = dict(triggers.holding(world, now))
-    if given.cause in holding:
-        found = holding[given.cause]
-        text = f"{given.cause} still holds: {found.measured} against {found.limit}"
-        yield refuse(given, REFUSED, text)
-        return
-    yield ev.Unrestricted(cause=given.cause, by=given.by)

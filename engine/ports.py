@@ -99,6 +99,8 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     status: OrderStatus
     fill: Fill | None = None
+    filled: Decimal | None = None
+    """All that has filled by then (FIX 14), None when the venue does not say."""
     quantity: Decimal | None = None
     """The order's quantity, when a replace changed it."""
     stop_price: Decimal | None = None

@@ -26,9 +26,13 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
     yield ev.SessionOpened(
         date=date, starting_equity=world.equity, unrealized=world.value.unrealized
     )
-    for cause, restriction in tuple(data.restrictions.items()):
+
+
+def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Restrictions that hold for a time end with it: a day's loss, a cooldown."""
+    for cause, restriction in tuple(world.book.data.restrictions.items()):
         if restriction.until and restriction.until <= now:
-            yield ev.Unrestricted(cause=Trigger(cause), by="session")
+            yield ev.Unrestricted(cause=Trigger(cause), by="time")
 
 
 def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:

@@ -53,6 +53,10 @@ class Purpose(StrEnum):
     MANUAL = "MANUAL"
 
 
+ADDING = frozenset({Purpose.ENTRY, Purpose.ADD})
+"""The purposes of orders that a signal leads to."""
+
+
 class OrderStatus(StrEnum):
     """FIX 39 plus CREATED (local) and UNKNOWN (sent, no answer that proves anything)."""
 
@@ -162,6 +166,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: Nanos
     sent_at: Nanos = 0
     accepted_at: Nanos = 0
+    unclear_at: Nanos = 0
+    """When it last became UNKNOWN: a request may arrive for a while after its time-out."""
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
     attempt: int = 0

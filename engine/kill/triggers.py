@@ -112,7 +112,9 @@ def _share(value: Decimal) -> str:
 
 
 def action_of(world: World, trigger: Trigger) -> TriggerAction:
-    """What the config says this trigger does."""
+    """What the config says this trigger does; a profile's cooldown stands in for a loss streak."""
+    if trigger is Trigger.LOSS_STREAK and world.limits.loss_streak_cooldown_seconds is not None:
+        return TriggerAction.REDUCE_ONLY
     action: TriggerAction = getattr(world.config.kill, trigger.value)
     return TriggerAction(action)
 
@@ -135,19 +137,9 @@ def ask_all(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 def fire(world: World, trigger: Trigger, finding: Finding, now: Nanos) -> Iterator[ev.Event]:
     """What a trigger does: kill, reduce only, or alert; once until its effect is gone."""
-    data = world.book.data
     action = action_of(world, trigger)
-    session = data.session
-    match action:
-        case TriggerAction.KILL:
-            if data.halt is not None and data.halt.level is Level.KILL:
-                return
-        case TriggerAction.REDUCE_ONLY:
-            if trigger in data.restrictions or data.halt is not None:
-                return
-        case TriggerAction.ALERT:
-            if data.alerted.get(trigger) == (str(session.date) if session else ""):
-                return
+    if _done(world, trigger, action):
+        return
     yield ev.TriggerFired(
         trigger=trigger,
         action=action,
@@ -156,18 +148,35 @@ def fire(world: World, trigger: Trigger, finding: Finding, now: Nanos) -> Iterat
         reason=finding.reason,
     )
     text = f"{finding.reason}: {finding.measured} against {finding.limit}"
-    match action:
-        case TriggerAction.KILL:
-            yield from set_latch(
-                world, Level.KILL, Flatten(world.config.kill.flatten), text, "engine", trigger, now
-            )
-        case TriggerAction.REDUCE_ONLY:
-            until = session_end(world, now) if trigger is Trigger.DAILY_LOSS else 0
-            yield ev.Restricted(cause=trigger, reason=text, until=until)
-        case TriggerAction.ALERT:
-            pass
+    if action is TriggerAction.KILL:
+        flatten = Flatten(world.config.kill.flatten)
+        yield from set_latch(world, Level.KILL, flatten, text, "engine", trigger, now)
+    elif action is TriggerAction.REDUCE_ONLY:
+        yield ev.Restricted(cause=trigger, reason=text, until=_until(world, trigger, now))
     severity = Severity.CRITICAL if action is TriggerAction.KILL else Severity.WARNING
     yield ev.Alarmed(code=trigger.name, severity=severity, subject=trigger, text=text)
+
+
+def _done(world: World, trigger: Trigger, action: TriggerAction) -> bool:
+    """True while what the trigger would do stands already."""
+    data = world.book.data
+    match action:
+        case TriggerAction.KILL:
+            return data.halt is not None and data.halt.level is Level.KILL
+        case TriggerAction.REDUCE_ONLY:
+            return trigger in data.restrictions or data.halt is not None
+        case TriggerAction.ALERT:
+            return data.alerted.get(trigger) == (str(data.session.date) if data.session else "")
+
+
+def _until(world: World, trigger: Trigger, now: Nanos) -> Nanos:
+    """When a restriction ends by itself; 0: when it is lifted."""
+    cooldown = world.limits.loss_streak_cooldown_seconds
+    if trigger is Trigger.DAILY_LOSS:
+        return session_end(world, now)
+    if trigger is Trigger.LOSS_STREAK and cooldown is not None:
+        return now + cooldown * NS_PER_SECOND
+    return 0
 
 
 _RANK = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}

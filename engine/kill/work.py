@@ -74,7 +74,7 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
     if work is None or halt is None or work.state == VERIFIED:
         return
     if work.state == WORKING and now - work.started_at > DEADLINE:
-        yield from _prove(world, DEGRADED)
+        yield from _prove(world, DEGRADED, now)
     last = max(data.reconciled_at, data.snapshot_asked)
     if now - last >= READ_PAUSE and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
         yield ev.SnapshotRequested(broker=data.broker, reason="kill")
@@ -103,7 +103,7 @@ def after_read(world: World, now: Nanos) -> Iterator[ev.Event]:
     span = now - work.clean_since
     bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
-        yield from _prove(world, VERIFIED)
+        yield from _prove(world, VERIFIED, now)
 
 
 def _left(world: World) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _unknown(world: World) -> tuple[str, ...]:
     return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))
 
 
-def _prove(world: World, state: str) -> Iterator[ev.Event]:
+def _prove(world: World, state: str, now: Nanos) -> Iterator[ev.Event]:
     data = world.book.data
     work = data.kill
     if work is None:
@@ -138,6 +138,9 @@ def _prove(world: World, state: str) -> Iterator[ev.Event]:
     ended = (data.closed.get(key) for key in work.baseline)
     cancelled = sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
     left, unknown = _left(world), _unknown(world)
+    shut = [
+        p.symbol for p in data.positions.values() if p.exiting and not world.is_open(p.symbol, now)
+    ]
     yield ev.KillProved(
         epoch=work.epoch,
         broker=data.broker,
@@ -152,5 +155,6 @@ def _prove(world: World, state: str) -> Iterator[ev.Event]:
         severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
         subject=data.broker,
         text=f"kill {state}: {cancelled} orders cancelled, {work.closed} positions closed, "
-        f"{len(left)} left, {len(unknown)} unknown",
+        f"{len(left)} left, {len(unknown)} unknown"
+        + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )

@@ -7,7 +7,7 @@ from engine.domain import event as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, is_positive, plain
-from engine.domain.order import Fill, Order, Purpose
+from engine.domain.order import ADDING, Fill, Order, Purpose
 from engine.domain.position import ExitReason, Position
 from engine.domain.run import Severity, Trigger
 from engine.kill import triggers
@@ -60,7 +60,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     yield event
     if outcome.closed is not None:
         yield from _closed(world, outcome.closed, before, fill, order)
-    if order is not None and order.signal_id and order.purpose is Purpose.ENTRY:
+    if order is not None and order.signal_id and order.purpose in ADDING:
         yield from _executed(order)
     yield from _alarms(event, order, now)
     if event.overfill:

@@ -1,12 +1,13 @@
 """What an order becomes: reports, failures, queries and deadlines (U-20, C-300 to C-304)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.domain import event as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import TERMINAL, Order, OrderStatus, Purpose
+from engine.domain.order import ADDING, TERMINAL, Order, OrderStatus
 from engine.domain.run import Severity, Trigger
 from engine.inputs import (
     CancelFailed,
@@ -130,16 +131,20 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
 
 def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
     key, current, said = order.client_order_id, order.status, given.status
+    if said.is_terminal and not current.is_terminal and _fills_missing(order, said, given.filled):
+        yield ev.OrderUnclear(client_order_id=key, reason=f"{said} there, fills missing here")
+        yield ev.OrderQueried(client_order_id=key, reason="fills missing here")
+        return
     match said:
         case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
-            if not current.is_terminal:
+            if not current.is_terminal and (
+                current is _S.PENDING_REPLACE or _differs(order, given.quantity, given.stop_price)
+            ):
                 yield ev.OrderReplaced(
                     client_order_id=key, quantity=given.quantity, stop_price=given.stop_price
                 )
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
             yield ev.OrderAccepted(client_order_id=key, venue_order_id=given.venue_order_id)
-        case _S.FILLED if not current.is_terminal and order.filled < order.quantity:
-            yield ev.OrderQueried(client_order_id=key, reason="filled there, fills missing here")
         case _S.CANCELED if not current.is_terminal:
             yield ev.OrderCanceled(client_order_id=key, reason=given.text)
         case _S.EXPIRED if not current.is_terminal:
@@ -159,6 +164,17 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
             pass
 
 
+def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> bool:
+    """True if the venue counts more as filled than its fills that reached us (U-21)."""
+    if filled is None:
+        return said is _S.FILLED and order.filled < order.quantity
+    return order.filled < filled
+
+
+def _differs(order: Order, quantity: Decimal, stop_price: Decimal | None) -> bool:
+    return quantity != order.quantity or (stop_price is not None and stop_price != order.stop_price)
+
+
 def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
     """Evidence from the venue: fills first, then the order as it stands there."""
     for fill in given.fills:
@@ -167,19 +183,28 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     if order is None or order.status.is_terminal:
         return
     if given.order is None:
-        yield from _not_found(world, order, now)
+        yield from _not_found(world, order, given.asked_at)
     else:
         yield from _settle(order, given.order)
     yield from after_end(world, given.client_order_id)
 
 
-def _not_found(world: World, order: Order, now: Nanos) -> Iterator[ev.Event]:
-    """Gone, never there, or not there yet: only after the late-arrival bound is it known which."""
+def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
+    """Gone, never there, or not there yet: only after the late-arrival bound is it known which.
+
+    The bound counts from the time-out, which is when the order became UNKNOWN.
+    """
+    known = order.accepted_at or order.filled
+    if not known and order.status is not _S.UNKNOWN:
+        yield ev.OrderUnclear(
+            client_order_id=order.client_order_id, reason="the venue does not know it yet"
+        )
+        return
     bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
-    if now - max(order.sent_at, order.created_at) <= bound:
+    if asked_at - max(order.sent_at, order.created_at, order.unclear_at) <= bound:
         return
     key = order.client_order_id
-    if order.accepted_at or order.filled:
+    if known:
         yield ev.OrderSettled(
             client_order_id=key,
             venue_order_id=order.venue_order_id,
@@ -194,8 +219,9 @@ def _not_found(world: World, order: Order, now: Nanos) -> Iterator[ev.Event]:
 
 def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
     key, current = order.client_order_id, order.status
-    if venue.status is _S.FILLED and order.filled < order.quantity:
-        yield ev.OrderUnclear(client_order_id=key, reason="filled there, fills not reported yet")
+    if venue.status.is_terminal and _fills_missing(order, venue.status, venue.filled):
+        text = f"{venue.status} there, fills not reported yet"
+        yield ev.OrderUnclear(client_order_id=key, reason=text)
         return
     if venue.status.is_terminal:
         if current is not venue.status:
@@ -206,9 +232,7 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
                 reason="as the venue says",
             )
         return
-    if venue.quantity != order.quantity or (
-        venue.stop_price is not None and venue.stop_price != order.stop_price
-    ):
+    if _differs(order, venue.quantity, venue.stop_price):
         yield ev.OrderReplaced(
             client_order_id=key, quantity=venue.quantity, stop_price=venue.stop_price
         )
@@ -266,7 +290,7 @@ def doubtful(world: World) -> Iterator[ev.Event]:
 def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
     """A signal whose order ended without a fill ends with it (INTERFACE, journal signals)."""
     order = world.book.order(client_order_id)
-    if order is None or order.is_working or order.filled or order.purpose is not Purpose.ENTRY:
+    if order is None or order.is_working or order.filled or order.purpose not in ADDING:
         return
     life = world.book.data.signals.get(order.signal_id)
     if life is None or life.outcome is not None:

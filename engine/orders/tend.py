@@ -114,7 +114,14 @@ def _protect(
             detail="the venue refused the stop",
         )
         return
-    yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
+    if last is None or not _short_lived(last, now):
+        yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
+
+
+def _short_lived(last: Order, now: Nanos) -> bool:
+    """True while a stop that the venue dropped at once should not be placed again yet."""
+    pause = RETRY_SECONDS[min(last.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
+    return last.updated_at - last.created_at < NS_PER_SECOND and now - last.updated_at < pause
 
 
 def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]:

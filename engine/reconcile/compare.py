@@ -46,7 +46,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def clean(self) -> bool:
-        """True when nothing unexplained is left; a drifted average price explains itself (A-370)."""
+        """True when nothing unexplained is left; a drifted average price is no more (A-370)."""
         return all(difference.kind == PRICE_DRIFT for difference in self.differences)
 
 

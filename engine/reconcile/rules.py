@@ -39,6 +39,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     for key in after.missing:
         yield ev.OrderQueried(client_order_id=key, reason="the venue does not list it")
     yield from _blocks(world, after, now)
+    if given.apply:
+        yield from _cleared(world, after, given.by)
     for symbol in sorted(set(book.data.positions) | {o.symbol for o in snapshot.orders}):
         yield from tend(world, symbol, now)
 
@@ -104,6 +106,15 @@ def _take_over(
                 reason=proposal.reason,
                 by=by,
             )
+
+
+def _cleared(world: World, found: Comparison, by: str) -> Iterator[ev.Event]:
+    """What an operator looked at and took over is unblocked, whatever had blocked it."""
+    open_ = {d.symbol for d in found.differences} | set(found.skipped)
+    for symbol, causes in tuple(world.book.data.blocked.items()):
+        if symbol not in open_:
+            for cause in tuple(causes):
+                yield ev.SymbolUnblocked(symbol=symbol, cause=cause, by=by)
 
 
 def _blocks(world: World, found: Comparison, now: Nanos) -> Iterator[ev.Event]:

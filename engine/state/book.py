@@ -20,7 +20,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import Order, OrderStatus, move
 from engine.domain.position import Position
-from engine.domain.run import Halt, LinkState, Mode, Phase, RunState
+from engine.domain.run import Halt, LinkState, Mode, Phase, RunState, Trigger
 from engine.state.seen import SeenIds
 
 CLOSED_KEPT = 2_000
@@ -197,7 +197,8 @@ class Book:
         if data.phase is Phase.STARTING:
             return RunState.STARTING
         if data.restrictions:
-            return RunState.REDUCE_ONLY
+            cooling = set(data.restrictions) == {Trigger.LOSS_STREAK}
+            return RunState.COOLDOWN if cooling else RunState.REDUCE_ONLY
         if data.paused:
             return RunState.PAUSED
         return RunState.ACTIVE
@@ -352,8 +353,9 @@ class Book:
         order = self.order(key)
         if order is None:
             return None
-        if "status" in fields:
-            fields["status"] = move(order.status, fields["status"])
+        status = fields.get("status", order.status)
+        if status is not order.status:
+            move(order.status, status)
         new = msgspec.structs.replace(order, updated_at=at, **fields)
         self.put(new)
         return new

@@ -12,7 +12,7 @@ import msgspec
 
 from engine.domain import event as ev
 from engine.domain.codes import Outcome, Verdict
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus, Purpose, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.book import (
@@ -27,17 +27,21 @@ from engine.state.book import (
 )
 from engine.state.holdings import adjusted, change
 
+WINDOW_KEPT = 10_000
+WINDOW_AGE = 24 * 3600 * NS_PER_SECOND
+"""Contents of signals older than this are dropped once there are many; no window is longer."""
+
 Rule = Callable[[Book, Any, Nanos], None]
 _APPLY: dict[type[ev.Event], Rule] = {}
 
 
 def apply(book: Book, record: ev.Record) -> None:
     """Take one event into the state."""
-    book.data.seq = record.seq
-    book.data.time = record.time
     rule = _APPLY.get(type(record.event))
     if rule is not None:
         rule(book, record.event, record.time)
+    book.data.seq = record.seq
+    book.data.time = record.time
 
 
 def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
@@ -82,6 +86,8 @@ def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
     book.data.restrictions.pop(event.cause, None)
     if event.cause is Trigger.JOURNAL:
         book.data.journal_failed = False
+    if event.cause is Trigger.LOSS_STREAK:
+        book.data.loss_streak = 0
 
 
 @_on(ev.Halted)
@@ -171,6 +177,8 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
     data = book.data
     if event.content:
         book.seen_signals.add(event.signal_id)
+        if len(data.window) >= WINDOW_KEPT:
+            data.window = {key: t for key, t in data.window.items() if t > at - WINDOW_AGE}
         data.window[event.content] = at
     if event.verdict is Verdict.REJECTED:
         _count(book, event.code)
@@ -270,7 +278,13 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
 
 @_on(ev.OrderUnclear)
 def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
-    book.update(event.client_order_id, at, status=OrderStatus.UNKNOWN, reason=event.reason)
+    book.update(
+        event.client_order_id,
+        at,
+        status=OrderStatus.UNKNOWN,
+        reason=event.reason,
+        unclear_at=at,
+    )
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at
 
@@ -383,6 +397,8 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         return
     if order.filled >= event.quantity:
         status = OrderStatus.FILLED
+    elif order.status is OrderStatus.PENDING_CANCEL:
+        status = order.status
     else:
         status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
     book.update(

@@ -85,6 +85,8 @@ def _extended(
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
         adds=position.adds + (1 if another else 0),
+        stop=position.stop or (order.stop_loss if order else None),
+        initial_stop=position.initial_stop or (order.stop_loss if order else None),
         unprotected_since=position.unprotected_since or fill.time,
         order_id=order.client_order_id if order and another else position.order_id,
     )

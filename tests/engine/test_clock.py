@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clock import Clock, ScaledClock, SystemClock, VirtualClock
+from engine.clock import ScaledClock, SystemClock, VirtualClock
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
+from engine.ports import Clock
 from engine.virtual import run_virtual
 
 START = parse_rfc3339("2013-10-07T13:30:00Z")
