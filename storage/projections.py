@@ -93,8 +93,9 @@ def _rows(connection: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
 
 
 def _fill(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    cursor = target.cursor()
     for mode, account, record in _projected(source):
-        project_carefully(Target(target, mode, account), record)
+        project_carefully(Target(cursor, mode, account), record)
 
 
 def _projected(connection: sqlite3.Connection) -> Iterator[tuple[str, str, ev.Record]]:

@@ -16,7 +16,8 @@ _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 class Target(NamedTuple):
     """Where projections are written, and whose journal it is: every row carries it (A-405)."""
 
-    connection: sqlite3.Connection
+    cursor: sqlite3.Cursor
+    """One for all statements: its last answer is read before the next one is asked."""
     mode: str
     account: str
 
@@ -30,11 +31,11 @@ class Target(NamedTuple):
         """
         columns |= {"account_id": self.account, "mode": self.mode}
         sql = _upsert(table, tuple(columns), key, kept, once)
-        return self.connection.execute(sql, tuple(columns.values())).rowcount > 0
+        return self.cursor.execute(sql, tuple(columns.values())).rowcount > 0
 
     def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
         """Execute one statement."""
-        return self.connection.execute(sql, values)
+        return self.cursor.execute(sql, values)
 
 
 @lru_cache(maxsize=64)

@@ -63,7 +63,7 @@ class Writer:
     ) -> None:
         self._connection = connection
         self._where = where
-        self._target = Target(connection, mode, account)
+        self._target = Target(connection.cursor(), mode, account)
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._pages = 0

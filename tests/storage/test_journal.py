@@ -4,6 +4,8 @@ import asyncio
 import errno
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -498,6 +500,24 @@ async def test_readers_see_whole_transactions_while_the_writer_goes_on(
             events = reader.execute("SELECT count(*) FROM events").fetchone()[0]
             fills = reader.execute("SELECT count(*) FROM fills").fetchone()[0]
             assert (events, fills) == (4 * (number + 1), number + 1)
+
+
+def test_a_reader_here_and_a_visitor_from_outside_leave_the_log_alone(path: Path) -> None:
+    """A handle of our own to the file must not drop the writer's locks (howtocorrupt, 2.2).
+
+    Without them the visitor would think itself the last one, and delete the log we write to.
+    """
+    journal = open_journal(path, inline=True)
+    history = notes(3)
+    journal.append(history.records[:1])
+    assert stored(path) == [1]
+    visit = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM head')"
+    done = subprocess.run([sys.executable, "-c", visit + "; c.close()", str(path)])
+    assert done.returncode == 0
+    assert path.with_name("journal.db-wal").exists()
+    journal.append(history.records[1:])
+    assert stored(path) == [1, 2, 3]
+    journal.close()
 
 
 def test_an_event_no_json_can_hold_is_refused_at_once(path: Path) -> None:
