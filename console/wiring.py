@@ -114,12 +114,14 @@ def build(
     threads: bool = True,
     flatten_only: bool = False,
     by_hand: bool = False,
+    quotes_per_second: float = 0,
 ) -> House:
     """Wires one account on a running loop; the account lock must be held.
 
     `database` keeps the journal in memory instead of `state_dir`. Without `threads` every commit
     runs inline (virtual time). `flatten_only` opens no market: what must close meets the last
     prices the paper account has seen. `by_hand` opens no market either: somebody tells the prices.
+    `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
 
     Raises JournalError kinds, BookError, BadFile, SectorFileError; nothing stays open then.
     """
@@ -139,7 +141,8 @@ def build(
         venue = _venue(
             config, clock, state_dir, rules, account, threads, _arrival(bars, flatten_only)
         )
-        market = None if flatten_only or by_hand else _market(config, clock, venue, bars)
+        untold = flatten_only or by_hand
+        market = None if untold else _market(config, clock, venue, bars, quotes_per_second)
         symbols = bars.symbols if bars is not None else config.market.symbols
         broker = PaperBroker(venue, clock, Random(f"latency {config.market.seed}"))
         world = World(
@@ -219,7 +222,7 @@ def terms(config: Config) -> Terms:
 
 
 def _market(
-    config: Config, clock: Clock, venue: PaperVenue, bars: BarFile | None
+    config: Config, clock: Clock, venue: PaperVenue, bars: BarFile | None, rate: float
 ) -> MarketData | None:
     if bars is not None:
         return ReplayMarket(
@@ -229,7 +232,12 @@ def _market(
 
     given = config.market
     return SimulatedMarket(
-        given.symbols, clock, venue=venue, seed=given.seed, bar_seconds=given.bar_seconds
+        given.symbols,
+        clock,
+        venue=venue,
+        seed=given.seed,
+        bar_seconds=given.bar_seconds,
+        quotes_per_second=rate,
     )
 
 
