@@ -238,6 +238,7 @@ class Journal:
         if self._queue is None:
             self._answer = None
             self._process([work])
+            self._checkpoint_if_needed()
             return _Settled(self._answer)
         self._queue.put(work)
         waiter = work.waiter if isinstance(work, _Append) else None
@@ -272,8 +273,7 @@ class Journal:
             if closing:
                 self._finish()
                 return
-            if self._writer.needs_checkpoint:
-                self._checkpoint()
+            self._checkpoint_if_needed()
 
     def _process(self, batch: Sequence[_Work]) -> bool:
         """Do the work in order, appends that stand together in one transaction."""
@@ -343,6 +343,10 @@ class Journal:
                 self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
         except JournalError as error:
             self._maintenance = str(error)
+
+    def _checkpoint_if_needed(self) -> None:
+        if self._writer.needs_checkpoint and isinstance(self._source, Path):
+            self._checkpoint()
 
     def _checkpoint(self, *, truncate: bool = False) -> None:
         try:

@@ -49,6 +49,10 @@ def stored(path: Path) -> list[int]:
         return [seq for (seq,) in connection.execute("SELECT seq FROM events ORDER BY rowid")]
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
 class Disk:
     """A hook that fails while `broken` says so, and counts how often it was asked."""
 
@@ -172,15 +176,21 @@ async def test_a_closed_journal_takes_nothing_and_has_written_everything(path: P
         journal.append(history.records[99:])
 
 
-async def test_a_checkpoint_leaves_the_commit_path_and_loses_nothing(
-    journal: Journal, path: Path
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "threaded"])
+async def test_a_log_that_grows_is_copied_back_between_commits_and_used_again(
+    path: Path, inline: bool
 ) -> None:
-    """More than `CHECKPOINT_BUSY` pages: the log is copied back between two commits."""
-    history = notes(10_000)
-    for first in range(0, 10_000, 1_000):
-        await journal.append(history.records[first : first + 1_000])
+    """More than `CHECKPOINT_BUSY` pages in all, and a log that does not hold them all."""
+    journal = open_journal(path, inline=inline)
+    history = notes(20_000)
+    for first in range(0, 20_000, 500):
+        await journal.append(history.records[first : first + 500])
+    log = size(path.with_name("journal.db-wal"))
+    await journal.append([])
     assert journal.maintenance_trouble == ""
-    assert len(stored(path)) == 10_000
+    await journal.aclose()
+    assert log < size(path)
+    assert len(stored(path)) == 20_000
 
 
 def test_files_are_readable_by_their_owner_only(path: Path) -> None:
