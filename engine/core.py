@@ -10,7 +10,7 @@ from typing import Any
 from engine import commands as ask
 from engine import operator as op
 from engine.domain import event as ev
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.position import ExitReason, Position
 from engine.domain.run import LinkState, Phase, Severity, Trigger
@@ -49,6 +49,12 @@ from engine.world import World
 
 Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 
+LOOK_PAUSE = 2 * NS_PER_SECOND
+"""Between two looks at the venue while it must be seen before anything opens."""
+
+LOOK_TIMEOUT = 30 * NS_PER_SECOND
+"""A look that takes longer is asked for again."""
+
 
 # --- rules that belong to the process as a whole ------------------------------------------------
 
@@ -70,7 +76,9 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
 
 
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
-    """Reconciled as far as it goes."""
+    """Running begins once the venue was seen; until then only reducing is allowed (R2)."""
+    if not world.book.data.compared:
+        return
     yield from roll(world, now)
     yield ev.PhaseChanged(phase=Phase.RUNNING, reason="reconciled")
     yield from work.after_latch(world, now)
@@ -213,6 +221,8 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     yield from roll(world, now)
     yield from lift_expired(world, now)
     yield from lifecycle.deadlines(world, now)
+    if data.phase is Phase.STARTING and data.compared:
+        yield from ready(world, Ready(), now)
     if data.phase is Phase.RUNNING:
         for position in tuple(data.positions.values()):
             if overdue(world, position, now):
@@ -228,17 +238,20 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
             yield from tend(world, position.symbol, now)
         yield from after_triggers(world, now)
         yield from mark(world, now)
-        yield from _scheduled_reconcile(world, now)
+    yield from _scheduled_reconcile(world, now)
     yield from work.advance(world, now)
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Every so often, and soon again after a look that was needed and failed."""
     data = world.book.data
-    every = world.config.execution.reconcile_seconds * 1_000_000_000
-    if data.snapshot_asked and now - data.snapshot_asked < max(every, 30_000_000_000):
+    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
+    if data.snapshot_asked and now - data.snapshot_asked < max(every, LOOK_TIMEOUT):
         return
-    if every and now - data.reconciled_at >= every and world.book.links_up:
-        yield ev.SnapshotRequested(broker=data.broker, reason="scheduled")
+    pause = every if data.compared else LOOK_PAUSE
+    if now - data.reconciled_at >= pause and world.book.links_up:
+        reason = reconcile.START if data.phase is Phase.STARTING else "scheduled"
+        yield ev.SnapshotRequested(broker=data.broker, reason=reason)
 
 
 RULES: dict[type, Rule] = {

@@ -470,9 +470,10 @@ class Engine:
 
     def _next_tick(self) -> float:
         data = self.book.data
-        busy = data.orders or data.positions or data.kill is not None or data.snapshot_asked
+        waiting = data.kill is not None or data.snapshot_asked or not data.compared
+        busy = data.orders or data.positions or waiting
         pause = TICK_BUSY if busy else TICK_IDLE
-        if data.kill is not None and data.kill.state != "VERIFIED":
+        if data.kill is not None and data.kill.state == "WORKING":
             pause = 0.25
         due = self.book.next_due()
         if due is not None:

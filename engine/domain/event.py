@@ -470,6 +470,8 @@ class Reconciled(Event, frozen=True, kw_only=True):
     clean: bool
     differences: tuple[Difference, ...]
     matched: int
+    failed: bool = False
+    """The venue could not be asked: nothing is known that was not known before."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True):

@@ -25,6 +25,9 @@ DEADLINE = 30 * NS_PER_SECOND
 """After this an unfinished kill is reported DEGRADED (C-502)."""
 
 READ_PAUSE = 250 * NS_PER_MS
+DEGRADED_PAUSE = 5 * NS_PER_SECOND
+"""Between two looks at the venue, in the first seconds and from then on."""
+
 ASKED = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
 """Orders a cancel adds nothing to: it is under way, or the venue is being asked."""
 
@@ -40,8 +43,14 @@ def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Even
 
 def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
     """The first wave: every cancel the level asks for, at once."""
+    yield from _sweep(world)
+    yield from advance(world, now)
+
+
+def _sweep(world: World) -> Iterator[ev.Event]:
+    """Every cancel the level asks for and that is not under way: an order may turn up later."""
     halt = world.book.data.halt
-    if halt is None:
+    if halt is None or not world.book.closable:
         return
     for order in tuple(world.book.data.orders.values()):
         wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
@@ -51,7 +60,6 @@ def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
             and not _closes(order.symbol, order.reduce_only, world)
         ):
             yield ev.CancelRequested(client_order_id=order.client_order_id, reason=halt.level)
-    yield from advance(world, now)
 
 
 def _closes(symbol: str, reduce_only: bool, world: World) -> bool:
@@ -68,7 +76,8 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
 
 
 def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """The next step of a kill, asked at every tick: read the venue again, or give the report."""
+    """The next step, asked at every tick: cancel, read the venue again, or give the report."""
+    yield from _sweep(world)
     data = world.book.data
     work, halt = data.kill, data.halt
     if work is None or halt is None or work.state == VERIFIED:
@@ -76,7 +85,8 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
     if work.state == WORKING and now - work.started_at > DEADLINE:
         yield from _prove(world, DEGRADED, now)
     last = max(data.reconciled_at, data.snapshot_asked)
-    if now - last >= READ_PAUSE and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
+    pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
+    if now - last >= pause and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
         yield ev.SnapshotRequested(broker=data.broker, reason="kill")
 
 

@@ -41,7 +41,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _blocks(world, after, now)
     if given.apply:
         yield from _cleared(world, after, given.by)
-    for symbol in sorted(set(book.data.positions) | {o.symbol for o in snapshot.orders}):
+    theirs = {order.symbol for order in snapshot.orders}
+    for symbol in sorted(theirs.union(book.data.positions, book.by_symbol)):
         yield from tend(world, symbol, now)
 
 
@@ -49,10 +50,11 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
     """A failed look is no look: nothing is concluded from it."""
     yield ev.Reconciled(
         broker=given.broker,
-        reason=f"{given.reason}: failed",
+        reason=given.reason,
         clean=False,
         differences=world.book.data.differences,
         matched=0,
+        failed=True,
     )
     yield ev.Alarmed(
         code="RECONCILE_FAILED",

@@ -6,7 +6,8 @@ per event does not depend on how many orders there are.
 
 import datetime
 import heapq
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,8 @@ CLOSED_KEPT = 2_000
 """Finished orders kept at hand for late reports; older ones live in the journal only."""
 
 RATE_WINDOW = 60 * NS_PER_SECOND
+
+PRINTS_KEPT = 1_024
 
 ANSWER_SECONDS = 5
 """How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
@@ -157,6 +160,9 @@ class BookData(msgspec.Struct, kw_only=True):
     last_fill: Nanos = 0
     reconciled_at: Nanos = 0
     reconciled_clean: bool = False
+    compared: bool = False
+    """Whether the venue's holdings and orders were seen since the start and since the connection
+    last broke; until then nothing opens."""
     reconcile_reason: str = ""
     differences: tuple[ev.Difference, ...] = ()
     snapshot_asked: Nanos = 0
@@ -175,6 +181,11 @@ class Book:
         self.deadlines: list[tuple[Nanos, str]] = []
         self.reserved: dict[str, Decimal] = {}
         self.reserved_total = ZERO
+        self.reserved_in: dict[str, Decimal] = {}
+        """Reserved value by group (sector), see `group`."""
+        self._group_of: Callable[[str], str] = str
+        self._pending: set[str] = set()
+        """Symbols with a working entry and no position."""
         self.entries_working = 0
         self.unclear = 0
         self.closable = 0
@@ -233,9 +244,19 @@ class Book:
     @property
     def slots_used(self) -> int:
         """Open positions plus working entries in symbols not held (A-081)."""
-        positions = self.data.positions
-        pending = sum(1 for s, amount in self.reserved.items() if amount and s not in positions)
-        return len(positions) + pending
+        return len(self.data.positions) + len(self._pending)
+
+    def group(self, group_of: Callable[[str], str]) -> None:
+        """Keep `reserved_in` by these groups from now on."""
+        self._group_of = group_of
+        self.reserved_in = {}
+        for symbol, amount in self.reserved.items():
+            key = group_of(symbol)
+            self.reserved_in[key] = self.reserved_in.get(key, ZERO) + amount
+
+    def sent_since(self, at: Nanos) -> int:
+        """How many orders that add exposure were intended after `at`."""
+        return len(self.data.sent) - bisect_right(self.data.sent, at)
 
     @property
     def links_up(self) -> bool:
@@ -310,12 +331,38 @@ class Book:
 
     def _reserve(self, order: Order, sign: int) -> None:
         amount = order.leaves * order.reserved * self.multiplier(order.symbol) * sign
-        total = self.reserved.get(order.symbol, ZERO) + amount
+        symbol = order.symbol
+        total = self.reserved.get(symbol, ZERO) + amount
         if total:
-            self.reserved[order.symbol] = total
+            self.reserved[symbol] = total
+            if symbol not in self.data.positions:
+                self._pending.add(symbol)
         else:
-            self.reserved.pop(order.symbol, None)
+            self.reserved.pop(symbol, None)
+            self._pending.discard(symbol)
         self.reserved_total += amount
+        key = self._group_of(symbol)
+        self.reserved_in[key] = self.reserved_in.get(key, ZERO) + amount
+
+    def hold(self, symbol: str, position: Position | None) -> None:
+        """Open, change or end the holding of a symbol."""
+        if position is None:
+            self.data.positions.pop(symbol, None)
+            if symbol in self.reserved:
+                self._pending.add(symbol)
+        else:
+            self.data.positions[symbol] = position
+            self._pending.discard(symbol)
+
+    def stamp(self, order: Order, at: Nanos) -> None:
+        """Note an order that adds exposure, for the rate and the duplicate limit."""
+        data = self.data
+        if data.sent and data.sent[0] <= at - RATE_WINDOW and _is_power_of_two(len(data.sent)):
+            del data.sent[: bisect_right(data.sent, at - RATE_WINDOW)]
+        data.sent.append(at)
+        if len(data.prints) >= PRINTS_KEPT and _is_power_of_two(len(data.prints)):
+            data.prints = {k: t for k, t in data.prints.items() if t > at - RATE_WINDOW}
+        data.prints[print_of(order)] = at
 
     def put(self, order: Order) -> None:
         """Store a new version of an order and keep every index and count true."""
@@ -378,6 +425,11 @@ class Book:
         order = self.update(key, at, status=status, **fields)
         if order is not None and order.is_protective:
             self.guard(order.symbol, at)
+
+
+def _is_power_of_two(number: int) -> bool:
+    """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
+    return number & (number - 1) == 0
 
 
 def due_at(order: Order) -> Nanos:

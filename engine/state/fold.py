@@ -23,7 +23,6 @@ from engine.state.book import (
     Restriction,
     SessionState,
     SignalLife,
-    print_of,
 )
 from engine.state.holdings import adjusted, change
 
@@ -57,6 +56,7 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
     data.mode, data.account_id, data.broker = event.mode, event.account_id, event.broker
     data.phase = Phase.STARTING
+    data.compared = False
     data.links = {event.broker: LinkStatus(state=LinkState.CONNECTING, since=at)}
     data.snapshot_asked = 0
 
@@ -219,10 +219,7 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
     if order.reserved:
         if data.session is not None:
             data.session.entries += 1
-        data.sent = [t for t in data.sent if t > at - RATE_WINDOW]
-        data.sent.append(at)
-        data.prints = {k: t for k, t in data.prints.items() if t > at - RATE_WINDOW}
-        data.prints[print_of(order)] = at
+        book.stamp(order, at)
     if order.purpose is Purpose.PROTECT:
         position = data.positions.get(order.symbol)
         if position is not None:
@@ -314,10 +311,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     if data.session is not None:
         data.session.realized += outcome.realized
         data.session.fees += fill.commission
-    if outcome.after is None:
-        data.positions.pop(fill.symbol, None)
-    else:
-        data.positions[fill.symbol] = outcome.after
+    book.hold(fill.symbol, outcome.after)
     data.last_fill = max(data.last_fill, fill.time)
     if order is None:
         book.guard(fill.symbol, at)
@@ -483,6 +477,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     data = book.data
     data.reconciled_at, data.reconciled_clean = at, event.clean
     data.reconcile_reason, data.differences = event.reason, event.differences
+    data.compared = data.compared or not event.failed
     data.snapshot_asked = 0
 
 
@@ -499,10 +494,7 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         mult=event.multiplier,
         at=at,
     )
-    if new is None:
-        data.positions.pop(event.symbol, None)
-    else:
-        data.positions[event.symbol] = new
+    book.hold(event.symbol, new)
 
 
 @_on(ev.SymbolBlocked)
@@ -522,3 +514,5 @@ def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
 @_on(ev.LinkChanged)
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
     book.data.links[event.broker] = LinkStatus(state=event.state, since=at, detail=event.detail)
+    if event.state is not LinkState.CONNECTED:
+        book.data.compared = False

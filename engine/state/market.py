@@ -3,6 +3,7 @@
 It is rebuilt from the feed after a start; every event that leans on it carries the numbers it saw.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -59,7 +60,10 @@ class Valuation:
     """Running totals of what is held, at the newest marks; one symbol's change costs the same
     however many are held."""
 
-    def __init__(self) -> None:
+    def __init__(self, group_of: Callable[[str], str]) -> None:
+        self._group_of = group_of
+        self.gross_in: dict[str, Decimal] = {}
+        """Gross value by group (sector)."""
         self._parts: dict[str, tuple[Decimal, Decimal]] = {}
         self.market_value = Decimal(0)
         self.unrealized = Decimal(0)
@@ -71,14 +75,19 @@ class Valuation:
         if old is not None:
             self.market_value -= old[0]
             self.unrealized -= old[1]
-            self.gross -= abs(old[0])
+            self._count(symbol, -abs(old[0]))
         if position is None:
             return
         value = position.cost if mark is None else position.market_value(mark)
         self._parts[symbol] = (value, value - position.cost)
         self.market_value += value
         self.unrealized += value - position.cost
-        self.gross += abs(value)
+        self._count(symbol, abs(value))
+
+    def _count(self, symbol: str, gross: Decimal) -> None:
+        self.gross += gross
+        group = self._group_of(symbol)
+        self.gross_in[group] = self.gross_in.get(group, Decimal(0)) + gross
 
     def value_of(self, symbol: str) -> Decimal:
         """Signed value of one symbol as last updated."""

@@ -32,6 +32,9 @@ def known_account(case: Case, _: Limit) -> Finding | None:
                 MAX_SILENCE_SECONDS,
                 f"{name} is {link.state} for {plain(age)} s: balances are not to be trusted.",
             )
+    if not data.compared:
+        text = "The venue was not seen since the start, or since the connection broke."
+        return refused("not compared", "a comparison", text)
     return passed(case.equity, "> 0")
 
 

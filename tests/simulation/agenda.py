@@ -1,0 +1,68 @@
+"""What is still to happen outside of the engine; it outlives the process that the engine is."""
+
+import heapq
+from collections.abc import Callable
+from typing import Final
+
+from engine.clock import VirtualClock
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.virtual import VirtualLoop
+
+Act = Callable[[], None]
+
+
+class Agenda:
+    """Acts of the venue, the market and the operator by time, equal times in order of entry.
+
+    A crash takes the loop and everything in it; the agenda goes on in the next one.
+    """
+
+    def __init__(self, start: Nanos) -> None:
+        self._acts: list[tuple[Nanos, int, Act]] = []
+        self._entered = 0
+        self._clock: VirtualClock | None = None
+        self._loop: VirtualLoop | None = None
+        self._set_for: Nanos = 0
+        self._start: Final = start
+
+    @property
+    def now(self) -> Nanos:
+        """Time as everybody sees it."""
+        return self._clock.now() if self._clock is not None else self._start
+
+    @property
+    def next_at(self) -> Nanos | None:
+        """When the next act is due."""
+        return self._acts[0][0] if self._acts else None
+
+    def attach(self, loop: VirtualLoop, clock: VirtualClock) -> None:
+        """Go on in this loop."""
+        self._loop, self._clock, self._set_for = loop, clock, 0
+        self._set()
+
+    def after(self, seconds: float, act: Act) -> None:
+        """Do it this long from now."""
+        self.at(self.now + round(seconds * NS_PER_SECOND), act)
+
+    def at(self, when: Nanos, act: Act) -> None:
+        """Do it at this time, at once if it is past."""
+        self._entered += 1
+        heapq.heappush(self._acts, (when, self._entered, act))
+        if not self._set_for or when < self._set_for:
+            self._set()
+
+    def _set(self) -> None:
+        if self._loop is None or not self._acts:
+            return
+        self._set_for = self._acts[0][0]
+        delay = (self._set_for - self.now) / NS_PER_SECOND
+        self._loop.call_later(max(delay, 0), self._run)
+
+    def _run(self) -> None:
+        now = self.now
+        if self._set_for and now < self._set_for:
+            return  # a timer that a nearer act has overtaken
+        self._set_for = 0
+        while self._acts and self._acts[0][0] <= now:
+            heapq.heappop(self._acts)[2]()
+        self._set()

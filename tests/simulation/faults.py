@@ -1,0 +1,122 @@
+"""What may go wrong in a run, as rates; a profile is a set of rates and of things that happen."""
+
+import msgspec
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """Chances from 0 to 1 that a request or a report meets a fault."""
+
+    lost_request: float = 0.0
+    """It never arrives, and the caller times out."""
+    lost_answer: float = 0.0
+    """The venue acts, and the caller times out."""
+    late_request: float = 0.0
+    """The caller times out first, and the venue acts afterwards, within its bound."""
+    not_sent: float = 0.0
+    throttled: float = 0.0
+    rejected: float = 0.0
+    """The venue refuses an order that is in order."""
+    stop_rejected: float = 0.0
+    read_failed: float = 0.0
+    """A question ends in an error; never in an empty answer."""
+    duplicated: float = 0.0
+    """A report comes twice."""
+    delayed: float = 0.0
+    """A report comes seconds later, behind others."""
+    dropped: float = 0.0
+    """A report never comes; the fill is there for whoever asks."""
+    partial: float = 0.0
+    """An order fills in parts."""
+    cancel_race: float = 0.0
+    """A fill overtakes a cancel."""
+    cancel_ignored: float = 0.0
+    """A cancel is taken and nothing happens."""
+    replace_refused: float = 0.0
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """The rates, and how often the larger things strike in a run."""
+
+    name: str
+    faults: Faults
+    slow_commit: float = 0.0
+    """Chance that a commit takes milliseconds."""
+    crashes: int = 0
+    """Crashes in a run, at the most."""
+    link_cuts: int = 0
+    full_disks: int = 0
+    operator: int = 3
+    """Commands of an operator in a run, at the most."""
+    jumps: float = 0.02
+    """Chance that a price jumps for one tick."""
+
+
+CALM = Profile(name="calm", faults=Faults(partial=0.2))
+
+LOSSY = Profile(
+    name="lossy",
+    faults=Faults(
+        lost_request=0.04,
+        lost_answer=0.05,
+        late_request=0.05,
+        not_sent=0.03,
+        throttled=0.02,
+        rejected=0.03,
+        stop_rejected=0.02,
+        read_failed=0.05,
+        duplicated=0.1,
+        delayed=0.15,
+        dropped=0.05,
+        partial=0.4,
+        cancel_race=0.2,
+        cancel_ignored=0.1,
+        replace_refused=0.1,
+    ),
+    slow_commit=0.1,
+    link_cuts=1,
+)
+
+CRASHY = Profile(
+    name="crashy",
+    faults=Faults(
+        lost_answer=0.02,
+        late_request=0.02,
+        read_failed=0.02,
+        duplicated=0.05,
+        delayed=0.1,
+        partial=0.4,
+        cancel_race=0.1,
+    ),
+    slow_commit=0.5,
+    crashes=4,
+    full_disks=1,
+)
+
+HOSTILE = Profile(
+    name="hostile",
+    faults=Faults(
+        lost_request=0.08,
+        lost_answer=0.1,
+        late_request=0.1,
+        not_sent=0.05,
+        throttled=0.05,
+        rejected=0.05,
+        stop_rejected=0.05,
+        read_failed=0.1,
+        duplicated=0.2,
+        delayed=0.3,
+        dropped=0.1,
+        partial=0.6,
+        cancel_race=0.4,
+        cancel_ignored=0.2,
+        replace_refused=0.3,
+    ),
+    slow_commit=0.5,
+    crashes=3,
+    link_cuts=2,
+    full_disks=1,
+    operator=5,
+    jumps=0.05,
+)
+
+PROFILES = {profile.name: profile for profile in (CALM, LOSSY, CRASHY, HOSTILE)}

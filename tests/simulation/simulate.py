@@ -1,0 +1,353 @@
+"""One seeded run: the real engine in virtual time against the faulty venue, through crashes.
+
+`simulate(seed, profile)` returns what came of it; equal seeds give equal digests.
+"""
+
+import asyncio
+import hashlib
+from random import Random
+from typing import Final
+
+import msgspec
+
+from engine import commands as ask
+from engine.clock import VirtualClock
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.instrument import default_instrument
+from engine.domain.market import MarketEvent, Quote
+from engine.engine import Engine
+from engine.gate import Gate
+from engine.ports import BrokerError
+from engine.state.book import Book
+from engine.state.fold import apply
+from engine.virtual import Deadlock, Livelock, SimulatedCrash, VirtualLoop, VirtualTimeLimit, run_virtual
+from engine.world import World
+from tests.simulation import scenario
+from tests.simulation.agenda import Agenda
+from tests.simulation.faults import PROFILES, Faults, Profile
+from tests.simulation.store import Disk, FileLatch, MemoryStore, Row
+from tests.simulation.venue import ACCOUNT, Line, Venue, capabilities
+from tests.simulation.watch import Watch
+
+START: Final = parse_rfc3339("2013-10-07T16:00:00Z")
+BUSY_SECONDS: Final = 30
+"""How long faults, prices and people go on."""
+QUIET_LIMIT: Final = 400
+"""Within so many seconds after that all is settled, or nothing ever is (I11)."""
+EVENT_LIMIT: Final = 20_000
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What came of a run."""
+
+    seed: int
+    profile: str
+    broken: list[str]
+    digest: str
+    events: int
+    fills: int
+    crashes: int
+    kills: int
+    seconds: float
+    """Virtual."""
+    steps: int
+    kinds: set[str]
+    trace: list[str]
+
+    @property
+    def report(self) -> str:
+        """What a failing test prints."""
+        lines = "\n".join(self.trace[-60:])
+        broken = "\n".join(self.broken[:5])
+        return f"seed {self.seed} of profile {self.profile}:\n{broken}\n--- last events\n{lines}"
+
+
+class Feed:
+    """The market data port of one process: quotes as they come."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[MarketEvent] = asyncio.Queue()
+
+    def put(self, event: MarketEvent) -> None:
+        """The newest."""
+        self._queue.put_nowait(event)
+
+    async def events(self):  # type: ignore[no-untyped-def]  # an async generator of the port's type
+        """In order."""
+        while True:
+            yield await self._queue.get()
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """None is kept."""
+        return ()
+
+
+class Run:
+    """A seed while it runs."""
+
+    def __init__(self, seed: int, profile: Profile, engine: type[Engine]) -> None:
+        self.profile = profile
+        self.random = random = Random(f"{profile.name}:{seed}")
+        self.engine_class = engine
+        self.config = scenario.config(random)
+        self.agenda = Agenda(START)
+        self.disk = Disk()
+        self.venue = Venue(self.agenda, random, capabilities(random))
+        self.venue.faults = profile.faults
+        self.watch = Watch(self.disk, self.venue, lambda: self.agenda.now)
+        self.market = scenario.Market(self.agenda, random, profile.jumps)
+        self.market.on_quote = self._quote
+        self.feed: Feed | None = None
+        self.engine: Engine | None = None
+        self.store: MemoryStore | None = None
+        self.digest = hashlib.sha256()
+        self.crashes_left = random.randint(0, profile.crashes)
+        self.crashes = 0
+        self.kills = 0
+        self.steps = 0
+        self.quiet = False
+        self.quiet_until: Nanos = 0
+        self.done = False
+        self._signals = 0
+        self._plan()
+
+    # --- what is going to happen ------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        agenda, random, profile = self.agenda, self.random, self.profile
+        for number, symbol in enumerate(scenario.SYMBOLS):
+            agenda.after(0.01 + number / 10, lambda s=symbol: self._prices(s))  # type: ignore[misc]
+        at = 1.0
+        while (at := at + random.expovariate(1 / 3)) < BUSY_SECONDS - 3:
+            agenda.after(at, self._signal)
+        for _ in range(random.randint(0, profile.operator)):
+            agenda.after(random.uniform(2, BUSY_SECONDS), self._command)
+        for _ in range(random.randint(0, profile.link_cuts)):
+            down = random.uniform(2, BUSY_SECONDS)
+            agenda.after(down, lambda: self.venue.set_link(up=False))
+            agenda.after(down + random.uniform(0.5, 10), lambda: self.venue.set_link(up=True))
+        for _ in range(random.randint(0, profile.full_disks)):
+            full = random.uniform(2, BUSY_SECONDS)
+            agenda.after(full, lambda: setattr(self.disk, "full", True))
+            agenda.after(full + random.uniform(0.5, 8), lambda: setattr(self.disk, "full", False))
+        agenda.after(BUSY_SECONDS, self._calm_down)
+
+    def _calm_down(self) -> None:
+        self.quiet = True
+        self.quiet_until = self.agenda.now + QUIET_LIMIT * NS_PER_SECOND
+        self.venue.faults = Faults()
+        self.market.calm = True
+        self.disk.full = False
+        if not self.venue.link_up:
+            self.venue.set_link(up=True)
+        self.watch.note("--- faults end")
+        self.agenda.after(5, self._look_whether_done)
+
+    def _look_whether_done(self) -> None:
+        if self.done or (self.engine is not None and not self.watch.unsettled()):
+            self._finish()
+        elif self.agenda.now >= self.quiet_until:
+            self._finish()
+        else:
+            self.agenda.after(2, self._look_whether_done)
+
+    def _finish(self) -> None:
+        self.done = True
+        if not self.watch.found:
+            self.watch.at_end()
+
+    def _prices(self, symbol: str) -> None:
+        self.market.tell(symbol)
+        pause = 5.0 if self.quiet else self.random.uniform(0.6, 1.4)
+        self.agenda.after(pause, lambda: self._prices(symbol))
+
+    def _quote(self, quote: Quote) -> None:
+        self.venue.on_price(quote)
+        if self.feed is not None:
+            self.feed.put(quote)
+
+    def _signal(self) -> None:
+        self._signals += 1
+        made = scenario.signal(self.random, self.market, self._signals, self.agenda.now)
+        if self.engine is not None and self._running:
+            self.engine.submit(made)
+
+    def _command(self) -> None:
+        if self.engine is None or not self._running:
+            return
+        given = scenario.command(self.random, self.market, tuple(self.engine.book.data.orders))
+        self.watch.note(f"operator: {type(given).__name__}")
+        if isinstance(given, ask.Kill):
+            self.kills += 1
+            self.agenda.after(self.random.uniform(3, 15), self._resume)
+        elif isinstance(given, ask.Pause):
+            self.agenda.after(self.random.uniform(1, 5), lambda: self._do(ask.Unpause(by="sim")))
+        self._do(given)
+
+    def _resume(self) -> None:
+        self._do(ask.Resume(by="sim", confirm="RESUME"))
+        self.agenda.after(2, lambda: self._do(ask.Unpause(by="sim")))
+
+    def _do(self, given: ask.Command) -> None:
+        engine = self.engine
+        if engine is not None and self._running:
+            task = asyncio.get_running_loop().create_task(engine.command(given))
+            self._commands.add(task)
+            task.add_done_callback(self._commands.discard)
+
+    # --- processes --------------------------------------------------------------------------------
+
+    def go(self) -> None:
+        """Processes one after the other until the end."""
+        start = START
+        while not self.done:
+            start = self._process(start)
+
+    def _process(self, start: Nanos) -> Nanos:
+        """One process from its start to its crash or the end; when it ended."""
+        self._running = False
+        self._commands: set[asyncio.Task[object]] = set()
+        step = None
+        if self.crashes_left and not self.quiet:
+            mean = 30 if self.random.random() < 0.3 else 500
+            step = 1 + int(self.random.expovariate(1 / mean))
+        limit = BUSY_SECONDS + QUIET_LIMIT + 60
+        try:
+            run_virtual(self._live, start, limit, crash_at=step)
+        except SimulatedCrash as crash:
+            self.crashes += 1
+            self.crashes_left -= 1
+            self.steps += crash.step
+            self.watch.note("=== crash")
+            self._bury(crash)
+        return self.agenda.now
+
+    def _bury(self, crash: SimulatedCrash) -> None:
+        if self.engine is not None:
+            self.watch.same("I4", "at the crash")
+        self._forget()
+        crash.bury()
+
+    def _forget(self) -> None:
+        if self.venue.line is not None:
+            self.venue.line.die()
+        if self.store is not None:
+            self.store.die()
+        self.watch.engine = self.engine = self.feed = self.store = None
+        self._running = False
+
+    async def _live(self, clock: VirtualClock) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)  # noqa: S101
+        self.agenda.attach(loop, clock)
+        if self.crashes:
+            await clock.sleep(self.random.uniform(0, 4))
+        while not self.done:
+            engine = self._build(clock)
+            try:
+                await engine.start()
+            except BrokerError as error:
+                self.watch.note(f"start failed: {error}")
+                await engine.stop("the venue cannot be reached")
+                self._forget()
+                await clock.sleep(1)
+                continue
+            self._running = True
+            running = loop.create_task(engine.run())
+            while not self.done and not running.done():
+                await clock.sleep(0.5)
+                if self.watch.found or self.watch.events > EVENT_LIMIT:
+                    self.done = True
+            if not running.done():
+                await engine.stop("the run is over")
+            await running
+            self.steps += loop.steps
+
+    def _build(self, clock: VirtualClock) -> Engine:
+        disk, watch = self.disk, self.watch
+        records = disk.records(0)
+        book = Book()
+        for record in records:
+            apply(book, record)
+        capabilities = self.venue.capabilities
+        world = World(
+            book,
+            self.config,
+            capabilities,
+            instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
+            home_calendar="SIM",
+        )
+        line = Line(self.venue)
+        line.on_submit = watch.sending
+        self.store = MemoryStore(disk, self.agenda, self._commit_delay)
+        self.store.on_row = self._row
+        self.feed = Feed()
+        self.engine = self.engine_class(
+            world,
+            broker=line,
+            store=self.store,
+            clock=clock,
+            latch=FileLatch(disk),
+            gate=Gate(),
+            market=self.feed,
+            builtin=None,
+            version="simulation",
+            account_id=ACCOUNT,
+        )
+        watch.started(self.engine, records)
+        self.engine.subscribe(watch.happened)
+        return self.engine
+
+    def _commit_delay(self) -> float:
+        chance = 0.0 if self.quiet else self.profile.slow_commit
+        if not chance or self.random.random() >= chance:
+            return 0.0
+        return self.random.uniform(0.001, 0.1)
+
+    def _row(self, row: Row) -> None:
+        seq, time, name, data = row
+        self.digest.update(f"{seq} {time} {name} ".encode())
+        self.digest.update(data)
+        self.watch.row(row)
+
+    def outcome(self, seed: int) -> Outcome:
+        """As it ended."""
+        return Outcome(
+            seed=seed,
+            profile=self.profile.name,
+            broken=self.watch.found,
+            digest=self.digest.hexdigest(),
+            events=self.watch.events,
+            fills=len(self.venue.fills),
+            crashes=self.crashes,
+            kills=self.kills,
+            seconds=(self.agenda.now - START) / NS_PER_SECOND,
+            steps=self.steps,
+            kinds=self.watch.seen,
+            trace=self.watch.trace,
+        )
+
+
+def simulate(
+    seed: int, profile: str | Profile = "hostile", engine: type[Engine] = Engine
+) -> Outcome:
+    """Run one seed. `engine` may be a variant with a rule taken out."""
+    chosen = PROFILES[profile] if isinstance(profile, str) else profile
+    run = Run(seed, chosen, engine)
+    try:
+        run.go()
+    except (Deadlock, Livelock, VirtualTimeLimit) as stuck:
+        run.watch.broken("liveness", str(stuck))
+    except Exception as error:  # noqa: BLE001 - whatever the engine raises is a finding of the run
+        run.watch.broken("error", f"{type(error).__name__}: {error} at {_where(error)}")
+    return run.outcome(seed)
+
+
+def _where(error: BaseException) -> str:
+    trace = error.__traceback__
+    places = []
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return " < ".join(reversed(places[-6:]))

@@ -1,0 +1,180 @@
+"""A journal in memory with a disk that can be slow or full; a crash keeps what was committed."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
+
+from engine.domain import event as ev
+from engine.domain.event import Record, decode, encode
+from engine.domain.instant import Nanos
+from engine.domain.run import Halt
+from tests.simulation.agenda import Agenda
+
+Row = tuple[int, Nanos, str, bytes]
+
+
+class DiskFull(Exception):  # noqa: N818 - named for what is wrong
+    """No space is left."""
+
+
+class _Settled(Awaitable[None]):
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    def __await__(self) -> Generator[None, None, None]:
+        if self._error is not None:
+            raise self._error
+        yield from ()
+
+
+class Disk:
+    """What outlives a process: committed rows, the newest snapshot, the latch's file."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.intents: set[str] = set()
+        """Orders whose intent is durable."""
+        self.snapshot: tuple[int, bytes] | None = None
+        self.latch: Halt | None = None
+        self.full = False
+
+    @property
+    def seq(self) -> int:
+        """The newest event that is durable."""
+        return self.rows[-1][0] if self.rows else 0
+
+    def write(self, rows: Sequence[Row], intents: Sequence[str]) -> None:
+        """One transaction. Raises DiskFull, and then nothing was written."""
+        if self.full:
+            raise DiskFull("no space is left on the device")
+        self.rows.extend(rows)
+        self.intents.update(intents)
+
+    def records(self, after: int) -> list[Record]:
+        """What a start folds."""
+        return [
+            Record(seq, time, decode(name, data))
+            for seq, time, name, data in self.rows[after:]
+        ]
+
+
+class MemoryStore:
+    """The event store of one process. `delay` says how long the next commit takes, in seconds.
+
+    Appends that wait for the same commit become durable together; a failure fails everybody who
+    waits and everybody after, until `recover`.
+    """
+
+    def __init__(self, disk: Disk, agenda: Agenda, delay: Callable[[], float]) -> None:
+        self._disk = disk
+        self._agenda = agenda
+        self._delay = delay
+        self._last_seq = disk.seq
+        self._waiting: list[tuple[list[Row], list[str], asyncio.Future[None] | None]] = []
+        self._committing = False
+        self._failure: Exception | None = None
+        self._backlog: list[tuple[list[Row], list[str]]] = []
+        self.on_row: Callable[[Row], None] | None = None
+
+    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+        """As the port says."""
+        rows: list[Row] = []
+        intents: list[str] = []
+        for record in records:
+            if record.seq != self._last_seq + 1:
+                raise AssertionError(f"event {record.seq} cannot follow event {self._last_seq}")
+            self._last_seq = record.seq
+            event = record.event
+            row = (record.seq, record.time, type(event).__name__, encode(event))
+            rows.append(row)
+            if isinstance(event, ev.OrderIntended):
+                intents.append(event.order.client_order_id)
+            if self.on_row is not None:
+                self.on_row(row)
+        if self._failure is not None:
+            self._backlog.append((rows, intents))
+            return _Settled(self._failure)
+        if not self._committing:
+            delay = self._delay()
+            if not delay:
+                return _Settled(self._write(rows, intents))
+            self._committing = True
+            self._agenda.after(delay, self._commit)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((rows, intents, future))
+        return future
+
+    def recover(self) -> Awaitable[None]:
+        """Write what a failure kept from being written."""
+        if self._failure is None:
+            return _Settled(None)
+        if self._disk.full:
+            return _Settled(self._failure)
+        for rows, intents in self._backlog:
+            self._disk.write(rows, intents)
+        self._backlog.clear()
+        self._failure = None
+        return _Settled(None)
+
+    @property
+    def last_seq(self) -> int:
+        """The newest record handed in."""
+        return self._last_seq
+
+    @property
+    def last_commit_seconds(self) -> float:
+        """Not measured here."""
+        return 0.0
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        """Kept if its event is durable."""
+        if seq <= self._disk.seq and not self._disk.full:
+            self._disk.snapshot = (seq, state)
+
+    def die(self) -> None:
+        """The process is gone: what waits for a commit never gets one."""
+        self._waiting.clear()
+        self._backlog.clear()
+        self._failure = DiskFull("the process is gone")
+
+    def _write(self, rows: list[Row], intents: list[str]) -> Exception | None:
+        try:
+            self._disk.write(rows, intents)
+        except DiskFull as error:
+            self._failure = error
+            self._backlog.append((rows, intents))
+        return self._failure
+
+    def _commit(self) -> None:
+        self._committing = False
+        waiting, self._waiting = self._waiting, []
+        for rows, intents, future in waiting:
+            error = self._failure
+            if error is None:
+                error = self._write(rows, intents)
+            else:
+                self._backlog.append((rows, intents))
+            if future is None or future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+
+class FileLatch:
+    """The latch as a file: it outlives the process, a full disk too."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def set(self, halt: Halt) -> None:
+        """Write it."""
+        self._disk.latch = halt
+
+    def read(self) -> Halt | None:
+        """What stands there."""
+        return self._disk.latch
+
+    def clear(self) -> None:
+        """Remove it."""
+        self._disk.latch = None
