@@ -23,10 +23,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from console.client import address
-from engine.domain.run import Halt
+from engine.domain.run import Flatten, Halt
 from engine.domain.text import clean_text
 from engine.gate import Gate
 from engine.ports import Latch
+from storage.latch import LatchError
 
 WATCH_SECONDS: Final = 0.04
 """How often the `HALT` file is looked for; it must halt within 100 ms."""
@@ -45,6 +46,7 @@ MOST_PENDING: Final = 256
 SECONDS: Final[Mapping[str, float]] = {"resume": 30.0, "reconcile": 30.0, "kill-report": 45.0}
 DEFAULT_SECONDS: Final = 15.0
 
+_FURTHER: Final = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}
 _log = logging.getLogger("console.control")
 
 
@@ -355,10 +357,11 @@ class ControlServer:
             self._refuse(peer, request.id, error.code, str(error))
             return
         self._gate.close(halt.reason)
+        halt = raised(self._latch.read(), halt)
         written = True
         try:
             self._latch.set(halt)
-        except OSError:
+        except LatchError:
             # The gate is shut and the loop is told; the answer says that the file is missing.
             written = False
             _log.critical("the latch file could not be written", exc_info=True)
@@ -467,6 +470,13 @@ class ControlServer:
         # A full pipe wakes as well; a closed one has nobody to wake.
         with contextlib.suppress(OSError):
             os.write(self._wake_out, b"!")
+
+
+def raised(standing: Halt | None, halt: Halt) -> Halt:
+    """The halt to be written: what stands is never lowered (C-503)."""
+    if standing is None or _FURTHER[standing.flatten] <= _FURTHER[halt.flatten]:
+        return halt
+    return msgspec.structs.replace(halt, flatten=standing.flatten)
 
 
 def _answer(request: Request, ended: "Future[Any]") -> dict[str, Any]:

@@ -28,6 +28,7 @@ from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
 from storage.journal import Journal, open_journal
+from storage.snapshots import Loaded
 
 JOURNAL: Final = "journal.db"
 PAPER_BOOK: Final = "paper.db"
@@ -87,12 +88,11 @@ def home_calendar(symbols: tuple[str, ...]) -> str:
     return "FX" if AssetClass.FX in classes else "24/7"
 
 
-def restored(journal: Journal) -> tuple[Book, str]:
-    """The book as the journal tells it, and what was wrong with a snapshot.
+def book_of(loaded: Loaded) -> tuple[Book, str]:
+    """The book that a snapshot and the events after it tell, and what was wrong with a snapshot.
 
     Raises `storage.errors.JournalError` kinds, and UnknownEvent for a newer program's event.
     """
-    loaded = journal.load()
     book, warning = Book(), loaded.warning
     if loaded.snapshot is not None:
         book = Book.restore(loaded.snapshot)
@@ -136,7 +136,7 @@ def build(
         state_format=STATE_FORMAT,
     )
     try:
-        book, warning = restored(journal)
+        book, warning = book_of(journal.load())
         rules = instruments(config, simulated=simulated)
         venue = _venue(
             config, clock, state_dir, rules, account, threads, _arrival(bars, flatten_only)
@@ -253,12 +253,13 @@ __all__ = [
     "LOG",
     "PAPER_BOOK",
     "SOCKET",
+    "STATE_FORMAT",
     "House",
     "SectorFileError",
     "account_id",
+    "book_of",
     "build",
     "home_calendar",
     "instruments",
-    "restored",
     "terms",
 ]
