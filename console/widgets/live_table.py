@@ -107,6 +107,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._cursor_key: RowKey | None = None
         self._looks: dict[tuple[str, str], Style] = {}
         self._settling = False
+        self._moved = False
+        self._changed: set[RowKey] = set()
         self._cursor_was_visible = True
         self.lines_drawn = 0
         """Rows rendered so far, cached ones not counted."""
@@ -122,7 +124,7 @@ class LiveTable(ScrollView, can_focus=True):
         if self._rows.upsert(key, new):
             self._order_changed()
         else:
-            self._refresh_row(key)
+            self._row_changed(key)
         if self._cursor_key is None and self._rows.index(key) is not None:
             self._set_cursor(key)
 
@@ -166,6 +168,15 @@ class LiveTable(ScrollView, can_focus=True):
             row = self._rows.at(index)
             if row is not None:
                 yield row.key
+
+    def visible_keys(self) -> list[RowKey]:
+        """Keys of the rows inside the window, from the top."""
+        rows = (self._rows.at(self._top + line) for line in range(self._page))
+        return [row.key for row in rows if row is not None]
+
+    def oldest_keys(self, count: int) -> list[RowKey]:
+        """The first `count` keys in order of arrival, shown or not."""
+        return self._rows.keys()[:count] if count > 0 else []
 
     # -- order and filter
 
@@ -306,14 +317,38 @@ class LiveTable(ScrollView, can_focus=True):
         )
 
     def _order_changed(self) -> None:
-        """Rows came, went or moved: settle once, however many did."""
-        if self.is_attached and not self._settling:
+        """Rows came, went or moved."""
+        self._moved = True
+        self._settle_soon()
+
+    def _row_changed(self, key: RowKey) -> None:
+        """The row of `key` looks different."""
+        self._changed.add(key)
+        self._settle_soon()
+
+    def _settle_soon(self) -> None:
+        """Draw once, however many rows changed in this turn of the loop."""
+        if not self._settling and self.is_attached:
             self._settling = True
             self.call_next(self._settle)
 
     def _settle(self) -> None:
-        """Draw what is visible; a new length moves the scroll bar, without a layout."""
+        """Mark the lines that changed, or all of them where rows moved."""
         self._settling = False
+        changed, self._changed = self._changed, set()
+        if self._moved:
+            self._moved = False
+            self._settle_order()
+            return
+        page, top, width = self._page, self._top, self.size.width
+        places = (self._rows.index(key) for key in changed)
+        lines = [place - top for place in places if place is not None]
+        regions = [Region(0, y + HEADER_LINES, width, 1) for y in lines if 0 <= y < page]
+        if regions:
+            self.refresh(*regions)
+
+    def _settle_order(self) -> None:
+        """Draw what is visible; a new length moves the scroll bar, without a layout."""
         size = Size(self.size.width, self._rows.shown + HEADER_LINES)
         if size != self.virtual_size:
             # set silently: the reactive would lay out and repaint the whole screen
@@ -324,19 +359,9 @@ class LiveTable(ScrollView, can_focus=True):
             self._show_cursor()
         self.refresh(self.size.region)
 
-    def _refresh_row(self, key: RowKey) -> None:
-        if not self.is_attached:
-            return
-        index = self._rows.index(key)
-        if index is None:
-            return
-        line = index - self._top
-        if 0 <= line < self._page:
-            self.refresh(Region(0, line + HEADER_LINES, self.size.width, 1))
-
     def _refresh_cursor(self) -> None:
         if self._cursor_key is not None:
-            self._refresh_row(self._cursor_key)
+            self._row_changed(self._cursor_key)
 
     def _cursor_index(self) -> int | None:
         return None if self._cursor_key is None else self._rows.index(self._cursor_key)
@@ -388,19 +413,29 @@ class LiveTable(ScrollView, can_focus=True):
     def _row_strip(self, cells: tuple[Cell, ...], look: str, width: int) -> Strip:
         plain = self._look("", look)
         lead = self._glyphs.cursor if look != "plain" else " "
-        segments = [Segment(lead, plain)]
+        segments: list[Segment] = []
+        text, style = lead, plain
         for place, (index, count) in enumerate(self._layout):
             cell = cells[index]
-            text = _fit(
+            if place:
+                if style is not plain:
+                    segments.append(Segment(text, style))
+                    text, style = "", plain
+                text += " "
+            look_of_cell = self._look(cell.style, look)
+            if look_of_cell is not style:
+                segments.append(Segment(text, style))
+                text, style = "", look_of_cell
+            text += _fit(
                 cell.text, count, self.columns[index].align == "right", self._glyphs.ellipsis
             )
-            if place:
-                segments.append(Segment(" ", plain))
-            segments.append(Segment(text, self._look(cell.style, look)))
-        return Strip(Segment.simplify(segments)).adjust_cell_length(width, plain)
+        segments.append(Segment(text, style))
+        return Strip(segments).adjust_cell_length(width, plain)
 
     def _look(self, name: str, look: str) -> Style:
-        """The style `name` on a plain line or on the cursor's."""
+        """The style `name` on a plain line or on the cursor's; the same object each time."""
+        if name not in STYLES:
+            name = ""
         style = self._looks.get((name, look))
         if style is None:
             style = self.rich_style

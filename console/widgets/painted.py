@@ -1,5 +1,6 @@
 """A widget the pump paints."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from textual.widget import Widget
@@ -18,7 +19,7 @@ class Painted(Widget):
 
     paint_every: float | None = None
 
-    @property
+    @cached_property
     def pump(self) -> Pump:
         """The app's pump."""
         return cast("TerminalApp[object]", self.app).pump
