@@ -14,6 +14,7 @@ from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import Order
 from engine.domain.position import Position
 from engine.domain.run import LinkState, Phase
+from engine.state.book import RATE_WINDOW
 from engine.world import World
 
 RECENT: Final = 300 * NS_PER_SECOND
@@ -178,7 +179,7 @@ def _entries_today(world: World, now: Nanos) -> int:
 
 
 def _sent_last_minute(world: World, now: Nanos) -> int:
-    return sum(1 for at in world.book.data.sent if at > now - 60 * NS_PER_SECOND)
+    return world.book.sent_since(now - RATE_WINDOW)
 
 
 LIMITS: Final = (

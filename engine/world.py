@@ -40,8 +40,9 @@ class World:
         self.limits: RiskLimits = limits(config)
         self.capabilities = capabilities
         self.market = MarketView(self.limits.quote_max_age_seconds)
-        self.value = Valuation()
         self.sectors = sectors or {}
+        self.value = Valuation(self.sector_of)
+        book.group(self.sector_of)
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the account's day (X-12)."""
         self.breaches = Breaches()
@@ -112,8 +113,8 @@ class World:
 
     def sector_exposure(self, sector: str) -> Decimal:
         """Gross value of one sector, working entries included."""
-        symbols = set(self.book.data.positions) | set(self.book.reserved)
-        return sum((self.exposure(s) for s in symbols if self.sector_of(s) == sector), start=ZERO)
+        reserved = self.book.reserved_in.get(sector, ZERO)
+        return self.value.gross_in.get(sector, ZERO) + reserved
 
     @property
     def buying_power(self) -> Decimal:

@@ -14,7 +14,7 @@ from engine.domain.position import ExitPlan, ExitReason
 from engine.domain.run import LinkState
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.risk.case import Ruling
-from tests.engine.worlds import ABLE, MIDDAY, Built, config_of, signal
+from tests.engine.worlds import ABLE, BROKER, MIDDAY, Built, config_of, signal
 
 SECTORS = {"AAPL": "Technology", "MSFT": "Technology", "NVDA": "Semiconductors"}
 
@@ -320,15 +320,24 @@ def test_trades_a_day(entries: int, passes: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("silent_ms", "passes"), [(0, True), (4_999, True), (5_000, True), (5_001, False)]
+    ("silent_ms", "measured"),
+    [(0, "not compared"), (5_000, "not compared"), (5_001, "5.001")],
 )
-def test_balances_are_as_old_as_the_link(silent_ms: int, passes: bool) -> None:
-    """U-53: account data older than 5 s opens nothing."""
+def test_balances_are_as_old_as_the_link(silent_ms: int, measured: str) -> None:
+    """U-53: nothing opens while the venue is out of sight, and balances age from 5 s on."""
     world = built().link(LinkState.DISCONNECTED, at=MIDDAY - silent_ms * NS_PER_MS)
     ruling = world.decide(signal())
-    assert ruling.allowed is passes
-    if not passes:
-        assert (ruling.code, ruling.measured, ruling.limit) == ("NO_ACCOUNT", "5.001", "5")
+    assert (ruling.code, ruling.measured) == ("NO_ACCOUNT", measured)
+
+
+def test_a_connection_that_came_back_opens_nothing_before_a_comparison() -> None:
+    """C-441: replay, reconcile, only then entries."""
+    world = built().link(LinkState.DISCONNECTED).link(LinkState.CONNECTED)
+    assert world.decide(signal()).code == "NO_ACCOUNT"
+    world.event(
+        ev.Reconciled(broker=BROKER, reason="reconnect", clean=True, differences=(), matched=0)
+    )
+    assert world.decide(signal()).allowed
 
 
 @pytest.mark.parametrize("start", ["0", "-1", "NaN"])

@@ -141,6 +141,9 @@ class Built:
         self.link(LinkState.CONNECTED)
         self.account(equity, cash=cash, buying_power=buying_power)
         self.session(equity)
+        self.event(
+            ev.Reconciled(broker=BROKER, reason="start", clean=True, differences=(), matched=0)
+        )
         return self.event(ev.PhaseChanged(phase=Phase.RUNNING, reason="test"))
 
     # --- events -----------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def _draft(case: Case) -> Order:
 
 def rate(case: Case, limit: Limit) -> Finding | None:
     """RATE_LIMIT: entries intended within the last minute."""
-    recent = sum(1 for at in case.world.book.data.sent if at > case.now - RATE_WINDOW)
+    recent = case.world.book.sent_since(case.now - RATE_WINDOW)
     if recent < limit:
         return passed(recent, limit)
     return refused(
