@@ -35,6 +35,7 @@ from engine.inputs import (
     Stop,
     SubmitFailed,
     Tick,
+    Trouble,
 )
 from engine.intake import entry
 from engine.kill import triggers, work
@@ -215,6 +216,13 @@ def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iter
     yield ev.Unrestricted(cause=Trigger.JOURNAL, by="journal")
 
 
+def trouble(world: World, given: Trouble, now: Nanos) -> Iterator[ev.Event]:
+    """Said out loud; nothing is decided on it."""
+    yield ev.Alarmed(
+        code=given.code, severity=Severity.ERROR, subject=given.subject, text=given.text
+    )
+
+
 def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     """Time passed: the day, deadlines, time rules, limits, the comparison, a kill's next step."""
     data = world.book.data
@@ -277,6 +285,7 @@ RULES: dict[type, Rule] = {
     SnapshotFailed: reconcile.snapshot_failed,
     JournalFailed: journal_failed,
     JournalRecovered: journal_recovered,
+    Trouble: trouble,
     LatchFound: latch_found,
     ask.Pause: op.pause,
     ask.Unpause: op.unpause,
@@ -299,7 +308,7 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
 
 
 class RuleFailedError(Exception):
-    """A rule raised: a defect of ours. `records` were applied before, and are facts all the same."""
+    """A rule raised: a defect of ours. `records` were applied before and are facts all the same."""
 
     def __init__(self, records: list[ev.Record], error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")

@@ -16,7 +16,7 @@ from engine import commands as ask
 from engine.core import Core, RuleFailedError
 from engine.domain import event as ev
 from engine.domain.account import VenueSnapshot
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar
 from engine.domain.order import Order
 from engine.domain.run import Halt
@@ -43,6 +43,7 @@ from engine.inputs import (
     Stop,
     SubmitFailed,
     Tick,
+    Trouble,
 )
 from engine.intake.builtin import BuiltinSignals
 from engine.intake.parse import parse_line, parse_signal
@@ -54,6 +55,7 @@ from engine.ports import (
     Clock,
     EventStore,
     Latch,
+    LatchError,
     MarketData,
     NotSent,
 )
@@ -70,8 +72,6 @@ FILL_MARGIN = 60 * NS_PER_SECOND
 TICK_BUSY = 1.0
 TICK_IDLE = 10.0
 """Seconds between two looks at the clock while something is open, and while nothing is."""
-
-SNAPSHOT_RESULTS = ("resume", "operator", "apply")
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +122,6 @@ class Engine:
         self._failure: BaseException | None = None
         self._journal_down = False
         self._since_snapshot = 0
-        self._tick_due: asyncio.Event = asyncio.Event()
-        self._last_tick: Nanos = 0
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -299,12 +297,20 @@ class Engine:
             effect = _EFFECTS.get(type(record.event))
             if effect is not None:
                 effect(self, record.event, durable)
-        for observer in self._observers:
-            for record in records:
-                observer(record)
+        for observer in tuple(self._observers):
+            self._tell(observer, records)
         self._since_snapshot += len(records)
         if self._since_snapshot >= SNAPSHOT_EVERY:
             self._save()
+
+    def _tell(self, observer: Callable[[ev.Record], None], records: list[ev.Record]) -> None:
+        try:
+            for record in records:
+                observer(record)
+        except Exception as error:  # whoever only watches must not stop the trading
+            self._observers.remove(observer)
+            text = f"{type(error).__name__}: {error}"
+            self.step(Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text))
 
     def _append(self, records: list[ev.Record]) -> Awaitable[None]:
         durable = self._store.append(records)
@@ -438,11 +444,25 @@ class Engine:
 
     def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
         self.gate.close(event.halt.reason)
-        self._latch.set(event.halt)
+        self._spawn(self._set_latch(event.halt))
+
+    async def _set_latch(self, halt: Halt) -> None:
+        """Off the loop: the cancels of the same step do not wait for a disk."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._latch.set, halt)
+        except LatchError as error:
+            text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
+            self.step(Trouble(code="LATCH_FAILED", subject="HALT", text=text))
 
     def _cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
-        self._latch.clear()
-        self.gate.open()
+        self._spawn(self._clear_latch(durable))
+
+    async def _clear_latch(self, durable: Awaitable[None]) -> None:
+        """Only once the clearing is durable, so that a crash in between leaves it halted."""
+        await durable
+        await asyncio.get_running_loop().run_in_executor(None, self._latch.clear)
+        if self.book.data.halt is None and not self._stopped:
+            self.gate.open()
 
     # --- pumps ------------------------------------------------------------------------------------
 
@@ -481,8 +501,7 @@ class Engine:
         return pause
 
     def _try_journal(self) -> None:
-        recover = getattr(self._store, "recover", None)
-        if recover is not None and recover():
+        if self._store.recover():
             self._journal_down = False
             self.step(JournalRecovered())
 

@@ -103,6 +103,14 @@ class JournalFailed(msgspec.Struct, frozen=True):
     error: str
 
 
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of our own failed that decides nothing, and must be seen all the same."""
+
+    code: str
+    subject: str
+    text: str
+
+
 class JournalRecovered(msgspec.Struct, frozen=True):
     """The journal writes again."""
 
@@ -158,6 +166,7 @@ Input = (
     | Tick
     | JournalFailed
     | JournalRecovered
+    | Trouble
     | LatchFound
     | Start
     | Ready

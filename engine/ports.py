@@ -24,6 +24,7 @@ __all__ = [
     "Clock",
     "EventStore",
     "Latch",
+    "LatchError",
     "LinkReport",
     "MarketClosed",
     "MarketData",
@@ -246,6 +247,10 @@ class EventStore(Protocol):
         """The number of the newest record handed in."""
         ...
 
+    def recover(self) -> bool:
+        """Try again after a failure, in order and skipping nothing; True once it writes again."""
+        ...
+
     @property
     def last_commit_seconds(self) -> float:
         """How long the newest commit took."""
@@ -254,6 +259,10 @@ class EventStore(Protocol):
     def save_snapshot(self, seq: int, state: bytes) -> None:
         """Keep the state as of `seq` so that a start need not fold from the beginning."""
         ...
+
+
+class LatchError(Exception):
+    """The latch could not be written or removed; one sentence says where and why."""
 
 
 class Latch(Protocol):

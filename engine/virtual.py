@@ -319,7 +319,7 @@ def run_virtual(
     limit_seconds: float,
     *,
     crash_at: int | None = None,
-    inline_executor: bool = False,
+    inline_executor: bool = True,
 ) -> T:
     """Run `main(clock)` in a virtual-time loop of its own and return what it returns.
 

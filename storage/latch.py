@@ -18,6 +18,7 @@ import msgspec
 from engine.domain.instant import parse_rfc3339, rfc3339
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.text import clean_text
+from engine.ports import LatchError
 from storage.connection import sync_folder
 
 NAME = "HALT"
@@ -27,10 +28,6 @@ MAX_BYTES = 65_536
 NOTE_CHARACTERS = 200
 
 _TEMPORARY = count(1)
-
-
-class LatchError(Exception):
-    """The latch could not be written or removed; one sentence says where and why."""
 
 
 class _File(msgspec.Struct, kw_only=True):

@@ -288,7 +288,7 @@ def test_threads_are_refused_in_words() -> None:
         return await asyncio.to_thread(threading.get_ident)
 
     with pytest.raises(RuntimeError, match="was sent to a thread in virtual time"):
-        run_virtual(main, START, 10)
+        run_virtual(main, START, 10, inline_executor=False)
 
 
 def test_the_inline_executor_runs_in_the_loop_and_still_yields() -> None:
@@ -302,7 +302,7 @@ def test_the_inline_executor_runs_in_the_loop_and_still_yields() -> None:
             await asyncio.to_thread(lambda: 1 // 0)
         return ident == threading.get_ident()
 
-    assert run_virtual(main, START, 10, inline_executor=True)
+    assert run_virtual(main, START, 10)
     assert order == ["other", "answer"]
 
 
