@@ -67,8 +67,10 @@ class PaperVenue:
         self._account_id = account_id or "PAPER"
         self.refused_prices = 0
         """Prices that were not finite and positive, or crossed."""
+        self._volumes: dict[str, Decimal | None] = {}
+        """Volume of the newest price, for the symbols this process has seen a price of."""
         self._rooms: dict[str, Room] = {}
-        """What still trades at the newest price, for symbols this process has seen a price of."""
+        """What still trades at the newest price, once an order has met it."""
         self._books: dict[str, SymbolBook] = {}
         self._orders: dict[str, PaperOrder] = {}
         self._reserved = ZERO
@@ -103,7 +105,9 @@ class PaperVenue:
             return
         symbol = quote.symbol
         self.quotes[symbol] = quote
-        self._rooms[symbol] = Room(quote, volume, self.terms.participation)
+        self._volumes[symbol] = volume
+        if self._rooms:
+            self._rooms.pop(symbol, None)
         book = self._books.get(symbol)
         if book is not None and book.orders and not self.fills_held:
             at = quote.time if traded_at is None else traded_at
@@ -111,7 +115,7 @@ class PaperVenue:
                 self._match(book, quote)
         if quote.time >= self._save_quotes_at and (self._orders or self._account.holdings):
             self._save_quotes_at = quote.time + QUOTE_SAVE_SECONDS * NS_PER_SECOND
-            for known in self._rooms:
+            for known in self._volumes:
                 self.book.put_quote(self.quotes[known])
             self.book.commit()
 
@@ -205,7 +209,7 @@ class PaperVenue:
         self.fills_held = False
         for symbol, book in self._books.items():
             quote = self.quotes.get(symbol)
-            if quote is not None and symbol in self._rooms and self._in_session(symbol):
+            if quote is not None and symbol in self._volumes and self._in_session(symbol):
                 self._match(book, quote)
         return self._commit()
 
@@ -272,7 +276,7 @@ class PaperVenue:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
-        for symbol in self._rooms:
+        for symbol in self._volumes:
             self.book.put_quote(self.quotes[symbol])
         self.book.close()
 
@@ -322,13 +326,11 @@ class PaperVenue:
 
     def _meet_on_arrival(self, order: PaperOrder) -> None:
         quote = self.quotes.get(order.symbol)
-        seen = order.symbol in self._rooms or self.arrival is Arrival.LAST_KNOWN
+        seen = order.symbol in self._volumes or self.arrival is Arrival.LAST_KNOWN
         if self.arrival is Arrival.NEXT_PRICE or quote is None or not seen or self.fills_held:
             return
         if not self._in_session(order.symbol):
             return
-        if order.symbol not in self._rooms:
-            self._rooms[order.symbol] = Room(quote, ZERO, self.terms.participation)
         book = self._books[order.symbol]
         if is_triggered(order, quote.last):
             self._arm(order, book)
@@ -357,7 +359,7 @@ class PaperVenue:
         leaves = order.leaves
         if order.reduce_only:
             leaves = min(leaves, self._account.reducible(order.symbol, buy=order.buy))
-        room = self._rooms[order.symbol].left(buy=order.buy)
+        room = self._room(quote).left(buy=order.buy)
         # A rest smaller than a lot may go; a share of the volume is cut to whole lots.
         quantity = (
             leaves if room is None or leaves <= room else floor_to(max(room, ZERO), rules.lot)
@@ -371,7 +373,7 @@ class PaperVenue:
                 order, quantity, price, self.quotes, self._reserved
             )
             if payable > 0:
-                self._rooms[order.symbol].take(payable, buy=order.buy)
+                self._room(quote).take(payable, buy=order.buy)
                 self._fill(order, payable, price, liquidity)
             if obstacle is not None and order.is_working:
                 status = OrderStatus.CANCELED if order.filled else OrderStatus.REJECTED
@@ -380,6 +382,14 @@ class PaperVenue:
         if order.is_working and order.tries_once:
             text = f"{order.time_in_force}: {order.leaves} could not be filled at once"
             self._end(order, OrderStatus.CANCELED, Refusal.NOT_FILLED_AT_ONCE, text)
+
+    def _room(self, quote: Quote) -> Room:
+        room = self._rooms.get(quote.symbol)
+        if room is None:
+            # A price out of the book says nothing of what trades now.
+            volume = self._volumes.get(quote.symbol, ZERO)
+            room = self._rooms[quote.symbol] = Room(quote, volume, self.terms.participation)
+        return room
 
     def _skips(self, order: PaperOrder) -> bool:
         """Draw whether a limit that is touched is left standing this time (C-152)."""
