@@ -6,6 +6,7 @@ once its intent is durable and the gate stands open; what reduces waits for noth
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -121,6 +122,8 @@ class Engine:
         self._stopped = False
         self._failure: BaseException | None = None
         self._journal_down = False
+        self._unwatched: deque[Awaitable[None]] = deque()
+        self._watching = False
         self._since_snapshot = 0
 
     # --- reading ----------------------------------------------------------------------------------
@@ -315,17 +318,28 @@ class Engine:
     def _append(self, records: list[ev.Record]) -> Awaitable[None]:
         durable = self._store.append(records)
         if not self._journal_down:
-            self._spawn(self._watch_commit(durable))
+            self._unwatched.append(durable)
+            if not self._watching:
+                self._watching = True
+                self._spawn(self._watch_commits())
         return durable
 
-    async def _watch_commit(self, durable: Awaitable[None]) -> None:
+    async def _watch_commits(self) -> None:
+        """Every append in turn: those of one commit are settled together, one task sees them."""
         try:
-            await durable
-        except Exception as error:  # whatever the disk says, the consequence is the same
-            if not self._journal_down:
-                self._journal_down = True
-                self.gate.close("the journal cannot be written")
-                self.step(JournalFailed(str(error)))
+            while self._unwatched:
+                try:
+                    await self._unwatched.popleft()
+                except Exception as error:  # whatever the disk says, the consequence is the same
+                    self._commit_failed(str(error))
+        finally:
+            self._watching = False
+
+    def _commit_failed(self, error: str) -> None:
+        if not self._journal_down:
+            self._journal_down = True
+            self.gate.close("the journal cannot be written")
+            self.step(JournalFailed(error))
 
     def _save(self) -> None:
         self._since_snapshot = 0

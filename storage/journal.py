@@ -41,7 +41,7 @@ IDLE_SECONDS = 0.02
 
 class _Append(NamedTuple):
     entries: list[Entry]
-    waiter: "asyncio.Future[None] | None"
+    ticket: "_Ticket | None"
 
 
 class _Recover(NamedTuple):
@@ -75,13 +75,29 @@ class _Settled(Awaitable[None]):
 class _Ticket(Awaitable[None]):
     """The answer of the writer thread. Many may wait for it; one that gives up disturbs nobody."""
 
-    def __init__(self, done: "asyncio.Future[None]") -> None:
-        self._done = done
+    __slots__ = ("_error", "_settled", "_waiters", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._settled = False
+        self._error: JournalError | None = None
+        self._waiters: list[asyncio.Future[None]] = []
 
     def __await__(self) -> Generator[Any, None, None]:
-        if self._done.done():
-            return self._done.result()
-        return (yield from asyncio.shield(self._done).__await__())
+        if not self._settled:
+            waiter: asyncio.Future[None] = self.loop.create_future()
+            self._waiters.append(waiter)
+            yield from waiter
+        if self._error is not None:
+            raise _again(self._error)
+
+    def settle(self, error: JournalError | None) -> None:
+        """Answer everybody who waits, and who asks later. Called on the loop."""
+        self._settled, self._error = True, error
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._waiters.clear()
 
 
 class Journal:
@@ -136,7 +152,7 @@ class Journal:
                 raise JournalGap(f"event {record.seq} cannot follow event {expected - 1}")
             entries.append(Entry(record, encode(record.event).decode()))
         self._last_seq = expected
-        return self._submit(_Append(entries, self._waiter()))
+        return self._submit(_Append(entries, self._ticket()))
 
     @property
     def last_seq(self) -> int:
@@ -231,8 +247,8 @@ class Journal:
         if self._closed:
             raise JournalClosed("the journal is closed: nothing more can be written")
 
-    def _waiter(self) -> "asyncio.Future[None] | None":
-        return None if self._queue is None else asyncio.get_running_loop().create_future()
+    def _ticket(self) -> _Ticket | None:
+        return None if self._queue is None else _Ticket(asyncio.get_running_loop())
 
     def _submit(self, work: _Work) -> Awaitable[None]:
         if self._queue is None:
@@ -241,8 +257,8 @@ class Journal:
             self._checkpoint_if_needed()
             return _Settled(self._answer)
         self._queue.put(work)
-        waiter = work.waiter if isinstance(work, _Append) else None
-        return _Settled(None) if waiter is None else _Ticket(waiter)
+        ticket = work.ticket if isinstance(work, _Append) else None
+        return _Settled(None) if ticket is None else ticket
 
     # --- the writer's side ------------------------------------------------------------------------
 
@@ -268,7 +284,7 @@ class Journal:
             except Exception as error:
                 # A defect of ours: the thread lives on, so that nobody waits for ever.
                 self._failure = journal_error(error, self._where)
-                self._settle([w.waiter for w in batch if isinstance(w, _Append)], self._failure)
+                self._settle([w.ticket for w in batch if isinstance(w, _Append)], self._failure)
                 continue
             if closing:
                 self._finish()
@@ -312,7 +328,7 @@ class Journal:
                 self._backlog.extend(entries)
                 if self._queue is None:
                     raise
-        self._settle([work.waiter for work in group], self._failure)
+        self._settle([work.ticket for work in group], self._failure)
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         start = time.perf_counter()
@@ -361,17 +377,15 @@ class Journal:
             self._checkpoint(truncate=True)
             self._writer.close()
 
-    def _settle(
-        self, waiters: "Sequence[asyncio.Future[None] | None]", error: JournalError | None
-    ) -> None:
+    def _settle(self, tickets: Sequence[_Ticket | None], error: JournalError | None) -> None:
         """Wake everybody with one call into the loop."""
         if self._queue is None:
             self._answer = None if error is None else _again(error)
             return
-        loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
-        for waiter in waiters:
-            if waiter is not None:
-                loops.setdefault(waiter.get_loop(), []).append(waiter)
+        loops: dict[asyncio.AbstractEventLoop, list[_Ticket]] = {}
+        for ticket in tickets:
+            if ticket is not None:
+                loops.setdefault(ticket.loop, []).append(ticket)
         for loop, theirs in loops.items():
             try:
                 loop.call_soon_threadsafe(_wake, theirs, error)
@@ -447,13 +461,6 @@ def _again(error: JournalError) -> JournalError:
     return copy
 
 
-def _wake(waiters: "Sequence[asyncio.Future[None]]", error: JournalError | None) -> None:
-    for waiter in waiters:
-        if waiter.done():
-            continue
-        if error is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(_again(error))
-            # Marks it as seen: who does not wait for this append reads `failure` instead.
-            waiter.exception()
+def _wake(tickets: Sequence[_Ticket], error: JournalError | None) -> None:
+    for ticket in tickets:
+        ticket.settle(error)
