@@ -1,0 +1,118 @@
+"""The program as a process of its own, for tests: started, asked, stopped, killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from console.client import Client, NoAnswer, NoEngine
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = "import sys; from console.cli import main; sys.exit(main())"
+BLOCKING_HOST = "tests.console.blocking_host"
+PATIENCE = 30.0
+
+
+class Program:
+    """One state folder and the processes on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "state"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("MERIDIAN_")},
+            "MERIDIAN_LOCK_DIR": str(folder / "locks"),
+            "MERIDIAN_CONFIG": str(folder / "config.toml"),
+            "PYTHONPATH": str(ROOT),
+        }
+        (folder / "config.toml").write_text("", encoding="utf-8")
+        self.engine: subprocess.Popen[bytes] | None = None
+        self._stderr = folder / "stderr"
+
+    def configure(self, text: str) -> None:
+        """The config file's whole text."""
+        Path(self.environment["MERIDIAN_CONFIG"]).write_text(text, encoding="utf-8")
+
+    def start(self, *options: str, module: Sequence[str] = ("-c", MAIN)) -> Self:
+        """Starts the engine headless and waits until it answers."""
+        command = [sys.executable, *module, "--state-dir", str(self.folder), "--headless", *options]
+        with self._stderr.open("ab") as stderr:
+            self.engine = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        self.wait_for(lambda: self.ask("status")["run_state"] not in ("STOPPED", "STARTING"))
+        return self
+
+    def ask(self, command: str, **args: Any) -> Any:
+        """One request on the control socket."""
+        with Client(self.folder / "control.sock") as client:
+            return client.request(command, args)
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """One command in a process of its own."""
+        return subprocess.run(
+            [sys.executable, "-c", MAIN, "--state-dir", str(self.folder), *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=90,
+        )
+
+    def document(self, *arguments: str) -> Any:
+        """The JSON document a command prints."""
+        done = self.run(*arguments, "--json")
+        assert done.stdout.strip(), done.stderr
+        return json.loads(done.stdout)
+
+    def rows(self, name: str) -> list[Any]:
+        """A list of the journal."""
+        done = self.run("journal", name, "--json")
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def wait_for(self, condition: Any, seconds: float = PATIENCE) -> None:
+        """Until the condition holds; an engine that is not there yet is waited for."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.engine is not None and self.engine.poll() is not None:
+                raise AssertionError(f"the engine ended: {self.told}")
+            try:
+                if condition():
+                    return
+            except (NoEngine, NoAnswer):
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"not within {seconds:g} s: {condition}")
+
+    def send(self, number: int) -> None:
+        """A signal to the engine's process."""
+        assert self.engine is not None
+        self.engine.send_signal(number)
+
+    def ended(self) -> int:
+        """Waits for the engine's end; its exit code."""
+        assert self.engine is not None
+        return self.engine.wait(timeout=PATIENCE)
+
+    @property
+    def told(self) -> str:
+        """What the engine wrote to stderr."""
+        return self._stderr.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """Ends whatever still runs."""
+        if self.engine is not None and self.engine.poll() is None:
+            self.engine.send_signal(signal.SIGCONT)
+            self.engine.kill()
+            self.engine.wait()
