@@ -1,6 +1,6 @@
 """A process with an engine's heartbeat and a console on its terminal, for tests on real ptys.
 
-It reports on a pipe, one JSON object a line: `{"tick", "frames", "dropped", "ui", "lost", "keys"}`
+It reports on a pipe, one JSON object a line: its heartbeat (`tick` and what it sees of the console)
 every 20 ms for as long as the process lives, and `{"screen": [...]}` on the key `d`.
 """
 
@@ -8,8 +8,10 @@ import asyncio
 import fcntl
 import json
 import os
+import signal
 import sys
 import termios
+import time
 from typing import Any
 
 from console.bootstrap import prepare_environment
@@ -25,8 +27,26 @@ from console.terminal_app import TerminalApp  # noqa: E402
 from console.widgets.live_table import LiveTable  # noqa: E402
 from console.widgets.rows import Column  # noqa: E402
 
-# the leader of a new session takes the pty as its own, so that a hang-up sends SIGHUP
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+def become_a_job() -> None:
+    """Stand where a command stands under a shell: a job in the foreground of the shell's terminal.
+
+    The shell is the leader of the session, so a hang-up sends SIGHUP to both, and a stop signal
+    really stops (it never does in a process group that has no shell).
+    """
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    child = os.fork()
+    if child:
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        os.setpgid(child, child)
+        os.tcsetpgrp(0, child)
+        os.waitpid(child, 0)
+        os._exit(0)
+    while os.tcgetpgrp(0) != os.getpid():
+        time.sleep(0.001)
+
+
+become_a_job()
 
 REPORT = int(sys.argv[1])
 ROWS = 18
@@ -92,6 +112,7 @@ async def main() -> None:
             stats = app.terminal.stats() if app.terminal is not None else None
             report(
                 tick=tick,
+                pid=os.getpid(),
                 frames=stats.frames_written if stats else 0,
                 dropped=stats.frames_dropped if stats else 0,
                 slow=app.terminal.link_is_slow() if app.terminal is not None else False,

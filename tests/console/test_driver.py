@@ -3,6 +3,7 @@
 Events are counted and compared; no test asserts a time.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -106,9 +107,15 @@ class Terminal:
         self.until(lambda: self.beat["frames"] > 3, "the first frames")
         return self
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the job, as the terminal would."""
+        os.killpg(self.beat["pid"], number)
+
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
+        if "pid" in self.beat:
+            with contextlib.suppress(ProcessLookupError):
+                self.signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
         os.close(self.pipe)
         if self.master >= 0:
@@ -165,7 +172,7 @@ def test_a_resize_is_followed_by_a_whole_picture(terminal: Terminal) -> None:
         fcntl.ioctl(terminal.master, termios.TIOCSWINSZ, size)
         terminal.screen.resize(height, width)
         terminal.screen.reset()
-        os.killpg(terminal.process.pid, signal.SIGWINCH)
+        terminal.signal(signal.SIGWINCH)
         terminal.wait_ticks(10)
     expected = terminal.own_render()
     assert len(expected) == 24
@@ -177,8 +184,7 @@ def test_a_hang_up_ends_the_interface_and_not_the_process(terminal: Terminal) ->
     terminal.until(lambda: terminal.beat["lost"], "the notice that the terminal is gone")
     terminal.until(lambda: terminal.beat["ui"] == "ended", "the end of the interface")
     terminal.wait_ticks(20)
-    assert terminal.process.poll() is None
-    terminal.process.send_signal(signal.SIGTERM)
+    terminal.signal(signal.SIGTERM)
     end = terminal.until(lambda: [r for r in terminal.reports if "ended" in r], "an orderly end")
     assert end[0]["failure"] == "None"
 
@@ -205,7 +211,7 @@ def test_bytes_that_are_no_text_end_nothing(terminal: Terminal) -> None:
 
 def test_stop_signals_do_not_stop_the_process(terminal: Terminal) -> None:
     for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
-        os.killpg(terminal.process.pid, number)
+        terminal.signal(number)
     terminal.wait_ticks(20)
     terminal.keys(b"\x1a")
     terminal.until(lambda: "ctrl+z" in terminal.beat["keys"], "ctrl+z as a key")
@@ -213,12 +219,12 @@ def test_stop_signals_do_not_stop_the_process(terminal: Terminal) -> None:
 
 
 def test_after_a_stop_that_cannot_be_ignored_the_picture_is_whole_again(terminal: Terminal) -> None:
-    os.killpg(terminal.process.pid, signal.SIGSTOP)
+    terminal.signal(signal.SIGSTOP)
     terminal.screen.reset()
     while terminal.screen.display and select.select([terminal.master], [], [], 0.2)[0]:
         terminal.pump()
     terminal.screen.reset()
-    os.killpg(terminal.process.pid, signal.SIGCONT)
+    terminal.signal(signal.SIGCONT)
     expected = terminal.own_render()
     terminal.until(lambda: terminal.shown() == expected, "a whole picture")
 
