@@ -17,7 +17,7 @@ from engine import commands as ask
 from engine.core import Core, RuleFailedError
 from engine.domain import event as ev
 from engine.domain.account import VenueSnapshot
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
 from engine.domain.order import Order
 from engine.domain.run import Halt
@@ -118,6 +118,9 @@ class Engine:
         self._effects: set[asyncio.Task[None]] = set()
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._sooner = asyncio.Event()
+        """Something is due before the tick that was planned."""
+        self._tick_at: Nanos = 0
         self._started = False
         self._stopped = False
         self._failure: BaseException | None = None
@@ -305,6 +308,8 @@ class Engine:
         self._since_snapshot += len(records)
         if self._since_snapshot >= SNAPSHOT_EVERY:
             self._save()
+        if self.clock.monotonic() + round(self._next_tick() * NS_PER_SECOND) < self._tick_at:
+            self._sooner.set()
 
     def _tell(self, observer: Callable[[ev.Record], None], records: list[ev.Record]) -> None:
         try:
@@ -494,10 +499,16 @@ class Engine:
 
     async def _pump_timer(self) -> None:
         while True:
-            due = self._next_tick()
-            started = self.clock.monotonic()
-            await self.clock.sleep(due)
-            self.lag.add((self.clock.monotonic() - started) / NS_PER_SECOND - due)
+            pause = self._next_tick()
+            self._tick_at = self.clock.monotonic() + round(pause * NS_PER_SECOND)
+            timer = self.clock.call_later(pause, self._sooner.set)
+            await self._sooner.wait()
+            self._sooner.clear()
+            timer.cancel()
+            late = self.clock.monotonic() - self._tick_at
+            if late < 0:
+                continue
+            self.lag.add(late / NS_PER_SECOND)
             if self._journal_down:
                 self._try_journal()
             self.step(Tick())
