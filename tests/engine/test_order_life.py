@@ -1,5 +1,6 @@
 """Failures, queries and deadlines: ambiguous is not failed, nothing is sent twice (rule 1)."""
 
+import msgspec
 import pytest
 
 from engine.domain import event as ev
@@ -18,13 +19,14 @@ from engine.ports import (
     Ambiguous,
     AuthFailed,
     BrokerError,
+    Capabilities,
     MarketClosed,
     NotSent,
     Rejected,
     Throttled,
 )
 from tests.engine.desk import Desk, kinds
-from tests.engine.worlds import signal
+from tests.engine.worlds import ABLE, signal
 
 
 def sent() -> Desk:
@@ -93,11 +95,7 @@ def test_not_found_is_final_only_after_the_late_arrival_bound() -> None:
     assert desk.of(ev.SignalEnded)[-1].outcome is Outcome.REJECTED
 
 
-def _late(seconds: float) -> ev.Any:
-    import msgspec
-
-    from tests.engine.worlds import ABLE
-
+def _late(seconds: float) -> Capabilities:
     return msgspec.structs.replace(ABLE, late_arrival_seconds=seconds)
 
 
