@@ -1,0 +1,147 @@
+"""The halt: how far it goes, what it has proved at each broker, and the typed way back."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input, Static
+
+from console.bridge import KillRow, Topic
+from console.external import literal
+from console.format import age
+from console.lines import short_id
+from console.screens.base import MeridianModal
+from console.widgets.fed import Fed, console_of
+from console.widgets.text_lines import PaintedLines, TextLine
+from engine.commands import Resume
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus
+from engine.domain.run import Halt, Level
+from engine.operator import confirmation
+
+SHOWN_LEFT = 4
+
+
+class Proof(PaintedLines, Fed):
+    """What is known, with its age."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.KILL, Topic.STATE, Topic.ORDERS})
+    paint_every = 0.5
+
+    def paint(self) -> None:
+        """Read the book and what the kill has shown."""
+        self.feed.take()
+        engine = self.console.engine
+        now = engine.clock.now()
+        halt = engine.book.data.halt
+        if halt is None:
+            state = engine.book.run_state
+            words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
+            self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
+            return
+        self.show_lines([*self._halt(halt, now), (), *self._brokers(now), ()])
+
+    def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
+        word = "KILL" if halt.level is Level.KILL else "HALT"
+        yield ((f" {word} ", "error"), (f"  {age(now - halt.at)} ago by {halt.by}", "strong"))
+        yield ((f"reason   {halt.reason}", ""),)
+        yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
+        if halt.level is Level.HALT:
+            yield (("positions and their stops stay; ctrl+k twice kills", "muted"),)
+
+    def _brokers(self, now: Nanos) -> Iterator[TextLine]:
+        data = self.console.engine.book.data
+        names = list(self.bridge.kill) or [data.broker]
+        for name in names:
+            row = self.bridge.kill.get(name, KillRow())
+            yield from self._broker(name, row, now)
+
+    def _broker(self, name: str, row: KillRow, now: Nanos) -> Iterator[TextLine]:
+        book = self.console.engine.book
+        work = book.data.kill
+        state = row.state if work is None else work.state
+        style = {"VERIFIED": "profit", "DEGRADED": "error"}.get(state, "warn")
+        seen = f"venue read {age(now - row.at)} ago" if row.at else "not read yet"
+        yield ((name, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
+        if work is None:
+            entries = book.entries_working
+            word = "all entries are cancelled" if not entries else f"{entries} entries still work"
+            yield ((f"  {word}", "" if not entries else "warn"),)
+        else:
+            gone = sum(
+                1
+                for key in work.baseline
+                if (o := book.data.closed.get(key)) is not None and o.status is OrderStatus.CANCELED
+            )
+            closed = work.closed if row.closed is None else row.closed
+            yield (
+                (f"  cancelled {gone}/{len(work.baseline)}", ""),
+                (f"   closed {closed}", ""),
+                (f"   left {len(row.left)}", "warn" if row.left else ""),
+                (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
+            )
+        for item in row.left[:SHOWN_LEFT]:
+            yield ((f"    left: {_item(item)}", "warn"),)
+        for item in row.unknown[:SHOWN_LEFT]:
+            yield ((f"    unknown: {_item(item)}", "error"),)
+        more = max(len(row.left) - SHOWN_LEFT, 0) + max(len(row.unknown) - SHOWN_LEFT, 0)
+        if more:
+            yield ((f"    and {more} more", "muted"),)
+        if state == "VERIFIED":
+            yield ((f"  FLAT within scope, proved {age(now - row.proved_at)} ago", "profit"),)
+
+
+def _item(text: str) -> str:
+    return text if " " in text else f"order {short_id(text)}"
+
+
+class HaltScreen(MeridianModal[None]):
+    """Progress and proof; resume is typed, and refused while anything is unexplained (X-69)."""
+
+    AUTO_FOCUS = ""
+    DEFAULT_CSS = """
+    HaltScreen {
+        & #resume-wanted { height: auto; color: $warn; }
+        & #resume { height: 1; border: none; padding: 0 1; background: $panel; }
+    }
+    """
+
+    def __init__(self, phrase: str) -> None:
+        super().__init__()
+        self._phrase = phrase
+
+    def body(self) -> ComposeResult:
+        """The proof, and the line to type in."""
+        yield Proof(id="proof")
+        yield Static(literal(self._ask), id="resume-wanted")
+        yield Input(id="resume", compact=True, placeholder=f"{self._phrase} clears the halt")
+
+    @property
+    def _ask(self) -> str:
+        return f"Type {self._phrase} to clear the halt; it compares with the venue first:"
+
+    def on_mount(self) -> None:
+        """Title of the frame."""
+        self.frame.border_title = literal("Halt")
+        self.frame.border_subtitle = literal("esc closes, the halt stays")
+
+    @on(Input.Submitted, "#resume")
+    async def _resume(self, event: Input.Submitted) -> None:
+        app = console_of(self.app)
+        if app.engine.book.data.halt is None:
+            self._say("nothing is halted")
+            return
+        if event.value != confirmation(app.engine.world):
+            self._say(f"That is not it. {self._ask}")
+            return
+        self._say("comparing with the venue …")
+        app.ask(Resume(by=app.by, confirm=event.value), then=self._answered)
+
+    def _answered(self, error: str) -> None:
+        if self.is_attached:
+            self._say(f"refused: {error}" if error else "cleared: PAUSED. p allows entries again")
+            self.query_one("#resume", Input).value = ""
+
+    def _say(self, words: str) -> None:
+        self.query_one("#resume-wanted", Static).update(literal(words))

@@ -1,0 +1,300 @@
+"""A real engine for tests of the console: paper venue, memory journal, a clock moved by hand.
+
+`Host` runs everything on the loop of the test. Nothing passes but what the test lets pass, so that
+two runs draw the same picture.
+"""
+
+import asyncio
+import heapq
+from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
+from itertools import count
+from random import Random
+from typing import Any
+
+from brokers.paper.adapter import PaperBroker
+from brokers.paper.book import PaperBook
+from brokers.paper.instruments import Instruments
+from brokers.paper.terms import Terms
+from brokers.paper.venue import PaperVenue
+from console.virtual import MemoryLatch
+from console.wiring import House, build
+from engine.config import Config, from_mapping
+from engine.domain.event import Record
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.market import Depth, DepthLevel, MarketEvent, Quote
+from engine.domain.run import Mode
+from engine.domain.signal import Direction, Signal, Timeframe
+from engine.engine import Engine
+from engine.gate import Gate
+from engine.ports import Cancellable
+from engine.state.book import Book
+from engine.world import World
+from storage import memory_database, open_journal
+
+D = Decimal
+NOON = parse_rfc3339("2026-03-02T15:30:00Z")
+"""A Monday; the simulated calendar never closes."""
+
+SETTLE_TURNS = 60
+"""Turns of the loop after which everything that could run without time has run."""
+
+SYMBOLS = ("AAPL", "MSFT", "NVDA", "JPM", "XOM", "SPY")
+
+
+class _Alarm:
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class HandClock:
+    """A clock that stands until `advance` moves it, timer by timer."""
+
+    def __init__(self, start: Nanos = NOON) -> None:
+        self._now = start
+        self._origin = start
+        self._alarms: list[tuple[Nanos, int, _Alarm]] = []
+        self._numbers = count()
+
+    def now(self) -> Nanos:
+        return self._now
+
+    def monotonic(self) -> Nanos:
+        return self._now - self._origin
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        alarm = self._set(seconds, lambda: None if woken.done() else woken.set_result(None))
+        try:
+            await woken
+        finally:
+            alarm.cancel()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return self._set(max(seconds, 0), callback)
+
+    def _set(self, seconds: float, callback: Callable[[], None]) -> _Alarm:
+        alarm = _Alarm(callback)
+        due = self._now + round(seconds * NS_PER_SECOND)
+        heapq.heappush(self._alarms, (due, next(self._numbers), alarm))
+        return alarm
+
+    async def advance(self, seconds: float) -> None:
+        """Let this much time pass; whatever falls due runs, in order."""
+        end = self._now + round(seconds * NS_PER_SECOND)
+        await settle()
+        while self._alarms and self._alarms[0][0] <= end:
+            due, _, alarm = heapq.heappop(self._alarms)
+            if alarm.callback is None:
+                continue
+            self._now = max(self._now, due)
+            alarm.callback()
+            await settle()
+        self._now = end
+        await settle()
+
+
+async def settle(turns: int = SETTLE_TURNS) -> None:
+    """Let everything run that needs no time."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+class Tape:
+    """Market data that a test writes."""
+
+    def __init__(self) -> None:
+        self._events: asyncio.Queue[MarketEvent] = asyncio.Queue()
+
+    def put(self, event: MarketEvent) -> None:
+        self._events.put_nowait(event)
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        while True:
+            yield await self._events.get()
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        return ()
+
+
+class Host:
+    """One engine and its venue. Orders cross without latency unless `latency_ms` says otherwise."""
+
+    def __init__(self, *, latency_ms: tuple[float, float] = (0, 0), **sections: Any) -> None:
+        wanted = {"profile": "axion_aggressive", "risk": {"max_order_notional": "500000"}}
+        self.config: Config = from_mapping({**wanted, **sections})
+        self.clock = HandClock()
+        self.tape = Tape()
+        self.gate = Gate()
+        self.latch = MemoryLatch()
+        self.records: list[Record] = []
+        terms = Terms(
+            latency_ms=latency_ms,
+            slippage_bps=D(0),
+            commission_bps=D(10),
+            fill_probability=D(1),
+            participation=D(1),
+        )
+        self.rules = Instruments(None, "SIM")
+        self.venue = PaperVenue(
+            clock=self.clock,
+            random=Random(7),
+            terms=terms,
+            book=PaperBook(None, wait="inline"),
+            instruments=self.rules,
+        )
+        self.broker = PaperBroker(self.venue, self.clock, Random(7))
+        self.journal = open_journal(memory_database(), inline=True, mode=Mode.PAPER, account="paper")
+        self.world = World(
+            Book(),
+            self.config,
+            self.broker.capabilities,
+            instrument_of=self.rules.get,
+            sectors={"AAPL": "TECH", "MSFT": "TECH", "NVDA": "TECH", "JPM": "FIN", "XOM": "ENERGY"},
+            home_calendar="SIM",
+        )
+        self.engine = Engine(
+            self.world,
+            broker=self.broker,
+            store=self.journal,
+            clock=self.clock,
+            latch=self.latch,
+            gate=self.gate,
+            market=self.tape,
+            builtin=None,
+            version="test",
+        )
+        self.engine.subscribe(self.records.append)
+
+    async def __aenter__(self) -> "Host":
+        self.running = asyncio.ensure_future(self.engine.run())
+        await settle()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        stopping = asyncio.ensure_future(self.engine.stop("the test ends"))
+        for _ in range(100):
+            if stopping.done():
+                break
+            await self.clock.advance(0.1)
+        await stopping
+        await self.running
+        self.venue.close()
+        self.journal.close()
+
+    def price(
+        self, symbol: str, last: str, *, spread: str = "0.02", at: Nanos | None = None
+    ) -> None:
+        """One price of `symbol`, with a book of five levels a side."""
+        mid, half = D(last), D(spread) / 2
+        now = self.clock.now() if at is None else at
+        quote = Quote(
+            symbol=symbol,
+            bid=mid - half,
+            ask=mid + half,
+            last=mid,
+            bid_size=D(400),
+            ask_size=D(500),
+            time=now,
+            trade=True,
+        )
+        self.venue.on_price(quote)
+        self.tape.put(quote)
+        steps = range(5)
+        self.tape.put(
+            Depth(
+                symbol=symbol,
+                bids=tuple(DepthLevel(mid - half - n * D("0.01"), D(400 + 130 * n)) for n in steps),
+                asks=tuple(DepthLevel(mid + half + n * D("0.01"), D(500 + 70 * n)) for n in steps),
+                time=now,
+            )
+        )
+
+    def signal(
+        self,
+        ticker: str,
+        entry: str,
+        stop: str,
+        *,
+        direction: Direction = Direction.LONG,
+        conviction: int = 80,
+        signal_id: str = "",
+        target: str | None = None,
+        timeframe: Timeframe = Timeframe.M10,
+    ) -> None:
+        """Submit one signal now."""
+        self.engine.submit(
+            Signal(
+                signal_id=signal_id or f"s-{ticker}-{len(self.records)}",
+                signal_type="cloud_cross_bullish"
+                if direction is Direction.LONG
+                else "cloud_cross_bearish",
+                direction=direction,
+                ticker=ticker,
+                timeframe=timeframe,
+                conviction=conviction,
+                entry_price=D(entry),
+                stop_loss=D(stop),
+                target_price=None if target is None else D(target),
+                timestamp=self.clock.now(),
+                source="test",
+            )
+        )
+
+    def events(self, name: str) -> list[Any]:
+        """Every event of one type so far."""
+        return [record.event for record in self.records if record.type == name]
+
+    async def trade(self) -> None:
+        """A morning: four positions, a resting limit, a veto, a finished trade."""
+        await morning(self)
+
+
+async def morning(host: Host) -> None:
+    """What the pictures show."""
+    prices = {"AAPL": "229.00", "MSFT": "417.10", "NVDA": "134.20", "JPM": "241.50", "XOM": "114.80"}
+    for symbol, price in prices.items():
+        host.price(symbol, price)
+    await settle()
+    host.signal("NVDA", "134.20", "130.50", target="142.00")
+    await host.clock.advance(7)
+    host.signal("AAPL", "229.00", "225.00", conviction=82)
+    await host.clock.advance(4)
+    host.signal("XOM", "114.80", "117.30", direction=Direction.SHORT)
+    await host.clock.advance(11)
+    host.price("MSFT", "417.10")
+    await settle()
+    host.signal("MSFT", "416.20", "411.00", conviction=60)
+    await host.clock.advance(5)
+    host.signal("MSFT", "417.10", "411.00", conviction=31, signal_id="s-weak")
+    await host.clock.advance(20)
+    for symbol, price in {"NVDA": "134.88", "AAPL": "229.61", "XOM": "114.10"}.items():
+        host.price(symbol, price)
+        await host.clock.advance(1)
+    host.price("MSFT", "417.32")
+    await host.clock.advance(3)
+    host.price("JPM", "241.90")
+    await host.clock.advance(2)
+
+
+async def simulated(seconds: float, **sections: Any) -> tuple[House, HandClock]:
+    """The embedded default, run this long by hand: the simulated market and its own signals."""
+    clock = HandClock()
+    house = build(
+        from_mapping(sections),
+        clock=clock,
+        state_dir=None,
+        version="test",
+        latch=MemoryLatch(),
+        database=memory_database(),
+        threads=False,
+    )
+    await house.engine.start()
+    await clock.advance(seconds)
+    return house, clock
