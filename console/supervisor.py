@@ -270,9 +270,19 @@ class Supervisor:
 
     async def _console(self, house: wiring.House) -> None:
         """Shows the console until it ends, and says what becomes of the engine."""
+        from console.bootstrap import prepare_environment
+
+        prepare_environment()
         from console.app import MeridianApp
 
-        app = MeridianApp(house.engine, self.plan.config)
+        look = self.plan.config.console
+        app = MeridianApp(
+            house.engine,
+            theme=look.theme,
+            glyphs=look.glyphs,
+            profit_colours=look.profit_colours,
+            refresh_hz=look.refresh_hz,
+        )
         self._app = app
         try:
             wish = await app.run_async()
@@ -282,7 +292,7 @@ class Supervisor:
         self._app = None
         if self._ending.is_set():
             return
-        if wish == "stop":
+        if wish in ("quit", "halt_exit"):
             self.stop("quit from the console")
             return
         why = "the terminal is gone" if app.terminal_is_lost else "the console has ended"
