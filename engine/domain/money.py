@@ -52,7 +52,9 @@ def apportion(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
 
 def plain(value: Decimal) -> str:
     """The number without an exponent or trailing zeros, as it is printed and journalled."""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text in ("-0", "") else text

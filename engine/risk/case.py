@@ -4,6 +4,7 @@ A `Case` is read by every check of the gate; only `engine.risk.gate.evaluate` an
 change it. A `Ruling` is everything the caller needs to build the order and the event.
 """
 
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Any, Final
@@ -119,6 +120,8 @@ class Case(msgspec.Struct, kw_only=True):
     quantity: Decimal | None = None
     size: SizedOrder | None = None
     broker: str = ""
+    worst: Decimal | None = None
+    """`worst_price` once it was asked for: what it leans on does not change while it is decided."""
 
     @property
     def adding(self) -> bool:
@@ -146,6 +149,11 @@ class Case(msgspec.Struct, kw_only=True):
         the market, and `execution.slippage_buffer` on top. NaN without any price: every comparison
         with it fails, and the check with it (U-53).
         """
+        if self.worst is None:
+            self.worst = self._worst_price()
+        return self.worst
+
+    def _worst_price(self) -> Decimal:
         if self.sign > 0 and self.limit_price is not None:
             return self.limit_price
         prices = [price for price in (self.entry, self.mark) if price is not None]
@@ -175,7 +183,13 @@ class Case(msgspec.Struct, kw_only=True):
         return fitting - lot if fitting * unit > room else fitting
 
     def within(
-        self, *, room: Decimal, unit: Decimal, measured: Decimal, limit: Decimal, reason: str
+        self,
+        *,
+        room: Decimal,
+        unit: Decimal,
+        measured: Decimal,
+        limit: Decimal,
+        reason: Callable[[], str],
     ) -> Finding:
         """PASS where `quantity` x `unit` fits into `room`, else RESIZE to what does."""
         if (self.quantity or ZERO) * unit <= room:
@@ -184,7 +198,7 @@ class Case(msgspec.Struct, kw_only=True):
             answer=Answer.RESIZE,
             measured=words(measured),
             limit=words(limit),
-            reason=reason,
+            reason=reason(),
             max_quantity=self.affordable(room, unit),
         )
 

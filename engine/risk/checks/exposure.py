@@ -60,7 +60,7 @@ def _share(case: Case, *, held: Decimal, limit: Decimal, what: str) -> Finding:
         unit=case.unit_value,
         measured=measured,
         limit=limit,
-        reason=f"{what} would be {plain(measured)} of equity; {plain(limit)} is allowed.",
+        reason=lambda: f"{what} would be {plain(measured)} of equity; {plain(limit)} is allowed.",
     )
 
 
@@ -91,7 +91,7 @@ def buying_power(case: Case, _: Limit) -> Finding | None:
         unit=unit,
         measured=needed,
         limit=room,
-        reason=f"The order may cost {plain(needed)}; buying power is {plain(room)}.",
+        reason=lambda: f"The order may cost {plain(needed)}; buying power is {plain(room)}.",
     )
 
 

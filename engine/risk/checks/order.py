@@ -52,7 +52,7 @@ def max_notional(case: Case, limit: Limit) -> Finding | None:
         unit=case.unit_value,
         measured=case.notional,
         limit=limit,
-        reason=f"The order may be worth {plain(case.notional)}; {plain(limit)} is allowed.",
+        reason=lambda: f"The order may be worth {plain(case.notional)}; {plain(limit)} is allowed.",
     )
 
 
