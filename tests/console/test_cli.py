@@ -1,0 +1,233 @@
+"""The command line: exit codes, what reaches stdout, and what is refused (INTERFACE)."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.cli import hoisted, main
+from console.client import address
+from engine.config import parse
+from storage.latch import FileLatch
+
+DONE, FAILED, USAGE, NOT_RUNNING, REFUSED = 0, 1, 2, 3, 4
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MERIDIAN_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("MERIDIAN_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("MERIDIAN_LOCK_DIR", str(tmp_path / "locks"))
+    (tmp_path / "config.toml").write_text("", encoding="utf-8")
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_version_is_name_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == DONE
+    name, _, version = capsys.readouterr().out.strip().partition(" ")
+    assert name == "meridian-tui"
+    assert version[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["status", "--config", "a"], ["--config", "a", "status"]),
+        (["status", "--config=a", "--json"], ["--config=a", "status", "--json"]),
+        (["run", "--headless", "--for", "3"], ["--headless", "--for", "3", "run"]),
+        (["kill", "--reason", "x"], ["kill", "--reason", "x"]),
+        (["signal", "--", "--config"], ["signal", "--", "--config"]),
+        (["status", "--config"], ["--config", "status"]),
+    ],
+)
+def test_global_options_may_stand_anywhere(given: list[str], expected: list[str]) -> None:
+    assert hoisted(given) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["order", "buy"],
+        ["cancel"],
+        ["cancel", "x", "--all"],
+        ["close"],
+        ["close", "AAPL", "--all"],
+        ["kill", "--flatten", "half"],
+        ["--for", "3"],
+        ["--until-idle"],
+        ["--headless", "status"],
+        ["journal", "orders", "--format", "xml"],
+        ["journal", "orders", "--since", "yesterday"],
+        ["signal", "/nowhere/at/all"],
+        ["replay", "/nowhere/at/all.csv"],
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == USAGE
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rebalance", "weights.json"],
+        ["rebalance", "weights.json", "--approve"],
+        ["dryrun"],
+        ["journal", "chart", "equity", "--out", "x.svg"],
+        ["journal", "export", "x.parquet"],
+    ],
+)
+def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == USAGE
+    assert "is not built yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pause"],
+        ["unpause"],
+        ["resume"],
+        ["order", "buy", "AAPL", "1"],
+        ["cancel", "--all"],
+        ["close", "--all"],
+        ["reconcile"],
+        ["dead-letters", "retry", "x"],
+        ["signal", "-"],
+    ],
+)
+def test_without_an_engine_its_commands_say_that_none_is_running(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--json"]) == NOT_RUNNING
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["code"] == "NOT_RUNNING"
+    assert "No engine is running" in printed.err
+
+
+def test_status_without_an_engine_is_what_the_journal_knows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["status", "--json"]) == NOT_RUNNING
+    found = document(capsys)
+    assert found["running"] is False
+    assert found["run_state"] == "STOPPED"
+    assert found["halt"] is None
+    assert main(["status"]) == NOT_RUNNING
+    assert "running no" in capsys.readouterr().out
+
+
+def test_status_without_an_engine_knows_a_latch_set_by_hand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    FileLatch(tmp_path / "state").path.touch()
+    assert main(["status", "--json"]) == NOT_RUNNING
+    assert "HALT" in document(capsys)["halt"]["reason"]
+
+
+@pytest.mark.parametrize("name", ["events", "orders", "fills", "trades", "daily", "signals"])
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_history_of_an_empty_folder_prints_nothing(
+    name: str, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["journal", name, "--format", form]) == DONE
+    assert capsys.readouterr().out == ""
+
+
+def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["journal", "verify", "--json"]) == DONE
+    assert document(capsys)["ok"] is True
+    assert main(["dead-letters", "list", "--json"]) == DONE
+    assert capsys.readouterr().out == ""
+
+
+def test_a_config_is_written_once_and_is_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "deep" / "new.toml"
+    assert main(["config", "init", "--config", str(path)]) == DONE
+    assert parse(path.read_text(encoding="utf-8")) == parse("")
+    path.write_text("# mine\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["config", "init", "--config", str(path)]) == REFUSED
+    assert path.read_text(encoding="utf-8") == "# mine\n"
+    assert str(path) in capsys.readouterr().err
+    assert main(["config", "check", "--config", str(path)]) == DONE
+
+
+def test_a_bad_config_names_the_key_the_value_and_what_is_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").write_text("[market]\nsead = 3\n", encoding="utf-8")
+    assert main(["config", "check"]) == USAGE
+    assert "sead = 3" in capsys.readouterr().err
+    assert main(["doctor", "--json"]) == USAGE
+    assert document(capsys)["ok"] is False
+    assert main(["--headless"]) == USAGE
+
+
+def test_the_config_in_force_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "show", "--json"]) == DONE
+    assert document(capsys)["risk"]["max_risk_per_trade"] == "0.01"
+    assert main(["config", "show"]) == DONE
+    assert parse(capsys.readouterr().out).mode.value == "paper"
+
+
+def test_the_doctor_looks_at_everything_and_finds_nothing_bad(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor", "--json"]) == DONE
+    checks = {row["check"] for row in document(capsys)["checks"]}
+    assert {"config", "clock", "disk", "state", "journal", "account", "calendars"} <= checks
+
+
+def test_the_doctor_sees_a_journal_that_is_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journal.db").write_text("not a journal" * 20, encoding="utf-8")
+    assert main(["doctor", "--json"]) == FAILED
+    bad = [row["check"] for row in document(capsys)["checks"] if not row["ok"]]
+    assert bad == ["journal"]
+    assert main(["status"]) == FAILED
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["signal", "/nowhere/\x1b]0;title\x07"]) == USAGE
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_a_socket_path_too_long_for_the_system_still_has_an_address(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    with address(deep / "control.sock") as name:
+        assert len(name) < 100
+    with address(tmp_path / "control.sock") as name:
+        assert name == str(tmp_path / "control.sock") or len(str(tmp_path)) > 80
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["kill", "--help"], ["status"]])
+def test_commands_load_no_terminal(arguments: list[str], root: Path) -> None:
+    """`--version`, `kill` and what a script asks often must be quick."""
+    code = (
+        "import sys; from console.cli import main; main(sys.argv[1:]); "
+        "found = [m for m in ('textual', 'rich') if m in sys.modules]; sys.exit(str(found))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], cwd=root, capture_output=True, text=True
+    )
+    assert done.stderr.strip().endswith("[]")

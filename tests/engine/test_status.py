@@ -1,0 +1,76 @@
+"""`status`: exact keys, and figures that agree with the book (C-307, C-308, C-423, C-558, T-23)."""
+
+import json
+
+import pytest
+
+from engine.domain.instant import NS_PER_SECOND
+from engine.status import Extras, status_of
+from tests.engine.worlds import MIDDAY, Built
+
+TOP = {
+    "connected", "running", "run_state", "mode", "halt", "strategy_status", "strategy_equity",
+    "account", "positions", "orders", "brokers", "limits", "oms", "resiliency", "loop_lag_ms",
+    "journal",
+}  # fmt: skip
+ACCOUNT = {
+    "id", "currency", "equity", "cash", "buying_power", "starting_equity", "daily_pnl",
+    "daily_pnl_pct",
+}  # fmt: skip
+POSITION = {
+    "symbol", "trade_type", "quantity", "average_price", "last", "market_value", "unrealized_pnl",
+    "realized_pnl", "stop", "target", "opened_at",
+}  # fmt: skip
+OMS = {
+    "total_orders", "filled_orders", "cancelled_orders", "fill_rate", "avg_fill_latency_seconds",
+    "total_filled_notional", "total_commission", "open_orders", "total_fills",
+}  # fmt: skip
+RESILIENCY = {
+    "circuit_state", "failure_count", "last_failure", "recent_failures_5min", "dlq_size",
+    "total_failures",
+}  # fmt: skip
+
+
+def test_T23_the_shape_is_exact() -> None:
+    built = Built().hold("AAPL", 100, "180", mark="185")
+    found = status_of(built.world, MIDDAY, Extras(running=True, lag_ms=(0.1, 0.2), commit_ms=1.0))
+    assert set(found) == TOP
+    assert set(found["account"]) == ACCOUNT
+    assert set(found["positions"][0]) == POSITION
+    assert set(found["oms"]) >= OMS
+    assert set(found["resiliency"]) == RESILIENCY
+    assert set(found["loop_lag_ms"]) == {"p50", "p99"}
+    assert set(found["journal"]) == {"seq", "last_commit_ms"}
+    assert all(set(row) == {"name", "measured", "limit", "used"} for row in found["limits"])
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_position_is_valued_at_its_mark() -> None:
+    built = Built().hold("AAPL", 100, "180", mark="185")
+    (position,) = status_of(built.world, MIDDAY)["positions"]
+    assert position["quantity"] == "100"
+    assert position["average_price"] == "180"
+    assert position["last"] == "185"
+    assert position["market_value"] == "18500"
+    assert position["unrealized_pnl"] == "500"
+
+
+def test_without_a_process_nothing_runs_and_nothing_is_connected() -> None:
+    found = status_of(Built().world, MIDDAY)
+    assert found["running"] is False
+    assert found["connected"] is False
+    assert {row["state"] for row in found["brokers"].values()} == {"DISCONNECTED"}
+
+
+@pytest.mark.parametrize("name", ["max_concurrent_positions", "max_single_stock_exposure"])
+def test_a_limit_says_how_much_of_it_is_used(name: str) -> None:
+    built = Built().hold("AAPL", 10, "100", mark="100")
+    rows = {row["name"]: row for row in status_of(built.world, MIDDAY)["limits"]}
+    assert 0 < float(rows[name]["used"]) < 1
+
+
+def test_orders_of_the_last_minute_are_counted_from_its_boundary() -> None:
+    built = Built()
+    built.world.book.data.sent.extend([MIDDAY - 60 * NS_PER_SECOND, MIDDAY - NS_PER_SECOND])
+    rows = {row["name"]: row for row in status_of(built.world, MIDDAY)["limits"]}
+    assert rows["max_orders_per_minute"]["measured"] == "1"
