@@ -13,6 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from brokers.inbox import Inbox
 from brokers.paper.venue import PaperVenue
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, NS_PER_US, Nanos
@@ -73,8 +74,7 @@ class PaperBroker:
         self._failed = False
         self._outbox: deque[tuple[OrderReport, int, Nanos]] = deque()
         self._timer: Cancellable | None = None
-        self._inbox: deque[Report] = deque()
-        self._arrived = asyncio.Event()
+        self._inbox = Inbox()
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         venue.on_report = self._leave
         venue.book.on_change = self._book_changed
@@ -148,13 +148,9 @@ class PaperBroker:
         self._check_link()
         return self._clock.now()
 
-    async def reports(self) -> AsyncIterator[Report]:
+    def reports(self) -> AsyncIterator[Report]:
         """Every report from the first connect on; one reader at a time."""
-        while True:
-            while self._inbox:
-                yield self._inbox.popleft()
-            self._arrived.clear()
-            await self._arrived.wait()
+        return self._inbox.read()
 
     # Requests.
 
@@ -235,5 +231,4 @@ class PaperBroker:
 
     def _receive(self, report: Report) -> None:
         if self._connected:
-            self._inbox.append(report)
-            self._arrived.set()
+            self._inbox.put(report)

@@ -105,7 +105,9 @@ def test_requests_and_reports_do_not_overtake_each_other() -> None:
             await request
         await clock.sleep(1)
         seen = [
-            (r.client_order_id, str(r.status)) for r in broker._inbox if isinstance(r, OrderReport)
+            (r.client_order_id, str(r.status))
+            for r in broker._inbox._reports
+            if isinstance(r, OrderReport)
         ]
         assert seen == [(f"o{n}", s) for n in range(50) for s in ("NEW", "CANCELED")]
 
@@ -150,7 +152,9 @@ def test_reports_under_way_are_lost_with_the_connection() -> None:
         await broker.disconnect()
         await clock.sleep(1)
         await broker.connect()
-        states = [report.state for report in broker._inbox if isinstance(report, LinkReport)]
+        states = [
+            report.state for report in broker._inbox._reports if isinstance(report, LinkReport)
+        ]
         assert states == [LinkState.CONNECTED, LinkState.DISCONNECTED, LinkState.CONNECTED]
         assert len(broker._inbox) == 3
         assert len(await broker.get_fills_since(0)) == 1
