@@ -112,7 +112,8 @@ def _trade(e: ev.PositionClosed) -> Line:
 
 def _exit(e: ev.ExitPlanned) -> Line:
     seen = f"  {e.measured} against {e.limit}" if e.measured or e.limit else ""
-    return Line("EXIT", f"{e.symbol} {plain(e.plan.quantity)}: {e.plan.reason}{seen}")
+    amount = "all" if e.plan.quantity is None else plain(e.plan.quantity)
+    return Line("EXIT", f"{e.symbol} {amount}: {e.plan.reason}{seen}")
 
 
 # --- stop and go ---------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from engine.domain import event as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
-from engine.domain.order import Order
+from engine.domain.order import Order, OrderStatus
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.gate import Gate
@@ -60,6 +60,7 @@ from engine.ports import (
     MarketData,
     NotSent,
 )
+from engine.reconcile.compare import compare
 from engine.state.book import Book
 from engine.world import World
 
@@ -73,6 +74,10 @@ FILL_MARGIN = 60 * NS_PER_SECOND
 TICK_BUSY = 1.0
 TICK_IDLE = 10.0
 """Seconds between two looks at the clock while something is open, and while nothing is."""
+
+
+OPERATOR = "operator"
+"""Why the venue is looked at when a person asks."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +123,8 @@ class Engine:
         self._effects: set[asyncio.Task[None]] = set()
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._proposed: tuple[ev.Event, ...] = ()
+        """What the newest comparison an operator asked for proposes."""
         self._sooner = asyncio.Event()
         """Something is due before the tick that was planned."""
         self._tick_at: Nanos = 0
@@ -204,7 +211,8 @@ class Engine:
             await self._look("resume", by=command.by)
         records = self.step(command)
         if isinstance(command, ask.Reconcile):
-            records += await self._look("operator", apply=command.apply, by=command.by)
+            records += await self._look(OPERATOR, apply=command.apply, by=command.by)
+            return _compared(records, () if command.apply else self._proposed)
         return _result(records)
 
     def latch_found(self, halt: Halt) -> None:
@@ -379,9 +387,13 @@ class Engine:
             except Exception as error:  # not durable: it must not leave, whatever the reason
                 self.step(SubmitFailed(key, NotSent(f"its intent is not durable: {error}")))
                 return
-            if self.gate.closed:
-                self.step(GateClosed(key))
-                return
+        elif order.check_first and not await self._is_new(order):
+            return
+        known = self.book.order(key)
+        withdrawn = known is None or known.status is not OrderStatus.CREATED
+        if withdrawn or (order.reserved and self.gate.closed):
+            self.step(GateClosed(key))
+            return
         self.step(Sending(key))
         try:
             await self._broker.submit_order(order)
@@ -389,6 +401,21 @@ class Engine:
             self.step(SubmitFailed(key, error))
         except Exception as error:  # a broken adapter proves nothing about the venue
             self.step(SubmitFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+
+    async def _is_new(self, order: Order) -> bool:
+        """Whether the venue does not know an order that an earlier process may have sent.
+
+        What that process sent last may still arrive, so the question waits out the bound.
+        """
+        bound = round(self.world.capabilities.late_arrival_seconds * NS_PER_SECOND)
+        wait = self.book.data.started_at + bound - self.clock.now()
+        if wait > 0:
+            await self.clock.sleep(wait / NS_PER_SECOND)
+        answer = await self._look_up(order.client_order_id)
+        if isinstance(answer, QueryAnswered) and answer.order is None:
+            return True
+        self.step(answer)
+        return False
 
     def _cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
         self._spawn(self._cancel_order(event.client_order_id))
@@ -416,20 +443,24 @@ class Engine:
         self._spawn(self._ask_about(event.client_order_id))
 
     async def _ask_about(self, key: str) -> None:
-        asked = self.clock.now()
+        self.step(await self._look_up(key))
+
+    async def _look_up(self, key: str) -> QueryAnswered | QueryFailed:
+        """What the venue knows of an order, with its fills."""
+        asked = since = self.clock.now()
         known = self.book.order(key)
-        since = known.created_at - FILL_MARGIN if known is not None else asked - FILL_MARGIN
+        if known is not None:
+            position = self.book.position(known.symbol) if known.check_first else None
+            since = min(known.created_at, position.opened_at if position else asked)
         try:
             order = await self._broker.get_order(key)
-            fills = await self._broker.get_fills_since(since)
+            fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except BrokerError as error:
-            self.step(QueryFailed(key, error))
-            return
+            return QueryFailed(key, error)
         except Exception as error:  # a broken adapter proves nothing about the venue
-            self.step(QueryFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
-            return
+            return QueryFailed(key, Ambiguous(f"{type(error).__name__}: {error}"))
         mine = tuple(fill for fill in fills if fill.client_order_id == key)
-        self.step(QueryAnswered(key, order, mine, asked))
+        return QueryAnswered(key, order, mine, asked)
 
     def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
         self._spawn(self._look_quietly(event.reason))
@@ -459,6 +490,8 @@ class Engine:
             requested_at=asked,
             as_of=self.clock.now(),
         )
+        if reason == OPERATOR:
+            self._proposed = compare(self.book, snapshot, asked, by).proposals
         return self.step(SnapshotTaken(snapshot, reason, apply, by))
 
     def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
@@ -478,9 +511,21 @@ class Engine:
 
     async def _clear_latch(self, durable: Awaitable[None]) -> None:
         """Only once the clearing is durable, so that a crash in between leaves it halted."""
-        await durable
+        try:
+            await durable
+        except Exception:  # `_watch_commits` says so, and `_try_journal` comes back to it
+            return
+        await self._open()
+
+    async def _open(self) -> None:
+        """Nothing is halted any more: the latch goes, then the gate opens."""
+        if self.book.data.halt is not None:
+            return
         await asyncio.get_running_loop().run_in_executor(None, self._latch.clear)
-        if self.book.data.halt is None and not self._stopped:
+        again = self.book.data.halt
+        if again is not None:
+            await self._set_latch(again)
+        elif not self._stopped and not self._journal_down:
             self.gate.open()
 
     # --- pumps ------------------------------------------------------------------------------------
@@ -529,6 +574,29 @@ class Engine:
         if self._store.recover():
             self._journal_down = False
             self.step(JournalRecovered())
+            self._spawn(self._open())
+
+
+def _compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
+    """What `reconcile --json` says: differences, and the events taken over or proposed."""
+    taken = [r.event for r in records if isinstance(r.event, ev.OrderAdopted | ev.PositionAdjusted)]
+    for record in reversed(records):
+        if isinstance(record.event, ev.Reconciled):
+            found = record.event
+            if found.failed:
+                return Result(ok=False, code="FAILED", error="the venue could not be read")
+            return Result(
+                ok=True,
+                data={
+                    "clean": found.clean,
+                    "differences": [msgspec.to_builtins(d) for d in found.differences],
+                    "events": [
+                        {"type": type(e).__name__, "data": msgspec.to_builtins(e)}
+                        for e in (*proposed, *taken)
+                    ],
+                },
+            )
+    return Result(ok=False, code="FAILED", error="the venue could not be compared")
 
 
 def _result(records: list[ev.Record]) -> Result:

@@ -171,6 +171,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
     attempt: int = 0
+    check_first: bool = False
+    """An earlier process may have sent it already: the venue is asked before it is sent."""
     pending_quantity: Decimal | None = None
     pending_stop: Decimal | None = None
 

@@ -44,7 +44,8 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     reason: ExitReason
     detail: str
     priority: int
-    quantity: Decimal
+    quantity: Decimal | None
+    """None is all of it, whatever that is by then."""
     attempt: int
     started_at: Nanos
 

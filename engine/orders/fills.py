@@ -12,6 +12,7 @@ from engine.domain.position import ExitReason, Position
 from engine.domain.run import Severity, Trigger
 from engine.kill import triggers
 from engine.orders.ending import ended_as
+from engine.orders.reducing import adopt
 from engine.state.holdings import change, round_trip
 from engine.world import World
 
@@ -39,6 +40,8 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
         yield from _quarantine(fill)
         return
+    if book.order(fill.client_order_id) is None:
+        yield from adopt(world, fill.symbol, fill.client_order_id, now)
     order = book.order(fill.client_order_id)
     if world.book.instrument(fill.symbol) is None:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
@@ -47,7 +50,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     outcome = change(before, fill, mult, order)
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
-    over = max(cumulative - order.quantity, ZERO) if order else ZERO
+    over = _beyond(order, cumulative, outcome.opened) if order else ZERO
     event = ev.OrderFilled(
         fill=fill,
         multiplier=mult,
@@ -70,6 +73,13 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
             "the venue filled more than was ordered",
         )
         yield from triggers.fire(world, Trigger.OVERFILL, finding, now)
+
+
+def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
+    """What filled beyond the order; one that only reduces may have been enlarged meanwhile."""
+    if order.reduce_only and not opened:
+        return ZERO
+    return max(cumulative - max(order.quantity, order.pending_quantity or ZERO), ZERO)
 
 
 def _quarantine(fill: Fill) -> Iterator[ev.Event]:

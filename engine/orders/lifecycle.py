@@ -20,6 +20,7 @@ from engine.inputs import (
 )
 from engine.orders import fills
 from engine.orders.ending import ended_as
+from engine.orders.reducing import adopt
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -45,12 +46,16 @@ def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
 
 
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
-    """The gate shut between decision and socket: it provably never left."""
-    yield ev.OrderRejected(
-        client_order_id=given.client_order_id,
-        code=Code.KILL_SWITCH,
-        text="halted before it was sent",
-    )
+    """The gate shut, or a cancel came, between decision and socket: it provably never left."""
+    order = world.book.order(given.client_order_id)
+    if order is not None and order.status is _S.PENDING_CANCEL:
+        yield ev.OrderCanceled(client_order_id=order.client_order_id, reason=order.reason)
+    else:
+        yield ev.OrderRejected(
+            client_order_id=given.client_order_id,
+            code=Code.KILL_SWITCH,
+            text="halted before it was sent",
+        )
     yield from after_end(world, given.client_order_id)
 
 
@@ -114,6 +119,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """An execution report, in whatever order it comes (U-21)."""
     if given.fill is not None:
         yield from fills.take(world, given.fill, now)
+    if world.book.order(given.client_order_id) is None:
+        yield from adopt(world, given.symbol, given.client_order_id, now)
     order = world.book.order(given.client_order_id)
     if order is None:
         if given.fill is None and given.status not in TERMINAL:

@@ -10,11 +10,12 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain import event as ev
-from engine.domain.ids import order_id
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import early_stop, plain
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.domain.money import plain
+from engine.domain.order import Order, OrderStatus, Purpose
 from engine.domain.position import ExitPlan, ExitReason, Position
+from engine.domain.run import Phase
+from engine.orders.reducing import EXIT, PROTECT, exit_order, last, stop_order
 from engine.world import World
 
 PROTECT_SECONDS = 5
@@ -25,6 +26,7 @@ RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 
 _S = OrderStatus
 _SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
+_CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 
 
 def tend(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
@@ -68,7 +70,7 @@ def plan_exit(
             reason=reason,
             detail=detail,
             priority=priority,
-            quantity=abs(position.quantity) if quantity is None else quantity,
+            quantity=quantity,
             attempt=position.exit_attempt + 1,
             started_at=now,
         ),
@@ -103,8 +105,8 @@ def _protect(
             yield from _cancel(order, "one stop is enough")
         yield from _resize(world, position, keep)
         return
-    last = _last(world, position, "protect")
-    if last is not None and last.status is _S.REJECTED:
+    newest = last(world, position, PROTECT)
+    if newest is not None and newest.status is _S.REJECTED:
         yield from plan_exit(
             world,
             position,
@@ -114,14 +116,15 @@ def _protect(
             detail="the venue refused the stop",
         )
         return
-    if last is None or not _short_lived(last, now):
-        yield ev.OrderIntended(order=_stop_order(world, position, position.stop, now))
+    if _may_send(world) and (newest is None or not _short_lived(newest, now)):
+        yield ev.OrderIntended(order=stop_order(world, position, position.stop, now))
 
 
-def _short_lived(last: Order, now: Nanos) -> bool:
+def _short_lived(newest: Order, now: Nanos) -> bool:
     """True while a stop that the venue dropped at once should not be placed again yet."""
-    pause = RETRY_SECONDS[min(last.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
-    return last.updated_at - last.created_at < NS_PER_SECOND and now - last.updated_at < pause
+    pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
+    lived = newest.updated_at - newest.created_at
+    return lived < NS_PER_SECOND and now - newest.updated_at < pause
 
 
 def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]:
@@ -144,36 +147,41 @@ def _close(
 ) -> Iterator[ev.Event]:
     for order in world.book.entries_in(position.symbol):
         yield from _cancel(order, "the position is being closed")
-    stops = [o for o in live if o.is_protective]
-    exits = [o for o in live if not o.is_protective]
-    if exits:
+    able = world.capabilities.reduce_only
+    others = [o for o in live if o.purpose not in _CLOSING]
+    if len(others) < len(live):
         return
-    if not world.capabilities.reduce_only and stops:
-        for stop in stops:
-            yield from _cancel(stop, "it makes room for the close")
+    for order in others:
+        if not (able and order.is_protective):
+            yield from _cancel(order, "it makes room for the close")
+    if others and not able:
         return
-    last = _last(world, position, "exit")
-    if last is not None and last.attempt == plan.attempt:
-        yield from _next_attempt(world, position, plan, last, now)
+    newest = last(world, position, EXIT)
+    if newest is not None and newest.attempt == plan.attempt:
+        yield from _next_attempt(world, position, plan, newest, now)
         return
-    if not world.is_open(position.symbol, now):
-        return
-    yield ev.OrderIntended(order=_exit_order(world, position, plan, now))
+    if world.is_open(position.symbol, now) and _may_send(world):
+        yield ev.OrderIntended(order=exit_order(world, position, plan, now))
+
+
+def _may_send(world: World) -> bool:
+    """After a start the venue is looked at first: what is held may have changed."""
+    return world.book.data.phase is not Phase.STARTING
 
 
 def _next_attempt(
-    world: World, position: Position, plan: ExitPlan, last: Order, now: Nanos
+    world: World, position: Position, plan: ExitPlan, newest: Order, now: Nanos
 ) -> Iterator[ev.Event]:
     """The order of this attempt ended and something is still held."""
     pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
-    if now - last.updated_at < pause * NS_PER_SECOND:
+    if not newest.filled and now - newest.updated_at < pause * NS_PER_SECOND:
         return
-    if not world.capabilities.reduce_only and not last.filled:
+    if not world.capabilities.reduce_only and not newest.filled:
         yield ev.ExitAbandoned(
             symbol=position.symbol,
             position_id=position.position_id,
             reason=plan.reason,
-            detail=last.reason or last.status,
+            detail=newest.reason or newest.status,
         )
         yield from tend(world, position.symbol, now)
         return
@@ -181,68 +189,7 @@ def _next_attempt(
         symbol=position.symbol,
         position_id=position.position_id,
         plan=msgspec.structs.replace(plan, attempt=plan.attempt + 1),
-        measured=last.status,
+        measured=newest.status,
         limit="FILLED",
     )
     yield from tend(world, position.symbol, now)
-
-
-def _id(position: Position, leg: str, attempt: int) -> str:
-    """From durable facts alone: a restart computes the same id (C-405, DESIGN rule 1)."""
-    return order_id(position.opened_at, leg, position.position_id, str(attempt))
-
-
-def _last(world: World, position: Position, leg: str) -> Order | None:
-    attempt = position.exit_attempt if leg == "exit" else position.protect_attempt
-    return world.book.order(_id(position, leg, attempt)) if attempt else None
-
-
-def _stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> Order:
-    attempt = position.protect_attempt + 1
-    tick = world.instrument(position.symbol).tick
-    return _reducing(
-        position,
-        now,
-        client_order_id=_id(position, "protect", attempt),
-        type=OrderType.STOP,
-        quantity=abs(position.quantity),
-        stop_price=early_stop(stop, tick, sell=position.is_long),
-        purpose=Purpose.PROTECT,
-        attempt=attempt,
-        timeout_seconds=0,
-    )
-
-
-def _exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Order:
-    return _reducing(
-        position,
-        now,
-        client_order_id=_id(position, "exit", plan.attempt),
-        type=OrderType.MARKET,
-        quantity=min(plan.quantity, abs(position.quantity)),
-        purpose=Purpose.FLATTEN if plan.reason is ExitReason.KILL else Purpose.EXIT,
-        attempt=plan.attempt,
-        timeout_seconds=world.config.execution.order_timeout_seconds,
-        reason=plan.reason,
-        reference=world.market.mark(position.symbol),
-    )
-
-
-def _reducing(position: Position, now: Nanos, **fields: object) -> Order:
-    template = Order(
-        client_order_id="",
-        intent_id=f"{position.position_id}-reduce",
-        signal_id=position.signal_id,
-        broker=position.broker,
-        symbol=position.symbol,
-        side=Side.SELL if position.is_long else Side.BUY,
-        type=OrderType.MARKET,
-        quantity=abs(position.quantity),
-        time_in_force=TimeInForce.GTC,
-        reduce_only=True,
-        purpose=Purpose.EXIT,
-        trade_type=position.trade_type,
-        created_at=now,
-        updated_at=now,
-    )
-    return msgspec.structs.replace(template, **fields)

@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 
+import msgspec
+
 from engine.domain import event as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import plain
+from engine.domain.order import Order
 from engine.domain.run import Severity, Trigger
 from engine.inputs import SnapshotFailed, SnapshotTaken
 from engine.kill import triggers
 from engine.orders import fills
+from engine.orders.reducing import recognise
 from engine.orders.tend import tend
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.world import World
@@ -27,7 +31,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _balances(world, given, before)
     taking = given.apply or given.reason == KILL
     if taking or given.reason == START:
-        yield from _take_over(world, given, before, taking)
+        yield from _take_over(world, given, before, taking, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(
         broker=snapshot.broker,
@@ -84,7 +88,7 @@ def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator
 
 
 def _take_over(
-    world: World, given: SnapshotTaken, found: Comparison, taking: bool
+    world: World, given: SnapshotTaken, found: Comparison, taking: bool, now: Nanos
 ) -> Iterator[ev.Event]:
     """The operator's decision, or a kill, which is sized from the venue's own holdings.
 
@@ -94,9 +98,10 @@ def _take_over(
     by = given.by or given.reason
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
-            known = world.book.order(proposal.order.client_order_id)
-            if known is None:
-                yield proposal
+            order = proposal.order
+            if world.book.order(order.client_order_id) is None:
+                ours = recognise(world, order.symbol, order.client_order_id, now)
+                yield ev.OrderAdopted(order=_as_theirs(ours, order)) if ours else proposal
         elif taking and isinstance(proposal, ev.PositionAdjusted):
             yield ev.PositionAdjusted(
                 symbol=proposal.symbol,
@@ -117,6 +122,19 @@ def _cleared(world: World, found: Comparison, by: str) -> Iterator[ev.Event]:
         if symbol not in open_:
             for cause in tuple(causes):
                 yield ev.SymbolUnblocked(symbol=symbol, cause=cause, by=by)
+
+
+def _as_theirs(ours: Order, theirs: Order) -> Order:
+    """An order of ours with what the venue says of it."""
+    return msgspec.structs.replace(
+        theirs,
+        intent_id=ours.intent_id,
+        signal_id=ours.signal_id,
+        purpose=ours.purpose,
+        trade_type=ours.trade_type,
+        attempt=ours.attempt,
+        timeout_seconds=ours.timeout_seconds,
+    )
 
 
 def _blocks(world: World, found: Comparison, now: Nanos) -> Iterator[ev.Event]:

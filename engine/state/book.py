@@ -118,6 +118,8 @@ class BookData(msgspec.Struct, kw_only=True):
     account_id: str = ""
     broker: str = "paper"
     phase: Phase = Phase.STOPPED
+    started_at: Nanos = 0
+    """When this process took the account."""
     paused: bool = False
     pause_reason: str = ""
     restrictions: dict[str, Restriction] = {}
@@ -290,6 +292,19 @@ class Book:
             self.unclear += 1
         if not order.is_protective:
             self.closable += 1
+        self._schedule(order)
+
+    def _reindex(self, old: Order, new: Order) -> None:
+        """As `_unindex` and `_index`, where most often only the status is new."""
+        if old.filled != new.filled or old.quantity != new.quantity or old.reserved != new.reserved:
+            self._unindex(old)
+            self._index(new)
+            return
+        unknown = OrderStatus.UNKNOWN
+        self.unclear += (new.status is unknown) - (old.status is unknown)
+        self._schedule(new)
+
+    def _schedule(self, order: Order) -> None:
         due = due_at(order)
         if due:
             heapq.heappush(self.deadlines, (due, order.client_order_id))
@@ -367,14 +382,18 @@ class Book:
     def put(self, order: Order) -> None:
         """Store a new version of an order and keep every index and count true."""
         data, key = self.data, order.client_order_id
-        old = data.orders.pop(key, None)
-        if old is not None:
-            self._unindex(old)
+        old = data.orders.get(key)
         if order.is_working:
-            data.closed.pop(key, None)
             data.orders[key] = order
-            self._index(order)
+            if old is None:
+                data.closed.pop(key, None)
+                self._index(order)
+            else:
+                self._reindex(old, order)
             return
+        if old is not None:
+            del data.orders[key]
+            self._unindex(old)
         data.closed[key] = order
         if len(data.closed) > CLOSED_KEPT:
             del data.closed[next(iter(data.closed))]

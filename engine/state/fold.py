@@ -13,7 +13,7 @@ import msgspec
 from engine.domain import event as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderStatus, Purpose, move
+from engine.domain.order import Order, OrderStatus, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.book import (
     RATE_WINDOW,
@@ -55,7 +55,7 @@ def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
     data.mode, data.account_id, data.broker = event.mode, event.account_id, event.broker
-    data.phase = Phase.STARTING
+    data.phase, data.started_at = Phase.STARTING, at
     data.compared = False
     data.links = {event.broker: LinkStatus(state=LinkState.CONNECTING, since=at)}
     data.snapshot_asked = 0
@@ -220,18 +220,26 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
         if data.session is not None:
             data.session.entries += 1
         book.stamp(order, at)
-    if order.purpose is Purpose.PROTECT:
-        position = data.positions.get(order.symbol)
-        if position is not None:
-            data.positions[order.symbol] = msgspec.structs.replace(
-                position, protect_attempt=order.attempt
-            )
+    _number(book, order)
+
+
+def _number(book: Book, order: Order) -> None:
+    """A position counts the orders that reduce it, so that each has an id of its own."""
+    position = book.data.positions.get(order.symbol)
+    if position is None or not order.attempt:
+        return
+    leg = "protect_attempt" if order.is_protective else "exit_attempt"
+    if order.attempt > getattr(position, leg):
+        fields = {leg: order.attempt}
+        book.data.positions[order.symbol] = msgspec.structs.replace(position, **fields)
 
 
 @_on(ev.OrderAdopted)
 def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     book.put(event.order)
     book.data.metrics.total += 1
+    _number(book, event.order)
+    book.guard(event.order.symbol, at)
 
 
 @_on(ev.OrderSent)

@@ -6,46 +6,63 @@ from bisect import bisect_left
 
 from engine.domain.ids import fingerprint
 
-_FRESH = 4096
+_SHELF_BITS = 52
+"""Fingerprints that agree in all bits above these stand on one shelf: 4,096 shelves in all."""
 
 
 class SeenIds:
     """A set of ids that only grows.
 
-    Fresh ones sit in a set, older ones in one sorted array, so that a million cost 8 MB. Two ids
-    share a fingerprint once in 10^13 tries at a million: the second is taken as seen, which refuses
-    a signal rather than taking it twice.
+    Each stands in its place on one of 4,096 sorted shelves, so that a million cost 9 MB and one
+    more never moves more than a few hundred. Two ids share a fingerprint once in 10^13 tries at a
+    million: the second is taken as seen, which refuses a signal rather than taking it twice.
     """
 
     def __init__(self) -> None:
-        self._fresh: set[int] = set()
-        self._sorted: array[int] = array("Q")
+        self._shelves: dict[int, array[int]] = {}
+        self._count = 0
 
     def add(self, text: str) -> None:
         """Remember `text`."""
-        self._fresh.add(fingerprint(text))
-        if len(self._fresh) >= _FRESH:
-            self._sorted = array("Q", sorted([*self._sorted, *self._fresh]))
-            self._fresh.clear()
+        key = fingerprint(text)
+        shelf = self._shelves.get(key >> _SHELF_BITS)
+        if shelf is None:
+            self._shelves[key >> _SHELF_BITS] = array("Q", (key,))
+            self._count += 1
+            return
+        at = bisect_left(shelf, key)
+        if at == len(shelf) or shelf[at] != key:
+            shelf.insert(at, key)
+            self._count += 1
 
     def __contains__(self, text: str) -> bool:
         key = fingerprint(text)
-        if key in self._fresh:
-            return True
-        at = bisect_left(self._sorted, key)
-        return at < len(self._sorted) and self._sorted[at] == key
+        shelf = self._shelves.get(key >> _SHELF_BITS)
+        if shelf is None:
+            return False
+        at = bisect_left(shelf, key)
+        return at < len(shelf) and shelf[at] == key
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._sorted)
+        return self._count
 
     def dump(self) -> str:
         """All of it as text, for a snapshot."""
-        keys = array("Q", sorted([*self._sorted, *self._fresh]))
+        keys = array("Q")
+        for number in sorted(self._shelves):
+            keys.extend(self._shelves[number])
         return b64encode(keys.tobytes()).decode("ascii")
 
     @classmethod
     def load(cls, text: str) -> "SeenIds":
         """The set that `dump` wrote."""
         seen = cls()
-        seen._sorted = array("Q", b64decode(text))
+        keys = array("Q", b64decode(text))
+        seen._count = len(keys)
+        start = 0
+        while start < len(keys):
+            number = keys[start] >> _SHELF_BITS
+            end = bisect_left(keys, (number + 1) << _SHELF_BITS, start)
+            seen._shelves[number] = keys[start:end]
+            start = end
         return seen

@@ -20,7 +20,14 @@ from engine.gate import Gate
 from engine.ports import BrokerError
 from engine.state.book import Book
 from engine.state.fold import apply
-from engine.virtual import Deadlock, Livelock, SimulatedCrash, VirtualLoop, VirtualTimeLimit, run_virtual
+from engine.virtual import (
+    Deadlock,
+    Livelock,
+    SimulatedCrash,
+    VirtualLoop,
+    VirtualTimeLimit,
+    run_virtual,
+)
 from engine.world import World
 from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
@@ -144,9 +151,8 @@ class Run:
         self.agenda.after(5, self._look_whether_done)
 
     def _look_whether_done(self) -> None:
-        if self.done or (self.engine is not None and not self.watch.unsettled()):
-            self._finish()
-        elif self.agenda.now >= self.quiet_until:
+        settled = self.engine is not None and not self.watch.unsettled()
+        if self.done or settled or self.agenda.now >= self.quiet_until:
             self._finish()
         else:
             self.agenda.after(2, self._look_whether_done)
@@ -224,7 +230,7 @@ class Run:
 
     def _bury(self, crash: SimulatedCrash) -> None:
         if self.engine is not None:
-            self.watch.same("I4", "at the crash")
+            self.watch.crashed()
         self._forget()
         crash.bury()
 
@@ -238,7 +244,7 @@ class Run:
 
     async def _live(self, clock: VirtualClock) -> None:
         loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)  # noqa: S101
+        assert isinstance(loop, VirtualLoop)
         self.agenda.attach(loop, clock)
         if self.crashes:
             await clock.sleep(self.random.uniform(0, 4))
@@ -338,7 +344,7 @@ def simulate(
         run.go()
     except (Deadlock, Livelock, VirtualTimeLimit) as stuck:
         run.watch.broken("liveness", str(stuck))
-    except Exception as error:  # noqa: BLE001 - whatever the engine raises is a finding of the run
+    except Exception as error:
         run.watch.broken("error", f"{type(error).__name__}: {error} at {_where(error)}")
     return run.outcome(seed)
 

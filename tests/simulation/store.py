@@ -52,8 +52,7 @@ class Disk:
     def records(self, after: int) -> list[Record]:
         """What a start folds."""
         return [
-            Record(seq, time, decode(name, data))
-            for seq, time, name, data in self.rows[after:]
+            Record(seq, time, decode(name, data)) for seq, time, name, data in self.rows[after:]
         ]
 
 
@@ -103,17 +102,17 @@ class MemoryStore:
         self._waiting.append((rows, intents, future))
         return future
 
-    def recover(self) -> Awaitable[None]:
+    def recover(self) -> bool:
         """Write what a failure kept from being written."""
         if self._failure is None:
-            return _Settled(None)
+            return True
         if self._disk.full:
-            return _Settled(self._failure)
+            return False
         for rows, intents in self._backlog:
             self._disk.write(rows, intents)
         self._backlog.clear()
         self._failure = None
-        return _Settled(None)
+        return True
 
     @property
     def last_seq(self) -> int:

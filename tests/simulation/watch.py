@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.domain import event as ev
 from engine.domain.event import Record, decode
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_MS, Nanos
 from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
 from engine.domain.run import Flatten, LinkState
 from engine.engine import Engine
@@ -18,6 +18,8 @@ from tests.simulation.venue import Venue, Working
 
 ZERO: Final = Decimal(0)
 TRACE: Final = 60
+LATCH_BUDGET: Final = 20 * NS_PER_MS
+"""A halt that is older than this survives everything."""
 
 
 class Broken(Exception):  # noqa: N818 - the outcome of a run
@@ -35,6 +37,7 @@ class Watch:
         self.shadow = Book()
         """The fold of what was journalled, from its bytes."""
         self.halted = False
+        self.halted_at: Nanos = 0
         self.proved: Flatten | None = None
         """How far a kill that is proved reaches."""
         self.looked = False
@@ -104,6 +107,7 @@ class Watch:
 
     def _halted(self, event: ev.Halted) -> None:
         self.halted = True
+        self.halted_at = self.now()
         self.proved = None
 
     def _cleared(self, event: ev.HaltCleared) -> None:
@@ -165,9 +169,7 @@ class Watch:
                 self.broken("I7", f"{symbol} at {worth}, {limit * equity} is allowed")
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
-        slots = len(
-            set(data.positions) | {o.symbol for o in data.orders.values() if o.reserved}
-        )
+        slots = len(set(data.positions) | {o.symbol for o in data.orders.values() if o.reserved})
         if limits.max_positions is not None and slots > limits.max_positions:
             self.broken("I7", f"{slots} slots, {limits.max_positions} are allowed")
 
@@ -199,6 +201,13 @@ class Watch:
         live, folded = self.engine.book.snapshot(), self.shadow.snapshot()
         if live != folded:
             self.broken(which, f"{when} the state is not the fold: {_differ(live, folded)}")
+
+    def crashed(self) -> None:
+        """The process is gone: I4, and a halt of the last moment may be lost with it."""
+        self.same("I4", "at the crash")
+        young = self.now() - self.halted_at < LATCH_BUDGET
+        if self.halted and young and self.disk.latch is None:
+            self.halted = any(isinstance(r.event, ev.Halted) for r in self.disk.records(0))
 
     # --- the line ---------------------------------------------------------------------------------
 
