@@ -16,7 +16,7 @@ from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console import logs, paths, wiring
-from console.bootstrap import settle_task_factory
+from console.bootstrap import settle_collector, settle_task_factory
 from console.commands.host import PROGRAM, Host, version
 from console.control import ControlServer
 from console.follow import SignalFile
@@ -192,6 +192,7 @@ class Supervisor:
         engine = house.engine
         await engine.start()
         desk.started()
+        settle_collector()
         _log.info("trading on %s", self.plan.folder)
         running = asyncio.create_task(engine.run(), name="engine")
         beside = [asyncio.create_task(self._watch_end(house, clock), name="end")]
