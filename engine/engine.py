@@ -519,12 +519,11 @@ class Engine:
 
     async def _open(self) -> None:
         """Nothing is halted any more: the latch goes, then the gate opens."""
-        if self.book.data.halt is not None:
+        if self.book.halted:
             return
         await asyncio.get_running_loop().run_in_executor(None, self._latch.clear)
-        again = self.book.data.halt
-        if again is not None:
-            await self._set_latch(again)
+        if self.book.data.halt is not None:
+            await self._set_latch(self.book.data.halt)
         elif not self._stopped and not self._journal_down:
             self.gate.open()
 

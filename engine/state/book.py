@@ -216,6 +216,11 @@ class Book:
             return RunState.PAUSED
         return RunState.ACTIVE
 
+    @property
+    def halted(self) -> bool:
+        """True while the latch stands."""
+        return self.data.halt is not None
+
     def order(self, client_order_id: str) -> Order | None:
         """A working or recently finished order."""
         return self.data.orders.get(client_order_id) or self.data.closed.get(client_order_id)
