@@ -23,11 +23,10 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from console.client import address
-from engine.domain.run import Flatten, Halt
+from engine.domain.run import Flatten, Halt, Level
 from engine.domain.text import clean_text
 from engine.gate import Gate
-from engine.ports import Latch
-from storage.latch import LatchError
+from engine.ports import Latch, LatchError
 
 WATCH_SECONDS: Final = 0.04
 """How often the `HALT` file is looked for; it must halt within 100 ms."""
@@ -146,6 +145,8 @@ class ControlServer:
         self._latch = latch
         self._halt_file = halt_file
         self._seen: tuple[int, ...] | None = None
+        self._told = (-1, -1)
+        """How far the halt went that the loop was told of last."""
         self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
         self._peers: dict[int, _Peer] = {}
@@ -232,6 +233,7 @@ class ControlServer:
             sign: tuple[int, ...] = (found.st_ino, found.st_mtime_ns, found.st_size)
         except FileNotFoundError:
             self._seen = None
+            self._told = (-1, -1)
             return
         except OSError:
             sign = (-1,)  # it cannot be looked at: unreadable means halted (A-283)
@@ -239,13 +241,24 @@ class ControlServer:
             return
         self._seen = sign
         if not self._gate.closed:
+            self._told = (-1, -1)
             self._gate.close("the HALT file is set")
         halt = self._latch.read()
-        if halt is not None:
-            self._tell(halt)
+        # The engine writes the file too; only what goes further than what it was told is news.
+        if halt is not None and _rank(halt) > self._told:
+            self._told = _rank(halt)
+            self._tell(halt, while_it_stands=True)
 
-    def _tell(self, halt: Halt, then: Callable[[Any], None] | None = None) -> None:
+    def _tell(
+        self,
+        halt: Halt,
+        then: Callable[[Any], None] | None = None,
+        *,
+        while_it_stands: bool = False,
+    ) -> None:
         def on_loop() -> None:
+            if while_it_stands and not os.path.lexists(self._halt_file):
+                return  # a resume has removed it meanwhile
             state = self._desk.latched(halt)
             if then is not None:
                 then(state)
@@ -358,6 +371,7 @@ class ControlServer:
             return
         self._gate.close(halt.reason)
         halt = raised(self._latch.read(), halt)
+        self._told = max(self._told, _rank(halt))
         written = True
         try:
             self._latch.set(halt)
@@ -470,6 +484,11 @@ class ControlServer:
         # A full pipe wakes as well; a closed one has nobody to wake.
         with contextlib.suppress(OSError):
             os.write(self._wake_out, b"!")
+
+
+def _rank(halt: Halt) -> tuple[int, int]:
+    """How far a halt goes: its level, then what it closes."""
+    return (int(halt.level is Level.KILL), _FURTHER[halt.flatten])
 
 
 def raised(standing: Halt | None, halt: Halt) -> Halt:

@@ -25,9 +25,9 @@ from engine.clock import ScaledClock, SystemClock
 from engine.config import Config
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Halt
-from engine.ports import BrokerError, Clock
+from engine.ports import BrokerError, Clock, LatchError
 from storage.errors import JournalError
-from storage.latch import FileLatch, LatchError
+from storage.latch import FileLatch
 from storage.snapshots import load
 
 PROOF_SECONDS: Final = 30.0

@@ -1,0 +1,386 @@
+"""The control socket: its own thread, a kill first, nobody waits for anybody (C-503, U-71)."""
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+
+from console import wiring
+from console.client import Client, NoEngine, Refused
+from console.control import LONGEST_LINE, ControlServer, raised
+from console.kill_report import KillReport
+from console.operations import Operations
+from engine.clock import SystemClock
+from engine.config import from_mapping
+from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
+from storage.connection import memory_database
+from storage.latch import FileLatch
+
+T = TypeVar("T")
+
+HALT = Halt(
+    reason="test", at=1, by="test", level=Level.KILL, trigger=Trigger.MANUAL,
+    flatten=Flatten.DAY, epoch=1,
+)  # fmt: skip
+
+
+class Room:
+    """A real engine without a market, and its control server."""
+
+    def __init__(self, folder: Path) -> None:
+        config = from_mapping(
+            {"signals": {"builtin": ""}, "brokers": {"paper": {"latency_ms": [0, 0]}}}
+        )
+        self.latch = FileLatch(folder)
+        self.path = folder / "control.sock"
+        self.house = wiring.build(
+            config,
+            clock=SystemClock(),
+            state_dir=None,
+            version="test",
+            latch=self.latch,
+            database=memory_database(),
+            threads=False,
+            by_hand=True,
+        )
+        self.engine = self.house.engine
+        report = KillReport(self.engine.book)
+        self.engine.subscribe(report.observe)
+        self.desk = Operations(self.engine, config, report)
+        self.server = ControlServer(
+            self.path,
+            loop=asyncio.get_running_loop(),
+            desk=self.desk,
+            gate=self.engine.gate,
+            latch=self.latch,
+            halt_file=self.latch.path,
+        )
+
+    async def ask(self, command: str, timeout: float = 20.0, **args: Any) -> Any:
+        return await asyncio.to_thread(self._ask, command, args, timeout)
+
+    def _ask(self, command: str, args: dict[str, Any], timeout: float) -> Any:
+        with Client(self.path) as client:
+            return client.request(command, args, timeout)
+
+
+@pytest.fixture
+async def room(tmp_path: Path) -> AsyncIterator[Room]:
+    made = Room(tmp_path)
+    made.server.start()
+    await made.engine.start()
+    made.desk.started()
+    running = asyncio.create_task(made.engine.run())
+    yield made
+    await made.engine.stop("the test has ended")
+    await running
+    made.server.stop()
+    made.house.close()
+
+
+def speak(path: Path, *parts: bytes, half_close: bool = False) -> list[Any]:
+    """What a raw client that sends `parts` is answered, until hung up or quiet."""
+    with socket.socket(socket.AF_UNIX) as raw:
+        raw.settimeout(5.0)
+        raw.connect(str(path))
+        received = b""
+        # The server may hang up while we still send.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for part in parts:
+                raw.sendall(part)
+            if half_close:
+                raw.shutdown(socket.SHUT_WR)
+            wanted = sum(part.count(b"\n") for part in parts) or 1
+            while received.count(b"\n") < wanted:
+                chunk = raw.recv(65_536)
+                if not chunk:
+                    break
+                received += chunk
+        return [json.loads(line) for line in received.splitlines()]
+
+
+async def off_loop(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+async def test_the_socket_is_for_this_user_only(room: Room) -> None:
+    assert stat.S_IMODE(room.path.stat().st_mode) == 0o600
+
+
+async def test_a_command_is_answered_with_its_id(room: Room) -> None:
+    (answer,) = await off_loop(
+        lambda: speak(room.path, b'{"id": "mine", "command": "status", "args": {}}\n')
+    )
+    assert answer["id"] == "mine"
+    assert answer["ok"] is True
+    assert answer["result"]["run_state"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"garbage",
+        b"[]",
+        b'{"id": 1}',
+        b'{"command": 7}',
+        b'{"command": "status", "args": []}',
+        b"[" * 5_000,
+        b"\xff\xfe",
+    ],
+)
+async def test_a_line_that_is_no_request_is_refused_in_words(room: Room, line: bytes) -> None:
+    (answer,) = await off_loop(lambda: speak(room.path, line + b"\n"))
+    assert answer["ok"] is False
+    assert answer["code"] == "INVALID_INPUT"
+    assert answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "code"),
+    [
+        ("nonsense", {}, "UNKNOWN_COMMAND"),
+        ("pause", {"why": "x"}, "INVALID_INPUT"),
+        ("order", {"side": "hold", "symbol": "AAPL", "quantity": "1"}, "INVALID_INPUT"),
+        ("order", {"side": "buy", "symbol": "AAPL", "quantity": "0"}, "INVALID_INPUT"),
+        ("order", {"side": "buy", "symbol": "AAPL", "quantity": "-1"}, "INVALID_INPUT"),
+        ("order", {"side": "buy", "symbol": "AAPL", "quantity": "NaN"}, "INVALID_INPUT"),
+        ("order", {"side": "buy", "symbol": "", "quantity": "1"}, "INVALID_INPUT"),
+        ("order", {"side": "buy", "symbol": "A\x1b", "quantity": "1"}, "INVALID_INPUT"),
+        ("cancel", {}, "INVALID_INPUT"),
+        ("cancel", {"id": "x", "all": True}, "INVALID_INPUT"),
+        ("cancel", {"id": "x"}, "REFUSED"),
+        ("close", {"symbol": "AAPL"}, "REFUSED"),
+        ("resume", {"confirm": "RESUME"}, "REFUSED"),
+        ("kill", {"flatten": "half"}, "INVALID_INPUT"),
+    ],
+)
+async def test_what_is_not_done_has_a_code_and_a_sentence(
+    room: Room, command: str, args: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await room.ask(command, **args)
+    assert refused.value.code == code
+    assert str(refused.value)
+
+
+async def test_pause_and_unpause(room: Room) -> None:
+    assert (await room.ask("pause"))["run_state"] == "PAUSED"
+    assert (await room.ask("unpause"))["run_state"] == "ACTIVE"
+
+
+async def test_a_signal_is_answered_with_its_verdict(room: Room) -> None:
+    verdict = await room.ask("signal", signal="garbage", line=4)
+    assert verdict["outcome"] == "REJECTED"
+    assert verdict["code"] == "INVALID_INPUT"
+    assert set(verdict) == {
+        "signal_id", "outcome", "stage", "code", "measured", "limit", "reason", "client_order_ids"
+    }  # fmt: skip
+
+
+async def test_reconcile_has_its_document(room: Room) -> None:
+    assert await room.ask("reconcile") == {"clean": True, "differences": [], "events": []}
+
+
+async def test_a_line_without_an_end_is_cut_off_and_others_go_on(room: Room) -> None:
+    answers = await off_loop(lambda: speak(room.path, b"x" * (LONGEST_LINE + 70_000)))
+    assert [a["code"] for a in answers] in ([], ["TOO_LONG"])
+    assert (await room.ask("status"))["running"] is True
+
+
+async def test_a_client_that_closes_its_half_still_gets_its_answer(room: Room) -> None:
+    line = b'{"id": 1, "command": "status"}\n'
+    (answer,) = await off_loop(lambda: speak(room.path, line, half_close=True))
+    assert answer["ok"] is True
+
+
+async def test_clients_that_never_read_and_never_end_a_line_hold_up_nobody(room: Room) -> None:
+    def crowd() -> list[socket.socket]:
+        made = []
+        for number in range(80):
+            raw = socket.socket(socket.AF_UNIX)
+            raw.connect(str(room.path))
+            # A server that is full hangs up on the oldest.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                raw.sendall(b'{"id": 1, "command": "status"}\n' * 20 if number % 2 else b'{"id')
+            made.append(raw)
+        return made
+
+    sockets = await off_loop(crowd)
+    try:
+        assert (await room.ask("status"))["running"] is True
+        assert (await room.ask("kill", wait=False))["acknowledged"] is True
+    finally:
+        for raw in sockets:
+            raw.close()
+
+
+async def test_a_kill_latches_acknowledges_and_proves(room: Room) -> None:
+    found = await room.ask("kill", reason="because")
+    assert found["latched"] is True
+    assert found["acknowledged"] is True
+    assert found["brokers"]["paper"]["state"] == "VERIFIED"
+    assert room.engine.gate.closed
+    halt = room.latch.read()
+    assert halt is not None
+    assert halt.reason == "because"
+    assert room.engine.book.run_state is RunState.HALTED
+
+
+async def test_a_kill_of_a_pipelining_client_is_served_first(room: Room) -> None:
+    requests = [b'{"id": %d, "command": "status"}' % n for n in range(50)]
+    lines = b"\n".join([*requests, b'{"id": 99, "command": "kill", "args": {"wait": false}}', b""])
+    closed_when_asked: list[bool] = []
+    plain = room.desk.serve
+
+    async def watching(command: str, args: Any) -> Any:
+        closed_when_asked.append(room.engine.gate.closed)
+        return await plain(command, args)
+
+    room.desk.serve = watching  # type: ignore[method-assign]  # only looks on
+    answers = await off_loop(lambda: speak(room.path, lines))
+    assert len(answers) == 51
+    assert closed_when_asked == [True] * 50
+
+
+async def test_while_the_loop_is_stuck_a_kill_shuts_the_gate_and_sets_the_latch(
+    room: Room,
+) -> None:
+    """The test itself is what blocks the loop: it waits in it for the client's thread."""
+    answers: list[Any] = []
+
+    def kill() -> None:
+        answers.append(room._ask("kill", {"wait": False}, 10.0))
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    thread.join(10.0)
+    assert answers == [
+        {"latched": True, "flatten": "day", "fenced": None, "acknowledged": False, "brokers": {}}
+    ]
+    assert room.engine.gate.closed
+    assert room.latch.read() is not None
+    assert room.engine.book.run_state is RunState.ACTIVE, "the loop has not seen it yet"
+
+
+async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.control.DEFAULT_SECONDS", 0.1)
+    refusals: list[Refused] = []
+
+    def pause() -> None:
+        try:
+            room._ask("pause", {}, 10.0)
+        except Refused as refused:
+            refusals.append(refused)
+
+    thread = threading.Thread(target=pause)
+    thread.start()
+    thread.join(10.0)
+    assert [r.code for r in refusals] == ["NO_ANSWER"]
+    assert "never will be" in str(refusals[0])
+    assert (await room.ask("status"))["run_state"] == "ACTIVE"
+
+
+async def test_a_halt_file_found_while_the_loop_is_stuck_shuts_the_gate(room: Room) -> None:
+    room.latch.path.touch()
+    shut = threading.Event()
+
+    def look() -> None:
+        while not room.engine.gate.closed:
+            shut.wait(0.005)
+        shut.set()
+
+    threading.Thread(target=look, daemon=True).start()
+    assert shut.wait(10.0), "nothing but the control thread could do it"
+
+
+async def test_a_halt_file_halts_and_a_resume_removes_it(room: Room) -> None:
+    room.latch.path.touch()
+    while room.engine.book.run_state is not RunState.HALTED:
+        await asyncio.sleep(0)
+    with pytest.raises(Refused):
+        await room.ask("resume", confirm="resume")
+    assert (await room.ask("resume", confirm="RESUME"))["run_state"] == "PAUSED"
+    while room.engine.gate.closed:
+        await asyncio.sleep(0)
+    assert not room.latch.path.exists()
+    assert (await room.ask("unpause"))["run_state"] == "ACTIVE"
+
+
+async def test_another_user_is_hung_up_on(room: Room) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can try it as another user")
+    for folder in (room.path.parent, *room.path.parent.parents):
+        if folder.stat().st_uid == 0 and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o111)
+    room.path.chmod(0o666)
+
+    def as_nobody() -> int:
+        child = os.fork()
+        if child == 0:
+            code = 3
+            try:
+                os.setuid(65_534)
+                with socket.socket(socket.AF_UNIX) as raw:
+                    raw.settimeout(5.0)
+                    raw.connect(str(room.path))
+                    raw.sendall(b'{"id": 1, "command": "status"}\n')
+                    code = 1 if raw.recv(100) else 0
+            except (BrokenPipeError, ConnectionResetError):
+                code = 0
+            finally:
+                os._exit(code)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    assert await off_loop(as_nobody) == 0
+
+
+async def test_after_the_end_nobody_listens(tmp_path: Path) -> None:
+    made = Room(tmp_path)
+    made.server.start()
+    assert made.path.exists()
+    await off_loop(made.server.stop)
+    assert not made.path.exists()
+    with pytest.raises(NoEngine):
+        Client(made.path)
+    made.house.close()
+
+
+async def test_a_socket_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as old:
+        old.bind(str(tmp_path / "control.sock"))
+    made = Room(tmp_path)
+    made.server.start()
+    await off_loop(made.server.stop)
+    made.house.close()
+
+
+@pytest.mark.parametrize(
+    ("standing", "asked", "written"),
+    [
+        (None, Flatten.NONE, Flatten.NONE),
+        (Flatten.NONE, Flatten.DAY, Flatten.DAY),
+        (Flatten.DAY, Flatten.DAY, Flatten.DAY),
+        (Flatten.ALL, Flatten.DAY, Flatten.ALL),
+        (Flatten.ALL, Flatten.NONE, Flatten.ALL),
+    ],
+)
+def test_a_second_kill_never_lowers_the_first(
+    standing: Flatten | None, asked: Flatten, written: Flatten
+) -> None:
+    before = None if standing is None else _with(standing)
+    assert raised(before, _with(asked)).flatten is written
+
+
+def _with(flatten: Flatten) -> Halt:
+    return msgspec.structs.replace(HALT, flatten=flatten)
