@@ -25,7 +25,7 @@ from engine.domain.market import Bar, MarketEvent, Quote
 from engine.domain.money import ZERO
 from engine.ports import Clock
 
-HISTORY_BARS: Final = 1_000
+HISTORY_BARS: Final = 400
 """Bars kept of each symbol for whoever asks later."""
 
 _QUARTER: Final = Decimal("0.25")

@@ -21,7 +21,7 @@ from engine.ports import Clock
 
 WARM_BARS: Final = 200
 """Bars of history at the start: enough for every indicator."""
-HISTORY_BARS: Final = 1_000
+HISTORY_BARS: Final = 400
 LEVELS: Final = 10
 QUOTES_PER_SYMBOL: Final = 4.5
 """Quotes a second of each symbol where no rate is given."""
@@ -35,7 +35,7 @@ _WAKE_SECONDS: Final = 0.1
 """Events of so much time are handed over together, which keeps an idle process idle."""
 _BEHIND_SECONDS: Final = 5
 """So late, quotes are skipped rather than caught up with; bars are not."""
-_CACHED: Final = 50_000
+_CACHED: Final = 5_000
 _SHARES: Final = tuple(Decimal(100 * n) for n in (2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30))
 _BAR_VOLUME: Final = 24_000
 """Shares in an average bar, of a stock at 100."""
