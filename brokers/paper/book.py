@@ -28,6 +28,9 @@ VERSION: Final = 1
 RETRY_SECONDS: Final = 1.0
 """How long the writer waits before it tries a failed commit again."""
 
+_IDS_KEPT: Final = 4096
+"""So many client ids, twice, are known without a look at the file."""
+
 _SCHEMA: Final = (
     "CREATE TABLE account (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE holdings (symbol TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
@@ -127,10 +130,14 @@ class PaperBook:
         self._flying: deque[_Batch] = deque()
         self._pending: dict[str, tuple[int, bytes]] = {}
         """Orders that are not durable yet, with the ticket of their newest state."""
+        self._newer: set[str] = set()
+        """Ids put lately, and those before them: every other id ever used is `_floor` or below."""
+        self._older: set[str] = set()
         self._orders = msgspec.json.Decoder(PaperOrder)
         self._fills = msgspec.json.Decoder(Fill)
         self._encode = msgspec.json.Encoder().encode
         self._writer = self._connect()
+        self._floor = self._newest_id()
         self._reader = self._writer
         self._thread: threading.Thread | None = None
         if wait == "thread":
@@ -170,6 +177,15 @@ class PaperBook:
         row = self._reader.execute(query, (client_order_id,)).fetchone()
         return None if row is None else self._orders.decode(row[0])
 
+    def is_unused(self, client_order_id: str) -> bool:
+        """True for an id that was certainly never used; False says no more than: look it up.
+
+        Ids that grow with time are above every id that has left memory, which spares the look.
+        """
+        return client_order_id > self._floor and not (
+            client_order_id in self._newer or client_order_id in self._older
+        )
+
     def fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """Executions at or after `since`, oldest first."""
         query = "SELECT execution_id, time, data FROM fills WHERE time >= ?"
@@ -196,6 +212,10 @@ class PaperBook:
         data = self._encode(order)
         self._open.orders[order.client_order_id] = (order.client_order_id, order.is_working, data)
         self._pending[order.client_order_id] = (self._tickets + 1, data)
+        self._newer.add(order.client_order_id)
+        if len(self._newer) >= _IDS_KEPT:
+            self._floor = max(self._floor, *self._older, "")
+            self._older, self._newer = self._newer, set()
         self.dirty = True
 
     def put_fill(self, fill: Fill) -> None:
@@ -265,6 +285,14 @@ class PaperBook:
             connection.close()
             raise
         return connection
+
+    def _newest_id(self) -> str:
+        query = "SELECT max(client_order_id) FROM orders"
+        try:
+            return str(self._writer.execute(query).fetchone()[0] or "")
+        except sqlite3.Error as error:
+            self._writer.close()
+            raise BookError(f"the paper book {self._name} cannot be read: {error}") from error
 
     def _open_file(self, *, readonly: bool = False) -> sqlite3.Connection:
         """Raises BookError. The connection may move to the writer thread."""

@@ -49,10 +49,10 @@ def open_paper(plan: Plan) -> PaperConnection | RemoteConnection:
     Raises BookError. A book with a writer thread needs a running loop.
     """
     terms = terms_of(plan.settings)
-    address = getattr(plan.settings, "address", "")  # a table without it is local
-    if address:
-        return _remote(plan, terms, Path(address))
-    simulated = plan.prices is Prices.MARKET and plan.bars is None
+    if plan.settings.address:
+        return _remote(plan, terms, Path(plan.settings.address))
+    recorded = plan.bars is not None or plan.market.source != "simulated"
+    simulated = plan.prices is not Prices.BY_HAND and not recorded
     path = None if plan.state_dir is None else plan.state_dir / BOOK
     seed = plan.market.seed
     venue = PaperVenue(

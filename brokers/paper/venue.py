@@ -136,12 +136,12 @@ class PaperVenue:
         Raises Rejected; a refused order leaves no trace, except that its id is spent where the
         order itself was refused.
         """
-        known = self._known(order.client_order_id)
+        name = order.client_order_id
+        known = None if self.book.is_unused(name) else self._known(name)
         if known is not None:
             raise Rejected(
                 Refusal.DUPLICATE_ID,
-                f"client order id {order.client_order_id} was used before, by an order that is "
-                f"{known.status}",
+                f"client order id {name} was used before, by an order that is {known.status}",
             )
         now = self._clock.now()
         self._sequence += 1

@@ -64,6 +64,23 @@ def test_a_day_order_that_outlived_its_session_ends_at_the_next_start(tmp_path: 
         assert r.status("a") == "EXPIRED"
 
 
+def test_C405_a_repeated_id_is_found_however_long_ago_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brokers.paper.book._IDS_KEPT", 8)
+    path = tmp_path / "paper.db"
+    names = [f"{n:04}" for n in range(60, 0, -2)] + [f"{n:04}" for n in range(61, 120, 2)]
+    for start in range(0, len(names), 20):
+        with rig(path=path) as r:
+            r.price("100")
+            for n, name in enumerate(names[start : start + 20], start):
+                r.submit(name, "BUY", "1", limit="1")
+                for old in names[: n + 1]:
+                    with pytest.raises(Rejected, match="used before"):
+                        r.submit(old)
+            assert len(r.venue.open_orders()) == min(start + 20, len(names))
+
+
 def test_prices_are_saved_while_something_is_held(tmp_path: Path) -> None:
     path = tmp_path / "paper.db"
     with rig(path=path) as r:

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,10 +24,8 @@ from tests.brokers.kit import D
 
 def plan(name: str = "paper", *, address: str = "", **more: Any) -> Plan:
     config = Config()
-    settings: Any = config.brokers.paper
-    if address:
-        settings = SimpleNamespace(**settings.model_dump(), address=address)
-    given = {
+    settings = config.brokers.paper.model_copy(update={"address": address})
+    given: dict[str, Any] = {
         "name": name,
         "settings": settings,
         "market": config.market,
@@ -63,15 +61,19 @@ def test_a_recording_is_played_under_its_own_calendar(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prices", "arrival"),
-    [(Prices.BY_HAND, Arrival.STANDING_QUOTE), (Prices.LAST_KNOWN, Arrival.LAST_KNOWN)],
+    ("prices", "arrival", "calendar"),
+    [
+        (Prices.BY_HAND, Arrival.STANDING_QUOTE, "XNYS"),
+        (Prices.LAST_KNOWN, Arrival.LAST_KNOWN, "SIM"),
+    ],
 )
 def test_without_a_market_prices_come_by_hand_or_from_the_book(
-    prices: Prices, arrival: Arrival
+    prices: Prices, arrival: Arrival, calendar: str
 ) -> None:
     opened = open_venue(plan(prices=prices))
     assert isinstance(opened, PaperConnection)
     assert (opened.market, opened.venue.arrival) == (None, arrival)
+    assert opened.venue.instruments.get("SPY").calendar == calendar
     opened.close()
 
 
