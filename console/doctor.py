@@ -6,6 +6,7 @@ folder, which it makes. Live brokers are asked once they are built.
 
 import os
 import shutil
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -172,6 +173,8 @@ def _account(host: Host, config: Config) -> Finding:
 
 
 def _broker(host: Host, config: Config) -> Finding:
+    if config.brokers.paper.address:
+        return _elsewhere(config.brokers.paper.address)
     path = host.state_dir / wiring.PAPER_BOOK
     if not path.exists():
         return Finding(True, "the paper account is new")
@@ -185,6 +188,17 @@ def _broker(host: Host, config: Config) -> Finding:
         return Finding(False, str(error))
     held = len(contents.holdings)
     return Finding(True, f"the paper account holds {held} positions, {len(contents.orders)} orders")
+
+
+def _elsewhere(address: str) -> Finding:
+    """Whether the paper venue of another process answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError as error:
+            why = error.strerror or error
+            return Finding(False, f"the paper venue at {address} does not answer: {why}")
+    return Finding(True, f"the paper venue at {address} answers")
 
 
 def _market(_host: Host, config: Config) -> Finding:

@@ -138,6 +138,8 @@ def _clock(config: Config, folder: Path) -> Clock:
 
 
 def _tell_age(house: wiring.House, symbol: str, clock: Clock) -> None:
+    if house.venue is None:
+        return  # the venue has prices of its own
     quote = house.venue.quotes.get(symbol)
     if quote is None:
         warn(f"{symbol}: no price is known, so that it cannot be closed here")

@@ -94,13 +94,17 @@ def account_lock(host: Host, config: Config, folder: Path) -> AccountLock:
 
 
 def lock_file(host: Host, config: Config, folder: Path) -> Path:
-    """Where the lock of the account is. Raises CommandFailed."""
+    """Where the lock of the account is. Raises CommandFailed.
+
+    A paper account in another process is one account for every state folder that names it.
+    """
+    address = config.brokers.paper.address
     try:
         return paths.account_lock_file(
             paths.lock_dir(host.environ),
             config.account.primary,
             wiring.account_id(config),
-            folder,
+            Path(address) if address else folder,
         )
     except paths.PathError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error

@@ -5,25 +5,23 @@ market, and hands all of it to the engine. It starts nothing.
 """
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
-from random import Random
-from typing import Final
+from typing import Any, Final
 
-from brokers.paper.adapter import PaperBroker
+from brokers import Connection, Plan, Prices, open_venue
 from brokers.paper.bars import BarFile
-from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments, load_instruments
-from brokers.paper.replay import ReplayMarket
-from brokers.paper.terms import Arrival, Terms
+from brokers.paper.setup import BOOK, PaperConnection
 from brokers.paper.venue import PaperVenue
 from console.sectors import SectorFileError, sectors
 from engine.config import Config, digest
-from engine.domain.instrument import AssetClass, class_of
+from engine.domain.instrument import AssetClass, Instrument, class_of
 from engine.domain.signal import Timeframe
 from engine.engine import Engine
 from engine.gate import Gate
 from engine.intake.builtin import BuiltinSignals
-from engine.ports import Clock, Latch, MarketData
+from engine.ports import Clock, Latch
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
@@ -31,7 +29,7 @@ from storage.journal import Journal, open_journal
 from storage.snapshots import Loaded
 
 JOURNAL: Final = "journal.db"
-PAPER_BOOK: Final = "paper.db"
+PAPER_BOOK: Final = BOOK
 SOCKET: Final = "control.sock"
 LOG: Final = "meridian.log"
 STATE_FORMAT: Final = 1
@@ -51,20 +49,26 @@ class House:
         engine: Engine,
         journal: Journal,
         latch: Latch,
-        venue: PaperVenue,
+        connection: Connection,
         warning: str,
     ) -> None:
         self.config = config
         self.engine = engine
         self.journal = journal
         self.latch = latch
-        self.venue = venue
+        self.connection = connection
         self.warning = warning
         """One sentence when a snapshot could not be used, else empty."""
 
+    @property
+    def venue(self) -> PaperVenue | None:
+        """The paper account in this process; None where it is in another one."""
+        opened = self.connection
+        return opened.venue if isinstance(opened, PaperConnection) else None
+
     def close(self) -> None:
-        """Writes what waits, and closes the journal and the paper account."""
-        self.venue.close()
+        """Writes what waits, and closes the journal and the account."""
+        self.connection.close()
         self.journal.close()
 
 
@@ -75,9 +79,12 @@ def account_id(config: Config) -> str:
 
 def instruments(config: Config, *, simulated: bool) -> Instruments:
     """The instruments in force. Raises `brokers.paper.instruments.BadFile`."""
+    return Instruments(_table(config), "SIM" if simulated else "")
+
+
+def _table(config: Config) -> Mapping[str, Instrument]:
     named = config.data.instruments
-    table = load_instruments(Path(named)) if named else {}
-    return Instruments(table, "SIM" if simulated else "")
+    return load_instruments(Path(named)) if named else {}
 
 
 def home_calendar(symbols: tuple[str, ...]) -> str:
@@ -137,40 +144,62 @@ def build(
     )
     try:
         book, warning = book_of(journal.load())
-        rules = instruments(config, simulated=simulated)
-        venue = _venue(
-            config, clock, state_dir, rules, account, threads, _arrival(bars, flatten_only)
+        table = _table(config)
+        rules = Instruments(table, "SIM" if simulated else "")
+        prices = Prices.BY_HAND if by_hand else Prices.MARKET
+        connection = open_venue(
+            Plan(
+                name=config.account.primary,
+                settings=_settings(config, own=by_hand or bars is not None or not threads),
+                market=config.market,
+                account_id=account,
+                clock=clock,
+                state_dir=state_dir,
+                threads=threads,
+                prices=Prices.LAST_KNOWN if flatten_only else prices,
+                instruments=table,
+                bars=bars,
+                quote_max_age_seconds=config.risk.quote_max_age_seconds,
+                quotes_per_second=quotes_per_second,
+            )
         )
-        untold = flatten_only or by_hand
-        market = None if untold else _market(config, clock, venue, bars, quotes_per_second)
+    except BaseException:
+        journal.close()
+        raise
+    try:
         symbols = bars.symbols if bars is not None else config.market.symbols
-        broker = PaperBroker(venue, clock, Random(f"latency {config.market.seed}"))
         world = World(
             book,
             config,
-            broker.capabilities,
+            connection.broker.capabilities,
             instrument_of=rules.get,
             sectors=sectors(config.data.sectors),
             home_calendar="SIM" if simulated else home_calendar(symbols),
         )
         engine = Engine(
             world,
-            broker=broker,
+            broker=connection.broker,
             store=journal,
             clock=clock,
             latch=latch,
             gate=gate or Gate(),
-            market=market,
+            market=connection.market,
             builtin=None if flatten_only else _builtin(config, rules),
             version=version,
             account_id=account,
             config_digest=digest(config),
         )
     except BaseException:
+        connection.close()
         journal.close()
         raise
     return House(
-        config=config, engine=engine, journal=journal, latch=latch, venue=venue, warning=warning
+        config=config,
+        engine=engine,
+        journal=journal,
+        latch=latch,
+        connection=connection,
+        warning=warning,
     )
 
 
@@ -180,65 +209,10 @@ def _in(state_dir: Path | None, name: str) -> Path:
     return state_dir / name
 
 
-def _arrival(bars: BarFile | None, flatten_only: bool) -> Arrival:
-    if flatten_only:
-        return Arrival.LAST_KNOWN
-    return Arrival.STANDING_QUOTE if bars is None else Arrival.NEXT_PRICE
-
-
-def _venue(  # noqa: PLR0917 - the parts of one account
-    config: Config,
-    clock: Clock,
-    state_dir: Path | None,
-    rules: Instruments,
-    account: str,
-    threads: bool,
-    arrival: Arrival,
-) -> PaperVenue:
-    path = None if state_dir is None else state_dir / PAPER_BOOK
-    return PaperVenue(
-        clock=clock,
-        random=Random(f"venue {config.market.seed}"),
-        terms=terms(config),
-        book=PaperBook(path, wait="thread" if threads and path is not None else "inline"),
-        instruments=rules,
-        arrival=arrival,
-        name=config.account.primary,
-        account_id=account,
-    )
-
-
-def terms(config: Config) -> Terms:
-    """The conditions of the paper account, as `[brokers.paper]` says."""
-    given = config.brokers.paper
-    return Terms(
-        initial_cash=given.initial_cash,
-        latency_ms=given.latency_ms,
-        slippage_bps=given.slippage_bps,
-        commission_bps=given.commission_bps,
-        fill_probability=given.fill_probability,
-        participation=given.participation,
-    )
-
-
-def _market(
-    config: Config, clock: Clock, venue: PaperVenue, bars: BarFile | None, rate: float
-) -> MarketData | None:
-    if bars is not None:
-        return ReplayMarket(
-            bars, clock, venue=venue, quote_max_age_seconds=config.risk.quote_max_age_seconds
-        )
-    from brokers.paper.simulated import SimulatedMarket
-
-    given = config.market
-    return SimulatedMarket(
-        given.symbols,
-        clock,
-        venue=venue,
-        seed=given.seed,
-        bar_seconds=given.bar_seconds,
-        quotes_per_second=rate,
-    )
+def _settings(config: Config, *, own: bool) -> Any:
+    """The broker's table; a recording, prices by hand and virtual time have their own account."""
+    settings = getattr(config.brokers, config.account.primary)
+    return settings.model_copy(update={"address": ""}) if own else settings
 
 
 def _builtin(config: Config, rules: Instruments) -> BuiltinSignals | None:
@@ -251,7 +225,6 @@ def _builtin(config: Config, rules: Instruments) -> BuiltinSignals | None:
 __all__ = [
     "JOURNAL",
     "LOG",
-    "PAPER_BOOK",
     "SOCKET",
     "STATE_FORMAT",
     "House",
@@ -261,5 +234,4 @@ __all__ = [
     "build",
     "home_calendar",
     "instruments",
-    "terms",
 ]

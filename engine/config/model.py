@@ -246,6 +246,9 @@ class PaperConfig(Section):
     fill_probability: ShareOrNone = Field(Decimal("0.95"), description="of a limit that is touched")
     participation: Share = Field(Decimal("0.10"), description="of a bar's volume")
     account_id: OptionalName = Field("", description='"" = the paper account of the state folder')
+    address: Text = Field(
+        "", description='socket of a paper venue in another process; "" = in this one'
+    )
 
 
 class VenueConfig(Section):

@@ -172,6 +172,16 @@ def replays(config: Config) -> Iterator[Problem]:
         yield Problem(("market", "file"), "", 'a bars CSV while market.source is "replay"')
 
 
+def addresses(config: Config) -> Iterator[Problem]:
+    """A paper venue in another process has the market it trades on, and a full path."""
+    address = config.brokers.paper.address
+    key = ("brokers", "paper", "address")
+    if address and not address.startswith("/"):
+        yield Problem(key, address, '"" or the full path of a unix socket')
+    elif address and config.market.source == "replay":
+        yield Problem(key, address, '"" while market.source is "replay"')
+
+
 def routes(config: Config) -> Iterator[Problem]:
     """A route says what it matches."""
     for index, route in enumerate(config.routes):
@@ -185,6 +195,7 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     environments,
     tightening,
     replays,
+    addresses,
     routes,
     unbuilt,
 )

@@ -252,6 +252,7 @@ def test_a_venue_s_section_at_its_defaults_is_taken() -> None:
         ("kill.drawdown", "alert"),
         ("execution.dedup_window_seconds", 0),
         ("brokers.paper.account_id", "PA-1"),
+        ("brokers.paper.address", "/run/venue.sock"),
         ("console.theme", "night"),
     ],
 )
@@ -267,3 +268,14 @@ def test_each_trigger_takes_each_action() -> None:
     for name in Config().kill.model_fields_set | {"daily_loss", "journal", "divergence"}:
         for action in TriggerAction:
             assert getattr(from_mapping({"kill": {name: action.value}}).kill, name) is action
+
+
+def test_the_address_of_a_paper_venue_is_a_full_path_and_has_its_own_market() -> None:
+    key = "brokers.paper.address"
+    relative = {"brokers": {"paper": {"address": "venue.sock"}}}
+    assert "the full path of a unix socket" in about(relative, key)
+    replayed = {
+        "brokers": {"paper": {"address": "/run/venue.sock"}},
+        "market": {"source": "replay", "file": "bars.csv"},
+    }
+    assert 'while market.source is "replay"' in about(replayed, key)
