@@ -1,0 +1,231 @@
+"""`replay`: two runs with one digest, money that adds up, one outcome an input (X-68)."""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from brokers.paper.bars import check_bars
+from console import replay
+from console.cli import main
+from console.report import sharpe
+from engine.config import Config, from_mapping
+from storage.verify import verify
+from tests.console.program import MAIN
+
+HEADER = "time,symbol,open,high,low,close,volume,bid,bid_size,ask,ask_size\n"
+MONDAY = datetime.datetime(2013, 10, 7, 13, 30, tzinfo=datetime.UTC)
+REPORT = {
+    "bars", "symbols", "signals", "outcomes", "orders", "fills", "round_trips", "starting_equity",
+    "ending_equity", "cash", "positions", "realized_pnl", "unrealized_pnl", "commission",
+    "max_drawdown_pct", "sharpe", "halted", "events", "digest", "wall_seconds", "virtual_seconds",
+}  # fmt: skip
+TRIP = {
+    "symbol", "direction", "trade_type", "quantity", "entry_price", "exit_price", "entry_time",
+    "exit_time", "exit_reason", "pnl", "fees", "r_multiple", "mae", "mfe", "signal_id",
+}  # fmt: skip
+Market = Callable[..., Path]
+
+
+@pytest.fixture
+def market(tmp_path: Path) -> Market:
+    """A file of bars that walk at random, seeded, from the opening in New York on."""
+
+    def made(name: str = "bars.csv", *, minutes: int = 380, symbols: str = "SPY AIG") -> Path:
+        random = Random(5)
+        price = dict.fromkeys(symbols.split(), 100.0)
+        rows = []
+        for minute in range(1, minutes + 1):
+            time = (MONDAY + datetime.timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            for symbol, opened in price.items():
+                closed = opened * (1 + random.gauss(0.0001, 0.0015))
+                high, low = max(opened, closed) * 1.0004, min(opened, closed) * 0.9996
+                price[symbol] = closed
+                numbers = ",".join(f"{value:.2f}" for value in (opened, high, low, closed))
+                rows.append(f"{time},{symbol},{numbers},20000,,,,\n")
+        path = tmp_path / name
+        path.write_text(HEADER + "".join(rows), encoding="utf-8")
+        return path
+
+    return made
+
+
+def line(**changes: Any) -> str:
+    given = {
+        "signal_id": "s-1", "signal_type": "mine", "direction": "long", "ticker": "SPY",
+        "timeframe": "10m", "conviction": 80, "entry_price": "100", "stop_loss": "90",
+        "timestamp": "2013-10-07T14:00:00Z",
+    } | changes  # fmt: skip
+    return json.dumps(given)
+
+
+def quiet() -> Config:
+    return from_mapping({"signals": {"builtin": ""}})
+
+
+def assert_adds_up(found: dict[str, Any]) -> None:
+    """`cash + market value = starting equity + realised + unrealised`, to the cent."""
+    held = sum((Decimal(p["market_value"]) for p in found["positions"]), start=Decimal(0))
+    earned = Decimal(found["realized_pnl"]) + Decimal(found["unrealized_pnl"])
+    assert Decimal(found["cash"]) + held == Decimal(found["starting_equity"]) + earned
+    assert Decimal(found["cash"]) + held == Decimal(found["ending_equity"])
+
+
+def test_a_day_of_bars_trades_and_adds_up(market: Market) -> None:
+    found = replay.run(from_mapping({}), check_bars(market()), [])
+    assert set(found) == REPORT
+    assert found["bars"] == 760
+    assert found["symbols"] == ["SPY", "AIG"]
+    assert found["fills"] > 0
+    assert found["round_trips"]
+    assert set(found["round_trips"][0]) >= TRIP
+    assert sum(found["outcomes"].values()) == found["signals"]
+    assert found["halted"] is False
+    assert_adds_up(found)
+
+
+def test_two_runs_have_one_digest_and_another_seed_another(market: Market) -> None:
+    file = check_bars(market())
+    first, second = (replay.run(from_mapping({}), file, []) for _ in range(2))
+    assert first["digest"] == second["digest"]
+    other = replay.run(from_mapping({"market": {"seed": 8}}), file, [])
+    assert other["digest"] != first["digest"]
+
+
+def test_a_signal_enters_at_its_time_and_meets_the_next_price(market: Market) -> None:
+    found = replay.run(quiet(), check_bars(market(minutes=60)), [line()])
+    assert found["outcomes"] == {"RESIZED": 1} or found["outcomes"] == {"EXECUTED": 1}
+    opened = found["positions"] or found["round_trips"]
+    when = opened[0].get("opened_at") or opened[0]["entry_time"]
+    assert when.startswith("2013-10-07T14:00:01"), "the open of the bar after the signal"
+    assert_adds_up(found)
+
+
+def test_what_cannot_be_read_or_comes_too_early_is_recorded_and_the_rest_goes_on(
+    market: Market,
+) -> None:
+    lines = [
+        "garbage",
+        "",
+        line(signal_id="old", timestamp="2013-10-01T14:00:00Z"),
+        line(signal_id="nan", entry_price="NaN"),
+        line(),
+        line(signal_id="late", timestamp="2014-10-01T14:00:00Z"),
+    ]
+    found = replay.run(quiet(), check_bars(market(minutes=60)), lines)
+    assert found["signals"] == 5
+    assert sum(found["outcomes"].values()) == 5
+    assert found["outcomes"]["INVALID_INPUT"] == 2
+    assert found["outcomes"]["STALE_SIGNAL"] == 2
+
+
+def test_the_same_signal_twice_is_taken_once(market: Market) -> None:
+    found = replay.run(quiet(), check_bars(market(minutes=60)), [line(), line()])
+    assert found["outcomes"]["DUPLICATE_SIGNAL"] == 1
+    assert found["signals"] == 2
+
+
+def test_the_command_writes_report_and_journal_into_a_fresh_folder(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars, report = market(minutes=60), tmp_path / "report.json"
+    state = tmp_path / "state"
+    arguments = ["replay", str(bars), "--report", str(report), "--json", "--state-dir", str(state)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert json.loads(report.read_text(encoding="utf-8")) == found
+    assert str(state) in printed.err
+    checked = verify(state / "journal.db", tables=True)
+    assert (checked.ok, checked.digest, checked.events) == (True, found["digest"], found["events"])
+    assert main(["--state-dir", str(state), "journal", "signals", "--json"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == found["signals"]
+    assert main(arguments) == 2
+    assert "holds a journal already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("2013-10-07T13:31:00Z,SPY,1,1,1,nan,1,,,,", "close"),
+        ("2013-10-07T13:31:00Z,SPY,1,1,1,-1,1,,,,", "close"),
+        ("2013-10-07T13:31:00Z,SPY,5,4,1,2,1,,,,", "enclose"),
+        ("2199-10-07T13:31:00Z,SPY,1,1,1,1,1,,,,", "future"),
+        ("yesterday,SPY,1,1,1,1,1,,,,", "time"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line_before_anything_trades(
+    row: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, report = tmp_path / "bars.csv", tmp_path / "report.json"
+    path.write_text(f"{HEADER}{row}\n", encoding="utf-8")
+    assert main(["replay", str(path), "--report", str(report)]) == 2
+    printed = capsys.readouterr()
+    assert "line 2" in printed.err
+    assert says in printed.err
+    assert not report.exists()
+
+
+def test_a_report_that_cannot_be_written_is_known_before_the_replay(
+    market: Market, tmp_path: Path
+) -> None:
+    assert main(["replay", str(market()), "--report", str(tmp_path / "no" / "r.json")]) == 2
+
+
+@pytest.mark.slow
+def test_the_digest_does_not_depend_on_the_hash_seed_or_the_folder(
+    market: Market, tmp_path: Path, root: Path
+) -> None:
+    digests = set()
+    for seed in ("0", "1", "4242"):
+        elsewhere = tmp_path / f"folder {seed}"
+        elsewhere.mkdir()
+        bars = elsewhere / "bars.csv"
+        bars.write_bytes(market().read_bytes())
+        options = ["--state-dir", str(elsewhere / "state")]
+        done = subprocess.run(
+            [sys.executable, "-c", MAIN, *options, "replay", str(bars), "--json"],
+            cwd=root,
+            env={**os.environ, "PYTHONHASHSEED": seed, "MERIDIAN_CONFIG": os.devnull},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        digests.add(json.loads(done.stdout)["digest"])
+    assert len(digests) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["us-equities-2013-10-07-1m", "fx-eurusd-2014-05-05-1m", "crypto-2018-04-04-1m"]
+)
+def test_the_recorded_markets_trade_and_add_up(name: str, shared_market: Path) -> None:
+    found = replay.run(from_mapping({}), check_bars(shared_market / f"{name}.csv"), [])
+    assert len(found["round_trips"]) >= 3
+    assert sum(found["outcomes"].values()) == found["signals"]
+    assert_adds_up(found)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([], None),
+        ([("100", "101")], None),
+        ([("100", "101"), ("100", "101")], None),
+        ([("0", "1"), ("100", "101")], None),
+        # returns 1 % and 3 %: mean 2 %, sample deviation 1.414214 %, times the root of 252
+        ([("100", "101"), ("100", "103")], "22.449944"),
+    ],
+)
+def test_D30_sharpe_is_of_daily_returns_and_null_where_undefined(
+    days: list[tuple[str, str]], expected: str | None
+) -> None:
+    assert sharpe([(Decimal(a), Decimal(b)) for a, b in days], 252) == expected
