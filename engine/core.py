@@ -90,6 +90,7 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     for order in tuple(world.book.data.orders.values()):
         if order.reserved and order.status not in work.ASKED:
             yield ev.CancelRequested(client_order_id=order.client_order_id, reason="shutdown")
+    yield from mark(world, now, always=True)
     yield from close_day(world, final=False)
     yield ev.PhaseChanged(phase=Phase.STOPPED, reason=given.reason)
 
@@ -353,10 +354,10 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         world.breaches.see(
             exits.breach_key(given.symbol),
             breached=exits.is_beyond(position, given.last),
-            at=given.time,
+            at=now,
             traded_both_sides=certain,
         )
-        triggers.observe(world, given.time, certain=certain)
+        triggers.observe(world, now, certain=certain)
     elif isinstance(given, Depth):
         world.market.depths[given.symbol] = given
 

@@ -240,7 +240,6 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
     if letter is None:
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
-    yield ev.DeadLetterClosed(letter_id=given.letter_id, action="retried", by=given.by)
     again = ask.PlaceOrder(
         by=given.by,
         symbol=letter.symbol,
@@ -250,9 +249,16 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         limit_price=letter.limit_price,
         stop_price=letter.stop_price,
         protect=letter.stop_loss,
+        hold=letter.trade_type,
+        time_in_force=letter.time_in_force,
         intent_id=f"retry-{given.letter_id}",
     )
-    yield from place_order(world, again, now)
+    sent = False
+    for event in place_order(world, again, now):
+        yield event
+        sent = sent or isinstance(event, ev.OrderIntended)
+    if sent:
+        yield ev.DeadLetterClosed(letter_id=given.letter_id, action="retried", by=given.by)
 
 
 def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.Event]:

@@ -57,14 +57,17 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     )
 
 
-def mark(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """A point of the equity curve, once a minute while it can move."""
+def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event]:
+    """A point of the equity curve, once a minute while it can move, and at an orderly end."""
     data = world.book.data
-    if data.account is None or now - data.marked_at < MARK_SECONDS * NS_PER_SECOND:
+    early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
+    if data.account is None or (early and not always):
         return
     equity = world.equity
     if equity == data.marked_equity:
         return
     peak = max(data.peak_equity, equity)
     fall = round((peak - equity) / peak, 8) if peak > 0 else ZERO
-    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall)
+    held = ((symbol, world.mark(symbol)) for symbol in data.positions)
+    marks = {symbol: price for symbol, price in held if price is not None}
+    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall, marks=marks)

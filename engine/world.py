@@ -52,8 +52,8 @@ class World:
         """Checks of the gate in place of the built-in table, None for that (A-007)."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
-        for symbol, position in book.data.positions.items():
-            self.value.update(symbol, position, None)
+        for symbol in book.data.positions:
+            self.revalue(symbol)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument as learned, else as its symbol says."""
@@ -77,7 +77,12 @@ class World:
 
     def revalue(self, symbol: str) -> None:
         """Put the totals right after a fill or a price."""
-        self.value.update(symbol, self.book.position(symbol), self.market.mark(symbol))
+        self.value.update(symbol, self.book.position(symbol), self.mark(symbol))
+
+    def mark(self, symbol: str) -> Decimal | None:
+        """Last price: of the feed, else the last one the journal knows, as after a start."""
+        seen = self.market.mark(symbol)
+        return self.book.data.marks.get(symbol) if seen is None else seen
 
     @property
     def equity(self) -> Decimal:

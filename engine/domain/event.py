@@ -200,6 +200,8 @@ class EquityMarked(Event, frozen=True, kw_only=True):
     peak: Decimal
     drawdown: Decimal
     """Fraction of the peak, 0 or more."""
+    marks: dict[str, Decimal] = {}
+    """Price of everything held that these leaned on."""
 
 
 # --- signals -------------------------------------------------------------------------------------

@@ -171,6 +171,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
     attempt: int = 0
+    cancel_wanted: bool = False
+    """We asked for its end and did not give that up; outlives every doubt about its state."""
     check_first: bool = False
     """An earlier process may have sent it already: the venue is asked before it is sent."""
     pending_quantity: Decimal | None = None

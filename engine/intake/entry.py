@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.domain import event as ev
-from engine.domain.codes import Verdict
+from engine.domain.codes import Outcome, Verdict
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
 from engine.domain.order import Order, Purpose, TimeInForce
@@ -54,15 +54,20 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
         yield from intend(world, ruling, order)
         return
     position = world.book.position(asked.ticker)
-    if ruling.allowed and position is not None:
-        yield from plan_exit(
-            world,
-            position,
-            now,
-            reason=ExitReason.SIGNAL,
-            priority=0,
-            detail=asked.signal_id,
+    if not ruling.allowed or position is None:
+        return
+    if position.exiting is not None:
+        yield ev.SignalEnded(
+            signal_id=asked.signal_id,
+            symbol=asked.ticker,
+            outcome=Outcome.EXECUTED,
+            code="",
+            reason=f"a close is under way already: {position.exiting.reason}",
         )
+        return
+    yield from plan_exit(
+        world, position, now, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id
+    )
 
 
 def build(

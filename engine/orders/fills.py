@@ -8,7 +8,7 @@ from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.order import ADDING, Fill, Order, Purpose
-from engine.domain.position import ExitReason, Position
+from engine.domain.position import ExitPlan, ExitReason, Position
 from engine.domain.run import Severity, Trigger
 from engine.kill import triggers
 from engine.orders.ending import ended_as
@@ -63,6 +63,8 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     yield event
     if outcome.closed is not None:
         yield from _closed(world, outcome.closed, before, fill, order)
+    if before is not None and before.exiting is not None:
+        yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
         yield from _executed(order)
     yield from _alarms(event, order, now)
@@ -123,6 +125,19 @@ def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | No
     worst, best = (low, high) if long else (high, low)
     sign = 1 if long else -1
     return min((worst - entry) / entry * sign, ZERO), max((best - entry) / entry * sign, ZERO)
+
+
+def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:
+    """A signal that asked to close is executed from the first fill of its close on."""
+    life = world.book.data.signals.get(plan.detail) if plan.reason is ExitReason.SIGNAL else None
+    if life is not None and life.outcome is None:
+        yield ev.SignalEnded(
+            signal_id=plan.detail,
+            symbol=symbol,
+            outcome=Outcome.EXECUTED,
+            code="",
+            reason="filled",
+        )
 
 
 def _executed(order: Order) -> Iterator[ev.Event]:

@@ -152,6 +152,8 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 )
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
             yield ev.OrderAccepted(client_order_id=key, venue_order_id=given.venue_order_id)
+            if order.cancel_wanted:
+                yield ev.CancelRequested(client_order_id=key, reason=order.reason)
         case _S.CANCELED if not current.is_terminal:
             yield ev.OrderCanceled(client_order_id=key, reason=given.text)
         case _S.EXPIRED if not current.is_terminal:
@@ -244,9 +246,6 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
             client_order_id=key, quantity=venue.quantity, stop_price=venue.stop_price
         )
         current = _S.NEW
-    if current is _S.PENDING_CANCEL:
-        yield ev.CancelRequested(client_order_id=key, reason=order.reason)
-        return
     status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
     if current in _UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(
@@ -255,6 +254,8 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
             status=status,
             reason="works there",
         )
+    if order.cancel_wanted:
+        yield ev.CancelRequested(client_order_id=key, reason=order.reason)
 
 
 def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:

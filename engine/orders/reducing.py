@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import event as ev
 from engine.domain.ids import order_id
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import early_stop
+from engine.domain.money import ZERO, early_stop
 from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitPlan, ExitReason, Position
 from engine.world import World
@@ -35,9 +35,24 @@ def last(world: World, position: Position, leg: str) -> Order | None:
     return world.book.order(_id(position, leg, attempt)) if attempt else None
 
 
+def to_protect(world: World, position: Position) -> Decimal:
+    """How much a protective stop should cover: what no other order takes off already, where the
+    venue would let both fill."""
+    held = abs(position.quantity)
+    if world.capabilities.reduce_only:
+        return held
+    others = (
+        order.leaves
+        for order in world.book.working(position.symbol)
+        if order.reduce_only and not order.is_protective
+    )
+    return max(held - sum(others, start=ZERO), ZERO)
+
+
 def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> Order:
-    """The next protective stop for all that is held."""
-    return _stop(world, position, stop, now, position.protect_attempt + 1)
+    """The next protective stop."""
+    order = _stop(world, position, stop, now, position.protect_attempt + 1)
+    return msgspec.structs.replace(order, quantity=to_protect(world, position))
 
 
 def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Order:

@@ -10,12 +10,13 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain import event as ev
+from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import plain
 from engine.domain.order import Order, OrderStatus, Purpose
 from engine.domain.position import ExitPlan, ExitReason, Position
 from engine.domain.run import Phase
-from engine.orders.reducing import EXIT, PROTECT, exit_order, last, stop_order
+from engine.orders.reducing import EXIT, PROTECT, exit_order, last, stop_order, to_protect
 from engine.world import World
 
 PROTECT_SECONDS = 5
@@ -85,7 +86,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     if position.stop is None or not world.capabilities.native_stop or position.exiting:
         return False
     since = position.unprotected_since
-    return bool(since) and now - since > PROTECT_SECONDS * NS_PER_SECOND
+    counted = max(since, world.book.data.running_at)
+    return bool(since) and now - counted > PROTECT_SECONDS * NS_PER_SECOND
 
 
 def _cancel(order: Order, reason: str) -> Iterator[ev.Event]:
@@ -99,14 +101,19 @@ def _protect(
 ) -> Iterator[ev.Event]:
     if position.stop is None or not world.capabilities.native_stop:
         return
+    wanted = to_protect(world, position)
+    if not wanted:
+        for order in stops:
+            yield from _cancel(order, "another order takes it off")
+        return
     if stops:
         keep, *extra = stops
         for order in extra:
             yield from _cancel(order, "one stop is enough")
-        yield from _resize(world, position, keep)
+        yield from _resize(world, keep, wanted)
         return
     newest = last(world, position, PROTECT)
-    if newest is not None and newest.status is _S.REJECTED:
+    if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
         yield from plan_exit(
             world,
             position,
@@ -127,8 +134,7 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
     return lived < NS_PER_SECOND and now - newest.updated_at < pause
 
 
-def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]:
-    wanted = abs(position.quantity)
+def _resize(world: World, stop: Order, wanted: Decimal) -> Iterator[ev.Event]:
     if stop.leaves == wanted or stop.status not in _SETTLED:
         return
     if not world.capabilities.native_modify:
@@ -138,7 +144,7 @@ def _resize(world: World, position: Position, stop: Order) -> Iterator[ev.Event]
         client_order_id=stop.client_order_id,
         quantity=stop.filled + wanted,
         stop_price=stop.stop_price,
-        reason=f"the position is {plain(position.quantity)}",
+        reason=f"{plain(wanted)} are to be protected",
     )
 
 

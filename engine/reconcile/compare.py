@@ -41,6 +41,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols in flux, compared the next time."""
     missing: tuple[str, ...]
     """Client ids of ours that the venue does not work: to be queried, never inferred."""
+    changed: tuple[VenueOrder, ...]
+    """Orders of ours that work there with another quantity or stop than here."""
     proposals: tuple[ev.Event, ...]
     """What taking the venue's side would record."""
 
@@ -68,11 +70,15 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
         differences.append(found)
         if found.kind != PRICE_DRIFT:
             proposals.append(_adjust(book, snapshot, symbol, theirs.get(symbol), by))
+    changed: list[VenueOrder] = []
     for key, order in works.items():
-        if order.symbol in busy:
+        ours = book.order(key)
+        if order.symbol in busy and ours is not None:
             continue
-        if key in book.data.orders:
+        if ours is not None and ours.is_working:
             matched += 1
+            if _terms_differ(ours, order):
+                changed.append(order)
         else:
             differences.append(_foreign(order))
             proposals.append(ev.OrderAdopted(order=_adopted(order, snapshot.broker, now)))
@@ -86,8 +92,14 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
         matched=matched,
         skipped=tuple(sorted(busy)),
         missing=missing,
+        changed=tuple(changed),
         proposals=tuple(proposals),
     )
+
+
+def _terms_differ(ours: Order, theirs: VenueOrder) -> bool:
+    stop = theirs.stop_price
+    return theirs.quantity != ours.quantity or (stop is not None and stop != ours.stop_price)
 
 
 def _busy(book: Book, snapshot: VenueSnapshot) -> set[str]:

@@ -29,9 +29,14 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield from fills.take(world, fill, now)
     before = compare(book, snapshot, now)
     yield from _balances(world, given, before)
-    taking = given.apply or given.reason == KILL
-    if taking or given.reason == START:
-        yield from _take_over(world, given, before, taking, now)
+    for theirs in before.changed:
+        # A replace whose answer was lost may arrive late, after another one.
+        yield ev.OrderReplaced(
+            client_order_id=theirs.client_order_id,
+            quantity=theirs.quantity,
+            stop_price=theirs.stop_price,
+        )
+    yield from _take_over(world, given, before, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(
         broker=snapshot.broker,
@@ -88,20 +93,26 @@ def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator
 
 
 def _take_over(
-    world: World, given: SnapshotTaken, found: Comparison, taking: bool, now: Nanos
+    world: World, given: SnapshotTaken, found: Comparison, now: Nanos
 ) -> Iterator[ev.Event]:
     """The operator's decision, or a kill, which is sized from the venue's own holdings.
 
-    At a start only orders of ours are adopted: they reduce or they count as exposure, and either
-    way they must be known before anything else is decided.
+    An order that an earlier process sent is taken over whenever it turns up, at a start every
+    other too: they reduce or they count as exposure, and must be known either way. One that ended
+    here and works there is cancelled.
     """
     by = given.by or given.reason
+    taking = given.apply or given.reason == KILL
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
-            order = proposal.order
-            if world.book.order(order.client_order_id) is None:
-                ours = recognise(world, order.symbol, order.client_order_id, now)
-                yield ev.OrderAdopted(order=_as_theirs(ours, order)) if ours else proposal
+            key = proposal.order.client_order_id
+            ours = recognise(world, proposal.order.symbol, key, now)
+            if world.book.order(key) is not None:
+                yield ev.CancelRequested(client_order_id=key, reason="it ended here")
+            elif ours is not None:
+                yield ev.OrderAdopted(order=_as_theirs(ours, proposal.order))
+            elif taking or given.reason == START:
+                yield proposal
         elif taking and isinstance(proposal, ev.PositionAdjusted):
             yield ev.PositionAdjusted(
                 symbol=proposal.symbol,

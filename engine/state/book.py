@@ -120,6 +120,8 @@ class BookData(msgspec.Struct, kw_only=True):
     phase: Phase = Phase.STOPPED
     started_at: Nanos = 0
     """When this process took the account."""
+    running_at: Nanos = 0
+    """When it began to trade."""
     paused: bool = False
     pause_reason: str = ""
     restrictions: dict[str, Restriction] = {}
@@ -138,6 +140,8 @@ class BookData(msgspec.Struct, kw_only=True):
     peak_equity: Decimal = ZERO
     marked_at: Nanos = 0
     marked_equity: Decimal = ZERO
+    marks: dict[str, Decimal] = {}
+    """Last known price of what is held, as of the newest mark or fill."""
     session: SessionState | None = None
     orders: dict[str, Order] = {}
     closed: dict[str, Order] = {}
@@ -162,6 +166,8 @@ class BookData(msgspec.Struct, kw_only=True):
     last_fill: Nanos = 0
     reconciled_at: Nanos = 0
     reconciled_clean: bool = False
+    clean_at: Nanos = 0
+    """When a comparison last found nothing unexplained."""
     compared: bool = False
     """Whether the venue's holdings and orders were seen since the start and since the connection
     last broke; until then nothing opens."""
@@ -332,8 +338,14 @@ class Book:
         return due
 
     def next_due(self) -> Nanos | None:
-        """The earliest deadline of any order; may be of one that is done."""
-        return self.deadlines[0][0] if self.deadlines else None
+        """The earliest deadline of any order that works."""
+        while self.deadlines:
+            at, key = self.deadlines[0]
+            order = self.data.orders.get(key)
+            if order is not None and due_at(order) == at:
+                return at
+            heapq.heappop(self.deadlines)
+        return None
 
     def _unindex(self, order: Order) -> None:
         keys = self.by_symbol.get(order.symbol)
@@ -377,10 +389,10 @@ class Book:
     def stamp(self, order: Order, at: Nanos) -> None:
         """Note an order that adds exposure, for the rate and the duplicate limit."""
         data = self.data
-        if data.sent and data.sent[0] <= at - RATE_WINDOW and _is_power_of_two(len(data.sent)):
+        if data.sent and data.sent[0] <= at - RATE_WINDOW and is_power_of_two(len(data.sent)):
             del data.sent[: bisect_right(data.sent, at - RATE_WINDOW)]
         data.sent.append(at)
-        if len(data.prints) >= PRINTS_KEPT and _is_power_of_two(len(data.prints)):
+        if len(data.prints) >= PRINTS_KEPT and is_power_of_two(len(data.prints)):
             data.prints = {k: t for k, t in data.prints.items() if t > at - RATE_WINDOW}
         data.prints[print_of(order)] = at
 
@@ -404,6 +416,15 @@ class Book:
             del data.closed[next(iter(data.closed))]
         if old is not None:
             self._count_end(order)
+            self._bury(order.signal_id)
+
+    def _bury(self, signal_id: str) -> None:
+        """Forget a signal that has its outcome once its last order is done."""
+        life = self.data.signals.get(signal_id)
+        if life is None or life.outcome is None:
+            return
+        if not any(key in self.data.orders for key in life.orders):
+            del self.data.signals[signal_id]
 
     def _count_end(self, order: Order) -> None:
         metrics = self.data.metrics
@@ -451,7 +472,7 @@ class Book:
             self.guard(order.symbol, at)
 
 
-def _is_power_of_two(number: int) -> bool:
+def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
     return number & (number - 1) == 0
 

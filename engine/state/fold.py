@@ -6,12 +6,13 @@ recovery path (DESIGN, The one idea).
 # every rule of the table has the same shape
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from engine.domain import event as ev
-from engine.domain.codes import Outcome, Verdict
+from engine.domain.codes import Code, Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Order, OrderStatus, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
@@ -23,10 +24,14 @@ from engine.state.book import (
     Restriction,
     SessionState,
     SignalLife,
+    is_power_of_two,
 )
 from engine.state.holdings import adjusted, change
 
-WINDOW_KEPT = 10_000
+OUR_OWN = frozenset({Code.NOT_SENT, Code.KILL_SWITCH})
+"""Ends of orders that no venue ever saw: no sign of a venue that refuses."""
+
+WINDOW_KEPT = 8_192
 WINDOW_AGE = 24 * 3600 * NS_PER_SECOND
 """Contents of signals older than this are dropped once there are many; no window is longer."""
 
@@ -64,6 +69,8 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
 @_on(ev.PhaseChanged)
 def _phase(book: Book, event: ev.PhaseChanged, at: Nanos) -> None:
     book.data.phase = event.phase
+    if event.phase is Phase.RUNNING:
+        book.data.running_at = at
 
 
 @_on(ev.Paused)
@@ -163,6 +170,7 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.peak_equity = event.peak
     book.data.marked_at, book.data.marked_equity = at, event.equity
+    book.data.marks.update(event.marks)
     if book.data.session is not None:
         book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
 
@@ -177,7 +185,7 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
     data = book.data
     if event.content:
         book.seen_signals.add(event.signal_id)
-        if len(data.window) >= WINDOW_KEPT:
+        if len(data.window) >= WINDOW_KEPT and is_power_of_two(len(data.window)):
             data.window = {key: t for key, t in data.window.items() if t > at - WINDOW_AGE}
         data.window[event.content] = at
     if event.verdict is Verdict.REJECTED:
@@ -277,8 +285,9 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
     book.end(
         event.client_order_id, at, OrderStatus.REJECTED, reject_code=event.code, reason=event.text
     )
-    data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
-    data.rejects.append(at)
+    if event.code not in OUR_OWN:
+        data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
+        data.rejects.append(at)
 
 
 @_on(ev.OrderUnclear)
@@ -301,6 +310,14 @@ def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
         book.update(event.client_order_id, at, queries=order.queries + 1)
 
 
+def _mark(book: Book, symbol: str, price: Decimal) -> None:
+    """The last price a holding was seen at, so that a restart does not value it at cost."""
+    if symbol in book.data.positions:
+        book.data.marks[symbol] = price
+    else:
+        book.data.marks.pop(symbol, None)
+
+
 @_on(ev.OrderFilled)
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     data, fill = book.data, event.fill
@@ -320,7 +337,8 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         data.session.realized += outcome.realized
         data.session.fees += fill.commission
     book.hold(fill.symbol, outcome.after)
-    data.last_fill = max(data.last_fill, fill.time)
+    _mark(book, fill.symbol, fill.price)
+    data.last_fill = max(data.last_fill, min(fill.time, at))
     if order is None:
         book.guard(fill.symbol, at)
         return
@@ -354,19 +372,17 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
 @_on(ev.CancelRequested)
 def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
     order = book.order(event.client_order_id)
-    if order is None:
+    if order is None or order.status.is_terminal:
         return
-    if order.status is OrderStatus.UNKNOWN:
-        book.update(event.client_order_id, at, reason=event.reason)
-    else:
-        book.update(
-            event.client_order_id, at, status=OrderStatus.PENDING_CANCEL, reason=event.reason
-        )
+    fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
+    if order.status is not OrderStatus.UNKNOWN:
+        fields["status"] = OrderStatus.PENDING_CANCEL
+    book.update(event.client_order_id, at, **fields)
 
 
 @_on(ev.CancelRefused)
 def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
-    book.update(event.client_order_id, at, status=event.status)
+    book.update(event.client_order_id, at, status=event.status, cancel_wanted=False)
 
 
 @_on(ev.OrderCanceled)
@@ -485,6 +501,8 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     data = book.data
     data.reconciled_at, data.reconciled_clean = at, event.clean
     data.reconcile_reason, data.differences = event.reason, event.differences
+    if event.clean and not event.failed:
+        data.clean_at = at
     data.compared = data.compared or not event.failed
     data.snapshot_asked = 0
 
@@ -503,6 +521,7 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         at=at,
     )
     book.hold(event.symbol, new)
+    _mark(book, event.symbol, event.price)
 
 
 @_on(ev.SymbolBlocked)

@@ -66,7 +66,6 @@ def _opened(
         entry_quantity=abs(quantity),
         entry_notional=abs(quantity) * fill.price,
         legs=(_leg(fill, quantity, commission),),
-        unprotected_since=fill.time,
         origin="manual" if order is not None and not order.signal_id else "bot",
         order_id=order.client_order_id if order else fill.client_order_id,
     )
@@ -87,7 +86,6 @@ def _extended(
         adds=position.adds + (1 if another else 0),
         stop=position.stop or (order.stop_loss if order else None),
         initial_stop=position.initial_stop or (order.stop_loss if order else None),
-        unprotected_since=position.unprotected_since or fill.time,
         order_id=order.client_order_id if order and another else position.order_id,
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from engine.domain import event as ev
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
@@ -76,10 +77,21 @@ def test_a_stop_that_is_not_acknowledged_in_time_closes_the_position() -> None:
     assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.UNPROTECTED
 
 
-def test_a_stop_that_did_not_leave_closes_the_position() -> None:
+def test_a_stop_that_provably_did_not_leave_is_sent_again_and_closes_when_that_takes_too_long() -> (
+    None
+):
     desk = holding()
-    desk.give(SubmitFailed(desk.last(Purpose.PROTECT).client_order_id, NotSent("refused")))
-    assert desk.intended(Purpose.EXIT)
+    desk.give(SubmitFailed(desk.last(Purpose.PROTECT).client_order_id, NotSent("link down")))
+    assert not desk.of(ev.ExitPlanned)
+    assert desk.last(Purpose.PROTECT).attempt == 2
+    while desk.now < desk.of(ev.OrderFilled)[0].fill.time + PROTECT_SECONDS * NS_PER_SECOND:
+        stop = desk.last(Purpose.PROTECT)
+        if desk.current(stop).is_working:
+            desk.give(SubmitFailed(stop.client_order_id, NotSent("link down")))
+        desk.tick()
+    assert not desk.of(ev.ExitPlanned)
+    desk.tick()
+    assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.UNPROTECTED
 
 
 def test_a_replace_that_is_refused_cancels_and_places_the_stop_anew() -> None:

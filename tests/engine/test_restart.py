@@ -1,0 +1,105 @@
+"""What a restart must not forget or invent (R2, I4, rule 1, X-13)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine import commands as ask
+from engine.domain import event as ev
+from engine.domain.order import OrderStatus, Purpose
+from engine.domain.signal import Direction
+from engine.inputs import GateClosed, QueryAnswered, QueryFailed, Start, Stop
+from engine.ports import Ambiguous
+from engine.state.book import Book
+from engine.world import World
+from tests.engine.desk import Desk, kinds
+from tests.engine.worlds import ABLE, signal
+
+
+def restarted(desk: Desk) -> Desk:
+    again = Desk(running=False)
+    again.now = desk.now
+    again.book = Book.restore(desk.book.snapshot())
+    again.world = World(again.book, desk.world.config, ABLE, home_calendar="XNYS")
+    again.core.world = again.world
+    again.give(Start(version="test", account_id="test-account", config_digest=""))
+    return again
+
+
+def test_what_is_held_is_valued_at_its_last_known_price_not_at_cost() -> None:
+    desk = Desk()
+    desk.fill(desk.order("NVDA", 10, "100"), None, "100")
+    desk.quote("NVDA", "130")
+    desk.give(Stop("the end"))
+    again = restarted(desk)
+    assert again.world.equity == desk.world.equity == Decimal(100_300)
+    assert again.world.mark("NVDA") == 130
+
+
+def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
+    again = restarted(desk)
+    assert again.current(entry).status is OrderStatus.UNKNOWN
+    events = again.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), again.now))
+    assert "CancelRequested" in kinds(events)
+
+
+def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
+    desk.give(QueryFailed(entry.client_order_id, Ambiguous("no answer")))
+    assert desk.current(entry).status is OrderStatus.UNKNOWN
+    events = desk.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), desk.now))
+    assert "CancelRequested" in kinds(events)
+
+
+def test_a_signal_that_asks_to_close_ends_with_the_first_fill_of_its_close() -> None:
+
+    desk = Desk()
+    desk.fill(desk.order("NVDA", 10, "100"), None, "100")
+    desk.price("NVDA", "100")
+    desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
+    exit_ = desk.last(Purpose.EXIT)
+    desk.accept(exit_)
+    assert not desk.of(ev.SignalEnded)
+    desk.filled(exit_, 4, "100")
+    assert [e.signal_id for e in desk.of(ev.SignalEnded)] == ["out"]
+    desk.filled(exit_, 6, "100")
+    assert not desk.book.data.signals
+
+
+def test_a_signal_with_a_partial_fill_is_forgotten_once_its_order_is_done() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    desk.filled(entry, 1, "100")
+    assert "s-1" in desk.book.data.signals
+    desk.report(entry, OrderStatus.CANCELED)
+    assert not desk.book.data.signals
+
+
+def test_our_own_unsent_orders_are_no_storm_of_rejects() -> None:
+
+    desk = Desk()
+    for n in range(12):
+        order = desk.order(f"S{n}", 1, "10", order_id=f"o{n}")
+        desk.give(GateClosed(order.client_order_id))
+    assert not desk.of(ev.TriggerFired)
+
+
+def test_a_fill_from_the_future_does_not_hide_later_fills() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+
+    early = msgspec.structs.replace(desk.execution(entry, 1, "100"), time=desk.now + 10**15)
+    desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=early)
+    assert desk.book.data.last_fill == desk.now
