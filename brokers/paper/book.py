@@ -25,7 +25,9 @@ from engine.domain.market import Quote
 from engine.domain.order import Fill
 
 VERSION: Final = 1
-RETRY_SECONDS: Final = 1.0
+BUSY_SECONDS = 1.0
+"""How long a file that somebody else holds is waited for."""
+RETRY_SECONDS = 1.0
 """How long the writer waits before it tries a failed commit again."""
 
 _IDS_KEPT: Final = 4096
@@ -301,9 +303,11 @@ class PaperBook:
                 return sqlite3.connect(":memory:", isolation_level=None)
             if readonly:
                 address = f"{self.path.absolute().as_uri()}?mode=ro"
-                return sqlite3.connect(address, uri=True, isolation_level=None, timeout=1)
+                return sqlite3.connect(
+                    address, uri=True, isolation_level=None, timeout=BUSY_SECONDS
+                )
             return sqlite3.connect(
-                self.path, isolation_level=None, timeout=1, check_same_thread=False
+                self.path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
             )
         except sqlite3.Error as error:
             raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error

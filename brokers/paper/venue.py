@@ -21,7 +21,7 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, Order, OrderStatus, TimeInForce
-from engine.ports import Cancellable, Clock, OrderReport, Rejected
+from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
 
 QUOTE_SAVE_SECONDS: Final = 5
 """How often a price is written to the book while something is held or works."""
@@ -133,8 +133,8 @@ class PaperVenue:
     def submit(self, order: Order) -> int:
         """Take an order, meet the price that `arrival` allows, and return the ticket.
 
-        Raises Rejected; a refused order leaves no trace, except that its id is spent where the
-        order itself was refused.
+        Raises Rejected, and MarketClosed for an order that cannot wait for the next session. The
+        id of a refused order is spent.
         """
         name = order.client_order_id
         known = None if self.book.is_unused(name) else self._known(name)
@@ -156,6 +156,8 @@ class PaperVenue:
             )
         except Refused as refused:
             self._spend(order, now, refused)
+            if refused.code is Refusal.MARKET_CLOSED:
+                raise MarketClosed(refused.text) from refused
             raise Rejected(refused.code, refused.text) from refused
         self._rest(taken)
         self.book.put_order(taken)

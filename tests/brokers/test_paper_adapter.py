@@ -163,8 +163,10 @@ def test_reports_under_way_are_lost_with_the_connection() -> None:
 
 
 async def test_nothing_is_reported_before_it_is_durable_and_a_full_disk_stops_entries(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("brokers.paper.book.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("brokers.paper.book.RETRY_SECONDS", 0.01)
     path = tmp_path / "p.db"
     book = PaperBook(path, wait="thread")
     broker = make(SystemClock(), FREE, book)
