@@ -50,8 +50,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _blocks(world, after, now)
     if given.apply:
         yield from _cleared(world, after, given.by)
-    theirs = {order.symbol for order in snapshot.orders}
-    for symbol in sorted(theirs.union(book.data.positions, book.by_symbol)):
+    there = {order.symbol for order in snapshot.orders}
+    for symbol in sorted(there.union(book.data.positions, book.by_symbol)):
         yield from tend(world, symbol, now)
 
 

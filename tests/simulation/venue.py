@@ -241,11 +241,15 @@ class Venue:
             if order.reduce_only and not self._reducible(order):
                 raise Rejected("REDUCE_ONLY", "there is nothing to reduce")
         elif not self.capabilities.shorting and order.side is not Side.BUY:
-            held = self.positions.get(order.symbol, ZERO)
-            bound = (w for w in self.open.values() if w.order.symbol == order.symbol)
-            free = held - sum((w.leaves for w in bound if w.order.side is not Side.BUY), ZERO)
+            free = self._free(order.symbol)
             if order.quantity > free:
                 raise Rejected("INSUFFICIENT", f"{free} are free")
+
+    def _free(self, symbol: str) -> Decimal:
+        """What is held of a symbol and no working order sells."""
+        bound = (w for w in self.open.values() if w.order.symbol == symbol)
+        sold = sum((w.leaves for w in bound if w.order.side is not Side.BUY), ZERO)
+        return self.positions.get(symbol, ZERO) - sold
 
     def cancel(self, key: str) -> None:
         """A cancel. Raises Rejected."""
@@ -269,6 +273,10 @@ class Venue:
         refused = self.random.random() < self.faults.replace_refused
         if not self.capabilities.native_modify or refused or quantity <= working.filled:
             raise Rejected("NO_REPLACE", "it cannot be replaced")
+        if not self.capabilities.reduce_only and quantity - working.quantity > self._free(
+            working.order.symbol
+        ):
+            raise Rejected("INSUFFICIENT", "not so much is free")
         working.quantity = quantity
         if stop_price is not None:
             working.stop_price = stop_price

@@ -7,7 +7,7 @@ from typing import Final
 from engine.domain import event as ev
 from engine.domain.event import Record, decode
 from engine.domain.instant import NS_PER_MS, Nanos
-from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
+from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus, Purpose
 from engine.domain.run import Flatten, LinkState
 from engine.engine import Engine
 from engine.kill.work import in_scope
@@ -161,7 +161,7 @@ class Watch:
             )
             position = data.positions.get(symbol)
             if position is not None:
-                mark = world.market.mark(symbol)
+                mark = world.mark(symbol)
                 worth += abs(position.cost if mark is None else position.market_value(mark))
             gross += worth
             limit = limits.single_name
@@ -281,15 +281,13 @@ class Watch:
         for position in engine.book.data.positions.values() if engine else ():
             if position.stop is None or position.exiting is not None:
                 continue
-            resting = sum(
-                (
-                    w.leaves
-                    for w in venue.open.values()
-                    if w.order.symbol == position.symbol and w.order.is_protective
-                ),
-                ZERO,
-            )
-            if resting != abs(position.quantity):
+            there = [w for w in venue.open.values() if w.order.symbol == position.symbol]
+            resting = sum((w.leaves for w in there if w.order.is_protective), ZERO)
+            others = sum((w.leaves for w in there if w.order.purpose is Purpose.MANUAL), ZERO)
+            wanted = abs(position.quantity)
+            if not venue.capabilities.reduce_only:
+                wanted = max(wanted - others, ZERO)
+            if resting != wanted:
                 left.append(f"{position.symbol} {position.quantity}: stops for {resting}")
         return left
 
