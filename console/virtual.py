@@ -40,9 +40,10 @@ class MemoryLatch:
         """What stands."""
         return self._halt
 
-    def clear(self) -> None:
-        """Nothing stands any more."""
-        self._halt = None
+    def clear(self, epoch: int) -> None:
+        """Nothing stands any more, unless it was set later."""
+        if self._halt is not None and 0 < self._halt.epoch <= epoch:
+            self._halt = None
 
 
 class Rehearsal:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Protocol
 
 from engine.domain.instant import Nanos
-from engine.ports import Cancellable
+from engine.ports import Cancellable, Clock
 
 
 class SystemClock:
@@ -97,3 +97,27 @@ class VirtualClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
         return self._loop.call_later(seconds, callback)
+
+
+class SteadyTime:
+    """Wall time that never runs backward (DESIGN rule 7).
+
+    It follows the wall forward at once, as after a suspend. Where the wall steps back it goes on at
+    half speed until the wall has caught up, so that deadlines still come and no interval is
+    negative.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._at = clock.now()
+        self._since = clock.monotonic()
+
+    def now(self) -> Nanos:
+        """UTC nanoseconds, at or after every answer before."""
+        wall = self._clock.now()
+        elapsed = self._clock.monotonic() - self._since
+        slow = self._at + elapsed // 2
+        if wall >= slow:
+            self._at, self._since = wall, self._since + elapsed
+            return wall
+        return slow

@@ -8,21 +8,23 @@ once its intent is durable and the gate stands open; what reduces waits for noth
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from engine import commands as ask
+from engine.clock import SteadyTime
 from engine.core import Core, RuleFailedError
 from engine.domain import event as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
 from engine.domain.order import Order, OrderStatus
-from engine.domain.run import Halt
+from engine.domain.run import Halt, LinkState
 from engine.domain.signal import Signal
-from engine.gate import Gate
+from engine.gate import Cause, Gate
 from engine.inputs import (
     CancelFailed,
     Command,
@@ -57,6 +59,7 @@ from engine.ports import (
     EventStore,
     Latch,
     LatchError,
+    LinkReport,
     MarketData,
     NotSent,
 )
@@ -65,11 +68,14 @@ from engine.state.book import Book
 from engine.world import World
 
 HISTORY_BARS = 120
+HISTORY_SECONDS = 2
 SNAPSHOT_EVERY = 20_000
 """Events between two snapshots of the state."""
 
-FILL_MARGIN = 60 * NS_PER_SECOND
-"""How far before the newest known fill the venue is asked for fills."""
+FILL_MARGIN = 600 * NS_PER_SECOND
+"""How far before what is known the venue is asked for fills; the overlap is dropped by id."""
+
+REOPEN_SECONDS = 1.0
 
 TICK_BUSY = 1.0
 TICK_IDLE = 10.0
@@ -132,6 +138,11 @@ class Engine:
         self._stopped = False
         self._failure: BaseException | None = None
         self._journal_down = False
+        self._uncleared: int | None = None
+        """Epoch of a clearing that could not be made durable."""
+        self._latch_thread = ThreadPoolExecutor(1, "latch")
+        """Of its own: what hangs elsewhere must not keep a halt from the disk; keeps the order."""
+        self._time = SteadyTime(clock)
         self._unwatched: deque[Awaitable[None]] = deque()
         self._watching = False
         self._since_snapshot = 0
@@ -162,7 +173,7 @@ class Engine:
             lag_ms=(self.lag.quantile(0.5), self.lag.quantile(0.99)),
             commit_ms=round(self._store.last_commit_seconds * 1000, 3),
         )
-        return status_of(self.world, self.clock.now(), extras)
+        return status_of(self.world, self._time.now(), extras)
 
     def subscribe(self, observer: Callable[[ev.Record], None]) -> Callable[[], None]:
         """Call `observer` with every record from now on; the result ends it.
@@ -216,8 +227,13 @@ class Engine:
         return _result(records)
 
     def latch_found(self, halt: Halt) -> None:
-        """The latch was set from a thread or a file; the gate is closed already."""
+        """The latch was set from a thread or a file; the gate is closed already.
+
+        The file then gets the halt that stands, so that a resume knows it for its own.
+        """
         self.step(LatchFound(halt))
+        if self.book.data.halt is not None:
+            self._spawn(self._set_latch(self.book.data.halt))
 
     # --- life -------------------------------------------------------------------------------------
 
@@ -237,10 +253,10 @@ class Engine:
             self._latch.set(self.book.data.halt)
         await self._broker.connect()
         self._spawn_pump(self._pump_reports())
-        await self._look("start")
-        await self._warm()
-        self.step(Ready())
         self._spawn_pump(self._pump_timer())
+        await self._look("start")
+        self.step(Ready())
+        await self._warm()
         if self._market is not None:
             self._spawn_pump(self._pump_market(self._market))
 
@@ -265,7 +281,7 @@ class Engine:
         if self._stopped:
             return
         self._stopped = True
-        self.gate.close("stopping")
+        self.gate.close("stopping", Cause.STOPPING)
         if self._started:
             self.step(Stop(reason))
             await self._drain()
@@ -284,10 +300,17 @@ class Engine:
             await self.clock.sleep(0.1)
 
     async def _warm(self) -> None:
+        """Give the built-in signals their past; a source that fails or hangs only delays them."""
         if self._market is None or self._builtin is None:
             return
         for symbol in self.world.config.market.symbols:
-            bars = await self._market.history(symbol, HISTORY_BARS)
+            try:
+                async with asyncio.timeout(HISTORY_SECONDS):
+                    bars = await self._market.history(symbol, HISTORY_BARS)
+            except Exception as error:  # without a past they begin later; trading does not wait
+                text = f"no history: {type(error).__name__} {error}"
+                self.step(Trouble(code="NO_HISTORY", subject=symbol, text=text))
+                continue
             self._builtin.warm([bar for bar in bars if isinstance(bar, Bar)])
 
     # --- the step ---------------------------------------------------------------------------------
@@ -295,7 +318,7 @@ class Engine:
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
         try:
-            records = self._core.handle(given, self.clock.now())
+            records = self._core.handle(given, self._time.now())
         except RuleFailedError as failed:
             self._carry(failed.records)
             raise
@@ -351,7 +374,7 @@ class Engine:
     def _commit_failed(self, error: str) -> None:
         if not self._journal_down:
             self._journal_down = True
-            self.gate.close("the journal cannot be written")
+            self.gate.close("the journal cannot be written", Cause.JOURNAL)
             self.step(JournalFailed(error))
 
     def _save(self) -> None:
@@ -447,7 +470,7 @@ class Engine:
 
     async def _look_up(self, key: str) -> QueryAnswered | QueryFailed:
         """What the venue knows of an order, with its fills."""
-        asked = since = self.clock.now()
+        asked = since = self._time.now()
         known = self.book.order(key)
         if known is not None:
             position = self.book.position(known.symbol) if known.check_first else None
@@ -470,9 +493,10 @@ class Engine:
 
     async def _look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
         """Ask the venue for everything a comparison needs and feed it in."""
-        asked = self.clock.now()
+        asked = self._time.now()
         broker = self._broker
-        since = max(self.book.data.last_fill - FILL_MARGIN, 0)
+        data = self.book.data
+        since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
         try:
             orders = await broker.get_open_orders()
             positions = await broker.get_positions()
@@ -481,6 +505,9 @@ class Engine:
             fills = await broker.get_fills_since(since)
         except BrokerError as error:
             return self.step(SnapshotFailed(broker.name, reason, error))
+        except Exception as error:  # a broken adapter proves nothing about the venue
+            unclear = Ambiguous(f"{type(error).__name__}: {error}")
+            return self.step(SnapshotFailed(broker.name, reason, unclear))
         snapshot = VenueSnapshot(
             broker=broker.name,
             account=account,
@@ -488,11 +515,12 @@ class Engine:
             orders=orders,
             fills=fills,
             requested_at=asked,
-            as_of=self.clock.now(),
+            as_of=self._time.now(),
         )
+        records = self.step(SnapshotTaken(snapshot, reason, apply, by))
         if reason == OPERATOR:
             self._proposed = compare(self.book, snapshot, asked, by).proposals
-        return self.step(SnapshotTaken(snapshot, reason, apply, by))
+        return records
 
     def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
         self.gate.close(event.halt.reason)
@@ -501,37 +529,52 @@ class Engine:
     async def _set_latch(self, halt: Halt) -> None:
         """Off the loop: the cancels of the same step do not wait for a disk."""
         try:
-            await asyncio.get_running_loop().run_in_executor(None, self._latch.set, halt)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._latch_thread, self._latch.set, halt)
         except LatchError as error:
             text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
             self.step(Trouble(code="LATCH_FAILED", subject="HALT", text=text))
 
     def _cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
-        self._spawn(self._clear_latch(durable))
+        self._spawn(self._clear_latch(event.epoch, durable))
 
-    async def _clear_latch(self, durable: Awaitable[None]) -> None:
-        """Only once the clearing is durable, so that a crash in between leaves it halted."""
+    async def _clear_latch(self, epoch: int, durable: Awaitable[None]) -> None:
+        """Only once the clearing is durable, so that a crash in between leaves it halted.
+
+        A latch that someone else set meanwhile is not the one that was cleared: it halts anew.
+        """
         try:
             await durable
-        except Exception:  # `_watch_commits` says so, and `_try_journal` comes back to it
+        except Exception:  # `_watch_commits` says so; `_try_journal` comes back to it
+            self._uncleared = epoch
             return
-        await self._open()
-
-    async def _open(self) -> None:
-        """Nothing is halted any more: the latch goes, then the gate opens."""
-        if self.book.halted:
-            return
-        await asyncio.get_running_loop().run_in_executor(None, self._latch.clear)
-        if self.book.data.halt is not None:
-            await self._set_latch(self.book.data.halt)
-        elif not self._stopped and not self._journal_down:
-            self.gate.open()
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._latch_thread, self._latch.clear, epoch)
+        except LatchError as error:
+            self.step(Trouble(code="LATCH_FAILED", subject="HALT", text=str(error)))
+        standing = await loop.run_in_executor(self._latch_thread, self._latch.read)
+        if standing is not None:
+            self.step(LatchFound(standing))
+        elif self.book.data.halt is None:
+            self.gate.open(Cause.HALT)
 
     # --- pumps ------------------------------------------------------------------------------------
 
     async def _pump_reports(self) -> None:
-        async for report in self._broker.reports():
-            self.step(report)
+        """Reports for as long as the engine runs; a stream that ends is a connection that broke."""
+        while not self._stopped:
+            async for report in self._broker.reports():
+                self.step(report)
+            self.step(
+                LinkReport(
+                    broker=self._broker.name,
+                    state=LinkState.DISCONNECTED,
+                    detail="the report stream ended",
+                    time=self._time.now(),
+                )
+            )
+            await self.clock.sleep(REOPEN_SECONDS)
 
     async def _pump_market(self, market: MarketData) -> None:
         async for event in market.events():
@@ -566,14 +609,17 @@ class Engine:
             pause = 0.25
         due = self.book.next_due()
         if due is not None:
-            pause = min(pause, max((due - self.clock.now()) / NS_PER_SECOND, 0.001))
+            pause = min(pause, max((due - self._time.now()) / NS_PER_SECOND, 0.001))
         return pause
 
     def _try_journal(self) -> None:
         if self._store.recover():
             self._journal_down = False
+            self.gate.open(Cause.JOURNAL)
             self.step(JournalRecovered())
-            self._spawn(self._open())
+            if self._uncleared is not None:
+                self._spawn(self._clear_latch(self._uncleared, self._append([])))
+                self._uncleared = None
 
 
 def _compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:

@@ -1,23 +1,41 @@
-"""The last gate before the socket: a plain flag, closable from any thread (U-32, DESIGN Kill).
+"""The last gate before the socket, closable from any thread (U-32, DESIGN Kill).
 
 It stands in the last function before every send that can add exposure. Closing it needs neither
-the loop nor a lock; opening it belongs to a person's resume.
+the loop nor a lock. Each cause that closes it is opened by its own owner: a halt by a person's
+resume, a journal that failed by its recovery, an ending process never.
 """
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Who keeps the gate shut."""
+
+    HALT = "halt"
+    JOURNAL = "journal"
+    STOPPING = "stopping"
 
 
 class Gate:
     """Closed means: nothing that adds exposure leaves this process."""
 
     def __init__(self) -> None:
-        self.closed = False
-        self.reason = ""
+        self._causes: dict[Cause, str] = {}
 
-    def close(self, reason: str) -> None:
+    @property
+    def closed(self) -> bool:
+        """True while any cause stands."""
+        return bool(self._causes)
+
+    @property
+    def reason(self) -> str:
+        """Why, cause by cause."""
+        return "; ".join(tuple(self._causes.values()))
+
+    def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
         """Shut it at once; safe from any thread and while the loop is stuck."""
-        self.reason = reason
-        self.closed = True
+        self._causes[cause] = reason
 
-    def open(self) -> None:
-        """Only after the latch was cleared by a person."""
-        self.closed = False
-        self.reason = ""
+    def open(self, cause: Cause) -> None:
+        """This cause is gone; the others keep it shut."""
+        self._causes.pop(cause, None)

@@ -276,6 +276,6 @@ class Latch(Protocol):
         """What stands there; an unreadable file is a halt (A-283)."""
         ...
 
-    def clear(self) -> None:
-        """Remove it."""
+    def clear(self, epoch: int) -> None:
+        """Remove the halt of this epoch or an earlier one; a later or a strange one stands."""
         ...

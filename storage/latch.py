@@ -101,8 +101,16 @@ class FileLatch:
             return self._fallback(when, f"the file {NAME} was made by hand (it is empty)")
         return self._fallback(when, f"the file {NAME} was made or changed by hand: {text}")
 
-    def clear(self) -> None:
-        """Remove it, durably. Raises `LatchError` when it still stands."""
+    def clear(self, epoch: int) -> None:
+        """Remove the halt of this epoch or an earlier one, durably.
+
+        A later halt stands, one of epoch 0 does (an engine has not taken it up yet), and so does a
+        file that is not one of ours: someone made it by hand. Raises `LatchError` when what should
+        go cannot be removed.
+        """
+        standing = self._halt_of(self._path)
+        if standing is None or not 0 < standing.epoch <= epoch:
+            return
         try:
             # The older generation first: should this be cut short, the latch still stands.
             for path in (self._previous, self._path):

@@ -1,12 +1,15 @@
 """A journal in memory with a disk that can be slow or full; a crash keeps what was committed."""
 
 import asyncio
+import errno
+import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
 
 from engine.domain import event as ev
 from engine.domain.event import Record, decode, encode
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt
+from storage import memory_database, open_journal
 from tests.simulation.agenda import Agenda
 
 Row = tuple[int, Nanos, str, bytes]
@@ -36,6 +39,8 @@ class Disk:
         self.snapshot: tuple[int, bytes] | None = None
         self.latch: Halt | None = None
         self.full = False
+        self.database: sqlite3.Connection | None = None
+        """Where the product's own journal is kept, in runs that use it."""
 
     @property
     def seq(self) -> int:
@@ -129,6 +134,13 @@ class MemoryStore:
         if seq <= self._disk.seq and not self._disk.full:
             self._disk.snapshot = (seq, state)
 
+    def load(self) -> tuple[bytes | None, list[Record]]:
+        """The newest snapshot, and what came after it."""
+        if self._disk.snapshot is None:
+            return None, self._disk.records(0)
+        seq, state = self._disk.snapshot
+        return state, self._disk.records(seq)
+
     def die(self) -> None:
         """The process is gone: what waits for a commit never gets one."""
         self._waiting.clear()
@@ -160,6 +172,77 @@ class MemoryStore:
                 future.set_exception(error)
 
 
+class RealStore:
+    """The product's own journal in memory; its hooks fill the disk and mark what is durable.
+
+    `crash` ends the process at the next step of the loop: asked around each commit, it makes a
+    crash on either side of it.
+    """
+
+    def __init__(self, disk: Disk, crash: Callable[[], bool]) -> None:
+        self._disk = disk
+        self._crash = crash
+        self._rows: list[Row] = []
+        self._intents: list[str] = []
+        self.on_row: Callable[[Row], None] | None = None
+        if disk.database is None:
+            disk.database = memory_database()
+        self.journal = open_journal(
+            disk.database, inline=True, before_commit=self._before, after_commit=self._after
+        )
+
+    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+        """As the port says."""
+        for record in records:
+            event = record.event
+            row = (record.seq, record.time, type(event).__name__, encode(event))
+            self._rows.append(row)
+            if isinstance(event, ev.OrderIntended):
+                self._intents.append(event.order.client_order_id)
+            if self.on_row is not None:
+                self.on_row(row)
+        return self.journal.append(records)
+
+    def recover(self) -> bool:
+        """As the port says."""
+        return self.journal.recover()
+
+    @property
+    def last_seq(self) -> int:
+        """The newest record handed in."""
+        return self.journal.last_seq
+
+    @property
+    def last_commit_seconds(self) -> float:
+        """Not measured here."""
+        return 0.0
+
+    def save_snapshot(self, seq: int, state: bytes) -> None:
+        """As the port says."""
+        self.journal.save_snapshot(seq, state)
+
+    def load(self) -> tuple[bytes | None, list[Record]]:
+        """The newest snapshot, and what came after it."""
+        loaded = self.journal.load()
+        return loaded.snapshot, list(loaded.records)
+
+    def die(self) -> None:
+        """The process is gone, and what it had not committed."""
+        self.journal.close()
+
+    def _before(self) -> None:
+        if self._disk.full or self._crash():
+            raise OSError(errno.ENOSPC, "no space is left on the device")
+
+    def _after(self) -> None:
+        # Inline, so that everything handed in is in this transaction or in one before it.
+        rows, self._rows = self._rows, []
+        intents, self._intents = self._intents, []
+        self._disk.rows.extend(rows)
+        self._disk.intents.update(intents)
+        self._crash()
+
+
 class FileLatch:
     """The latch as a file: it outlives the process, a full disk too."""
 
@@ -174,6 +257,7 @@ class FileLatch:
         """What stands there."""
         return self._disk.latch
 
-    def clear(self) -> None:
-        """Remove it."""
-        self._disk.latch = None
+    def clear(self, epoch: int) -> None:
+        """Remove the halt of this epoch or an earlier one."""
+        if self._disk.latch is not None and 0 < self._disk.latch.epoch <= epoch:
+            self._disk.latch = None

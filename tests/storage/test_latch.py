@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from engine.domain.instant import parse_rfc3339
 from engine.domain.run import Flatten, Halt, Level, Trigger
-from engine.ports import Latch
-from storage.latch import FileLatch, LatchError
+from engine.ports import Latch, LatchError
+from storage.latch import FileLatch
 
 HALT = Halt(
     reason="daily loss of 2.1 %",
@@ -26,6 +26,7 @@ HALT = Halt(
     flatten=Flatten.NONE,
     epoch=3,
 )
+EPOCH = 3
 KILL = msgspec.structs.replace(HALT, level=Level.KILL, flatten=Flatten.DAY, by="operator")
 
 
@@ -43,9 +44,9 @@ def test_what_is_set_is_read_back_and_cleared(latch: Latch) -> None:
     assert latch.read() is None
     latch.set(KILL)
     assert latch.read() == KILL
-    latch.clear()
+    latch.clear(EPOCH)
     assert latch.read() is None
-    latch.clear()
+    latch.clear(EPOCH)
 
 
 def test_a_person_can_read_it(latch: FileLatch) -> None:
@@ -61,13 +62,13 @@ def test_it_is_its_owner_s_alone_and_leaves_nothing_behind(latch: FileLatch, fol
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     latch.set(KILL)
     assert {file.name for file in folder.iterdir()} == {"HALT", "HALT.previous"}
-    latch.clear()
+    latch.clear(EPOCH)
     assert list(folder.iterdir()) == []
 
 
 def test_a_missing_folder_is_not_halted_and_can_be_cleared(latch: FileLatch, folder: Path) -> None:
     assert latch.read() is None
-    latch.clear()
+    latch.clear(EPOCH)
     assert not folder.exists()
 
 
@@ -93,8 +94,18 @@ def test_a_file_made_by_hand_halts_and_says_so(
     assert (halt.level, halt.trigger, halt.by) == (Level.HALT, Trigger.LATCH, "file")
     assert words in halt.reason
     assert halt.at == latch.path.stat().st_mtime_ns
-    latch.clear()
-    assert latch.read() is None
+    latch.clear(EPOCH)
+    assert latch.read() is not None, "what a person made is not the halt that was cleared"
+
+
+def test_only_the_halt_that_was_cleared_goes(latch: FileLatch) -> None:
+    """A halt set while another is being cleared is not forgotten (U-71)."""
+    for epoch, goes in ((EPOCH - 1, True), (EPOCH, True), (EPOCH + 1, False), (0, False)):
+        latch.set(msgspec.structs.replace(KILL, epoch=epoch))
+        latch.clear(EPOCH)
+        assert (latch.read() is None) is goes
+        if not goes:
+            latch.path.unlink()
 
 
 @given(st.data())
@@ -174,12 +185,16 @@ def test_a_latch_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> 
 
 
 def test_a_latch_that_cannot_be_removed_is_an_error_in_words(
-    latch: FileLatch, folder: Path
+    latch: FileLatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder.mkdir()
-    latch.path.mkdir()
+    latch.set(KILL)
+
+    def busy(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setattr("storage.latch.Path.unlink", busy)
     with pytest.raises(LatchError, match="remove it by hand"):
-        latch.clear()
+        latch.clear(EPOCH)
 
 
 def test_without_room_for_the_details_an_empty_file_halts(
@@ -232,7 +247,7 @@ def test_another_process_sees_sets_and_clears_it(
 ) -> None:
     latch.set(KILL)
     assert in_another_process(root, folder, "print(latch.read().reason)") == KILL.reason
-    in_another_process(root, folder, "latch.clear()")
+    in_another_process(root, folder, f"latch.clear({EPOCH})")
     assert latch.read() is None
     latch.path.touch()
     assert in_another_process(root, folder, "print(latch.read().trigger)") == "latch"
