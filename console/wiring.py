@@ -22,7 +22,7 @@ from engine.engine import Engine
 from engine.gate import Gate
 from engine.intake.builtin import BuiltinSignals
 from engine.ports import Clock, Latch
-from engine.state.book import Book
+from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.world import World
 from storage.journal import Journal, open_journal
@@ -32,9 +32,6 @@ JOURNAL: Final = "journal.db"
 PAPER_BOOK: Final = BOOK
 SOCKET: Final = "control.sock"
 LOG: Final = "meridian.log"
-STATE_FORMAT: Final = 1
-"""Raised whenever the state's shape changes so that an older snapshot no longer fits."""
-
 PAPER_ACCOUNT: Final = "paper"
 """The id of the paper account of a state folder; it says nothing of where the folder is."""
 

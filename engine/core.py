@@ -73,7 +73,26 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     )
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
+    yield from _instruments(world)
     yield from lifecycle.doubtful(world)
+
+
+def _instruments(world: World) -> Iterator[ev.Event]:
+    """What the configuration says of a symbol now counts, told once; never while it is held."""
+    book = world.book
+    for symbol, known in tuple(book.data.instruments.items()):
+        told = world.configured(symbol)
+        if told == known:
+            continue
+        kept = book.position(symbol) is not None or symbol in book.by_symbol
+        if not kept:
+            yield ev.InstrumentLearned(instrument=told)
+        text = "changed in the configuration"
+        if kept:
+            text += ", and not taken over while it is held or has working orders"
+        yield ev.Alarmed(
+            code="INSTRUMENT_CHANGED", severity=Severity.WARNING, subject=symbol, text=text
+        )
 
 
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:

@@ -59,6 +59,10 @@ class World:
         """The instrument as learned, else as its symbol says."""
         return self.book.instrument(symbol) or self._instrument_of(symbol)
 
+    def configured(self, symbol: str) -> Instrument:
+        """The instrument as the configuration tells it now."""
+        return self._instrument_of(symbol)
+
     def calendar(self, name: str) -> Calendar | None:
         """A calendar by name, None when there is none: entries then fail closed."""
         known = self._calendars.get(name)

@@ -28,6 +28,9 @@ LOST_ATTEMPTS: Final = 8
 CLOCKS_APART: Final = 5 * NS_PER_SECOND
 """How far the venue's time of a fill and ours may differ (U-52, clock_skew)."""
 
+SETTLED: Final = 60 * NS_PER_SECOND
+"""This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
+
 
 def last(world: World, position: Position, leg: str) -> Order | None:
     """The newest order of a leg, None before the first."""
@@ -122,6 +125,13 @@ def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: 
     )
 
 
+def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
+    """True while an earlier process may have sent an order of this id that is not known here."""
+    started = world.book.data.started_at
+    bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND) + SETTLED
+    return position.opened_at <= started + CLOCKS_APART and now <= started + bound
+
+
 def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> Order:
     template = Order(
         client_order_id="",
@@ -136,7 +146,7 @@ def _reducing(world: World, position: Position, now: Nanos, **fields: object) ->
         reduce_only=True,
         purpose=Purpose.EXIT,
         trade_type=position.trade_type,
-        check_first=position.opened_at <= world.book.data.started_at + CLOCKS_APART,
+        check_first=_may_be_known(world, position, now),
         created_at=now,
         updated_at=now,
     )

@@ -24,6 +24,13 @@ from engine.domain.position import Position
 from engine.domain.run import Halt, LinkState, Mode, Phase, RunState, Trigger
 from engine.state.seen import SeenIds
 
+STATE_FORMAT = 1
+"""Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
+
+An older snapshot is then left aside and the state folded from the events. A test compares the
+shape with the one this number stands for.
+"""
+
 CLOSED_KEPT = 2_000
 """Finished orders kept at hand for late reports; older ones live in the journal only."""
 
