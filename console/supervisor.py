@@ -275,35 +275,42 @@ class Supervisor:
 
     async def _console(self, house: wiring.House) -> None:
         """Shows the console until it ends, and says what becomes of the engine."""
+        wish: str | None = None
+        failure: Exception | None = None
+        lost = False
+        try:
+            app = self._app = self._opened(house)
+            wish = await app.run_async()
+            failure, lost = app.failure, app.terminal_is_lost
+        except Exception as error:  # whatever the console raised, the engine goes on
+            _log.error("the console failed", exc_info=True)
+            failure = error
+        finally:
+            self._app = None
+        if self._ending.is_set():
+            return
+        if wish in ("quit", "halt_exit"):
+            self.stop("quit from the console")
+            return
+        why = "the terminal is gone" if lost else "the console has ended"
+        if failure is not None:
+            why = f"the console failed ({type(failure).__name__}, see {wiring.LOG})"
+        farewell(self.plan.folder, why)
+
+    def _opened(self, house: wiring.House) -> "MeridianApp":
         from console.bootstrap import prepare_environment
 
         prepare_environment()
         from console.app import MeridianApp
 
         look = self.plan.config.console
-        app = MeridianApp(
+        return MeridianApp(
             house.engine,
             theme=look.theme,
             glyphs=look.glyphs,
             profit_colours=look.profit_colours,
             refresh_hz=look.refresh_hz,
         )
-        self._app = app
-        try:
-            wish = await app.run_async()
-        except Exception:  # whatever the console raised, the engine goes on
-            _log.error("the console failed", exc_info=True)
-            wish = None
-        self._app = None
-        if self._ending.is_set():
-            return
-        if wish in ("quit", "halt_exit"):
-            self.stop("quit from the console")
-            return
-        why = "the terminal is gone" if app.terminal_is_lost else "the console has ended"
-        if app.failure is not None:
-            why = f"the console failed ({type(app.failure).__name__}, see {wiring.LOG})"
-        farewell(self.plan.folder, why)
 
 
 def farewell(folder: Path, why: str) -> None:
