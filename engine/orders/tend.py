@@ -34,7 +34,7 @@ def tend(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Whatever this symbol needs now: a stop, another size of stop, the next step of a close."""
     book = world.book
     position = book.position(symbol)
-    reducing = [o for o in book.working(symbol) if not o.reserved and o.reduce_only]
+    reducing = [o for o in book.reducing(symbol) if o.reduce_only]
     if position is None:
         for order in reducing:
             yield from _cancel(order, "nothing is held")

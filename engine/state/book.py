@@ -193,6 +193,9 @@ class Book:
         self.seen_signals = SeenIds.load(self.data.seen_signals)
         self.seen_executions = SeenIds.load(self.data.seen_executions)
         self.by_symbol: dict[str, dict[str, None]] = {}
+        self._reducing: dict[str, dict[str, None]] = {}
+        self._entries: dict[tuple[str, int], int] = {}
+        """Working orders that add exposure, by symbol and sign."""
         self.deadlines: list[tuple[Nanos, str]] = []
         self.reserved: dict[str, Decimal] = {}
         self.reserved_total = ZERO
@@ -257,6 +260,15 @@ class Book:
         known = self.data.instruments.get(symbol)
         return known.multiplier if known else ONE
 
+    def reducing(self, symbol: str) -> list[Order]:
+        """Working orders of one symbol that add no exposure: stops, exits, a person's closes."""
+        orders = self.data.orders
+        return [orders[key] for key in self._reducing.get(symbol, ())]
+
+    def count_entries(self, symbol: str, sign: int) -> int:
+        """How many orders that add exposure work on one side (+1 buys, -1 sells) of one symbol."""
+        return self._entries.get((symbol, sign), 0)
+
     def entries_in(self, symbol: str) -> Iterator[Order]:
         """Working orders that add exposure in one symbol."""
         return (order for order in self.working(symbol) if order.reserved)
@@ -305,7 +317,9 @@ class Book:
         self.by_symbol.setdefault(order.symbol, {})[order.client_order_id] = None
         if order.reserved:
             self._reserve(order, 1)
-            self.entries_working += 1
+            self._count_entry(order, 1)
+        else:
+            self._reducing.setdefault(order.symbol, {})[order.client_order_id] = None
         if order.status is OrderStatus.UNKNOWN:
             self.unclear += 1
         if not order.is_protective:
@@ -355,18 +369,21 @@ class Book:
         return None
 
     def _unindex(self, order: Order) -> None:
-        keys = self.by_symbol.get(order.symbol)
-        if keys is not None:
-            keys.pop(order.client_order_id, None)
-            if not keys:
-                del self.by_symbol[order.symbol]
+        _drop(self.by_symbol, order)
         if order.reserved:
             self._reserve(order, -1)
-            self.entries_working -= 1
+            self._count_entry(order, -1)
+        else:
+            _drop(self._reducing, order)
         if order.status is OrderStatus.UNKNOWN:
             self.unclear -= 1
         if not order.is_protective:
             self.closable -= 1
+
+    def _count_entry(self, order: Order, change: int) -> None:
+        key = (order.symbol, order.side.sign)
+        self._entries[key] = self._entries.get(key, 0) + change
+        self.entries_working += change
 
     def _reserve(self, order: Order, sign: int) -> None:
         amount = order.leaves * order.reserved * self.multiplier(order.symbol) * sign
@@ -465,7 +482,7 @@ class Book:
         if position is None:
             return
         covered = sum(
-            (o.leaves for o in self.working(symbol) if o.is_protective and o.accepted_at),
+            (o.leaves for o in self.reducing(symbol) if o.is_protective and o.accepted_at),
             start=ZERO,
         )
         since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
@@ -482,6 +499,14 @@ class Book:
 def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
     return number & (number - 1) == 0
+
+
+def _drop(keys_of: dict[str, dict[str, None]], order: Order) -> None:
+    keys = keys_of.get(order.symbol)
+    if keys is not None:
+        keys.pop(order.client_order_id, None)
+        if not keys:
+            del keys_of[order.symbol]
 
 
 def due_at(order: Order) -> Nanos:

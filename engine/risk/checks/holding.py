@@ -24,7 +24,9 @@ def conflict(case: Case, _: Limit) -> Finding | None:
             f"nothing {other}",
             f"{case.symbol} is held {other} ({plain(held)}) and this order is {wanted}: {hint}.",
         )
-    for order in case.world.book.entries_in(case.symbol):
+    book = case.world.book
+    against = book.entries_in(case.symbol) if book.count_entries(case.symbol, -case.sign) else ()
+    for order in against:
         if order.side.sign != case.sign:
             return refused(
                 f"{other} entry {plain(order.leaves)}",
@@ -37,7 +39,7 @@ def conflict(case: Case, _: Limit) -> Finding | None:
 def duplicate_position(case: Case, _: Limit) -> Finding | None:
     """DUPLICATE_POSITION: nothing held or working, unless it adds to a winner, once."""
     book, position = case.world.book, case.position
-    working = sum(1 for _ in book.entries_in(case.symbol))
+    working = sum(book.count_entries(case.symbol, sign) for sign in (1, -1))
     if position is None:
         if working:
             return refused(

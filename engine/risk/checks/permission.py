@@ -56,7 +56,8 @@ def unknown_state(case: Case, _: Limit) -> Finding | None:
         return refused(
             f"{len(blocks)} blocked", "0", f"{case.symbol} takes no entries until resolved: {why}."
         )
-    unclear = [o for o in book.working(case.symbol) if o.status is OrderStatus.UNKNOWN]
+    working = book.working(case.symbol) if book.unclear else ()
+    unclear = [o for o in working if o.status is OrderStatus.UNKNOWN]
     if unclear:
         return refused(
             len(unclear),
