@@ -204,6 +204,13 @@ def _for_order(rule: Rule) -> Rule:
     return followed
 
 
+def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
+    """Evidence on one order, with the fills of others that came on the way."""
+    yield from _for_order(lifecycle.query_answered)(world, given, now)
+    for symbol in sorted({fill.symbol for fill in given.fills}):
+        yield from tend(world, symbol, now)
+
+
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
     """The venue's view, then the next step of a kill that waited for it."""
     before = world.book.data.epoch
@@ -299,7 +306,7 @@ RULES: dict[type, Rule] = {
     GateClosed: _for_order(lifecycle.gate_closed),
     CancelFailed: _for_order(lifecycle.cancel_failed),
     ModifyFailed: _for_order(lifecycle.modify_failed),
-    QueryAnswered: _for_order(lifecycle.query_answered),
+    QueryAnswered: query_answered,
     QueryFailed: _for_order(lifecycle.query_failed),
     SnapshotTaken: snapshot_taken,
     SnapshotFailed: reconcile.snapshot_failed,

@@ -469,12 +469,13 @@ class Engine:
         self.step(await self._look_up(key))
 
     async def _look_up(self, key: str) -> QueryAnswered | QueryFailed:
-        """What the venue knows of an order, with its fills."""
+        """What the venue knows of an order, with every fill since: in order they make sense."""
         asked = since = self._time.now()
         known = self.book.order(key)
         if known is not None:
             position = self.book.position(known.symbol) if known.check_first else None
-            since = min(known.created_at, position.opened_at if position else asked)
+            opened = position.opened_at if position else asked
+            since = min(known.created_at, opened, self.book.data.last_fill or asked)
         try:
             order = await self._broker.get_order(key)
             fills = await self._broker.get_fills_since(since - FILL_MARGIN)
@@ -482,8 +483,7 @@ class Engine:
             return QueryFailed(key, error)
         except Exception as error:  # a broken adapter proves nothing about the venue
             return QueryFailed(key, Ambiguous(f"{type(error).__name__}: {error}"))
-        mine = tuple(fill for fill in fills if fill.client_order_id == key)
-        return QueryAnswered(key, order, mine, asked)
+        return QueryAnswered(key, order, fills, asked)
 
     def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
         self._spawn(self._look_quietly(event.reason))

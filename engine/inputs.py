@@ -60,7 +60,7 @@ class ModifyFailed(msgspec.Struct, frozen=True):
 
 
 class QueryAnswered(msgspec.Struct, frozen=True):
-    """What the venue knows of an order (None: nothing), with its fills."""
+    """What the venue knows of an order (None: nothing), with fills of every order since."""
 
     client_order_id: str
     order: VenueOrder | None

@@ -39,6 +39,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     faults: Faults
+    real_journal: float = 0.1
+    """Chance that the run keeps its events in the product's own journal."""
     slow_commit: float = 0.0
     """Chance that a commit takes milliseconds."""
     crashes: int = 0

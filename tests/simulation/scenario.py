@@ -9,9 +9,10 @@ from engine import commands as ask
 from engine.config import Config, from_mapping
 from engine.domain.market import Quote
 from engine.domain.order import OrderType, Side
-from engine.domain.run import Flatten, Level
+from engine.domain.run import Flatten, Level, Trigger
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.inputs import Command
+from engine.state.book import Book
 from tests.simulation.agenda import Agenda
 
 SYMBOLS: Final = ("AAA", "BBB", "CCC")
@@ -107,7 +108,7 @@ def signal(random: Random, market: Market, number: int, now: int) -> Signal:
     )
 
 
-def command(random: Random, market: Market, working: tuple[str, ...]) -> Command:
+def command(random: Random, market: Market, book: Book) -> Command:
     """Something an operator may ask."""
     symbol = random.choice(SYMBOLS)
     price = market.price(symbol)
@@ -122,12 +123,16 @@ def command(random: Random, market: Market, working: tuple[str, ...]) -> Command
         ask.CloseAll(by=BY),
         ask.CancelAll(by=BY),
         ask.Reconcile(by=BY),
+        ask.Reconcile(by=BY, apply=True),
         _manual(random, symbol, price),
         _manual(random, symbol, price),
         _manual(random, symbol, price),
     ]
-    if working:
-        choices.append(ask.CancelOrder(by=BY, client_order_id=random.choice(working)))
+    data = book.data
+    choices += [ask.CancelOrder(by=BY, client_order_id=key) for key in data.orders]
+    for key in data.letters:
+        choices += [ask.RetryLetter(by=BY, letter_id=key), ask.DropLetter(by=BY, letter_id=key)]
+    choices += [ask.Lift(by=BY, cause=Trigger(cause)) for cause in data.restrictions]
     return random.choice(choices)
 
 

@@ -17,7 +17,7 @@ from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
 from engine.engine import Engine
 from engine.gate import Gate
-from engine.ports import BrokerError
+from engine.ports import BrokerError, Capabilities
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.virtual import (
@@ -32,7 +32,7 @@ from engine.world import World
 from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import PROFILES, Faults, Profile
-from tests.simulation.store import Disk, FileLatch, MemoryStore, Row
+from tests.simulation.store import Disk, FileLatch, MemoryStore, RealStore, Row
 from tests.simulation.venue import ACCOUNT, Line, Venue, capabilities
 from tests.simulation.watch import Watch
 
@@ -42,6 +42,9 @@ BUSY_SECONDS: Final = 30
 QUIET_LIMIT: Final = 400
 """Within so many seconds after that all is settled, or nothing ever is (I11)."""
 EVENT_LIMIT: Final = 20_000
+CRASH_AT_COMMIT: Final = 0.01
+SNAPSHOT_CHANCE: Final = 0.05
+"""How often the state is kept, asked twice a second."""
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -90,15 +93,21 @@ class Feed:
 
 
 class Run:
-    """A seed while it runs."""
+    """A seed while it runs. A variant with a rule taken out overrides the parts it is made of."""
 
-    def __init__(self, seed: int, profile: Profile, engine: type[Engine]) -> None:
+    engine_class: type[Engine] = Engine
+    line_class: type[Line] = Line
+    latch_class: type[FileLatch] = FileLatch
+    gate_class: type[Gate] = Gate
+    disk_class: type[Disk] = Disk
+    keeps_snapshots = True
+
+    def __init__(self, seed: int, profile: Profile) -> None:
         self.profile = profile
         self.random = random = Random(f"{profile.name}:{seed}")
-        self.engine_class = engine
         self.config = scenario.config(random)
         self.agenda = Agenda(START)
-        self.disk = Disk()
+        self.disk = self.disk_class()
         self.venue = Venue(self.agenda, random, capabilities(random))
         self.venue.faults = profile.faults
         self.watch = Watch(self.disk, self.venue, lambda: self.agenda.now)
@@ -106,12 +115,13 @@ class Run:
         self.market.on_quote = self._quote
         self.feed: Feed | None = None
         self.engine: Engine | None = None
-        self.store: MemoryStore | None = None
+        self.store: MemoryStore | RealStore | None = None
         self.digest = hashlib.sha256()
         self.crashes_left = random.randint(0, profile.crashes)
         self.crashes = 0
         self.kills = 0
         self.steps = 0
+        self.real = random.random() < profile.real_journal
         self.quiet = False
         self.quiet_until: Nanos = 0
         self.done = False
@@ -173,15 +183,20 @@ class Run:
             self.feed.put(quote)
 
     def _signal(self) -> None:
-        self._signals += 1
-        made = scenario.signal(self.random, self.market, self._signals, self.agenda.now)
-        if self.engine is not None and self._running:
-            self.engine.submit(made)
+        random = self.random
+        count = random.randint(4, 8) if random.random() < 0.1 else 1
+        for _ in range(count):
+            self._signals += 1
+            made = scenario.signal(random, self.market, self._signals, self.agenda.now)
+            if self.engine is not None and self._running:
+                self.engine.submit(made)
+                if random.random() < 0.1:
+                    self.watch.second(self.engine.submit(made))
 
     def _command(self) -> None:
         if self.engine is None or not self._running:
             return
-        given = scenario.command(self.random, self.market, tuple(self.engine.book.data.orders))
+        given = scenario.command(self.random, self.market, self.engine.book)
         self.watch.note(f"operator: {type(given).__name__}")
         if isinstance(given, ask.Kill):
             self.kills += 1
@@ -262,6 +277,8 @@ class Run:
             running = loop.create_task(engine.run())
             while not self.done and not running.done():
                 await clock.sleep(0.5)
+                if self._keeps_a_snapshot() and self.store is not None:
+                    self.store.save_snapshot(engine.book.data.seq, engine.book.snapshot())
                 if self.watch.found or self.watch.events > EVENT_LIMIT:
                     self.done = True
             if not running.done():
@@ -269,40 +286,60 @@ class Run:
             await running
             self.steps += loop.steps
 
+    def _keeps_a_snapshot(self) -> bool:
+        return self.keeps_snapshots and self.random.random() < SNAPSHOT_CHANCE
+
     def _build(self, clock: VirtualClock) -> Engine:
-        disk, watch = self.disk, self.watch
-        records = disk.records(0)
-        book = Book()
-        for record in records:
+        watch = self.watch
+        self.store = store = self._open_store()
+        snapshot, tail = store.load()
+        book = Book() if snapshot is None else Book.restore(snapshot)
+        for record in tail:
             apply(book, record)
-        capabilities = self.venue.capabilities
         world = World(
             book,
             self.config,
-            capabilities,
+            self._stated(self.venue.capabilities),
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
-        line = Line(self.venue)
+        line = self.line_class(self.venue)
         line.on_submit = watch.sending
-        self.store = MemoryStore(disk, self.agenda, self._commit_delay)
-        self.store.on_row = self._row
+        store.on_row = self._row
         self.feed = Feed()
         self.engine = self.engine_class(
             world,
             broker=line,
-            store=self.store,
+            store=store,
             clock=clock,
-            latch=FileLatch(disk),
-            gate=Gate(),
+            latch=self.latch_class(self.disk),
+            gate=self.gate_class(),
             market=self.feed,
             builtin=None,
             version="simulation",
             account_id=ACCOUNT,
         )
-        watch.started(self.engine, records)
+        watch.started(self.engine, self.disk.records(0))
         self.engine.subscribe(watch.happened)
         return self.engine
+
+    def _open_store(self) -> MemoryStore | RealStore:
+        if self.real:
+            return RealStore(self.disk, self._crash_at_commit)
+        return MemoryStore(self.disk, self.agenda, self._commit_delay)
+
+    def _crash_at_commit(self) -> bool:
+        """Decide whether the process ends around this commit."""
+        if self.quiet or not self.crashes_left or self.random.random() >= CRASH_AT_COMMIT:
+            return False
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.crash_at(loop.steps + 1)
+        return True
+
+    def _stated(self, capabilities: Capabilities) -> Capabilities:
+        """What the engine is told the venue can do."""
+        return capabilities
 
     def _commit_delay(self) -> float:
         chance = 0.0 if self.quiet else self.profile.slow_commit
@@ -334,12 +371,10 @@ class Run:
         )
 
 
-def simulate(
-    seed: int, profile: str | Profile = "hostile", engine: type[Engine] = Engine
-) -> Outcome:
-    """Run one seed. `engine` may be a variant with a rule taken out."""
+def simulate(seed: int, profile: str | Profile = "hostile", kind: type[Run] = Run) -> Outcome:
+    """Run one seed. `kind` may be a variant with a rule taken out."""
     chosen = PROFILES[profile] if isinstance(profile, str) else profile
-    run = Run(seed, chosen, engine)
+    run = kind(seed, chosen)
     try:
         run.go()
     except (Deadlock, Livelock, VirtualTimeLimit) as stuck:

@@ -273,9 +273,8 @@ class Venue:
         refused = self.random.random() < self.faults.replace_refused
         if not self.capabilities.native_modify or refused or quantity <= working.filled:
             raise Rejected("NO_REPLACE", "it cannot be replaced")
-        if not self.capabilities.reduce_only and quantity - working.quantity > self._free(
-            working.order.symbol
-        ):
+        more, spot = quantity - working.quantity, not self.capabilities.shorting
+        if spot and more > self._free(working.order.symbol):
             raise Rejected("INSUFFICIENT", "not so much is free")
         working.quantity = quantity
         if stop_price is not None:
@@ -338,13 +337,14 @@ class Venue:
 def capabilities(random: Random) -> Capabilities:
     """What this run's venue can do."""
     reduce_only = random.random() < 0.7
+    margin = random.random() < 0.5
     return Capabilities(
         order_types=frozenset(OrderType),
         times_in_force=frozenset(TimeInForce),
         native_stop=True,
         native_modify=random.random() < 0.6,
         reduce_only=reduce_only,
-        shorting=reduce_only,
+        shorting=reduce_only or margin,
         fractional=False,
         deduplicates=random.random() < 0.5,
         late_arrival_seconds=LATE_SECONDS,

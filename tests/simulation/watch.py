@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain import event as ev
+from engine.domain.codes import Verdict
 from engine.domain.event import Record, decode
 from engine.domain.instant import NS_PER_MS, Nanos
 from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus, Purpose
@@ -46,6 +47,8 @@ class Watch:
         self.trace: list[str] = []
         self.events = 0
         self.seen: set[str] = set()
+        self.intents: set[str] = set()
+        """Intents that add exposure of which the venue accepted an order."""
         venue.on_accept = self.accepted
         venue.on_fill = self.filled
 
@@ -59,6 +62,11 @@ class Watch:
         self.trace.append(f"{self.now() / 1e9 % 100_000:.3f} {text}")
         if len(self.trace) > 4 * TRACE:
             del self.trace[: -2 * TRACE]
+
+    def second(self, verdict: ev.SignalDecided | ev.InputRejected) -> None:
+        """I1: the same signal is not taken twice."""
+        if isinstance(verdict, ev.SignalDecided) and verdict.verdict is not Verdict.REJECTED:
+            self.broken("I1", f"signal {verdict.signal_id} was accepted twice")
 
     # --- the engine's side ------------------------------------------------------------------------
 
@@ -233,6 +241,10 @@ class Watch:
         self.note(f"venue accepts {order.client_order_id[-6:]} {order.purpose}")
         if again:
             self.broken("I1", f"{order.client_order_id} was accepted twice")
+        if order.reserved:
+            if order.intent_id in self.intents:
+                self.broken("I1", f"intent {order.intent_id} was accepted twice")
+            self.intents.add(order.intent_id)
 
     def filled(self, working: Working, fill: Fill, before: Decimal, after: Decimal) -> None:
         """I6: what reduces never crosses zero and never adds."""
