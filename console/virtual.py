@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
+from brokers import FACTORIES
 from console import wiring
 from engine.config import from_mapping
 from engine.domain.instant import Nanos, parse_rfc3339
@@ -96,7 +97,7 @@ def rehearse(
 
     async def main(clock: Clock) -> T:
         house = wiring.build(
-            from_mapping(tree),
+            from_mapping(tree, None, FACTORIES),
             clock=clock,
             state_dir=None,
             version="rehearsal",

@@ -44,10 +44,11 @@ class Host:
 
     def config(self) -> "Config":
         """The effective config. Raises CommandFailed (usage) with every problem."""
+        from brokers import FACTORIES
         from engine.config import ConfigError, load
 
         try:
-            return load(self.config_file(), self.environ)
+            return load(self.config_file(), self.environ, FACTORIES)
         except ConfigError as error:
             raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
 

@@ -4,7 +4,7 @@ Nothing else is read, and nothing starts on a config that has a problem.
 """
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import UnionType
@@ -35,6 +35,10 @@ _ALLOWED: Final = {
 }
 
 
+BUILT: Final = ("paper",)
+"""The brokers that have an adapter unless the caller knows more (`brokers.FACTORIES`)."""
+
+
 class ConfigError(Exception):
     """A config that cannot be used; `problems` has one sentence for each refused key."""
 
@@ -43,14 +47,16 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], venues: Collection[str] = BUILT) -> Config:
     """The config of `path` (None = no file, all defaults) with `environ` laid over it.
+
+    `venues` are the brokers that have an adapter.
 
     Raises ConfigError with every problem at once: a file that cannot be read or is not TOML, an
     unknown key, a wrong type, a value out of range, a limit looser than the profile's, a live
     broker in paper mode, a feature that is not built yet.
     """
-    return from_mapping({} if path is None else _read(path), environ)
+    return from_mapping({} if path is None else _read(path), environ, venues)
 
 
 def parse(text: str, environ: Mapping[str, str] | None = None, source: str = "config") -> Config:
@@ -58,7 +64,11 @@ def parse(text: str, environ: Mapping[str, str] | None = None, source: str = "co
     return from_mapping(_tree(text, source), environ or {})
 
 
-def from_mapping(tree: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
+def from_mapping(
+    tree: Mapping[str, Any],
+    environ: Mapping[str, str] | None = None,
+    venues: Collection[str] = BUILT,
+) -> Config:
     """The config of nested keys, as TOML reads them. Raises ConfigError as `load` does."""
     merged = _copied(tree)
     origins = _overlay(merged, environ or {})
@@ -68,7 +78,7 @@ def from_mapping(tree: Mapping[str, Any], environ: Mapping[str, str] | None = No
     found: list[str] = []
     refused: set[Key] = set()
     config = _validated(merged, origins, found, refused)
-    for problem in rule_problems(config):
+    for problem in rule_problems(config, venues):
         if problem.key in refused or any(problem.key[: len(k)] == k for k in refused):
             continue
         name = _label(problem.key, origins)
@@ -82,7 +92,9 @@ def from_mapping(tree: Mapping[str, Any], environ: Mapping[str, str] | None = No
     return config
 
 
-def amended(config: Config, changes: Mapping[str, object]) -> Config:
+def amended(
+    config: Config, changes: Mapping[str, object], venues: Collection[str] = BUILT
+) -> Config:
     """The config with other values, by dotted key, judged again as a whole.
 
     Raises ConfigError as `load` does.
@@ -94,7 +106,7 @@ def amended(config: Config, changes: Mapping[str, object]) -> Config:
         for part in parents:
             place = place.setdefault(part, {})
         place[name] = plain_value(value)
-    return from_mapping(tree)
+    return from_mapping(tree, None, venues)
 
 
 def _set_values(section: BaseModel) -> Tree:

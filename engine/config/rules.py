@@ -4,7 +4,8 @@ Each rule reads a config whose keys are valid one by one, and yields a `Problem`
 refuses. A feature that comes later is one row of `NOT_BUILT`; it leaves the table when it is built.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -83,16 +84,20 @@ _REFUSED: Final = (
 
 NOT_BUILT: Final = (
     NotBuilt(("mode",), (Mode.PAPER,), "a live venue"),
-    NotBuilt(("account", "primary"), ("paper",), "a broker other than paper"),
     NotBuilt(("market", "source"), ("simulated", "replay"), "the market data of a broker"),
     *_REFUSED,
     NotBuilt(("routes",), ((),), "routing to several brokers"),
-    *(
-        NotBuilt(("brokers", venue, key), (value,), f"the broker {venue}")
-        for venue in VENUES
-        for key, value in getattr(_DEFAULTS.brokers, venue)
-    ),
 )
+
+
+def not_built(venues: Collection[str]) -> Iterator[NotBuilt]:
+    """`NOT_BUILT`, and what concerns brokers without an adapter; `venues` have one."""
+    yield from NOT_BUILT
+    yield NotBuilt(("account", "primary"), tuple(venues), "another broker")
+    for venue in VENUES:
+        if venue not in venues:
+            for key, value in getattr(_DEFAULTS.brokers, venue):
+                yield NotBuilt(("brokers", venue, key), (value,), f"the broker {venue}")
 
 
 def value_at(config: Config, key: tuple[str, ...]) -> object:
@@ -103,9 +108,9 @@ def value_at(config: Config, key: tuple[str, ...]) -> object:
     return value
 
 
-def unbuilt(config: Config) -> Iterator[Problem]:
+def unbuilt(config: Config, venues: Collection[str]) -> Iterator[Problem]:
     """Keys of features that are not built yet, away from their default."""
-    for row in NOT_BUILT:
+    for row in not_built(venues):
         value = value_at(config, row.key)
         if value not in row.allowed:
             taken = " or ".join(written(item) for item in row.allowed)
@@ -197,15 +202,14 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     replays,
     addresses,
     routes,
-    unbuilt,
 )
 
 
-def problems(config: Config) -> Iterator[Problem]:
+def problems(config: Config, venues: Collection[str]) -> Iterator[Problem]:
     """What the rules refuse; a key that one of them refused is not judged again."""
     seen: set[tuple[str, ...]] = set()
-    for rule in RULES:
-        for problem in rule(config):
-            if problem.key not in seen:
-                seen.add(problem.key)
-                yield problem
+    judged = (*(rule(config) for rule in RULES), unbuilt(config, venues))
+    for problem in chain.from_iterable(judged):
+        if problem.key not in seen:
+            seen.add(problem.key)
+            yield problem

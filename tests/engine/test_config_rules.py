@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from engine.config import Config, ConfigError, from_mapping
-from engine.config.rules import NOT_BUILT, RULES, VENUES, problems, value_at
+from engine.config.load import BUILT
+from engine.config.rules import RULES, VENUES, not_built, problems, value_at
 from engine.domain.run import Mode, TriggerAction
 from engine.risk.profiles import PROFILES, ROWS, ProfileName, Tighter
 
@@ -116,7 +117,7 @@ def test_X30_no_live_broker_in_paper_mode(venue: str) -> None:
 
 
 def rules_told(config: Config) -> dict[str, str]:
-    return {".".join(problem.key): problem.allowed for problem in problems(config)}
+    return {".".join(problem.key): problem.allowed for problem in problems(config, BUILT)}
 
 
 def with_values(**sections: Any) -> Config:
@@ -227,10 +228,18 @@ def test_a_key_whose_feature_comes_later_is_taken_at_its_default_and_refused_oth
 
 def test_every_row_of_what_is_not_built_takes_its_default() -> None:
     config = from_mapping({})
-    for row in NOT_BUILT:
+    rows = tuple(not_built(BUILT))
+    for row in rows:
         assert value_at(config, row.key) in row.allowed
     tested = {key.split(".")[0] for key in OTHER}
-    assert {row.key[0] for row in NOT_BUILT} == tested
+    assert {row.key[0] for row in rows} == tested
+
+
+def test_a_venue_with_an_adapter_is_taken_with_whatever_its_section_says() -> None:
+    tree = {"account": {"primary": "alpaca"}, "brokers": {"alpaca": {"key_env": "MY_KEY"}}}
+    assert from_mapping(tree, None, (*BUILT, "alpaca")).account.primary == "alpaca"
+    with pytest.raises(ConfigError):
+        from_mapping(tree)
 
 
 def test_a_venue_s_section_at_its_defaults_is_taken() -> None:
