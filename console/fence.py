@@ -28,7 +28,6 @@ from engine.domain.run import Halt
 from engine.ports import BrokerError, Clock, LatchError
 from storage.errors import JournalError
 from storage.latch import FileLatch
-from storage.snapshots import load
 
 PROOF_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.2
@@ -133,7 +132,7 @@ def _clock(config: Config, folder: Path) -> Clock:
     """A replayed market stands where it stood: its sessions are those of the recording."""
     if config.market.source != "replay":
         return SystemClock()
-    book, _ = wiring.book_of(load(folder / wiring.JOURNAL, wiring.STATE_FORMAT))
+    book, _ = wiring.restored(folder / wiring.JOURNAL)
     return ScaledClock(book.data.time, 1.0)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from brokers import Connection, Plan, Prices, open_venue
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -26,12 +28,15 @@ from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.world import World
 from storage.journal import Journal, open_journal
-from storage.snapshots import Loaded
+from storage.snapshots import Loaded, load, load_from
 
 JOURNAL: Final = "journal.db"
 PAPER_BOOK: Final = BOOK
 SOCKET: Final = "control.sock"
 LOG: Final = "meridian.log"
+NO_SNAPSHOT: Final = -1
+"""A format that no snapshot has: the state is folded from the first event."""
+
 PAPER_ACCOUNT: Final = "paper"
 """The id of the paper account of a state folder; it says nothing of where the folder is."""
 
@@ -92,17 +97,30 @@ def home_calendar(symbols: tuple[str, ...]) -> str:
     return "FX" if AssetClass.FX in classes else "24/7"
 
 
-def book_of(loaded: Loaded) -> tuple[Book, str]:
-    """The book that a snapshot and the events after it tell, and what was wrong with a snapshot.
+def restored(source: Path | sqlite3.Connection) -> tuple[Book, str]:
+    """The book that a journal tells, and one sentence where a snapshot of it was of no use.
 
     Raises `storage.errors.JournalError` kinds, and UnknownEvent for a newer program's event.
     """
-    book, warning = Book(), loaded.warning
-    if loaded.snapshot is not None:
-        book = Book.restore(loaded.snapshot)
+    try:
+        return _book_of(_load(source, STATE_FORMAT))
+    except msgspec.ValidationError as error:
+        # Written before the state had its present shape: the events tell the same, more slowly.
+        book, _ = _book_of(_load(source, NO_SNAPSHOT))
+        return book, f"the newest snapshot has another shape and was not used: {error}"
+
+
+def _load(source: Path | sqlite3.Connection, state_format: int) -> Loaded:
+    if isinstance(source, Path):
+        return load(source, state_format)
+    return load_from(source, state_format, where="in memory")
+
+
+def _book_of(loaded: Loaded) -> tuple[Book, str]:
+    book = Book() if loaded.snapshot is None else Book.restore(loaded.snapshot)
     for record in loaded.records:
         apply(book, record)
-    return book, warning
+    return book, loaded.warning
 
 
 def build(
@@ -140,7 +158,7 @@ def build(
         state_format=STATE_FORMAT,
     )
     try:
-        book, warning = book_of(journal.load())
+        book, warning = restored(source)
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = Prices.BY_HAND if by_hand else Prices.MARKET
@@ -227,8 +245,8 @@ __all__ = [
     "House",
     "SectorFileError",
     "account_id",
-    "book_of",
     "build",
     "home_calendar",
     "instruments",
+    "restored",
 ]

@@ -131,7 +131,8 @@ def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
         link = data.links.get(name)
         figures = more.links.get(name, LinkFigures())
         state = link.state if link is not None and running else LinkState.DISCONNECTED
-        seen = figures.last_seen or (link.since if link is not None else 0)
+        heard = (link.since if link is not None else 0, data.last_fill, data.reconciled_at)
+        seen = max(figures.last_seen, *heard)
         shown[name] = {
             "state": state.value,
             "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),

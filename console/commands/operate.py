@@ -79,16 +79,15 @@ def from_journal(host: Host) -> dict[str, Any]:
     import time
 
     from brokers.paper.adapter import paper_capabilities
-    from console.wiring import JOURNAL, STATE_FORMAT, book_of
+    from console.wiring import JOURNAL, restored
     from engine.status import status_of
     from engine.world import World
     from storage.errors import JournalError
     from storage.latch import FileLatch
-    from storage.snapshots import load
 
     config = host.config()
     try:
-        book, _ = book_of(load(host.state_dir / JOURNAL, STATE_FORMAT))
+        book, _ = restored(host.state_dir / JOURNAL)
     except JournalError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     capabilities = paper_capabilities(config.brokers.paper.latency_ms)

@@ -1,0 +1,97 @@
+"""Wiring: the state comes back whatever became of a snapshot; sectors from a table or a file."""
+
+from pathlib import Path
+
+import pytest
+
+from console.sectors import SectorFileError, sectors
+from console.virtual import Rehearsal, rehearse
+from console.wiring import account_id, home_calendar, restored
+from engine.config import from_mapping
+from engine.domain import event as ev
+from engine.state.book import STATE_FORMAT
+from storage.connection import memory_database
+from storage.journal import open_journal
+
+
+@pytest.mark.parametrize(
+    ("symbols", "name"),
+    [
+        (("SPY", "BTC-USD"), "XNYS"),
+        (("EUR_USD", "BTC-USD"), "FX"),
+        (("BTC-USD",), "24/7"),
+        ((), "XNYS"),
+    ],
+)
+def test_the_day_of_an_account_is_that_of_its_strictest_market(
+    symbols: tuple[str, ...], name: str
+) -> None:
+    assert home_calendar(symbols) == name
+
+
+def test_the_id_of_a_paper_account_says_nothing_of_its_folder() -> None:
+    assert account_id(from_mapping({})) == "paper"
+    assert account_id(from_mapping({"brokers": {"paper": {"account_id": "mine"}}})) == "mine"
+
+
+async def test_a_snapshot_of_another_shape_is_passed_over() -> None:
+    database = memory_database()
+    journal = open_journal(database, inline=True, state_format=STATE_FORMAT)
+    journal.append([ev.Record(1, 5, ev.Paused(by="test", reason="a reason"))])
+    assert restored(database)[0].data.pause_reason == "a reason"
+    journal.save_snapshot(1, b'{"seq": "not a number"}')
+    book, warning = restored(database)
+    assert (book.data.seq, book.data.pause_reason) == (1, "a reason")
+    assert "another shape" in warning
+    journal.close()
+    database.close()
+
+
+def test_an_empty_state_folder_is_an_empty_book(tmp_path: Path) -> None:
+    assert restored(tmp_path / "journal.db")[0].data.seq == 0
+
+
+def test_sectors_are_built_in_or_of_a_file(tmp_path: Path) -> None:
+    assert sectors("")["JPM"] == "financials"
+    path = tmp_path / "sectors.csv"
+    path.write_text("ticker,sector\nJPM,mine\n", encoding="utf-8")
+    assert sectors(str(path)) == {"JPM": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ticker\nJPM\n", "line 1"),
+        ("ticker,sector\nJPM\n", "line 2"),
+        ("ticker,sector\nJPM,a\nJPM,b\n", "line 3"),
+        ("ticker,sector\nJPM,\n", "line 2"),
+        ("ticker,sector\nJPM,a\x1bb\n", "line 2"),
+    ],
+)
+def test_a_bad_table_of_sectors_is_named_by_its_line(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "sectors.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(SectorFileError, match=says):
+        sectors(str(path))
+    with pytest.raises(SectorFileError):
+        sectors(str(tmp_path / "none.csv"))
+
+
+def test_a_rehearsal_takes_config_and_a_start() -> None:
+    async def play(run: Rehearsal) -> tuple[str, int]:
+        return run.engine.world.config.profile.value, run.now
+
+    config = {"profile": "autotrader"}
+    assert rehearse(play, start="2020-01-01T00:00:00Z", config=config) == (
+        "autotrader",
+        1_577_836_800_000_000_000,
+    )
+
+
+def test_what_a_rehearsal_raises_comes_out() -> None:
+    async def play(run: Rehearsal) -> None:
+        await run.wait(1)
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        rehearse(play)
