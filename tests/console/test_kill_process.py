@@ -1,7 +1,6 @@
 """`kill` from a second shell: engine healthy, stopped, blocked and dead (T-05, C-503, X-52)."""
 
 import json
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -180,4 +179,4 @@ def test_a_config_that_is_broken_still_latches(program: Program) -> None:
     assert found["latched"] is True
     assert found["brokers"] == {}
     assert done.returncode == 1
-    assert os.path.exists(program.folder / "HALT")
+    assert (program.folder / "HALT").exists()
