@@ -1,0 +1,240 @@
+"""What the engine is given to do while it is measured, and what came of it.
+
+One plan is played headless or under the console, so that both are the same work.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from decimal import Decimal
+
+import msgspec
+
+from console import wiring
+from engine.commands import PlaceOrder
+from engine.domain import event as ev
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
+from engine.engine import Engine
+from tests.bench import rig
+from tests.bench.arrivals import Arrivals
+
+SYMBOLS = 40
+"""Symbols that signals take turns on; each is entered, protected, and left again."""
+
+WARM_SECONDS = 1.0
+
+FIRST_SECONDS = 6
+"""So long after a start the venue is asked about every order that only reduces, before it is sent;
+what is measured begins after that."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A load: quotes, signals and order lives a second, and orders that rest meanwhile."""
+
+    seconds: float
+    quotes: float = rig.QUOTES
+    signals: float = 0.0
+    lives: float = 0.0
+    working: int = 0
+    symbols: int = SYMBOLS
+    latency_ms: int = 0
+
+
+class Found(msgspec.Struct, kw_only=True):
+    """What was measured; times in milliseconds."""
+
+    lag: list[float] = []
+    handed: list[float] = []
+    """From a signal, as it was sent, to its order handed to the venue, its intent durable."""
+    durable: list[float] = []
+    """From a signal, as it was sent, to its intent being durable."""
+    filled: list[float] = []
+    """From an order handed over to its fill taken in."""
+    refused: int = 0
+    lives: int = 0
+    quotes: int = 0
+    events: int = 0
+    elapsed: float = 0.0
+    cpu: float = 0.0
+    """Seconds of processor time of the whole process."""
+    rss_mb: float = 0.0
+
+
+class Signals:
+    """Turns arrivals into signals: enter a symbol that is free, leave one that is held."""
+
+    def __init__(self, engine: Engine, symbols: list[str], found: Found) -> None:
+        self._engine = engine
+        self._found = found
+        self._free = deque(symbols)
+        self._held: deque[str] = deque()
+        self._began: dict[str, float] = {}
+        self._sent: dict[str, float] = {}
+        self._count = 0
+        engine.subscribe(self.seen)
+
+    def arrive(self, sent: float) -> None:
+        """One signal, sent at this moment."""
+        self._count += 1
+        if self._free and (len(self._free) >= len(self._held) or not self._held):
+            symbol = self._free.popleft()
+            verdict = self._engine.submit(rig.long_signal(self._engine, symbol, self._count))
+            ids = getattr(verdict, "client_order_ids", ())
+            if not ids:
+                self._found.refused += 1
+                self._free.append(symbol)
+            for key in ids:
+                self._began[key] = sent
+        elif self._held:
+            symbol = self._held.popleft()
+            verdict = self._engine.submit(rig.flat_signal(self._engine, symbol, self._count))
+
+    def seen(self, record: ev.Record) -> None:
+        """Follow what became of it."""
+        event, now = record.event, time.perf_counter()
+        self._found.events += 1
+        if isinstance(event, ev.OrderSent):
+            began = self._began.pop(event.client_order_id, None)
+            if began is not None:
+                self._found.handed.append((now - began) * 1000)
+                self._sent[event.client_order_id] = now
+        elif isinstance(event, ev.OrderFilled):
+            sent = self._sent.pop(event.fill.client_order_id, None)
+            if sent is not None:
+                self._found.filled.append((now - sent) * 1000)
+        elif isinstance(event, ev.OrderAccepted):
+            order = self._engine.book.order(event.client_order_id)
+            if order is not None and order.purpose is Purpose.PROTECT:
+                self._held.append(order.symbol)
+        elif isinstance(event, ev.PositionClosed):
+            self._free.append(event.trade.symbol)
+
+
+class Lives:
+    """Turns arrivals into manual market orders, each a whole life."""
+
+    def __init__(self, engine: Engine, symbols: list[str], found: Found) -> None:
+        self._engine = engine
+        self._symbols = symbols
+        self._found = found
+        self._count = 0
+        self._began: dict[str, float] = {}
+        engine.subscribe(self.seen)
+
+    def arrive(self, sent: float) -> None:
+        """One order, asked for at this moment."""
+        self._count += 1
+        records = self._engine.step(
+            PlaceOrder(
+                by="bench",
+                symbol=self._symbols[self._count % len(self._symbols)],
+                side=Side.BUY,
+                quantity=Decimal(1),
+                intent_id=f"life-{self._count}",
+            )
+        )
+        for record in records:
+            if isinstance(record.event, ev.OrderIntended):
+                self._began[record.event.order.client_order_id] = sent
+
+    def seen(self, record: ev.Record) -> None:
+        """Count those that ended filled."""
+        event = record.event
+        if isinstance(event, ev.OrderSent):
+            began = self._began.pop(event.client_order_id, None)
+            if began is not None:
+                self._found.handed.append((time.perf_counter() - began) * 1000)
+        elif isinstance(event, ev.OrderFilled):
+            self._found.lives += 1
+
+
+def symbols_of(plan: Plan) -> list[str]:
+    """The symbols a plan wants: for signals, for lives and for orders that rest."""
+    return rig.names(plan.symbols)
+
+
+async def rest(engine: Engine, symbols: list[str], count: int) -> list[str]:
+    """Place so many limit orders far below the market, and wait until all of them work."""
+    keys: list[str] = []
+    for n in range(count):
+        symbol = symbols[n % len(symbols)]
+        price = engine.world.market.quotes[symbol].last
+        limit = (price * Decimal("0.5")).quantize(Decimal("0.01"))
+        records = engine.step(
+            PlaceOrder(
+                by="bench",
+                symbol=symbol,
+                side=Side.BUY,
+                quantity=Decimal(1),
+                type=OrderType.LIMIT,
+                limit_price=limit,
+                intent_id=f"rest-{n}",
+            )
+        )
+        keys += [
+            r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)
+        ]
+        if n % 100 == 99:
+            await asyncio.sleep(0)
+    if len(keys) != count:
+        raise RuntimeError(f"{count} orders were to rest, {len(keys)} were taken")
+    while any(_status(engine, key) is not OrderStatus.NEW for key in keys):
+        await asyncio.sleep(0.05)
+    return keys
+
+
+def _status(engine: Engine, key: str) -> OrderStatus | None:
+    order = engine.book.order(key)
+    return None if order is None else order.status
+
+
+async def play(house: wiring.House, plan: Plan) -> Found:
+    """Do what the plan says on a running engine, and measure."""
+    engine, symbols = house.engine, symbols_of(plan)
+    await rig.priced(engine, symbols)
+    if plan.signals:
+        began = engine.book.data.started_at
+        await asyncio.sleep(FIRST_SECONDS - (engine.clock.now() - began) / NS_PER_SECOND)
+    if plan.working:
+        await rest(engine, symbols, plan.working)
+    found = Found()
+    arrivals: list[Arrivals] = []
+    if plan.signals:
+        signals = Signals(engine, symbols[: plan.symbols // 2], found)
+        arrivals.append(Arrivals(signals.arrive, plan.signals, plan.seconds + WARM_SECONDS))
+    if plan.lives:
+        lives = Lives(engine, symbols[plan.symbols // 2 :], found)
+        arrivals.append(Arrivals(lives.arrive, plan.lives, plan.seconds + WARM_SECONDS))
+    await asyncio.sleep(WARM_SECONDS)
+    found.handed.clear()
+    found.filled.clear()
+    found.lives = 0
+    found.refused = 0
+    found.events = 0
+    beats = rig.Beats()
+    quotes, since, spent = engine.world.market.updates, time.perf_counter(), time.process_time()
+    beats.start()
+    await asyncio.sleep(plan.seconds)
+    found.lag = beats.stop()
+    found.elapsed = time.perf_counter() - since
+    found.cpu = time.process_time() - spent
+    found.quotes = engine.world.market.updates - quotes
+    found.rss_mb = rig.rss_mb()
+    for source in arrivals:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await source.done.wait()
+        source.stop()
+    return found
+
+
+async def play_headless(plan: Plan) -> Found:
+    """The plan on an engine without a console, in a folder that is gone afterwards."""
+    symbols = symbols_of(plan)
+    given = rig.config(symbols, latency_ms=(plan.latency_ms, plan.latency_ms))
+    with rig.scratch() as folder:
+        house = rig.open_house(folder, given, quotes=plan.quotes)
+        async with rig.running(house):
+            return await play(house, plan)
