@@ -39,6 +39,12 @@ class Program:
 
     def start(self, *options: str, module: Sequence[str] = ("-c", MAIN)) -> Self:
         """Starts the engine headless and waits until it answers."""
+        self.launch(*options, module=module)
+        self.wait_for(lambda: self.ask("status")["run_state"] not in ("STOPPED", "STARTING"))
+        return self
+
+    def launch(self, *options: str, module: Sequence[str] = ("-c", MAIN)) -> None:
+        """Starts the engine headless."""
         command = [sys.executable, *module, "--state-dir", str(self.folder), "--headless", *options]
         with self._stderr.open("ab") as stderr:
             self.engine = subprocess.Popen(
@@ -49,8 +55,6 @@ class Program:
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
             )
-        self.wait_for(lambda: self.ask("status")["run_state"] not in ("STOPPED", "STARTING"))
-        return self
 
     def ask(self, command: str, **args: Any) -> Any:
         """One request on the control socket."""
