@@ -127,6 +127,8 @@ class Journal:
         self._retrying = False
         self._answer: JournalError | None = None
         self._queue: SimpleQueue[_Work] | None = None
+        self._open: tuple[list[Entry], _Ticket] | None = None
+        """What was appended since the loop last came round; it is handed over as one."""
         self._thread: threading.Thread | None = None
         if not inline:
             self._queue = SimpleQueue()
@@ -152,7 +154,9 @@ class Journal:
                 raise JournalGap(f"event {record.seq} cannot follow event {expected - 1}")
             entries.append(Entry(record, encode(record.event).decode()))
         self._last_seq = expected
-        return self._submit(_Append(entries, self._ticket()))
+        if self._queue is None:
+            return self._submit(_Append(entries, None))
+        return self._gather(entries)
 
     @property
     def last_seq(self) -> int:
@@ -228,18 +232,24 @@ class Journal:
         What failed before is tried once more; what still cannot be written is lost with the
         process, and `failure` says so.
         """
-        if self._closed:
-            return
-        self._closed = True
-        if self._queue is not None and self._thread is not None:
-            self._queue.put(_Close())
-            self._thread.join()
-        else:
-            self._finish()
+        if not self._closed:
+            self._closed = True
+            self._end()
 
     async def aclose(self) -> None:
         """As `close`, without holding up the loop."""
-        await asyncio.to_thread(self.close)
+        if not self._closed:
+            self._closed = True
+            self._hand_over()
+            await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        if self._queue is None or self._thread is None:
+            self._finish()
+            return
+        self._hand_over()
+        self._queue.put(_Close())
+        self._thread.join()
 
     # --- handing over -----------------------------------------------------------------------------
 
@@ -247,8 +257,21 @@ class Journal:
         if self._closed:
             raise JournalClosed("the journal is closed: nothing more can be written")
 
-    def _ticket(self) -> _Ticket | None:
-        return None if self._queue is None else _Ticket(asyncio.get_running_loop())
+    def _gather(self, entries: list[Entry]) -> Awaitable[None]:
+        """Keep the entries until the loop comes round: one wake of the writer for all of them."""
+        loop = asyncio.get_running_loop()
+        if self._open is not None and self._open[1].loop is not loop:
+            self._hand_over()
+        if self._open is None:
+            self._open = ([], _Ticket(loop))
+            loop.call_soon(self._hand_over)
+        self._open[0].extend(entries)
+        return self._open[1]
+
+    def _hand_over(self) -> None:
+        if self._open is not None and self._queue is not None:
+            self._queue.put(_Append(*self._open))
+            self._open = None
 
     def _submit(self, work: _Work) -> Awaitable[None]:
         if self._queue is None:
@@ -256,9 +279,9 @@ class Journal:
             self._process([work])
             self._checkpoint_if_needed()
             return _Settled(self._answer)
+        self._hand_over()
         self._queue.put(work)
-        ticket = work.ticket if isinstance(work, _Append) else None
-        return _Settled(None) if ticket is None else ticket
+        return _Settled(None)
 
     # --- the writer's side ------------------------------------------------------------------------
 

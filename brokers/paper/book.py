@@ -130,6 +130,8 @@ class PaperBook:
         self._tickets = 0
         self._open = _Batch()
         self._flying: deque[_Batch] = deque()
+        self._unsent: list[_Batch] = []
+        """What was committed since the loop last came round: one wake of the writer for all."""
         self._pending: dict[str, tuple[int, bytes]] = {}
         """Orders that are not durable yet, with the ticket of their newest state."""
         self._newer: set[str] = set()
@@ -242,7 +244,9 @@ class PaperBook:
         batch.tickets = 1
         self._flying.append(batch)
         if self._thread is not None:
-            self._queue.put(batch)
+            self._unsent.append(batch)
+            if len(self._unsent) == 1:
+                self._loop.call_soon(self._hand_over)
         else:
             self._write_inline()
         return self._tickets
@@ -251,6 +255,7 @@ class PaperBook:
         """Commit what waits, and close the file. What cannot be written is lost."""
         self.commit()
         if self._thread is not None:
+            self._hand_over()
             self._queue.put(None)
             self._thread.join()
             self._reader.close()
@@ -311,6 +316,11 @@ class PaperBook:
             )
         except sqlite3.Error as error:
             raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
+
+    def _hand_over(self) -> None:
+        for batch in self._unsent:
+            self._queue.put(batch)
+        self._unsent.clear()
 
     def _write_inline(self) -> None:
         batch = _merged(self._flying)
