@@ -129,6 +129,8 @@ class Engine:
         self._effects: set[asyncio.Task[None]] = set()
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._connected = asyncio.Event()
+        """The venue can be asked: what a start leads to waits for it."""
         self._proposed: tuple[ev.Event, ...] = ()
         """What the newest comparison an operator asked for proposes."""
         self._sooner = asyncio.Event()
@@ -251,7 +253,10 @@ class Engine:
         self.step(msgspec.structs.replace(self._start, latch=latch))
         if self.book.data.halt is not None and latch is None:
             self._latch.set(self.book.data.halt)
-        await self._broker.connect()
+        try:
+            await self._broker.connect()
+        finally:
+            self._connected.set()
         self._spawn_pump(self._pump_reports())
         self._spawn_pump(self._pump_timer())
         await self._look("start")
@@ -440,8 +445,12 @@ class Engine:
         self.step(answer)
         return False
 
+    async def _once_connected(self, work: Callable[[str], Awaitable[None]], given: str) -> None:
+        await self._connected.wait()
+        await work(given)
+
     def _cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
-        self._spawn(self._cancel_order(event.client_order_id))
+        self._spawn(self._once_connected(self._cancel_order, event.client_order_id))
 
     async def _cancel_order(self, key: str) -> None:
         try:
@@ -463,7 +472,7 @@ class Engine:
             self.step(ModifyFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
 
     def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
-        self._spawn(self._ask_about(event.client_order_id))
+        self._spawn(self._once_connected(self._ask_about, event.client_order_id))
 
     async def _ask_about(self, key: str) -> None:
         self.step(await self._look_up(key))
@@ -486,7 +495,7 @@ class Engine:
         return QueryAnswered(key, order, fills, asked)
 
     def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
-        self._spawn(self._look_quietly(event.reason))
+        self._spawn(self._once_connected(self._look_quietly, event.reason))
 
     async def _look_quietly(self, reason: str) -> None:
         await self._look(reason)

@@ -41,6 +41,9 @@ PRINTS_KEPT = 1_024
 ANSWER_SECONDS = 5
 """How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
 
+DOUBT_SECONDS = 1
+"""Between the first two questions about an order in doubt; each pause is twice the one before."""
+
 QUERY_SECONDS_MAX = 60
 
 _RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
@@ -520,7 +523,11 @@ def due_at(order: Order) -> Nanos:
         return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0
     if status.is_terminal:
         return 0
-    pause = min(ANSWER_SECONDS * 2**order.queries, QUERY_SECONDS_MAX)
+    if status is OrderStatus.UNKNOWN:
+        pause = DOUBT_SECONDS * 2 ** max(order.queries - 1, 0)
+    else:
+        pause = ANSWER_SECONDS * 2**order.queries
+    pause = min(pause, QUERY_SECONDS_MAX)
     return int(order.updated_at + pause * NS_PER_SECOND)
 
 
