@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar, Final, cast
 
 from textual.binding import BindingType
@@ -57,6 +58,7 @@ class MeridianApp(TerminalApp[str]):
     """Six panes over one engine."""
 
     TITLE = "meridian"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
     COMMANDS = {Actions}  # noqa: RUF012 - textual's type
     MODES = {"main": MainScreen}  # noqa: RUF012 - textual's type
@@ -360,7 +362,7 @@ class MeridianApp(TerminalApp[str]):
     def action_help(self) -> None:
         """Keys, and what the focused pane shows."""
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.main.active_pane))
+            self.push_screen(HelpScreen(self.main.active_pane, self.size.width))
 
     def action_leave(self) -> None:
         """Close the top screen; on the panes: filter off, then zoom off."""

@@ -51,6 +51,7 @@ class SignalRow:
 
     signal: Signal
     time: Nanos
+    seq: int
     decided: ev.SignalDecided | None = None
     outcome: Outcome | None = None
     outcome_code: str = ""
@@ -86,22 +87,24 @@ class Feed:
     topics: frozenset[Topic]
     tell: Callable[[], None]
     paint_now: Callable[[], None]
-    keys: set[Hashable] = field(default_factory=set)
+    keys: dict[Hashable, None] = field(default_factory=dict)
     everything: bool = True
 
     def add(self, key: Hashable) -> None:
         """`key` changed."""
         if self.everything:
             return
-        self.keys.add(key)
+        self.keys[key] = None
         if len(self.keys) > DIRTY_KEPT:
             self.everything = True
             self.keys.clear()
 
-    def take(self) -> tuple[bool, set[Hashable]]:
-        """Whether to look at everything, and otherwise which keys changed; clears both."""
-        taken = self.everything, self.keys
-        self.everything, self.keys = False, set()
+    def take(self) -> tuple[bool, list[Hashable]]:
+        """Whether to look at everything, and otherwise which keys changed, in the order in which
+        they did first; clears both.
+        """
+        taken = self.everything, list(self.keys)
+        self.everything, self.keys = False, {}
         return taken
 
 
@@ -205,7 +208,7 @@ class Bridge:
 
     def _received(self, record: ev.Record, event: ev.SignalReceived) -> None:
         signal = event.signal
-        self.signals[signal.signal_id] = SignalRow(signal, record.time)
+        self.signals[signal.signal_id] = SignalRow(signal, record.time, record.seq)
         if len(self.signals) > SIGNALS_KEPT:
             oldest = next(iter(self.signals))
             del self.signals[oldest]

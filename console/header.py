@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from console.format import age, mask_account, number, percent, profit_style, signed, tick
+from console.format import mask_account, number, percent, profit_style, signed, tick
+from console.panes.base import whole_age
 from console.widgets.banner import BannerItem
 from console.widgets.strips import clock_text
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.run import LinkState, RunState
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Header:
             return "feed none", "warn", 75, "feed -"
         old = max(now - newest, 0)
         stale = old > world.market.max_age
-        text = f"{self._app.glyphs.stale}{_whole(old)}" if stale else _whole(old)
+        text = f"{self._app.glyphs.stale}{whole_age(old)}" if stale else whole_age(old)
         return f"feed {text}", "stale" if stale else "", 75, f"feed {text}"
 
     def _broker(self, now: Nanos) -> tuple[str, str, int, str]:
@@ -92,13 +93,4 @@ class Header:
             data.reconciled_at,
             max((link.since for link in data.links.values()), default=0),
         )
-        return f"brk ok {_whole(max(now - heard, 0))}", "", 60, "brk ok"
-
-
-def _whole(nanos: Nanos) -> str:
-    """An age in whole seconds, so that it changes once a second."""
-    return (
-        "<1s"
-        if nanos < NS_PER_SECOND
-        else age(nanos // NS_PER_SECOND * NS_PER_SECOND).replace(".0s", "s")
-    )
+        return f"brk ok {whole_age(max(now - heard, 0))}", "", 60, "brk ok"

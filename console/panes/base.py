@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input
 
 from console.external import literal
-from console.format import Glyphs, number
+from console.format import Glyphs, age, number
 from console.widgets.fed import Fed
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column
@@ -129,6 +129,23 @@ def places_of(instrument: Instrument) -> int:
 def price_text(value: Decimal | None, instrument: Instrument) -> str:
     """A price on the instrument's grid."""
     return number(value, places_of(instrument))
+
+
+def fitted_price(value: Decimal | None, instrument: Instrument, width: int) -> str:
+    """The price with as many decimals as `width` cells hold."""
+    places = places_of(instrument)
+    text = number(value, places)
+    while len(text) > width and places:
+        places -= 1
+        text = number(value, places)
+    return text
+
+
+def whole_age(nanos: Nanos) -> str:
+    """An age in whole units, so that it changes once a second at most."""
+    if nanos < 10 * NS_PER_SECOND:
+        return f"{max(nanos, 0) // NS_PER_SECOND}s"
+    return age(nanos)
 
 
 def quantity_text(value: Decimal) -> str:

@@ -9,15 +9,15 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
 from console.bridge import Topic
-from console.format import Glyphs, age, bar, number, percent
-from console.panes.base import Pane, places_of, quantity_text
+from console.format import Glyphs, bar, number, percent
+from console.panes.base import Pane, places_of, quantity_text, whole_age
 from console.widgets.depth_ladder import Ladder, Rung, as_depth
 from console.widgets.text_lines import TextLine, TextLines
 from engine.domain.market import Depth, Quote
 from engine.domain.money import ZERO
 from engine.world import World
 
-HEADER = "  mine      bid      price      ask   mine"
+HEADER = " mine     bid      price      ask  mine"
 NO_BOOK = "no book yet; it comes with the first quotes"
 
 
@@ -105,7 +105,7 @@ class DepthPane(Pane):
         if depth.bids and depth.asks:
             places = places_of(world.instrument(symbol))
             spread = f"spr {number(depth.asks[0].price - depth.bids[0].price, places)}  "
-        self.head(symbol, f"{spread}{self.glyphs.dot} {age(now - depth.time)}")
+        self.head(symbol, f"{spread}{self.glyphs.dot} {whole_age(now - depth.time)}")
 
     def _draw(
         self, world: World, depth: Depth, quote: Quote | None, size: Size, now: int
@@ -124,7 +124,7 @@ class DepthPane(Pane):
             stale = "" if fresh else f"{self.glyphs.stale} "
             yield (
                 (f" {stale}last {number(quote.last, places)}", "stale" if not fresh else ""),
-                (f"  {age(now - quote.time)} ago", "muted"),
+                (f"  {whole_age(now - quote.time)} ago", "muted"),
             )
 
     def _mine(self, world: World, symbol: str) -> dict[Decimal, Decimal]:
@@ -144,8 +144,8 @@ class DepthPane(Pane):
         right = f"{self.glyphs.cursor}{quantity_text(rung.mine_ask)}" if rung.mine_ask else ""
         at_best = best is not None and rung.price == best
         return (
-            (f"{left:>6}", "warn"),
-            (f"{bid:>9}", dim or "up"),
+            (f"{left:>5}", "warn"),
+            (f"{bid:>8}", dim or "up"),
             (f" {number(rung.price, places):>10}", dim or ("strong" if at_best else "")),
             (f"{ask:>9}", dim or "down"),
             (f" {right:<6}", "warn"),

@@ -7,13 +7,22 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from console.bridge import Topic
-from console.format import Glyphs, age, number, order_side
+from console.format import Glyphs, number, order_side
 from console.lines import short_id
-from console.panes.base import Pane, make_table, price_text, quantity_text, time_cell
+from console.panes.base import (
+    Pane,
+    at_top,
+    fitted_price,
+    make_table,
+    price_text,
+    quantity_text,
+    time_cell,
+    to_top,
+    whole_age,
+)
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
 from engine.domain import event as ev
-from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Order, OrderStatus, OrderType
 from engine.world import World
 
@@ -49,7 +58,7 @@ ORDER_COLUMNS: Final = (
     Column("quantity", "Qty", 6, "right"),
     Column("filled", "Fill", 6, "right"),
     Column("type", "Type", 4),
-    Column("price", "Price", 9, "right"),
+    Column("price", "Price", 8, "right"),
     Column("status", "Status", 10),
     Column("age", "Age", 4, "right"),
     Column("purpose", "For", 7),
@@ -107,8 +116,8 @@ class OrdersPane(Pane):
             yield table
 
     def on_mount(self) -> None:
-        """The newest first, except what is pending."""
-        for name in ("fills", "history"):
+        """The newest first."""
+        for name in TABS:
             self._table(name).sort_by("time", descending=True)
 
     def _table(self, name: str) -> LiveTable:
@@ -143,12 +152,16 @@ class OrdersPane(Pane):
     def paint(self) -> None:
         """What changed in orders and fills."""
         everything, keys = self.feed.take()
+        # the cursor follows what is newest, but never among orders that a key could cancel
+        follow = [t for t in map(self._table, ("fills", "history")) if at_top(t)]
+        if not self._table("pending").row_count:
+            follow.append(self._table("pending"))
         world = self.console.engine.world
         now = self.console.engine.clock.now()
         book, bridge = world.book, self.bridge
         if everything:
-            keys = {*book.data.orders, *bridge.history, *bridge.fills}
-            keys |= {k for name in TABS for k in self._table(name).shown_keys()}
+            shown = (k for name in TABS for k in self._table(name).shown_keys())
+            keys = [*book.data.orders, *bridge.history, *bridge.fills, *shown]
         for key in keys:
             if isinstance(key, int):
                 self._paint_fill(world, key)
@@ -158,6 +171,8 @@ class OrdersPane(Pane):
             order = book.data.orders.get(str(key))
             if order is not None:
                 self._table("pending").upsert(key, self._order(world, order, now))
+        for table in follow:
+            to_top(table)
         self._title(len(book.data.orders))
 
     def _paint_order(self, world: World, key: str, now: int) -> None:
@@ -216,9 +231,9 @@ class OrdersPane(Pane):
             Cell(quantity_text(order.quantity), sort=order.quantity),
             Cell(quantity_text(order.filled), sort=order.filled),
             Cell(TYPES[order.type]),
-            Cell("market" if price is None else price_text(price, rules), sort=price),
+            Cell("market" if price is None else fitted_price(price, rules, 8), sort=price),
             Cell(word, style),
-            Cell(age(since // NS_PER_SECOND * NS_PER_SECOND), sort=since),
+            Cell(whole_age(since), sort=since),
             Cell(str(order.purpose), "strong" if order.is_protective else ""),
             Cell(str(order.time_in_force)),
             Cell(price_text(order.average_price, rules), sort=order.average_price),

@@ -6,8 +6,8 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console.bridge import Topic
-from console.format import Glyphs, age, number, percent, position_side, profit_style, signed, tick
-from console.panes.base import Pane, make_table, price_text, quantity_text
+from console.format import Glyphs, number, percent, position_side, profit_style, signed, tick
+from console.panes.base import Pane, fitted_price, make_table, price_text, quantity_text, whole_age
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
 from engine.domain.instant import NS_PER_SECOND
@@ -20,7 +20,7 @@ COLUMNS: Final = (
     Column("symbol", "Sym", 7),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 6, "right"),
-    Column("average", "Avg", 9, "right"),
+    Column("average", "Avg", 8, "right"),
     Column("last", "Last", 10, "right"),
     Column("unrealized", "uPnL", 9, "right"),
     Column("percent", "%", 5, "right"),
@@ -133,13 +133,13 @@ class PositionsPane(Pane):
             Cell(symbol, "strong"),
             Cell(position_side(position.quantity)),
             Cell(quantity_text(position.quantity), sort=position.quantity),
-            Cell(price_text(position.average_price, rules), sort=position.average_price),
-            self._last(symbol, mark, price_text(mark, rules), fresh),
+            Cell(fitted_price(position.average_price, rules, 8), sort=position.average_price),
+            self._last(symbol, mark, fitted_price(mark, rules, 8), fresh),
             Cell(signed(profit), dim or profit_style(profit), profit),
             Cell(percent(share).removesuffix("%"), dim or profit_style(profit), share),
             self._stop(world, position),
             Cell("-" if r is None else number(r, 1, signed=True), dim, r),
-            Cell(age(now - position.opened_at), sort=now - position.opened_at),
+            Cell(whole_age(now - position.opened_at), sort=now - position.opened_at),
             Cell(signed(value, 0), dim, value),
             Cell(percent(value / equity if equity else None).removesuffix("%"), dim, value),
             Cell(signed(position.realized - position.commission), "", position.realized),
@@ -163,7 +163,7 @@ class PositionsPane(Pane):
         if position.exiting is not None:
             return Cell("closing", "warn")
         held = covered(world, position)
-        stop = price_text(position.stop, world.instrument(position.symbol))
+        stop = fitted_price(position.stop, world.instrument(position.symbol), 7)
         if held >= abs(position.quantity):
             return Cell(stop, sort=position.stop)
         return Cell("NONE!" if not held else f"{stop}!", "error", position.stop)

@@ -18,24 +18,24 @@ from engine.status import limits_used
 from engine.world import World
 
 COLUMNS: Final = (
-    Column("name", "Limit", 12, grow=True),
-    Column("measured", "Now", 7, "right"),
+    Column("name", "Limit", 13, grow=True),
+    Column("measured", "Now", 6, "right"),
     Column("limit", "Max", 6, "right"),
-    Column("bar", "Used", 6),
-    Column("used", "", 5, "right"),
+    Column("bar", "Used", 5),
+    Column("used", "", 4, "right"),
     Column("key", "Config key", 30, tier=Tier.NORMAL),
 )
 SHORT: Final = {
     "daily_loss_limit": "day loss",
     "drawdown_limit": "drawdown",
     "max_concurrent_positions": "positions",
-    "max_single_stock_exposure": "largest name",
-    "max_sector_exposure": "largest sector",
+    "max_single_stock_exposure": "one name",
+    "max_sector_exposure": "one sector",
     "max_gross_exposure": "gross",
-    "max_trades_per_day": "entries today",
-    "consecutive_loss_threshold": "losses in a row",
-    "min_account_equity": "equity at least",
-    "max_orders_per_minute": "orders a minute",
+    "max_trades_per_day": "entries/day",
+    "consecutive_loss_threshold": "loss streak",
+    "min_account_equity": "min equity",
+    "max_orders_per_minute": "orders/min",
     "max_open_orders": "open orders",
 }
 SHARES: Final = frozenset(
@@ -118,7 +118,7 @@ class RiskPane(Pane):
                     Cell(SHORT.get(name, name) + warn, style),
                     Cell(_amount(name, Decimal(row["measured"])), style),
                     Cell(_amount(name, Decimal(row["limit"])), "muted"),
-                    Cell(bar(used, 6, self.glyphs), style, used),
+                    Cell(bar(used, 5, self.glyphs), style, used),
                     Cell(percent(used, 0, sign=False), style, used),
                     Cell(f"risk.{name}", "muted"),
                 ],

@@ -5,8 +5,7 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console.bridge import SignalRow, Topic
-from console.format import Glyphs, age
-from console.panes.base import Pane, at_top, make_table, price_text, time_cell, to_top
+from console.panes.base import Pane, at_top, make_table, price_text, time_cell, to_top, whole_age
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
 from engine.domain.codes import Verdict
@@ -42,11 +41,6 @@ class SignalsPane(Pane):
         "with what it measured and its limit."
     )
 
-    def __init__(self, glyphs: Glyphs) -> None:
-        super().__init__(glyphs)
-        self._arrivals: dict[str, int] = {}
-        self._count = 0
-
     def body(self) -> ComposeResult:
         """The table."""
         yield make_table(COLUMNS, EMPTY, self.glyphs, "signals")
@@ -73,25 +67,21 @@ class SignalsPane(Pane):
         now = self.console.engine.clock.now()
         table, known = self.table, self.bridge.signals
         follow = at_top(table)
-        keys |= {*known, *table.shown_keys()} if everything else set(table.visible_keys())
+        keys += [*known, *table.shown_keys()] if everything else table.visible_keys()
         for signal_id in keys:
             if not isinstance(signal_id, str):
                 continue
             row = known.get(signal_id)
             if row is None:
                 table.remove_row(signal_id)
-                self._arrivals.pop(signal_id, None)
             else:
-                table.upsert(signal_id, self._row(world, signal_id, row, now))
+                table.upsert(signal_id, self._row(world, row, now))
         if follow:
             to_top(table)
         self.head(f"({self.bridge.counts['signals']})")
 
-    def _row(self, world: World, signal_id: str, row: SignalRow, now: int) -> list[Cell]:
+    def _row(self, world: World, row: SignalRow, now: int) -> list[Cell]:
         signal, decided = row.signal, row.decided
-        if signal_id not in self._arrivals:
-            self._count += 1
-            self._arrivals[signal_id] = self._count
         rules = world.instrument(signal.ticker)
         refused = decided is not None and decided.verdict is Verdict.REJECTED
         why = ""
@@ -104,11 +94,11 @@ class SignalsPane(Pane):
             Cell(f"{mark.get(signal.direction, self.glyphs.flat)} {signal.direction.upper()}"),
             Cell(str(signal.conviction), sort=signal.conviction),
             Cell(row.state, "warn" if refused else _STYLES.get(row.state, "muted")),
-            Cell(age(max(now - row.time, 0) // 10**9 * 10**9), "muted", now - row.time),
+            Cell(whole_age(now - row.time), "muted", now - row.time),
             Cell(why, "muted"),
             Cell(signal.signal_type),
             Cell(str(signal.timeframe)),
             Cell(price_text(signal.entry_price, rules), sort=signal.entry_price),
             Cell(price_text(signal.stop_loss, rules), sort=signal.stop_loss),
-            time_cell(row.time, self._arrivals[signal_id]),
+            time_cell(row.time, row.seq),
         ]

@@ -15,11 +15,11 @@ INSIDE = (
 )
 
 
-def help_lines(pane: Pane | None) -> Iterator[TextLine]:
-    """The focused pane first, then every key."""
+def help_lines(pane: Pane | None, width: int) -> Iterator[TextLine]:
+    """The focused pane first, then every key, in lines of `width` cells."""
     if pane is not None and pane.HELP:
         yield ((pane.title, "paper"),)
-        for line in wrapped(pane.HELP, 88):
+        for line in wrapped(pane.HELP, width - 2):
             yield ((f"  {line}", ""),)
         yield ()
     for group in Group:
@@ -27,7 +27,7 @@ def help_lines(pane: Pane | None) -> Iterator[TextLine]:
         for action in ACTIONS:
             if action.group is group and action.keys:
                 danger = f" [{action.danger}]" if action.danger is not Danger.NONE else ""
-                first, *more = wrapped(f"{action.tooltip}{danger}", 62)
+                first, *more = wrapped(f"{action.tooltip}{danger}", width - 26)
                 yield (
                     (f"  {action.key_words:<9} ", "strong"),
                     (f"{action.label:<14}", ""),
@@ -55,5 +55,5 @@ def wrapped(text: str, width: int) -> list[str]:
 class HelpScreen(DetailScreen):
     """Keys, and what they do."""
 
-    def __init__(self, pane: Pane | None) -> None:
-        super().__init__("Help", help_lines(pane))
+    def __init__(self, pane: Pane | None, window: int) -> None:
+        super().__init__("Help", help_lines(pane, min(window, 96) - 10))

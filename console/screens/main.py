@@ -160,6 +160,8 @@ class MainScreen(MeridianScreen[None]):
     def symbol_of(self, table: str, key: object) -> str:
         """The symbol a row is about; empty where it is about none."""
         app = self.console
+        if key is None:
+            return ""
         match table:
             case "positions":
                 return str(key)

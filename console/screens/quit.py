@@ -43,7 +43,13 @@ class QuitScreen(MeridianModal[str]):
     AUTO_FOCUS = "#back"
     DEFAULT_CSS = """
     QuitScreen {
-        & Button { width: 100%; height: 1; border: none; text-align: left; }
+        & Button {
+            width: 100%;
+            height: 1;
+            border: none;
+            text-align: left;
+            content-align: left middle;
+        }
         & Button:focus, & Button:hover, & Button.-active { border: none; }
         & .quit--words { color: $muted; padding: 0 0 1 3; }
         & Vertical { height: auto; }

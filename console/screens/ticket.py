@@ -4,16 +4,16 @@ Enter reviews, a second choice sends; the review starts on Cancel, and an Enter 
 the first one does nothing. One ticket has one intent, so that a repeat cannot send twice.
 """
 
-import asyncio
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from typing import ClassVar, Final
 from uuid import uuid4
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import Button, Input, Label
 
 from console.bridge import Topic
@@ -51,10 +51,18 @@ USES: Final = {
 
 CHECK_COLUMNS: Final = (
     Column("mark", "", 1),
-    Column("check", "Check", 15, grow=True),
-    Column("measured", "Measured", 10, "right"),
+    Column("check", "Check", 15),
+    Column("measured", "Measured", 10, "right", grow=True),
     Column("limit", "Limit", 10, "right"),
 )
+WIDE_CHECK_COLUMNS: Final = (
+    Column("mark", "", 1),
+    Column("check", "Check", 16),
+    Column("measured", "Measured", 16, "right", grow=True),
+    Column("limit", "Limit", 18, "right"),
+)
+WIDE: Final = 104
+"""Cells from which on the wide columns fit."""
 
 
 def all_checks(world: World, order: PlaceOrder, now: Nanos) -> tuple[Ruling, list[CheckResult]]:
@@ -69,6 +77,25 @@ def all_checks(world: World, order: PlaceOrder, now: Nanos) -> tuple[Ruling, lis
         alone = evaluate(manual_case(world, order, now), (check,))
         results += alone.checks
     return ruling, results
+
+
+class PriceInput(Input):
+    """A number; `=` asks for the price of the quote."""
+
+    class Asked(Message):
+        """`=` was pressed in `field`."""
+
+        def __init__(self, field: "PriceInput") -> None:
+            super().__init__()
+            self.field = field
+
+    def on_key(self, event: events.Key) -> None:
+        """`=` is no digit: it stands for the quote."""
+        if event.character == "=":
+            event.stop()
+            event.prevent_default()
+            if self.id != "quantity":
+                self.post_message(self.Asked(self))
 
 
 class TicketScreen(MeridianModal[str]):
@@ -86,12 +113,14 @@ class TicketScreen(MeridianModal[str]):
 
     def __init__(self, side: Side, symbol: str) -> None:
         super().__init__()
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
         self.side = side
         self._symbol = symbol
         self.intent_id = f"ticket-{uuid4().hex[:16]}"
         self.reviewed: PlaceOrder | None = None
         """The order under review; None while it is edited."""
         self.sent = False
+        self._ready = False
         self._review_since = 0.0
 
     # -- what it looks like
@@ -109,8 +138,9 @@ class TicketScreen(MeridianModal[str]):
                 yield from self._field("Hold", Choice(("day", "swing"), id="hold"))
                 yield from self._field("TIF", Choice(("default", *map(str, TimeInForce)), id="tif"))
                 yield TextLines(id="ticket-quote")
+            wide = self.app.size.width >= WIDE
             yield LiveTable(
-                CHECK_COLUMNS,
+                WIDE_CHECK_COLUMNS if wide else CHECK_COLUMNS,
                 empty="a quantity is needed before anything can be checked",
                 glyphs=console_of(self.app).glyphs,
                 id="checks",
@@ -127,12 +157,13 @@ class TicketScreen(MeridianModal[str]):
             yield widget
 
     def _number(self, name: str) -> Input:
-        return Input(id=name, compact=True, restrict=r"[0-9.]*")
+        return PriceInput(id=name, compact=True, restrict=r"[0-9.]*")
 
     def on_mount(self) -> None:
         """The side in title and border; only what the type has is open."""
         self.add_class("-buy" if self.side is Side.BUY else "-sell")
         self.frame.border_title = literal(f"{self.side} order")
+        self._ready = True
         self._open_fields()
         self._hint()
         if not self._symbol:
@@ -192,6 +223,8 @@ class TicketScreen(MeridianModal[str]):
 
     def preview(self) -> None:
         """Every check anew, at the prices and ages of this moment."""
+        if not self._ready:
+            return
         engine = console_of(self.app).engine
         now = engine.clock.now()
         order = self.reviewed or self.order()
@@ -202,7 +235,7 @@ class TicketScreen(MeridianModal[str]):
         table = self.query_one("#checks", LiveTable)
         if isinstance(order, str):
             table.clear()
-            words.show_lines([((order, "warn"),), ()])
+            words.show_lines([((order, "warn"),)])
             send.disabled = True
             return
         ruling, results = all_checks(engine.world, order, now)
@@ -258,8 +291,8 @@ class TicketScreen(MeridianModal[str]):
             share = notional / world.equity if world.equity > 0 else None
             pieces.append((f"   = {number(notional, 2)}", ""))
             pieces.append((f" ({percent(share, 1, sign=False)} of equity)", "muted"))
-            pieces.append(self._risk(world, order, ruling, price))
         yield pieces
+        yield (self._risk(world, order, ruling, price),)
         if self.sent:
             yield (("sending …", "warn"),)
         elif ruling.allowed:
@@ -267,40 +300,38 @@ class TicketScreen(MeridianModal[str]):
         else:
             yield ((ruling.reason, "loss"),)
 
-    def _risk(self, world: World, order: PlaceOrder, ruling: Ruling, price: Decimal) -> Piece:
+    def _risk(
+        self, world: World, order: PlaceOrder, ruling: Ruling, price: Decimal | None
+    ) -> Piece:
         if ruling.reduce_only:
-            return "   only reduces", "profit"
-        if order.protect is None:
-            return "   NO STOP: shows as unprotected", "warn"
+            return "only reduces what is held", "profit"
+        if order.protect is None or price is None:
+            return "no protective stop: the position will show as unprotected", "warn"
         lost = (price - order.protect) * order.quantity * world.instrument(order.symbol).multiplier
         lost = max(lost if self.side is Side.BUY else -lost, ZERO)
         share = lost / world.equity if world.equity > 0 else None
-        return f"   risk at stop {number(lost, 2)} ({percent(share, 2, sign=False)})", ""
+        return f"risk at stop {number(lost, 2)} ({percent(share, 2, sign=False)})", ""
 
     # -- keys
 
     @on(Input.Changed)
     @on(Choice.Changed)
     def _edited(self) -> None:
+        if not self._ready:
+            return
         self._open_fields()
         self.query_one(Preview).mark()
 
-    def on_key(self, event: object) -> None:
-        """`=` in a price takes it from the quote."""
-        from textual.events import Key
-
-        if not isinstance(event, Key) or event.character != "=":
-            return
-        field = self.focused
-        if isinstance(field, Input) and field.id in ("limit", "stop", "protect"):
-            event.stop()
-            symbol = self.query_one("#symbol", Input).value.strip().upper()
-            world = console_of(self.app).engine.world
-            quote = world.market.quotes.get(symbol)
-            if quote is not None:
-                near = quote.ask if self.side is Side.BUY else quote.bid
-                chosen = near if near is not None and field.id != "protect" else quote.last
-                field.value = price_text(chosen, world.instrument(symbol)).replace(",", "")
+    @on(PriceInput.Asked)
+    def _from_quote(self, event: PriceInput.Asked) -> None:
+        """The near side of the quote for an order, the last price for its stop."""
+        symbol = self.query_one("#symbol", Input).value.strip().upper()
+        world = console_of(self.app).engine.world
+        quote = world.market.quotes.get(symbol)
+        if quote is not None:
+            near = quote.ask if self.side is Side.BUY else quote.bid
+            price = near if near is not None and event.field.id == "limit" else quote.last
+            event.field.value = price_text(price, world.instrument(symbol)).replace(",", "")
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -321,7 +352,7 @@ class TicketScreen(MeridianModal[str]):
         ).allowed:
             return
         self.reviewed = order
-        self._review_since = asyncio.get_running_loop().time()
+        self._review_since = console_of(self.app).seconds()
         self._open_fields()
         self.add_class("-review")
         self._hint()
@@ -362,7 +393,7 @@ class TicketScreen(MeridianModal[str]):
     @property
     def _too_soon(self) -> bool:
         """True right after the review began: that Enter belonged to the field."""
-        waited = asyncio.get_running_loop().time() - self._review_since
+        waited = console_of(self.app).seconds() - self._review_since
         return self.reviewed is not None and waited < DEBOUNCE_SECONDS
 
     def _answered(self, result: Result) -> None:
@@ -374,7 +405,7 @@ class TicketScreen(MeridianModal[str]):
             return
         self.sent = False
         self.action_back()
-        lines = [((f"refused: {result.code} {result.error}", "loss"),), ()]
+        lines = [((f"refused: {result.code} {result.error}", "loss"),)]
         self.query_one("#ticket-words", TextLines).show_lines(lines)
 
 

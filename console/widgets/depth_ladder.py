@@ -40,6 +40,10 @@ class Ladder:
         if rows <= 0 or not (depth.bids or depth.asks):
             return []
         step = spacing(depth, tick)
+        if depth.bids and depth.asks:
+            # both best prices must fit, however far apart they are
+            apart = (depth.asks[0].price - depth.bids[0].price) / max(rows - 1, 1)
+            step = max(step, (apart / tick).to_integral_value(ROUND_CEILING) * tick)
         best = [side[0].price for side in (depth.bids, depth.asks) if side]
         if self._symbol != depth.symbol or step != self._step or not self._holds(best, rows):
             middle = sum(best, start=ZERO) / len(best)

@@ -304,7 +304,8 @@ class LiveTable(ScrollView, can_focus=True):
     def _lay_out(self) -> None:
         """Which columns fit this window, and how wide each is."""
         window = self.app.size.width
-        room = self.size.width - 1
+        # the scroll bar covers the last column of cells
+        room = self.scrollable_content_region.width - 1
         chosen: list[int] = []
         for index, column in enumerate(self.columns):
             if window >= column.tier and room >= column.width + bool(chosen):

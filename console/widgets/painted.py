@@ -27,7 +27,12 @@ class Painted(Widget):
     @property
     def is_showing(self) -> bool:
         """True if the widget is on a screen that can be seen, behind a modal too."""
-        return self.is_attached and self.screen.is_active and self.is_on_screen
+        return self.is_attached and self._screen_shows and self.is_on_screen
+
+    @property
+    def _screen_shows(self) -> bool:
+        """True if its screen is the top one, or lies under nothing but modals."""
+        return self.screen is self.app.screen or self.screen in self.app._background_screens
 
     def paint(self) -> None:
         """Bring what is shown up to date; called by the pump, inside a batch."""

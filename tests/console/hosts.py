@@ -7,18 +7,24 @@ two runs draw the same picture.
 import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import count
 from random import Random
 from typing import Any
+
+from textual.pilot import Pilot
 
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
+from console.app import MeridianApp
 from console.virtual import MemoryLatch
+from console.widgets.painted import Painted
 from console.wiring import House, build
+from engine.commands import ClosePosition
 from engine.config import Config, from_mapping
 from engine.domain.event import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
@@ -31,6 +37,7 @@ from engine.ports import Cancellable
 from engine.state.book import Book
 from engine.world import World
 from storage import memory_database, open_journal
+from tests.console.helpers import lines
 
 D = Decimal
 NOON = parse_rfc3339("2026-03-02T15:30:00Z")
@@ -126,7 +133,13 @@ class Tape:
 class Host:
     """One engine and its venue. Orders cross without latency unless `latency_ms` says otherwise."""
 
-    def __init__(self, *, latency_ms: tuple[float, float] = (0, 0), **sections: Any) -> None:
+    def __init__(
+        self,
+        *,
+        latency_ms: tuple[float, float] = (0, 0),
+        engine_class: type[Engine] = Engine,
+        **sections: Any,
+    ) -> None:
         wanted = {"profile": "axion_aggressive", "risk": {"max_order_notional": "500000"}}
         self.config: Config = from_mapping({**wanted, **sections})
         self.clock = HandClock()
@@ -134,6 +147,7 @@ class Host:
         self.gate = Gate()
         self.latch = MemoryLatch()
         self.records: list[Record] = []
+        self.running: asyncio.Future[None] | None = None
         terms = Terms(
             latency_ms=latency_ms,
             slippage_bps=D(0),
@@ -150,16 +164,25 @@ class Host:
             instruments=self.rules,
         )
         self.broker = PaperBroker(self.venue, self.clock, Random(7))
-        self.journal = open_journal(memory_database(), inline=True, mode=Mode.PAPER, account="paper")
+        self.journal = open_journal(
+            memory_database(), inline=True, mode=Mode.PAPER, account="paper"
+        )
         self.world = World(
             Book(),
             self.config,
             self.broker.capabilities,
             instrument_of=self.rules.get,
-            sectors={"AAPL": "TECH", "MSFT": "TECH", "NVDA": "TECH", "JPM": "FIN", "XOM": "ENERGY"},
+            sectors={
+                "AAPL": "TECH",
+                "MSFT": "TECH",
+                "NVDA": "TECH",
+                "JPM": "FIN",
+                "XOM": "ENERGY",
+                "KO": "STAPLES",
+            },
             home_calendar="SIM",
         )
-        self.engine = Engine(
+        self.engine = engine_class(
             self.world,
             broker=self.broker,
             store=self.journal,
@@ -173,18 +196,27 @@ class Host:
         self.engine.subscribe(self.records.append)
 
     async def __aenter__(self) -> "Host":
-        self.running = asyncio.ensure_future(self.engine.run())
-        await settle()
+        await self.begin()
         return self
 
+    async def begin(self) -> None:
+        """Start the engine beside whatever runs."""
+        self.running = asyncio.ensure_future(self.engine.run())
+        await settle()
+
     async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End the engine in order; raises what made it fail."""
         stopping = asyncio.ensure_future(self.engine.stop("the test ends"))
         for _ in range(100):
             if stopping.done():
                 break
             await self.clock.advance(0.1)
         await stopping
-        await self.running
+        if self.running is not None:
+            await self.running
         self.venue.close()
         self.journal.close()
 
@@ -251,35 +283,47 @@ class Host:
         """Every event of one type so far."""
         return [record.event for record in self.records if record.type == name]
 
-    async def trade(self) -> None:
-        """A morning: four positions, a resting limit, a veto, a finished trade."""
-        await morning(self)
-
 
 async def morning(host: Host) -> None:
-    """What the pictures show."""
-    prices = {"AAPL": "229.00", "MSFT": "417.10", "NVDA": "134.20", "JPM": "241.50", "XOM": "114.80"}
+    """What the pictures show: a trade done, three positions, a resting limit, two refusals."""
+    prices = {
+        "AAPL": "229.00",
+        "MSFT": "417.10",
+        "NVDA": "134.20",
+        "JPM": "241.50",
+        "XOM": "114.80",
+        "KO": "63.10",
+    }
     for symbol, price in prices.items():
         host.price(symbol, price)
     await settle()
+    host.signal("KO", "63.10", "62.20", conviction=77)
+    await host.clock.advance(3)
     host.signal("NVDA", "134.20", "130.50", target="142.00")
     await host.clock.advance(7)
     host.signal("AAPL", "229.00", "225.00", conviction=82)
     await host.clock.advance(4)
     host.signal("XOM", "114.80", "117.30", direction=Direction.SHORT)
-    await host.clock.advance(11)
-    host.price("MSFT", "417.10")
+    await host.clock.advance(9)
+    host.price("KO", "63.55")
     await settle()
-    host.signal("MSFT", "416.20", "411.00", conviction=60)
+    await host.engine.command(ClosePosition(by="console", symbol="KO"))
+    await host.clock.advance(2)
+    host.price("JPM", "241.62")
+    await settle()
+    host.signal("JPM", "240.60", "236.00", conviction=60)
     await host.clock.advance(5)
-    host.signal("MSFT", "417.10", "411.00", conviction=31, signal_id="s-weak")
-    await host.clock.advance(20)
+    host.signal("SPY", "590.00", "585.00", conviction=31)
+    await host.clock.advance(6)
+    host.signal("MSFT", "417.10", "411.00")
+    await host.clock.advance(14)
     for symbol, price in {"NVDA": "134.88", "AAPL": "229.61", "XOM": "114.10"}.items():
         host.price(symbol, price)
         await host.clock.advance(1)
     host.price("MSFT", "417.32")
     await host.clock.advance(3)
     host.price("JPM", "241.90")
+    host.price("AAPL", "229.34")
     await host.clock.advance(2)
 
 
@@ -298,3 +342,43 @@ async def simulated(seconds: float, **sections: Any) -> tuple[House, HandClock]:
     await house.engine.start()
     await clock.advance(seconds)
     return house, clock
+
+
+@asynccontextmanager
+async def console(
+    host: Host, size: tuple[int, int] = (120, 40), **options: Any
+) -> AsyncIterator[tuple[MeridianApp, Pilot[str]]]:
+    """The console over a running host, in a window of `size`."""
+    app = MeridianApp(host.engine, **options)
+    async with app.run_test(size=size) as pilot:
+        await drawn(app, pilot)
+        yield app, pilot
+
+
+async def drawn(app: MeridianApp, pilot: Pilot[str]) -> None:
+    """Let the loop settle, then paint all that shows, whatever the pump's slots say."""
+    await settle()
+    await pilot.pause()
+    for screen in app.screen_stack:
+        for widget in screen.walk_children():
+            if isinstance(widget, Painted) and widget.is_showing:
+                widget.paint()
+    app.header.paint()
+    await pilot.pause()
+
+
+def shown(app: MeridianApp) -> str:
+    """The top screen as text."""
+    return "\n".join(lines(app))
+
+
+async def press(app: MeridianApp, pilot: Pilot[str], *keys: str) -> None:
+    """Press keys and draw what came of them."""
+    await pilot.press(*keys)
+    await drawn(app, pilot)
+
+
+async def write(app: MeridianApp, pilot: Pilot[str], text: str) -> None:
+    """Type a text into whatever has the focus."""
+    await pilot.press(*text)
+    await drawn(app, pilot)

@@ -1,0 +1,414 @@
+"""Keys to commands: the console over a real engine on the paper venue."""
+
+from decimal import Decimal
+
+import pytest
+from textual.widgets import Button, Input
+
+from console.bindings import PANES
+from console.panes.orders import OrdersPane
+from console.panes.positions import PositionsPane
+from console.screens.base import MeridianPalette
+from console.screens.detail import DetailScreen
+from console.screens.halt import HaltScreen
+from console.screens.help import HelpScreen
+from console.screens.jump import JumpScreen
+from console.screens.quit import QuitScreen
+from console.screens.reconcile import ReconcileScreen
+from console.screens.ticket import TicketScreen
+from console.widgets.confirm import ConfirmScreen
+from engine import commands as ask
+from engine.domain.run import Flatten, Level, Mode, RunState
+from engine.engine import Engine, Result
+from engine.inputs import Command
+from tests.console.hosts import Host, console, drawn, morning, press, settle, shown, write
+
+
+async def test_six_panes_with_their_titles_A480() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (200, 50)) as (app, _):
+            titles = [str(app.main.pane(number).border_title) for number in range(1, 7)]
+            for number, (title, wanted) in enumerate(zip(titles, PANES, strict=True), 1):
+                assert title.startswith(f"{number} {wanted}")
+            text = shown(app)
+            assert "NVDA" in text
+            assert "[Pending·4] Fills·0 History·6" in text
+            assert "PAPER" in text.splitlines()[0]
+            assert "134.89" in text
+
+
+async def test_at_80_columns_one_pane_and_what_a_tab_could_hide() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (80, 24)) as (app, pilot):
+            await host.engine.command(ask.Pause(by="test"))
+            await press(app, pilot, "1")
+            rows = shown(app).splitlines()
+            assert "1▸Signals" in rows[1]
+            assert any("gross" in row and "DD" in row for row in rows)
+            assert any("PAUSED by test" in row for row in rows)
+            assert "PAUSED: no entries" in rows[-2]
+            assert sum("╭" in row for row in rows) == 1
+            await press(app, pilot, "6")
+            assert "6▸Journal" in shown(app)
+
+
+@pytest.mark.parametrize("size", [(59, 30), (100, 19)])
+async def test_a_window_too_small_keeps_banner_and_the_way_out(size: tuple[int, int]) -> None:
+    async with Host() as host, console(host, size) as (app, pilot):
+        text = shown(app)
+        assert "PAPER" in text
+        assert "too small" in text
+        assert "^k halts" in text
+        assert "Sym" not in text
+        await press(app, pilot, "ctrl+k")
+        assert host.engine.book.run_state is RunState.HALTED
+
+
+# --- the chord -----------------------------------------------------------------------------------
+
+
+async def test_first_press_halts_and_keeps_stops_second_kills_X52() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+k")
+            halt = host.engine.book.data.halt
+            assert halt is not None
+            assert (halt.level, halt.flatten) == (Level.HALT, Flatten.NONE)
+            assert "AGAIN = KILL" in shown(app).splitlines()[0]
+            orders = host.engine.book.data.orders.values()
+            assert {str(order.purpose) for order in orders} == {"PROTECT"}
+            assert len(host.engine.book.data.positions) == 3
+            await press(app, pilot, "f12")
+            halt = host.engine.book.data.halt
+            assert halt is not None
+            assert (halt.level, halt.flatten) == (Level.KILL, Flatten.DAY)
+            for symbol in ("NVDA", "AAPL", "XOM"):
+                host.price(symbol, str(host.world.market.mark(symbol)))
+            await host.clock.advance(5)
+            await drawn(app, pilot)
+            assert not host.engine.book.data.positions
+            assert isinstance(app.screen, HaltScreen)
+            assert "VERIFIED" in shown(app)
+            assert "proved" in shown(app)
+
+
+async def test_a_second_press_after_three_seconds_halts_only() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        now = [100.0]
+        app.seconds = lambda: now[0]
+        await press(app, pilot, "ctrl+k")
+        now[0] += 3.0
+        await press(app, pilot, "ctrl+k")
+        assert host.engine.book.data.halt is not None
+        assert host.engine.book.data.halt.level is Level.HALT
+        now[0] += 2.999
+        await press(app, pilot, "ctrl+k")
+        assert host.engine.book.data.halt.level is Level.KILL
+
+
+class _Watched(Engine):
+    """Notes whether the gate was shut when a command arrived."""
+
+    gate_was_shut: bool | None = None
+
+    async def command(self, command: Command) -> Result:
+        self.gate_was_shut = self.gate.closed
+        return await super().command(command)
+
+
+async def test_the_gate_is_shut_before_the_engine_is_asked() -> None:
+    host = Host(engine_class=_Watched)
+    async with host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+k")
+        assert isinstance(host.engine, _Watched)
+        assert host.engine.gate_was_shut is True
+
+
+@pytest.mark.parametrize(
+    ("keys", "where"),
+    [
+        (("b", "1", "2"), TicketScreen),
+        (("F", "F", "L"), ConfirmScreen),
+        (("ctrl+p", "h", "e"), MeridianPalette),
+        (("question_mark",), HelpScreen),
+        (("ctrl+q",), QuitScreen),
+        (("o",), JumpScreen),
+    ],
+)
+async def test_the_chord_works_wherever_the_focus_is(keys: tuple[str, ...], where: type) -> None:
+    async with Host() as host:
+        host.price("AAPL", "229")
+        async with console(host) as (app, pilot):
+            await press(app, pilot, *keys)
+            assert isinstance(app.screen, where)
+            await press(app, pilot, "ctrl+k")
+            assert host.engine.book.run_state is RunState.HALTED
+            assert "KILL" in shown(app).splitlines()[0]
+            await press(app, pilot, "ctrl+k")
+            assert host.engine.book.data.halt is not None
+            assert host.engine.book.data.halt.level is Level.KILL
+
+
+async def test_the_chord_works_inside_the_filter() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "6", "slash", "x", "ctrl+k")
+        assert isinstance(app.focused, Input)
+        assert host.engine.book.run_state is RunState.HALTED
+
+
+async def test_kill_from_the_palette_halts() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+p")
+        await write(app, pilot, "halt/kill")
+        await pilot.pause(0.2)
+        await press(app, pilot, "enter")
+        await pilot.pause()
+        assert host.engine.book.run_state is RunState.HALTED
+
+
+# --- back from a halt ----------------------------------------------------------------------------
+
+
+async def test_resume_is_typed_and_lands_in_paused_X69() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+k", "h")
+        assert isinstance(app.screen, HaltScreen)
+        app.screen.query_one("#resume", Input).focus()
+        await write(app, pilot, "resume")
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.HALTED
+        assert "That is not it" in shown(app)
+        app.screen.query_one("#resume", Input).value = ""
+        await write(app, pilot, "RESUME")
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.PAUSED
+        await press(app, pilot, "escape", "p")
+        assert host.engine.book.run_state is RunState.ACTIVE
+
+
+async def test_flatten_is_typed() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "F", "enter")
+            assert host.engine.book.run_state is RunState.ACTIVE
+            await press(app, pilot, "F", "tab")
+            await write(app, pilot, "FLATTEN")
+            await press(app, pilot, "enter")
+            halt = host.engine.book.data.halt
+            assert halt is not None
+            assert (halt.level, halt.flatten) == (Level.KILL, Flatten.ALL)
+
+
+async def test_pause_and_unpause() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "p")
+        assert host.engine.book.run_state is RunState.PAUSED
+        assert "PAUSED" in shown(app).splitlines()[0]
+        await press(app, pilot, "p")
+        assert host.engine.book.run_state is RunState.ACTIVE
+        assert [e.by for e in host.events("OperatorActed")] == ["console", "console"]
+
+
+async def test_with_real_money_ending_a_pause_is_asked() -> None:
+    host = Host()
+    host.world.config = host.config.model_copy(update={"mode": Mode.LIVE})
+    async with host, console(host) as (app, pilot):
+        assert "LIVE · REAL MONEY" in shown(app).splitlines()[0]
+        await press(app, pilot, "p", "p")
+        assert isinstance(app.screen, ConfirmScreen)
+        assert "LIVE · REAL MONEY" in shown(app).splitlines()[0]
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.PAUSED
+
+
+# --- positions and orders ------------------------------------------------------------------------
+
+
+async def test_x_closes_the_selected_position_at_once() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            pane = app.main.pane(2)
+            assert isinstance(pane, PositionsPane)
+            symbol = pane.selected
+            assert symbol is not None
+            host.price(symbol, str(host.world.market.mark(symbol)))
+            await press(app, pilot, "2", "x")
+            await host.clock.advance(1)
+            assert host.engine.book.position(symbol) is None
+            assert host.events("OperatorActed")[-1].command == "ClosePosition"
+
+
+async def test_x_and_c_act_only_on_the_pane_in_focus() -> None:
+    async with Host() as host:
+        await morning(host)
+        before = len(host.records)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "6", "x", "c")
+            assert len(host.records) == before
+            assert len(app._notifications) == 2
+
+
+async def test_c_cancels_an_order_and_asks_for_a_word_before_a_stop_goes() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "3")
+            table = app.main.pane(3).table
+            assert table is not None
+            by_purpose = {str(o.purpose): o for o in host.engine.book.data.orders.values()}
+            table.move_cursor(by_purpose["ENTRY"].client_order_id)
+            await press(app, pilot, "c")
+            await host.clock.advance(1)
+            assert by_purpose["ENTRY"].client_order_id not in host.engine.book.data.orders
+            stop = by_purpose["PROTECT"]
+            await drawn(app, pilot)
+            table.move_cursor(stop.client_order_id)
+            await press(app, pilot, "c")
+            assert isinstance(app.screen, ConfirmScreen)
+            await press(app, pilot, "escape")
+            assert stop.client_order_id in host.engine.book.data.orders
+            await press(app, pilot, "c", "tab")
+            await write(app, pilot, "UNPROTECT")
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            assert stop.client_order_id not in host.engine.book.data.orders
+            await press(app, pilot, "2")
+            assert "NONE!" in shown(app)
+
+
+async def test_capital_c_cancels_all_but_stops() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "C")
+            await host.clock.advance(1)
+            left = host.engine.book.data.orders.values()
+            assert {str(order.purpose) for order in left} == {"PROTECT"}
+
+
+async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "r")
+            assert isinstance(app.screen, ReconcileScreen)
+            assert "no difference" in shown(app)
+            account = host.venue._account
+            account.book_fill("JPM", Decimal(7), Decimal(241), Decimal(1), Decimal(0))
+            await host.clock.advance(30)
+            await press(app, pilot, "r")
+            assert "BROKER_ONLY" in shown(app)
+            app.screen.query_one("#apply", Input).focus()
+            await write(app, pilot, "APPLY")
+            await press(app, pilot, "enter")
+            assert "no difference" in shown(app)
+            position = host.engine.book.position("JPM")
+            assert position is not None
+            assert position.quantity == 7
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+async def test_zoom_filter_and_escape() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "2", "z")
+            assert sum("╭" in row for row in shown(app).splitlines()) == 1
+            await press(app, pilot, "slash")
+            await write(app, pilot, "xo")
+            table = app.main.pane(2).table
+            assert table is not None
+            assert list(table.shown_keys()) == ["XOM"]
+            assert "/xo" in shown(app)
+            await press(app, pilot, "escape")
+            assert table.shown_count == 3
+            await press(app, pilot, "escape")
+            assert not app.main.zoomed
+
+
+async def test_orders_again_goes_through_its_tabs() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            pane = app.main.pane(3)
+            assert isinstance(pane, OrdersPane)
+            await press(app, pilot, "3")
+            assert pane.tab == "pending"
+            await press(app, pilot, "3")
+            assert pane.tab == "fills"
+            await press(app, pilot, "3")
+            assert pane.tab == "history"
+            assert "FILLED" in shown(app)
+            await press(app, pilot, "right")
+            assert pane.tab == "pending"
+
+
+async def test_jump_goes_where_its_label_says() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "o", "5")
+        assert app.main.active == 5
+        await press(app, pilot, "o", "h")
+        pane = app.main.pane(3)
+        assert isinstance(pane, OrdersPane)
+        assert (app.main.active, pane.tab) == (3, "history")
+        await press(app, pilot, "o", "escape")
+        assert app.main.active == 3
+
+
+async def test_enter_says_why_a_signal_was_refused() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        host.price("AAPL", "229")
+        await drawn(app, pilot)
+        host.signal("AAPL", "229", "225", conviction=20)
+        await press(app, pilot, "1", "enter")
+        assert isinstance(app.screen, DetailScreen)
+        text = shown(app)
+        assert "LOW_CONVICTION" in text
+        assert "STALE_SIGNAL" in text
+
+
+# --- leaving -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", ["leave", "quit", "halt_exit"])
+async def test_leaving_asks_what_becomes_of_the_engine(choice: str) -> None:
+    async with Host() as host:
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+q")
+            assert isinstance(app.screen, QuitScreen)
+            await press(app, pilot, "enter")
+            assert not isinstance(app.screen, QuitScreen)
+            await press(app, pilot, "ctrl+q")
+            app.screen.query_one(f"#{choice}", Button).press()
+            await pilot.pause()
+        assert app.return_value == choice
+        halted = host.engine.book.run_state is RunState.HALTED
+        assert halted is (choice == "halt_exit")
+
+
+async def _break_a_pane(host: Host) -> None:
+    def fail() -> None:
+        raise RuntimeError("drawn badly")
+
+    async with console(host) as (app, pilot):
+        app.main.pane(2).call_later(fail)
+        await pilot.pause()
+
+
+async def test_an_error_in_a_pane_ends_the_console_and_not_the_engine() -> None:
+    async with Host() as host:
+        with pytest.raises(RuntimeError, match="drawn badly"):
+            await _break_a_pane(host)
+        host.price("AAPL", "229")
+        await settle()
+        host.signal("AAPL", "229", "225")
+        await host.clock.advance(1)
+        assert host.engine.book.run_state is RunState.ACTIVE
+        assert host.engine.book.position("AAPL") is not None

@@ -1,0 +1,231 @@
+"""The ticket: a preview of every check, a review, and never two orders from one ticket."""
+
+from decimal import Decimal
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from console.app import MeridianApp
+from console.screens.ticket import DEBOUNCE_SECONDS, TicketScreen, all_checks
+from console.widgets.choice import Choice
+from console.widgets.live_table import LiveTable
+from engine import commands as ask
+from engine.domain.codes import Answer, Code
+from engine.domain.order import OrderType, Purpose, Side
+from engine.risk.case import Kind
+from engine.risk.gate import CHECKS
+from tests.console.hosts import Host, console, drawn, press, settle, shown, write
+
+D = Decimal
+
+
+async def _ticket(app: MeridianApp, pilot: Pilot[str], side: str = "b") -> TicketScreen:
+    await press(app, pilot, side)
+    assert isinstance(app.screen, TicketScreen)
+    _wait(app, 0)
+    return app.screen
+
+
+def _wait(app: MeridianApp, seconds: float = DEBOUNCE_SECONDS) -> None:
+    """Let so much of a hand's time pass."""
+    now = app.seconds() + seconds
+    app.seconds = lambda: now
+
+
+async def _host_with_price(host: Host, price: str = "229") -> None:
+    host.price("AAPL", price)
+    await settle()
+
+
+def test_every_check_of_a_manual_order_is_asked_even_after_one_refused() -> None:
+    host = Host()
+    order = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(1000))
+    ruling, results = all_checks(host.world, order, host.clock.now())
+    assert not ruling.allowed
+    asked = {result.code for result in results}
+    known = {check.code for check in CHECKS if Kind.MANUAL in check.kinds}
+    assert {Code.RUN_STATE, Code.NO_PRICE, Code.RATE_LIMIT, Code.MAX_OPEN_ORDERS} <= asked <= known
+    assert sum(1 for result in results if result.answer is Answer.REJECT) > 1
+    for result in results:
+        assert result.measured
+        assert result.limit
+
+
+async def test_a_market_order_from_keys_alone() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            assert "BUY order" in shown(app)
+            assert screen.query_one("#symbol", Input).value == "AAPL"
+            await write(app, pilot, "20")
+            assert "every check passes" in shown(app)
+            assert "4,580.00" in shown(app)
+            assert "4.6% of equity" in shown(app)
+            assert "no protective stop" in shown(app)
+            await press(app, pilot, "enter")
+            assert screen.reviewed is not None
+            assert app.focused is screen.query_one("#ticket-cancel", Button)
+            assert not host.engine.book.data.orders
+            _wait(app)
+            await press(app, pilot, "right", "enter")
+            await host.clock.advance(1)
+            position = host.engine.book.position("AAPL")
+            assert position is not None
+            assert position.quantity == 20
+            assert not isinstance(app.screen, TicketScreen)
+
+
+async def test_every_field_reaches_the_order() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "10")
+            screen.query_one("#type", Choice).focus()
+            await press(app, pilot, "right")
+            assert screen.query_one("#stop", Input).disabled
+            screen.query_one("#limit", Input).focus()
+            await press(app, pilot, "equals_sign")
+            assert screen.query_one("#limit", Input).value == "229.01"
+            screen.query_one("#limit", Input).value = "228.50"
+            screen.query_one("#protect", Input).focus()
+            await write(app, pilot, "220")
+            assert "risk at stop 85.00" in shown(app)
+            screen.query_one("#hold", Choice).value = "swing"
+            screen.query_one("#tif", Choice).value = "GTC"
+            screen.query_one("#protect", Input).focus()
+            await press(app, pilot, "enter")
+            _wait(app)
+            await press(app, pilot, "right", "enter")
+            await host.clock.advance(1)
+            (order,) = host.engine.book.data.orders.values()
+            assert (order.type, order.limit_price) == (OrderType.LIMIT, D("228.50"))
+            assert (order.stop_loss, str(order.trade_type)) == (D(220), "swing")
+            assert (str(order.time_in_force), order.purpose) == ("GTC", Purpose.MANUAL)
+
+
+async def test_enter_twice_sends_nothing_and_enter_on_cancel_goes_back() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            await press(app, pilot, "enter", "enter", "enter")
+            assert screen.reviewed is not None
+            screen.query_one("#ticket-send", Button).press()
+            await drawn(app, pilot)
+            assert not screen.sent
+            _wait(app, 0.299)
+            await press(app, pilot, "enter")
+            assert screen.reviewed is not None
+            _wait(app, 0.01)
+            await press(app, pilot, "enter")
+            assert screen.reviewed is None
+            assert isinstance(app.screen, TicketScreen)
+            assert not host.events("OrderIntended")
+
+
+async def test_one_ticket_sends_once() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            await press(app, pilot, "enter")
+            _wait(app)
+            send = screen.query_one("#ticket-send", Button)
+            for _ in range(5):
+                send.press()
+            await drawn(app, pilot)
+            await host.clock.advance(1)
+            assert len(host.events("OrderIntended")) == 1
+            acted = [e for e in host.events("OperatorActed") if e.command == "PlaceOrder"]
+            assert [e.args["intent_id"] for e in acted] == [screen.intent_id]
+
+
+@pytest.mark.parametrize("stale_after", [15, 16])
+async def test_a_stale_price_shuts_send_while_the_review_is_open(stale_after: int) -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            await press(app, pilot, "enter")
+            send = screen.query_one("#ticket-send", Button)
+            assert not send.disabled
+            await host.clock.advance(stale_after)
+            await drawn(app, pilot)
+            assert send.disabled is (stale_after > 15)
+
+
+async def test_what_would_be_refused_says_why_and_never_reaches_the_review() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "900")
+            text = shown(app)
+            assert "x SINGLE_EXPOSURE" in text
+            assert "At most" in text
+            table = screen.query_one("#checks", LiveTable)
+            first = next(iter(table.shown_keys()))
+            assert first in ("SINGLE_EXPOSURE", "SECTOR_EXPOSURE", "GROSS_EXPOSURE")
+            await press(app, pilot, "enter")
+            assert screen.reviewed is None
+
+
+async def test_a_refusal_by_the_engine_comes_back_to_the_fields() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            await press(app, pilot, "enter")
+            _wait(app)
+            await host.engine.command(ask.Pause(by="another"))
+            screen.query_one("#ticket-send", Button).disabled = False
+            screen.query_one("#ticket-send", Button).press()
+            await pilot.pause()
+            await settle()
+            await pilot.pause()
+            assert "refused: RUN_STATE" in shown(app)
+            assert not screen.sent
+            assert not host.events("OrderIntended")
+
+
+async def test_selling_what_is_held_only_reduces_and_passes_a_halt() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        await host.engine.command(
+            ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(20))
+        )
+        await host.clock.advance(1)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+k")
+            screen = await _ticket(app, pilot, "s")
+            assert "SELL order" in shown(app)
+            await write(app, pilot, "20")
+            assert "only reduces what is held" in shown(app)
+            await press(app, pilot, "enter")
+            _wait(app)
+            screen.query_one("#ticket-send", Button).press()
+            await drawn(app, pilot)
+            await host.clock.advance(1)
+            assert host.engine.book.position("AAPL") is None
+
+
+@pytest.mark.parametrize(
+    ("quantity", "words"),
+    [("", "a quantity is needed"), ("1.2.3", "quantity is '1.2.3'"), ("0", "quantity is 0")],
+)
+async def test_bad_input_gets_one_sentence(quantity: str, words: str) -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, quantity)
+            await press(app, pilot, "enter")
+            assert words in shown(app)
+            assert screen.reviewed is None

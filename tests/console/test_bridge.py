@@ -1,0 +1,159 @@
+"""The replica: bounded, in step with the journal, and never in the engine's way."""
+
+from collections.abc import Callable
+
+import pytest
+
+from console import bridge as replica
+from console.bridge import DIRTY_KEPT, Bridge, Feed, Topic
+from console.lines import _LINES, line_of
+from engine.domain import event as ev
+from engine.domain.run import Severity
+from tests.console.hosts import Host, morning, settle
+
+SILENT = {
+    "InstrumentLearned",
+    "SessionClosed",
+    "EquityMarked",
+    "SignalReceived",
+    "OrderSent",
+    "OrderAccepted",
+    "OrderQueried",
+    "ReplaceRequested",
+    "OrderReplaced",
+    "SnapshotRequested",
+}
+"""Events without a line: another line says it, or it is every second's business."""
+
+
+def _feed(bridge: Bridge, *topics: Topic) -> tuple[Feed, list[str]]:
+    told: list[str] = []
+    feed = bridge.feed(topics, lambda: told.append("mark"), lambda: told.append("now"))
+    feed.take()
+    return feed, told
+
+
+def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
+    named = {cls.__name__ for cls in _LINES}
+    assert named | SILENT == set(ev.EVENT_TYPES)
+    assert not named & SILENT
+
+
+async def test_a_signal_is_followed_to_its_outcome() -> None:
+    async with Host() as host:
+        bridge = Bridge(host.engine)
+        bridge.start()
+        host.price("AAPL", "229")
+        await settle()
+        host.signal("AAPL", "229", "225", signal_id="s-1")
+        assert bridge.signals["s-1"].state == "ACCEPTED"
+        await host.clock.advance(1)
+        assert bridge.signals["s-1"].state == "EXECUTED"
+        host.signal("AAPL", "229", "225", conviction=3, signal_id="s-2")
+        assert bridge.signals["s-2"].state == "DUPLICATE_SIGNAL"
+        bridge.stop()
+        host.signal("AAPL", "229", "225", signal_id="s-3")
+        assert "s-3" not in bridge.signals
+
+
+async def test_fills_and_finished_orders_reach_their_topics() -> None:
+    async with Host() as host:
+        bridge = Bridge(host.engine)
+        bridge.start()
+        feed, told = _feed(bridge, Topic.FILLS, Topic.ORDERS)
+        await morning(host)
+        everything, keys = feed.take()
+        assert not everything
+        assert len([k for k in keys if isinstance(k, int)]) == len(bridge.fills) == 5
+        assert set(bridge.history) == set(host.engine.book.data.closed)
+        assert "mark" in told
+        assert feed.take() == (False, [])
+        bridge.stop()
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_the_oldest_leaves_first_where_there_is_no_more_room(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "SIGNALS_KEPT", limit)
+    async with Host() as host:
+        bridge = Bridge(host.engine)
+        bridge.start()
+        feed, _ = _feed(bridge, Topic.SIGNALS)
+        for number in range(5):
+            host.signal("AAPL", "229", "225", signal_id=f"s-{number}")
+        assert list(bridge.signals) == [f"s-{n}" for n in range(5 - limit, 5)]
+        assert "s-0" in feed.take()[1]
+        bridge.stop()
+
+
+@pytest.mark.parametrize(("count", "everything"), [(DIRTY_KEPT, False), (DIRTY_KEPT + 1, True)])
+def test_a_hidden_pane_remembers_so_many_keys_and_then_looks_at_all(
+    count: int, everything: bool
+) -> None:
+    feed = Feed(frozenset(), lambda: None, lambda: None, everything=False)
+    for key in range(count):
+        feed.add(key)
+    assert feed.take()[0] is everything
+    assert feed.take() == (False, [])
+
+
+async def test_a_fill_is_painted_out_of_turn_and_a_burst_once() -> None:
+    async with Host() as host:
+        bridge = Bridge(host.engine)
+        bridge.start()
+        _, told = _feed(bridge, Topic.FILLS)
+        await morning(host)
+        first = told.count("now")
+        assert 1 <= first < len(bridge.fills) + 1
+        assert bridge._timer is not None or told[-1] == "now"
+        bridge.stop()
+        assert bridge._timer is None
+
+
+async def test_a_dropped_feed_hears_nothing_more() -> None:
+    async with Host() as host:
+        bridge = Bridge(host.engine)
+        bridge.start()
+        feed, told = _feed(bridge, Topic.JOURNAL)
+        bridge.drop(feed)
+        host.signal("AAPL", "229", "225")
+        assert told == []
+        bridge.stop()
+
+
+async def test_finished_orders_of_an_earlier_run_are_there_at_once() -> None:
+    async with Host() as host:
+        await morning(host)
+        assert set(Bridge(host.engine).history) == set(host.engine.book.data.closed)
+
+
+Make = Callable[[], ev.Event]
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "style"),
+    [
+        (lambda: ev.Alarmed(code="A", severity=Severity.INFO, subject="s", text="t"), "ALARM", ""),
+        (
+            lambda: ev.Alarmed(code="A", severity=Severity.WARNING, subject="s", text="t"),
+            "ALARM",
+            "warn",
+        ),
+        (
+            lambda: ev.Alarmed(code="A", severity=Severity.ERROR, subject="s", text="t"),
+            "ALARM",
+            "error",
+        ),
+        (lambda: ev.Paused(by="b", reason="r"), "ENGINE", "warn"),
+        (
+            lambda: ev.KillProved(epoch=1, broker="paper", state="DEGRADED", cancelled=1, closed=0),
+            "KILL",
+            "error",
+        ),
+    ],
+)
+def test_how_loud_a_line_is(event: Make, kind: str, style: str) -> None:
+    line = line_of(event())
+    assert line is not None
+    assert (line.kind, line.style) == (kind, style)

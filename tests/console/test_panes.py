@@ -1,0 +1,262 @@
+"""What the panes show of a real book: signs, ages, what is missing, what is stale."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.panes.orders import WORDS
+from console.panes.positions import PositionsPane, r_multiple
+from console.panes.risk import spark
+from console.widgets.depth_ladder import Ladder, spacing
+from console.widgets.strips import loudness
+from engine import commands as ask
+from engine.domain.market import Depth, DepthLevel
+from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.run import LinkState
+from engine.ports import LinkReport
+from tests.console.hosts import Host, console, drawn, morning, press, settle, shown
+
+D = Decimal
+
+
+def _row(text: str, *words: str) -> str:
+    """The first line of the screen that holds every word."""
+    return next(line for line in text.splitlines() if all(word in line for word in words))
+
+
+# --- positions -----------------------------------------------------------------------------------
+
+
+async def test_a_position_shows_signs_price_direction_stop_and_r() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (200, 50)) as (app, pilot):
+            host.price("NVDA", "135.10")
+            host.price("XOM", "114.40")
+            await drawn(app, pilot)
+            text = shown(app)
+            row = _row(text, "NVDA", "LONG")
+            for words in ("111", "134.21", "▲ 135.10", "+98.79", "130.50", "+0.2", "+14,996"):
+                assert words in row
+            row = _row(text, "XOM", "SHORT")
+            for words in ("-130", "▲ 114.40", "+50.70", "117.30"):
+                assert words in row
+
+
+async def test_a_price_past_its_limit_is_marked_and_alarmed() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (120, 40)) as (app, pilot):
+            host.price("XOM", "114.10")
+            await settle()
+            await host.clock.advance(15)
+            await drawn(app, pilot)
+            assert "~ 114.10" not in shown(app)
+            assert "~ 134.88" in shown(app)
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            assert "~ 114.10" in shown(app)
+            assert "entries blocked" in shown(app).splitlines()[-2]
+
+
+async def test_without_a_stop_it_says_so() -> None:
+    async with Host() as host:
+        host.price("AAPL", "229")
+        await settle()
+        await host.engine.command(
+            ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(10))
+        )
+        await host.clock.advance(1)
+        async with console(host) as (app, _):
+            assert "NONE!" in _row(shown(app), "AAPL", "LONG")
+            assert "no stop rests" in shown(app).splitlines()[-2]
+
+
+async def test_a_closed_position_leaves_and_the_empty_pane_says_what_to_expect() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (80, 24)) as (app, pilot):
+            for symbol in ("NVDA", "AAPL", "XOM"):
+                host.price(symbol, str(host.world.market.mark(symbol)))
+            await settle()
+            await host.engine.command(ask.CloseAll(by="t"))
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            pane = app.main.pane(2)
+            assert isinstance(pane, PositionsPane)
+            assert pane.table.row_count == 0
+            assert "no positions; a signal that passes every check opens one" in shown(app)
+
+
+async def test_r_is_measured_from_the_first_stop() -> None:
+    async with Host() as host:
+        await morning(host)
+        position = host.engine.book.position("XOM")
+        assert position is not None
+        entry, stop = position.average_price, position.initial_stop
+        assert stop is not None
+        assert r_multiple(position, entry) == 0
+        assert r_multiple(position, stop) == -1
+        assert r_multiple(position, entry - (stop - entry)) == 1
+        assert r_multiple(position, None) is None
+
+
+# --- orders --------------------------------------------------------------------------------------
+
+
+def test_every_status_has_a_word_of_its_own() -> None:
+    assert set(WORDS) == set(OrderStatus)
+    assert len({word for word, _ in WORDS.values()}) == len(WORDS)
+
+
+async def test_an_order_without_an_answer_never_looks_like_a_working_one() -> None:
+    async with Host(latency_ms=(200, 200)) as host:
+        host.price("AAPL", "229")
+        await settle()
+        command = ask.PlaceOrder(
+            by="t",
+            symbol="AAPL",
+            side=Side.BUY,
+            quantity=D(10),
+            type=OrderType.LIMIT,
+            limit_price=D(225),
+        )
+        await host.engine.command(command)
+        async with console(host) as (app, pilot):
+            await settle()
+            await drawn(app, pilot)
+            assert "SENDING…" in _row(shown(app), "AAPL", "LMT", "225.00")
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            assert "WORKING" in _row(shown(app), "AAPL", "LMT", "225.00")
+            await host.engine.command(ask.CancelAll(by="t"))
+            await drawn(app, pilot)
+            assert "CANCELING…" in _row(shown(app), "AAPL", "LMT", "225.00")
+            await host.clock.advance(1)
+            await press(app, pilot, "3", "3", "3")
+            assert "CANCELED" in _row(shown(app), "AAPL", "LMT", "225.00")
+
+
+async def test_fills_show_price_fee_and_order() -> None:
+    async with Host() as host, console(host, (200, 50)) as (app, pilot):
+        await morning(host)
+        await press(app, pilot, "3", "3")
+        row = _row(shown(app), "15:30:23", "KO", "SELL", "15.06")
+        assert "237" in row
+        assert "taker" in row
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+async def test_a_broker_that_is_gone_is_on_the_banner() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        host.engine.step(
+            LinkReport(
+                broker="paper",
+                state=LinkState.DISCONNECTED,
+                detail="cable",
+                time=host.clock.now(),
+            )
+        )
+        await drawn(app, pilot)
+        rows = shown(app).splitlines()
+        assert "brk DOWN" in rows[0]
+        assert "DISCONNECTED" in rows[-2]
+
+
+async def test_ages_on_the_banner_go_on_counting() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        host.price("AAPL", "229")
+        await drawn(app, pilot)
+        assert "feed <1s" in shown(app) or "feed 0s" in shown(app)
+        await host.clock.advance(9)
+        await drawn(app, pilot)
+        assert "feed 9s" in shown(app).splitlines()[0]
+        await host.clock.advance(20)
+        await drawn(app, pilot)
+        assert "feed ~29s" in shown(app).splitlines()[0]
+
+
+async def test_text_from_outside_is_never_markup_and_never_reaches_the_terminal_raw() -> None:
+    async with Host() as host, console(host, (200, 50)) as (app, pilot):
+        host.engine.submit('{"signal_id": "[red]x[/]", "ticker": "[@click=app.kill]A\\u001b[2J"}')
+        await drawn(app, pilot)
+        text = shown(app)
+        assert "\x1b" not in text
+        assert "INVALID_INPUT" in text
+
+
+@pytest.mark.parametrize(
+    ("share", "style"),
+    [("0.7499", ""), ("0.75", "warn"), ("0.8999", "warn"), ("0.90", "loss"), ("1.2", "loss")],
+)
+def test_a_limit_turns_amber_and_red_P(share: str, style: str) -> None:
+    assert loudness(D(share)) == style
+
+
+def test_the_curve_spans_lowest_to_highest() -> None:
+    assert spark([D(1), D(2), D(3)], 8, "abc") == "abc"
+    assert spark([D(1), D(1)], 8, "abc") == "aa"
+    assert spark([D(1)], 8, "abc") == ""
+    assert spark([D(9), D(1), D(2)], 2, "abc") == "ac"
+
+
+# --- the ladder ----------------------------------------------------------------------------------
+
+
+def _depth(mid: str, levels: int = 5, step: str = "0.01") -> Depth:
+    gap = D(step)
+    return Depth(
+        symbol="A",
+        bids=tuple(DepthLevel(D(mid) - gap * (n + 1), D(100)) for n in range(levels)),
+        asks=tuple(DepthLevel(D(mid) + gap * n, D(200)) for n in range(levels)),
+        time=0,
+    )
+
+
+def test_the_axis_stands_still_until_the_best_price_leaves_it() -> None:
+    ladder = Ladder()
+
+    def axis(mid: str) -> list[Decimal]:
+        return [r.price for r in ladder.rungs(_depth(mid), tick=D("0.01"), rows=10, mine={})]
+
+    first = axis("100.00")
+    assert axis("100.02") == first
+    assert axis("99.98") == first
+    moved = axis("100.50")
+    assert moved != first
+    assert D("100.50") in moved
+    assert axis("100.49") == moved
+
+
+def test_levels_further_apart_than_a_tick_make_a_wider_axis() -> None:
+    assert spacing(_depth("100", step="0.25"), D("0.01")) == D("0.25")
+    assert spacing(_depth("100", levels=1), D("0.01")) == D("0.01")
+
+
+def test_our_own_orders_stand_on_their_side() -> None:
+    mine = {D("99.98"): D(40), D("100.03"): D(-7)}
+    rungs = Ladder().rungs(_depth("100.00"), tick=D("0.01"), rows=12, mine=mine)
+    assert {r.price: r.mine_bid for r in rungs if r.mine_bid} == {D("99.98"): D(40)}
+    assert {r.price: r.mine_ask for r in rungs if r.mine_ask} == {D("100.03"): D(7)}
+
+
+@given(
+    mid=st.decimals("1", "5000", places=2),
+    levels=st.integers(1, 12),
+    step=st.sampled_from(["0.01", "0.05", "0.25", "1"]),
+    rows=st.integers(2, 60),
+)
+def test_the_best_prices_are_always_in_the_window(
+    mid: Decimal, levels: int, step: str, rows: int
+) -> None:
+    depth = _depth(str(mid + levels), levels, step)
+    rungs = Ladder().rungs(depth, tick=D("0.01"), rows=rows, mine={})
+    assert len(rungs) == rows
+    low, high = rungs[-1].price, rungs[0].price
+    gap = high - rungs[1].price
+    assert low - gap <= depth.bids[0].price
+    assert depth.asks[0].price <= high + gap
