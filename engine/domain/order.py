@@ -179,6 +179,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     pending_stop: Decimal | None = None
 
     @property
+    def most(self) -> Decimal:
+        """What the venue may fill of it: a replace under way may have enlarged it already."""
+        return max(self.quantity, self.pending_quantity or ZERO)
+
+    @property
     def leaves(self) -> Decimal:
         """What can still fill (FIX 151); nothing once terminal."""
         if self.status.is_terminal:

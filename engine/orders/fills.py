@@ -81,7 +81,7 @@ def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
     """What filled beyond the order; one that only reduces may have been enlarged meanwhile."""
     if order.reduce_only and not opened:
         return ZERO
-    return max(cumulative - max(order.quantity, order.pending_quantity or ZERO), ZERO)
+    return max(cumulative - order.most, ZERO)
 
 
 def _quarantine(fill: Fill) -> Iterator[ev.Event]:

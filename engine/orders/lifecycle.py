@@ -154,6 +154,13 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
             yield ev.OrderAccepted(client_order_id=key, venue_order_id=given.venue_order_id)
             if order.cancel_wanted:
                 yield ev.CancelRequested(client_order_id=key, reason=order.reason)
+        case _S.FILLED if not current.is_terminal:
+            yield ev.OrderSettled(
+                client_order_id=key,
+                venue_order_id=given.venue_order_id or order.venue_order_id,
+                status=said,
+                reason="all of it, the venue says",
+            )
         case _S.CANCELED if not current.is_terminal:
             yield ev.OrderCanceled(client_order_id=key, reason=given.text)
         case _S.EXPIRED if not current.is_terminal:

@@ -346,7 +346,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         metrics.latency_ns += max(at - order.sent_at, 0)
         metrics.latency_count += 1
     filled = order.filled + fill.quantity
-    if filled >= order.quantity:
+    if filled >= order.most:
         status = OrderStatus.FILLED
     elif order.status.is_terminal or order.status in (
         OrderStatus.PENDING_CANCEL,
@@ -382,7 +382,14 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
 
 @_on(ev.CancelRefused)
 def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
-    book.update(event.client_order_id, at, status=event.status, cancel_wanted=False)
+    book.update(
+        event.client_order_id,
+        at,
+        status=event.status,
+        cancel_wanted=False,
+        pending_quantity=None,
+        pending_stop=None,
+    )
 
 
 @_on(ev.OrderCanceled)

@@ -9,7 +9,7 @@ from engine import commands as ask
 from engine.config import Config, from_mapping
 from engine.domain.market import Quote
 from engine.domain.order import OrderType, Side
-from engine.domain.run import Flatten, Level, Trigger
+from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.inputs import Command
 from engine.state.book import Book
@@ -108,8 +108,12 @@ def signal(random: Random, market: Market, number: int, now: int) -> Signal:
     )
 
 
-def command(random: Random, market: Market, book: Book) -> Command:
-    """Something an operator may ask."""
+def command(random: Random, market: Market, book: Book, *, joins: bool) -> Command:
+    """Something an operator may ask.
+
+    Where the venue does not join a person's order with the stop (`joins`), both may fill: there
+    nobody reduces by hand.
+    """
     symbol = random.choice(SYMBOLS)
     price = market.price(symbol)
     kill = ask.Kill(by=BY, level=Level.KILL, flatten=random.choice(tuple(Flatten)))
@@ -124,15 +128,15 @@ def command(random: Random, market: Market, book: Book) -> Command:
         ask.CancelAll(by=BY),
         ask.Reconcile(by=BY),
         ask.Reconcile(by=BY, apply=True),
-        _manual(random, symbol, price),
-        _manual(random, symbol, price),
-        _manual(random, symbol, price),
     ]
     data = book.data
+    manual = _manual(random, symbol, price)
+    held = data.positions.get(symbol)
+    if joins or held is None or held.sign == manual.side.sign:
+        choices += [manual] * 3
     choices += [ask.CancelOrder(by=BY, client_order_id=key) for key in data.orders]
     for key in data.letters:
         choices += [ask.RetryLetter(by=BY, letter_id=key), ask.DropLetter(by=BY, letter_id=key)]
-    choices += [ask.Lift(by=BY, cause=Trigger(cause)) for cause in data.restrictions]
     return random.choice(choices)
 
 

@@ -15,8 +15,10 @@ from engine.clock import VirtualClock
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
+from engine.domain.run import Level
 from engine.engine import Engine
 from engine.gate import Gate
+from engine.inputs import Command
 from engine.ports import BrokerError, Capabilities
 from engine.state.book import Book
 from engine.state.fold import apply
@@ -42,6 +44,8 @@ BUSY_SECONDS: Final = 30
 QUIET_LIMIT: Final = 400
 """Within so many seconds after that all is settled, or nothing ever is (I11)."""
 EVENT_LIMIT: Final = 20_000
+KILL_AFTER_SIGNAL: Final = 0.02
+"""Chance of a kill in the moment after a signal, while its order waits for the disk."""
 CRASH_AT_COMMIT: Final = 0.01
 SNAPSHOT_CHANCE: Final = 0.05
 """How often the state is kept, asked twice a second."""
@@ -58,6 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     fills: int
     crashes: int
     kills: int
+    real_journal: bool
     seconds: float
     """Virtual."""
     steps: int
@@ -110,7 +115,9 @@ class Run:
         self.disk = self.disk_class()
         self.venue = Venue(self.agenda, random, capabilities(random))
         self.venue.faults = profile.faults
-        self.watch = Watch(self.disk, self.venue, lambda: self.agenda.now)
+        self.watch = Watch(
+            self.disk, self.venue, lambda: self.agenda.now, faultless=profile.name == "calm"
+        )
         self.market = scenario.Market(self.agenda, random, profile.jumps)
         self.market.on_quote = self._quote
         self.feed: Feed | None = None
@@ -190,13 +197,17 @@ class Run:
             made = scenario.signal(random, self.market, self._signals, self.agenda.now)
             if self.engine is not None and self._running:
                 self.engine.submit(made)
+                if random.random() < KILL_AFTER_SIGNAL:
+                    self.agenda.after(random.uniform(0, 0.1), self._kill)
                 if random.random() < 0.1:
                     self.watch.second(self.engine.submit(made))
 
     def _command(self) -> None:
         if self.engine is None or not self._running:
             return
-        given = scenario.command(self.random, self.market, self.engine.book)
+        can = self.venue.capabilities
+        joins = can.reduce_only or not can.shorting
+        given = scenario.command(self.random, self.market, self.engine.book, joins=joins)
         self.watch.note(f"operator: {type(given).__name__}")
         if isinstance(given, ask.Kill):
             self.kills += 1
@@ -205,11 +216,16 @@ class Run:
             self.agenda.after(self.random.uniform(1, 5), lambda: self._do(ask.Unpause(by="sim")))
         self._do(given)
 
+    def _kill(self) -> None:
+        self.kills += 1
+        self._do(ask.Kill(by="sim", level=self.random.choice(tuple(Level))))
+        self.agenda.after(self.random.uniform(3, 15), self._resume)
+
     def _resume(self) -> None:
         self._do(ask.Resume(by="sim", confirm="RESUME"))
         self.agenda.after(2, lambda: self._do(ask.Unpause(by="sim")))
 
-    def _do(self, given: ask.Command) -> None:
+    def _do(self, given: Command) -> None:
         engine = self.engine
         if engine is not None and self._running:
             task = asyncio.get_running_loop().create_task(engine.command(given))
@@ -364,6 +380,7 @@ class Run:
             fills=len(self.venue.fills),
             crashes=self.crashes,
             kills=self.kills,
+            real_journal=self.real,
             seconds=(self.agenda.now - START) / NS_PER_SECOND,
             steps=self.steps,
             kinds=self.watch.seen,

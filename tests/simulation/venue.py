@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
@@ -47,6 +47,7 @@ LATE_SECONDS: Final = 2.0
 TIMEOUTS: Final = (0.5, 3.0)
 
 _S = OrderStatus
+T = TypeVar("T")
 
 
 class Working:
@@ -406,7 +407,8 @@ class Line:
 
     async def cancel_all(self) -> None:
         """Ask for a cancel of everything."""
-        await self._ask(lambda: [self._venue.cancel(key) for key in tuple(self._venue.open)])
+        for key in tuple(self._venue.open):
+            await self.cancel_order(key)
 
     async def modify_order(
         self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
@@ -489,14 +491,15 @@ class Line:
             await self._time_out()
         await self._answer(act)
 
-    async def _read(self, look: Callable[[], Any]) -> Any:
+    async def _read(self, look: Callable[[], T]) -> T:
         """A question; its failure is an error, never an empty answer."""
         venue = self._venue
         if not venue.link_up:
             raise NotSent("no connection")
         if venue.faults.read_failed and venue.random.random() < venue.faults.read_failed:
             await self._time_out()
-        return await self._answer(look)
+        answer: T = await self._answer(look)
+        return answer
 
     async def _time_out(self, seconds: float | None = None) -> None:
         wait = self._venue.random.uniform(*TIMEOUTS) if seconds is None else seconds

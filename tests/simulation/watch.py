@@ -9,6 +9,7 @@ from engine.domain.codes import Verdict
 from engine.domain.event import Record, decode
 from engine.domain.instant import NS_PER_MS, Nanos
 from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus, Purpose
+from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, LinkState
 from engine.engine import Engine
 from engine.kill.work import in_scope
@@ -30,10 +31,13 @@ class Broken(Exception):  # noqa: N818 - the outcome of a run
 class Watch:
     """Sees every event, every send and everything the venue does, over all processes of a run."""
 
-    def __init__(self, disk: Disk, venue: Venue, now: Callable[[], Nanos]) -> None:
+    def __init__(
+        self, disk: Disk, venue: Venue, now: Callable[[], Nanos], *, faultless: bool
+    ) -> None:
         self.disk = disk
         self.venue = venue
         self.now = now
+        self.faultless = faultless
         self.engine: Engine | None = None
         self.shadow = Book()
         """The fold of what was journalled, from its bytes."""
@@ -139,6 +143,10 @@ class Watch:
     def _overfilled(self, event: ev.OrderFilled) -> None:
         if event.overfill:
             self.broken("I9", f"{event.fill.client_order_id} filled {event.overfill} too much")
+
+    def _planned(self, event: ev.ExitPlanned) -> None:
+        if self.faultless and event.plan.reason is ExitReason.UNPROTECTED:
+            self.broken("protect", f"{event.symbol} had no stop for all of it, and nothing failed")
 
     def _proved(self, event: ev.KillProved) -> None:
         """I5: a proof is true."""
@@ -385,5 +393,6 @@ _CHECKS: dict[type[ev.Event], Callable[[Watch, ev.Event], None]] = {
     ev.AccountSynced: Watch._synced,  # type: ignore[dict-item]
     ev.OrderFilled: Watch._overfilled,  # type: ignore[dict-item]
     ev.KillProved: Watch._proved,  # type: ignore[dict-item]
+    ev.ExitPlanned: Watch._planned,  # type: ignore[dict-item]
     ev.OrderIntended: Watch._intended,  # type: ignore[dict-item]
 }
