@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS: dict[str, tuple[str, ...]] = {
     "lag": ("G1",),
     "orders": ("G2", "P-09"),
-    "latency": ("G3", "P-07"),
+    "latency": ("G3", "P-07", "P-06"),
     "kill": ("G5", "P-10"),
     "console_lag": ("G1",),
     "console_orders": ("G2",),
@@ -37,7 +37,6 @@ ROWS: dict[str, tuple[str, ...]] = {
     "growth": ("G14",),
     "processor": ("G15",),
     "simulator": ("SIM",),
-    "floors": ("P-06",),
 }
 """The module of each row, and the ids it measures."""
 

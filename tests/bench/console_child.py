@@ -1,8 +1,8 @@
 """The console over a busy engine on the terminal it was started on: the bench's other end of a pty.
 
 `python -m tests.bench.console_child FD PLAN`: reports on the pipe FD, one JSON object a line.
-`{"ready": true}` once the first picture stands, `{"found": {...}}` when the plan was played, and
-what was asked for by a line on the pipe's other direction.
+`{"ready": true}` once the first picture stands, `{"found": {...}}` when the plan was played,
+`{"beat": {...}}` four times a second and `{"killed": {...}}` where the plan asks for them.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ import msgspec  # noqa: E402 - after the environment is set
 from console import wiring  # noqa: E402
 from console.app import MeridianApp  # noqa: E402
 from console.signals import install_signals  # noqa: E402
-from engine.domain import event as ev  # noqa: E402
 from tests.bench import rig  # noqa: E402
 from tests.bench.load import Found, Plan, play, symbols_of  # noqa: E402
+from tests.bench.stop import HandedOver, Trial, Watch, under_load  # noqa: E402
 
 REFRESH_HZ = 10.0
 
@@ -41,7 +41,6 @@ class Child:
     def __init__(self, descriptor: int, plan: Plan) -> None:
         self._descriptor = descriptor
         self._plan = plan
-        self._kept: list[int] = []
 
     def report(self, **what: Any) -> None:
         """One line on the pipe."""
@@ -54,8 +53,6 @@ class Child:
         with rig.scratch() as folder:
             house = rig.open_house(folder, given, quotes=self._plan.quotes)
             async with rig.running(house) as engine:
-                engine.subscribe(self._seen)
-                self._house = house
                 app = MeridianApp(engine, refresh_hz=REFRESH_HZ)
                 restore = install_signals(
                     asyncio.get_running_loop(),
@@ -74,14 +71,35 @@ class Child:
             await asyncio.sleep(0.01)
         settle_collector()
         self.report(ready=True, at=time.perf_counter())
+        if self._plan.kill:
+            await self._killed(house)
+            return
+        windows = asyncio.create_task(self._windows()) if self._plan.windows else None
         found = await play(house, self._plan)
         self.report(found=msgspec.to_builtins(found))
-        stats = app.terminal.stats()
-        self.report(
-            stats=msgspec.to_builtins(stats), paints=app.pump.paints, failures=app.pump.failures
-        )
+        if windows is not None:
+            await windows
+
+    async def _windows(self) -> None:
         while True:
             await self._measure()
+
+    async def _killed(self, house: wiring.House) -> None:
+        """A thousand orders work and signals come in: what happens once the chord is pressed."""
+        handed = HandedOver(house)
+        trial = Trial()
+        async with under_load(house) as keys:
+            watch = Watch(house, keys)
+            self.report(armed=True)
+            while not house.engine.gate.closed:
+                await asyncio.sleep(0.0005)
+            await watch.durable()
+            trial.durable = time.perf_counter()
+            trial.handed = max(handed.at[key] for key in keys)
+            await asyncio.sleep(0.3)
+        trial.sent_after = watch.sent_after
+        trial.gate = watch.gate_at
+        self.report(killed=msgspec.to_builtins(trial))
 
     async def _measure(self) -> None:
         """Beats of a quarter of a second each, for as long as anybody listens."""
@@ -94,11 +112,6 @@ class Child:
         found.elapsed = time.perf_counter() - began
         found.cpu = time.process_time() - spent
         self.report(beat=msgspec.to_builtins(found), at=time.perf_counter())
-
-    def _seen(self, record: ev.Record) -> None:
-        event = record.event
-        if isinstance(event, ev.Halted):
-            self.report(halted=event.halt.level, at=time.perf_counter())
 
 
 async def main() -> None:

@@ -40,6 +40,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     working: int = 0
     symbols: int = SYMBOLS
     latency_ms: int = 0
+    orders: int = 0
+    """Whole lives, as fast as they go, with `flood` quotes between them; nothing else then."""
+    flood: int = 0
+    windows: bool = False
+    """Under the console: report the lag four times a second from the start on."""
+    kill: bool = False
+    """Under the console: place `working` orders, and report what a halt does to them."""
 
 
 class Found(msgspec.Struct, kw_only=True):
@@ -48,8 +55,8 @@ class Found(msgspec.Struct, kw_only=True):
     lag: list[float] = []
     handed: list[float] = []
     """From a signal, as it was sent, to its order handed to the venue, its intent durable."""
-    durable: list[float] = []
-    """From a signal, as it was sent, to its intent being durable."""
+    handed_at: list[float] = []
+    """When each of them was handed over, on the machine's monotonic clock."""
     filled: list[float] = []
     """From an order handed over to its fill taken in."""
     refused: int = 0
@@ -60,6 +67,8 @@ class Found(msgspec.Struct, kw_only=True):
     cpu: float = 0.0
     """Seconds of processor time of the whole process."""
     rss_mb: float = 0.0
+    memory: list[float] = []
+    """MB before the first, at half and after the last order of `Plan.orders`."""
 
 
 class Signals:
@@ -99,6 +108,7 @@ class Signals:
             began = self._began.pop(event.client_order_id, None)
             if began is not None:
                 self._found.handed.append((now - began) * 1000)
+                self._found.handed_at.append(now)
                 self._sent[event.client_order_id] = now
         elif isinstance(event, ev.OrderFilled):
             sent = self._sent.pop(event.fill.client_order_id, None)
@@ -193,7 +203,10 @@ def _status(engine: Engine, key: str) -> OrderStatus | None:
 async def play(house: wiring.House, plan: Plan) -> Found:
     """Do what the plan says on a running engine, and measure."""
     engine, symbols = house.engine, symbols_of(plan)
-    await rig.priced(engine, symbols)
+    if plan.quotes:
+        await rig.priced(engine, symbols)
+    if plan.orders:
+        return await _soak(house, plan)
     if plan.signals:
         began = engine.book.data.started_at
         await asyncio.sleep(FIRST_SECONDS - (engine.clock.now() - began) / NS_PER_SECOND)
@@ -209,6 +222,7 @@ async def play(house: wiring.House, plan: Plan) -> Found:
         arrivals.append(Arrivals(lives.arrive, plan.lives, plan.seconds + WARM_SECONDS))
     await asyncio.sleep(WARM_SECONDS)
     found.handed.clear()
+    found.handed_at.clear()
     found.filled.clear()
     found.lives = 0
     found.refused = 0
@@ -227,6 +241,58 @@ async def play(house: wiring.House, plan: Plan) -> Found:
             async with asyncio.timeout(2):
                 await source.done.wait()
         source.stop()
+    return found
+
+
+UNDER_WAY = 100
+CHUNK = 1_000
+
+
+async def _soak(house: wiring.House, plan: Plan) -> Found:
+    """Orders and quotes of a day as fast as they go; positions open and close all the time."""
+    engine, symbols, venue = house.engine, symbols_of(plan), house.venue
+    if venue is None:
+        raise RuntimeError("the bench needs the paper venue in its own process")
+    found, under_way = Found(memory=[rig.rss_mb()]), 0
+
+    def seen(record: ev.Record) -> None:
+        nonlocal under_way
+        if isinstance(record.event, ev.OrderFilled):
+            under_way -= 1
+            found.lives += 1
+
+    unsubscribe = engine.subscribe(seen)
+    prices = {symbol: engine.world.market.quotes[symbol] for symbol in symbols}
+    began, told = time.perf_counter(), 0
+    for n in range(plan.orders):
+        while under_way >= UNDER_WAY:
+            await asyncio.sleep(0)
+        symbol = symbols[n % len(symbols)]
+        side = Side.SELL if engine.book.position(symbol) else Side.BUY
+        under_way += 1
+        engine.step(
+            PlaceOrder(
+                by="bench", symbol=symbol, side=side, quantity=Decimal(1), intent_id=f"soak-{n}"
+            )
+        )
+        if n % CHUNK == CHUNK - 1:
+            while under_way:
+                await asyncio.sleep(0)
+            wanted = plan.flood * (n + 1) // plan.orders
+            while told < wanted:
+                name = symbols[told % len(symbols)]
+                quote = msgspec.structs.replace(prices[name], time=engine.clock.now())
+                venue.on_price(quote)
+                engine.step(quote)
+                told += 1
+                if told % CHUNK == 0:
+                    await asyncio.sleep(0)
+        if n + 1 in (plan.orders // 2, plan.orders):
+            found.memory.append(rig.rss_mb())
+    found.elapsed = time.perf_counter() - began
+    found.quotes = told
+    found.rss_mb = rig.rss_mb()
+    unsubscribe()
     return found
 
 

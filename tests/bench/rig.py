@@ -92,8 +92,11 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_house(folder: Path, given: Config, *, quotes: float = 0.0) -> wiring.House:
-    """The account of a folder, wired as the program does it; `quotes` a second over all symbols."""
+def open_house(folder: Path, given: Config, *, quotes: float) -> wiring.House:
+    """The account of a folder, wired as the program does it.
+
+    The market makes `quotes` a second over all symbols; at 0 there is none, and nothing moves.
+    """
     return wiring.build(
         given,
         clock=SystemClock(),
@@ -101,6 +104,7 @@ def open_house(folder: Path, given: Config, *, quotes: float = 0.0) -> wiring.Ho
         version="bench",
         latch=FileLatch(folder),
         quotes_per_second=quotes,
+        by_hand=not quotes,
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import queue
 import select
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,61 +23,70 @@ from tests.bench.load import Found, Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = ((80, 24), (120, 40), (200, 50))
+SWITCH_SECONDS = 0.0005
+"""The emulator must not keep the reader from seeing when something came."""
 
 
 class Terminal:
-    """A console in a process of its own. `frozen` stops reading what it writes."""
+    """A process on a pty. Reading, and an emulator where one is wanted, have threads of their own.
+
+    `frozen` stops reading what it writes. `reports` are the JSON lines of its pipe.
+    """
 
     def __init__(
-        self, plan: Plan, size: tuple[int, int] = (120, 40), *, emulate: bool = False
+        self,
+        plan: Plan,
+        size: tuple[int, int] = (120, 40),
+        *,
+        emulate: bool = False,
+        command: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        self.size = size
+        """`command` runs in place of the bench's console, which plays `plan`."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         self.bytes = 0
         self.frozen = threading.Event()
         self.screen = pyte.Screen(*size)
-        self._stream = pyte.ByteStream(self.screen)
-        self._emulate = emulate
         self.changed = threading.Condition()
         self.reports: list[dict[str, Any]] = []
+        self.painted_at = 0.0
+        """When the bytes came that the emulator has taken in last."""
+        self._stream = pyte.ByteStream(self.screen)
+        self._chunks: queue.SimpleQueue[tuple[float, bytes] | None] | None = None
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         read, write = os.pipe()
-        environment = {
-            key: value for key, value in os.environ.items() if not key.startswith("SSH_")
-        }
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("SSH_")}
+        terminal = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        child = ["-m", "tests.bench.console_child", str(write), msgspec.json.encode(plan).decode()]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.bench.console_child",
-                str(write),
-                msgspec.json.encode(plan).decode(),
-            ],
+            command or [sys.executable, *child],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             cwd=ROOT,
             start_new_session=True,
             pass_fds=(write,),
-            env=environment | {"TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            env=kept | terminal | dict(environ or {}),
         )
         os.close(slave)
         os.close(write)
         self._open = True
-        self._threads = [
-            threading.Thread(target=self._paint, daemon=True),
-            threading.Thread(target=self._listen, args=(read,), daemon=True),
-        ]
+        targets: list[Callable[[], None]] = [self._read, lambda: self._listen(read)]
+        if emulate:
+            self._chunks = queue.SimpleQueue()
+            targets.append(self._emulate)
+        self._threads = [threading.Thread(target=target, daemon=True) for target in targets]
         for thread in self._threads:
             thread.start()
 
     # --- its output -------------------------------------------------------------------------------
 
-    def _paint(self) -> None:
+    def _read(self) -> None:
         while self._open:
             if self.frozen.is_set():
-                time.sleep(0.005)
+                time.sleep(0.002)
                 continue
             ready, _, _ = select.select([self._master], [], [], 0.05)
             if not ready or self.frozen.is_set():
@@ -84,10 +95,17 @@ class Terminal:
                 read = os.read(self._master, 65_536)
             except OSError:
                 return
+            self.bytes += len(read)
+            if self._chunks is not None:
+                self._chunks.put((time.perf_counter(), read))
+
+    def _emulate(self) -> None:
+        assert self._chunks is not None
+        while (chunk := self._chunks.get()) is not None:
+            came, read = chunk
             with self.changed:
-                self.bytes += len(read)
-                if self._emulate:
-                    self._stream.feed(read)
+                self._stream.feed(read)
+                self.painted_at = came
                 self.changed.notify_all()
 
     def _listen(self, pipe: int) -> None:
@@ -97,25 +115,36 @@ class Terminal:
                     self.reports.append(json.loads(line))
                     self.changed.notify_all()
 
-    def wait_for(self, key: str, seconds: float, since: int = 0) -> dict[str, Any]:
-        """The next report that has this key. Raises TimeoutError with what is on the screen."""
+    def wait_for(self, key: str, seconds: float) -> dict[str, Any]:
+        """The first report that has this key. Raises TimeoutError with the newest one."""
         end = time.perf_counter() + seconds
         with self.changed:
             while True:
-                for report in self.reports[since:]:
+                for report in self.reports:
                     if key in report:
                         return report
                 left = end - time.perf_counter()
-                if left <= 0 or (self.process.poll() is not None and left < seconds - 2):
-                    raise TimeoutError(f"no {key} in {seconds} s; {self.reports[-1:]}")
+                if left <= 0 or self.process.poll() is not None:
+                    raise TimeoutError(f"no {key} within {seconds} s; {self.reports[-1:]}")
                 self.changed.wait(min(left, 0.5))
+
+    def wait_until(self, holds: Callable[[pyte.Screen], bool], seconds: float) -> float:
+        """When the bytes came that made the screen so. Raises TimeoutError with what it shows."""
+        end = time.perf_counter() + seconds
+        with self.changed:
+            while not holds(self.screen):
+                left = end - time.perf_counter()
+                if left <= 0:
+                    raise TimeoutError("\n".join(self.screen.display))
+                self.changed.wait(min(left, 0.5))
+            return self.painted_at
 
     def found(self, seconds: float) -> Found:
         """What came of the plan."""
         return msgspec.convert(self.wait_for("found", seconds)["found"], Found)
 
     def text(self) -> list[str]:
-        """What the terminal shows."""
+        """What the emulator shows."""
         with self.changed:
             return list(self.screen.display)
 
@@ -127,27 +156,31 @@ class Terminal:
         os.write(self._master, keys)
         return now
 
-    def resize(self, columns: int, rows: int) -> None:
-        """Another size."""
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    def freeze(self, seconds: float) -> None:
+        """Stop reading, and wait until what is in between is full."""
+        self.frozen.set()
+        time.sleep(seconds)
 
     def close(self) -> None:
-        """End the console; by force if it does not end by itself."""
+        """End the process; by force if it does not end by itself."""
         self.frozen.clear()
-        self.process.terminate()
+        if self.process.poll() is None:
+            self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
         self._open = False
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        if self._chunks is not None:
+            self._chunks.put(None)
         for thread in self._threads:
             thread.join(1)
         os.close(self._master)
 
 
 def play_under_console(plan: Plan, size: tuple[int, int] = (120, 40)) -> tuple[Found, int]:
-    """The plan under a console on a pty, and how many bytes it wrote while it was played."""
+    """The plan under a console on a pty, and how many bytes it wrote in all."""
     terminal = Terminal(plan, size)
     try:
         terminal.wait_for("ready", 30)

@@ -49,6 +49,20 @@ def main() -> None:
                     f"{spread(found.filled)}"
                 ),
             ),
+            Row(
+                id="P-07",
+                name=f"paper fill at {SIMULATED_MS} ms latency, p50 (floor)",
+                value=p50(slow.filled),
+                unit="ms",
+                budget=50,
+            ),
+            Row(
+                id="P-06",
+                name="a signal's whole way to the venue, p99 (floor: one cycle)",
+                value=p99(found.handed),
+                unit="ms",
+                budget=100,
+            ),
         ]
     )
 

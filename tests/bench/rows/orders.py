@@ -22,6 +22,8 @@ from tests.bench.figures import Row, p50, p99
 UNDER_WAY = 200
 SYMBOLS = 100
 QUANTITY = Decimal(1)
+QUOTES = 500.0
+"""Enough that no order waits for a size to be shown."""
 
 
 class Flow:
@@ -82,7 +84,7 @@ class Flow:
 async def measure(folder: Path, seconds: float) -> tuple[float, Flow, int]:
     """Lives a second, the flow, and how many the journal says are filled."""
     symbols = rig.names(SYMBOLS)
-    house = rig.open_house(folder, rig.config(symbols))
+    house = rig.open_house(folder, rig.config(symbols), quotes=QUOTES)
     async with rig.running(house) as engine:
         await rig.priced(engine, symbols)
         flow = Flow(engine, symbols)
@@ -131,7 +133,15 @@ def main() -> None:
                 budget=3000,
                 direction="at least",
                 note=f"{note}; runs {', '.join(f'{r:,.0f}' for r in rates)}",
-            )
+            ),
+            Row(
+                id="P-09",
+                name="orders (floor)",
+                value=middle,
+                unit="/s",
+                budget=10,
+                direction="at least",
+            ),
         ]
     )
 
