@@ -62,6 +62,7 @@ from engine.ports import (
     LinkReport,
     MarketData,
     NotSent,
+    OrderReport,
 )
 from engine.reconcile.compare import compare
 from engine.state.book import Book
@@ -129,6 +130,8 @@ class Engine:
         self._effects: set[asyncio.Task[None]] = set()
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._early: list[OrderReport] | None = []
+        """What the venue reported before the first look at it, which tells it in order."""
         self._connected = asyncio.Event()
         """The venue can be asked: what a start leads to waits for it."""
         self._proposed: tuple[ev.Event, ...] = ()
@@ -260,6 +263,9 @@ class Engine:
         self._spawn_pump(self._pump_reports())
         self._spawn_pump(self._pump_timer())
         await self._look("start")
+        early, self._early = self._early or [], None
+        for report in early:
+            self.step(report)
         self.step(Ready())
         await self._warm()
         if self._market is not None:
@@ -574,7 +580,10 @@ class Engine:
         """Reports for as long as the engine runs; a stream that ends is a connection that broke."""
         while not self._stopped:
             async for report in self._broker.reports():
-                self.step(report)
+                if self._early is not None and isinstance(report, OrderReport):
+                    self._early.append(report)
+                else:
+                    self.step(report)
             self.step(
                 LinkReport(
                     broker=self._broker.name,

@@ -40,7 +40,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[str, ...]
     """Symbols in flux, compared the next time."""
     missing: tuple[str, ...]
-    """Client ids of ours that the venue does not work: to be queried, never inferred."""
+    """Client ids of ours that the venue does not work: to be queried, never inferred.
+
+    A question is harmless, so whatever else its symbol does, an order that stood still is asked
+    about.
+    """
     changed: tuple[VenueOrder, ...]
     """Orders of ours that work there with another quantity or stop than here."""
     proposals: tuple[ev.Event, ...]
@@ -85,7 +89,9 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
     missing = tuple(
         key
         for key, order in book.data.orders.items()
-        if key not in works and order.symbol not in busy and order.status in _SETTLED
+        if key not in works
+        and order.status in _SETTLED
+        and order.updated_at < snapshot.requested_at
     )
     return Comparison(
         differences=tuple(differences),

@@ -1,13 +1,14 @@
 """What follows from a look at the venue: facts taken in, differences blocked or adopted (A-372)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 
 from engine.domain import event as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import plain
-from engine.domain.order import Order
+from engine.domain.money import ZERO, plain
+from engine.domain.order import Order, OrderStatus
 from engine.domain.run import Severity, Trigger
 from engine.inputs import SnapshotFailed, SnapshotTaken
 from engine.kill import triggers
@@ -110,7 +111,8 @@ def _take_over(
             if world.book.order(key) is not None:
                 yield ev.CancelRequested(client_order_id=key, reason="it ended here")
             elif ours is not None:
-                yield ev.OrderAdopted(order=_as_theirs(ours, proposal.order))
+                fills = [f.quantity for f in given.snapshot.fills if f.client_order_id == key]
+                yield from _adopt(ours, proposal.order, sum(fills, start=ZERO), now)
             elif taking or given.reason == START:
                 yield proposal
         elif taking and isinstance(proposal, ev.PositionAdjusted):
@@ -135,9 +137,9 @@ def _cleared(world: World, found: Comparison, by: str) -> Iterator[ev.Event]:
                 yield ev.SymbolUnblocked(symbol=symbol, cause=cause, by=by)
 
 
-def _as_theirs(ours: Order, theirs: Order) -> Order:
-    """An order of ours with what the venue says of it."""
-    return msgspec.structs.replace(
+def _adopt(ours: Order, theirs: Order, filled: Decimal, now: Nanos) -> Iterator[ev.Event]:
+    """Take over an order of ours as the venue says it is; asked again if it filled meanwhile."""
+    order = msgspec.structs.replace(
         theirs,
         intent_id=ours.intent_id,
         signal_id=ours.signal_id,
@@ -146,6 +148,15 @@ def _as_theirs(ours: Order, theirs: Order) -> Order:
         attempt=ours.attempt,
         timeout_seconds=ours.timeout_seconds,
     )
+    if filled <= theirs.filled:
+        yield ev.OrderAdopted(order=order)
+        return
+    yield ev.OrderAdopted(
+        order=msgspec.structs.replace(
+            order, filled=filled, status=OrderStatus.UNKNOWN, unclear_at=now
+        )
+    )
+    yield ev.OrderQueried(client_order_id=order.client_order_id, reason="filled meanwhile")
 
 
 def _blocks(world: World, found: Comparison, now: Nanos) -> Iterator[ev.Event]:

@@ -8,7 +8,7 @@ from engine.domain import event as ev
 from engine.domain.codes import Verdict
 from engine.domain.event import Record, decode
 from engine.domain.instant import NS_PER_MS, Nanos
-from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus, Purpose
+from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, LinkState
 from engine.engine import Engine
@@ -303,7 +303,9 @@ class Watch:
                 continue
             there = [w for w in venue.open.values() if w.order.symbol == position.symbol]
             resting = sum((w.leaves for w in there if w.order.is_protective), ZERO)
-            others = sum((w.leaves for w in there if w.order.purpose is Purpose.MANUAL), ZERO)
+            others = sum(
+                (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
+            )
             wanted = abs(position.quantity)
             if not venue.capabilities.reduce_only:
                 wanted = max(wanted - others, ZERO)
