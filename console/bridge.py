@@ -30,6 +30,9 @@ DIRTY_KEPT: Final = 2_000
 URGENT_SECONDS: Final = 0.05
 """Urgent paints come no closer together than this."""
 
+APART_SECONDS: Final = 0.008
+"""Between two panes that are urgent: more than textual waits before it draws."""
+
 
 class Topic(Enum):
     """What a pane may want to hear of."""
@@ -198,11 +201,17 @@ class Bridge:
             self._timer = loop.call_at(due, self._paint_urgent)
 
     def _paint_urgent(self) -> None:
+        """One pane a turn: textual draws all that lies between two panes changed at once."""
+        loop = asyncio.get_running_loop()
         self._timer = None
-        self._last_urgent = asyncio.get_running_loop().time()
-        urgent, self._urgent = list(self._urgent), {}
-        for feed in urgent:
-            feed.paint_now()
+        self._last_urgent = loop.time()
+        feed = next(iter(self._urgent), None)
+        if feed is None:
+            return
+        del self._urgent[feed]
+        feed.paint_now()
+        if self._urgent:
+            self._timer = loop.call_at(loop.time() + APART_SECONDS, self._paint_urgent)
 
     # -- one rule a kind of event
 
