@@ -30,6 +30,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.state.book import ANSWER_SECONDS
 from engine.world import World
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -208,7 +209,8 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
 def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
     """Gone, never there, or not there yet: only after the late-arrival bound is it known which.
 
-    The bound counts from the time-out, which is when the order became UNKNOWN.
+    The bound counts from the time-out, which is when the order became UNKNOWN. The time-out of a
+    process that ended before it was never seen: it is taken to be the longest there is.
     """
     known = order.accepted_at or order.filled
     if not known and order.status is not _S.UNKNOWN:
@@ -217,7 +219,9 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         )
         return
     bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
-    if asked_at - max(order.sent_at, order.created_at, order.unclear_at) <= bound:
+    sent = max(order.sent_at, order.created_at)
+    unseen = ANSWER_SECONDS * NS_PER_SECOND if sent < world.book.data.started_at else 0
+    if asked_at - max(sent + unseen, order.unclear_at) <= bound:
         return
     key = order.client_order_id
     if known:
