@@ -15,10 +15,11 @@ from textual.binding import BindingType
 from textual.geometry import Offset
 
 from console.bindings import Action, bindings
-from console.bridge import Bridge
+from console.bridge import LINES_KEPT, Bridge
 from console.details import details
 from console.format import GLYPHS
 from console.header import Header
+from console.history import recent
 from console.lines import order_words
 from console.palette import Actions
 from console.panes.orders import TABS, OrdersPane
@@ -73,7 +74,9 @@ class MeridianApp(TerminalApp[str]):
         glyphs: str = "unicode",
         profit_colours: str = "green-red",
         refresh_hz: float = 0.0,
+        journal: Path | None = None,
     ) -> None:
+        """`journal` is read once, for what happened before."""
         mode = str(engine.world.config.mode)
         super().__init__(
             mode=cast(Mode, mode if mode in ("shadow", "live") else "paper"),
@@ -83,6 +86,7 @@ class MeridianApp(TerminalApp[str]):
             refresh_hz=refresh_hz,
         )
         self.engine = engine
+        self._journal = journal
         self.bridge = Bridge(engine)
         self.by = OPERATOR
         self.seconds: Callable[[], float] = time.monotonic
@@ -98,6 +102,8 @@ class MeridianApp(TerminalApp[str]):
         """Listen to the engine; look at the market's counter."""
         self.bridge.on_halt = self._halted
         self.bridge.start()
+        if self._journal is not None:
+            self.run_worker(self._read_history(self._journal))
         self.pump.register(self.header, every=0.5)
         self.set_interval(MARKET_SECONDS, self._look_at_market)
 
@@ -105,6 +111,9 @@ class MeridianApp(TerminalApp[str]):
         """The engine goes on without us."""
         self.bridge.stop()
         self.pump.unregister(self.header)
+
+    async def _read_history(self, journal: Path) -> None:
+        self.bridge.adopt(await recent(journal, LINES_KEPT))
 
     @property
     def main(self) -> MainScreen:

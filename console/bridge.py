@@ -126,6 +126,7 @@ class Bridge:
         self.heard_at: Nanos = 0
         """When the venue last said anything."""
         self.counts: dict[str, int] = {"signals": 0, "orders": 0, "fills": 0}
+        """Since this console opened."""
         self.on_halt: Callable[[ev.Halted], None] | None = None
         self._feeds: list[Feed] = []
         self._by_topic: dict[Topic, list[Feed]] = {topic: [] for topic in Topic}
@@ -149,6 +150,25 @@ class Bridge:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def adopt(self, earlier: Iterable[ev.Record]) -> None:
+        """Take in what happened before `start`, oldest first; what is known already is skipped."""
+        seen = list(self.records)
+        first = seen[0].seq if seen else self.engine.book.data.seq + 1
+        older = [record for record in earlier if record.seq < first]
+        counts, on_halt = dict(self.counts), self.on_halt
+        self.on_halt = None
+        for kept in (self.signals, self.fills, self.kill):
+            kept.clear()
+        self.records.clear()
+        self.equity.clear()
+        for record in [*older, *seen]:
+            self.observe(record)
+        self.counts, self.on_halt = counts, on_halt
+        for feed in self._feeds:
+            feed.everything = True
+            feed.keys.clear()
+            feed.tell()
 
     # -- panes
 

@@ -17,11 +17,16 @@ SHORT_ID: Final = 6
 
 
 class Line(NamedTuple):
-    """Kind in one word, the sentence, and the name of a style."""
+    """Kind in one word, the sentence, and the name of the kind's style."""
 
     kind: str
     text: str
     style: str = ""
+
+    @property
+    def text_style(self) -> str:
+        """The style of the sentence: a veto is news, not an alarm."""
+        return "" if self.kind == "VETO" else self.style
 
 
 def short_id(client_order_id: str) -> str:

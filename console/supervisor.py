@@ -310,6 +310,7 @@ class Supervisor:
             glyphs=look.glyphs,
             profit_colours=look.profit_colours,
             refresh_hz=look.refresh_hz,
+            journal=self.plan.folder / wiring.JOURNAL,
         )
 
 

@@ -17,7 +17,7 @@ COLUMNS: Final = (
     Column("kind", "Kind", 8),
     Column("text", "What", 20, grow=True),
 )
-EMPTY: Final = "nothing yet; every signal, order, fill and key that acts leaves a line here"
+EMPTY: Final = "nothing yet; whatever happens leaves a line here"
 AT_ONCE: Final = 200
 """Lines taken over in one paint; of a burst only the newest are shown."""
 
@@ -53,8 +53,10 @@ class JournalPane(Pane):
 
     def paint(self) -> None:
         """Lines that came since the last paint."""
-        self.feed.take()
         table = self.table
+        if self.feed.take()[0]:
+            self._newest = 0
+            table.clear()
         follow = at_top(table)
         new = [r for r in list(self.bridge.records)[-AT_ONCE:] if r.seq > self._newest]
         for record in new:
@@ -65,7 +67,7 @@ class JournalPane(Pane):
                     [
                         time_cell(record.time, record.seq),
                         Cell(line.kind, line.style or "strong"),
-                        Cell(line.text, line.style),
+                        Cell(line.text, line.text_style),
                     ],
                 )
         if new:

@@ -80,7 +80,7 @@ FILL_COLUMNS: Final = (
 )
 TABS: Final = ("pending", "fills", "history")
 EMPTY: Final = {
-    "pending": "no working orders; b buys, s sells, signals order by themselves",
+    "pending": "no working orders; b buys, s sells, signals order too",
     "fills": "no fills since this console opened",
     "history": "no finished orders yet",
 }

@@ -14,9 +14,9 @@ from engine.world import World
 
 COLUMNS: Final = (
     Column("symbol", "Sym", 7),
-    Column("direction", "Dir", 7),
+    Column("direction", "Dir", 6),
     Column("conviction", "Cv", 3, "right"),
-    Column("state", "State", 13),
+    Column("state", "State", 14),
     Column("age", "Age", 4, "right"),
     Column("why", "Why", 24, grow=True),
     Column("type", "Type", 19, tier=Tier.NORMAL),
@@ -25,7 +25,7 @@ COLUMNS: Final = (
     Column("stop", "Stop", 9, "right", Tier.NORMAL),
     Column("time", "Time", 8, tier=Tier.NORMAL),
 )
-EMPTY: Final = "no signals yet; they come with completed bars"
+EMPTY: Final = "none yet; bars bring them"
 _STYLES: Final = {"EXECUTED": "strong", "RESIZED": "strong", "ACCEPTED": "", "NEW": "muted"}
 
 
@@ -91,7 +91,7 @@ class SignalsPane(Pane):
         mark = {Direction.LONG: self.glyphs.up, Direction.SHORT: self.glyphs.down}
         return [
             Cell(signal.ticker, "strong"),
-            Cell(f"{mark.get(signal.direction, self.glyphs.flat)} {signal.direction.upper()}"),
+            Cell(f"{mark.get(signal.direction, self.glyphs.flat)}{signal.direction.upper()}"),
             Cell(str(signal.conviction), sort=signal.conviction),
             Cell(row.state, "warn" if refused else _STYLES.get(row.state, "muted")),
             Cell(whole_age(now - row.time), "muted", now - row.time),

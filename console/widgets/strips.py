@@ -33,7 +33,7 @@ def event_line(record: Record, line: Line) -> TextLine:
     return (
         (f" {clock_text(record.time)} ", "muted"),
         (f"{line.kind:<8} ", line.style or "strong"),
-        (line.text, line.style),
+        (line.text, line.text_style),
     )
 
 

@@ -6,6 +6,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+from textual import events, on
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -25,7 +26,8 @@ class Picture(MeridianApp):
         super().__init__(host.engine, **options)  # type: ignore[arg-type]
         self.host = host
 
-    async def on_unmount(self) -> None:
+    @on(events.Unmount)
+    async def _stop_host(self) -> None:
         if self.host.running is not None:
             await self.host.stop()
 

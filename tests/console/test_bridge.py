@@ -1,14 +1,18 @@
 """The replica: bounded, in step with the journal, and never in the engine's way."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from console import bridge as replica
-from console.bridge import DIRTY_KEPT, Bridge, Feed, Topic
+from console.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
+from console.history import recent
 from console.lines import _LINES, line_of
+from engine.commands import Kill
 from engine.domain import event as ev
 from engine.domain.run import Severity
+from storage import open_journal
 from tests.console.hosts import Host, morning, settle
 
 SILENT = {
@@ -126,6 +130,41 @@ async def test_finished_orders_of_an_earlier_run_are_there_at_once() -> None:
     async with Host() as host:
         await morning(host)
         assert set(Bridge(host.engine).history) == set(host.engine.book.data.closed)
+
+
+async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() -> None:
+    async with Host() as host:
+        await morning(host)
+        await host.engine.command(Kill(by="t"))
+        await settle()
+        earlier = list(host.records)
+        bridge = Bridge(host.engine)
+        halts: list[ev.Halted] = []
+        bridge.on_halt = halts.append
+        bridge.start()
+        feed, _ = _feed(bridge, Topic.JOURNAL)
+        host.signal("AAPL", "229", "225", signal_id="s-late")
+        bridge.adopt([*earlier, *host.records[-1:]])
+        assert [r.seq for r in bridge.records] == [r.seq for r in host.records][-LINES_KEPT:]
+        assert list(bridge.signals)[-1] == "s-late"
+        assert len(bridge.fills) == len(host.events("OrderFilled"))
+        assert bridge.counts["signals"] == 1
+        assert feed.take() == (True, [])
+        assert not halts
+        bridge.stop()
+
+
+async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:
+    journal = open_journal(tmp_path / "journal.db", inline=True, account="paper")
+    async with Host() as host:
+        await morning(host)
+        journal.append(host.records)
+        journal.close()
+        assert await recent(tmp_path / "journal.db", 1_000) == host.records
+        assert await recent(tmp_path / "journal.db", 7) == host.records[-7:]
+    assert await recent(tmp_path / "nothing.db", 7) == []
+    (tmp_path / "broken.db").write_bytes(b"not a journal" * 100)
+    assert await recent(tmp_path / "broken.db", 7) == []
 
 
 Make = Callable[[], ev.Event]
