@@ -355,7 +355,10 @@ class Book:
         """Orders about which something must be done by now; each is returned once per deadline."""
         due: list[Order] = []
         while self.deadlines and self.deadlines[0][0] <= now:
-            at, key = heapq.heappop(self.deadlines)
+            item = heapq.heappop(self.deadlines)
+            if self.deadlines and self.deadlines[0] == item:
+                continue  # an order that changed twice in one moment stands there twice
+            at, key = item
             order = self.data.orders.get(key)
             if order is not None and due_at(order) == at:
                 due.append(order)

@@ -8,9 +8,17 @@ from engine import commands as ask
 from engine.domain import event as ev
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.signal import Direction
-from engine.inputs import GateClosed, QueryAnswered, QueryFailed, Start, Stop
+from engine.inputs import (
+    GateClosed,
+    QueryAnswered,
+    QueryFailed,
+    Sending,
+    Start,
+    Stop,
+    SubmitFailed,
+)
 from engine.ports import Ambiguous
-from engine.state.book import Book
+from engine.state.book import ANSWER_SECONDS, Book
 from engine.world import World
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import ABLE, signal
@@ -46,6 +54,44 @@ def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:
     assert again.current(entry).status is OrderStatus.UNKNOWN
     events = again.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), again.now))
     assert "CancelRequested" in kinds(events)
+
+
+def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_time_out() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.give(Sending(entry.client_order_id))
+    again = restarted(desk.later(1))
+    bound = again.world.capabilities.late_arrival_seconds
+    again.later(ANSWER_SECONDS - 1 + bound)
+    again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
+    assert again.current(entry).status is OrderStatus.UNKNOWN
+    again.later(0.001)
+    again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
+    assert again.current(entry).status is OrderStatus.REJECTED
+
+
+def test_c406_what_is_in_doubt_is_asked_about_soon_and_then_less_and_less() -> None:
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.give(Sending(entry.client_order_id))
+    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    for pause in (1, 2, 4):
+        assert "OrderQueried" not in kinds(desk.tick(pause - 0.5))
+        assert kinds(desk.tick(0.5)).count("OrderQueried") == 1
+
+
+def test_an_order_the_venue_does_not_list_is_asked_about_whatever_its_symbol_does() -> None:
+    desk = Desk().price("NVDA", "100")
+    resting = desk.order("NVDA", 10, "99")
+    desk.accept(resting)
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    again = restarted(desk.later(1)).later(1)
+    events = again.snapshot(positions={})
+    assert resting.client_order_id in [
+        e.client_order_id for e in events if isinstance(e, ev.OrderQueried)
+    ]
 
 
 def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:

@@ -78,10 +78,11 @@ class Desk:
     def start(self, *, wait: bool = True) -> None:
         """A new process on the account; `wait` until it runs and has a price of every symbol."""
         (self.folder / "parked").unlink(missing_ok=True)
-        if not wait:
-            self.program.launch(module=PARKING)
-            return
-        self.program.start(module=PARKING)
+        self.program.launch(module=PARKING)
+        if wait:
+            self.program.wait_for(lambda: self.status()["run_state"] not in ("STOPPED", "STARTING"))
+            for symbol in self.symbols:
+                self.until(lambda s=symbol: self.has_price(s), f"a price of {symbol}")  # type: ignore[misc]
 
     def kill(self) -> None:
         """SIGKILL, now."""
@@ -99,24 +100,22 @@ class Desk:
         self.program.stop()
         self.venue.stop()
 
+    def has_price(self, symbol: str) -> bool:
+        """An order of nothing is refused for its price first."""
+        try:
+            self.program.ask("order", side="buy", symbol=symbol, quantity="0.001", protect="1")
+        except Refused as refused:
+            return refused.code not in ("NO_PRICE", "STALE_QUOTE")
+        return True
+
     # --- what a person does -----------------------------------------------------------------------
 
     def buy(self, symbol: str, quantity: int = QUANTITY, **more: Any) -> str:
         """A manual order with a stop behind it; its client order id."""
         asked = {"side": "buy", "symbol": symbol, "quantity": str(quantity), "protect": str(STOP)}
         asked |= {name: str(value) for name, value in more.items()}
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                (key,) = self.program.ask("order", **asked)["client_order_ids"]
-            except Refused as refused:
-                # A new process has no price yet until the market speaks.
-                if refused.code not in ("NO_PRICE", "STALE_QUOTE"):
-                    raise
-                assert time.monotonic() < deadline, refused
-                time.sleep(0.02)
-            else:
-                return str(key)
+        (key,) = self.program.ask("order", **asked)["client_order_ids"]
+        return str(key)
 
     def signal(self, symbol: str, signal_id: str) -> str:
         """An entry by signal; its client order id."""
@@ -235,6 +234,10 @@ class Desk:
         bad = [o for o in status["orders"] if o["status"] not in ("NEW", "PARTIALLY_FILLED")]
         if bad:
             found.append(f"not settled: {bad}")
+        there = Counter(fill.execution_id for fill in self.hand.fills())
+        here = Counter(row[0] for row in self.rows("SELECT execution_id FROM fills"))
+        if here != there:
+            found.append(f"fills: {dict(here - there)} here only, {dict(there - here)} there only")
         found += [f"unprotected: {symbol}" for symbol in theirs if not self.is_safe(symbol)]
         return found
 
@@ -252,9 +255,6 @@ class Desk:
         assert self.status()["run_state"] == run_state, self.scene()
         sent = self.hand.submits()
         assert not [key for key, times in sent.items() if times > 1], sent
-        there = [fill.execution_id for fill in self.hand.fills()]
-        here = Counter(row[0] for row in self.rows("SELECT execution_id FROM fills"))
-        assert here == Counter(there), f"fills: {here} here, {there} there"
         assert not set(sent) - {row[0] for row in self.rows("SELECT client_order_id FROM orders")}
         intents = self.rows(
             "SELECT intent_id FROM orders WHERE purpose IN ('ENTRY', 'MANUAL') "

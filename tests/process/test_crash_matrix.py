@@ -16,7 +16,7 @@ import pytest
 
 from console.client import NoAnswer, NoEngine, Refused
 from tests.process.desk import PRICE, Desk, rounds
-from tests.process.steps import BY_NAME, STEPS, Step
+from tests.process.steps import BY_NAME, STEPS, Held, Step
 
 pytestmark = pytest.mark.slow
 
@@ -63,16 +63,19 @@ def live_through(desk: Desk, step: Step, *, while_dead: bool) -> None:
         desk.hand.release_all()
     desk.start()
     desk.hand.release_all()
-    expect(desk, held)
+    expect(desk, held, may_close=step.may_close)
     desk.clear()
 
 
-def expect(desk: Desk, held: dict) -> None:
+def expect(desk: Desk, held: Held, *, may_close: bool = False) -> None:
     """What must be held in the end is held, and all else is as it must be."""
     wanted = {symbol: quantity for symbol, quantity in held.items() if quantity}
-    desk.until(lambda: desk.hand.positions() == wanted, f"{wanted} is held")
     desk.check()
-    assert desk.hand.positions() == wanted
+    found = desk.hand.positions()
+    if may_close:
+        assert found.items() <= wanted.items()
+    else:
+        assert found == wanted
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name.replace(" ", "-"))
@@ -108,8 +111,8 @@ def test_T06_killed_again_while_it_recovers(desks: Desks, name: str) -> None:
             desk.until(lambda s=starts: count_starts(desk) > s, "it has begun")  # type: ignore[misc]
             time.sleep(random.uniform(0, 0.3))
             desk.kill()
-        desk.start()
         desk.hand.release_all()
+        desk.start()
         expect(desk, held)
         desk.clear()
     desks.is_whole = True
@@ -186,13 +189,14 @@ class Trader(threading.Thread):
                 ask("close", symbol=symbol)
 
 
-def test_T06_killed_at_any_moment(tmp_path: Path) -> None:
-    """The venue takes up to 20 ms each way, so that every step has a width."""
+@pytest.mark.parametrize("seed", [1, 2])
+def test_T06_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
+    """The venue takes up to 20 ms, so that every step has a width."""
     desk = Desk(tmp_path, SYMBOLS, latency_ms=[0, 20])
-    random = Random("any moment")
+    random = Random(seed)
     try:
         desk.start()
-        for _ in range(rounds(20)):
+        for _ in range(rounds(10)):
             trader = Trader(desk, Random(random.random()))
             trader.start()
             time.sleep(random.uniform(0.05, 0.5))
