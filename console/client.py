@@ -68,11 +68,13 @@ class Client:
     ) -> Any:
         """The result of one command. Raises Refused, or NoAnswer after `timeout` seconds."""
         self._number += 1
-        line = json.dumps({"id": self._number, "command": command, "args": args or {}})
+        asked = {"id": self._number, "command": command, "args": args or {}}
+        # An argument that was no UTF-8 holds surrogates: no kill may fail for its reason's sake.
+        line = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
         deadline = time.monotonic() + timeout
         try:
             self._socket.settimeout(timeout)
-            self._socket.sendall(line.encode() + b"\n")
+            self._socket.sendall(line + b"\n")
             while True:
                 answer = json.loads(self._line(deadline))
                 if answer.get("id") == self._number:

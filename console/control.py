@@ -239,13 +239,15 @@ class ControlServer:
             sign = (-1,)  # it cannot be looked at: unreadable means halted
         if sign == self._seen and self._gate.closed:
             return
+        halt = self._latch.read()
+        if halt is None:
+            return  # gone again: a gate that is shut now would be shut without a halt
         self._seen = sign
         if not self._gate.closed:
             self._told = (-1, -1)
             self._gate.close("the HALT file is set")
-        halt = self._latch.read()
         # The engine writes the file too; only what goes further than what it was told is news.
-        if halt is not None and _rank(halt) > self._told:
+        if _rank(halt) > self._told:
             self._told = _rank(halt)
             self._tell(halt, while_it_stands=True)
 
@@ -257,8 +259,9 @@ class ControlServer:
         while_it_stands: bool = False,
     ) -> None:
         def on_loop() -> None:
-            if while_it_stands and not os.path.lexists(self._halt_file):
-                return  # a resume has removed it meanwhile
+            gone = while_it_stands and not os.path.lexists(self._halt_file)
+            if gone and not self._gate.closed:
+                return  # a resume has removed it meanwhile, and all stands open again
             state = self._desk.latched(halt)
             if then is not None:
                 then(state)

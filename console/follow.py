@@ -6,8 +6,9 @@ not noted before a crash comes twice, and the guard takes an id once (X-66).
 
 import logging
 import os
+import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -18,6 +19,7 @@ from engine.ports import Clock
 POLL_SECONDS: Final = 0.2
 NOTE: Final = "signals.position"
 CHUNK: Final = 1_048_576
+TAIL: Final = 64
 
 _log = logging.getLogger("console.follow")
 
@@ -28,6 +30,15 @@ class Position(msgspec.Struct):
     inode: int = 0
     offset: int = 0
     line: int = 0
+    tail: bytes = b""
+    """The last bytes before `offset`: a new file may have the number of the old one."""
+
+
+class Line(NamedTuple):
+    """One line that is not empty, and where it leaves the reader."""
+
+    content: bytes
+    after: Position
 
 
 class SignalFile:
@@ -36,7 +47,7 @@ class SignalFile:
     def __init__(self, path: Path, state_dir: Path) -> None:
         self._path = path
         self._note = state_dir / NOTE
-        self._at = self._read_note()
+        self._at = self._noted = self._read_note()
 
     @property
     def waits(self) -> bool:
@@ -48,37 +59,57 @@ class SignalFile:
         return found.st_ino != self._at.inode or found.st_size > self._at.offset
 
     async def follow(self, engine: Engine, clock: Clock) -> None:
-        """Until cancelled."""
-        while True:
-            for number, line in self._lines():
-                engine.submit(line, source=self._path.name, line=number)
-            await clock.sleep(POLL_SECONDS)
+        """Until cancelled. What was read is noted once it was taken, so that no crash loses it."""
+        try:
+            while True:
+                for line in self._lines():
+                    engine.submit(line.content, source=self._path.name, line=line.after.line)
+                    self._at = line.after
+                    await clock.sleep(0)  # a long file must not keep the loop from anything
+                await clock.sleep(POLL_SECONDS)
+                self._write_note()
+        finally:
+            self._write_note()
 
-    def _lines(self) -> list[tuple[int, bytes]]:
+    def _lines(self) -> list[Line]:
         """The complete lines since the last look; an absent file has none."""
         try:
-            with self._path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                if found.st_ino != self._at.inode or found.st_size < self._at.offset:
-                    self._at = Position(inode=found.st_ino)  # another file, or cut short
-                if found.st_size == self._at.offset:
-                    return []
-                file.seek(self._at.offset)
-                content = file.read(CHUNK)
+            content = self._content()
         except OSError:
             return []
-        *whole, rest = content.split(b"\n")
+        *whole, _ = content.split(b"\n")
         if not whole and len(content) > MAX_LINE:
             # No line may be so long: it is refused as it stands, and so is what follows of it.
-            whole, rest = [content], b""
-        taken: list[tuple[int, bytes]] = []
+            whole = [content]
+        found: list[Line] = []
+        at = self._at
         for line in whole:
-            self._at.line += 1
+            end = min(at.offset + len(line) + 1, self._at.offset + len(content))
+            tail = (at.tail + line + b"\n")[-TAIL:] if end > at.offset + len(line) else b""
+            at = Position(at.inode, end, at.line + 1, tail)
             if line.strip():
-                taken.append((self._at.line, line))
-        self._at.offset += len(content) - len(rest)
-        self._write_note()
-        return taken
+                found.append(Line(line, at))
+        if not found:
+            self._at = at  # nothing but empty lines
+        return found
+
+    def _content(self) -> bytes:
+        """What the file holds beyond what was read of it; only of a regular file."""
+        # A pipe of that name must not keep the loop waiting for its writer.
+        handle = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                return b""
+            if found.st_ino != self._at.inode or found.st_size < self._at.offset:
+                self._at = Position(inode=found.st_ino)  # another file, or cut short
+            if found.st_size == self._at.offset:
+                return b""
+            file.seek(self._at.offset - len(self._at.tail))
+            if file.read(len(self._at.tail)) != self._at.tail:
+                self._at = Position(inode=found.st_ino)  # another file under the old number
+                file.seek(0)
+            return file.read(CHUNK)
 
     def _read_note(self) -> Position:
         try:
@@ -87,10 +118,13 @@ class SignalFile:
             return Position()
 
     def _write_note(self) -> None:
+        if self._at == self._noted:
+            return
         fresh = self._note.with_suffix(".new")
         try:
             fresh.write_bytes(msgspec.json.encode(self._at))
             fresh.replace(self._note)
+            self._noted = self._at
         except OSError as error:
             # The next start reads from further back; ids are taken once.
             _log.warning("how far %s was read cannot be kept: %s", self._path, error)

@@ -207,9 +207,14 @@ class Operations:
 
 
 def convert(args: Mapping[str, Any], kind: type[A]) -> A:
-    """The arguments as their type. Raises CommandError."""
+    """The arguments as their type, their texts made safe (they are journalled). CommandError."""
+    # A signal line is told apart by the parser, which cleans what it keeps.
+    safe = {
+        key: clean_text(value) if isinstance(value, str) and key != "signal" else value
+        for key, value in args.items()
+    }
     try:
-        return msgspec.convert(args, kind)
+        return msgspec.convert(safe, kind)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
         raise CommandError("INVALID_INPUT", clean_text(str(error), 300)) from error
 

@@ -90,7 +90,9 @@ class FileLatch:
         try:
             data, when = self._content(self._path)
         except FileNotFoundError:
-            return None
+            if not self._path.is_symlink():
+                return None
+            return self._fallback(0, f"the file {NAME} is a link to nothing")
         except OSError as error:
             return self._fallback(0, f"the file {NAME} cannot be read ({error.strerror})")
         halt = _parsed(data)
