@@ -156,7 +156,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
     """Every exit rule at once; the lowest priority closes (A-160)."""
     if position.exiting is not None or world.book.data.phase is not Phase.RUNNING:
         return
-    decided = exits.ask_all(world, position, now, world.exits or exits.EXITS)
+    decided = exits.ask_all(world, position, now)
     if decided is None or not world.is_open(position.symbol, now):
         return
     yield from plan_exit(

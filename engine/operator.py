@@ -17,7 +17,7 @@ from engine.intake.entry import build, intend
 from engine.kill import triggers
 from engine.kill.work import after_latch
 from engine.orders.tend import plan_exit, tend
-from engine.risk.gate import CHECKS, evaluate, manual_case
+from engine.risk.gate import evaluate, manual_case
 from engine.session import close_day
 from engine.world import World
 
@@ -149,7 +149,7 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
 def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
     """A manual order: no guard, no conviction, every hard limit (INTERFACE, order)."""
     yield acted(given)
-    ruling = evaluate(manual_case(world, given, now), world.checks or CHECKS)
+    ruling = evaluate(manual_case(world, given, now))
     intent = given.intent_id or f"manual-{world.book.data.seq}"
     if not ruling.allowed:
         yield ev.OrderRefused(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from engine.calendars import Calendar, calendar
 from engine.config import Config
@@ -14,10 +13,6 @@ from engine.risk.profiles import RiskLimits, limits
 from engine.risk.watch import Breaches
 from engine.state.book import Book
 from engine.state.market import MarketView, Valuation
-
-if TYPE_CHECKING:
-    from engine.exits.rules import ExitRule
-    from engine.risk.gate import Check
 
 
 class World:
@@ -32,8 +27,6 @@ class World:
         instrument_of: Callable[[str], Instrument] = default_instrument,
         sectors: dict[str, str] | None = None,
         home_calendar: str = "SIM",
-        exits: "tuple[ExitRule, ...] | None" = None,
-        checks: "tuple[Check, ...] | None" = None,
     ) -> None:
         self.book = book
         self.config = config
@@ -46,10 +39,6 @@ class World:
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the account's day (X-12)."""
         self.breaches = Breaches()
-        self.exits = exits
-        """Exit rules in place of the built-in table, None for that (A-007)."""
-        self.checks = checks
-        """Checks of the gate in place of the built-in table, None for that (A-007)."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         for symbol in book.data.positions:

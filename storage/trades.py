@@ -179,7 +179,7 @@ def _open(
 ) -> None:
     fill = event.fill
     columns: dict[str, Any] = {
-        "position_id": _position_id(fill.time, "position", fill.broker, fill.execution_id),
+        "position_id": event.position_id,
         "ticker": fill.symbol,
         "direction": "long" if signed > 0 else "short",
         "trade_type": "swing",

@@ -329,6 +329,8 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     late: bool = False
     overfill: Decimal = Decimal(0)
     known_order: bool = True
+    position_id: str = ""
+    """The position that this fill opened; empty when it opened none."""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):

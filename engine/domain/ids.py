@@ -5,6 +5,7 @@ from hashlib import blake2b
 from engine.domain.instant import NS_PER_MS, Nanos
 
 ID_LENGTH = 31
+MOMENT_DIGITS = 11
 
 
 def order_id(at: Nanos, *facts: str) -> str:
@@ -15,6 +16,11 @@ def order_id(at: Nanos, *facts: str) -> str:
     """
     digest = blake2b("\x1f".join(facts).encode(), digest_size=10).hexdigest()
     return f"{at // NS_PER_MS:011x}{digest}"
+
+
+def moment_of(identifier: str) -> Nanos:
+    """The moment that an id of `order_id` begins with, in whole milliseconds."""
+    return int(identifier[:MOMENT_DIGITS], 16) * NS_PER_MS
 
 
 def fingerprint(text: str) -> int:

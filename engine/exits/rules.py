@@ -136,11 +136,11 @@ EXITS: tuple[ExitRule, ...] = (
 
 
 def ask_all(
-    world: World, position: Position, now: Nanos, rules: tuple[ExitRule, ...] = EXITS
+    world: World, position: Position, now: Nanos, rules: tuple[ExitRule, ...] | None = None
 ) -> ExitDecision | None:
-    """Evaluate every rule and return the one with the lowest priority number."""
+    """Evaluate every rule, those of `EXITS` unless others are given; the lowest priority wins."""
     decided: ExitDecision | None = None
-    for rule in rules:
+    for rule in EXITS if rules is None else rules:
         found = rule.ask(world, position, now)
         if found is not None and (decided is None or rule.priority < decided.priority):
             decided = ExitDecision(reason=rule.reason, priority=rule.priority, found=found)

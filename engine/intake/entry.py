@@ -14,7 +14,7 @@ from engine.domain.signal import Direction
 from engine.inputs import InvalidArrived, SignalArrived
 from engine.orders.tend import plan_exit
 from engine.risk.case import Ruling
-from engine.risk.gate import CHECKS, evaluate, signal_case
+from engine.risk.gate import evaluate, signal_case
 from engine.world import World
 
 
@@ -29,7 +29,7 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
     """Every signal ends in exactly one recorded outcome (rule 6)."""
     asked = given.signal
     yield ev.SignalReceived(signal=asked)
-    ruling = evaluate(signal_case(world, asked, now), world.checks or CHECKS)
+    ruling = evaluate(signal_case(world, asked, now))
     order = None
     if ruling.allowed and asked.direction is not Direction.FLAT:
         order = build(world, ruling, now, signal_id=asked.signal_id, facts=("entry",))

@@ -59,6 +59,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         late=order is not None and order.status.is_terminal,
         overfill=min(over, fill.quantity),
         known_order=order is not None,
+        position_id=outcome.position_id,
     )
     yield event
     if outcome.closed is not None:

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from engine.domain import event as ev
-from engine.domain.ids import order_id
+from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop
 from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
@@ -107,7 +107,7 @@ def _attempt(position: Position, leg: str) -> int:
 
 
 def _id(position: Position, leg: str, attempt: int) -> str:
-    return order_id(position.opened_at, leg, position.position_id, str(attempt))
+    return order_id(moment_of(position.position_id[1:]), leg, position.position_id, str(attempt))
 
 
 def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> Order:

@@ -179,7 +179,7 @@ CHECKS: Final = (
 """The order is X-65; NO_CONTRACT, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet."""
 
 
-def evaluate(case: Case, checks: tuple[Check, ...] = CHECKS) -> Ruling:
+def evaluate(case: Case, checks: tuple[Check, ...] | None = None) -> Ruling:
     """Ask every check of the case's kind in order; the first that refuses ends it.
 
     RESIZE binds: later checks and the order see the smaller quantity. A person's number is never
@@ -187,7 +187,7 @@ def evaluate(case: Case, checks: tuple[Check, ...] = CHECKS) -> Ruling:
     """
     trace: list[CheckResult] = []
     bound: tuple[Check, Finding] | None = None
-    for check in checks:
+    for check in CHECKS if checks is None else checks:
         if case.kind not in check.kinds:
             continue
         finding = _ask(check, case)

@@ -6,7 +6,7 @@ import msgspec
 
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, apportion
+from engine.domain.money import ZERO, apportion, plain
 from engine.domain.order import Fill, Order
 from engine.domain.position import Leg, Position, RoundTrip
 from engine.domain.signal import TradeType
@@ -26,6 +26,8 @@ class Change(msgspec.Struct, frozen=True):
     """Profit taken by this fill, before commission."""
     opened: Decimal
     """Unsigned quantity that added exposure."""
+    position_id: str = ""
+    """The position that the fill opened; empty when it opened none."""
 
 
 def _leg(fill: Fill, quantity: Decimal, commission: Decimal) -> Leg:
@@ -42,12 +44,21 @@ def _legs(position: Position, leg: Leg) -> tuple[Leg, ...]:
     return position.legs if len(position.legs) >= MAX_LEGS else (*position.legs, leg)
 
 
+def _position_id(fill: Fill, order: Order | None) -> str:
+    """From the order that opened it, which is durable before any fill is; an order that opens
+    again after flat has filled more by then."""
+    if order is None:
+        return "p" + order_id(fill.time, "position", fill.broker, fill.execution_id)
+    facts = (order.client_order_id, plain(order.filled))
+    return "p" + order_id(order.created_at, "position", fill.broker, *facts)
+
+
 def _opened(
     fill: Fill, quantity: Decimal, commission: Decimal, mult: Decimal, order: Order | None
 ) -> Position:
     stop = order.stop_loss if order else None
     return Position(
-        position_id="p" + order_id(fill.time, "position", fill.broker, fill.execution_id),
+        position_id=_position_id(fill, order),
         symbol=fill.symbol,
         broker=fill.broker,
         quantity=quantity,
@@ -118,7 +129,7 @@ def change(
     quantity = fill.quantity * fill.side.sign
     if position is None or not position.quantity:
         opened = _opened(fill, quantity, fill.commission, mult, order)
-        return Change(None, opened, ZERO, fill.quantity)
+        return Change(None, opened, ZERO, fill.quantity, opened.position_id)
     if position.quantity * quantity > 0:
         after = _extended(position, fill, quantity, fill.commission, order)
         return Change(None, after, ZERO, fill.quantity)
@@ -132,7 +143,7 @@ def change(
     closed, gained = _reduced(position, fill, closing, share)
     rest = quantity - closing
     opened = _opened(fill, rest, fill.commission - share, mult, order)
-    return Change(closed, opened, gained, abs(rest))
+    return Change(closed, opened, gained, abs(rest), opened.position_id)
 
 
 def round_trip(

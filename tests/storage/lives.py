@@ -20,6 +20,7 @@ from engine.domain.run import Severity
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.state.book import Book
 from engine.state.fold import apply
+from engine.state.holdings import change
 
 START = parse_rfc3339("2013-10-07T13:30:00Z")
 
@@ -146,6 +147,9 @@ class History:
                 multiplier=Decimal(1),
                 cumulative=cumulative,
                 average_price=notional / cumulative,
+                position_id=change(
+                    self.book.position(fill.symbol), fill, Decimal(1), order
+                ).position_id,
             )
         )
 
