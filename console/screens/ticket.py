@@ -34,8 +34,9 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.signal import TradeType
 from engine.engine import Result
+from engine.risk import gate
 from engine.risk.case import Ruling
-from engine.risk.gate import CHECKS, evaluate, manual_case
+from engine.risk.gate import evaluate, manual_case
 from engine.world import World
 
 DEBOUNCE_SECONDS: Final = 0.3
@@ -70,10 +71,9 @@ def all_checks(world: World, order: PlaceOrder, now: Nanos) -> tuple[Ruling, lis
 
     The gate stops at the first refusal; a person wants to see all of them. Nothing is changed.
     """
-    checks = world.checks or CHECKS
-    ruling = evaluate(manual_case(world, order, now), checks)
+    ruling = evaluate(manual_case(world, order, now))
     results: list[CheckResult] = []
-    for check in checks:
+    for check in gate.CHECKS:
         alone = evaluate(manual_case(world, order, now), (check,))
         results += alone.checks
     return ruling, results
@@ -347,9 +347,7 @@ class TicketScreen(MeridianModal[str]):
         if isinstance(order, str):
             return
         engine = console_of(self.app).engine
-        if not evaluate(
-            manual_case(engine.world, order, engine.clock.now()), engine.world.checks or CHECKS
-        ).allowed:
+        if not evaluate(manual_case(engine.world, order, engine.clock.now())).allowed:
             return
         self.reviewed = order
         self._review_since = console_of(self.app).seconds()

@@ -47,7 +47,7 @@ async def buy(desk: Rehearsal) -> SignalDecided:
     return verdict
 
 
-def test_a_ninth_check_is_one_row() -> None:
+def test_a_ninth_check_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row names its code, its limit and its config key; the verdict carries them."""
 
     def spread(case: Case, limit: Any) -> Finding | None:
@@ -57,9 +57,9 @@ def test_a_ninth_check_is_one_row() -> None:
     row = Check(
         Code.CIRCUIT_OPEN, Stage.RISK, spread, limit="price_collar_pct", key="risk.price_collar_pct"
     )
+    monkeypatch.setattr("engine.risk.gate.CHECKS", (*CHECKS, row))
 
     async def play(desk: Rehearsal) -> tuple[str, str, str]:
-        desk.engine.world.checks = (*CHECKS, row)
         verdict = await buy(desk)
         return verdict.code, verdict.measured, verdict.limit
 
@@ -69,7 +69,7 @@ def test_a_ninth_check_is_one_row() -> None:
     assert rehearse(play, config=wide)[0] != "CIRCUIT_OPEN"
 
 
-def test_a_new_exit_is_one_row() -> None:
+def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def too_long(world: World, position: Position, now: Nanos) -> Exit | None:
         held = now - position.opened_at
         return Exit(measured=str(held), limit="60 s") if held >= 60_000_000_000 else None
@@ -77,9 +77,9 @@ def test_a_new_exit_is_one_row() -> None:
     row = ExitRule(
         reason=ExitReason.TIME_STOP, priority=5, config_key="exits.time_stop_minutes", ask=too_long
     )
+    monkeypatch.setattr("engine.exits.rules.EXITS", (*EXITS, row))
 
     async def play(desk: Rehearsal) -> tuple[Decimal, Decimal]:
-        desk.engine.world.exits = (*EXITS, row)
         await buy(desk)
         before = desk.held("NVDA")
         await desk.wait(60)

@@ -124,7 +124,7 @@ def test_all_true_at_once_the_stop_wins() -> None:
     assert decided.reason is ExitReason.TARGET
 
 
-def test_a_new_exit_is_one_row() -> None:
+def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that closes whatever is held turns into a reduce-only order, nothing else touched."""
 
     def always(world: World, position: object, now: int) -> Exit:
@@ -134,7 +134,7 @@ def test_a_new_exit_is_one_row() -> None:
         reason=ExitReason.TIME_STOP, priority=5, config_key="exits.time_stop_minutes", ask=always
     )
     desk = long()
-    desk.world.exits = (*EXITS, row)
+    monkeypatch.setattr(rules, "EXITS", (*EXITS, row))
     desk.quote("AAPL", "180")
     assert reason(desk) is ExitReason.TIME_STOP
     assert desk.last(Purpose.EXIT, "AAPL").reduce_only
