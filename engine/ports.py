@@ -88,6 +88,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """A client order id is refused for ever once used; default no."""
     late_arrival_seconds: float
     """How long after a time-out a lost request may still reach the venue."""
+    timeout_seconds: float = 5
+    """How long an answer is waited for at most: a process that ended before saw no time-out."""
     cancel_all: bool
 
 

@@ -38,6 +38,7 @@ def paper_capabilities(latency_ms: tuple[float, float]) -> Capabilities:
         fractional=True,
         deduplicates=True,
         late_arrival_seconds=2 * latency_ms[1] / 1000,
+        timeout_seconds=0,  # what was handed to it arrives, whether or not the sender lives on
         cancel_all=True,
     )
 

@@ -30,7 +30,6 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
-from engine.state.book import ANSWER_SECONDS
 from engine.world import World
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -218,10 +217,12 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
             client_order_id=order.client_order_id, reason="the venue does not know it yet"
         )
         return
-    bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
+    able = world.capabilities
+    bound = int(able.late_arrival_seconds * NS_PER_SECOND)
     sent = max(order.sent_at, order.created_at)
-    unseen = ANSWER_SECONDS * NS_PER_SECOND if sent < world.book.data.started_at else 0
-    if asked_at - max(sent + unseen, order.unclear_at) <= bound:
+    seen = sent >= world.book.data.started_at
+    timed_out = sent if seen else sent + int(able.timeout_seconds * NS_PER_SECOND)
+    if asked_at - max(timed_out, order.unclear_at) <= bound:
         return
     key = order.client_order_id
     if known:

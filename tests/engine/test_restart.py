@@ -18,7 +18,7 @@ from engine.inputs import (
     SubmitFailed,
 )
 from engine.ports import Ambiguous
-from engine.state.book import ANSWER_SECONDS, Book
+from engine.state.book import Book
 from engine.world import World
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import ABLE, signal
@@ -62,8 +62,8 @@ def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_ti
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
     again = restarted(desk.later(1))
-    bound = again.world.capabilities.late_arrival_seconds
-    again.later(ANSWER_SECONDS - 1 + bound)
+    able = again.world.capabilities
+    again.later(able.timeout_seconds - 1 + able.late_arrival_seconds)
     again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
     assert again.current(entry).status is OrderStatus.UNKNOWN
     again.later(0.001)

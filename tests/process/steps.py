@@ -29,8 +29,6 @@ class Step(NamedTuple):
     """Something is held back at the venue, which goes on while the process is dead, or after."""
     away: Callable[[Desk, Sequence[str]], None] | None = None
     """What happens at the venue while the process is dead."""
-    may_close: bool = False
-    """A stop that never arrives is in doubt for longer than a holding may go without (rule 3)."""
 
 
 def enter(desk: Desk, symbols: Sequence[str], **more: int) -> Keys:
@@ -404,8 +402,8 @@ STEPS: Final = (
     Step("cancel sent", cancel_sent, held=True),
     Step("cancel unheard", cancel_unheard, held=True),
     Step("cancel of a part sent", cancel_of_a_part, held=True),
-    Step("stop decided", stop_decided, may_close=True),
-    Step("stop counted as sent", stop_counted_as_sent, may_close=True),
+    Step("stop decided", stop_decided),
+    Step("stop counted as sent", stop_counted_as_sent),
     Step("stop received", stop_received, held=True),
     Step("stop unheard", stop_unheard, held=True),
     Step("stop not in the journal", stop_not_in_the_journal),

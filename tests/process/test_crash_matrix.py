@@ -63,19 +63,16 @@ def live_through(desk: Desk, step: Step, *, while_dead: bool) -> None:
         desk.hand.release_all()
     desk.start()
     desk.hand.release_all()
-    expect(desk, held, may_close=step.may_close)
+    expect(desk, held)
     desk.clear()
 
 
-def expect(desk: Desk, held: Held, *, may_close: bool = False) -> None:
+def expect(desk: Desk, held: Held) -> None:
     """What must be held in the end is held, and all else is as it must be."""
     wanted = {symbol: quantity for symbol, quantity in held.items() if quantity}
+    desk.until(lambda: desk.hand.positions() == wanted, f"{wanted} is held")
     desk.check()
-    found = desk.hand.positions()
-    if may_close:
-        assert found.items() <= wanted.items()
-    else:
-        assert found == wanted
+    assert desk.hand.positions() == wanted
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name.replace(" ", "-"))

@@ -349,6 +349,7 @@ def capabilities(random: Random) -> Capabilities:
         fractional=False,
         deduplicates=random.random() < 0.5,
         late_arrival_seconds=LATE_SECONDS,
+        timeout_seconds=TIMEOUTS[1],
         cancel_all=True,
     )
 
@@ -489,7 +490,8 @@ class Line:
         if (draw := draw - faults.lost_answer) < 0:
             venue.agenda.after(random.uniform(0.001, 0.05), lambda: _quietly(act))
             await self._time_out()
-        await self._answer(act)
+        slow = random.random() < faults.slow_request
+        await self._answer(act, random.uniform(0, LATE_SECONDS) if slow else 0.0)
 
     async def _read(self, look: Callable[[], T]) -> T:
         """A question; its failure is an error, never an empty answer."""
@@ -506,7 +508,7 @@ class Line:
         await asyncio.sleep(wait)
         raise Ambiguous(f"no answer within {wait:.1f} s")
 
-    async def _answer(self, act: Callable[[], Any]) -> Any:
+    async def _answer(self, act: Callable[[], Any], slow: float = 0.0) -> Any:
         venue = self._venue
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
@@ -524,7 +526,7 @@ class Line:
                 back += venue.random.uniform(0, 1)
             venue.agenda.after(back, lambda: self._settle(future, result, error))
 
-        venue.agenda.after(venue.random.uniform(0.001, 0.03), arrive)
+        venue.agenda.after(slow + venue.random.uniform(0.001, 0.03), arrive)
         return await future
 
     def _settle(
