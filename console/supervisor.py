@@ -26,7 +26,7 @@ from console.operations import Operations
 from console.output import CommandFailed, ExitCode
 from console.secrets import forbid_core_dumps
 from console.signals import install_signals
-from engine.clock import ScaledClock, SystemClock
+from engine.clock import ScaledClock, SteadyClock, SystemClock
 from engine.config import Config
 from engine.ports import BrokerError, Clock
 from storage.errors import JournalError
@@ -239,7 +239,7 @@ class Supervisor:
 
     def _clock(self) -> Clock:
         if self._bars is None:
-            return SystemClock()
+            return SteadyClock(SystemClock())
         return ScaledClock(self._bars.start, self.plan.config.market.speed)
 
     # --- the ends ---------------------------------------------------------------------------------

@@ -121,3 +121,26 @@ class SteadyTime:
             self._at, self._since = wall, self._since + elapsed
             return wall
         return slow
+
+
+class SteadyClock:
+    """A clock whose wall time never runs backward, shared by market, venue and engine of a process.
+
+    A market that is made here would otherwise stand still until the wall has caught up.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._time = SteadyTime(clock)
+
+    def now(self) -> Nanos:
+        return self._time.now()
+
+    def monotonic(self) -> Nanos:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return self._clock.call_later(seconds, callback)

@@ -442,7 +442,7 @@ class Engine:
         What that process sent last may still arrive, so the question waits out the bound.
         """
         bound = round(self.world.capabilities.late_arrival_seconds * NS_PER_SECOND)
-        wait = self.book.data.started_at + bound - self.clock.now()
+        wait = self.book.data.started_at + bound - self._time.now()
         if wait > 0:
             await self.clock.sleep(wait / NS_PER_SECOND)
         answer = await self._look_up(order.client_order_id)

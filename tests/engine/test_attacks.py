@@ -1,0 +1,128 @@
+"""Hostile and unlucky turns of a trading day, each of which once did harm (DESIGN, Rules)."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from brokers import FACTORIES
+from console import wiring
+from console.virtual import MemoryLatch, Rehearsal, rehearse
+from engine import commands as ask
+from engine.clock import SteadyClock
+from engine.config import from_mapping
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.order import Side
+from engine.ports import Cancellable, Clock
+from engine.virtual import run_virtual
+
+
+def ticket(intent: str, quantity: str = "5") -> ask.PlaceOrder:
+    return ask.PlaceOrder(
+        by="test", symbol="NVDA", side=Side.BUY, quantity=Decimal(quantity), intent_id=intent
+    )
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 61, 4000])
+def test_a_ticket_that_is_sent_again_is_no_second_order(seconds: int) -> None:
+    """The same intent is the same order, however much later it is sent again (rule 1)."""
+
+    async def play(desk: Rehearsal) -> tuple[bool, Decimal]:
+        desk.price("NVDA", "100.00")
+        assert (await desk.engine.command(ticket("ticket-1"))).ok
+        await desk.wait(1)
+        desk.price("NVDA", "100.05")
+        await desk.wait(seconds)
+        desk.price("NVDA", "100.05")
+        again = await desk.engine.command(ticket("ticket-1"))
+        await desk.wait(1)
+        desk.price("NVDA", "100.05")
+        await desk.wait(1)
+        return again.ok, desk.held("NVDA")
+
+    config = {"execution": {"dedup_window_seconds": 0}}
+    assert rehearse(play, config=config) == (False, 5)
+
+
+# --- the clock -----------------------------------------------------------------------------------
+
+HOUR = 3600 * NS_PER_SECOND
+
+
+class Settable:
+    """A clock whose wall somebody may set; intervals go on as they did."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.set_by: Nanos = 0
+
+    def now(self) -> Nanos:
+        return self._clock.now() + self.set_by
+
+    def monotonic(self) -> Nanos:
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
+        return self._clock.call_later(seconds, callback)
+
+
+def house(clock: Clock, folder: Path) -> wiring.House:
+    return wiring.build(
+        from_mapping({"signals": {"builtin": ""}}, None, FACTORIES),
+        clock=clock,
+        state_dir=folder,
+        version="test",
+        latch=MemoryLatch(),
+        threads=False,
+        by_hand=True,
+    )
+
+
+@pytest.mark.parametrize("by", [0, -HOUR])
+def test_a_clock_that_is_set_back_after_a_start_keeps_no_exit_waiting(
+    tmp_path: Path, by: Nanos
+) -> None:
+    """What an earlier process may have sent is asked about after its bound, not an hour later."""
+
+    async def main(virtual: Clock) -> Decimal:
+        clock = Settable(virtual)
+        for life in range(2):
+            home = house(clock, tmp_path)
+            await home.engine.start()
+            desk = Rehearsal(home, clock)
+            desk.price("NVDA", "100")
+            await desk.wait(1)
+            if not life:
+                assert (await desk.engine.command(ticket("first"))).ok
+            else:
+                clock.set_by = by
+                await desk.engine.command(ask.ClosePosition(by="test", symbol="NVDA"))
+            for _ in range(30):
+                await desk.wait(1)
+                desk.price("NVDA", "100")
+            left = desk.held("NVDA")
+            assert life or left == 5
+            await home.engine.stop("the life ends")
+            home.close()
+        return left
+
+    assert run_virtual(main, parse_rfc3339("2013-10-07T16:00:00Z"), 86_400.0) == 0
+
+
+def test_a_clock_for_a_process_never_runs_backward_and_waits_as_its_own_does() -> None:
+    async def main(virtual: Clock) -> list[Nanos]:
+        inner = Settable(virtual)
+        clock = SteadyClock(inner)
+        began, seen = clock.now(), []
+        for by in (0, -HOUR, -HOUR, HOUR):
+            inner.set_by = by
+            await clock.sleep(10)
+            seen.append((clock.now() - began) // NS_PER_SECOND)
+        assert clock.monotonic() == virtual.monotonic()
+        return seen
+
+    assert run_virtual(main, 0, 86_400.0) == [10, 15, 20, 3640]
