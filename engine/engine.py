@@ -439,12 +439,14 @@ class Engine:
     async def _is_new(self, order: Order) -> bool:
         """Whether the venue does not know an order that an earlier process may have sent.
 
-        What that process sent last may still arrive, so the question waits out the bound.
+        What that process sent last may still arrive. Where the venue would fill both, the question
+        waits until it cannot; a stop rests, and the second of one id is refused.
         """
-        bound = round(self.world.capabilities.late_arrival_seconds * NS_PER_SECOND)
-        wait = self.book.data.started_at + bound - self._time.now()
-        if wait > 0:
-            await self.clock.sleep(wait / NS_PER_SECOND)
+        able = self.world.capabilities
+        if not (able.deduplicates or able.reduce_only or order.is_protective):
+            bound = round((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
+            wait = self.book.data.started_at + bound - self._time.now()
+            await self.clock.sleep(max(wait, 0) / NS_PER_SECOND)
         answer = await self._look_up(order.client_order_id)
         if isinstance(answer, QueryAnswered) and answer.order is None:
             return True

@@ -12,6 +12,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """The venue acts, and the caller times out."""
     late_request: float = 0.0
     """The caller times out first, and the venue acts afterwards, within its bound."""
+    slow_request: float = 0.0
+    """It takes up to the venue's bound to arrive, and the caller waits."""
     not_sent: float = 0.0
     throttled: float = 0.0
     rejected: float = 0.0
@@ -43,6 +45,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Chance that the run keeps its events in the product's own journal."""
     slow_commit: float = 0.0
     """Chance that a commit takes milliseconds."""
+    crash_after_send: float = 0.0
+    """Chance of a crash right after an order left whose intent is not durable yet."""
     crashes: int = 0
     """Crashes in a run, at the most."""
     link_cuts: int = 0
@@ -83,6 +87,7 @@ CRASHY = Profile(
     faults=Faults(
         lost_answer=0.02,
         late_request=0.08,
+        slow_request=0.1,
         read_failed=0.02,
         duplicated=0.05,
         delayed=0.1,
@@ -90,6 +95,7 @@ CRASHY = Profile(
         cancel_race=0.1,
     ),
     slow_commit=0.5,
+    crash_after_send=0.2,
     crashes=4,
     full_disks=1,
 )
@@ -100,6 +106,7 @@ HOSTILE = Profile(
         lost_request=0.08,
         lost_answer=0.1,
         late_request=0.1,
+        slow_request=0.05,
         not_sent=0.05,
         throttled=0.05,
         rejected=0.05,
@@ -114,6 +121,7 @@ HOSTILE = Profile(
         replace_refused=0.3,
     ),
     slow_commit=0.5,
+    crash_after_send=0.05,
     crashes=3,
     link_cuts=2,
     full_disks=1,

@@ -15,6 +15,7 @@ from engine.clock import VirtualClock
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
+from engine.domain.order import Order
 from engine.domain.run import Level
 from engine.engine import Engine
 from engine.gate import Gate
@@ -320,7 +321,7 @@ class Run:
             home_calendar="SIM",
         )
         line = self.line_class(self.venue)
-        line.on_submit = watch.sending
+        line.on_submit = self._sending
         store.on_row = self._row
         self.feed = Feed()
         self.engine = self.engine_class(
@@ -338,6 +339,15 @@ class Run:
         watch.started(self.engine, self.disk.records(0))
         self.engine.subscribe(watch.happened)
         return self.engine
+
+    def _sending(self, order: Order) -> None:
+        self.watch.sending(order)
+        if order.client_order_id in self.disk.intents or self.quiet or not self.crashes_left:
+            return
+        if self.random.random() < self.profile.crash_after_send:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, VirtualLoop)
+            loop.crash_at(loop.steps + 1)
 
     def _open_store(self) -> MemoryStore | RealStore:
         if self.real:
