@@ -112,7 +112,7 @@ class Desk:
     ) -> Decimal:
         """The cash per unit to hold back once a working order has changed. Raises Refused."""
         rules = self._instruments.get(order.symbol)
-        self._check_quantity(order.symbol, quantity, rules)
+        self._check_quantity(order.symbol, quantity, rules, whole=not order.reduce_only)
         if quantity <= order.filled:
             raise Refused(
                 Refusal.INVALID_ORDER,
@@ -171,7 +171,7 @@ class Desk:
         return quantity, None
 
     def _check_form(self, order: Order, rules: Instrument) -> None:
-        self._check_quantity(order.symbol, order.quantity, rules)
+        self._check_quantity(order.symbol, order.quantity, rules, whole=not order.reduce_only)
         wanted = (
             ("limit", order.limit_price, order.type in _NEEDS_LIMIT),
             ("stop", order.stop_price, order.type in _NEEDS_STOP),
@@ -190,10 +190,13 @@ class Desk:
                 f"{self._terms.currency}",
             )
 
-    def _check_quantity(self, symbol: str, quantity: Decimal, rules: Instrument) -> None:
+    def _check_quantity(
+        self, symbol: str, quantity: Decimal, rules: Instrument, *, whole: bool
+    ) -> None:
+        """`whole`: in lots; what only reduces may be any part of a holding, or dust would stay."""
         if not is_positive(quantity):
             raise Refused(Refusal.INVALID_ORDER, f"a quantity must be above 0, not {quantity}")
-        if not is_multiple(quantity, rules.lot):
+        if whole and not is_multiple(quantity, rules.lot):
             raise Refused(
                 Refusal.BAD_LOT, f"{symbol} trades in multiples of {rules.lot}, not {quantity}"
             )

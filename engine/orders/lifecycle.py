@@ -48,7 +48,7 @@ def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
     """The gate shut, or a cancel came, between decision and socket: it provably never left."""
     order = world.book.order(given.client_order_id)
-    if order is not None and order.status is _S.PENDING_CANCEL:
+    if order is not None and order.cancel_wanted:
         yield ev.OrderCanceled(client_order_id=order.client_order_id, reason=order.reason)
     else:
         yield ev.OrderRejected(

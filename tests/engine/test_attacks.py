@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,9 +14,12 @@ from engine import commands as ask
 from engine.clock import SteadyClock
 from engine.config import from_mapping
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
-from engine.domain.order import Side
-from engine.ports import Cancellable, Clock
+from engine.domain.order import OrderStatus, Purpose, Side
+from engine.inputs import CancelFailed, GateClosed, QueryAnswered
+from engine.ports import Cancellable, Clock, Rejected
 from engine.virtual import run_virtual
+from tests.engine.desk import Desk
+from tests.engine.worlds import signal
 
 
 def ticket(intent: str, quantity: str = "5") -> ask.PlaceOrder:
@@ -70,9 +74,9 @@ class Settable:
         return self._clock.call_later(seconds, callback)
 
 
-def house(clock: Clock, folder: Path) -> wiring.House:
+def house(clock: Clock, folder: Path, more: dict[str, Any] | None = None) -> wiring.House:
     return wiring.build(
-        from_mapping({"signals": {"builtin": ""}}, None, FACTORIES),
+        from_mapping({"signals": {"builtin": ""}, **(more or {})}, None, FACTORIES),
         clock=clock,
         state_dir=folder,
         version="test",
@@ -126,3 +130,52 @@ def test_a_clock_for_a_process_never_runs_backward_and_waits_as_its_own_does() -
         return seen
 
     assert run_virtual(main, 0, 86_400.0) == [10, 15, 20, 3640]
+
+
+# --- cancels -------------------------------------------------------------------------------------
+
+
+def test_a_cancel_before_the_order_left_is_a_cancel_also_when_the_venue_was_asked() -> None:
+    """Its intent waits for a slow disk while the venue says it knows no such order."""
+    desk = Desk().price("NVDA", "100")
+    desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
+    unknown = Rejected("UNKNOWN_ORDER", "no such order")
+    desk.give(CancelFailed(entry.client_order_id, unknown))
+    desk.give(QueryAnswered(entry.client_order_id, None, (), desk.now))
+    desk.give(GateClosed(entry.client_order_id))
+    assert desk.current(entry).status is OrderStatus.CANCELED
+
+
+# --- what cannot be sold in whole lots -----------------------------------------------------------
+
+
+def test_a_holding_that_is_no_multiple_of_the_lot_can_be_closed(tmp_path: Path) -> None:
+    """The instrument's lot changed while 5 were held: what is held can always be sold (rule 3)."""
+    table = tmp_path / "instruments.csv"
+    head = "symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable\n"
+
+    async def main(clock: Clock) -> tuple[Decimal, list[str]]:
+        for life, lot in enumerate(("1", "10")):
+            table.write_text(head + f"NVDA,stock,0.01,{lot},1,USD,XNYS,true\n")
+            home = house(clock, tmp_path / "state", {"data": {"instruments": str(table)}})
+            await home.engine.start()
+            desk = Rehearsal(home, clock)
+            desk.price("NVDA", "100")
+            await desk.wait(1)
+            if not life:
+                assert (await desk.engine.command(ticket("first"))).ok
+            else:
+                await desk.engine.command(ask.ClosePosition(by="test", symbol="NVDA"))
+            for _ in range(5):
+                await desk.wait(1)
+                desk.price("NVDA", "100")
+            left = desk.held("NVDA")
+            codes = [order.reject_code for order in desk.engine.book.data.closed.values()]
+            await home.engine.stop("the life ends")
+            home.close()
+        return left, codes
+
+    left, codes = run_virtual(main, parse_rfc3339("2013-10-07T16:00:00Z"), 86_400.0)
+    assert left == 0, codes
