@@ -265,6 +265,6 @@ ABLATIONS = (
         patch=_one_clean_read,
     ),
     Ablation(
-        name="latch cancels only once", profile="hostile", caught_by=("I3", "I5"), patch=_no_sweep
+        name="a halt cancels nothing", profile="calm", caught_by=("I3", "I5"), patch=_no_sweep
     ),
 )

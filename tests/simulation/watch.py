@@ -7,7 +7,7 @@ from typing import Final
 from engine.domain import event as ev
 from engine.domain.codes import Verdict
 from engine.domain.event import Record, decode
-from engine.domain.instant import NS_PER_MS, Nanos
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, LinkState
@@ -19,6 +19,8 @@ from tests.simulation.store import Disk, Row
 from tests.simulation.venue import Venue, Working
 
 ZERO: Final = Decimal(0)
+CANCEL_BUDGET: Final = NS_PER_SECOND
+"""Where nothing fails, no entry works longer than this after a halt."""
 TRACE: Final = 60
 LATCH_BUDGET: Final = 20 * NS_PER_MS
 """A halt that is older than this survives everything."""
@@ -263,6 +265,9 @@ class Watch:
         )
         if order.reduce_only and (before * after < 0 or abs(after) > abs(before)):
             self.broken("I6", f"{order.purpose} took {order.symbol} from {before} to {after}")
+        since = self.now() - self.halted_at
+        if self.faultless and self.halted and order.reserved and since > CANCEL_BUDGET:
+            self.broken("I5", f"{order.client_order_id} filled long after the halt")
         if self.proved is not None and not order.reduce_only:
             self.broken("I5", f"{order.client_order_id} filled after VERIFIED")
 
@@ -282,6 +287,8 @@ class Watch:
         ]
         left += [f"{p.symbol} is exiting" for p in data.positions.values() if p.exiting]
         left += self._unprotected()
+        if data.halt is not None:
+            left += [f"entry {k[-6:]} works" for k, w in venue.open.items() if w.order.reserved]
         if data.kill is not None and data.kill.state != "VERIFIED":
             left.append(f"the kill is {data.kill.state}")
         if not data.compared or data.account is None:
