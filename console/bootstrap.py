@@ -35,7 +35,7 @@ def prepare_environment(environ: MutableMapping[str, str] | None = None) -> None
         target.setdefault(name, value)
 
 
-COLLECT_EVERY: Final = (50_000, 20, 50)
+COLLECT_EVERY: Final = (2_000, 10, 1_000)
 """How many new objects start a collection, and how many of one generation one of the next."""
 
 

@@ -1,6 +1,7 @@
 """What every screen and modal of the console has in common: the banner on row 0."""
 
-from typing import ClassVar, Generic, TypeVar
+import asyncio
+from typing import ClassVar, Final, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -8,9 +9,13 @@ from textual.command import CommandPalette
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
 
+from console.compositor import PartCompositor
 from console.widgets.banner import Banner
 
 Result = TypeVar("Result")
+
+TURN_SECONDS: Final = 0.005
+"""Between two parts of a picture: the engine's turns."""
 
 
 class MeridianScreen(Screen[Result], Generic[Result]):
@@ -23,8 +28,17 @@ class MeridianScreen(Screen[Result], Generic[Result]):
         classes: str | None = None,
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
+        self._compositor = PartCompositor(self._draw_more)
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    def _draw_more(self) -> None:
+        """Draw what the last turn left, once the loop has come round."""
+        asyncio.get_running_loop().call_later(TURN_SECONDS, self._draw_rest)
+
+    def _draw_rest(self) -> None:
+        if self.is_current and self._compositor._dirty_regions:
+            self._compositor_refresh()
 
     def compose(self) -> ComposeResult:
         """The banner, then the body."""

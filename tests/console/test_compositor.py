@@ -1,0 +1,103 @@
+"""A picture drawn part by part is the picture drawn at once (G1, G10)."""
+
+import asyncio
+from random import Random
+
+from rich.segment import Segment
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from console.cells import CellScreen
+from console.compositor import LINES_A_TURN, PartCompositor, shares
+from console.screens.base import MeridianScreen
+from console.terminal_app import TerminalApp
+
+SIZE = (90, 40)
+
+
+class Board(Widget):
+    """Lines that are told; with a frame, so that the frame is drawn too."""
+
+    DEFAULT_CSS = "Board { border: round red; height: 1fr; width: 1fr; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: dict[int, str] = {}
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        return Strip([Segment(self.words.get(y, "-").ljust(width)[:width])], width)
+
+
+class Boards(MeridianScreen[None]):
+    def body(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical():
+                yield Board()
+                yield Board()
+            yield Board()
+
+
+class BoardApp(TerminalApp[None]):
+    def get_default_screen(self) -> Boards:
+        return Boards()
+
+
+def drawn(app: App[None], cells: CellScreen, *, whole: bool) -> list[str]:
+    """What a terminal shows after one update."""
+    compositor = app.screen._compositor
+    update = compositor.render_full_update() if whole else compositor.render_partial_update()
+    if update is not None:
+        cells.diff(update, SIZE, (0, 0), None)
+    return ["".join(row.texts) for row in cells._rows]
+
+
+async def test_parts_add_up_to_the_whole_picture() -> None:
+    random = Random(5)
+    async with BoardApp().run_test(size=SIZE) as pilot:
+        app = pilot.app
+        compositor = app.screen._compositor
+        assert isinstance(compositor, PartCompositor)
+        compositor._more = lambda: None
+        cells = CellScreen()
+        drawn(app, cells, whole=True)
+        boards = list(app.screen.query(Board))
+        for _ in range(30):
+            for board in random.sample(boards, random.randint(1, 3)):
+                rows = random.sample(range(12), random.randint(1, 12))
+                for row in rows:
+                    board.words[row] = f"{random.random()}"
+                lines = [Region(0, row + 1, board.size.width + 2, 1) for row in rows]
+                board._styles_cache.set_dirty(*lines)
+                corner = board.region.offset
+                compositor._dirty_regions.update(line.translate(corner) for line in lines)
+            if random.random() < 0.3:
+                compositor._dirty_regions.add(boards[0].region)
+            parts = 0
+            while compositor._dirty_regions:
+                shown = drawn(app, cells, whole=False)
+                parts += 1
+            assert parts
+            assert shown == drawn(app, CellScreen(), whole=True)
+            await asyncio.sleep(0)
+
+
+def test_a_turn_draws_so_many_lines_and_leaves_the_rest() -> None:
+    tall = Region(3, 2, 20, LINES_A_TURN + 5)
+    below = Region(0, 30, 9, 1)
+    now, later = shares({tall, below})
+    assert now == [Region(3, 2, 20, LINES_A_TURN)]
+    assert sum(region.area for region in (*now, *later)) == tall.area + below.area
+    again, none = shares(later)
+    assert not none
+    assert sum(region.height for region in again) == 6
+
+
+def test_what_fits_is_drawn_at_once() -> None:
+    regions = {Region(0, y, 5, 1) for y in range(LINES_A_TURN)}
+    now, later = shares(regions)
+    assert set(now) == regions
+    assert later == []
