@@ -34,7 +34,9 @@ WATCH_SECONDS: Final = 0.04
 ACKNOWLEDGE_SECONDS: Final = 1.0
 """How long a kill waits for the loop before it says that the loop did not answer."""
 
-LONGEST_LINE: Final = 262_144
+LONGEST_LINE: Final = 524_288
+"""Bytes of a request: the longest signal line with every byte of it escaped, and some more."""
+
 LARGEST_BACKLOG: Final = 8_388_608
 """Bytes a client may leave unread before it is hung up on."""
 
@@ -243,13 +245,15 @@ class ControlServer:
         if halt is None:
             return  # gone again: a gate that is shut now would be shut without a halt
         self._seen = sign
-        if not self._gate.closed:
+        opened = not self._gate.closed
+        if opened:
             self._told = (-1, -1)
             self._gate.close("the HALT file is set")
         # The engine writes the file too; only what goes further than what it was told is news.
         if _rank(halt) > self._told:
             self._told = _rank(halt)
-            self._tell(halt, while_it_stands=True)
+            # A gate that was shut here is not left shut without a halt, should the file be gone.
+            self._tell(halt, while_it_stands=not opened)
 
     def _tell(
         self,
@@ -259,9 +263,8 @@ class ControlServer:
         while_it_stands: bool = False,
     ) -> None:
         def on_loop() -> None:
-            gone = while_it_stands and not os.path.lexists(self._halt_file)
-            if gone and not self._gate.closed:
-                return  # a resume has removed it meanwhile, and all stands open again
+            if while_it_stands and not os.path.lexists(self._halt_file):
+                return  # a resume has removed it meanwhile
             state = self._desk.latched(halt)
             if then is not None:
                 then(state)

@@ -8,6 +8,7 @@ commit runs inline, on a file or in memory.
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -311,10 +312,12 @@ class PaperBook:
                 return sqlite3.connect(
                     address, uri=True, isolation_level=None, timeout=BUSY_SECONDS
                 )
+            # For its owner only; SQLite gives its log the same mode.
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             return sqlite3.connect(
                 self.path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
 
     def _hand_over(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import stat
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from brokers.paper.book import PaperBook
 from console import wiring
 from console.client import Client, Refused
 from console.control import WATCH_SECONDS, ControlServer
@@ -23,6 +25,7 @@ from engine.config import from_mapping
 from engine.domain.run import RunState
 from engine.domain.text import UNSAFE
 from engine.engine import Engine
+from engine.intake.parse import MAX_LINE
 from engine.ports import Clock
 from storage.connection import memory_database
 from storage.latch import FileLatch
@@ -146,12 +149,28 @@ async def test_a_kill_whose_reason_is_not_in_our_encoding_is_a_kill(room: Room) 
     assert "berhitzt" in room.engine.book.data.halt.reason
 
 
+async def test_the_longest_line_of_any_bytes_is_answered_and_the_next_one_too(room: Room) -> None:
+    """A line of control characters grows sixfold on the way; what follows it must not be lost."""
+    for text in ("\x00" * (MAX_LINE + 1), "\ufffd" * (MAX_LINE + 1)):
+        assert "INVALID_INPUT" in await answered(room, "signal", signal=text)
+
+
 async def test_a_line_number_beyond_the_journal_is_refused_and_the_engine_goes_on(
     room: Room,
 ) -> None:
     for line in (2**64 - 1, 2**63, -(2**63)):
         assert "INVALID_INPUT" in await answered(room, "signal", signal="garbage", line=line)
     assert (await room.ask("status"))["running"]
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_the_paper_book_is_for_its_owner_only(tmp_path: Path) -> None:
+    with contextlib.closing(PaperBook(tmp_path / "paper.db")):
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes
+    assert set(modes.values()) == {0o600}, modes
 
 
 # --- the HALT file --------------------------------------------------------------------------------
@@ -187,11 +206,11 @@ async def test_a_folder_named_halt_halts_and_can_be_cleared_once_it_is_gone(room
     await room.until(RunState.HALTED)
     assert room.engine.gate.closed
     room.latch.path.rmdir()
-    await room.ask("resume", confirm="RESUME")
-    await room.until(RunState.PAUSED)
-    async with asyncio.timeout(5):
-        while room.engine.gate.closed:
-            await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while room.engine.gate.closed or room.engine.book.run_state is not RunState.PAUSED:
+            # What the engine still wrote of the halt before may halt once more.
+            await answered(room, "resume", confirm="RESUME")
+            await asyncio.sleep(4 * WATCH_SECONDS)
 
 
 # --- the followed signal file ---------------------------------------------------------------------
