@@ -40,9 +40,10 @@ from engine import commands as ask
 from engine.domain import event as ev
 from engine.domain.order import Side
 from engine.domain.run import Flatten, Level, Phase
-from engine.engine import Engine, Result
+from engine.engine import Engine
 from engine.inputs import Command
 from engine.operator import UNPROTECT, confirmation
+from engine.result import Result
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,9 @@ from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
-from engine.engine import Engine, Result
+from engine.engine import Engine
 from engine.inputs import Command
+from engine.result import Result
 
 PROOF_SECONDS: Final = 30.0
 """How long a kill may take to prove itself before it is reported as it stands (C-502)."""

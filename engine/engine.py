@@ -8,7 +8,6 @@ once its intent is durable and the gate stands open; what reduces waits for noth
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +17,6 @@ from engine import commands as ask
 from engine.clock import SteadyTime
 from engine.core import Core, RuleFailedError
 from engine.domain import event as ev
-from engine.domain.account import VenueSnapshot
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
 from engine.domain.order import Order, OrderStatus
@@ -26,7 +24,6 @@ from engine.domain.run import Halt, LinkState
 from engine.domain.signal import Signal
 from engine.gate import Cause, Gate
 from engine.inputs import (
-    CancelFailed,
     Command,
     GateClosed,
     Input,
@@ -34,9 +31,7 @@ from engine.inputs import (
     JournalFailed,
     JournalRecovered,
     LatchFound,
-    ModifyFailed,
     QueryAnswered,
-    QueryFailed,
     Ready,
     Sending,
     SignalArrived,
@@ -51,30 +46,28 @@ from engine.inputs import (
 from engine.intake.builtin import BuiltinSignals
 from engine.intake.parse import parse_line, parse_signal
 from engine.lag import LagMeter
+from engine.latching import LatchKeeper
 from engine.ports import (
-    Ambiguous,
     Broker,
     BrokerError,
     Clock,
     EventStore,
     Latch,
-    LatchError,
     LinkReport,
     MarketData,
     NotSent,
     OrderReport,
 )
 from engine.reconcile.compare import compare
+from engine.result import Result, compared, result_of
 from engine.state.book import Book
+from engine.venue import Venue
 from engine.world import World
 
 HISTORY_BARS = 120
 HISTORY_SECONDS = 2
 SNAPSHOT_EVERY = 20_000
 """Events between two snapshots of the state."""
-
-FILL_MARGIN = 600 * NS_PER_SECOND
-"""How far before what is known the venue is asked for fills; the overlap is dropped by id."""
 
 REOPEN_SECONDS = 1.0
 
@@ -85,15 +78,6 @@ TICK_IDLE = 10.0
 
 OPERATOR = "operator"
 """Why the venue is looked at when a person asks."""
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a command; `code` and `error` say why it was refused."""
-
-    ok: bool
-    code: str = ""
-    error: str = ""
-    data: dict[str, Any] = {}
 
 
 class Engine:
@@ -145,9 +129,9 @@ class Engine:
         self._journal_down = False
         self._uncleared: int | None = None
         """Epoch of a clearing that could not be made durable."""
-        self._latch_thread = ThreadPoolExecutor(1, "latch")
-        """Of its own: what hangs elsewhere must not keep a halt from the disk; keeps the order."""
         self._time = SteadyTime(clock)
+        self._venue = Venue(broker, world.book, self._time)
+        self._keeper = LatchKeeper(latch)
         self._unwatched: deque[Awaitable[None]] = deque()
         self._watching = False
         self._since_snapshot = 0
@@ -228,8 +212,8 @@ class Engine:
         records = self.step(command)
         if isinstance(command, ask.Reconcile):
             records += await self._look(OPERATOR, apply=command.apply, by=command.by)
-            return _compared(records, () if command.apply else self._proposed)
-        return _result(records)
+            return compared(records, () if command.apply else self._proposed)
+        return result_of(records)
 
     def latch_found(self, halt: Halt) -> None:
         """The latch was set from a thread or a file; the gate is closed already.
@@ -429,12 +413,11 @@ class Engine:
             self.step(GateClosed(key))
             return
         self.step(Sending(key))
-        try:
-            await self._broker.submit_order(order)
-        except BrokerError as error:
-            self.step(SubmitFailed(key, error))
-        except Exception as error:  # a broken adapter proves nothing about the venue
-            self.step(SubmitFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+        self._hear(await self._venue.submit(order))
+
+    def _hear(self, answer: Input | None) -> None:
+        if answer is not None:
+            self.step(answer)
 
     async def _is_new(self, order: Order) -> bool:
         """Whether the venue does not know an order that an earlier process may have sent.
@@ -447,7 +430,7 @@ class Engine:
             bound = round((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
             wait = self.book.data.started_at + bound - self._time.now()
             await self.clock.sleep(max(wait, 0) / NS_PER_SECOND)
-        answer = await self._look_up(order.client_order_id)
+        answer = await self._venue.look_up(order.client_order_id)
         if isinstance(answer, QueryAnswered) and answer.order is None:
             return True
         self.step(answer)
@@ -461,46 +444,19 @@ class Engine:
         self._spawn(self._once_connected(self._cancel_order, event.client_order_id))
 
     async def _cancel_order(self, key: str) -> None:
-        try:
-            await self._broker.cancel_order(key)
-        except BrokerError as error:
-            self.step(CancelFailed(key, error))
-        except Exception as error:  # a broken adapter proves nothing about the venue
-            self.step(CancelFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+        self._hear(await self._venue.cancel(key))
 
     def _replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
         self._spawn(self._modify(event.client_order_id, event.quantity, event.stop_price))
 
     async def _modify(self, key: str, quantity: Decimal, stop: Decimal | None) -> None:
-        try:
-            await self._broker.modify_order(key, quantity, stop)
-        except BrokerError as error:
-            self.step(ModifyFailed(key, error))
-        except Exception as error:  # a broken adapter proves nothing about the venue
-            self.step(ModifyFailed(key, Ambiguous(f"{type(error).__name__}: {error}")))
+        self._hear(await self._venue.modify(key, quantity, stop))
 
     def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
         self._spawn(self._once_connected(self._ask_about, event.client_order_id))
 
     async def _ask_about(self, key: str) -> None:
-        self.step(await self._look_up(key))
-
-    async def _look_up(self, key: str) -> QueryAnswered | QueryFailed:
-        """What the venue knows of an order, with every fill since: in order they make sense."""
-        asked = since = self._time.now()
-        known = self.book.order(key)
-        if known is not None:
-            position = self.book.position(known.symbol) if known.check_first else None
-            opened = position.opened_at if position else asked
-            since = min(known.created_at, opened, self.book.data.last_fill or asked)
-        try:
-            order = await self._broker.get_order(key)
-            fills = await self._broker.get_fills_since(since - FILL_MARGIN)
-        except BrokerError as error:
-            return QueryFailed(key, error)
-        except Exception as error:  # a broken adapter proves nothing about the venue
-            return QueryFailed(key, Ambiguous(f"{type(error).__name__}: {error}"))
-        return QueryAnswered(key, order, fills, asked)
+        self.step(await self._venue.look_up(key))
 
     def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
         self._spawn(self._once_connected(self._look_quietly, event.reason))
@@ -511,32 +467,12 @@ class Engine:
     async def _look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
         """Ask the venue for everything a comparison needs and feed it in."""
         asked = self._time.now()
-        broker = self._broker
-        data = self.book.data
-        since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
-        try:
-            orders = await broker.get_open_orders()
-            positions = await broker.get_positions()
-            account = await broker.get_account()
-            # Fills last: whatever holdings and cash already show is then among them.
-            fills = await broker.get_fills_since(since)
-        except BrokerError as error:
-            return self.step(SnapshotFailed(broker.name, reason, error))
-        except Exception as error:  # a broken adapter proves nothing about the venue
-            unclear = Ambiguous(f"{type(error).__name__}: {error}")
-            return self.step(SnapshotFailed(broker.name, reason, unclear))
-        snapshot = VenueSnapshot(
-            broker=broker.name,
-            account=account,
-            positions=positions,
-            orders=orders,
-            fills=fills,
-            requested_at=asked,
-            as_of=self._time.now(),
-        )
-        records = self.step(SnapshotTaken(snapshot, reason, apply, by))
+        seen = await self._venue.look()
+        if isinstance(seen, BrokerError):
+            return self.step(SnapshotFailed(self._broker.name, reason, seen))
+        records = self.step(SnapshotTaken(seen, reason, apply, by))
         if reason == OPERATOR:
-            self._proposed = compare(self.book, snapshot, asked, by).proposals
+            self._proposed = compare(self.book, seen, asked, by).proposals
         return records
 
     def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
@@ -544,13 +480,7 @@ class Engine:
         self._spawn(self._set_latch(event.halt))
 
     async def _set_latch(self, halt: Halt) -> None:
-        """Off the loop: the cancels of the same step do not wait for a disk."""
-        try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._latch_thread, self._latch.set, halt)
-        except LatchError as error:
-            text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
-            self.step(Trouble(code="LATCH_FAILED", subject="HALT", text=text))
+        self._hear(await self._keeper.set(halt))
 
     def _cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
         self._spawn(self._clear_latch(event.epoch, durable))
@@ -565,12 +495,8 @@ class Engine:
         except Exception:  # `_watch_commits` says so; `_try_journal` comes back to it
             self._uncleared = epoch
             return
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._latch_thread, self._latch.clear, epoch)
-        except LatchError as error:
-            self.step(Trouble(code="LATCH_FAILED", subject="HALT", text=str(error)))
-        standing = await loop.run_in_executor(self._latch_thread, self._latch.read)
+        trouble, standing = await self._keeper.clear(epoch)
+        self._hear(trouble)
         if standing is not None:
             self.step(LatchFound(standing))
         elif self.book.data.halt is None:
@@ -640,41 +566,6 @@ class Engine:
             if self._uncleared is not None:
                 self._spawn(self._clear_latch(self._uncleared, self._append([])))
                 self._uncleared = None
-
-
-def _compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
-    """What `reconcile --json` says: differences, and the events taken over or proposed."""
-    taken = [r.event for r in records if isinstance(r.event, ev.OrderAdopted | ev.PositionAdjusted)]
-    for record in reversed(records):
-        if isinstance(record.event, ev.Reconciled):
-            found = record.event
-            if found.failed:
-                return Result(ok=False, code="FAILED", error="the venue could not be read")
-            return Result(
-                ok=True,
-                data={
-                    "clean": found.clean,
-                    "differences": [msgspec.to_builtins(d) for d in found.differences],
-                    "events": [
-                        {"type": type(e).__name__, "data": msgspec.to_builtins(e)}
-                        for e in (*proposed, *taken)
-                    ],
-                },
-            )
-    return Result(ok=False, code="FAILED", error="the venue could not be compared")
-
-
-def _result(records: list[ev.Record]) -> Result:
-    for record in records:
-        match record.event:
-            case ev.CommandRefused(code=code, reason=reason):
-                return Result(ok=False, code=code, error=reason)
-            case ev.OrderRefused() as refused:
-                return Result(ok=False, code=refused.code, error=refused.reason)
-            case _:
-                pass
-    ids = [r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
-    return Result(ok=True, data={"client_order_ids": ids} if ids else {})
 
 
 Effect = Callable[[Engine, Any, Awaitable[None]], None]

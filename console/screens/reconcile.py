@@ -15,7 +15,7 @@ from console.screens.base import MeridianModal
 from console.widgets.fed import console_of
 from console.widgets.text_lines import TextLine, TextLines
 from engine.commands import Reconcile
-from engine.engine import Result
+from engine.result import Result
 
 PHRASE = "APPLY"
 

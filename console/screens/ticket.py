@@ -33,7 +33,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.signal import TradeType
-from engine.engine import Result
+from engine.result import Result
 from engine.risk import gate
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, manual_case
@@ -121,6 +121,8 @@ class TicketScreen(MeridianModal[str]):
         """The order under review; None while it is edited."""
         self.sent = False
         self._ready = False
+        self._refusal = ""
+        """What the engine said to the last sending; gone with the next edit."""
         self._review_since = 0.0
 
     # -- what it looks like
@@ -164,6 +166,7 @@ class TicketScreen(MeridianModal[str]):
         self.add_class("-buy" if self.side is Side.BUY else "-sell")
         self.frame.border_title = literal(f"{self.side} order")
         self._ready = True
+        self.query_one("#ticket-buttons").visible = False
         self._open_fields()
         self._hint()
         if not self._symbol:
@@ -295,6 +298,8 @@ class TicketScreen(MeridianModal[str]):
         yield (self._risk(world, order, ruling, price),)
         if self.sent:
             yield (("sending …", "warn"),)
+        elif self._refusal:
+            yield ((self._refusal, "loss"),)
         elif ruling.allowed:
             yield (("Send it?" if self.reviewed else "every check passes", "profit"),)
         else:
@@ -319,6 +324,7 @@ class TicketScreen(MeridianModal[str]):
     def _edited(self) -> None:
         if not self._ready:
             return
+        self._refusal = ""
         self._open_fields()
         self.query_one(Preview).mark()
 
@@ -351,11 +357,12 @@ class TicketScreen(MeridianModal[str]):
             return
         self.reviewed = order
         self._review_since = console_of(self.app).seconds()
+        # the focus first: a field that closes would hand it to whatever comes next
+        self.query_one("#ticket-buttons").visible = True
+        self.set_focus(self.query_one("#ticket-cancel", Button))
         self._open_fields()
-        self.add_class("-review")
         self._hint()
         self.preview()
-        self.query_one("#ticket-cancel", Button).focus()
 
     def action_other_button(self) -> None:
         """From one button to the other."""
@@ -368,11 +375,11 @@ class TicketScreen(MeridianModal[str]):
             self.dismiss(None)
             return
         self.reviewed = None
-        self.remove_class("-review")
         self._open_fields()
+        self.set_focus(self.query_one("#quantity", Input))
+        self.query_one("#ticket-buttons").visible = False
         self._hint()
         self.preview()
-        self.query_one("#quantity", Input).focus()
 
     @on(Button.Pressed, "#ticket-cancel")
     def _cancelled(self) -> None:
@@ -402,9 +409,8 @@ class TicketScreen(MeridianModal[str]):
             self.dismiss(f"sent: {order.side} {number(order.quantity)} {order.symbol}")
             return
         self.sent = False
+        self._refusal = f"refused: {result.code} {result.error}"
         self.action_back()
-        lines = [((f"refused: {result.code} {result.error}", "loss"),)]
-        self.query_one("#ticket-words", TextLines).show_lines(lines)
 
 
 class Preview(Fed):

@@ -19,8 +19,9 @@ from console.screens.ticket import TicketScreen
 from console.widgets.confirm import ConfirmScreen
 from engine import commands as ask
 from engine.domain.run import Flatten, Level, Mode, RunState
-from engine.engine import Engine, Result
+from engine.engine import Engine
 from engine.inputs import Command
+from engine.result import Result
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown, write
 
 
