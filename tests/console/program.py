@@ -32,6 +32,7 @@ class Program:
         (folder / "config.toml").write_text("", encoding="utf-8")
         self.engine: subprocess.Popen[bytes] | None = None
         self._stderr = folder / "stderr"
+        self._stderr.touch()
 
     def configure(self, text: str) -> None:
         """The config file's whole text."""
