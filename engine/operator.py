@@ -66,7 +66,8 @@ def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
         else:
             yield ev.Unrestricted(cause=Trigger(cause), by=given.by)
     if against:
-        yield refuse(given, Code.RUN_STATE, "; ".join(against))
+        text = f"the pause has ended, but only reducing is allowed: {'; '.join(against)}"
+        yield refuse(given, Code.RUN_STATE, text)
 
 
 def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
