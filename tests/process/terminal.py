@@ -20,7 +20,7 @@ ON_ITS_TERMINAL = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n
 """Its standard input becomes its controlling terminal, whose end it is then told of."""
 
 FOREIGN = ("SSH_CONNECTION", "SSH_TTY", "TMUX", "NO_COLOR")
-KEYS = {"ctrl+k": b"\x0b", "ctrl+p": b"\x10", "enter": b"\r", "escape": b"\x1b"}
+KEYS = {"ctrl+k": b"\x0b", "ctrl+l": b"\x0c", "ctrl+p": b"\x10", "enter": b"\r", "escape": b"\x1b"}
 
 
 class Terminal:

@@ -145,6 +145,7 @@ def event_times(terminal: Terminal, kind: str, keys: set[str]) -> dict[str, int]
 def stall(terminal: Terminal) -> str:
     """The terminal reads no more, and nothing more fits into the pty; what it shows from now on."""
     terminal.stop_reading()
+    terminal.press("ctrl+l")  # the whole picture again is more than fits
     terminal.wait_for(lambda: terminal.unread() >= FULL, "the pty is full")
     return terminal.text
 
