@@ -29,6 +29,14 @@ class Line(NamedTuple):
         return "" if self.kind == "VETO" else self.style
 
 
+Find = Callable[[str], Order | None]
+"""An order by its client order id."""
+
+
+def _nobody(client_order_id: str) -> Order | None:
+    return None
+
+
 def short_id(client_order_id: str) -> str:
     """The end of an id, which tells orders of one moment apart."""
     return client_order_id[-SHORT_ID:]
@@ -44,10 +52,17 @@ def order_words(order: Order) -> str:
     return " ".join([*parts, str(order.time_in_force)])
 
 
-def line_of(event: ev.Event) -> Line | None:
-    """The line of an event; None for one that has none."""
+def line_of(event: ev.Event, find: Find = _nobody) -> Line | None:
+    """The line of an event; None for one that has none. `find` knows orders by their id."""
     rule = _LINES.get(type(event))
-    return None if rule is None else rule(event)
+    if rule is not None:
+        return rule(event)
+    named = _ORDER_LINES.get(type(event))
+    if named is None:
+        return None
+    key: str = getattr(event, "client_order_id")  # noqa: B009 - every event of that table has one
+    order = find(key)
+    return named(event, f"order {short_id(key)}" if order is None else order_words(order))
 
 
 # --- signals -------------------------------------------------------------------------------------
@@ -78,11 +93,7 @@ def _input_rejected(e: ev.InputRejected) -> Line:
 
 
 def _intended(e: ev.OrderIntended) -> Line:
-    return Line("ORDER", f"{order_words(e.order)}  {e.order.purpose}  {_tag(e.order)}")
-
-
-def _tag(order: Order) -> str:
-    return f"#{short_id(order.client_order_id)}"
+    return Line("ORDER", f"{order_words(e.order)}  {e.order.purpose}")
 
 
 def _filled(e: ev.OrderFilled) -> Line:
@@ -98,11 +109,11 @@ def _filled(e: ev.OrderFilled) -> Line:
     ]
     words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} @ {plain(fill.price)}"
     text = "  ".join([words, f"fee {plain(round(fill.commission, 4))}", *notes])
-    return Line("FILL", f"{text}  #{short_id(fill.client_order_id)}", "warn" if notes else "strong")
+    return Line("FILL", text, "warn" if notes else "strong")
 
 
-def _canceled(e: ev.OrderCanceled) -> Line:
-    return Line("CANCEL", f"done  #{short_id(e.client_order_id)}  {e.reason}".rstrip())
+def _because(words: str, reason: str) -> str:
+    return f"{words}: {reason}" if reason else words
 
 
 def _trade(e: ev.PositionClosed) -> Line:
@@ -191,25 +202,8 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.SignalEnded: _ended,
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
-    ev.OrderRejected: lambda e: Line(
-        "REJECT", f"#{short_id(e.client_order_id)} {e.code} {e.text}", "error"
-    ),
-    ev.OrderUnclear: lambda e: Line(
-        "UNKNOWN", f"#{short_id(e.client_order_id)} {e.reason}", "error"
-    ),
     ev.OrderFilled: _filled,
-    ev.CancelRequested: lambda e: Line(
-        "CANCEL", f"asked  #{short_id(e.client_order_id)}  {e.reason}", "muted"
-    ),
-    ev.CancelRefused: lambda e: Line(
-        "CANCEL", f"REFUSED #{short_id(e.client_order_id)} {e.text}", "warn"
-    ),
-    ev.OrderCanceled: _canceled,
-    ev.OrderExpired: lambda e: Line("EXPIRED", f"#{short_id(e.client_order_id)}", "muted"),
-    ev.OrderSettled: lambda e: Line(
-        "ORDER", f"#{short_id(e.client_order_id)} is {e.status}: {e.reason}"
-    ),
-    ev.OrderAdopted: lambda e: Line("ADOPTED", f"{order_words(e.order)}  {_tag(e.order)}", "warn"),
+    ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.order), "warn"),
     ev.DeadLettered: lambda e: Line("DEAD", f"{e.order.symbol}: {e.error}", "error"),
     ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
@@ -225,3 +219,16 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.LinkChanged: _link,
     ev.Alarmed: _alarm,
 }
+
+_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line]]] = {
+    ev.OrderRejected: lambda e, name: Line("REJECT", f"{name}: {e.code} {e.text}", "error"),
+    ev.OrderUnclear: lambda e, name: Line("UNKNOWN", _because(name, e.reason), "error"),
+    ev.CancelRequested: lambda e, name: Line(
+        "CANCEL", _because(f"asked {name}", e.reason), "muted"
+    ),
+    ev.CancelRefused: lambda e, name: Line("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
+    ev.OrderCanceled: lambda e, name: Line("CANCEL", _because(f"done {name}", e.reason)),
+    ev.OrderExpired: lambda e, name: Line("EXPIRED", name, "muted"),
+    ev.OrderSettled: lambda e, name: Line("ORDER", f"{name} is {e.status}: {e.reason}"),
+}
+"""Events that name an order by its id alone."""

@@ -40,6 +40,8 @@ class Pane(Fed):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(id=f"pane-{self.number}")
         self.glyphs = glyphs
+        self.needle = ""
+        """The filter's text."""
         self._heading = ""
         self._footing = ""
 
@@ -69,9 +71,8 @@ class Pane(Fed):
     def head(self, note: str, footing: str = "") -> None:
         """The title with a note behind it, and what stands at the lower edge."""
         heading = f"{self.number} {self.title}{' ' if note else ''}{note}"
-        needle = self.needle
-        if needle:
-            footing = f"/{needle}  {footing}".rstrip()
+        if self.needle:
+            footing = f"/{self.needle}  {footing}".rstrip()
         if heading != self._heading:
             self._heading = heading
             self.border_title = literal(heading)
@@ -80,11 +81,6 @@ class Pane(Fed):
             self.border_subtitle = literal(footing)
 
     # -- filter
-
-    @property
-    def needle(self) -> str:
-        """The filter's text."""
-        return self.query_one(".pane--filter", Input).value if self.is_mounted else ""
 
     def start_filter(self) -> None:
         """Show the filter line and type into it."""
@@ -116,6 +112,7 @@ class Pane(Fed):
 
     def apply_filter(self, text: str) -> None:
         """Show only rows with `text`."""
+        self.needle = text
         if self.table is not None:
             self.table.set_filter(text)
 

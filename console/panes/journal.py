@@ -60,7 +60,7 @@ class JournalPane(Pane):
         follow = at_top(table)
         new = [r for r in list(self.bridge.records)[-AT_ONCE:] if r.seq > self._newest]
         for record in new:
-            line = line_of(record.event)
+            line = line_of(record.event, self.console.engine.book.order)
             if line is not None:
                 table.upsert(
                     record.seq,

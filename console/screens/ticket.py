@@ -166,6 +166,9 @@ class TicketScreen(MeridianModal[str]):
         self.add_class("-buy" if self.side is Side.BUY else "-sell")
         self.frame.border_title = literal(f"{self.side} order")
         self._ready = True
+        for button in self.query(Button):
+            # while a press shows, textual takes no other one
+            button.active_effect_duration = 0
         self.query_one("#ticket-buttons").visible = False
         self._open_fields()
         self._hint()

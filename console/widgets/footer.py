@@ -34,20 +34,20 @@ class KeyFooter(TextLines):
         """The one line there is."""
         width = self.size.width
         if y:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._look(""))
         left, right = fit_hints(ACTIONS, width - 1)
-        segments = [Segment(" ", self.rich_style)]
+        segments = [Segment(" ", self._look(""))]
         for action in left:
             segments += self._segments(action)
         tail = sum(cell_len(_hint(action)) + 2 for action in right)
         used = 1 + sum(cell_len(_hint(action)) + 2 for action in left)
-        segments.append(Segment(" " * max(width - used - tail, 0), self.rich_style))
+        segments.append(Segment(" " * max(width - used - tail, 0), self._look("")))
         for action in right:
             segments += self._segments(action)
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self._look(""))
 
     def _segments(self, action: Action) -> list[Segment]:
         return [
             Segment(action.first_key, self._look("strong") + self._look("paper")),
-            Segment(f" {action.label}  ", self.rich_style),
+            Segment(f" {action.label}  ", self._look("")),
         ]

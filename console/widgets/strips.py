@@ -82,7 +82,7 @@ class EventStrip(PaintedLines, Fed):
         self.feed.take()
         found: list[TextLine] = []
         for record in reversed(self.bridge.records):
-            line = line_of(record.event)
+            line = line_of(record.event, self.console.engine.book.order)
             if line is not None:
                 found.append(event_line(record, line))
                 if len(found) == LAST_EVENTS:

@@ -1,17 +1,17 @@
 """Lines of styled text drawn by the Line API: no markup, no layout when they change."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.widgets.banner import Banner
 from console.widgets.painted import Painted
-from console.widgets.styles import STYLES, style_rules
 from engine.domain.text import clean_text
 
 Piece = tuple[str, str]
@@ -26,13 +26,12 @@ def plain_line(text: str, style: str = "") -> TextLine:
 
 
 class TextLines(Widget):
-    """As many lines as it was told; what does not fit its width is cut."""
+    """As many lines as it was told; what does not fit its width is cut.
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"text-lines--{name}" for name in STYLES}
-    DEFAULT_CSS = f"""
-    TextLines {{ height: auto; width: 1fr; color: $foreground; }}
-    {style_rules("TextLines", "text-lines")}
+    The styles are those of the banner on its screen: one set for all, worked out once a theme.
     """
+
+    DEFAULT_CSS = "TextLines { height: auto; width: 1fr; color: $foreground; }"
     can_focus = False
 
     def __init__(
@@ -43,6 +42,7 @@ class TextLines(Widget):
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
+        self._given: tuple[tuple[Piece, ...], ...] = ()
         self._lines: tuple[tuple[Piece, ...], ...] = ()
         self._looks: dict[str, Style] = {}
         self.show_lines(lines)
@@ -53,14 +53,24 @@ class TextLines(Widget):
         return ["".join(text for text, _ in line) for line in self._lines]
 
     def show_lines(self, lines: Iterable[TextLine]) -> None:
-        """Replace the lines; the same ones cost nothing, and only another count is a layout."""
-        new = tuple(tuple((clean_text(t), s) for t, s in line) for line in lines)
-        if new == self._lines:
+        """Replace the lines; only changed ones are drawn, and only another count is a layout."""
+        given = tuple(map(tuple, lines))
+        if given == self._given:
             return
-        grown = len(new) != len(self._lines)
-        self._lines = new
-        if self.is_attached:
-            self.refresh(layout=grown and self.styles.height is not None and self._is_auto)
+        before, old = self._given, self._lines
+        self._given = given
+        self._lines = tuple(
+            kept if line == was else tuple((clean_text(text), style) for text, style in line or ())
+            for line, was, kept in zip_longest(given, before[: len(given)], old[: len(given)])
+        )
+        if not self.is_attached:
+            return
+        if len(given) != len(before) and self._is_auto:
+            self.refresh(layout=True)
+            return
+        width = self.size.width
+        changed = [y for y, (a, b) in enumerate(zip_longest(given, before)) if a != b]
+        self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     @property
     def _is_auto(self) -> bool:
@@ -75,7 +85,7 @@ class TextLines(Widget):
         """Line `y`, in this widget's width."""
         width = self.size.width
         if not 0 <= y < len(self._lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._look(""))
         segments: list[Segment] = []
         room = width
         for text, name in self._lines[y]:
@@ -85,7 +95,7 @@ class TextLines(Widget):
             shown = text if length <= room else set_cell_size(text, room)
             segments.append(Segment(shown, self._look(name)))
             room -= min(length, room)
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self._look(""))
 
     def notify_style_update(self) -> None:
         """Another theme."""
@@ -97,9 +107,13 @@ class TextLines(Widget):
         if look is None:
             look = self.rich_style
             if name:
-                look += self.get_component_rich_style(f"text-lines--{name}", partial=True)
+                look += self._banner.get_component_rich_style(f"banner--{name}", partial=True)
             self._looks[name] = look
         return look
+
+    @property
+    def _banner(self) -> Banner:
+        return self.screen.query_exactly_one(Banner)
 
 
 class PaintedLines(TextLines, Painted):

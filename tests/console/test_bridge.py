@@ -8,7 +8,7 @@ import pytest
 from console import bridge as replica
 from console.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
 from console.history import recent
-from console.lines import _LINES, line_of
+from console.lines import _LINES, _ORDER_LINES, line_of
 from engine.commands import Kill
 from engine.domain import event as ev
 from engine.domain.run import Severity
@@ -38,7 +38,7 @@ def _feed(bridge: Bridge, *topics: Topic) -> tuple[Feed, list[str]]:
 
 
 def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
-    named = {cls.__name__ for cls in _LINES}
+    named = {cls.__name__ for cls in (*_LINES, *_ORDER_LINES)}
     assert named | SILENT == set(ev.EVENT_TYPES)
     assert not named & SILENT
 
