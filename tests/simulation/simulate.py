@@ -16,7 +16,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
 from engine.domain.order import Order
-from engine.domain.run import Level
+from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.engine import Engine
 from engine.gate import Gate
 from engine.inputs import Command
@@ -219,11 +219,41 @@ class Run:
 
     def _kill(self) -> None:
         self.kills += 1
-        self._do(ask.Kill(by="sim", level=self.random.choice(tuple(Level))))
+        level = self.random.choice(tuple(Level))
+        if self.random.random() < 0.5:
+            self._do(ask.Kill(by="sim", level=level))
+        else:
+            self._kill_from_outside(level)
         self.agenda.after(self.random.uniform(3, 15), self._resume)
+
+    def _kill_from_outside(self, level: Level) -> None:
+        """As a thread does while the loop is busy: gate and latch at once, the loop hears later."""
+        engine = self.engine
+        if engine is None or not self._running:
+            return
+        halt = Halt(
+            reason="from outside",
+            at=self.agenda.now,
+            by="sim",
+            level=level,
+            trigger=Trigger.LATCH,
+            flatten=Flatten.ALL,
+            epoch=0,
+        )
+        engine.gate.close(halt.reason)
+        self.latch_class(self.disk).set(halt)
+        self.watch.note("killed from outside")
+        delay = self.random.uniform(0, 0.05)
+        self.agenda.after(delay, lambda: self._tell_of_latch(engine, halt))
+
+    def _tell_of_latch(self, engine: Engine, halt: Halt) -> None:
+        if engine is self.engine and self._running:
+            engine.latch_found(halt)
 
     def _resume(self) -> None:
         self._do(ask.Resume(by="sim", confirm="RESUME"))
+        if self.random.random() < KILL_AFTER_SIGNAL:
+            self.agenda.after(self.random.uniform(0, 0.5), self._kill)
         self.agenda.after(2, lambda: self._do(ask.Unpause(by="sim")))
 
     def _do(self, given: Command) -> None:
