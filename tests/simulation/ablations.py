@@ -24,9 +24,9 @@ from engine.orders import lifecycle, reducing, tend
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.state.seen import SeenIds
 from engine.world import World
+from tests.simulation.line import Line
 from tests.simulation.simulate import Run
 from tests.simulation.store import Disk, DiskFull, FileLatch
-from tests.simulation.venue import Line
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

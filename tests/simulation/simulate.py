@@ -35,8 +35,9 @@ from engine.world import World
 from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import PROFILES, Faults, Profile
+from tests.simulation.line import Line
 from tests.simulation.store import Disk, FileLatch, MemoryStore, RealStore, Row
-from tests.simulation.venue import ACCOUNT, Line, Venue, capabilities
+from tests.simulation.venue import ACCOUNT, Venue, capabilities
 from tests.simulation.watch import Watch
 
 START: Final = parse_rfc3339("2013-10-07T16:00:00Z")

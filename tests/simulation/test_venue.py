@@ -17,7 +17,8 @@ from engine.ports import Ambiguous, Capabilities, Rejected
 from engine.virtual import VirtualLoop, run_virtual
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import Faults
-from tests.simulation.venue import LATE_SECONDS, TIMEOUTS, Line, Venue, capabilities
+from tests.simulation.line import Line
+from tests.simulation.venue import LATE_SECONDS, TIMEOUTS, Venue, capabilities
 
 START = parse_rfc3339("2013-10-07T16:00:00Z")
 CLIPS = msgspec.structs.replace(
