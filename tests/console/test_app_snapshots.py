@@ -14,6 +14,8 @@ from console.app import MeridianApp
 from engine.domain.run import Mode
 from tests.console.hosts import Host, drawn, morning, settle
 
+pytestmark = pytest.mark.slow  # each drives a whole screen
+
 SIZES = [(80, 24), (120, 40), (200, 50)]
 Scene = Callable[[MeridianApp, Pilot[str], Host], Awaitable[None]]
 Compare = Callable[..., bool]

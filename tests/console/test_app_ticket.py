@@ -17,6 +17,8 @@ from engine.risk.case import Kind
 from engine.risk.gate import CHECKS
 from tests.console.hosts import Host, console, drawn, press, settle, shown, write
 
+pytestmark = pytest.mark.slow  # each drives a whole screen
+
 D = Decimal
 
 

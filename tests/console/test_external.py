@@ -19,6 +19,8 @@ from console.widgets.rows import Column
 from engine.domain.text import UNSAFE, clean_text
 from tests.console.helpers import OneApp, lines
 
+pytestmark = pytest.mark.slow  # each drives a whole screen
+
 CORPUS = {
     "closing tag": "[/]",
     "unknown closing tag": "[/x]",

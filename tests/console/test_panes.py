@@ -18,6 +18,8 @@ from engine.domain.run import LinkState
 from engine.ports import LinkReport
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown
 
+pytestmark = pytest.mark.slow  # each drives a whole screen
+
 D = Decimal
 
 
@@ -193,7 +195,7 @@ async def test_text_from_outside_is_never_markup_and_never_reaches_the_terminal_
     ("share", "style"),
     [("0.7499", ""), ("0.75", "warn"), ("0.8999", "warn"), ("0.90", "loss"), ("1.2", "loss")],
 )
-def test_a_limit_turns_amber_and_red_P(share: str, style: str) -> None:
+def test_a_limit_turns_amber_and_red(share: str, style: str) -> None:
     assert loudness(D(share)) == style
 
 
