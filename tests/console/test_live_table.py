@@ -53,6 +53,7 @@ async def test_equal_cells_draw_nothing() -> None:
         assert table.lines_drawn == drawn
 
 
+@pytest.mark.slow
 async def test_a_hundred_thousand_rows_cost_what_is_visible_of_them() -> None:
     table = LiveTable(COLUMNS)
     async with app_with(table).run_test(size=(80, 24)) as pilot:

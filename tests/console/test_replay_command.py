@@ -92,6 +92,7 @@ def test_a_day_of_bars_trades_and_adds_up(market: Market) -> None:
     assert_adds_up(found)
 
 
+@pytest.mark.slow
 def test_two_runs_have_one_digest_and_another_seed_another(market: Market) -> None:
     file = check_bars(market())
     first, second = (replay.run(from_mapping({}), file, []) for _ in range(2))
@@ -109,6 +110,7 @@ def test_a_signal_enters_at_its_time_and_meets_the_next_price(market: Market) ->
     assert_adds_up(found)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_or_comes_too_early_is_recorded_and_the_rest_goes_on(
     market: Market,
 ) -> None:

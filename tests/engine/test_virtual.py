@@ -365,6 +365,7 @@ def _outcome(step: int | None) -> tuple[list[str], SimulatedCrash | None]:
     return log, None
 
 
+@pytest.mark.slow
 def test_a_crash_before_any_step_leaves_a_prefix_and_runs_no_finally() -> None:
     assert _outcome(None) == ([*WORDS, "tidy"], None)
     reached = set()

@@ -49,6 +49,7 @@ def test_a_seed_replays_exactly(profile: str) -> None:
     assert (first.events, first.steps, first.trace) == (second.events, second.steps, second.trace)
 
 
+@pytest.mark.slow
 def test_the_digest_does_not_depend_on_the_hash_seed(root: Path) -> None:
     code = (
         "from tests.simulation.simulate import simulate\n"
