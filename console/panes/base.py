@@ -7,6 +7,8 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
+from textual.dom import DOMNode
+from textual.geometry import Region
 from textual.widgets import Input
 
 from console.external import literal
@@ -28,7 +30,7 @@ class Pane(Fed):
         border-title-color: $foreground;
         border-subtitle-color: $muted;
         height: 1fr;
-        &:focus-within { border: round $border; border-title-style: bold; }
+        &.-focused { border: round $border; border-title-style: bold; }
         & > .pane--filter { display: none; height: 1; border: none; padding: 0 1; }
         &.-filtering > .pane--filter { display: block; }
     }
@@ -75,10 +77,29 @@ class Pane(Fed):
             footing = f"/{self.needle}  {footing}".rstrip()
         if heading != self._heading:
             self._heading = heading
-            self.border_title = literal(heading)
+            # textual's own setter draws all of the pane anew
+            self._border_title = literal(heading)
+            self._draw_edge(0)
         if footing != self._footing:
             self._footing = footing
-            self.border_subtitle = literal(footing)
+            self._border_subtitle = literal(footing)
+            self._draw_edge(self.outer_size.height - 1)
+
+    def _draw_edge(self, row: int) -> None:
+        corner = self.content_offset
+        self.refresh(Region(-corner.x, row - corner.y, self.outer_size.width, 1))
+
+    def on_descendant_focus(self) -> None:
+        """The frame says where keys go; `:focus-within` would restyle every table in it."""
+        self._show_focus(True)
+
+    def on_descendant_blur(self) -> None:
+        """Keys go elsewhere."""
+        self._show_focus(False)
+
+    def _show_focus(self, focused: bool) -> None:
+        if focused != self.has_class("-focused"):
+            restyle(self, "-focused", on=focused)
 
     # -- filter
 
@@ -115,6 +136,12 @@ class Pane(Fed):
         self.needle = text
         if self.table is not None:
             self.table.set_filter(text)
+
+
+def restyle(node: DOMNode, name: str, *, on: bool) -> None:
+    """Set a class that says nothing of what is inside: only the node itself is styled anew."""
+    node.set_class(on, name, update=False)
+    node.app.stylesheet.update_nodes([node])
 
 
 def places_of(instrument: Instrument) -> int:

@@ -7,7 +7,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.containers import Vertical
+from textual.reactive import Reactive
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from console.compositor import PartCompositor
 from console.widgets.banner import Banner
@@ -20,6 +22,9 @@ TURN_SECONDS: Final = 0.005
 
 class MeridianScreen(Screen[Result], Generic[Result]):
     """A full screen; subclasses write `body`."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As textual's, but that another focus does not draw the whole screen anew."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Container
 
 from console.bindings import PANES
-from console.panes.base import Pane
+from console.panes.base import Pane, restyle
 from console.panes.depth import DepthPane
 from console.panes.journal import JournalPane
 from console.panes.orders import OrdersPane
@@ -111,7 +111,9 @@ class MainScreen(MeridianScreen[None]):
     def _activate(self, number: int) -> None:
         self.active = number
         for other in range(1, len(PANES) + 1):
-            self.pane(other).set_class(other == number, "-active")
+            pane = self.pane(other)
+            if pane.has_class("-active") is not (other == number):
+                restyle(pane, "-active", on=other == number)
         self.show_tabs()
         self.console.pump.wake()
 

@@ -262,6 +262,9 @@ class LiveTable(ScrollView, can_focus=True):
         self._lay_out()
         self._order_changed()
 
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """No style depends on it: what textual does here takes milliseconds a table."""
+
     def on_focus(self) -> None:
         """The cursor looks different in a focused table."""
         self._refresh_cursor()
