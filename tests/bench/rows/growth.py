@@ -55,13 +55,18 @@ class Desk:
             home_calendar="SIM",
         )
         self.core = Core(self.world)
-        self._count = 0
+        self.records: list[ev.Record] = []
+        self._count = self._number = 0
         self._start()
+        self.first = self.records[:]
+        """What a start brought about."""
 
     def give(self, given: Input) -> list[ev.Record]:
         """One input, a tenth of a millisecond after the one before."""
         self.now += 100_000
-        return self.core.handle(given, self.now)
+        records = self.core.handle(given, self.now)
+        self.records += records
+        return records
 
     def _start(self) -> None:
         account = Account(
@@ -87,19 +92,23 @@ class Desk:
         """The price of now."""
         return Quote(symbol=symbol, bid=PRICE, ask=PRICE, last=PRICE, time=self.now)
 
-    def place(self, *, rests: bool) -> tuple[str, str]:
-        """A buy at the market, or one far below it; its id and symbol."""
-        self._count += 1
+    def place(self, *, rests: bool, side: Side = Side.BUY, advance: bool = True) -> tuple[str, str]:
+        """An order at the market, or one far below it; its id and symbol.
+
+        Without `advance` it is in the symbol of the order before it.
+        """
+        self._number += 1
+        self._count += advance
         symbol = self.symbols[self._count % SYMBOLS]
         records = self.give(
             PlaceOrder(
                 by="bench",
                 symbol=symbol,
-                side=Side.BUY,
+                side=side,
                 quantity=Decimal(1),
                 type=OrderType.LIMIT if rests else OrderType.MARKET,
                 limit_price=PRICE / 2 if rests else None,
-                intent_id=f"n{self._count}",
+                intent_id=f"n{self._number}",
             )
         )
         found = (r.event.order for r in records if isinstance(r.event, ev.OrderIntended))
@@ -108,7 +117,13 @@ class Desk:
             raise RuntimeError(f"the order was refused: {records[-1].event}")
         return order.client_order_id, symbol
 
-    def report(self, key: str, symbol: str, status: OrderStatus, *, filled: bool) -> None:
+    def send(self, key: str) -> None:
+        """It is handed over."""
+        self.give(Sending(key))
+
+    def report(
+        self, key: str, symbol: str, status: OrderStatus, *, filled: bool, side: Side = Side.BUY
+    ) -> None:
         """The venue's answer."""
         fill = None
         if filled:
@@ -117,7 +132,7 @@ class Desk:
                 client_order_id=key,
                 broker="paper",
                 symbol=symbol,
-                side=Side.BUY,
+                side=side,
                 quantity=Decimal(1),
                 price=PRICE,
                 time=self.now,
@@ -137,16 +152,18 @@ class Desk:
         """So many orders that work."""
         for _ in range(count):
             key, symbol = self.place(rests=True)
-            self.give(Sending(key))
+            self.send(key)
             self.report(key, symbol, OrderStatus.NEW, filled=False)
+        self.records.clear()
 
     def turn(self, costs: dict[str, list[float]]) -> None:
         """A number of whole lives and quotes, the cost of each step in microseconds."""
+        self.records.clear()
         for _ in range(LIVES):
             began = time.perf_counter()
             key, symbol = self.place(rests=False)
             placed = time.perf_counter()
-            self.give(Sending(key))
+            self.send(key)
             sent = time.perf_counter()
             self.report(key, symbol, OrderStatus.NEW, filled=False)
             accepted = time.perf_counter()
