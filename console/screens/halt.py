@@ -99,7 +99,7 @@ def _item(text: str) -> str:
 class HaltScreen(MeridianModal[None]):
     """Progress and proof; resume is typed, and refused while anything is unexplained (X-69)."""
 
-    AUTO_FOCUS = ""
+    AUTO_FOCUS = "#resume"
     DEFAULT_CSS = """
     HaltScreen {
         & #resume-wanted { height: auto; color: $warn; }
@@ -139,9 +139,13 @@ class HaltScreen(MeridianModal[None]):
         app.ask(Resume(by=app.by, confirm=event.value), then=self._answered)
 
     def _answered(self, error: str) -> None:
-        if self.is_attached:
-            self._say(f"refused: {error}" if error else "cleared: PAUSED. p allows entries again")
-            self.query_one("#resume", Input).value = ""
+        if not self.is_attached:
+            return
+        if error:
+            self._say(f"refused: {error}")
+            return
+        self.app.notify("halt cleared: PAUSED; p allows entries again")
+        self.dismiss(None)
 
     def _say(self, words: str) -> None:
         self.query_one("#resume-wanted", Static).update(literal(words))

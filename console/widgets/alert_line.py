@@ -111,6 +111,6 @@ class AlertLine(PaintedLines):
             return f"engine {engine.book.run_state}"
         symbols = len(world.market.quotes)
         return (
-            f"watching {symbols} symbols{rate}; since this console opened "
-            f"{counts['signals']} signals, {counts['orders']} orders, {counts['fills']} fills"
+            f"watching {symbols} symbols{rate}; seen here: {counts['signals']} signals, "
+            f"{counts['orders']} orders, {counts['fills']} fills"
         )

@@ -56,17 +56,17 @@ class RiskStrip(PaintedLines, Fed):
         if limits.gross:
             share = gross / limits.gross
             pieces += [
-                (f" {bar(share, 8, glyphs)} ", loudness(share)),
+                (f" {bar(share, 6, glyphs)} ", loudness(share)),
                 (percent(share, 0, sign=False), ""),
             ]
         pieces += [("  net ", "muted"), (compact(world.value.market_value, sign=True), "")]
-        pieces += [("  unreal ", "muted"), (signed(world.value.unrealized), "")]
+        pieces += [("  uPnL ", "muted"), (signed(world.value.unrealized), "")]
         pieces += [("  DD ", "muted"), (percent(-drawdown), "")]
         if limits.drawdown:
             share = drawdown / limits.drawdown
             pieces += [
-                (f" {bar(share, 8, glyphs)}", loudness(share)),
-                (f" limit {percent(-limits.drawdown)}", "muted"),
+                (f" {bar(share, 6, glyphs)}", loudness(share)),
+                (f" of {percent(limits.drawdown, 0, sign=False)}", "muted"),
             ]
         self.show_lines([pieces])
 
