@@ -24,6 +24,8 @@ from tests.process.venue import Venue
 PARKING = ("-m", "tests.process.parking")
 PRICE, STOP, QUANTITY = 100, 90, 10
 
+UNPRICED = ("NO_PRICE", "STALE_QUOTE")
+
 CONFIG = """
 profile = "custom"
 
@@ -69,26 +71,23 @@ class Desk:
         self.program = Program(folder)
         self.folder = self.program.folder
         self.journal = self.folder / "journal.db"
-        self.kills = 0
+        self.signals = 0
         text = CONFIG.format(symbols=json.dumps(self.symbols), address=self.venue.path)
         self.program.configure(text)
 
     # --- the engine's process ---------------------------------------------------------------------
 
     def start(self, *, wait: bool = True) -> None:
-        """A new process on the account; `wait` until it runs and has a price of every symbol."""
+        """A new process on the account; `wait` until it runs."""
         (self.folder / "parked").unlink(missing_ok=True)
         self.program.launch(module=PARKING)
         if wait:
             self.program.wait_for(lambda: self.status()["run_state"] not in ("STOPPED", "STARTING"))
-            for symbol in self.symbols:
-                self.until(lambda s=symbol: self.has_price(s), f"a price of {symbol}")  # type: ignore[misc]
 
     def kill(self) -> None:
         """SIGKILL, now."""
         self.program.send(signal.SIGKILL)
         assert self.program.ended() == -signal.SIGKILL, self.program.told
-        self.kills += 1
         self.unpark()
 
     def restart(self) -> None:
@@ -100,27 +99,43 @@ class Desk:
         self.program.stop()
         self.venue.stop()
 
-    def has_price(self, symbol: str) -> bool:
-        """An order of nothing is refused for its price first."""
-        try:
-            self.program.ask("order", side="buy", symbol=symbol, quantity="0.001", protect="1")
-        except Refused as refused:
-            return refused.code not in ("NO_PRICE", "STALE_QUOTE")
-        return True
-
     # --- what a person does -----------------------------------------------------------------------
 
     def buy(self, symbol: str, quantity: int = QUANTITY, **more: Any) -> str:
         """A manual order with a stop behind it; its client order id."""
         asked = {"side": "buy", "symbol": symbol, "quantity": str(quantity), "protect": str(STOP)}
         asked |= {name: str(value) for name, value in more.items()}
-        (key,) = self.program.ask("order", **asked)["client_order_ids"]
+        return self._priced(lambda: self._bought(asked))
+
+    def _bought(self, asked: dict[str, str]) -> tuple[str, Any]:
+        try:
+            done = self.program.ask("order", **asked)
+        except Refused as refused:
+            return refused.code, refused
+        return "", done
+
+    def _priced(self, act: Callable[[], tuple[str, Any]]) -> str:
+        """The order that came of `act`; a new process has no price until the market speaks."""
+        found: list[Any] = ["NO_PRICE", None]
+
+        def done() -> bool:
+            found[:] = act()
+            return found[0] not in UNPRICED
+
+        self.until(done, "a price of it")
+        code, answer = found
+        assert not code, answer
+        (key,) = answer["client_order_ids"]
         return str(key)
 
-    def signal(self, symbol: str, signal_id: str) -> str:
+    def signal(self, symbol: str) -> str:
         """An entry by signal; its client order id."""
+        return self._priced(lambda: self._signalled(symbol))
+
+    def _signalled(self, symbol: str) -> tuple[str, Any]:
+        self.signals += 1
         line = {
-            "signal_id": signal_id,
+            "signal_id": f"s-{self.signals}",
             "signal_type": "cloud_cross_bullish",
             "direction": "long",
             "ticker": symbol,
@@ -135,9 +150,7 @@ class Desk:
             "metadata": {},
         }
         verdict = self.program.ask("signal", signal=line)
-        assert verdict["outcome"] in ("ACCEPTED", "RESIZED"), verdict
-        (key,) = verdict["client_order_ids"]
-        return str(key)
+        return verdict["code"] if verdict["outcome"] == "REJECTED" else "", verdict
 
     def hold_position(self, symbol: str) -> str:
         """A position with its stop at the venue."""

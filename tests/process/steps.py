@@ -36,7 +36,7 @@ def enter(desk: Desk, symbols: Sequence[str], **more: int) -> Keys:
     keys = {}
     for number, symbol in enumerate(symbols):
         if number % 2 and not more:
-            keys[symbol] = desk.signal(symbol, f"s-{desk.kills}-{symbol}")
+            keys[symbol] = desk.signal(symbol)
         else:
             keys[symbol] = desk.buy(symbol, **more)
     return keys
