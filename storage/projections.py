@@ -5,15 +5,17 @@ They are written in the transaction of their events, hold nothing the events do 
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
 from engine.domain import event as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
+from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.order import TRANSITIONS, Order, OrderStatus
-from storage import trades
+from storage import bulk, trades
 from storage.errors import is_content_error
 from storage.rows import Target, number, to_json
 
@@ -39,6 +41,27 @@ def project(to: Target, record: ev.Record) -> None:
     rule = _RULES.get(type(record.event))
     if rule is not None:
         rule(to, record, record.event)
+
+
+def project_all(to: Target, records: Iterable[ev.Record]) -> None:
+    """As `project`, one after the other; changes of one kind in a row to orders go together."""
+    rule: _ById | None = None
+    waiting: dict[str, Nanos] = {}
+    for record in records:
+        own = _RULES.get(type(record.event))
+        if own is None:
+            continue
+        key = getattr(record.event, "client_order_id", "")
+        if rule is not None and (own is not rule or key in waiting):
+            rule.many(to, waiting)
+            rule, waiting = None, {}
+        if isinstance(own, _ById):
+            rule = own
+            waiting[key] = record.time
+        else:
+            own(to, record, record.event)
+    if rule is not None:
+        rule.many(to, waiting)
 
 
 def project_carefully(to: Target, record: ev.Record) -> None:
@@ -171,6 +194,29 @@ def _moved(target: OrderStatus, *, only: OrderStatus | None = None) -> str:
     return f"CASE WHEN status IN ({allowed}) THEN '{target.value}' ELSE status END"
 
 
+class _ById:
+    """A rule that needs only the order's id and the time; it can change many orders at once."""
+
+    def __init__(self, status: str) -> None:
+        self._one = _set_status(status)
+        self._many = (
+            f"UPDATE orders SET status = {status}, updated_at = told.column1 "  # noqa: S608
+            "FROM (VALUES {}) AS told WHERE client_order_id = told.column2"
+        )
+
+    def __call__(self, to: Target, record: ev.Record, event: Any) -> None:
+        to.run(self._one, record.time, event.client_order_id)
+
+    def many(self, to: Target, waiting: Mapping[str, Nanos]) -> None:
+        """Change all of these orders, each at its own time."""
+        for part in bulk.pieces([(at, key) for key, at in waiting.items()]):
+            if len(part) == 1:
+                to.run(self._one, *part[0])
+            else:
+                sql = self._many.format(bulk.values(2, len(part)))
+                to.run(sql, *chain.from_iterable(part))
+
+
 def _set_status(status: str, more: str = "") -> str:
     return f"UPDATE orders SET status = {status}{more}, updated_at = ? WHERE client_order_id = ?"  # noqa: S608
 
@@ -184,28 +230,17 @@ _ACCEPTED: Final = _set_status(
     f"ELSE {_moved(OrderStatus.PARTIALLY_FILLED)} END",
     _VENUE_ID,
 )
-_CANCEL_ASKED: Final = _set_status(
-    f"CASE WHEN status = 'UNKNOWN' THEN status ELSE {_moved(OrderStatus.PENDING_CANCEL)} END"
-)
-
-
-def _by_id(sql: str) -> Rule:
-    """A rule that needs only the order's id."""
-
-    def rule(to: Target, record: ev.Record, event: Any) -> None:
-        to.run(sql, record.time, event.client_order_id)
-
-    return rule
-
 
 _RULES |= {
-    ev.OrderSent: _by_id(_set_status(_moved(OrderStatus.PENDING_NEW, only=OrderStatus.CREATED))),
-    ev.OrderUnclear: _by_id(_MOVED[OrderStatus.UNKNOWN]),
-    ev.OrderQueried: _by_id(_set_status("status")),
-    ev.OrderCanceled: _by_id(_MOVED[OrderStatus.CANCELED]),
-    ev.OrderExpired: _by_id(_MOVED[OrderStatus.EXPIRED]),
-    ev.CancelRequested: _by_id(_CANCEL_ASKED),
-    ev.ReplaceRequested: _by_id(_MOVED[OrderStatus.PENDING_REPLACE]),
+    ev.OrderSent: _ById(_moved(OrderStatus.PENDING_NEW, only=OrderStatus.CREATED)),
+    ev.OrderUnclear: _ById(_moved(OrderStatus.UNKNOWN)),
+    ev.OrderQueried: _ById("status"),
+    ev.OrderCanceled: _ById(_moved(OrderStatus.CANCELED)),
+    ev.OrderExpired: _ById(_moved(OrderStatus.EXPIRED)),
+    ev.CancelRequested: _ById(
+        f"CASE WHEN status = 'UNKNOWN' THEN status ELSE {_moved(OrderStatus.PENDING_CANCEL)} END"
+    ),
+    ev.ReplaceRequested: _ById(_moved(OrderStatus.PENDING_REPLACE)),
 }
 
 

@@ -5,14 +5,14 @@ so that simulator and production run the same lines.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from engine.domain.event import Record
-from storage import snapshots
+from storage import bulk, snapshots
 from storage.chain import GENESIS, Row, link
 from storage.errors import JournalCorrupt, JournalGap, is_content_error, journal_error
-from storage.projections import project, project_carefully
+from storage.projections import project_all, project_carefully
 from storage.rows import Target
 
 Hook = Callable[[], None]
@@ -79,10 +79,10 @@ class Writer:
         try:
             rows = self._chained(entries)
             try:
-                self._transact(entries, rows, project)
+                self._transact(entries, rows, project_all)
             except _UnprojectableError:
                 # A table that cannot take a row must not cost the event: again, one by one.
-                self._transact(entries, rows, project_carefully)
+                self._transact(entries, rows, _one_by_one)
             if self._after_commit is not None:
                 self._after_commit()
             if rows:
@@ -164,11 +164,10 @@ class Writer:
         return rows
 
     def _project(
-        self, entries: Sequence[Entry], projecting: Callable[[Target, Record], None]
+        self, entries: Sequence[Entry], projecting: Callable[[Target, Iterable[Record]], None]
     ) -> None:
         try:
-            for record, _ in entries:
-                projecting(self._target, record)
+            projecting(self._target, (record for record, _ in entries))
         except Exception as error:  # whatever a rule can raise; `commit` tries again with care
             if is_content_error(error):
                 raise _UnprojectableError from error
@@ -178,14 +177,14 @@ class Writer:
         self,
         entries: Sequence[Entry],
         rows: Sequence[_Linked],
-        projecting: Callable[[Target, Record], None],
+        projecting: Callable[[Target, Iterable[Record]], None],
     ) -> None:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
-            self._connection.executemany(
-                "INSERT INTO events (seq, time, mode, account, type, data, prev_hash, hash) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            bulk.insert(
+                self._connection,
+                "INSERT INTO events (seq, time, mode, account, type, data, prev_hash, hash)",
                 [(*row, previous, own) for row, previous, own in rows],
             )
             self._project(entries, projecting)
@@ -202,3 +201,8 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+
+
+def _one_by_one(to: Target, records: Iterable[Record]) -> None:
+    for record in records:
+        project_carefully(to, record)

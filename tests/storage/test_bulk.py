@@ -1,0 +1,56 @@
+"""Many rows in one statement are the rows of many statements (G2, G5, U-70)."""
+
+import sqlite3
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from engine.domain import event as ev
+from storage import bulk, projections
+from storage.connection import memory_database, prepare
+from storage.writer import Entry, Writer
+from tests.storage.lives import History
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 15, 16, 17, 63, 64, 65, 81, 150])
+def test_pieces_are_all_of_them_in_order(count: int) -> None:
+    parts = list(bulk.pieces(list(range(count))))
+    assert [number for part in parts for number in part] == list(range(count))
+    assert {len(part) for part in parts} <= set(bulk.SIZES)
+
+
+def committed(events: list[ev.Event], batch: int) -> sqlite3.Connection:
+    """A journal of these events, so many in one transaction."""
+    connection = memory_database()
+    prepare(connection, "in memory")
+    writer = Writer(connection, "in memory", mode="paper", account="a")
+    records = [ev.Record(n, 1_000 * n, event) for n, event in enumerate(events, 1)]
+    for start in range(0, len(records), batch):
+        part = records[start : start + batch]
+        writer.commit([Entry(record, ev.encode(record.event).decode()) for record in part])
+    return connection
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_batch_leaves_what_single_events_leave(seed: int) -> None:
+    random = Random(seed)
+    keys = [f"o{n}" for n in range(90)]
+    history = History()
+    for key in keys:
+        history.order(key, "AAPL")
+    events = [record.event for record in history.records]
+    makes: list[Callable[[str], ev.Event]] = [
+        lambda key: ev.OrderSent(client_order_id=key),
+        lambda key: ev.OrderAccepted(client_order_id=key, venue_order_id=f"v{key}"),
+        lambda key: ev.CancelRequested(client_order_id=key, reason="test"),
+        lambda key: ev.OrderCanceled(client_order_id=key, reason="test"),
+        lambda key: ev.OrderExpired(client_order_id=key),
+    ]
+    for _ in range(12):
+        make = random.choice(makes)
+        events += [make(key) for key in random.sample(keys, random.randint(1, 80))]
+    together, apart = committed(events, len(events)), committed(events, 1)
+    assert projections.differing(together, apart) == ()
+    hashes = "SELECT seq, hash FROM events ORDER BY seq"
+    assert together.execute(hashes).fetchall() == apart.execute(hashes).fetchall()
