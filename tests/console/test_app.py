@@ -136,9 +136,9 @@ async def test_the_gate_is_shut_before_the_engine_is_asked() -> None:
         (("b", "1", "2"), TicketScreen),
         (("F", "F", "L"), ConfirmScreen),
         (("ctrl+p", "h", "e"), MeridianPalette),
-        pytest.param(("question_mark",), HelpScreen, marks=pytest.mark.slow),
-        pytest.param(("ctrl+q",), QuitScreen, marks=pytest.mark.slow),
-        pytest.param(("o",), JumpScreen, marks=pytest.mark.slow),
+        (("question_mark",), HelpScreen),
+        (("ctrl+q",), QuitScreen),
+        (("o",), JumpScreen),
     ],
 )
 async def test_the_chord_works_wherever_the_focus_is(keys: tuple[str, ...], where: type) -> None:
@@ -246,7 +246,6 @@ async def test_x_closes_the_selected_position_at_once() -> None:
             assert host.events("OperatorActed")[-1].command == "ClosePosition"
 
 
-@pytest.mark.slow
 async def test_x_and_c_act_only_on_the_pane_in_focus() -> None:
     async with Host() as host:
         await morning(host)
@@ -285,7 +284,6 @@ async def test_c_cancels_an_order_and_asks_for_a_word_before_a_stop_goes() -> No
             assert "NONE!" in shown(app)
 
 
-@pytest.mark.slow
 async def test_capital_c_cancels_all_but_stops() -> None:
     async with Host() as host:
         await morning(host)
@@ -296,7 +294,6 @@ async def test_capital_c_cancels_all_but_stops() -> None:
             assert {str(order.purpose) for order in left} == {"PROTECT"}
 
 
-@pytest.mark.slow
 async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
     async with Host() as host:
         await morning(host)
@@ -321,7 +318,6 @@ async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
 # --- looking -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_zoom_filter_and_escape() -> None:
     async with Host() as host:
         await morning(host)
@@ -340,7 +336,6 @@ async def test_zoom_filter_and_escape() -> None:
             assert not app.main.zoomed
 
 
-@pytest.mark.slow
 async def test_orders_again_goes_through_its_tabs() -> None:
     async with Host() as host:
         await morning(host)
@@ -358,7 +353,6 @@ async def test_orders_again_goes_through_its_tabs() -> None:
             assert pane.tab == "pending"
 
 
-@pytest.mark.slow
 async def test_jump_goes_where_its_label_says() -> None:
     async with Host() as host, console(host) as (app, pilot):
         await press(app, pilot, "o", "5")
@@ -371,7 +365,6 @@ async def test_jump_goes_where_its_label_says() -> None:
         assert app.main.active == 3
 
 
-@pytest.mark.slow
 async def test_enter_says_why_a_signal_was_refused() -> None:
     async with Host() as host, console(host) as (app, pilot):
         host.price("AAPL", "229")
@@ -387,7 +380,6 @@ async def test_enter_says_why_a_signal_was_refused() -> None:
 # --- leaving -------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("choice", ["leave", "quit", "halt_exit"])
 async def test_leaving_asks_what_becomes_of_the_engine(choice: str) -> None:
     async with Host() as host:

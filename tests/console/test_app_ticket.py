@@ -79,7 +79,6 @@ async def test_a_market_order_from_keys_alone() -> None:
             assert not isinstance(app.screen, TicketScreen)
 
 
-@pytest.mark.slow
 async def test_every_field_reaches_the_order() -> None:
     async with Host() as host:
         await _host_with_price(host)
@@ -179,7 +178,6 @@ async def test_what_would_be_refused_says_why_and_never_reaches_the_review() -> 
             assert screen.reviewed is None
 
 
-@pytest.mark.slow
 async def test_a_refusal_by_the_engine_comes_back_to_the_fields() -> None:
     async with Host() as host:
         await _host_with_price(host)
@@ -220,7 +218,6 @@ async def test_selling_what_is_held_only_reduces_and_passes_a_halt() -> None:
             assert host.engine.book.position("AAPL") is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("quantity", "words"),
     [("", "a quantity is needed"), ("1.2.3", "quantity is '1.2.3'"), ("0", "quantity is 0")],
