@@ -16,7 +16,6 @@ from tests.console.hosts import Host, drawn, morning, settle
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
 
-pytestmark = pytest.mark.slow
 
 SIZES = [(80, 24), (120, 40), (200, 50)]
 Scene = Callable[[MeridianApp, Pilot[str], Host], Awaitable[None]]
