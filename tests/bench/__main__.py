@@ -20,6 +20,7 @@ from tests.bench import figures, probe
 ROOT = Path(__file__).resolve().parents[2]
 
 ROWS: dict[str, tuple[str, ...]] = {
+    "disk": ("D",),
     "lag": ("G1",),
     "orders": ("G2", "P-09"),
     "latency": ("G3", "P-07", "P-06"),

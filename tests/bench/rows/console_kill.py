@@ -63,7 +63,7 @@ def rows(trials: list[Trial], name: str) -> list[Row]:
 
 
 def main() -> None:
-    count = 2 if rig.is_quick() else 15
+    count = 2 if rig.is_quick() else 10
     result = rows([once(frozen=False) for _ in range(count)], "console")
     result += rows([once(frozen=True) for _ in range(count // 2)], "frozen terminal")
     rig.report(result)

@@ -67,7 +67,7 @@ def measure(size: tuple[int, int], count: int) -> list[float]:
 
 
 def main() -> None:
-    count = 40 if rig.is_quick() else 500
+    count = 40 if rig.is_quick() else 200
     rows = []
     for size in SIZES:
         taken = measure(size, count)
