@@ -291,7 +291,9 @@ def exit_counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.park("sending", "EXIT")
     _close(desk, symbols)
-    assert not set(until_parked(desk, len(symbols))) & set(desk.hand.submits())
+    exits = until_parked(desk, len(symbols))
+    desk.until(lambda: all(desk.has_event("OrderSent", key) for key in exits), "said to be sent")
+    assert not set(exits) & set(desk.hand.submits())
     return nothing(symbols)
 
 
