@@ -152,6 +152,25 @@ def test_T06_T05_killed_in_the_middle_of_a_kill_it_is_carried_through(
     desks.is_whole = True
 
 
+def test_T06_C503_a_dead_engine_is_killed_at_its_venue_from_a_second_shell(desks: Desks) -> None:
+    desk = desks.take()
+    for symbol in desk.symbols:
+        desk.hold_position(symbol)
+    desk.kill()
+    found = desk.program.document("kill")
+    assert found["latched"]
+    assert found["brokers"]["paper"]["state"] == "VERIFIED"
+    assert found["brokers"]["paper"]["closed"] == len(desk.symbols)
+    assert not desk.hand.positions()
+    assert not desk.hand.orders()
+    desk.start()
+    desk.check("HALTED")
+    desk.program.ask("resume", confirm="RESUME")
+    desk.program.ask("unpause")
+    desk.check()
+    desks.is_whole = True
+
+
 class Trader(threading.Thread):
     """Orders, cancels, closes and moving prices without a pause, until told to stop."""
 
