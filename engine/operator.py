@@ -24,8 +24,6 @@ from engine.world import World
 REFUSED = "REFUSED"
 FRESH_RECONCILE = 10 * NS_PER_SECOND
 UNPROTECT = "UNPROTECT"
-FACT_DIGITS = 20
-"""Of a client order id: what stands for its facts; the digits before are its moment."""
 
 
 def acted(command: Command) -> ev.OperatorActed:
@@ -167,16 +165,10 @@ def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.
         )
         return
     order = build(world, ruling, now, signal_id="", facts=("manual", intent))
-    if _sent_before(world, order.client_order_id):
+    if world.book.of_facts(order.client_order_id) is not None:
         yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
         return
     yield from intend(world, ruling, order)
-
-
-def _sent_before(world: World, client_order_id: str) -> bool:
-    """Whether an order of the same facts is known, whenever it was made (rule 1)."""
-    data, facts = world.book.data, client_order_id[-FACT_DIGITS:]
-    return any(key.endswith(facts) for known in (data.orders, data.closed) for key in known)
 
 
 def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:

@@ -5,6 +5,8 @@ from hashlib import blake2b
 from engine.domain.instant import NS_PER_MS, Nanos
 
 ID_LENGTH = 31
+FACT_DIGITS = 20
+"""The digits at the end of an id that stand for its facts, whenever it was made."""
 MOMENT_DIGITS = 11
 
 

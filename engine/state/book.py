@@ -16,6 +16,7 @@ import msgspec
 from engine.domain import event as ev
 from engine.domain.account import Account
 from engine.domain.codes import Outcome
+from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO, plain
@@ -211,6 +212,11 @@ class Book:
         self.unclear = 0
         self.closable = 0
         """Working orders that are not protective: what a kill cancels."""
+        self._facts = {
+            key[-FACT_DIGITS:]: key
+            for known in (self.data.closed, self.data.orders)
+            for key in known
+        }
         for order in self.data.orders.values():
             self._index(order)
 
@@ -243,6 +249,11 @@ class Book:
     def order(self, client_order_id: str) -> Order | None:
         """A working or recently finished order."""
         return self.data.orders.get(client_order_id) or self.data.closed.get(client_order_id)
+
+    def of_facts(self, client_order_id: str) -> Order | None:
+        """A known order that stands for the same facts as this id, whenever it was made."""
+        key = self._facts.get(client_order_id[-FACT_DIGITS:])
+        return None if key is None else self.order(key)
 
     def working(self, symbol: str) -> Iterator[Order]:
         """Orders of one symbol that are not terminal, UNKNOWN ones included."""
@@ -433,6 +444,7 @@ class Book:
         if order.is_working:
             data.orders[key] = order
             if old is None:
+                self._facts[key[-FACT_DIGITS:]] = key
                 data.closed.pop(key, None)
                 self._index(order)
             else:
@@ -442,8 +454,9 @@ class Book:
             del data.orders[key]
             self._unindex(old)
         data.closed[key] = order
+        self._facts[key[-FACT_DIGITS:]] = key
         if len(data.closed) > CLOSED_KEPT:
-            del data.closed[next(iter(data.closed))]
+            self._forget(next(iter(data.closed)))
         if old is not None:
             self._count_end(order)
             self._bury(order.signal_id)
@@ -455,6 +468,12 @@ class Book:
             return
         if not any(key in self.data.orders for key in life.orders):
             del self.data.signals[signal_id]
+
+    def _forget(self, key: str) -> None:
+        del self.data.closed[key]
+        facts = key[-FACT_DIGITS:]
+        if self._facts.get(facts) == key:
+            del self._facts[facts]
 
     def _count_end(self, order: Order) -> None:
         metrics = self.data.metrics
