@@ -49,8 +49,8 @@ class Terminal:
         self.screen = pyte.Screen(*size)
         self.changed = threading.Condition()
         self.reports: list[dict[str, Any]] = []
-        self.painted_at = 0.0
-        """When the bytes came that the emulator has taken in last."""
+        self._wanted: Callable[[pyte.Screen], bool] | None = None
+        self._fulfilled = 0.0
         self._stream = pyte.ByteStream(self.screen)
         self._chunks: queue.SimpleQueue[tuple[float, bytes] | None] | None = None
         self._master, slave = os.openpty()
@@ -105,8 +105,9 @@ class Terminal:
             came, read = chunk
             with self.changed:
                 self._stream.feed(read)
-                self.painted_at = came
-                self.changed.notify_all()
+                if self._wanted is not None and self._wanted(self.screen):
+                    self._wanted, self._fulfilled = None, came
+                    self.changed.notify_all()
 
     def _listen(self, pipe: int) -> None:
         with os.fdopen(pipe, "rb") as lines:
@@ -128,16 +129,21 @@ class Terminal:
                     raise TimeoutError(f"no {key} within {seconds} s; {self.reports[-1:]}")
                 self.changed.wait(min(left, 0.5))
 
-    def wait_until(self, holds: Callable[[pyte.Screen], bool], seconds: float) -> float:
-        """When the bytes came that made the screen so. Raises TimeoutError with what it shows."""
+    def watch(self, holds: Callable[[pyte.Screen], bool]) -> None:
+        """Note when bytes come that make the screen so, from now on."""
+        with self.changed:
+            self._wanted, self._fulfilled = holds, 0.0
+
+    def wait(self, seconds: float) -> float:
+        """When what is watched for came. Raises TimeoutError with what the screen shows."""
         end = time.perf_counter() + seconds
         with self.changed:
-            while not holds(self.screen):
+            while self._wanted is not None:
                 left = end - time.perf_counter()
                 if left <= 0:
                     raise TimeoutError("\n".join(self.screen.display))
-                self.changed.wait(min(left, 0.5))
-            return self.painted_at
+                self.changed.wait(left)
+            return self._fulfilled
 
     def found(self, seconds: float) -> Found:
         """What came of the plan."""

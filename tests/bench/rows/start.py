@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import pyte
+
 from console import wiring
 from engine.domain import event as ev
 from engine.domain.order import OrderStatus, Side
@@ -66,6 +68,11 @@ def headless_seconds(folder: Path) -> float:
         process.stderr.close()
 
 
+def is_painted(screen: pyte.Screen) -> bool:
+    """The mode, and the frame of the last pane."""
+    return "PAPER" in screen.display[0] and any("Journal" in line for line in screen.display)
+
+
 def painted_seconds(folder: Path) -> float:
     """From the command to a picture with the mode and every pane's frame."""
     terminal = Terminal(
@@ -74,14 +81,9 @@ def painted_seconds(folder: Path) -> float:
         command=[*PROGRAM, "--state-dir", str(folder / "state")],
         environ=environment(folder),
     )
+    terminal.watch(is_painted)
     try:
-        at = terminal.wait_until(
-            lambda screen: (
-                "PAPER" in screen.display[0] and any("Journal" in line for line in screen.display)
-            ),
-            30,
-        )
-        return at - terminal.started
+        return terminal.wait(30) - terminal.started
     finally:
         terminal.close()
 
