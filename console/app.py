@@ -225,7 +225,7 @@ class MeridianApp(TerminalApp[str]):
             "Trading starts again only after a typed resume.",
         ]
         screen = ConfirmScreen("Flatten everything", lines, phrase="FLATTEN", action="Flatten")
-        self._confirm(screen, self._flatten)
+        self._confirm(screen, self._flatten, "not flattened")
 
     def _flatten(self) -> None:
         self.engine.gate.close("flatten")
@@ -282,7 +282,7 @@ class MeridianApp(TerminalApp[str]):
             by=self.by, client_order_id=order.client_order_id, confirm=UNPROTECT
         )
         screen = ConfirmScreen("Take the stop away", lines, phrase=UNPROTECT, action="Unprotect")
-        self._confirm(screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"))
+        self._confirm(screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"), "the stop stays")
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""
@@ -293,10 +293,14 @@ class MeridianApp(TerminalApp[str]):
         if self._over_main:
             self.push_screen(ReconcileScreen())
 
-    def _confirm(self, screen: ConfirmScreen, act: Callable[[], None]) -> None:
+    def _confirm(
+        self, screen: ConfirmScreen, act: Callable[[], None], no: str = "nothing was done"
+    ) -> None:
         def decided(yes: bool | None) -> None:
             if yes is True:
                 act()
+            else:
+                self._tell(no)
 
         self.push_screen(screen, decided)
 

@@ -42,8 +42,14 @@ class MeridianScreen(Screen[Result], Generic[Result]):
         asyncio.get_running_loop().call_later(TURN_SECONDS, self._draw_rest)
 
     def _draw_rest(self) -> None:
-        if self.is_current and self._compositor._dirty_regions:
-            self._compositor_refresh()
+        if not self.is_current or not self._compositor._dirty_regions:
+            return
+        if self.app._batch_count:
+            self._draw_more()
+            return
+        # textual forgets after a refresh what was not handed to the compositor before it
+        self._compositor.update_widgets(self._dirty_widgets)
+        self._compositor_refresh()
 
     def compose(self) -> ComposeResult:
         """The banner, then the body."""

@@ -103,7 +103,7 @@ class HaltScreen(MeridianModal[None]):
     DEFAULT_CSS = """
     HaltScreen {
         & #resume-wanted { height: auto; color: $warn; }
-        & #resume { height: 1; border: none; padding: 0 1; background: $panel; }
+        & #resume { height: 3; border: round $warn; padding: 0 1; background: $panel; }
     }
     """
 
@@ -115,7 +115,7 @@ class HaltScreen(MeridianModal[None]):
         """The proof, and the line to type in."""
         yield Proof(id="proof")
         yield Static(literal(self._ask), id="resume-wanted")
-        yield Input(id="resume", compact=True, placeholder=f"{self._phrase} clears the halt")
+        yield Input(id="resume", placeholder=f"{self._phrase} clears the halt")
 
     @property
     def _ask(self) -> str:

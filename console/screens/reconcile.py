@@ -33,7 +33,7 @@ class ReconcileScreen(MeridianModal[None]):
         & > .modal--frame { width: 92; }
         & VerticalScroll { height: auto; max-height: 16; scrollbar-size-vertical: 1; }
         & #apply-wanted { height: auto; color: $warn; margin-top: 1; }
-        & #apply { height: 1; border: none; padding: 0 1; background: $panel; display: none; }
+        & #apply { height: 3; border: round $warn; padding: 0 1; background: $panel; display: none; }
         &.-differs #apply { display: block; }
     }
     """
@@ -43,7 +43,7 @@ class ReconcileScreen(MeridianModal[None]):
         with VerticalScroll():
             yield TextLines(id="differences")
         yield Static(literal(""), id="apply-wanted")
-        yield Input(id="apply", compact=True, placeholder=PHRASE)
+        yield Input(id="apply", placeholder=PHRASE)
 
     def on_mount(self) -> None:
         """Ask the venue at once."""
@@ -81,6 +81,10 @@ class ReconcileScreen(MeridianModal[None]):
             head = ((f"{len(differences)} differences, compared {when} ago", "warn"),)
         self.query_one("#differences", TextLines).show_lines([head, (), *lines])
         self.set_class(bool(differences), "-differs")
+        self.set_focus(self.query_one("#apply", Input) if differences else None)
+        self.frame.border_subtitle = literal(
+            "esc closes" if differences else "r compares again, esc closes"
+        )
         blocked = ", ".join(data.blocked)
         self._say(
             f"Entries are blocked for {blocked or 'nothing'}. Type {PHRASE} to take over what the "
@@ -92,7 +96,7 @@ class ReconcileScreen(MeridianModal[None]):
     @on(Input.Submitted, "#apply")
     def _apply(self, event: Input.Submitted) -> None:
         if event.value != PHRASE:
-            self._say(f"That is not it. Type {PHRASE} exactly, or escape to leave:")
+            self._say(f"type {PHRASE} to go on; escape leaves")
             return
         event.input.value = ""
         self._say("taking over what the venue says …")

@@ -1,7 +1,7 @@
 """The typed confirmation: whoever adds risk writes out what they want.
 
-Focus starts on Cancel, Enter there means no, Escape means no, and only the exact phrase opens the
-other button. Reducing risk never passes through here.
+Focus starts in the field, or on Cancel where no phrase is asked; Enter on Cancel and Escape mean
+no, and only the exact phrase means yes. Reducing risk never passes through here.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class ConfirmScreen(MeridianModal[bool]):
     ConfirmScreen {
         & #confirm-lines { height: auto; max-height: 14; margin-bottom: 1; }
         & #confirm-wanted { height: 1; color: $warn; }
-        & #confirm-phrase { height: 1; border: none; padding: 0 1; background: $panel; }
+        & #confirm-phrase { height: 3; border: round $warn; padding: 0 1; background: $panel; }
         & #confirm-buttons { height: 1; margin-top: 1; align-horizontal: right; }
         & #confirm-no, & #confirm-yes {
             min-width: 12;
@@ -59,7 +59,7 @@ class ConfirmScreen(MeridianModal[bool]):
         yield Static(Content("\n").join(map(literal, self._lines)), id="confirm-lines")
         if self._phrase:
             yield Static(literal(f"Type {self._phrase} to go on:"), id="confirm-wanted")
-            yield Input(id="confirm-phrase", compact=True)
+            yield Input(id="confirm-phrase")
         with Horizontal(id="confirm-buttons"):
             yield Button(literal("Cancel"), id="confirm-no", compact=True)
             yield Button(
@@ -71,8 +71,10 @@ class ConfirmScreen(MeridianModal[bool]):
             )
 
     def on_mount(self) -> None:
-        """Title of the frame."""
+        """Title of the frame; keys go where the phrase is typed."""
         self.frame.border_title = literal(self._title)
+        if self._phrase:
+            self.query_one("#confirm-phrase", Input).focus()
 
     def action_close(self) -> None:
         """Escape is no."""
@@ -92,7 +94,7 @@ class ConfirmScreen(MeridianModal[bool]):
             self.dismiss(True)
         else:
             self.query_one("#confirm-wanted", Static).update(
-                literal(f"That is not it. Type {self._phrase} exactly, or escape to leave:"),
+                literal(f"type {self._phrase} to go on; escape leaves"),
                 layout=False,
             )
 

@@ -197,8 +197,12 @@ async def test_flatten_is_typed() -> None:
         await morning(host)
         async with console(host) as (app, pilot):
             await press(app, pilot, "F", "enter")
+            assert "type FLATTEN to go on; escape leaves" in shown(app)
+            assert isinstance(app.screen, ConfirmScreen)
+            await press(app, pilot, "escape")
             assert host.engine.book.run_state is RunState.ACTIVE
-            await press(app, pilot, "F", "tab")
+            assert [n.message for n in app._notifications] == ["not flattened"]
+            await press(app, pilot, "F")
             await write(app, pilot, "FLATTEN")
             await press(app, pilot, "enter")
             halt = host.engine.book.data.halt
@@ -275,7 +279,7 @@ async def test_c_cancels_an_order_and_asks_for_a_word_before_a_stop_goes() -> No
             assert isinstance(app.screen, ConfirmScreen)
             await press(app, pilot, "escape")
             assert stop.client_order_id in host.engine.book.data.orders
-            await press(app, pilot, "c", "tab")
+            await press(app, pilot, "c")
             await write(app, pilot, "UNPROTECT")
             await press(app, pilot, "enter")
             await host.clock.advance(1)
@@ -306,7 +310,6 @@ async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
             await host.clock.advance(30)
             await press(app, pilot, "r")
             assert "BROKER_ONLY" in shown(app)
-            app.screen.query_one("#apply", Input).focus()
             await write(app, pilot, "APPLY")
             await press(app, pilot, "enter")
             assert "no difference" in shown(app)
