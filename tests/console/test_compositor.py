@@ -4,6 +4,7 @@ import asyncio
 from random import Random
 
 from rich.segment import Segment
+from textual._compositor import ChopsUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
@@ -101,3 +102,35 @@ def test_what_fits_is_drawn_at_once() -> None:
     now, later = shares(regions)
     assert set(now) == regions
     assert later == []
+
+
+async def test_what_changes_between_two_turns_is_drawn_too() -> None:
+    async with BoardApp().run_test(size=SIZE) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, Boards)
+        compositor = screen._compositor
+        assert isinstance(compositor, PartCompositor)
+        compositor._more = lambda: None
+        cells = CellScreen()
+        drawn(pilot.app, cells, whole=True)
+        first, _, tall = screen.query(Board)
+        for board in (tall, first):
+            board.words = {row: f"news {row}" for row in range(40)}
+        tall.refresh()
+        screen._dirty_widgets.add(tall)
+        compositor.update_widgets(screen._dirty_widgets)
+        drawn(pilot.app, cells, whole=False)
+        assert compositor._dirty_regions, "one turn must not be enough for this test"
+        first.refresh()
+        screen._dirty_widgets.add(first)
+        shown: list[str] = []
+
+        def show(_screen: object, update: object) -> None:
+            assert isinstance(update, ChopsUpdate)
+            cells.diff(update, SIZE, (0, 0), None)
+            shown[:] = ["".join(row.texts) for row in cells._rows]
+
+        pilot.app._display = show  # type: ignore[method-assign,assignment]
+        while compositor._dirty_regions:
+            screen._draw_rest()
+        assert shown == drawn(pilot.app, CellScreen(), whole=True)
