@@ -257,12 +257,18 @@ class MeridianApp(TerminalApp[str]):
             self._tell(sent)
 
     def action_close_position(self) -> None:
-        """Close what is selected in Positions, at once (reducing is never asked twice)."""
+        """Close what is selected in Positions, at once (reducing is never asked twice).
+
+        Only rows that moved under the cursor by themselves are named first.
+        """
         pane = self.main.active_pane
         if not isinstance(pane, PositionsPane) or pane.selected is None:
             self._tell("choose a position first: 2 goes to Positions", warn=True)
             return
         symbol = pane.selected
+        if pane.take_moved():
+            self._tell(f"the rows moved: press x again to close {symbol}", warn=True)
+            return
         self.ask(ask.ClosePosition(by=self.by, symbol=symbol), done=f"closing {symbol}")
 
     def action_cancel_order(self) -> None:

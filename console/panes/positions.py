@@ -36,6 +36,9 @@ COLUMNS: Final = (
 
 EMPTY: Final = "no positions; a signal that passes every check opens one"
 
+SETTLE_SECONDS: Final = 1.5
+"""How long after a move of the rows a key does not act on the row that came under the cursor."""
+
 
 def covered(world: World, position: Position) -> Decimal:
     """How much of the position the venue's own stops protect."""
@@ -74,6 +77,8 @@ class PositionsPane(Pane):
         self._seen: dict[str, tuple[object, ...]] = {}
         self._marks: dict[str, tuple[Decimal, Decimal]] = {}
         """Last mark of a symbol, and its newest change."""
+        self._moved: tuple[str, float] | None = None
+        """The symbol the cursor came to by itself, and when."""
 
     def body(self) -> ComposeResult:
         """The table."""
@@ -90,7 +95,26 @@ class PositionsPane(Pane):
         key = self.table.cursor_key
         return key if isinstance(key, str) else None
 
+    def take_moved(self) -> bool:
+        """True if the rows moved just now, so that a key may be meant for another one.
+
+        Asked once: who was told so and asks again means the row that is named.
+        """
+        moved, self._moved = self._moved, None
+        if moved is None or moved[0] != self.selected:
+            return False
+        return self.console.seconds() - moved[1] < SETTLE_SECONDS
+
     def paint(self) -> None:
+        """The rows; what moved under the cursor is remembered."""
+        table = self.table
+        before = table.cursor_key, table.cursor_line
+        self._paint_rows()
+        after = table.cursor_key, table.cursor_line
+        if before[0] is not None and before != after and self.selected is not None:
+            self._moved = self.selected, self.console.seconds()
+
+    def _paint_rows(self) -> None:
         """Rows whose position, price, stop or age changed."""
         everything, keys = self.feed.take()
         world = self.console.engine.world

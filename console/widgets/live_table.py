@@ -206,6 +206,11 @@ class LiveTable(ScrollView, can_focus=True):
         """The key of the row the cursor is on."""
         return self._cursor_key
 
+    @property
+    def cursor_line(self) -> int | None:
+        """How far down the cursor's row stands; None without one."""
+        return self._cursor_index()
+
     def move_cursor(self, key: RowKey) -> None:
         """Put the cursor on `key`, if it is shown."""
         if self._rows.index(key) is not None:

@@ -250,6 +250,36 @@ async def test_x_closes_the_selected_position_at_once() -> None:
             assert host.events("OperatorActed")[-1].command == "ClosePosition"
 
 
+@pytest.mark.parametrize("waited", [0.0, 1.499, 1.5])
+async def test_x_spares_a_row_that_came_under_the_cursor_by_itself(waited: float) -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            app.seconds = lambda: 10.0
+            pane = app.main.pane(2)
+            assert isinstance(pane, PositionsPane)
+            first = pane.selected
+            assert first is not None
+            for symbol in host.engine.book.data.positions:
+                host.price(symbol, str(host.world.market.mark(symbol)))
+            await press(app, pilot, "2", "x")
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            second = pane.selected
+            assert second not in (None, first)
+            app.seconds = lambda: 10.0 + waited
+            asked = len(host.events("OperatorActed"))
+            await press(app, pilot, "x")
+            spared = waited < 1.5
+            assert len(host.events("OperatorActed")) == asked + (not spared)
+            words = [n.message for n in app._notifications]
+            told = f"the rows moved: press x again to close {second}"
+            assert (told in words) is spared
+            if spared:
+                await press(app, pilot, "x")
+                assert host.events("OperatorActed")[-1].args["symbol"] == second
+
+
 async def test_x_and_c_act_only_on_the_pane_in_focus() -> None:
     async with Host() as host:
         await morning(host)
