@@ -16,6 +16,9 @@ from typing import Any, Final, Self
 ANSWER_SECONDS: Final = 60.0
 """How long a command is waited for, unless it says otherwise; the engine itself answers sooner."""
 
+QUESTIONS: Final = frozenset({"status", "kill-report"})
+"""What changes nothing, whether it was answered or not."""
+
 LONGEST_PATH: Final = 100
 """A longer socket path does not fit the system's address (108 bytes with its end)."""
 
@@ -80,9 +83,10 @@ class Client:
                 if answer.get("id") == self._number:
                     break
         except (OSError, ValueError) as error:
+            fate = "" if command in QUESTIONS else "; it may still have done it"
             raise NoAnswer(
                 f"The engine on {self.path.parent} did not answer {command} within "
-                f"{timeout:g} s; it may still have done it."
+                f"{timeout:g} s{fate}."
             ) from error
         if not answer.get("ok"):
             raise Refused(str(answer.get("code", "")), str(answer.get("error", "")))

@@ -13,7 +13,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import Order
 from engine.domain.position import Position
-from engine.domain.run import LinkState, Phase
+from engine.domain.run import LinkState, Phase, RunState
 from engine.state.book import RATE_WINDOW
 from engine.world import World
 
@@ -45,18 +45,22 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
     """
     more = extras or Extras()
     data = world.book.data
+    state = world.book.run_state
+    if extras is None:
+        # What a process that is gone wrote last is not what it does now; a latch outlives it.
+        state = RunState.STOPPED if data.halt is None else RunState.HALTED
     running = more.running and data.phase in (Phase.STARTING, Phase.RUNNING)
     halt = data.halt
     return {
         "connected": running and world.book.links_up,
         "running": running,
-        "run_state": world.book.run_state.value,
+        "run_state": state.value,
         "mode": world.config.mode.value,
         "halt": None
         if halt is None
         else {"reason": halt.reason, "at": rfc3339(halt.at), "by": halt.by}
         | {"level": halt.level.value, "trigger": halt.trigger.value},
-        "strategy_status": world.book.run_state.value,
+        "strategy_status": state.value,
         "strategy_equity": plain(world.equity),
         "account": _account(world),
         "positions": [_position(world, p) for _, p in sorted(data.positions.items())],

@@ -1,13 +1,17 @@
 """Commands that a running engine serves, and `status` without one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
 
 from console.client import Client, NoAnswer, NoEngine, Refused
 from console.commands.host import Host
-from console.output import CommandFailed, ExitCode, cell, document, say, table
+from console.output import CommandFailed, ExitCode, Row, cell, document, say, table, warn
+
+QUESTION_SECONDS: Final = 2.0
+"""How long an engine has to answer a question; the journal answers in its place then."""
 
 LONGEST: Final = 65_537
 """Bytes of a line that are handed on; one more than a line may have, so that it is refused."""
@@ -59,27 +63,40 @@ def signals(host: Host, name: str) -> None:
 
 
 def status(host: Host, *, as_json: bool) -> int:
-    """What is true now; without an engine what the journal knows, and exit code 3."""
+    """What is true now; else what the journal knows, and exit code 3.
+
+    An engine that hangs is a question that nobody answers: the journal's document says `running`
+    false then too, and its run state is the last one known.
+    """
+    first = ""
     try:
-        with Client(host.socket) as client:
-            found = request(client, "status", {})
+        with Client(host.socket, QUESTION_SECONDS) as client:
+            found = client.request("status", {"by": "cli"}, QUESTION_SECONDS)
     except NoEngine:
-        found = from_journal(host)
-    except NoAnswer as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
-    if as_json:
-        document(found)
-    else:
+        found, first = from_journal(host)
+    except NoAnswer:
+        found, first = from_journal(host, hung=True)
+    except Refused as refused:
+        raise CommandFailed(_exit_code(refused.code), str(refused), refused.code) from refused
+    if not as_json:
+        say(first or f"the engine on {host.state_dir} runs")
         _print_status(found)
+    else:
+        document(found)
+        if first:
+            warn(first)
     return ExitCode.DONE if found["running"] else ExitCode.NOT_RUNNING
 
 
-def from_journal(host: Host) -> dict[str, Any]:
-    """The status as the journal knows it. Raises CommandFailed."""
+def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str]:
+    """The status as the journal knows it, and a line that says so. Raises CommandFailed."""
     import time
 
     from brokers.paper.adapter import paper_capabilities
+    from console.locks import LockError, holder
+    from console.supervisor import lock_file
     from console.wiring import JOURNAL, restored
+    from engine.domain.instant import rfc3339
     from engine.status import status_of
     from engine.world import World
     from storage.errors import JournalError
@@ -94,7 +111,21 @@ def from_journal(host: Host) -> dict[str, Any]:
     halt = FileLatch(host.state_dir).read()
     if book.data.halt is None:
         book.data.halt = halt  # either half of the latch halts (U-71)
-    return status_of(World(book, config, capabilities), time.time_ns())
+    found = status_of(World(book, config, capabilities), time.time_ns())
+    folder, at = host.state_dir, rfc3339(book.data.time)
+    if not hung:
+        known = f"no engine runs on {folder}; last known as of {at}"
+        return found, known if book.data.seq else f"nothing has run in {folder}"
+    found["run_state"] = found["strategy_status"] = book.run_state.value
+    try:
+        held = holder(lock_file(host, config, folder))
+    except LockError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+    who = f"the engine (pid {held.pid})" if held else "the engine"
+    return found, (
+        f"{who} on {folder} does not answer; this is what the journal knew at {at}; "
+        "`meridian-tui kill` works"
+    )
 
 
 def _exit_code(code: str) -> ExitCode:
@@ -150,10 +181,13 @@ def _print_status(found: dict[str, Any]) -> None:
     if found["halt"] is not None:
         halt = found["halt"]
         say(f"HALTED by {halt['by']} at {halt['at']}: {halt['reason']}")
+    for position in found["positions"]:
+        if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
+            say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
     say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
     for title, rows, columns in (
         ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
-        ("positions", found["positions"], _POSITIONS),
+        ("positions", [_guarded(row, found["orders"]) for row in found["positions"]], _POSITIONS),
         ("orders", found["orders"], _ORDERS),
         ("limits", found["limits"], ("name", "measured", "limit", "used")),
     ):
@@ -167,6 +201,28 @@ def _print_status(found: dict[str, Any]) -> None:
         f"journal event {found['journal']['seq']}, "
         f"last commit {cell(found['journal']['last_commit_ms'])} ms"
     )
+
+
+def _covered(position: Row, orders: Iterable[Row]) -> Decimal:
+    """How much of a position protective orders that the venue knows would close."""
+    return sum(
+        (
+            Decimal(order["quantity"]) - Decimal(order["filled"])
+            for order in orders
+            if order["symbol"] == position["symbol"]
+            and order["purpose"] == "PROTECT"
+            and order["venue_order_id"]
+        ),
+        start=Decimal(0),
+    )
+
+
+def _guarded(position: Row, orders: Iterable[Row]) -> Row:
+    """The row as a person sees it: its stop counts as far as it rests at the venue."""
+    held = _covered(position, orders)
+    if held >= abs(Decimal(position["quantity"])):
+        return position
+    return {**position, "stop": f"{cell(position['stop'])}!" if held else "NONE!"}
 
 
 def _named(brokers: dict[str, Any]) -> list[dict[str, Any]]:

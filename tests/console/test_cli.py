@@ -1,17 +1,23 @@
 """The command line: exit codes, what reaches stdout, and what is refused (INTERFACE)."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.cli import hoisted, main
-from console.client import address
+from console.client import Client, NoAnswer, address
+from console.commands.operate import _guarded, _print_status
 from engine.config import parse
+from engine.status import status_of
 from storage.latch import FileLatch
+from tests.engine.worlds import MIDDAY, Built
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED = 0, 1, 2, 3, 4
 
@@ -125,7 +131,68 @@ def test_status_without_an_engine_is_what_the_journal_knows(
     assert found["run_state"] == "STOPPED"
     assert found["halt"] is None
     assert main(["status"]) == NOT_RUNNING
-    assert "running no" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "running no" in printed
+    assert printed.startswith(f"nothing has run in {os.environ['MERIDIAN_STATE_DIR']}\n")
+
+
+@pytest.fixture
+def silent_engine(tmp_path: Path) -> Iterator[Path]:
+    """A state folder on which somebody listens and never answers, as a stopped process does."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener, address(folder / "control.sock") as name:
+        listener.bind(name)
+        listener.listen()
+        yield folder
+
+
+def test_a_hung_engine_is_answered_for_by_the_journal(
+    silent_engine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status"]) == NOT_RUNNING
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"{silent_engine} does not answer; this is what the journal knew at " in first
+    assert first.endswith("`meridian-tui kill` works")
+    assert main(["status", "--json"]) == NOT_RUNNING
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["running"] is False
+    assert "does not answer" in printed.err
+
+
+@pytest.mark.parametrize(("command", "may"), [("status", False), ("pause", True)])
+def test_only_what_does_something_may_still_have_been_done(
+    command: str, may: bool, silent_engine: Path
+) -> None:
+    with Client(silent_engine / "control.sock") as client, pytest.raises(NoAnswer) as told:
+        client.request(command, {}, 0.05)
+    assert ("it may still have done it" in str(told.value)) is may
+
+
+@pytest.mark.parametrize(
+    ("resting", "known", "stop", "warned"),
+    [
+        ("0", "v1", "NONE!", True),
+        ("9", "v1", "90!", True),
+        ("10", "v1", "90", False),
+        ("10", None, "NONE!", True),
+    ],
+)
+def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
+    resting: str,
+    known: str | None,
+    stop: str,
+    warned: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = status_of(Built().hold("AAPL", 10, "100").world, MIDDAY)
+    found["positions"][0]["stop"] = "90"
+    order = {"symbol": "AAPL", "purpose": "PROTECT", "venue_order_id": known}
+    found["orders"] = [{**order, "quantity": resting, "filled": "0"}]
+    assert _guarded(found["positions"][0], found["orders"])["stop"] == stop
+    _print_status(found)
+    said = capsys.readouterr().out
+    assert ("WARNING: no stop rests at the venue for all of AAPL" in said) is warned
 
 
 def test_status_without_an_engine_knows_a_latch_set_by_hand(

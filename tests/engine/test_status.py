@@ -5,6 +5,7 @@ import json
 import pytest
 
 from engine.domain.instant import NS_PER_SECOND
+from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.status import Extras, status_of
 from tests.engine.worlds import MIDDAY, Built
 
@@ -60,6 +61,24 @@ def test_without_a_process_nothing_runs_and_nothing_is_connected() -> None:
     assert found["running"] is False
     assert found["connected"] is False
     assert {row["state"] for row in found["brokers"].values()} == {"DISCONNECTED"}
+
+
+def test_without_a_process_the_run_state_is_stopped_or_the_latch_s() -> None:
+    """A process that was killed wrote no end: its journal still says ACTIVE."""
+    built = Built()
+    assert status_of(built.world, MIDDAY, Extras(running=True))["run_state"] == "ACTIVE"
+    assert status_of(built.world, MIDDAY)["run_state"] == "STOPPED"
+    assert status_of(built.world, MIDDAY)["strategy_status"] == "STOPPED"
+    built.world.book.data.halt = Halt(
+        reason="r",
+        at=MIDDAY,
+        by="me",
+        level=Level.HALT,
+        trigger=Trigger.MANUAL,
+        flatten=Flatten.NONE,
+        epoch=0,
+    )
+    assert status_of(built.world, MIDDAY)["run_state"] == "HALTED"
 
 
 @pytest.mark.parametrize("name", ["max_concurrent_positions", "max_single_stock_exposure"])
