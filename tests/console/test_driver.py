@@ -16,6 +16,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,14 @@ class Terminal:
 
         A busy machine may drop a frame before the terminal is full.
         """
-        while True:
-            before = self.beat
-            self.until(lambda: self.beat["dropped"] >= before["dropped"] + 5, "dropped frames")
-            if self.beat["frames"] == before["frames"]:
-                return int(before["frames"])
+        frames = -1
+        while frames != self.beat["frames"]:
+            frames, enough = self.beat["frames"], self.beat["dropped"] + 5
+            self.until(partial(self._has_dropped, enough), "dropped frames")
+        return int(frames)
+
+    def _has_dropped(self, count: int) -> bool:
+        return bool(self.beat["dropped"] >= count)
 
     def hang_up(self) -> None:
         os.close(self.master)
