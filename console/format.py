@@ -97,6 +97,11 @@ def number(value: Decimal | int | None, places: int | None = None, *, signed: bo
     return format(exact, "+,f" if signed and exact else ",f")
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """`1 order`, `2 orders`; `many` where it is not made with an s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def signed(value: Decimal | int | None, places: int | None = 2) -> str:
     """A profit or a difference: its sign is always there, except on zero."""
     return number(value, places, signed=True)

@@ -1,7 +1,7 @@
 """The halt: how far it goes, what it has proved at each broker, and the typed way back."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,7 +9,7 @@ from textual.widgets import Input, Static
 
 from console.bridge import KillRow, Topic
 from console.external import literal
-from console.format import age
+from console.format import age, counted
 from console.lines import short_id
 from console.screens.base import MeridianModal
 from console.widgets.fed import Fed, console_of
@@ -17,10 +17,11 @@ from console.widgets.text_lines import PaintedLines, TextLine
 from engine.commands import Resume
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus
-from engine.domain.run import Halt, Level
+from engine.domain.run import Halt, Level, RunState
 from engine.operator import confirmation
 
 SHOWN_LEFT = 4
+NO_ENTRY = "no entry works"
 
 
 class Proof(PaintedLines, Fed):
@@ -35,29 +36,55 @@ class Proof(PaintedLines, Fed):
         engine = self.console.engine
         now = engine.clock.now()
         halt = engine.book.data.halt
+        cast("HaltScreen", self.screen).follow(halt)
         if halt is None:
             state = engine.book.run_state
             words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
             self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
             return
-        self.show_lines([*self._halt(halt, now), (), *self._brokers(now), ()])
+        told = self._stays(halt) if halt.level is Level.HALT else self._brokers(halt, now)
+        self.show_lines([*self._halt(halt, now), (), *told, ()])
 
     def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
         word = "KILL" if halt.level is Level.KILL else "HALT"
         yield ((f" {word} ", "error"), (f"  {age(now - halt.at)} ago by {halt.by}", "strong"))
         yield ((f"reason   {halt.reason}", ""),)
         yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
-        if halt.level is Level.HALT:
-            yield (("positions and their stops stay; ctrl+k twice kills", "muted"),)
 
-    def _brokers(self, now: Nanos) -> Iterator[TextLine]:
+    def _stays(self, halt: Halt) -> Iterator[TextLine]:
+        """A halt proves nothing at the venue: what it ended, and what it leaves."""
+        data, working = self.console.engine.book.data, self.console.engine.book.entries_working
+        stops = sum(order.is_protective for order in data.orders.values())
+        gone, _ = self._cancelled(halt)
+        yield (
+            (data.broker, "strong"),
+            (f"  {counted(working, 'entry', 'entries')} working", "warn" if working else ""),
+            (f"   {gone} cancelled", ""),
+        )
+        held = f"{counted(len(data.positions), 'position')} and {counted(stops, 'stop')}"
+        yield ((f"{held} stay; ctrl+k twice kills", "muted"),)
+
+    def _cancelled(self, halt: Halt) -> tuple[int, int]:
+        """Entries and protective stops that ended as cancelled since the halt."""
+        closed = self.console.engine.book.data.closed
+        gone = [
+            order
+            for order in (closed.get(key) for key in self.bridge.history)
+            if order is not None
+            and order.status is OrderStatus.CANCELED
+            and order.updated_at >= halt.at
+        ]
+        stops = sum(order.is_protective for order in gone)
+        return len(gone) - stops, stops
+
+    def _brokers(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
         data = self.console.engine.book.data
         names = list(self.bridge.kill) or [data.broker]
         for name in names:
             row = self.bridge.kill.get(name, KillRow())
-            yield from self._broker(name, row, now)
+            yield from self._broker(name, row, halt, now)
 
-    def _broker(self, name: str, row: KillRow, now: Nanos) -> Iterator[TextLine]:
+    def _broker(self, name: str, row: KillRow, halt: Halt, now: Nanos) -> Iterator[TextLine]:
         book = self.console.engine.book
         work = book.data.kill
         state = row.state if work is None else work.state
@@ -66,17 +93,14 @@ class Proof(PaintedLines, Fed):
         yield ((name, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
         if work is None:
             entries = book.entries_working
-            word = "all entries are cancelled" if not entries else f"{entries} entries still work"
+            still = "still work" if entries > 1 else "still works"
+            word = f"{counted(entries, 'entry', 'entries')} {still}" if entries else NO_ENTRY
             yield ((f"  {word}", "" if not entries else "warn"),)
         else:
-            gone = sum(
-                1
-                for key in work.baseline
-                if (o := book.data.closed.get(key)) is not None and o.status is OrderStatus.CANCELED
-            )
+            entries, stops = self._cancelled(halt)
             closed = work.closed if row.closed is None else row.closed
             yield (
-                (f"  cancelled {gone}/{len(work.baseline)}", ""),
+                (f"  entries cancelled {entries}   stops cancelled {stops}", ""),
                 (f"   closed {closed}", ""),
                 (f"   left {len(row.left)}", "warn" if row.left else ""),
                 (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
@@ -110,6 +134,8 @@ class HaltScreen(MeridianModal[None]):
     def __init__(self, phrase: str) -> None:
         super().__init__()
         self._phrase = phrase
+        self._stood = False
+        """True once a halt was seen: with its end this screen ends too."""
 
     def body(self) -> ComposeResult:
         """The proof, and the line to type in."""
@@ -126,14 +152,26 @@ class HaltScreen(MeridianModal[None]):
         self.frame.border_title = literal("Halt")
         self.frame.border_subtitle = literal("esc closes, the halt stays")
 
+    def follow(self, halt: Halt | None) -> None:
+        """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
+        for name in ("#resume", "#resume-wanted"):
+            self.query_one(name).display = halt is not None
+        if halt is not None:
+            if not self._stood:
+                self.query_one("#resume", Input).focus()
+            self._stood = True
+        elif self._stood:
+            self._stood = False
+            state = console_of(self.app).engine.book.run_state
+            more = ", p allows entries again" if state is RunState.PAUSED else ""
+            self.app.notify(f"halt cleared: {state}{more}")
+            self.dismiss(None)
+
     @on(Input.Submitted, "#resume")
     async def _resume(self, event: Input.Submitted) -> None:
         app = console_of(self.app)
-        if app.engine.book.data.halt is None:
-            self._say("nothing is halted")
-            return
         if event.value != confirmation(app.engine.world):
-            self._say(f"That is not it. {self._ask}")
+            self._say(f"type {self._phrase} to go on; escape leaves")
             return
         self._say("comparing with the venue …")
         app.ask(Resume(by=app.by, confirm=event.value), then=self._answered)
@@ -143,9 +181,8 @@ class HaltScreen(MeridianModal[None]):
             return
         if error:
             self._say(f"refused: {error}")
-            return
-        self.app.notify("halt cleared: PAUSED; p allows entries again")
-        self.dismiss(None)
+        else:
+            self.follow(console_of(self.app).engine.book.data.halt)
 
     def _say(self, words: str) -> None:
         self.query_one("#resume-wanted", Static).update(literal(words))

@@ -33,7 +33,7 @@ class ReconcileScreen(MeridianModal[None]):
         & > .modal--frame { width: 92; }
         & VerticalScroll { height: auto; max-height: 16; scrollbar-size-vertical: 1; }
         & #apply-wanted { height: auto; color: $warn; margin-top: 1; }
-        & #apply { height: 3; border: round $warn; padding: 0 1; background: $panel; display: none; }
+        & #apply { display: none; height: 3; border: round $warn; background: $panel; }
         &.-differs #apply { display: block; }
     }
     """
