@@ -17,7 +17,7 @@ from textual.geometry import Offset
 from console.bindings import Action, bindings
 from console.bridge import LINES_KEPT, Bridge
 from console.details import details
-from console.format import GLYPHS
+from console.format import GLYPHS, counted
 from console.header import Header
 from console.history import recent
 from console.lines import order_words
@@ -190,7 +190,7 @@ class MeridianApp(TerminalApp[str]):
 
         The gate is shut before anything else; nothing that adds exposure leaves from here on.
         """
-        self.engine.gate.close("ctrl+k")
+        self.engine.gate.close("chord pressed")
         second = self.armed_seconds > 0
         self._armed_until = float("-inf") if second else self.seconds() + CHORD_SECONDS
         flatten = Flatten(self.engine.world.config.kill.flatten)
@@ -199,7 +199,7 @@ class MeridianApp(TerminalApp[str]):
                 by=self.by,
                 level=Level.KILL if second else Level.HALT,
                 flatten=flatten if second else Flatten.NONE,
-                reason="ctrl+k twice" if second else "ctrl+k",
+                reason="chord pressed twice" if second else "chord pressed",
             )
         )
         self.header.paint()
@@ -221,7 +221,8 @@ class MeridianApp(TerminalApp[str]):
         data = self.engine.book.data
         lines = [
             "Halts, cancels every order and closes every position at the market:",
-            f"{len(data.positions)} positions, {len(data.orders)} orders. Stops go last.",
+            f"{counted(len(data.positions), 'position')}, {counted(len(data.orders), 'order')}. "
+            "Stops go last.",
             "Trading starts again only after a typed resume.",
         ]
         screen = ConfirmScreen("Flatten everything", lines, phrase="FLATTEN", action="Flatten")
@@ -288,11 +289,15 @@ class MeridianApp(TerminalApp[str]):
             by=self.by, client_order_id=order.client_order_id, confirm=UNPROTECT
         )
         screen = ConfirmScreen("Take the stop away", lines, phrase=UNPROTECT, action="Unprotect")
-        self._confirm(screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"), "the stop stays")
+        self._confirm(
+            screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"), "the stop stays"
+        )
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""
-        self.ask(ask.CancelAll(by=self.by), done="cancelling every order but protective stops")
+        count = sum(not order.is_protective for order in self.engine.book.data.orders.values())
+        words = f"cancelling {counted(count, 'order')}; protective stops stay"
+        self.ask(ask.CancelAll(by=self.by), done=words if count else "nothing to cancel")
 
     def action_reconcile(self) -> None:
         """Differences with the venue."""
@@ -379,6 +384,10 @@ class MeridianApp(TerminalApp[str]):
 
     # -- the console itself
 
+    def action_help_quit(self) -> None:
+        """ctrl+c is pressed by habit: say what leaves and what stops."""
+        self._tell("ctrl+q quits; ctrl+k halts")
+
     def action_help(self) -> None:
         """Keys, and what the focused pane shows."""
         if not isinstance(self.screen, HelpScreen):
@@ -401,8 +410,9 @@ class MeridianApp(TerminalApp[str]):
             self.exit("quit")
             return
         facts = (
-            f"The engine is {self.engine.book.run_state}: {len(data.positions)} positions, "
-            f"{len(data.orders)} working orders."
+            f"The engine is {self.engine.book.run_state}: "
+            f"{counted(len(data.positions), 'position')}, "
+            f"{counted(len(data.orders), 'working order')}."
         )
         if isinstance(self.screen, MeridianPalette):
             self.pop_screen()

@@ -14,6 +14,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.position import Position
+from engine.domain.run import RunState
 from engine.world import World
 
 COLUMNS: Final = (
@@ -136,6 +137,8 @@ class PositionsPane(Pane):
             if everything or symbol in keys or self._seen.get(symbol) != looks:
                 self._seen[symbol] = looks
                 table.upsert(symbol, self._row(world, position, quote, now))
+        state = world.book.run_state
+        table.set_empty(EMPTY if state is RunState.ACTIVE else f"no positions; {state}: no entries")
         unrealized = signed(world.value.unrealized)
         note = f"({len(held)})" + (f"  uPnL {unrealized}" if held else "")
         column, descending = table.sorted_by

@@ -1,5 +1,6 @@
 """Leaving: what shall become of the engine that runs."""
 
+import os
 from typing import ClassVar, Final
 
 from textual import on
@@ -16,8 +17,8 @@ CHOICES: Final = (
     (
         "leave",
         "Leave the engine running",
-        "the console closes, the engine trades on without it; "
-        "`meridian-tui status` and `kill` reach it",
+        "the engine trades on, and a new console cannot attach to it; `meridian-tui status` and "
+        f"`kill` reach it, `kill -TERM {os.getpid()}` ends it",
     ),
     (
         "quit",

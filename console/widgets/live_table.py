@@ -152,6 +152,13 @@ class LiveTable(ScrollView, can_focus=True):
         self._set_cursor(None)
         self._order_changed()
 
+    def set_empty(self, text: str) -> None:
+        """What stands where there is no row."""
+        text = clean_text(text)
+        if text != self._empty:
+            self._empty = text
+            self._order_changed()
+
     @property
     def row_count(self) -> int:
         """Rows in all."""

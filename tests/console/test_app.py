@@ -17,6 +17,7 @@ from console.screens.quit import QuitScreen
 from console.screens.reconcile import ReconcileScreen
 from console.screens.ticket import TicketScreen
 from console.widgets.confirm import ConfirmScreen
+from console.widgets.live_table import LiveTable
 from engine import commands as ask
 from engine.domain.run import Flatten, Level, Mode, RunState
 from engine.engine import Engine
@@ -182,14 +183,45 @@ async def test_resume_is_typed_and_lands_in_paused_X69() -> None:
         await write(app, pilot, "resume")
         await press(app, pilot, "enter")
         assert host.engine.book.run_state is RunState.HALTED
-        assert "That is not it" in shown(app)
+        assert "type RESUME to go on; escape leaves" in shown(app)
         app.screen.query_one("#resume", Input).value = ""
         await write(app, pilot, "RESUME")
         await press(app, pilot, "enter")
         assert host.engine.book.run_state is RunState.PAUSED
         assert not isinstance(app.screen, HaltScreen)
+        words = [n.message for n in app._notifications]
+        assert words.count("halt cleared: PAUSED, p allows entries again") == 1
         await press(app, pilot, "p")
         assert host.engine.book.run_state is RunState.ACTIVE
+
+
+async def test_a_halt_cleared_elsewhere_closes_its_screen() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+k", "h")
+        assert isinstance(app.screen, HaltScreen)
+        await host.engine.command(ask.Resume(by="another", confirm="RESUME"))
+        await drawn(app, pilot)
+        assert not isinstance(app.screen, HaltScreen)
+        assert isinstance(app.focused, LiveTable)
+
+
+async def test_a_halt_says_what_it_ended_and_what_stays() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+k", "h")
+            await host.clock.advance(13)
+            await drawn(app, pilot)
+            text = shown(app)
+            assert "0 entries working   1 cancelled" in text
+            assert "3 positions and 3 stops stay" in text
+            assert "not read yet" not in text
+
+
+async def test_ctrl_c_says_what_leaves_and_what_stops() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+c")
+        assert [n.message for n in app._notifications] == ["ctrl+q quits; ctrl+k halts"]
 
 
 async def test_flatten_is_typed() -> None:
@@ -326,6 +358,9 @@ async def test_capital_c_cancels_all_but_stops() -> None:
             await host.clock.advance(1)
             left = host.engine.book.data.orders.values()
             assert {str(order.purpose) for order in left} == {"PROTECT"}
+            await press(app, pilot, "C")
+            words = [n.message for n in app._notifications]
+            assert words == ["cancelling 1 order; protective stops stay", "nothing to cancel"]
 
 
 async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:

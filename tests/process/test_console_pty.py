@@ -83,7 +83,7 @@ def assert_killed(terminal: Terminal) -> None:
 
     terminal.wait_for(flat, "nothing is held, no order works")
     assert status["run_state"] == "HALTED"
-    assert status["halt"]["reason"] == "ctrl+k twice"
+    assert status["halt"]["reason"] == "chord pressed twice"
     assert status["halt"]["by"] == "console"
     assert FileLatch(terminal.program.folder).read() is not None
     terminal.until(lambda text: "VERIFIED" in text and "FLAT within scope" in text, "the proof")
