@@ -14,6 +14,7 @@ from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import Order
 from engine.domain.position import Position
 from engine.domain.run import LinkState, Phase, RunState
+from engine.exits.rules import target_price
 from engine.state.book import RATE_WINDOW
 from engine.world import World
 
@@ -105,7 +106,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(position.stop),
-        "target": _number(position.target),
+        "target": _number(target_price(world, position)),
         "opened_at": rfc3339(position.opened_at),
     }
 

@@ -1,10 +1,13 @@
 """`status`: exact keys, and figures that agree with the book (C-307, C-308, C-423, C-558, T-23)."""
 
 import json
+from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from engine.domain.instant import NS_PER_SECOND
+from engine.domain.money import plain
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.status import Extras, status_of
 from tests.engine.worlds import MIDDAY, Built
@@ -54,6 +57,22 @@ def test_a_position_is_valued_at_its_mark() -> None:
     assert position["last"] == "185"
     assert position["market_value"] == "18500"
     assert position["unrealized_pnl"] == "500"
+
+
+def test_D10_the_target_is_the_one_that_closes_the_position() -> None:
+    """The signal's target, else the one computed from the risk (A-163)."""
+    built = Built().hold("AAPL", 100, "180", mark="185")
+    held = built.world.book.data.positions
+
+    def target() -> str | None:
+        found: str | None = status_of(built.world, MIDDAY)["positions"][0]["target"]
+        return found
+
+    assert target() is None
+    held["AAPL"] = replace(held["AAPL"], initial_stop=Decimal(170))
+    assert target() == plain(180 + 10 * built.world.config.exits.reward_to_risk_target)
+    held["AAPL"] = replace(held["AAPL"], target=Decimal("190.5"))
+    assert target() == "190.5"
 
 
 def test_without_a_process_nothing_runs_and_nothing_is_connected() -> None:
