@@ -184,7 +184,7 @@ def signal(
     _do(ctx, as_json, lambda host: operate.signals(host, file))
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True})  # -5 is a quantity to refuse
 def order(
     ctx: Context,
     side: Annotated[str, typer.Argument(help="buy or sell.")],
@@ -202,7 +202,10 @@ def order(
     """A manual order."""
     given = {"side": side, "symbol": symbol, "quantity": quantity, "limit": limit, "stop": stop}
     given |= {"protect": protect, "hold": hold, "tif": tif, "broker": broker}
-    _ask(ctx, "order", {k: v for k, v in given.items() if v is not None}, as_json)
+    asked = {name: value for name, value in given.items() if value is not None}
+    from console.commands import operate
+
+    _do(ctx, as_json, lambda host: operate.order(host, asked, as_json=as_json))
 
 
 @app.command()

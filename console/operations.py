@@ -4,9 +4,11 @@ One table: a command's name, its arguments, and the rule that does it.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final, Literal, TypeVar
+from enum import Enum
+from types import NoneType
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -217,7 +219,49 @@ def convert(args: Mapping[str, Any], kind: type[A]) -> A:
     try:
         return msgspec.convert(safe, kind)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
-        raise CommandError("INVALID_INPUT", clean_text(str(error), 300)) from error
+        raise CommandError("INVALID_INPUT", _sentence(safe, kind, str(error))) from error
+
+
+def _sentence(args: Mapping[str, Any], kind: type[Args], found: str) -> str:
+    """What was given, where, and what is allowed; `found` is what the conversion says."""
+    fields = {field.name: field for field in msgspec.structs.fields(kind)}
+    taken = ", ".join(fields)
+    for name in args:
+        if name not in fields:
+            return f"{clean_text(name, 32)} is no argument: {taken} are allowed"
+    for name, field in fields.items():
+        if f"`$.{name}`" in found:
+            shown = clean_text(str(args[name]), 64)
+            return f'{name} "{shown}" is refused: allowed is {_allowed(field.type)}'
+        if name not in args and field.required:
+            return f"{name} is missing: allowed is {_allowed(field.type)}"
+    return clean_text(found, 300)
+
+
+def _allowed(kind: Any) -> str:
+    """The values of a type in words."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        return _either(get_args(kind))
+    if (known := _KINDS.get(origin or kind)) is not None:
+        return known
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _either(item.value for item in kind)
+    return _either(_allowed(one) for one in get_args(kind) if one is not NoneType)
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+_KINDS: Final[Mapping[Any, str]] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    dict: "an object",
+    Decimal: "a finite number above 0",
+}
 
 
 def halt_of(args: KillArgs, config: Config) -> Halt:
@@ -241,7 +285,7 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
         value = getattr(args, name)
         if value is not None and not is_positive(value):
             raise CommandError(
-                "INVALID_INPUT", f"{name} is {value}: a finite number above 0 is allowed"
+                "INVALID_INPUT", f'{name} "{value}" is refused: allowed is a finite number above 0'
             )
     kinds = {
         (False, False): OrderType.MARKET,
@@ -274,7 +318,7 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
             "code": "INVALID_INPUT",
             "measured": "",
             "limit": "",
-            "reason": decided.reason,
+            "reason": f"line {decided.line}: {decided.reason}" if decided.line else decided.reason,
             "client_order_ids": [],
         }
     return {

@@ -53,6 +53,13 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> Non
             say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
 
 
+def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
+    """Sends a manual order; says what one without a stop of its own leaves behind."""
+    ask(host, "order", args, as_json=as_json)
+    if "protect" not in args:
+        warn("no --protect was given: a position that this order opens is unprotected (no stop)")
+
+
 def signals(host: Host, name: str) -> None:
     """Submits JSONL, a result line each; exits 0 once every line has a verdict."""
     with _opened(name) as lines, connected(host) as client:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import pytest
 from console.cli import hoisted, main
 from console.client import Client, NoAnswer, address
 from console.commands.operate import _guarded, _print_status
+from console.control import CommandError
+from console.operations import OrderArgs, SignalArgs, convert, place_order, verdict
 from engine.config import parse
+from engine.domain.event import InputRejected
 from engine.status import status_of
 from storage.latch import FileLatch
 from tests.engine.worlds import MIDDAY, Built
@@ -158,6 +162,87 @@ def test_a_hung_engine_is_answered_for_by_the_journal(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["running"] is False
     assert "does not answer" in printed.err
+
+
+ORDER = {"side": "buy", "symbol": "XOM", "quantity": "1"}
+POSITIVE = "a finite number above 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("side", "hold", "buy or sell"),
+        ("hold", "week", "day or swing"),
+        ("tif", "fok2", "day, gtc, ioc or fok"),
+        ("quantity", "abc", POSITIVE),
+        ("quantity", "-5", POSITIVE),
+        ("quantity", "0", POSITIVE),
+        ("limit", "x", POSITIVE),
+        ("symbol", 3, "text"),
+    ],
+)
+def test_an_order_that_is_refused_says_what_where_and_what_is_allowed(
+    name: str, value: Any, allowed: str
+) -> None:
+    with pytest.raises(CommandError) as told:
+        place_order(convert({**ORDER, name: value}, OrderArgs))
+    assert told.value.code == "INVALID_INPUT"
+    assert str(told.value) == f'{name} "{value}" is refused: allowed is {allowed}'
+
+
+def test_an_argument_that_is_missing_or_unknown_is_named() -> None:
+    with pytest.raises(CommandError, match=r"^quantity is missing: allowed is a finite number"):
+        convert({"side": "buy", "symbol": "XOM"}, OrderArgs)
+    with pytest.raises(CommandError, match=r"^colour is no argument: by, side, symbol,"):
+        convert({**ORDER, "colour": "red"}, OrderArgs)
+    with pytest.raises(CommandError, match=r"allowed is text or an object$"):
+        convert({"signal": 3}, SignalArgs)
+
+
+def test_a_number_below_zero_is_a_quantity_and_no_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["order", "buy", "XOM", "-5"]) == NOT_RUNNING
+    assert main(["order", "buy", "XOM", "5", "--protct", "9"]) == USAGE
+    assert "--protct" in capsys.readouterr().err
+
+
+@pytest.fixture
+def agreeing_engine(tmp_path: Path) -> Iterator[None]:
+    """Somebody who takes one request on the control socket and says yes."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+
+    def serve(listener: socket.socket) -> None:
+        caller, _ = listener.accept()
+        with caller, caller.makefile("rw") as lines:
+            asked = json.loads(lines.readline())
+            lines.write(json.dumps({"id": asked["id"], "ok": True, "result": {}}) + "\n")
+
+    with socket.socket(socket.AF_UNIX) as listener, address(folder / "control.sock") as name:
+        listener.bind(name)
+        listener.listen()
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.usefixtures("agreeing_engine")
+@pytest.mark.parametrize(("options", "lines"), [([], 1), (["--protect", "90"], 0)])
+def test_an_order_without_a_stop_says_that_it_protects_nothing(
+    options: list[str], lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["order", "buy", "XOM", "1", "--json", *options]) == DONE
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {}
+    assert printed.err.count("unprotected") == len(printed.err.splitlines()) == lines
+
+
+@pytest.mark.parametrize(("line", "expected"), [(3, "line 3: no JSON"), (0, "no JSON")])
+def test_a_signal_line_that_cannot_be_read_is_named_by_its_number(line: int, expected: str) -> None:
+    rejected = InputRejected(source="cli", input_id="x", reason="no JSON", line=line)
+    assert verdict(rejected)["reason"] == expected
 
 
 @pytest.mark.parametrize(("command", "may"), [("status", False), ("pause", True)])
