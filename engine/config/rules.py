@@ -206,10 +206,15 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
 
 
 def problems(config: Config, venues: Collection[str]) -> Iterator[Problem]:
-    """What the rules refuse; a key that one of them refused is not judged again."""
+    """What the rules refuse; a key that one of them refused is not judged again.
+
+    A mode that is not built yet is told first, and nobody is told to fit the rest to it.
+    """
     seen: set[tuple[str, ...]] = set()
-    judged = (*(rule(config) for rule in RULES), unbuilt(config, venues))
-    for problem in chain.from_iterable(judged):
+    later = tuple(unbuilt(config, venues))
+    mode = tuple(problem for problem in later if problem.key == ("mode",))
+    rules = tuple(rule for rule in RULES if not mode or rule is not environments)
+    for problem in chain(mode, *(rule(config) for rule in rules), later):
         if problem.key not in seen:
             seen.add(problem.key)
             yield problem

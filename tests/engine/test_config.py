@@ -224,7 +224,6 @@ def test_every_problem_is_told_at_once() -> None:
     }
     assert starts == {
         "mode",
-        "account.primary",
         "colour",
         "risk.daily_loss_limit",
         "risk.drawdown_limit",

@@ -7,7 +7,7 @@ import pytest
 
 from engine.config import Config, ConfigError, from_mapping
 from engine.config.load import BUILT
-from engine.config.rules import RULES, VENUES, not_built, problems, value_at
+from engine.config.rules import VENUES, environments, not_built, problems, value_at
 from engine.domain.run import Mode, TriggerAction
 from engine.risk.profiles import PROFILES, ROWS, ProfileName, Tighter
 
@@ -125,18 +125,32 @@ def with_values(**sections: Any) -> Config:
     return Config.model_validate(sections)
 
 
+def told_by_environments(config: Config) -> dict[str, str]:
+    return {".".join(problem.key): problem.allowed for problem in environments(config)}
+
+
 def test_X30_no_paper_environment_in_live_mode() -> None:
     config = with_values(mode="live", account={"primary": "alpaca", "fallback": "ibkr"})
-    told_ = rules_told(config)
+    told_ = told_by_environments(config)
     assert told_["brokers.alpaca.environment"] == '"live" while mode is "live"'
     assert told_["brokers.ibkr.environment"] == '"live" while mode is "live"'
     assert "brokers.okx.environment" not in told_
 
 
 def test_X30_the_paper_broker_does_not_trade_live() -> None:
-    assert rules_told(with_values(mode="live"))["account.primary"] == (
+    assert told_by_environments(with_values(mode="live"))["account.primary"] == (
         'a live broker while mode is "live"'
     )
+
+
+def test_a_mode_that_is_not_built_is_told_first_and_alone() -> None:
+    """Nobody is told to find a live broker for a mode that is refused anyway."""
+    (sentence,) = told({"mode": "live"})
+    assert sentence.startswith('mode = "live"')
+    assert "not built yet" in sentence
+    first, second = told({"mode": "live", "account": {"fallback": "paper"}})
+    assert first.startswith("mode")
+    assert second.startswith("account.fallback")
 
 
 def test_a_live_broker_agrees_with_live_mode() -> None:
@@ -145,10 +159,7 @@ def test_a_live_broker_agrees_with_live_mode() -> None:
         account={"primary": "alpaca"},
         brokers={"alpaca": {"environment": "live"}},
     )
-    wrong = [
-        problem for rule in RULES if rule.__name__ == "environments" for problem in rule(config)
-    ]
-    assert wrong == []
+    assert told_by_environments(config) == {}
 
 
 def test_a_broker_that_is_named_has_a_section() -> None:
