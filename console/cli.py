@@ -283,10 +283,18 @@ def config_init(ctx: Context, as_json: Json = False) -> None:
 
 
 @config_app.command("check")
-def config_check(ctx: Context, as_json: Json = False) -> None:
+def config_check(
+    ctx: Context,
+    file: Annotated[Path | None, typer.Argument(help="The file; default: as --config.")] = None,
+    as_json: Json = False,
+) -> None:
     """Validate the config."""
     from console.commands import settings
 
+    if file is not None:
+        if ctx.obj.config_option not in (None, file):
+            raise typer.BadParameter("give the file either as FILE or with --config.")
+        ctx.obj.config_option = file
     _do(ctx, as_json, lambda host: settings.check(host, as_json=as_json))
 
 
@@ -305,12 +313,14 @@ def _journal_list(name: str) -> None:
         since: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
         until: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
         symbol: Annotated[str | None, typer.Option()] = None,
-        form: Annotated[Format, typer.Option("--format")] = Format.TABLE,
+        form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
         as_json: Json = False,
     ) -> None:
         from console.commands import history
 
-        wanted = Format.JSON if as_json else form
+        if form not in list(Format):
+            raise typer.BadParameter(f'--format "{form}": allowed is table, json or csv.')
+        wanted = Format.JSON if as_json else Format(form)
         _do(
             ctx,
             wanted is Format.JSON,

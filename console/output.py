@@ -57,6 +57,11 @@ def say(text: str = "") -> None:
     sys.stdout.write(clean_text(text, 2_000) + "\n")
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: 1 order, 2 orders."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def text_block(text: str) -> None:
     """Text of our own that has lines, as it stands."""
     sys.stdout.write(text)

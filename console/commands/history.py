@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from console.commands.host import Host
-from console.output import CommandFailed, ExitCode, Format, document, listing, say
+from console.output import CommandFailed, ExitCode, Format, counted, document, listing, say
 from console.wiring import JOURNAL
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from storage.errors import JournalError
@@ -68,7 +68,7 @@ def verify(host: Host, *, as_json: bool) -> ExitCode:
             | {"bad_seq": found.bad_seq, "problem": found.problem, "stale": list(found.stale)}
         )
     elif found.ok:
-        say(f"the journal is whole: {found.events} events, head {found.digest}")
+        say(f"the journal is whole: {counted(found.events, 'event')}, head {found.digest}")
     else:
         say(f"the journal is not whole: {found.problem}")
     return ExitCode.DONE if found.ok else ExitCode.FAILED

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from console.client import Client, NoAnswer, NoEngine, Refused
 from console.commands.host import Host
-from console.output import CommandFailed, ExitCode, document, say, warn
+from console.output import CommandFailed, ExitCode, counted, document, say, warn
 
 FLATTEN: Final = ("none", "day", "all")
 
@@ -78,13 +78,15 @@ def _print(found: dict[str, Any]) -> None:
         say("NOTHING IS PROVED: no broker could be reached. Use the venue's own screen.")
     for name, row in found["brokers"].items():
         say(
-            f"{name}: {row['state']}, {row['cancelled']} orders cancelled, "
-            f"{row['closed']} positions closed (flatten {found['flatten']})"
+            f"{name}: {row['state']}, {counted(row['cancelled'], 'working order')} cancelled "
+            "(stops not counted), "
+            f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']})"
         )
         for kind in ("left", "unknown"):
             for item in row[kind]:
                 say(f"  {kind.upper()}: {item}")
         if row["state"] == "VERIFIED":
-            say("  proved: no such order works and no such position is held.")
+            kept = "" if found["flatten"] == "all" else " but the stops of what is kept"
+            say(f"  proved: no order works{kept}, and nothing in scope is held.")
         else:
             say("  NOT PROVED FLAT: look at the venue's own screen.")

@@ -14,9 +14,11 @@ import pytest
 
 from console.cli import hoisted, main
 from console.client import Client, NoAnswer, address
+from console.commands.killing import _print as _print_kill
 from console.commands.operate import _guarded, _print_status
 from console.control import CommandError
 from console.operations import OrderArgs, SignalArgs, convert, place_order, verdict
+from console.output import counted
 from engine.config import parse
 from engine.domain.event import InputRejected
 from engine.status import status_of
@@ -162,6 +164,35 @@ def test_a_hung_engine_is_answered_for_by_the_journal(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["running"] is False
     assert "does not answer" in printed.err
+
+
+def test_a_format_that_is_unknown_is_told_the_known_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["journal", "orders", "--format", "nope"]) == USAGE
+    told = capsys.readouterr().err
+    assert '--format "nope": allowed is table, json or csv.' in told
+    assert "Value error" not in told
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 orders"), (1, "1 order"), (2, "2 orders")])
+def test_what_is_counted_is_in_the_plural_where_it_is_not_one(number: int, text: str) -> None:
+    assert counted(number, "order") == text
+
+
+@pytest.mark.parametrize(
+    ("flatten", "works"),
+    [("all", "no order works, and"), ("day", "no order works but the stops of what is kept, and")],
+)
+def test_a_kill_proves_no_more_than_its_scope(
+    flatten: str, works: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"state": "VERIFIED", "cancelled": 1, "closed": 2, "left": [], "unknown": []}
+    _print_kill({"latched": True, "flatten": flatten, "fenced": None, "brokers": {"paper": row}})
+    said = capsys.readouterr().out
+    assert "1 working order cancelled (stops not counted), 2 positions closed" in said
+    assert f"proved: {works}" in said
+    assert "nothing in scope is held." in said
 
 
 ORDER = {"side": "buy", "symbol": "XOM", "quantity": "1"}
@@ -317,6 +348,10 @@ def test_a_config_is_written_once_and_is_good(
     assert path.read_text(encoding="utf-8") == "# mine\n"
     assert str(path) in capsys.readouterr().err
     assert main(["config", "check", "--config", str(path)]) == DONE
+    assert main(["config", "check", str(path)]) == DONE
+    assert main(["config", "check", str(path), "--config", "other.toml"]) == USAGE
+    path.write_text("colour = 1\n", encoding="utf-8")
+    assert main(["config", "check", str(path)]) == USAGE
 
 
 def test_a_bad_config_names_the_key_the_value_and_what_is_allowed(
