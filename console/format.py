@@ -36,6 +36,7 @@ class Glyphs:
     sort_up: str
     sort_down: str
     dot: str
+    passed: str
     separator: str
     paper: tuple[str, str]
     """Left and right edge of the banner's mark where no real money is at stake."""
@@ -55,6 +56,7 @@ UNICODE: Final = Glyphs(
     sort_up="↑",
     sort_down="↓",
     dot="●",
+    passed="✓",
     separator="│",
     paper=("▐", "▌"),
     live=("█", "█"),
@@ -71,6 +73,7 @@ ASCII: Final = Glyphs(
     sort_up="^",
     sort_down="v",
     dot="*",
+    passed="+",
     separator="|",
     paper=("[", "]"),
     live=("###", "###"),

@@ -19,6 +19,7 @@ from textual.widgets import Button, Input, Label
 from console.bridge import Topic
 from console.external import literal
 from console.format import age, number, percent
+from console.measures import label, measures, short_code
 from console.panes.base import price_text
 from console.screens.base import MeridianModal
 from console.widgets.choice import Choice
@@ -124,6 +125,8 @@ class TicketScreen(MeridianModal[str]):
         self._refusal = ""
         """What the engine said to the last sending; gone with the next edit."""
         self._review_since = 0.0
+        self._hurried = False
+        """A key came right after the review opened and was not taken."""
 
     # -- what it looks like
 
@@ -253,14 +256,16 @@ class TicketScreen(MeridianModal[str]):
         passed = [r for r in results if r.answer is not Answer.REJECT]
         failed = [r for r in results if r.answer is Answer.REJECT]
         rows: dict[RowKey, list[Cell]] = {}
+        good = console_of(self.app).glyphs.passed
         for place, result in enumerate([*failed, *passed]):
             bad = result.answer is Answer.REJECT
             style = "loss" if bad else ""
+            measured, limit = measures(result.code, result.measured, result.limit)
             rows[str(result.code)] = [
-                Cell("x" if bad else "+", style or "profit", place),
-                Cell(str(result.code), style),
-                Cell(result.measured, style),
-                Cell(result.limit, "muted"),
+                Cell("x" if bad else good, style or "profit", place),
+                Cell(short_code(result.code) if bad else label(result.code), style),
+                Cell(measured, style),
+                Cell(limit, "muted"),
             ]
         if [*table.shown_keys()] != [*rows]:
             table.clear()
@@ -291,7 +296,7 @@ class TicketScreen(MeridianModal[str]):
         rules = world.instrument(order.symbol)
         price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
         pieces: list[Piece] = [(f"{ruling.side} {number(order.quantity)} {order.symbol}", "strong")]
-        pieces.append((f" {order.type} {ruling.time_in_force} {order.hold}", ""))
+        pieces.append((f" {order.type} · hold {order.hold} · TIF {ruling.time_in_force}", ""))
         if price is not None:
             notional = price * order.quantity * rules.multiplier
             share = notional / world.equity if world.equity > 0 else None
@@ -301,6 +306,8 @@ class TicketScreen(MeridianModal[str]):
         yield (self._risk(world, order, ruling, price),)
         if self.sent:
             yield (("sending …", "warn"),)
+        elif self._hurried:
+            yield ((f"too soon: keys count {DEBOUNCE_SECONDS}s after the review opens", "warn"),)
         elif self._refusal:
             yield ((self._refusal, "loss"),)
         elif ruling.allowed:
@@ -360,6 +367,7 @@ class TicketScreen(MeridianModal[str]):
             return
         self.reviewed = order
         self._review_since = console_of(self.app).seconds()
+        self._hurried = False
         # the focus first: a field that closes would hand it to whatever comes next
         self.query_one("#ticket-buttons").visible = True
         self.set_focus(self.query_one("#ticket-cancel", Button))
@@ -386,23 +394,25 @@ class TicketScreen(MeridianModal[str]):
 
     @on(Button.Pressed, "#ticket-cancel")
     def _cancelled(self) -> None:
-        if not self._too_soon:
+        if not self._too_soon():
             self.action_back()
 
     @on(Button.Pressed, "#ticket-send")
     def _send(self) -> None:
         order = self.reviewed
-        if order is None or self.sent or self._too_soon:
+        if order is None or self.sent or self._too_soon():
             return
         self.sent = True
         self.preview()
         console_of(self.app).ask(order, answered=self._answered)
 
-    @property
     def _too_soon(self) -> bool:
-        """True right after the review began: that Enter belonged to the field."""
+        """True right after the review began: that Enter belonged to the field. It is said."""
         waited = console_of(self.app).seconds() - self._review_since
-        return self.reviewed is not None and waited < DEBOUNCE_SECONDS
+        self._hurried = self.reviewed is not None and waited < DEBOUNCE_SECONDS
+        if self._hurried:
+            self.preview()
+        return self._hurried
 
     def _answered(self, result: Result) -> None:
         if not self.is_attached:
