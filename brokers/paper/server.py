@@ -142,6 +142,9 @@ class PaperServer:
                 task = asyncio.create_task(self._answer(client, self._decode(line)))
                 self._work.add(task)
                 task.add_done_callback(self._work.discard)
+        except ConnectionError:
+            # A client that leaves with words still on the way to it leaves all the same.
+            pass
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             # What is no call ends its connection; the others never notice.
             print(f"a client was dropped: {error}", file=sys.stderr)  # noqa: T201 - its log
