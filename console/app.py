@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final, cast
 
+from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.geometry import Offset
 
@@ -36,6 +37,7 @@ from console.screens.ticket import TicketScreen
 from console.terminal_app import TerminalApp
 from console.widgets.banner import Mode
 from console.widgets.confirm import ConfirmScreen
+from console.widgets.tab_strip import SHORT, TabStrip
 from engine import commands as ask
 from engine.domain import event as ev
 from engine.domain.order import Side
@@ -351,12 +353,16 @@ class MeridianApp(TerminalApp[str]):
         """Panes that are shown at their corner, hidden ones on the tabs, tabs of Orders inside."""
         places: dict[str, Place] = {}
         corner = self.main.region.offset
+        tabs = self.main.query_one(TabStrip).spans()
         for number in range(1, 7):
             pane = self.main.pane(number)
             shown = pane.display and bool(pane.region.area)
-            tab = Offset(corner.x + 1 + 12 * (number - 1), corner.y + 1)
-            at = pane.region.offset if shown else tab
-            places[str(number)] = Place(at, pane.title)
+            start, width = tabs[number - 1]
+            at = pane.region.offset if shown else Offset(corner.x + start, corner.y + 1)
+            # as wide as what it covers, so that no letters of it are left
+            covers = cell_len(str(pane.border_title)) if shown else width - 4
+            words = pane.title if shown else SHORT.get(pane.title, pane.title)
+            places[str(number)] = Place(at, words.ljust(covers))
             if shown and isinstance(pane, OrdersPane):
                 for place, name in enumerate(TABS):
                     spot = Offset(at.x + 12 + 12 * place, at.y)

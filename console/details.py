@@ -38,7 +38,7 @@ def details(engine: Engine, bridge: Bridge, table: str, key: object) -> Details 
             if order is None:
                 return None
             story = [r for r in bridge.records if _about(r, order.client_order_id)]
-            return f"Order {order.symbol}", [*_fields(order), (), *_story(story)]
+            return f"Order {order.symbol}", [*_fields(order, zeros=False), (), *_story(story)]
         case "fills" | "journal":
             record = next((r for r in bridge.records if r.seq == key), None)
             if record is None:
@@ -80,10 +80,12 @@ def check_lines(checks: tuple[CheckResult, ...]) -> Iterator[TextLine]:
         )
 
 
-def _fields(thing: msgspec.Struct) -> Iterator[TextLine]:
+def _fields(thing: msgspec.Struct, *, zeros: bool = True) -> Iterator[TextLine]:
     for name in thing.__struct_fields__:
         value = getattr(thing, name)
         if name in HIDDEN or value is None or value in ("", ()):
+            continue
+        if not zeros and not value:
             continue
         if name in TIMES and isinstance(value, int):
             if not value:

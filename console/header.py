@@ -66,7 +66,7 @@ class Header:
             f"day {signed(day)}{tick(day, glyphs).strip()}{share}",
             profit_style(day),
             80,
-            short=f"{signed(day)}",
+            short=f"day {signed(day)}",
             right=True,
         )
         yield BannerItem(f"{clock_text(now)}Z", "", 90, short=clock_text(now), right=True)

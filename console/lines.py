@@ -7,6 +7,8 @@ another). The words may hold text from outside: whoever draws them cleans them.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from console.format import counted
+from console.measures import measures
 from engine.domain import event as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
@@ -69,7 +71,8 @@ def line_of(event: ev.Event, find: Find = _nobody) -> Line | None:
 
 
 def _decided(e: ev.SignalDecided) -> Line:
-    seen = f"  {e.measured} against {e.limit}" if e.measured or e.limit else ""
+    measured, limit = measures(e.code, e.measured, e.limit)
+    seen = f"  {measured} against {limit}" if measured or limit else ""
     if e.verdict is Verdict.REJECTED:
         return Line("VETO", f"{e.symbol} {e.code}{seen}  {e.reason}", "warn")
     amount = "" if e.quantity is None else f" {plain(e.quantity)}"
@@ -127,7 +130,8 @@ def _trade(e: ev.PositionClosed) -> Line:
 
 
 def _exit(e: ev.ExitPlanned) -> Line:
-    seen = f"  {e.measured} against {e.limit}" if e.measured or e.limit else ""
+    measured, limit = measures("", e.measured, e.limit)
+    seen = f"  {measured} against {limit}" if measured or limit else ""
     amount = "all" if e.plan.quantity is None else plain(e.plan.quantity)
     return Line("EXIT", f"{e.symbol} {amount}: {e.plan.reason}{seen}")
 
@@ -157,7 +161,9 @@ def _kill_proved(e: ev.KillProved) -> Line:
 def _reconciled(e: ev.Reconciled) -> Line:
     if e.clean:
         return Line("RECON", f"{e.broker} clean, {e.matched} matched ({e.reason})", "muted")
-    return Line("RECON", f"{e.broker} {len(e.differences)} differences ({e.reason})", "warn")
+    return Line(
+        "RECON", f"{e.broker} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
+    )
 
 
 def _acted(e: ev.OperatorActed) -> Line:

@@ -1,5 +1,6 @@
 """Orders in three tabs: pending ones, fills, and what is finished."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar, Final
 
@@ -51,6 +52,9 @@ TYPES: Final = {
     OrderType.STOP_LIMIT: "STPL",
 }
 
+_ENDED: Final = {"time": "Ended", "age": "Ago"}
+"""How history names the columns that count from the end of an order."""
+
 ORDER_COLUMNS: Final = (
     Column("time", "Time", 8),
     Column("symbol", "Sym", 7),
@@ -67,6 +71,9 @@ ORDER_COLUMNS: Final = (
     Column("venue", "Broker id", 12, tier=Tier.WIDE),
     Column("reason", "Reason", 10, tier=Tier.WIDE, grow=True),
 )
+HISTORY_COLUMNS: Final = tuple(
+    replace(column, label=_ENDED.get(column.key, column.label)) for column in ORDER_COLUMNS
+)
 FILL_COLUMNS: Final = (
     Column("time", "Time", 8),
     Column("symbol", "Sym", 7),
@@ -79,6 +86,7 @@ FILL_COLUMNS: Final = (
     Column("note", "Note", 6, grow=True),
 )
 TABS: Final = ("pending", "fills", "history")
+COLUMNS: Final = {"pending": ORDER_COLUMNS, "fills": FILL_COLUMNS, "history": HISTORY_COLUMNS}
 EMPTY: Final = {
     "pending": "no working orders; b buys, s sells, signals order too",
     "fills": "no fills since this console opened",
@@ -110,8 +118,7 @@ class OrdersPane(Pane):
     def body(self) -> ComposeResult:
         """All three; two are hidden."""
         for name in TABS:
-            columns = FILL_COLUMNS if name == "fills" else ORDER_COLUMNS
-            table = make_table(columns, EMPTY[name], self.glyphs, name)
+            table = make_table(COLUMNS[name], EMPTY[name], self.glyphs, name)
             table.display = name == self.tab
             yield table
 
@@ -171,6 +178,11 @@ class OrdersPane(Pane):
             order = book.data.orders.get(str(key))
             if order is not None:
                 self._table("pending").upsert(key, self._order(world, order, now))
+        if self.tab == "history":
+            for key in self._table("history").visible_keys():
+                closed = book.data.closed.get(str(key))
+                if closed is not None:
+                    self._table("history").upsert(key, self._order(world, closed, now))
         for table in follow:
             to_top(table)
         self._title(len(book.data.orders))
@@ -233,7 +245,7 @@ class OrdersPane(Pane):
             Cell(TYPES[order.type]),
             Cell("market" if price is None else fitted_price(price, rules, 8), sort=price),
             Cell(word, style),
-            Cell(whole_age(since), sort=since),
+            Cell(whole_age(since), sort=-moment),
             Cell(str(order.purpose), "strong" if order.is_protective else ""),
             Cell(str(order.time_in_force)),
             Cell(price_text(order.average_price, rules), sort=order.average_price),

@@ -21,8 +21,8 @@ COLUMNS: Final = (
     Column("name", "Limit", 13, grow=True),
     Column("measured", "Now", 6, "right"),
     Column("limit", "Max", 6, "right"),
-    Column("bar", "Used", 5),
-    Column("used", "", 4, "right"),
+    Column("bar", "Used", 4),
+    Column("used", "", 5, "right"),
     Column("key", "Config key", 30, tier=Tier.NORMAL),
 )
 SHORT: Final = {
@@ -118,8 +118,8 @@ class RiskPane(Pane):
                     Cell(SHORT.get(name, name) + warn, style),
                     Cell(_amount(name, Decimal(row["measured"])), style),
                     Cell(_amount(name, Decimal(row["limit"])), "muted"),
-                    Cell(bar(used, 5, self.glyphs), style, used),
-                    Cell(percent(used, 0, sign=False), style, used),
+                    Cell(bar(used, 4, self.glyphs), style, used),
+                    Cell(f"{percent(used, 0, sign=False)} ", style, used),
                     Cell(f"risk.{name}", "muted"),
                 ],
             )

@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console.bridge import SignalRow, Topic
+from console.measures import measures, short_code
 from console.panes.base import Pane, at_top, make_table, price_text, time_cell, to_top, whole_age
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
@@ -86,14 +87,15 @@ class SignalsPane(Pane):
         refused = decided is not None and decided.verdict is Verdict.REJECTED
         why = ""
         if decided is not None and decided.code:
-            seen = f"{decided.measured} / {decided.limit}" if decided.limit else decided.measured
+            measured, limit = measures(decided.code, decided.measured, decided.limit)
+            seen = f"{measured} / {limit}" if limit else measured
             why = f"{seen}  {decided.reason}".strip()
         mark = {Direction.LONG: self.glyphs.up, Direction.SHORT: self.glyphs.down}
         return [
             Cell(signal.ticker, "strong"),
             Cell(f"{mark.get(signal.direction, self.glyphs.flat)}{signal.direction.upper()}"),
             Cell(str(signal.conviction), sort=signal.conviction),
-            Cell(row.state, "warn" if refused else _STYLES.get(row.state, "muted")),
+            Cell(short_code(row.state), "warn" if refused else _STYLES.get(row.state, "muted")),
             Cell(whole_age(now - row.time), "muted", now - row.time),
             Cell(why, "muted"),
             Cell(signal.signal_type),

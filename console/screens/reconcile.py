@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
 from console.external import literal
-from console.format import age
+from console.format import age, counted
 from console.screens.base import MeridianModal
 from console.widgets.fed import console_of
 from console.widgets.text_lines import TextLine, TextLines
@@ -78,7 +78,7 @@ class ReconcileScreen(MeridianModal[None]):
         elif not differences:
             head = ((f"no difference, compared {when} ago", "profit"),)
         else:
-            head = ((f"{len(differences)} differences, compared {when} ago", "warn"),)
+            head = ((f"{counted(len(differences), 'difference')}, compared {when} ago", "warn"),)
         self.query_one("#differences", TextLines).show_lines([head, (), *lines])
         self.set_class(bool(differences), "-differs")
         self.set_focus(self.query_one("#apply", Input) if differences else None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from console.bridge import Bridge
-from console.format import age, number
+from console.format import age, counted, number
 from console.widgets.text_lines import PaintedLines, TextLine
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Level, LinkState, Phase
@@ -46,11 +46,15 @@ def _unsafe(world: World, now: Nanos) -> Iterator[Alert]:
     """What is held or sent and not under control."""
     data = world.book.data
     if world.book.unclear:
-        yield Alert(f"{world.book.unclear} orders UNKNOWN: exposure stays reserved", "error")
+        yield Alert(
+            f"{counted(world.book.unclear, 'order')} UNKNOWN: exposure stays reserved", "error"
+        )
     for symbol, position in data.positions.items():
         if position.unprotected_since and position.exiting is None:
             since = age(now - position.unprotected_since)
-            yield Alert(f"{symbol}: no stop rests for all of it since {since}", "error")
+            some = any(o.is_protective and o.accepted_at for o in world.book.working(symbol))
+            what = "a stop for only a part of it" if some else "no stop"
+            yield Alert(f"{symbol} has {what} ({since})", "error")
 
 
 def _limited(world: World, now: Nanos) -> Iterator[Alert]:
@@ -66,7 +70,7 @@ def _limited(world: World, now: Nanos) -> Iterator[Alert]:
             old = age(world.market.age(symbol, now))
             yield Alert(f"~ {symbol} quote {old} old (limit {limit}s): entries blocked for it")
     if data.letters:
-        yield Alert(f"{len(data.letters)} orders could not be sent (dead letters)")
+        yield Alert(f"{counted(len(data.letters), 'order')} could not be sent (dead letters)")
     if data.paused and data.halt is None:
         why = data.pause_reason or "operator"
         yield Alert(f"PAUSED: no entries, exits go on ({why}); p ends it")
@@ -111,6 +115,7 @@ class AlertLine(PaintedLines):
             return f"engine {engine.book.run_state}"
         symbols = len(world.market.quotes)
         return (
-            f"watching {symbols} symbols{rate}; seen here: {counts['signals']} signals, "
-            f"{counts['orders']} orders, {counts['fills']} fills"
+            f"watching {counted(symbols, 'symbol')}{rate}; seen here: "
+            f"{counted(counts['signals'], 'signal')}, {counted(counts['orders'], 'order')}, "
+            f"{counted(counts['fills'], 'fill')}"
         )

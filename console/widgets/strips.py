@@ -14,6 +14,8 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 
 LAST_EVENTS = 3
+NARROW = 100
+"""Below so many cells bars are shorter and profits have no cents."""
 AMBER = Decimal("0.75")
 RED = Decimal("0.90")
 
@@ -52,20 +54,22 @@ class RiskStrip(PaintedLines, Fed):
         equity, limits = world.equity, world.limits
         gross = world.gross_exposure / equity if equity > 0 else ZERO
         drawdown = world.drawdown
+        narrow = self.size.width < NARROW
+        cells, places = (4, 0) if narrow else (6, 2)
         pieces: list[Piece] = [(" gross ", "muted"), (compact(world.gross_exposure), "")]
         if limits.gross:
             share = gross / limits.gross
             pieces += [
-                (f" {bar(share, 6, glyphs)} ", loudness(share)),
+                (f" {bar(share, cells, glyphs)} ", loudness(share)),
                 (percent(share, 0, sign=False), ""),
             ]
         pieces += [("  net ", "muted"), (compact(world.value.market_value, sign=True), "")]
-        pieces += [("  uPnL ", "muted"), (signed(world.value.unrealized), "")]
+        pieces += [("  uPnL ", "muted"), (signed(world.value.unrealized, places), "")]
         pieces += [("  DD ", "muted"), (percent(-drawdown), "")]
         if limits.drawdown:
             share = drawdown / limits.drawdown
             pieces += [
-                (f" {bar(share, 6, glyphs)}", loudness(share)),
+                (f" {bar(share, cells, glyphs)}", loudness(share)),
                 (f" of {percent(limits.drawdown, 0, sign=False)}", "muted"),
             ]
         self.show_lines([pieces])

@@ -42,6 +42,10 @@ class TabStrip(TextLines):
         pieces.append((f"   {note}", "warn"))
         self.show_lines([pieces])
 
+    def spans(self) -> list[tuple[int, int]]:
+        """First cell and width of each tab."""
+        return [(a, b - a) for a, b in zip([0, *self._ends], self._ends, strict=False)]
+
     def on_click(self, event: events.Click) -> None:
         """A click only looks."""
         for number, end in enumerate(self._ends, 1):

@@ -73,7 +73,7 @@ async def test_without_a_stop_it_says_so() -> None:
         await host.clock.advance(1)
         async with console(host) as (app, _):
             assert "NONE!" in _row(shown(app), "AAPL", "LONG")
-            assert "no stop rests" in shown(app).splitlines()[-2]
+            assert "AAPL has no stop (" in shown(app).splitlines()[-2]
 
 
 async def test_a_closed_position_leaves_and_the_empty_pane_says_what_to_expect() -> None:
@@ -139,6 +139,10 @@ async def test_an_order_without_an_answer_never_looks_like_a_working_one() -> No
             await host.clock.advance(1)
             await press(app, pilot, "3", "3", "3")
             assert "CANCELED" in _row(shown(app), "AAPL", "LMT", "225.00")
+            assert "Ended" in shown(app)
+            await host.clock.advance(7)
+            await drawn(app, pilot)
+            assert " 7s " in _row(shown(app), "AAPL", "CANCELED")
 
 
 async def test_fills_show_price_fee_and_order() -> None:
