@@ -231,3 +231,13 @@ def test_D30_sharpe_is_of_daily_returns_and_null_where_undefined(
     days: list[tuple[str, str]], expected: str | None
 ) -> None:
     assert sharpe([(Decimal(a), Decimal(b)) for a, b in days], 252) == expected
+
+
+GOLDEN = "89faa090fe8a953a9c0b893b1dac13e66ec59adc3369b932c0680b75f52964ae"
+"""The day's digest. It changes with what the engine decides or writes, never with the machine."""
+
+
+def test_the_digest_is_the_same_on_every_python_and_machine(market: Market) -> None:
+    """The suite runs on several versions of Python: each must come to this one."""
+    found = replay.run(from_mapping({}), check_bars(market()), [])
+    assert found["digest"] == GOLDEN, "if the engine changed on purpose, write the new one here"
