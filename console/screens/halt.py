@@ -99,9 +99,9 @@ class Proof(PaintedLines, Fed):
         else:
             entries, stops = self._cancelled(halt)
             closed = work.closed if row.closed is None else row.closed
+            yield ((f"  entries cancelled {entries}   stops cancelled {stops}", ""),)
             yield (
-                (f"  entries cancelled {entries}   stops cancelled {stops}", ""),
-                (f"   closed {closed}", ""),
+                (f"  closed {closed}", ""),
                 (f"   left {len(row.left)}", "warn" if row.left else ""),
                 (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
             )
