@@ -36,7 +36,17 @@ def test_a491_signal_gate_size_order_fill_stop_exit_trade() -> None:
         return records
 
     records = rehearse(play)
-    way = ["SignalReceived", "SignalDecided", "OrderIntended", "OrderSent", "OrderAccepted", "OrderFilled", "SignalEnded", "ExitPlanned", "PositionClosed"]
+    way = (
+        "SignalReceived",
+        "SignalDecided",
+        "OrderIntended",
+        "OrderSent",
+        "OrderAccepted",
+        "OrderFilled",
+        "SignalEnded",
+        "ExitPlanned",
+        "PositionClosed",
+    )
     seen = [record.type for record in records]
     first = [seen.index(kind) for kind in way]
     assert first == sorted(first)
