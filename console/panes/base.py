@@ -91,13 +91,14 @@ class Pane(Fed):
 
     def on_descendant_focus(self) -> None:
         """The frame says where keys go; `:focus-within` would restyle every table in it."""
-        self._show_focus(True)
+        self.show_focus(True)
 
     def on_descendant_blur(self) -> None:
         """Keys go elsewhere."""
-        self._show_focus(False)
+        self.show_focus(False)
 
-    def _show_focus(self, focused: bool) -> None:
+    def show_focus(self, focused: bool) -> None:
+        """Mark the frame of the pane that keys go to."""
         if focused != self.has_class("-focused"):
             restyle(self, "-focused", on=focused)
 

@@ -106,6 +106,9 @@ class MainScreen(MeridianScreen[None]):
     def show(self, number: int) -> None:
         """Make pane `number` the active one and focus it."""
         self._activate(number)
+        for other in range(1, len(PANES) + 1):
+            # the frames change with the key, not with the messages that follow it
+            self.pane(other).show_focus(other == number)
         self.pane(number).focus_inside()
 
     def _activate(self, number: int) -> None:
