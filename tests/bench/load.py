@@ -247,55 +247,77 @@ async def play(house: wiring.House, plan: Plan) -> Found:
     return found
 
 
-UNDER_WAY = 100
 CHUNK = 1_000
+
+_ENDS = (ev.OrderRejected, ev.OrderCanceled, ev.OrderExpired)
+
+
+class _Soak:
+    """One order at a time on each symbol: what is flat is bought, what is held is sold."""
+
+    def __init__(self, house: wiring.House, symbols: list[str], found: Found) -> None:
+        self._engine, self._venue, self._found = house.engine, house.venue, found
+        self._symbols = symbols
+        self._idle = deque(symbols)
+        self._count = 0
+        self._prices = {symbol: house.engine.world.market.quotes[symbol] for symbol in symbols}
+        house.engine.subscribe(self._seen)
+
+    def _seen(self, record: ev.Record) -> None:
+        event = record.event
+        if isinstance(event, ev.OrderFilled):
+            self._found.lives += 1
+            self._idle.append(event.fill.symbol)
+        elif isinstance(event, _ENDS):
+            raise RuntimeError(f"an order of the bench ended without a fill: {event}")
+
+    async def trade(self, count: int) -> None:
+        """So many whole lives."""
+        for _ in range(count):
+            while not self._idle:
+                await asyncio.sleep(0)
+            symbol = self._idle.popleft()
+            self._count += 1
+            asked = PlaceOrder(
+                by="bench",
+                symbol=symbol,
+                side=Side.SELL if self._engine.book.position(symbol) else Side.BUY,
+                quantity=Decimal(1),
+                intent_id=f"soak-{self._count}",
+            )
+            records = self._engine.step(asked)
+            if not any(isinstance(record.event, ev.OrderIntended) for record in records):
+                raise RuntimeError(f"an order of the bench was refused: {records[-1].event}")
+        while len(self._idle) < len(self._symbols):
+            await asyncio.sleep(0)
+
+    async def quote(self, count: int) -> None:
+        """So many prices, as fast as they go."""
+        for n in range(count):
+            symbol = self._symbols[n % len(self._symbols)]
+            now = self._engine.clock.now()
+            told = msgspec.structs.replace(self._prices[symbol], time=now)
+            if self._venue is not None:
+                self._venue.on_price(told)
+            self._engine.step(told)
+            if n % CHUNK == 0:
+                await asyncio.sleep(0)
 
 
 async def _soak(house: wiring.House, plan: Plan) -> Found:
     """Orders and quotes of a day as fast as they go; positions open and close all the time."""
-    engine, symbols, venue = house.engine, symbols_of(plan), house.venue
-    if venue is None:
-        raise RuntimeError("the bench needs the paper venue in its own process")
-    found, under_way = Found(memory=[rig.rss_mb()]), 0
-
-    def seen(record: ev.Record) -> None:
-        nonlocal under_way
-        if isinstance(record.event, ev.OrderFilled):
-            under_way -= 1
-            found.lives += 1
-
-    unsubscribe = engine.subscribe(seen)
-    prices = {symbol: engine.world.market.quotes[symbol] for symbol in symbols}
-    began, told = time.perf_counter(), 0
-    for n in range(plan.orders):
-        while under_way >= UNDER_WAY:
-            await asyncio.sleep(0)
-        symbol = symbols[n % len(symbols)]
-        side = Side.SELL if engine.book.position(symbol) else Side.BUY
-        under_way += 1
-        engine.step(
-            PlaceOrder(
-                by="bench", symbol=symbol, side=side, quantity=Decimal(1), intent_id=f"soak-{n}"
-            )
-        )
-        if n % CHUNK == CHUNK - 1:
-            while under_way:
-                await asyncio.sleep(0)
-            wanted = plan.flood * (n + 1) // plan.orders
-            while told < wanted:
-                name = symbols[told % len(symbols)]
-                quote = msgspec.structs.replace(prices[name], time=engine.clock.now())
-                venue.on_price(quote)
-                engine.step(quote)
-                told += 1
-                if told % CHUNK == 0:
-                    await asyncio.sleep(0)
-        if n + 1 in (plan.orders // 2, plan.orders):
+    found = Found(memory=[rig.rss_mb()])
+    soak = _Soak(house, symbols_of(plan), found)
+    began = time.perf_counter()
+    turns = max(plan.orders // CHUNK, 2)
+    for turn in range(1, turns + 1):
+        await soak.trade(plan.orders // turns)
+        await soak.quote(plan.flood // turns)
+        if turn in (turns // 2, turns):
             found.memory.append(rig.rss_mb())
     found.elapsed = time.perf_counter() - began
-    found.quotes = told
+    found.quotes = plan.flood // turns * turns
     found.rss_mb = rig.rss_mb()
-    unsubscribe()
     return found
 
 

@@ -6,6 +6,7 @@ from tests.bench.load import Found, Plan, play_headless
 from tests.bench.terminal import Terminal
 
 ORDERS, QUOTES = 432_000, 10_000_000
+SYMBOLS = 12
 
 
 def rows(found: Found, plan: Plan, name: str, budget: float) -> list[Row]:
@@ -35,7 +36,7 @@ def rows(found: Found, plan: Plan, name: str, budget: float) -> list[Row]:
 
 def main() -> None:
     part = 40 if rig.is_quick() else 1
-    plan = Plan(seconds=0, quotes=100, orders=ORDERS // part, flood=QUOTES // part)
+    plan = Plan(seconds=0, quotes=100, orders=ORDERS // part, flood=QUOTES // part, symbols=SYMBOLS)
     found = rig.run(play_headless(plan))
     result = rows(found, plan, "headless", 50)
     terminal = Terminal(plan)
