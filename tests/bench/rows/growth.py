@@ -36,6 +36,9 @@ ROUNDS = 40
 LIVES = 50
 """Order lives in one turn."""
 
+FRESH = 5_000_000_000
+"""Nanoseconds after which every symbol gets a new price: no order meets a stale one."""
+
 BATCH = 4_000
 PRICE = Decimal("100.00")
 MONEY = Decimal(10**12)
@@ -85,8 +88,13 @@ class Desk:
         self.give(LinkReport(broker="paper", state=LinkState.CONNECTED, time=self.now))
         self.give(SnapshotTaken(seen, "start"))
         self.give(Ready())
+        self.tell()
+
+    def tell(self) -> None:
+        """A price of every symbol, as of now."""
+        self._told = self.now
         for symbol in self.symbols:
-            self.give(self.quote(symbol))
+            self.core.handle(self.quote(symbol), self.now)
 
     def quote(self, symbol: str) -> Quote:
         """The price of now."""
@@ -100,6 +108,8 @@ class Desk:
         self._number += 1
         self._count += advance
         symbol = self.symbols[self._count % SYMBOLS]
+        if self.now - self._told >= FRESH:
+            self.tell()
         records = self.give(
             PlaceOrder(
                 by="bench",
