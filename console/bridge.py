@@ -13,11 +13,11 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import Nanos
 from engine.domain.signal import Signal
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 
 SIGNALS_KEPT: Final = 300
 FILLS_KEPT: Final = 500

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from engine.domain.event import Record, UnknownEventError, decode
+from engine.domain.events import Record
 from engine.domain.instant import parse_rfc3339
+from engine.domain.schema import UnknownEventError, decode
 from storage.errors import JournalError
 from storage.reader import Reader
 

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from console.format import counted
 from console.measures import measures
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
 from engine.domain.order import Order

@@ -20,10 +20,10 @@ from console.sectors import SectorFileError, sectors
 from engine.config import Config, digest
 from engine.domain.instrument import AssetClass, Instrument, class_of
 from engine.domain.signal import Timeframe
-from engine.engine import Engine
-from engine.gate import Gate
 from engine.intake.builtin import BuiltinSignals
 from engine.ports import Clock, Latch
+from engine.runtime.engine import Engine
+from engine.runtime.send_gate import Gate
 from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.world import World

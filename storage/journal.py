@@ -17,8 +17,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from engine.domain.event import Record, encode
+from engine.domain.events import Record
 from engine.domain.run import Mode
+from engine.domain.schema import encode
 from storage import snapshots
 from storage.ballast import Ballast
 from storage.connection import open_writer, prepare

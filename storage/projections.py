@@ -10,7 +10,8 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain import schema
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import Nanos
 from engine.domain.money import plain
@@ -132,7 +133,7 @@ def _projected(connection: sqlite3.Connection) -> Iterator[tuple[str, str, ev.Re
     last = 0
     while page := connection.execute(sql, (last, *names)).fetchall():
         for seq, time, mode, account, kind, data in page:
-            yield mode, account, ev.Record(seq, time, ev.decode(kind, data))
+            yield mode, account, ev.Record(seq, time, schema.decode(kind, data))
         last = page[-1][0]
 
 

@@ -10,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain import schema
 from storage.connection import open_reader
 from storage.errors import JournalCorrupt, journal_error
 
@@ -102,7 +103,7 @@ def load_from(
 def _records(
     connection: sqlite3.Connection, after: int, where: str, close: bool
 ) -> Iterator[ev.Record]:
-    decode = ev.decode
+    decode = schema.decode
     expected = after + 1
     try:
         cursor = connection.execute(

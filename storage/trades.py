@@ -7,7 +7,7 @@ next; it is keyed by the position's id, which is derived from that fill.
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, apportion, plain

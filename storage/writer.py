@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from engine.domain.event import Record
+from engine.domain.events import Record
 from storage import bulk, snapshots
 from storage.chain import GENESIS, Row, link
 from storage.errors import JournalCorrupt, JournalGap, is_content_error, journal_error

@@ -23,7 +23,7 @@ from console.panes.base import (
 )
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.order import Order, OrderStatus, OrderType
 from engine.world import World
 

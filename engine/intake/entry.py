@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.ids import order_id
+from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.order import Order, Purpose, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
-from engine.inputs import InvalidArrived, SignalArrived
-from engine.orders.tend import plan_exit
+from engine.plans.tend import plan_exit
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, signal_case
 from engine.world import World

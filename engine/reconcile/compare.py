@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain

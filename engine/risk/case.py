@@ -13,7 +13,7 @@ import msgspec
 
 from engine.calendars import Calendar
 from engine.domain.codes import Answer, Stage, Verdict
-from engine.domain.event import CheckResult
+from engine.domain.events import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO, floor_to, is_positive, plain

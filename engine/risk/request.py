@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from engine.commands import PlaceOrder
 from engine.config.kinds import as_decimal
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price
 from engine.domain.order import OrderType, TimeInForce

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.codes import Outcome
 from engine.domain.ids import FACT_DIGITS

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Order, OrderStatus, move

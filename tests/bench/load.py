@@ -12,11 +12,11 @@ from decimal import Decimal
 import msgspec
 
 from console import wiring
-from engine.commands import PlaceOrder
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 from tests.bench import rig
 from tests.bench.arrivals import Arrivals
 

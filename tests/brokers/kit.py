@@ -11,13 +11,13 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import VirtualClock
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.order import Fill, Order, OrderType, Purpose, Side, TimeInForce
 from engine.ports import OrderReport
-from engine.virtual import VirtualLoop
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop
 
 D = Decimal
 MONDAY_10AM = parse_rfc3339("2026-03-02T15:00:00Z")

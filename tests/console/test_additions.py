@@ -15,7 +15,7 @@ from brokers import FACTORIES, Plan
 from brokers.paper.setup import open_paper
 from console.virtual import Rehearsal, rehearse
 from engine.domain.codes import Code, Stage
-from engine.domain.event import SignalDecided
+from engine.domain.events import SignalDecided
 from engine.domain.instant import Nanos
 from engine.domain.position import ExitReason, Position
 from engine.exits.rules import EXITS, Exit, ExitRule

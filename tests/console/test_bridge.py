@@ -9,8 +9,8 @@ from console import bridge as replica
 from console.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
 from console.history import recent
 from console.lines import _LINES, _ORDER_LINES, line_of
-from engine.commands import Kill
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.commands import Kill
 from engine.domain.run import Severity
 from storage import open_journal
 from tests.console.hosts import Host, morning, settle

@@ -8,14 +8,14 @@ desk.accept(desk.entry("NVDA")).filled(desk.entry("NVDA"), 10, "100")
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
-from engine.core import Core
-from engine.domain import event as ev
+from engine.core.decide import Core
+from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.order import Fill, Order, OrderStatus, Purpose
 from engine.domain.signal import Signal
-from engine.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
 from engine.ports import OrderReport
 from tests.engine.worlds import ACCOUNT, BROKER, Built, number
 

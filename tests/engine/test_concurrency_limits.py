@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.order import Order, Purpose
 from engine.domain.signal import Direction, Signal

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import GateClosed, SubmitFailed
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Level, RunState, Trigger
 from engine.domain.signal import TradeType
-from engine.inputs import GateClosed, SubmitFailed
 from engine.ports import NotSent
 from tests.engine.desk import Desk, kinds, one
 from tests.engine.worlds import AXION, config_of, signal

@@ -7,16 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import commands as ask
-from engine import core
-from engine.core import RuleFailedError
-from engine.domain import event as ev
+from engine.core import decide as core
+from engine.core.decide import RuleFailedError
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
-from engine.domain.instant import Nanos
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side
-from engine.domain.run import LinkState, Phase, RunState
-from engine.inputs import (
+from engine.domain.inputs import (
     GateClosed,
     QueryAnswered,
     Ready,
@@ -26,6 +23,9 @@ from engine.inputs import (
     SubmitFailed,
     Tick,
 )
+from engine.domain.instant import Nanos
+from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side
+from engine.domain.run import LinkState, Phase, RunState
 from engine.ports import Ambiguous, LinkReport
 from engine.world import World
 from tests.engine.desk import Desk, kinds, one

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
 from engine.domain.position import ExitReason

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Verdict
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce

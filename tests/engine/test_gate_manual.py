@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.commands import PlaceOrder
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Code, Verdict
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, LinkState, Trigger

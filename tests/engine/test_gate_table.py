@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.domain import event as ev
+from engine.config.profiles import ROWS, RiskLimits
+from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
@@ -19,7 +20,6 @@ from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
 from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
 from engine.risk.gate import CHECKS, Check, evaluate, signal_case
-from engine.risk.profiles import ROWS, RiskLimits
 from engine.state.book import print_of
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 

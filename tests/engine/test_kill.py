@@ -4,15 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import JournalFailed, JournalRecovered, LatchFound, Tick
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, LinkState, RunState, Trigger
 from engine.domain.signal import TradeType
-from engine.inputs import JournalFailed, JournalRecovered, LatchFound, Tick
-from engine.kill import triggers
+from engine.risk import triggers
 from engine.state.book import Book
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import AXION, config_of, signal

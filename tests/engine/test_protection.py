@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.inputs import ModifyFailed, SubmitFailed
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
-from engine.inputs import ModifyFailed, SubmitFailed
-from engine.orders.tend import PROTECT_SECONDS
+from engine.plans.tend import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import ABLE, signal

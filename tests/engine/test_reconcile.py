@@ -2,8 +2,8 @@
 
 import msgspec
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.run import RunState
@@ -93,7 +93,7 @@ def test_a_difference_that_persists_restricts_and_one_that_goes_unblocks() -> No
 
 
 def test_a_comparison_that_failed_is_no_comparison() -> None:
-    from engine.inputs import SnapshotFailed
+    from engine.domain.inputs import SnapshotFailed
     from engine.ports import Ambiguous
 
     desk = holding(AAPL=100)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from engine.calendars import calendar
 from engine.config import Config, from_mapping
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument

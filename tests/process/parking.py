@@ -23,7 +23,7 @@ from pathlib import Path
 from brokers.paper.remote import RemotePaper
 from console.cli import main
 from engine.domain.order import Order
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 from storage.writer import Entry, Writer
 
 FOLDER = Path(sys.argv[sys.argv.index("--state-dir") + 1])

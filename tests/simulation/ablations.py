@@ -9,19 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import core
-from engine.domain import event as ev
+from engine.core import decide as core
+from engine.core import reports as lifecycle
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition
-from engine.domain.event import Record
+from engine.domain.events import Record
 from engine.domain.ids import order_id
+from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
 from engine.domain.order import Order
 from engine.domain.run import Halt, Severity
-from engine.engine import Engine
-from engine.inputs import Sending, SubmitFailed, Tick
-from engine.kill import work
-from engine.orders import lifecycle, reducing, tend
+from engine.plans import kill as work
+from engine.plans import reducing, tend
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
+from engine.runtime.engine import Engine
 from engine.state.seen import SeenIds
 from engine.world import World
 from tests.simulation.line import Line

@@ -5,10 +5,11 @@ import errno
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
 
-from engine.domain import event as ev
-from engine.domain.event import Record, decode, encode
+from engine.domain import events as ev
+from engine.domain.events import Record
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt
+from engine.domain.schema import decode, encode
 from storage import memory_database, open_journal
 from tests.simulation.agenda import Agenda
 

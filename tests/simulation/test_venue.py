@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.clock import VirtualClock
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.ports import Ambiguous, Capabilities, Rejected
-from engine.virtual import VirtualLoop, run_virtual
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import Faults
 from tests.simulation.line import Line

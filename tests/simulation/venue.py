@@ -5,6 +5,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Protocol
 
+from engine.core.reports import DUPLICATE_ID
 from engine.domain.account import Account, VenueOrder
 from engine.domain.market import Quote
 from engine.domain.order import (
@@ -16,7 +17,6 @@ from engine.domain.order import (
     TimeInForce,
 )
 from engine.domain.run import LinkState
-from engine.orders.lifecycle import DUPLICATE_ID
 from engine.ports import (
     Capabilities,
     OrderReport,

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Verdict
-from engine.domain.event import Record, decode
+from engine.domain.events import Record
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, LinkState
-from engine.engine import Engine
-from engine.kill.work import in_scope
+from engine.domain.schema import decode
+from engine.plans.kill import in_scope
+from engine.runtime.engine import Engine
 from engine.state.book import Book
 from engine.state.fold import apply
 from tests.simulation.store import Disk, Row

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import Fill, Liquidity, Order, OrderType, Purpose, Side, TimeInForce

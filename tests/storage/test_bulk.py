@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain import schema
 from storage import bulk, projections
 from storage.connection import memory_database, prepare
 from storage.writer import Entry, Writer
@@ -28,7 +29,7 @@ def committed(events: list[ev.Event], batch: int) -> sqlite3.Connection:
     records = [ev.Record(n, 1_000 * n, event) for n, event in enumerate(events, 1)]
     for start in range(0, len(records), batch):
         part = records[start : start + batch]
-        writer.commit([Entry(record, ev.encode(record.event).decode()) for record in part])
+        writer.commit([Entry(record, schema.encode(record.event).decode()) for record in part])
     return connection
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.run import Mode
 from storage import (
     Journal,

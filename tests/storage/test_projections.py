@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.order import TRANSITIONS, OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Purpose, Side

@@ -3,8 +3,8 @@
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ZERO, is_multiple, plain
 from engine.domain.order import Order, Purpose
-from engine.intake.guard import in_seconds
 from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.guard import in_seconds
 from engine.state.book import RATE_WINDOW, print_of
 
 REPEAT_SECONDS = 60

@@ -12,15 +12,16 @@ import msgspec
 
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.instruments import Instruments
-from engine.commands import PlaceOrder
-from engine.core import Core
-from engine.domain import event as ev
+from engine.core.decide import Core
+from engine.domain import events as ev
+from engine.domain import schema
 from engine.domain.account import Account, VenueSnapshot
+from engine.domain.commands import PlaceOrder
+from engine.domain.inputs import Input, Ready, Sending, SnapshotTaken, Start
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
-from engine.inputs import Input, Ready, Sending, SnapshotTaken, Start
 from engine.ports import LinkReport, OrderReport
 from engine.state.book import Book
 from engine.world import World
@@ -226,7 +227,7 @@ class LongJournal:
         self._now += 1_000_000
         for n, event in enumerate(self._lives(self._number), 1):
             record = ev.Record(self._writer.seq + ahead + n, self._now, event)
-            yield Entry(record, ev.encode(event).decode())
+            yield Entry(record, schema.encode(event).decode())
 
     def commit(self) -> float:
         """Milliseconds of one commit of one life."""

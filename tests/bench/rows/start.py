@@ -9,7 +9,7 @@ from pathlib import Path
 import pyte
 
 from console import wiring
-from engine.domain import event as ev
+from engine.domain import schema
 from engine.domain.order import OrderStatus, Side
 from engine.state.book import Book
 from engine.state.fold import apply
@@ -106,7 +106,7 @@ def write_history(folder: Path, events: int) -> None:
                 desk.report(key, symbol, OrderStatus.FILLED, filled=True, side=side)
         if writer.seq == 0:
             desk.records[:0] = desk.first
-        writer.commit([Entry(r, ev.encode(r.event).decode()) for r in desk.records])
+        writer.commit([Entry(r, schema.encode(r.event).decode()) for r in desk.records])
         if not kept and writer.seq >= events - TAIL:
             writer.save_snapshot(writer.seq, desk.world.book.snapshot(), wiring.STATE_FORMAT)
             kept = True
