@@ -33,9 +33,9 @@ class KillReport:
                 self._proved.clear()
                 self._seen.clear()
             case ev.KillProgressed() as seen:
-                self._seen[seen.broker] = seen
+                self._seen[seen.account] = seen
             case ev.KillProved() as proved:
-                self._proved[proved.broker] = proved
+                self._proved[proved.account] = proved
             case _:
                 pass
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,7 +20,7 @@ from engine.domain.failure import (
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import MarketEvent
-from engine.domain.order import Fill, Order, OrderType, TimeInForce
+from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.report import LinkReport, OrderReport, Report
 from engine.domain.run import Halt
 
@@ -113,7 +113,7 @@ class Broker(Protocol):
         """Close it; no order is cancelled by closing (D-53)."""
         ...
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: OrderTerms) -> None:
         """Hand the order over; its fate arrives as reports, possibly before this returns."""
         ...
 
@@ -179,9 +179,11 @@ class MarketData(Protocol):
 class EventStore(Protocol):
     """The journal: append-only, chained, durable in groups (U-70)."""
 
-    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+    def append(self, records: Sequence[Record], touched: Sequence[Any] = ()) -> Awaitable[None]:
         """Queue records in order; the awaitable resolves once they are durable.
 
+        `touched` are the values of the state that they touched (`engine.state.touched`), for a
+        store that keeps tables of them.
         Raises, through the awaitable, whatever kept them from being written.
         """
         ...

@@ -17,7 +17,7 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ZERO, is_multiple, is_positive
-from engine.domain.order import Order, OrderType, TimeInForce
+from engine.domain.order import OrderTerms, OrderType, TimeInForce
 
 _NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _NEEDS_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -41,7 +41,7 @@ class Desk:
         self._instruments = instruments
         self._account = account
 
-    def record(self, order: Order, *, sequence: int, now: Nanos) -> PaperOrder:
+    def record(self, order: OrderTerms, *, sequence: int, now: Nanos) -> PaperOrder:
         """The order as the venue keeps it, before anything is asked of it."""
         return PaperOrder(
             sequence=sequence,
@@ -60,7 +60,7 @@ class Desk:
 
     def admit(
         self,
-        order: Order,
+        order: OrderTerms,
         *,
         sequence: int,
         now: Nanos,
@@ -170,7 +170,7 @@ class Desk:
             return reducing, Refusal.BUYING_POWER
         return quantity, None
 
-    def _check_form(self, order: Order, rules: Instrument) -> None:
+    def _check_form(self, order: OrderTerms, rules: Instrument) -> None:
         self._check_quantity(order.symbol, order.quantity, rules, whole=not order.reduce_only)
         wanted = (
             ("limit", order.limit_price, order.type in _NEEDS_LIMIT),
@@ -210,7 +210,7 @@ class Desk:
                 f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
             )
 
-    def _expiry(self, order: Order, now: Nanos) -> Nanos:
+    def _expiry(self, order: OrderTerms, now: Nanos) -> Nanos:
         """When a DAY order ends: with the session in progress, or with the next one (C-155)."""
         calendar = self._instruments.calendar(order.symbol)
         if calendar.is_open(now):

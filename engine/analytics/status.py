@@ -11,11 +11,11 @@ import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.order import Order
-from engine.domain.position import Position
 from engine.domain.run import LinkState, Phase, RunState
 from engine.exits.rules import target_price
 from engine.state.book import RATE_WINDOW
+from engine.state.order import Order
+from engine.state.position import Position
 from engine.world import World
 
 RECENT: Final = 300 * NS_PER_SECOND

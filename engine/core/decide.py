@@ -5,7 +5,7 @@ event before it asks for the next, so that no check and the reservation it leads
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.core import comparison, reports
 from engine.core.consequences import after_halt, ask_triggers, fire
@@ -36,7 +36,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
-from engine.domain.position import ExitReason, Position
+from engine.domain.position import ExitReason
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
 from engine.intake import entry
@@ -46,6 +46,8 @@ from engine.plans.tend import overdue, plan_exit, tend
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
 from engine.state.fold import apply
+from engine.state.position import Position
+from engine.state.touched import Touched
 from engine.world import World
 from engine.world.evidence import both_sides
 
@@ -69,8 +71,8 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         profile=config.profile,
         config_digest=given.config_digest,
         version=given.version,
-        account_id=given.account_id,
-        broker=config.account.primary,
+        accounts={config.account.primary: given.account_id},
+        primary=config.account.primary,
     )
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
@@ -109,7 +111,9 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
     for order in tuple(world.book.data.orders.values()):
         if order.reserved and order.status not in work.ASKED:
-            yield ev.CancelRequested(client_order_id=order.client_order_id, reason="shutdown")
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason="shutdown"
+            )
     yield from mark(world, now, always=True)
     yield from close_day(world, final=False)
     yield ev.PhaseChanged(phase=Phase.STOPPED, reason=given.reason)
@@ -120,9 +124,9 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     known = world.book.data.links.get(given.broker)
     if known is not None and known.state is given.state:
         return
-    yield ev.LinkChanged(broker=given.broker, state=given.state, detail=given.detail)
+    yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
     if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
-        yield ev.SnapshotRequested(broker=given.broker, reason="reconnect")
+        yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",
@@ -264,7 +268,7 @@ def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
     pause = every if data.compared else LOOK_PAUSE
     if now - data.reconciled_at >= pause and world.book.links_up:
         reason = comparison.START if data.phase is Phase.STARTING else "scheduled"
-        yield ev.SnapshotRequested(broker=data.broker, reason=reason)
+        yield ev.SnapshotRequested(account=data.broker, reason=reason)
 
 
 RULES: dict[type, Rule] = {
@@ -318,12 +322,19 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
         yield from after_halt(world, now)
 
 
-class RuleFailedError(Exception):
-    """A rule raised: a defect of ours. `records` were applied before and are facts all the same."""
+class Step(NamedTuple):
+    """What one input led to: the records, and the values of the state that they touched."""
 
-    def __init__(self, records: list[ev.Record], error: Exception) -> None:
+    records: list[ev.Record]
+    touched: list[Touched]
+
+
+class RuleFailedError(Exception):
+    """A rule raised: a defect of ours. `step` was applied before, its records are facts."""
+
+    def __init__(self, step: Step, error: Exception) -> None:
         super().__init__(f"{type(error).__name__}: {error}")
-        self.records = records
+        self.step = step
 
 
 class Core:
@@ -332,23 +343,24 @@ class Core:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def handle(self, given: Input, now: Nanos) -> list[ev.Record]:
+    def handle(self, given: Input, now: Nanos) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
 
-        Raises `RuleFailedError` with the records so far when a rule or the fold raises.
+        Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
         world = self.world
         observe(world, given, now)
         records: list[ev.Record] = []
+        touched: list[Touched] = []
         try:
             for event in decide(world, given, now):
                 record = ev.Record(world.book.data.seq + 1, now, event)
-                apply(world.book, record)
+                touched += apply(world.book, record)
                 note(world, event)
                 records.append(record)
         except Exception as error:  # whatever it is, what came before must reach the journal
-            raise RuleFailedError(records, error) from error
-        return records
+            raise RuleFailedError(Step(records, touched), error) from error
+        return Step(records, touched)
 
 
 def observe(world: World, given: Input, now: Nanos) -> None:

@@ -1,7 +1,8 @@
 """How a signal ends whose order ended without a fill (INTERFACE, journal signals)."""
 
 from engine.domain.codes import Code, Outcome
-from engine.domain.order import Order, OrderStatus
+from engine.domain.order import OrderStatus
+from engine.state.order import Order
 
 _ENDS = {
     OrderStatus.CANCELED: Outcome.CANCELLED,

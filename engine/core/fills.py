@@ -9,17 +9,22 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, is_positive, plain
-from engine.domain.order import ADDING, Fill, Order, Purpose
-from engine.domain.position import ExitPlan, ExitReason, Position
+from engine.domain.order import ADDING, Fill, Purpose
+from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.plans.reducing import adopt
 from engine.risk import triggers
 from engine.state.holdings import change, round_trip
+from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
 from engine.world import World
 
 SLIPPAGE_WARNING = Decimal("0.01")
 SLIPPAGE_BREACH = Decimal("0.02")
 """A-363: more than this against the price it was decided on."""
+
+BAD_FILL = "bad_fill"
+"""The cause that blocks a symbol whose fill could not be believed."""
 
 STALE_FILL = 300 * NS_PER_SECOND
 """A-364."""
@@ -36,10 +41,14 @@ _REASONS = {
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
-    if f"{fill.broker}|{fill.execution_id}" in book.seen_executions:
+    if fill.key in book.seen_executions:
+        if fill.content not in book.seen_fills:
+            yield from _quarantine(
+                world, fill, "it was told before with another quantity, price or side"
+            )
         return
     if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
-        yield from _quarantine(fill)
+        yield from _quarantine(world, fill, "not a fact")
         return
     if book.order(fill.client_order_id) is None:
         yield from adopt(world, fill.symbol, fill.client_order_id, now)
@@ -53,6 +62,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
     over = _beyond(order, cumulative, outcome.opened) if order else ZERO
     event = ev.OrderFilled(
+        account=fill.broker,
         fill=fill,
         multiplier=mult,
         cumulative=cumulative,
@@ -86,10 +96,13 @@ def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
     return max(cumulative - order.most, ZERO)
 
 
-def _quarantine(fill: Fill) -> Iterator[ev.Event]:
-    text = f"fill {fill.execution_id} has quantity {fill.quantity} at {fill.price}: not a fact"
+def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
+    """A fill that cannot be believed is not taken; its symbol takes no entries until resolved."""
+    text = f"fill {fill.execution_id} has quantity {fill.quantity} at {fill.price}: {why}"
+    if world.book.data.blocked.get(fill.symbol, {}).get(BAD_FILL) == text:
+        return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
-    yield ev.SymbolBlocked(symbol=fill.symbol, cause="bad_fill", reason=text)
+    yield ev.SymbolBlocked(account=fill.broker, symbol=fill.symbol, cause=BAD_FILL, reason=text)
 
 
 def _closed(
@@ -114,7 +127,9 @@ def _closed(
         expected_entry=entry.reference if entry is not None else None,
     )
     basis = closed.entry_notional * closed.multiplier
-    yield ev.PositionClosed(trade=trade, loss_streak=triggers.losses(world, trade.pnl, basis))
+    yield ev.PositionClosed(
+        account=fill.broker, trade=trade, loss_streak=triggers.losses(world, trade.pnl, basis)
+    )
 
 
 def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | None, Decimal | None]:

@@ -18,7 +18,7 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import ADDING, TERMINAL, Order, OrderStatus
+from engine.domain.order import ADDING, TERMINAL, OrderStatus
 from engine.domain.run import Severity, Trigger
 from engine.plans.reducing import adopt
 from engine.ports import (
@@ -30,6 +30,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.state.order import Order
 from engine.world import World
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -41,17 +42,24 @@ _ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
 def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
-    """It is on its way."""
-    yield ev.OrderSent(client_order_id=given.client_order_id)
+    """The order is being handed to the broker."""
+    order = world.book.order(given.client_order_id)
+    if order is not None:
+        yield ev.OrderSent(account=order.account, client_order_id=order.client_order_id)
 
 
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
     """The gate shut, or a cancel came, between decision and socket: it provably never left."""
     order = world.book.order(given.client_order_id)
-    if order is not None and order.cancel_wanted:
-        yield ev.OrderCanceled(client_order_id=order.client_order_id, reason=order.reason)
+    if order is None:
+        return
+    if order.cancel_wanted:
+        yield ev.OrderCanceled(
+            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+        )
     else:
         yield ev.OrderRejected(
+            account=order.account,
             client_order_id=given.client_order_id,
             code=Code.KILL_SWITCH,
             text="halted before it was sent",
@@ -67,27 +75,39 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
     key, error = given.client_order_id, given.error
     match error:
         case Rejected(code=code) if code == DUPLICATE_ID:
-            yield ev.OrderUnclear(client_order_id=key, reason="the venue knows this id already")
-            yield ev.OrderQueried(client_order_id=key, reason="duplicate id")
+            yield ev.OrderUnclear(
+                account=order.account, client_order_id=key, reason="the venue knows this id already"
+            )
+            yield ev.OrderQueried(account=order.account, client_order_id=key, reason="duplicate id")
             return
         case Rejected():
-            yield ev.OrderRejected(client_order_id=key, code=error.code, text=error.text)
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=error.code, text=error.text
+            )
         case MarketClosed():
-            yield ev.OrderRejected(client_order_id=key, code=Code.MARKET_CLOSED, text=str(error))
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
+            )
         case NotSent() | Throttled():
-            yield ev.OrderRejected(client_order_id=key, code=Code.NOT_SENT, text=str(error))
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.NOT_SENT, text=str(error)
+            )
             if order.reserved:
-                yield ev.DeadLettered(letter_id=key, order=order, error=str(error))
+                yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
         case AuthFailed():
-            yield ev.OrderRejected(client_order_id=key, code="AUTH_FAILED", text=str(error))
-            text = f"{order.broker} does not accept the credentials"
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
+            )
+            text = f"{order.account} does not accept the credentials"
             yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
             yield ev.Alarmed(
-                code="AUTH_FAILED", severity=Severity.CRITICAL, subject=order.broker, text=text
+                code="AUTH_FAILED", severity=Severity.CRITICAL, subject=order.account, text=text
             )
         case _:
-            yield ev.OrderUnclear(client_order_id=key, reason=str(error))
-            yield ev.OrderQueried(client_order_id=key, reason="no answer to the submit")
+            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(error))
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=key, reason="no answer to the submit"
+            )
             return
     yield from after_end(world, key)
 
@@ -97,7 +117,9 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
     order = world.book.order(given.client_order_id)
     if order is None or order.status.is_terminal:
         return
-    yield ev.OrderQueried(client_order_id=given.client_order_id, reason=str(given.error))
+    yield ev.OrderQueried(
+        account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+    )
 
 
 def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -107,12 +129,18 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
         return
     key = given.client_order_id
     if isinstance(given.error, Ambiguous):
-        yield ev.OrderUnclear(client_order_id=key, reason=str(given.error))
-        yield ev.OrderQueried(client_order_id=key, reason="no answer to the replace")
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(given.error))
+        yield ev.OrderQueried(
+            account=order.account, client_order_id=key, reason="no answer to the replace"
+        )
         return
     status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
-    yield ev.CancelRefused(client_order_id=key, status=status, text=str(given.error))
-    yield ev.CancelRequested(client_order_id=key, reason="the venue would not replace it")
+    yield ev.CancelRefused(
+        account=order.account, client_order_id=key, status=status, text=str(given.error)
+    )
+    yield ev.CancelRequested(
+        account=order.account, client_order_id=key, reason="the venue would not replace it"
+    )
 
 
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
@@ -139,8 +167,12 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
 def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
     key, current, said = order.client_order_id, order.status, given.status
     if said.is_terminal and not current.is_terminal and _fills_missing(order, said, given.filled):
-        yield ev.OrderUnclear(client_order_id=key, reason=f"{said} there, fills missing here")
-        yield ev.OrderQueried(client_order_id=key, reason="fills missing here")
+        yield ev.OrderUnclear(
+            account=order.account, client_order_id=key, reason=f"{said} there, fills missing here"
+        )
+        yield ev.OrderQueried(
+            account=order.account, client_order_id=key, reason="fills missing here"
+        )
         return
     match said:
         case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
@@ -148,29 +180,41 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 current is _S.PENDING_REPLACE or _differs(order, given.quantity, given.stop_price)
             ):
                 yield ev.OrderReplaced(
-                    client_order_id=key, quantity=given.quantity, stop_price=given.stop_price
+                    account=order.account,
+                    client_order_id=key,
+                    quantity=given.quantity,
+                    stop_price=given.stop_price,
                 )
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
-            yield ev.OrderAccepted(client_order_id=key, venue_order_id=given.venue_order_id)
+            yield ev.OrderAccepted(
+                account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
+            )
             if order.cancel_wanted:
-                yield ev.CancelRequested(client_order_id=key, reason=order.reason)
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=order.reason
+                )
         case _S.FILLED if not current.is_terminal:
             yield ev.OrderSettled(
+                account=order.account,
                 client_order_id=key,
                 venue_order_id=given.venue_order_id or order.venue_order_id,
                 status=said,
                 reason="all of it, the venue says",
             )
         case _S.CANCELED if not current.is_terminal:
-            yield ev.OrderCanceled(client_order_id=key, reason=given.text)
+            yield ev.OrderCanceled(account=order.account, client_order_id=key, reason=given.text)
         case _S.EXPIRED if not current.is_terminal:
-            yield ev.OrderExpired(client_order_id=key)
+            yield ev.OrderExpired(account=order.account, client_order_id=key)
         case _S.REJECTED if not current.is_terminal:
             yield ev.OrderRejected(
-                client_order_id=key, code=given.code or Code.BROKER_REJECT, text=given.text
+                account=order.account,
+                client_order_id=key,
+                code=given.code or Code.BROKER_REJECT,
+                text=given.text,
             )
         case _S.SUSPENDED if current in _UNACKNOWLEDGED:
             yield ev.OrderSettled(
+                account=order.account,
                 client_order_id=key,
                 venue_order_id=given.venue_order_id,
                 status=_S.SUSPENDED,
@@ -214,7 +258,9 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     known = order.accepted_at or order.filled
     if not known and order.status is not _S.UNKNOWN:
         yield ev.OrderUnclear(
-            client_order_id=order.client_order_id, reason="the venue does not know it yet"
+            account=order.account,
+            client_order_id=order.client_order_id,
+            reason="the venue does not know it yet",
         )
         return
     able = world.capabilities
@@ -227,6 +273,7 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     key = order.client_order_id
     if known:
         yield ev.OrderSettled(
+            account=order.account,
             client_order_id=key,
             venue_order_id=order.venue_order_id,
             status=_S.CANCELED,
@@ -234,7 +281,10 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         )
         return
     yield ev.OrderRejected(
-        client_order_id=key, code=Code.NOT_SENT, text="the venue never received it"
+        account=order.account,
+        client_order_id=key,
+        code=Code.NOT_SENT,
+        text="the venue never received it",
     )
 
 
@@ -242,11 +292,12 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
     key, current = order.client_order_id, order.status
     if venue.status.is_terminal and _fills_missing(order, venue.status, venue.filled):
         text = f"{venue.status} there, fills not reported yet"
-        yield ev.OrderUnclear(client_order_id=key, reason=text)
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
         return
     if venue.status.is_terminal:
         if current is not venue.status:
             yield ev.OrderSettled(
+                account=order.account,
                 client_order_id=key,
                 venue_order_id=venue.venue_order_id,
                 status=venue.status,
@@ -255,19 +306,23 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
         return
     if _differs(order, venue.quantity, venue.stop_price):
         yield ev.OrderReplaced(
-            client_order_id=key, quantity=venue.quantity, stop_price=venue.stop_price
+            account=order.account,
+            client_order_id=key,
+            quantity=venue.quantity,
+            stop_price=venue.stop_price,
         )
         current = _S.NEW
     status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
     if current in _UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(
+            account=order.account,
             client_order_id=key,
             venue_order_id=venue.venue_order_id,
             status=status,
             reason="works there",
         )
     if order.cancel_wanted:
-        yield ev.CancelRequested(client_order_id=key, reason=order.reason)
+        yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)
 
 
 def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -276,7 +331,9 @@ def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Ev
     if order is None or order.status.is_terminal or order.status is _S.UNKNOWN:
         return
     if order.status in _UNACKNOWLEDGED or order.status in _ASKED:
-        yield ev.OrderUnclear(client_order_id=given.client_order_id, reason=str(given.error))
+        yield ev.OrderUnclear(
+            account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+        )
 
 
 def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -285,14 +342,24 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
         key = order.client_order_id
         match order.status:
             case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
-                yield ev.CancelRequested(client_order_id=key, reason=Code.ORDER_TIMEOUT)
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
+                )
             case _S.UNKNOWN:
-                yield ev.OrderQueried(client_order_id=key, reason="still unknown")
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unknown"
+                )
             case _ if order.queries:
-                yield ev.OrderUnclear(client_order_id=key, reason="the venue does not answer")
-                yield ev.OrderQueried(client_order_id=key, reason="still unanswered")
+                yield ev.OrderUnclear(
+                    account=order.account, client_order_id=key, reason="the venue does not answer"
+                )
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unanswered"
+                )
             case _:
-                yield ev.OrderQueried(client_order_id=key, reason="no answer in time")
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="no answer in time"
+                )
 
 
 def doubtful(world: World) -> Iterator[ev.Event]:
@@ -300,11 +367,15 @@ def doubtful(world: World) -> Iterator[ev.Event]:
     for order in tuple(world.book.data.orders.values()):
         if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
             yield ev.OrderUnclear(
-                client_order_id=order.client_order_id, reason="the process ended before an answer"
+                account=order.account,
+                client_order_id=order.client_order_id,
+                reason="the process ended before an answer",
             )
     for order in tuple(world.book.data.orders.values()):
         if order.status is _S.UNKNOWN:
-            yield ev.OrderQueried(client_order_id=order.client_order_id, reason="after a start")
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=order.client_order_id, reason="after a start"
+            )
 
 
 def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:

@@ -10,14 +10,16 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import Order, OrderStatus
-from engine.domain.position import ExitReason, Position
+from engine.domain.order import OrderStatus
+from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
 from engine.intake.entry import build, intend
 from engine.plans.kill import set_latch
 from engine.plans.tend import plan_exit, tend
 from engine.risk import triggers
 from engine.risk.gate import evaluate, manual_case
+from engine.state.order import Order
+from engine.state.position import Position
 from engine.world import World
 
 REFUSED = "REFUSED"
@@ -135,6 +137,7 @@ def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.
     intent = given.intent_id or f"manual-{world.book.data.seq}"
     if not ruling.allowed:
         yield ev.OrderRefused(
+            account=ruling.account,
             intent_id=intent,
             symbol=ruling.symbol,
             by=given.by,
@@ -164,9 +167,11 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
         yield refuse(given, REFUSED, text)
         return
     if order.is_protective:
-        yield ev.StopRemoved(symbol=order.symbol, by=given.by)
+        yield ev.StopRemoved(account=order.account, symbol=order.symbol, by=given.by)
     if order.status is not OrderStatus.PENDING_CANCEL:
-        yield ev.CancelRequested(client_order_id=order.client_order_id, reason=given.by)
+        yield ev.CancelRequested(
+            account=order.account, client_order_id=order.client_order_id, reason=given.by
+        )
 
 
 def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Event]:
@@ -174,7 +179,9 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
     yield acted(given)
     for order in tuple(world.book.data.orders.values()):
         if _cancellable(order):
-            yield ev.CancelRequested(client_order_id=order.client_order_id, reason=given.by)
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason=given.by
+            )
 
 
 def _cancellable(order: Order) -> bool:
@@ -240,13 +247,18 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         yield event
         sent = sent or isinstance(event, ev.OrderIntended)
     if sent:
-        yield ev.DeadLetterClosed(letter_id=given.letter_id, action="retried", by=given.by)
+        yield ev.DeadLetterClosed(
+            account=letter.account, letter_id=given.letter_id, action="retried", by=given.by
+        )
 
 
 def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.Event]:
     """Forget a dead letter."""
     yield acted(given)
-    if given.letter_id not in world.book.data.letters:
+    letter = world.book.data.letters.get(given.letter_id)
+    if letter is None:
         yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
         return
-    yield ev.DeadLetterClosed(letter_id=given.letter_id, action="dropped", by=given.by)
+    yield ev.DeadLetterClosed(
+        account=letter.account, letter_id=given.letter_id, action="dropped", by=given.by
+    )

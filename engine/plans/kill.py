@@ -14,9 +14,10 @@ from engine.domain.inputs import LatchFound
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
-from engine.domain.position import ExitReason, Position
+from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.tend import plan_exit
+from engine.state.position import Position
 from engine.world import World
 
 CLEAN_READS = 2
@@ -91,7 +92,9 @@ def _sweep(world: World) -> Iterator[ev.Event]:
             and order.status not in ASKED
             and not _closes(order.symbol, order.reduce_only, world)
         ):
-            yield ev.CancelRequested(client_order_id=order.client_order_id, reason=halt.level)
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason=halt.level
+            )
 
 
 def _closes(symbol: str, reduce_only: bool, world: World) -> bool:
@@ -119,7 +122,7 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
     last = max(data.reconciled_at, data.snapshot_asked)
     pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
     if now - last >= pause and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
-        yield ev.SnapshotRequested(broker=data.broker, reason="kill")
+        yield ev.SnapshotRequested(account=data.broker, reason="kill")
 
 
 def after_read(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -137,7 +140,7 @@ def after_read(world: World, now: Nanos) -> Iterator[ev.Event]:
     clean = work.clean_reads + 1 if not left and not unknown and data.reconciled_clean else 0
     yield ev.KillProgressed(
         epoch=work.epoch,
-        broker=data.broker,
+        account=data.broker,
         clean_reads=min(clean, CLEAN_READS),
         left=left,
         unknown=unknown,
@@ -185,7 +188,7 @@ def _prove(world: World, state: str, now: Nanos) -> Iterator[ev.Event]:
     ]
     yield ev.KillProved(
         epoch=work.epoch,
-        broker=data.broker,
+        account=data.broker,
         state=state,
         cancelled=cancelled,
         closed=work.closed,

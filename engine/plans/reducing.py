@@ -15,8 +15,18 @@ from engine.domain import events as ev
 from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.domain.position import ExitPlan, ExitReason, Position
+from engine.domain.order import (
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+    VenueState,
+)
+from engine.domain.position import ExitReason
+from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
 from engine.world import World
 
 PROTECT: Final = "protect"
@@ -52,13 +62,13 @@ def to_protect(world: World, position: Position) -> Decimal:
     return max(held - sum(others, start=ZERO), ZERO)
 
 
-def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> Order:
+def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> OrderTerms:
     """The next protective stop."""
     order = _stop(world, position, stop, now, position.protect_attempt + 1)
     return msgspec.structs.replace(order, quantity=to_protect(world, position))
 
 
-def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Order:
+def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> OrderTerms:
     """The order of the plan's attempt."""
     kill = plan.reason is ExitReason.KILL
     held = abs(position.quantity)
@@ -76,7 +86,7 @@ def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> 
     )
 
 
-def recognise(world: World, symbol: str, client_order_id: str, now: Nanos) -> Order | None:
+def recognise(world: World, symbol: str, client_order_id: str, now: Nanos) -> OrderTerms | None:
     """An order that only an earlier process knew; its quantity is the venue's to say."""
     position = world.book.position(symbol)
     if position is None:
@@ -96,10 +106,10 @@ def adopt(world: World, symbol: str, client_order_id: str, now: Nanos) -> Iterat
     found = recognise(world, symbol, client_order_id, now)
     if found is None:
         return
-    yield ev.OrderAdopted(
-        order=msgspec.structs.replace(found, status=OrderStatus.UNKNOWN, unclear_at=now)
+    yield ev.OrderAdopted(terms=found, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
+    yield ev.OrderQueried(
+        account=found.account, client_order_id=client_order_id, reason="sent by an earlier process"
     )
-    yield ev.OrderQueried(client_order_id=client_order_id, reason="sent by an earlier process")
 
 
 def _attempt(position: Position, leg: str) -> int:
@@ -110,7 +120,7 @@ def _id(position: Position, leg: str, attempt: int) -> str:
     return order_id(moment_of(position.position_id[1:]), leg, position.position_id, str(attempt))
 
 
-def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> Order:
+def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> OrderTerms:
     tick = world.instrument(position.symbol).tick
     return _reducing(
         world,
@@ -134,12 +144,12 @@ def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
     return position.opened_at <= started + CLOCKS_APART and now <= started + bound
 
 
-def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> Order:
-    template = Order(
+def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> OrderTerms:
+    template = OrderTerms(
         client_order_id="",
         intent_id=f"{position.position_id}-reduce",
         signal_id=position.signal_id,
-        broker=position.broker,
+        account=position.account,
         symbol=position.symbol,
         side=Side.SELL if position.is_long else Side.BUY,
         type=OrderType.MARKET,
@@ -149,7 +159,5 @@ def _reducing(world: World, position: Position, now: Nanos, **fields: object) ->
         purpose=Purpose.EXIT,
         trade_type=position.trade_type,
         check_first=_may_be_known(world, position, now),
-        created_at=now,
-        updated_at=now,
     )
     return msgspec.structs.replace(template, **fields)

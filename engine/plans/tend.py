@@ -7,16 +7,16 @@ state machine over facts in the book, so that it goes on after a crash at any st
 from collections.abc import Iterator
 from decimal import Decimal
 
-import msgspec
-
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import plain
-from engine.domain.order import Order, OrderStatus, Purpose
-from engine.domain.position import ExitPlan, ExitReason, Position
+from engine.domain.order import OrderStatus, Purpose
+from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Phase
 from engine.plans.reducing import EXIT, PROTECT, exit_order, last, stop_order, to_protect
+from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
 from engine.world import World
 
 PROTECT_SECONDS = 5
@@ -65,18 +65,18 @@ def plan_exit(
     if position.exiting is not None:
         return
     yield ev.ExitPlanned(
+        account=position.account,
         symbol=position.symbol,
         position_id=position.position_id,
-        plan=ExitPlan(
+        decision=ExitDecision(
             reason=reason,
             detail=detail,
             priority=priority,
             quantity=quantity,
             attempt=position.exit_attempt + 1,
-            started_at=now,
+            measured=measured,
+            limit=limit,
         ),
-        measured=measured,
-        limit=limit,
     )
     yield from tend(world, position.symbol, now)
 
@@ -93,7 +93,9 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
 def _cancel(order: Order, reason: str) -> Iterator[ev.Event]:
     if order.status in (_S.PENDING_CANCEL, _S.UNKNOWN):
         return
-    yield ev.CancelRequested(client_order_id=order.client_order_id, reason=reason)
+    yield ev.CancelRequested(
+        account=order.account, client_order_id=order.client_order_id, reason=reason
+    )
 
 
 def _protect(
@@ -124,7 +126,7 @@ def _protect(
         )
         return
     if _may_send(world) and (newest is None or not _short_lived(newest, now)):
-        yield ev.OrderIntended(order=stop_order(world, position, position.stop, now))
+        yield ev.OrderIntended(terms=stop_order(world, position, position.stop, now))
 
 
 def _short_lived(newest: Order, now: Nanos) -> bool:
@@ -141,6 +143,7 @@ def _resize(world: World, stop: Order, wanted: Decimal) -> Iterator[ev.Event]:
         yield from _cancel(stop, "its size no longer fits")
         return
     yield ev.ReplaceRequested(
+        account=stop.account,
         client_order_id=stop.client_order_id,
         quantity=stop.filled + wanted,
         stop_price=stop.stop_price,
@@ -167,7 +170,7 @@ def _close(
         yield from _next_attempt(world, position, plan, newest, now)
         return
     if world.is_open(position.symbol, now) and _may_send(world):
-        yield ev.OrderIntended(order=exit_order(world, position, plan, now))
+        yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
 
 
 def _may_send(world: World) -> bool:
@@ -184,6 +187,7 @@ def _next_attempt(
         return
     if not world.capabilities.reduce_only and not newest.filled:
         yield ev.ExitAbandoned(
+            account=position.account,
             symbol=position.symbol,
             position_id=position.position_id,
             reason=plan.reason,
@@ -192,10 +196,17 @@ def _next_attempt(
         yield from tend(world, position.symbol, now)
         return
     yield ev.ExitPlanned(
+        account=position.account,
         symbol=position.symbol,
         position_id=position.position_id,
-        plan=msgspec.structs.replace(plan, attempt=plan.attempt + 1),
-        measured=newest.status,
-        limit="FILLED",
+        decision=ExitDecision(
+            reason=plan.reason,
+            detail=plan.detail,
+            priority=plan.priority,
+            quantity=plan.quantity,
+            attempt=plan.attempt + 1,
+            measured=newest.status,
+            limit="FILLED",
+        ),
     )
     yield from tend(world, position.symbol, now)

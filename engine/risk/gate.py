@@ -282,6 +282,7 @@ def _ruling(
     )
     return Ruling(
         kind=case.kind,
+        account=case.account,
         verdict=verdict,
         stage=by.stage if by is not None and not allowed else Stage.ORDER,
         code=str(by.code) if by is not None else "",

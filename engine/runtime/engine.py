@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.decide import Core, RuleFailedError
+from engine.core.decide import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
@@ -38,7 +38,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
-from engine.domain.order import Order, OrderStatus
+from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, LinkState
 from engine.domain.signal import Signal
 from engine.intake.builtin import BuiltinSignals
@@ -313,18 +313,19 @@ class Engine:
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
         try:
-            records = self._core.handle(given, self._time.now())
+            step = self._core.handle(given, self._time.now())
         except RuleFailedError as failed:
-            self._carry(failed.records)
+            self._carry(failed.step)
             raise
-        self._carry(records)
-        return records
+        self._carry(step)
+        return step.records
 
-    def _carry(self, records: list[ev.Record]) -> None:
+    def _carry(self, step: Step) -> None:
         """Journal what was decided, start its effects, tell the observers."""
+        records = step.records
         if not records:
             return
-        durable = self._append(records)
+        durable = self._append(step)
         for record in records:
             effect = _EFFECTS.get(type(record.event))
             if effect is not None:
@@ -346,8 +347,8 @@ class Engine:
             text = f"{type(error).__name__}: {error}"
             self.step(Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text))
 
-    def _append(self, records: list[ev.Record]) -> Awaitable[None]:
-        durable = self._store.append(records)
+    def _append(self, step: Step) -> Awaitable[None]:
+        durable = self._store.append(step.records, step.touched)
         if not self._journal_down:
             self._unwatched.append(durable)
             if not self._watching:
@@ -395,9 +396,9 @@ class Engine:
     # --- effects: they follow events and never decide ---------------------------------------------
 
     def _intended(self, event: ev.OrderIntended, durable: Awaitable[None]) -> None:
-        self._spawn(self._submit(event.order, durable))
+        self._spawn(self._submit(event.terms, durable))
 
-    async def _submit(self, order: Order, durable: Awaitable[None]) -> None:
+    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
         key = order.client_order_id
         if order.reserved:
             try:
@@ -419,7 +420,7 @@ class Engine:
         if answer is not None:
             self.step(answer)
 
-    async def _is_new(self, order: Order) -> bool:
+    async def _is_new(self, order: OrderTerms) -> bool:
         """Whether the venue does not know an order that an earlier process may have sent.
 
         What that process sent last may still arrive. Where the venue would fill both, the question
@@ -564,7 +565,7 @@ class Engine:
             self.gate.open(Cause.JOURNAL)
             self.step(JournalRecovered())
             if self._uncleared is not None:
-                self._spawn(self._clear_latch(self._uncleared, self._append([])))
+                self._spawn(self._clear_latch(self._uncleared, self._append(Step([], []))))
                 self._uncleared = None
 
 

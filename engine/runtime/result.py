@@ -48,5 +48,5 @@ def result_of(records: list[ev.Record]) -> Result:
                 return Result(ok=False, code=refused.code, error=refused.reason)
             case _:
                 pass
-    ids = [r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
+    ids = [r.event.terms.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
     return Result(ok=True, data={"client_order_ids": ids} if ids else {})

@@ -16,7 +16,7 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.ports import Ambiguous, Broker, BrokerError
 from engine.runtime.clock import SteadyTime
 from engine.state.book import Book
@@ -33,7 +33,7 @@ class Venue:
         self._book = book
         self._time = time
 
-    async def submit(self, order: Order) -> SubmitFailed | None:
+    async def submit(self, order: OrderTerms) -> SubmitFailed | None:
         """Hand an order over; None when it was taken."""
         error = await _failure(self._broker.submit_order(order))
         return None if error is None else SubmitFailed(order.client_order_id, error)

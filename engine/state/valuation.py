@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
-from engine.domain.position import Position
+from engine.state.position import Position
 
 
 class Valuation:

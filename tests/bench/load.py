@@ -149,7 +149,7 @@ class Lives:
         )
         for record in records:
             if isinstance(record.event, ev.OrderIntended):
-                self._began[record.event.order.client_order_id] = sent
+                self._began[record.event.terms.client_order_id] = sent
 
     def seen(self, record: ev.Record) -> None:
         """Count those that ended filled."""
@@ -186,7 +186,7 @@ async def rest(engine: Engine, symbols: list[str], count: int) -> list[str]:
             )
         )
         keys += [
-            r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)
+            r.event.terms.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)
         ]
         if n % 100 == 99:
             await asyncio.sleep(0)

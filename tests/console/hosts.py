@@ -164,9 +164,7 @@ class Host:
             instruments=self.rules,
         )
         self.broker = PaperBroker(self.venue, self.clock, Random(7))
-        self.journal = open_journal(
-            memory_database(), inline=True, mode=Mode.PAPER, account="paper"
-        )
+        self.journal = open_journal(memory_database(), inline=True, mode=Mode.PAPER)
         self.world = World(
             Book(),
             self.config,

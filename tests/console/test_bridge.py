@@ -155,7 +155,7 @@ async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() 
 
 
 async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:
-    journal = open_journal(tmp_path / "journal.db", inline=True, account="paper")
+    journal = open_journal(tmp_path / "journal.db", inline=True)
     async with Host() as host:
         await morning(host)
         journal.append(host.records)
@@ -186,7 +186,9 @@ Make = Callable[[], ev.Event]
         ),
         (lambda: ev.Paused(by="b", reason="r"), "ENGINE", "warn"),
         (
-            lambda: ev.KillProved(epoch=1, broker="paper", state="DEGRADED", cancelled=1, closed=0),
+            lambda: ev.KillProved(
+                epoch=1, account="paper", state="DEGRADED", cancelled=1, closed=0
+            ),
             "KILL",
             "error",
         ),

@@ -149,7 +149,7 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     desk.give(ask.Unpause(by="test"))
     desk.later(61).price("NVDA", "100")
     sent = desk.give(ask.RetryLetter(by="test", letter_id=letter))
-    again = one(sent, ev.OrderIntended).order
+    again = one(sent, ev.OrderIntended).terms
     assert again.client_order_id != entry.client_order_id
     assert (again.quantity, again.stop_loss) == (entry.quantity, entry.stop_loss)
     assert letter not in desk.book.data.letters

@@ -26,7 +26,7 @@ def long(stop: str = "175", target: str | None = None, *, entry: str = "180") ->
 
 def reason(desk: Desk) -> ExitReason | None:
     planned = desk.of(ev.ExitPlanned)
-    return planned[-1].plan.reason if planned else None
+    return planned[-1].decision.reason if planned else None
 
 
 @pytest.mark.parametrize(("last", "closes"), [("189.99", False), ("190", True), ("190.01", True)])

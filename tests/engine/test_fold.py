@@ -37,7 +37,7 @@ class Recorded(Desk):
         return self
 
     def give(self, given: Input) -> list[ev.Event]:
-        records = self.core.handle(given, self.now)
+        records = self.core.handle(given, self.now).records
         self.records += records
         self._seq = self.book.data.seq
         events = [record.event for record in records]

@@ -133,6 +133,6 @@ def test_an_exit_whose_intent_was_lost_in_a_crash_is_adopted_at_the_start() -> N
     lost = desk.works(desk.last(Purpose.EXIT, "AAPL"))
     after = holding(AAPL=100)
     events = after.snapshot(positions={"AAPL": 100}, orders=(lost,), reason="start")
-    assert one(events, ev.OrderAdopted).order.purpose is Purpose.EXIT
+    assert one(events, ev.OrderAdopted).terms.purpose is Purpose.EXIT
     assert "OrderIntended" not in kinds(events)
     assert msgspec.structs.asdict(one(events, ev.Reconciled))["clean"]

@@ -15,7 +15,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.ports import BrokerError, Capabilities
 from engine.runtime.clock import VirtualClock
@@ -371,7 +371,7 @@ class Run:
         self.engine.subscribe(watch.happened)
         return self.engine
 
-    def _sending(self, order: Order) -> None:
+    def _sending(self, order: OrderTerms) -> None:
         self.watch.sending(order)
         if order.client_order_id in self.disk.intents or self.quiet or not self.crashes_left:
             return

@@ -19,8 +19,8 @@ class InstrumentLearned(Event, frozen=True, kw_only=True):
 class AccountSynced(Event, frozen=True, kw_only=True):
     """The venue's own balances, taken over; `flow` is the part trading does not explain."""
 
-    broker: str
-    account: Account
+    account: str
+    balances: Account
     flow: Decimal = Decimal(0)
 
 

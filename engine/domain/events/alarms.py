@@ -7,7 +7,7 @@ from engine.domain.run import LinkState, Severity
 class LinkChanged(Event, frozen=True, kw_only=True):
     """A broker connection came up or went down."""
 
-    broker: str
+    account: str
     state: LinkState
     detail: str
 

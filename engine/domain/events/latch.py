@@ -32,7 +32,7 @@ class KillProgressed(Event, frozen=True, kw_only=True):
     """One read of the venue during a kill; done when enough reads in a row found nothing left."""
 
     epoch: int
-    broker: str
+    account: str
     clean_reads: int
     left: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -42,7 +42,7 @@ class KillProved(Event, frozen=True, kw_only=True):
     """A kill ended at one broker: VERIFIED, or DEGRADED with what is left (DESIGN, Kill)."""
 
     epoch: int
-    broker: str
+    account: str
     state: str
     cancelled: int
     closed: int

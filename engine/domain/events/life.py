@@ -8,14 +8,18 @@ from engine.domain.run import Mode, Phase, Trigger
 
 
 class EngineStarted(Event, frozen=True, kw_only=True):
-    """A process took the account. The config is known by its digest."""
+    """A process took the accounts. The config is known by its digest.
+
+    `accounts` maps each name under `[brokers]` to the venue's id of that account; `primary` is the
+    name that orders go to where no route says otherwise.
+    """
 
     mode: Mode
     profile: str
     config_digest: str
     version: str
-    account_id: str
-    broker: str
+    accounts: dict[str, str]
+    primary: str
 
 
 class PhaseChanged(Event, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from engine.domain.events.base import Event
 class SnapshotRequested(Event, frozen=True, kw_only=True):
     """The venue is being asked for account, holdings, orders and fills."""
 
-    broker: str
+    account: str
     reason: str
 
 
@@ -27,7 +27,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 class Reconciled(Event, frozen=True, kw_only=True):
     """A comparison with the venue, after subtracting what is in flight (A-373)."""
 
-    broker: str
+    account: str
     reason: str
     clean: bool
     differences: tuple[Difference, ...]
@@ -40,7 +40,7 @@ class PositionAdjusted(Event, frozen=True, kw_only=True):
     """The venue's quantity was taken over where no fill explains it."""
 
     symbol: str
-    broker: str
+    account: str
     quantity: Decimal
     price: Decimal
     multiplier: Decimal
@@ -52,6 +52,7 @@ class PositionAdjusted(Event, frozen=True, kw_only=True):
 class SymbolBlocked(Event, frozen=True, kw_only=True):
     """No entries in this symbol until the cause is resolved."""
 
+    account: str
     symbol: str
     cause: str
     reason: str
@@ -60,6 +61,7 @@ class SymbolBlocked(Event, frozen=True, kw_only=True):
 class SymbolUnblocked(Event, frozen=True, kw_only=True):
     """Entries are allowed again as far as this cause is concerned."""
 
+    account: str
     symbol: str
     cause: str
     by: str

@@ -64,7 +64,7 @@ class Flow:
         )
         for record in records:
             if isinstance(record.event, ev.OrderIntended):
-                self._began[record.event.order.client_order_id] = began
+                self._began[record.event.terms.client_order_id] = began
 
     def _seen(self, record: ev.Record) -> None:
         self.events += 1
