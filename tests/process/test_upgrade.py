@@ -21,6 +21,7 @@ import pytest
 from console.client import Refused
 from engine.domain.order import Fill
 from tests.console.program import ROOT, Program
+from tests.corpus.reading import missing
 from tests.process.venue import Venue
 
 pytestmark = pytest.mark.slow
@@ -146,18 +147,6 @@ def killed_while_trading(shared_market: Path) -> Path:
     if not archive.is_file():
         pytest.skip("the journals of 0.1.0 (../shared/journals) are not beside this project")
     return archive
-
-
-def missing(found: Any, expected: Any, path: str = "") -> list[str]:
-    """Where `found` lacks or contradicts what is expected; keys may have been added."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        lacking = [f"{path}.{key} is not there" for key in expected if key not in found]
-        both = [key for key in expected if key in found]
-        return lacking + [w for k in both for w in missing(found[k], expected[k], f"{path}.{k}")]
-    if isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        pairs = enumerate(zip(found, expected, strict=True))
-        return [wrong for n, (f, e) in pairs for wrong in missing(f, e, f"{path}[{n}]")]
-    return [] if found == expected else [f"{path} is {found!r}, not {expected!r}"]
 
 
 def without_ages(status: dict[str, Any]) -> dict[str, Any]:
