@@ -27,6 +27,9 @@ from tests.process.venue import Venue
 pytestmark = pytest.mark.slow
 
 CORPUS = ROOT / "tests" / "corpus" / "0.1.0"
+OF_NOBODY = "venue"
+"""The intent of an order that was found at the venue and that nobody here decided."""
+
 CONFIG = """
 [market]
 symbols = ["AAPL"]
@@ -99,6 +102,10 @@ def test_C405_a_close_that_only_the_venue_knew_sells_once(
     assert [(fill.client_order_id, fill.quantity) for fill in sold] == [(key, facts.held)]
     known = [row for row in program.rows("fills") if row["side"] == "SELL"]
     assert [(row["client_order_id"], row["quantity"]) for row in known] == [(key, str(facts.held))]
+    # Nothing else was tried: the venue alone would have refused a second sale that only reduces.
+    (order,) = (row for row in program.rows("orders") if row["purpose"] in ("EXIT", "FLATTEN"))
+    assert (order["client_order_id"], order["status"]) == (key, "FILLED")
+    assert order["intent_id"] != OF_NOBODY
     (trade,) = program.rows("trades")
     assert trade["position_id"] == facts.position_id
     assert program.document("journal", "verify")["ok"]
