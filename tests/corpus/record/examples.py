@@ -601,9 +601,7 @@ EXAMPLES: tuple[ev.Event, ...] = (
     ev.DeadLettered(letter_id=ENTRY_ID, order=ORDER, error="no connection to the venue"),
     ev.DeadLettered(letter_id=EXIT_ID, order=BARE_ORDER, error=""),
     ev.DeadLettered(
-        letter_id=ENTRY_ID,
-        order=msgspec.structs.replace(INTENDED, status=OrderStatus.PENDING_NEW, sent_at=AT + 1),
-        error="too fast: again in 1 s",
+        letter_id=ENTRY_ID, order=INTENDED, error="its intent is not durable: the disk is full"
     ),
     ev.DeadLetterClosed(letter_id=ENTRY_ID, action="retried", by="operator"),
     ev.DeadLetterClosed(letter_id=EXIT_ID, action="dropped", by=""),
