@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 
 from engine.domain.events import Record
-from engine.domain.schema import UnknownEventError, UpcastError
 from storage.errors import JournalError
 from storage.reader import Reader
 
@@ -18,6 +17,6 @@ async def recent(journal: Path, limit: int) -> list[Record]:
     try:
         async with Reader(journal) as reader:
             return await reader.newest(limit)
-    except (JournalError, UnknownEventError, UpcastError, msgspec.ValidationError):
+    except (JournalError, msgspec.ValidationError):
         log.warning("the journal's last events are not shown", exc_info=True)
         return []

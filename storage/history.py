@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.domain.events import Record
-from engine.domain.schema import Decoder, UpcastError
+from engine.domain.schema import Decoder, UnknownEventError, UpcastError
 from storage import migrations
-from storage.errors import JournalCorrupt, journal_error
+from storage.errors import JournalCorrupt, JournalError, JournalNewer, journal_error
 
 FETCH: Final = 1_000
 
@@ -31,8 +31,8 @@ def records(
     """Every event with `after` < seq <= `until`, read and decoded as it is asked for.
 
     The connection is closed with the iterator if `close`. Raises `JournalCorrupt` at a gap and for
-    an event that cannot be brought to its newest version, `UnknownEventError` at an event of a
-    newer program, `JournalError` kinds where the file cannot be read.
+    an event that cannot be brought to its newest version, `JournalNewer` at an event of a newer
+    program, other `JournalError` kinds where the file cannot be read.
     """
     expected = after + 1
     seq = after
@@ -51,13 +51,19 @@ def records(
                     )
                 expected += 1
                 yield Record(seq, time, decoder.decode(kind, version, data))
-    except UpcastError as error:
-        raise JournalCorrupt(f"event {seq} of the journal {where}: {error}") from error
+    except (UnknownEventError, UpcastError) as error:
+        raise unreadable(error, seq, where) from error
     except sqlite3.Error as error:
         raise journal_error(error, where) from error
     finally:
         if close:
             connection.close()
+
+
+def unreadable(error: UnknownEventError | UpcastError, seq: int, where: str) -> JournalError:
+    """What keeps event `seq` from being read, as an error of the journal."""
+    kind = JournalNewer if isinstance(error, UnknownEventError) else JournalCorrupt
+    return kind(f"event {seq} of the journal {where}: {error}")
 
 
 def _account_before(connection: sqlite3.Connection, seq: int) -> str:

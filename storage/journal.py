@@ -25,7 +25,7 @@ from engine.domain.run import Mode
 from engine.state.touched import Touched
 from storage import snapshots
 from storage.ballast import Ballast
-from storage.behind import Piece, RowsBehind
+from storage.behind import Rows, RowsBehind
 from storage.connection import open_writer, prepare
 from storage.errors import (
     JournalClosed,
@@ -349,7 +349,7 @@ class Journal:
                 if self._behind.done or self._failure is not None:
                     self._checkpoint()
                 else:
-                    self._write_piece()
+                    self._write_all()
                 continue
             size = 0
             try:
@@ -370,8 +370,8 @@ class Journal:
             if closing:
                 self._finish()
                 return
-            if self._behind.pressing and self._failure is None:
-                self._write_piece()
+            if self._behind.pressing:
+                self._write_all()
             self._checkpoint_if_needed()
 
     def _patience(self) -> float | None:
@@ -435,24 +435,21 @@ class Journal:
         self._backlog.extend(entries)
         self._unwritten.extend(values)
 
-    def _write_piece(self) -> None:
-        self._write_rows(self._behind.piece())
-
     def _write_all(self) -> None:
         if self._failure is None and not self._behind.done:
-            self._write_rows(self._behind.all())
+            self._write_rows(self._behind.take())
 
-    def _write_rows(self, piece: Piece, snapshot: tuple[bytes, int] | None = None) -> bool:
+    def _write_rows(self, rows: Rows, snapshot: tuple[bytes, int] | None = None) -> bool:
         """Write some rows; those that the disk does not take wait for another time."""
         self._rows_pause = ROWS_SECONDS
         try:
-            kept = self._writer.write_rows(piece.values, until=piece.until, snapshot=snapshot)
+            kept = self._writer.write_rows(rows.values, until=rows.until, snapshot=snapshot)
         except JournalError as error:
-            self._behind.back(piece)
+            self._behind.back(rows)
             self._rows_pause = RETRY_SECONDS
             self._maintenance = str(error)
             return True
-        self._watermark = piece.until or self._watermark
+        self._watermark = rows.until
         return kept
 
     def _commit(self, entries: Sequence[Entry]) -> None:
@@ -481,8 +478,8 @@ class Journal:
     def _save(self, seq: int, state: bytes) -> None:
         if self._failure is not None:
             return
-        waiting = self._behind.all()
-        if not self._write_rows(Piece(waiting.values, seq), (state, self._state_format)):
+        waiting = self._behind.take()
+        if not self._write_rows(Rows(waiting.values, seq), (state, self._state_format)):
             self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
 
     def _checkpoint_if_needed(self) -> None:

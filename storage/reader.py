@@ -16,9 +16,9 @@ import msgspec
 
 from engine.domain.events import Record
 from engine.domain.instant import LATEST, Nanos, parse_rfc3339, rfc3339, to_datetime
-from engine.domain.schema import Decoder
+from engine.domain.schema import Decoder, UnknownEventError, UpcastError
 from storage.errors import journal_error
-from storage.history import VERSIONED
+from storage.history import VERSIONED, unreadable
 from storage.rows import stamp
 from storage.tail import open_caught_up
 
@@ -286,7 +286,8 @@ class Reader:
     async def newest(self, limit: int) -> list[Record]:
         """The newest `limit` events as records, oldest first.
 
-        Raises UnknownEventError and UpcastError for events that this program cannot read.
+        Raises `JournalNewer` for an event of a newer program, `JournalCorrupt` for one of an older
+        program that cannot be brought up.
         """
         connection = await self._open()
         if connection is None:
@@ -298,10 +299,13 @@ class Reader:
             {"limit": limit},
         )
         decoder = Decoder()
-        return [
-            Record(seq, time, decoder.decode(kind, version, data))
-            for seq, time, kind, version, data in reversed(rows)
-        ]
+        found = []
+        for seq, time, kind, number, data in reversed(rows):
+            try:
+                found.append(Record(seq, time, decoder.decode(kind, number, data)))
+            except (UnknownEventError, UpcastError) as error:
+                raise unreadable(error, seq, str(self._path)) from error
+        return found
 
     async def as_of(self) -> tuple[int, Nanos] | None:
         """The newest event and its time: what the lists know; None for an empty journal."""

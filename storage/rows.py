@@ -142,9 +142,11 @@ def _fill(value: FillTaken) -> Columns:
 def _position(held: Position) -> Columns:
     """The row of a trade that is not over, from the first fill on (A-391)."""
     first = held.legs[0].quantity if held.legs else held.quantity
+    # A position that no order of ours opened has no signal, not an empty one.
+    ordered = bool(held.signal_id) or held.origin == "manual"
     return {
         "seq": held.seq,
-        "signal_id": held.signal_id,
+        "signal_id": held.signal_id if ordered else None,
         "ticker": held.symbol,
         "direction": "long" if first > 0 else "short",
         "trade_type": held.trade_type.value,
@@ -154,13 +156,13 @@ def _position(held: Position) -> Columns:
         "target_price": number(held.target),
         "conviction": held.conviction,
         "broker": held.account,
-        "order_id": held.order_id,
+        "order_id": held.order_id or None,
         "entry_time": stamp(held.opened_at),
         "created_at": stamp(held.recorded_at),
         "position_id": held.position_id,
         "origin": held.origin,
-        "signal_type": held.signal_type,
-        "timeframe": held.timeframe,
+        "signal_type": held.signal_type if ordered else None,
+        "timeframe": held.timeframe if ordered else None,
         "initial_stop": number(held.initial_stop),
         "fees": plain(held.commission),
         "held": plain(held.quantity),

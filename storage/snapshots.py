@@ -57,8 +57,8 @@ def load(journal: Path, state_format: int) -> Loaded:
     """The newest usable snapshot of a journal on disk and the events after it.
 
     A missing journal is an empty history. Nothing is written. Raises `JournalError` kinds for a
-    file that cannot be read; the iterator raises `JournalCorrupt` at a gap and `UnknownEventError`
-    at an event of a newer program.
+    file that cannot be read; the iterator raises `JournalCorrupt` at a gap and `JournalNewer` at
+    an event of a newer program.
     """
     if not journal.exists():
         return Loaded(None, 0, iter(()), "")

@@ -19,7 +19,6 @@ from storage import migrations, snapshots, tables
 from storage.connection import open_reader
 from storage.errors import journal_error
 from storage.history import VERSIONED, records
-from storage.rows import RULES, Put
 
 PATIENCE: Final = 2.0
 """Seconds that a reader waits at most for the writer to catch up."""
@@ -43,7 +42,7 @@ def open_caught_up(path: Path, patience: float = PATIENCE) -> CaughtUp:
     """Open the journal at `path` for reading, with tables that reach its newest event.
 
     `patience` are the seconds that the writer of a running engine is waited for at most. Raises
-    `JournalError` kinds, and UnknownEventError for a newer program's event.
+    `JournalError` kinds.
     """
     connection = open_reader(path, check_same_thread=False)
     try:
@@ -98,25 +97,21 @@ def _fold_the_rest(connection: sqlite3.Connection, where: str) -> int:
         if record.seq > watermark:
             values += touched
     connection.isolation_level = None
-    for table, key in _tables_of(values).items():
-        connection.execute(f"CREATE TEMP TABLE {table} AS SELECT * FROM main.{table}")  # noqa: S608
-        connection.execute(f"CREATE UNIQUE INDEX temp.key_of_{table} ON {table} ({key})")
-    _views(connection)
-    tables.write(connection, values)
+    if values:
+        for table in tables.TABLES:
+            _again(connection, "table", table)
+            connection.execute(f"INSERT INTO temp.{table} SELECT * FROM main.{table}")  # noqa: S608
+        _again(connection, "view", "outcomes")
+        tables.write(connection, values)
     return book.data.seq
 
 
-def _tables_of(values: list[Touched]) -> dict[str, str]:
-    """Every table that a value may change or look into, and the key of its rows."""
-    keys = {rule.table: rule.key for rule in RULES.values() if isinstance(rule, Put)}
-    return keys | {"stale_projections": "seq"} if values else {}
-
-
-def _views(connection: sqlite3.Connection) -> None:
-    """The file's views again, over the tables that hide its own."""
-    views = connection.execute("SELECT sql FROM main.sqlite_master WHERE type = 'view'")
-    for (sql,) in views.fetchall():
-        connection.execute(sql.replace("CREATE VIEW", "CREATE TEMP VIEW", 1))
+def _again(connection: sqlite3.Connection, kind: str, name: str) -> None:
+    """A table or view of the same shape, of this connection alone, that hides the file's own."""
+    ((sql,),) = connection.execute(
+        "SELECT sql FROM main.sqlite_master WHERE type = ? AND name = ?", (kind, name)
+    ).fetchall()
+    connection.execute(sql.replace("CREATE ", "CREATE TEMP ", 1))
 
 
 def _book(connection: sqlite3.Connection, where: str) -> tuple[Book, int]:

@@ -128,13 +128,13 @@ class Writer:
         self,
         values: Sequence[Touched],
         *,
-        until: int = 0,
+        until: int,
         snapshot: tuple[bytes, int] | None = None,
     ) -> bool:
         """Write rows of the tables, in a transaction of their own.
 
-        With `until` every row up to that event is then there, and the watermark says so; a state
-        and its format may be kept as of the same event. False when that event is not in the
+        Every row up to the event `until` is then there, and the watermark says so; a state and its
+        format may be kept as of the same event. False when that event is not in the
         journal: nothing was kept then. Raises `JournalError` kinds.
         """
         run = self._connection.execute
@@ -143,8 +143,7 @@ class Writer:
             run("BEGIN IMMEDIATE")
             try:
                 tables.write(self._connection, values)
-                if until:
-                    tables.raise_watermark(self._connection, until)
+                tables.raise_watermark(self._connection, until)
                 if snapshot is not None:
                     kept = snapshots.save(self._connection, until, *snapshot)
                 run("COMMIT")

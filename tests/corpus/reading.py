@@ -18,7 +18,8 @@ import msgspec
 from console.cli import main
 from console.wiring import restored
 from engine.domain.money import plain
-from storage import migrations, projections
+from storage import migrations
+from storage import tables as stored
 from storage.chain import GENESIS
 from storage.connection import APPLICATION_ID
 from storage.reader import Reader
@@ -70,7 +71,8 @@ def rebuild(journal: Path) -> None:
     """Make the tables of a journal again from its events."""
     connection = sqlite3.connect(journal, isolation_level=None)
     try:
-        projections.rebuild(connection)
+        migrations.migrate(connection, migrations.LATEST)
+        stored.rebuild(connection)
     finally:
         connection.close()
 

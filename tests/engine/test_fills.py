@@ -1,12 +1,15 @@
 """Fills are facts: taken once, in any state, never refused (rule 2, X-18, A-360 to A-365, U-21)."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
+import pytest
 
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
-from engine.domain.order import OrderStatus, Purpose
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import RunState
 from tests.engine.desk import Desk, kinds, one
 from tests.engine.worlds import signal
@@ -98,6 +101,39 @@ def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> 
     assert "BAD_FILL" in alarms(events)
     assert desk.book.position("NVDA") is None
     assert "bad_fill" in desk.book.data.blocked["NVDA"]
+
+
+def test_X91_a_fill_is_told_by_account_symbol_day_and_id() -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    first = desk.execution(order, 5, "100")
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=first)
+    tomorrow = msgspec.structs.replace(first, time=first.time + 24 * 3600 * NS_PER_SECOND)
+    for fill, held in ((first, 5), (tomorrow, 10), (tomorrow, 10)):
+        desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill)
+        position = desk.book.position("NVDA")
+        assert position is not None
+        assert position.quantity == held
+    assert "BAD_FILL" not in alarms(desk.seen)
+
+
+@pytest.mark.parametrize(
+    "change", [{"quantity": Decimal(6)}, {"price": Decimal("100.01")}, {"side": Side.SELL}]
+)
+def test_X91_the_same_key_with_other_numbers_is_quarantined_once(change: dict[str, Any]) -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    first = desk.execution(order, 5, "100")
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=first)
+    false = msgspec.structs.replace(first, **change)
+    events = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=false)
+    assert "BAD_FILL" in alarms(events)
+    assert "bad_fill" in desk.book.data.blocked["NVDA"]
+    again = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=false)
+    assert "BAD_FILL" not in alarms(again)
+    position = desk.book.position("NVDA")
+    assert position is not None
+    assert (position.quantity, position.entry_price) == (5, 100)
 
 
 def test_t11_a_fill_that_comes_with_the_answer_counts_and_is_told_once() -> None:

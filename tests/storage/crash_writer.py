@@ -17,16 +17,21 @@ from tests.storage.lives import History
 async def main(path: Path) -> None:
     journal = open_journal(path)
     book = Book()
+    behind = []
     for record in journal.load().records:
-        apply(book, record)
+        touched = apply(book, record)
+        behind += touched if record.seq > journal.watermark else []
+    if behind:
+        journal.write_behind(behind, book.data.seq)
     history = History(first=journal.last_seq + 1)
     history.book = book
     waiting: set[asyncio.Task[None]] = set()
     places = asyncio.Semaphore(20)
 
     async def submit(number: int) -> None:
+        history.touched.clear()
         records = history.life(f"o{number}", f"S{number % 7}")
-        await journal.append(records)
+        await journal.append(records, history.touched)
         os.write(1, b"%d\n" % records[-1].seq)
         places.release()
 

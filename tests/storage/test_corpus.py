@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import pytest
 
-from engine.domain.event import decode
+from engine.domain.schema import Decoder
 from storage import open_journal
 from storage.verify import verify
 from tests.corpus.reading import (
@@ -81,7 +81,7 @@ def test_every_event_type_of_0_1_0_has_an_example_with_all_fields_and_one_with_n
 
 @pytest.mark.parametrize("example", BY_NUMBER)
 def test_U70_an_event_of_0_1_0_decodes_and_keeps_its_texts_and_numbers(example: Example) -> None:
-    event = decode(example.type, bytes(example.data))
+    event = Decoder("paper").decode(example.type, 1, bytes(example.data))
     data = msgspec.json.decode(example.data)
     if has_lived(data):
         return
@@ -144,7 +144,7 @@ def opened(folder: Path, rows: list[EventRow]) -> Path:
     """A journal of these rows, opened and closed once by the program of today."""
     journal = folder / "journal.db"
     put(rows, journal)
-    open_journal(journal, inline=True, account=rows[-1].account).close()
+    open_journal(journal, inline=True).close()
     return journal
 
 
@@ -167,8 +167,23 @@ def test_U70_the_tables_made_again_say_what_0_1_0_wrote(run: str, folder: Path) 
     rebuild(journal)
     lists = {name: rows for name, rows in expected.items() if name not in ("head", "moments")}
     assert len(lists) == 8
+    for letter in [*lists["dead_letters"], *lists["open_dead_letters"]]:
+        letter["order"] = terms_alone(letter["order"])
     assert missing(tables(journal), lists) == []
     assert verify(journal, tables=True).ok
+
+
+BECAME: Final = (
+    "status venue_order_id filled notional commission reject_code created_at updated_at sent_at "
+    "accepted_at unclear_at queries cancel_wanted pending_quantity pending_stop"
+)
+"""What had become of an order; 0.1.0 kept it in a letter with the terms of the decision."""
+
+
+def terms_alone(order: dict[str, Any]) -> dict[str, Any]:
+    """What was decided, which is all that a letter holds now; `broker` is called `account`."""
+    terms = {name: value for name, value in order.items() if name not in BECAME.split()}
+    return terms | {"account": terms.pop("broker")}
 
 
 @pytest.mark.parametrize(("run", "moment"), moments())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.connection import open_reader
+from storage.tail import open_caught_up
 from storage.verify import verify
 
 KILLS = 12
@@ -45,6 +45,6 @@ def test_what_was_acknowledged_survives_every_kill(root: Path, tmp_path: Path) -
         assert found.ok, found.problem
         assert found.events >= acknowledged
         assert found.events % 4 == 0, "an append is there whole or not at all"
-        with closing(open_reader(path)) as connection:
+        with closing(open_caught_up(path).connection) as connection:
             fills = connection.execute("SELECT count(*) FROM fills").fetchone()[0]
-        assert fills == found.events // 4, "tables and events belong to one transaction"
+        assert fills == found.events // 4, "a reader sees the rows of every event (X-90)"

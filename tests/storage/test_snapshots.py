@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.schema import UnknownEventError
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage import Journal, JournalCorrupt, memory_database, open_journal
+from storage.errors import JournalNewer
 from storage.snapshots import load
 from tests.storage.lives import History, notes
 
@@ -148,7 +148,7 @@ def test_a_gap_is_an_error_and_no_history(path: Path) -> None:
 def test_an_event_of_a_newer_program_is_an_error_in_words(path: Path) -> None:
     kept(path)
     tamper(path, "UPDATE events SET type = 'MoonLanded' WHERE seq = 5")
-    with pytest.raises(UnknownEventError, match="MoonLanded"):
+    with pytest.raises(JournalNewer, match="MoonLanded"):
         list(load(path, 1).records)
 
 

@@ -15,12 +15,12 @@ from engine.domain.codes import Outcome, Verdict
 from engine.domain.order import TRANSITIONS, OrderStatus, Purpose, Side, VenueState
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode
-from engine.domain.schema import UnknownEventError
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.holdings import change, round_trip
 from storage import Journal, memory_database, open_journal
 from storage import tables as stored
+from storage.errors import JournalNewer
 from storage.verify import verify_connection
 from tests.storage import lives
 from tests.storage.lives import START
@@ -659,6 +659,6 @@ def test_an_event_of_a_later_program_is_named_and_the_tables_stay(kind: str, ver
         "INSERT INTO events VALUES (?, 0, 'paper', '', ?, '{}', x'00', x'00', ?, '')",
         (len(history.records) + 1, kind, version),
     )
-    with pytest.raises(UnknownEventError, match=f"{kind}.* newer program"):
+    with pytest.raises(JournalNewer, match=f"{kind}.* newer program"):
         stored.rebuild(tables.database)
     assert dump(tables.database) == kept
