@@ -25,7 +25,7 @@ from engine.domain.position import Position
 from engine.domain.run import Halt, LinkState, Mode, Phase, RunState, Trigger
 from engine.state.seen import SeenIds
 
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
