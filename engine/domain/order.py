@@ -232,5 +232,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Decimal
     commission: Decimal = ZERO
+    commission_currency: str = ""
+    """What the commission was paid in; empty for the instrument's currency."""
     liquidity: Liquidity = Liquidity.NONE
     time: Nanos
