@@ -37,7 +37,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         self.text = text
 
 
-class Desk:
+class Admission:
     """Decides what is taken, and what an account can pay for.
 
     `rates` are those that the prices of this market tell.
@@ -90,7 +90,7 @@ class Desk:
         orders. Raises Refused.
         """
         rules = self._instruments.get(order.symbol)
-        self._check_contract(rules, now)
+        self._check_contract(order, rules, now)
         self._check_form(order, rules)
         quote = quotes.get(order.symbol)
         if quote is None:
@@ -216,9 +216,9 @@ class Desk:
             )
         return rate.value
 
-    def _check_contract(self, rules: Instrument, now: Nanos) -> None:
-        """The instrument is one, and has not expired before the order could trade."""
-        if rules.fault:
+    def _check_contract(self, order: Order, rules: Instrument, now: Nanos) -> None:
+        """What opens is an instrument, and no order comes after the contract has expired."""
+        if rules.fault and not order.reduce_only:
             raise Refused(Refusal.NO_CONTRACT, rules.fault)
         last_day = rules.last_day
         if last_day is None:

@@ -10,11 +10,12 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
-from brokers.paper.account import Balance, PaperAccount
-from brokers.paper.admission import Desk, Refused
-from brokers.paper.book import BookError, Contents, PaperBook
+from brokers.paper.account import Balance
+from brokers.paper.admission import Admission, Refused
+from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, Room, SymbolBook, fill_price, is_triggered, sane
+from brokers.paper.opening import account_of
 from brokers.paper.terms import Arrival, Refusal, Terms
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
@@ -82,12 +83,12 @@ class PaperVenue:
         self.quotes: dict[str, Quote] = contents.quotes
         """The newest price of each symbol; after a restart those of the book, with their times."""
         self._sequence = contents.sequence
-        self._account = self._opened(contents)
+        self._account = account_of(contents, terms, instruments, book.title)
         self._rates = Rates(terms.currency, max_age_seconds=0)
         """What the prices here tell of currencies. A price stands until the next one."""
         for quote in self.quotes.values():
             self._rates.take_quote(instruments.get(quote.symbol), quote)
-        self._desk = Desk(terms, instruments, self._account, self._rates, clock)
+        self._admission = Admission(terms, instruments, self._account, self._rates, clock)
         for order in contents.orders:
             self._rest(order)
         book.put_currency(terms.currency)
@@ -153,7 +154,7 @@ class PaperVenue:
         now = self._clock.now()
         self._sequence += 1
         try:
-            taken = self._desk.admit(
+            taken = self._admission.admit(
                 order,
                 sequence=self._sequence,
                 now=now,
@@ -191,7 +192,7 @@ class PaperVenue:
         """
         order = self._working(client_order_id)
         try:
-            reserve = self._desk.reprice(
+            reserve = self._admission.reprice(
                 order,
                 quantity=quantity,
                 stop_price=stop_price,
@@ -281,8 +282,8 @@ class PaperVenue:
         cash = self._account.cash()
         own = cash[self.terms.currency]
         try:
-            equity = self._desk.equity(self.quotes)
-            free = self._desk.free_cash(self.quotes) - self._reserved
+            equity = self._admission.equity(self.quotes)
+            free = self._admission.free_cash(self.quotes) - self._reserved
         except Refused:
             equity, free = own, ZERO
         return Account(
@@ -305,29 +306,6 @@ class PaperVenue:
         self.book.close()
 
     # The machine.
-
-    def _opened(self, contents: Contents) -> PaperAccount:
-        """The account that the book tells, or a new one. Raises BookError where the book was kept
-        in another currency, or its holdings by other facts of their instruments."""
-        own, where = self.terms.currency, self.book.title
-        if contents.currency not in ("", own):
-            raise BookError(
-                f"{where} is kept in {contents.currency}: its account's currency stays "
-                f"{contents.currency}, {own} needs a new book"
-            )
-        for symbol, held in contents.holdings.items():
-            rules = self.instruments.get(symbol)
-            if (held.currency, held.multiplier) != (rules.currency, rules.multiplier):
-                raise BookError(
-                    f"{where} holds {symbol} with multiplier {held.multiplier} in {held.currency}, "
-                    f"but its instrument has multiplier {rules.multiplier} in {rules.currency}: "
-                    "both must agree while it is held"
-                )
-        foreign = dict(contents.balances)
-        deposit = Balance(deposited=self.terms.initial_cash, cash=self.terms.initial_cash)
-        return PaperAccount(
-            foreign.pop(own, deposit), contents.holdings, currency=own, foreign=foreign
-        )
 
     def _is_used(self) -> bool:
         """Whether prices matter to the account: something works, is held, or is foreign money."""
@@ -362,7 +340,7 @@ class PaperVenue:
 
     def _spend(self, order: Order, now: Nanos, refused: Refused) -> None:
         """Remember a refused order: its id is spent, and a query says what became of it."""
-        spent = self._desk.record(order, sequence=self._sequence, now=now)
+        spent = self._admission.record(order, sequence=self._sequence, now=now)
         spent.status = OrderStatus.REJECTED
         spent.code, spent.text = refused.code, refused.text
         self.book.put_order(spent)
@@ -421,7 +399,7 @@ class PaperVenue:
         if order.time_in_force is TimeInForce.FOK and quantity < order.leaves:
             price = None
         if price is not None and quantity > 0:
-            payable, obstacle = self._desk.payable(
+            payable, obstacle = self._admission.payable(
                 order, quantity, price, self.quotes, self._reserved
             )
             if payable > 0:

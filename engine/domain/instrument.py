@@ -219,10 +219,13 @@ def is_symbol(text: str) -> bool:
 def parse(symbol: str) -> tuple[AssetClass, Contract | None]:
     """The kind of an id and the fields that it states, by its shape alone.
 
-    What has no other shape is a stock. Raises InstrumentError for a date that does not exist.
+    What has no other shape, or is no id, is a stock. Raises InstrumentError for a date that does
+    not exist.
     """
     match = _ID.fullmatch(symbol)
-    if match is not None and match["day"]:
+    if match is None:
+        return AssetClass.STOCK, None
+    if match["day"]:
         contract = OptionContract(
             underlying=match["word"],
             expiry=_date(match["day"], symbol),
@@ -230,7 +233,7 @@ def parse(symbol: str) -> tuple[AssetClass, Contract | None]:
             right=_RIGHTS[match["right"]],
         )
         return AssetClass.OPTION, contract
-    if match is not None and match["month"]:
+    if match["month"]:
         _date(f"{match['month']}-01", symbol)
         return AssetClass.FUTURE, FutureContract(root=match["word"], expiry=match["month"])
     for asset_class, separator in _SEPARATORS.items():
@@ -259,9 +262,10 @@ def default_instrument(symbol: str, calendar: str = "") -> Instrument:
 def instrument_of(symbol: str, facts: Facts) -> Instrument:
     """The instrument of an id: what is stated, else what the id says, else what its kind is.
 
-    Raises InstrumentError where facts contradict the id or each other, or miss what the kind needs.
+    Raises InstrumentError for what is no id, and where facts contradict the id or each other, or
+    miss what the kind needs.
     """
-    shape, told = parse(symbol)
+    shape, told = parse(symbol_of(symbol))
     asset_class = facts.asset_class or shape
     if isinstance(told, OptionContract | FutureContract):
         _agree(symbol, "asset_class", shape, asset_class)
@@ -352,7 +356,7 @@ def _contract(
     if asset_class in _SEPARATORS and told is None:
         separator = _SEPARATORS[asset_class]
         raise InstrumentError(
-            f"{clean_text(symbol, 64)} names no pair of currencies: "
+            f"{symbol} names no pair of currencies: "
             f"BASE{separator}QUOTE is allowed for {asset_class}"
         )
     return told
@@ -414,7 +418,7 @@ def _date(text: str, symbol: str) -> datetime.date:
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise InstrumentError(
-            f"the expiry of {clean_text(symbol, 64)} is {clean_text(text, 32)!r}: "
+            f"the expiry of {symbol} is {clean_text(text, 32)!r}: "
             "a date that exists is allowed (2026-12-18)"
         ) from None
 

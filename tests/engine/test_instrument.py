@@ -116,6 +116,8 @@ def test_a_future_has_no_default_multiplier() -> None:
         ("ES 2013-12", AssetClass.FUTURE, "ES", "ES 2013-12 is a future without a multiplier"),
         ("AAPL 2026-02-30 200 C", AssetClass.STOCK, None, "a date that exists is allowed"),
         ("BTC-", AssetClass.CRYPTO, None, "BASE-QUOTE is allowed for crypto"),
+        ("AAPL 2026-12-18 200.0 C", AssetClass.STOCK, None, "is not a symbol: letters, digits"),
+        ("A_\x1b", AssetClass.STOCK, None, "'A_\ufffd' is not a symbol"),
     ],
 )
 def test_what_an_id_says_too_little_of_is_a_fault_of_its_instrument(
