@@ -73,6 +73,11 @@ class PaperAccount:
         """The money in the account's own currency."""
         return self.balances[self.currency]
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it ever held or owed money in another currency."""
+        return len(self.balances) > 1
+
     def cash(self) -> dict[str, Decimal]:
         """Cash by currency; negative where the account owes."""
         return {currency: balance.cash for currency, balance in self.balances.items()}

@@ -19,6 +19,7 @@ from brokers.paper.opening import account_of
 from brokers.paper.terms import Arrival, Refusal, Terms
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, Order, OrderStatus, TimeInForce
@@ -86,8 +87,12 @@ class PaperVenue:
         self._account = account_of(contents, terms, instruments, book.title)
         self._rates = Rates(terms.currency, max_age_seconds=0)
         """What the prices here tell of currencies. A price stands until the next one."""
-        for quote in self.quotes.values():
-            self._rates.take_quote(instruments.get(quote.symbol), quote)
+        self._pairs: dict[str, Instrument] = {}
+        """Those whose prices tell what a currency is worth; only they cost time on a price."""
+        for symbol, quote in self.quotes.items():
+            self._learn(symbol)
+            if symbol in self._pairs:
+                self._rates.take_quote(self._pairs[symbol], quote)
         self._admission = Admission(terms, instruments, self._account, self._rates, clock)
         for order in contents.orders:
             self._rest(order)
@@ -112,8 +117,11 @@ class PaperVenue:
             return
         symbol = quote.symbol
         self.quotes[symbol] = quote
+        if symbol not in self._volumes:
+            self._learn(symbol)
         self._volumes[symbol] = volume
-        self._rates.take_quote(self.instruments.get(symbol), quote)
+        if symbol in self._pairs:
+            self._rates.take_quote(self._pairs[symbol], quote)
         if self._rooms:
             self._rooms.pop(symbol, None)
         book = self._books.get(symbol)
@@ -121,7 +129,9 @@ class PaperVenue:
             at = quote.time if traded_at is None else traded_at
             if self.instruments.calendar(symbol).is_open(at):
                 self._match(book, quote)
-        if quote.time >= self._save_quotes_at and self._is_used():
+        if quote.time >= self._save_quotes_at and (
+            self._orders or self._account.holdings or self._account.is_foreign
+        ):
             self._save_quotes_at = quote.time + QUOTE_SAVE_SECONDS * NS_PER_SECOND
             for known in self._volumes:
                 self.book.put_quote(self.quotes[known])
@@ -307,10 +317,11 @@ class PaperVenue:
 
     # The machine.
 
-    def _is_used(self) -> bool:
-        """Whether prices matter to the account: something works, is held, or is foreign money."""
-        account = self._account
-        return bool(self._orders or account.holdings or len(account.balances) > 1)
+    def _learn(self, symbol: str) -> None:
+        """Remember a symbol that has a price for the first time, where it is a pair."""
+        rules = self.instruments.get(symbol)
+        if isinstance(rules.contract, Pair):
+            self._pairs[symbol] = rules
 
     def _known(self, client_order_id: str) -> PaperOrder | None:
         return self._orders.get(client_order_id) or self.book.order(client_order_id)
