@@ -6,6 +6,7 @@ what reduces a position is always affordable. Both times it is counted in the ac
 the newest rate that the prices of this market tell; without one nothing is opened.
 """
 
+import contextlib
 import datetime
 from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
@@ -161,11 +162,15 @@ class Admission:
         return sum((amount * self._rate(c) for c, amount in free.items() if amount), ZERO)
 
     def equity(self, quotes: Mapping[str, Quote]) -> Decimal:
-        """Cash and all holdings in the account's currency. Raises Refused as `free_cash` does."""
+        """Cash and all holdings in the account's currency; what has no rate is left out."""
         worth = self._account.cash()
         for currency, value in self._account.market_value(quotes).items():
             worth[currency] = worth.get(currency, ZERO) + value
-        return sum((amount * self._rate(c) for c, amount in worth.items() if amount), ZERO)
+        total = ZERO
+        for currency, amount in worth.items():
+            with contextlib.suppress(Refused):
+                total += amount * self._rate(currency)
+        return total
 
     def payable(
         self,

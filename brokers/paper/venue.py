@@ -286,22 +286,20 @@ class PaperVenue:
     def account(self) -> Account:
         """Balances now, at the newest prices.
 
-        While the rate of a part is missing, equity is the cash in the account's own currency, and
-        nothing can be bought.
+        While the rate of a currency is missing, equity leaves its part out, and nothing can be
+        bought.
         """
         cash = self._account.cash()
-        own = cash[self.terms.currency]
         try:
-            equity = self._admission.equity(self.quotes)
             free = self._admission.free_cash(self.quotes) - self._reserved
         except Refused:
-            equity, free = own, ZERO
+            free = ZERO
         return Account(
             account_id=self._account_id,
             currency=self.terms.currency,
-            cash=own,
+            cash=cash[self.terms.currency],
             balances=cash,
-            equity=equity,
+            equity=self._admission.equity(self.quotes),
             buying_power=max(free, ZERO),
             as_of=self._clock.now(),
         )

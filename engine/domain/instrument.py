@@ -178,6 +178,10 @@ _DEFAULTS: Final[dict[AssetClass, _Defaults]] = {
 _SEPARATORS: Final = {AssetClass.CRYPTO: "-", AssetClass.FX: "_"}
 _RIGHTS: Final = {"C": OptionRight.CALL, "P": OptionRight.PUT}
 
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2199
+"""Nanoseconds in 64 bits hold every moment of these years."""
+
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ID: Final = re.compile(
     r"(?P<word>[A-Za-z0-9][A-Za-z0-9._/-]{0,31})"
@@ -413,13 +417,13 @@ def _pair(symbol: str, separator: str) -> Pair | None:
 
 def _date(text: str, symbol: str) -> datetime.date:
     try:
-        if not _DAY.fullmatch(text):
+        if not _DAY.fullmatch(text) or not _FIRST_YEAR <= int(text[:4]) <= _LAST_YEAR:
             raise ValueError
         return datetime.date.fromisoformat(text)
     except ValueError:
         raise InstrumentError(
-            f"the expiry of {symbol} is {clean_text(text, 32)!r}: "
-            "a date that exists is allowed (2026-12-18)"
+            f"the expiry of {symbol} is {clean_text(text, 32)!r}: a date that exists, from "
+            f"{_FIRST_YEAR} to {_LAST_YEAR}, is allowed (2026-12-18)"
         ) from None
 
 

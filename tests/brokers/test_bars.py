@@ -191,14 +191,23 @@ def test_a_table_may_state_contracts(tmp_path: Path) -> None:
     [
         ("AAPL 2014-01-18 480 C,,,,,,,,,,490,", "strike is 490, but the id AAPL 2014-01-18 480 C"),
         ("AAPL 2014-01-18 480 C,future,,,,,,,,,,", "asset_class is future, but the id"),
-        ("AAPL 2014-02-30 480 C,,,,,,,,,,,", "'2014-02-30': a date that exists is allowed"),
+        (
+            "AAPL 2014-02-30 480 C,,,,,,,,,,,",
+            "'2014-02-30': a date that exists, from 1970 to 2199, is allowed",
+        ),
         ("ES 2013-12,,,,,,,,,,,", "the table of instruments must state it"),
         ("ES,future,,,0,,,,,,,", "multiplier is '0': a number above 0"),
         ("SOL-USD,,,,,EUR,,,,,,", "currency is EUR, but SOL-USD is paid in USD"),
         ("X,option,,,,,,,A\x1b,,,", "underlying is"),
         ("X,option,,,,,,,A,2014-01-18,1,both", "right is 'both': call, put are allowed"),
-        ("X,future,,,50,,,,ES,2013-12-\x1b1,,", "a date that exists is allowed"),
-        ("X,future,,,50,,,,ES,soon,,", "the expiry of X is 'soon': a date that exists is allowed"),
+        (
+            "X,future,,,50,,,,ES,2013-12-\x1b1,,",
+            "a date that exists, from 1970 to 2199, is allowed",
+        ),
+        (
+            "X,future,,,50,,,,ES,soon,,",
+            "the expiry of X is 'soon': a date that exists, from 1970 to 2199, is allowed",
+        ),
         ("X,option,,,,,,", "12 fields are needed, 8 are there"),
     ],
 )

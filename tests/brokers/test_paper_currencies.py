@@ -188,22 +188,27 @@ class TestWithoutARate:
             assert r.venue.account().equity == 100_000
 
     def test_what_reduces_is_taken(self, tmp_path: Path) -> None:
-        path = tmp_path / "paper.db"
-        with rig(terms=EURO, path=path) as r:
+        path, table = tmp_path / "paper.db", {"SAP": instrument_of("SAP", Facts(currency="EUR"))}
+        with rig(terms=EURO, path=path, instruments=table) as r:
             r.price("1.25", "EUR_USD")
             r.price("100")
+            r.price("20", "SAP")
             r.submit("a", "BUY", "50")
+            r.submit("own", "BUY", "10", "SAP")
         forget(path, "EUR_USD")
-        with rig(terms=EURO, path=path) as r:
-            account = r.venue.account()
-            assert (account.equity, account.buying_power) == (D(10_000), D(0))
+        with rig(terms=EURO, path=path, instruments=table) as r:
             r.price("90")
+            r.price("21", "SAP")
+            account = r.venue.account()
+            # 10000 - 200 + 210 in euros; the dollars are left out, and nothing can be bought
+            assert (account.equity, account.buying_power) == (D(10_010), D(0))
             assert refused(r, "BUY", "1").code == "CURRENCY"
+            assert refused(r, "BUY", "1", "SAP").code == "CURRENCY"
             assert refused(r, "SELL", "51").code == "CURRENCY"
             r.submit("b", "SELL", "20", reduce_only=True)
             r.submit("c", "SELL", "30")
             assert (r.status("b"), r.status("c")) == ("FILLED", "FILLED")
-            assert r.venue.account().balances == {"EUR": D(10_000), "USD": D(-500)}
+            assert r.venue.account().balances == {"EUR": D(9_800), "USD": D(-500)}
 
     def test_a_flip_at_the_fill_stops_at_flat(self, tmp_path: Path) -> None:
         path = tmp_path / "paper.db"

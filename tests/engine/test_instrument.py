@@ -71,6 +71,8 @@ def test_the_shape_of_an_id_says_kind_and_contract(
         "ES 2013-13",
         "ES 2013-00",
         "ES 0000-12",
+        "ES 1969-12",
+        "ES 2200-01",
         "AAPL 2026-02-30 200 C",
         "AAPL 2026-12-18 200 X",
         "AAPL 2026-12-18 200 c",
@@ -90,7 +92,9 @@ def test_what_is_no_id_or_a_second_way_to_write_one_is_refused(text: str) -> Non
     assert not is_symbol(text)
 
 
-@pytest.mark.parametrize("text", ["A", "A" * 32, "ES 9999-12", "AAPL 2028-02-29 0.00000001 P"])
+@pytest.mark.parametrize(
+    "text", ["A", "A" * 32, "ES 1970-01", "ES 2199-12", "AAPL 2028-02-29 0.00000001 P"]
+)
 def test_the_longest_and_the_smallest_are_ids(text: str) -> None:
     assert is_symbol(text)
 
@@ -114,7 +118,12 @@ def test_a_future_has_no_default_multiplier() -> None:
     ("symbol", "asset_class", "underlying", "says"),
     [
         ("ES 2013-12", AssetClass.FUTURE, "ES", "ES 2013-12 is a future without a multiplier"),
-        ("AAPL 2026-02-30 200 C", AssetClass.STOCK, None, "a date that exists is allowed"),
+        (
+            "AAPL 2026-02-30 200 C",
+            AssetClass.STOCK,
+            None,
+            "a date that exists, from 1970 to 2199, is allowed",
+        ),
         ("BTC-", AssetClass.CRYPTO, None, "BASE-QUOTE is allowed for crypto"),
         ("AAPL 2026-12-18 200.0 C", AssetClass.STOCK, None, "is not a symbol: letters, digits"),
         ("A_\x1b", AssetClass.STOCK, None, "'A_\ufffd' is not a symbol"),
@@ -193,12 +202,16 @@ OPTION = "AAPL 2014-01-18 480 C"
         ),
         ("ES 2013-12", {"expiry": "2014-03", "multiplier": D(50)}, "expiry is 2014-03, but"),
         ("ES 2013-12", {"strike": D(1), "multiplier": D(50)}, "strike is stated of ES 2013-12"),
-        ("AAPL 2014-02-30 480 C", {}, "'2014-02-30': a date that exists is allowed"),
+        (
+            "AAPL 2014-02-30 480 C",
+            {},
+            "'2014-02-30': a date that exists, from 1970 to 2199, is allowed",
+        ),
         ("X", {"asset_class": AssetClass.FUTURE}, "X is a future without a multiplier"),
         (
             "X",
             {"asset_class": AssetClass.FUTURE, "multiplier": D(1), "expiry": "2026-W01-1"},
-            "'2026-W01-1': a date that exists is allowed",
+            "'2026-W01-1': a date that exists, from 1970 to 2199, is allowed",
         ),
         ("X", {"asset_class": AssetClass.OPTION}, "all four are needed"),
         (
