@@ -38,14 +38,14 @@ from console.terminal_app import TerminalApp
 from console.widgets.banner import Mode
 from console.widgets.confirm import ConfirmScreen
 from console.widgets.tab_strip import SHORT, TabStrip
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import Command
 from engine.domain.order import Side
 from engine.domain.run import Flatten, Level, Phase
-from engine.engine import Engine
-from engine.inputs import Command
-from engine.operator import UNPROTECT, confirmation
-from engine.result import Result
+from engine.intake.operator import UNPROTECT, confirmation
+from engine.runtime.engine import Engine
+from engine.runtime.result import Result
 
 log = logging.getLogger(__name__)
 

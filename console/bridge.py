@@ -13,11 +13,11 @@ from decimal import Decimal
 from enum import Enum, auto
 from typing import Any, Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import Nanos
 from engine.domain.signal import Signal
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 
 SIGNALS_KEPT: Final = 300
 FILLS_KEPT: Final = 500
@@ -262,7 +262,7 @@ class Bridge:
 
     def _whole_order(self, record: ev.Record, event: ev.OrderIntended | ev.OrderAdopted) -> None:
         self.counts["orders"] += 1
-        self._order_changed(event.order.client_order_id)
+        self._order_changed(event.terms.client_order_id)
 
     def _venue_order(self, record: ev.Record, event: Any) -> None:
         self.heard_at = record.time
@@ -317,17 +317,17 @@ class Bridge:
 
     def _progressed(self, record: ev.Record, event: ev.KillProgressed) -> None:
         self.heard_at = record.time
-        row = self.kill.setdefault(event.broker, KillRow())
+        row = self.kill.setdefault(event.account, KillRow())
         row.clean_reads, row.left, row.unknown = event.clean_reads, event.left, event.unknown
         row.at = record.time
-        self._change(Topic.KILL, event.broker, urgent=True)
+        self._change(Topic.KILL, event.account, urgent=True)
 
     def _proved(self, record: ev.Record, event: ev.KillProved) -> None:
-        row = self.kill.setdefault(event.broker, KillRow())
+        row = self.kill.setdefault(event.account, KillRow())
         row.state, row.cancelled, row.closed = event.state, event.cancelled, event.closed
         row.left, row.unknown = event.left, event.unknown
         row.at = row.proved_at = record.time
-        self._change(Topic.KILL, event.broker, urgent=True)
+        self._change(Topic.KILL, event.account, urgent=True)
 
     def _marked(self, record: ev.Record, event: ev.EquityMarked) -> None:
         self.equity.append((record.time, event.equity))

@@ -25,8 +25,8 @@ import msgspec
 from console.client import address
 from engine.domain.run import Flatten, Halt, Level
 from engine.domain.text import clean_text
-from engine.gate import Gate
 from engine.ports import Latch, LatchError
+from engine.runtime.send_gate import Gate
 
 WATCH_SECONDS: Final = 0.04
 """How often the `HALT` file is looked for; it must halt within 100 ms."""

@@ -9,9 +9,9 @@ from console.lines import line_of
 from console.widgets.strips import clock_text
 from console.widgets.text_lines import TextLine
 from engine.domain.codes import Answer
-from engine.domain.event import CheckResult, Record
+from engine.domain.events import CheckResult, Record
 from engine.domain.instant import rfc3339
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 
 Details = tuple[str, list[TextLine]]
 

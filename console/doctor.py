@@ -23,8 +23,8 @@ from console.output import CommandFailed, ExitCode, document, say
 from console.supervisor import lock_file
 from engine.calendars import calendar
 from engine.config import Config
+from engine.config.profiles import limits, worst_case
 from engine.domain.instant import rfc3339
-from engine.risk.profiles import limits, worst_case
 from storage.errors import JournalError
 from storage.latch import FileLatch
 from storage.verify import verify

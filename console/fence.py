@@ -21,11 +21,11 @@ from console.locks import AccountLock, FenceFailed, LockError, fence, holder
 from console.operations import KillArgs, convert, halt_of
 from console.output import CommandFailed, warn
 from console.supervisor import lock_file
-from engine.clock import ScaledClock, SystemClock
 from engine.config import Config
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Halt
 from engine.ports import BrokerError, Clock, LatchError
+from engine.runtime.clock import ScaledClock, SystemClock
 from storage.errors import JournalError
 from storage.latch import FileLatch
 

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from engine.engine import Engine
 from engine.intake.parse import MAX_LINE
 from engine.ports import Clock
+from engine.runtime.engine import Engine
 
 POLL_SECONDS: Final = 0.2
 NOTE: Final = "signals.position"

@@ -16,7 +16,7 @@ from console.commands.host import version
 from console.output import ExitCode
 from engine.config import Config
 from engine.ports import Clock
-from engine.virtual import run_virtual
+from engine.runtime.virtual_time import run_virtual
 from storage.latch import FileLatch
 
 LOOK_SECONDS: Final = 1.0

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.domain.event import Record, UnknownEventError, decode
-from engine.domain.instant import parse_rfc3339
+from engine.domain.events import Record
+from engine.domain.schema import UnknownEventError, UpcastError
 from storage.errors import JournalError
 from storage.reader import Reader
 
@@ -15,12 +15,9 @@ log = logging.getLogger(__name__)
 
 async def recent(journal: Path, limit: int) -> list[Record]:
     """The newest `limit` records, oldest first; fewer where the journal cannot be read."""
-    found: list[Record] = []
     try:
         async with Reader(journal) as reader:
-            async for row in reader.events(limit=limit):
-                event = decode(row["type"], msgspec.json.encode(row["data"]))
-                found.append(Record(row["seq"], parse_rfc3339(row["time"]), event))
-    except (JournalError, UnknownEventError, msgspec.ValidationError):
+            return await reader.newest(limit)
+    except (JournalError, UnknownEventError, UpcastError, msgspec.ValidationError):
         log.warning("the journal's last events are not shown", exc_info=True)
-    return found
+        return []

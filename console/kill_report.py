@@ -6,11 +6,11 @@ something is left, unknown or not yet looked at.
 
 from typing import Any, Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Level
-from engine.kill.work import DEGRADED, VERIFIED, in_scope
+from engine.plans.kill import DEGRADED, VERIFIED, in_scope
 from engine.ports import Clock
 from engine.state.book import Book
 
@@ -33,9 +33,9 @@ class KillReport:
                 self._proved.clear()
                 self._seen.clear()
             case ev.KillProgressed() as seen:
-                self._seen[seen.broker] = seen
+                self._seen[seen.account] = seen
             case ev.KillProved() as proved:
-                self._proved[proved.broker] = proved
+                self._proved[proved.account] = proved
             case _:
                 pass
 

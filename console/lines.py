@@ -9,10 +9,10 @@ from typing import Any, Final, NamedTuple
 
 from console.format import counted
 from console.measures import measures
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.domain.run import LinkState, Severity
 
 SHORT_ID: Final = 6
@@ -31,11 +31,11 @@ class Line(NamedTuple):
         return "" if self.kind == "VETO" else self.style
 
 
-Find = Callable[[str], Order | None]
+Find = Callable[[str], OrderTerms | None]
 """An order by its client order id."""
 
 
-def _nobody(client_order_id: str) -> Order | None:
+def _nobody(client_order_id: str) -> OrderTerms | None:
     return None
 
 
@@ -44,7 +44,7 @@ def short_id(client_order_id: str) -> str:
     return client_order_id[-SHORT_ID:]
 
 
-def order_words(order: Order) -> str:
+def order_words(order: OrderTerms) -> str:
     """`BUY 40 NVDA LIMIT 134.80 DAY`."""
     parts = [str(order.side), plain(order.quantity), order.symbol, str(order.type)]
     if order.stop_price is not None:
@@ -96,7 +96,7 @@ def _input_rejected(e: ev.InputRejected) -> Line:
 
 
 def _intended(e: ev.OrderIntended) -> Line:
-    return Line("ORDER", f"{order_words(e.order)}  {e.order.purpose}")
+    return Line("ORDER", f"{order_words(e.terms)}  {e.terms.purpose}")
 
 
 def _filled(e: ev.OrderFilled) -> Line:
@@ -130,10 +130,10 @@ def _trade(e: ev.PositionClosed) -> Line:
 
 
 def _exit(e: ev.ExitPlanned) -> Line:
-    measured, limit = measures("", e.measured, e.limit)
+    measured, limit = measures("", e.decision.measured, e.decision.limit)
     seen = f"  {measured} against {limit}" if measured or limit else ""
-    amount = "all" if e.plan.quantity is None else plain(e.plan.quantity)
-    return Line("EXIT", f"{e.symbol} {amount}: {e.plan.reason}{seen}")
+    amount = "all" if e.decision.quantity is None else plain(e.decision.quantity)
+    return Line("EXIT", f"{e.symbol} {amount}: {e.decision.reason}{seen}")
 
 
 # --- stop and go ---------------------------------------------------------------------------------
@@ -147,12 +147,12 @@ def _halted(e: ev.Halted) -> Line:
 def _kill_progress(e: ev.KillProgressed) -> Line | None:
     if not e.left and not e.unknown:
         return None
-    return Line("KILL", f"{e.broker}: {len(e.left)} left, {len(e.unknown)} unknown", "warn")
+    return Line("KILL", f"{e.account}: {len(e.left)} left, {len(e.unknown)} unknown", "warn")
 
 
 def _kill_proved(e: ev.KillProved) -> Line:
     text = (
-        f"{e.broker} {e.state}: {e.cancelled} cancelled, {e.closed} closed, "
+        f"{e.account} {e.state}: {e.cancelled} cancelled, {e.closed} closed, "
         f"{len(e.left)} left, {len(e.unknown)} unknown"
     )
     return Line("KILL", text, "" if e.state == "VERIFIED" else "error")
@@ -160,9 +160,9 @@ def _kill_proved(e: ev.KillProved) -> Line:
 
 def _reconciled(e: ev.Reconciled) -> Line:
     if e.clean:
-        return Line("RECON", f"{e.broker} clean, {e.matched} matched ({e.reason})", "muted")
+        return Line("RECON", f"{e.account} clean, {e.matched} matched ({e.reason})", "muted")
     return Line(
-        "RECON", f"{e.broker} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
+        "RECON", f"{e.account} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
     )
 
 
@@ -180,7 +180,7 @@ def _alarm(e: ev.Alarmed) -> Line:
 
 def _link(e: ev.LinkChanged) -> Line:
     style = "" if e.state is LinkState.CONNECTED else "error"
-    return Line("LINK", f"{e.broker} {e.state} {e.detail}".rstrip(), style)
+    return Line("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
 
 
 _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
@@ -198,7 +198,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.KillProgressed: _kill_progress,
     ev.KillProved: _kill_proved,
     ev.AccountSynced: lambda e: (
-        Line("ACCOUNT", f"{e.broker} cash {plain(e.account.cash)} flow {plain(e.flow)}")
+        Line("ACCOUNT", f"{e.account} cash {plain(e.account.cash)} flow {plain(e.flow)}")
         if e.flow
         else None
     ),

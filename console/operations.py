@@ -14,17 +14,17 @@ import msgspec
 
 from console.control import CommandError
 from console.kill_report import KillReport
-from engine import commands as ask
 from engine.config import Config
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import Command
 from engine.domain.money import is_positive
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
-from engine.engine import Engine
-from engine.inputs import Command
-from engine.result import Result
+from engine.runtime.engine import Engine
+from engine.runtime.result import Result
 
 PROOF_SECONDS: Final = 30.0
 """How long a kill may take to prove itself before it is reported as it stands (C-502)."""

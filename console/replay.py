@@ -23,10 +23,10 @@ from console.virtual import MemoryLatch
 from engine.config import Config, amended
 from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.signal import Signal
-from engine.engine import Engine
 from engine.intake.parse import parse_line
 from engine.ports import Clock
-from engine.virtual import run_virtual
+from engine.runtime.engine import Engine
+from engine.runtime.virtual_time import run_virtual
 from storage.connection import memory_database
 
 AFTERWARDS: Final = 26 * 3_600 * NS_PER_SECOND

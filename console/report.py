@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.analytics.status import status_of
+from engine.domain import events as ev
 from engine.domain.instant import rfc3339
 from engine.domain.money import ZERO, plain
 from engine.domain.position import RoundTrip
-from engine.engine import Engine
-from engine.status import status_of
+from engine.runtime.engine import Engine
 
 YEAR: Final = {"24/7": 365, "SIM": 365}
 """Accounting days of a year by the account's calendar; exchanges have 252."""

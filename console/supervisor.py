@@ -26,9 +26,9 @@ from console.operations import Operations
 from console.output import CommandFailed, ExitCode
 from console.secrets import forbid_core_dumps
 from console.signals import install_signals
-from engine.clock import ScaledClock, SteadyClock, SystemClock
 from engine.config import Config
 from engine.ports import BrokerError, Clock
+from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from storage.errors import JournalError
 from storage.latch import FileLatch
 

@@ -14,9 +14,9 @@ from engine.config import from_mapping
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.run import Halt
-from engine.engine import Engine
 from engine.ports import Clock
-from engine.virtual import run_virtual
+from engine.runtime.engine import Engine
+from engine.runtime.virtual_time import run_virtual
 from storage.connection import memory_database
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ market, and hands all of it to the engine. It starts nothing.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +20,13 @@ from console.sectors import SectorFileError, sectors
 from engine.config import Config, digest
 from engine.domain.instrument import AssetClass, Instrument, class_of
 from engine.domain.signal import Timeframe
-from engine.engine import Engine
-from engine.gate import Gate
 from engine.intake.builtin import BuiltinSignals
 from engine.ports import Clock, Latch
+from engine.runtime.engine import Engine
+from engine.runtime.send_gate import Gate
 from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
+from engine.state.touched import Touched
 from engine.world import World
 from storage.journal import Journal, open_journal
 from storage.snapshots import Loaded, load, load_from
@@ -39,6 +40,13 @@ NO_SNAPSHOT: Final = -1
 
 PAPER_ACCOUNT: Final = "paper"
 """The id of the paper account of a state folder; it says nothing of where the folder is."""
+
+
+ROWS_AT_ONCE: Final = 4_096
+"""Values handed over together when rows are made again."""
+
+Heard = Callable[[list[Touched], int], None]
+"""Is told, event by event, which values it touched and its number."""
 
 
 class House:
@@ -102,11 +110,15 @@ def restored(source: Path | sqlite3.Connection) -> tuple[Book, str]:
 
     Raises `storage.errors.JournalError` kinds, and UnknownEvent for a newer program's event.
     """
+    return _restored(source, lambda touched, seq: None)
+
+
+def _restored(source: Path | sqlite3.Connection, heard: Heard) -> tuple[Book, str]:
     try:
-        return _book_of(_load(source, STATE_FORMAT))
+        return _book_of(_load(source, STATE_FORMAT), heard)
     except msgspec.ValidationError as error:
         # Written before the state had its present shape: the events tell the same, more slowly.
-        book, _ = _book_of(_load(source, NO_SNAPSHOT))
+        book, _ = _book_of(_load(source, NO_SNAPSHOT), heard)
         return book, f"the newest snapshot has another shape and was not used: {error}"
 
 
@@ -116,11 +128,33 @@ def _load(source: Path | sqlite3.Connection, state_format: int) -> Loaded:
     return load_from(source, state_format, where="in memory")
 
 
-def _book_of(loaded: Loaded) -> tuple[Book, str]:
+def _book_of(loaded: Loaded, heard: Heard) -> tuple[Book, str]:
     book = Book() if loaded.snapshot is None else Book.restore(loaded.snapshot)
     for record in loaded.records:
-        apply(book, record)
+        heard(apply(book, record), record.seq)
     return book, loaded.warning
+
+
+class _Behind:
+    """Hands over, in pieces, what the events touched whose rows are not in the tables yet."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._values: list[Touched] = []
+        self._seq = self._from = journal.watermark
+
+    def __call__(self, touched: list[Touched], seq: int) -> None:
+        if seq > self._from:
+            self._values += touched
+            self._seq = seq
+            if len(self._values) >= ROWS_AT_ONCE:
+                self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is left."""
+        if self._seq > self._from:
+            self._journal.write_behind(self._values, self._seq)
+            self._values, self._from = [], self._seq
 
 
 def build(
@@ -154,11 +188,13 @@ def build(
         source,
         inline=not threads,
         mode=config.mode,
-        account=account,
+        engine=version,
         state_format=STATE_FORMAT,
     )
     try:
-        book, warning = restored(source)
+        behind = _Behind(journal)
+        book, warning = _restored(source, behind)
+        behind.flush()
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = Prices.BY_HAND if by_hand else Prices.MARKET

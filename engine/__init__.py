@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.engine import Engine
+    from engine.runtime.engine import Engine
 
 __all__ = ["Engine"]
 
@@ -15,7 +15,7 @@ __all__ = ["Engine"]
 def __getattr__(name: str) -> Any:
     """Load the engine when it is asked for: reading a journal or a config does not need it."""
     if name == "Engine":
-        from engine.engine import Engine
+        from engine.runtime.engine import Engine
 
         return Engine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

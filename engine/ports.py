@@ -2,17 +2,27 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from engine.domain.account import Account, VenueOrder, VenuePosition
-from engine.domain.event import Record
+from engine.domain.events import Record
+from engine.domain.failure import (
+    Ambiguous,
+    AuthFailed,
+    BrokerError,
+    MarketClosed,
+    NotSent,
+    Rejected,
+    Throttled,
+)
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import MarketEvent
-from engine.domain.order import Fill, Order, OrderStatus, OrderType, TimeInForce
-from engine.domain.run import Halt, LinkState
+from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
+from engine.domain.report import LinkReport, OrderReport, Report
+from engine.domain.run import Halt
 
 __all__ = [
     "Ambiguous",
@@ -36,43 +46,6 @@ __all__ = [
 ]
 
 
-class BrokerError(Exception):
-    """Base of the six; no library error ever passes a broker adapter."""
-
-
-class NotSent(BrokerError):
-    """The request provably did not reach the venue."""
-
-
-class Throttled(BrokerError):
-    """The venue asked to wait; it did not act on the request."""
-
-    def __init__(self, text: str, retry_after: float) -> None:
-        super().__init__(text)
-        self.retry_after = retry_after
-
-
-class Ambiguous(BrokerError):
-    """Nothing proves whether the venue acted: time-out, reset after write, 5xx."""
-
-
-class Rejected(BrokerError):
-    """The venue refused, finally."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
-
-
-class AuthFailed(BrokerError):
-    """The venue does not accept the credentials."""
-
-
-class MarketClosed(BrokerError):
-    """The venue does not take the order at this hour."""
-
-
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue can do; the engine asks here rather than by name (C-131)."""
 
@@ -91,37 +64,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 5
     """How long an answer is waited for at most: a process that ended before saw no time-out."""
     cancel_all: bool
-
-
-class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution report (U-17): a change of status, or a fill."""
-
-    broker: str
-    client_order_id: str
-    venue_order_id: str = ""
-    symbol: str
-    status: OrderStatus
-    fill: Fill | None = None
-    filled: Decimal | None = None
-    """All that has filled by then (FIX 14), None when the venue does not say."""
-    quantity: Decimal | None = None
-    """The order's quantity, when a replace changed it."""
-    stop_price: Decimal | None = None
-    text: str = ""
-    code: str = ""
-    time: Nanos
-
-
-class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The connection came up, went down, or proved alive."""
-
-    broker: str
-    state: LinkState
-    detail: str = ""
-    time: Nanos
-
-
-Report = OrderReport | LinkReport
 
 
 class Cancellable(Protocol):
@@ -171,7 +113,7 @@ class Broker(Protocol):
         """Close it; no order is cancelled by closing (D-53)."""
         ...
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: OrderTerms) -> None:
         """Hand the order over; its fate arrives as reports, possibly before this returns."""
         ...
 
@@ -237,9 +179,11 @@ class MarketData(Protocol):
 class EventStore(Protocol):
     """The journal: append-only, chained, durable in groups (U-70)."""
 
-    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+    def append(self, records: Sequence[Record], touched: Sequence[Any] = ()) -> Awaitable[None]:
         """Queue records in order; the awaitable resolves once they are durable.
 
+        `touched` are the values of the state that they touched (`engine.state.touched`), for a
+        store that keeps tables of them.
         Raises, through the awaitable, whatever kept them from being written.
         """
         ...

@@ -17,6 +17,7 @@ class Row(NamedTuple):
     mode: str
     account: str
     type: str
+    version: int
     data: str
 
 
@@ -24,6 +25,9 @@ def link(previous: bytes, row: Row) -> bytes:
     """The SHA-256 of a row, from its content and the previous row's hash alone.
 
     Nothing of the machine, the path or the program enters, so equal histories have equal heads.
-    The separator occurs in no part: names are cleaned where they enter, and JSON escapes it.
+    From version 2 on the version of the data enters; a row of version 1 has the hash that 0.1.0
+    gave it. The separator occurs in no part: names are cleaned where they enter, and JSON escapes
+    it.
     """
-    return sha256(previous + "\x1f".join(map(str, row)).encode()).digest()
+    parts = (*row[:5], row.data) if row.version == 1 else row
+    return sha256(previous + "\x1f".join(map(str, parts)).encode()).digest()

@@ -73,11 +73,16 @@ def prepare(connection: sqlite3.Connection, where: str) -> None:
         migrations.migrate(connection, migrations.LATEST)
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
     """A read-only connection. Raises `JournalNewer`, or `JournalCorrupt` for what is no journal."""
     refuse_foreign(path)
     try:
-        connection = sqlite3.connect(read_only_uri(path), uri=True, timeout=BUSY_MS / 1000)
+        connection = sqlite3.connect(
+            read_only_uri(path),
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            check_same_thread=check_same_thread,
+        )
     except sqlite3.Error as error:
         raise journal_error(error, str(path)) from error
     connection.execute("PRAGMA trusted_schema=OFF")

@@ -4,6 +4,9 @@
 and wakes every submitter at once. With `inline` the same transaction runs inside `append`, and no
 thread takes part in the order of things (virtual time).
 
+The rows of the tables are written behind the events, by the same writer, when no commit waits
+(X-90). In virtual time they wait for the end, for a snapshot, or for somebody who reads.
+
 A write that fails fails everybody who waits, and everybody after, at once. What was handed in is
 kept, in order, and `recover` writes it: nothing is ever skipped.
 """
@@ -17,10 +20,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from engine.domain.event import Record, encode
+from engine.domain.events import Record
 from engine.domain.run import Mode
+from engine.state.touched import Touched
 from storage import snapshots
 from storage.ballast import Ballast
+from storage.behind import Piece, RowsBehind
 from storage.connection import open_writer, prepare
 from storage.errors import (
     JournalClosed,
@@ -30,7 +35,7 @@ from storage.errors import (
     journal_error,
 )
 from storage.snapshots import Loaded
-from storage.writer import Entry, Hook, Writer
+from storage.writer import Entry, Hook, Writer, entry_of
 
 MAX_ENTRIES = 4_096
 """Records in one transaction at most, so that no submitter waits for an endless one."""
@@ -38,9 +43,25 @@ MAX_ENTRIES = 4_096
 IDLE_SECONDS = 0.02
 """So long without work, and the log is copied back into the database."""
 
+ROWS_SECONDS = 0.004
+"""So long without a commit to make, and rows that wait are written."""
+
+RETRY_SECONDS = 1.0
+"""How long rows that the disk did not take wait before they are tried again."""
+
 
 class _Append(NamedTuple):
     entries: list[Entry]
+    values: list[Touched]
+    ticket: "_Ticket | None"
+
+
+class _Rows(NamedTuple):
+    values: list[Touched]
+    until: int
+
+
+class _CatchUp(NamedTuple):
     ticket: "_Ticket | None"
 
 
@@ -57,7 +78,7 @@ class _Close(NamedTuple):
     pass
 
 
-_Work = _Append | _Recover | _Save | _Close
+_Work = _Append | _Rows | _CatchUp | _Recover | _Save | _Close
 
 
 class _Settled(Awaitable[None]):
@@ -118,16 +139,21 @@ class Journal:
         self._state_format = state_format
         self._source = source
         self._last_seq = writer.seq
+        self._watermark = writer.watermark
         self._commit_seconds = 0.0
         self._commits = 0
         self._failure: JournalError | None = None
         self._backlog: list[Entry] = []
+        self._unwritten: list[Touched] = []
+        """Values that the events in the backlog touched."""
+        self._behind = RowsBehind()
+        self._rows_pause = ROWS_SECONDS
         self._maintenance = trouble
         self._closed = False
         self._retrying = False
         self._answer: JournalError | None = None
         self._queue: SimpleQueue[_Work] | None = None
-        self._open: tuple[list[Entry], _Ticket] | None = None
+        self._open: tuple[list[Entry], list[Touched], _Ticket] | None = None
         """What was appended since the loop last came round; it is handed over as one."""
         self._thread: threading.Thread | None = None
         if not inline:
@@ -137,13 +163,15 @@ class Journal:
 
     # --- the port ---------------------------------------------------------------------------------
 
-    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+    def append(self, records: Sequence[Record], touched: Sequence[Touched] = ()) -> Awaitable[None]:
         """Queue records in order; the awaitable resolves once they are durable.
 
-        With no records it is a barrier: everything handed in before is durable then. The awaitable
-        raises the `JournalError` kind that kept the records from being written; they stay queued
-        for `recover`. Raises at once, and takes nothing, `JournalGap` for records that do not
-        follow the last one, `JournalClosed`, and TypeError for an event that has no JSON.
+        `touched` are the values that the records touched, as `apply` names them; their rows are
+        written some time after the records. With no records it is a barrier: everything handed in
+        before is durable then. The awaitable raises the `JournalError` kind that kept the records
+        from being written; they stay queued for `recover`. Raises at once, and takes nothing,
+        `JournalGap` for records that do not follow the last one, `JournalClosed`, TypeError for an
+        event that has no JSON and ValueError for an account whose name is not printable.
         """
         self._refuse_closed()
         entries = []
@@ -152,11 +180,11 @@ class Journal:
             expected += 1
             if record.seq != expected:
                 raise JournalGap(f"event {record.seq} cannot follow event {expected - 1}")
-            entries.append(Entry(record, encode(record.event).decode()))
+            entries.append(entry_of(record))
         self._last_seq = expected
         if self._queue is None:
-            return self._submit(_Append(entries, None))
-        return self._gather(entries)
+            return self._submit(_Append(entries, list(touched), None))
+        return self._gather(entries, touched)
 
     @property
     def last_seq(self) -> int:
@@ -171,13 +199,39 @@ class Journal:
     def save_snapshot(self, seq: int, state: bytes) -> None:
         """Keep the state as of `seq` so that a start need not fold from the beginning.
 
-        It is written behind the events handed in before. One that cannot be written is missed
-        only by the next start; `maintenance_trouble` says why.
+        It is written behind the events handed in before, together with every row up to `seq`. One
+        that cannot be written is missed only by the next start; `maintenance_trouble` says why.
         """
         self._refuse_closed()
         self._submit(_Save(seq, state))
 
     # --- more than the port -----------------------------------------------------------------------
+
+    def write_behind(self, values: Sequence[Touched], until: int) -> None:
+        """Write rows of values that the journal's own events up to `until` touched.
+
+        A start that folds events whose rows are not there yet hands over what they touched.
+        """
+        self._refuse_closed()
+        self._submit(_Rows(list(values), until))
+
+    def catch_up(self) -> Awaitable[None]:
+        """Write every row that waits; the awaitable resolves once the tables say all of it.
+
+        A row that the disk does not take is missed only by the tables; `maintenance_trouble` says
+        why, and it is tried again.
+        """
+        self._refuse_closed()
+        if self._queue is None:
+            return self._submit(_CatchUp(None))
+        ticket = _Ticket(asyncio.get_running_loop())
+        self._submit(_CatchUp(ticket))
+        return ticket
+
+    @property
+    def watermark(self) -> int:
+        """The last event whose rows are all in the tables."""
+        return self._watermark
 
     @property
     def durable_seq(self) -> int:
@@ -257,16 +311,17 @@ class Journal:
         if self._closed:
             raise JournalClosed("the journal is closed: nothing more can be written")
 
-    def _gather(self, entries: list[Entry]) -> Awaitable[None]:
+    def _gather(self, entries: list[Entry], touched: Sequence[Touched]) -> Awaitable[None]:
         """Keep the entries until the loop comes round: one wake of the writer for all of them."""
         loop = asyncio.get_running_loop()
-        if self._open is not None and self._open[1].loop is not loop:
+        if self._open is not None and self._open[2].loop is not loop:
             self._hand_over()
         if self._open is None:
-            self._open = ([], _Ticket(loop))
+            self._open = ([], [], _Ticket(loop))
             loop.call_soon(self._hand_over)
         self._open[0].extend(entries)
-        return self._open[1]
+        self._open[1].extend(touched)
+        return self._open[2]
 
     def _hand_over(self) -> None:
         if self._open is not None and self._queue is not None:
@@ -289,10 +344,12 @@ class Journal:
         assert self._queue is not None  # noqa: S101  # the thread exists only with a queue
         while True:
             try:
-                idle = IDLE_SECONDS if self._writer.wants_checkpoint else None
-                batch: list[_Work] = [self._queue.get(timeout=idle)]
+                batch: list[_Work] = [self._queue.get(timeout=self._patience())]
             except Empty:
-                self._checkpoint()
+                if self._behind.done or self._failure is not None:
+                    self._checkpoint()
+                else:
+                    self._write_piece()
                 continue
             size = 0
             try:
@@ -307,12 +364,21 @@ class Journal:
             except Exception as error:
                 # A defect of ours: the thread lives on, so that nobody waits for ever.
                 self._failure = journal_error(error, self._where)
-                self._settle([w.ticket for w in batch if isinstance(w, _Append)], self._failure)
+                waiting = [w.ticket for w in batch if isinstance(w, _Append | _CatchUp)]
+                self._settle(waiting, self._failure)
                 continue
             if closing:
                 self._finish()
                 return
+            if self._behind.pressing and self._failure is None:
+                self._write_piece()
             self._checkpoint_if_needed()
+
+    def _patience(self) -> float | None:
+        """How long the writer waits for work before it does what can wait."""
+        if not self._behind.done and self._failure is None:
+            return self._rows_pause
+        return IDLE_SECONDS if self._writer.wants_checkpoint else None
 
     def _process(self, batch: Sequence[_Work]) -> bool:
         """Do the work in order, appends that stand together in one transaction."""
@@ -324,6 +390,13 @@ class Journal:
             self._write(group)
             group = []
             match work:
+                case _Rows(values, until):
+                    self._behind.add(values, until)
+                    if self._queue is None and self._behind.pressing:
+                        self._write_all()
+                case _CatchUp(ticket):
+                    self._write_all()
+                    self._settle([ticket], None)
                 case _Recover():
                     self._recover()
                 case _Save(seq, state):
@@ -337,21 +410,50 @@ class Journal:
         if not group:
             return
         entries = [entry for work in group for entry in work.entries]
+        values = [touched for work in group for touched in work.values]
         if self._failure is not None:
-            self._backlog.extend(entries)
+            self._keep(entries, values)
         elif entries:
             try:
                 self._commit(entries)
+                self._behind.add(values, entries[-1].seq)
             except JournalError as error:
                 self._failure = error
-                self._backlog.extend(entries)
+                self._keep(entries, values)
             except Exception as error:
                 # A fault hook's own: a simulated crash, which the caller of an inline journal sees.
                 self._failure = journal_error(error, self._where)
-                self._backlog.extend(entries)
+                self._keep(entries, values)
                 if self._queue is None:
                     raise
+            if self._queue is None and self._behind.pressing:
+                self._write_all()
         self._settle([work.ticket for work in group], self._failure)
+
+    def _keep(self, entries: list[Entry], values: list[Touched]) -> None:
+        """Keep what could not be written for `recover`; no row stands before its event."""
+        self._backlog.extend(entries)
+        self._unwritten.extend(values)
+
+    def _write_piece(self) -> None:
+        self._write_rows(self._behind.piece())
+
+    def _write_all(self) -> None:
+        if self._failure is None and not self._behind.done:
+            self._write_rows(self._behind.all())
+
+    def _write_rows(self, piece: Piece, snapshot: tuple[bytes, int] | None = None) -> bool:
+        """Write some rows; those that the disk does not take wait for another time."""
+        self._rows_pause = ROWS_SECONDS
+        try:
+            kept = self._writer.write_rows(piece.values, until=piece.until, snapshot=snapshot)
+        except JournalError as error:
+            self._behind.back(piece)
+            self._rows_pause = RETRY_SECONDS
+            self._maintenance = str(error)
+            return True
+        self._watermark = piece.until or self._watermark
+        return kept
 
     def _commit(self, entries: Sequence[Entry]) -> None:
         start = time.perf_counter()
@@ -369,6 +471,8 @@ class Journal:
                     part = self._backlog[:MAX_ENTRIES]
                     self._commit(part)
                     del self._backlog[: len(part)]
+                self._behind.add(self._unwritten, self._writer.seq)
+                self._unwritten = []
                 self._failure = None
             except Exception as error:  # of the disk, or a fault hook's own; kept as the failure
                 self._failure = journal_error(error, self._where)
@@ -377,11 +481,9 @@ class Journal:
     def _save(self, seq: int, state: bytes) -> None:
         if self._failure is not None:
             return
-        try:
-            if not self._writer.save_snapshot(seq, state, self._state_format):
-                self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
-        except JournalError as error:
-            self._maintenance = str(error)
+        waiting = self._behind.all()
+        if not self._write_rows(Piece(waiting.values, seq), (state, self._state_format)):
+            self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
 
     def _checkpoint_if_needed(self) -> None:
         if self._writer.needs_checkpoint and isinstance(self._source, Path):
@@ -396,6 +498,7 @@ class Journal:
 
     def _finish(self) -> None:
         self._recover()
+        self._write_all()
         if isinstance(self._source, Path):
             self._checkpoint(truncate=True)
             self._writer.close()
@@ -426,24 +529,22 @@ def open_journal(
     *,
     inline: bool = False,
     mode: Mode = Mode.PAPER,
-    account: str = "",
+    engine: str = "",
     state_format: int = 1,
     before_commit: Hook | None = None,
     after_commit: Hook | None = None,
 ) -> Journal:
     """Open the journal at a path, or on `storage.memory_database()` (inline only).
 
-    `mode` and `account` are columns of every row; `state_format` is the version of the snapshots
-    this program can restore. The hooks are called around each commit and may raise: a full disk,
-    or a crash on either side. A database in memory outlives the journal, so that another one can
-    be opened on it as after a crash.
+    `mode` and `engine`, the program's version, are columns of every row; `state_format` is the
+    version of the snapshots this program can restore. The hooks are called around each commit and
+    may raise: a full disk, or a crash on either side. A database in memory outlives the journal,
+    so that another one can be opened on it as after a crash.
 
     Raises `JournalNewer` for a newer program's journal, untouched; `JournalCorrupt` for a file
-    that is not a journal; other `JournalError` kinds where it cannot be opened; ValueError for an
-    account with control characters, or memory without `inline`.
+    that is not a journal; other `JournalError` kinds where it cannot be opened; ValueError for
+    memory without `inline`.
     """
-    if not account.isprintable():
-        raise ValueError(f"the account id {account!r} of a journal must be printable text")
     ballast = None
     trouble = ""
     if isinstance(source, Path):
@@ -463,7 +564,7 @@ def open_journal(
         connection,
         str(source) if isinstance(source, Path) else "in memory",
         mode=mode.value,
-        account=account,
+        engine=engine,
         before_commit=before_commit,
         after_commit=after_commit,
     )

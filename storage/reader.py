@@ -4,6 +4,7 @@ Pages keep every read transaction short, so that the write-ahead log of a runnin
 emptied. Works beside a running engine and without one; a journal that is not there is empty.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -13,16 +14,22 @@ from typing import Any, Final, NamedTuple, Self
 import aiosqlite
 import msgspec
 
+from engine.domain.events import Record
 from engine.domain.instant import LATEST, Nanos, parse_rfc3339, rfc3339, to_datetime
-from storage.connection import BUSY_MS, read_only_uri, refuse_foreign
+from engine.domain.schema import Decoder
 from storage.errors import journal_error
+from storage.history import VERSIONED
 from storage.rows import stamp
+from storage.tail import open_caught_up
 
 Row = dict[str, Any]
 """A row as it is printed: decimals as text, times as RFC 3339 UTC."""
 
 PAGE: Final = 500
 LAST: Final = 2**63 - 1
+
+ITER_CHUNK: Final = 64
+"""Rows that a cursor of the loop fetches at once."""
 
 _Convert = Callable[[Any], Any]
 
@@ -71,7 +78,8 @@ def _unchanged(at: Nanos) -> Nanos:
 
 _EVENT_SYMBOL: Final = (
     "(:symbol IN (json_extract(data, '$.symbol'), json_extract(data, '$.order.symbol'), "
-    "json_extract(data, '$.fill.symbol'), json_extract(data, '$.signal.ticker'), "
+    "json_extract(data, '$.terms.symbol'), json_extract(data, '$.fill.symbol'), "
+    "json_extract(data, '$.signal.ticker'), "
     "json_extract(data, '$.trade.symbol'), json_extract(data, '$.instrument.symbol')) "
     "OR json_extract(data, '$.client_order_id') IN "
     "(SELECT client_order_id FROM orders WHERE symbol = :symbol) "
@@ -108,7 +116,8 @@ _FILLS: Final = _List(
     time_value=_unchanged,
     symbol="symbol = :symbol",
     columns=_same(
-        "execution_id client_order_id symbol side quantity price commission liquidity broker time"
+        "execution_id client_order_id symbol side quantity price commission commission_currency "
+        "liquidity broker time"
     ),
     convert={"time": _instant},
 )
@@ -179,6 +188,9 @@ class Reader:
     def __init__(self, journal: Path) -> None:
         self._path = journal
         self._connection: aiosqlite.Connection | None = None
+        self._reaches = 0
+        """The event that the tables reach as they are read here."""
+        self._follows = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -271,8 +283,34 @@ class Reader:
         """Decisions that could not be sent; with `closed` those retried or dropped too."""
         return self._read(_LETTERS if closed else _OPEN_LETTERS, since, until, symbol, limit)
 
+    async def newest(self, limit: int) -> list[Record]:
+        """The newest `limit` events as records, oldest first.
+
+        Raises UnknownEventError and UpcastError for events that this program cannot read.
+        """
+        connection = await self._open()
+        if connection is None:
+            return []
+        version = await self._fetch("PRAGMA user_version", {})
+        rows = await self._fetch(
+            f"SELECT seq, time, type, {'version' if version[0][0] >= VERSIONED else 1}, data "  # noqa: S608
+            "FROM events ORDER BY seq DESC LIMIT :limit",
+            {"limit": limit},
+        )
+        decoder = Decoder()
+        return [
+            Record(seq, time, decoder.decode(kind, version, data))
+            for seq, time, kind, version, data in reversed(rows)
+        ]
+
+    async def as_of(self) -> tuple[int, Nanos] | None:
+        """The newest event and its time: what the lists know; None for an empty journal."""
+        rows = await self._fetch("SELECT seq, time FROM events ORDER BY seq DESC LIMIT 1", {})
+        return (rows[0][0], rows[0][1]) if rows else None
+
     async def outcomes(self) -> dict[str, int]:
         """How many inputs ended in which way: EXECUTED, RESIZED, or the code that ended them."""
+        await self._catch_up()
         rows = await self._fetch("SELECT code, sum(inputs) FROM outcomes GROUP BY code", {})
         return dict(rows)
 
@@ -284,6 +322,7 @@ class Reader:
         symbol: str | None,
         limit: int | None,
     ) -> AsyncIterator[Row]:
+        await self._catch_up()
         values: dict[str, Any] = {"page": PAGE, "after": -1, "last": LAST}
         if since is not None or until is not None:
             await self._between(what, values, since, until)
@@ -352,10 +391,22 @@ class Reader:
 
     async def _open(self) -> aiosqlite.Connection | None:
         if self._connection is None and self._path.exists():
-            refuse_foreign(self._path)
-            connection = await aiosqlite.connect(
-                read_only_uri(self._path), uri=True, timeout=BUSY_MS / 1000
-            )
-            await connection.execute("PRAGMA trusted_schema=OFF")
-            self._connection = connection
+            # Opened elsewhere, as it may wait for the writer; from then on it has its own thread.
+            opened = await asyncio.to_thread(open_caught_up, self._path)
+            self._reaches, self._follows = opened.seq, opened.follows
+            self._connection = await aiosqlite.Connection(lambda: opened.connection, ITER_CHUNK)
         return self._connection
+
+    async def _catch_up(self) -> None:
+        """Before a list is read: its rows reach the newest event, or the file is opened anew."""
+        if self._connection is None:
+            return
+        ((newest,),) = await self._fetch("SELECT max(seq) FROM head", {})
+        if newest is None or newest <= self._reaches:
+            return
+        if self._follows:
+            rows = await self._fetch("SELECT seq FROM watermark", {})
+            if rows and rows[0][0] >= newest:
+                self._reaches = newest
+                return
+        await self.close()

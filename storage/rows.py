@@ -1,55 +1,60 @@
-"""How a row is written into a queryable table, and how values stand in its columns."""
+"""What row each value of the state makes in the queryable tables (A-400 to A-407, X-90).
 
-import sqlite3
-from decimal import Decimal
+One rule a type of value, in one table. A row is a function of its value alone, so that it does not
+matter which of the values in between were ever written.
+"""
+
+from collections.abc import Callable, Hashable
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339, to_datetime
 from engine.domain.money import plain
+from engine.domain.position import ExitReason
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.state.touched import (
+    DayTotals,
+    FillTaken,
+    LetterClosed,
+    LetterOpened,
+    SignalEntry,
+    SignalLate,
+    Touched,
+    TradeFinished,
+    TradeVanished,
+)
+
+Columns: TypeAlias = dict[str, Any]
+
+PRICE_DIGITS: Final = 8
 
 _ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
-class Target(NamedTuple):
-    """Where projections are written, and whose journal it is: every row carries it (A-405)."""
+class Put(NamedTuple):
+    """Insert a row, or write it over the one of the same key."""
 
-    cursor: sqlite3.Cursor
-    """One for all statements: its last answer is read before the next one is asked."""
-    mode: str
-    account: str
-
-    def put(
-        self, table: str, key: str, columns: dict[str, Any], *, kept: str = "", once: bool = False
-    ) -> bool:
-        """Insert a row, or write it over the one with the same `key` columns.
-
-        `key` and `kept` are column names separated by commas; an existing row keeps both. With
-        `once` an existing row stays as it is. True when a row was written.
-        """
-        columns |= {"account_id": self.account, "mode": self.mode}
-        sql = _upsert(table, tuple(columns), key, kept, once)
-        return self.cursor.execute(sql, tuple(columns.values())).rowcount > 0
-
-    def run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        """Execute one statement."""
-        return self.cursor.execute(sql, values)
+    table: str
+    key: str
+    """Column names, separated by commas."""
+    columns: Callable[[Any], Columns]
+    identity: Callable[[Any], Hashable]
+    kept: str = ""
+    """Columns of an existing row that stay as they are, separated by commas."""
 
 
-@lru_cache(maxsize=64)
-def _upsert(table: str, columns: tuple[str, ...], key: str, kept: str, once: bool) -> str:
-    fixed = {*key.split(","), *kept.split(",")}
-    names = ", ".join(f'"{name}"' for name in columns)
-    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in columns if name not in fixed)
-    return (
-        f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
-        f"ON CONFLICT ({key}) DO {'NOTHING' if once else f'UPDATE SET {changed}'}"
-    )
+class Change(NamedTuple):
+    """Change some columns of a row that is there; nothing happens where there is none."""
+
+    sql: str
+    values: Callable[[Any], tuple[Any, ...]]
+    identity: Callable[[Any], Hashable]
 
 
-def number(value: Decimal | None) -> str | None:
+def number(value: Any) -> str | None:
     """A decimal as its plain text; SQLite's own numbers are binary."""
     return None if value is None else plain(value)
 
@@ -62,4 +67,276 @@ def to_json(value: Any) -> str:
 def stamp(at: Nanos) -> str:
     """The instant as RFC 3339 with nine digits of fraction, so that text order is time order."""
     second, fraction = divmod(at, NS_PER_SECOND)
-    return f"{rfc3339(second * NS_PER_SECOND)[:-1]}.{fraction:09d}Z"
+    return f"{_second(second)}.{fraction:09d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    return rfc3339(second * NS_PER_SECOND)[:-1]
+
+
+def day_of(at: Nanos) -> str:
+    """The UTC date of a venue's time; empty where it gives none (X-91)."""
+    return to_datetime(at).date().isoformat() if at else ""
+
+
+def _order(order: Order) -> Columns:
+    return {
+        "seq": order.seq,
+        "client_order_id": order.client_order_id,
+        "venue_order_id": order.venue_order_id,
+        "intent_id": order.intent_id,
+        "signal_id": order.signal_id,
+        "parent_id": order.parent_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "type": order.type.value,
+        "quantity": plain(order.quantity),
+        "filled": plain(order.filled),
+        "average_price": number(_mean(order)),
+        "limit_price": number(order.limit_price),
+        "stop_price": number(order.stop_price),
+        "time_in_force": order.time_in_force.value,
+        "status": order.status.value,
+        "purpose": order.purpose.value,
+        "broker": order.account,
+        "reject_code": order.reject_code,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "trade_type": order.trade_type.value,
+        "stop_loss": number(order.stop_loss),
+        "target_price": number(order.target),
+        "conviction": order.conviction,
+        "signal_type": order.signal_type,
+        "timeframe": order.timeframe,
+    }
+
+
+def _mean(order: Order) -> Any:
+    average = order.average_price
+    return None if average is None else round(average, PRICE_DIGITS)
+
+
+def _fill(value: FillTaken) -> Columns:
+    event, fill = value.event, value.event.fill
+    return {
+        "seq": value.seq,
+        "execution_id": fill.execution_id,
+        "client_order_id": fill.client_order_id,
+        "venue_order_id": fill.venue_order_id,
+        "symbol": fill.symbol,
+        "side": fill.side.value,
+        "quantity": plain(fill.quantity),
+        "price": plain(fill.price),
+        "commission": plain(fill.commission),
+        "commission_currency": fill.commission_currency,
+        "liquidity": fill.liquidity.value,
+        "broker": event.account,
+        "time": fill.time,
+        "day": day_of(fill.time),
+        "late": int(event.late),
+        "overfill": plain(event.overfill),
+    }
+
+
+def _position(held: Position) -> Columns:
+    """The row of a trade that is not over, from the first fill on (A-391)."""
+    first = held.legs[0].quantity if held.legs else held.quantity
+    return {
+        "seq": held.seq,
+        "signal_id": held.signal_id,
+        "ticker": held.symbol,
+        "direction": "long" if first > 0 else "short",
+        "trade_type": held.trade_type.value,
+        "entry_price": plain(round(held.entry_price, PRICE_DIGITS)),
+        "shares": plain(held.entry_quantity),
+        "stop_loss": number(held.initial_stop),
+        "target_price": number(held.target),
+        "conviction": held.conviction,
+        "broker": held.account,
+        "order_id": held.order_id,
+        "entry_time": stamp(held.opened_at),
+        "created_at": stamp(held.recorded_at),
+        "position_id": held.position_id,
+        "origin": held.origin,
+        "signal_type": held.signal_type,
+        "timeframe": held.timeframe,
+        "initial_stop": number(held.initial_stop),
+        "fees": plain(held.commission),
+        "held": plain(held.quantity),
+        "entry_notional": plain(held.entry_notional),
+        # What surrounded the signal when it was seen (A-400); its own row was written before.
+        "metadata_json": held.signal_id,
+    }
+
+
+_CONTEXT: Final = (
+    "(SELECT metadata_json FROM signals WHERE signal_id = nullif(?, '') ORDER BY seq LIMIT 1)"
+)
+
+_EXPRESSIONS: Final = {("trade_executions", "metadata_json"): _CONTEXT}
+"""Columns that are looked up by the value given for them."""
+
+
+def _finished(value: TradeFinished) -> Columns:
+    """The finished trade over its open row (A-392)."""
+    trade = value.trade
+    return {
+        "seq": value.seq,
+        "signal_id": trade.signal_id,
+        "ticker": trade.symbol,
+        "direction": trade.direction,
+        "trade_type": trade.trade_type.value,
+        "entry_price": plain(trade.entry_price),
+        "exit_price": plain(trade.exit_price),
+        "shares": plain(trade.quantity),
+        "stop_loss": number(trade.initial_stop),
+        "target_price": number(trade.target_price),
+        "conviction": trade.conviction,
+        "status": "closed",
+        "exit_reason": trade.exit_reason,
+        "pnl": plain(trade.pnl),
+        "pnl_pct": plain(trade.pnl_pct),
+        "broker": trade.account,
+        "order_id": trade.order_id,
+        "entry_time": stamp(trade.entry_time),
+        "exit_time": stamp(trade.exit_time),
+        "created_at": stamp(value.at),
+        "position_id": trade.position_id,
+        "origin": trade.origin,
+        "instrument_type": trade.instrument_type,
+        "leverage": plain(trade.leverage),
+        "trade_id": trade.trade_id,
+        "strategy": trade.strategy,
+        "signal_type": trade.signal_type,
+        "timeframe": trade.timeframe,
+        "exit_detail": trade.exit_detail,
+        "initial_stop": number(trade.initial_stop),
+        "r_multiple": number(trade.r_multiple),
+        "fees": plain(trade.fees),
+        "slippage_bps": number(trade.slippage_bps),
+        "mae": number(trade.mae),
+        "mfe": number(trade.mfe),
+        "legs_json": to_json(trade.legs),
+        "held": "0",
+        "entry_notional": plain(trade.entry_price * trade.quantity),
+    }
+
+
+def _day(value: DayTotals) -> Columns:
+    event = value.event
+    return {
+        "date": event.date.isoformat(),
+        "starting_equity": plain(event.starting_equity),
+        "ending_equity": plain(event.ending_equity),
+        "realized_pnl": plain(event.realized_pnl),
+        "unrealized_pnl": plain(event.unrealized_pnl),
+        "total_trades": event.total_trades,
+        "winning_trades": event.winning_trades,
+        "losing_trades": event.losing_trades,
+        "max_drawdown": plain(event.max_drawdown),
+        "kill_switch_triggered": int(event.kill_switch_triggered),
+        "fees": plain(event.fees),
+        "flows": plain(event.flows),
+        "final": int(event.final),
+    }
+
+
+def _signal(entry: SignalEntry) -> Columns:
+    context: Columns = {}
+    if entry.signal is not None and entry.signal.cloud_states:
+        context["cloud_states"] = entry.signal.cloud_states
+    if entry.signal is not None and entry.signal.metadata:
+        context["metadata"] = entry.signal.metadata
+    return {
+        "seq": entry.seq,
+        "time": entry.time,
+        "signal_id": entry.signal_id,
+        "symbol": entry.symbol,
+        "verdict": entry.verdict and entry.verdict.value,
+        "outcome": entry.outcome and entry.outcome.value,
+        "stage": entry.stage.value if entry.stage is not None else "",
+        "code": entry.code,
+        "measured": entry.measured,
+        "limit": entry.limit,
+        "reason": entry.reason,
+        "client_order_ids": to_json(entry.orders),
+        "metadata_json": to_json(context) if context else None,
+    }
+
+
+def _letter(value: LetterOpened) -> Columns:
+    return {
+        "seq": value.seq,
+        "letter_id": value.letter_id,
+        "client_order_id": value.terms.client_order_id,
+        "symbol": value.terms.symbol,
+        "error": value.error,
+        "order_json": to_json(value.terms),
+        "created_at": value.at,
+    }
+
+
+RULES: Final[dict[type, Put | Change]] = {
+    Order: Put("orders", "client_order_id", _order, lambda v: v.client_order_id),
+    FillTaken: Put("fills", "broker,symbol,day,execution_id", _fill, lambda v: v.seq),
+    SignalEntry: Put("signals", "seq", _signal, lambda v: v.seq),
+    # An id is accepted once only, so that the row is the accepted one, not a later duplicate's.
+    SignalLate: Change(
+        "UPDATE signals SET outcome = ?, stage = ?, code = ?, reason = ? WHERE seq = "
+        "(SELECT max(seq) FROM signals WHERE signal_id = ? AND verdict <> 'REJECTED')",
+        lambda v: (v.outcome.value, v.stage.value, v.code, v.reason, v.signal_id),
+        lambda v: v.signal_id,
+    ),
+    Position: Put("trade_executions", "account_id,position_id", _position, lambda v: v.position_id),
+    TradeFinished: Put(
+        "trade_executions",
+        "account_id,position_id",
+        _finished,
+        lambda v: v.trade.position_id,
+        kept="created_at",
+    ),
+    TradeVanished: Change(
+        "UPDATE trade_executions SET held = '0', status = 'cancelled', exit_reason = ?, "
+        "exit_detail = ?, seq = ? WHERE position_id = ?",
+        lambda v: (ExitReason.VENUE.value, v.reason, v.seq, v.position_id),
+        lambda v: v.position_id,
+    ),
+    DayTotals: Put("daily_pnl", "account_id,date", _day, lambda v: v.event.date),
+    LetterOpened: Put("dead_letters", "letter_id", _letter, lambda v: v.letter_id),
+    LetterClosed: Change(
+        "UPDATE dead_letters SET action = ?, closed_by = ?, closed_at = ? WHERE letter_id = ?",
+        lambda v: (v.action, v.by, v.at, v.letter_id),
+        lambda v: v.letter_id,
+    ),
+}
+"""One rule a type of value, in the order in which rows are written: some look others up."""
+
+RANK: Final = {kind: number for number, kind in enumerate(RULES)}
+
+
+def identity(touched: Touched) -> Hashable:
+    """What makes a later value take the place of an earlier one that is not written yet."""
+    kind = type(touched.value)
+    return kind, touched.account_id, RULES[kind].identity(touched.value)
+
+
+def written(put: Put, touched: Touched) -> Columns:
+    """The columns of a row, with whose it is (A-405)."""
+    columns = put.columns(touched.value)
+    columns["account_id"], columns["mode"] = touched.account_id, touched.mode
+    return columns
+
+
+@lru_cache(maxsize=256)
+def upsert(put: Put, names: tuple[str, ...], rows: int) -> str:
+    """The statement that writes so many rows of these columns."""
+    fixed = {*put.key.split(","), *put.kept.split(",")}
+    listed = ", ".join(f'"{name}"' for name in names)
+    changed = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in fixed)
+    place = ", ".join(_EXPRESSIONS.get((put.table, name), "?") for name in names)
+    places = ", ".join([f"({place})"] * rows)
+    return (
+        f"INSERT INTO {put.table} ({listed}) VALUES {places} "  # noqa: S608  # names of our own
+        f"ON CONFLICT ({put.key}) DO UPDATE SET {changed}"
+    )

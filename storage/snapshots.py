@@ -10,14 +10,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from storage.connection import open_reader
-from storage.errors import JournalCorrupt, journal_error
+from storage.errors import journal_error
+from storage.history import records
 
 KEPT = 2
 """Newest snapshots that stay, so that a damaged one has a predecessor."""
-
-FETCH = 1_000
 
 
 class Loaded(NamedTuple):
@@ -34,27 +33,23 @@ class Loaded(NamedTuple):
 
 
 def save(connection: sqlite3.Connection, seq: int, state: bytes, state_format: int) -> bool:
-    """Keep `state` as of event `seq`; False when that event is not in the journal."""
+    """Keep `state` as of event `seq`, inside the caller's transaction.
+
+    False when that event is not in the journal.
+    """
     row = connection.execute("SELECT hash FROM events WHERE seq = ?", (seq,)).fetchone()
     if row is None:
         return False
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        connection.execute(
-            "INSERT OR REPLACE INTO snapshots (seq, format, hash, checksum, state) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (seq, state_format, row[0], _checksum(seq, state_format, state), state),
-        )
-        connection.execute(
-            "DELETE FROM snapshots WHERE seq NOT IN "
-            "(SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
-            (KEPT,),
-        )
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.rollback()
-        raise
+    connection.execute(
+        "INSERT OR REPLACE INTO snapshots (seq, format, hash, checksum, state) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (seq, state_format, row[0], _checksum(seq, state_format, state), state),
+    )
+    connection.execute(
+        "DELETE FROM snapshots WHERE seq NOT IN "
+        "(SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?)",
+        (KEPT,),
+    )
     return True
 
 
@@ -92,35 +87,11 @@ def load_from(
         elif not in_chain:
             trouble = "its event is not in the journal"
         else:
-            return Loaded(state, seq, _records(connection, seq, where, close), warning)
+            return Loaded(state, seq, records(connection, seq, where, close=close), warning)
         warning = (
             warning or f"the snapshot at event {seq} of the journal {where} is not used: {trouble}"
         )
-    return Loaded(None, 0, _records(connection, 0, where, close), warning)
-
-
-def _records(
-    connection: sqlite3.Connection, after: int, where: str, close: bool
-) -> Iterator[ev.Record]:
-    decode = ev.decode
-    expected = after + 1
-    try:
-        cursor = connection.execute(
-            "SELECT seq, time, type, data FROM events WHERE seq > ? ORDER BY seq", (after,)
-        )
-        while page := cursor.fetchmany(FETCH):
-            for seq, time, kind, data in page:
-                if seq != expected:
-                    raise JournalCorrupt(
-                        f"the journal {where} is damaged: event {expected} is missing"
-                    )
-                expected += 1
-                yield ev.Record(seq, time, decode(kind, data))
-    except sqlite3.Error as error:
-        raise journal_error(error, where) from error
-    finally:
-        if close:
-            connection.close()
+    return Loaded(None, 0, records(connection, 0, where, close=close), warning)
 
 
 def _checksum(seq: int, state_format: int, state: bytes) -> bytes:

@@ -4,10 +4,12 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from storage import projections
+from storage import migrations
+from storage import tables as made
 from storage.chain import GENESIS, Row, link
 from storage.connection import memory_database, open_reader, prepare
 from storage.errors import journal_error
+from storage.history import VERSIONED, version_column
 
 PAGE = 5_000
 
@@ -32,7 +34,8 @@ def verify(journal: Path, *, tables: bool = False) -> Verification:
     """Recompute every hash of the journal, from the first event to the head.
 
     Finds a changed byte, a missing, swapped or added row, and rows cut off at the end. With
-    `tables` the projections are made again in memory and compared. A missing journal is in order.
+    `tables` the tables are made again in memory, up to their watermark, and compared; those of
+    0.1.0 are not, as the next start makes them again. A missing journal is in order.
     Nothing is written. Raises `JournalError` kinds for a file that cannot be read at all.
     """
     if not journal.exists():
@@ -52,10 +55,11 @@ def verify(journal: Path, *, tables: bool = False) -> Verification:
 def verify_connection(connection: sqlite3.Connection) -> Verification:
     """As `verify`, on an open connection; pages keep the read short, so that a writer goes on."""
     previous, last = GENESIS, 0
+    version = version_column(connection)
     head = connection.execute("SELECT seq, hash FROM head").fetchone()
     while True:
         page = connection.execute(
-            "SELECT seq, time, mode, account, type, data, prev_hash, hash FROM events "
+            f"SELECT seq, time, mode, account, type, {version}, data, prev_hash, hash FROM events "  # noqa: S608
             "WHERE seq > ? ORDER BY seq LIMIT ?",
             (last, PAGE),
         ).fetchall()
@@ -84,13 +88,15 @@ def verify_connection(connection: sqlite3.Connection) -> Verification:
 
 
 def _with_tables(connection: sqlite3.Connection, result: Verification) -> Verification:
+    if migrations.version(connection) < VERSIONED:
+        return result
     again = memory_database()
     try:
         prepare(again, "in memory")
         # One read transaction, so that a writer that goes on does not look like a difference.
         connection.execute("BEGIN")
-        projections.derive(connection, again)
-        stale = projections.differing(connection, again)
+        made.derive(connection, again, made.watermark(connection))
+        stale = made.differing(connection, again)
         connection.execute("ROLLBACK")
     finally:
         again.close()

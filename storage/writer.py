@@ -1,19 +1,20 @@
-"""The one transaction that writes events: rows, chain, projections and head, all or nothing.
+"""The two transactions of the journal: events with their chain and head, and rows behind them.
 
 It is plain synchronous code. The journal runs it in its writer thread or, in virtual time, inline,
 so that simulator and production run the same lines.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from engine.domain.event import Record
-from storage import bulk, snapshots
+from engine.domain.events import Record
+from engine.domain.instant import Nanos
+from engine.domain.schema import VERSIONS, account_of, encode
+from engine.state.touched import Touched
+from storage import bulk, snapshots, tables
 from storage.chain import GENESIS, Row, link
-from storage.errors import JournalCorrupt, JournalGap, is_content_error, journal_error
-from storage.projections import project_all, project_carefully
-from storage.rows import Target
+from storage.errors import JournalCorrupt, JournalGap, journal_error
 
 Hook = Callable[[], None]
 
@@ -23,17 +24,32 @@ CHECKPOINT_BUSY = 8_192
 
 PAGES_PER_COMMIT = 6
 PAGE_BYTES = 4_096
-
-
-class _UnprojectableError(Exception):
-    """A projection could not take what an event says."""
+ROWS_PER_PAGE = 4
 
 
 class Entry(NamedTuple):
     """A record as it waits to be written: encoded once, when it was handed in."""
 
-    record: Record
+    seq: int
+    time: Nanos
+    account: str
+    """The account the event is about; "" for the portfolio."""
+    type: str
+    version: int
     data: str
+
+
+def entry_of(record: Record) -> Entry:
+    """The record, encoded.
+
+    Raises TypeError for an event that has no JSON, ValueError for an account whose name could not
+    stand in the chain.
+    """
+    name, account = record.type, account_of(record.event)
+    if not account.isprintable():
+        raise ValueError(f"the account {account!r} of an event must be printable text")
+    data = encode(record.event).decode()
+    return Entry(record.seq, record.time, account, name, VERSIONS[name], data)
 
 
 class _Linked(NamedTuple):
@@ -57,13 +73,14 @@ class Writer:
         where: str,
         *,
         mode: str,
-        account: str,
+        engine: str,
         before_commit: Hook | None = None,
         after_commit: Hook | None = None,
     ) -> None:
         self._connection = connection
         self._where = where
-        self._target = Target(connection.cursor(), mode, account)
+        self._mode = mode
+        self._engine = engine
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._pages = 0
@@ -78,11 +95,7 @@ class Writer:
         """
         try:
             rows = self._chained(entries)
-            try:
-                self._transact(entries, rows, project_all)
-            except _UnprojectableError:
-                # A table that cannot take a row must not cost the event: again, one by one.
-                self._transact(entries, rows, _one_by_one)
+            self._transact(rows)
             if self._after_commit is not None:
                 self._after_commit()
             if rows:
@@ -102,7 +115,7 @@ class Writer:
             seq, head = self._stored_head()
         except sqlite3.Error as error:
             raise journal_error(error, self._where) from error
-        written = [entry for entry in entries if entry.record.seq <= seq]
+        written = [entry for entry in entries if entry.seq <= seq]
         rows = self._chained(written)
         if (rows[-1].hash if rows else self.head) != head:
             raise JournalCorrupt(
@@ -111,14 +124,45 @@ class Writer:
         self.seq, self.head = seq, head
         return len(written)
 
-    def save_snapshot(self, seq: int, state: bytes, state_format: int) -> bool:
-        """Keep a state; False when its event is not in the journal. Raises `JournalError` kinds."""
+    def write_rows(
+        self,
+        values: Sequence[Touched],
+        *,
+        until: int = 0,
+        snapshot: tuple[bytes, int] | None = None,
+    ) -> bool:
+        """Write rows of the tables, in a transaction of their own.
+
+        With `until` every row up to that event is then there, and the watermark says so; a state
+        and its format may be kept as of the same event. False when that event is not in the
+        journal: nothing was kept then. Raises `JournalError` kinds.
+        """
+        run = self._connection.execute
+        kept = True
         try:
-            saved = snapshots.save(self._connection, seq, state, state_format)
-        except sqlite3.Error as error:
+            run("BEGIN IMMEDIATE")
+            try:
+                tables.write(self._connection, values)
+                if until:
+                    tables.raise_watermark(self._connection, until)
+                if snapshot is not None:
+                    kept = snapshots.save(self._connection, until, *snapshot)
+                run("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.rollback()
+                raise
+        except (sqlite3.Error, OSError) as error:
             raise journal_error(error, self._where) from error
-        self._pages += len(state) // PAGE_BYTES + 1
-        return saved
+        self._pages += len(values) // ROWS_PER_PAGE + PAGES_PER_COMMIT
+        if snapshot is not None:
+            self._pages += len(snapshot[0]) // PAGE_BYTES + 1
+        return kept
+
+    @property
+    def watermark(self) -> int:
+        """The last event whose rows are all in the tables."""
+        return tables.watermark(self._connection)
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -151,43 +195,29 @@ class Writer:
     def _chained(self, entries: Sequence[Entry]) -> list[_Linked]:
         """The rows to insert: each with the hash of the one before it and its own."""
         seq, previous = self.seq, self.head
-        mode, account = self._target.mode, self._target.account
         rows = []
-        for record, data in entries:
+        for entry in entries:
             seq += 1
-            if record.seq != seq:
-                raise JournalGap(f"event {record.seq} cannot follow event {seq - 1}")
-            row = Row(seq, record.time, mode, account, record.type, data)
+            if entry.seq != seq:
+                raise JournalGap(f"event {entry.seq} cannot follow event {seq - 1}")
+            row = Row(
+                seq, entry.time, self._mode, entry.account, entry.type, entry.version, entry.data
+            )
             own = link(previous, row)
             rows.append(_Linked(row, previous, own))
             previous = own
         return rows
 
-    def _project(
-        self, entries: Sequence[Entry], projecting: Callable[[Target, Iterable[Record]], None]
-    ) -> None:
-        try:
-            projecting(self._target, (record for record, _ in entries))
-        except Exception as error:  # whatever a rule can raise; `commit` tries again with care
-            if is_content_error(error):
-                raise _UnprojectableError from error
-            raise
-
-    def _transact(
-        self,
-        entries: Sequence[Entry],
-        rows: Sequence[_Linked],
-        projecting: Callable[[Target, Iterable[Record]], None],
-    ) -> None:
+    def _transact(self, rows: Sequence[_Linked]) -> None:
         run = self._connection.execute
         run("BEGIN IMMEDIATE")
         try:
             bulk.insert(
                 self._connection,
-                "INSERT INTO events (seq, time, mode, account, type, data, prev_hash, hash)",
-                [(*row, previous, own) for row, previous, own in rows],
+                "INSERT INTO events (seq, time, mode, account, type, version, data, prev_hash, "
+                "hash, engine)",
+                [(*row, previous, own, self._engine) for row, previous, own in rows],
             )
-            self._project(entries, projecting)
             if rows:
                 run(
                     "INSERT OR REPLACE INTO head VALUES (1, ?, ?)",
@@ -201,8 +231,3 @@ class Writer:
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
-
-
-def _one_by_one(to: Target, records: Iterable[Record]) -> None:
-    for record in records:
-        project_carefully(to, record)

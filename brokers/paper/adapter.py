@@ -18,7 +18,7 @@ from brokers.paper.venue import PaperVenue
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.order import Fill, Order, OrderType, TimeInForce
+from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import Cancellable, Capabilities, Clock, LinkReport, NotSent, OrderReport, Report
 
@@ -102,7 +102,7 @@ class PaperBroker:
             self._tell(LinkState.DISCONNECTED, "disconnected by us")
             self._connected = False
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: OrderTerms) -> None:
         """Returns once the venue has the order durably. Raises Rejected, NotSent."""
         self._check_book()
         await self._request(lambda: self.venue.submit(order))

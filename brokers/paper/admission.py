@@ -20,7 +20,7 @@ from engine.domain.instant import Nanos, from_datetime
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ONE, ZERO, is_multiple, is_positive
-from engine.domain.order import Order, OrderType, TimeInForce
+from engine.domain.order import OrderTerms, OrderType, TimeInForce
 from engine.ports import Clock
 from engine.state.rates import Rates
 
@@ -58,7 +58,7 @@ class Admission:
         self._rates = rates
         self._clock = clock
 
-    def record(self, order: Order, *, sequence: int, now: Nanos) -> PaperOrder:
+    def record(self, order: OrderTerms, *, sequence: int, now: Nanos) -> PaperOrder:
         """The order as the venue keeps it, before anything is asked of it."""
         return PaperOrder(
             sequence=sequence,
@@ -77,7 +77,7 @@ class Admission:
 
     def admit(
         self,
-        order: Order,
+        order: OrderTerms,
         *,
         sequence: int,
         now: Nanos,
@@ -221,7 +221,7 @@ class Admission:
             )
         return rate.value
 
-    def _check_contract(self, order: Order, rules: Instrument, now: Nanos) -> None:
+    def _check_contract(self, order: OrderTerms, rules: Instrument, now: Nanos) -> None:
         """What opens is an instrument, and no order comes after the contract has expired."""
         if rules.fault and not order.reduce_only:
             raise Refused(Refusal.NO_CONTRACT, rules.fault)
@@ -236,7 +236,7 @@ class Admission:
                 f"{rules.symbol} traded until {last_day}: it takes no orders any more",
             )
 
-    def _check_form(self, order: Order, rules: Instrument) -> None:
+    def _check_form(self, order: OrderTerms, rules: Instrument) -> None:
         self._check_quantity(order.symbol, order.quantity, rules, whole=not order.reduce_only)
         wanted = (
             ("limit", order.limit_price, order.type in _NEEDS_LIMIT),
@@ -270,7 +270,7 @@ class Admission:
                 f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
             )
 
-    def _expiry(self, order: Order, rules: Instrument, now: Nanos) -> Nanos:
+    def _expiry(self, order: OrderTerms, rules: Instrument, now: Nanos) -> Nanos:
         """When an order ends by itself: a DAY order with the session in progress, or with the next
         one (C-155); any order with the last day of its contract. 0 is never."""
         session = self._session_end(order, now)
@@ -279,7 +279,7 @@ class Admission:
         ends = _end_of(rules.last_day)
         return min(session, ends) if session else ends
 
-    def _session_end(self, order: Order, now: Nanos) -> Nanos:
+    def _session_end(self, order: OrderTerms, now: Nanos) -> Nanos:
         calendar = self._instruments.calendar(order.symbol)
         if calendar.is_open(now):
             close = calendar.close_of(now)

@@ -20,7 +20,7 @@ from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, MarketEvent
-from engine.domain.order import Fill, Order
+from engine.domain.order import Fill, OrderTerms
 from engine.domain.run import LinkState
 from engine.ports import Ambiguous, Capabilities, Clock, LinkReport, NotSent, OrderReport, Report
 
@@ -165,7 +165,7 @@ class RemotePaper:
         if self._hang_up():
             self._tell(LinkState.DISCONNECTED, "disconnected by us")
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: OrderTerms) -> None:
         await self._ask("submit", wire.Submit(order), None)
 
     async def cancel_order(self, client_order_id: str) -> None:

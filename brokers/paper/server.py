@@ -30,9 +30,9 @@ from brokers.paper.instruments import BadFile, Instruments, load_instruments
 from brokers.paper.simulated import SimulatedMarket
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import SystemClock
 from engine.domain.market import Bar, Depth, MarketEvent, Quote
 from engine.ports import BrokerError, Clock, OrderReport, Rejected
+from engine.runtime.clock import SystemClock
 
 BUFFER_LIMIT: Final = 16 * 1024 * 1024
 """A client that leaves so much unread is dropped; it can ask for everything again."""

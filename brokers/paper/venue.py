@@ -22,7 +22,7 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
-from engine.domain.order import Fill, Liquidity, Order, OrderStatus, TimeInForce
+from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, TimeInForce
 from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
 from engine.state.rates import Rates
 
@@ -148,7 +148,7 @@ class PaperVenue:
 
     # Orders.
 
-    def submit(self, order: Order) -> int:
+    def submit(self, order: OrderTerms) -> int:
         """Take an order, meet the price that `arrival` allows, and return the ticket.
 
         Raises Rejected, and MarketClosed for an order that cannot wait for the next session. The
@@ -347,7 +347,7 @@ class PaperVenue:
         self._books[order.symbol].remove(order)
         self._reserved -= order.reserved * order.leaves
 
-    def _spend(self, order: Order, now: Nanos, refused: Refused) -> None:
+    def _spend(self, order: OrderTerms, now: Nanos, refused: Refused) -> None:
         """Remember a refused order: its id is spent, and a query says what became of it."""
         spent = self._admission.record(order, sequence=self._sequence, now=now)
         spent.status = OrderStatus.REJECTED

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from engine.domain.market import Bar, Depth, Quote
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -66,7 +66,7 @@ class Named(msgspec.Struct, frozen=True):
 class Submit(msgspec.Struct, frozen=True):
     """A new order."""
 
-    order: Order
+    order: OrderTerms
 
 
 class Modify(msgspec.Struct, frozen=True):

@@ -103,8 +103,8 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     from console.locks import LockError, holder
     from console.supervisor import lock_file
     from console.wiring import JOURNAL, restored
+    from engine.analytics.status import status_of
     from engine.domain.instant import rfc3339
-    from engine.status import status_of
     from engine.world import World
     from storage.errors import JournalError
     from storage.latch import FileLatch

@@ -10,7 +10,7 @@ from console.lines import line_of
 from console.panes.base import Pane, at_top, make_table, time_cell, to_top
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column
-from engine.domain.event import Record
+from engine.domain.events import Record
 
 COLUMNS: Final = (
     Column("time", "Time", 8),

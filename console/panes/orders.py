@@ -23,8 +23,9 @@ from console.panes.base import (
 )
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
-from engine.domain import event as ev
-from engine.domain.order import Order, OrderStatus, OrderType
+from engine.domain import events as ev
+from engine.domain.order import OrderStatus, OrderType
+from engine.state.order import Order
 from engine.world import World
 
 _S = OrderStatus

@@ -13,8 +13,8 @@ from console.widgets.rows import Cell, Column, Tier
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
-from engine.domain.position import Position
 from engine.domain.run import RunState
+from engine.state.position import Position
 from engine.world import World
 
 COLUMNS: Final = (

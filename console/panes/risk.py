@@ -13,8 +13,8 @@ from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, Tier
 from console.widgets.strips import AMBER, loudness
 from console.widgets.text_lines import TextLine, TextLines
+from engine.analytics.status import limits_used
 from engine.domain.money import ZERO
-from engine.status import limits_used
 from engine.world import World
 
 COLUMNS: Final = (

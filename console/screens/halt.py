@@ -14,11 +14,11 @@ from console.lines import short_id
 from console.screens.base import MeridianModal
 from console.widgets.fed import Fed, console_of
 from console.widgets.text_lines import PaintedLines, TextLine
-from engine.commands import Resume
+from engine.domain.commands import Resume
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level, RunState
-from engine.operator import confirmation
+from engine.intake.operator import confirmation
 
 SHOWN_LEFT = 4
 NO_ENTRY = "no entry works"

@@ -14,8 +14,8 @@ from console.format import age, counted
 from console.screens.base import MeridianModal
 from console.widgets.fed import console_of
 from console.widgets.text_lines import TextLine, TextLines
-from engine.commands import Reconcile
-from engine.result import Result
+from engine.domain.commands import Reconcile
+from engine.runtime.result import Result
 
 PHRASE = "APPLY"
 

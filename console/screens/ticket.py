@@ -27,17 +27,17 @@ from console.widgets.fed import Fed, console_of
 from console.widgets.live_table import LiveTable
 from console.widgets.rows import Cell, Column, RowKey
 from console.widgets.text_lines import Piece, TextLine, TextLines
-from engine.commands import PlaceOrder
 from engine.domain.codes import Answer
-from engine.domain.event import CheckResult
+from engine.domain.commands import PlaceOrder
+from engine.domain.events import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.signal import TradeType
-from engine.result import Result
 from engine.risk import gate
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, manual_case
+from engine.runtime.result import Result
 from engine.world import World
 
 DEBOUNCE_SECONDS: Final = 0.3

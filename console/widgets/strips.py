@@ -9,7 +9,7 @@ from console.format import bar, compact, percent, signed
 from console.lines import Line, line_of
 from console.widgets.fed import Fed
 from console.widgets.text_lines import PaintedLines, Piece, TextLine
-from engine.domain.event import Record
+from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 

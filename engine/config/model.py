@@ -35,9 +35,9 @@ from engine.config.kinds import (
     text,
     whole,
 )
+from engine.config.profiles import ProfileName
 from engine.domain.order import TimeInForce
 from engine.domain.run import Flatten, Mode, TriggerAction
-from engine.risk.profiles import ProfileName
 
 Trip = Annotated[TriggerAction, member(TriggerAction)]
 Timeframe = Literal["", "10s", "1m", "5m", "10m", "1h", "1d"]
@@ -91,7 +91,7 @@ class SignalsConfig(Section):
 class RiskConfig(Section):
     """Limits of what may be risked.
 
-    Read them through `engine.risk.profiles.limits`: None here is the profile's.
+    Read them through `engine.config.profiles.limits`: None here is the profile's.
     """
 
     max_risk_per_trade: Share | None = Field(None, description="of equity, to the stop")

@@ -12,8 +12,8 @@ import msgspec
 from pydantic import BaseModel
 
 from engine.config.model import Config
+from engine.config.profiles import PROFILES, ROWS, ProfileName, limits
 from engine.domain.money import plain
-from engine.risk.profiles import PROFILES, ROWS, ProfileName, limits
 
 MASK: Final = "***"
 

@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from engine.config.model import Config, VenueConfig
+from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
 from engine.domain.run import Mode
-from engine.risk.profiles import PROFILES, ROWS
 
 VENUES: Final = ("alpaca", "ibkr", "binance", "coinbase", "okx", "oanda")
 

@@ -5,9 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.domain.instant import Nanos
-from engine.domain.money import ZERO
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO, plain
 from engine.domain.signal import TradeType
+
+NS_PER_DAY = 86_400 * NS_PER_SECOND
 
 
 class Side(StrEnum):
@@ -123,14 +125,19 @@ def move(current: OrderStatus, target: OrderStatus) -> OrderStatus:
     return target
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One order with everything that is known of it. Changes make a new value."""
+class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that was decided of one order, before anything happened to it.
+
+    It is what the journal keeps of a decision and what a broker is handed. What became of the order
+    is in the state. `account` is the name under `[brokers]` of the account it is for; quantities
+    are in units of the instrument, prices in its currency.
+    """
 
     client_order_id: str
     intent_id: str
     signal_id: str = ""
     parent_id: str = ""
-    broker: str
+    account: str
     symbol: str
     side: Side
     type: OrderType
@@ -140,12 +147,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     time_in_force: TimeInForce
     reduce_only: bool = False
     purpose: Purpose
-    status: OrderStatus = OrderStatus.CREATED
-    venue_order_id: str = ""
-    filled: Decimal = ZERO
-    notional: Decimal = ZERO
-    """Sum of price x quantity over its fills, without the multiplier."""
-    commission: Decimal = ZERO
     reserved: Decimal = ZERO
     """Price per unit at which what is unfilled counts as exposure (U-51); 0 if it only reduces."""
     reference: Decimal | None = None
@@ -159,57 +160,30 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     timeframe: str = ""
     resized: bool = False
     reason: str = ""
-    """Exit reason, or the code that ended the order."""
-    reject_code: str = ""
+    """The reason of an exit; empty for an order that opens."""
     timeout_seconds: int | None = None
-    created_at: Nanos
-    updated_at: Nanos
-    sent_at: Nanos = 0
-    accepted_at: Nanos = 0
-    unclear_at: Nanos = 0
-    """When it last became UNKNOWN: a request may arrive for a while after its time-out."""
-    queries: int = 0
-    """How often the venue was asked about it since it became unclear."""
+    """A resting order is cancelled after this long (C-304); None or 0 is never."""
     attempt: int = 0
-    cancel_wanted: bool = False
-    """We asked for its end and did not give that up; outlives every doubt about its state."""
+    """Numbers the orders that reduce one position, so that each has an id of its own."""
     check_first: bool = False
     """An earlier process may have sent it already: the venue is asked before it is sent."""
-    pending_quantity: Decimal | None = None
-    pending_stop: Decimal | None = None
-
-    @property
-    def most(self) -> Decimal:
-        """What the venue may fill of it: a replace under way may have enlarged it already."""
-        return max(self.quantity, self.pending_quantity or ZERO)
-
-    @property
-    def leaves(self) -> Decimal:
-        """What can still fill (FIX 151); nothing once terminal."""
-        if self.status.is_terminal:
-            return ZERO
-        left = self.quantity - self.filled
-        return left if left > 0 else ZERO
-
-    @property
-    def is_working(self) -> bool:
-        """True until terminal; UNKNOWN counts (rule 1 of the design)."""
-        return not self.status.is_terminal
-
-    @property
-    def average_price(self) -> Decimal | None:
-        """Mean fill price, None before the first fill (U-21)."""
-        return self.notional / self.filled if self.filled else None
-
-    @property
-    def signed_leaves(self) -> Decimal:
-        """Leaves with the sign of the side."""
-        return self.leaves * self.side.sign
 
     @property
     def is_protective(self) -> bool:
         """A stop that rests at the venue to protect a position (A-172)."""
         return self.purpose is Purpose.PROTECT
+
+
+class VenueState(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an order had come when it was taken over from the venue."""
+
+    status: OrderStatus
+    venue_order_id: str = ""
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    """Sum of price x quantity over what is filled, without the multiplier."""
+    listed: bool = True
+    """The venue lists it; False for one that is recognised by a report and still to be asked."""
 
 
 class Liquidity(StrEnum):
@@ -221,7 +195,7 @@ class Liquidity(StrEnum):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution, a fact (U-17). `execution_id` is unique per broker."""
+    """One execution, a fact (U-17)."""
 
     execution_id: str
     client_order_id: str
@@ -233,6 +207,23 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     commission: Decimal = ZERO
     commission_currency: str = ""
-    """What the commission was paid in; empty for the instrument's currency."""
+    """The asset the commission was taken in; "" is the instrument's currency."""
     liquidity: Liquidity = Liquidity.NONE
     time: Nanos
+    """The venue's own time of the transaction; 0 where it gives none."""
+
+    @property
+    def key(self) -> str:
+        """What makes it one fill however often it is told (X-91).
+
+        Account, symbol, the UTC date of the venue's time and the execution id: venues use ids again
+        on another day.
+        """
+        day = self.time // NS_PER_DAY if self.time else ""
+        return f"{self.broker}|{self.symbol}|{day}|{self.execution_id}"
+
+    @property
+    def content(self) -> str:
+        """The key with what the fill says; a fill of one key that says something else is false."""
+        numbers = f"{plain(self.quantity)}|{plain(self.price)}"
+        return f"{self.key}|{self.side}|{numbers}"

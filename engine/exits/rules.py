@@ -11,7 +11,8 @@ import msgspec
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import plain
-from engine.domain.position import ExitReason, Position
+from engine.domain.position import ExitReason
+from engine.state.position import Position
 from engine.world import World
 
 

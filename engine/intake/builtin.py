@@ -32,7 +32,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.market import Bar
 from engine.domain.money import early_stop
 from engine.domain.signal import SECONDS_OF, Direction, Signal, Timeframe
-from engine.exits.clouds import Clouds, CloudSnapshot, Layer, PriceSource, Slope
+from engine.indicators.clouds import Clouds, CloudSnapshot, Layer, PriceSource, Slope
 from engine.intake.aggregate import BarAggregator
 
 SOURCE: Final = "ema_cloud"

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.ids import order_id
+from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
-from engine.domain.order import Order, Purpose, TimeInForce
+from engine.domain.order import OrderTerms, Purpose, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
-from engine.inputs import InvalidArrived, SignalArrived
-from engine.orders.tend import plan_exit
+from engine.plans.tend import plan_exit
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, signal_case
 from engine.world import World
@@ -72,7 +72,7 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
 
 def build(
     world: World, ruling: Ruling, now: Nanos, *, signal_id: str, facts: tuple[str, ...]
-) -> Order:
+) -> OrderTerms:
     """The order a ruling allows; its id stands for the intent and is the same on every retry."""
     data = world.book.data
     intent = signal_id or facts[-1]
@@ -80,11 +80,11 @@ def build(
     manual = not signal_id
     purpose = Purpose.ADD if ruling.adding else Purpose.ENTRY
     timeout = 0 if manual else world.config.execution.order_timeout_seconds
-    return Order(
+    return OrderTerms(
         client_order_id=key,
         intent_id=f"i{key}",
         signal_id=signal_id,
-        broker=data.broker,
+        account=ruling.account,
         symbol=ruling.symbol,
         side=ruling.side,
         type=ruling.order_type,
@@ -102,13 +102,11 @@ def build(
         conviction=ruling.conviction,
         resized=ruling.verdict is Verdict.RESIZED,
         timeout_seconds=timeout,
-        created_at=now,
-        updated_at=now,
     )
 
 
-def intend(world: World, ruling: Ruling, order: Order) -> Iterator[ev.Event]:
+def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
     """Record the instrument before its first order, then the intent."""
     if world.book.instrument(order.symbol) != ruling.instrument:
         yield ev.InstrumentLearned(instrument=ruling.instrument)
-    yield ev.OrderIntended(order=order)
+    yield ev.OrderIntended(terms=order)

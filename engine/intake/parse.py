@@ -12,10 +12,10 @@ from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
 from engine.config.kinds import as_decimal
+from engine.domain.inputs import InvalidArrived
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.domain.text import UNSAFE, clean_text
-from engine.inputs import InvalidArrived
 from engine.risk.request import SYMBOL, SYMBOL_WORDS
 
 E = TypeVar("E", bound=StrEnum)

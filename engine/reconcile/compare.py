@@ -9,13 +9,14 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
-from engine.domain.position import Position
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, TimeInForce, VenueState
 from engine.state.book import Book
+from engine.state.order import Order
+from engine.state.position import Position
 
 LOCAL_ONLY = "LOCAL_ONLY"
 BROKER_ONLY = "BROKER_ONLY"
@@ -85,7 +86,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
                 changed.append(order)
         else:
             differences.append(_foreign(order))
-            proposals.append(ev.OrderAdopted(order=_adopted(order, snapshot.broker, now)))
+            proposals.append(_adopted(order, snapshot.broker))
     missing = tuple(
         key
         for key, order in book.data.orders.items()
@@ -153,7 +154,7 @@ def _adjust(
     price = theirs.average_price if theirs else (ours.average_price if ours else ZERO)
     return ev.PositionAdjusted(
         symbol=symbol,
-        broker=snapshot.broker,
+        account=snapshot.broker,
         quantity=theirs.quantity if theirs else ZERO,
         price=price,
         multiplier=book.multiplier(symbol),
@@ -173,15 +174,15 @@ def _foreign(order: VenueOrder) -> ev.Difference:
     )
 
 
-def _adopted(order: VenueOrder, broker: str, now: Nanos) -> Order:
+def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
     purpose = Purpose.MANUAL
     if order.reduce_only:
         purpose = Purpose.PROTECT if order.type is OrderType.STOP else Purpose.EXIT
     price = order.limit_price or order.stop_price or ZERO
-    return Order(
+    terms = OrderTerms(
         client_order_id=order.client_order_id,
         intent_id="venue",
-        broker=broker,
+        account=account,
         symbol=order.symbol,
         side=order.side,
         type=order.type,
@@ -191,17 +192,16 @@ def _adopted(order: VenueOrder, broker: str, now: Nanos) -> Order:
         time_in_force=TimeInForce.GTC,
         reduce_only=order.reduce_only,
         purpose=purpose,
+        reserved=ZERO if order.reduce_only else price,
+        timeout_seconds=0,
+    )
+    state = VenueState(
         status=order.status,
         venue_order_id=order.venue_order_id,
         filled=order.filled,
         notional=order.filled * price,
-        reserved=ZERO if order.reduce_only else price,
-        timeout_seconds=0,
-        created_at=now,
-        updated_at=now,
-        accepted_at=now,
-        sent_at=now,
     )
+    return ev.OrderAdopted(terms=terms, state=state)
 
 
 def labelled(difference: ev.Difference) -> Iterator[str]:

@@ -13,14 +13,14 @@ import msgspec
 
 from engine.calendars import Calendar
 from engine.domain.codes import Answer, Stage, Verdict
-from engine.domain.event import CheckResult
+from engine.domain.events import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO, floor_to, is_positive, plain
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.domain.position import Position
 from engine.domain.signal import Signal, TradeType
 from engine.sizing.stock import SizedOrder
+from engine.state.position import Position
 from engine.world import World
 
 PLACES: Final = Decimal("0.000001")
@@ -119,7 +119,8 @@ class Case(msgspec.Struct, kw_only=True):
     stop_price: Decimal | None = None
     quantity: Decimal | None = None
     size: SizedOrder | None = None
-    broker: str = ""
+    account: str = ""
+    """The account that the order is for, by its name under `[brokers]`."""
     worst: Decimal | None = None
     """`worst_price` once it was asked for: what it leans on does not change while it is decided."""
 
@@ -211,6 +212,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     kind: Kind
+    account: str
     verdict: Verdict
     stage: Stage
     code: str

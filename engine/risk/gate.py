@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
+from engine.config.profiles import ROWS
 from engine.domain.codes import Answer, Code, Stage, Verdict
-from engine.domain.event import CheckResult
+from engine.domain.events import CheckResult
 from engine.domain.money import ZERO, floor_to, plain
-from engine.intake import guard
+from engine.risk import guard
 from engine.risk.case import Case, Finding, Kind, Limit, Ruling, refused
 from engine.risk.checks import account, exposure, holding, order, permission, price, session
-from engine.risk.profiles import ROWS
 from engine.risk.request import manual_case, signal_case
 from engine.sizing.stock import Bound
 
@@ -282,6 +282,7 @@ def _ruling(
     )
     return Ruling(
         kind=case.kind,
+        account=case.account,
         verdict=verdict,
         stage=by.stage if by is not None and not allowed else Stage.ORDER,
         code=str(by.code) if by is not None else "",

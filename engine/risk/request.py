@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
 
-from engine.commands import PlaceOrder
 from engine.config.kinds import as_decimal
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price
 from engine.domain.order import OrderType, TimeInForce
@@ -70,7 +70,7 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
     case.limit_price, case.stop_price = command.limit_price, command.stop_price
     case.stop = command.protect
     case.quantity = command.quantity
-    case.broker = command.broker or case.broker
+    case.account = command.broker or case.account
     case.fault = case.fault or _manual_fault(world, command)
     case.time_in_force = _time_in_force(case, command.time_in_force)
     if not case.fault:
@@ -98,7 +98,7 @@ def _case(world: World, symbol: str, now: Nanos, kind: Kind) -> Case:
         position=world.book.position(symbol),
         equity=world.equity,
         fault=fault,
-        broker=world.book.data.broker,
+        account=world.book.data.broker,
     )
 
 

@@ -13,17 +13,18 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import Account
-from engine.domain.codes import Outcome
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.order import Order, OrderStatus, move
-from engine.domain.position import Position
+from engine.domain.order import OrderStatus, OrderTerms, move
 from engine.domain.run import Halt, LinkState, Mode, Phase, RunState, Trigger
+from engine.state.order import Order
+from engine.state.position import Position
 from engine.state.seen import SeenIds
+from engine.state.touched import SignalEntry, Touched, Value
 
 STATE_FORMAT = 2
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
@@ -64,15 +65,6 @@ class SessionState(msgspec.Struct, kw_only=True):
     wins: int = 0
     losses: int = 0
     max_drawdown: Decimal = ZERO
-
-
-class SignalLife(msgspec.Struct, kw_only=True):
-    """An accepted signal until all its orders are done."""
-
-    symbol: str
-    orders: list[str]
-    resized: bool
-    outcome: Outcome | None = None
 
 
 class Restriction(msgspec.Struct, kw_only=True):
@@ -157,7 +149,10 @@ class BookData(msgspec.Struct, kw_only=True):
     orders: dict[str, Order] = {}
     closed: dict[str, Order] = {}
     positions: dict[str, Position] = {}
-    signals: dict[str, SignalLife] = {}
+    heard: dict[str, SignalEntry] = {}
+    """Signals that arrived and have no verdict yet."""
+    signals: dict[str, SignalEntry] = {}
+    """Accepted signals until they have their outcome and all their orders are done."""
     window: dict[str, Nanos] = {}
     """Content of accepted signals and when (X-66)."""
     sent: list[Nanos] = []
@@ -168,7 +163,7 @@ class BookData(msgspec.Struct, kw_only=True):
     blocked: dict[str, dict[str, str]] = {}
     loss_streak: int = 0
     links: dict[str, LinkStatus] = {}
-    letters: dict[str, Order] = {}
+    letters: dict[str, OrderTerms] = {}
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     outcomes: dict[str, int] = {}
     alerted: dict[str, str] = {}
@@ -187,6 +182,7 @@ class BookData(msgspec.Struct, kw_only=True):
     snapshot_asked: Nanos = 0
     seen_signals: str = ""
     seen_executions: str = ""
+    seen_fills: str = ""
 
 
 class Book:
@@ -196,6 +192,10 @@ class Book:
         self.data = data or BookData()
         self.seen_signals = SeenIds.load(self.data.seen_signals)
         self.seen_executions = SeenIds.load(self.data.seen_executions)
+        """Keys of the fills that were taken (X-91)."""
+        self.seen_fills = SeenIds.load(self.data.seen_fills)
+        """The same with what they said, to tell a fill that comes again from a false one."""
+        self._touched: list[Touched] = []
         self.by_symbol: dict[str, dict[str, None]] = {}
         self._reducing: dict[str, dict[str, None]] = {}
         self._entries: dict[tuple[str, int], int] = {}
@@ -315,6 +315,7 @@ class Book:
         """The state as bytes that `restore` reads."""
         self.data.seen_signals = self.seen_signals.dump()
         self.data.seen_executions = self.seen_executions.dump()
+        self.data.seen_fills = self.seen_fills.dump()
         return msgspec.json.encode(self.data)
 
     @classmethod
@@ -417,8 +418,19 @@ class Book:
         key = self._group_of(symbol)
         self.reserved_in[key] = self.reserved_in.get(key, ZERO) + amount
 
+    def touch(self, value: Value) -> None:
+        """Say that an event made or changed this value."""
+        self._touched.append(Touched(value, self.data.account_id, self.data.mode.value))
+
+    def take_touched(self) -> list[Touched]:
+        """What was touched since the last call."""
+        touched, self._touched = self._touched, []
+        return touched
+
     def hold(self, symbol: str, position: Position | None) -> None:
         """Open, change or end the holding of a symbol."""
+        if position is not None:
+            self.touch(position)
         if position is None:
             self.data.positions.pop(symbol, None)
             if symbol in self.reserved:
@@ -439,6 +451,7 @@ class Book:
 
     def put(self, order: Order) -> None:
         """Store a new version of an order and keep every index and count true."""
+        self.touch(order)
         data, key = self.data, order.client_order_id
         old = data.orders.get(key)
         if order.is_working:
@@ -553,7 +566,7 @@ def due_at(order: Order) -> Nanos:
     return int(order.updated_at + pause * NS_PER_SECOND)
 
 
-def print_of(order: Order) -> str:
+def print_of(order: OrderTerms) -> str:
     """What makes two orders the same for the duplicate-order limit."""
     numbers = (order.quantity, order.limit_price, order.stop_price)
     texts = ("" if number is None else plain(number) for number in numbers)

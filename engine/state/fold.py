@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
-from engine.domain.codes import Code, Outcome, Verdict
+from engine.domain import events as ev
+from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import Order, OrderStatus, move
+from engine.domain.order import OrderStatus, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.book import (
     RATE_WINDOW,
@@ -23,10 +23,22 @@ from engine.state.book import (
     LinkStatus,
     Restriction,
     SessionState,
-    SignalLife,
     is_power_of_two,
 )
 from engine.state.holdings import adjusted, change
+from engine.state.order import Order
+from engine.state.position import ExitPlan
+from engine.state.touched import (
+    DayTotals,
+    FillTaken,
+    LetterClosed,
+    LetterOpened,
+    SignalEntry,
+    SignalLate,
+    Touched,
+    TradeFinished,
+    TradeVanished,
+)
 
 OUR_OWN = frozenset({Code.NOT_SENT, Code.KILL_SWITCH})
 """Ends of orders that no venue ever saw: no sign of a venue that refuses."""
@@ -39,13 +51,15 @@ Rule = Callable[[Book, Any, Nanos], None]
 _APPLY: dict[type[ev.Event], Rule] = {}
 
 
-def apply(book: Book, record: ev.Record) -> None:
-    """Take one event into the state."""
+def apply(book: Book, record: ev.Record) -> list[Touched]:
+    """Take one event into the state, and say which values it touched."""
+    data = book.data
+    data.seq, data.time = record.seq, record.time
     rule = _APPLY.get(type(record.event))
-    if rule is not None:
-        rule(book, record.event, record.time)
-    book.data.seq = record.seq
-    book.data.time = record.time
+    if rule is None:
+        return []
+    rule(book, record.event, record.time)
+    return book.take_touched()
 
 
 def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
@@ -59,10 +73,11 @@ def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
 @_on(ev.EngineStarted)
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
-    data.mode, data.account_id, data.broker = event.mode, event.account_id, event.broker
+    data.mode, data.broker = event.mode, event.primary
+    data.account_id = event.accounts[event.primary]
     data.phase, data.started_at = Phase.STARTING, at
     data.compared = False
-    data.links = {event.broker: LinkStatus(state=LinkState.CONNECTING, since=at)}
+    data.links = {event.primary: LinkStatus(state=LinkState.CONNECTING, since=at)}
     data.snapshot_asked = 0
 
 
@@ -143,7 +158,7 @@ def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
 
 @_on(ev.AccountSynced)
 def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
-    data, account = book.data, event.account
+    data, account = book.data, event.balances
     if data.starting_equity is None:
         data.starting_equity = account.equity
         data.peak_equity = account.equity
@@ -166,6 +181,11 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
     )
 
 
+@_on(ev.SessionClosed)
+def _session_closed(book: Book, event: ev.SessionClosed, at: Nanos) -> None:
+    book.touch(DayTotals(event=event))
+
+
 @_on(ev.EquityMarked)
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.peak_equity = event.peak
@@ -177,7 +197,33 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
 
 @_on(ev.InputRejected)
 def _input_rejected(book: Book, event: ev.InputRejected, at: Nanos) -> None:
-    _count(book, "INVALID_INPUT")
+    _count(book, Code.INVALID_INPUT)
+    book.touch(
+        SignalEntry(
+            seq=book.data.seq,
+            time=at,
+            signal_id=event.input_id,
+            verdict=Verdict.REJECTED,
+            outcome=Outcome.REJECTED,
+            stage=Stage.INTAKE,
+            code=Code.INVALID_INPUT,
+            reason=event.reason,
+        )
+    )
+
+
+@_on(ev.SignalReceived)
+def _received(book: Book, event: ev.SignalReceived, at: Nanos) -> None:
+    signal = event.signal
+    entry = SignalEntry(
+        seq=book.data.seq,
+        time=at,
+        signal_id=signal.signal_id,
+        symbol=signal.ticker,
+        signal=signal,
+    )
+    book.data.heard[signal.signal_id] = entry
+    book.touch(entry)
 
 
 @_on(ev.SignalDecided)
@@ -188,14 +234,26 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
         if len(data.window) >= WINDOW_KEPT and is_power_of_two(len(data.window)):
             data.window = {key: t for key, t in data.window.items() if t > at - WINDOW_AGE}
         data.window[event.content] = at
-    if event.verdict is Verdict.REJECTED:
-        _count(book, event.code)
-        return
-    data.signals[event.signal_id] = SignalLife(
-        symbol=event.symbol,
-        orders=list(event.client_order_ids),
-        resized=event.verdict is Verdict.RESIZED,
+    heard = data.heard.pop(event.signal_id, None) or SignalEntry(
+        seq=data.seq, time=at, signal_id=event.signal_id, symbol=event.symbol
     )
+    rejected = event.verdict is Verdict.REJECTED
+    entry = msgspec.structs.replace(
+        heard,
+        verdict=event.verdict,
+        outcome=Outcome.REJECTED if rejected else None,
+        stage=event.stage,
+        code=event.code,
+        measured=event.measured,
+        limit=event.limit,
+        reason=event.reason,
+        orders=event.client_order_ids,
+    )
+    book.touch(entry)
+    if rejected:
+        _count(book, event.code)
+    else:
+        data.signals[event.signal_id] = entry
 
 
 @_on(ev.SignalEnded)
@@ -207,11 +265,25 @@ def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
             del data.outcomes[event.previous]
     executed = event.outcome in (Outcome.EXECUTED, Outcome.RESIZED)
     _count(book, event.outcome if executed or not event.code else event.code)
-    life = data.signals.get(event.signal_id)
-    if life is None:
+    stage = Stage.COMPLETED if executed else Stage.ORDER
+    entry = data.signals.get(event.signal_id)
+    if entry is None:
+        late = SignalLate(
+            signal_id=event.signal_id,
+            outcome=event.outcome,
+            stage=stage,
+            code=event.code,
+            reason=event.reason,
+        )
+        book.touch(late)
         return
-    life.outcome = event.outcome
-    if not any(key in data.orders for key in life.orders):
+    entry = msgspec.structs.replace(
+        entry, outcome=event.outcome, stage=stage, code=event.code, reason=event.reason
+    )
+    book.touch(entry)
+    if any(key in data.orders for key in entry.orders):
+        data.signals[event.signal_id] = entry
+    else:
         del data.signals[event.signal_id]
 
 
@@ -221,7 +293,8 @@ def _count(book: Book, code: str) -> None:
 
 @_on(ev.OrderIntended)
 def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
-    data, order = book.data, event.order
+    data = book.data
+    order = Order.of(event.terms, seq=data.seq, at=at)
     book.put(order)
     data.metrics.total += 1
     if order.reserved:
@@ -244,10 +317,22 @@ def _number(book: Book, order: Order) -> None:
 
 @_on(ev.OrderAdopted)
 def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
-    book.put(event.order)
+    state = event.state
+    seen = at if state.listed else 0
+    order = msgspec.structs.replace(
+        Order.of(event.terms, seq=book.data.seq, at=at),
+        status=state.status,
+        venue_order_id=state.venue_order_id,
+        filled=state.filled,
+        notional=state.notional,
+        sent_at=seen,
+        accepted_at=seen,
+        unclear_at=at if state.status is OrderStatus.UNKNOWN else 0,
+    )
+    book.put(order)
     book.data.metrics.total += 1
-    _number(book, event.order)
-    book.guard(event.order.symbol, at)
+    _number(book, order)
+    book.guard(order.symbol, at)
 
 
 @_on(ev.OrderSent)
@@ -321,9 +406,17 @@ def _mark(book: Book, symbol: str, price: Decimal) -> None:
 @_on(ev.OrderFilled)
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     data, fill = book.data, event.fill
-    book.seen_executions.add(f"{fill.broker}|{fill.execution_id}")
+    if fill.key in book.seen_executions:
+        return
+    book.seen_executions.add(fill.key)
+    book.seen_fills.add(fill.content)
     order = book.order(fill.client_order_id)
-    outcome = change(data.positions.get(fill.symbol), fill, event.multiplier, order)
+    book.touch(FillTaken(seq=data.seq, event=event))
+    outcome = change(
+        data.positions.get(fill.symbol), fill, event.multiplier, order, seq=data.seq, at=at
+    )
+    if outcome.closed is not None:
+        book.touch(outcome.closed)
     money = fill.quantity * fill.price * event.multiplier
     data.cash -= money * fill.side.sign + fill.commission
     data.buying_power -= outcome.opened * fill.price * event.multiplier + fill.commission
@@ -455,20 +548,34 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
 
 @_on(ev.DeadLettered)
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
-    book.data.letters[event.letter_id] = event.order
+    book.data.letters[event.letter_id] = event.terms
+    letter = LetterOpened(
+        seq=book.data.seq, at=at, letter_id=event.letter_id, terms=event.terms, error=event.error
+    )
+    book.touch(letter)
 
 
 @_on(ev.DeadLetterClosed)
 def _dead_closed(book: Book, event: ev.DeadLetterClosed, at: Nanos) -> None:
     book.data.letters.pop(event.letter_id, None)
+    book.touch(LetterClosed(at=at, letter_id=event.letter_id, action=event.action, by=event.by))
 
 
 @_on(ev.ExitPlanned)
 def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
     position = book.data.positions.get(event.symbol)
     if position is not None:
+        decided, under_way = event.decision, position.exiting
+        plan = ExitPlan(
+            reason=decided.reason,
+            detail=decided.detail,
+            priority=decided.priority,
+            quantity=decided.quantity,
+            attempt=decided.attempt,
+            started_at=at if under_way is None else under_way.started_at,
+        )
         book.data.positions[event.symbol] = msgspec.structs.replace(
-            position, exiting=event.plan, exit_attempt=event.plan.attempt
+            position, exiting=plan, exit_attempt=plan.attempt
         )
 
 
@@ -489,6 +596,7 @@ def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade
+    book.touch(TradeFinished(seq=data.seq, at=at, trade=trade))
     if data.session is not None:
         data.session.trades += 1
         data.session.wins += 1 if trade.pnl > 0 else 0
@@ -521,12 +629,16 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     new = adjusted(
         previous,
         symbol=event.symbol,
-        broker=event.broker,
+        account=event.account,
         quantity=event.quantity,
         price=event.price,
         mult=event.multiplier,
+        seq=data.seq,
         at=at,
     )
+    if previous is not None and (new is None or new.position_id != previous.position_id):
+        gone = TradeVanished(seq=data.seq, position_id=previous.position_id, reason=event.reason)
+        book.touch(gone)
     book.hold(event.symbol, new)
     _mark(book, event.symbol, event.price)
 
@@ -547,6 +659,6 @@ def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
 
 @_on(ev.LinkChanged)
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
-    book.data.links[event.broker] = LinkStatus(state=event.state, since=at, detail=event.detail)
+    book.data.links[event.account] = LinkStatus(state=event.state, since=at, detail=event.detail)
     if event.state is not LinkState.CONNECTED:
         book.data.compared = False

@@ -7,9 +7,11 @@ import msgspec
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, apportion, plain
-from engine.domain.order import Fill, Order
-from engine.domain.position import Leg, Position, RoundTrip
+from engine.domain.order import Fill
+from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
+from engine.state.order import Order
+from engine.state.position import Position
 
 MAX_LEGS = 200
 """Legs kept on one position; later ones are summed only, the fills table has them all."""
@@ -54,13 +56,22 @@ def _position_id(fill: Fill, order: Order | None) -> str:
 
 
 def _opened(
-    fill: Fill, quantity: Decimal, commission: Decimal, mult: Decimal, order: Order | None
+    fill: Fill,
+    quantity: Decimal,
+    commission: Decimal,
+    mult: Decimal,
+    order: Order | None,
+    *,
+    seq: int,
+    at: Nanos,
 ) -> Position:
     stop = order.stop_loss if order else None
     return Position(
         position_id=_position_id(fill, order),
+        seq=seq,
+        recorded_at=at,
         symbol=fill.symbol,
-        broker=fill.broker,
+        account=fill.broker,
         quantity=quantity,
         cost=quantity * fill.price * mult,
         multiplier=mult,
@@ -124,11 +135,17 @@ def change(
     fill: Fill,
     mult: Decimal,
     order: Order | None,
+    *,
+    seq: int = 0,
+    at: Nanos = 0,
 ) -> Change:
-    """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side."""
+    """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side.
+
+    `seq` and `at` are those of the event that records the fill.
+    """
     quantity = fill.quantity * fill.side.sign
     if position is None or not position.quantity:
-        opened = _opened(fill, quantity, fill.commission, mult, order)
+        opened = _opened(fill, quantity, fill.commission, mult, order, seq=seq, at=at)
         return Change(None, opened, ZERO, fill.quantity, opened.position_id)
     if position.quantity * quantity > 0:
         after = _extended(position, fill, quantity, fill.commission, order)
@@ -142,7 +159,7 @@ def change(
     share = apportion(fill.commission, abs(closing), fill.quantity)
     closed, gained = _reduced(position, fill, closing, share)
     rest = quantity - closing
-    opened = _opened(fill, rest, fill.commission - share, mult, order)
+    opened = _opened(fill, rest, fill.commission - share, mult, order, seq=seq, at=at)
     return Change(closed, opened, gained, abs(rest), opened.position_id)
 
 
@@ -200,7 +217,7 @@ def round_trip(
         initial_stop=closed.initial_stop,
         target_price=closed.target,
         slippage_bps=slippage,
-        broker=closed.broker,
+        account=closed.account,
         order_id=closed.order_id,
         origin=closed.origin,
         legs=closed.legs,
@@ -215,10 +232,11 @@ def adjusted(
     position: Position | None,
     *,
     symbol: str,
-    broker: str,
+    account: str,
     quantity: Decimal,
     price: Decimal,
     mult: Decimal,
+    seq: int,
     at: Nanos,
 ) -> Position | None:
     """The holding after the venue's quantity was taken over without a fill to explain it."""
@@ -232,9 +250,11 @@ def adjusted(
             unprotected_since=at,
         )
     return Position(
-        position_id="p" + order_id(at, "adjusted", broker, symbol),
+        position_id="p" + order_id(at, "adjusted", account, symbol),
+        seq=seq,
+        recorded_at=at,
         symbol=symbol,
-        broker=broker,
+        account=account,
         quantity=quantity,
         cost=quantity * price * mult,
         multiplier=mult,

@@ -38,7 +38,7 @@ def steps() -> tuple[Migration, ...]:
     return tuple(sorted(found))
 
 
-LATEST = 139
+LATEST = 140
 """The schema this program writes."""
 
 

@@ -12,11 +12,11 @@ from decimal import Decimal
 import msgspec
 
 from console import wiring
-from engine.commands import PlaceOrder
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 from tests.bench import rig
 from tests.bench.arrivals import Arrivals
 
@@ -149,7 +149,7 @@ class Lives:
         )
         for record in records:
             if isinstance(record.event, ev.OrderIntended):
-                self._began[record.event.order.client_order_id] = sent
+                self._began[record.event.terms.client_order_id] = sent
 
     def seen(self, record: ev.Record) -> None:
         """Count those that ended filled."""
@@ -186,7 +186,7 @@ async def rest(engine: Engine, symbols: list[str], count: int) -> list[str]:
             )
         )
         keys += [
-            r.event.order.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)
+            r.event.terms.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)
         ]
         if n % 100 == 99:
             await asyncio.sleep(0)

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from console import wiring
 from console.bootstrap import settle_collector
-from engine.clock import SystemClock
 from engine.config import Config, from_mapping
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.engine import Engine
+from engine.runtime.clock import SystemClock
+from engine.runtime.engine import Engine
 from storage.latch import FileLatch
 from tests.bench.figures import Row, emit
 

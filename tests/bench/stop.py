@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from console import wiring
-from engine.domain import event as ev
-from engine.engine import Engine
+from engine.domain import events as ev
+from engine.runtime.engine import Engine
 from tests.bench import rig
 from tests.bench.arrivals import Arrivals
 from tests.bench.load import SYMBOLS, Found, Signals, rest

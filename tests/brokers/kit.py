@@ -11,13 +11,13 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import VirtualClock
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
-from engine.domain.order import Fill, Order, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.ports import OrderReport
-from engine.virtual import VirtualLoop
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop
 
 D = Decimal
 MONDAY_10AM = parse_rfc3339("2026-03-02T15:00:00Z")
@@ -43,14 +43,14 @@ def order(
     stop: str | None = None,
     tif: str = "GTC",
     reduce_only: bool = False,
-) -> Order:
+) -> OrderTerms:
     """An order; its type follows from the prices it has."""
     kinds = {(False, False): "MARKET", (True, False): "LIMIT", (False, True): "STOP"}
     kind = kind or kinds.get((limit is not None, stop is not None), "STOP_LIMIT")
-    return Order(
+    return OrderTerms(
         client_order_id=client_order_id,
         intent_id=client_order_id,
-        broker="paper",
+        account="paper",
         symbol=symbol,
         side=Side(side),
         type=OrderType(kind),
@@ -60,8 +60,6 @@ def order(
         time_in_force=TimeInForce(tif),
         reduce_only=reduce_only,
         purpose=Purpose.ENTRY,
-        created_at=MONDAY_10AM,
-        updated_at=MONDAY_10AM,
     )
 
 

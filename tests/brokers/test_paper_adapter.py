@@ -16,11 +16,11 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import SystemClock, VirtualClock
 from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
 from engine.ports import Clock, LinkReport, NotSent, OrderReport, Rejected, Report
-from engine.virtual import run_virtual
+from engine.runtime.clock import SystemClock, VirtualClock
+from engine.runtime.virtual_time import run_virtual
 from tests.brokers.conformance import BrokerConformance, Lab
 from tests.brokers.kit import FREE, MONDAY_10AM, D, order
 

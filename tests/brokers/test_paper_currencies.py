@@ -16,10 +16,10 @@ from brokers.paper.book import BookError, PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import VirtualClock
 from engine.domain.instrument import AssetClass, Facts, Instrument, instrument_of
 from engine.ports import Rejected
-from engine.virtual import VirtualLoop
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop
 from tests.brokers.kit import FREE, MONDAY_10AM, D, Rig, rig
 
 EURO = msgspec.structs.replace(FREE, currency="EUR", initial_cash=D(10_000))

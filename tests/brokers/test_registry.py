@@ -17,8 +17,8 @@ from brokers.paper.replay import ReplayMarket
 from brokers.paper.setup import PaperConnection, RemoteConnection
 from brokers.paper.simulated import SimulatedMarket
 from brokers.paper.terms import Arrival
-from engine.clock import SystemClock
 from engine.config.model import Config
+from engine.runtime.clock import SystemClock
 from tests.brokers.kit import D
 
 

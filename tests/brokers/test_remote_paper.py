@@ -22,11 +22,11 @@ from brokers.paper.instruments import Instruments
 from brokers.paper.remote import RemoteMarket, RemotePaper, _Line
 from brokers.paper.server import PaperServer
 from brokers.paper.venue import PaperVenue
-from engine.clock import SystemClock
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
 from engine.ports import Ambiguous, LinkReport, NotSent, OrderReport, Rejected
+from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import BrokerConformance, Lab
 from tests.brokers.kit import FREE, D, order
 
@@ -316,7 +316,7 @@ CLIENT = """
 import asyncio, sys
 from pathlib import Path
 from brokers.paper.remote import RemotePaper
-from engine.clock import SystemClock
+from engine.runtime.clock import SystemClock
 from tests.brokers.kit import order
 
 async def main():

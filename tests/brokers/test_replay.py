@@ -15,11 +15,11 @@ from brokers.paper.instruments import Instruments
 from brokers.paper.replay import ReplayMarket
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import ScaledClock, VirtualClock
 from engine.domain.instant import rfc3339
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.ports import Clock
-from engine.virtual import run_virtual
+from engine.runtime.clock import ScaledClock, VirtualClock
+from engine.runtime.virtual_time import run_virtual
 from tests.brokers.kit import FREE, D, order
 
 HEADER = ",".join(COLUMNS)

@@ -14,11 +14,11 @@ from brokers.paper.path import PricePath, Shared, base_price
 from brokers.paper.simulated import LEVELS, SimulatedMarket
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
-from engine.clock import VirtualClock
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.market import Bar, Depth, MarketEvent, Quote
 from engine.intake.builtin import BuiltinSignals
-from engine.virtual import run_virtual
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import run_virtual
 
 SIX = ("AAPL", "MSFT", "NVDA", "JPM", "XOM", "SPY")
 SUNDAY_NIGHT = parse_rfc3339("2026-03-01T03:14:15.926Z")

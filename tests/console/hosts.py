@@ -24,16 +24,16 @@ from console.app import MeridianApp
 from console.virtual import MemoryLatch
 from console.widgets.painted import Painted
 from console.wiring import House, build
-from engine.commands import ClosePosition
 from engine.config import Config, from_mapping
-from engine.domain.event import Record
+from engine.domain.commands import ClosePosition
+from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.market import Depth, DepthLevel, MarketEvent, Quote
 from engine.domain.run import Mode
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.engine import Engine
-from engine.gate import Gate
 from engine.ports import Cancellable
+from engine.runtime.engine import Engine
+from engine.runtime.send_gate import Gate
 from engine.state.book import Book
 from engine.world import World
 from storage import memory_database, open_journal
@@ -164,9 +164,7 @@ class Host:
             instruments=self.rules,
         )
         self.broker = PaperBroker(self.venue, self.clock, Random(7))
-        self.journal = open_journal(
-            memory_database(), inline=True, mode=Mode.PAPER, account="paper"
-        )
+        self.journal = open_journal(memory_database(), inline=True, mode=Mode.PAPER)
         self.world = World(
             Book(),
             self.config,

@@ -15,12 +15,13 @@ from brokers import FACTORIES, Plan
 from brokers.paper.setup import open_paper
 from console.virtual import Rehearsal, rehearse
 from engine.domain.codes import Code, Stage
-from engine.domain.event import SignalDecided
+from engine.domain.events import SignalDecided
 from engine.domain.instant import Nanos
-from engine.domain.position import ExitReason, Position
+from engine.domain.position import ExitReason
 from engine.exits.rules import EXITS, Exit, ExitRule
 from engine.risk.case import Case, Finding, passed, refused
 from engine.risk.gate import CHECKS, Check
+from engine.state.position import Position
 from engine.world import World
 
 SIGNAL = {
@@ -110,7 +111,7 @@ def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
         await buy(desk)
         position = desk.engine.state.position("NVDA")
         assert position is not None
-        return position.broker, position.quantity > 0
+        return position.account, position.quantity > 0
 
     assert rehearse(play, config={"account": {"primary": "alpaca"}}) == ("alpaca", True)
 

@@ -18,11 +18,11 @@ from console.screens.reconcile import ReconcileScreen
 from console.screens.ticket import TicketScreen
 from console.widgets.confirm import ConfirmScreen
 from console.widgets.live_table import LiveTable
-from engine import commands as ask
+from engine.domain import commands as ask
+from engine.domain.inputs import Command
 from engine.domain.run import Flatten, Level, Mode, RunState
-from engine.engine import Engine
-from engine.inputs import Command
-from engine.result import Result
+from engine.runtime.engine import Engine
+from engine.runtime.result import Result
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown, write
 
 pytestmark = pytest.mark.slow  # each drives a whole screen

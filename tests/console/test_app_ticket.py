@@ -10,7 +10,7 @@ from console.app import MeridianApp
 from console.screens.ticket import DEBOUNCE_SECONDS, TicketScreen, all_checks
 from console.widgets.choice import Choice
 from console.widgets.live_table import LiveTable
-from engine import commands as ask
+from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.order import OrderType, Purpose, Side
 from engine.risk.case import Kind

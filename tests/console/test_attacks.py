@@ -20,13 +20,13 @@ from console.control import WATCH_SECONDS, ControlServer
 from console.follow import SignalFile
 from console.kill_report import KillReport
 from console.operations import Operations
-from engine.clock import SystemClock
 from engine.config import from_mapping
 from engine.domain.run import RunState
 from engine.domain.text import UNSAFE
-from engine.engine import Engine
 from engine.intake.parse import MAX_LINE
 from engine.ports import Clock
+from engine.runtime.clock import SystemClock
+from engine.runtime.engine import Engine
 from storage.connection import memory_database
 from storage.latch import FileLatch
 

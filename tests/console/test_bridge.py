@@ -9,8 +9,8 @@ from console import bridge as replica
 from console.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
 from console.history import recent
 from console.lines import _LINES, _ORDER_LINES, line_of
-from engine.commands import Kill
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.commands import Kill
 from engine.domain.run import Severity
 from storage import open_journal
 from tests.console.hosts import Host, morning, settle
@@ -155,7 +155,7 @@ async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() 
 
 
 async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:
-    journal = open_journal(tmp_path / "journal.db", inline=True, account="paper")
+    journal = open_journal(tmp_path / "journal.db", inline=True)
     async with Host() as host:
         await morning(host)
         journal.append(host.records)
@@ -186,7 +186,9 @@ Make = Callable[[], ev.Event]
         ),
         (lambda: ev.Paused(by="b", reason="r"), "ENGINE", "warn"),
         (
-            lambda: ev.KillProved(epoch=1, broker="paper", state="DEGRADED", cancelled=1, closed=0),
+            lambda: ev.KillProved(
+                epoch=1, account="paper", state="DEGRADED", cancelled=1, closed=0
+            ),
             "KILL",
             "error",
         ),

@@ -19,9 +19,9 @@ from console.commands.operate import _guarded, _print_status
 from console.control import CommandError
 from console.operations import OrderArgs, SignalArgs, convert, place_order, verdict
 from console.output import counted
+from engine.analytics.status import status_of
 from engine.config import parse
-from engine.domain.event import InputRejected
-from engine.status import status_of
+from engine.domain.events import InputRejected
 from storage.latch import FileLatch
 from tests.engine.worlds import MIDDAY, Built
 

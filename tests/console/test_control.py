@@ -19,9 +19,9 @@ from console.client import Client, NoEngine, Refused
 from console.control import LONGEST_LINE, ControlServer, raised
 from console.kill_report import KillReport
 from console.operations import Operations
-from engine.clock import SystemClock
 from engine.config import from_mapping
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
+from engine.runtime.clock import SystemClock
 from storage.connection import memory_database
 from storage.latch import FileLatch
 

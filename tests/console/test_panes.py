@@ -11,7 +11,7 @@ from console.panes.positions import PositionsPane, r_multiple
 from console.panes.risk import spark
 from console.widgets.depth_ladder import Ladder, spacing
 from console.widgets.strips import loudness
-from engine import commands as ask
+from engine.domain import commands as ask
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import LinkState

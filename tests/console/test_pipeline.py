@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from console.virtual import Rehearsal, rehearse
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Verdict
-from engine.domain.event import SignalDecided
+from engine.domain.events import SignalDecided
 
 SIGNAL = {
     "signal_id": "s-1",

@@ -8,7 +8,7 @@ from console.sectors import SectorFileError, sectors
 from console.virtual import Rehearsal, rehearse
 from console.wiring import account_id, home_calendar, restored
 from engine.config import from_mapping
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.state.book import STATE_FORMAT
 from storage.connection import memory_database
 from storage.journal import open_journal

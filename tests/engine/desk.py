@@ -8,15 +8,16 @@ desk.accept(desk.entry("NVDA")).filled(desk.entry("NVDA"), 10, "100")
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
-from engine.core import Core
-from engine.domain import event as ev
+from engine.core.decide import Core
+from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
-from engine.domain.order import Fill, Order, OrderStatus, Purpose
+from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose
 from engine.domain.signal import Signal
-from engine.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
 from engine.ports import OrderReport
+from engine.state.order import Order
 from tests.engine.worlds import ACCOUNT, BROKER, Built, number
 
 E = TypeVar("E", bound=ev.Event)
@@ -35,7 +36,7 @@ class Desk(Built):
 
     def give(self, given: Input) -> list[ev.Event]:
         """One input; the events it led to."""
-        records = self.core.handle(given, self.now)
+        records = self.core.handle(given, self.now).records
         self._seq = self.book.data.seq
         events = [record.event for record in records]
         self.seen += events
@@ -78,7 +79,7 @@ class Desk(Built):
 
     # --- the venue's answers ----------------------------------------------------------------------
 
-    def accept(self, order: Order) -> Self:
+    def accept(self, order: OrderTerms) -> Self:
         """Hand the order over, and the venue works it."""
         if self.current(order).status is OrderStatus.CREATED:
             self.give(Sending(order.client_order_id))
@@ -86,7 +87,7 @@ class Desk(Built):
         return self
 
     def report(
-        self, order: Order, status: OrderStatus, *, fill: Fill | None = None, **fields: Any
+        self, order: OrderTerms, status: OrderStatus, *, fill: Fill | None = None, **fields: Any
     ) -> list[ev.Event]:
         """An execution report about an order."""
         return self.give(
@@ -103,7 +104,7 @@ class Desk(Built):
         )
 
     def execution(
-        self, order: Order, quantity: Decimal | int | str, price: Decimal | int | str
+        self, order: OrderTerms, quantity: Decimal | int | str, price: Decimal | int | str
     ) -> Fill:
         """A new fill of an order, not yet reported."""
         self._executions += 1
@@ -119,7 +120,7 @@ class Desk(Built):
         )
 
     def filled(
-        self, order: Order, quantity: Decimal | int | str, price: Decimal | int | str
+        self, order: OrderTerms, quantity: Decimal | int | str, price: Decimal | int | str
     ) -> list[ev.Event]:
         """The venue reports a new fill."""
         done = self.current(order).filled + number(quantity)
@@ -165,7 +166,7 @@ class Desk(Built):
             )
         )
 
-    def works(self, order: Order) -> VenueOrder:
+    def works(self, order: OrderTerms) -> VenueOrder:
         """The order as the venue lists it."""
         now = self.current(order)
         return VenueOrder(
@@ -184,18 +185,18 @@ class Desk(Built):
 
     # --- looking ----------------------------------------------------------------------------------
 
-    def current(self, order: Order) -> Order:
+    def current(self, order: OrderTerms) -> Order:
         """The newest version of an order."""
         found = self.book.order(order.client_order_id)
         assert found is not None
         return found
 
-    def intended(self, purpose: Purpose, symbol: str = "NVDA") -> list[Order]:
+    def intended(self, purpose: Purpose, symbol: str = "NVDA") -> list[OrderTerms]:
         """Every order of a purpose that was decided, oldest first."""
-        orders = [e.order for e in self.of(ev.OrderIntended)]
+        orders = [e.terms for e in self.of(ev.OrderIntended)]
         return [o for o in orders if o.purpose is purpose and o.symbol == symbol]
 
-    def last(self, purpose: Purpose, symbol: str = "NVDA") -> Order:
+    def last(self, purpose: Purpose, symbol: str = "NVDA") -> OrderTerms:
         """The newest order of a purpose."""
         return self.intended(purpose, symbol)[-1]
 

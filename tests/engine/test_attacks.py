@@ -10,14 +10,14 @@ import pytest
 from brokers import FACTORIES
 from console import wiring
 from console.virtual import MemoryLatch, Rehearsal, rehearse
-from engine import commands as ask
-from engine.clock import SteadyClock
 from engine.config import from_mapping
+from engine.domain import commands as ask
+from engine.domain.inputs import CancelFailed, GateClosed, QueryAnswered
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.order import OrderStatus, Purpose, Side
-from engine.inputs import CancelFailed, GateClosed, QueryAnswered
 from engine.ports import Cancellable, Clock, Rejected
-from engine.virtual import run_virtual
+from engine.runtime.clock import SteadyClock
+from engine.runtime.virtual_time import run_virtual
 from tests.engine.desk import Desk
 from tests.engine.worlds import signal
 

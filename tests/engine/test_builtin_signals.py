@@ -15,7 +15,7 @@ from engine.domain.instrument import default_instrument
 from engine.domain.market import Bar
 from engine.domain.money import is_multiple
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.exits.clouds import PERIODS, Layer
+from engine.indicators.clouds import PERIODS, Layer
 from engine.intake.builtin import KINDS, BuiltinSignals, signal_id, timeframe_of
 
 START = parse_rfc3339("2013-10-07T14:00:00Z")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clock import ScaledClock, SystemClock, VirtualClock
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.ports import Clock
-from engine.virtual import run_virtual
+from engine.runtime.clock import ScaledClock, SystemClock, VirtualClock
+from engine.runtime.virtual_time import run_virtual
 
 START = parse_rfc3339("2013-10-07T13:30:00Z")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.exits.clouds import (
+from engine.indicators.clouds import (
     FOUR_LAYERS,
     PERIODS,
     Clouds,

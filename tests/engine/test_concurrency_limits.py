@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Code
-from engine.domain.order import Order, Purpose
+from engine.domain.order import OrderTerms, Purpose
 from engine.domain.signal import Direction, Signal
 from engine.risk.case import Ruling
 from engine.risk.gate import CHECKS, evaluate, signal_case
@@ -52,11 +52,11 @@ def intend(world: Built, request: Signal, ruling: Ruling) -> None:
     key = f"o-{request.signal_id}"
     world.event(
         ev.OrderIntended(
-            order=Order(
+            terms=OrderTerms(
                 client_order_id=key,
                 intent_id=key,
                 signal_id=request.signal_id,
-                broker=BROKER,
+                account=BROKER,
                 symbol=ruling.symbol,
                 side=ruling.side,
                 type=ruling.order_type,
@@ -65,8 +65,6 @@ def intend(world: Built, request: Signal, ruling: Ruling) -> None:
                 time_in_force=ruling.time_in_force,
                 purpose=Purpose.ADD if ruling.adding else Purpose.ENTRY,
                 reserved=ruling.reserved,
-                created_at=world.now,
-                updated_at=world.now,
             )
         )
     )
@@ -189,7 +187,11 @@ def test_any_mix_of_signals_fills_cancels_and_prices_adds_nothing_beyond_a_limit
         if then == "fill" and working:
             world.fill(working[0], None, working[0].limit_price or prices[working[0].symbol])
         elif then == "cancel" and working:
-            world.event(ev.OrderCanceled(client_order_id=working[0].client_order_id, reason="test"))
+            world.event(
+                ev.OrderCanceled(
+                    account="paper", client_order_id=working[0].client_order_id, reason="test"
+                )
+            )
         elif then == "move":
             prices[symbol] = price + distance
             world.price(symbol, prices[symbol])

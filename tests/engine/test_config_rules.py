@@ -7,9 +7,9 @@ import pytest
 
 from engine.config import Config, ConfigError, from_mapping
 from engine.config.load import BUILT
+from engine.config.profiles import PROFILES, ROWS, ProfileName, Tighter
 from engine.config.rules import VENUES, environments, not_built, problems, value_at
 from engine.domain.run import Mode, TriggerAction
-from engine.risk.profiles import PROFILES, ROWS, ProfileName, Tighter
 
 CUSTOM: dict[str, Any] = {
     "max_risk_per_trade": "0.5",

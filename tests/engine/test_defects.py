@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import GateClosed, SubmitFailed
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Level, RunState, Trigger
 from engine.domain.signal import TradeType
-from engine.inputs import GateClosed, SubmitFailed
 from engine.ports import NotSent
 from tests.engine.desk import Desk, kinds, one
 from tests.engine.worlds import AXION, config_of, signal
@@ -149,7 +149,7 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     desk.give(ask.Unpause(by="test"))
     desk.later(61).price("NVDA", "100")
     sent = desk.give(ask.RetryLetter(by="test", letter_id=letter))
-    again = one(sent, ev.OrderIntended).order
+    again = one(sent, ev.OrderIntended).terms
     assert again.client_order_id != entry.client_order_id
     assert (again.quantity, again.stop_loss) == (entry.quantity, entry.stop_loss)
     assert letter not in desk.book.data.letters

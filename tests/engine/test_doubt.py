@@ -7,16 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import commands as ask
-from engine import core
-from engine.core import RuleFailedError
-from engine.domain import event as ev
+from engine.core import decide as core
+from engine.core.decide import RuleFailedError
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
-from engine.domain.instant import Nanos
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side
-from engine.domain.run import LinkState, Phase, RunState
-from engine.inputs import (
+from engine.domain.inputs import (
     GateClosed,
     QueryAnswered,
     Ready,
@@ -26,6 +23,9 @@ from engine.inputs import (
     SubmitFailed,
     Tick,
 )
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
+from engine.domain.run import LinkState, Phase, RunState
 from engine.ports import Ambiguous, LinkReport
 from engine.world import World
 from tests.engine.desk import Desk, kinds, one
@@ -52,7 +52,7 @@ def protected(filled: int = MANY, **kwargs: Any) -> Desk:
     return desk
 
 
-def stated(desk: Desk, order: Order, **fields: Any) -> VenueOrder:
+def stated(desk: Desk, order: OrderTerms, **fields: Any) -> VenueOrder:
     return msgspec.structs.replace(desk.works(order), **fields)
 
 
@@ -250,7 +250,7 @@ def test_rule1_a_stop_only_an_earlier_process_knew_is_recognised_by_its_id() -> 
     again.filled(again.last(Purpose.ENTRY), 40, "100")
     assert again.intended(Purpose.PROTECT) == []
     events = again.report(lost, OrderStatus.PARTIALLY_FILLED, fill=again.execution(lost, 15, "95"))
-    assert one(events, ev.OrderAdopted).order.purpose is Purpose.PROTECT
+    assert one(events, ev.OrderAdopted).terms.purpose is Purpose.PROTECT
     assert one(events, ev.OrderQueried).client_order_id == lost.client_order_id
     position = again.book.position("NVDA")
     assert position is not None
@@ -285,7 +285,7 @@ def test_a_lost_order_that_turns_up_at_a_later_look_is_taken_over_too() -> None:
         reduce_only=True,
     )
     events = desk.later(1).snapshot(positions={"NVDA": 40}, orders=(there,))
-    adopted = one(events, ev.OrderAdopted).order
+    adopted = one(events, ev.OrderAdopted).terms
     assert (adopted.purpose, adopted.attempt) == (Purpose.PROTECT, 1)
     assert one(events, ev.Reconciled).clean
 
@@ -385,7 +385,7 @@ def test_a_rule_that_fails_does_not_take_what_was_decided_before_it_along(
     before = desk.book.data.seq
     with pytest.raises(RuleFailedError, match="ZeroDivisionError: second") as failed:
         desk.give(Tick())
-    assert [r.seq for r in failed.value.records] == [before + 1] == [desk.book.data.seq]
+    assert [r.seq for r in failed.value.step.records] == [before + 1] == [desk.book.data.seq]
 
 
 def test_a_deadline_of_protection_counts_from_when_the_engine_could_act() -> None:

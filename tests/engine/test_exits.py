@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
 from engine.domain.position import ExitReason
@@ -26,7 +26,7 @@ def long(stop: str = "175", target: str | None = None, *, entry: str = "180") ->
 
 def reason(desk: Desk) -> ExitReason | None:
     planned = desk.of(ev.ExitPlanned)
-    return planned[-1].plan.reason if planned else None
+    return planned[-1].decision.reason if planned else None
 
 
 @pytest.mark.parametrize(("last", "closes"), [("189.99", False), ("190", True), ("190.01", True)])

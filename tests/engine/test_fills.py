@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.run import RunState

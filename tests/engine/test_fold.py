@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import commands as ask
-from engine.core import Core
-from engine.domain import event as ev
+from engine.core.decide import Core
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain import schema
+from engine.domain.inputs import Input, SignalArrived, SubmitFailed, Tick
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import Level
-from engine.inputs import Input, SignalArrived, SubmitFailed, Tick
 from engine.ports import Ambiguous, NotSent, Rejected
 from engine.state.book import Book
 from engine.state.fold import apply
@@ -36,7 +37,7 @@ class Recorded(Desk):
         return self
 
     def give(self, given: Input) -> list[ev.Event]:
-        records = self.core.handle(given, self.now)
+        records = self.core.handle(given, self.now).records
         self.records += records
         self._seq = self.book.data.seq
         events = [record.event for record in records]
@@ -111,8 +112,8 @@ def test_replaying_the_records_rebuilds_the_state_bit_for_bit(
     desk = play(steps)
     again = Book()
     for record in desk.records:
-        name, data = record.type, ev.encode(record.event)
-        apply(again, ev.Record(record.seq, record.time, ev.decode(name, data)))
+        name, data = record.type, schema.encode(record.event)
+        apply(again, ev.Record(record.seq, record.time, schema.decode(name, data)))
     assert again.snapshot() == desk.book.snapshot()
     restored = Book.restore(desk.book.snapshot())
     assert restored.snapshot() == desk.book.snapshot()

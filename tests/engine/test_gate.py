@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Verdict
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
-from engine.domain.position import ExitPlan, ExitReason
+from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import LinkState
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.risk.case import Ruling
@@ -165,21 +165,21 @@ def test_a_position_that_is_closing_is_not_added_to() -> None:
     world = holding("101")
     position = world.book.position("NVDA")
     assert position is not None
-    plan = ExitPlan(
+    decision = ExitDecision(
         reason=ExitReason.TARGET,
         detail="",
         priority=4,
         quantity=Decimal(10),
         attempt=1,
-        started_at=MIDDAY,
+        measured="101",
+        limit="101",
     )
     world.event(
         ev.ExitPlanned(
+            account="paper",
             symbol="NVDA",
             position_id=position.position_id,
-            plan=plan,
-            measured="101",
-            limit="101",
+            decision=decision,
         )
     )
     ruling = world.decide(signal(entry="101"))
@@ -279,7 +279,7 @@ def test_a_transfer_is_no_loss() -> None:
     account = world.book.data.account
     assert account is not None
     less = msgspec.structs.replace(account, cash=Decimal(80_000), equity=Decimal(80_000))
-    world.event(ev.AccountSynced(broker="paper", account=less, flow=Decimal(-20_000)))
+    world.event(ev.AccountSynced(account="paper", balances=less, flow=Decimal(-20_000)))
     assert world.decide(signal()).allowed
 
 
@@ -335,7 +335,7 @@ def test_a_connection_that_came_back_opens_nothing_before_a_comparison() -> None
     world = built().link(LinkState.DISCONNECTED).link(LinkState.CONNECTED)
     assert world.decide(signal()).code == "NO_ACCOUNT"
     world.event(
-        ev.Reconciled(broker=BROKER, reason="reconnect", clean=True, differences=(), matched=0)
+        ev.Reconciled(account=BROKER, reason="reconnect", clean=True, differences=(), matched=0)
     )
     assert world.decide(signal()).allowed
 

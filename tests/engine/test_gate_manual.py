@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.commands import PlaceOrder
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Code, Verdict
+from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, LinkState, Trigger
@@ -211,7 +211,9 @@ def test_the_same_order_within_a_minute_is_a_repeat() -> None:
     world = built()
     ruling = ask(world, **limit("100.00"))
     order = world.order("NVDA", ruling.quantity or 0, "100", limit="100")
-    world.event(ev.OrderCanceled(client_order_id=order.client_order_id, reason="test"))
+    world.event(
+        ev.OrderCanceled(account="paper", client_order_id=order.client_order_id, reason="test")
+    )
     assert ask(world, **limit("100")).code == "DUPLICATE_ORDER"
     assert ask(world, **limit("100.01")).allowed
     world.now += 60 * NS_PER_SECOND
@@ -224,7 +226,9 @@ def test_the_same_order_within_a_minute_is_a_repeat() -> None:
 def test_a_shorter_window_of_signals_shortens_it(window: int, after: int, passes: bool) -> None:
     world = Built(config_of(execution={"dedup_window_seconds": window})).price("NVDA", "100")
     order = world.order("NVDA", 10, "100", limit="100")
-    world.event(ev.OrderCanceled(client_order_id=order.client_order_id, reason="test"))
+    world.event(
+        ev.OrderCanceled(account="paper", client_order_id=order.client_order_id, reason="test")
+    )
     world.now += after * NS_PER_SECOND
     assert ask(world.price("NVDA", "100"), **limit("100")).allowed is passes
 
@@ -267,7 +271,9 @@ def test_reducing_passes_every_entry_gate() -> None:
     """Rule 3, A-089, X-20, U-42: halted, broke, silent, unknown and without a price."""
     world = halted(built().hold("NVDA", 10, "100"))
     unclear = world.order("NVDA", 1, "100")
-    world.event(ev.OrderUnclear(client_order_id=unclear.client_order_id, reason="time-out"))
+    world.event(
+        ev.OrderUnclear(account="paper", client_order_id=unclear.client_order_id, reason="time-out")
+    )
     world.account("1").link(LinkState.DISCONNECTED, at=MIDDAY - 60 * NS_PER_SECOND)
     world.price("NVDA", "NaN", at=MIDDAY - 600 * NS_PER_SECOND)
     ruling = ask(world, Side.SELL, "10", **limit("1"))

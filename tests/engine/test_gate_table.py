@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import Config
-from engine.domain import event as ev
+from engine.config.profiles import ROWS, RiskLimits
+from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
@@ -19,7 +20,6 @@ from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
 from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
 from engine.risk.gate import CHECKS, Check, evaluate, signal_case
-from engine.risk.profiles import ROWS, RiskLimits
 from engine.state.book import print_of
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
@@ -89,7 +89,9 @@ def halted(world: Built) -> Built:
 
 def unclear(world: Built) -> Built:
     order = world.order("NVDA", 1, "100")
-    return world.event(ev.OrderUnclear(client_order_id=order.client_order_id, reason="time-out"))
+    return world.event(
+        ev.OrderUnclear(account="paper", client_order_id=order.client_order_id, reason="time-out")
+    )
 
 
 def held(quantity: int) -> Spoil:
@@ -125,7 +127,9 @@ def same_before(world: Built) -> Built:
     """The very order this signal makes was made a moment ago, and is done."""
     ruling = world.decide(signal(conviction=60))
     order = world.order("NVDA", ruling.quantity or 0, "100", limit="100.00")
-    world.event(ev.OrderCanceled(client_order_id=order.client_order_id, reason="test"))
+    world.event(
+        ev.OrderCanceled(account="paper", client_order_id=order.client_order_id, reason="test")
+    )
     assert world.book.data.prints[print_of(order)] == MIDDAY
     return world
 
@@ -215,7 +219,9 @@ def test_a_refusal_names_code_stage_measured_and_limit(code: Code) -> None:
 
 def test_a_blocked_symbol_takes_no_entries_and_others_do() -> None:
     world = built().price("AAPL", "100")
-    world.event(ev.SymbolBlocked(symbol="NVDA", cause="difference", reason="venue has 5"))
+    world.event(
+        ev.SymbolBlocked(account="paper", symbol="NVDA", cause="difference", reason="venue has 5")
+    )
     ruling = world.decide(signal())
     assert ruling.code == "UNKNOWN_STATE"
     assert "venue has 5" in ruling.reason
@@ -227,7 +233,11 @@ def test_an_order_that_became_clear_blocks_no_more() -> None:
     key = next(iter(world.book.data.orders))
     world.event(
         ev.OrderSettled(
-            client_order_id=key, venue_order_id="", status=OrderStatus.REJECTED, reason="query"
+            account="paper",
+            client_order_id=key,
+            venue_order_id="",
+            status=OrderStatus.REJECTED,
+            reason="query",
         )
     )
     assert world.decide(signal()).allowed

@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from engine.config import Config
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.intake.guard import stats
 from engine.risk.case import Ruling
+from engine.risk.guard import stats
 from engine.state.book import Book
 from engine.world import World
 from tests.engine.worlds import ABLE, AXION, MIDDAY, Built, config_of, signal

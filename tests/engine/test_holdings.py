@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.order import Fill, Side
-from engine.domain.position import Position
 from engine.state.holdings import change, round_trip
+from engine.state.position import Position
 
 ONE = Decimal(1)
 

@@ -4,15 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import JournalFailed, JournalRecovered, LatchFound, Tick
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, LinkState, RunState, Trigger
 from engine.domain.signal import TradeType
-from engine.inputs import JournalFailed, JournalRecovered, LatchFound, Tick
-from engine.kill import triggers
+from engine.risk import triggers
 from engine.state.book import Book
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import AXION, config_of, signal
@@ -64,7 +64,7 @@ def test_x52_kill_closes_day_trades_and_leaves_swings_with_their_stops() -> None
     desk = stocked()
     kill(desk)
     desk.snapshot(positions={"NVDA": 10, "AAPL": 10}, reason="kill")
-    plans = {e.symbol: e.plan.reason for e in desk.of(ev.ExitPlanned)}
+    plans = {e.symbol: e.decision.reason for e in desk.of(ev.ExitPlanned)}
     assert plans == {"NVDA": ExitReason.KILL}
     assert desk.last(Purpose.FLATTEN, "NVDA").reduce_only
     assert desk.current(desk.last(Purpose.PROTECT, "AAPL")).status is OrderStatus.NEW
@@ -156,7 +156,7 @@ def test_a_kill_that_cannot_be_proved_says_so_and_goes_on() -> None:
 
 def test_an_order_in_doubt_keeps_a_kill_from_being_verified() -> None:
     desk = stocked()
-    desk.event(ev.OrderUnclear(client_order_id="entry", reason="lost"))
+    desk.event(ev.OrderUnclear(account="paper", client_order_id="entry", reason="lost"))
     kill(desk, flatten=Flatten.NONE)
     for _ in range(5):
         desk.later(1)
@@ -170,7 +170,7 @@ def test_an_order_in_doubt_keeps_a_kill_from_being_verified() -> None:
 def losing(drop: str) -> Desk:
     """Long 100 at 100 with 10,000 of equity: `drop` takes that share of equity."""
     desk = Desk(config_of(**AXION), equity="100000", buying_power="100000")
-    desk.event(ev.AccountSynced(broker="paper", account=desk.book.data.account))  # type: ignore[arg-type]
+    desk.event(ev.AccountSynced(account="paper", balances=desk.book.data.account))  # type: ignore[arg-type]
     desk.fill(desk.order("NVDA", 1000, "100", hold=TradeType.DAY), None, "100")
     desk.price("NVDA", "100")
     price = Decimal(100) * (1 - Decimal(drop))
@@ -378,7 +378,7 @@ def test_x69_resume_is_refused_while_the_trigger_holds() -> None:
 def test_x69_resume_is_refused_while_an_order_is_unknown() -> None:
     desk = halted()
     desk.order("MSFT", 10, "30", limit="30", order_id="lost")
-    desk.event(ev.OrderUnclear(client_order_id="lost", reason="no answer"))
+    desk.event(ev.OrderUnclear(account="paper", client_order_id="lost", reason="no answer"))
     assert "UNKNOWN" in refusal(desk.give(ask.Resume(by=BY, confirm="RESUME")))
 
 
@@ -392,7 +392,7 @@ def test_x20_exits_by_rule_go_on_while_halted() -> None:
     desk = stocked()
     kill(desk, Level.HALT)
     desk.quote("NVDA", "120")
-    assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.TARGET
+    assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.TARGET
 
 
 def test_and_no_signal_passes_while_halted() -> None:

@@ -3,11 +3,10 @@
 import msgspec
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code, Outcome
-from engine.domain.order import OrderStatus, Purpose
-from engine.inputs import (
+from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
     QueryAnswered,
@@ -15,6 +14,7 @@ from engine.inputs import (
     Sending,
     SubmitFailed,
 )
+from engine.domain.order import OrderStatus, Purpose
 from engine.ports import (
     Ambiguous,
     AuthFailed,

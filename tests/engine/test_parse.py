@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.inputs import InvalidArrived
 from engine.domain.instant import parse_rfc3339
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.domain.text import UNSAFE
-from engine.inputs import InvalidArrived
 from engine.intake.parse import MAX_LINE, SignalType, parse_line, parse_signal
 
 GOOD: dict[str, Any] = {

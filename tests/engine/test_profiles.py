@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.config import Config, from_mapping
-from engine.risk.profiles import (
+from engine.config.profiles import (
     FREE_KEYS,
     PROFILES,
     ROWS,

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.inputs import ModifyFailed, SubmitFailed
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
-from engine.inputs import ModifyFailed, SubmitFailed
-from engine.orders.tend import PROTECT_SECONDS
+from engine.plans.tend import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import ABLE, signal
@@ -65,7 +65,7 @@ def test_a_stop_the_venue_refuses_closes_the_position_at_once() -> None:
     desk = holding()
     stop = desk.last(Purpose.PROTECT)
     desk.give(SubmitFailed(stop.client_order_id, Rejected("NO_STOPS", "stops are not taken")))
-    assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.UNPROTECTED
+    assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED
     assert desk.last(Purpose.EXIT).quantity == 150
 
 
@@ -74,7 +74,7 @@ def test_a_stop_that_is_not_acknowledged_in_time_closes_the_position() -> None:
     desk.tick(PROTECT_SECONDS)
     assert not desk.of(ev.ExitPlanned)
     desk.tick(0.001)
-    assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.UNPROTECTED
+    assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED
 
 
 def test_a_stop_that_provably_did_not_leave_is_sent_again_and_closes_when_that_takes_too_long() -> (
@@ -91,7 +91,7 @@ def test_a_stop_that_provably_did_not_leave_is_sent_again_and_closes_when_that_t
         desk.tick()
     assert not desk.of(ev.ExitPlanned)
     desk.tick()
-    assert desk.of(ev.ExitPlanned)[-1].plan.reason is ExitReason.UNPROTECTED
+    assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED
 
 
 def test_a_replace_that_is_refused_cancels_and_places_the_stop_anew() -> None:

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.run import RunState
@@ -93,7 +93,7 @@ def test_a_difference_that_persists_restricts_and_one_that_goes_unblocks() -> No
 
 
 def test_a_comparison_that_failed_is_no_comparison() -> None:
-    from engine.inputs import SnapshotFailed
+    from engine.domain.inputs import SnapshotFailed
     from engine.ports import Ambiguous
 
     desk = holding(AAPL=100)
@@ -133,6 +133,6 @@ def test_an_exit_whose_intent_was_lost_in_a_crash_is_adopted_at_the_start() -> N
     lost = desk.works(desk.last(Purpose.EXIT, "AAPL"))
     after = holding(AAPL=100)
     events = after.snapshot(positions={"AAPL": 100}, orders=(lost,), reason="start")
-    assert one(events, ev.OrderAdopted).order.purpose is Purpose.EXIT
+    assert one(events, ev.OrderAdopted).terms.purpose is Purpose.EXIT
     assert "OrderIntended" not in kinds(events)
     assert msgspec.structs.asdict(one(events, ev.Reconciled))["clean"]

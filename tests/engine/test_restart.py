@@ -4,11 +4,9 @@ from decimal import Decimal
 
 import msgspec
 
-from engine import commands as ask
-from engine.domain import event as ev
-from engine.domain.order import OrderStatus, Purpose
-from engine.domain.signal import Direction
-from engine.inputs import (
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import (
     GateClosed,
     QueryAnswered,
     QueryFailed,
@@ -17,6 +15,8 @@ from engine.inputs import (
     Stop,
     SubmitFailed,
 )
+from engine.domain.order import OrderStatus, Purpose
+from engine.domain.signal import Direction
 from engine.ports import Ambiguous
 from engine.state.book import Book
 from engine.world import World

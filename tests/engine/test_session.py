@@ -4,8 +4,8 @@ import datetime
 
 import pytest
 
-from engine import commands as ask
-from engine.domain import event as ev
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
 from engine.domain.run import Level, RunState

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
+from engine.analytics.status import Extras, status_of
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import plain
 from engine.domain.run import Flatten, Halt, Level, Trigger
-from engine.status import Extras, status_of
 from tests.engine.worlds import MIDDAY, Built
 
 TOP = {

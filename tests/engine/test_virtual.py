@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import virtual
-from engine.clock import VirtualClock
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
-from engine.virtual import (
+from engine.runtime import virtual_time as virtual
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import (
     Deadlock,
     Livelock,
     SimulatedCrash,

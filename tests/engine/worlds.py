@@ -10,12 +10,12 @@ from typing import Any, Self
 
 from engine.calendars import calendar
 from engine.config import Config, from_mapping
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import Quote
-from engine.domain.order import Fill, Order, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import LinkState, Mode, Phase
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.ports import Capabilities
@@ -134,15 +134,15 @@ class Built:
                 profile=str(self.world.config.profile),
                 config_digest="",
                 version="test",
-                account_id=ACCOUNT,
-                broker=BROKER,
+                accounts={BROKER: ACCOUNT},
+                primary=BROKER,
             )
         )
         self.link(LinkState.CONNECTED)
         self.account(equity, cash=cash, buying_power=buying_power)
         self.session(equity)
         self.event(
-            ev.Reconciled(broker=BROKER, reason="start", clean=True, differences=(), matched=0)
+            ev.Reconciled(account=BROKER, reason="start", clean=True, differences=(), matched=0)
         )
         return self.event(ev.PhaseChanged(phase=Phase.RUNNING, reason="test"))
 
@@ -156,7 +156,7 @@ class Built:
 
     def link(self, state: LinkState, *, at: Nanos | None = None) -> Self:
         """The broker's connection as it is from `at` on."""
-        return self.event(ev.LinkChanged(broker=BROKER, state=state, detail=""), at=at)
+        return self.event(ev.LinkChanged(account=BROKER, state=state, detail=""), at=at)
 
     def account(
         self,
@@ -170,8 +170,8 @@ class Built:
         held = money if cash is None else number(cash)
         return self.event(
             ev.AccountSynced(
-                broker=BROKER,
-                account=Account(
+                account=BROKER,
+                balances=Account(
                     account_id=ACCOUNT,
                     cash=held,
                     equity=money,
@@ -204,14 +204,13 @@ class Built:
         reserves: bool = True,
         stop: Decimal | int | str | None = None,
         hold: TradeType = TradeType.DAY,
-    ) -> Order:
+    ) -> OrderTerms:
         """Intend an order that reserves `price` a unit, and return it."""
-        when = self.now if at is None else at
-        made = Order(
+        made = OrderTerms(
             client_order_id=order_id or f"o{self._seq + 1}",
             intent_id=f"i{self._seq + 1}",
             signal_id="s-before",
-            broker=BROKER,
+            account=BROKER,
             symbol=symbol,
             side=side,
             type=OrderType.MARKET if limit is None else OrderType.LIMIT,
@@ -223,14 +222,12 @@ class Built:
             reduce_only=not reserves,
             stop_loss=None if stop is None else number(stop),
             trade_type=hold,
-            created_at=when,
-            updated_at=when,
         )
-        self.event(ev.OrderIntended(order=made), at=at)
+        self.event(ev.OrderIntended(terms=made), at=at)
         return made
 
     def fill(
-        self, order: Order, quantity: Decimal | int | str | None, price: Decimal | int | str
+        self, order: OrderTerms, quantity: Decimal | int | str | None, price: Decimal | int | str
     ) -> Self:
         """A fill of `order` at `price`, all of it for None."""
         self._fills += 1
@@ -239,6 +236,7 @@ class Built:
         done = before.filled if before is not None else Decimal(0)
         self.event(
             ev.OrderFilled(
+                account="paper",
                 fill=Fill(
                     execution_id=f"x{self._fills}",
                     client_order_id=order.client_order_id,

@@ -7,7 +7,6 @@ the engine over its control socket.
 import json
 import os
 import signal
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from console.client import NoAnswer, NoEngine, Refused
 from engine.domain.instant import rfc3339
+from storage.tail import open_caught_up
 from storage.verify import verify
 from tests.console.program import PATIENCE, Program
 from tests.process.venue import Venue
@@ -191,7 +191,7 @@ class Desk:
 
     def rows(self, query: str, *values: Any) -> list[Any]:
         """A read of the journal, beside whoever writes it."""
-        reader = sqlite3.connect(f"file:{self.journal}?mode=ro", uri=True)
+        reader = open_caught_up(self.journal).connection
         try:
             return reader.execute(query, values).fetchall()
         finally:
@@ -201,7 +201,7 @@ class Desk:
         """Whether the journal holds an event of that type about that order."""
         found = self.rows(
             "SELECT 1 FROM events WHERE type = ? AND ? IN (json_extract(data, "
-            "'$.client_order_id'), json_extract(data, '$.order.client_order_id')) LIMIT 1",
+            "'$.client_order_id'), json_extract(data, '$.terms.client_order_id')) LIMIT 1",
             kind,
             key,
         )

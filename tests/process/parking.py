@@ -22,8 +22,8 @@ from pathlib import Path
 
 from brokers.paper.remote import RemotePaper
 from console.cli import main
-from engine.domain.order import Order
-from engine.engine import Engine
+from engine.domain.order import OrderTerms
+from engine.runtime.engine import Engine
 from storage.writer import Entry, Writer
 
 FOLDER = Path(sys.argv[sys.argv.index("--state-dir") + 1])
@@ -54,14 +54,14 @@ _submit, _cancel_order, _modify = Engine._submit, Engine._cancel_order, Engine._
 _send, _commit = RemotePaper.submit_order, Writer.commit
 
 
-async def submit(self: Engine, order: Order, durable: Awaitable[None]) -> None:
+async def submit(self: Engine, order: OrderTerms, durable: Awaitable[None]) -> None:
     if wanted("durable", order.purpose):
         await durable
         await stand("durable", order.purpose, order.client_order_id)
     await _submit(self, order, durable)
 
 
-async def send(self: RemotePaper, order: Order) -> None:
+async def send(self: RemotePaper, order: OrderTerms) -> None:
     await stand("sending", order.purpose, order.client_order_id)
     await _send(self, order)
 

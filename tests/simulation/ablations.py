@@ -9,19 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine import core
-from engine.domain import event as ev
+from engine.core import decide as core
+from engine.core import reports as lifecycle
+from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition
-from engine.domain.event import Record
+from engine.domain.events import Record
 from engine.domain.ids import order_id
+from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Severity
-from engine.engine import Engine
-from engine.inputs import Sending, SubmitFailed, Tick
-from engine.kill import work
-from engine.orders import lifecycle, reducing, tend
+from engine.plans import kill as work
+from engine.plans import reducing, tend
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
+from engine.runtime.engine import Engine
 from engine.state.seen import SeenIds
 from engine.world import World
 from tests.simulation.line import Line
@@ -50,7 +51,7 @@ class _Settled(Awaitable[None]):
 
 
 class _Hasty(Engine):
-    async def _submit(self, order: Order, durable: Awaitable[None]) -> None:
+    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
         await super()._submit(order, _Settled())
 
 
@@ -98,12 +99,14 @@ def _submit_again(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
     if order is None or not isinstance(given.error, Ambiguous) or order.status.is_terminal:
         yield from lifecycle.submit_failed(world, given, now)
         return
-    yield ev.OrderRejected(client_order_id=order.client_order_id, code="NOT_SENT", text="again")
+    yield ev.OrderRejected(
+        account="paper", client_order_id=order.client_order_id, code="NOT_SENT", text="again"
+    )
     key = order_id(now, "again", order.client_order_id)
     again = msgspec.structs.replace(
         order, client_order_id=key, status=lifecycle._S.CREATED, created_at=now, updated_at=now
     )
-    yield ev.OrderIntended(order=again)
+    yield ev.OrderIntended(terms=again)
 
 
 def _resends(patching: pytest.MonkeyPatch) -> None:
@@ -114,7 +117,7 @@ def _resends(patching: pytest.MonkeyPatch) -> None:
 
 
 class _Gateless(Engine):
-    async def _submit(self, order: Order, durable: Awaitable[None]) -> None:
+    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
         key = order.client_order_id
         if order.reserved:
             try:
@@ -174,7 +177,7 @@ class NoLateBound(Run):
 
 
 class _Unasked(Engine):
-    async def _is_new(self, order: Order) -> bool:
+    async def _is_new(self, order: OrderTerms) -> bool:
         return True
 
 

@@ -4,9 +4,9 @@ import heapq
 from collections.abc import Callable
 from typing import Final
 
-from engine.clock import VirtualClock
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.virtual import VirtualLoop
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop
 
 Act = Callable[[], None]
 

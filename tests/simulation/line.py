@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
-from engine.domain.order import Fill, Order
+from engine.domain.order import Fill, OrderTerms
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -34,7 +34,7 @@ class Line:
         self._reports: deque[Report] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._alive = True
-        self.on_submit: Callable[[Order], None] = lambda order: None
+        self.on_submit: Callable[[OrderTerms], None] = lambda order: None
         venue.line = self
 
     # --- the port ---------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ class Line:
         """Close the line; nothing is cancelled."""
         self.die()
 
-    async def submit_order(self, order: Order) -> None:
+    async def submit_order(self, order: OrderTerms) -> None:
         """Hand an order over."""
         self.on_submit(order)
         venue = self._venue

@@ -5,13 +5,13 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
-from engine import commands as ask
 from engine.config import Config, from_mapping
+from engine.domain import commands as ask
+from engine.domain.inputs import Command
 from engine.domain.market import Quote
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
-from engine.inputs import Command
 from engine.state.book import Book
 from tests.simulation.agenda import Agenda
 

@@ -10,20 +10,18 @@ from typing import Final
 
 import msgspec
 
-from engine import commands as ask
-from engine.clock import VirtualClock
+from engine.domain import commands as ask
+from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
-from engine.domain.order import Order
+from engine.domain.order import OrderTerms
 from engine.domain.run import Flatten, Halt, Level, Trigger
-from engine.engine import Engine
-from engine.gate import Gate
-from engine.inputs import Command
 from engine.ports import BrokerError, Capabilities
-from engine.state.book import Book
-from engine.state.fold import apply
-from engine.virtual import (
+from engine.runtime.clock import VirtualClock
+from engine.runtime.engine import Engine
+from engine.runtime.send_gate import Gate
+from engine.runtime.virtual_time import (
     Deadlock,
     Livelock,
     SimulatedCrash,
@@ -31,6 +29,8 @@ from engine.virtual import (
     VirtualTimeLimit,
     run_virtual,
 )
+from engine.state.book import Book
+from engine.state.fold import apply
 from engine.world import World
 from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
@@ -371,7 +371,7 @@ class Run:
         self.engine.subscribe(watch.happened)
         return self.engine
 
-    def _sending(self, order: Order) -> None:
+    def _sending(self, order: OrderTerms) -> None:
         self.watch.sending(order)
         if order.client_order_id in self.disk.intents or self.quiet or not self.crashes_left:
             return

@@ -4,11 +4,13 @@ import asyncio
 import errno
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from typing import Any
 
-from engine.domain import event as ev
-from engine.domain.event import Record, decode, encode
+from engine.domain import events as ev
+from engine.domain.events import Record
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt
+from engine.domain.schema import decode, encode
 from storage import memory_database, open_journal
 from tests.simulation.agenda import Agenda
 
@@ -79,7 +81,7 @@ class MemoryStore:
         self._backlog: list[tuple[list[Row], list[str]]] = []
         self.on_row: Callable[[Row], None] | None = None
 
-    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+    def append(self, records: Sequence[Record], touched: Sequence[Any] = ()) -> Awaitable[None]:
         """As the port says."""
         rows: list[Row] = []
         intents: list[str] = []
@@ -91,7 +93,7 @@ class MemoryStore:
             row = (record.seq, record.time, type(event).__name__, encode(event))
             rows.append(row)
             if isinstance(event, ev.OrderIntended):
-                intents.append(event.order.client_order_id)
+                intents.append(event.terms.client_order_id)
             if self.on_row is not None:
                 self.on_row(row)
         if self._failure is not None:
@@ -191,17 +193,17 @@ class RealStore:
             disk.database, inline=True, before_commit=self._before, after_commit=self._after
         )
 
-    def append(self, records: Sequence[Record]) -> Awaitable[None]:
+    def append(self, records: Sequence[Record], touched: Sequence[Any] = ()) -> Awaitable[None]:
         """As the port says."""
         for record in records:
             event = record.event
             row = (record.seq, record.time, type(event).__name__, encode(event))
             self._rows.append(row)
             if isinstance(event, ev.OrderIntended):
-                self._intents.append(event.order.client_order_id)
+                self._intents.append(event.terms.client_order_id)
             if self.on_row is not None:
                 self.on_row(row)
-        return self.journal.append(records)
+        return self.journal.append(records, touched)
 
     def recover(self) -> bool:
         """As the port says."""

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.clock import VirtualClock
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
-from engine.domain.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.ports import Ambiguous, Capabilities, Rejected
-from engine.virtual import VirtualLoop, run_virtual
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import Faults
 from tests.simulation.line import Line
@@ -50,19 +50,17 @@ def price(venue: Venue, last: str) -> None:
     venue.on_price(quote)
 
 
-def order(key: str, quantity: int = 10, side: Side = Side.BUY, **fields: Any) -> Order:
-    made = Order(
+def order(key: str, quantity: int = 10, side: Side = Side.BUY, **fields: Any) -> OrderTerms:
+    made = OrderTerms(
         client_order_id=key,
         intent_id=key,
-        broker="paper",
+        account="paper",
         symbol="AAA",
         side=side,
         type=OrderType.MARKET,
         quantity=Decimal(quantity),
         time_in_force=TimeInForce.GTC,
         purpose=Purpose.ENTRY,
-        created_at=START,
-        updated_at=START,
     )
     return msgspec.structs.replace(made, **fields)
 

@@ -5,18 +5,11 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Protocol
 
+from engine.core.reports import DUPLICATE_ID
 from engine.domain.account import Account, VenueOrder
 from engine.domain.market import Quote
-from engine.domain.order import (
-    Fill,
-    Order,
-    OrderStatus,
-    OrderType,
-    Side,
-    TimeInForce,
-)
+from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Side, TimeInForce
 from engine.domain.run import LinkState
-from engine.orders.lifecycle import DUPLICATE_ID
 from engine.ports import (
     Capabilities,
     OrderReport,
@@ -60,7 +53,7 @@ class Working:
 
     __slots__ = ("filled", "order", "quantity", "status", "stop_price", "triggered", "venue_id")
 
-    def __init__(self, order: Order, venue_id: str) -> None:
+    def __init__(self, order: OrderTerms, venue_id: str) -> None:
         self.order = order
         self.venue_id = venue_id
         self.quantity = order.quantity
@@ -120,7 +113,7 @@ class Venue:
         self.link_up = True
         self.in_flight = 0
         """Requests to submit that may still arrive."""
-        self.on_accept: Callable[[Order, bool], None] = lambda order, again: None
+        self.on_accept: Callable[[OrderTerms, bool], None] = lambda order, again: None
         self.on_fill: Callable[[Working, Fill, Decimal, Decimal], None] = lambda *_: None
         self._ids = 0
         self._joins = random.random() < 0.7
@@ -165,7 +158,7 @@ class Venue:
         else:
             self._fill(working, working.leaves, price)
 
-    def _reducible(self, order: Order) -> Decimal:
+    def _reducible(self, order: OrderTerms) -> Decimal:
         held = self.positions.get(order.symbol, ZERO)
         return max(-held * order.side.sign, ZERO)
 
@@ -221,7 +214,7 @@ class Venue:
 
     # --- requests, as they arrive -----------------------------------------------------------------
 
-    def accept(self, order: Order) -> None:
+    def accept(self, order: OrderTerms) -> None:
         """A new order. Raises Rejected."""
         key = order.client_order_id
         known = self.orders.get(key)
@@ -239,7 +232,7 @@ class Venue:
         else:
             self.agenda.after(self.random.uniform(0.001, 0.5), lambda: self._meet(working))
 
-    def _admit(self, order: Order) -> None:
+    def _admit(self, order: OrderTerms) -> None:
         draw, faults = self.random.random(), self.faults
         if draw < (faults.stop_rejected if order.is_protective else faults.rejected):
             raise Rejected("REFUSED", "the venue does not like it")

@@ -4,17 +4,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Verdict
-from engine.domain.event import Record, decode
+from engine.domain.events import Record
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
-from engine.domain.order import TRANSITIONS, Fill, Order, OrderStatus
+from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, LinkState
-from engine.engine import Engine
-from engine.kill.work import in_scope
+from engine.domain.schema import decode
+from engine.plans.kill import in_scope
+from engine.runtime.engine import Engine
 from engine.state.book import Book
 from engine.state.fold import apply
+from engine.state.order import Order
 from tests.simulation.store import Disk, Row
 from tests.simulation.venue import Venue, Working
 
@@ -147,7 +149,7 @@ class Watch:
             self.broken("I9", f"{event.fill.client_order_id} filled {event.overfill} too much")
 
     def _planned(self, event: ev.ExitPlanned) -> None:
-        if self.faultless and event.plan.reason is ExitReason.UNPROTECTED:
+        if self.faultless and event.decision.reason is ExitReason.UNPROTECTED:
             self.broken("protect", f"{event.symbol} had no stop for all of it, and nothing failed")
 
     def _proved(self, event: ev.KillProved) -> None:
@@ -166,7 +168,7 @@ class Watch:
 
     def _intended(self, event: ev.OrderIntended) -> None:
         """I7: the limits hold with everything that works and is unknown counted."""
-        engine, order = self.engine, event.order
+        engine, order = self.engine, event.terms
         if engine is None or not order.reserved:
             return
         world = engine.world
@@ -229,7 +231,7 @@ class Watch:
 
     # --- the line ---------------------------------------------------------------------------------
 
-    def sending(self, order: Order) -> None:
+    def sending(self, order: OrderTerms) -> None:
         """I2 and I5, in the instant before the socket."""
         self.note(
             f"send {order.client_order_id[-6:]} {order.side} {order.quantity} {order.symbol} "
@@ -246,7 +248,7 @@ class Watch:
 
     # --- the venue's side -------------------------------------------------------------------------
 
-    def accepted(self, order: Order, again: bool) -> None:
+    def accepted(self, order: OrderTerms, again: bool) -> None:
         """I1: one intent, one order there."""
         self.note(f"venue accepts {order.client_order_id[-6:]} {order.purpose}")
         if again:
@@ -376,7 +378,7 @@ def _short(event: ev.Event) -> str:
             parts.append(f"{value}")
     key = getattr(event, "client_order_id", "")
     if isinstance(event, ev.OrderIntended):
-        order = event.order
+        order = event.terms
         key = order.client_order_id
         parts.append(f"{order.purpose} {order.side} {order.quantity} {order.symbol} {order.type}")
     if isinstance(event, ev.OrderFilled):

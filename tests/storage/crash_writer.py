@@ -15,7 +15,7 @@ from tests.storage.lives import History
 
 
 async def main(path: Path) -> None:
-    journal = open_journal(path, account="crash")
+    journal = open_journal(path)
     book = Book()
     for record in journal.load().records:
         apply(book, record)

@@ -12,15 +12,16 @@ from typing import Any
 
 import msgspec
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
-from engine.domain.order import Fill, Liquidity, Order, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import Fill, Liquidity, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Severity
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.holdings import change
+from engine.state.touched import Touched
 
 START = parse_rfc3339("2013-10-07T13:30:00Z")
 
@@ -30,6 +31,8 @@ class History:
 
     def __init__(self, first: int = 1) -> None:
         self.records: list[ev.Record] = []
+        self.touched: list[Touched] = []
+        """Every value that the records touched."""
         self.book = Book()
         self._next = first
 
@@ -43,7 +46,7 @@ class History:
         for event in events:
             record = ev.Record(self._next, self.now, event)
             self._next += 1
-            apply(self.book, record)
+            self.touched += apply(self.book, record)
             fresh.append(record)
         self.records.extend(fresh)
         return fresh
@@ -98,13 +101,13 @@ class History:
         )
 
     def order(self, key: str, symbol: str, quantity: int = 10, **fields: Any) -> list[ev.Record]:
-        return self.add(ev.OrderIntended(order=self.new_order(key, symbol, quantity, **fields)))
+        return self.add(ev.OrderIntended(terms=self.new_order(key, symbol, quantity, **fields)))
 
-    def new_order(self, key: str, symbol: str, quantity: int = 10, **fields: Any) -> Order:
-        order = Order(
+    def new_order(self, key: str, symbol: str, quantity: int = 10, **fields: Any) -> OrderTerms:
+        order = OrderTerms(
             client_order_id=key,
             intent_id=f"i-{key}",
-            broker="paper",
+            account="paper",
             symbol=symbol,
             side=Side.BUY,
             type=OrderType.LIMIT,
@@ -114,8 +117,6 @@ class History:
             purpose=Purpose.ENTRY,
             stop_loss=Decimal("166.90"),
             conviction=80,
-            created_at=self.now,
-            updated_at=self.now,
         )
         return msgspec.structs.replace(order, **fields)
 
@@ -143,6 +144,7 @@ class History:
         notional = order.notional + fill.quantity * fill.price
         return self.add(
             ev.OrderFilled(
+                account=fill.broker,
                 fill=fill,
                 multiplier=Decimal(1),
                 cumulative=cumulative,
@@ -158,8 +160,8 @@ class History:
         return [
             *self.order(key, symbol, quantity, **fields),
             *self.add(
-                ev.OrderSent(client_order_id=key),
-                ev.OrderAccepted(client_order_id=key, venue_order_id=f"v-{key}"),
+                ev.OrderSent(account="paper", client_order_id=key),
+                ev.OrderAccepted(account="paper", client_order_id=key, venue_order_id=f"v-{key}"),
             ),
             *self.fill(key, quantity),
         ]

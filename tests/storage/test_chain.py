@@ -22,12 +22,12 @@ EVENTS = 12
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("chain") / "journal.db"
-    journal = open_journal(path, inline=True, account="paper")
+    journal = open_journal(path, inline=True)
     history = History()
     for key in ("o1", "o2", "o3"):
         history.life(key, "AAPL")
     assert len(history.records) == EVENTS
-    journal.append(history.records)
+    journal.append(history.records, history.touched)
     journal.close()
     return path
 
@@ -86,7 +86,8 @@ TAMPERINGS: dict[str, tuple[tuple[str, ...], int, str]] = {
     "two rows swapped": (swap(2, 3), 2, "does not follow"),
     "a row put in again": (
         (
-            "INSERT INTO events SELECT seq + 11, time, mode, account, type, data, prev_hash, hash "
+            "INSERT INTO events (seq, time, mode, account, type, version, data, prev_hash, hash) "
+            "SELECT seq + 11, time, mode, account, type, version, data, prev_hash, hash "
             "FROM events WHERE seq = 2",
         ),
         13,
@@ -159,12 +160,13 @@ def test_a_chain_longer_than_a_page_verifies(monkeypatch: pytest.MonkeyPatch) ->
             lambda row: row._replace(mode=row.mode + "x"),
             lambda row: row._replace(account=row.account + "x"),
             lambda row: row._replace(type=row.type + "x"),
+            lambda row: row._replace(version=row.version + 1),
             lambda row: row._replace(data=row.data + " "),
             lambda row: row._replace(account=row.account + row.type, type=""),
         ]
     ),
 )
 def test_every_part_of_a_row_enters_its_hash(time: int, change: Callable[[Row], Row]) -> None:
-    row = Row(1, time, Mode.PAPER.value, "account", "Paused", "{}")
+    row = Row(1, time, Mode.PAPER.value, "account", "Paused", 2, "{}")
     assert link(GENESIS, row) != link(GENESIS, change(row))
     assert link(GENESIS, row) != link(bytes([1]) + GENESIS[1:], row)

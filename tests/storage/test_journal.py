@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.run import Mode
 from storage import (
     Journal,
@@ -29,7 +29,7 @@ from storage import (
 )
 from storage.connection import open_reader
 from storage.verify import verify
-from tests.storage.lives import History, notes
+from tests.storage.lives import START, History, notes
 
 
 @pytest.fixture
@@ -111,14 +111,20 @@ async def test_one_append_is_written_whole(journal: Journal, path: Path) -> None
     ]
 
 
-async def test_mode_and_account_are_columns_of_every_row(path: Path) -> None:
-    """U-70."""
-    journal = open_journal(path, mode=Mode.LIVE, account="U1234567")
-    await journal.append(notes(2).records)
+async def test_mode_account_version_and_program_are_columns_of_every_row(path: Path) -> None:
+    """U-70; the account is that of the event, "" for one of the portfolio."""
+    journal = open_journal(path, mode=Mode.LIVE, engine="9.9")
+    history = notes(1)
+    history.order("o1", "AAPL")
+    await journal.append(history.records)
     await journal.aclose()
     with closing(open_reader(path)) as connection:
-        rows = connection.execute("SELECT DISTINCT mode, account FROM events").fetchall()
-    assert rows == [("live", "U1234567")]
+        sql = "SELECT mode, account, type, version, engine FROM events"
+        rows = connection.execute(sql).fetchall()
+    assert rows == [
+        ("live", "", "Alarmed", 1, "9.9"),
+        ("live", "paper", "OrderIntended", 2, "9.9"),
+    ]
 
 
 async def test_an_empty_append_waits_for_everything_before(journal: Journal) -> None:
@@ -230,9 +236,9 @@ async def test_inline_and_threaded_write_the_same_chain(path: Path) -> None:
 
 def test_the_digest_is_the_same_on_every_machine() -> None:
     """U-70: the value is fixed; another hash seed, path, Python or day must not change it."""
-    journal = open_journal(memory_database(), inline=True, account="paper")
+    journal = open_journal(memory_database(), inline=True)
     journal.append(notes(3).records)
-    assert journal.digest == "81394921eb6fd798f1e8c93e969826c2b30b9da013997316216498f62a60a83c"
+    assert journal.digest == "ac68cbbb9b81c79c42453462f090fe5af6a84c4f9102b6e2305a18c8f335152c"
 
 
 def test_inline_takes_no_thread() -> None:
@@ -248,10 +254,13 @@ def test_memory_is_for_inline_journals_only() -> None:
         open_journal(memory_database())
 
 
-def test_an_account_with_control_characters_is_refused(path: Path) -> None:
+def test_an_account_with_control_characters_is_refused_and_nothing_is_taken(path: Path) -> None:
+    journal = open_journal(path, inline=True)
+    event = ev.StopRemoved(account="a\x1fb", symbol="AAPL", by="test")
     with pytest.raises(ValueError, match="printable"):
-        open_journal(path, account="a\x1fb")
-    assert not path.exists()
+        journal.append([ev.Record(1, START, event)])
+    assert journal.last_seq == 0
+    journal.close()
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before commit", "after commit"])
@@ -503,13 +512,16 @@ def test_a_folder_that_is_a_file_is_said_in_words(tmp_path: Path) -> None:
 async def test_readers_see_whole_transactions_while_the_writer_goes_on(
     journal: Journal, path: Path
 ) -> None:
+    """X-90: events at once, rows behind them and all of them up to the watermark."""
     history = History()
     with closing(open_reader(path)) as reader:
         for number in range(30):
-            await journal.append(history.life(f"o{number}", f"S{number}"))
-            events = reader.execute("SELECT count(*) FROM events").fetchone()[0]
-            fills = reader.execute("SELECT count(*) FROM fills").fetchone()[0]
-            assert (events, fills) == (4 * (number + 1), number + 1)
+            history.touched.clear()
+            await journal.append(history.life(f"o{number}", f"S{number}"), history.touched)
+            assert reader.execute("SELECT count(*) FROM events").fetchone() == (4 * (number + 1),)
+            await journal.catch_up()
+            seen = "SELECT (SELECT seq FROM watermark), (SELECT count(*) FROM fills)"
+            assert reader.execute(seen).fetchone() == (4 * (number + 1), number + 1)
 
 
 def test_a_reader_here_and_a_visitor_from_outside_leave_the_log_alone(path: Path) -> None:

@@ -157,9 +157,9 @@ def test_every_row_says_whose_it_is(database: sqlite3.Connection, table: str) ->
     assert {"account_id", "mode"} <= columns(database, table).keys()
 
 
-def test_a_fill_is_unique_by_broker_and_execution(database: sqlite3.Connection) -> None:
-    """A-405."""
-    assert ("broker", "execution_id") in indexes(database, "fills")
+def test_a_fill_is_unique_by_account_symbol_day_and_execution(database: sqlite3.Connection) -> None:
+    """A-405, X-91."""
+    assert ("broker", "symbol", "day", "execution_id") in indexes(database, "fills")
 
 
 def trade(**changes: Any) -> tuple[str, tuple[Any, ...]]:

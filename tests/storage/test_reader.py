@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.domain import event as ev
+from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Purpose, Side
@@ -25,8 +25,8 @@ KEYS = {
     "orders": "client_order_id venue_order_id intent_id signal_id symbol side type quantity filled "
     "average_price limit_price stop_price time_in_force status purpose broker reject_code "
     "created_at updated_at",
-    "fills": "execution_id client_order_id symbol side quantity price commission liquidity broker "
-    "time",
+    "fills": "execution_id client_order_id symbol side quantity price commission "
+    "commission_currency liquidity broker time",
     "trades": "symbol direction trade_type quantity entry_price exit_price entry_time exit_time "
     "exit_reason pnl fees r_multiple mae mfe signal_id",
     "daily": "id date starting_equity ending_equity realized_pnl unrealized_pnl total_trades "
@@ -63,14 +63,14 @@ def history() -> History:
         mfe=None,
         expected_entry=None,
     )
-    made.add(ev.PositionClosed(trade=trade))
+    made.add(ev.PositionClosed(account="paper", trade=trade))
     made.signal("s-2", "MSFT", Verdict.REJECTED, "DAILY_LOSS")
     made.life("o3", "MSFT")
     made.day("2013-10-07", "100009.30")
     made.add(
-        ev.DeadLettered(letter_id="d1", order=made.new_order("o4", "XOM"), error="no route"),
-        ev.DeadLettered(letter_id="d2", order=made.new_order("o5", "XOM"), error="no route"),
-        ev.DeadLetterClosed(letter_id="d1", action="drop", by="me"),
+        ev.DeadLettered(letter_id="d1", terms=made.new_order("o4", "XOM"), error="no route"),
+        ev.DeadLettered(letter_id="d2", terms=made.new_order("o5", "XOM"), error="no route"),
+        ev.DeadLetterClosed(account="paper", letter_id="d1", action="drop", by="me"),
     )
     return made
 
@@ -78,8 +78,9 @@ def history() -> History:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "journal.db"
-    journal = open_journal(path, inline=True, account="acct")
-    journal.append(history().records)
+    journal = open_journal(path, inline=True)
+    made = history()
+    journal.append(made.records, made.touched)
     journal.close()
     return path
 
@@ -259,7 +260,8 @@ async def test_a_reader_sees_what_a_running_engine_adds(tmp_path: Path) -> None:
         assert await rows(reader.orders()) == []
         journal = open_journal(path)
         for number in range(3):
-            await journal.append(made.life(f"o{number}", "AAPL"))
+            made.touched.clear()
+            await journal.append(made.life(f"o{number}", "AAPL"), made.touched)
             assert len(await rows(reader.orders())) == number + 1
         listed = reader.events()
         first = await anext(listed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.domain.event import UnknownEventError
+from engine.domain.schema import UnknownEventError
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage import Journal, JournalCorrupt, memory_database, open_journal

@@ -3,8 +3,8 @@
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.run import LinkState
-from engine.intake.guard import in_seconds
 from engine.risk.case import Case, Finding, Limit, fraction, passed, refused
+from engine.risk.guard import in_seconds
 
 MAX_SILENCE_SECONDS = 5
 """Balances are as old as the link that keeps them true; older ones open nothing (U-53)."""

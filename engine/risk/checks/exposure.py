@@ -98,4 +98,4 @@ def buying_power(case: Case, _: Limit) -> Finding | None:
 def _fee_rate(case: Case) -> Decimal:
     """What the broker charges of a trade as far as the config says."""
     paper = case.world.config.brokers.paper
-    return paper.commission_bps / BASIS_POINTS if case.broker == "paper" else ZERO
+    return paper.commission_bps / BASIS_POINTS if case.account == "paper" else ZERO

@@ -2,9 +2,9 @@
 
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ZERO, is_multiple, plain
-from engine.domain.order import Order, Purpose
-from engine.intake.guard import in_seconds
+from engine.domain.order import OrderTerms, Purpose
 from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.guard import in_seconds
 from engine.state.book import RATE_WINDOW, print_of
 
 REPEAT_SECONDS = 60
@@ -86,11 +86,11 @@ def repeated(case: Case, limit: Limit) -> Finding | None:
     )
 
 
-def _draft(case: Case) -> Order:
-    return Order(
+def _draft(case: Case) -> OrderTerms:
+    return OrderTerms(
         client_order_id="",
         intent_id="",
-        broker=case.broker,
+        account=case.account,
         symbol=case.symbol,
         side=case.side,
         type=case.order_type,
@@ -99,8 +99,6 @@ def _draft(case: Case) -> Order:
         stop_price=case.stop_price,
         time_in_force=case.time_in_force,
         purpose=Purpose.MANUAL if case.kind is Kind.MANUAL else Purpose.ENTRY,
-        created_at=case.now,
-        updated_at=case.now,
     )
 
 

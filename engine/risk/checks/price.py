@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from engine.domain.money import is_positive, plain
-from engine.intake.guard import in_seconds
 from engine.risk.case import Case, Finding, Kind, Limit, fraction, passed, refused
+from engine.risk.guard import in_seconds
 
 
 def known_price(case: Case, _: Limit) -> Finding | None:

@@ -12,20 +12,20 @@ import msgspec
 
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.instruments import Instruments
-from engine.commands import PlaceOrder
-from engine.core import Core
-from engine.domain import event as ev
+from engine.core.decide import Core
+from engine.domain import events as ev
 from engine.domain.account import Account, VenueSnapshot
+from engine.domain.commands import PlaceOrder
+from engine.domain.inputs import Input, Ready, Sending, SnapshotTaken, Start
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
-from engine.inputs import Input, Ready, Sending, SnapshotTaken, Start
 from engine.ports import LinkReport, OrderReport
 from engine.state.book import Book
 from engine.world import World
 from storage.connection import open_writer
-from storage.writer import Entry, Writer
+from storage.writer import Entry, Writer, entry_of
 from tests.bench import rig
 from tests.bench.figures import Row, p50
 
@@ -67,7 +67,7 @@ class Desk:
     def give(self, given: Input) -> list[ev.Record]:
         """One input, a tenth of a millisecond after the one before."""
         self.now += 100_000
-        records = self.core.handle(given, self.now)
+        records = self.core.handle(given, self.now).records
         self.records += records
         return records
 
@@ -121,7 +121,7 @@ class Desk:
                 intent_id=f"n{self._number}",
             )
         )
-        found = (r.event.order for r in records if isinstance(r.event, ev.OrderIntended))
+        found = (r.event.terms for r in records if isinstance(r.event, ev.OrderIntended))
         order = next(found, None)
         if order is None:
             raise RuntimeError(f"the order was refused: {records[-1].event}")
@@ -211,7 +211,7 @@ class LongJournal:
         self._number = 0
         self._now = time.time_ns()
         connection = open_writer(folder / "journal.db")
-        self._writer = Writer(connection, "bench", mode="paper", account="paper")
+        self._writer = Writer(connection, "bench", mode="paper", engine="bench")
         while self._writer.seq < rows:
             entries: list[Entry] = []
             while len(entries) < min(BATCH, rows):
@@ -226,7 +226,7 @@ class LongJournal:
         self._now += 1_000_000
         for n, event in enumerate(self._lives(self._number), 1):
             record = ev.Record(self._writer.seq + ahead + n, self._now, event)
-            yield Entry(record, ev.encode(event).decode())
+            yield entry_of(record)
 
     def commit(self) -> float:
         """Milliseconds of one commit of one life."""
@@ -259,10 +259,11 @@ def one_life() -> Callable[[int], list[ev.Event]]:
     def life(number: int) -> list[ev.Event]:
         own = f"{number:012d}{order.client_order_id[12:]}"
         return [
-            ev.OrderIntended(order=msgspec.structs.replace(order, client_order_id=own)),
-            ev.OrderSent(client_order_id=own),
-            ev.OrderAccepted(client_order_id=own, venue_order_id=f"V{number}"),
+            ev.OrderIntended(terms=msgspec.structs.replace(order, client_order_id=own)),
+            ev.OrderSent(account="paper", client_order_id=own),
+            ev.OrderAccepted(account="paper", client_order_id=own, venue_order_id=f"V{number}"),
             ev.OrderFilled(
+                account="paper",
                 fill=msgspec.structs.replace(fill, client_order_id=own, execution_id=f"e{number}"),
                 multiplier=Decimal(1),
                 cumulative=Decimal(1),

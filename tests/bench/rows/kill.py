@@ -6,7 +6,7 @@ Headless: the command is the key. Each trial has an account of its own.
 import time
 from pathlib import Path
 
-from engine import commands as ask
+from engine.domain import commands as ask
 from engine.domain.run import Flatten, Level
 from tests.bench import rig
 from tests.bench.figures import Row, p50, p99, spread

@@ -12,10 +12,10 @@ from itertools import count
 from pathlib import Path
 
 from console import wiring
-from engine.commands import PlaceOrder
-from engine.domain import event as ev
+from engine.domain import events as ev
+from engine.domain.commands import PlaceOrder
 from engine.domain.order import Side
-from engine.engine import Engine
+from engine.runtime.engine import Engine
 from tests.bench import rig
 from tests.bench.figures import Row, p50, p99
 
@@ -64,7 +64,7 @@ class Flow:
         )
         for record in records:
             if isinstance(record.event, ev.OrderIntended):
-                self._began[record.event.order.client_order_id] = began
+                self._began[record.event.terms.client_order_id] = began
 
     def _seen(self, record: ev.Record) -> None:
         self.events += 1

@@ -9,13 +9,12 @@ from pathlib import Path
 import pyte
 
 from console import wiring
-from engine.domain import event as ev
 from engine.domain.order import OrderStatus, Side
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage.connection import open_writer
 from storage.snapshots import load
-from storage.writer import Entry, Writer
+from storage.writer import Writer, entry_of
 from tests.bench import rig
 from tests.bench.figures import Row, p50
 from tests.bench.load import Plan
@@ -92,9 +91,7 @@ def write_history(folder: Path, events: int) -> None:
     """A journal of whole round trips as the core decides them, with a snapshot near its end."""
     folder.mkdir(mode=0o700, parents=True)
     desk = Desk(time.time_ns() - events * 200_000)
-    writer = Writer(
-        open_writer(folder / wiring.JOURNAL), "history", mode="paper", account=wiring.PAPER_ACCOUNT
-    )
+    writer = Writer(open_writer(folder / wiring.JOURNAL), "history", mode="paper", engine="bench")
     kept = False
     while writer.seq < events:
         desk.records.clear()
@@ -106,9 +103,11 @@ def write_history(folder: Path, events: int) -> None:
                 desk.report(key, symbol, OrderStatus.FILLED, filled=True, side=side)
         if writer.seq == 0:
             desk.records[:0] = desk.first
-        writer.commit([Entry(r, ev.encode(r.event).decode()) for r in desk.records])
+        writer.commit([entry_of(r) for r in desk.records])
         if not kept and writer.seq >= events - TAIL:
-            writer.save_snapshot(writer.seq, desk.world.book.snapshot(), wiring.STATE_FORMAT)
+            writer.write_rows(
+                [], until=writer.seq, snapshot=(desk.world.book.snapshot(), wiring.STATE_FORMAT)
+            )
             kept = True
         if writer.needs_checkpoint:
             writer.checkpoint()

@@ -1,0 +1,279 @@
+"""`status --json`: what is true now, as plain data (INTERFACE; C-307, C-423, C-558, T-23).
+
+Decimals are strings, times RFC 3339 in UTC. The shape is public: fields are added, never renamed.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.money import ONE, ZERO, plain
+from engine.domain.run import LinkState, Phase, RunState
+from engine.exits.rules import target_price
+from engine.state.book import RATE_WINDOW
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.world import World
+
+RECENT: Final = 300 * NS_PER_SECOND
+"""The span that `recent_failures_5min` counts."""
+
+
+class LinkFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured of one broker connection."""
+
+    latency_ms: float | None = None
+    last_seen: Nanos = 0
+
+
+class Extras(msgspec.Struct, frozen=True, kw_only=True):
+    """What the running process knows and the book does not."""
+
+    running: bool = False
+    lag_ms: tuple[float, float] | None = None
+    """Loop lag, p50 and p99."""
+    commit_ms: float | None = None
+    links: Mapping[str, LinkFigures] = {}
+
+
+def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[str, Any]:
+    """Everything INTERFACE promises of `status --json`.
+
+    Without `extras` it is what the journal alone knows: nothing runs, nothing is connected.
+    """
+    more = extras or Extras()
+    data = world.book.data
+    state = world.book.run_state
+    if extras is None:
+        # What a process that is gone wrote last is not what it does now; a latch outlives it.
+        state = RunState.STOPPED if data.halt is None else RunState.HALTED
+    running = more.running and data.phase in (Phase.STARTING, Phase.RUNNING)
+    halt = data.halt
+    return {
+        "connected": running and world.book.links_up,
+        "running": running,
+        "run_state": state.value,
+        "mode": world.config.mode.value,
+        "halt": None
+        if halt is None
+        else {"reason": halt.reason, "at": rfc3339(halt.at), "by": halt.by}
+        | {"level": halt.level.value, "trigger": halt.trigger.value},
+        "strategy_status": state.value,
+        "strategy_equity": plain(world.equity),
+        "account": _account(world),
+        "positions": [_position(world, p) for _, p in sorted(data.positions.items())],
+        "orders": [_order(o) for o in data.orders.values()],
+        "brokers": _brokers(world, more, running),
+        "limits": limits_used(world, now),
+        "oms": _oms(world),
+        "resiliency": _resiliency(world, now),
+        "loop_lag_ms": {"p50": None, "p99": None}
+        if more.lag_ms is None
+        else {"p50": round(more.lag_ms[0], 3), "p99": round(more.lag_ms[1], 3)},
+        "journal": {"seq": data.seq, "last_commit_ms": more.commit_ms},
+    }
+
+
+def _account(world: World) -> dict[str, Any]:
+    data = world.book.data
+    session = data.session
+    starting = session.starting_equity if session is not None else data.starting_equity
+    daily = world.daily_pnl
+    return {
+        "id": data.account_id,
+        "currency": data.account.currency if data.account is not None else "USD",
+        "equity": plain(world.equity),
+        "cash": plain(data.cash),
+        "buying_power": plain(max(world.buying_power, ZERO)),
+        "starting_equity": None if starting is None else plain(starting),
+        "daily_pnl": plain(daily),
+        "daily_pnl_pct": plain(round(daily / starting, 6)) if starting else "0",
+    }
+
+
+def _position(world: World, position: Position) -> dict[str, Any]:
+    mark = world.market.mark(position.symbol)
+    return {
+        "symbol": position.symbol,
+        "trade_type": position.trade_type.value,
+        "quantity": plain(position.quantity),
+        "average_price": plain(round(position.average_price, 8)),
+        "last": _number(mark),
+        "market_value": plain(world.value.value_of(position.symbol)),
+        "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
+        "realized_pnl": plain(position.realized - position.commission),
+        "stop": _number(position.stop),
+        "target": _number(target_price(world, position)),
+        "opened_at": rfc3339(position.opened_at),
+    }
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "client_order_id": order.client_order_id,
+        "venue_order_id": order.venue_order_id,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "type": order.type.value,
+        "quantity": plain(order.quantity),
+        "filled": plain(order.filled),
+        "limit_price": _number(order.limit_price),
+        "stop_price": _number(order.stop_price),
+        "status": order.status.value,
+        "purpose": order.purpose.value,
+        "created_at": rfc3339(order.created_at),
+    }
+
+
+def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
+    data = world.book.data
+    names = dict.fromkeys([world.config.account.primary, *data.links])
+    shown: dict[str, Any] = {}
+    for name in names:
+        link = data.links.get(name)
+        figures = more.links.get(name, LinkFigures())
+        state = link.state if link is not None and running else LinkState.DISCONNECTED
+        heard = (link.since if link is not None else 0, data.last_fill, data.reconciled_at)
+        seen = max(figures.last_seen, *heard)
+        shown[name] = {
+            "state": state.value,
+            "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),
+            "last_seen": rfc3339(seen) if seen else None,
+            "circuit_state": "CLOSED",
+        }
+    return shown
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+class LimitRow(msgspec.Struct, frozen=True):
+    """One limit as the status shows it: its key under `[risk]`, its value, what is measured."""
+
+    name: str
+    limit: Callable[[World], Decimal | int | None]
+    measured: Callable[[World, Nanos], Decimal | int]
+
+
+def _share(value: Decimal, of: Decimal) -> Decimal:
+    return round(value / of, 6) if of > 0 else ZERO
+
+
+def _daily_loss(world: World, now: Nanos) -> Decimal:
+    session = world.book.data.session
+    basis = session.starting_equity if session is not None else ZERO
+    return max(_share(-world.daily_pnl, basis), ZERO)
+
+
+def _largest_name(world: World, now: Nanos) -> Decimal:
+    symbols = {*world.book.data.positions, *world.book.reserved}
+    return _share(max(map(world.exposure, symbols), default=ZERO), world.equity)
+
+
+def _largest_sector(world: World, now: Nanos) -> Decimal:
+    symbols = {*world.book.data.positions, *world.book.reserved}
+    sectors = {world.sector_of(symbol) for symbol in symbols}
+    return _share(max(map(world.sector_exposure, sectors), default=ZERO), world.equity)
+
+
+def _entries_today(world: World, now: Nanos) -> int:
+    session = world.book.data.session
+    return session.entries if session is not None else 0
+
+
+def _sent_last_minute(world: World, now: Nanos) -> int:
+    return world.book.sent_since(now - RATE_WINDOW)
+
+
+LIMITS: Final = (
+    LimitRow("daily_loss_limit", lambda w: w.limits.daily_loss, _daily_loss),
+    LimitRow("drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.drawdown, 6)),
+    LimitRow(
+        "max_concurrent_positions", lambda w: w.limits.max_positions, lambda w, n: w.book.slots_used
+    ),
+    LimitRow("max_single_stock_exposure", lambda w: w.limits.single_name, _largest_name),
+    LimitRow("max_sector_exposure", lambda w: w.limits.sector, _largest_sector),
+    LimitRow(
+        "max_gross_exposure",
+        lambda w: w.limits.gross,
+        lambda w, n: _share(w.gross_exposure, w.equity),
+    ),
+    LimitRow("max_trades_per_day", lambda w: w.limits.trades_per_day, _entries_today),
+    LimitRow(
+        "consecutive_loss_threshold",
+        lambda w: w.limits.loss_streak_count,
+        lambda w, n: w.book.data.loss_streak,
+    ),
+    LimitRow("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
+    LimitRow("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
+    LimitRow(
+        "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: len(w.book.data.orders)
+    ),
+)
+"""Every limit that has a running measure, in the order it is shown."""
+
+
+def limits_used(world: World, now: Nanos) -> list[dict[str, Any]]:
+    """Each limit in force with what is measured; `used` is the share of the limit that is used."""
+    rows = []
+    for row in LIMITS:
+        limit = row.limit(world)
+        if limit is None:
+            continue
+        measured, ceiling = Decimal(row.measured(world, now)), Decimal(limit)
+        floor = row.name == "min_account_equity"
+        above, below = (ceiling, measured) if floor else (measured, ceiling)
+        used = _share(above, below) if below > 0 else (ONE if above > 0 else ZERO)
+        rows.append(
+            {
+                "name": row.name,
+                "measured": plain(measured),
+                "limit": plain(ceiling),
+                "used": plain(round(used, 4)),
+            }
+        )
+    return rows
+
+
+# --- order management and resilience -------------------------------------------------------------
+
+
+def _oms(world: World) -> dict[str, Any]:
+    """The keys of C-307; the fill rate is of what ended (C-308)."""
+    metrics = world.book.data.metrics
+    ended = metrics.filled + metrics.cancelled + metrics.rejected + metrics.expired
+    latency = metrics.latency_ns / metrics.latency_count if metrics.latency_count else None
+    return {
+        "total_orders": metrics.total,
+        "filled_orders": metrics.filled,
+        "cancelled_orders": metrics.cancelled,
+        "rejected_orders": metrics.rejected,
+        "expired_orders": metrics.expired,
+        "fill_rate": round(metrics.filled / ended, 6) if ended else None,
+        "avg_fill_latency_seconds": None if latency is None else round(latency / 1e9, 6),
+        "total_filled_notional": plain(metrics.notional),
+        "total_commission": plain(metrics.commission),
+        "open_orders": len(world.book.data.orders),
+        "total_fills": metrics.fills,
+    }
+
+
+def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
+    """The keys of C-423."""
+    data = world.book.data
+    metrics = data.metrics
+    return {
+        "circuit_state": "CLOSED",
+        "failure_count": 0,
+        "last_failure": rfc3339(metrics.last_failure) if metrics.last_failure else None,
+        "recent_failures_5min": sum(1 for at in data.rejects if at > now - RECENT),
+        "dlq_size": len(data.letters),
+        "total_failures": metrics.failures,
+    }
+
+
+def _number(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)

@@ -1,0 +1,190 @@
+"""What follows from a look at the venue: facts taken in, differences blocked or adopted (A-372)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import msgspec
+
+from engine.core import fills
+from engine.core.consequences import fire
+from engine.domain import events as ev
+from engine.domain.inputs import SnapshotFailed, SnapshotTaken
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO, plain
+from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.run import Severity, Trigger
+from engine.plans.reducing import recognise
+from engine.plans.tend import tend
+from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
+from engine.risk import triggers
+from engine.world import World
+
+CAUSE = "reconcile"
+START = "start"
+KILL = "kill"
+
+
+def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
+    """Take in the venue's facts, compare, and act by policy."""
+    snapshot, book = given.snapshot, world.book
+    for fill in snapshot.fills:
+        yield from fills.take(world, fill, now)
+    before = compare(book, snapshot, now)
+    yield from _balances(world, given, before)
+    for theirs in before.changed:
+        # A replace whose answer was lost may arrive late, after another one.
+        yield ev.OrderReplaced(
+            account=snapshot.broker,
+            client_order_id=theirs.client_order_id,
+            quantity=theirs.quantity,
+            stop_price=theirs.stop_price,
+        )
+    yield from _take_over(world, given, before, now)
+    after = compare(book, snapshot, now)
+    yield ev.Reconciled(
+        account=snapshot.broker,
+        reason=given.reason,
+        clean=after.clean,
+        differences=after.differences,
+        matched=after.matched,
+    )
+    for key in after.missing:
+        yield ev.OrderQueried(
+            account=snapshot.broker, client_order_id=key, reason="the venue does not list it"
+        )
+    yield from _blocks(world, snapshot.broker, after, now)
+    if given.apply:
+        yield from _cleared(world, snapshot.broker, after, given.by)
+    there = {order.symbol for order in snapshot.orders}
+    for symbol in sorted(there.union(book.data.positions, book.by_symbol)):
+        yield from tend(world, symbol, now)
+
+
+def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A failed look is no look: nothing is concluded from it."""
+    yield ev.Reconciled(
+        account=given.broker,
+        reason=given.reason,
+        clean=False,
+        differences=world.book.data.differences,
+        matched=0,
+        failed=True,
+    )
+    yield ev.Alarmed(
+        code="RECONCILE_FAILED",
+        severity=Severity.ERROR,
+        subject=given.broker,
+        text=f"{given.broker} could not be compared: {given.error}",
+    )
+
+
+def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:
+    """The venue's balances; what trading does not explain of its cash is a flow (X-13)."""
+    data, account = world.book.data, given.snapshot.account
+    if data.account is None:
+        yield ev.AccountSynced(account=given.snapshot.broker, balances=account)
+        return
+    if found.skipped or not found.clean:
+        return
+    flow = account.cash - data.cash
+    if not flow and account.buying_power == data.buying_power:
+        return
+    yield ev.AccountSynced(account=given.snapshot.broker, balances=account, flow=flow)
+    if flow:
+        text = f"cash at the venue differs by {plain(flow)}: booked as a transfer"
+        yield ev.Alarmed(
+            code="CASH_FLOW", severity=Severity.WARNING, subject=given.snapshot.broker, text=text
+        )
+
+
+def _take_over(
+    world: World, given: SnapshotTaken, found: Comparison, now: Nanos
+) -> Iterator[ev.Event]:
+    """The operator's decision, or a kill, which is sized from the venue's own holdings.
+
+    An order that an earlier process sent is taken over whenever it turns up, at a start every
+    other too: they reduce or they count as exposure, and must be known either way. One that ended
+    here and works there is cancelled.
+    """
+    snapshot = given.snapshot
+    by = given.by or given.reason
+    taking = given.apply or given.reason == KILL
+    for proposal in found.proposals:
+        if isinstance(proposal, ev.OrderAdopted):
+            key = proposal.terms.client_order_id
+            ours = recognise(world, proposal.terms.symbol, key, now)
+            if world.book.order(key) is not None:
+                yield ev.CancelRequested(
+                    account=snapshot.broker, client_order_id=key, reason="it ended here"
+                )
+            elif ours is not None:
+                fills = [f.quantity for f in snapshot.fills if f.client_order_id == key]
+                yield from _adopt(ours, proposal, sum(fills, start=ZERO))
+            elif taking or given.reason == START:
+                yield proposal
+        elif taking and isinstance(proposal, ev.PositionAdjusted):
+            yield ev.PositionAdjusted(
+                symbol=proposal.symbol,
+                account=proposal.account,
+                quantity=proposal.quantity,
+                price=proposal.price,
+                multiplier=proposal.multiplier,
+                previous=proposal.previous,
+                reason=proposal.reason,
+                by=by,
+            )
+
+
+def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator[ev.Event]:
+    """What an operator looked at and took over is unblocked, whatever had blocked it."""
+    open_ = {d.symbol for d in found.differences} | set(found.skipped)
+    for symbol, causes in tuple(world.book.data.blocked.items()):
+        if symbol not in open_:
+            for cause in tuple(causes):
+                yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
+
+
+def _adopt(ours: OrderTerms, theirs: ev.OrderAdopted, filled: Decimal) -> Iterator[ev.Event]:
+    """Take over an order of ours as the venue says it is; asked again if it filled meanwhile."""
+    terms = msgspec.structs.replace(
+        theirs.terms,
+        intent_id=ours.intent_id,
+        signal_id=ours.signal_id,
+        purpose=ours.purpose,
+        trade_type=ours.trade_type,
+        attempt=ours.attempt,
+        timeout_seconds=ours.timeout_seconds,
+    )
+    if filled <= theirs.state.filled:
+        yield ev.OrderAdopted(terms=terms, state=theirs.state)
+        return
+    doubtful = msgspec.structs.replace(theirs.state, filled=filled, status=OrderStatus.UNKNOWN)
+    yield ev.OrderAdopted(terms=terms, state=doubtful)
+    yield ev.OrderQueried(
+        account=terms.account, client_order_id=terms.client_order_id, reason="filled meanwhile"
+    )
+
+
+def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterator[ev.Event]:
+    """Entries stay away from a symbol while its difference is unexplained."""
+    book = world.book
+    serious = {d.symbol: d for d in found.differences if d.kind != PRICE_DRIFT}
+    repeated = False
+    for symbol, difference in serious.items():
+        if CAUSE in book.data.blocked.get(symbol, {}):
+            repeated = True
+            continue
+        text = f"{difference.kind}: here {difference.local or '0'}, there {difference.venue or '0'}"
+        yield ev.SymbolBlocked(account=account, symbol=symbol, cause=CAUSE, reason=text)
+        yield ev.Alarmed(
+            code=difference.kind,
+            severity=Severity.CRITICAL,
+            subject=symbol,
+            text=f"{symbol}: {text}",
+        )
+    for symbol in [s for s, causes in book.data.blocked.items() if CAUSE in causes]:
+        if symbol not in serious and symbol not in found.skipped:
+            yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=CAUSE, by=CAUSE)
+    if repeated:
+        finding = triggers.Finding(str(len(serious)), "0", "differences with the venue persist")
+        yield from fire(world, Trigger.DIVERGENCE, finding, now)

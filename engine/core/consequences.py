@@ -1,0 +1,98 @@
+"""What follows from a finding, and from a halt: written once, for every rule (U-52, X-52).
+
+A trigger or a comparison only finds. Here a finding becomes a kill, a restriction or an alert, and
+a latch that was set is carried through, whoever set it.
+"""
+
+from collections.abc import Iterator
+
+from engine.core.day import close_day
+from engine.domain import events as ev
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.run import Flatten, Level, Severity, Trigger, TriggerAction
+from engine.plans.kill import after_latch, set_latch
+from engine.risk.triggers import RULES, Finding
+from engine.world import World
+
+
+def after_halt(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """What every halt leads to, whoever set it: cancels at once, the day's row, the alarm."""
+    halt = world.book.data.halt
+    if halt is None:
+        return
+    yield from after_latch(world, now)
+    yield from close_day(world, final=False)
+    yield ev.Alarmed(
+        code="HALTED",
+        severity=Severity.CRITICAL,
+        subject=halt.trigger,
+        text=f"{halt.level} by {halt.by}: {halt.reason}",
+    )
+
+
+def action_of(world: World, trigger: Trigger) -> TriggerAction:
+    """What the config says this trigger does; a profile's cooldown stands in for a loss streak."""
+    if trigger is Trigger.LOSS_STREAK and world.limits.loss_streak_cooldown_seconds is not None:
+        return TriggerAction.REDUCE_ONLY
+    action: TriggerAction = getattr(world.config.kill, trigger.value)
+    return TriggerAction(action)
+
+
+def ask_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Fire every trigger whose condition holds, those on marks only when confirmed."""
+    for rule in RULES:
+        if rule.on_marks and not world.breaches.confirmed(rule.trigger):
+            continue
+        finding = rule.ask(world, now)
+        if finding is not None:
+            yield from fire(world, rule.trigger, finding, now)
+
+
+def fire(world: World, trigger: Trigger, finding: Finding, now: Nanos) -> Iterator[ev.Event]:
+    """What a trigger does: kill, reduce only, or alert; once until its effect is gone."""
+    action = action_of(world, trigger)
+    if _done(world, trigger, action):
+        return
+    yield ev.TriggerFired(
+        trigger=trigger,
+        action=action,
+        measured=finding.measured,
+        limit=finding.limit,
+        reason=finding.reason,
+    )
+    text = f"{finding.reason}: {finding.measured} against {finding.limit}"
+    if action is TriggerAction.KILL:
+        flatten = Flatten(world.config.kill.flatten)
+        yield from set_latch(world, Level.KILL, flatten, text, "engine", trigger, now)
+    elif action is TriggerAction.REDUCE_ONLY:
+        yield ev.Restricted(cause=trigger, reason=text, until=_until(world, trigger, now))
+    severity = Severity.CRITICAL if action is TriggerAction.KILL else Severity.WARNING
+    yield ev.Alarmed(code=trigger.name, severity=severity, subject=trigger, text=text)
+
+
+def _done(world: World, trigger: Trigger, action: TriggerAction) -> bool:
+    """True while what the trigger would do stands already."""
+    data = world.book.data
+    match action:
+        case TriggerAction.KILL:
+            return data.halt is not None and data.halt.level is Level.KILL
+        case TriggerAction.REDUCE_ONLY:
+            return trigger in data.restrictions or data.halt is not None
+        case TriggerAction.ALERT:
+            return data.alerted.get(trigger) == (str(data.session.date) if data.session else "")
+
+
+def _until(world: World, trigger: Trigger, now: Nanos) -> Nanos:
+    """When a restriction ends by itself; 0: when it is lifted."""
+    cooldown = world.limits.loss_streak_cooldown_seconds
+    if trigger is Trigger.DAILY_LOSS:
+        return session_end(world, now)
+    if trigger is Trigger.LOSS_STREAK and cooldown is not None:
+        return now + cooldown * NS_PER_SECOND
+    return 0
+
+
+def session_end(world: World, now: Nanos) -> Nanos:
+    """When the accounting day in progress ends, as far as the calendar says; a day at the most."""
+    close = world.home.close_of(now)
+    return close if close is not None else now + 24 * 3600 * NS_PER_SECOND - now % NS_PER_SECOND

@@ -1,0 +1,73 @@
+"""The accounting day: when it turns, its row, and the equity curve (X-12, X-13, A-284, A-407)."""
+
+from collections.abc import Iterator
+
+from engine.domain import events as ev
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO
+from engine.domain.run import Trigger
+from engine.world import World
+
+MARK_SECONDS = 60
+"""How often equity is marked while anything is held."""
+
+
+def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Close the day that ended and open the one that began; neither clears a halt (X-06, A-187)."""
+    data = world.book.data
+    if data.account is None:
+        return
+    date = world.home.session_date(now)
+    session = data.session
+    if session is not None and session.date == date:
+        return
+    if session is not None:
+        yield from close_day(world, final=True)
+    yield ev.SessionOpened(
+        date=date, starting_equity=world.equity, unrealized=world.value.unrealized
+    )
+
+
+def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Restrictions that hold for a time end with it: a day's loss, a cooldown."""
+    for cause, restriction in tuple(world.book.data.restrictions.items()):
+        if restriction.until and restriction.until <= now:
+            yield ev.Unrestricted(cause=Trigger(cause), by="time")
+
+
+def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
+    """The day's row: ending = starting + realised - fees + change of unrealised + flows (A-407)."""
+    session = world.book.data.session
+    if session is None:
+        return
+    yield ev.SessionClosed(
+        date=session.date,
+        starting_equity=session.starting_equity,
+        ending_equity=world.equity,
+        realized_pnl=session.realized - session.fees,
+        unrealized_pnl=world.value.unrealized - session.starting_unrealized,
+        total_trades=session.trades,
+        winning_trades=session.wins,
+        losing_trades=session.losses,
+        max_drawdown=session.max_drawdown,
+        kill_switch_triggered=world.book.data.halt is not None,
+        fees=session.fees,
+        flows=session.flows,
+        final=final,
+    )
+
+
+def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event]:
+    """A point of the equity curve, once a minute while it can move, and at an orderly end."""
+    data = world.book.data
+    early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
+    if data.account is None or (early and not always):
+        return
+    equity = world.equity
+    if equity == data.marked_equity:
+        return
+    peak = max(data.peak_equity, equity)
+    fall = round((peak - equity) / peak, 8) if peak > 0 else ZERO
+    held = ((symbol, world.mark(symbol)) for symbol in data.positions)
+    marks = {symbol: price for symbol, price in held if price is not None}
+    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall, marks=marks)

@@ -1,0 +1,401 @@
+"""The core: one table from input to rule, and the driver that applies what the rules decide.
+
+`decide` is a generator of events. It reads the world and changes nothing; its driver applies each
+event before it asks for the next, so that no check and the reservation it leads to can be parted.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from engine.core import comparison, reports
+from engine.core.consequences import after_halt, ask_triggers, fire
+from engine.core.day import close_day, lift_expired, mark, roll
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import (
+    CancelFailed,
+    GateClosed,
+    Input,
+    InvalidArrived,
+    JournalFailed,
+    JournalRecovered,
+    LatchFound,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    Ready,
+    Sending,
+    SignalArrived,
+    SnapshotFailed,
+    SnapshotTaken,
+    Start,
+    Stop,
+    SubmitFailed,
+    Tick,
+    Trouble,
+)
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Bar, Depth, Quote
+from engine.domain.position import ExitReason
+from engine.domain.run import LinkState, Phase, Severity, Trigger
+from engine.exits import rules as exits
+from engine.intake import entry
+from engine.intake import operator as op
+from engine.plans import kill as work
+from engine.plans.tend import overdue, plan_exit, tend
+from engine.ports import LinkReport, OrderReport
+from engine.risk import triggers
+from engine.state.fold import apply
+from engine.state.position import Position
+from engine.state.touched import Touched
+from engine.world import World
+from engine.world.evidence import both_sides
+
+Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
+
+LOOK_PAUSE = 2 * NS_PER_SECOND
+"""Between two looks at the venue while it must be seen before anything opens."""
+
+LOOK_TIMEOUT = 30 * NS_PER_SECOND
+"""A look that takes longer is asked for again."""
+
+
+# --- rules that belong to the process as a whole ------------------------------------------------
+
+
+def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
+    """A process took the account: the latch first, then what was under way (R2)."""
+    config = world.config
+    yield ev.EngineStarted(
+        mode=config.mode,
+        profile=config.profile,
+        config_digest=given.config_digest,
+        version=given.version,
+        accounts={config.account.primary: given.account_id},
+        primary=config.account.primary,
+    )
+    if given.latch is not None:
+        yield from work.latch_found(world, LatchFound(halt=given.latch), now)
+    yield from _instruments(world)
+    yield from reports.doubtful(world)
+
+
+def _instruments(world: World) -> Iterator[ev.Event]:
+    """What the configuration says of a symbol now counts, told once; never while it is held."""
+    book = world.book
+    for symbol, known in tuple(book.data.instruments.items()):
+        told = world.configured(symbol)
+        if told == known:
+            continue
+        kept = book.position(symbol) is not None or symbol in book.by_symbol
+        if not kept:
+            yield ev.InstrumentLearned(instrument=told)
+        text = "changed in the configuration"
+        if kept:
+            text += ", and not taken over while it is held or has working orders"
+        yield ev.Alarmed(
+            code="INSTRUMENT_CHANGED", severity=Severity.WARNING, subject=symbol, text=text
+        )
+
+
+def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
+    """Running begins once the venue was seen; until then only reducing is allowed (R2)."""
+    if not world.book.data.compared:
+        return
+    yield from roll(world, now)
+    yield ev.PhaseChanged(phase=Phase.RUNNING, reason="reconciled")
+    yield from work.after_latch(world, now)
+
+
+def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
+    """An orderly end: entries are cancelled, protective stops stay (C-552)."""
+    for order in tuple(world.book.data.orders.values()):
+        if order.reserved and order.status not in work.ASKED:
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason="shutdown"
+            )
+    yield from mark(world, now, always=True)
+    yield from close_day(world, final=False)
+    yield ev.PhaseChanged(phase=Phase.STOPPED, reason=given.reason)
+
+
+def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
+    """A connection came up or went down; coming up again means to compare first."""
+    known = world.book.data.links.get(given.broker)
+    if known is not None and known.state is given.state:
+        return
+    yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
+    if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
+        yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
+    if given.state is LinkState.DISCONNECTED:
+        yield ev.Alarmed(
+            code="BROKER_LOST",
+            severity=Severity.CRITICAL,
+            subject=given.broker,
+            text=f"{given.broker} is disconnected: {given.detail or 'no reason given'}",
+        )
+
+
+def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
+    """A price: the exits of what is held, then the limits on what it is worth."""
+    position = world.book.position(given.symbol)
+    if position is None:
+        return
+    yield from ask_exits(world, position, now)
+    yield from ask_triggers(world, now)
+
+
+def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
+    """A completed bar: rules that speak of bars come here."""
+    position = world.book.position(given.symbol)
+    if position is not None:
+        yield from ask_exits(world, position, now)
+
+
+def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
+    """The book is shown, nothing is decided on it."""
+    yield from ()
+
+
+def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
+    """Every exit rule at once; the lowest priority closes (A-160)."""
+    if position.exiting is not None or world.book.data.phase is not Phase.RUNNING:
+        return
+    decided = exits.ask_all(world, position, now)
+    if decided is None or not world.is_open(position.symbol, now):
+        return
+    yield from plan_exit(
+        world,
+        position,
+        now,
+        reason=decided.reason,
+        priority=decided.priority,
+        detail=decided.found.detail,
+        measured=decided.found.measured,
+        limit=decided.found.limit,
+    )
+
+
+def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+    """An execution report, then whatever the symbol needs."""
+    yield from reports.report(world, given, now)
+    yield from tend(world, given.symbol, now)
+    yield from ask_triggers(world, now)
+
+
+def _for_order(rule: Rule) -> Rule:
+    """A rule about one order, followed by what its symbol then needs."""
+
+    def followed(world: World, given: Any, now: Nanos) -> Iterator[ev.Event]:
+        yield from rule(world, given, now)
+        order = world.book.order(given.client_order_id)
+        if order is not None:
+            yield from tend(world, order.symbol, now)
+
+    return followed
+
+
+def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
+    """Evidence on one order, with the fills of others that came on the way."""
+    yield from _for_order(reports.query_answered)(world, given, now)
+    for symbol in sorted({fill.symbol for fill in given.fills}):
+        yield from tend(world, symbol, now)
+
+
+def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
+    """The venue's view, then the next step of a kill that waited for it."""
+    yield from comparison.snapshot_taken(world, given, now)
+    yield from roll(world, now)
+    yield from work.after_read(world, now)
+
+
+def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
+    """A file, a thread or another process set the latch."""
+    yield from work.latch_found(world, given, now)
+
+
+def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[ev.Event]:
+    """No journal, no new risk; cancels and closes go on (rule of the journal)."""
+    finding = triggers.Finding(given.error, "writable", "the journal cannot be written")
+    yield from fire(world, Trigger.JOURNAL, finding, now)
+
+
+def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iterator[ev.Event]:
+    """It writes again; what was halted stays halted."""
+    yield ev.Unrestricted(cause=Trigger.JOURNAL, by="journal")
+
+
+def trouble(world: World, given: Trouble, now: Nanos) -> Iterator[ev.Event]:
+    """Said out loud; nothing is decided on it."""
+    yield ev.Alarmed(
+        code=given.code, severity=Severity.ERROR, subject=given.subject, text=given.text
+    )
+
+
+def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
+    """Time passed: the day, deadlines, time rules, limits, the comparison, a kill's next step."""
+    data = world.book.data
+    yield from roll(world, now)
+    yield from lift_expired(world, now)
+    yield from reports.deadlines(world, now)
+    if data.phase is Phase.STARTING and data.compared:
+        yield from ready(world, Ready(), now)
+    if data.phase is Phase.RUNNING:
+        for position in tuple(data.positions.values()):
+            if overdue(world, position, now):
+                yield from plan_exit(
+                    world,
+                    position,
+                    now,
+                    reason=ExitReason.UNPROTECTED,
+                    priority=1,
+                    detail="its stop was not acknowledged in time",
+                )
+            yield from ask_exits(world, position, now)
+            yield from tend(world, position.symbol, now)
+        yield from ask_triggers(world, now)
+        yield from mark(world, now)
+    yield from _scheduled_reconcile(world, now)
+    yield from work.advance(world, now)
+
+
+def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Every so often, and soon again after a look that was needed and failed."""
+    data = world.book.data
+    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
+    if data.snapshot_asked and now - data.snapshot_asked < max(every, LOOK_TIMEOUT):
+        return
+    pause = every if data.compared else LOOK_PAUSE
+    if now - data.reconciled_at >= pause and world.book.links_up:
+        reason = comparison.START if data.phase is Phase.STARTING else "scheduled"
+        yield ev.SnapshotRequested(account=data.broker, reason=reason)
+
+
+RULES: dict[type, Rule] = {
+    Start: start,
+    Ready: ready,
+    Stop: stop,
+    Quote: quote,
+    Bar: bar,
+    Depth: depth,
+    Tick: tick,
+    OrderReport: order_report,
+    LinkReport: link,
+    SignalArrived: entry.signal,
+    InvalidArrived: entry.invalid,
+    Sending: reports.sending,
+    SubmitFailed: _for_order(reports.submit_failed),
+    GateClosed: _for_order(reports.gate_closed),
+    CancelFailed: _for_order(reports.cancel_failed),
+    ModifyFailed: _for_order(reports.modify_failed),
+    QueryAnswered: query_answered,
+    QueryFailed: _for_order(reports.query_failed),
+    SnapshotTaken: snapshot_taken,
+    SnapshotFailed: comparison.snapshot_failed,
+    JournalFailed: journal_failed,
+    JournalRecovered: journal_recovered,
+    Trouble: trouble,
+    LatchFound: latch_found,
+    ask.Pause: op.pause,
+    ask.Unpause: op.unpause,
+    ask.Kill: op.kill,
+    ask.Resume: op.resume,
+    ask.PlaceOrder: op.place_order,
+    ask.CancelOrder: op.cancel_order,
+    ask.CancelAll: op.cancel_all,
+    ask.ClosePosition: op.close_position,
+    ask.CloseAll: op.close_all,
+    ask.Reconcile: op.reconcile,
+    ask.RetryLetter: op.retry_letter,
+    ask.DropLetter: op.drop_letter,
+}
+
+
+def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
+    """The events an input leads to. Whoever iterates applies each before asking for the next.
+
+    A latch that a rule set, or raised, is carried through once the rule has ended.
+    """
+    epoch = world.book.data.epoch
+    yield from RULES[type(given)](world, given, now)
+    if world.book.data.epoch != epoch:
+        yield from after_halt(world, now)
+
+
+class Step(NamedTuple):
+    """What one input led to: the records, and the values of the state that they touched."""
+
+    records: list[ev.Record]
+    touched: list[Touched]
+
+
+class RuleFailedError(Exception):
+    """A rule raised: a defect of ours. `step` was applied before, its records are facts."""
+
+    def __init__(self, step: Step, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.step = step
+
+
+class Core:
+    """The synchronous driver: an input in, the records it led to out, the state moved on."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def handle(self, given: Input, now: Nanos) -> Step:
+        """Let the world see the input, decide, and apply every event as it is decided.
+
+        Raises `RuleFailedError` with the step so far when a rule or the fold raises.
+        """
+        world = self.world
+        observe(world, given, now)
+        records: list[ev.Record] = []
+        touched: list[Touched] = []
+        try:
+            for event in decide(world, given, now):
+                record = ev.Record(world.book.data.seq + 1, now, event)
+                touched += apply(world.book, record)
+                note(world, event)
+                records.append(record)
+        except Exception as error:  # whatever it is, what came before must reach the journal
+            raise RuleFailedError(Step(records, touched), error) from error
+        return Step(records, touched)
+
+
+def observe(world: World, given: Input, now: Nanos) -> None:
+    """Move the market view on; it is no part of the state and is never journalled."""
+    if isinstance(given, Quote):
+        world.market.take(given)
+        position = world.book.position(given.symbol)
+        if position is None:
+            return
+        world.revalue(given.symbol)
+        falling = position.is_long
+        certain = both_sides(given, falling=falling)
+        world.breaches.see(
+            exits.breach_key(given.symbol),
+            breached=exits.is_beyond(position, given.last),
+            at=now,
+            traded_both_sides=certain,
+        )
+        triggers.observe(world, now, certain=certain)
+    elif isinstance(given, Depth):
+        world.market.depths[given.symbol] = given
+
+
+def note(world: World, event: ev.Event) -> None:
+    """Keep the running totals beside the book true after an event changed a holding."""
+    if isinstance(event, ev.OrderFilled):
+        symbol = event.fill.symbol
+        position = world.book.position(symbol)
+        if position is not None and position.opened_at == event.fill.time:
+            world.market.watch(symbol, event.fill.price)
+        world.revalue(symbol)
+    elif isinstance(event, ev.PositionAdjusted):
+        world.revalue(event.symbol)
+    elif isinstance(event, ev.PositionClosed):
+        symbol = event.trade.symbol
+        if world.book.position(symbol) is None:
+            world.market.unwatch(symbol)
+        world.breaches.forget(exits.breach_key(symbol))

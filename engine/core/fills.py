@@ -1,0 +1,210 @@
+"""Fills are facts: each is taken once, whatever state its order is in (rule 2, X-18, A-360 ff)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.core.consequences import fire
+from engine.core.ending import ended_as
+from engine.domain import events as ev
+from engine.domain.codes import Outcome
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.order import ADDING, Fill, Purpose
+from engine.domain.position import ExitReason
+from engine.domain.run import Severity, Trigger
+from engine.plans.reducing import adopt
+from engine.risk import triggers
+from engine.state.holdings import change, round_trip
+from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
+from engine.world import World
+
+SLIPPAGE_WARNING = Decimal("0.01")
+SLIPPAGE_BREACH = Decimal("0.02")
+"""A-363: more than this against the price it was decided on."""
+
+BAD_FILL = "bad_fill"
+"""The cause that blocks a symbol whose fill could not be believed."""
+
+STALE_FILL = 300 * NS_PER_SECOND
+"""A-364."""
+
+_REASONS = {
+    Purpose.PROTECT: (ExitReason.STOP_LOSS, "hard"),
+    Purpose.FLATTEN: (ExitReason.KILL, ""),
+    Purpose.MANUAL: (ExitReason.MANUAL, ""),
+    Purpose.ENTRY: (ExitReason.SIGNAL, "reversed"),
+    Purpose.EXIT: (ExitReason.VENUE, "order of an earlier run"),
+}
+
+
+def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
+    """Everything that follows from one fill, but for the protection of what is then held."""
+    book = world.book
+    if fill.key in book.seen_executions:
+        if fill.content not in book.seen_fills:
+            yield from _quarantine(
+                world, fill, "it was told before with another quantity, price or side"
+            )
+        return
+    if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
+        yield from _quarantine(world, fill, "not a fact")
+        return
+    if book.order(fill.client_order_id) is None:
+        yield from adopt(world, fill.symbol, fill.client_order_id, now)
+    order = book.order(fill.client_order_id)
+    if world.book.instrument(fill.symbol) is None:
+        yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
+    mult = book.multiplier(fill.symbol)
+    before = book.position(fill.symbol)
+    outcome = change(before, fill, mult, order)
+    cumulative = (order.filled if order else ZERO) + fill.quantity
+    notional = (order.notional if order else ZERO) + fill.quantity * fill.price
+    over = _beyond(order, cumulative, outcome.opened) if order else ZERO
+    event = ev.OrderFilled(
+        account=fill.broker,
+        fill=fill,
+        multiplier=mult,
+        cumulative=cumulative,
+        average_price=round(notional / cumulative, 8),
+        late=order is not None and order.status.is_terminal,
+        overfill=min(over, fill.quantity),
+        known_order=order is not None,
+        position_id=outcome.position_id,
+    )
+    yield event
+    if outcome.closed is not None:
+        yield from _closed(world, outcome.closed, before, fill, order)
+    if before is not None and before.exiting is not None:
+        yield from _flattened(world, before.exiting, fill.symbol)
+    if order is not None and order.signal_id and order.purpose in ADDING:
+        yield from _executed(order)
+    yield from _alarms(event, order, now)
+    if event.overfill:
+        finding = triggers.Finding(
+            plain(cumulative),
+            plain(order.quantity if order else ZERO),
+            "the venue filled more than was ordered",
+        )
+        yield from fire(world, Trigger.OVERFILL, finding, now)
+
+
+def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
+    """What filled beyond the order; one that only reduces may have been enlarged meanwhile."""
+    if order.reduce_only and not opened:
+        return ZERO
+    return max(cumulative - order.most, ZERO)
+
+
+def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
+    """A fill that cannot be believed is not taken; its symbol takes no entries until resolved."""
+    text = f"fill {fill.execution_id} has quantity {fill.quantity} at {fill.price}: {why}"
+    if world.book.data.blocked.get(fill.symbol, {}).get(BAD_FILL) == text:
+        return
+    yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
+    yield ev.SymbolBlocked(account=fill.broker, symbol=fill.symbol, cause=BAD_FILL, reason=text)
+
+
+def _closed(
+    world: World, closed: Position, before: Position | None, fill: Fill, order: Order | None
+) -> Iterator[ev.Event]:
+    plan = before.exiting if before is not None else None
+    if plan is not None:
+        reason, detail = plan.reason, plan.detail
+    elif order is not None:
+        reason, detail = _REASONS.get(order.purpose, (ExitReason.MANUAL, ""))
+    else:
+        reason, detail = ExitReason.VENUE, "an order we did not send"
+    mae, mfe = _excursion(world, closed, fill)
+    entry = world.book.order(closed.order_id)
+    trade = round_trip(
+        closed,
+        fill,
+        reason=reason,
+        detail=detail,
+        mae=mae,
+        mfe=mfe,
+        expected_entry=entry.reference if entry is not None else None,
+    )
+    basis = closed.entry_notional * closed.multiplier
+    yield ev.PositionClosed(
+        account=fill.broker, trade=trade, loss_streak=triggers.losses(world, trade.pnl, basis)
+    )
+
+
+def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | None, Decimal | None]:
+    seen = world.market.extremes.get(closed.symbol)
+    entry = closed.entry_price
+    if seen is None or not entry:
+        return None, None
+    low, high = min(seen[0], fill.price), max(seen[1], fill.price)
+    long = fill.side.sign < 0
+    worst, best = (low, high) if long else (high, low)
+    sign = 1 if long else -1
+    return min((worst - entry) / entry * sign, ZERO), max((best - entry) / entry * sign, ZERO)
+
+
+def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:
+    """A signal that asked to close is executed from the first fill of its close on."""
+    life = world.book.data.signals.get(plan.detail) if plan.reason is ExitReason.SIGNAL else None
+    if life is not None and life.outcome is None:
+        yield ev.SignalEnded(
+            signal_id=plan.detail,
+            symbol=symbol,
+            outcome=Outcome.EXECUTED,
+            code="",
+            reason="filled",
+        )
+
+
+def _executed(order: Order) -> Iterator[ev.Event]:
+    """A signal is executed from its first fill on, also when it had ended without one."""
+    if order.filled:
+        return
+    previous = ""
+    if order.status.is_terminal:
+        outcome, code = ended_as(order)
+        previous = code or outcome
+    yield ev.SignalEnded(
+        signal_id=order.signal_id,
+        symbol=order.symbol,
+        outcome=Outcome.RESIZED if order.resized else Outcome.EXECUTED,
+        code="",
+        reason="filled after it had ended" if previous else "filled",
+        previous=previous,
+    )
+
+
+def _alarms(event: ev.OrderFilled, order: Order | None, now: Nanos) -> Iterator[ev.Event]:
+    fill = event.fill
+    what = f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
+    if order is None:
+        yield _alarm("UNKNOWN_ORDER_FILL", fill.symbol, f"{what}: of an order we do not know")
+        return
+    if event.late:
+        yield _alarm("LATE_FILL", fill.symbol, f"{what}: after the order was {order.status}")
+    if event.overfill:
+        yield _alarm("OVERFILL", fill.symbol, f"{what}: {plain(event.overfill)} beyond the order")
+    if fill.symbol != order.symbol or (fill.side.sign != order.side.sign):
+        yield _alarm(
+            "FILL_MISMATCH", fill.symbol, f"{what}: the order was {order.side} {order.symbol}"
+        )
+    if now - fill.time > STALE_FILL:
+        yield _alarm(
+            "STALE_FILL",
+            fill.symbol,
+            f"{what}: reported minutes after it happened",
+            Severity.WARNING,
+        )
+    if order.reference:
+        slip = (fill.price - order.reference) / order.reference * fill.side.sign
+        if slip > SLIPPAGE_BREACH:
+            yield _alarm("SLIPPAGE_BREACH", fill.symbol, f"{what}: {slip:.2%} worse than decided")
+        elif slip > SLIPPAGE_WARNING:
+            yield _alarm(
+                "SLIPPAGE", fill.symbol, f"{what}: {slip:.2%} worse than decided", Severity.WARNING
+            )
+
+
+def _alarm(code: str, subject: str, text: str, severity: Severity = Severity.ERROR) -> ev.Alarmed:
+    return ev.Alarmed(code=code, severity=severity, subject=subject, text=text)

@@ -1,0 +1,396 @@
+"""What an order becomes: reports, failures, queries and deadlines (U-20, C-300 to C-304)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.core import fills
+from engine.core.ending import ended_as
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.codes import Code
+from engine.domain.inputs import (
+    CancelFailed,
+    GateClosed,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    Sending,
+    SubmitFailed,
+)
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import ADDING, TERMINAL, OrderStatus
+from engine.domain.run import Severity, Trigger
+from engine.plans.reducing import adopt
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    MarketClosed,
+    NotSent,
+    OrderReport,
+    Rejected,
+    Throttled,
+)
+from engine.state.order import Order
+from engine.world import World
+
+DUPLICATE_ID = "DUPLICATE_ID"
+"""How an adapter says that the venue knows the client order id already: it is live, ask."""
+
+_S = OrderStatus
+_UNACKNOWLEDGED = frozenset({_S.CREATED, _S.PENDING_NEW, _S.UNKNOWN, _S.SUSPENDED})
+_ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
+
+
+def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
+    """The order is being handed to the broker."""
+    order = world.book.order(given.client_order_id)
+    if order is not None:
+        yield ev.OrderSent(account=order.account, client_order_id=order.client_order_id)
+
+
+def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
+    """The gate shut, or a cancel came, between decision and socket: it provably never left."""
+    order = world.book.order(given.client_order_id)
+    if order is None:
+        return
+    if order.cancel_wanted:
+        yield ev.OrderCanceled(
+            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+        )
+    else:
+        yield ev.OrderRejected(
+            account=order.account,
+            client_order_id=given.client_order_id,
+            code=Code.KILL_SWITCH,
+            text="halted before it was sent",
+        )
+    yield from after_end(world, given.client_order_id)
+
+
+def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.Event]:
+    """The six ways a submit can fail, each with its own consequence (C-403, C-402)."""
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    key, error = given.client_order_id, given.error
+    match error:
+        case Rejected(code=code) if code == DUPLICATE_ID:
+            yield ev.OrderUnclear(
+                account=order.account, client_order_id=key, reason="the venue knows this id already"
+            )
+            yield ev.OrderQueried(account=order.account, client_order_id=key, reason="duplicate id")
+            return
+        case Rejected():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=error.code, text=error.text
+            )
+        case MarketClosed():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
+            )
+        case NotSent() | Throttled():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.NOT_SENT, text=str(error)
+            )
+            if order.reserved:
+                yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
+        case AuthFailed():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
+            )
+            text = f"{order.account} does not accept the credentials"
+            yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
+            yield ev.Alarmed(
+                code="AUTH_FAILED", severity=Severity.CRITICAL, subject=order.account, text=text
+            )
+        case _:
+            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(error))
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=key, reason="no answer to the submit"
+            )
+            return
+    yield from after_end(world, key)
+
+
+def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A cancel that was not taken proves nothing: the venue is asked."""
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    yield ev.OrderQueried(
+        account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+    )
+
+
+def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A replace that was refused leaves the old order, which is then cancelled and placed anew."""
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    key = given.client_order_id
+    if isinstance(given.error, Ambiguous):
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(given.error))
+        yield ev.OrderQueried(
+            account=order.account, client_order_id=key, reason="no answer to the replace"
+        )
+        return
+    status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
+    yield ev.CancelRefused(
+        account=order.account, client_order_id=key, status=status, text=str(given.error)
+    )
+    yield ev.CancelRequested(
+        account=order.account, client_order_id=key, reason="the venue would not replace it"
+    )
+
+
+def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+    """An execution report, in whatever order it comes (U-21)."""
+    if given.fill is not None:
+        yield from fills.take(world, given.fill, now)
+    if world.book.order(given.client_order_id) is None:
+        yield from adopt(world, given.symbol, given.client_order_id, now)
+    order = world.book.order(given.client_order_id)
+    if order is None:
+        if given.fill is None and given.status not in TERMINAL:
+            yield ev.Alarmed(
+                code="FOREIGN_ORDER",
+                severity=Severity.WARNING,
+                subject=given.symbol,
+                text=f"{given.symbol}: the venue works order {given.client_order_id}, "
+                "which is not ours; the next reconcile shows it",
+            )
+        return
+    yield from _status(order, given)
+    yield from after_end(world, given.client_order_id)
+
+
+def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
+    key, current, said = order.client_order_id, order.status, given.status
+    if said.is_terminal and not current.is_terminal and _fills_missing(order, said, given.filled):
+        yield ev.OrderUnclear(
+            account=order.account, client_order_id=key, reason=f"{said} there, fills missing here"
+        )
+        yield ev.OrderQueried(
+            account=order.account, client_order_id=key, reason="fills missing here"
+        )
+        return
+    match said:
+        case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
+            if not current.is_terminal and (
+                current is _S.PENDING_REPLACE or _differs(order, given.quantity, given.stop_price)
+            ):
+                yield ev.OrderReplaced(
+                    account=order.account,
+                    client_order_id=key,
+                    quantity=given.quantity,
+                    stop_price=given.stop_price,
+                )
+        case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
+            yield ev.OrderAccepted(
+                account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
+            )
+            if order.cancel_wanted:
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=order.reason
+                )
+        case _S.FILLED if not current.is_terminal:
+            yield ev.OrderSettled(
+                account=order.account,
+                client_order_id=key,
+                venue_order_id=given.venue_order_id or order.venue_order_id,
+                status=said,
+                reason="all of it, the venue says",
+            )
+        case _S.CANCELED if not current.is_terminal:
+            yield ev.OrderCanceled(account=order.account, client_order_id=key, reason=given.text)
+        case _S.EXPIRED if not current.is_terminal:
+            yield ev.OrderExpired(account=order.account, client_order_id=key)
+        case _S.REJECTED if not current.is_terminal:
+            yield ev.OrderRejected(
+                account=order.account,
+                client_order_id=key,
+                code=given.code or Code.BROKER_REJECT,
+                text=given.text,
+            )
+        case _S.SUSPENDED if current in _UNACKNOWLEDGED:
+            yield ev.OrderSettled(
+                account=order.account,
+                client_order_id=key,
+                venue_order_id=given.venue_order_id,
+                status=_S.SUSPENDED,
+                reason="held by the venue",
+            )
+        case _:
+            pass
+
+
+def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> bool:
+    """True if the venue counts more as filled than its fills that reached us (U-21)."""
+    if filled is None:
+        return said is _S.FILLED and order.filled < order.quantity
+    return order.filled < filled
+
+
+def _differs(order: Order, quantity: Decimal, stop_price: Decimal | None) -> bool:
+    return quantity != order.quantity or (stop_price is not None and stop_price != order.stop_price)
+
+
+def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
+    """Evidence from the venue: fills first, then the order as it stands there."""
+    for fill in given.fills:
+        yield from fills.take(world, fill, now)
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    if given.order is None:
+        yield from _not_found(world, order, given.asked_at)
+    else:
+        yield from _settle(order, given.order)
+    yield from after_end(world, given.client_order_id)
+
+
+def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
+    """Gone, never there, or not there yet: only after the late-arrival bound is it known which.
+
+    The bound counts from the time-out, which is when the order became UNKNOWN. The time-out of a
+    process that ended before it was never seen: it is taken to be the longest there is.
+    """
+    known = order.accepted_at or order.filled
+    if not known and order.status is not _S.UNKNOWN:
+        yield ev.OrderUnclear(
+            account=order.account,
+            client_order_id=order.client_order_id,
+            reason="the venue does not know it yet",
+        )
+        return
+    able = world.capabilities
+    bound = int(able.late_arrival_seconds * NS_PER_SECOND)
+    sent = max(order.sent_at, order.created_at)
+    seen = sent >= world.book.data.started_at
+    timed_out = sent if seen else sent + int(able.timeout_seconds * NS_PER_SECOND)
+    if asked_at - max(timed_out, order.unclear_at) <= bound:
+        return
+    key = order.client_order_id
+    if known:
+        yield ev.OrderSettled(
+            account=order.account,
+            client_order_id=key,
+            venue_order_id=order.venue_order_id,
+            status=_S.CANCELED,
+            reason="the venue no longer knows it",
+        )
+        return
+    yield ev.OrderRejected(
+        account=order.account,
+        client_order_id=key,
+        code=Code.NOT_SENT,
+        text="the venue never received it",
+    )
+
+
+def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
+    key, current = order.client_order_id, order.status
+    if venue.status.is_terminal and _fills_missing(order, venue.status, venue.filled):
+        text = f"{venue.status} there, fills not reported yet"
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+        return
+    if venue.status.is_terminal:
+        if current is not venue.status:
+            yield ev.OrderSettled(
+                account=order.account,
+                client_order_id=key,
+                venue_order_id=venue.venue_order_id,
+                status=venue.status,
+                reason="as the venue says",
+            )
+        return
+    if _differs(order, venue.quantity, venue.stop_price):
+        yield ev.OrderReplaced(
+            account=order.account,
+            client_order_id=key,
+            quantity=venue.quantity,
+            stop_price=venue.stop_price,
+        )
+        current = _S.NEW
+    status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
+    if current in _UNACKNOWLEDGED or current in _ASKED:
+        yield ev.OrderSettled(
+            account=order.account,
+            client_order_id=key,
+            venue_order_id=venue.venue_order_id,
+            status=status,
+            reason="works there",
+        )
+    if order.cancel_wanted:
+        yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)
+
+
+def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:
+    """Unanswered in doubt: UNKNOWN; the next deadline asks again (in-flight check)."""
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal or order.status is _S.UNKNOWN:
+        return
+    if order.status in _UNACKNOWLEDGED or order.status in _ASKED:
+        yield ev.OrderUnclear(
+            account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+        )
+
+
+def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Orders about which nothing came in for too long."""
+    for order in world.book.pop_due(now):
+        key = order.client_order_id
+        match order.status:
+            case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
+                )
+            case _S.UNKNOWN:
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unknown"
+                )
+            case _ if order.queries:
+                yield ev.OrderUnclear(
+                    account=order.account, client_order_id=key, reason="the venue does not answer"
+                )
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unanswered"
+                )
+            case _:
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="no answer in time"
+                )
+
+
+def doubtful(world: World) -> Iterator[ev.Event]:
+    """After a start: whatever was under way when the process ended is asked about first (C-406)."""
+    for order in tuple(world.book.data.orders.values()):
+        if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
+            yield ev.OrderUnclear(
+                account=order.account,
+                client_order_id=order.client_order_id,
+                reason="the process ended before an answer",
+            )
+    for order in tuple(world.book.data.orders.values()):
+        if order.status is _S.UNKNOWN:
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=order.client_order_id, reason="after a start"
+            )
+
+
+def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
+    """A signal whose order ended without a fill ends with it (INTERFACE, journal signals)."""
+    order = world.book.order(client_order_id)
+    if order is None or order.is_working or order.filled or order.purpose not in ADDING:
+        return
+    life = world.book.data.signals.get(order.signal_id)
+    if life is None or life.outcome is not None:
+        return
+    outcome, code = ended_as(order)
+    yield ev.SignalEnded(
+        signal_id=order.signal_id,
+        symbol=order.symbol,
+        outcome=outcome,
+        code=code,
+        reason=order.reason or order.status,
+    )

@@ -1,0 +1,99 @@
+"""What an operator may ask: one value a command, the same from keys, CLI and socket."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine.domain.inputs import Command
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.domain.run import Flatten, Level, Trigger
+from engine.domain.signal import TradeType
+
+
+class Pause(Command, frozen=True, kw_only=True):
+    """No new entries."""
+
+    reason: str = "operator"
+
+
+class Unpause(Command, frozen=True, kw_only=True):
+    """Entries again: the pause ends, and so does every restriction whose cause is gone."""
+
+
+class Kill(Command, frozen=True, kw_only=True):
+    """Halt, or halt and cancel and flatten (X-52)."""
+
+    level: Level = Level.KILL
+    flatten: Flatten = Flatten.DAY
+    reason: str = "operator"
+    trigger: Trigger = Trigger.MANUAL
+
+
+class Resume(Command, frozen=True, kw_only=True):
+    """Clear the latch, typed; refused while anything is unexplained (X-69)."""
+
+    confirm: str
+    note: str = ""
+
+
+class PlaceOrder(Command, frozen=True, kw_only=True):
+    """A manual order."""
+
+    symbol: str
+    side: Side
+    quantity: Decimal
+    type: OrderType = OrderType.MARKET
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    protect: Decimal | None = None
+    hold: TradeType = TradeType.DAY
+    time_in_force: TimeInForce | None = None
+    broker: str = ""
+    intent_id: str = ""
+
+
+class CancelOrder(Command, frozen=True, kw_only=True):
+    """Cancel one order; a protective stop wants the word UNPROTECT."""
+
+    client_order_id: str
+    confirm: str = ""
+
+
+class CancelAll(Command, frozen=True, kw_only=True):
+    """Cancel everything but protective stops."""
+
+
+class ClosePosition(Command, frozen=True, kw_only=True):
+    """Reduce-only close of one symbol."""
+
+    symbol: str
+
+
+class CloseAll(Command, frozen=True, kw_only=True):
+    """Reduce-only close of everything."""
+
+
+class Reconcile(Command, frozen=True, kw_only=True):
+    """Compare with the venue; `apply` takes over what the comparison proposes."""
+
+    apply: bool = False
+
+
+class RetryLetter(Command, frozen=True, kw_only=True):
+    """Decide a dead letter anew, with a fresh price and the whole gate (C-430)."""
+
+    letter_id: str
+
+
+class DropLetter(Command, frozen=True, kw_only=True):
+    """Forget a dead letter."""
+
+    letter_id: str
+
+
+def args_of(command: Command) -> dict[str, Any]:
+    """The command's arguments as plain data, for the journal."""
+    data: dict[str, Any] = msgspec.to_builtins(command)
+    data.pop("by", None)
+    return data

@@ -1,0 +1,63 @@
+"""Instruments, balances and the accounting day."""
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.account import Account
+from engine.domain.events.base import Event
+from engine.domain.instrument import Instrument
+
+
+class InstrumentLearned(Event, frozen=True, kw_only=True):
+    """The grid and calendar of a symbol, before its first order."""
+
+    instrument: Instrument
+
+
+class AccountSynced(Event, frozen=True, kw_only=True):
+    """The venue's own balances, taken over; `flow` is the part trading does not explain."""
+
+    account: str
+    balances: Account
+    flow: Decimal = Decimal(0)
+
+
+class SessionOpened(Event, frozen=True, kw_only=True):
+    """An accounting day began (X-12); the daily limits count from here."""
+
+    date: datetime.date
+    starting_equity: Decimal
+    unrealized: Decimal
+
+
+class SessionClosed(Event, frozen=True, kw_only=True):
+    """The accounting day as it ended, or so far when a kill struck (A-402, A-407)."""
+
+    date: datetime.date
+    starting_equity: Decimal
+    ending_equity: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    """Change of unrealised profit over the day."""
+    total_trades: int
+    winning_trades: int
+    losing_trades: int
+    max_drawdown: Decimal
+    kill_switch_triggered: bool
+    fees: Decimal
+    flows: Decimal
+    final: bool
+    """False for the row a kill writes in the middle of the day."""
+
+
+class EquityMarked(Event, frozen=True, kw_only=True):
+    """Equity at current marks, its high-water mark and the fall from it; the equity curve."""
+
+    equity: Decimal
+    peak: Decimal
+    drawdown: Decimal
+    """Fraction of the peak, 0 or more."""
+    marks: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """Price of everything held that these leaned on."""

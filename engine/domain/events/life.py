@@ -1,0 +1,75 @@
+"""The life of the process, and what an operator does."""
+
+from typing import Any
+
+from engine.domain.events.base import Event
+from engine.domain.instant import Nanos
+from engine.domain.run import Mode, Phase, Trigger
+
+
+class EngineStarted(Event, frozen=True, kw_only=True):
+    """A process took the accounts. The config is known by its digest.
+
+    `accounts` maps each name under `[brokers]` to the venue's id of that account; `primary` is the
+    name that orders go to where no route says otherwise.
+    """
+
+    mode: Mode
+    profile: str
+    config_digest: str
+    version: str
+    accounts: dict[str, str]
+    primary: str
+
+
+class PhaseChanged(Event, frozen=True, kw_only=True):
+    """STARTING, RUNNING, STOPPED or ERROR, and why."""
+
+    phase: Phase
+    reason: str
+
+
+class Paused(Event, frozen=True, kw_only=True):
+    """No new entries until unpaused; exits go on."""
+
+    by: str
+    reason: str
+
+
+class Unpaused(Event, frozen=True, kw_only=True):
+    """Entries are allowed again as far as the pause is concerned."""
+
+    by: str
+
+
+class Restricted(Event, frozen=True, kw_only=True):
+    """Reduce only until the named cause is lifted (U-41)."""
+
+    cause: Trigger
+    reason: str
+    until: Nanos = 0
+    """0: until lifted; else the end of the session it holds for."""
+
+
+class Unrestricted(Event, frozen=True, kw_only=True):
+    """A restriction was lifted."""
+
+    cause: Trigger
+    by: str
+
+
+class OperatorActed(Event, frozen=True, kw_only=True):
+    """A person, a script or a key asked for something; recorded before it is done."""
+
+    command: str
+    args: dict[str, Any]
+    by: str
+
+
+class CommandRefused(Event, frozen=True, kw_only=True):
+    """An operator's command was not done, and why; `code` is stable."""
+
+    command: str
+    code: str
+    reason: str
+    by: str

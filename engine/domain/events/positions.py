@@ -1,0 +1,40 @@
+"""The life of a position after its fills."""
+
+from engine.domain.events.base import Event
+from engine.domain.position import ExitDecision, ExitReason, RoundTrip
+
+
+class ExitPlanned(Event, frozen=True, kw_only=True):
+    """A rule, a person or a kill decided to close (part of) a position."""
+
+    account: str
+    symbol: str
+    position_id: str
+    decision: ExitDecision
+
+
+class ExitAbandoned(Event, frozen=True, kw_only=True):
+    """A close ended before all of it was closed; it is protected again and may exit again."""
+
+    account: str
+    symbol: str
+    position_id: str
+    reason: ExitReason
+    detail: str
+
+
+class StopRemoved(Event, frozen=True, kw_only=True):
+    """An operator took the stop away, typed; the position shows as unprotected."""
+
+    account: str
+    symbol: str
+    by: str
+
+
+class PositionClosed(Event, frozen=True, kw_only=True):
+    """From flat to flat: one finished trade (A-392)."""
+
+    account: str
+    trade: RoundTrip
+    loss_streak: int = 0
+    """Losses in a row of at least the configured size, this one counted (A-184, X-05)."""

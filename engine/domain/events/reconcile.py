@@ -1,0 +1,67 @@
+"""What a comparison with the venue found, and what was taken over."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.events.base import Event
+
+
+class SnapshotRequested(Event, frozen=True, kw_only=True):
+    """The venue is being asked for account, holdings, orders and fills."""
+
+    account: str
+    reason: str
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing on which we and the venue disagree; `kind` is a code of X-08."""
+
+    symbol: str
+    kind: str
+    local: str
+    venue: str
+    client_order_id: str = ""
+
+
+class Reconciled(Event, frozen=True, kw_only=True):
+    """A comparison with the venue, after subtracting what is in flight (A-373)."""
+
+    account: str
+    reason: str
+    clean: bool
+    differences: tuple[Difference, ...]
+    matched: int
+    failed: bool = False
+    """The venue could not be asked: nothing is known that was not known before."""
+
+
+class PositionAdjusted(Event, frozen=True, kw_only=True):
+    """The venue's quantity was taken over where no fill explains it."""
+
+    symbol: str
+    account: str
+    quantity: Decimal
+    price: Decimal
+    multiplier: Decimal
+    previous: Decimal
+    reason: str
+    by: str
+
+
+class SymbolBlocked(Event, frozen=True, kw_only=True):
+    """No entries in this symbol until the cause is resolved."""
+
+    account: str
+    symbol: str
+    cause: str
+    reason: str
+
+
+class SymbolUnblocked(Event, frozen=True, kw_only=True):
+    """Entries are allowed again as far as this cause is concerned."""
+
+    account: str
+    symbol: str
+    cause: str
+    by: str

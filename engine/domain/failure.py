@@ -1,0 +1,38 @@
+"""The six ways in which a venue can fail a request (U-61, C-403)."""
+
+
+class BrokerError(Exception):
+    """Base of the six; no library error ever passes a broker adapter."""
+
+
+class NotSent(BrokerError):
+    """The request provably did not reach the venue."""
+
+
+class Throttled(BrokerError):
+    """The venue asked to wait; it did not act on the request."""
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Ambiguous(BrokerError):
+    """Nothing proves whether the venue acted: time-out, reset after write, 5xx."""
+
+
+class Rejected(BrokerError):
+    """The venue refused, finally."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class AuthFailed(BrokerError):
+    """The venue does not accept the credentials."""
+
+
+class MarketClosed(BrokerError):
+    """The venue does not take the order at this hour."""

@@ -1,0 +1,176 @@
+"""Everything that can come from outside and makes the core decide (DESIGN, The one idea)."""
+
+import msgspec
+
+from engine.domain.account import VenueOrder, VenueSnapshot
+from engine.domain.failure import BrokerError
+from engine.domain.instant import Nanos
+from engine.domain.market import Bar, Depth, Quote
+from engine.domain.order import Fill
+from engine.domain.report import LinkReport, OrderReport
+from engine.domain.run import Halt
+from engine.domain.signal import Signal
+
+
+class SignalArrived(msgspec.Struct, frozen=True):
+    """A signal that could be read."""
+
+    signal: Signal
+
+
+class InvalidArrived(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that could not be read as what it claims to be."""
+
+    source: str
+    input_id: str
+    reason: str
+    line: int = 0
+
+
+class Sending(msgspec.Struct, frozen=True):
+    """The order is about to be handed to the broker."""
+
+    client_order_id: str
+
+
+class SubmitFailed(msgspec.Struct, frozen=True):
+    """The broker did not take an order, or nobody knows."""
+
+    client_order_id: str
+    error: BrokerError
+
+
+class GateClosed(msgspec.Struct, frozen=True):
+    """The last gate before the socket was shut: the order provably did not leave."""
+
+    client_order_id: str
+
+
+class CancelFailed(msgspec.Struct, frozen=True):
+    """A cancel was not taken, or nobody knows."""
+
+    client_order_id: str
+    error: BrokerError
+
+
+class ModifyFailed(msgspec.Struct, frozen=True):
+    """A replace was not taken, or nobody knows."""
+
+    client_order_id: str
+    error: BrokerError
+
+
+class QueryAnswered(msgspec.Struct, frozen=True):
+    """What the venue knows of an order (None: nothing), with fills of every order since."""
+
+    client_order_id: str
+    order: VenueOrder | None
+    fills: tuple[Fill, ...]
+    asked_at: Nanos
+
+
+class QueryFailed(msgspec.Struct, frozen=True):
+    """The venue could not be asked."""
+
+    client_order_id: str
+    error: BrokerError
+
+
+class SnapshotTaken(msgspec.Struct, frozen=True):
+    """The venue's view, whole."""
+
+    snapshot: VenueSnapshot
+    reason: str
+    apply: bool = False
+    """Take over what the comparison proposes (operator's decision)."""
+    by: str = ""
+
+
+class SnapshotFailed(msgspec.Struct, frozen=True):
+    """A part of the venue's view could not be had; a failed part is never an empty part."""
+
+    broker: str
+    reason: str
+    error: BrokerError
+
+
+class Tick(msgspec.Struct, frozen=True):
+    """A timer came due."""
+
+
+class JournalFailed(msgspec.Struct, frozen=True):
+    """A write to the journal failed (rule: no journal, no new risk)."""
+
+    error: str
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """Something of our own failed that decides nothing, and must be seen all the same."""
+
+    code: str
+    subject: str
+    text: str
+
+
+class JournalRecovered(msgspec.Struct, frozen=True):
+    """The journal writes again."""
+
+
+class LatchFound(msgspec.Struct, frozen=True):
+    """The latch was set from outside the loop: a file, a thread, another process."""
+
+    halt: Halt
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """The process took the account."""
+
+    version: str
+    account_id: str
+    config_digest: str
+    latch: Halt | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """Wired and reconciled as far as it goes: trade."""
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """The process ends in order."""
+
+    reason: str
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what an operator asks (`engine.domain.commands`)."""
+
+    by: str
+
+
+Input = (
+    Quote
+    | Bar
+    | Depth
+    | OrderReport
+    | LinkReport
+    | SignalArrived
+    | InvalidArrived
+    | Sending
+    | SubmitFailed
+    | GateClosed
+    | CancelFailed
+    | ModifyFailed
+    | QueryAnswered
+    | QueryFailed
+    | SnapshotTaken
+    | SnapshotFailed
+    | Tick
+    | JournalFailed
+    | JournalRecovered
+    | Trouble
+    | LatchFound
+    | Start
+    | Ready
+    | Stop
+    | Command
+)

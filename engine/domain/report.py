@@ -1,0 +1,40 @@
+"""What a venue reports by itself: executions, and the state of the connection (U-17)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.order import Fill, OrderStatus
+from engine.domain.run import LinkState
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution report (U-17): a change of status, or a fill."""
+
+    broker: str
+    client_order_id: str
+    venue_order_id: str = ""
+    symbol: str
+    status: OrderStatus
+    fill: Fill | None = None
+    filled: Decimal | None = None
+    """All that has filled by then (FIX 14), None when the venue does not say."""
+    quantity: Decimal | None = None
+    """The order's quantity, when a replace changed it."""
+    stop_price: Decimal | None = None
+    text: str = ""
+    code: str = ""
+    time: Nanos
+
+
+class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection came up, went down, or proved alive."""
+
+    broker: str
+    state: LinkState
+    detail: str = ""
+    time: Nanos
+
+
+Report = OrderReport | LinkReport

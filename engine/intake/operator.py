@@ -1,0 +1,264 @@
+"""What an operator asks, one rule a command; every act is recorded before it is done (rule 6).
+
+Reducing is done at once; adding goes through the gate; a refusal is an event with a code.
+"""
+
+from collections.abc import Iterator
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.inputs import Command
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import OrderStatus
+from engine.domain.position import ExitReason
+from engine.domain.run import Mode, Trigger
+from engine.intake.entry import build, intend
+from engine.plans.kill import set_latch
+from engine.plans.tend import plan_exit, tend
+from engine.risk import triggers
+from engine.risk.gate import evaluate, manual_case
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.world import World
+
+REFUSED = "REFUSED"
+FRESH_RECONCILE = 10 * NS_PER_SECOND
+UNPROTECT = "UNPROTECT"
+
+
+def acted(command: Command) -> ev.OperatorActed:
+    """The record of the act itself."""
+    return ev.OperatorActed(
+        command=type(command).__name__, args=ask.args_of(command), by=command.by
+    )
+
+
+def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
+    """One sentence why not."""
+    return ev.CommandRefused(
+        command=type(command).__name__, code=code, reason=reason, by=command.by
+    )
+
+
+def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
+    """No new entries; those that work are left."""
+    yield acted(given)
+    if not world.book.data.paused:
+        yield ev.Paused(by=given.by, reason=given.reason)
+
+
+def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
+    """The second act after a halt was cleared (X-69); lifts what restricts, cause by cause."""
+    yield acted(given)
+    data = world.book.data
+    if data.halt is not None:
+        yield refuse(given, Code.KILL_SWITCH, "halted: clear the halt with resume first")
+        return
+    if data.paused:
+        yield ev.Unpaused(by=given.by)
+    against = []
+    for cause in tuple(data.restrictions):
+        still = _still_holds(world, Trigger(cause), now)
+        if still:
+            against.append(still)
+        else:
+            yield ev.Unrestricted(cause=Trigger(cause), by=given.by)
+    if against:
+        text = f"the pause has ended, but only reducing is allowed: {'; '.join(against)}"
+        yield refuse(given, Code.RUN_STATE, text)
+
+
+def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
+    """Why a restriction cannot be lifted yet, empty when it can."""
+    found = dict(triggers.holding(world, now)).get(trigger)
+    if found is not None and trigger is not Trigger.LOSS_STREAK:
+        return f"{trigger} still holds: {found.measured} against {found.limit}"
+    if trigger is Trigger.DIVERGENCE and not world.book.data.reconciled_clean:
+        return "differences with the venue remain: reconcile first"
+    if trigger is Trigger.JOURNAL and world.book.data.journal_failed:
+        return "the journal cannot be written"
+    return ""
+
+
+def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
+    """Halt, or halt, cancel and flatten; pressing again raises, never repeats (C-503)."""
+    yield acted(given)
+    yield from set_latch(
+        world, given.level, given.flatten, given.reason, given.by, given.trigger, now
+    )
+
+
+def confirmation(world: World) -> str:
+    """What must be typed to resume (INTERFACE, resume)."""
+    data = world.book.data
+    return "RESUME" if data.mode is not Mode.LIVE else f"RESUME {data.account_id[-4:]}"
+
+
+def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
+    """Clear the latch if nothing speaks against it; lands in PAUSED (X-69, A-186)."""
+    yield acted(given)
+    data = world.book.data
+    if data.halt is None:
+        yield refuse(given, REFUSED, "nothing is halted")
+        return
+    phrase = confirmation(world)
+    if given.confirm != phrase:
+        yield refuse(given, REFUSED, f"not confirmed: type {phrase!r}")
+        return
+    against = _against_resume(world, now)
+    if against:
+        yield refuse(given, REFUSED, "; ".join(against))
+        return
+    yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
+
+
+def _against_resume(world: World, now: Nanos) -> list[str]:
+    data = world.book.data
+    found: list[str] = []
+    if now - data.reconciled_at > FRESH_RECONCILE or not data.reconciled_at:
+        found.append("there is no fresh comparison with the venue")
+    elif not data.reconciled_clean:
+        found.append(f"{max(len(data.differences), 1)} differences with the venue remain")
+    if world.book.unclear:
+        found.append(f"{world.book.unclear} orders are UNKNOWN")
+    if data.journal_failed:
+        found.append("the journal cannot be written")
+    for trigger, finding in triggers.holding(world, now):
+        if trigger is not Trigger.LOSS_STREAK:
+            found.append(f"{trigger} still holds: {finding.measured} against {finding.limit}")
+    return found
+
+
+def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
+    """A manual order: no guard, no conviction, every hard limit (INTERFACE, order)."""
+    yield acted(given)
+    ruling = evaluate(manual_case(world, given, now))
+    intent = given.intent_id or f"manual-{world.book.data.seq}"
+    if not ruling.allowed:
+        yield ev.OrderRefused(
+            account=ruling.account,
+            intent_id=intent,
+            symbol=ruling.symbol,
+            by=given.by,
+            code=ruling.code,
+            measured=ruling.measured,
+            limit=ruling.limit,
+            reason=ruling.reason,
+            checks=ruling.checks,
+        )
+        return
+    order = build(world, ruling, now, signal_id="", facts=("manual", intent))
+    if world.book.of_facts(order.client_order_id) is not None:
+        yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
+        return
+    yield from intend(world, ruling, order)
+
+
+def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
+    """Cancel one; a protective stop wants its word."""
+    yield acted(given)
+    order = world.book.order(given.client_order_id)
+    if order is None or order.status.is_terminal:
+        yield refuse(given, REFUSED, f"no working order has the id {given.client_order_id}")
+        return
+    if order.is_protective and given.confirm != UNPROTECT:
+        text = f"it protects {order.symbol}: confirm with {UNPROTECT!r}"
+        yield refuse(given, REFUSED, text)
+        return
+    if order.is_protective:
+        yield ev.StopRemoved(account=order.account, symbol=order.symbol, by=given.by)
+    if order.status is not OrderStatus.PENDING_CANCEL:
+        yield ev.CancelRequested(
+            account=order.account, client_order_id=order.client_order_id, reason=given.by
+        )
+
+
+def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Event]:
+    """Cancel everything but protective stops."""
+    yield acted(given)
+    for order in tuple(world.book.data.orders.values()):
+        if _cancellable(order):
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason=given.by
+            )
+
+
+def _cancellable(order: Order) -> bool:
+    return not order.is_protective and order.status not in (
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.UNKNOWN,
+    )
+
+
+def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
+    """Reduce-only, whatever the run state (rule 3)."""
+    yield acted(given)
+    position = world.book.position(given.symbol)
+    if position is None:
+        yield refuse(given, REFUSED, f"nothing is held of {given.symbol}")
+        return
+    yield from _close(world, position, given, now)
+
+
+def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:
+    """Everything held, reduce-only."""
+    yield acted(given)
+    for position in tuple(world.book.data.positions.values()):
+        yield from _close(world, position, given, now)
+
+
+def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
+    if position.exiting is not None:
+        yield from tend(world, position.symbol, now)
+        return
+    yield from plan_exit(
+        world, position, now, reason=ExitReason.MANUAL, priority=0, detail=given.by
+    )
+
+
+def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:
+    """The engine takes the venue's snapshot and feeds it back."""
+    yield acted(given)
+
+
+def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[ev.Event]:
+    """Decide it anew as a manual order, with a fresh price and the whole gate (C-430)."""
+    yield acted(given)
+    letter = world.book.data.letters.get(given.letter_id)
+    if letter is None:
+        yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
+        return
+    again = ask.PlaceOrder(
+        by=given.by,
+        symbol=letter.symbol,
+        side=letter.side,
+        quantity=letter.quantity,
+        type=letter.type,
+        limit_price=letter.limit_price,
+        stop_price=letter.stop_price,
+        protect=letter.stop_loss,
+        hold=letter.trade_type,
+        time_in_force=letter.time_in_force,
+        intent_id=f"retry-{given.letter_id}",
+    )
+    sent = False
+    for event in place_order(world, again, now):
+        yield event
+        sent = sent or isinstance(event, ev.OrderIntended)
+    if sent:
+        yield ev.DeadLetterClosed(
+            account=letter.account, letter_id=given.letter_id, action="retried", by=given.by
+        )
+
+
+def drop_letter(world: World, given: ask.DropLetter, now: Nanos) -> Iterator[ev.Event]:
+    """Forget a dead letter."""
+    yield acted(given)
+    letter = world.book.data.letters.get(given.letter_id)
+    if letter is None:
+        yield refuse(given, REFUSED, f"there is no dead letter {given.letter_id}")
+        return
+    yield ev.DeadLetterClosed(
+        account=letter.account, letter_id=given.letter_id, action="dropped", by=given.by
+    )

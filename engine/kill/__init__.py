@@ -1,1 +1,0 @@
-"""Stopping: the triggers, the latch, the kill that ends in proof."""

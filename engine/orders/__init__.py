@@ -1,1 +1,0 @@
-"""The life of an order: intent, answers, fills, protective stops, deadlines."""

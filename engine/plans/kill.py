@@ -1,0 +1,205 @@
+"""A kill under way: cancels out, positions closed, the venue read until it proves it (X-52, X-33).
+
+The order is that of C-501: the latch stood first; then everything that is not protective is
+cancelled; then positions in scope are closed, sized from the venue's own holdings; protective
+stops go last, when what they protect is gone. It ends VERIFIED after reads in a row that found
+nothing, spanning longer than a lost request may still arrive; after the deadline it is DEGRADED
+and goes on trying.
+"""
+
+from collections.abc import Iterator
+
+from engine.domain import events as ev
+from engine.domain.inputs import LatchFound
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+from engine.domain.money import plain
+from engine.domain.order import OrderStatus
+from engine.domain.position import ExitReason
+from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
+from engine.plans.tend import plan_exit
+from engine.state.position import Position
+from engine.world import World
+
+CLEAN_READS = 2
+DEADLINE = 30 * NS_PER_SECOND
+"""After this an unfinished kill is reported DEGRADED (C-502)."""
+
+READ_PAUSE = 250 * NS_PER_MS
+DEGRADED_PAUSE = 5 * NS_PER_SECOND
+"""Between two looks at the venue, in the first seconds and from then on."""
+
+ASKED = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
+"""Orders a cancel adds nothing to: it is under way, or the venue is being asked."""
+
+WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
+
+
+_RANK = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}
+
+
+def set_latch(  # noqa: PLR0917  # the seven facts of a halt
+    world: World,
+    level: Level,
+    flatten: Flatten,
+    reason: str,
+    by: str,
+    trigger: Trigger,
+    now: Nanos,
+) -> Iterator[ev.Event]:
+    """Set the latch or raise it; never lower it, do nothing when it stands as high (C-503)."""
+    old = world.book.data.halt
+    if old is not None:
+        raises = level is Level.KILL and old.level is Level.HALT
+        further = level is Level.KILL and _RANK[flatten] > _RANK[old.flatten]
+        if not raises and not further:
+            return
+        if _RANK[old.flatten] > _RANK[flatten]:
+            flatten = old.flatten
+    yield ev.Halted(
+        halt=Halt(
+            reason=reason,
+            at=now,
+            by=by,
+            level=level,
+            trigger=trigger,
+            flatten=flatten if level is Level.KILL else Flatten.NONE,
+            epoch=world.book.data.epoch + 1,
+        )
+    )
+
+
+def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
+    """The latch was set outside the loop; the book follows it."""
+    halt = given.halt
+    yield from set_latch(world, halt.level, halt.flatten, halt.reason, halt.by, halt.trigger, now)
+
+
+def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """The first wave: every cancel the level asks for, at once."""
+    yield from _sweep(world)
+    yield from advance(world, now)
+
+
+def _sweep(world: World) -> Iterator[ev.Event]:
+    """Every cancel the level asks for and that is not under way: an order may turn up later."""
+    halt = world.book.data.halt
+    if halt is None or not world.book.closable:
+        return
+    for order in tuple(world.book.data.orders.values()):
+        wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
+        if (
+            wanted
+            and order.status not in ASKED
+            and not _closes(order.symbol, order.reduce_only, world)
+        ):
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason=halt.level
+            )
+
+
+def _closes(symbol: str, reduce_only: bool, world: World) -> bool:
+    """A close that is under way is left to finish: cancelling it would undo the kill (D-53)."""
+    position = world.book.position(symbol)
+    return reduce_only and position is not None and position.exiting is not None
+
+
+def in_scope(position: Position, flatten: Flatten) -> bool:
+    """Whether a kill closes this position (X-32); what we cannot type counts as swing."""
+    if flatten is Flatten.ALL:
+        return True
+    return flatten is Flatten.DAY and position.trade_type.ends_with_session
+
+
+def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """The next step, asked at every tick: cancel, read the venue again, or give the report."""
+    yield from _sweep(world)
+    data = world.book.data
+    work, halt = data.kill, data.halt
+    if work is None or halt is None or work.state == VERIFIED:
+        return
+    if work.state == WORKING and now - work.started_at > DEADLINE:
+        yield from _prove(world, DEGRADED, now)
+    last = max(data.reconciled_at, data.snapshot_asked)
+    pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
+    if now - last >= pause and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
+        yield ev.SnapshotRequested(account=data.broker, reason="kill")
+
+
+def after_read(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """What a fresh look at the venue means for the kill."""
+    data = world.book.data
+    work, halt = data.kill, data.halt
+    if work is None or halt is None:
+        return
+    for position in tuple(data.positions.values()):
+        if in_scope(position, halt.flatten):
+            yield from plan_exit(
+                world, position, now, reason=ExitReason.KILL, priority=0, detail=halt.trigger
+            )
+    left, unknown = _left(world), _unknown(world)
+    clean = work.clean_reads + 1 if not left and not unknown and data.reconciled_clean else 0
+    yield ev.KillProgressed(
+        epoch=work.epoch,
+        account=data.broker,
+        clean_reads=min(clean, CLEAN_READS),
+        left=left,
+        unknown=unknown,
+    )
+    span = now - work.clean_since
+    bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
+    if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
+        yield from _prove(world, VERIFIED, now)
+
+
+def _left(world: World) -> tuple[str, ...]:
+    data, halt = world.book.data, world.book.data.halt
+    if halt is None:
+        return ()
+    held = [
+        f"{p.symbol} {plain(p.quantity)}"
+        for p in data.positions.values()
+        if in_scope(p, halt.flatten)
+    ]
+    works = [
+        o.client_order_id
+        for o in (data.orders.values() if world.book.closable else ())
+        if not o.is_protective and o.status is not OrderStatus.UNKNOWN
+    ]
+    return tuple(sorted(held) + sorted(works))
+
+
+def _unknown(world: World) -> tuple[str, ...]:
+    if not world.book.unclear:
+        return ()
+    orders = world.book.data.orders.values()
+    return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))
+
+
+def _prove(world: World, state: str, now: Nanos) -> Iterator[ev.Event]:
+    data = world.book.data
+    work = data.kill
+    if work is None:
+        return
+    ended = (data.closed.get(key) for key in work.baseline)
+    cancelled = sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
+    left, unknown = _left(world), _unknown(world)
+    shut = [
+        p.symbol for p in data.positions.values() if p.exiting and not world.is_open(p.symbol, now)
+    ]
+    yield ev.KillProved(
+        epoch=work.epoch,
+        account=data.broker,
+        state=state,
+        cancelled=cancelled,
+        closed=work.closed,
+        left=left,
+        unknown=unknown,
+    )
+    yield ev.Alarmed(
+        code=f"KILL_{state}",
+        severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
+        subject=data.broker,
+        text=f"kill {state}: {cancelled} orders cancelled, {work.closed} positions closed, "
+        f"{len(left)} left, {len(unknown)} unknown"
+        + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
+    )

@@ -1,0 +1,163 @@
+"""Orders that only reduce: their ids come from durable facts alone (C-405, DESIGN rule 1).
+
+They do not wait for the disk. A process that ends before an intent is durable leaves an order at
+the venue that the journal does not know; the next process computes the same id again, recognises
+the order by it, and asks the venue before it sends.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.ids import moment_of, order_id
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO, early_stop
+from engine.domain.order import (
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+    VenueState,
+)
+from engine.domain.position import ExitReason
+from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
+from engine.world import World
+
+PROTECT: Final = "protect"
+EXIT: Final = "exit"
+
+LOST_ATTEMPTS: Final = 8
+"""So many attempts in a row may have been lost with an earlier process."""
+
+CLOCKS_APART: Final = 5 * NS_PER_SECOND
+"""How far the venue's time of a fill and ours may differ (U-52, clock_skew)."""
+
+SETTLED: Final = 60 * NS_PER_SECOND
+"""This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
+
+
+def last(world: World, position: Position, leg: str) -> Order | None:
+    """The newest order of a leg, None before the first."""
+    attempt = _attempt(position, leg)
+    return world.book.order(_id(position, leg, attempt)) if attempt else None
+
+
+def to_protect(world: World, position: Position) -> Decimal:
+    """How much a protective stop should cover: what no other order takes off already, where the
+    venue would let both fill."""
+    held = abs(position.quantity)
+    if world.capabilities.reduce_only:
+        return held
+    others = (
+        order.leaves
+        for order in world.book.working(position.symbol)
+        if order.reduce_only and not order.is_protective
+    )
+    return max(held - sum(others, start=ZERO), ZERO)
+
+
+def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> OrderTerms:
+    """The next protective stop."""
+    order = _stop(world, position, stop, now, position.protect_attempt + 1)
+    return msgspec.structs.replace(order, quantity=to_protect(world, position))
+
+
+def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> OrderTerms:
+    """The order of the plan's attempt."""
+    kill = plan.reason is ExitReason.KILL
+    held = abs(position.quantity)
+    return _reducing(
+        world,
+        position,
+        now,
+        client_order_id=_id(position, EXIT, plan.attempt),
+        quantity=held if plan.quantity is None else min(plan.quantity, held),
+        purpose=Purpose.FLATTEN if kill else Purpose.EXIT,
+        attempt=plan.attempt,
+        timeout_seconds=world.config.execution.order_timeout_seconds,
+        reason=plan.reason,
+        reference=world.market.mark(position.symbol),
+    )
+
+
+def recognise(world: World, symbol: str, client_order_id: str, now: Nanos) -> OrderTerms | None:
+    """An order that only an earlier process knew; its quantity is the venue's to say."""
+    position = world.book.position(symbol)
+    if position is None:
+        return None
+    for ahead in range(1, LOST_ATTEMPTS + 1):
+        attempt = position.protect_attempt + ahead
+        if client_order_id == _id(position, PROTECT, attempt):
+            return _stop(world, position, position.stop or position.average_price, now, attempt)
+        attempt = position.exit_attempt + ahead
+        if client_order_id == _id(position, EXIT, attempt):
+            return _reducing(world, position, now, client_order_id=client_order_id, attempt=attempt)
+    return None
+
+
+def adopt(world: World, symbol: str, client_order_id: str, now: Nanos) -> Iterator[ev.Event]:
+    """Take such an order over as UNKNOWN and ask what became of it."""
+    found = recognise(world, symbol, client_order_id, now)
+    if found is None:
+        return
+    yield ev.OrderAdopted(terms=found, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
+    yield ev.OrderQueried(
+        account=found.account, client_order_id=client_order_id, reason="sent by an earlier process"
+    )
+
+
+def _attempt(position: Position, leg: str) -> int:
+    return position.exit_attempt if leg == EXIT else position.protect_attempt
+
+
+def _id(position: Position, leg: str, attempt: int) -> str:
+    return order_id(moment_of(position.position_id[1:]), leg, position.position_id, str(attempt))
+
+
+def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> OrderTerms:
+    tick = world.instrument(position.symbol).tick
+    return _reducing(
+        world,
+        position,
+        now,
+        client_order_id=_id(position, PROTECT, attempt),
+        type=OrderType.STOP,
+        stop_price=early_stop(stop, tick, sell=position.is_long),
+        purpose=Purpose.PROTECT,
+        attempt=attempt,
+        timeout_seconds=0,
+    )
+
+
+def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
+    """True while an earlier process may have sent an order of this id that is not known here."""
+    started = world.book.data.started_at
+    able = world.capabilities
+    waited = able.late_arrival_seconds + able.timeout_seconds
+    bound = int(waited * NS_PER_SECOND) + SETTLED
+    return position.opened_at <= started + CLOCKS_APART and now <= started + bound
+
+
+def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> OrderTerms:
+    template = OrderTerms(
+        client_order_id="",
+        intent_id=f"{position.position_id}-reduce",
+        signal_id=position.signal_id,
+        account=position.account,
+        symbol=position.symbol,
+        side=Side.SELL if position.is_long else Side.BUY,
+        type=OrderType.MARKET,
+        quantity=abs(position.quantity),
+        time_in_force=TimeInForce.GTC,
+        reduce_only=True,
+        purpose=Purpose.EXIT,
+        trade_type=position.trade_type,
+        check_first=_may_be_known(world, position, now),
+    )
+    return msgspec.structs.replace(template, **fields)

@@ -1,0 +1,1 @@
+"""The carrier: inputs in, events to the journal, effects to the venue. It decides nothing."""

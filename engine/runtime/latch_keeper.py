@@ -1,0 +1,39 @@
+"""The file half of the halt latch, kept off the loop and in order (U-71, C-503).
+
+The cancels of a halt do not wait for a disk. The thread is one of its own: what hangs elsewhere
+must not keep a halt from the disk, and a set never overtakes a clear.
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from engine.domain.inputs import Trouble
+from engine.domain.run import Halt
+from engine.ports import Latch, LatchError
+
+
+class LatchKeeper:
+    """Sets and clears the latch; trouble comes back as an input that is said out loud."""
+
+    def __init__(self, latch: Latch) -> None:
+        self._latch = latch
+        self._thread = ThreadPoolExecutor(1, "latch")
+
+    async def set(self, halt: Halt) -> Trouble | None:
+        """Write it; trouble when it cannot be written and the journal alone keeps the halt."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._latch.set, halt)
+        except LatchError as error:
+            text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
+            return Trouble(code="LATCH_FAILED", subject="HALT", text=text)
+        return None
+
+    async def clear(self, epoch: int) -> tuple[Trouble | None, Halt | None]:
+        """Remove the halt of this epoch; what went wrong, and what stands there afterwards."""
+        loop = asyncio.get_running_loop()
+        trouble = None
+        try:
+            await loop.run_in_executor(self._thread, self._latch.clear, epoch)
+        except LatchError as error:
+            trouble = Trouble(code="LATCH_FAILED", subject="HALT", text=str(error))
+        return trouble, await loop.run_in_executor(self._thread, self._latch.read)

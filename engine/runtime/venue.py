@@ -1,0 +1,103 @@
+"""Asking a venue, and its answers as inputs: whatever goes wrong becomes one of the six (C-403).
+
+An exception that is none of them means a broken adapter. It proves nothing about what the venue
+did, so it counts as ambiguous.
+"""
+
+from collections.abc import Awaitable
+from decimal import Decimal
+
+from engine.domain.account import VenueSnapshot
+from engine.domain.inputs import (
+    CancelFailed,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    SubmitFailed,
+)
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderTerms
+from engine.ports import Ambiguous, Broker, BrokerError
+from engine.runtime.clock import SteadyTime
+from engine.state.book import Book
+
+FILL_MARGIN = 600 * NS_PER_SECOND
+"""How far before what is known the venue is asked for fills; the overlap is dropped by id."""
+
+
+class Venue:
+    """One venue, asked; it decides nothing and keeps nothing."""
+
+    def __init__(self, broker: Broker, book: Book, time: SteadyTime) -> None:
+        self._broker = broker
+        self._book = book
+        self._time = time
+
+    async def submit(self, order: OrderTerms) -> SubmitFailed | None:
+        """Hand an order over; None when it was taken."""
+        error = await _failure(self._broker.submit_order(order))
+        return None if error is None else SubmitFailed(order.client_order_id, error)
+
+    async def cancel(self, key: str) -> CancelFailed | None:
+        """Ask for a cancel; None when the request was taken."""
+        error = await _failure(self._broker.cancel_order(key))
+        return None if error is None else CancelFailed(key, error)
+
+    async def modify(
+        self, key: str, quantity: Decimal, stop: Decimal | None
+    ) -> ModifyFailed | None:
+        """Ask for another quantity or stop; None when the request was taken."""
+        error = await _failure(self._broker.modify_order(key, quantity, stop))
+        return None if error is None else ModifyFailed(key, error)
+
+    async def look_up(self, key: str) -> QueryAnswered | QueryFailed:
+        """What the venue knows of an order, with every fill since: in order they make sense."""
+        asked = since = self._time.now()
+        known = self._book.order(key)
+        if known is not None:
+            position = self._book.position(known.symbol) if known.check_first else None
+            opened = position.opened_at if position else asked
+            since = min(known.created_at, opened, self._book.data.last_fill or asked)
+        try:
+            order = await self._broker.get_order(key)
+            fills = await self._broker.get_fills_since(since - FILL_MARGIN)
+        except Exception as error:  # see the module: one of the six, or ambiguous
+            return QueryFailed(key, _as_broker_error(error))
+        return QueryAnswered(key, order, fills, asked)
+
+    async def look(self) -> VenueSnapshot | BrokerError:
+        """Everything a comparison needs; a part that failed fails the whole."""
+        asked = self._time.now()
+        broker, data = self._broker, self._book.data
+        since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
+        try:
+            orders = await broker.get_open_orders()
+            positions = await broker.get_positions()
+            account = await broker.get_account()
+            # Fills last: whatever holdings and cash already show is then among them.
+            fills = await broker.get_fills_since(since)
+        except Exception as error:  # see the module: one of the six, or ambiguous
+            return _as_broker_error(error)
+        return VenueSnapshot(
+            broker=broker.name,
+            account=account,
+            positions=positions,
+            orders=orders,
+            fills=fills,
+            requested_at=asked,
+            as_of=self._time.now(),
+        )
+
+
+async def _failure(request: Awaitable[None]) -> BrokerError | None:
+    try:
+        await request
+    except Exception as error:  # see the module: one of the six, or ambiguous
+        return _as_broker_error(error)
+    return None
+
+
+def _as_broker_error(error: Exception) -> BrokerError:
+    if isinstance(error, BrokerError):
+        return error
+    return Ambiguous(f"{type(error).__name__}: {error}")

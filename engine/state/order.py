@@ -1,0 +1,78 @@
+"""An order as the state knows it: its terms, and what became of it (U-16, U-20)."""
+
+from decimal import Decimal
+from typing import Self
+
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
+from engine.domain.order import OrderStatus, OrderTerms
+
+_TERMS = OrderTerms.__struct_fields__
+
+
+class Order(OrderTerms, frozen=True, kw_only=True):
+    """One order with everything that is known of it. Changes make a new value.
+
+    `quantity` and the prices are those in force: a replace changes them.
+    """
+
+    seq: int = 0
+    """The event that made it."""
+    status: OrderStatus = OrderStatus.CREATED
+    venue_order_id: str = ""
+    filled: Decimal = ZERO
+    notional: Decimal = ZERO
+    """Sum of price x quantity over its fills, without the multiplier."""
+    commission: Decimal = ZERO
+    reject_code: str = ""
+    created_at: Nanos
+    updated_at: Nanos
+    sent_at: Nanos = 0
+    accepted_at: Nanos = 0
+    unclear_at: Nanos = 0
+    """When it last became UNKNOWN: a request may arrive for a while after its time-out."""
+    queries: int = 0
+    """How often the venue was asked about it since it became unclear."""
+    cancel_wanted: bool = False
+    """We asked for its end and did not give that up; outlives every doubt about its state."""
+    pending_quantity: Decimal | None = None
+    pending_stop: Decimal | None = None
+
+    @classmethod
+    def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:
+        """The order that these terms make, intended by event `seq` at `at`."""
+        decided = {name: getattr(terms, name) for name in _TERMS}
+        return cls(**decided, seq=seq, created_at=at, updated_at=at)
+
+    @property
+    def terms(self) -> OrderTerms:
+        """The terms in force."""
+        return OrderTerms(**{name: getattr(self, name) for name in _TERMS})
+
+    @property
+    def most(self) -> Decimal:
+        """What the venue may fill of it: a replace under way may have enlarged it already."""
+        return max(self.quantity, self.pending_quantity or ZERO)
+
+    @property
+    def leaves(self) -> Decimal:
+        """What can still fill (FIX 151); nothing once terminal."""
+        if self.status.is_terminal:
+            return ZERO
+        left = self.quantity - self.filled
+        return left if left > 0 else ZERO
+
+    @property
+    def is_working(self) -> bool:
+        """True until terminal; UNKNOWN counts (rule 1 of the design)."""
+        return not self.status.is_terminal
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Mean fill price, None before the first fill (U-21)."""
+        return self.notional / self.filled if self.filled else None
+
+    @property
+    def signed_leaves(self) -> Decimal:
+        """Leaves with the sign of the side."""
+        return self.leaves * self.side.sign

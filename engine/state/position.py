@@ -1,0 +1,97 @@
+"""What is held, and the close that is under way (U-18, rule 3)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.money import ONE, ZERO
+from engine.domain.position import ExitReason, Leg
+from engine.domain.signal import TradeType
+
+
+class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A close under way: why, how much, which attempt; survives a crash (rule 3)."""
+
+    reason: ExitReason
+    detail: str
+    priority: int
+    quantity: Decimal | None
+    """None is all of it, whatever that is by then."""
+    attempt: int
+    started_at: Nanos
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """Net holding of one instrument in one account.
+
+    `quantity` is signed, `cost` is its signed cost in the instrument's currency.
+    """
+
+    position_id: str
+    seq: int = 0
+    """The event that opened it."""
+    recorded_at: Nanos = 0
+    """When that was recorded; `opened_at` is the venue's time of the fill."""
+    symbol: str
+    account: str
+    quantity: Decimal
+    cost: Decimal
+    multiplier: Decimal = ONE
+    realized: Decimal = ZERO
+    """Profit of what was closed, before commission."""
+    commission: Decimal = ZERO
+    trade_type: TradeType
+    initial_stop: Decimal | None = None
+    """Fixed at entry; defines R (A-163, D-10)."""
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    signal_id: str = ""
+    signal_type: str = ""
+    timeframe: str = ""
+    conviction: int | None = None
+    opened_at: Nanos
+    entry_quantity: Decimal = ZERO
+    """All that was ever bought into it (absolute)."""
+    entry_notional: Decimal = ZERO
+    exit_quantity: Decimal = ZERO
+    exit_notional: Decimal = ZERO
+    legs: tuple[Leg, ...] = ()
+    adds: int = 0
+    exiting: ExitPlan | None = None
+    protect_attempt: int = 0
+    """Numbers the protective orders, so that each id is derived from durable facts."""
+    exit_attempt: int = 0
+    unprotected_since: Nanos = 0
+    origin: str = "bot"
+    order_id: str = ""
+
+    @property
+    def average_price(self) -> Decimal:
+        """Cost per unit of what is held."""
+        if not self.quantity:
+            return ZERO
+        return self.cost / self.quantity / self.multiplier
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Mean price of everything that was entered."""
+        return self.entry_notional / self.entry_quantity if self.entry_quantity else ZERO
+
+    @property
+    def is_long(self) -> bool:
+        """True when more was bought than sold."""
+        return self.quantity > 0
+
+    @property
+    def sign(self) -> int:
+        """+1 long, -1 short."""
+        return 1 if self.quantity > 0 else -1
+
+    def market_value(self, price: Decimal) -> Decimal:
+        """Signed value at `price`."""
+        return self.quantity * price * self.multiplier
+
+    def unrealized(self, price: Decimal) -> Decimal:
+        """Profit of what is held at `price`, before commission."""
+        return self.market_value(price) - self.cost

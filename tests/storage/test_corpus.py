@@ -1,0 +1,220 @@
+"""Nothing of a released version is lost: its events decode, its journals say what they said.
+
+`tests/corpus/VERSION` holds what that version wrote (its README says how); it never changes. What a
+program says of it may have more keys than it had, never fewer, and never another value.
+"""
+
+import gzip
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.domain.event import decode
+from storage import open_journal
+from storage.verify import verify
+from tests.corpus.reading import (
+    EventRow,
+    beyond_status,
+    event_rows,
+    missing,
+    put,
+    rebuild,
+    status,
+    tables,
+)
+
+CORPUS = Path(__file__).resolve().parent.parent / "corpus" / "0.1.0"
+RUNS = ("day", "storm-hostile-22", "storm-crashy-6")
+
+EVENTS_OF_0_1_0 = (
+    "EngineStarted", "PhaseChanged", "Paused", "Unpaused", "Restricted", "Unrestricted",
+    "OperatorActed", "TriggerFired", "Halted", "CommandRefused", "HaltCleared", "KillProgressed",
+    "KillProved", "InstrumentLearned", "AccountSynced", "SessionOpened", "SessionClosed",
+    "EquityMarked", "InputRejected", "SignalReceived", "SignalDecided", "SignalEnded",
+    "OrderIntended", "OrderRefused", "OrderSent", "OrderAccepted", "OrderRejected", "OrderUnclear",
+    "OrderQueried", "OrderFilled", "CancelRequested", "CancelRefused", "OrderCanceled",
+    "OrderExpired", "ReplaceRequested", "OrderReplaced", "OrderSettled", "OrderAdopted",
+    "DeadLettered", "DeadLetterClosed", "ExitPlanned", "ExitAbandoned", "StopRemoved",
+    "PositionClosed", "SnapshotRequested", "Reconciled", "PositionAdjusted", "SymbolBlocked",
+    "SymbolUnblocked", "LinkChanged", "Alarmed",
+)  # fmt: skip
+
+
+class Example(msgspec.Struct):
+    """An event as the journal of its version writes it."""
+
+    type: str
+    data: msgspec.Raw
+
+
+EXAMPLES = [
+    msgspec.json.decode(line, type=Example)
+    for line in (CORPUS / "events.jsonl").read_bytes().splitlines()
+]
+BY_NUMBER = [
+    pytest.param(example, id=f"{example.type}-{number}") for number, example in enumerate(EXAMPLES)
+]
+
+
+def test_what_was_added_is_let_be_and_what_is_missing_or_different_is_named() -> None:
+    told = {"a": "1", "b": [{"c": "2"}]}
+    assert missing({"a": "1", "b": [{"c": "2", "added": "3"}], "added": "4"}, told) == []
+    assert missing({"b": [{"c": "2"}]}, told) == [".a is not there"]
+    assert missing({"a": "1", "b": [{"c": "3"}]}, told) == [".b[0].c is '3', not '2'"]
+    assert missing({"a": "1", "b": []}, told) == [".b is [], not [{'c': '2'}]"]
+
+
+# --- events ---------------------------------------------------------------------------------------
+
+
+def test_every_event_type_of_0_1_0_has_an_example_with_all_fields_and_one_with_none() -> None:
+    counts = Counter(example.type for example in EXAMPLES)
+    assert len(EVENTS_OF_0_1_0) == 51
+    assert set(counts) == set(EVENTS_OF_0_1_0)
+    assert min(counts.values()) == 2
+
+
+@pytest.mark.parametrize("example", BY_NUMBER)
+def test_U70_an_event_of_0_1_0_decodes_and_keeps_its_texts_and_numbers(example: Example) -> None:
+    event = decode(example.type, bytes(example.data))
+    data = msgspec.json.decode(example.data)
+    if has_lived(data):
+        return
+    assert not Counter(leaves(data)) - Counter(leaves(msgspec.to_builtins(event)))
+
+
+def has_lived(data: dict[str, Any]) -> bool:
+    """Whether it holds an order with a life at the venue: more than was decided, and not asked."""
+    return "order" in data and data["order"]["filled"] != "0"
+
+
+def leaves(value: Any) -> Iterator[str]:
+    """The texts and decimals in a value that no other value would be taken for."""
+    if isinstance(value, dict):
+        for part in value.values():
+            yield from leaves(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from leaves(part)
+    elif isinstance(value, str) and (len(value) > 8 or "." in value):
+        yield value
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+def expected_of(run: str) -> dict[str, Any]:
+    """What 0.1.0 said of a run."""
+    packed = (CORPUS / f"{run}.expected.json.gz").read_bytes()
+    found: dict[str, Any] = msgspec.json.decode(gzip.decompress(packed))
+    return found
+
+
+def moments() -> list[Any]:
+    """Every moment of every run of which 0.1.0 said what was true."""
+    return [
+        pytest.param(run, moment, id=f"{run}, {moment['name']}")
+        for run in RUNS
+        for moment in expected_of(run)["moments"]
+    ]
+
+
+@pytest.fixture(params=RUNS)
+def run(request: pytest.FixtureRequest) -> str:
+    """The name of a run."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder on a machine that configures nothing."""
+    monkeypatch.setenv("MERIDIAN_LOCK_DIR", str(tmp_path / "locks"))
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    return state
+
+
+def opened(folder: Path, rows: list[EventRow]) -> Path:
+    """A journal of these rows, opened and closed once by the program of today."""
+    journal = folder / "journal.db"
+    put(rows, journal)
+    open_journal(journal, inline=True, account=rows[-1].account).close()
+    return journal
+
+
+def test_the_runs_emit_every_event_type_of_0_1_0() -> None:
+    emitted = {row.type for name in RUNS for row in event_rows(CORPUS / f"{name}.jsonl.gz")}
+    assert emitted == set(EVENTS_OF_0_1_0)
+
+
+def test_U70_the_chain_of_0_1_0_holds(run: str, folder: Path) -> None:
+    rows = event_rows(CORPUS / f"{run}.jsonl.gz")
+    found = verify(opened(folder, rows))
+    assert found.ok, found.problem
+    assert found.events == len(rows)
+    assert found.digest == expected_of(run)["head"] == rows[-1].hash
+
+
+def test_U70_the_tables_made_again_say_what_0_1_0_wrote(run: str, folder: Path) -> None:
+    expected = expected_of(run)
+    journal = opened(folder, event_rows(CORPUS / f"{run}.jsonl.gz"))
+    rebuild(journal)
+    lists = {name: rows for name, rows in expected.items() if name not in ("head", "moments")}
+    assert len(lists) == 8
+    assert missing(tables(journal), lists) == []
+    assert verify(journal, tables=True).ok
+
+
+@pytest.mark.parametrize(("run", "moment"), moments())
+def test_U70_the_fold_up_to_a_moment_knows_what_0_1_0_knew(
+    run: str, moment: dict[str, Any], folder: Path
+) -> None:
+    journal = opened(folder, event_rows(CORPUS / f"{run}.jsonl.gz")[: moment["seq"]])
+    assert missing(by_name(status(folder)), by_name(moment["status"]), "status") == []
+    assert missing(beyond_status(journal), moment["beyond_status"], "state") == []
+
+
+def by_name(status: dict[str, Any]) -> dict[str, Any]:
+    """The limits as a mapping: a later version may know more of them."""
+    return status | {"limits": {limit["name"]: limit for limit in status["limits"]}}
+
+
+# --- the expectation itself -----------------------------------------------------------------------
+
+
+def test_the_cash_of_0_1_0_is_what_its_fills_cost(run: str) -> None:
+    """So that what the runs are compared with is right, and not only what 0.1.0 said."""
+    expected = expected_of(run)
+    rows = [
+        (row.type, msgspec.json.decode(row.data)) for row in event_rows(CORPUS / f"{run}.jsonl.gz")
+    ]
+    synced = [data for kind, data in rows if kind == "AccountSynced"]
+    cash = Decimal(synced[0]["account"]["cash"]) + sum(Decimal(data["flow"]) for data in synced)
+    multipliers = {
+        data["instrument"]["symbol"]: Decimal(data["instrument"]["multiplier"])
+        for kind, data in rows
+        if kind == "InstrumentLearned"
+    }
+    held: Counter[str] = Counter()
+    for kind, data in rows:
+        if kind == "PositionAdjusted":
+            held[data["symbol"]] = int(Decimal(data["quantity"]))
+        if kind != "OrderFilled":
+            continue
+        fill = data["fill"]
+        signed = Decimal(fill["quantity"]) * (1 if fill["side"] == "BUY" else -1)
+        cash -= signed * Decimal(fill["price"]) * multipliers[fill["symbol"]]
+        cash -= Decimal(fill["commission"])
+        held[fill["symbol"]] += int(signed)
+    last = expected["moments"][-1]["status"]
+    assert Decimal(last["account"]["cash"]) == cash
+    assert {p["symbol"]: int(p["quantity"]) for p in last["positions"]} == {
+        symbol: quantity for symbol, quantity in held.items() if quantity
+    }
+    assert len(expected["fills"]) == sum(kind == "OrderFilled" for kind, _ in rows)
