@@ -31,7 +31,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue is opened for. Each takes what it needs of it."""
 
     name: str
-    """The name under `[brokers]`."""
+    """The name under `[brokers]`, which is the account's."""
+    kind: str = ""
+    """The row of `FACTORIES`; empty where it is the name."""
     settings: Any
     """The checked table `[brokers.NAME]`."""
     market: Any
@@ -45,6 +47,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices = Prices.MARKET
     instruments: Mapping[str, Instrument] = {}
     """What the user's table says of symbols."""
+    exchange: Any = None
+    """The market that this account shares with others (`brokers.paper.setup.open_exchange`); None
+    where it opens its own."""
     bars: Any = None
     """The checked recording of a replayed market (`brokers.paper.bars.BarFile`)."""
     quote_max_age_seconds: float = 15
@@ -71,15 +76,16 @@ class Connection(Protocol):
 FACTORIES: Final[dict[str, str]] = {
     "paper": "brokers.paper.setup:open_paper",
 }
-"""Name under `[brokers]` -> `module:function`; the function takes a `Plan`."""
+"""Kind of a broker -> `module:function`; the function takes a `Plan`."""
 
 
 def open_venue(plan: Plan) -> Connection:
-    """Open the venue of that name. Raises LookupError for one that is not built."""
-    known = FACTORIES.get(plan.name)
+    """Open the venue of that kind. Raises LookupError for one that is not built."""
+    kind = plan.kind or plan.name
+    known = FACTORIES.get(kind)
     if known is None:
         raise LookupError(
-            f"there is no broker named {plan.name!r} here: {', '.join(FACTORIES)} are allowed"
+            f"there is no broker named {kind!r} here: {', '.join(FACTORIES)} are allowed"
         )
     module, _, function = known.partition(":")
     factory: Callable[[Plan], Connection] = getattr(import_module(module), function)

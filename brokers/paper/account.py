@@ -1,7 +1,9 @@
-"""The paper account: cash and holdings, exact to the last digit (C-153, C-157, T-10).
+"""The paper account: cash by currency and holdings, exact to the last digit (C-153, C-157, T-10).
 
-Longs are paid in full, so cash is never borrowed. A short's proceeds go to cash and stay bound
-there together with its margin. Nothing is liquidated by force.
+A fill moves the cash of the instrument's currency, which may become negative: the account then owes
+it, as a margin account does (INTERFACE, Several accounts). Longs are paid in full, so that all cash
+together, at the rates of the market, is never borrowed to open. A short's proceeds go to cash and
+stay bound there together with its margin. Nothing is liquidated by force.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,11 +16,13 @@ from engine.domain.money import ZERO, apportion
 
 
 class Holding(msgspec.Struct, kw_only=True):
-    """What is held of one symbol. `quantity` and `cost` (in money) are signed alike."""
+    """What is held of one symbol. `quantity` and `cost` are signed alike."""
 
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
+    """In `currency`."""
     multiplier: Decimal
+    currency: str
 
     @property
     def average_price(self) -> Decimal:
@@ -26,30 +30,57 @@ class Holding(msgspec.Struct, kw_only=True):
         return self.cost / self.quantity / self.multiplier if self.quantity else ZERO
 
     def value(self, price: Decimal) -> Decimal:
-        """Signed value at a price."""
+        """Signed value at a price, in `currency`."""
         return self.quantity * price * self.multiplier
 
 
 class Balance(msgspec.Struct, kw_only=True):
-    """The money of the account.
+    """The money of the account in one currency.
 
-    At all times `cash == deposited + realized - commission - sum of the holdings' cost`.
+    At all times `cash == deposited + realized - commission - sum of the cost of the holdings` that
+    are paid in this currency.
     """
 
-    deposited: Decimal
-    cash: Decimal
+    deposited: Decimal = ZERO
+    cash: Decimal = ZERO
     realized: Decimal = ZERO
     """Profit of what was closed, before commission."""
     commission: Decimal = ZERO
 
 
 class PaperAccount:
-    """Cash and holdings, changed by fills alone."""
+    """Cash and holdings, changed by fills alone.
 
-    def __init__(self, balance: Balance, holdings: Mapping[str, Holding] | None = None) -> None:
-        self.balance = balance
+    `balance` is the money in the account's own `currency`, `foreign` that in others.
+    """
+
+    def __init__(
+        self,
+        balance: Balance,
+        holdings: Mapping[str, Holding] | None = None,
+        *,
+        currency: str = "USD",
+        foreign: Mapping[str, Balance] | None = None,
+    ) -> None:
+        self.currency = currency
+        self.balances: dict[str, Balance] = {currency: balance, **(foreign or {})}
+        """By currency, the account's own first."""
         self.holdings: dict[str, Holding] = dict(holdings or {})
         self._shorts = {symbol for symbol, held in self.holdings.items() if held.quantity < 0}
+
+    @property
+    def balance(self) -> Balance:
+        """The money in the account's own currency."""
+        return self.balances[self.currency]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it ever held or owed money in another currency."""
+        return len(self.balances) > 1
+
+    def cash(self) -> dict[str, Decimal]:
+        """Cash by currency; negative where the account owes."""
+        return {currency: balance.cash for currency, balance in self.balances.items()}
 
     def position(self, symbol: str) -> Decimal:
         """Signed quantity held; zero when flat."""
@@ -62,20 +93,21 @@ class PaperAccount:
         reduces = position < 0 if buy else position > 0
         return abs(position) if reduces else ZERO
 
-    def short_value(self, quotes: Mapping[str, Quote]) -> Decimal:
-        """Value of everything that is short, at the last prices, else at cost."""
-        return -self._value(self._shorts, quotes)
+    def short_value(self, quotes: Mapping[str, Quote]) -> dict[str, Decimal]:
+        """Negative value by currency of all that is short, at the last prices, else at cost."""
+        return self._value(self._shorts, quotes)
 
-    def market_value(self, quotes: Mapping[str, Quote]) -> Decimal:
-        """Signed value of all holdings, at the last prices, else at cost."""
+    def market_value(self, quotes: Mapping[str, Quote]) -> dict[str, Decimal]:
+        """Signed value by currency of all holdings, at the last prices, else at cost."""
         return self._value(self.holdings, quotes)
 
-    def _value(self, symbols: Iterable[str], quotes: Mapping[str, Quote]) -> Decimal:
-        total = ZERO
+    def _value(self, symbols: Iterable[str], quotes: Mapping[str, Quote]) -> dict[str, Decimal]:
+        totals: dict[str, Decimal] = {}
         for symbol in symbols:
             held, quote = self.holdings[symbol], quotes.get(symbol)
-            total += held.cost if quote is None else held.value(quote.last)
-        return total
+            value = held.cost if quote is None else held.value(quote.last)
+            totals[held.currency] = totals.get(held.currency, ZERO) + value
+        return totals
 
     def book_fill(
         self,
@@ -84,13 +116,22 @@ class PaperAccount:
         price: Decimal,
         multiplier: Decimal,
         commission: Decimal,
+        *,
+        currency: str = "",
     ) -> Holding:
-        """Take a fill in: `signed` is positive for a buy. Opens, adds, reduces or flips (D-42)."""
+        """Take a fill in: `signed` is positive for a buy. Opens, adds, reduces or flips (D-42).
+
+        Price and commission are in `currency`, by default the account's own. Returns the holding,
+        of quantity zero when flat.
+        """
+        currency = currency or self.currency
         held = self.holdings.get(symbol)
         if held is None:
-            held = self.holdings[symbol] = Holding(multiplier=multiplier)
+            held = self.holdings[symbol] = Holding(multiplier=multiplier, currency=currency)
         amount = signed * price * multiplier
-        balance = self.balance
+        balance = self.balances.get(currency)
+        if balance is None:
+            balance = self.balances[currency] = Balance()
         balance.cash -= amount + commission
         balance.commission += commission
         before = held.quantity

@@ -2,9 +2,12 @@
 
 Money is asked twice: here, with what the order may cost at the price of now, which is then held
 back; and again at the fill, with what it does cost. Only the part that opens exposure needs any:
-what reduces a position is always affordable.
+what reduces a position is always affordable. Both times it is counted in the account's currency, at
+the newest rate that the prices of this market tell; without one nothing is opened.
 """
 
+import contextlib
+import datetime
 from collections.abc import Mapping
 from decimal import ROUND_UP, Decimal
 from typing import Final
@@ -13,11 +16,13 @@ from brokers.paper.account import PaperAccount
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, SymbolBook, market_price, slipped
 from brokers.paper.terms import Refusal, Terms
-from engine.domain.instant import Nanos
+from engine.domain.instant import Nanos, from_datetime
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
-from engine.domain.money import COST_QUANTUM, ZERO, is_multiple, is_positive
+from engine.domain.money import COST_QUANTUM, ONE, ZERO, is_multiple, is_positive
 from engine.domain.order import OrderTerms, OrderType, TimeInForce
+from engine.ports import Clock
+from engine.state.rates import Rates
 
 _NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _NEEDS_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -33,13 +38,25 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         self.text = text
 
 
-class Desk:
-    """Decides what is taken, and what an account can pay for."""
+class Admission:
+    """Decides what is taken, and what an account can pay for.
 
-    def __init__(self, terms: Terms, instruments: Instruments, account: PaperAccount) -> None:
+    `rates` are those that the prices of this market tell.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        instruments: Instruments,
+        account: PaperAccount,
+        rates: Rates,
+        clock: Clock,
+    ) -> None:
         self._terms = terms
         self._instruments = instruments
         self._account = account
+        self._rates = rates
+        self._clock = clock
 
     def record(self, order: OrderTerms, *, sequence: int, now: Nanos) -> PaperOrder:
         """The order as the venue keeps it, before anything is asked of it."""
@@ -74,12 +91,13 @@ class Desk:
         orders. Raises Refused.
         """
         rules = self._instruments.get(order.symbol)
+        self._check_contract(order, rules, now)
         self._check_form(order, rules)
         quote = quotes.get(order.symbol)
         if quote is None:
             raise Refused(Refusal.NO_PRICE, f"{order.symbol} has no price here yet")
         taken = self.record(order, sequence=sequence, now=now)
-        taken.expires_at = self._expiry(order, now)
+        taken.expires_at = self._expiry(order, rules, now)
         if order.reduce_only:
             if not self._account.reducible(order.symbol, buy=taken.buy):
                 raise Refused(
@@ -136,9 +154,23 @@ class Desk:
         return per_unit
 
     def free_cash(self, quotes: Mapping[str, Quote]) -> Decimal:
-        """Cash that is neither a short's proceeds nor its margin; below zero after a loss."""
-        bound = self._terms.short_margin * self._account.short_value(quotes)
-        return self._account.balance.cash - bound
+        """Cash that is neither a short's proceeds nor its margin, in the account's currency; below
+        zero after a loss. Raises Refused while the rate of a part of it is missing."""
+        free = self._account.cash()
+        for currency, value in self._account.short_value(quotes).items():
+            free[currency] = free.get(currency, ZERO) + self._terms.short_margin * value
+        return sum((amount * self._rate(c) for c, amount in free.items() if amount), ZERO)
+
+    def equity(self, quotes: Mapping[str, Quote]) -> Decimal:
+        """Cash and all holdings in the account's currency; what has no rate is left out."""
+        worth = self._account.cash()
+        for currency, value in self._account.market_value(quotes).items():
+            worth[currency] = worth.get(currency, ZERO) + value
+        total = ZERO
+        for currency, amount in worth.items():
+            with contextlib.suppress(Refused):
+                total += amount * self._rate(currency)
+        return total
 
     def payable(
         self,
@@ -147,7 +179,7 @@ class Desk:
         price: Decimal,
         quotes: Mapping[str, Quote],
         reserved: Decimal,
-    ) -> tuple[Decimal, Refusal | None]:
+    ) -> tuple[Decimal, Refused | None]:
         """How much of `quantity` may fill at `price`, and what keeps the rest from it.
 
         All of it, or only the part that reduces the position where the account may not open more.
@@ -157,18 +189,52 @@ class Desk:
         if not opening:
             return quantity, None
         rules = self._instruments.get(order.symbol)
+        words = f"the account may not open {opening} {order.symbol} at {price}"
         if not order.buy and not rules.shortable:
-            return reducing, Refusal.NOT_SHORTABLE
+            return reducing, Refused(Refusal.NOT_SHORTABLE, words)
+        try:
+            rate = self._rate(rules.currency)
+            free = self.free_cash(quotes) - (reserved - order.reserved * order.leaves)
+        except Refused as missing:
+            return reducing, missing
         # The part that reduces pays first: its proceeds, and the margin it frees, count.
         traded = reducing * price * rules.multiplier
         gain = (-traded if order.buy else traded) - traded * self._terms.commission
         if order.buy:
             marked = quotes[order.symbol].last
             gain += self._terms.short_margin * reducing * marked * rules.multiplier
-        free = self.free_cash(quotes) + gain - (reserved - order.reserved * order.leaves)
-        if self._cost(order, opening * price * rules.multiplier) > free:
-            return reducing, Refusal.BUYING_POWER
+        if self._cost(order, opening * price * rules.multiplier) * rate > free + gain * rate:
+            return reducing, Refused(Refusal.BUYING_POWER, words)
         return quantity, None
+
+    def _rate(self, currency: str) -> Decimal:
+        """What one unit of a currency is worth in the account's. Raises Refused without a rate."""
+        base = self._account.currency
+        if currency == base:
+            return ONE
+        rate = self._rates.rate(currency, self._clock.now())
+        if rate is None:
+            raise Refused(
+                Refusal.CURRENCY,
+                f"there is no rate of {currency} in {base} here: the account opens nothing that is "
+                f"paid in {currency} before {currency}_{base} or {currency}-{base} has a price",
+            )
+        return rate.value
+
+    def _check_contract(self, order: OrderTerms, rules: Instrument, now: Nanos) -> None:
+        """What opens is an instrument, and no order comes after the contract has expired."""
+        if rules.fault and not order.reduce_only:
+            raise Refused(Refusal.NO_CONTRACT, rules.fault)
+        last_day = rules.last_day
+        if last_day is None:
+            return
+        calendar = self._instruments.calendar(rules.symbol)
+        trades_at = now if calendar.is_open(now) else calendar.next_open(now) or now
+        if calendar.session_date(trades_at) > last_day:
+            raise Refused(
+                Refusal.NO_CONTRACT,
+                f"{rules.symbol} traded until {last_day}: it takes no orders any more",
+            )
 
     def _check_form(self, order: OrderTerms, rules: Instrument) -> None:
         self._check_quantity(order.symbol, order.quantity, rules, whole=not order.reduce_only)
@@ -183,12 +249,6 @@ class Desk:
                 )
             if needed and price is not None:
                 self._check_price(word, order.symbol, price, rules)
-        if rules.currency != self._terms.currency:
-            raise Refused(
-                Refusal.CURRENCY,
-                f"{order.symbol} is paid in {rules.currency}, this account holds only "
-                f"{self._terms.currency}",
-            )
 
     def _check_quantity(
         self, symbol: str, quantity: Decimal, rules: Instrument, *, whole: bool
@@ -210,8 +270,16 @@ class Desk:
                 f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
             )
 
-    def _expiry(self, order: OrderTerms, now: Nanos) -> Nanos:
-        """When a DAY order ends: with the session in progress, or with the next one (C-155)."""
+    def _expiry(self, order: OrderTerms, rules: Instrument, now: Nanos) -> Nanos:
+        """When an order ends by itself: a DAY order with the session in progress, or with the next
+        one (C-155); any order with the last day of its contract. 0 is never."""
+        session = self._session_end(order, now)
+        if rules.last_day is None:
+            return session
+        ends = _end_of(rules.last_day)
+        return min(session, ends) if session else ends
+
+    def _session_end(self, order: OrderTerms, now: Nanos) -> Nanos:
         calendar = self._instruments.calendar(order.symbol)
         if calendar.is_open(now):
             close = calendar.close_of(now)
@@ -240,10 +308,10 @@ class Desk:
         price: Decimal,
         rules: Instrument,
     ) -> Decimal:
-        """Cash to hold back per unit of what may still fill.
+        """Cash to hold back per unit of what may still fill, in the account's currency.
 
         What takes the position down, after the `others` that work on the same side, costs nothing.
-        Raises Refused where the rest may not go short.
+        Raises Refused where the rest may not go short, and without a rate for it.
         """
         covered = max(self._account.reducible(order.symbol, buy=order.buy) - others, ZERO)
         opening = leaves - min(covered, leaves)
@@ -254,7 +322,7 @@ class Desk:
                 Refusal.NOT_SHORTABLE,
                 f"{order.symbol} cannot be sold short: {covered} are free to sell, not {leaves}",
             )
-        cost = self._cost(order, opening * price * rules.multiplier)
+        cost = self._cost(order, opening * price * rules.multiplier) * self._rate(rules.currency)
         return (cost / leaves).quantize(COST_QUANTUM, ROUND_UP)
 
     def _cost(self, order: PaperOrder, amount: Decimal) -> Decimal:
@@ -267,6 +335,8 @@ class Desk:
         quotes: Mapping[str, Quote],
         reserved: Decimal,
     ) -> None:
+        if not needed:
+            return
         free = self.free_cash(quotes) - reserved
         if needed > free:
             raise Refused(
@@ -274,3 +344,9 @@ class Desk:
                 f"{order.side} {order.quantity} {order.symbol} needs {needed:.2f} "
                 f"{self._terms.currency}, free are {max(free, ZERO):.2f}",
             )
+
+
+def _end_of(day: datetime.date) -> Nanos:
+    """The end of a day in UTC: after its session, and before the next one."""
+    following = day + datetime.timedelta(days=1)
+    return from_datetime(datetime.datetime.combine(following, datetime.time(), datetime.UTC))

@@ -13,8 +13,9 @@ from typing import Final
 
 import msgspec
 
-from brokers.paper.instruments import BadFile, symbol_of
+from brokers.paper.instruments import BadFile
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339
+from engine.domain.instrument import symbol_of
 from engine.domain.market import Bar
 from engine.domain.money import is_positive
 from engine.domain.text import clean_text

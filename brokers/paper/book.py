@@ -19,13 +19,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from brokers.paper import schema
 from brokers.paper.account import Balance, Holding
 from brokers.paper.matching import PaperOrder
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.order import Fill
 
-VERSION: Final = 1
 BUSY_SECONDS = 1.0
 """How long a file that somebody else holds is waited for."""
 RETRY_SECONDS = 1.0
@@ -33,19 +33,6 @@ RETRY_SECONDS = 1.0
 
 _IDS_KEPT: Final = 4096
 """So many client ids, twice, are known without a look at the file."""
-
-_SCHEMA: Final = (
-    "CREATE TABLE account (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE holdings (symbol TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE quotes (symbol TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE orders (client_order_id TEXT PRIMARY KEY, working INTEGER NOT NULL,"
-    " data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE INDEX working_orders ON orders (client_order_id) WHERE working",
-    "CREATE TABLE fills (execution_id TEXT PRIMARY KEY, time INTEGER NOT NULL,"
-    " data BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE INDEX fills_by_time ON fills (time)",
-    f"PRAGMA user_version = {VERSION}",
-)
 
 Wait = Literal["thread", "inline"]
 
@@ -57,7 +44,10 @@ class BookError(Exception):
 class Contents(msgspec.Struct, kw_only=True):
     """What a book holds when it is opened."""
 
-    balance: Balance | None
+    currency: str
+    """The account's own; empty in a new book."""
+    balances: dict[str, Balance]
+    """By currency."""
     sequence: int
     """Number of the newest order."""
     holdings: dict[str, Holding]
@@ -69,10 +59,11 @@ class Contents(msgspec.Struct, kw_only=True):
 class _Batch:
     """What belongs into one commit; the newest state of a thing replaces an older one."""
 
-    __slots__ = ("account", "fills", "holdings", "orders", "quotes", "tickets")
+    __slots__ = ("account", "balances", "fills", "holdings", "orders", "quotes", "tickets")
 
     def __init__(self) -> None:
         self.account: dict[str, bytes] = {}
+        self.balances: dict[str, bytes] = {}
         self.holdings: dict[str, bytes | None] = {}
         self.quotes: dict[str, bytes] = {}
         self.orders: dict[str, tuple[str, bool, bytes]] = {}
@@ -82,6 +73,7 @@ class _Batch:
 
     def merge(self, newer: "_Batch") -> None:
         self.account |= newer.account
+        self.balances |= newer.balances
         self.holdings |= newer.holdings
         self.quotes |= newer.quotes
         self.orders |= newer.orders
@@ -94,6 +86,7 @@ class _Batch:
         try:
             put = connection.executemany
             put("INSERT OR REPLACE INTO account VALUES (?, ?)", self.account.items())
+            put("INSERT OR REPLACE INTO balances VALUES (?, ?)", self.balances.items())
             put("INSERT OR REPLACE INTO quotes VALUES (?, ?)", self.quotes.items())
             put("INSERT OR REPLACE INTO orders VALUES (?, ?, ?)", self.orders.values())
             put("INSERT OR IGNORE INTO fills VALUES (?, ?, ?)", self.fills)
@@ -158,20 +151,21 @@ class PaperBook:
         """Everything a venue needs to go on from where the book stands. Raises BookError."""
         try:
             account = dict(self._reader.execute("SELECT key, data FROM account"))
-            balance = account.get("balance")
+            balances = self._reader.execute("SELECT currency, data FROM balances")
             working = "SELECT data FROM orders WHERE working"
             orders = [self._orders.decode(row[0]) for row in self._reader.execute(working)]
             holdings = self._reader.execute("SELECT symbol, data FROM holdings")
             quotes = self._reader.execute("SELECT symbol, data FROM quotes")
             return Contents(
-                balance=msgspec.json.decode(balance, type=Balance) if balance else None,
+                currency=str(account.get("currency", b""), "ascii"),
+                balances={c: msgspec.json.decode(data, type=Balance) for c, data in balances},
                 sequence=int(account.get("sequence", b"0")),
                 orders=sorted(orders, key=lambda order: order.sequence),
                 holdings={s: msgspec.json.decode(data, type=Holding) for s, data in holdings},
                 quotes={s: msgspec.json.decode(data, type=Quote) for s, data in quotes},
             )
         except (sqlite3.Error, msgspec.DecodeError, ValueError) as error:
-            raise BookError(f"the paper book {self._name} cannot be read: {error}") from error
+            raise BookError(f"{self.title} cannot be read: {error}") from error
 
     def order(self, client_order_id: str) -> PaperOrder | None:
         """An order of any age; None for an id that was never used."""
@@ -204,9 +198,16 @@ class PaperBook:
 
     # Writing.
 
-    def put_balance(self, balance: Balance, sequence: int) -> None:
-        self._open.account["balance"] = self._encode(balance)
+    def put_currency(self, currency: str) -> None:
+        self._open.account["currency"] = currency.encode("ascii")
+        self.dirty = True
+
+    def put_sequence(self, sequence: int) -> None:
         self._open.account["sequence"] = b"%d" % sequence
+        self.dirty = True
+
+    def put_balance(self, currency: str, balance: Balance) -> None:
+        self._open.balances[currency] = self._encode(balance)
         self.dirty = True
 
     def put_holding(self, symbol: str, holding: Holding | None) -> None:
@@ -262,6 +263,11 @@ class PaperBook:
             self._reader.close()
         self._writer.close()
 
+    @property
+    def title(self) -> str:
+        """The book, for a sentence about it."""
+        return f"the paper book {self._name}"
+
     # The machine.
 
     @property
@@ -273,22 +279,19 @@ class PaperBook:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._open_file()
         try:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, VERSION):
+            found = schema.version(connection)
+            if found > schema.VERSION:
                 raise BookError(
-                    f"the paper book {self._name} was written by another version of this program "
-                    f"(its format is {version}, this program writes {VERSION})"
+                    f"{self.title} was written by a newer version of this program "
+                    f"(its format is {found}, this program writes {schema.VERSION})"
                 )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            if not version:
-                connection.execute("BEGIN EXCLUSIVE")
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-                connection.execute("COMMIT")
+            if found < schema.VERSION:
+                schema.migrate(connection)
         except sqlite3.Error as error:
             connection.close()
-            raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
+            raise BookError(f"{self.title} cannot be opened: {error}") from error
         except BookError:
             connection.close()
             raise
@@ -300,7 +303,7 @@ class PaperBook:
             return str(self._writer.execute(query).fetchone()[0] or "")
         except sqlite3.Error as error:
             self._writer.close()
-            raise BookError(f"the paper book {self._name} cannot be read: {error}") from error
+            raise BookError(f"{self.title} cannot be read: {error}") from error
 
     def _open_file(self, *, readonly: bool = False) -> sqlite3.Connection:
         """Raises BookError. The connection may move to the writer thread."""
@@ -318,7 +321,7 @@ class PaperBook:
                 self.path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False
             )
         except (sqlite3.Error, OSError) as error:
-            raise BookError(f"the paper book {self._name} cannot be opened: {error}") from error
+            raise BookError(f"{self.title} cannot be opened: {error}") from error
 
     def _hand_over(self) -> None:
         for batch in self._unsent:
@@ -344,7 +347,7 @@ class PaperBook:
         self.on_change()
 
     def _failed(self, text: str) -> None:
-        self.failure = f"the paper book {self._name} cannot be written: {text}"
+        self.failure = f"{self.title} cannot be written: {text}"
         self.on_change()
 
     def _run(self) -> None:

@@ -1,27 +1,46 @@
-"""Which instrument a symbol stands for: by its shape, or as a table of the user's says.
+"""Which instrument an id stands for: by its shape, or as a table of the user's says.
 
-The table is a CSV `symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable`; a symbol it
-does not name, and a field it leaves empty, is what the symbol's shape says.
+The table is a CSV `symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable`, to which
+`underlying,expiry,strike,right` may be added. An id that it does not name, and a field that it
+leaves empty, is what the shape of the id and its kind say.
 """
 
 import csv
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from engine.calendars import CALENDARS, Calendar, calendar
-from engine.domain.instrument import AssetClass, Instrument, default_instrument
+from engine.domain.instrument import (
+    SYMBOL_WORDS,
+    AssetClass,
+    Facts,
+    Instrument,
+    OptionRight,
+    default_instrument,
+    instrument_of,
+    is_symbol,
+    symbol_of,
+)
 from engine.domain.money import is_positive
 from engine.domain.text import clean_text
 
 COLUMNS: Final = (
     "symbol", "asset_class", "tick", "lot", "multiplier", "currency", "calendar", "shortable",
 )  # fmt: skip
-SYMBOL_LENGTH: Final = 32
+CONTRACT_COLUMNS: Final = ("underlying", "expiry", "strike", "right")
+"""May follow the others."""
+
+SOURCE: Final = "[data] instruments"
+"""What an instrument of a table names as the source of its facts."""
+
 _BOOLEANS: Final = {"true": True, "false": False}
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class BadFile(ValueError):  # noqa: N818 - the caller reads it as a sentence
@@ -42,7 +61,8 @@ class Instruments:
         self._calendars: dict[str, Calendar] = {}
 
     def get(self, symbol: str) -> Instrument:
-        """The instrument of a symbol."""
+        """The instrument of an id; one that the table does not name and that says too little by
+        itself, as a future, has a `fault`."""
         rules = self._known.get(symbol)
         if rules is None:
             rules = self._known[symbol] = default_instrument(symbol, self._calendar_name)
@@ -67,13 +87,20 @@ def load_instruments(path: Path) -> dict[str, Instrument]:
 
 def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     table: dict[str, Instrument] = {}
+    columns: tuple[str, ...] = COLUMNS
     for number, row in enumerate(rows, 1):
         if number == 1:
-            if tuple(row) != COLUMNS:
-                raise BadFile(f"{path} line 1: the header must be {','.join(COLUMNS)}")
+            columns = tuple(row)
+            if columns not in (COLUMNS, COLUMNS + CONTRACT_COLUMNS):
+                raise BadFile(
+                    f"{path} line 1: the header must be {','.join(COLUMNS)}, and "
+                    f"{','.join(CONTRACT_COLUMNS)} may follow"
+                )
             continue
         try:
-            rules = _instrument(row)
+            if len(row) != len(columns):
+                raise ValueError(f"{len(columns)} fields are needed, {len(row)} are there")
+            rules = _instrument(dict(zip(columns, row, strict=True)))
             if rules.symbol in table:
                 raise ValueError(f"{rules.symbol} stands in the table twice")
         except ValueError as error:
@@ -82,48 +109,42 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     return table
 
 
-def _instrument(row: list[str]) -> Instrument:
-    if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(COLUMNS)} fields are needed, {len(row)} are there")
-    symbol, kind, tick, lot, multiplier, currency, calendar_name, shortable = row
-    rules = default_instrument(symbol_of(symbol))
-    if kind and kind not in list(AssetClass):
-        raise ValueError(_not_one_of("asset_class", kind, AssetClass))
-    if calendar_name and calendar_name not in CALENDARS:
-        raise ValueError(_not_one_of("calendar", calendar_name, CALENDARS))
-    if shortable and shortable.lower() not in _BOOLEANS:
-        raise ValueError(_not_one_of("shortable", shortable, _BOOLEANS))
+def _instrument(row: Mapping[str, str]) -> Instrument:
+    """The instrument of a row. Raises ValueError with one sentence."""
+    symbol = symbol_of(row["symbol"])
+    underlying, currency = row.get("underlying", ""), row["currency"]
+    if underlying and not is_symbol(underlying):
+        raise ValueError(f"underlying is {clean_text(underlying, 48)!r}: {SYMBOL_WORDS}")
     if currency and not (currency.isascii() and currency.isalnum()):
         raise ValueError(
             f"currency is {clean_text(currency, 32)!r}: letters and digits are allowed"
         )
-    return msgspec.structs.replace(
-        rules,
-        asset_class=AssetClass(kind) if kind else rules.asset_class,
-        tick=_positive("tick", tick, rules.tick),
-        lot=_positive("lot", lot, rules.lot),
-        multiplier=_positive("multiplier", multiplier, rules.multiplier),
-        currency=currency or rules.currency,
-        calendar=calendar_name or rules.calendar,
-        shortable=_BOOLEANS[shortable.lower()] if shortable else rules.shortable,
+    if row["calendar"] and row["calendar"] not in CALENDARS:
+        raise ValueError(_not_one_of("calendar", row["calendar"], CALENDARS))
+    shortable = row["shortable"].lower()
+    if shortable and shortable not in _BOOLEANS:
+        raise ValueError(_not_one_of("shortable", row["shortable"], _BOOLEANS))
+    facts = Facts(
+        asset_class=_member("asset_class", row["asset_class"], AssetClass),
+        tick=_positive("tick", row["tick"]),
+        lot=_positive("lot", row["lot"]),
+        multiplier=_positive("multiplier", row["multiplier"]),
+        currency=currency or None,
+        calendar=row["calendar"] or None,
+        shortable=_BOOLEANS[shortable] if shortable else None,
+        underlying=underlying or None,
+        expiry=row.get("expiry") or None,
+        strike=_positive("strike", row.get("strike", "")),
+        right=_member("right", row.get("right", ""), OptionRight),
+        source=SOURCE,
     )
+    return instrument_of(symbol, facts)
 
 
-def symbol_of(text: str) -> str:
-    """A symbol as a file may name it. Raises ValueError."""
-    if not text or len(text) > SYMBOL_LENGTH or not text.isascii() or not text.isprintable():
-        raise ValueError(
-            f"{clean_text(text, 48)!r} is not a symbol: 1 to {SYMBOL_LENGTH} printable ASCII "
-            "characters are allowed"
-        )
-    if any(sign in text for sign in " ,\"'"):
-        raise ValueError(f"{text!r} is not a symbol: no spaces, commas or quotation marks")
-    return text
-
-
-def _positive(name: str, text: str, default: Decimal) -> Decimal:
+def _positive(name: str, text: str) -> Decimal | None:
+    """A number above 0, None for an empty field. Raises ValueError."""
     if not text:
-        return default
+        return None
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -131,6 +152,15 @@ def _positive(name: str, text: str, default: Decimal) -> Decimal:
     if not is_positive(value):
         raise ValueError(f"{name} is {clean_text(text, 32)!r}: a number above 0 is allowed")
     return value
+
+
+def _member(name: str, text: str, kind: type[E]) -> E | None:
+    """A member of an enumeration, None for an empty field. Raises ValueError."""
+    if not text:
+        return None
+    if text not in list(kind):
+        raise ValueError(_not_one_of(name, text, kind))
+    return kind(text)
 
 
 def _not_one_of(name: str, text: str, allowed: Iterable[str]) -> str:

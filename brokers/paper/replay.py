@@ -3,8 +3,9 @@
 A bar that ends at T and lasts S seconds is played as
 
 - its open, one second after T - S,
-- at T the extreme that hurts what is held (the low of a long, the high of a short), then the other
-  extreme, then the close; where nothing is held, the low comes first in a bar that did not fall,
+- at T the extreme that hurts what is held (the low of a long, the high of a short; all accounts
+  together), then the other extreme, then the close; where nothing is held, the low comes first in a
+  bar that did not fall,
 - and then the bar itself, complete.
 
 The venue meets each price before the engine sees it. A quarter of the bar's volume trades at each;
@@ -19,7 +20,7 @@ from itertools import groupby
 from typing import Final
 
 from brokers.paper.bars import BarFile, read_bars
-from brokers.paper.venue import PaperVenue
+from brokers.paper.exchange import PriceTaker
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.domain.money import ZERO
@@ -42,7 +43,7 @@ class ReplayMarket:
         file: BarFile,
         clock: Clock,
         *,
-        venue: PaperVenue,
+        venue: PriceTaker,
         quote_max_age_seconds: float,
     ) -> None:
         self._file = file

@@ -287,13 +287,18 @@ async def serve(options: argparse.Namespace) -> None:
     clock = SystemClock()
     terms = msgspec.json.decode(options.terms, type=Terms)
     table = load_instruments(options.instruments) if options.instruments else {}
-    venue = PaperVenue(
-        clock=clock,
-        random=Random(options.seed),
-        terms=terms,
-        book=PaperBook(options.book, wait="thread"),
-        instruments=Instruments(table, options.calendar),
-    )
+    book = PaperBook(options.book, wait="thread")
+    try:
+        venue = PaperVenue(
+            clock=clock,
+            random=Random(options.seed),
+            terms=terms,
+            book=book,
+            instruments=Instruments(table, options.calendar),
+        )
+    except BaseException:
+        book.close()
+        raise
     symbols = [symbol for symbol in options.simulated.split(",") if symbol]
     market = None
     if symbols:

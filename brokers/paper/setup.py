@@ -1,4 +1,8 @@
-"""Opening a paper account: in this process or in another one, with the market it trades on."""
+"""Opening a paper account: in this process or in another one, with the market it trades on.
+
+Several accounts of one process trade on one market: `open_exchange` opens it, and each account
+whose `Plan.exchange` names it joins. An account without one opens a market of its own.
+"""
 
 from pathlib import Path
 from random import Random
@@ -7,28 +11,38 @@ from typing import Any, Final
 from brokers import Plan, Prices
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.book import PaperBook
-from brokers.paper.instruments import Instruments
+from brokers.paper.exchange import Exchange
+from brokers.paper.instruments import BadFile, Instruments
 from brokers.paper.remote import RemoteMarket, RemotePaper
 from brokers.paper.replay import ReplayMarket
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
 from engine.ports import MarketData
 
+DEFAULT_NAME: Final = "paper"
 BOOK: Final = "paper.db"
-"""The paper account's file in the state folder."""
+"""The file of the account named `paper` in the state folder."""
 SIMULATED_CALENDAR: Final = "SIM"
 
 
 class PaperConnection:
-    """A paper account in this process, and its market."""
+    """A paper account in this process, and its market; None where it shares one."""
 
-    def __init__(self, broker: PaperBroker, market: MarketData | None, venue: PaperVenue) -> None:
+    def __init__(
+        self,
+        broker: PaperBroker,
+        market: MarketData | None,
+        venue: PaperVenue,
+        exchange: Exchange,
+    ) -> None:
         self.broker = broker
         self.market = market
         self.venue = venue
+        self._exchange = exchange
 
     def close(self) -> None:
         """Saves the newest prices; working orders stay in the book (D-53)."""
+        self._exchange.leave(self.venue)
         self.venue.close()
 
 
@@ -43,36 +57,63 @@ class RemoteConnection:
         """Nothing of it is kept here."""
 
 
+def book_name(name: str) -> str:
+    """The file of the account of this name under `[brokers]`."""
+    return BOOK if name == DEFAULT_NAME else f"paper-{name}.db"
+
+
 def open_paper(plan: Plan) -> PaperConnection | RemoteConnection:
     """Open the account of `plan`. With `settings.address` it is that of `brokers.paper.server`.
 
-    Raises BookError. A book with a writer thread needs a running loop.
+    Raises BookError, and BadFile as `open_exchange` does; nothing stays open then. A book with a
+    writer thread needs a running loop.
     """
     terms = terms_of(plan.settings)
     if plan.settings.address:
         return _remote(plan, terms, Path(plan.settings.address))
+    shared: Exchange | None = plan.exchange
+    exchange = open_exchange(plan) if shared is None else shared
+    path = None if plan.state_dir is None else plan.state_dir / book_name(plan.name)
+    # Accounts side by side draw numbers of their own.
+    seed = f"{plan.market.seed}" if plan.name == DEFAULT_NAME else f"{plan.market.seed} {plan.name}"
+    book = PaperBook(path, wait="thread" if plan.threads and path is not None else "inline")
+    try:
+        venue = PaperVenue(
+            clock=plan.clock,
+            random=Random(f"venue {seed}"),
+            terms=terms,
+            book=book,
+            instruments=exchange.instruments,
+            arrival=_arrival(plan),
+            name=plan.name,
+            account_id=plan.account_id,
+        )
+    except BaseException:
+        book.close()
+        raise
+    exchange.join(venue)
+    broker = PaperBroker(venue, plan.clock, Random(f"latency {seed}"))
+    return PaperConnection(broker, exchange.market if shared is None else None, venue, exchange)
+
+
+def open_exchange(plan: Plan) -> Exchange:
+    """Open the market of `plan`, for every account that joins it.
+
+    Raises BadFile where a symbol of the market is no instrument, such as a future that no table
+    names.
+    """
     recorded = plan.bars is not None or plan.market.source != "simulated"
     simulated = plan.prices is not Prices.BY_HAND and not recorded
-    path = None if plan.state_dir is None else plan.state_dir / BOOK
-    seed = plan.market.seed
-    venue = PaperVenue(
-        clock=plan.clock,
-        random=Random(f"venue {seed}"),
-        terms=terms,
-        book=PaperBook(path, wait="thread" if plan.threads and path is not None else "inline"),
-        instruments=Instruments(plan.instruments, SIMULATED_CALENDAR if simulated else ""),
-        arrival=_arrival(plan),
-        name=plan.name,
-        account_id=plan.account_id,
-    )
-    broker = PaperBroker(venue, plan.clock, Random(f"latency {seed}"))
-    return PaperConnection(broker, _market(plan, venue), venue)
+    exchange = Exchange(Instruments(plan.instruments, SIMULATED_CALENDAR if simulated else ""))
+    exchange.market = _market(plan, exchange)
+    return exchange
 
 
 def terms_of(settings: Any) -> Terms:
     """The conditions that a table `[brokers.paper]` states."""
     return Terms(
         initial_cash=settings.initial_cash,
+        currency=settings.currency,
         latency_ms=settings.latency_ms,
         slippage_bps=settings.slippage_bps,
         commission_bps=settings.commission_bps,
@@ -93,12 +134,16 @@ def _arrival(plan: Plan) -> Arrival:
     return Arrival.STANDING_QUOTE if plan.bars is None else Arrival.NEXT_PRICE
 
 
-def _market(plan: Plan, venue: PaperVenue) -> MarketData | None:
+def _market(plan: Plan, exchange: Exchange) -> MarketData | None:
     if plan.prices is not Prices.MARKET:
         return None
+    where = "[market] symbols" if plan.bars is None else str(plan.bars.path)
+    for symbol in plan.market.symbols if plan.bars is None else plan.bars.symbols:
+        if fault := exchange.instruments.get(symbol).fault:
+            raise BadFile(f"{where}: {fault}")
     if plan.bars is not None:
         return ReplayMarket(
-            plan.bars, plan.clock, venue=venue, quote_max_age_seconds=plan.quote_max_age_seconds
+            plan.bars, plan.clock, venue=exchange, quote_max_age_seconds=plan.quote_max_age_seconds
         )
     # A replayed market pays nothing for it.
     from brokers.paper.simulated import SimulatedMarket
@@ -106,7 +151,7 @@ def _market(plan: Plan, venue: PaperVenue) -> MarketData | None:
     return SimulatedMarket(
         plan.market.symbols,
         plan.clock,
-        venue=venue,
+        venue=exchange,
         seed=plan.market.seed,
         bar_seconds=plan.market.bar_seconds,
         quotes_per_second=plan.quotes_per_second,

@@ -1,8 +1,8 @@
 """A market that looks alive at any hour of any day, from a seed (calendar SIM).
 
 Quotes with sizes, trades, completed bars and a book of ten levels a side for each symbol, as
-`path` moves its price. The same seed and start give the same market in virtual time. The venue
-meets each quote before the engine sees it.
+`path` moves its price. The same seed and start give the same market in virtual time. `venue` meets
+each quote before the engine sees it.
 """
 
 import heapq
@@ -12,8 +12,8 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+from brokers.paper.exchange import PriceTaker
 from brokers.paper.path import LEG_CYCLES, PricePath, Shared
-from brokers.paper.venue import PaperVenue
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass, Instrument
 from engine.domain.market import Bar, Depth, DepthLevel, MarketEvent, Quote
@@ -178,7 +178,7 @@ class SimulatedMarket:
         symbols: Sequence[str],
         clock: Clock,
         *,
-        venue: PaperVenue,
+        venue: PriceTaker,
         seed: int,
         bar_seconds: int = 10,
         quotes_per_second: float = 0,

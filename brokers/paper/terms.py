@@ -15,7 +15,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The conditions of a paper account; the defaults are those of `[brokers.paper]`."""
 
     initial_cash: Decimal = Decimal(100_000)
+    """In `currency`."""
     currency: str = "USD"
+    """The account's own: equity and buying power are counted in it."""
     latency_ms: tuple[float, float] = (10, 50)
     """Round trip of an order, from and to; each leg takes half of a draw of its own."""
     slippage_bps: Decimal = Decimal(5)
@@ -67,6 +69,8 @@ class Refusal(StrEnum):
     INVALID_ORDER = "INVALID_ORDER"
     MARKET_CLOSED = "MARKET_CLOSED"
     CURRENCY = "CURRENCY"
+    """No price tells what the currency is worth in that of the account."""
+    NO_CONTRACT = "NO_CONTRACT"
     DUPLICATE_ID = "DUPLICATE_ID"
     REDUCE_ONLY = "REDUCE_ONLY"
     NOT_FILLED_AT_ONCE = "NOT_FILLED_AT_ONCE"

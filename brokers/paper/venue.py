@@ -5,23 +5,26 @@ happens is handed to `on_report` at once, with the ticket of the commit that mak
 latency, and waiting for the disk, are the adapter's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
 from typing import Final
 
-from brokers.paper.account import Balance, PaperAccount
-from brokers.paper.admission import Desk, Refused
+from brokers.paper.account import Balance
+from brokers.paper.admission import Admission, Refused
 from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, Room, SymbolBook, fill_price, is_triggered, sane
+from brokers.paper.opening import account_of
 from brokers.paper.terms import Arrival, Refusal, Terms
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, TimeInForce
 from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
+from engine.state.rates import Rates
 
 QUOTE_SAVE_SECONDS: Final = 5
 """How often a price is written to the book while something is held or works."""
@@ -81,12 +84,21 @@ class PaperVenue:
         self.quotes: dict[str, Quote] = contents.quotes
         """The newest price of each symbol; after a restart those of the book, with their times."""
         self._sequence = contents.sequence
-        fresh = Balance(deposited=terms.initial_cash, cash=terms.initial_cash)
-        self._account = PaperAccount(contents.balance or fresh, contents.holdings)
-        self._desk = Desk(terms, instruments, self._account)
+        self._account = account_of(contents, terms, instruments, book.title)
+        self._rates = Rates(terms.currency, max_age_seconds=0)
+        """What the prices here tell of currencies. A price stands until the next one."""
+        self._pairs: dict[str, Instrument] = {}
+        """Those whose prices tell what a currency is worth; only they cost time on a price."""
+        for symbol, quote in self.quotes.items():
+            self._learn(symbol)
+            if symbol in self._pairs:
+                self._rates.take_quote(self._pairs[symbol], quote)
+        self._admission = Admission(terms, instruments, self._account, self._rates, clock)
         for order in contents.orders:
             self._rest(order)
-        book.put_balance(self._account.balance, self._sequence)
+        book.put_currency(terms.currency)
+        book.put_balance(terms.currency, self._account.balance)
+        book.put_sequence(self._sequence)
         book.commit()
 
     # Prices.
@@ -105,7 +117,11 @@ class PaperVenue:
             return
         symbol = quote.symbol
         self.quotes[symbol] = quote
+        if symbol not in self._volumes:
+            self._learn(symbol)
         self._volumes[symbol] = volume
+        if symbol in self._pairs:
+            self._rates.take_quote(self._pairs[symbol], quote)
         if self._rooms:
             self._rooms.pop(symbol, None)
         book = self._books.get(symbol)
@@ -113,7 +129,9 @@ class PaperVenue:
             at = quote.time if traded_at is None else traded_at
             if self.instruments.calendar(symbol).is_open(at):
                 self._match(book, quote)
-        if quote.time >= self._save_quotes_at and (self._orders or self._account.holdings):
+        if quote.time >= self._save_quotes_at and (
+            self._orders or self._account.holdings or self._account.is_foreign
+        ):
             self._save_quotes_at = quote.time + QUOTE_SAVE_SECONDS * NS_PER_SECOND
             for known in self._volumes:
                 self.book.put_quote(self.quotes[known])
@@ -146,7 +164,7 @@ class PaperVenue:
         now = self._clock.now()
         self._sequence += 1
         try:
-            taken = self._desk.admit(
+            taken = self._admission.admit(
                 order,
                 sequence=self._sequence,
                 now=now,
@@ -184,7 +202,7 @@ class PaperVenue:
         """
         order = self._working(client_order_id)
         try:
-            reserve = self._desk.reprice(
+            reserve = self._admission.reprice(
                 order,
                 quantity=quantity,
                 stop_price=stop_price,
@@ -257,18 +275,31 @@ class PaperVenue:
 
     @property
     def balance(self) -> Balance:
-        """The account's money, to be read only."""
+        """The money in the account's own currency, to be read only."""
         return self._account.balance
 
+    @property
+    def balances(self) -> Mapping[str, Balance]:
+        """The money by currency, to be read only."""
+        return self._account.balances
+
     def account(self) -> Account:
-        """Balances now, at the newest prices."""
-        cash = self._account.balance.cash
-        free = self._desk.free_cash(self.quotes) - self._reserved
+        """Balances now, at the newest prices.
+
+        While the rate of a currency is missing, equity leaves its part out, and nothing can be
+        bought.
+        """
+        cash = self._account.cash()
+        try:
+            free = self._admission.free_cash(self.quotes) - self._reserved
+        except Refused:
+            free = ZERO
         return Account(
             account_id=self._account_id,
             currency=self.terms.currency,
-            cash=cash,
-            equity=cash + self._account.market_value(self.quotes),
+            cash=cash[self.terms.currency],
+            balances=cash,
+            equity=self._admission.equity(self.quotes),
             buying_power=max(free, ZERO),
             as_of=self._clock.now(),
         )
@@ -283,6 +314,12 @@ class PaperVenue:
         self.book.close()
 
     # The machine.
+
+    def _learn(self, symbol: str) -> None:
+        """Remember a symbol that has a price for the first time, where it is a pair."""
+        rules = self.instruments.get(symbol)
+        if isinstance(rules.contract, Pair):
+            self._pairs[symbol] = rules
 
     def _known(self, client_order_id: str) -> PaperOrder | None:
         return self._orders.get(client_order_id) or self.book.order(client_order_id)
@@ -312,7 +349,7 @@ class PaperVenue:
 
     def _spend(self, order: OrderTerms, now: Nanos, refused: Refused) -> None:
         """Remember a refused order: its id is spent, and a query says what became of it."""
-        spent = self._desk.record(order, sequence=self._sequence, now=now)
+        spent = self._admission.record(order, sequence=self._sequence, now=now)
         spent.status = OrderStatus.REJECTED
         spent.code, spent.text = refused.code, refused.text
         self.book.put_order(spent)
@@ -320,7 +357,7 @@ class PaperVenue:
 
     def _commit(self) -> int:
         if self.book.dirty:
-            self.book.put_balance(self._account.balance, self._sequence)
+            self.book.put_sequence(self._sequence)
         return self.book.commit()
 
     def _in_session(self, symbol: str) -> bool:
@@ -371,7 +408,7 @@ class PaperVenue:
         if order.time_in_force is TimeInForce.FOK and quantity < order.leaves:
             price = None
         if price is not None and quantity > 0:
-            payable, obstacle = self._desk.payable(
+            payable, obstacle = self._admission.payable(
                 order, quantity, price, self.quotes, self._reserved
             )
             if payable > 0:
@@ -379,8 +416,7 @@ class PaperVenue:
                 self._fill(order, payable, price, liquidity)
             if obstacle is not None and order.is_working:
                 status = OrderStatus.CANCELED if order.filled else OrderStatus.REJECTED
-                text = f"the account may not open {order.leaves} {order.symbol} at {price}"
-                self._end(order, status, obstacle, text)
+                self._end(order, status, obstacle.code, obstacle.text)
         if order.is_working and order.tries_once:
             text = f"{order.time_in_force}: {order.leaves} could not be filled at once"
             self._end(order, OrderStatus.CANCELED, Refusal.NOT_FILLED_AT_ONCE, text)
@@ -408,8 +444,11 @@ class PaperVenue:
         amount = quantity * price * rules.multiplier
         commission = amount * self.terms.commission
         signed = quantity if order.buy else -quantity
-        held = self._account.book_fill(order.symbol, signed, price, rules.multiplier, commission)
+        held = self._account.book_fill(
+            order.symbol, signed, price, rules.multiplier, commission, currency=rules.currency
+        )
         self.book.put_holding(order.symbol, held if held.quantity else None)
+        self._put_money(rules.currency)
         order.fills += 1
         fill = Fill(
             execution_id=f"{order.venue_order_id}-{order.fills}",
@@ -439,6 +478,15 @@ class PaperVenue:
         self._report(order, fill=fill)
         self._end_those_that_no_longer_reduce(order.symbol)
 
+    def _put_money(self, currency: str) -> None:
+        """Write a balance down, and with foreign money the price that tells what it is worth."""
+        self.book.put_balance(currency, self._account.balances[currency])
+        if currency == self.terms.currency:
+            return
+        rate = self._rates.rate(currency, self._clock.now())
+        if rate is not None:
+            self.book.put_quote(self.quotes[rate.source])
+
     def _end_those_that_no_longer_reduce(self, symbol: str) -> None:
         """A reduce-only order ends with the position it would reduce; siblings go together."""
         for order in list(self._books[symbol].reducing.values()):
@@ -462,11 +510,13 @@ class PaperVenue:
         self._expiry = self._clock.call_later(max(delay, 0), self._expire)
 
     def _expire(self) -> None:
-        """End every DAY order whose session is over (C-155)."""
+        """End every order whose session, or whose contract, is over (C-155)."""
         self._expiry = None
         now = self._clock.now()
         for order in [o for o in self._orders.values() if 0 < o.expires_at < now]:
-            self._end(order, OrderStatus.EXPIRED, "", "the session ended")
+            day = order.time_in_force is TimeInForce.DAY
+            text = "the session ended" if day else f"{order.symbol} has expired"
+            self._end(order, OrderStatus.EXPIRED, "", text)
         self._commit()
         left = [order.expires_at for order in self._orders.values() if order.expires_at]
         if left:

@@ -13,6 +13,7 @@ from typing import Annotated, Final, TypeVar
 from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
+from engine.domain.instrument import SYMBOL_WORDS, is_symbol
 from engine.domain.money import ZERO
 
 LARGEST: Final = Decimal("1e15")
@@ -23,6 +24,7 @@ FINEST_EXPONENT: Final = -18
 
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
+_CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 _VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", re.ASCII)
 _URL: Final = re.compile(r"(https?|wss?)://[^\s/@?#]+(/[^\s@]*)?", re.ASCII)
 
@@ -173,6 +175,13 @@ OptionalName = Annotated[
         lambda value: not value or _NAME.fullmatch(value) is not None,
     ),
 ]
+Currency = Annotated[
+    str,
+    text(
+        "three capital letters such as USD",
+        lambda value: _CURRENCY.fullmatch(value) is not None,
+    ),
+]
 Variable = Annotated[
     str,
     text(
@@ -187,8 +196,9 @@ Url = Annotated[
         lambda value: not value or _URL.fullmatch(value) is not None,
     ),
 ]
+Symbol = Annotated[str, text(f"a symbol of {SYMBOL_WORDS}", is_symbol)]
 Symbols = Annotated[
-    tuple[Name, ...],
+    tuple[Symbol, ...],
     several(
         lambda items: 1 <= len(items) <= 500 and len({str(i) for i in items}) == len(items),
         "a list of 1 to 500 different symbols",

@@ -9,9 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.calendars import CALENDARS
 from engine.config.kinds import (
     BasisPoints,
     Count,
+    Currency,
     Money,
     Multiple,
     Name,
@@ -30,6 +32,7 @@ from engine.config.kinds import (
     member,
     real,
     several,
+    text,
     whole,
 )
 from engine.config.profiles import ProfileName
@@ -53,6 +56,11 @@ class AccountConfig(Section):
 
     primary: Name = Field("paper", description="a name under [brokers]")
     fallback: OptionalName = Field("", description='"" = none')
+    currency: Currency = Field("USD", description="base currency of equity and limits")
+    calendar: Annotated[
+        str,
+        text(f'"" or one of {", ".join(CALENDARS)}', lambda name: not name or name in CALENDARS),
+    ] = Field("", description='whose day the portfolio\'s is; "" = that of the symbols')
 
 
 class MarketConfig(Section):
@@ -219,11 +227,14 @@ class DataConfig(Section):
     """What rules need to know; built-in files by default."""
 
     instruments: Text = Field(
-        "", description="CSV symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable"
+        "",
+        description="CSV symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable, and "
+        "underlying,expiry,strike,right for contracts",
     )
     sectors: Text = Field("", description="CSV ticker,sector")
     etf_catalogue: Text = Field("", description="leveraged funds")
     events: Text = Field("", description="CSV date,kind (FOMC, earnings)")
+    rates: Text = Field("", description="CSV currency,rate,date, where no quote tells")
     history: Text = Field("", description="bars CSV or a broker, for returns and average volume")
     regime: Text = Field("", description='JSONL followed as it grows; "" = none')
 
@@ -240,6 +251,7 @@ class PaperConfig(Section):
     """The paper broker."""
 
     initial_cash: PositiveMoney = Field(Decimal(100_000), description="of a new paper account")
+    currency: Currency = Field("USD", description="what a new account starts with")
     latency_ms: Span = Field((10, 50), description="from, to")
     slippage_bps: BasisPoints = Field(Decimal(5), description="of a market order")
     commission_bps: BasisPoints = Field(Decimal(10), description="of the traded amount")

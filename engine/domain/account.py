@@ -9,13 +9,19 @@ from engine.domain.order import Fill, OrderStatus, OrderType, Side
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Balances at one moment. `buying_power` is what new exposure may cost."""
+    """Balances at one moment, in `currency` unless a field says otherwise."""
 
     account_id: str
     currency: str = "USD"
+    """The account's own."""
     cash: Decimal
+    """Cash in the account's own currency alone."""
+    balances: dict[str, Decimal] = {}
+    """Cash by currency, negative where it is owed; empty where all of it is in `currency`."""
     equity: Decimal
+    """All cash and everything held."""
     buying_power: Decimal
+    """What new exposure may cost."""
     as_of: Nanos
 
 

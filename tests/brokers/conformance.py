@@ -236,6 +236,14 @@ class BrokerConformance:
         reported = [r.fill for r in lab.seen if isinstance(r, OrderReport) and r.fill is not None]
         assert list(fills) == reported
 
+    async def test_cash_is_told_by_currency(self, lab: Lab) -> None:
+        await lab.start()
+        await lab.broker.submit_order(order("a"))
+        await lab.until("a", OrderStatus.FILLED)
+        account = await lab.broker.get_account()
+        assert account.balances.get(account.currency, account.cash) == account.cash
+        assert set(account.balances) <= {account.currency}
+
     async def test_answers_are_plain_values(self, lab: Lab) -> None:
         """What crosses the port can be written down and read back unchanged."""
         await lab.start()

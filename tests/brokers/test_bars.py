@@ -1,5 +1,6 @@
 """Bars and instruments from files: one clear error, before anything trades (INTERFACE Files)."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from brokers.paper.bars import COLUMNS, check_bars, read_bars
 from brokers.paper.instruments import BadFile, Instruments, load_instruments
 from engine.domain.instant import parse_rfc3339
-from engine.domain.instrument import AssetClass
+from engine.domain.instrument import AssetClass, OptionContract, OptionRight
 from tests.brokers.kit import D
 
 HEADER = ",".join(COLUMNS)
@@ -128,7 +129,7 @@ def test_a_symbols_shape_says_what_it_is_and_a_table_overrides_it(tmp_path: Path
 
 def test_a_market_of_its_own_calendar_puts_all_symbols_under_it(tmp_path: Path) -> None:
     path = tmp_path / "instruments.csv"
-    path.write_text(f"{TABLE}\nES,future,,,,,,\n")
+    path.write_text(f"{TABLE}\nES,future,,,50,,,\n")
     table = Instruments(load_instruments(path), calendar_name="SIM")
     assert {table.get(s).calendar for s in ("ES", "SPY", "BTC-USD")} == {"SIM"}
     assert table.calendar("SPY").name == "SIM"
@@ -156,3 +157,71 @@ def test_a_bad_instrument_is_named_with_its_line(tmp_path: Path, row: str, says:
         load_instruments(path)
     assert "line 3" in str(error.value)
     assert says in str(error.value)
+
+
+CONTRACTS = f"{TABLE},underlying,expiry,strike,right"
+
+
+def test_a_table_may_state_contracts(tmp_path: Path) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(
+        f"{CONTRACTS}\n"
+        "AAPL 2014-01-18 480 C,,0.05,,,,,,,,,\n"
+        "ES 2013-12,future,0.25,1,50,USD,XNYS,true,ES,2013-12-20,,\n"
+        "ESZ3,future,0.25,,50,,,,ES,2013-12,,\n"
+        "MYPUT,option,,,10,,,,SPY,2013-12-21,167.5,put\n"
+    )
+    table = Instruments(load_instruments(path))
+    call, future, word = (table.get(s) for s in ("AAPL 2014-01-18 480 C", "ES 2013-12", "ESZ3"))
+    assert (call.tick, call.multiplier, call.underlying) == (D("0.05"), D(100), "AAPL")
+    assert (future.multiplier, future.underlying, future.last_day) == (
+        D(50),
+        "ES",
+        date(2013, 12, 20),
+    )
+    assert (word.underlying, word.last_day) == ("ES", date(2013, 12, 31))
+    assert table.get("MYPUT").contract == OptionContract(
+        underlying="SPY", expiry=date(2013, 12, 21), strike=D("167.5"), right=OptionRight.PUT
+    )
+    assert table.get("MYPUT").source == "[data] instruments"
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("AAPL 2014-01-18 480 C,,,,,,,,,,490,", "strike is 490, but the id AAPL 2014-01-18 480 C"),
+        ("AAPL 2014-01-18 480 C,future,,,,,,,,,,", "asset_class is future, but the id"),
+        (
+            "AAPL 2014-02-30 480 C,,,,,,,,,,,",
+            "'2014-02-30': a date that exists, from 1970 to 2199, is allowed",
+        ),
+        ("ES 2013-12,,,,,,,,,,,", "the table of instruments must state it"),
+        ("ES,future,,,0,,,,,,,", "multiplier is '0': a number above 0"),
+        ("SOL-USD,,,,,EUR,,,,,,", "currency is EUR, but SOL-USD is paid in USD"),
+        ("X,option,,,,,,,A\x1b,,,", "underlying is"),
+        ("X,option,,,,,,,A,2014-01-18,1,both", "right is 'both': call, put are allowed"),
+        (
+            "X,future,,,50,,,,ES,2013-12-\x1b1,,",
+            "a date that exists, from 1970 to 2199, is allowed",
+        ),
+        (
+            "X,future,,,50,,,,ES,soon,,",
+            "the expiry of X is 'soon': a date that exists, from 1970 to 2199, is allowed",
+        ),
+        ("X,option,,,,,,", "12 fields are needed, 8 are there"),
+    ],
+)
+def test_a_contract_that_contradicts_itself_is_named_with_its_line(
+    tmp_path: Path, row: str, says: str
+) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(f"{CONTRACTS}\n{row}\n")
+    with pytest.raises(BadFile) as error:
+        load_instruments(path)
+    assert f"{path} line 2: " in str(error.value)
+    assert says in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+def test_a_future_that_no_table_names_says_what_is_missing() -> None:
+    assert "the table of instruments must state it" in Instruments().get("ES 2013-12").fault

@@ -110,6 +110,22 @@ def test_a_purchase_needs_its_price_and_its_commission() -> None:
         assert refusal(r, "BUY", "10") == "BUYING_POWER"
 
 
+def test_what_is_covered_is_sold_even_when_cash_is_below_zero() -> None:
+    terms = msgspec.structs.replace(FREE, initial_cash=D(1_000))
+    with rig(terms=terms) as r:
+        r.price("100")
+        r.price("10", "MSFT")
+        r.submit("a", "BUY", "5")
+        r.submit("b", "SELL_SHORT", "100", "MSFT")
+        r.price("40", "MSFT")
+        # 1000 - 500 + 1000 in cash, 1.5 x 4000 bound
+        assert r.venue.account().buying_power == 0
+        assert refusal(r, "BUY", "1") == "BUYING_POWER"
+        r.submit("c", "SELL", "5")
+        r.submit("d", "BUY", "50", "MSFT")
+        assert (average(r)[0], average(r, "MSFT")[0]) == ("0", "-50")
+
+
 def test_working_orders_hold_their_cash_back_and_give_it_free_again() -> None:
     with rig(terms=msgspec.structs.replace(FREE, initial_cash=D(1000))) as r:
         r.price("100")

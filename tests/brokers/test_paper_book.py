@@ -3,12 +3,19 @@
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from brokers.paper import schema
+from brokers.paper.account import Balance
 from brokers.paper.book import BookError, PaperBook
 from brokers.paper.terms import Arrival
+from engine.domain.instrument import Facts, instrument_of
 from engine.ports import Rejected
-from tests.brokers.kit import MONDAY_10AM, D, rig
+from tests.brokers.kit import FREE, MONDAY_10AM, D, rig
+
+PAID = msgspec.structs.replace(FREE, slippage_bps=D(5), commission_bps=D(10))
+"""The terms that the book of 0.1.0 was traded on."""
 
 
 def test_a_restart_finds_cash_positions_orders_fills_ids_and_prices(tmp_path: Path) -> None:
@@ -140,3 +147,106 @@ def test_a_book_that_cannot_be_read_is_refused_in_words(tmp_path: Path, what: st
         connection.close()
     with pytest.raises(BookError, match=r"paper\.db"):
         PaperBook(path)
+
+
+OLD_BOOK = Path(__file__).with_name("books") / "paper-0.1.0.sql"
+
+
+def old_book(tmp_path: Path) -> Path:
+    """A book that version 0.1.0 wrote."""
+    path = tmp_path / "paper.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(OLD_BOOK.read_text(encoding="utf-8"))
+    connection.close()
+    return path
+
+
+def dump(path: Path) -> tuple[int, list[str]]:
+    """Version and content of a book."""
+    connection = sqlite3.connect(path)
+    found = connection.execute("PRAGMA user_version").fetchone()[0], list(connection.iterdump())
+    connection.close()
+    return found
+
+
+def test_a_book_of_0_1_0_is_carried_over(tmp_path: Path) -> None:
+    path = old_book(tmp_path)
+    with rig(path=path, terms=PAID) as r:
+        # Bought 10 at 100.05 and 0.3 at 2001.51, sold 4 at 49.97 and 3 at 101.31; 10 bp of each.
+        assert r.venue.balances == {
+            "USD": Balance(
+                deposited=D(100_000),
+                cash=D("98900.7522370"),
+                realized=D("3.78"),
+                commission=D("2.1047630"),
+            )
+        }
+        assert [(p.symbol, p.quantity) for p in r.venue.positions()] == [
+            ("AAPL", D(7)),
+            ("BTC-USD", D("0.3")),
+            ("MSFT", D(-4)),
+        ]
+        assert [o.client_order_id for o in r.venue.open_orders()] == ["stop", "limit"]
+        assert [f.client_order_id for f in r.venue.fills_since(0)] == ["a", "b", "c", "d"]
+        account = r.venue.account()
+        assert account.balances == {"USD": D("98900.7522370")}
+        assert account.equity == D("100010.4922370")
+        assert account.buying_power == D("98150.302237000")
+        with pytest.raises(Rejected, match="used before"):
+            r.submit("refused")
+        r.price("95")
+        assert r.traded == [("stop", D(7), D("94.95"))]
+    assert dump(path)[0] == 2
+
+
+def test_a_book_of_0_1_0_is_no_account_in_another_currency(tmp_path: Path) -> None:
+    path = old_book(tmp_path)
+    book = PaperBook(path)
+    assert book.load().currency == "USD"
+    book.close()
+
+
+def test_the_steps_of_the_schema_go_both_ways_and_lose_nothing(tmp_path: Path) -> None:
+    path = old_book(tmp_path)
+    before = dump(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection)
+    assert schema.version(connection) == 2
+    held = connection.execute("SELECT data FROM holdings WHERE symbol = 'AAPL'").fetchone()[0]
+    assert msgspec.json.decode(held)["currency"] == "USD"
+    schema.migrate(connection, 1)
+    assert dump(path) == before
+    schema.migrate(connection, 0)
+    assert dump(path) == (0, ["BEGIN TRANSACTION;", "COMMIT;"])
+    schema.migrate(connection)
+    assert schema.version(connection) == 2
+    with pytest.raises(ValueError, match="version 3 does not exist"):
+        schema.migrate(connection, 3)
+    connection.close()
+
+
+def test_a_book_with_foreign_money_does_not_go_back_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    vod = instrument_of("VOD", Facts(currency="GBP"))
+    with rig(path=path, instruments={"VOD": vod}) as r:
+        r.price("1.25", "GBP_USD")
+        r.price("100", "VOD")
+        r.submit("a", symbol="VOD")
+    before = dump(path)
+    connection = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(ValueError, match="cannot go back to version 1"):
+        schema.migrate(connection, 1)
+    connection.close()
+    assert dump(path) == before
+
+
+def test_a_step_that_fails_leaves_the_book_as_it_was(tmp_path: Path) -> None:
+    path = old_book(tmp_path)
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE balances (in_the_way TEXT)")
+    connection.commit()
+    connection.close()
+    before = dump(path)
+    with pytest.raises(BookError, match=r"paper\.db cannot be opened: .*balances"):
+        PaperBook(path)
+    assert dump(path) == before

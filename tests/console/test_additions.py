@@ -121,6 +121,7 @@ class _Paper:
 
     address = ""
     initial_cash = Decimal(50_000)
+    currency = "USD"
     latency_ms = (0.0, 0.0)
     slippage_bps = Decimal(5)
     commission_bps = Decimal(10)

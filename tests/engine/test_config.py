@@ -112,6 +112,23 @@ def test_a_rate_may_be_written_as_text_or_as_a_toml_decimal(written: str) -> Non
     assert config.risk.max_risk_per_trade == Decimal("0.01")
 
 
+def test_X86_X95_the_base_currency_and_the_calendar_of_the_day_are_taken() -> None:
+    config = from_mapping(
+        {
+            "account": {"currency": "EUR", "calendar": "FX"},
+            "brokers": {"paper": {"currency": "CHF"}},
+            "data": {"rates": "rates.csv"},
+            "market": {"symbols": ["AAPL 2026-12-18 200 C", "ES 2026-12", "EUR_USD"]},
+        }
+    )
+    assert (config.account.currency, config.account.calendar) == ("EUR", "FX")
+    assert (config.brokers.paper.currency, config.data.rates) == ("CHF", "rates.csv")
+    assert config.market.symbols[0] == "AAPL 2026-12-18 200 C"
+    standard = from_mapping({})
+    assert (standard.account.currency, standard.account.calendar) == ("USD", "")
+    assert (standard.brokers.paper.currency, standard.data.rates) == ("USD", "")
+
+
 def test_a_toml_decimal_keeps_every_digit_that_was_written() -> None:
     config = parse("[brokers.paper]\ninitial_cash = 12345678901.123456789\n")
     assert config.brokers.paper.initial_cash == Decimal("12345678901.123456789")
@@ -151,6 +168,15 @@ def test_a_share_is_above_zero_and_at_most_one(value: str, taken: bool) -> None:
         ("market.symbols", ["SPY", "SPY"]),
         ("market.symbols", ["[red]X"]),
         ("market.symbols", "SPY"),
+        ("market.symbols", ["AAPL 2026-02-30 200 C"]),
+        ("account.currency", ""),
+        ("account.currency", "usd"),
+        ("account.currency", "US"),
+        ("account.currency", "USDT"),
+        ("account.calendar", "UTC"),
+        ("account.calendar", "xnys"),
+        ("brokers.paper.currency", "$"),
+        ("data.rates", 1),
         ("market.speed", 1000.1),
         ("market.speed", -1),
         ("market.seed", -1),

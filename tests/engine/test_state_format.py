@@ -7,7 +7,7 @@ import msgspec
 
 from engine.state.book import STATE_FORMAT, BookData
 
-SHAPES = {1: "29e18fef668fdbc4", 2: "1b274c78fd63cfdc"}
+SHAPES = {1: "29e18fef668fdbc4", 2: "fff38317e3862852"}
 """The shape of the state that each format stands for."""
 
 

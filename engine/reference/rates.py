@@ -1,0 +1,101 @@
+"""Rates of exchange from reference data, where no quote tells them (X-86).
+
+The text is a CSV `currency,rate,date`: the base currency for one unit of the currency, on that day.
+"""
+
+import csv
+import datetime
+import re
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.domain.money import is_positive
+from engine.domain.text import clean_text
+
+COLUMNS: Final = ("currency", "rate", "date")
+
+_CURRENCY: Final = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
+_RATE: Final = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class ReferenceRate(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit of a currency is worth in the base currency on a day."""
+
+    currency: str
+    value: Decimal
+    date: datetime.date
+
+
+class RatesError(ValueError):
+    """A text that does not hold rates; `problems` has one sentence for each bad line."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def read_rates(text: str, base: str, where: str) -> tuple[ReferenceRate, ...]:
+    """The rates of a CSV, in its order.
+
+    `base` is the base currency, `where` names the text in a sentence. Raises RatesError with every
+    bad line: not three fields, no currency or the base itself, a rate that is no finite number
+    above 0, a date that does not exist, a second rate of a currency for one day.
+    """
+    found: dict[tuple[str, datetime.date], ReferenceRate] = {}
+    problems: list[str] = []
+    rows = csv.reader(text.splitlines(), strict=True)
+    try:
+        for row in rows:
+            line = rows.line_num
+            if line == 1:
+                if tuple(row) != COLUMNS:
+                    problems.append(f"{where} line 1: the header must be {','.join(COLUMNS)}")
+                    break
+                continue
+            try:
+                rate = _rate(row, base)
+                key = rate.currency, rate.date
+                if key in found:
+                    raise ValueError(f"{rate.currency} has a rate for {rate.date} already")
+            except ValueError as error:
+                problems.append(f"{where} line {line}: {error}")
+            else:
+                found[key] = rate
+    except csv.Error as error:
+        problems.append(f"{where} line {rows.line_num}: it is no CSV: {error}")
+    if not text.strip():
+        problems.append(f"{where} is empty: the header {','.join(COLUMNS)} is needed")
+    if problems:
+        raise RatesError(tuple(problems))
+    return tuple(found.values())
+
+
+def _rate(row: list[str], base: str) -> ReferenceRate:
+    """The rate of a row. Raises ValueError with one sentence."""
+    if len(row) != len(COLUMNS):
+        raise ValueError(f"{len(COLUMNS)} fields are needed, {len(row)} are there")
+    currency, rate, date = row
+    if not _CURRENCY.fullmatch(currency):
+        raise ValueError(
+            f"currency is {_shown(currency)}: 1 to 16 capital letters and digits are allowed"
+        )
+    if currency == base:
+        raise ValueError(f"currency is {base}, which is the base currency: it needs no rate")
+    if not _RATE.fullmatch(rate) or not is_positive(value := Decimal(rate)):
+        raise ValueError(f"rate is {_shown(rate)}: a number above 0 is allowed, such as 1.0842")
+    try:
+        if not _DATE.fullmatch(date):
+            raise ValueError
+        day = datetime.date.fromisoformat(date)
+    except ValueError:
+        raise ValueError(
+            f"date is {_shown(date)}: a date that exists is allowed, such as 2026-11-27"
+        ) from None
+    return ReferenceRate(currency=currency, value=value, date=day)
+
+
+def _shown(text: str) -> str:
+    return repr(clean_text(text, 32))

@@ -1,0 +1,203 @@
+"""Rates of exchange in force: what a currency is worth in the base currency, and how sure it is.
+
+A rate comes from a quote of a pair with the base currency on one side, or from reference data
+(X-86). Nothing else makes one: no peg is assumed, and no chain of pairs is followed.
+"""
+
+import datetime
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.calendars import calendar
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument, Pair
+from engine.domain.market import Quote
+from engine.domain.money import ONE, is_positive
+from engine.reference.rates import ReferenceRate
+
+BASE: Final = "base"
+REFERENCE: Final = "reference"
+
+_LARGEST_EXPONENT: Final = 18
+_HALF: Final = Decimal("0.5")
+_SATURDAY: Final = 5
+_DAY: Final = datetime.timedelta(days=1)
+_NS_PER_DAY: Final[Nanos] = 86_400 * NS_PER_SECOND
+_EPOCH: Final = datetime.date(1970, 1, 1)
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """What one unit of a currency is worth in another at a moment."""
+
+    value: Decimal
+    time: Nanos
+    """When it was true: the quote's time, or the beginning of the reference day in UTC."""
+    source: str
+    """The pair that was quoted, `reference`, or `base` for the base currency itself."""
+    fresh: bool
+    """Whether exposure may be opened on it."""
+
+
+class _Quoted(msgspec.Struct, frozen=True):
+    """The newest rate that one pair told."""
+
+    value: Decimal
+    time: Nanos
+    stale_at: Nanos
+    """Until when it is fresh while its market is open."""
+    calendar: str
+
+
+class Rates:
+    """Rates of the base currency, changed by quotes and reference data alone.
+
+    `base` is the base currency, `max_age_seconds` how long a quote stays fresh in an open market.
+    """
+
+    def __init__(self, base: str, max_age_seconds: float) -> None:
+        self.base = base
+        self._max_age: Nanos = round(max_age_seconds * NS_PER_SECOND)
+        self._quoted: dict[str, dict[str, _Quoted]] = {}
+        """By currency and pair."""
+        self._reference: dict[str, list[ReferenceRate]] = {}
+        """By currency, the newest day first."""
+
+    def take_quote(self, instrument: Instrument, quote: Quote) -> bool:
+        """Take the rate that a quote tells; True where it tells one.
+
+        The middle of bid and ask, or the last price where a side is not shown. What is no pair with
+        the base currency on one side tells nothing, and neither does a quote with a number that is
+        not finite and positive, with crossed sides, or older than the one before it.
+        """
+        pair = instrument.contract
+        if not isinstance(pair, Pair):
+            return False
+        inverted = pair.base == self.base
+        if (pair.quote == self.base) is inverted:
+            return False
+        price = _price(quote)
+        if price is None:
+            return False
+        known = self._quoted.setdefault(pair.quote if inverted else pair.base, {})
+        before = known.get(quote.symbol)
+        if before is not None and quote.time < before.time:
+            return False
+        known[quote.symbol] = _Quoted(
+            value=ONE / price if inverted else price,
+            time=quote.time,
+            stale_at=quote.stale_at or quote.time + self._max_age,
+            calendar=instrument.calendar,
+        )
+        return True
+
+    def take_reference(self, rates: Iterable[ReferenceRate]) -> None:
+        """Put these rates in the place of all reference data taken before.
+
+        What is not finite and positive, or is of the base currency, is left out.
+        """
+        self._reference = {}
+        for rate in rates:
+            if _is_sound(rate.value) and rate.currency != self.base:
+                self._reference.setdefault(rate.currency, []).append(rate)
+        for known in self._reference.values():
+            known.sort(key=lambda rate: rate.date, reverse=True)
+
+    def rate(self, currency: str, now: Nanos) -> Rate | None:
+        """What one unit of a currency is worth in the base currency, the last known where none is
+        fresh; None where nothing was ever told.
+
+        A fresh rate goes before a stale one, a quote before reference data, a newer before an older
+        one.
+        """
+        if currency == self.base:
+            return Rate(value=ONE, time=now, source=BASE, fresh=True)
+        quoted = [self._from_quote(*item, now) for item in self._quoted.get(currency, {}).items()]
+        reference = self._from_reference(currency, now)
+        fresh = [rate for rate in quoted if rate.fresh]
+        if not fresh and reference is not None:
+            if reference.fresh:
+                return reference
+            quoted.append(reference)
+        return max(fresh or quoted, key=lambda rate: (rate.time, rate.source), default=None)
+
+    def is_fresh(self, currency: str, now: Nanos) -> bool:
+        """Whether exposure may be opened in a currency (X-86)."""
+        rate = self.rate(currency, now)
+        return rate is not None and rate.fresh
+
+    def cross(self, currency: str, into: str, now: Nanos) -> Rate | None:
+        """What one unit of a currency is worth in another one, through the base currency.
+
+        None unless both rates are fresh. Its time is that of the older one.
+        """
+        one, other = self.rate(currency, now), self.rate(into, now)
+        if one is None or other is None or not (one.fresh and other.fresh):
+            return None
+        return Rate(
+            value=one.value / other.value,
+            time=min(one.time, other.time),
+            source=f"{one.source}, {other.source}",
+            fresh=True,
+        )
+
+    def _from_quote(self, source: str, seen: _Quoted, now: Nanos) -> Rate:
+        fresh = now <= seen.stale_at or _rests(seen, now)
+        # A time that lies further ahead than a quote may be old is no time of a quote.
+        fresh = fresh and seen.time - now <= self._max_age
+        return Rate(value=seen.value, time=seen.time, source=source, fresh=fresh)
+
+    def _from_reference(self, currency: str, now: Nanos) -> Rate | None:
+        """The newest rate whose day has begun."""
+        for rate in self._reference.get(currency, ()):
+            begins = _midnight(rate.date)
+            if begins <= now:
+                fresh = now < _midnight(_next_business_day(rate.date) + _DAY)
+                return Rate(value=rate.value, time=begins, source=REFERENCE, fresh=fresh)
+        return None
+
+
+def _price(quote: Quote) -> Decimal | None:
+    """The middle of both sides, else the last price; None for a quote that cannot be trusted."""
+    bid, ask = quote.bid, quote.ask
+    if not all(_is_sound(price) for price in (quote.last, bid, ask) if price is not None):
+        return None
+    if bid is None or ask is None:
+        return quote.last
+    return (bid + ask) * _HALF if bid <= ask else None
+
+
+def _is_sound(price: Decimal) -> bool:
+    """Finite, above 0, and of a size that any currency may have."""
+    return is_positive(price) and abs(price.adjusted()) <= _LARGEST_EXPONENT
+
+
+def _rests(seen: _Quoted, now: Nanos) -> bool:
+    """Whether the market has been closed since before the quote grew old, and is closed still."""
+    try:
+        market = calendar(seen.calendar)
+    except LookupError:
+        return False
+    closed: Nanos | None = seen.time
+    # One session may follow the other without a gap.
+    while closed is not None and closed <= seen.stale_at and market.is_open(closed):
+        closed = market.close_of(closed)
+    if closed is None or closed > seen.stale_at:
+        return False
+    opens = market.next_open(closed)
+    return opens is not None and now < opens
+
+
+def _midnight(day: datetime.date) -> Nanos:
+    """When a day begins in UTC."""
+    return (day - _EPOCH).days * _NS_PER_DAY
+
+
+def _next_business_day(day: datetime.date) -> datetime.date:
+    """The first day from Monday to Friday after a day."""
+    following = day + _DAY
+    while following.weekday() >= _SATURDAY:
+        following += _DAY
+    return following
