@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from brokers import FACTORIES
-from console import wiring
+from console.host import wiring
 from engine.config import from_mapping
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.market import Quote

@@ -14,15 +14,15 @@ import termios
 import time
 from typing import Any
 
-from console.bootstrap import prepare_environment, settle_collector
+from console.terminal.bootstrap import prepare_environment, settle_collector
 
 prepare_environment()
 
 import msgspec  # noqa: E402 - after the environment is set
 
-from console import wiring  # noqa: E402
-from console.app import MeridianApp  # noqa: E402
-from console.signals import install_signals  # noqa: E402
+from console.host import wiring  # noqa: E402
+from console.terminal.signals import install_signals  # noqa: E402
+from console.ui.app import MeridianApp  # noqa: E402
 from tests.bench import rig  # noqa: E402
 from tests.bench.load import Found, Plan, play, symbols_of  # noqa: E402
 from tests.bench.stop import HandedOver, Trial, Watch, under_load  # noqa: E402

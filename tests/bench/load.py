@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from console import wiring
+from console.host import wiring
 from engine.commands import PlaceOrder
 from engine.domain import event as ev
 from engine.domain.instant import NS_PER_SECOND

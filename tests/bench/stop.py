@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from console import wiring
+from console.host import wiring
 from engine.domain import event as ev
 from engine.engine import Engine
 from tests.bench import rig

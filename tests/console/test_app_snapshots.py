@@ -10,7 +10,7 @@ from textual import events, on
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from console.app import MeridianApp
+from console.ui.app import MeridianApp
 from engine.domain.run import Mode
 from tests.console.hosts import Host, drawn, morning, settle
 

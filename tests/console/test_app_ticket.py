@@ -6,10 +6,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from console.app import MeridianApp
-from console.screens.ticket import DEBOUNCE_SECONDS, TicketScreen, all_checks
-from console.widgets.choice import Choice
-from console.widgets.live_table import LiveTable
+from console.ui.app import MeridianApp
+from console.ui.screens.ticket import DEBOUNCE_SECONDS, TicketScreen, all_checks
+from console.ui.widgets.choice import Choice
+from console.ui.widgets.live_table import LiveTable
 from engine import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.order import OrderType, Purpose, Side

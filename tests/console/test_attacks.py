@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from brokers.paper.book import PaperBook
-from console import wiring
-from console.client import Client, Refused
-from console.control import WATCH_SECONDS, ControlServer
-from console.follow import SignalFile
-from console.kill_report import KillReport
-from console.operations import Operations
+from console.host import wiring
+from console.host.client import Client, Refused
+from console.host.control import WATCH_SECONDS, ControlServer
+from console.host.follow import SignalFile
+from console.host.kill_report import KillReport
+from console.host.operations import Operations
 from engine.clock import SystemClock
 from engine.config import from_mapping
 from engine.domain.run import RunState

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from console import bridge as replica
-from console.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
-from console.history import recent
-from console.lines import _LINES, _ORDER_LINES, line_of
+from console.host.history import recent
+from console.ui import bridge as replica
+from console.ui.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
+from console.ui.lines import _LINES, _ORDER_LINES, line_of
 from engine.commands import Kill
 from engine.domain import event as ev
 from engine.domain.run import Severity

@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from console.cli import hoisted, main
-from console.client import Client, NoAnswer, address
-from console.commands.killing import _print as _print_kill
-from console.commands.operate import _guarded, _print_status
-from console.control import CommandError
-from console.operations import OrderArgs, SignalArgs, convert, place_order, verdict
-from console.output import counted
+from console.cli import main
+from console.cli.killing import _print as _print_kill
+from console.cli.operate import _guarded, _print_status
+from console.cli.program import hoisted
+from console.host.client import Client, NoAnswer, address
+from console.host.control import CommandError
+from console.host.operations import OrderArgs, SignalArgs, convert, place_order, verdict
+from console.host.output import counted
 from engine.config import parse
 from engine.domain.event import InputRejected
 from engine.status import status_of

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from console import wiring
-from console.client import Client, NoEngine, Refused
-from console.control import LONGEST_LINE, ControlServer, raised
-from console.kill_report import KillReport
-from console.operations import Operations
+from console.host import wiring
+from console.host.client import Client, NoEngine, Refused
+from console.host.control import LONGEST_LINE, ControlServer, raised
+from console.host.kill_report import KillReport
+from console.host.operations import Operations
 from engine.clock import SystemClock
 from engine.config import from_mapping
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
@@ -274,7 +274,7 @@ async def test_while_the_loop_is_stuck_a_kill_shuts_the_gate_and_sets_the_latch(
 async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.control.DEFAULT_SECONDS", 0.1)
+    monkeypatch.setattr("console.host.control.DEFAULT_SECONDS", 0.1)
     refusals: list[Refused] = []
 
     def pause() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from console.locks import holder
+from console.host.locks import holder
 from storage.verify import verify
 from tests.console.program import MAIN, ROOT, Program
 
@@ -170,7 +170,7 @@ def test_the_headless_engine_never_imports_textual(program: Program) -> None:
 FAILING = """
 import sys
 from console.cli import main
-from console.supervisor import Supervisor
+from console.host.supervisor import Supervisor
 opened = Supervisor._opened
 
 def failing(self, house):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from brokers import FACTORIES
-from console import wiring
+from console.host import wiring
 from console.virtual import MemoryLatch, Rehearsal, rehearse
 from engine import commands as ask
 from engine.clock import SteadyClock

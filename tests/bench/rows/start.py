@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyte
 
-from console import wiring
+from console.host import wiring
 from engine.domain import event as ev
 from engine.domain.order import OrderStatus, Side
 from engine.state.book import Book

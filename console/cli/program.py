@@ -1,0 +1,414 @@
+"""The command line (INTERFACE): parses, and hands over to a module that loads only then.
+
+`--version`, `kill` and `--headless` must be quick and never import textual.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from console.host.output import CommandFailed, ExitCode, Format, failure, say, warn
+from console.host.place import PROGRAM, Host, version
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="A trading console for the terminal.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Write, check or show the configuration.", rich_markup_mode=None)
+journal_app = typer.Typer(help="Read history.", rich_markup_mode=None)
+letters_app = typer.Typer(help="Orders that could not be sent.", rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+app.add_typer(journal_app, name="journal")
+app.add_typer(letters_app, name="dead-letters")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Context = typer.Context
+
+_GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for"})
+_GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code of INTERFACE."""
+    arguments = hoisted(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args=arguments, prog_name=PROGRAM)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return ExitCode.DONE
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options in front, so that they may stand anywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    words: Iterator[str] = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif word in _GLOBAL_FLAGS or (equals and name in _GLOBAL_VALUES):
+            front.append(word)
+        elif word in _GLOBAL_VALUES:
+            front += [word, *[value for value in [next(words, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"{PROGRAM} {version()}")
+        raise typer.Exit
+
+
+class Run:
+    """What the global options say about running."""
+
+    def __init__(self, headless: bool, seconds: float | None, until_idle: bool) -> None:
+        self.headless = headless
+        self.seconds = seconds
+        self.until_idle = until_idle
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    ctx: Context,
+    *,
+    config: Annotated[Path | None, typer.Option(help="The config file.")] = None,
+    state_dir: Annotated[Path | None, typer.Option(help="The state folder.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="The engine alone.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, help="Headless: stop after so many seconds.")
+    ] = None,
+    until_idle: Annotated[
+        bool,
+        typer.Option(
+            "--until-idle", help="Headless: stop once inputs are exhausted and no order works."
+        ),
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Name and version."),
+    ] = False,
+) -> None:
+    """A trading console for the terminal. With no command: the console."""
+    ctx.obj = Host(config, state_dir)
+    ctx.meta["run"] = Run(headless, seconds, until_idle)
+    if (seconds is not None or until_idle) and not headless:
+        raise typer.BadParameter("--for and --until-idle need --headless.")
+    if ctx.invoked_subcommand is None:
+        run(ctx)
+    elif headless and ctx.invoked_subcommand != "run":
+        raise typer.BadParameter(f"--headless does not go with {ctx.invoked_subcommand}.")
+
+
+@app.command()
+def run(ctx: Context) -> None:
+    """The console, or with --headless the engine alone (same as no command)."""
+    from console.host import supervisor
+
+    how: Run = ctx.meta["run"]
+    _do(
+        ctx,
+        False,
+        lambda host: supervisor.run(
+            host, headless=how.headless, seconds=how.seconds, until_idle=how.until_idle
+        ),
+    )
+
+
+@app.command()
+def status(ctx: Context, as_json: Json = False) -> None:
+    """Run state, mode, brokers, positions, limits used, ages."""
+    from console.cli import operate
+
+    _do(ctx, as_json, lambda host: operate.status(host, as_json=as_json))
+
+
+@app.command()
+def kill(
+    ctx: Context,
+    reason: Annotated[str, typer.Option(help="Why; it is journalled.")] = "operator",
+    flatten: Annotated[
+        str | None, typer.Option(help="none, day or all; default: kill.flatten.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Halt, cancel and flatten; works with the engine healthy, hung or dead."""
+    from console.cli import killing
+
+    _do(ctx, as_json, lambda host: killing.kill(host, reason, flatten, as_json=as_json))
+
+
+@app.command()
+def resume(
+    ctx: Context,
+    confirm: Annotated[
+        str, typer.Option(help="RESUME on paper; live: RESUME and 4 digits of the account.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Clear a halt; lands in PAUSED."""
+    _ask(ctx, "resume", {"confirm": confirm}, as_json)
+
+
+@app.command()
+def pause(ctx: Context, as_json: Json = False) -> None:
+    """No new entries; exits go on."""
+    _ask(ctx, "pause", {}, as_json)
+
+
+@app.command()
+def unpause(ctx: Context, as_json: Json = False) -> None:
+    """Entries again."""
+    _ask(ctx, "unpause", {}, as_json)
+
+
+@app.command()
+def signal(
+    ctx: Context,
+    file: Annotated[str, typer.Argument(help="A JSONL file, or - for standard input.")],
+    as_json: Json = False,
+) -> None:
+    """Submit JSONL signals; one result line each, at the verdict."""
+    from console.cli import operate
+
+    _do(ctx, as_json, lambda host: operate.signals(host, file))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})  # -5 is a quantity to refuse
+def order(
+    ctx: Context,
+    side: Annotated[str, typer.Argument(help="buy or sell.")],
+    symbol: Annotated[str, typer.Argument()],
+    quantity: Annotated[str, typer.Argument(metavar="QTY")],
+    *,
+    limit: Annotated[str | None, typer.Option(help="Limit price.")] = None,
+    stop: Annotated[str | None, typer.Option(help="Stop price: a STOP, or a STOP_LIMIT.")] = None,
+    protect: Annotated[str | None, typer.Option(help="Rest a protective stop here.")] = None,
+    hold: Annotated[str, typer.Option(help="day or swing.")] = "day",
+    tif: Annotated[str | None, typer.Option(help="day, gtc, ioc or fok.")] = None,
+    broker: Annotated[str, typer.Option(help="A name under [brokers].")] = "",
+    as_json: Json = False,
+) -> None:
+    """A manual order."""
+    given = {"side": side, "symbol": symbol, "quantity": quantity, "limit": limit, "stop": stop}
+    given |= {"protect": protect, "hold": hold, "tif": tif, "broker": broker}
+    asked = {name: value for name, value in given.items() if value is not None}
+    from console.cli import operate
+
+    _do(ctx, as_json, lambda host: operate.order(host, asked, as_json=as_json))
+
+
+@app.command()
+def cancel(
+    ctx: Context,
+    order_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All but protective stops.")] = False,
+    confirm: Annotated[str, typer.Option(help="UNPROTECT, for a protective stop.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Cancel one order, or all that protect nothing."""
+    _one_or_all("ID", order_id, everything)
+    args: dict[str, Any] = {"all": True} if everything else {"id": order_id, "confirm": confirm}
+    _ask(ctx, "cancel", args, as_json)
+
+
+@app.command()
+def close(
+    ctx: Context,
+    symbol: Annotated[str | None, typer.Argument()] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every position.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Close reduce-only."""
+    _one_or_all("SYMBOL", symbol, everything)
+    _ask(ctx, "close", {"all": True} if everything else {"symbol": symbol}, as_json)
+
+
+@app.command()
+def reconcile(
+    ctx: Context,
+    apply: Annotated[bool, typer.Option("--apply", help="Take over what is proposed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the difference between us and the venue."""
+    _ask(ctx, "reconcile", {"apply": apply}, as_json)
+
+
+@app.command()
+def replay(
+    ctx: Context,
+    bars: Annotated[Path, typer.Argument(metavar="BARS.csv")],
+    *,
+    signals: Annotated[Path | None, typer.Option(help="JSONL signals.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report here.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A recorded market through the paper broker in virtual time."""
+    from console.host import replay as replaying
+
+    _do(
+        ctx,
+        as_json,
+        lambda host: replaying.command(
+            host, bars, signals=signals, report=report, seed=seed, as_json=as_json
+        ),
+    )
+
+
+@app.command()
+def doctor(ctx: Context, as_json: Json = False) -> None:
+    """Pre-flight: config, clock, disk, state, brokers, calendars."""
+    from console.host import doctor as checks
+
+    _do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
+
+
+@config_app.command("init")
+def config_init(ctx: Context, as_json: Json = False) -> None:
+    """Write a commented file; never over a file."""
+    from console.cli import settings
+
+    _do(ctx, as_json, lambda host: settings.init(host, as_json=as_json))
+
+
+@config_app.command("check")
+def config_check(
+    ctx: Context,
+    file: Annotated[Path | None, typer.Argument(help="The file; default: as --config.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Validate the config."""
+    from console.cli import settings
+
+    if file is not None:
+        if ctx.obj.config_option not in (None, file):
+            raise typer.BadParameter("give the file either as FILE or with --config.")
+        ctx.obj.config_option = file
+    _do(ctx, as_json, lambda host: settings.check(host, as_json=as_json))
+
+
+@config_app.command("show")
+def config_show(ctx: Context, as_json: Json = False) -> None:
+    """Print the effective config, secrets masked."""
+    from console.cli import settings
+
+    _do(ctx, as_json, lambda host: settings.effective(host, as_json=as_json))
+
+
+def _journal_list(name: str) -> None:
+    def command(
+        ctx: Context,
+        *,
+        since: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
+        until: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
+        symbol: Annotated[str | None, typer.Option()] = None,
+        form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+        as_json: Json = False,
+    ) -> None:
+        from console.cli import history
+
+        if form not in list(Format):
+            raise typer.BadParameter(f'--format "{form}": allowed is table, json or csv.')
+        wanted = Format.JSON if as_json else Format(form)
+        _do(
+            ctx,
+            wanted is Format.JSON,
+            lambda host: history.show(
+                host, name, since=since, until=until, symbol=symbol, form=wanted
+            ),
+        )
+
+    journal_app.command(name, help=f"List {name}.")(command)
+
+
+for _list in ("events", "orders", "fills", "trades", "daily", "signals"):
+    _journal_list(_list)
+
+
+@journal_app.command("verify")
+def journal_verify(ctx: Context, as_json: Json = False) -> None:
+    """Check the hash chain."""
+    from console.cli import history
+
+    _do(ctx, as_json, lambda host: history.verify(host, as_json=as_json))
+
+
+@letters_app.command("list")
+def letters_list(ctx: Context, as_json: Json = False) -> None:
+    """List what could not be sent."""
+    from console.cli import history
+
+    _do(ctx, as_json, lambda host: history.letters(host, as_json=as_json))
+
+
+@letters_app.command("retry")
+def letters_retry(
+    ctx: Context, letter: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
+) -> None:
+    """Decide one anew, with a fresh price and the whole gate."""
+    _ask(ctx, "dead-letters", {"action": "retry", "id": letter}, as_json)
+
+
+@letters_app.command("drop")
+def letters_drop(
+    ctx: Context, letter: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
+) -> None:
+    """Forget one."""
+    _ask(ctx, "dead-letters", {"action": "drop", "id": letter}, as_json)
+
+
+def _unbuilt(parent: typer.Typer, name: str, full: str) -> None:
+    def command(ctx: Context) -> None:
+        def refuse(host: Host) -> int:
+            raise CommandFailed(ExitCode.USAGE, f"{full} is not built yet.", "NOT_BUILT")
+
+        _do(ctx, "--json" in ctx.args, refuse)
+
+    parent.command(
+        name,
+        help="Not built yet.",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(command)
+
+
+_unbuilt(app, "rebalance", "rebalance")
+_unbuilt(app, "dryrun", "dryrun")
+_unbuilt(journal_app, "chart", "journal chart")
+_unbuilt(journal_app, "export", "journal export")
+
+
+def _one_or_all(name: str, one: str | None, everything: bool) -> None:
+    if (one is None) is not everything:
+        raise typer.BadParameter(f"give either {name} or --all.")
+
+
+def _ask(ctx: Context, command: str, args: dict[str, Any], as_json: bool) -> None:
+    from console.cli import operate
+
+    _do(ctx, as_json, lambda host: operate.ask(host, command, args, as_json=as_json))
+
+
+def _do(ctx: Context, as_json: bool, work: Callable[[Host], int | None]) -> None:
+    """Runs the work, and turns how it ended into an exit code."""
+    try:
+        code = work(ctx.obj) or ExitCode.DONE
+        sys.stdout.flush()
+    except CommandFailed as failed:
+        failure(failed, as_json=as_json)
+        code = failed.exit_code
+    except KeyboardInterrupt:
+        warn("Interrupted.")
+        code = ExitCode.FAILED
+    if code:
+        raise typer.Exit(int(code))

@@ -1,1 +1,0 @@
-"""The commands of `meridian-tui`, a module for each kind; none imports textual."""

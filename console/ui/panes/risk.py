@@ -1,0 +1,158 @@
+"""Risk: what is used of every limit in force, and the day's equity."""
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+
+from console.ui.bridge import Topic
+from console.ui.format import ASCII, Glyphs, bar, compact, number, percent, profit_style, signed
+from console.ui.panes.base import Pane, make_table
+from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.rows import Cell, Column, Tier
+from console.ui.widgets.strips import AMBER, loudness
+from console.ui.widgets.text_lines import TextLine, TextLines
+from engine.domain.money import ZERO
+from engine.status import limits_used
+from engine.world import World
+
+COLUMNS: Final = (
+    Column("name", "Limit", 13, grow=True),
+    Column("measured", "Now", 6, "right"),
+    Column("limit", "Max", 6, "right"),
+    Column("bar", "Used", 4),
+    Column("used", "", 5, "right"),
+    Column("key", "Config key", 30, tier=Tier.NORMAL),
+)
+SHORT: Final = {
+    "daily_loss_limit": "day loss",
+    "drawdown_limit": "drawdown",
+    "max_concurrent_positions": "positions",
+    "max_single_stock_exposure": "one name",
+    "max_sector_exposure": "one sector",
+    "max_gross_exposure": "gross",
+    "max_trades_per_day": "entries/day",
+    "consecutive_loss_threshold": "loss streak",
+    "min_account_equity": "min equity",
+    "max_orders_per_minute": "orders/min",
+    "max_open_orders": "open orders",
+}
+SHARES: Final = frozenset(
+    {
+        "daily_loss_limit",
+        "drawdown_limit",
+        "max_single_stock_exposure",
+        "max_sector_exposure",
+        "max_gross_exposure",
+    }
+)
+SPARKS: Final = "▁▂▃▄▅▆▇█"
+ASCII_SPARKS: Final = "_.-=+*#@"
+EMPTY: Final = "no limit is in force: profile custom with nothing set"
+
+
+def spark(values: Sequence[Decimal], width: int, marks: str) -> str:
+    """The newest `width` values as one mark each, lowest to highest."""
+    shown = list(values)[-width:]
+    if len(shown) < 2:
+        return ""
+    low, high = min(shown), max(shown)
+    if low == high:
+        return marks[0] * len(shown)
+    steps = len(marks) - 1
+    return "".join(marks[int((value - low) / (high - low) * steps)] for value in shown)
+
+
+def stop_risk(world: World) -> Decimal:
+    """What is lost if every position is closed at its stop; without one, all of its value."""
+    lost = ZERO
+    for symbol, position in world.book.data.positions.items():
+        mark = world.market.mark(symbol)
+        if mark is None:
+            lost += abs(position.cost)
+        elif position.stop is None:
+            lost += abs(position.market_value(mark))
+        else:
+            away = (mark - position.stop) * position.quantity * position.multiplier
+            lost += max(away, ZERO)
+    return lost
+
+
+class RiskPane(Pane):
+    """Money on top, one row a limit below."""
+
+    number = 5
+    title = "Risk"
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.RISK, Topic.STATE})
+    paint_every = 1.0
+    HELP = "Amber from 75 % of a limit, red from 90 %. The gate refuses what would exceed one."
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(glyphs)
+
+    def body(self) -> ComposeResult:
+        """Money, then limits."""
+        yield TextLines(id="money")
+        yield make_table(COLUMNS, EMPTY, self.glyphs, "risk")
+
+    @property
+    def table(self) -> LiveTable:
+        """The limits."""
+        return self.query_one("#risk", LiveTable)
+
+    def paint(self) -> None:
+        """Measure everything again."""
+        self.feed.take()
+        engine = self.console.engine
+        world, now = engine.world, engine.clock.now()
+        self.query_one("#money", TextLines).show_lines(self._money(world))
+        for row in limits_used(world, now):
+            name = row["name"]
+            used = Decimal(row["used"])
+            style = loudness(used)
+            warn = " !" if used >= AMBER else ""
+            self.table.upsert(
+                name,
+                [
+                    Cell(SHORT.get(name, name) + warn, style),
+                    Cell(_amount(name, Decimal(row["measured"])), style),
+                    Cell(_amount(name, Decimal(row["limit"])), "muted"),
+                    Cell(bar(used, 4, self.glyphs), style, used),
+                    Cell(f"{percent(used, 0, sign=False)} ", style, used),
+                    Cell(f"risk.{name}", "muted"),
+                ],
+            )
+        self.head(f"({world.config.profile})")
+
+    def _money(self, world: World) -> Iterator[TextLine]:
+        equity, day, value = world.equity, world.daily_pnl, world.value
+        curve = [amount for _, amount in self.bridge.equity]
+        marks = ASCII_SPARKS if self.glyphs is ASCII else SPARKS
+        room = max(self.size.width - 22, 8)
+        yield (
+            (" equity ", "muted"),
+            (number(equity, 2), "strong"),
+            (f"  {spark([*curve, equity], room, marks)}", "paper"),
+        )
+        yield (
+            (" day ", "muted"),
+            (signed(day), profit_style(day)),
+            ("  unreal ", "muted"),
+            (signed(value.unrealized), profit_style(value.unrealized)),
+        )
+        yield (
+            (" gross ", "muted"),
+            (compact(world.gross_exposure), ""),
+            (" net ", "muted"),
+            (compact(value.market_value, sign=True), ""),
+            (" at stops ", "muted"),
+            (compact(-stop_risk(world)), ""),
+        )
+        yield ((" cash ", "muted"), (number(world.book.data.cash, 2), ""))
+
+
+def _amount(name: str, value: Decimal) -> str:
+    if name in SHARES:
+        return percent(value, 1, sign=False)
+    return compact(value) if value >= 100_000 else number(value, 0)
