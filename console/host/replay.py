@@ -16,10 +16,10 @@ from typing import Any, Final
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.instruments import BadFile
 from console.host import wiring
+from console.host.memory_latch import MemoryLatch
 from console.host.output import CommandFailed, ExitCode, document, say, table, warn
 from console.host.place import Host, version
 from console.host.report import Tally, report_of
-from console.virtual import MemoryLatch
 from engine.config import Config, amended
 from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.signal import Signal

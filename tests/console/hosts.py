@@ -20,10 +20,10 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
+from console.host.memory_latch import MemoryLatch
 from console.host.wiring import House, build
 from console.ui.app import MeridianApp
 from console.ui.widgets.painted import Painted
-from console.virtual import MemoryLatch
 from engine.commands import ClosePosition
 from engine.config import Config, from_mapping
 from engine.domain.event import Record

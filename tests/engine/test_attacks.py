@@ -9,7 +9,8 @@ import pytest
 
 from brokers import FACTORIES
 from console.host import wiring
-from console.virtual import MemoryLatch, Rehearsal, rehearse
+from console.host.memory_latch import MemoryLatch
+from console.virtual import Rehearsal, rehearse
 from engine import commands as ask
 from engine.clock import SteadyClock
 from engine.config import from_mapping
