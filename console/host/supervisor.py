@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -301,16 +302,17 @@ class Supervisor:
         from console.terminal.bootstrap import prepare_environment
 
         prepare_environment()
+        from console.desk.local import LocalDesk
+        from console.host.history import recent
         from console.ui.app import MeridianApp
 
         look = self.plan.config.console
         return MeridianApp(
-            house.engine,
+            LocalDesk(house.engine, partial(recent, self.plan.folder / wiring.JOURNAL)),
             theme=look.theme,
             glyphs=look.glyphs,
             profit_colours=look.profit_colours,
             refresh_hz=look.refresh_hz,
-            journal=self.plan.folder / wiring.JOURNAL,
         )
 
 

@@ -7,7 +7,7 @@ operator chose: "leave", "halt_exit" or "quit"; None when the terminal or an err
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import ClassVar, Final, cast
 
@@ -15,9 +15,8 @@ from rich.cells import cell_len
 from textual.binding import BindingType
 from textual.geometry import Offset
 
-from console.host.history import recent
+from console.desk.port import Desk, Result
 from console.ui.bindings import Action, bindings
-from console.ui.bridge import LINES_KEPT, Bridge
 from console.ui.details import details
 from console.ui.format import GLYPHS, counted
 from console.ui.header import Header
@@ -42,12 +41,12 @@ from engine import commands as ask
 from engine.domain import event as ev
 from engine.domain.order import Side
 from engine.domain.run import Flatten, Level, Phase
-from engine.engine import Engine
 from engine.inputs import Command
-from engine.operator import UNPROTECT, confirmation
-from engine.result import Result
 
 log = logging.getLogger(__name__)
+
+UNPROTECT: Final = "UNPROTECT"
+"""What is typed before a protective stop is taken away."""
 
 CHORD_SECONDS: Final = 3.0
 """How long the second press of the chord kills."""
@@ -59,7 +58,7 @@ OPERATOR: Final = "console"
 
 
 class MeridianApp(TerminalApp[str]):
-    """Six panes over one engine."""
+    """Six panes over one desk."""
 
     TITLE = "meridian"
     CSS_PATH = Path(__file__).with_name("app.tcss")
@@ -71,16 +70,15 @@ class MeridianApp(TerminalApp[str]):
 
     def __init__(
         self,
-        engine: Engine,
+        desk: Desk,
         *,
         theme: str = "meridian",
         glyphs: str = "unicode",
         profit_colours: str = "green-red",
         refresh_hz: float = 0.0,
-        journal: Path | None = None,
     ) -> None:
-        """`journal` is read once, for what happened before."""
-        mode = str(engine.world.config.mode)
+        """Shows what `desk` knows; `refresh_hz` 0 paints as often as the link bears."""
+        mode = str(desk.view.settings.mode)
         super().__init__(
             mode=cast(Mode, mode if mode in ("shadow", "live") else "paper"),
             theme=theme,
@@ -88,35 +86,29 @@ class MeridianApp(TerminalApp[str]):
             glyphs=glyphs if glyphs in GLYPHS else "unicode",
             refresh_hz=refresh_hz,
         )
-        self.engine = engine
-        self._journal = journal
-        self.bridge = Bridge(engine)
+        self.desk = desk
         self.by = OPERATOR
         self.seconds: Callable[[], float] = time.monotonic
         """A clock for keys; the engine's own may run faster than a hand."""
         self._armed_until = float("-inf")
         self._asked: set[asyncio.Task[None]] = set()
         self._updates = -1
-        self.header = Header(self)
+        self.header = Header(desk.view, self.banner_feed, self.glyphs, lambda: self.armed_seconds)
 
     # -- life
 
     def on_mount(self) -> None:
-        """Listen to the engine; look at the market's counter."""
-        self.bridge.on_halt = self._halted
-        self.bridge.start()
-        if self._journal is not None:
-            self.run_worker(self._read_history(self._journal))
+        """Follow the desk; look at the market's counter."""
+        self.desk.on_halt = self._halted
+        self.desk.start()
+        self.run_worker(self.desk.recall())
         self.pump.register(self.header, every=0.5)
         self.set_interval(MARKET_SECONDS, self._look_at_market)
 
     def on_unmount(self) -> None:
         """The engine goes on without us."""
-        self.bridge.stop()
+        self.desk.stop()
         self.pump.unregister(self.header)
-
-    async def _read_history(self, journal: Path) -> None:
-        self.bridge.adopt(await recent(journal, LINES_KEPT))
 
     @property
     def main(self) -> MainScreen:
@@ -129,7 +121,7 @@ class MeridianApp(TerminalApp[str]):
         return tuple(self._themes)
 
     def _look_at_market(self) -> None:
-        updates = self.engine.world.market.updates
+        updates = self.desk.view.price_updates
         if updates != self._updates and isinstance(self.screen_stack[0], MainScreen):
             self._updates = updates
             for number in (2, 4):
@@ -146,9 +138,18 @@ class MeridianApp(TerminalApp[str]):
         done: str = "",
     ) -> None:
         """Hand `command` to the engine. A refusal is told as a toast unless someone takes it."""
+        self._carry(self.desk.ask(command), then=then, answered=answered, done=done)
 
+    def _carry(
+        self,
+        answer: Awaitable[Result],
+        *,
+        then: Callable[[str], None] | None = None,
+        answered: Callable[[Result], None] | None = None,
+        done: str = "",
+    ) -> None:
         async def carry() -> None:
-            result = await self.engine.command(command)
+            result = await answer
             if answered is not None:
                 answered(result)
             elif then is not None:
@@ -172,6 +173,12 @@ class MeridianApp(TerminalApp[str]):
             if self.is_running:
                 self._handle_exception(error)
 
+    def _refuses(self) -> bool:
+        """True where no command is taken; it is said why."""
+        if self.desk.refusal:
+            self._tell(f"refused: {self.desk.refusal}", warn=True)
+        return bool(self.desk.refusal)
+
     def _tell(self, words: str, *, warn: bool = False) -> None:
         if self.is_running:
             self.notify(words, severity="warning" if warn else "information", timeout=4)
@@ -192,15 +199,15 @@ class MeridianApp(TerminalApp[str]):
 
         The gate is shut before anything else; nothing that adds exposure leaves from here on.
         """
-        self.engine.gate.close("chord pressed")
+        if self._refuses():
+            return
         second = self.armed_seconds > 0
         self._armed_until = float("-inf") if second else self.seconds() + CHORD_SECONDS
-        flatten = Flatten(self.engine.world.config.kill.flatten)
-        await self.engine.command(
+        await self.desk.halt(
             ask.Kill(
                 by=self.by,
                 level=Level.KILL if second else Level.HALT,
-                flatten=flatten if second else Flatten.NONE,
+                flatten=self.desk.view.settings.flatten if second else Flatten.NONE,
                 reason="chord pressed twice" if second else "chord pressed",
             )
         )
@@ -216,30 +223,33 @@ class MeridianApp(TerminalApp[str]):
     def action_halt_screen(self) -> None:
         """The proof of a halt, and the typed way back."""
         if not isinstance(self.screen, HaltScreen):
-            self.push_screen(HaltScreen(confirmation(self.engine.world)))
+            self.push_screen(HaltScreen(self.desk.view.resume_phrase))
 
     def action_flatten(self) -> None:
         """Everything closed, typed (X-52)."""
-        data = self.engine.book.data
+        if self._refuses():
+            return
+        run = self.desk.view.run()
         lines = [
             "Halts, cancels every order and closes every position at the market:",
-            f"{counted(len(data.positions), 'position')}, {counted(len(data.orders), 'order')}. "
-            "Stops go last.",
+            f"{counted(run.positions, 'position')}, {counted(run.orders, 'order')}. Stops go last.",
             "Trading starts again only after a typed resume.",
         ]
         screen = ConfirmScreen("Flatten everything", lines, phrase="FLATTEN", action="Flatten")
         self._confirm(screen, self._flatten, "not flattened")
 
     def _flatten(self) -> None:
-        self.engine.gate.close("flatten")
-        self.ask(ask.Kill(by=self.by, level=Level.KILL, flatten=Flatten.ALL, reason="flatten"))
+        kill = ask.Kill(by=self.by, level=Level.KILL, flatten=Flatten.ALL, reason="flatten")
+        self._carry(self.desk.halt(kill))
 
     def action_pause(self) -> None:
         """Pause, or end a pause; with real money ending it is asked for."""
-        data = self.engine.book.data
-        if not data.paused:
+        if self._refuses():
+            return
+        run = self.desk.view.run()
+        if not run.paused:
             self.ask(ask.Pause(by=self.by), done="paused: no entries, exits go on")
-        elif self.banner_feed.mode == "live" and data.halt is None:
+        elif self.banner_feed.mode == "live" and run.halt is None:
             lines = ["Entries with real money are allowed again."]
             self._confirm(ConfirmScreen("Unpause", lines, action="Unpause"), self._unpause)
         else:
@@ -252,7 +262,7 @@ class MeridianApp(TerminalApp[str]):
 
     def action_ticket(self, side: str) -> None:
         """A ticket for the symbol that is selected."""
-        if self._over_main:
+        if self._over_main and not self._refuses():
             self.push_screen(TicketScreen(Side(side), self.main.symbol), self._ticket_closed)
 
     def _ticket_closed(self, sent: str | None) -> None:
@@ -264,11 +274,14 @@ class MeridianApp(TerminalApp[str]):
 
         Only rows that moved under the cursor by themselves are named first.
         """
+        if self._refuses():
+            return
         pane = self.main.active_pane
-        if not isinstance(pane, PositionsPane) or pane.selected is None:
+        key = pane.selected if isinstance(pane, PositionsPane) else None
+        if not isinstance(pane, PositionsPane) or key is None:
             self._tell("choose a position first: 2 goes to Positions", warn=True)
             return
-        symbol = pane.selected
+        symbol = self.desk.view.symbol_of(key)
         if pane.take_moved():
             self._tell(f"the rows moved: press x again to close {symbol}", warn=True)
             return
@@ -276,14 +289,16 @@ class MeridianApp(TerminalApp[str]):
 
     def action_cancel_order(self) -> None:
         """Cancel what is selected in Orders; taking a stop away is typed."""
+        if self._refuses():
+            return
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, OrdersPane) else None
-        order = self.engine.book.data.orders.get(key) if key is not None else None
-        if order is None:
+        order = None if key is None else self.desk.view.order(key)
+        if order is None or not order.working:
             self._tell("choose a working order first: 3 goes to Orders", warn=True)
             return
         command = ask.CancelOrder(by=self.by, client_order_id=order.client_order_id)
-        if not order.is_protective:
+        if not order.protective:
             self.ask(command, done=f"cancelling {order_words(order)}")
             return
         lines = [order_words(order), f"protects {order.symbol}: without it nothing does."]
@@ -297,13 +312,15 @@ class MeridianApp(TerminalApp[str]):
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""
-        count = sum(not order.is_protective for order in self.engine.book.data.orders.values())
+        if self._refuses():
+            return
+        count = self.desk.view.run().cancellable
         words = f"cancelling {counted(count, 'order')}; protective stops stay"
         self.ask(ask.CancelAll(by=self.by), done=words if count else "nothing to cancel")
 
     def action_reconcile(self) -> None:
         """Differences with the venue."""
-        if self._over_main:
+        if self._over_main and not self._refuses():
             self.push_screen(ReconcileScreen())
 
     def _confirm(
@@ -383,7 +400,7 @@ class MeridianApp(TerminalApp[str]):
 
     def show_details(self, table: str, key: object) -> None:
         """Everything about one row."""
-        found = details(self.engine, self.bridge, table, key)
+        found = details(self.desk.view, table, key)
         if found is not None:
             title, lines = found
             self.push_screen(DetailScreen(title, lines))
@@ -411,14 +428,13 @@ class MeridianApp(TerminalApp[str]):
         """Never silently while an engine runs."""
         if isinstance(self.screen, QuitScreen):
             return
-        data = self.engine.book.data
-        if data.phase in (Phase.STOPPED, Phase.ERROR):
+        run = self.desk.view.run()
+        if self.desk.refusal or run.phase in (Phase.STOPPED, Phase.ERROR):
             self.exit("quit")
             return
         facts = (
-            f"The engine is {self.engine.book.run_state}: "
-            f"{counted(len(data.positions), 'position')}, "
-            f"{counted(len(data.orders), 'working order')}."
+            f"The engine is {run.state}: {counted(run.positions, 'position')}, "
+            f"{counted(run.orders, 'working order')}."
         )
         if isinstance(self.screen, MeridianPalette):
             self.pop_screen()
@@ -429,10 +445,9 @@ class MeridianApp(TerminalApp[str]):
             case "leave" | "quit":
                 self.exit(choice)
             case "halt_exit":
-                self.engine.gate.close("halt and exit")
                 halt = ask.Kill(
                     by=self.by, level=Level.HALT, flatten=Flatten.NONE, reason="halt and exit"
                 )
-                self.ask(halt, answered=lambda _: self.exit("halt_exit"))
+                self._carry(self.desk.halt(halt), answered=lambda _: self.exit("halt_exit"))
             case _:
                 pass

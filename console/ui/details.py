@@ -1,17 +1,18 @@
 """Everything known about one row, as lines: the "why" behind what a table shows in one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import msgspec
 
-from console.ui.bridge import Bridge, SignalRow
+from console.desk.port import Subject, View
+from console.desk.values import SignalRow
 from console.ui.lines import line_of
 from console.ui.widgets.strips import clock_text
 from console.ui.widgets.text_lines import TextLine
 from engine.domain.codes import Answer
 from engine.domain.event import CheckResult, Record
 from engine.domain.instant import rfc3339
-from engine.engine import Engine
 
 Details = tuple[str, list[TextLine]]
 
@@ -22,37 +23,36 @@ TIMES = frozenset(
 )  # fmt: skip
 
 
-def details(engine: Engine, bridge: Bridge, table: str, key: object) -> Details | None:
+def details(view: View, table: str, key: object) -> Details | None:
     """Title and lines of the row `key` of a table; None where there is nothing more to say."""
     match table:
         case "signals":
-            row = bridge.signals.get(str(key))
-            return None if row is None else (f"Signal {key}", list(_signal(row)))
+            row, facts = view.signal(str(key)), view.facts(Subject.SIGNAL, str(key))
+            if row is None or facts is None:
+                return None
+            return f"Signal {key}", [*_fields(facts), *_verdict(row)]
         case "positions":
-            position = engine.book.position(str(key))
-            if position is None:
-                return None
-            return f"Position {key}", list(_fields(position))
+            facts = view.facts(Subject.POSITION, str(key))
+            return None if facts is None else (f"Position {facts['symbol']}", list(_fields(facts)))
         case "pending" | "history":
-            order = engine.book.order(str(key))
-            if order is None:
+            facts = view.facts(Subject.ORDER, str(key))
+            if facts is None:
                 return None
-            story = [r for r in bridge.records if _about(r, order.client_order_id)]
-            return f"Order {order.symbol}", [*_fields(order, zeros=False), (), *_story(story)]
+            story = [r for r in view.records() if _about(r, str(key))]
+            return f"Order {facts['symbol']}", [*_fields(facts, zeros=False), (), *_story(story)]
         case "fills" | "journal":
-            record = next((r for r in bridge.records if r.seq == key), None)
+            record = next((r for r in view.records() if r.seq == key), None)
             if record is None:
                 return None
             return f"{record.type} #{record.seq}", [
                 (("time              ", "muted"), (rfc3339(record.time), "")),
-                *_fields(record.event),
+                *_fields(msgspec.structs.asdict(record.event)),
             ]
         case _:
             return None
 
 
-def _signal(row: SignalRow) -> Iterator[TextLine]:
-    yield from _fields(row.signal)
+def _verdict(row: SignalRow) -> Iterator[TextLine]:
     decided = row.decided
     if decided is None:
         return
@@ -80,9 +80,8 @@ def check_lines(checks: tuple[CheckResult, ...]) -> Iterator[TextLine]:
         )
 
 
-def _fields(thing: msgspec.Struct, *, zeros: bool = True) -> Iterator[TextLine]:
-    for name in thing.__struct_fields__:
-        value = getattr(thing, name)
+def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLine]:
+    for name, value in facts.items():
         if name in HIDDEN or value is None or value in ("", ()):
             continue
         if not zeros and not value:
@@ -90,10 +89,12 @@ def _fields(thing: msgspec.Struct, *, zeros: bool = True) -> Iterator[TextLine]:
         if name in TIMES and isinstance(value, int):
             if not value:
                 continue
-            value = rfc3339(value)
+            yield ((f"{name:<18}", "muted"), (rfc3339(value), ""))
+            continue
         if isinstance(value, msgspec.Struct):
             yield ((name, "muted"),)
-            yield from (((("  ", ""), *line)) for line in _fields(value))
+            inside = _fields(msgspec.structs.asdict(value))
+            yield from ((("  ", ""), *line) for line in inside)
             continue
         yield ((f"{name:<18}", "muted"), (str(value), ""))
 

@@ -1,17 +1,15 @@
 """What row 0 says besides the mode: states, ages that keep counting, money, the time."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterator
+from typing import Final
 
-from console.ui.format import mask_account, number, percent, profit_style, signed, tick
+from console.desk.port import View
+from console.ui.format import Glyphs, mask_account, number, percent, profit_style, signed, tick
 from console.ui.panes.base import whole_age
-from console.ui.widgets.banner import BannerItem
+from console.ui.widgets.banner import BannerFeed, BannerItem
 from console.ui.widgets.strips import clock_text
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import LinkState, RunState
-
-if TYPE_CHECKING:
-    from console.ui.app import MeridianApp
 
 _STATE_STYLES: Final = {
     RunState.ACTIVE: "profit",
@@ -19,12 +17,24 @@ _STATE_STYLES: Final = {
     RunState.ERROR: "error",
 }
 
+SLOW_MS: Final = 20
+"""A loop this late is told in amber."""
+
 
 class Header:
     """A pane of the pump that is drawn by every banner."""
 
-    def __init__(self, app: "MeridianApp") -> None:
-        self._app = app
+    def __init__(
+        self, view: View, feed: BannerFeed, glyphs: Glyphs, armed: Callable[[], float]
+    ) -> None:
+        """Says what `view` knows on the banners of `feed`.
+
+        `armed` tells for how many seconds a second press of the chord still kills; 0 is not.
+        """
+        self._view = view
+        self._feed = feed
+        self._glyphs = glyphs
+        self._armed = armed
 
     @property
     def is_showing(self) -> bool:
@@ -33,35 +43,31 @@ class Header:
 
     def paint(self) -> None:
         """Tell the banners; they repaint only what differs."""
-        self._app.banner_feed.show(self._items(self._app.engine.clock.now()))
+        self._feed.show(self._items(self._view.now))
 
     def _items(self, now: Nanos) -> Iterator[BannerItem]:
-        app = self._app
-        engine, glyphs = app.engine, app.glyphs
-        world, data = engine.world, engine.book.data
-        state = engine.book.run_state
-        armed = app.armed_seconds
+        view, glyphs = self._view, self._glyphs
+        state, armed = view.run().state, self._armed()
         if armed:
             words = f" ^k AGAIN = KILL {armed:.0f}s " if armed >= 1 else " ^k AGAIN = KILL "
             yield BannerItem(words, "error", 100)
-        broker = world.config.account.primary
-        account = mask_account(data.account_id, glyphs) if data.account_id != broker else ""
-        name = f"{broker} {account}".rstrip()
-        yield BannerItem(name, "", 30, short=broker)
+        primary = view.settings.account
+        known = view.accounts()[0].account_id
+        account = mask_account(known, glyphs) if known != primary else ""
+        yield BannerItem(f"{primary} {account}".rstrip(), "", 30, short=primary)
         style = _STATE_STYLES.get(state, "warn")
         yield BannerItem(f"{glyphs.dot} {state}", style, 95, short=f"{glyphs.dot}{state}")
-        yield BannerItem(*self._feed(now))
-        yield BannerItem(*self._broker(now))
-        lag = engine.lag.quantile(0.5)
-        p99 = engine.lag.quantile(0.99)
-        slow = "warn" if p99 > 20 else ""
-        yield BannerItem(f"loop {lag:.0f}/{p99:.0f}ms", slow, 50, short=f"loop {p99:.0f}ms")
-        day = world.daily_pnl
-        session = data.session
-        share = ""
-        if session is not None and session.starting_equity:
-            share = f" {percent(day / session.starting_equity, 2)}"
-        yield BannerItem(f"eq {number(world.equity, 0)}", "strong", 65, right=True)
+        yield BannerItem(*self._prices(now))
+        yield BannerItem(*self._links(now))
+        lag = view.lag
+        if lag is not None:
+            slow = "warn" if lag.p99 > SLOW_MS else ""
+            words = f"loop {lag.p50:.0f}/{lag.p99:.0f}ms"
+            yield BannerItem(words, slow, 50, short=f"loop {lag.p99:.0f}ms")
+        held = view.portfolio()
+        day = held.day
+        share = f" {percent(day / held.day_start, 2)}" if held.day_start else ""
+        yield BannerItem(f"eq {number(held.equity, 0)}", "strong", 65, right=True)
         yield BannerItem(
             f"day {signed(day)}{tick(day, glyphs).strip()}{share}",
             profit_style(day),
@@ -71,26 +77,20 @@ class Header:
         )
         yield BannerItem(f"{clock_text(now)}Z", "", 90, short=clock_text(now), right=True)
 
-    def _feed(self, now: Nanos) -> tuple[str, str, int, str]:
+    def _prices(self, now: Nanos) -> tuple[str, str, int, str]:
         """Age of the newest price of any symbol."""
-        world = self._app.engine.world
-        newest = max((quote.time for quote in world.market.quotes.values()), default=0)
+        newest = self._view.newest_price_at
         if not newest:
             return "feed none", "warn", 75, "feed -"
         old = max(now - newest, 0)
-        stale = old > world.market.max_age
-        text = f"{self._app.glyphs.stale}{whole_age(old)}" if stale else whole_age(old)
+        stale = old > self._view.settings.quote_max_age_seconds * NS_PER_SECOND
+        text = f"{self._glyphs.stale}{whole_age(old)}" if stale else whole_age(old)
         return f"feed {text}", "stale" if stale else "", 75, f"feed {text}"
 
-    def _broker(self, now: Nanos) -> tuple[str, str, int, str]:
-        """The connection, and when the venue last said anything."""
-        data = self._app.engine.book.data
-        down = [n for n, link in data.links.items() if link.state is not LinkState.CONNECTED]
-        if down or not data.links:
+    def _links(self, now: Nanos) -> tuple[str, str, int, str]:
+        """The connections, and when a venue last said anything."""
+        links = self._view.links()
+        if not links or any(link.state is not LinkState.CONNECTED for link in links):
             return "brk DOWN", "error", 92, "brk DOWN"
-        heard = max(
-            self._app.bridge.heard_at,
-            data.reconciled_at,
-            max((link.since for link in data.links.values()), default=0),
-        )
-        return f"brk ok {whole_age(max(now - heard, 0))}", "", 60, "brk ok"
+        heard = max(now - self._view.heard_at, 0)
+        return f"brk ok {whole_age(heard)}", "", 60, "brk ok"

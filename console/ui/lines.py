@@ -5,14 +5,15 @@ another). The words may hold text from outside: whoever draws them cleans them.
 """
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
 
 from console.ui.format import counted
 from console.ui.measures import measures
 from engine.domain import event as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
-from engine.domain.order import Order
+from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import LinkState, Severity
 
 SHORT_ID: Final = 6
@@ -31,11 +32,43 @@ class Line(NamedTuple):
         return "" if self.kind == "VETO" else self.style
 
 
-Find = Callable[[str], Order | None]
+class OrderTerms(Protocol):
+    """What was asked for, as far as a line names it."""
+
+    @property
+    def side(self) -> Side:
+        """Buy, sell or sell short."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """How much."""
+
+    @property
+    def symbol(self) -> str:
+        """Of what."""
+
+    @property
+    def type(self) -> OrderType:
+        """Market, limit, stop or stop limit."""
+
+    @property
+    def limit_price(self) -> Decimal | None:
+        """At this price or a better one."""
+
+    @property
+    def stop_price(self) -> Decimal | None:
+        """From this price on."""
+
+    @property
+    def time_in_force(self) -> TimeInForce:
+        """For how long."""
+
+
+Find = Callable[[str], OrderTerms | None]
 """An order by its client order id."""
 
 
-def _nobody(client_order_id: str) -> Order | None:
+def _nobody(client_order_id: str) -> OrderTerms | None:
     return None
 
 
@@ -44,7 +77,7 @@ def short_id(client_order_id: str) -> str:
     return client_order_id[-SHORT_ID:]
 
 
-def order_words(order: Order) -> str:
+def order_words(order: OrderTerms) -> str:
     """`BUY 40 NVDA LIMIT 134.80 DAY`."""
     parts = [str(order.side), plain(order.quantity), order.symbol, str(order.type)]
     if order.stop_price is not None:

@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from console.ui.bindings import ACTIONS, Action, Danger
+from console.ui.console import console_of
 from console.ui.external import literal
-from console.ui.widgets.fed import console_of
-
-if TYPE_CHECKING:
-    from console.ui.app import MeridianApp
 
 
 class Actions(Provider):
@@ -35,7 +32,7 @@ class Actions(Provider):
 
     async def _themes(self, query: str) -> AsyncIterator[Hit]:
         matcher = self.matcher(query)
-        for name in sorted(_app(self).theme_names):
+        for name in sorted(console_of(self.app).theme_names):
             title = f"Theme: {name}"
             score = matcher.match(title)
             if score > 0:
@@ -45,11 +42,7 @@ class Actions(Provider):
         self.app.theme = name
 
     def _run(self, action: Action) -> "partial[Coroutine[Any, Any, None]]":
-        return partial(_app(self).run_named, action)
-
-
-def _app(provider: Provider) -> "MeridianApp":
-    return console_of(provider.app)
+        return partial(console_of(self.app).run_named, action)
 
 
 def _offered() -> list[Action]:

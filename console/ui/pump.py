@@ -1,6 +1,6 @@
 """One timer that paints panes: as often as the link bears, one pane a slot, and only with news.
 
-Panes mark themselves (or are marked by the bridge) when their data changed. A pane is painted at
+Panes mark themselves (or are marked by the desk) when their data changed. A pane is painted at
 most `hz` times a second and two panes never in the same slot, so that no single turn of the loop
 pays for a whole screen (staggering halves the loop lag's p99). Hidden panes wait. With no news
 there is no timer at all.

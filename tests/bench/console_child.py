@@ -20,6 +20,7 @@ prepare_environment()
 
 import msgspec  # noqa: E402 - after the environment is set
 
+from console.desk.local import LocalDesk  # noqa: E402
 from console.host import wiring  # noqa: E402
 from console.terminal.signals import install_signals  # noqa: E402
 from console.ui.app import MeridianApp  # noqa: E402
@@ -53,7 +54,7 @@ class Child:
         with rig.scratch() as folder:
             house = rig.open_house(folder, given, quotes=self._plan.quotes)
             async with rig.running(house) as engine:
-                app = MeridianApp(engine, refresh_hz=REFRESH_HZ)
+                app = MeridianApp(LocalDesk(engine), refresh_hz=REFRESH_HZ)
                 restore = install_signals(
                     asyncio.get_running_loop(),
                     on_hangup=app.terminal_lost,

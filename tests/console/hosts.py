@@ -20,6 +20,7 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
+from console.desk.local import LocalDesk
 from console.host.memory_latch import MemoryLatch
 from console.host.wiring import House, build
 from console.ui.app import MeridianApp
@@ -349,7 +350,7 @@ async def console(
     host: Host, size: tuple[int, int] = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[MeridianApp, Pilot[str]]]:
     """The console over a running host, in a window of `size`."""
-    app = MeridianApp(host.engine, **options)
+    app = MeridianApp(LocalDesk(host.engine), **options)
     async with app.run_test(size=size) as pilot:
         await drawn(app, pilot)
         yield app, pilot

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from console.desk.world_view import r_multiple
 from console.ui.panes.orders import WORDS
-from console.ui.panes.positions import PositionsPane, r_multiple
+from console.ui.panes.positions import PositionsPane
 from console.ui.panes.risk import spark
 from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness

@@ -27,12 +27,13 @@ async def take(name: str, size: tuple[int, int], keys: tuple[str, ...]) -> str:
     """One picture as SVG."""
     from textual.widgets import Input
 
+    from console.desk.local import LocalDesk
     from console.ui.app import MeridianApp
     from tests.console.hosts import drawn, simulated
 
     house, clock = await simulated(0)
     running = asyncio.ensure_future(house.engine.run())
-    app = MeridianApp(house.engine)
+    app = MeridianApp(LocalDesk(house.engine))
     async with app.run_test(size=size) as pilot:
         app.pump.stop()
         app.seconds = lambda: 0.0

@@ -8,14 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 
-from console.ui.bridge import Topic
+from console.desk.port import Topic
+from console.desk.values import Prices
 from console.ui.format import Glyphs, bar, number, percent
 from console.ui.panes.base import Pane, places_of, quantity_text, whole_age
 from console.ui.widgets.depth_ladder import Ladder, Rung, as_depth
 from console.ui.widgets.text_lines import TextLine, TextLines
-from engine.domain.market import Depth, Quote
+from engine.domain.market import Depth
 from engine.domain.money import ZERO
-from engine.world import World
 
 HEADER = " mine     bid      price      ask  mine"
 NO_BOOK = "no book yet; it comes with the first quotes"
@@ -67,9 +67,10 @@ class DepthPane(Pane):
         """The symbol shown: the one chosen, else one held, else the first with a quote."""
         if self._symbol:
             return self._symbol
-        world = self.console.engine.world
-        first = next(iter(world.book.data.positions), None) or next(iter(world.market.quotes), "")
-        return first or next(iter(world.config.market.symbols), "")
+        view = self.view
+        held = next(iter(view.held()), None)
+        first = next(iter(view.quoted()), "") if held is None else view.symbol_of(held)
+        return first or next(iter(view.settings.symbols), "")
 
     def show_symbol(self, symbol: str) -> None:
         """Show this one from now on."""
@@ -79,8 +80,7 @@ class DepthPane(Pane):
 
     def action_step(self, by: int) -> None:
         """The next or previous symbol that has a quote."""
-        world = self.console.engine.world
-        known = sorted({*world.market.quotes, *world.config.market.symbols})
+        known = sorted({*self.view.quoted(), *self.view.settings.symbols})
         if known:
             place = known.index(self.symbol) if self.symbol in known else 0
             self.show_symbol(known[(place + by) % len(known)])
@@ -88,10 +88,9 @@ class DepthPane(Pane):
     def paint(self) -> None:
         """The ladder as it stands now."""
         self.feed.take()
-        world = self.console.engine.world
-        now = self.console.engine.clock.now()
-        symbol = self.symbol
-        quote, depth = world.market.quotes.get(symbol), world.market.depths.get(symbol)
+        now, symbol = self.view.now, self.symbol
+        prices = self.view.prices(symbol)
+        quote, depth = prices.quote, prices.depth
         if quote is not None and (depth is None or not (depth.bids or depth.asks)):
             depth = as_depth(quote)
         if depth is None:
@@ -100,24 +99,20 @@ class DepthPane(Pane):
             self.head(symbol)
             return
         size: Size = self.lines.size
-        self.lines.show_lines(self._draw(world, depth, quote, size, now))
+        self.lines.show_lines(self._draw(prices, depth, size, now))
         spread = ""
         if depth.bids and depth.asks:
-            places = places_of(world.instrument(symbol))
+            places = places_of(prices.instrument)
             spread = f"spr {number(depth.asks[0].price - depth.bids[0].price, places)}  "
         self.head(symbol, f"{spread}{self.glyphs.dot} {whole_age(now - depth.time)}")
 
-    def _draw(
-        self, world: World, depth: Depth, quote: Quote | None, size: Size, now: int
-    ) -> Iterator[TextLine]:
-        fresh = world.market.is_fresh(depth.symbol, now)
-        rules = world.instrument(depth.symbol)
+    def _draw(self, prices: Prices, depth: Depth, size: Size, now: int) -> Iterator[TextLine]:
+        fresh, quote, rules = prices.fresh, prices.quote, prices.instrument
         places = places_of(rules)
-        mine = self._mine(world, depth.symbol)
         rows = max(size.height - 3, 1)
         yield ((HEADER, "muted"),)
         best = depth.bids[0].price if depth.bids else None
-        for rung in self._ladder.rungs(depth, tick=rules.tick, rows=rows, mine=mine):
+        for rung in self._ladder.rungs(depth, tick=rules.tick, rows=rows, mine=prices.mine):
             yield self._rung(rung, places, best, fresh)
         yield self._balance(depth, size.width)
         if quote is not None:
@@ -126,15 +121,6 @@ class DepthPane(Pane):
                 (f" {stale}last {number(quote.last, places)}", "stale" if not fresh else ""),
                 (f"  {whole_age(now - quote.time)} ago", "muted"),
             )
-
-    def _mine(self, world: World, symbol: str) -> dict[Decimal, Decimal]:
-        """Working quantity by price, signed; stops at their trigger."""
-        found: dict[Decimal, Decimal] = {}
-        for order in world.book.working(symbol):
-            price = order.limit_price if order.limit_price is not None else order.stop_price
-            if price is not None:
-                found[price] = found.get(price, ZERO) + order.signed_leaves
-        return found
 
     def _rung(self, rung: Rung, places: int, best: Decimal | None, fresh: bool) -> TextLine:
         dim = "" if fresh else "stale"

@@ -4,13 +4,12 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
-from console.ui.bridge import LINES_KEPT, Topic
+from console.desk.port import RECORDS_KEPT, Topic
 from console.ui.format import Glyphs
 from console.ui.lines import line_of
 from console.ui.panes.base import Pane, at_top, make_table, time_cell, to_top
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column
-from engine.domain.event import Record
 
 COLUMNS: Final = (
     Column("time", "Time", 8),
@@ -47,10 +46,6 @@ class JournalPane(Pane):
         """The table."""
         return self.query_one("#journal", LiveTable)
 
-    def record(self, seq: int) -> Record | None:
-        """The record of a row, as long as it is kept."""
-        return next((r for r in self.bridge.records if r.seq == seq), None)
-
     def paint(self) -> None:
         """Lines that came since the last paint."""
         table = self.table
@@ -58,9 +53,9 @@ class JournalPane(Pane):
             self._newest = 0
             table.clear()
         follow = at_top(table)
-        new = [r for r in list(self.bridge.records)[-AT_ONCE:] if r.seq > self._newest]
+        new = [r for r in list(self.view.records())[-AT_ONCE:] if r.seq > self._newest]
         for record in new:
-            line = line_of(record.event, self.console.engine.book.order)
+            line = line_of(record.event, self.view.order)
             if line is not None:
                 table.upsert(
                     record.seq,
@@ -72,7 +67,7 @@ class JournalPane(Pane):
                 )
         if new:
             self._newest = new[-1].seq
-        for seq in table.oldest_keys(table.row_count - LINES_KEPT):
+        for seq in table.oldest_keys(table.row_count - RECORDS_KEPT):
             table.remove_row(seq)
         if follow:
             to_top(table)

@@ -7,7 +7,8 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from console.ui.bridge import Topic
+from console.desk.port import Topic
+from console.desk.values import FillRow, OrderRow
 from console.ui.format import Glyphs, number, order_side
 from console.ui.lines import short_id
 from console.ui.panes.base import (
@@ -23,9 +24,7 @@ from console.ui.panes.base import (
 )
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
-from engine.domain import event as ev
-from engine.domain.order import Order, OrderStatus, OrderType
-from engine.world import World
+from engine.domain.order import OrderStatus, OrderType
 
 _S = OrderStatus
 WORDS: Final = {
@@ -163,59 +162,56 @@ class OrdersPane(Pane):
         follow = [t for t in map(self._table, ("fills", "history")) if at_top(t)]
         if not self._table("pending").row_count:
             follow.append(self._table("pending"))
-        world = self.console.engine.world
-        now = self.console.engine.clock.now()
-        book, bridge = world.book, self.bridge
+        view, now = self.view, self.view.now
+        ended = dict.fromkeys(view.ended())
         if everything:
             shown = (k for name in TABS for k in self._table(name).shown_keys())
-            keys = [*book.data.orders, *bridge.history, *bridge.fills, *shown]
+            keys = [*view.working(), *ended, *view.fills(), *shown]
         for key in keys:
             if isinstance(key, int):
-                self._paint_fill(world, key)
+                self._paint_fill(key, view.fill(key))
             elif isinstance(key, str):
-                self._paint_order(world, key, now)
+                self._paint_order(key, view.order(key), now, kept=key in ended)
+        # ages go on counting
         for key in self._table("pending").visible_keys():
-            order = book.data.orders.get(str(key))
-            if order is not None:
-                self._table("pending").upsert(key, self._order(world, order, now))
+            order = view.order(str(key))
+            if order is not None and order.working:
+                self._table("pending").upsert(key, self._order(order, now))
         if self.tab == "history":
             for key in self._table("history").visible_keys():
-                closed = book.data.closed.get(str(key))
-                if closed is not None:
-                    self._table("history").upsert(key, self._order(world, closed, now))
+                order = view.order(str(key))
+                if order is not None and not order.working:
+                    self._table("history").upsert(key, self._order(order, now))
         for table in follow:
             to_top(table)
-        self._title(len(book.data.orders))
+        self._title(view.run().orders)
 
-    def _paint_order(self, world: World, key: str, now: int) -> None:
-        working = world.book.data.orders.get(key)
+    def _paint_order(self, key: str, order: OrderRow | None, now: int, *, kept: bool) -> None:
+        """`kept` is False for a finished order that history has no more room for."""
         pending, history = self._table("pending"), self._table("history")
-        if working is not None:
-            pending.upsert(key, self._order(world, working, now))
+        if order is not None and order.working:
+            pending.upsert(key, self._order(order, now))
         else:
             pending.remove_row(key)
-        closed = world.book.data.closed.get(key) if key in self.bridge.history else None
-        if closed is not None and working is None:
-            history.upsert(key, self._order(world, closed, now))
+        if order is not None and not order.working and kept:
+            history.upsert(key, self._order(order, now))
         else:
             history.remove_row(key)
 
-    def _paint_fill(self, world: World, key: int) -> None:
-        record = self.bridge.fills.get(key)
+    def _paint_fill(self, key: int, fill: FillRow | None) -> None:
         table = self._table("fills")
-        if record is None or not isinstance(record.event, ev.OrderFilled):
+        if fill is None:
             table.remove_row(key)
             return
-        event, fill = record.event, record.event.fill
-        rules = world.instrument(fill.symbol)
-        notes = [w for w, on in (("LATE", event.late), ("OVER", event.overfill)) if on]
-        if not event.known_order:
+        rules = fill.instrument
+        notes = [w for w, on in (("LATE", fill.late), ("OVER", fill.overfill)) if on]
+        if not fill.known_order:
             notes.append("UNKNOWN ORDER")
         table.upsert(
             key,
             [
-                time_cell(record.time, key),
-                Cell(fill.symbol, "strong"),
+                time_cell(fill.time, key),
+                Cell(fill.instrument.symbol, "strong"),
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
@@ -226,16 +222,15 @@ class OrdersPane(Pane):
             ],
         )
 
-    def _order(self, world: World, order: Order, now: int) -> list[Cell]:
-        rules = world.instrument(order.symbol)
+    def _order(self, order: OrderRow, now: int) -> list[Cell]:
+        rules = order.instrument
         word, style = WORDS[order.status]
         if order.status in UNANSWERED:
             word += self.glyphs.ellipsis
         price: Decimal | None = order.limit_price
         if price is None or order.type is OrderType.STOP:
             price = order.stop_price
-        since = now - order.created_at if order.is_working else now - order.updated_at
-        moment = order.created_at if order.is_working else order.updated_at
+        moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
             Cell(order.symbol, "strong"),
@@ -245,8 +240,8 @@ class OrdersPane(Pane):
             Cell(TYPES[order.type]),
             Cell("market" if price is None else fitted_price(price, rules, 8), sort=price),
             Cell(word, style),
-            Cell(whole_age(since), sort=-moment),
-            Cell(str(order.purpose), "strong" if order.is_protective else ""),
+            Cell(whole_age(now - moment), sort=-moment),
+            Cell(str(order.purpose), "strong" if order.protective else ""),
             Cell(str(order.time_in_force)),
             Cell(price_text(order.average_price, rules), sort=order.average_price),
             Cell(order.venue_order_id or "-", "muted"),

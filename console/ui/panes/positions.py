@@ -5,7 +5,8 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
-from console.ui.bridge import Topic
+from console.desk.port import Topic
+from console.desk.values import PositionRow
 from console.ui.format import Glyphs, number, percent, position_side, profit_style, signed, tick
 from console.ui.panes.base import (
     Pane,
@@ -17,12 +18,8 @@ from console.ui.panes.base import (
 )
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
-from engine.domain.instant import NS_PER_SECOND
-from engine.domain.market import Quote
 from engine.domain.money import ZERO
-from engine.domain.position import Position
 from engine.domain.run import RunState
-from engine.world import World
 
 COLUMNS: Final = (
     Column("symbol", "Sym", 7),
@@ -48,28 +45,8 @@ SETTLE_SECONDS: Final = 1.5
 """How long after a move of the rows a key does not act on the row that came under the cursor."""
 
 
-def covered(world: World, position: Position) -> Decimal:
-    """How much of the position the venue's own stops protect."""
-    return sum(
-        (
-            o.leaves
-            for o in world.book.working(position.symbol)
-            if o.is_protective and o.accepted_at
-        ),
-        start=ZERO,
-    )
-
-
-def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:
-    """Profit in units of the risk taken at the start; None without an initial stop."""
-    entry, stop = position.average_price, position.initial_stop
-    if mark is None or stop is None or entry == stop:
-        return None
-    return (mark - entry) * position.sign / abs(entry - stop)
-
-
 class PositionsPane(Pane):
-    """One row a symbol."""
+    """One row a holding."""
 
     number = 2
     title = "Positions"
@@ -82,11 +59,11 @@ class PositionsPane(Pane):
 
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs)
-        self._seen: dict[str, tuple[object, ...]] = {}
+        self._seen: dict[str, PositionRow] = {}
         self._marks: dict[str, tuple[Decimal, Decimal]] = {}
-        """Last mark of a symbol, and its newest change."""
+        """Last mark of a holding, and its newest change."""
         self._moved: tuple[str, float] | None = None
-        """The symbol the cursor came to by itself, and when."""
+        """The holding the cursor came to by itself, and when."""
 
     def body(self) -> ComposeResult:
         """The table."""
@@ -99,7 +76,7 @@ class PositionsPane(Pane):
 
     @property
     def selected(self) -> str | None:
-        """The symbol under the cursor."""
+        """The key of the holding under the cursor."""
         key = self.table.cursor_key
         return key if isinstance(key, str) else None
 
@@ -123,81 +100,70 @@ class PositionsPane(Pane):
             self._moved = self.selected, self.console.seconds()
 
     def _paint_rows(self) -> None:
-        """Rows whose position, price, stop or age changed."""
-        everything, keys = self.feed.take()
-        world = self.console.engine.world
-        now = self.console.engine.clock.now()
-        held = world.book.data.positions
-        table = self.table
-        for symbol in [s for s in self._seen if s not in held]:
-            table.remove_row(symbol)
-            del self._seen[symbol]
-            self._marks.pop(symbol, None)
-        for symbol, position in held.items():
-            quote = world.market.quotes.get(symbol)
-            looks = (
-                id(position),
-                id(quote),
-                world.market.is_fresh(symbol, now),
-                (now - position.opened_at) // NS_PER_SECOND,
-            )
-            if everything or symbol in keys or self._seen.get(symbol) != looks:
-                self._seen[symbol] = looks
-                table.upsert(symbol, self._row(world, position, quote, now))
-        state = world.book.run_state
+        """Rows whose holding, price, stop or age changed."""
+        everything, _ = self.feed.take()
+        view, table = self.view, self.table
+        held = dict.fromkeys(view.held())
+        for key in [k for k in self._seen if k not in held]:
+            table.remove_row(key)
+            del self._seen[key]
+            self._marks.pop(key, None)
+        for key in held:
+            row = view.position(key)
+            if row is not None and (everything or self._seen.get(key) is not row):
+                self._seen[key] = row
+                table.upsert(key, self._row(row))
+        state = view.run().state
         table.set_empty(EMPTY if state is RunState.ACTIVE else f"no positions; {state}: no entries")
-        unrealized = signed(world.value.unrealized)
+        unrealized = signed(view.portfolio().unrealized)
         note = f"({len(held)})" + (f"  uPnL {unrealized}" if held else "")
         column, descending = table.sorted_by
         arrow = self.glyphs.sort_down if descending else self.glyphs.sort_up
         self.head(note, f"sort {column}{arrow}" if column else "")
 
-    def _row(self, world: World, position: Position, quote: Quote | None, now: int) -> list[Cell]:
-        symbol = position.symbol
-        rules = world.instrument(symbol)
-        fresh = world.market.is_fresh(symbol, now)
-        mark = None if quote is None else quote.last
-        profit = None if mark is None else position.unrealized(mark)
-        share = None if profit is None or not position.cost else profit / abs(position.cost)
-        r = r_multiple(position, mark)
-        value = world.value.value_of(symbol)
-        equity = world.equity
-        dim = "" if fresh else "stale"
+    def _row(self, row: PositionRow) -> list[Cell]:
+        rules, r = row.instrument, row.r_multiple
+        dim = "" if row.fresh else "stale"
         return [
-            Cell(symbol, "strong"),
-            Cell(position_side(position.quantity)),
-            Cell(quantity_text(position.quantity), sort=position.quantity),
-            Cell(fitted_price(position.average_price, rules, 8), sort=position.average_price),
-            self._last(symbol, mark, fitted_price(mark, rules, 8), fresh),
-            Cell(signed(profit), dim or profit_style(profit), profit),
-            Cell(percent(share).removesuffix("%"), dim or profit_style(profit), share),
-            self._stop(world, position),
+            Cell(row.symbol, "strong"),
+            Cell(position_side(row.quantity)),
+            Cell(quantity_text(row.quantity), sort=row.quantity),
+            Cell(fitted_price(row.average_price, rules, 8), sort=row.average_price),
+            self._last(row),
+            Cell(signed(row.unrealized), dim or profit_style(row.unrealized), row.unrealized),
+            Cell(
+                percent(row.unrealized_share).removesuffix("%"),
+                dim or profit_style(row.unrealized),
+                row.unrealized_share,
+            ),
+            self._stop(row),
             Cell("-" if r is None else number(r, 1, signed=True), dim, r),
-            Cell(whole_age(now - position.opened_at), sort=now - position.opened_at),
-            Cell(signed(value, 0), dim, value),
-            Cell(percent(value / equity if equity else None).removesuffix("%"), dim, value),
-            Cell(signed(position.realized - position.commission), "", position.realized),
-            Cell(price_text(position.target, rules), sort=position.target),
-            Cell(str(position.trade_type)),
+            Cell(whole_age(row.age), sort=row.age),
+            Cell(signed(row.value, 0), dim, row.value),
+            Cell(percent(row.equity_share).removesuffix("%"), dim, row.value),
+            Cell(signed(row.realized), "", row.realized),
+            Cell(price_text(row.target, rules), sort=row.target),
+            Cell(str(row.hold)),
         ]
 
-    def _last(self, symbol: str, mark: Decimal | None, text: str, fresh: bool) -> Cell:
+    def _last(self, row: PositionRow) -> Cell:
+        mark = row.last
         if mark is None:
             return Cell("no price", "warn")
-        before, change = self._marks.get(symbol, (mark, ZERO))
+        text = fitted_price(mark, row.instrument, 8)
+        before, change = self._marks.get(row.key, (mark, ZERO))
         if mark != before:
             change = mark - before
-        self._marks[symbol] = (mark, change)
-        if not fresh:
+        self._marks[row.key] = (mark, change)
+        if not row.fresh:
             return Cell(f"{self.glyphs.stale} {text}", "stale", mark)
         style = "up" if change > 0 else "down" if change < 0 else ""
         return Cell(f"{tick(change, self.glyphs)} {text}", style, mark)
 
-    def _stop(self, world: World, position: Position) -> Cell:
-        if position.exiting is not None:
+    def _stop(self, row: PositionRow) -> Cell:
+        if row.closing:
             return Cell("closing", "warn")
-        held = covered(world, position)
-        stop = fitted_price(position.stop, world.instrument(position.symbol), 7)
-        if held >= abs(position.quantity):
-            return Cell(stop, sort=position.stop)
-        return Cell("NONE!" if not held else f"{stop}!", "error", position.stop)
+        stop = fitted_price(row.stop, row.instrument, 7)
+        if row.covered >= abs(row.quantity):
+            return Cell(stop, sort=row.stop)
+        return Cell("NONE!" if not row.covered else f"{stop}!", "error", row.stop)

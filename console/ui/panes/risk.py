@@ -6,16 +6,14 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
-from console.ui.bridge import Topic
+from console.desk.port import Topic
+from console.desk.values import Portfolio
 from console.ui.format import ASCII, Glyphs, bar, compact, number, percent, profit_style, signed
 from console.ui.panes.base import Pane, make_table
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from console.ui.widgets.strips import AMBER, loudness
 from console.ui.widgets.text_lines import TextLine, TextLines
-from engine.domain.money import ZERO
-from engine.status import limits_used
-from engine.world import World
 
 COLUMNS: Final = (
     Column("name", "Limit", 13, grow=True),
@@ -64,21 +62,6 @@ def spark(values: Sequence[Decimal], width: int, marks: str) -> str:
     return "".join(marks[int((value - low) / (high - low) * steps)] for value in shown)
 
 
-def stop_risk(world: World) -> Decimal:
-    """What is lost if every position is closed at its stop; without one, all of its value."""
-    lost = ZERO
-    for symbol, position in world.book.data.positions.items():
-        mark = world.market.mark(symbol)
-        if mark is None:
-            lost += abs(position.cost)
-        elif position.stop is None:
-            lost += abs(position.market_value(mark))
-        else:
-            away = (mark - position.stop) * position.quantity * position.multiplier
-            lost += max(away, ZERO)
-    return lost
-
-
 class RiskPane(Pane):
     """Money on top, one row a limit below."""
 
@@ -104,52 +87,49 @@ class RiskPane(Pane):
     def paint(self) -> None:
         """Measure everything again."""
         self.feed.take()
-        engine = self.console.engine
-        world, now = engine.world, engine.clock.now()
-        self.query_one("#money", TextLines).show_lines(self._money(world))
-        for row in limits_used(world, now):
-            name = row["name"]
-            used = Decimal(row["used"])
+        held = self.view.portfolio()
+        self.query_one("#money", TextLines).show_lines(self._money(held))
+        for row in self.view.limits():
+            name, used = row.name, row.used
             style = loudness(used)
             warn = " !" if used >= AMBER else ""
             self.table.upsert(
                 name,
                 [
                     Cell(SHORT.get(name, name) + warn, style),
-                    Cell(_amount(name, Decimal(row["measured"])), style),
-                    Cell(_amount(name, Decimal(row["limit"])), "muted"),
+                    Cell(_amount(name, row.measured), style),
+                    Cell(_amount(name, row.limit), "muted"),
                     Cell(bar(used, 4, self.glyphs), style, used),
                     Cell(f"{percent(used, 0, sign=False)} ", style, used),
                     Cell(f"risk.{name}", "muted"),
                 ],
             )
-        self.head(f"({world.config.profile})")
+        self.head(f"({self.view.settings.profile})")
 
-    def _money(self, world: World) -> Iterator[TextLine]:
-        equity, day, value = world.equity, world.daily_pnl, world.value
-        curve = [amount for _, amount in self.bridge.equity]
+    def _money(self, held: Portfolio) -> Iterator[TextLine]:
+        curve = self.view.equity_curve()
         marks = ASCII_SPARKS if self.glyphs is ASCII else SPARKS
         room = max(self.size.width - 22, 8)
         yield (
             (" equity ", "muted"),
-            (number(equity, 2), "strong"),
-            (f"  {spark([*curve, equity], room, marks)}", "paper"),
+            (number(held.equity, 2), "strong"),
+            (f"  {spark([*curve, held.equity], room, marks)}", "paper"),
         )
         yield (
             (" day ", "muted"),
-            (signed(day), profit_style(day)),
+            (signed(held.day), profit_style(held.day)),
             ("  unreal ", "muted"),
-            (signed(value.unrealized), profit_style(value.unrealized)),
+            (signed(held.unrealized), profit_style(held.unrealized)),
         )
         yield (
             (" gross ", "muted"),
-            (compact(world.gross_exposure), ""),
+            (compact(held.gross), ""),
             (" net ", "muted"),
-            (compact(value.market_value, sign=True), ""),
+            (compact(held.market_value, sign=True), ""),
             (" at stops ", "muted"),
-            (compact(-stop_risk(world)), ""),
+            (compact(-self.view.at_stops()), ""),
         )
-        yield ((" cash ", "muted"), (number(world.book.data.cash, 2), ""))
+        yield ((" cash ", "muted"), (number(held.cash, 2), ""))
 
 
 def _amount(name: str, value: Decimal) -> str:

@@ -4,14 +4,14 @@ from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 
-from console.ui.bridge import SignalRow, Topic
+from console.desk.port import Topic
+from console.desk.values import SignalRow
 from console.ui.measures import measures, short_code
 from console.ui.panes.base import Pane, at_top, make_table, price_text, time_cell, to_top, whole_age
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.codes import Verdict
 from engine.domain.signal import Direction
-from engine.world import World
 
 COLUMNS: Final = (
     Column("symbol", "Sym", 7),
@@ -64,26 +64,23 @@ class SignalsPane(Pane):
     def paint(self) -> None:
         """Signals that changed, and the ages of those in sight."""
         everything, keys = self.feed.take()
-        world = self.console.engine.world
-        now = self.console.engine.clock.now()
-        table, known = self.table, self.bridge.signals
+        view, now, table = self.view, self.view.now, self.table
         follow = at_top(table)
-        keys += [*known, *table.shown_keys()] if everything else table.visible_keys()
+        keys += [*view.signals(), *table.shown_keys()] if everything else table.visible_keys()
         for signal_id in keys:
             if not isinstance(signal_id, str):
                 continue
-            row = known.get(signal_id)
+            row = view.signal(signal_id)
             if row is None:
                 table.remove_row(signal_id)
             else:
-                table.upsert(signal_id, self._row(world, row, now))
+                table.upsert(signal_id, self._row(row, now))
         if follow:
             to_top(table)
-        self.head(f"({self.bridge.counts['signals']})")
+        self.head(f"({view.counts.signals})")
 
-    def _row(self, world: World, row: SignalRow, now: int) -> list[Cell]:
-        signal, decided = row.signal, row.decided
-        rules = world.instrument(signal.ticker)
+    def _row(self, row: SignalRow, now: int) -> list[Cell]:
+        signal, decided, rules = row.signal, row.decided, row.instrument
         refused = decided is not None and decided.verdict is Verdict.REJECTED
         why = ""
         if decided is not None and decided.code:

@@ -7,18 +7,18 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from console.ui.bridge import KillRow, Topic
+from console.desk.port import Topic
+from console.desk.values import HaltView, KillProgress
+from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, counted
 from console.ui.lines import short_id
 from console.ui.screens.base import MeridianModal
-from console.ui.widgets.fed import Fed, console_of
+from console.ui.widgets.fed import Fed
 from console.ui.widgets.text_lines import PaintedLines, TextLine
 from engine.commands import Resume
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level, RunState
-from engine.operator import confirmation
 
 SHOWN_LEFT = 4
 NO_ENTRY = "no entry works"
@@ -31,18 +31,17 @@ class Proof(PaintedLines, Fed):
     paint_every = 0.5
 
     def paint(self) -> None:
-        """Read the book and what the kill has shown."""
+        """What stands, and what a kill has shown."""
         self.feed.take()
-        engine = self.console.engine
-        now = engine.clock.now()
-        halt = engine.book.data.halt
+        now, shown = self.view.now, self.view.halt()
+        halt = shown.halt
         cast("HaltScreen", self.screen).follow(halt)
         if halt is None:
-            state = engine.book.run_state
+            state = shown.state
             words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
             self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
             return
-        told = self._stays(halt) if halt.level is Level.HALT else self._brokers(halt, now)
+        told = self._stays(shown) if halt.level is Level.HALT else self._progress(shown, now)
         self.show_lines([*self._halt(halt, now), (), *told, ()])
 
     def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
@@ -51,57 +50,36 @@ class Proof(PaintedLines, Fed):
         yield ((f"reason   {halt.reason}", ""),)
         yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
 
-    def _stays(self, halt: Halt) -> Iterator[TextLine]:
+    def _stays(self, shown: HaltView) -> Iterator[TextLine]:
         """A halt proves nothing at the venue: what it ended, and what it leaves."""
-        data, working = self.console.engine.book.data, self.console.engine.book.entries_working
-        stops = sum(order.is_protective for order in data.orders.values())
-        gone, _ = self._cancelled(halt)
+        working = shown.entries_working
         yield (
-            (data.broker, "strong"),
+            (shown.account, "strong"),
             (f"  {counted(working, 'entry', 'entries')} working", "warn" if working else ""),
-            (f"   {gone} cancelled", ""),
+            (f"   {shown.entries_cancelled} cancelled", ""),
         )
-        held = f"{counted(len(data.positions), 'position')} and {counted(stops, 'stop')}"
+        held = f"{counted(shown.positions, 'position')} and {counted(shown.stops, 'stop')}"
         yield ((f"{held} stay; ctrl+k twice kills", "muted"),)
 
-    def _cancelled(self, halt: Halt) -> tuple[int, int]:
-        """Entries and protective stops that ended as cancelled since the halt."""
-        closed = self.console.engine.book.data.closed
-        gone = [
-            order
-            for order in (closed.get(key) for key in self.bridge.history)
-            if order is not None
-            and order.status is OrderStatus.CANCELED
-            and order.updated_at >= halt.at
-        ]
-        stops = sum(order.is_protective for order in gone)
-        return len(gone) - stops, stops
+    def _progress(self, shown: HaltView, now: Nanos) -> Iterator[TextLine]:
+        for progress in shown.progress:
+            yield from self._account(progress, shown, now)
 
-    def _brokers(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
-        data = self.console.engine.book.data
-        names = list(self.bridge.kill) or [data.broker]
-        for name in names:
-            row = self.bridge.kill.get(name, KillRow())
-            yield from self._broker(name, row, halt, now)
-
-    def _broker(self, name: str, row: KillRow, halt: Halt, now: Nanos) -> Iterator[TextLine]:
-        book = self.console.engine.book
-        work = book.data.kill
-        state = row.state if work is None else work.state
+    def _account(self, progress: KillProgress, shown: HaltView, now: Nanos) -> Iterator[TextLine]:
+        row, state = progress.row, progress.state
         style = {"VERIFIED": "profit", "DEGRADED": "error"}.get(state, "warn")
         seen = f"venue read {age(now - row.at)} ago" if row.at else "not read yet"
-        yield ((name, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
-        if work is None:
-            entries = book.entries_working
+        yield ((progress.account, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
+        if not progress.began:
+            entries = shown.entries_working
             still = "still work" if entries > 1 else "still works"
             word = f"{counted(entries, 'entry', 'entries')} {still}" if entries else NO_ENTRY
             yield ((f"  {word}", "" if not entries else "warn"),)
         else:
-            entries, stops = self._cancelled(halt)
-            closed = work.closed if row.closed is None else row.closed
-            yield ((f"  entries cancelled {entries}   stops cancelled {stops}", ""),)
+            cancelled, stops = shown.entries_cancelled, shown.stops_cancelled
+            yield ((f"  entries cancelled {cancelled}   stops cancelled {stops}", ""),)
             yield (
-                (f"  closed {closed}", ""),
+                (f"  closed {progress.closed}", ""),
                 (f"   left {len(row.left)}", "warn" if row.left else ""),
                 (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
             )
@@ -162,7 +140,7 @@ class HaltScreen(MeridianModal[None]):
             self._stood = True
         elif self._stood:
             self._stood = False
-            state = console_of(self.app).engine.book.run_state
+            state = console_of(self.app).desk.view.run().state
             more = ", p allows entries again" if state is RunState.PAUSED else ""
             self.app.notify(f"halt cleared: {state}{more}")
             self.dismiss(None)
@@ -170,7 +148,7 @@ class HaltScreen(MeridianModal[None]):
     @on(Input.Submitted, "#resume")
     async def _resume(self, event: Input.Submitted) -> None:
         app = console_of(self.app)
-        if event.value != confirmation(app.engine.world):
+        if event.value != app.desk.view.resume_phrase:
             self._say(f"type {self._phrase} to go on; escape leaves")
             return
         self._say("comparing with the venue …")
@@ -182,7 +160,7 @@ class HaltScreen(MeridianModal[None]):
         if error:
             self._say(f"refused: {error}")
         else:
-            self.follow(console_of(self.app).engine.book.data.halt)
+            self.follow(console_of(self.app).desk.view.run().halt)
 
     def _say(self, words: str) -> None:
         self.query_one("#resume-wanted", Static).update(literal(words))

@@ -1,12 +1,13 @@
 """The one full screen: six panes, in the shape the window allows."""
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 
 from console.ui.bindings import PANES
+from console.ui.console import Console, console_of
 from console.ui.panes.base import Pane, restyle
 from console.ui.panes.depth import DepthPane
 from console.ui.panes.journal import JournalPane
@@ -16,16 +17,12 @@ from console.ui.panes.risk import RiskPane
 from console.ui.panes.signals import SignalsPane
 from console.ui.screens.base import MeridianScreen
 from console.ui.widgets.alert_line import AlertLine, standing
-from console.ui.widgets.fed import console_of
 from console.ui.widgets.footer import KeyFooter
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.painted import Painted
 from console.ui.widgets.strips import EventStrip, RiskStrip
 from console.ui.widgets.tab_strip import TabStrip
 from console.ui.widgets.text_lines import TextLines, plain_line
-
-if TYPE_CHECKING:
-    from console.ui.app import MeridianApp
 
 TOO_SMALL = ("terminal too small: 60x20 is needed", "^k halts   ^q leaves")
 
@@ -64,8 +61,8 @@ class MainScreen(MeridianScreen[None]):
         self.active = 2
 
     @property
-    def console(self) -> "MeridianApp":
-        """The app, by its own type."""
+    def console(self) -> Console:
+        """The app, by what its parts may ask of it."""
         return console_of(self.app)
 
     def body(self) -> ComposeResult:
@@ -83,7 +80,7 @@ class MainScreen(MeridianScreen[None]):
         yield RiskStrip()
         yield TextLines([plain_line("─ last events " + "─" * 300, "muted")], id="events-title")
         yield EventStrip()
-        yield AlertLine(self.console.bridge)
+        yield AlertLine()
         yield KeyFooter()
         yield Badges()
 
@@ -122,11 +119,11 @@ class MainScreen(MeridianScreen[None]):
 
     def show_tabs(self) -> None:
         """Names of the panes with what is in them."""
-        data = self.console.engine.book.data
-        badges = {2: f"·{len(data.positions)}", 3: f"·{len(data.orders)}"}
+        view = self.console.desk.view
+        run = view.run()
+        badges = {2: f"·{run.positions}", 3: f"·{run.orders}"}
         badges = {k: v for k, v in badges.items() if v != "·0"}
-        engine = self.console.engine
-        count = len(standing(engine.world, engine.clock.now()))
+        count = len(standing(view))
         note = f"! {count} alert{'s' if count > 1 else ''}" if count else ""
         self.query_one(TabStrip).show(self.active, badges, note)
 
@@ -164,17 +161,17 @@ class MainScreen(MeridianScreen[None]):
 
     def symbol_of(self, table: str, key: object) -> str:
         """The symbol a row is about; empty where it is about none."""
-        app = self.console
+        view = self.console.desk.view
         if key is None:
             return ""
         match table:
             case "positions":
-                return str(key)
+                return view.symbol_of(str(key))
             case "pending" | "history":
-                order = app.engine.book.order(str(key))
+                order = view.order(str(key))
                 return order.symbol if order is not None else ""
             case "signals":
-                row = app.bridge.signals.get(str(key))
+                row = view.signal(str(key))
                 return row.signal.ticker if row is not None else ""
             case _:
                 return ""

@@ -9,13 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
+from console.desk.port import Result
+from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, counted
 from console.ui.screens.base import MeridianModal
-from console.ui.widgets.fed import console_of
 from console.ui.widgets.text_lines import TextLine, TextLines
 from engine.commands import Reconcile
-from engine.result import Result
 
 PHRASE = "APPLY"
 
@@ -63,17 +63,16 @@ class ReconcileScreen(MeridianModal[None]):
     def _answered(self, result: Result) -> None:
         if not self.is_attached:
             return
-        engine = console_of(self.app).engine
-        data = engine.book.data
+        view = console_of(self.app).desk.view
         if not result.ok:
             self._say(f"not compared: {result.error}")
             return
-        differences = data.differences
-        failed = data.reconcile_reason.endswith("failed")
+        found = view.comparison()
+        differences = found.differences
         lines = list(_differences(differences))
         lines += _proposals(result.data.get("events", ()))
-        when = age(engine.clock.now() - data.reconciled_at)
-        if failed:
+        when = age(view.now - found.at)
+        if found.failed:
             head: TextLine = (("the venue could not be read: nothing is concluded", "error"),)
         elif not differences:
             head = ((f"no difference, compared {when} ago", "profit"),)
@@ -85,7 +84,7 @@ class ReconcileScreen(MeridianModal[None]):
         self.frame.border_subtitle = literal(
             "esc closes" if differences else "r compares again, esc closes"
         )
-        blocked = ", ".join(data.blocked)
+        blocked = ", ".join(found.blocked)
         self._say(
             f"Entries are blocked for {blocked or 'nothing'}. Type {PHRASE} to take over what the "
             "venue says:"

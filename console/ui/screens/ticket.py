@@ -16,29 +16,23 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Input, Label
 
-from console.ui.bridge import Topic
+from console.desk.port import Result, Topic, View
+from console.desk.values import Review
+from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, number, percent
 from console.ui.measures import label, measures, short_code
 from console.ui.panes.base import price_text
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
-from console.ui.widgets.fed import Fed, console_of
+from console.ui.widgets.fed import Fed
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, RowKey
 from console.ui.widgets.text_lines import Piece, TextLine, TextLines
 from engine.commands import PlaceOrder
 from engine.domain.codes import Answer
-from engine.domain.event import CheckResult
-from engine.domain.instant import Nanos
-from engine.domain.money import ZERO
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.signal import TradeType
-from engine.result import Result
-from engine.risk import gate
-from engine.risk.case import Ruling
-from engine.risk.gate import evaluate, manual_case
-from engine.world import World
 
 DEBOUNCE_SECONDS: Final = 0.3
 TYPES: Final = tuple(str(kind) for kind in OrderType)
@@ -65,19 +59,6 @@ WIDE_CHECK_COLUMNS: Final = (
 )
 WIDE: Final = 104
 """Cells from which on the wide columns fit."""
-
-
-def all_checks(world: World, order: PlaceOrder, now: Nanos) -> tuple[Ruling, list[CheckResult]]:
-    """The gate's ruling, and the answer of every check asked by itself.
-
-    The gate stops at the first refusal; a person wants to see all of them. Nothing is changed.
-    """
-    ruling = evaluate(manual_case(world, order, now))
-    results: list[CheckResult] = []
-    for check in gate.CHECKS:
-        alone = evaluate(manual_case(world, order, now), (check,))
-        results += alone.checks
-    return ruling, results
 
 
 class PriceInput(Input):
@@ -234,11 +215,10 @@ class TicketScreen(MeridianModal[str]):
         """Every check anew, at the prices and ages of this moment."""
         if not self._ready:
             return
-        engine = console_of(self.app).engine
-        now = engine.clock.now()
+        view = console_of(self.app).desk.view
         order = self.reviewed or self.order()
         symbol = self.query_one("#symbol", Input).value.strip().upper()
-        self.query_one("#ticket-quote", TextLines).show_lines(self._quote(symbol, now))
+        self.query_one("#ticket-quote", TextLines).show_lines(self._quote(view, symbol))
         words = self.query_one("#ticket-words", TextLines)
         send = self.query_one("#ticket-send", Button)
         table = self.query_one("#checks", LiveTable)
@@ -247,14 +227,14 @@ class TicketScreen(MeridianModal[str]):
             words.show_lines([((order, "warn"),)])
             send.disabled = True
             return
-        ruling, results = all_checks(engine.world, order, now)
-        self._show_checks(table, results)
-        words.show_lines(self._words(engine.world, order, ruling))
-        send.disabled = self.reviewed is None or not ruling.allowed or self.sent
+        review = view.review(order)
+        self._show_checks(table, review)
+        words.show_lines(self._words(order, review))
+        send.disabled = self.reviewed is None or not review.allowed or self.sent
 
-    def _show_checks(self, table: LiveTable, results: list[CheckResult]) -> None:
+    def _show_checks(self, table: LiveTable, review: Review) -> None:
+        results, failed = review.checks, review.failed
         passed = [r for r in results if r.answer is not Answer.REJECT]
-        failed = [r for r in results if r.answer is Answer.REJECT]
         rows: dict[RowKey, list[Cell]] = {}
         good = console_of(self.app).glyphs.passed
         for place, result in enumerate([*failed, *passed]):
@@ -273,59 +253,51 @@ class TicketScreen(MeridianModal[str]):
         count = f"{len(failed)} of {len(results)} checks fail" if failed else "every check passes"
         self.frame.border_title = literal(f"{self.side} order   {count}")
 
-    def _quote(self, symbol: str, now: Nanos) -> Iterator[TextLine]:
-        world = console_of(self.app).engine.world
-        quote, rules = world.market.quotes.get(symbol), world.instrument(symbol)
-        held = world.book.position(symbol)
-        amount = "flat" if held is None else f"holding {number(held.quantity)}"
+    def _quote(self, view: View, symbol: str) -> Iterator[TextLine]:
+        prices = view.prices(symbol)
+        quote, rules = prices.quote, prices.instrument
+        amount = f"holding {number(prices.held)}" if prices.held else "flat"
         yield ((amount, "muted"),)
         if quote is None:
             yield (("no quote", "warn"),)
             return
-        stale = "" if world.market.is_fresh(symbol, now) else "stale"
+        stale = "" if prices.fresh else "stale"
         yield ((f"bid {price_text(quote.bid, rules)}  ask {price_text(quote.ask, rules)}", stale),)
-        quote_age = age(max(now - quote.time, 0))
-        limit = world.limits.quote_max_age_seconds
+        quote_age = age(max(view.now - quote.time, 0))
+        limit = view.settings.quote_max_age_seconds
         yield (
             (f"last {price_text(quote.last, rules)}  ", stale),
             (f"{quote_age} old", "warn" if stale else "muted"),
             (f" (limit {limit}s)", "muted"),
         )
 
-    def _words(self, world: World, order: PlaceOrder, ruling: Ruling) -> Iterator[TextLine]:
-        rules = world.instrument(order.symbol)
-        price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
-        pieces: list[Piece] = [(f"{ruling.side} {number(order.quantity)} {order.symbol}", "strong")]
-        pieces.append((f" {order.type} · hold {order.hold} · TIF {ruling.time_in_force}", ""))
-        if price is not None:
-            notional = price * order.quantity * rules.multiplier
-            share = notional / world.equity if world.equity > 0 else None
-            pieces.append((f"   = {number(notional, 2)}", ""))
-            pieces.append((f" ({percent(share, 1, sign=False)} of equity)", "muted"))
+    def _words(self, order: PlaceOrder, review: Review) -> Iterator[TextLine]:
+        pieces: list[Piece] = [(f"{review.side} {number(order.quantity)} {order.symbol}", "strong")]
+        pieces.append((f" {order.type} · hold {order.hold} · TIF {review.time_in_force}", ""))
+        if review.notional is not None:
+            share = percent(review.equity_share, 1, sign=False)
+            pieces.append((f"   = {number(review.notional, 2)}", ""))
+            pieces.append((f" ({share} of equity)", "muted"))
         yield pieces
-        yield (self._risk(world, order, ruling, price),)
+        yield (self._risk(review),)
         if self.sent:
             yield (("sending …", "warn"),)
         elif self._hurried:
             yield ((f"too soon: keys count {DEBOUNCE_SECONDS}s after the review opens", "warn"),)
         elif self._refusal:
             yield ((self._refusal, "loss"),)
-        elif ruling.allowed:
+        elif review.allowed:
             yield (("Send it?" if self.reviewed else "every check passes", "profit"),)
         else:
-            yield ((ruling.reason, "loss"),)
+            yield ((review.reason, "loss"),)
 
-    def _risk(
-        self, world: World, order: PlaceOrder, ruling: Ruling, price: Decimal | None
-    ) -> Piece:
-        if ruling.reduce_only:
+    def _risk(self, review: Review) -> Piece:
+        if review.reduce_only:
             return "only reduces what is held", "profit"
-        if order.protect is None or price is None:
+        if review.risk is None:
             return "no protective stop: the position will show as unprotected", "warn"
-        lost = (price - order.protect) * order.quantity * world.instrument(order.symbol).multiplier
-        lost = max(lost if self.side is Side.BUY else -lost, ZERO)
-        share = lost / world.equity if world.equity > 0 else None
-        return f"risk at stop {number(lost, 2)} ({percent(share, 2, sign=False)})", ""
+        share = percent(review.risk_share, 2, sign=False)
+        return f"risk at stop {number(review.risk, 2)} ({share})", ""
 
     # -- keys
 
@@ -342,12 +314,12 @@ class TicketScreen(MeridianModal[str]):
     def _from_quote(self, event: PriceInput.Asked) -> None:
         """The near side of the quote for an order, the last price for its stop."""
         symbol = self.query_one("#symbol", Input).value.strip().upper()
-        world = console_of(self.app).engine.world
-        quote = world.market.quotes.get(symbol)
+        prices = console_of(self.app).desk.view.prices(symbol)
+        quote = prices.quote
         if quote is not None:
             near = quote.ask if self.side is Side.BUY else quote.bid
             price = near if near is not None and event.field.id == "limit" else quote.last
-            event.field.value = price_text(price, world.instrument(symbol)).replace(",", "")
+            event.field.value = price_text(price, prices.instrument).replace(",", "")
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -362,8 +334,7 @@ class TicketScreen(MeridianModal[str]):
         self.preview()
         if isinstance(order, str):
             return
-        engine = console_of(self.app).engine
-        if not evaluate(manual_case(engine.world, order, engine.clock.now())).allowed:
+        if not console_of(self.app).desk.view.review(order).allowed:
             return
         self.reviewed = order
         self._review_since = console_of(self.app).seconds()

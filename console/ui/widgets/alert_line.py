@@ -6,12 +6,13 @@ Where nothing is wrong it says what the engine is doing, so that a healthy one n
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from console.ui.bridge import Bridge
+from console.desk.port import View
+from console.desk.values import RunView
+from console.ui.console import console_of
 from console.ui.format import age, counted, number
 from console.ui.widgets.text_lines import PaintedLines, TextLine
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Level, LinkState, Phase
-from engine.world import World
 
 
 class Alert(NamedTuple):
@@ -21,58 +22,51 @@ class Alert(NamedTuple):
     style: str = "warn"
 
 
-def standing(world: World, now: Nanos) -> list[Alert]:
+def standing(view: View) -> list[Alert]:
     """Everything that is wrong now."""
-    return [*_stopped(world, now), *_unsafe(world, now), *_limited(world, now)]
+    run, now = view.run(), view.now
+    return [*_stopped(view, run, now), *_unsafe(view, run, now), *_limited(view, run, now)]
 
 
-def _stopped(world: World, now: Nanos) -> Iterator[Alert]:
+def _stopped(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     """What keeps the engine from trading at all."""
-    data = world.book.data
-    if data.halt is not None:
-        halt = data.halt
+    halt = run.halt
+    if halt is not None:
         what = "KILLED" if halt.level is Level.KILL else "HALTED"
         words = f"{what} {age(now - halt.at)} ago by {halt.by}: {halt.reason}. h: proof, resume"
         yield Alert(words, "error")
-    if data.journal_failed:
+    if run.journal_failed:
         yield Alert("the journal cannot be written: no entries", "error")
-    for name, link in data.links.items():
+    for link in view.links():
         if link.state is not LinkState.CONNECTED:
             since = age(now - link.since)
-            yield Alert(f"{name} {link.state} since {since} {link.detail}".rstrip(), "error")
+            words = f"{link.account} {link.state} since {since} {link.detail}"
+            yield Alert(words.rstrip(), "error")
 
 
-def _unsafe(world: World, now: Nanos) -> Iterator[Alert]:
+def _unsafe(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     """What is held or sent and not under control."""
-    data = world.book.data
-    if world.book.unclear:
-        yield Alert(
-            f"{counted(world.book.unclear, 'order')} UNKNOWN: exposure stays reserved", "error"
-        )
-    for symbol, position in data.positions.items():
-        if position.unprotected_since and position.exiting is None:
-            since = age(now - position.unprotected_since)
-            some = any(o.is_protective and o.accepted_at for o in world.book.working(symbol))
-            what = "a stop for only a part of it" if some else "no stop"
-            yield Alert(f"{symbol} has {what} ({since})", "error")
+    if run.unknown:
+        yield Alert(f"{counted(run.unknown, 'order')} UNKNOWN: exposure stays reserved", "error")
+    for bare in view.unprotected():
+        what = "a stop for only a part of it" if bare.partly else "no stop"
+        yield Alert(f"{bare.symbol} has {what} ({age(now - bare.since)})", "error")
 
 
-def _limited(world: World, now: Nanos) -> Iterator[Alert]:
+def _limited(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     """What may not grow, and why."""
-    data = world.book.data
-    for symbol, causes in data.blocked.items():
-        yield Alert(f"{symbol}: entries blocked, {'; '.join(causes.values())}")
-    for cause, restriction in data.restrictions.items():
-        yield Alert(f"REDUCE ONLY, {cause}: {restriction.reason}")
-    limit = world.limits.quote_max_age_seconds
-    for symbol in data.positions:
-        if not world.market.is_fresh(symbol, now):
-            old = age(world.market.age(symbol, now))
-            yield Alert(f"~ {symbol} quote {old} old (limit {limit}s): entries blocked for it")
-    if data.letters:
-        yield Alert(f"{counted(len(data.letters), 'order')} could not be sent (dead letters)")
-    if data.paused and data.halt is None:
-        why = data.pause_reason or "operator"
+    for symbol, causes in run.blocked:
+        yield Alert(f"{symbol}: entries blocked, {'; '.join(causes)}")
+    for cause, reason in run.restrictions:
+        yield Alert(f"REDUCE ONLY, {cause}: {reason}")
+    limit = view.settings.quote_max_age_seconds
+    for stale in view.stale():
+        old = age(stale.age)
+        yield Alert(f"~ {stale.symbol} quote {old} old (limit {limit}s): entries blocked for it")
+    if run.letters:
+        yield Alert(f"{counted(run.letters, 'order')} could not be sent (dead letters)")
+    if run.paused and run.halt is None:
+        why = run.pause_reason or "operator"
         yield Alert(f"PAUSED: no entries, exits go on ({why}); p ends it")
 
 
@@ -82,40 +76,36 @@ class AlertLine(PaintedLines):
     paint_every = 1.0
     DEFAULT_CSS = "AlertLine { height: 1; width: 100%; }"
 
-    def __init__(self, bridge: Bridge) -> None:
+    def __init__(self) -> None:
         super().__init__(id="alerts")
-        self._bridge = bridge
         self._updates = 0
         self._looked_at: Nanos = 0
 
     def paint(self) -> None:
         """The first alert and how many there are, or what goes on."""
-        engine = self._bridge.engine
-        now = engine.clock.now()
-        alerts = standing(engine.world, now)
-        self.show_lines([self._line(alerts, now)])
+        view = console_of(self.app).desk.view
+        self.show_lines([self._line(standing(view), view)])
 
-    def _line(self, alerts: list[Alert], now: Nanos) -> TextLine:
+    def _line(self, alerts: list[Alert], view: View) -> TextLine:
         if not alerts:
-            return ((f" {self._doing(now)}", "muted"),)
+            return ((f" {self._doing(view)}", "muted"),)
         first = alerts[0]
         count = f" ! {len(alerts)} alerts " if len(alerts) > 1 else " ! "
         return ((count, "warn"), (f" {first.text} ", first.style))
 
-    def _doing(self, now: Nanos) -> str:
-        engine = self._bridge.engine
-        world, counts = engine.world, self._bridge.counts
-        updates, since = world.market.updates, now - self._looked_at
+    def _doing(self, view: View) -> str:
+        now, counts, run = view.now, view.counts, view.run()
+        updates, since = view.price_updates, now - self._looked_at
         rate = ""
         if self._looked_at and since > 0:
             per_second = (updates - self._updates) * NS_PER_SECOND / since
             rate = f", {number(round(per_second))} quotes/s"
         self._updates, self._looked_at = updates, now
-        if engine.book.data.phase is not Phase.RUNNING:
-            return f"engine {engine.book.run_state}"
-        symbols = len(world.market.quotes)
+        if run.phase is not Phase.RUNNING:
+            return f"engine {run.state}"
+        symbols = len(view.quoted())
         return (
             f"watching {counted(symbols, 'symbol')}{rate}; seen here: "
-            f"{counted(counts['signals'], 'signal')}, {counted(counts['orders'], 'order')}, "
-            f"{counted(counts['fills'], 'fill')}"
+            f"{counted(counts.signals, 'signal')}, {counted(counts.orders, 'order')}, "
+            f"{counted(counts.fills, 'fill')}"
         )

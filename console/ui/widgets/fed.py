@@ -1,44 +1,35 @@
-"""A painted widget that hears of topics from the bridge."""
+"""A painted widget that hears of topics from the desk."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import ClassVar
 
-from textual.app import App
-
-from console.ui.bridge import Bridge, Feed, Topic
+from console.desk.port import Feed, Topic, View
+from console.ui.console import Console, console_of
 from console.ui.widgets.painted import Painted
-
-if TYPE_CHECKING:
-    from console.ui.app import MeridianApp
-
-
-def console_of(app: App[Any]) -> "MeridianApp":
-    """The app, by its own type."""
-    return cast("MeridianApp", app)
 
 
 class Fed(Painted):
-    """Joins the bridge when mounted; `feed.take()` in `paint` says what changed."""
+    """Follows its topics while it is mounted; `feed.take()` in `paint` says what changed."""
 
     topics: ClassVar[frozenset[Topic]] = frozenset()
     feed: Feed
 
     @property
-    def console(self) -> "MeridianApp":
-        """The app, by its own type."""
+    def console(self) -> Console:
+        """The app, by what its parts may ask of it."""
         return console_of(self.app)
 
     @property
-    def bridge(self) -> Bridge:
-        """The app's replica of the engine."""
-        return self.console.bridge
+    def view(self) -> View:
+        """What is true now."""
+        return self.console.desk.view
 
     def on_mount(self) -> None:
-        """Join the bridge."""
-        self.feed = self.bridge.feed(self.topics, self.mark, self._paint_now)
+        """Follow the desk."""
+        self.feed = self.console.desk.follow(self.topics, self.mark, self._paint_now)
 
     def on_unmount(self) -> None:
-        """Leave the bridge."""
-        self.bridge.drop(self.feed)
+        """Hear nothing more."""
+        self.feed.close()
 
     def _paint_now(self) -> None:
         self.pump.urgent(self)

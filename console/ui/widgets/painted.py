@@ -1,14 +1,17 @@
 """A widget the pump paints."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from textual.widget import Widget
 
 from console.ui.pump import Pump
 
-if TYPE_CHECKING:
-    from console.ui.terminal_app import TerminalApp
+
+class _Pumping(Protocol):
+    """The app, as far as it paints."""
+
+    pump: Pump
 
 
 class Painted(Widget):
@@ -22,7 +25,7 @@ class Painted(Widget):
     @cached_property
     def pump(self) -> Pump:
         """The app's pump."""
-        return cast("TerminalApp[object]", self.app).pump
+        return cast(_Pumping, self.app).pump
 
     @property
     def is_showing(self) -> bool:

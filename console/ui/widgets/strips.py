@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
-from console.ui.bridge import Topic
+from console.desk.port import Topic
 from console.ui.format import bar, compact, percent, signed
 from console.ui.lines import Line, line_of
 from console.ui.widgets.fed import Fed
@@ -47,30 +47,27 @@ class RiskStrip(PaintedLines, Fed):
     DEFAULT_CSS = "RiskStrip { height: 1; width: 100%; background: $panel; }"
 
     def paint(self) -> None:
-        """Read the world."""
+        """Read the portfolio."""
         self.feed.take()
-        world = self.console.engine.world
-        glyphs = self.console.glyphs
-        equity, limits = world.equity, world.limits
-        gross = world.gross_exposure / equity if equity > 0 else ZERO
-        drawdown = world.drawdown
+        glyphs, settings, held = self.console.glyphs, self.view.settings, self.view.portfolio()
+        gross = held.gross / held.equity if held.equity > 0 else ZERO
         narrow = self.size.width < NARROW
         cells, places = (4, 0) if narrow else (6, 2)
-        pieces: list[Piece] = [(" gross ", "muted"), (compact(world.gross_exposure), "")]
-        if limits.gross:
-            share = gross / limits.gross
+        pieces: list[Piece] = [(" gross ", "muted"), (compact(held.gross), "")]
+        if settings.gross_limit:
+            share = gross / settings.gross_limit
             pieces += [
                 (f" {bar(share, cells, glyphs)} ", loudness(share)),
                 (percent(share, 0, sign=False), ""),
             ]
-        pieces += [("  net ", "muted"), (compact(world.value.market_value, sign=True), "")]
-        pieces += [("  uPnL ", "muted"), (signed(world.value.unrealized, places), "")]
-        pieces += [("  DD ", "muted"), (percent(-drawdown), "")]
-        if limits.drawdown:
-            share = drawdown / limits.drawdown
+        pieces += [("  net ", "muted"), (compact(held.market_value, sign=True), "")]
+        pieces += [("  uPnL ", "muted"), (signed(held.unrealized, places), "")]
+        pieces += [("  DD ", "muted"), (percent(-held.drawdown), "")]
+        if settings.drawdown_limit:
+            share = held.drawdown / settings.drawdown_limit
             pieces += [
                 (f" {bar(share, cells, glyphs)}", loudness(share)),
-                (f" of {percent(limits.drawdown, 0, sign=False)}", "muted"),
+                (f" of {percent(settings.drawdown_limit, 0, sign=False)}", "muted"),
             ]
         self.show_lines([pieces])
 
@@ -85,8 +82,8 @@ class EventStrip(PaintedLines, Fed):
         """The newest records that have a line."""
         self.feed.take()
         found: list[TextLine] = []
-        for record in reversed(self.bridge.records):
-            line = line_of(record.event, self.console.engine.book.order)
+        for record in reversed(self.view.records()):
+            line = line_of(record.event, self.view.order)
             if line is not None:
                 found.append(event_line(record, line))
                 if len(found) == LAST_EVENTS:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from console.desk import replica
+from console.desk.local import LocalDesk
+from console.desk.port import RECORDS_KEPT, Feed, Topic
+from console.desk.replica import DIRTY_KEPT, PaneFeed
 from console.host.history import recent
-from console.ui import bridge as replica
-from console.ui.bridge import DIRTY_KEPT, LINES_KEPT, Bridge, Feed, Topic
 from console.ui.lines import _LINES, _ORDER_LINES, line_of
 from engine.commands import Kill
 from engine.domain import event as ev
@@ -30,11 +32,17 @@ SILENT = {
 """Events without a line: another line says it, or it is every second's business."""
 
 
-def _feed(bridge: Bridge, *topics: Topic) -> tuple[Feed, list[str]]:
+def _feed(desk: LocalDesk, *topics: Topic) -> tuple[Feed, list[str]]:
     told: list[str] = []
-    feed = bridge.feed(topics, lambda: told.append("mark"), lambda: told.append("now"))
+    feed = desk.follow(topics, lambda: told.append("mark"), lambda: told.append("now"))
     feed.take()
     return feed, told
+
+
+def _state(desk: LocalDesk, signal_id: str) -> str:
+    row = desk.view.signal(signal_id)
+    assert row is not None
+    return row.state
 
 
 def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
@@ -45,34 +53,34 @@ def test_every_event_has_a_line_or_is_silent_on_purpose() -> None:
 
 async def test_a_signal_is_followed_to_its_outcome() -> None:
     async with Host() as host:
-        bridge = Bridge(host.engine)
-        bridge.start()
+        desk = LocalDesk(host.engine)
+        desk.start()
         host.price("AAPL", "229")
         await settle()
         host.signal("AAPL", "229", "225", signal_id="s-1")
-        assert bridge.signals["s-1"].state == "ACCEPTED"
+        assert _state(desk, "s-1") == "ACCEPTED"
         await host.clock.advance(1)
-        assert bridge.signals["s-1"].state == "EXECUTED"
+        assert _state(desk, "s-1") == "EXECUTED"
         host.signal("AAPL", "229", "225", conviction=3, signal_id="s-2")
-        assert bridge.signals["s-2"].state == "DUPLICATE_SIGNAL"
-        bridge.stop()
+        assert _state(desk, "s-2") == "DUPLICATE_SIGNAL"
+        desk.stop()
         host.signal("AAPL", "229", "225", signal_id="s-3")
-        assert "s-3" not in bridge.signals
+        assert desk.view.signal("s-3") is None
 
 
 async def test_fills_and_finished_orders_reach_their_topics() -> None:
     async with Host() as host:
-        bridge = Bridge(host.engine)
-        bridge.start()
-        feed, told = _feed(bridge, Topic.FILLS, Topic.ORDERS)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        feed, told = _feed(desk, Topic.FILLS, Topic.ORDERS)
         await morning(host)
         everything, keys = feed.take()
         assert not everything
-        assert len([k for k in keys if isinstance(k, int)]) == len(bridge.fills) == 5
-        assert set(bridge.history) == set(host.engine.book.data.closed)
+        assert len([k for k in keys if isinstance(k, int)]) == len(desk.view.fills()) == 5
+        assert set(desk.view.ended()) == set(host.engine.book.data.closed)
         assert "mark" in told
         assert feed.take() == (False, [])
-        bridge.stop()
+        desk.stop()
 
 
 @pytest.mark.parametrize("limit", [1, 3])
@@ -81,21 +89,23 @@ async def test_the_oldest_leaves_first_where_there_is_no_more_room(
 ) -> None:
     monkeypatch.setattr(replica, "SIGNALS_KEPT", limit)
     async with Host() as host:
-        bridge = Bridge(host.engine)
-        bridge.start()
-        feed, _ = _feed(bridge, Topic.SIGNALS)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        feed, _ = _feed(desk, Topic.SIGNALS)
         for number in range(5):
             host.signal("AAPL", "229", "225", signal_id=f"s-{number}")
-        assert list(bridge.signals) == [f"s-{n}" for n in range(5 - limit, 5)]
+        assert desk.view.signals() == [f"s-{n}" for n in range(5 - limit, 5)]
         assert "s-0" in feed.take()[1]
-        bridge.stop()
+        desk.stop()
 
 
 @pytest.mark.parametrize(("count", "everything"), [(DIRTY_KEPT, False), (DIRTY_KEPT + 1, True)])
 def test_a_hidden_pane_remembers_so_many_keys_and_then_looks_at_all(
     count: int, everything: bool
 ) -> None:
-    feed = Feed(frozenset(), lambda: None, lambda: None, everything=False)
+    feed = PaneFeed(
+        frozenset(), lambda: None, lambda: None, closed=lambda _: None, everything=False
+    )
     for key in range(count):
         feed.add(key)
     assert feed.take()[0] is everything
@@ -104,32 +114,32 @@ def test_a_hidden_pane_remembers_so_many_keys_and_then_looks_at_all(
 
 async def test_a_fill_is_painted_out_of_turn_and_a_burst_once() -> None:
     async with Host() as host:
-        bridge = Bridge(host.engine)
-        bridge.start()
-        _, told = _feed(bridge, Topic.FILLS)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        _, told = _feed(desk, Topic.FILLS)
         await morning(host)
         first = told.count("now")
-        assert 1 <= first < len(bridge.fills) + 1
-        assert bridge._timer is not None or told[-1] == "now"
-        bridge.stop()
-        assert bridge._timer is None
+        assert 1 <= first < len(desk.view.fills()) + 1
+        assert desk.replica._timer is not None or told[-1] == "now"
+        desk.stop()
+        assert desk.replica._timer is None
 
 
 async def test_a_dropped_feed_hears_nothing_more() -> None:
     async with Host() as host:
-        bridge = Bridge(host.engine)
-        bridge.start()
-        feed, told = _feed(bridge, Topic.JOURNAL)
-        bridge.drop(feed)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        feed, told = _feed(desk, Topic.JOURNAL)
+        feed.close()
         host.signal("AAPL", "229", "225")
         assert told == []
-        bridge.stop()
+        desk.stop()
 
 
 async def test_finished_orders_of_an_earlier_run_are_there_at_once() -> None:
     async with Host() as host:
         await morning(host)
-        assert set(Bridge(host.engine).history) == set(host.engine.book.data.closed)
+        assert set(LocalDesk(host.engine).view.ended()) == set(host.engine.book.data.closed)
 
 
 async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() -> None:
@@ -138,20 +148,20 @@ async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() 
         await host.engine.command(Kill(by="t"))
         await settle()
         earlier = list(host.records)
-        bridge = Bridge(host.engine)
+        desk = LocalDesk(host.engine)
         halts: list[ev.Halted] = []
-        bridge.on_halt = halts.append
-        bridge.start()
-        feed, _ = _feed(bridge, Topic.JOURNAL)
+        desk.on_halt = halts.append
+        desk.start()
+        feed, _ = _feed(desk, Topic.JOURNAL)
         host.signal("AAPL", "229", "225", signal_id="s-late")
-        bridge.adopt([*earlier, *host.records[-1:]])
-        assert [r.seq for r in bridge.records] == [r.seq for r in host.records][-LINES_KEPT:]
-        assert list(bridge.signals)[-1] == "s-late"
-        assert len(bridge.fills) == len(host.events("OrderFilled"))
-        assert bridge.counts["signals"] == 1
+        desk.replica.adopt([*earlier, *host.records[-1:]])
+        assert [r.seq for r in desk.view.records()] == [r.seq for r in host.records][-RECORDS_KEPT:]
+        assert desk.view.signals()[-1] == "s-late"
+        assert len(desk.view.fills()) == len(host.events("OrderFilled"))
+        assert desk.view.counts.signals == 1
         assert feed.take() == (True, [])
         assert not halts
-        bridge.stop()
+        desk.stop()
 
 
 async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:

@@ -1,28 +1,26 @@
-"""What the console keeps of the engine: bounded, cheap to update, and never in its way.
+"""What a desk keeps of the events: bounded, cheap to update, and never in the engine's way.
 
-The engine calls `observe` between two decisions; all that happens there is a few stores and a
-mark. Panes take what changed when they are painted. Numbers that move with the market are read
-from the engine's world at that moment, so that no price ever becomes a message.
+`observe` runs between two decisions; all that happens there is a few stores and a mark. Panes take
+what changed when they are painted. Numbers that move with the market are read from the engine's
+world at that moment, so that no price ever becomes a message.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Any, Final
 
+from console.desk.port import RECORDS_KEPT, Topic
+from console.desk.values import Counts, KillRow, SignalRow
 from engine.domain import event as ev
-from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import Nanos
-from engine.domain.signal import Signal
-from engine.engine import Engine
+from engine.world import World
 
 SIGNALS_KEPT: Final = 300
 FILLS_KEPT: Final = 500
 HISTORY_KEPT: Final = 500
-LINES_KEPT: Final = 500
 EQUITY_KEPT: Final = 240
 DIRTY_KEPT: Final = 2_000
 """Changed keys remembered for a pane; beyond that it looks at everything again."""
@@ -34,62 +32,14 @@ APART_SECONDS: Final = 0.008
 """Between two panes that are urgent: more than textual waits before it draws."""
 
 
-class Topic(Enum):
-    """What a pane may want to hear of."""
-
-    SIGNALS = auto()
-    POSITIONS = auto()
-    ORDERS = auto()
-    FILLS = auto()
-    JOURNAL = auto()
-    STATE = auto()
-    """Run state, halt, links, reconcile."""
-    KILL = auto()
-    RISK = auto()
-
-
-@dataclass(slots=True)
-class SignalRow:
-    """One signal from its arrival to its outcome, with every check that was asked."""
-
-    signal: Signal
-    time: Nanos
-    seq: int
-    decided: ev.SignalDecided | None = None
-    outcome: Outcome | None = None
-    outcome_code: str = ""
-
-    @property
-    def state(self) -> str:
-        """The code that ended it, its outcome, or its verdict so far."""
-        if self.decided is not None and self.decided.verdict is Verdict.REJECTED:
-            return self.decided.code
-        if self.outcome is not None:
-            return self.outcome_code or str(self.outcome)
-        return "NEW" if self.decided is None else str(self.decided.verdict)
-
-
-@dataclass(slots=True)
-class KillRow:
-    """What a kill has shown at one broker, and when it was last seen."""
-
-    state: str = "WORKING"
-    cancelled: int | None = None
-    closed: int | None = None
-    clean_reads: int = 0
-    left: tuple[str, ...] = ()
-    unknown: tuple[str, ...] = ()
-    at: Nanos = 0
-    proved_at: Nanos = 0
-
-
 @dataclass(slots=True, eq=False)
-class Feed:
-    """What changed for one pane since it was painted last."""
+class PaneFeed:
+    """What changed for one pane since it was painted last (`console.desk.port.Feed`)."""
 
     topics: frozenset[Topic]
     tell: Callable[[], None]
     paint_now: Callable[[], None]
+    closed: Callable[["PaneFeed"], None]
     keys: dict[Hashable, None] = field(default_factory=dict)
     everything: bool = True
 
@@ -110,53 +60,54 @@ class Feed:
         self.everything, self.keys = False, {}
         return taken
 
+    def close(self) -> None:
+        """Hear nothing more."""
+        self.closed(self)
 
-class Bridge:
-    """The replica. `start` begins to listen, `stop` ends it."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+class Replica:
+    """The newest signals, fills, finished orders and events, and who wants to hear of changes."""
+
+    def __init__(self, world: World) -> None:
+        """Begins with what the state knows: finished orders of an earlier run among it."""
+        self._world = world
+        self._book = world.book
         self.signals: dict[str, SignalRow] = {}
         self.fills: dict[int, ev.Record] = {}
         self.history: dict[str, None] = {}
         """Ids of finished orders, oldest first; the orders themselves are in the book."""
-        self.records: deque[ev.Record] = deque(maxlen=LINES_KEPT)
+        self.records: deque[ev.Record] = deque(maxlen=RECORDS_KEPT)
         self.kill: dict[str, KillRow] = {}
         self.equity: deque[tuple[Nanos, Decimal]] = deque(maxlen=EQUITY_KEPT)
         self.heard_at: Nanos = 0
         """When the venue last said anything."""
-        self.counts: dict[str, int] = {"signals": 0, "orders": 0, "fills": 0}
-        """Since this console opened."""
+        self.touched: set[str] = set()
+        """Symbols whose holding or stop changed since somebody looked; whoever looks clears it."""
+        self.counts = Counts()
         self.on_halt: Callable[[ev.Halted], None] | None = None
-        self._feeds: list[Feed] = []
-        self._by_topic: dict[Topic, list[Feed]] = {topic: [] for topic in Topic}
-        self._urgent: dict[Feed, None] = {}
+        self._feeds: list[PaneFeed] = []
+        self._by_topic: dict[Topic, list[PaneFeed]] = {topic: [] for topic in Topic}
+        self._urgent: dict[PaneFeed, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._last_urgent = float("-inf")
-        self._unsubscribe: Callable[[], None] | None = None
-        closed = engine.book.data.closed
-        for key in list(closed)[-HISTORY_KEPT:]:
+        for key in list(self._book.data.closed)[-HISTORY_KEPT:]:
             self.history[key] = None
 
-    def start(self) -> None:
-        """Listen from now on."""
-        self._unsubscribe = self.engine.subscribe(self.observe)
-
-    def stop(self) -> None:
-        """Listen no more."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
+    def quiet(self) -> None:
+        """Nothing urgent is painted any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def adopt(self, earlier: Iterable[ev.Record]) -> None:
-        """Take in what happened before `start`, oldest first; what is known already is skipped."""
+        """Take in what happened before the first record that was observed, oldest first.
+
+        What is known already is skipped; counts stay, and nobody is told of a halt.
+        """
         seen = list(self.records)
-        first = seen[0].seq if seen else self.engine.book.data.seq + 1
+        first = seen[0].seq if seen else self._book.data.seq + 1
         older = [record for record in earlier if record.seq < first]
-        counts, on_halt = dict(self.counts), self.on_halt
+        counts, on_halt = self.counts, self.on_halt
         self.on_halt = None
         for kept in (self.signals, self.fills, self.kill):
             kept.clear()
@@ -172,21 +123,20 @@ class Bridge:
 
     # -- panes
 
-    def feed(
+    def follow(
         self,
         topics: Iterable[Topic],
         tell: Callable[[], None],
         paint_now: Callable[[], None],
-    ) -> Feed:
+    ) -> PaneFeed:
         """A feed of `topics`; `tell` marks its pane, `paint_now` paints it out of turn."""
-        made = Feed(frozenset(topics), tell, paint_now)
+        made = PaneFeed(frozenset(topics), tell, paint_now, self._drop)
         self._feeds.append(made)
         for topic in made.topics:
             self._by_topic[topic].append(made)
         return made
 
-    def drop(self, feed: Feed) -> None:
-        """Forget a feed."""
+    def _drop(self, feed: PaneFeed) -> None:
         if feed in self._feeds:
             self._feeds.remove(feed)
         self._urgent.pop(feed, None)
@@ -194,10 +144,10 @@ class Bridge:
             if feed in self._by_topic[topic]:
                 self._by_topic[topic].remove(feed)
 
-    # -- the engine
+    # -- events
 
     def observe(self, record: ev.Record) -> None:
-        """Take one record in; called by the engine."""
+        """Take one record in, after it was applied to the book."""
         self.records.append(record)
         self._change(Topic.JOURNAL, record.seq)
         rule = _RULES.get(type(record.event))
@@ -212,6 +162,10 @@ class Bridge:
                 self._urgent[feed] = None
         if urgent:
             self._hurry()
+
+    def _holding(self, symbol: str, *, urgent: bool = False) -> None:
+        self.touched.add(symbol)
+        self._change(Topic.POSITIONS, symbol, urgent=urgent)
 
     def _hurry(self) -> None:
         """Paint what is urgent as soon as this turn of the loop is over, but not too often."""
@@ -237,31 +191,32 @@ class Bridge:
 
     def _received(self, record: ev.Record, event: ev.SignalReceived) -> None:
         signal = event.signal
-        self.signals[signal.signal_id] = SignalRow(signal, record.time, record.seq)
+        instrument = self._world.instrument(signal.ticker)
+        self.signals[signal.signal_id] = SignalRow(signal, instrument, record.time, record.seq)
         if len(self.signals) > SIGNALS_KEPT:
             oldest = next(iter(self.signals))
             del self.signals[oldest]
             self._change(Topic.SIGNALS, oldest)
-        self.counts["signals"] += 1
+        self.counts = replace(self.counts, signals=self.counts.signals + 1)
         self._change(Topic.SIGNALS, signal.signal_id)
 
     def _decided(self, record: ev.Record, event: ev.SignalDecided) -> None:
-        row = self.signals.get(event.signal_id)
-        if row is not None:
-            row.decided = event
-            self._change(Topic.SIGNALS, event.signal_id)
+        self._signal(event.signal_id, decided=event)
 
     def _ended(self, record: ev.Record, event: ev.SignalEnded) -> None:
-        row = self.signals.get(event.signal_id)
+        self._signal(event.signal_id, outcome=event.outcome, outcome_code=event.code)
+
+    def _signal(self, signal_id: str, **changes: Any) -> None:
+        row = self.signals.get(signal_id)
         if row is not None:
-            row.outcome, row.outcome_code = event.outcome, event.code
-            self._change(Topic.SIGNALS, event.signal_id)
+            self.signals[signal_id] = replace(row, **changes)
+            self._change(Topic.SIGNALS, signal_id)
 
     def _order(self, record: ev.Record, event: Any) -> None:
         self._order_changed(event.client_order_id)
 
     def _whole_order(self, record: ev.Record, event: ev.OrderIntended | ev.OrderAdopted) -> None:
-        self.counts["orders"] += 1
+        self.counts = replace(self.counts, orders=self.counts.orders + 1)
         self._order_changed(event.order.client_order_id)
 
     def _venue_order(self, record: ev.Record, event: Any) -> None:
@@ -272,7 +227,7 @@ class Bridge:
         self._order_changed(event.client_order_id, urgent=True)
 
     def _order_changed(self, key: str, *, urgent: bool = False) -> None:
-        if key in self.engine.book.data.closed:
+        if key in self._book.data.closed:
             self.history.pop(key, None)
             self.history[key] = None
             if len(self.history) > HISTORY_KEPT:
@@ -280,13 +235,13 @@ class Bridge:
                 del self.history[oldest]
                 self._change(Topic.ORDERS, oldest)
         self._change(Topic.ORDERS, key, urgent=urgent)
-        order = self.engine.book.order(key)
+        order = self._book.order(key)
         if order is not None and order.is_protective:
-            self._change(Topic.POSITIONS, order.symbol)
+            self._holding(order.symbol)
 
     def _filled(self, record: ev.Record, event: ev.OrderFilled) -> None:
         self.heard_at = record.time
-        self.counts["fills"] += 1
+        self.counts = replace(self.counts, fills=self.counts.fills + 1)
         self.fills[record.seq] = record
         if len(self.fills) > FILLS_KEPT:
             oldest = next(iter(self.fills))
@@ -294,12 +249,11 @@ class Bridge:
             self._change(Topic.FILLS, oldest)
         self._change(Topic.FILLS, record.seq, urgent=True)
         self._order_changed(event.fill.client_order_id, urgent=True)
-        self._change(Topic.POSITIONS, event.fill.symbol, urgent=True)
+        self._holding(event.fill.symbol, urgent=True)
         self._change(Topic.RISK, "fill")
 
     def _position(self, record: ev.Record, event: Any) -> None:
-        symbol = event.trade.symbol if isinstance(event, ev.PositionClosed) else event.symbol
-        self._change(Topic.POSITIONS, symbol)
+        self._holding(event.trade.symbol if isinstance(event, ev.PositionClosed) else event.symbol)
 
     def _state(self, record: ev.Record, event: Any) -> None:
         self._change(Topic.STATE, "state", urgent=True)
@@ -317,16 +271,26 @@ class Bridge:
 
     def _progressed(self, record: ev.Record, event: ev.KillProgressed) -> None:
         self.heard_at = record.time
-        row = self.kill.setdefault(event.broker, KillRow())
-        row.clean_reads, row.left, row.unknown = event.clean_reads, event.left, event.unknown
-        row.at = record.time
+        self.kill[event.broker] = replace(
+            self.kill.get(event.broker, KillRow()),
+            clean_reads=event.clean_reads,
+            left=event.left,
+            unknown=event.unknown,
+            at=record.time,
+        )
         self._change(Topic.KILL, event.broker, urgent=True)
 
     def _proved(self, record: ev.Record, event: ev.KillProved) -> None:
-        row = self.kill.setdefault(event.broker, KillRow())
-        row.state, row.cancelled, row.closed = event.state, event.cancelled, event.closed
-        row.left, row.unknown = event.left, event.unknown
-        row.at = row.proved_at = record.time
+        self.kill[event.broker] = replace(
+            self.kill.get(event.broker, KillRow()),
+            state=event.state,
+            cancelled=event.cancelled,
+            closed=event.closed,
+            left=event.left,
+            unknown=event.unknown,
+            at=record.time,
+            proved_at=record.time,
+        )
         self._change(Topic.KILL, event.broker, urgent=True)
 
     def _marked(self, record: ev.Record, event: ev.EquityMarked) -> None:
@@ -334,44 +298,44 @@ class Bridge:
         self._change(Topic.RISK, "equity")
 
 
-Rule = Callable[[Bridge, ev.Record, Any], None]
+Rule = Callable[[Replica, ev.Record, Any], None]
 _RULES: Final[dict[type[ev.Event], Rule]] = {
-    ev.SignalReceived: Bridge._received,
-    ev.SignalDecided: Bridge._decided,
-    ev.SignalEnded: Bridge._ended,
-    ev.OrderIntended: Bridge._whole_order,
-    ev.OrderAdopted: Bridge._whole_order,
-    ev.OrderSent: Bridge._order,
-    ev.OrderAccepted: Bridge._venue_order,
-    ev.OrderRejected: Bridge._bad_order,
-    ev.OrderUnclear: Bridge._bad_order,
-    ev.OrderFilled: Bridge._filled,
-    ev.CancelRequested: Bridge._order,
-    ev.CancelRefused: Bridge._order,
-    ev.OrderCanceled: Bridge._venue_order,
-    ev.OrderExpired: Bridge._venue_order,
-    ev.ReplaceRequested: Bridge._order,
-    ev.OrderReplaced: Bridge._venue_order,
-    ev.OrderSettled: Bridge._venue_order,
-    ev.ExitPlanned: Bridge._position,
-    ev.ExitAbandoned: Bridge._position,
-    ev.StopRemoved: Bridge._position,
-    ev.PositionClosed: Bridge._position,
-    ev.PositionAdjusted: Bridge._position,
-    ev.PhaseChanged: Bridge._state,
-    ev.Paused: Bridge._state,
-    ev.Unpaused: Bridge._state,
-    ev.Restricted: Bridge._state,
-    ev.Unrestricted: Bridge._state,
-    ev.HaltCleared: Bridge._state,
-    ev.Halted: Bridge._halted,
-    ev.KillProgressed: Bridge._progressed,
-    ev.KillProved: Bridge._proved,
-    ev.AccountSynced: Bridge._heard,
-    ev.Reconciled: Bridge._heard,
-    ev.LinkChanged: Bridge._state,
-    ev.SymbolBlocked: Bridge._state,
-    ev.SymbolUnblocked: Bridge._state,
-    ev.EquityMarked: Bridge._marked,
-    ev.SessionOpened: Bridge._state,
+    ev.SignalReceived: Replica._received,
+    ev.SignalDecided: Replica._decided,
+    ev.SignalEnded: Replica._ended,
+    ev.OrderIntended: Replica._whole_order,
+    ev.OrderAdopted: Replica._whole_order,
+    ev.OrderSent: Replica._order,
+    ev.OrderAccepted: Replica._venue_order,
+    ev.OrderRejected: Replica._bad_order,
+    ev.OrderUnclear: Replica._bad_order,
+    ev.OrderFilled: Replica._filled,
+    ev.CancelRequested: Replica._order,
+    ev.CancelRefused: Replica._order,
+    ev.OrderCanceled: Replica._venue_order,
+    ev.OrderExpired: Replica._venue_order,
+    ev.ReplaceRequested: Replica._order,
+    ev.OrderReplaced: Replica._venue_order,
+    ev.OrderSettled: Replica._venue_order,
+    ev.ExitPlanned: Replica._position,
+    ev.ExitAbandoned: Replica._position,
+    ev.StopRemoved: Replica._position,
+    ev.PositionClosed: Replica._position,
+    ev.PositionAdjusted: Replica._position,
+    ev.PhaseChanged: Replica._state,
+    ev.Paused: Replica._state,
+    ev.Unpaused: Replica._state,
+    ev.Restricted: Replica._state,
+    ev.Unrestricted: Replica._state,
+    ev.HaltCleared: Replica._state,
+    ev.Halted: Replica._halted,
+    ev.KillProgressed: Replica._progressed,
+    ev.KillProved: Replica._proved,
+    ev.AccountSynced: Replica._heard,
+    ev.Reconciled: Replica._heard,
+    ev.LinkChanged: Replica._state,
+    ev.SymbolBlocked: Replica._state,
+    ev.SymbolUnblocked: Replica._state,
+    ev.EquityMarked: Replica._marked,
+    ev.SessionOpened: Replica._state,
 }
