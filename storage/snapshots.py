@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.domain import event as ev
+from engine.domain.instant import Nanos
 from storage.connection import open_reader
 from storage.errors import JournalCorrupt, journal_error
 
@@ -18,6 +19,9 @@ KEPT = 2
 """Newest snapshots that stay, so that a damaged one has a predecessor."""
 
 FETCH = 1_000
+
+LAST = 2**63 - 1
+"""No event has a larger seq."""
 
 
 class Loaded(NamedTuple):
@@ -99,14 +103,59 @@ def load_from(
     return Loaded(None, 0, _records(connection, 0, where, close), warning)
 
 
+class Until(NamedTuple):
+    """What a journal had written by a moment."""
+
+    records: Iterator[ev.Record]
+    """From the first event to the last of those whose time had come, read as it is asked for."""
+    first: Nanos | None
+    """The time of the journal's first event; None where it has none."""
+    last: Nanos | None
+    """The time of the last of `records`; None where there is none."""
+    newest: bool
+    """True when nothing was written after them."""
+
+
+def load_until(journal: Path, until: Nanos) -> Until:
+    """The events of a journal on disk up to the last one, by seq, whose time is `until` or before.
+
+    No snapshot is used and nothing is written; an engine may go on writing meanwhile. A missing
+    journal has no events. Raises `JournalError` kinds for a file that cannot be read; the iterator
+    raises `JournalCorrupt` at a gap and `UnknownEventError` at an event of a newer program.
+    """
+    if not journal.exists():
+        return Until(iter(()), None, None, newest=True)
+    where = str(journal)
+    connection = open_reader(journal)
+    try:
+        first = connection.execute("SELECT time FROM events ORDER BY seq LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT seq, time FROM events WHERE time <= ? ORDER BY seq DESC LIMIT 1", (until,)
+        ).fetchone()
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise journal_error(error, where) from error
+    if first is None or last is None:
+        connection.close()
+        return Until(iter(()), None if first is None else first[0], None, newest=False)
+    records = _records(connection, 0, where, close=True, through=last[0])
+    return Until(records, first[0], last[1], newest=last[0] == newest)
+
+
 def _records(
-    connection: sqlite3.Connection, after: int, where: str, close: bool
+    connection: sqlite3.Connection,
+    after: int,
+    where: str,
+    close: bool,
+    through: int = LAST,
 ) -> Iterator[ev.Record]:
     decode = ev.decode
     expected = after + 1
     try:
         cursor = connection.execute(
-            "SELECT seq, time, type, data FROM events WHERE seq > ? ORDER BY seq", (after,)
+            "SELECT seq, time, type, data FROM events WHERE seq > ? AND seq <= ? ORDER BY seq",
+            (after, through),
         )
         while page := cursor.fetchmany(FETCH):
             for seq, time, kind, data in page:

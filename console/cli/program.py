@@ -31,7 +31,7 @@ app.add_typer(letters_app, name="dead-letters")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Context = typer.Context
 
-_GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for"})
+_GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for", "--at"})
 _GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle"})
 
 
@@ -72,7 +72,10 @@ def _show_version(wanted: bool) -> None:
 class Run:
     """What the global options say about running."""
 
-    def __init__(self, headless: bool, seconds: float | None, until_idle: bool) -> None:
+    def __init__(
+        self, headless: bool, seconds: float | None, until_idle: bool, at: str | None
+    ) -> None:
+        self.at = at
         self.headless = headless
         self.seconds = seconds
         self.until_idle = until_idle
@@ -94,6 +97,15 @@ def start(
             "--until-idle", help="Headless: stop once inputs are exhausted and no order works."
         ),
     ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The console of a moment that is over, to be looked at: RFC 3339 with zone, "
+            "or YYYY-MM-DD[ HH:MM[:SS]] in UTC.",
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Name and version."),
@@ -101,9 +113,13 @@ def start(
 ) -> None:
     """A trading console for the terminal. With no command: the console."""
     ctx.obj = Host(config, state_dir)
-    ctx.meta["run"] = Run(headless, seconds, until_idle)
+    ctx.meta["run"] = Run(headless, seconds, until_idle, at)
     if (seconds is not None or until_idle) and not headless:
         raise typer.BadParameter("--for and --until-idle need --headless.")
+    if at is not None and headless:
+        raise typer.BadParameter("--at shows the console: it does not go with --headless.")
+    if at is not None and ctx.invoked_subcommand not in (None, "run"):
+        raise typer.BadParameter(f"--at does not go with {ctx.invoked_subcommand}.")
     if ctx.invoked_subcommand is None:
         run(ctx)
     elif headless and ctx.invoked_subcommand != "run":
@@ -113,9 +129,15 @@ def start(
 @app.command()
 def run(ctx: Context) -> None:
     """The console, or with --headless the engine alone (same as no command)."""
+    how: Run = ctx.meta["run"]
+    if how.at is not None:
+        from console.host import past
+
+        moment = how.at
+        _do(ctx, False, lambda host: past.show(host, moment))
+        return
     from console.host import supervisor
 
-    how: Run = ctx.meta["run"]
     _do(
         ctx,
         False,

@@ -99,6 +99,10 @@ class Replica:
             self._timer.cancel()
             self._timer = None
 
+    def forget_counts(self) -> None:
+        """Count from here on: what was observed so far was before this console opened."""
+        self.counts = Counts()
+
     def adopt(self, earlier: Iterable[ev.Record]) -> None:
         """Take in what happened before the first record that was observed, oldest first.
 

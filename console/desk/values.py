@@ -116,6 +116,8 @@ class PositionRow:
     last: Decimal | None
     fresh: bool
     """False when the price is too old to trade on."""
+    price_age: Nanos | None
+    """How old it is; None without a price."""
     unrealized: Decimal | None
     unrealized_share: Decimal | None
     """Of what it cost."""

@@ -248,6 +248,7 @@ class WorldView:
             average_price=position.average_price,
             last=mark,
             fresh=fresh,
+            price_age=None if quote is None else max(now - quote.time, 0),
             unrealized=profit,
             unrealized_share=(
                 None if profit is None or not position.cost else profit / abs(position.cost)

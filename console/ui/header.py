@@ -51,6 +51,7 @@ class Header:
         if armed:
             words = f" ^k AGAIN = KILL {armed:.0f}s " if armed >= 1 else " ^k AGAIN = KILL "
             yield BannerItem(words, "error", 100)
+        yield BannerItem(view.past, "warn", 99)
         primary = view.settings.account
         known = view.accounts()[0].account_id
         account = mask_account(known, glyphs) if known != primary else ""

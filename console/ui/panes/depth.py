@@ -94,7 +94,9 @@ class DepthPane(Pane):
         if quote is not None and (depth is None or not (depth.bids or depth.asks)):
             depth = as_depth(quote)
         if depth is None:
-            words = NO_BOOK if quote is None else f"last {number(quote.last)}, no depth"
+            words = NO_BOOK
+            if quote is not None:
+                words = f"last {number(quote.last)}, {whole_age(now - quote.time)} old; no depth"
             self.lines.show_lines([((f" {words}", "muted"),)])
             self.head(symbol)
             return

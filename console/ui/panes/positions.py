@@ -155,6 +155,9 @@ class PositionsPane(Pane):
         if mark != before:
             change = mark - before
         self._marks[row.key] = (mark, change)
+        if self.view.past and row.price_age is not None:
+            old = whole_age(row.price_age)
+            return Cell(f"{fitted_price(mark, row.instrument, 9 - len(old))} {old}", "stale", mark)
         if not row.fresh:
             return Cell(f"{self.glyphs.stale} {text}", "stale", mark)
         style = "up" if change > 0 else "down" if change < 0 else ""

@@ -60,7 +60,8 @@ def _limited(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     for cause, reason in run.restrictions:
         yield Alert(f"REDUCE ONLY, {cause}: {reason}")
     limit = view.settings.quote_max_age_seconds
-    for stale in view.stale():
+    # of the past only the prices in the journal are known: the engine may have had newer ones
+    for stale in () if view.past else view.stale():
         old = age(stale.age)
         yield Alert(f"~ {stale.symbol} quote {old} old (limit {limit}s): entries blocked for it")
     if run.letters:
@@ -94,6 +95,8 @@ class AlertLine(PaintedLines):
         return ((count, "warn"), (f" {first.text} ", first.style))
 
     def _doing(self, view: View) -> str:
+        if view.past:
+            return f"{view.past}: prices are the last ones in the journal; nothing can be changed"
         now, counts, run = view.now, view.counts, view.run()
         updates, since = view.price_updates, now - self._looked_at
         rate = ""
