@@ -6,11 +6,13 @@ Only the standard library is loaded before the engine was asked.
 import time
 from typing import Any, Final
 
+from console.commands.arguments import KillArgs
+from console.commands.model import choices_of
 from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.output import CommandFailed, ExitCode, counted, document, say, warn
 from console.host.place import Host
 
-FLATTEN: Final = ("none", "day", "all")
+FLATTEN: Final = choices_of(KillArgs, "flatten")
 
 ACKNOWLEDGE_SECONDS: Final = 1.0
 """How long the loop has to acknowledge; its control thread has shut the gate before that."""
@@ -21,17 +23,19 @@ MERCY_SECONDS: Final = 2.0
 REPORT_SECONDS: Final = 45.0
 
 
-def kill(host: Host, reason: str, flatten: str | None, *, as_json: bool) -> ExitCode:
-    """Kills, prints what is proved, and returns DONE only when nothing is left unknown."""
+def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
+    """Kills, prints what is proved, and returns DONE only when nothing is left unknown.
+
+    `given` holds the arguments of the command line, `reason` and `flatten` where they were given.
+    """
+    flatten = given.get("flatten")
     if flatten is not None and flatten not in FLATTEN:
         raise CommandFailed(
             ExitCode.USAGE,
             f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed.',
             "INVALID_INPUT",
         )
-    args: dict[str, Any] = {"reason": reason, "by": "cli"}
-    if flatten is not None:
-        args["flatten"] = flatten
+    args: dict[str, Any] = {**given, "by": "cli"}
     found = through_engine(host, args)
     if found is None:
         from console.host.fence import kill_directly

@@ -4,13 +4,15 @@
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
-from console.host.output import CommandFailed, ExitCode, Format, failure, say, warn
+from console.cli.lines import add_lines
+from console.cli.work import do
+from console.host.output import CommandFailed, ExitCode, Format, say
 from console.host.place import PROGRAM, Host, version
 
 app = typer.Typer(
@@ -134,11 +136,11 @@ def run(ctx: Context) -> None:
         from console.host import past
 
         moment = how.at
-        _do(ctx, False, lambda host: past.show(host, moment))
+        do(ctx, False, lambda host: past.show(host, moment))
         return
     from console.host import supervisor
 
-    _do(
+    do(
         ctx,
         False,
         lambda host: supervisor.run(
@@ -147,123 +149,7 @@ def run(ctx: Context) -> None:
     )
 
 
-@app.command()
-def status(ctx: Context, as_json: Json = False) -> None:
-    """Run state, mode, brokers, positions, limits used, ages."""
-    from console.cli import operate
-
-    _do(ctx, as_json, lambda host: operate.status(host, as_json=as_json))
-
-
-@app.command()
-def kill(
-    ctx: Context,
-    reason: Annotated[str, typer.Option(help="Why; it is journalled.")] = "operator",
-    flatten: Annotated[
-        str | None, typer.Option(help="none, day or all; default: kill.flatten.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Halt, cancel and flatten; works with the engine healthy, hung or dead."""
-    from console.cli import killing
-
-    _do(ctx, as_json, lambda host: killing.kill(host, reason, flatten, as_json=as_json))
-
-
-@app.command()
-def resume(
-    ctx: Context,
-    confirm: Annotated[
-        str, typer.Option(help="RESUME on paper; live: RESUME and 4 digits of the account.")
-    ] = "",
-    as_json: Json = False,
-) -> None:
-    """Clear a halt; lands in PAUSED."""
-    _ask(ctx, "resume", {"confirm": confirm}, as_json)
-
-
-@app.command()
-def pause(ctx: Context, as_json: Json = False) -> None:
-    """No new entries; exits go on."""
-    _ask(ctx, "pause", {}, as_json)
-
-
-@app.command()
-def unpause(ctx: Context, as_json: Json = False) -> None:
-    """Entries again."""
-    _ask(ctx, "unpause", {}, as_json)
-
-
-@app.command()
-def signal(
-    ctx: Context,
-    file: Annotated[str, typer.Argument(help="A JSONL file, or - for standard input.")],
-    as_json: Json = False,
-) -> None:
-    """Submit JSONL signals; one result line each, at the verdict."""
-    from console.cli import operate
-
-    _do(ctx, as_json, lambda host: operate.signals(host, file))
-
-
-@app.command(context_settings={"ignore_unknown_options": True})  # -5 is a quantity to refuse
-def order(
-    ctx: Context,
-    side: Annotated[str, typer.Argument(help="buy or sell.")],
-    symbol: Annotated[str, typer.Argument()],
-    quantity: Annotated[str, typer.Argument(metavar="QTY")],
-    *,
-    limit: Annotated[str | None, typer.Option(help="Limit price.")] = None,
-    stop: Annotated[str | None, typer.Option(help="Stop price: a STOP, or a STOP_LIMIT.")] = None,
-    protect: Annotated[str | None, typer.Option(help="Rest a protective stop here.")] = None,
-    hold: Annotated[str, typer.Option(help="day or swing.")] = "day",
-    tif: Annotated[str | None, typer.Option(help="day, gtc, ioc or fok.")] = None,
-    broker: Annotated[str, typer.Option(help="A name under [brokers].")] = "",
-    as_json: Json = False,
-) -> None:
-    """A manual order."""
-    given = {"side": side, "symbol": symbol, "quantity": quantity, "limit": limit, "stop": stop}
-    given |= {"protect": protect, "hold": hold, "tif": tif, "broker": broker}
-    asked = {name: value for name, value in given.items() if value is not None}
-    from console.cli import operate
-
-    _do(ctx, as_json, lambda host: operate.order(host, asked, as_json=as_json))
-
-
-@app.command()
-def cancel(
-    ctx: Context,
-    order_id: Annotated[str | None, typer.Argument(metavar="ID")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All but protective stops.")] = False,
-    confirm: Annotated[str, typer.Option(help="UNPROTECT, for a protective stop.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Cancel one order, or all that protect nothing."""
-    _one_or_all("ID", order_id, everything)
-    args: dict[str, Any] = {"all": True} if everything else {"id": order_id, "confirm": confirm}
-    _ask(ctx, "cancel", args, as_json)
-
-
-@app.command()
-def close(
-    ctx: Context,
-    symbol: Annotated[str | None, typer.Argument()] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every position.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Close reduce-only."""
-    _one_or_all("SYMBOL", symbol, everything)
-    _ask(ctx, "close", {"all": True} if everything else {"symbol": symbol}, as_json)
-
-
-@app.command()
-def reconcile(
-    ctx: Context,
-    apply: Annotated[bool, typer.Option("--apply", help="Take over what is proposed.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show the difference between us and the venue."""
-    _ask(ctx, "reconcile", {"apply": apply}, as_json)
+add_lines({(): app, ("dead-letters",): letters_app})
 
 
 @app.command()
@@ -279,7 +165,7 @@ def replay(
     """A recorded market through the paper broker in virtual time."""
     from console.host import replay as replaying
 
-    _do(
+    do(
         ctx,
         as_json,
         lambda host: replaying.command(
@@ -293,7 +179,7 @@ def doctor(ctx: Context, as_json: Json = False) -> None:
     """Pre-flight: config, clock, disk, state, brokers, calendars."""
     from console.host import doctor as checks
 
-    _do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
+    do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
 
 
 @config_app.command("init")
@@ -301,7 +187,7 @@ def config_init(ctx: Context, as_json: Json = False) -> None:
     """Write a commented file; never over a file."""
     from console.cli import settings
 
-    _do(ctx, as_json, lambda host: settings.init(host, as_json=as_json))
+    do(ctx, as_json, lambda host: settings.init(host, as_json=as_json))
 
 
 @config_app.command("check")
@@ -317,7 +203,7 @@ def config_check(
         if ctx.obj.config_option not in (None, file):
             raise typer.BadParameter("give the file either as FILE or with --config.")
         ctx.obj.config_option = file
-    _do(ctx, as_json, lambda host: settings.check(host, as_json=as_json))
+    do(ctx, as_json, lambda host: settings.check(host, as_json=as_json))
 
 
 @config_app.command("show")
@@ -325,7 +211,7 @@ def config_show(ctx: Context, as_json: Json = False) -> None:
     """Print the effective config, secrets masked."""
     from console.cli import settings
 
-    _do(ctx, as_json, lambda host: settings.effective(host, as_json=as_json))
+    do(ctx, as_json, lambda host: settings.effective(host, as_json=as_json))
 
 
 def _journal_list(name: str) -> None:
@@ -343,7 +229,7 @@ def _journal_list(name: str) -> None:
         if form not in list(Format):
             raise typer.BadParameter(f'--format "{form}": allowed is table, json or csv.')
         wanted = Format.JSON if as_json else Format(form)
-        _do(
+        do(
             ctx,
             wanted is Format.JSON,
             lambda host: history.show(
@@ -363,31 +249,7 @@ def journal_verify(ctx: Context, as_json: Json = False) -> None:
     """Check the hash chain."""
     from console.cli import history
 
-    _do(ctx, as_json, lambda host: history.verify(host, as_json=as_json))
-
-
-@letters_app.command("list")
-def letters_list(ctx: Context, as_json: Json = False) -> None:
-    """List what could not be sent."""
-    from console.cli import history
-
-    _do(ctx, as_json, lambda host: history.letters(host, as_json=as_json))
-
-
-@letters_app.command("retry")
-def letters_retry(
-    ctx: Context, letter: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
-) -> None:
-    """Decide one anew, with a fresh price and the whole gate."""
-    _ask(ctx, "dead-letters", {"action": "retry", "id": letter}, as_json)
-
-
-@letters_app.command("drop")
-def letters_drop(
-    ctx: Context, letter: Annotated[str, typer.Argument(metavar="ID")], as_json: Json = False
-) -> None:
-    """Forget one."""
-    _ask(ctx, "dead-letters", {"action": "drop", "id": letter}, as_json)
+    do(ctx, as_json, lambda host: history.verify(host, as_json=as_json))
 
 
 def _unbuilt(parent: typer.Typer, name: str, full: str) -> None:
@@ -395,7 +257,7 @@ def _unbuilt(parent: typer.Typer, name: str, full: str) -> None:
         def refuse(host: Host) -> int:
             raise CommandFailed(ExitCode.USAGE, f"{full} is not built yet.", "NOT_BUILT")
 
-        _do(ctx, "--json" in ctx.args, refuse)
+        do(ctx, "--json" in ctx.args, refuse)
 
     parent.command(
         name,
@@ -408,29 +270,3 @@ _unbuilt(app, "rebalance", "rebalance")
 _unbuilt(app, "dryrun", "dryrun")
 _unbuilt(journal_app, "chart", "journal chart")
 _unbuilt(journal_app, "export", "journal export")
-
-
-def _one_or_all(name: str, one: str | None, everything: bool) -> None:
-    if (one is None) is not everything:
-        raise typer.BadParameter(f"give either {name} or --all.")
-
-
-def _ask(ctx: Context, command: str, args: dict[str, Any], as_json: bool) -> None:
-    from console.cli import operate
-
-    _do(ctx, as_json, lambda host: operate.ask(host, command, args, as_json=as_json))
-
-
-def _do(ctx: Context, as_json: bool, work: Callable[[Host], int | None]) -> None:
-    """Runs the work, and turns how it ended into an exit code."""
-    try:
-        code = work(ctx.obj) or ExitCode.DONE
-        sys.stdout.flush()
-    except CommandFailed as failed:
-        failure(failed, as_json=as_json)
-        code = failed.exit_code
-    except KeyboardInterrupt:
-        warn("Interrupted.")
-        code = ExitCode.FAILED
-    if code:
-        raise typer.Exit(int(code))

@@ -13,11 +13,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from console.commands.table import SERVED
+
 ANSWER_SECONDS: Final = 60.0
 """How long a command is waited for, unless it says otherwise; the engine itself answers sooner."""
-
-QUESTIONS: Final = frozenset({"status", "kill-report"})
-"""What changes nothing, whether it was answered or not."""
 
 LONGEST_PATH: Final = 100
 """A longer socket path does not fit the system's address (108 bytes with its end)."""
@@ -83,7 +82,9 @@ class Client:
                 if answer.get("id") == self._number:
                     break
         except (OSError, ValueError) as error:
-            fate = "" if command in QUESTIONS else "; it may still have done it"
+            known = SERVED.get(command)
+            asked_only = known is not None and known.question
+            fate = "" if asked_only else "; it may still have done it"
             raise NoAnswer(
                 f"The engine on {self.path.parent} did not answer {command} within "
                 f"{timeout:g} s{fate}."

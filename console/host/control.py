@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from console.commands.table import SERVED
 from console.host.client import address
 from engine.domain.run import Flatten, Halt, Level
 from engine.domain.text import clean_text
@@ -44,8 +45,8 @@ MOST_CLIENTS: Final = 64
 MOST_PENDING: Final = 256
 """Requests of one client that may be unanswered."""
 
-SECONDS: Final[Mapping[str, float]] = {"resume": 30.0, "reconcile": 30.0, "kill-report": 45.0}
 DEFAULT_SECONDS: Final = 15.0
+"""How long the loop may take to answer a command that has no time of its own."""
 
 _FURTHER: Final = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}
 _log = logging.getLogger("console.host.control")
@@ -340,7 +341,8 @@ class ControlServer:
             self._forward(peer, request)
 
     def _forward(self, peer: _Peer, request: Request) -> None:
-        seconds = SECONDS.get(request.command, DEFAULT_SECONDS)
+        known = SERVED.get(request.command)
+        seconds = DEFAULT_SECONDS if known is None else known.seconds or DEFAULT_SECONDS
         ticket = _Ticket(peer, request, seconds)
         work = self._on_loop(ticket, self._desk.serve(request.command, request.args))
         try:

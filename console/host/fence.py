@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from brokers.paper.book import BookError
+from console.commands.arguments import KillArgs
 from console.host import wiring
 from console.host.control import raised
 from console.host.kill_report import KillReport
 from console.host.locks import AccountLock, FenceFailed, LockError, fence, holder
-from console.host.operations import KillArgs, convert, halt_of
+from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_file

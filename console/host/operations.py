@@ -1,8 +1,9 @@
 """The commands of the control socket: what was asked, put to the engine, and its answer.
 
-One table: a command's name, its arguments, and the rule that does it.
+Which there are, and what they take, is the table of `console.commands`; here is how each is done.
 """
 
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
@@ -12,6 +13,19 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from console.commands.arguments import (
+    CancelArgs,
+    CloseArgs,
+    KillArgs,
+    LetterArgs,
+    NoArgs,
+    OrderArgs,
+    ReconcileArgs,
+    ResumeArgs,
+    SignalArgs,
+)
+from console.commands.model import Args
+from console.commands.table import SERVED
 from console.host.control import CommandError
 from console.host.kill_report import KillReport
 from engine import commands as ask
@@ -29,81 +43,7 @@ from engine.result import Result
 PROOF_SECONDS: Final = 30.0
 """How long a kill may take to prove itself before it is reported as it stands (C-502)."""
 
-A = TypeVar("A", bound="Args")
-
-
-class Args(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a command takes."""
-
-    by: str = "control"
-
-
-class NoArgs(Args, frozen=True, kw_only=True):
-    """Nothing."""
-
-
-class KillArgs(Args, frozen=True, kw_only=True):
-    """`kill`; without `flatten`, the config's."""
-
-    reason: str = "operator"
-    flatten: Flatten | None = None
-    wait: bool = True
-
-
-class ResumeArgs(Args, frozen=True, kw_only=True):
-    """`resume`."""
-
-    confirm: str = ""
-
-
-class SignalArgs(Args, frozen=True, kw_only=True):
-    """`signal`: one line as it was written, or an object."""
-
-    signal: str | dict[str, Any]
-    source: str = "control"
-    line: int = 0
-
-
-class OrderArgs(Args, frozen=True, kw_only=True):
-    """`order`."""
-
-    side: Literal["buy", "sell"]
-    symbol: str
-    quantity: Decimal
-    limit: Decimal | None = None
-    stop: Decimal | None = None
-    protect: Decimal | None = None
-    hold: Literal["day", "swing"] = "day"
-    tif: Literal["day", "gtc", "ioc", "fok"] | None = None
-    broker: str = ""
-
-
-class CancelArgs(Args, frozen=True, kw_only=True):
-    """`cancel`."""
-
-    id: str | None = None
-    all: bool = False
-    confirm: str = ""
-
-
-class CloseArgs(Args, frozen=True, kw_only=True):
-    """`close`."""
-
-    symbol: str | None = None
-    all: bool = False
-
-
-class ReconcileArgs(Args, frozen=True, kw_only=True):
-    """`reconcile`."""
-
-    apply: bool = False
-
-
-class LetterArgs(Args, frozen=True, kw_only=True):
-    """`dead-letters`."""
-
-    action: Literal["list", "retry", "drop"] = "list"
-    id: str = ""
+A = TypeVar("A", bound=Args)
 
 
 class Operations:
@@ -118,14 +58,16 @@ class Operations:
 
     async def serve(self, command: str, args: Mapping[str, Any]) -> Any:
         """Does one command. Raises CommandError for what is refused, unknown or ill-formed."""
-        known = _COMMANDS.get(command)
-        if known is None:
+        known, rule = SERVED.get(command), _RULES.get(command)
+        if known is None or known.takes is None or rule is None:
             raise CommandError(
                 "UNKNOWN_COMMAND",
-                f"{clean_text(command, 32)} is no command: {', '.join(COMMANDS)} are allowed",
+                f"{clean_text(command, 32)} is no command: {', '.join(SERVED)} are allowed",
             )
-        kind, rule = known
-        return await rule(self, convert(args, kind))
+        asked = convert(args, known.takes)
+        if known.either is not None:
+            _one_of(asked, *known.either)
+        return await rule(self, asked)
 
     def halt_of(self, args: Mapping[str, Any]) -> Halt:
         """The latch a kill asks for. Raises CommandError."""
@@ -167,7 +109,6 @@ class Operations:
         return await self._do(place_order(args))
 
     async def _cancel(self, args: CancelArgs) -> Any:
-        _one_of(args.id, args.all, "id")
         if args.all:
             return await self._do(ask.CancelAll(by=args.by))
         return await self._do(
@@ -175,7 +116,6 @@ class Operations:
         )
 
     async def _close(self, args: CloseArgs) -> Any:
-        _one_of(args.symbol, args.all, "symbol")
         if args.all:
             return await self._do(ask.CloseAll(by=args.by))
         return await self._do(ask.ClosePosition(by=args.by, symbol=args.symbol or ""))
@@ -216,6 +156,11 @@ def convert(args: Mapping[str, Any], kind: type[A]) -> A:
         key: clean_text(value) if isinstance(value, str) and key != "signal" else value
         for key, value in args.items()
     }
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in safe:
+        if name not in known:
+            words = f"{clean_text(name, 32)} is no argument: {', '.join(known)} are allowed"
+            raise CommandError("INVALID_INPUT", words)
     try:
         return msgspec.convert(safe, kind)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
@@ -224,16 +169,12 @@ def convert(args: Mapping[str, Any], kind: type[A]) -> A:
 
 def _sentence(args: Mapping[str, Any], kind: type[Args], found: str) -> str:
     """What was given, where, and what is allowed; `found` is what the conversion says."""
-    fields = {field.name: field for field in msgspec.structs.fields(kind)}
-    taken = ", ".join(fields)
-    for name in args:
-        if name not in fields:
-            return f"{clean_text(name, 32)} is no argument: {taken} are allowed"
-    for name, field in fields.items():
+    for field in dataclasses.fields(kind):
+        name, needed = field.name, field.default is dataclasses.MISSING
         if f"`$.{name}`" in found:
             shown = clean_text(str(args[name]), 64)
             return f'{name} "{shown}" is refused: allowed is {_allowed(field.type)}'
-        if name not in args and field.required:
+        if name not in args and needed:
             return f"{name} is missing: allowed is {_allowed(field.type)}"
     return clean_text(found, 300)
 
@@ -272,7 +213,7 @@ def halt_of(args: KillArgs, config: Config) -> Halt:
         by=clean_text(args.by, 64),
         level=Level.KILL,
         trigger=Trigger.MANUAL,
-        flatten=args.flatten or Flatten(config.kill.flatten),
+        flatten=Flatten(args.flatten or config.kill.flatten),
         epoch=0,
     )
 
@@ -345,25 +286,24 @@ def reconciled(done: Result) -> dict[str, Any]:
     }
 
 
-def _one_of(one: str | None, everything: bool, name: str) -> None:
-    if (one is None) is not everything:
-        raise CommandError("INVALID_INPUT", f"either {name} or all is needed")
+def _one_of(args: Args, one: str, everything: str) -> None:
+    if (getattr(args, one) is None) is not getattr(args, everything):
+        raise CommandError("INVALID_INPUT", f"either {one} or {everything} is needed")
 
 
 Rule = Callable[[Operations, Any], Awaitable[Any]]
 
-_COMMANDS: Final[dict[str, tuple[type[Args], Rule]]] = {
-    "status": (NoArgs, Operations._status),
-    "pause": (NoArgs, Operations._pause),
-    "unpause": (NoArgs, Operations._unpause),
-    "resume": (ResumeArgs, Operations._resume),
-    "signal": (SignalArgs, Operations._signal),
-    "order": (OrderArgs, Operations._order),
-    "cancel": (CancelArgs, Operations._cancel),
-    "close": (CloseArgs, Operations._close),
-    "reconcile": (ReconcileArgs, Operations._reconcile),
-    "dead-letters": (LetterArgs, Operations._letters),
-    "kill-report": (NoArgs, Operations._kill_report),
+_RULES: Final[Mapping[str, Rule]] = {
+    "status": Operations._status,
+    "pause": Operations._pause,
+    "unpause": Operations._unpause,
+    "resume": Operations._resume,
+    "signal": Operations._signal,
+    "order": Operations._order,
+    "cancel": Operations._cancel,
+    "close": Operations._close,
+    "reconcile": Operations._reconcile,
+    "dead-letters": Operations._letters,
+    "kill-report": Operations._kill_report,
 }
-COMMANDS: Final = ("kill", *_COMMANDS)
 """What the socket takes; `kill` is served by its own thread (`console.host.control`)."""

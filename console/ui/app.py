@@ -7,16 +7,20 @@ operator chose: "leave", "halt_exit" or "quit"; None when the terminal or an err
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import ClassVar, Final, cast
 
 from rich.cells import cell_len
+from textual.actions import ActionParseResult
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.geometry import Offset
 
+from console.commands.model import Action
+from console.commands.table import ACTIONS, FLATTEN, UNPROTECT
 from console.desk.port import Desk, Result
-from console.ui.bindings import Action, bindings
+from console.ui.bindings import bindings
 from console.ui.details import details
 from console.ui.format import GLYPHS, counted
 from console.ui.header import Header
@@ -45,9 +49,6 @@ from engine.inputs import Command
 
 log = logging.getLogger(__name__)
 
-UNPROTECT: Final = "UNPROTECT"
-"""What is typed before a protective stop is taken away."""
-
 CHORD_SECONDS: Final = 3.0
 """How long the second press of the chord kills."""
 
@@ -55,6 +56,8 @@ MARKET_SECONDS: Final = 0.1
 """How often the market's counter is compared with what was painted."""
 
 OPERATOR: Final = "console"
+
+_BY_ACTION: Final = {action.name: action for action in ACTIONS}
 
 
 class MeridianApp(TerminalApp[str]):
@@ -187,6 +190,18 @@ class MeridianApp(TerminalApp[str]):
         """Do what the table names; the palette comes this way."""
         await self.run_action(action.name)
 
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """As textual's; what asks something of the engine is refused where no command is taken."""
+        known = _BY_ACTION.get(action) if isinstance(action, str) else None
+        if known is not None and known.asks and self._refuses():
+            return True
+        return await super().run_action(action, default_namespace, namespaces)
+
     # -- stop
 
     @property
@@ -199,8 +214,6 @@ class MeridianApp(TerminalApp[str]):
 
         The gate is shut before anything else; nothing that adds exposure leaves from here on.
         """
-        if self._refuses():
-            return
         second = self.armed_seconds > 0
         self._armed_until = float("-inf") if second else self.seconds() + CHORD_SECONDS
         await self.desk.halt(
@@ -227,15 +240,13 @@ class MeridianApp(TerminalApp[str]):
 
     def action_flatten(self) -> None:
         """Everything closed, typed (X-52)."""
-        if self._refuses():
-            return
         run = self.desk.view.run()
         lines = [
             "Halts, cancels every order and closes every position at the market:",
             f"{counted(run.positions, 'position')}, {counted(run.orders, 'order')}. Stops go last.",
             "Trading starts again only after a typed resume.",
         ]
-        screen = ConfirmScreen("Flatten everything", lines, phrase="FLATTEN", action="Flatten")
+        screen = ConfirmScreen("Flatten everything", lines, phrase=FLATTEN.phrase, action="Flatten")
         self._confirm(screen, self._flatten, "not flattened")
 
     def _flatten(self) -> None:
@@ -244,8 +255,6 @@ class MeridianApp(TerminalApp[str]):
 
     def action_pause(self) -> None:
         """Pause, or end a pause; with real money ending it is asked for."""
-        if self._refuses():
-            return
         run = self.desk.view.run()
         if not run.paused:
             self.ask(ask.Pause(by=self.by), done="paused: no entries, exits go on")
@@ -262,7 +271,7 @@ class MeridianApp(TerminalApp[str]):
 
     def action_ticket(self, side: str) -> None:
         """A ticket for the symbol that is selected."""
-        if self._over_main and not self._refuses():
+        if self._over_main:
             self.push_screen(TicketScreen(Side(side), self.main.symbol), self._ticket_closed)
 
     def _ticket_closed(self, sent: str | None) -> None:
@@ -274,8 +283,6 @@ class MeridianApp(TerminalApp[str]):
 
         Only rows that moved under the cursor by themselves are named first.
         """
-        if self._refuses():
-            return
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, PositionsPane) else None
         if not isinstance(pane, PositionsPane) or key is None:
@@ -289,8 +296,6 @@ class MeridianApp(TerminalApp[str]):
 
     def action_cancel_order(self) -> None:
         """Cancel what is selected in Orders; taking a stop away is typed."""
-        if self._refuses():
-            return
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, OrdersPane) else None
         order = None if key is None else self.desk.view.order(key)
@@ -303,24 +308,24 @@ class MeridianApp(TerminalApp[str]):
             return
         lines = [order_words(order), f"protects {order.symbol}: without it nothing does."]
         typed = ask.CancelOrder(
-            by=self.by, client_order_id=order.client_order_id, confirm=UNPROTECT
+            by=self.by, client_order_id=order.client_order_id, confirm=UNPROTECT.phrase
         )
-        screen = ConfirmScreen("Take the stop away", lines, phrase=UNPROTECT, action="Unprotect")
+        screen = ConfirmScreen(
+            "Take the stop away", lines, phrase=UNPROTECT.phrase, action="Unprotect"
+        )
         self._confirm(
             screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"), "the stop stays"
         )
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""
-        if self._refuses():
-            return
         count = self.desk.view.run().cancellable
         words = f"cancelling {counted(count, 'order')}; protective stops stay"
         self.ask(ask.CancelAll(by=self.by), done=words if count else "nothing to cancel")
 
     def action_reconcile(self) -> None:
         """Differences with the venue."""
-        if self._over_main and not self._refuses():
+        if self._over_main:
             self.push_screen(ReconcileScreen())
 
     def _confirm(

@@ -5,8 +5,8 @@ from typing import Any, Protocol, cast
 
 from textual.app import App
 
+from console.commands.model import Action
 from console.desk.port import Desk, Result
-from console.ui.bindings import Action
 from console.ui.format import Glyphs
 from console.ui.pump import Pump
 from console.ui.widgets.banner import BannerFeed

@@ -6,7 +6,8 @@ from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from console.ui.bindings import ACTIONS, Action, Danger
+from console.commands.model import Action, Danger
+from console.commands.table import ACTIONS
 from console.ui.console import console_of
 from console.ui.external import literal
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from textual.widgets import Button, Input
 
-from console.ui.bindings import PANES
+from console.commands.table import PANES
 from console.ui.panes.orders import OrdersPane
 from console.ui.panes.positions import PositionsPane
 from console.ui.screens.base import MeridianPalette

@@ -3,7 +3,9 @@
 import pytest
 from rich.cells import cell_len
 
-from console.ui.bindings import ACTIONS, BY_ID, Action, Danger, bindings
+from console.commands.model import Action, Danger
+from console.commands.table import ACTIONS, BY_ID
+from console.ui.bindings import bindings
 from console.ui.palette import _offered
 from console.ui.screens.help import help_lines
 from console.ui.widgets.footer import fit_hints

@@ -16,9 +16,10 @@ from console.cli import main
 from console.cli.killing import _print as _print_kill
 from console.cli.operate import _guarded, _print_status
 from console.cli.program import hoisted
+from console.commands.arguments import OrderArgs, SignalArgs
 from console.host.client import Client, NoAnswer, address
 from console.host.control import CommandError
-from console.host.operations import OrderArgs, SignalArgs, convert, place_order, verdict
+from console.host.operations import convert, place_order, verdict
 from console.host.output import counted
 from engine.config import parse
 from engine.domain.event import InputRejected

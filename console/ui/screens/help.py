@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from console.ui.bindings import ACTIONS, Danger, Group
+from console.commands.model import Danger, Group
+from console.commands.table import ACTIONS
 from console.ui.panes.base import Pane
 from console.ui.screens.detail import DetailScreen
 from console.ui.widgets.text_lines import TextLine

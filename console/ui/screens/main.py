@@ -6,7 +6,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from console.ui.bindings import PANES
+from console.commands.table import PANES
 from console.ui.console import Console, console_of
 from console.ui.panes.base import Pane, restyle
 from console.ui.panes.depth import DepthPane

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
+from console.commands.table import APPLY
 from console.desk.port import Result
 from console.ui.console import console_of
 from console.ui.external import literal
@@ -17,7 +18,7 @@ from console.ui.screens.base import MeridianModal
 from console.ui.widgets.text_lines import TextLine, TextLines
 from engine.commands import Reconcile
 
-PHRASE = "APPLY"
+PHRASE = APPLY.phrase
 
 
 class ReconcileScreen(MeridianModal[None]):

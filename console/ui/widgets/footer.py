@@ -4,7 +4,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 
-from console.ui.bindings import ACTIONS, Action
+from console.commands.model import Action
+from console.commands.table import ACTIONS
 from console.ui.widgets.text_lines import TextLines
 
 

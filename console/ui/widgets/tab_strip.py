@@ -4,7 +4,7 @@ from rich.cells import cell_len
 from textual import events
 from textual.message import Message
 
-from console.ui.bindings import PANES
+from console.commands.table import PANES
 from console.ui.widgets.text_lines import Piece, TextLines
 
 SHORT: dict[str, str] = {"Order book": "Depth"}
