@@ -68,8 +68,8 @@ class CommandError(Exception):
         self.code = code
 
 
-class Desk(Protocol):
-    """What the thread needs of the engine."""
+class Handler(Protocol):
+    """Who does what clients ask: what the thread needs of the engine."""
 
     async def serve(self, command: str, args: Mapping[str, Any]) -> Any:
         """Does one command on the loop. Raises CommandError."""
@@ -135,7 +135,7 @@ class ControlServer:
         path: Path,
         *,
         loop: asyncio.AbstractEventLoop,
-        desk: Desk,
+        handler: Handler,
         gate: Gate,
         latch: Latch,
         halt_file: Path,
@@ -143,7 +143,7 @@ class ControlServer:
         """Use `start`; the account lock must be held by this process."""
         self._path = path
         self._loop = loop
-        self._desk = desk
+        self._handler = handler
         self._gate = gate
         self._latch = latch
         self._halt_file = halt_file
@@ -266,7 +266,7 @@ class ControlServer:
         def on_loop() -> None:
             if while_it_stands and not os.path.lexists(self._halt_file):
                 return  # a resume has removed it meanwhile
-            state = self._desk.latched(halt)
+            state = self._handler.latched(halt)
             if then is not None:
                 then(state)
 
@@ -344,7 +344,7 @@ class ControlServer:
         known = SERVED.get(request.command)
         seconds = DEFAULT_SECONDS if known is None else known.seconds or DEFAULT_SECONDS
         ticket = _Ticket(peer, request, seconds)
-        work = self._on_loop(ticket, self._desk.serve(request.command, request.args))
+        work = self._on_loop(ticket, self._handler.serve(request.command, request.args))
         try:
             future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError:
@@ -373,7 +373,7 @@ class ControlServer:
     def _kill(self, peer: _Peer, request: Request) -> None:
         """Gate, latch, loop, in this order; the answer says whether the loop followed."""
         try:
-            halt = self._desk.halt_of(request.args)
+            halt = self._handler.halt_of(request.args)
         except CommandError as error:
             self._refuse(peer, request.id, error.code, str(error))
             return

@@ -47,7 +47,7 @@ A = TypeVar("A", bound=Args)
 
 
 class Operations:
-    """The desk of a running engine (`console.host.control.Desk`)."""
+    """Does what clients ask of a running engine (`console.host.control.Handler`)."""
 
     def __init__(self, engine: Engine, config: Config, report: KillReport) -> None:
         self._engine = engine

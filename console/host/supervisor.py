@@ -175,11 +175,11 @@ class Supervisor:
             _log.warning("%s", house.warning)
         report = KillReport(house.engine.book)
         house.engine.subscribe(report.observe)
-        desk = Operations(house.engine, self.plan.config, report)
+        operations = Operations(house.engine, self.plan.config, report)
         control = ControlServer(
             self.plan.folder / wiring.SOCKET,
             loop=loop,
-            desk=desk,
+            handler=operations,
             gate=house.engine.gate,
             latch=latch,
             halt_file=latch.path,
@@ -187,16 +187,16 @@ class Supervisor:
         restore = install_signals(loop, on_hangup=self._hang_up, on_terminate=self._terminate)
         try:
             control.start()
-            return await self._run(house, desk, clock)
+            return await self._run(house, operations, clock)
         finally:
             control.stop()
             restore()
             house.close()
 
-    async def _run(self, house: wiring.House, desk: Operations, clock: Clock) -> int:
+    async def _run(self, house: wiring.House, operations: Operations, clock: Clock) -> int:
         engine = house.engine
         await engine.start()
-        desk.started()
+        operations.started()
         settle_collector()
         _log.info("trading on %s", self.plan.folder)
         running = asyncio.create_task(engine.run(), name="engine")
