@@ -231,11 +231,11 @@ class View(Protocol):
     # -- halt, comparison, journal
 
     def halt(self) -> HaltView:
-        """The halt that stands, and what it has shown so far."""
+        """The halt that stands, and what it has shown so far at each account."""
         ...
 
     def comparison(self) -> Comparison:
-        """The newest comparison with the venue."""
+        """The newest comparison with a venue."""
         ...
 
     def records(self) -> Sequence[Record]:

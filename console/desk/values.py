@@ -282,23 +282,9 @@ class KillRow:
 
 
 @dataclass(frozen=True, slots=True)
-class KillProgress:
-    """How far a kill is at one account."""
+class HaltedAccount:
+    """What a halt ended and left at one account, and how far a kill is there."""
 
-    account: str
-    began: bool
-    """False while the entries that worked when it came are still being cancelled."""
-    state: str
-    closed: int
-    row: KillRow
-
-
-@dataclass(frozen=True, slots=True)
-class HaltView:
-    """The halt that stands, what it ended, and what it leaves."""
-
-    halt: Halt | None
-    state: RunState
     account: str
     entries_working: int
     positions: int
@@ -307,13 +293,30 @@ class HaltView:
     entries_cancelled: int
     """Since the halt."""
     stops_cancelled: int
-    progress: tuple[KillProgress, ...] = ()
+    working: bool
+    """True once the kill works the account; before, entries are still being cancelled."""
+    state: str
+    """WORKING, VERIFIED or DEGRADED."""
+    closed: int
+    """Positions that the kill closed."""
+    kill: KillRow
+    """What the kill has shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltView:
+    """The halt that stands; None where nothing is halted."""
+
+    halt: Halt | None
+    state: RunState
+    accounts: tuple[HaltedAccount, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The newest comparison with the venue."""
+    """The newest comparison of one account with its venue."""
 
+    account: str
     at: Nanos
     failed: bool
     """True when a part of the venue could not be read: nothing is concluded."""
@@ -335,6 +338,8 @@ class Review:
     reduce_only: bool
     checks: tuple[CheckResult, ...]
     """Every check that is asked of it, each answered by itself."""
+    currency: str
+    """Of price, notional and risk."""
     price: Decimal | None
     """What it is valued at: its limit, its stop, or the newest price."""
     notional: Decimal | None

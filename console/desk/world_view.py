@@ -6,20 +6,21 @@ which state that is, and at what time.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import chain
 from typing import Any
 
 import msgspec
 
 from console.desk.port import Subject
 from console.desk.replica import Replica
+from console.desk.review import review
+from console.desk.rows import covered, fill_row, order_row, position_row
 from console.desk.values import (
     AccountRow,
     Comparison,
     Counts,
     FillRow,
+    HaltedAccount,
     HaltView,
-    KillProgress,
     KillRow,
     Lag,
     LimitRow,
@@ -36,16 +37,14 @@ from console.desk.values import (
     Unprotected,
 )
 from engine.commands import PlaceOrder
-from engine.domain.event import CheckResult, OrderFilled, Record
+from engine.domain.event import OrderFilled, Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
-from engine.domain.order import Order, OrderStatus, Side
+from engine.domain.order import Order, OrderStatus
 from engine.domain.position import Position
 from engine.domain.run import Flatten, Halt
 from engine.operator import confirmation
-from engine.risk import gate
-from engine.risk.gate import evaluate, manual_case
 from engine.status import limits_used
 from engine.world import World
 
@@ -223,7 +222,7 @@ class WorldView:
         ):
             return made[4]
         self._replica.touched.discard(key)
-        row = self._position_row(key, position, quote, fresh, now)
+        row = position_row(self._world, position, quote, fresh=fresh, now=now)
         self._positions[key] = (position, quote, fresh, seconds, row)
         return row
 
@@ -231,50 +230,10 @@ class WorldView:
         """The symbol that the key of a holding stands for, whether it is still held or not."""
         return key
 
-    def _position_row(
-        self, key: str, position: Position, quote: Quote | None, fresh: bool, now: Nanos
-    ) -> PositionRow:
-        world = self._world
-        rules = world.instrument(key)
-        mark = None if quote is None else quote.last
-        profit = None if mark is None else position.unrealized(mark)
-        value, equity = world.value.value_of(key), world.equity
-        return PositionRow(
-            key=key,
-            account=position.broker,
-            currency=rules.currency,
-            instrument=rules,
-            quantity=position.quantity,
-            average_price=position.average_price,
-            last=mark,
-            fresh=fresh,
-            price_age=None if quote is None else max(now - quote.time, 0),
-            unrealized=profit,
-            unrealized_share=(
-                None if profit is None or not position.cost else profit / abs(position.cost)
-            ),
-            realized=position.realized - position.commission,
-            value=value,
-            equity_share=value / equity if equity else None,
-            stop=position.stop,
-            target=position.target,
-            covered=self._covered(key),
-            closing=position.exiting is not None,
-            r_multiple=r_multiple(position, mark),
-            hold=position.trade_type,
-            opened_at=position.opened_at,
-            age=now - position.opened_at,
-        )
-
-    def _covered(self, symbol: str) -> Decimal:
-        """How much of a holding the venue's own stops protect."""
-        stops = (o for o in self._book.working(symbol) if o.is_protective and o.accepted_at)
-        return sum((order.leaves for order in stops), start=ZERO)
-
     def unprotected(self) -> Sequence[Unprotected]:
         """Holdings without a stop for all of them that are not being closed."""
         return [
-            Unprotected(symbol, position.unprotected_since, bool(self._covered(symbol)))
+            Unprotected(symbol, position.unprotected_since, bool(covered(self._world, symbol)))
             for symbol, position in self._book.data.positions.items()
             if position.unprotected_since and position.exiting is None
         ]
@@ -301,31 +260,7 @@ class WorldView:
     def order(self, client_order_id: str) -> OrderRow | None:
         """An order that works or that finished not long ago."""
         order = self._book.order(client_order_id)
-        return None if order is None else self._order_row(order)
-
-    def _order_row(self, order: Order) -> OrderRow:
-        rules = self._world.instrument(order.symbol)
-        return OrderRow(
-            client_order_id=order.client_order_id,
-            venue_order_id=order.venue_order_id,
-            account=order.broker,
-            currency=rules.currency,
-            instrument=rules,
-            side=order.side,
-            type=order.type,
-            quantity=order.quantity,
-            filled=order.filled,
-            average_price=order.average_price,
-            limit_price=order.limit_price,
-            stop_price=order.stop_price,
-            time_in_force=order.time_in_force,
-            status=order.status,
-            purpose=order.purpose,
-            reject_code=order.reject_code,
-            reason=order.reason,
-            created_at=order.created_at,
-            updated_at=order.updated_at,
-        )
+        return None if order is None else order_row(self._world, order)
 
     def fills(self) -> Sequence[int]:
         """The places in the journal of the newest fills, oldest first."""
@@ -336,24 +271,7 @@ class WorldView:
         record = self._replica.fills.get(seq)
         if record is None or not isinstance(record.event, OrderFilled):
             return None
-        event, fill = record.event, record.event.fill
-        rules = self._world.instrument(fill.symbol)
-        return FillRow(
-            seq=seq,
-            time=record.time,
-            account=fill.broker,
-            currency=rules.currency,
-            instrument=rules,
-            side=fill.side,
-            quantity=fill.quantity,
-            price=fill.price,
-            commission=fill.commission,
-            liquidity=fill.liquidity,
-            client_order_id=fill.client_order_id,
-            late=event.late,
-            overfill=event.overfill,
-            known_order=event.known_order,
-        )
+        return fill_row(self._world, record, record.event)
 
     def signals(self) -> Sequence[str]:
         """The ids of the newest signals, oldest first."""
@@ -404,21 +322,32 @@ class WorldView:
     # -- halt, comparison, journal
 
     def halt(self) -> HaltView:
-        """The halt that stands, and what it has shown so far."""
-        book, data = self._book, self._book.data
-        halt = data.halt
-        ended = self._cancelled_since(halt) if halt is not None else []
-        stops = sum(order.is_protective for order in ended)
+        """The halt that stands, and what it has shown so far at each account."""
+        data = self._book.data
+        accounts = dict.fromkeys([data.broker, *self._replica.kill])
         return HaltView(
-            halt=halt,
-            state=book.run_state,
-            account=data.broker,
+            halt=data.halt,
+            state=self._book.run_state,
+            accounts=tuple(map(self._halted, accounts)),
+        )
+
+    def _halted(self, account: str) -> HaltedAccount:
+        book, data, work = self._book, self._book.data, self._book.data.kill
+        row = self._replica.kill.get(account, KillRow())
+        ended = [] if data.halt is None else self._cancelled_since(data.halt)
+        stops = sum(order.is_protective for order in ended)
+        closed = 0 if work is None else work.closed
+        return HaltedAccount(
+            account=account,
             entries_working=book.entries_working,
             positions=len(data.positions),
             stops=sum(order.is_protective for order in data.orders.values()),
             entries_cancelled=len(ended) - stops,
             stops_cancelled=stops,
-            progress=tuple(self._progress()),
+            working=work is not None,
+            state=row.state if work is None else work.state,
+            closed=closed if row.closed is None else row.closed,
+            kill=row,
         )
 
     def _cancelled_since(self, halt: Halt) -> list[Order]:
@@ -432,27 +361,11 @@ class WorldView:
             and order.updated_at >= halt.at
         ]
 
-    def _progress(self) -> list[KillProgress]:
-        work = self._book.data.kill
-        found = []
-        for account in list(self._replica.kill) or [self._book.data.broker]:
-            row = self._replica.kill.get(account, KillRow())
-            closed = 0 if work is None else work.closed
-            found.append(
-                KillProgress(
-                    account=account,
-                    began=work is not None,
-                    state=row.state if work is None else work.state,
-                    closed=closed if row.closed is None else row.closed,
-                    row=row,
-                )
-            )
-        return found
-
     def comparison(self) -> Comparison:
-        """The newest comparison with the venue."""
+        """The newest comparison with a venue."""
         data = self._book.data
         return Comparison(
+            account=data.broker,
             at=data.reconciled_at,
             failed=data.reconcile_reason.endswith("failed"),
             differences=data.differences,
@@ -464,39 +377,8 @@ class WorldView:
         return self._replica.records
 
     def review(self, order: PlaceOrder) -> Review:
-        """What the gate says of an order at this moment; nothing is recorded or changed.
-
-        The gate stops at the first refusal; a person wants to see all of them, so that each check
-        is asked by itself too.
-        """
-        world, now = self._world, self._now()
-        ruling = evaluate(manual_case(world, order, now))
-        alone = (evaluate(manual_case(world, order, now), (check,)) for check in gate.CHECKS)
-        checks: tuple[CheckResult, ...] = tuple(chain.from_iterable(a.checks for a in alone))
-        units = order.quantity * world.instrument(order.symbol).multiplier
-        price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
-        notional = None if price is None else price * units
-        risk = None
-        if price is not None and order.protect is not None:
-            lost = (price - order.protect) * units
-            risk = max(lost if order.side is Side.BUY else -lost, ZERO)
-        return Review(
-            allowed=ruling.allowed,
-            reason="" if ruling.allowed else ruling.reason,
-            side=ruling.side,
-            time_in_force=ruling.time_in_force,
-            reduce_only=ruling.reduce_only,
-            checks=checks,
-            price=price,
-            notional=notional,
-            equity_share=self._of_equity(notional),
-            risk=risk,
-            risk_share=self._of_equity(risk),
-        )
-
-    def _of_equity(self, amount: Decimal | None) -> Decimal | None:
-        equity = self._world.equity
-        return None if amount is None or equity <= 0 else amount / equity
+        """What the gate says of an order at this moment; nothing is recorded or changed."""
+        return review(self._world, order, self._now())
 
     def facts(self, subject: Subject, key: str) -> Mapping[str, Any] | None:
         """Every field of one thing by name; None where it is not known (any more)."""
@@ -510,11 +392,3 @@ class WorldView:
             case Subject.ORDER:
                 thing = self._book.order(key)
         return None if thing is None else msgspec.structs.asdict(thing)
-
-
-def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:
-    """Profit in units of the risk taken at the start; None without an initial stop."""
-    entry, stop = position.average_price, position.initial_stop
-    if mark is None or stop is None or entry == stop:
-        return None
-    return (mark - entry) * position.sign / abs(entry - stop)

@@ -11,9 +11,10 @@ from console.desk.port import RECORDS_KEPT, Feed, Topic
 from console.desk.replica import DIRTY_KEPT, PaneFeed
 from console.host.history import recent
 from console.ui.lines import _LINES, _ORDER_LINES, line_of
-from engine.commands import Kill
+from engine.commands import CancelOrder, Kill
 from engine.domain import event as ev
-from engine.domain.run import Severity
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.run import Level, Severity
 from storage import open_journal
 from tests.console.hosts import Host, morning, settle
 
@@ -133,6 +134,69 @@ async def test_a_dropped_feed_hears_nothing_more() -> None:
         feed.close()
         host.signal("AAPL", "229", "225")
         assert told == []
+        desk.stop()
+
+
+async def test_nothing_that_adds_exposure_can_leave_once_a_halt_was_asked_for_X52() -> None:
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        answer = desk.halt(Kill(by="t", level=Level.HALT, reason="now"))
+        assert host.gate.closed
+        assert host.gate.reason == "now"
+        assert host.engine.book.data.halt is None
+        assert (await answer).ok
+        assert host.engine.book.data.halt is not None
+
+
+async def test_a_row_is_made_anew_only_when_something_in_it_changed() -> None:
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        desk.start()
+        await morning(host)
+        first = desk.view.position("NVDA")
+        assert first is not None
+        assert desk.view.position("NVDA") is first
+        second = NS_PER_SECOND - first.age % NS_PER_SECOND
+        await host.clock.advance((second - 1) / NS_PER_SECOND)
+        assert desk.view.position("NVDA") is first
+        await host.clock.advance(1 / NS_PER_SECOND)
+        older = desk.view.position("NVDA")
+        assert older is not first
+        host.price("AAPL", "229.40")
+        await settle()
+        assert desk.view.position("NVDA") is older
+        host.price("NVDA", "134.88")
+        await settle()
+        priced = desk.view.position("NVDA")
+        assert priced is not None
+        assert priced is not older
+        stop = next(o for o in host.engine.book.working("NVDA") if o.is_protective)
+        command = CancelOrder(by="t", client_order_id=stop.client_order_id, confirm="UNPROTECT")
+        await host.engine.command(command)
+        await settle()
+        bare = desk.view.position("NVDA")
+        assert bare is not None
+        assert (priced.covered, bare.covered) == (abs(priced.quantity), 0)
+        desk.stop()
+
+
+async def test_values_say_whose_and_in_which_currency_they_are() -> None:
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        desk.start()
+        await morning(host)
+        view = desk.view
+        rows = [
+            *map(view.position, view.held()),
+            *map(view.order, (*view.working(), *view.ended())),
+            *map(view.fill, view.fills()),
+            *view.accounts(),
+        ]
+        assert len(rows) > 10
+        for row in rows:
+            assert row is not None
+            assert (row.account, row.currency) == ("paper", "USD")
+        assert view.portfolio().currency == "USD"
         desk.stop()
 
 

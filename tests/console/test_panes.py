@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.desk.world_view import r_multiple
+from console.desk.rows import r_multiple
 from console.ui.panes.orders import WORDS
 from console.ui.panes.positions import PositionsPane
 from console.ui.panes.risk import spark

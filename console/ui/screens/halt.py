@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from console.desk.port import Topic
-from console.desk.values import HaltView, KillProgress
+from console.desk.values import HaltedAccount
 from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, counted
@@ -41,7 +41,9 @@ class Proof(PaintedLines, Fed):
             words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
             self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
             return
-        told = self._stays(shown) if halt.level is Level.HALT else self._progress(shown, now)
+        told: list[TextLine] = []
+        for halted in shown.accounts:
+            told += self._stays(halted) if halt.level is Level.HALT else self._kill(halted, now)
         self.show_lines([*self._halt(halt, now), (), *told, ()])
 
     def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
@@ -50,36 +52,33 @@ class Proof(PaintedLines, Fed):
         yield ((f"reason   {halt.reason}", ""),)
         yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
 
-    def _stays(self, shown: HaltView) -> Iterator[TextLine]:
+    def _stays(self, halted: HaltedAccount) -> Iterator[TextLine]:
         """A halt proves nothing at the venue: what it ended, and what it leaves."""
-        working = shown.entries_working
+        working = halted.entries_working
         yield (
-            (shown.account, "strong"),
+            (halted.account, "strong"),
             (f"  {counted(working, 'entry', 'entries')} working", "warn" if working else ""),
-            (f"   {shown.entries_cancelled} cancelled", ""),
+            (f"   {halted.entries_cancelled} cancelled", ""),
         )
-        held = f"{counted(shown.positions, 'position')} and {counted(shown.stops, 'stop')}"
+        held = f"{counted(halted.positions, 'position')} and {counted(halted.stops, 'stop')}"
         yield ((f"{held} stay; ctrl+k twice kills", "muted"),)
 
-    def _progress(self, shown: HaltView, now: Nanos) -> Iterator[TextLine]:
-        for progress in shown.progress:
-            yield from self._account(progress, shown, now)
-
-    def _account(self, progress: KillProgress, shown: HaltView, now: Nanos) -> Iterator[TextLine]:
-        row, state = progress.row, progress.state
+    def _kill(self, halted: HaltedAccount, now: Nanos) -> Iterator[TextLine]:
+        """How far a kill is, and what it has proved."""
+        row, state = halted.kill, halted.state
         style = {"VERIFIED": "profit", "DEGRADED": "error"}.get(state, "warn")
         seen = f"venue read {age(now - row.at)} ago" if row.at else "not read yet"
-        yield ((progress.account, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
-        if not progress.began:
-            entries = shown.entries_working
+        yield ((halted.account, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
+        if not halted.working:
+            entries = halted.entries_working
             still = "still work" if entries > 1 else "still works"
             word = f"{counted(entries, 'entry', 'entries')} {still}" if entries else NO_ENTRY
             yield ((f"  {word}", "" if not entries else "warn"),)
         else:
-            cancelled, stops = shown.entries_cancelled, shown.stops_cancelled
+            cancelled, stops = halted.entries_cancelled, halted.stops_cancelled
             yield ((f"  entries cancelled {cancelled}   stops cancelled {stops}", ""),)
             yield (
-                (f"  closed {progress.closed}", ""),
+                (f"  closed {halted.closed}", ""),
                 (f"   left {len(row.left)}", "warn" if row.left else ""),
                 (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
             )
