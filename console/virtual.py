@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from brokers import FACTORIES
-from console import wiring
+from console.host import wiring
+from console.host.memory_latch import MemoryLatch
 from engine.config import from_mapping
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.market import Quote
-from engine.domain.run import Halt
 from engine.ports import Clock
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import run_virtual
@@ -25,26 +25,6 @@ MONDAY: Final = "2013-10-07T14:00:00Z"
 """Ten in the morning in New York, on a plain Monday."""
 
 LIMIT_SECONDS: Final = 366 * 86_400.0
-
-
-class MemoryLatch:
-    """The halt latch of a run that leaves nothing behind (`engine.ports.Latch`)."""
-
-    def __init__(self) -> None:
-        self._halt: Halt | None = None
-
-    def set(self, halt: Halt) -> None:
-        """Keeps it."""
-        self._halt = halt
-
-    def read(self) -> Halt | None:
-        """What stands."""
-        return self._halt
-
-    def clear(self, epoch: int) -> None:
-        """Nothing stands any more, unless it was set later."""
-        if self._halt is not None and 0 < self._halt.epoch <= epoch:
-            self._halt = None
 
 
 class Rehearsal:

@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from engine.domain.events import Record
+from engine.domain.instant import Nanos
 from engine.domain.schema import Decoder, UnknownEventError, UpcastError
 from storage import migrations
+from storage.connection import open_reader
 from storage.errors import JournalCorrupt, JournalError, JournalNewer, journal_error
 
 FETCH: Final = 1_000
@@ -58,6 +61,46 @@ def records(
     finally:
         if close:
             connection.close()
+
+
+class Until(NamedTuple):
+    """What a journal had written by a moment."""
+
+    records: Iterator[Record]
+    """From the first event to the last of those whose time had come, read as it is asked for."""
+    first: Nanos | None
+    """The time of the journal's first event; None where it has none."""
+    last: Nanos | None
+    """The time of the last of `records`; None where there is none."""
+    newest: bool
+    """True when nothing was written after them."""
+
+
+def load_until(journal: Path, until: Nanos) -> Until:
+    """The events of a journal on disk up to the last one, by seq, whose time is `until` or before.
+
+    No snapshot is used and nothing is written; an engine may go on writing meanwhile. A missing
+    journal has no events. Raises `JournalError` kinds for a file that cannot be read; the iterator
+    raises `JournalCorrupt` at a gap and `JournalNewer` at an event of a newer program.
+    """
+    if not journal.exists():
+        return Until(iter(()), None, None, newest=True)
+    where = str(journal)
+    connection = open_reader(journal)
+    try:
+        first = connection.execute("SELECT time FROM events ORDER BY seq LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT seq, time FROM events WHERE time <= ? ORDER BY seq DESC LIMIT 1", (until,)
+        ).fetchone()
+        (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        raise journal_error(error, where) from error
+    if first is None or last is None:
+        connection.close()
+        return Until(iter(()), None if first is None else first[0], None, newest=False)
+    found = records(connection, 0, where, until=last[0], close=True)
+    return Until(found, first[0], last[1], newest=last[0] == newest)
 
 
 def unreadable(error: UnknownEventError | UpcastError, seq: int, where: str) -> JournalError:

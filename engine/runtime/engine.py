@@ -39,6 +39,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar
 from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.result import Result
 from engine.domain.run import Halt, LinkState
 from engine.domain.signal import Signal
 from engine.intake.builtin import BuiltinSignals
@@ -58,7 +59,7 @@ from engine.reconcile.compare import compare
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
 from engine.runtime.latch_keeper import LatchKeeper
-from engine.runtime.result import Result, compared, result_of
+from engine.runtime.result import compared, result_of
 from engine.runtime.send_gate import Cause, Gate
 from engine.runtime.venue import Venue
 from engine.state.book import Book

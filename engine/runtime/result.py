@@ -1,19 +1,9 @@
 """What a command came to, read off the records it led to."""
 
-from typing import Any
-
 import msgspec
 
 from engine.domain import events as ev
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a command; `code` and `error` say why it was refused."""
-
-    ok: bool
-    code: str = ""
-    error: str = ""
-    data: dict[str, Any] = {}
+from engine.domain.result import Result
 
 
 def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:

@@ -14,15 +14,16 @@ import termios
 import time
 from typing import Any
 
-from console.bootstrap import prepare_environment, settle_collector
+from console.terminal.bootstrap import prepare_environment, settle_collector
 
 prepare_environment()
 
 import msgspec  # noqa: E402 - after the environment is set
 
-from console import wiring  # noqa: E402
-from console.app import MeridianApp  # noqa: E402
-from console.signals import install_signals  # noqa: E402
+from console.desk.local import LocalDesk  # noqa: E402
+from console.host import wiring  # noqa: E402
+from console.terminal.signals import install_signals  # noqa: E402
+from console.ui.app import MeridianApp  # noqa: E402
 from tests.bench import rig  # noqa: E402
 from tests.bench.load import Found, Plan, play, symbols_of  # noqa: E402
 from tests.bench.stop import HandedOver, Trial, Watch, under_load  # noqa: E402
@@ -53,7 +54,7 @@ class Child:
         with rig.scratch() as folder:
             house = rig.open_house(folder, given, quotes=self._plan.quotes)
             async with rig.running(house) as engine:
-                app = MeridianApp(engine, refresh_hz=REFRESH_HZ)
+                app = MeridianApp(LocalDesk(engine), refresh_hz=REFRESH_HZ)
                 restore = install_signals(
                     asyncio.get_running_loop(),
                     on_hangup=app.terminal_lost,

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from console import wiring
+from console.host import wiring
 from engine.domain import events as ev
 from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND

@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from console import wiring
-from console.bootstrap import settle_collector
+from console.host import wiring
+from console.terminal.bootstrap import settle_collector
 from engine.config import Config, from_mapping
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.runtime.clock import SystemClock

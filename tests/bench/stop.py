@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from console import wiring
+from console.host import wiring
 from engine.domain import events as ev
 from engine.runtime.engine import Engine
 from tests.bench import rig

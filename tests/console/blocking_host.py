@@ -5,8 +5,8 @@ import sys
 import time
 from pathlib import Path
 
-from console.commands.host import Host
-from console.supervisor import Plan, Supervisor, account_lock
+from console.host.place import Host
+from console.host.supervisor import Plan, Supervisor, account_lock
 
 
 async def block(folder: Path) -> None:

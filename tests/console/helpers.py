@@ -6,9 +6,9 @@ from typing import Any
 from textual.app import App, ComposeResult
 from textual.widget import Widget
 
-from console.screens.base import MeridianScreen
-from console.terminal_app import TerminalApp
-from console.widgets.banner import Mode
+from console.ui.screens.base import MeridianScreen
+from console.ui.terminal_app import TerminalApp
+from console.ui.widgets.banner import Mode
 
 
 class OneScreen(MeridianScreen[None]):

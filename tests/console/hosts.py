@@ -20,10 +20,11 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
-from console.app import MeridianApp
-from console.virtual import MemoryLatch
-from console.widgets.painted import Painted
-from console.wiring import House, build
+from console.desk.local import LocalDesk
+from console.host.memory_latch import MemoryLatch
+from console.host.wiring import House, build
+from console.ui.app import MeridianApp
+from console.ui.widgets.painted import Painted
 from engine.config import Config, from_mapping
 from engine.domain.commands import ClosePosition
 from engine.domain.events import Record
@@ -347,7 +348,7 @@ async def console(
     host: Host, size: tuple[int, int] = (120, 40), **options: Any
 ) -> AsyncIterator[tuple[MeridianApp, Pilot[str]]]:
     """The console over a running host, in a window of `size`."""
-    app = MeridianApp(host.engine, **options)
+    app = MeridianApp(LocalDesk(host.engine), **options)
     async with app.run_test(size=size) as pilot:
         await drawn(app, pilot)
         yield app, pilot

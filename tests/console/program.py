@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from console.client import Client, NoAnswer, NoEngine
+from console.host.client import Client, NoAnswer, NoEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "import sys; from console.cli import main; sys.exit(main())"

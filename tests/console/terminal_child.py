@@ -14,18 +14,18 @@ import termios
 import time
 from typing import Any
 
-from console.bootstrap import prepare_environment
+from console.terminal.bootstrap import prepare_environment
 
 prepare_environment()
 
 from textual import events  # noqa: E402 - after the environment is set
 from textual.app import ComposeResult  # noqa: E402
 
-from console.screens.base import MeridianScreen  # noqa: E402
-from console.signals import install_signals  # noqa: E402
-from console.terminal_app import TerminalApp  # noqa: E402
-from console.widgets.live_table import LiveTable  # noqa: E402
-from console.widgets.rows import Column  # noqa: E402
+from console.terminal.signals import install_signals  # noqa: E402
+from console.ui.screens.base import MeridianScreen  # noqa: E402
+from console.ui.terminal_app import TerminalApp  # noqa: E402
+from console.ui.widgets.live_table import LiveTable  # noqa: E402
+from console.ui.widgets.rows import Column  # noqa: E402
 
 
 def become_a_job() -> None:

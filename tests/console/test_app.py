@@ -5,24 +5,24 @@ from decimal import Decimal
 import pytest
 from textual.widgets import Button, Input
 
-from console.bindings import PANES
-from console.panes.orders import OrdersPane
-from console.panes.positions import PositionsPane
-from console.screens.base import MeridianPalette
-from console.screens.detail import DetailScreen
-from console.screens.halt import HaltScreen
-from console.screens.help import HelpScreen
-from console.screens.jump import JumpScreen
-from console.screens.quit import QuitScreen
-from console.screens.reconcile import ReconcileScreen
-from console.screens.ticket import TicketScreen
-from console.widgets.confirm import ConfirmScreen
-from console.widgets.live_table import LiveTable
+from console.commands.table import PANES
+from console.ui.panes.orders import OrdersPane
+from console.ui.panes.positions import PositionsPane
+from console.ui.screens.base import MeridianPalette
+from console.ui.screens.detail import DetailScreen
+from console.ui.screens.halt import HaltScreen
+from console.ui.screens.help import HelpScreen
+from console.ui.screens.jump import JumpScreen
+from console.ui.screens.quit import QuitScreen
+from console.ui.screens.reconcile import ReconcileScreen
+from console.ui.screens.ticket import TicketScreen
+from console.ui.widgets.confirm import ConfirmScreen
+from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
+from engine.domain.result import Result
 from engine.domain.run import Flatten, Level, Mode, RunState
 from engine.runtime.engine import Engine
-from engine.runtime.result import Result
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown, write
 
 pytestmark = pytest.mark.slow  # each drives a whole screen

@@ -10,7 +10,8 @@ from textual import events, on
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from console.app import MeridianApp
+from console.desk.local import LocalDesk
+from console.ui.app import MeridianApp
 from engine.domain.run import Mode
 from tests.console.hosts import Host, drawn, morning, settle
 
@@ -26,7 +27,7 @@ class Picture(MeridianApp):
     """A console whose engine begins with the scene and ends with the app."""
 
     def __init__(self, host: Host, **options: str) -> None:
-        super().__init__(host.engine, **options)  # type: ignore[arg-type]
+        super().__init__(LocalDesk(host.engine), **options)  # type: ignore[arg-type]
         self.host = host
 
     @on(events.Unmount)

@@ -6,10 +6,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from console.app import MeridianApp
-from console.screens.ticket import DEBOUNCE_SECONDS, TicketScreen, all_checks
-from console.widgets.choice import Choice
-from console.widgets.live_table import LiveTable
+from console.desk.local import LocalDesk
+from console.ui.app import MeridianApp
+from console.ui.screens.ticket import DEBOUNCE_SECONDS, TicketScreen
+from console.ui.widgets.choice import Choice
+from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.order import OrderType, Purpose, Side
@@ -43,8 +44,9 @@ async def _host_with_price(host: Host, price: str = "229") -> None:
 def test_every_check_of_a_manual_order_is_asked_even_after_one_refused() -> None:
     host = Host()
     order = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(1000))
-    ruling, results = all_checks(host.world, order, host.clock.now())
-    assert not ruling.allowed
+    review = LocalDesk(host.engine).view.review(order)
+    assert not review.allowed
+    results = review.checks
     asked = {result.code for result in results}
     known = {check.code for check in CHECKS if Kind.MANUAL in check.kinds}
     assert {Code.RUN_STATE, Code.NO_PRICE, Code.RATE_LIMIT, Code.MAX_OPEN_ORDERS} <= asked <= known

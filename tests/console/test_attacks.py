@@ -14,12 +14,12 @@ import msgspec
 import pytest
 
 from brokers.paper.book import PaperBook
-from console import wiring
-from console.client import Client, Refused
-from console.control import WATCH_SECONDS, ControlServer
-from console.follow import SignalFile
-from console.kill_report import KillReport
-from console.operations import Operations
+from console.host import wiring
+from console.host.client import Client, Refused
+from console.host.control import WATCH_SECONDS, ControlServer
+from console.host.follow import SignalFile
+from console.host.kill_report import KillReport
+from console.host.operations import Operations
 from engine.config import from_mapping
 from engine.domain.run import RunState
 from engine.domain.text import UNSAFE
@@ -53,11 +53,11 @@ class Room:
         )
         self.engine = self.house.engine
         report = KillReport(self.engine.book)
-        self.desk = Operations(self.engine, config, report)
+        self.operations = Operations(self.engine, config, report)
         self.server = ControlServer(
             self.path,
             loop=asyncio.get_running_loop(),
-            desk=self.desk,
+            handler=self.operations,
             gate=self.engine.gate,
             latch=self.latch,
             halt_file=self.latch.path,
@@ -81,7 +81,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     made = Room(tmp_path)
     made.server.start()
     await made.engine.start()
-    made.desk.started()
+    made.operations.started()
     yield made
     made.server.stop()
     await made.engine.stop("the test is over")

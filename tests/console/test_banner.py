@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from console.format import ASCII
-from console.screens.base import MeridianModal
-from console.widgets.banner import BannerFeed, BannerItem, Mode, fit_items
-from console.widgets.confirm import ConfirmScreen
+from console.ui.format import ASCII
+from console.ui.screens.base import MeridianModal
+from console.ui.widgets.banner import BannerFeed, BannerItem, Mode, fit_items
+from console.ui.widgets.confirm import ConfirmScreen
 from tests.console.helpers import OneApp, lines
 
 ITEMS = [

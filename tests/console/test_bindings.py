@@ -3,10 +3,12 @@
 import pytest
 from rich.cells import cell_len
 
-from console.bindings import ACTIONS, BY_ID, Action, Danger, bindings
-from console.palette import _offered
-from console.screens.help import help_lines
-from console.widgets.footer import fit_hints
+from console.commands.model import Action, Danger
+from console.commands.table import ACTIONS, BY_ID
+from console.ui.bindings import bindings
+from console.ui.palette import _offered
+from console.ui.screens.help import help_lines
+from console.ui.widgets.footer import fit_hints
 
 CONTRACT = {
     "kill": {"ctrl+k", "f12"},

@@ -14,7 +14,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from console.cells import CellScreen
+from console.terminal.cells import CellScreen
 
 WIDTH, HEIGHT = 16, 3
 CURSOR = (0, 0)

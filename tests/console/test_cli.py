@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from console.cli import hoisted, main
-from console.client import Client, NoAnswer, address
-from console.commands.killing import _print as _print_kill
-from console.commands.operate import _guarded, _print_status
-from console.control import CommandError
-from console.operations import OrderArgs, SignalArgs, convert, place_order, verdict
-from console.output import counted
+from console.cli.killing import _print as _print_kill
+from console.cli.operate import _guarded, _print_status
+from console.cli.program import hoisted, main
+from console.commands.arguments import OrderArgs, SignalArgs
+from console.host.client import Client, NoAnswer, address
+from console.host.control import CommandError
+from console.host.operations import convert, place_order, verdict
+from console.host.output import counted
 from engine.analytics.status import status_of
 from engine.config import parse
 from engine.domain.events import InputRejected
@@ -411,7 +412,7 @@ def test_a_socket_path_too_long_for_the_system_still_has_an_address(tmp_path: Pa
 def test_commands_load_no_terminal(arguments: list[str], root: Path) -> None:
     """`--version`, `kill` and what a script asks often must be quick."""
     code = (
-        "import sys; from console.cli import main; main(sys.argv[1:]); "
+        "import sys; from console.cli.program import main; main(sys.argv[1:]); "
         "found = [m for m in ('textual', 'rich') if m in sys.modules]; sys.exit(str(found))"
     )
     done = subprocess.run(

@@ -11,10 +11,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.cells import CellScreen
-from console.compositor import LINES_A_TURN, PartCompositor, shares
-from console.screens.base import MeridianScreen
-from console.terminal_app import TerminalApp
+from console.terminal.cells import CellScreen
+from console.terminal.compositor import LINES_A_TURN, PartCompositor, shares
+from console.ui.screens.base import MeridianScreen
+from console.ui.terminal_app import TerminalApp
 
 SIZE = (90, 40)
 

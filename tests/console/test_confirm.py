@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.widgets.confirm import ConfirmScreen
+from console.ui.widgets.confirm import ConfirmScreen
 from tests.console.helpers import OneApp, lines
 
 LINES = ["3 positions are closed at market.", "[/x] [@click=app.note]go[/]"]

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from console import wiring
-from console.client import Client, NoEngine, Refused
-from console.control import LONGEST_LINE, ControlServer, raised
-from console.kill_report import KillReport
-from console.operations import Operations
+from console.host import wiring
+from console.host.client import Client, NoEngine, Refused
+from console.host.control import LONGEST_LINE, ControlServer, raised
+from console.host.kill_report import KillReport
+from console.host.operations import Operations
 from engine.config import from_mapping
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
 from engine.runtime.clock import SystemClock
@@ -55,11 +55,11 @@ class Room:
         self.engine = self.house.engine
         report = KillReport(self.engine.book)
         self.engine.subscribe(report.observe)
-        self.desk = Operations(self.engine, config, report)
+        self.operations = Operations(self.engine, config, report)
         self.server = ControlServer(
             self.path,
             loop=asyncio.get_running_loop(),
-            desk=self.desk,
+            handler=self.operations,
             gate=self.engine.gate,
             latch=self.latch,
             halt_file=self.latch.path,
@@ -78,7 +78,7 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
     made = Room(tmp_path)
     made.server.start()
     await made.engine.start()
-    made.desk.started()
+    made.operations.started()
     running = asyncio.create_task(made.engine.run())
     yield made
     await made.engine.stop("the test has ended")
@@ -239,13 +239,13 @@ async def test_a_kill_of_a_pipelining_client_is_served_first(room: Room) -> None
     requests = [b'{"id": %d, "command": "status"}' % n for n in range(50)]
     lines = b"\n".join([*requests, b'{"id": 99, "command": "kill", "args": {"wait": false}}', b""])
     closed_when_asked: list[bool] = []
-    plain = room.desk.serve
+    plain = room.operations.serve
 
     async def watching(command: str, args: Any) -> Any:
         closed_when_asked.append(room.engine.gate.closed)
         return await plain(command, args)
 
-    room.desk.serve = watching  # type: ignore[method-assign]  # only looks on
+    room.operations.serve = watching  # type: ignore[method-assign]  # only looks on
     answers = await off_loop(lambda: speak(room.path, lines))
     assert len(answers) == 51
     assert closed_when_asked == [True] * 50
@@ -274,7 +274,7 @@ async def test_while_the_loop_is_stuck_a_kill_shuts_the_gate_and_sets_the_latch(
 async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.control.DEFAULT_SECONDS", 0.1)
+    monkeypatch.setattr("console.host.control.DEFAULT_SECONDS", 0.1)
     refusals: list[Refused] = []
 
     def pause() -> None:

@@ -11,11 +11,11 @@ from textual.widget import Widget
 from textual.widgets import DataTable, Input, Static
 from textual.widgets._toast import Toast
 
-from console.external import ExternalTextFilter, literal, literal_text
-from console.widgets.banner import BannerItem
-from console.widgets.confirm import ConfirmScreen
-from console.widgets.live_table import LiveTable
-from console.widgets.rows import Column
+from console.ui.external import ExternalTextFilter, literal, literal_text
+from console.ui.widgets.banner import BannerItem
+from console.ui.widgets.confirm import ConfirmScreen
+from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.rows import Column
 from engine.domain.text import UNSAFE, clean_text
 from tests.console.helpers import OneApp, lines
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console import format as text
-from console.format import ASCII, NANOS_PER_SECOND, UNICODE
+from console.ui import format as text
+from console.ui.format import ASCII, NANOS_PER_SECOND, UNICODE
 
 D = Decimal
 MS = NANOS_PER_SECOND // 1_000

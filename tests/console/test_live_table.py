@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from console.widgets.live_table import LiveTable
-from console.widgets.rows import Cell, Column, Tier
+from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.rows import Cell, Column, Tier
 from tests.console.helpers import OneApp, lines
 
 COLUMNS = [

@@ -10,14 +10,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from console.locks import AccountHeld, AccountLock, FenceFailed, Holder, LockError, fence, holder
+from console.host.locks import (
+    AccountHeld,
+    AccountLock,
+    FenceFailed,
+    Holder,
+    LockError,
+    fence,
+    holder,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 HOLD = """
 import sys
 from pathlib import Path
-from console.locks import AccountHeld, AccountLock
+from console.host.locks import AccountHeld, AccountLock
 try:
     lock = AccountLock.acquire(Path(sys.argv[1]), state_dir=Path("/state"))
 except AccountHeld as held:
@@ -134,7 +142,7 @@ def test_the_lock_file_is_private(path: Path) -> None:
 def test_a_record_that_proves_nothing_still_leaves_the_account_held(
     path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.locks.PROBE_SECONDS", 0)
+    monkeypatch.setattr("console.host.locks.PROBE_SECONDS", 0)
     with AccountLock.acquire(path, state_dir=Path("/a")):
         path.write_bytes(content)
         assert holder(path) is None

@@ -11,8 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from console.logs import FileTarget, Logs, LogSettingError, StderrTarget, Target, level_of, start
-from console.secrets import Redactor, Secret
+from console.host.logs import (
+    FileTarget,
+    Logs,
+    LogSettingError,
+    StderrTarget,
+    Target,
+    level_of,
+    start,
+)
+from console.host.secrets import Redactor, Secret
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -232,7 +240,7 @@ def test_a_reader_that_is_gone_ends_only_its_target() -> None:
 
 HEADLESS = """
 import logging, sys
-from console.logs import start
+from console.host.logs import start
 logs = start(file=None, stderr=True)
 for number in range(50_000):
     logging.getLogger("engine").info("line %d %s", number, "x" * 100)
@@ -264,7 +272,7 @@ def test_headless_goes_on_where_nobody_reads_standard_error() -> None:
 
 def test_headless_writes_its_lines_to_standard_error() -> None:
     code = (
-        "import logging; from console.logs import start; "
+        "import logging; from console.host.logs import start; "
         "logs = start(file=None, stderr=True); logging.getLogger('a').info('hello'); "
         "logs.finish(30)"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.measures import label, measures, short_code
+from console.ui.measures import label, measures, short_code
 from engine.domain.codes import Code
 from engine.risk.gate import CHECKS
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.panes.orders import WORDS
-from console.panes.positions import PositionsPane, r_multiple
-from console.panes.risk import spark
-from console.widgets.depth_ladder import Ladder, spacing
-from console.widgets.strips import loudness
+from console.desk.rows import r_multiple
+from console.ui.panes.orders import WORDS
+from console.ui.panes.positions import PositionsPane
+from console.ui.panes.risk import spark
+from console.ui.widgets.depth_ladder import Ladder, spacing
+from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import OrderStatus, OrderType, Side

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from console import paths
-from console.paths import (
+from console.host import paths
+from console.host.paths import (
     NETWORK_FILESYSTEMS,
     PathError,
     account_lock_file,

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from console.pump import LOCAL_HZ, SLOW_HZ, Pump, Timers
+from console.ui.pump import LOCAL_HZ, SLOW_HZ, Pump, Timers
 
 
 class Handle:

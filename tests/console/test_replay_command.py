@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from brokers.paper.bars import check_bars
-from console import replay
-from console.cli import main
-from console.report import sharpe
+from console.cli.program import main
+from console.host import replay
+from console.host.report import sharpe
 from engine.config import Config, from_mapping
 from storage.verify import verify
 from tests.console.program import MAIN

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.widgets.rows import Cell, RowKey, Rows, SortValue, make_cells
+from console.ui.widgets.rows import Cell, RowKey, Rows, SortValue, make_cells
 
 
 def put(rows: Rows, key: RowKey, text: str, sort: SortValue = None) -> bool:

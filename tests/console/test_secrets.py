@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from keyring.backend import KeyringBackend
 from keyring.backends.fail import Keyring as NoKeyring
 
-from console.secrets import (
+from console.host.secrets import (
     MASK,
     SERVICE,
     Redactor,
@@ -136,7 +136,7 @@ def test_a_system_without_a_keyring_is_one_sentence(tmp_path: Path) -> None:
 
 def test_the_keyring_is_loaded_only_when_it_is_asked() -> None:
     code = (
-        "import sys; from console.secrets import SecretStore; "
+        "import sys; from console.host.secrets import SecretStore; "
         "SecretStore({'A_KEY': 'x'}).get('A_KEY'); print('keyring' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -265,7 +265,7 @@ def test_no_known_secret_survives(value: str, before: str, after: str) -> None:
 
 def test_core_dumps_are_forbidden() -> None:
     code = (
-        "import resource; from console.secrets import forbid_core_dumps; forbid_core_dumps(); "
+        "import resource; from console.host.secrets import forbid_core_dumps; forbid_core_dumps(); "
         "print(resource.getrlimit(resource.RLIMIT_CORE))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

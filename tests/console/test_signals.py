@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from console.signals import IGNORED, install_signals
+from console.terminal.signals import IGNORED, install_signals
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from console.locks import holder
+from console.host.locks import holder
 from storage.verify import verify
 from tests.console.program import MAIN, ROOT, Program
 
@@ -153,7 +153,7 @@ def test_without_a_terminal_it_runs_headless(program: Program) -> None:
 
 def test_the_headless_engine_never_imports_textual(program: Program) -> None:
     code = (
-        "import sys; from console.cli import main; "
+        "import sys; from console.cli.program import main; "
         "done = main(['--state-dir', sys.argv[1], '--headless', '--for', '0.2']); "
         "sys.exit(done or ('textual' in sys.modules and 'textual is here') or 0)"
     )
@@ -169,8 +169,8 @@ def test_the_headless_engine_never_imports_textual(program: Program) -> None:
 
 FAILING = """
 import sys
-from console.cli import main
-from console.supervisor import Supervisor
+from console.cli.program import main
+from console.host.supervisor import Supervisor
 opened = Supervisor._opened
 
 def failing(self, house):

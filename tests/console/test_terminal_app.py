@@ -11,8 +11,8 @@ from typing import Any, cast
 import pytest
 from textual.widgets import Static
 
-from console.bootstrap import TEXTUAL_SETTINGS, prepare_environment, settle_task_factory
-from console.widgets.painted import Painted
+from console.terminal.bootstrap import TEXTUAL_SETTINGS, prepare_environment, settle_task_factory
+from console.ui.widgets.painted import Painted
 from tests.console.helpers import OneApp
 
 
@@ -64,7 +64,7 @@ async def test_one_task_factory_for_console_and_tests() -> None:
 
 def test_the_settings_of_textual_are_in_place_before_it_is_imported(root: Path) -> None:
     code = (
-        "from console.bootstrap import prepare_environment\n"
+        "from console.terminal.bootstrap import prepare_environment\n"
         "prepare_environment()\n"
         "import textual.constants as c\n"
         "assert c.MAX_FPS == 240, c.MAX_FPS\n"

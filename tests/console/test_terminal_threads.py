@@ -9,8 +9,8 @@ import pytest
 from textual import events
 from textual.message import Message
 
-from console.terminal_input import PASTE_CHUNK, PASTE_SECONDS, PasteWatch, TerminalInput
-from console.terminal_writer import (
+from console.terminal.input import PASTE_CHUNK, PASTE_SECONDS, PasteWatch, TerminalInput
+from console.terminal.writer import (
     CONTROL_BYTES_LIMIT,
     FRAMES_WAITING_LIMIT,
     TerminalWriter,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.color import Color
 
-from console.theme import (
+from console.ui.theme import (
     ANSI_THEME,
     DEFAULT_THEME,
     PROFIT_COLOURS,

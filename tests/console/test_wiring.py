@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from console.sectors import SectorFileError, sectors
+from console.host.sectors import SectorFileError, sectors
+from console.host.wiring import account_id, home_calendar, restored
 from console.virtual import Rehearsal, rehearse
-from console.wiring import account_id, home_calendar, restored
 from engine.config import from_mapping
 from engine.domain import events as ev
 from engine.state.book import STATE_FORMAT

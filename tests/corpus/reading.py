@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from console.cli import main
-from console.wiring import restored
+from console.cli.program import main
+from console.host.wiring import restored
 from engine.domain.money import plain
 from storage import migrations
 from storage import tables as stored

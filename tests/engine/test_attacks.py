@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from brokers import FACTORIES
-from console import wiring
-from console.virtual import MemoryLatch, Rehearsal, rehearse
+from console.host import wiring
+from console.host.memory_latch import MemoryLatch
+from console.virtual import Rehearsal, rehearse
 from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain.inputs import CancelFailed, GateClosed, QueryAnswered

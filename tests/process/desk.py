@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from console.client import NoAnswer, NoEngine, Refused
+from console.host.client import NoAnswer, NoEngine, Refused
 from engine.domain.instant import rfc3339
 from storage.tail import open_caught_up
 from storage.verify import verify

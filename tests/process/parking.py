@@ -21,7 +21,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from brokers.paper.remote import RemotePaper
-from console.cli import main
+from console.cli.program import main
 from engine.domain.order import OrderTerms
 from engine.runtime.engine import Engine
 from storage.writer import Entry, Writer

@@ -26,7 +26,7 @@ KEYS = {"ctrl+k": b"\x0b", "ctrl+l": b"\x0c", "ctrl+p": b"\x10", "enter": b"\r",
 class Terminal:
     """A terminal emulator with the console in it; it reads in a thread of its own."""
 
-    def __init__(self, program: Program, columns: int, rows: int) -> None:
+    def __init__(self, program: Program, columns: int, rows: int, *options: str) -> None:
         self.program = program
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -38,7 +38,14 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         kept = {k: v for k, v in program.environment.items() if k not in FOREIGN}
         program.engine = subprocess.Popen(
-            [sys.executable, "-c", ON_ITS_TERMINAL, "--state-dir", str(program.folder)],
+            [
+                sys.executable,
+                "-c",
+                ON_ITS_TERMINAL,
+                "--state-dir",
+                str(program.folder),
+                *options,
+            ],
             cwd=ROOT,
             env={
                 **kept,

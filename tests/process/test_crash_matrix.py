@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from console.client import NoAnswer, NoEngine, Refused
+from console.host.client import NoAnswer, NoEngine, Refused
 from tests.process.desk import PRICE, Desk, rounds
 from tests.process.steps import BY_NAME, STEPS, Held, Step
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.client import Refused
+from console.host.client import Refused
 from engine.domain.order import Fill
 from tests.console.program import ROOT, Program
 from tests.corpus.reading import missing

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from console.bootstrap import prepare_environment
+from console.terminal.bootstrap import prepare_environment
 
 MINUTES: Final = 40
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
@@ -27,12 +27,13 @@ async def take(name: str, size: tuple[int, int], keys: tuple[str, ...]) -> str:
     """One picture as SVG."""
     from textual.widgets import Input
 
-    from console.app import MeridianApp
+    from console.desk.local import LocalDesk
+    from console.ui.app import MeridianApp
     from tests.console.hosts import drawn, simulated
 
     house, clock = await simulated(0)
     running = asyncio.ensure_future(house.engine.run())
-    app = MeridianApp(house.engine)
+    app = MeridianApp(LocalDesk(house.engine))
     async with app.run_test(size=size) as pilot:
         app.pump.stop()
         app.seconds = lambda: 0.0

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 
-from console import wiring
+from console.host import wiring
 from engine.domain import events as ev
 from engine.domain.commands import PlaceOrder
 from engine.domain.order import Side

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyte
 
-from console import wiring
+from console.host import wiring
 from engine.domain.order import OrderStatus, Side
 from engine.state.book import Book
 from engine.state.fold import apply
@@ -26,7 +26,11 @@ TAIL = 10_000
 """Events after the newest snapshot."""
 
 BATCH = 4_000
-PROGRAM = [sys.executable, "-c", "import sys; from console.cli import main; sys.exit(main())"]
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import sys; from console.cli import main; sys.exit(main())",
+]
 READY = "trading on"
 """What the log says once the engine trades."""
 

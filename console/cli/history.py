@@ -1,0 +1,110 @@
+"""`journal` and `dead-letters list`: history from the journal, with or without an engine."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from console.host.output import CommandFailed, ExitCode, Format, counted, document, listing, say
+from console.host.place import Host
+from console.host.wiring import JOURNAL
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from storage.errors import JournalError
+from storage.reader import Reader
+from storage.verify import verify as verify_chain
+
+COLUMNS: Final = {
+    "events": ("seq", "time", "type", "data"),
+    "orders": (
+        "created_at", "client_order_id", "symbol", "side", "type", "quantity", "filled",
+        "average_price", "limit_price", "stop_price", "status", "purpose", "reject_code",
+    ),
+    "fills": ("time", "symbol", "side", "quantity", "price", "commission", "client_order_id"),
+    "trades": (
+        "symbol", "direction", "trade_type", "quantity", "entry_price", "exit_price", "entry_time",
+        "exit_time", "exit_reason", "pnl", "fees", "r_multiple", "signal_id",
+    ),
+    "daily": (
+        "date", "starting_equity", "ending_equity", "realized_pnl", "unrealized_pnl",
+        "total_trades", "winning_trades", "losing_trades", "max_drawdown", "kill_switch_triggered",
+        "final",
+    ),
+    "signals": (
+        "time", "signal_id", "symbol", "outcome", "stage", "code", "measured", "limit", "reason",
+    ),
+    "dead_letters": ("id", "symbol", "error", "created_at"),
+}  # fmt: skip
+"""What a table shows of each list; JSON and CSV hold every key of a row."""
+
+
+def show(
+    host: Host,
+    name: str,
+    *,
+    since: str | None,
+    until: str | None,
+    symbol: str | None,
+    form: Format,
+) -> None:
+    """Prints one list. Raises CommandFailed."""
+    span = (moment(since, "--since"), moment(until, "--until", end=True))
+    asyncio.run(_print(host.state_dir / JOURNAL, name, span, symbol, form))
+
+
+def letters(host: Host, *, as_json: bool) -> None:
+    """Prints what could not be sent and was neither retried nor dropped."""
+    form = Format.JSON if as_json else Format.TABLE
+    asyncio.run(_print(host.state_dir / JOURNAL, "dead_letters", (None, None), None, form))
+
+
+def verify(host: Host, *, as_json: bool) -> ExitCode:
+    """Checks the hash chain and the tables; exit code 1 when something is wrong."""
+    try:
+        found = verify_chain(host.state_dir / JOURNAL, tables=True)
+    except JournalError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
+    if as_json:
+        document(
+            {"ok": found.ok, "events": found.events, "digest": found.digest}
+            | {"bad_seq": found.bad_seq, "problem": found.problem, "stale": list(found.stale)}
+        )
+    elif found.ok:
+        say(f"the journal is whole: {counted(found.events, 'event')}, head {found.digest}")
+    else:
+        say(f"the journal is not whole: {found.problem}")
+    return ExitCode.DONE if found.ok else ExitCode.FAILED
+
+
+def moment(text: str | None, option: str, *, end: bool = False) -> Nanos | None:
+    """A time, or a date: its first instant, or its last one with `end`. Raises CommandFailed."""
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2013-10-07"):
+            day = parse_rfc3339(f"{text}T00:00:00Z")
+            return day + 86_400 * NS_PER_SECOND - 1 if end else day
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise CommandFailed(ExitCode.USAGE, f"{option}: {error}.", "INVALID_INPUT") from error
+
+
+async def _print(
+    journal: Path,
+    name: str,
+    span: tuple[Nanos | None, Nanos | None],
+    symbol: str | None,
+    form: Format,
+) -> None:
+    try:
+        async with Reader(journal) as reader:
+            page: list[dict[str, Any]] = []
+            async for row in getattr(reader, name)(*span, symbol):
+                if form is Format.JSON:
+                    document(row)
+                else:
+                    page.append(row)
+    except JournalError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
+    if form is Format.TABLE:
+        listing(page, COLUMNS[name], form)
+    elif page:
+        listing(page, tuple(page[0]), form)

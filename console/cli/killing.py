@@ -1,0 +1,96 @@
+"""`kill`: through the running engine, and past it where it does not answer (X-52, C-503, T-05).
+
+Only the standard library is loaded before the engine was asked.
+"""
+
+import time
+from typing import Any, Final
+
+from console.commands.arguments import KillArgs
+from console.commands.model import choices_of
+from console.host.client import Client, NoAnswer, NoEngine, Refused
+from console.host.output import CommandFailed, ExitCode, counted, document, say, warn
+from console.host.place import Host
+
+FLATTEN: Final = choices_of(KillArgs, "flatten")
+
+ACKNOWLEDGE_SECONDS: Final = 1.0
+"""How long the loop has to acknowledge; its control thread has shut the gate before that."""
+
+MERCY_SECONDS: Final = 2.0
+"""How much longer a process that holds the account has before it is ended."""
+
+REPORT_SECONDS: Final = 45.0
+
+
+def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
+    """Kills, prints what is proved, and returns DONE only when nothing is left unknown.
+
+    `given` holds the arguments of the command line, `reason` and `flatten` where they were given.
+    """
+    flatten = given.get("flatten")
+    if flatten is not None and flatten not in FLATTEN:
+        raise CommandFailed(
+            ExitCode.USAGE,
+            f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed.',
+            "INVALID_INPUT",
+        )
+    args: dict[str, Any] = {**given, "by": "cli"}
+    found = through_engine(host, args)
+    if found is None:
+        from console.host.fence import kill_directly
+
+        found = kill_directly(host, args, lambda: through_engine(host, args), MERCY_SECONDS)
+    shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
+    if as_json:
+        document(shown)
+    else:
+        _print(shown)
+    return ExitCode.DONE if proved(shown) else ExitCode.FAILED
+
+
+def proved(found: dict[str, Any]) -> bool:
+    """True when the latch is set and every broker is proved to hold what it should."""
+    brokers = found["brokers"].values()
+    verified = all(b["state"] == "VERIFIED" and not b["unknown"] for b in brokers)
+    return bool(found["latched"] and found["brokers"] and verified)
+
+
+def through_engine(host: Host, args: dict[str, Any]) -> dict[str, Any] | None:
+    """The kill by the engine's own loop; None when its loop does not acknowledge in time."""
+    deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
+    try:
+        with Client(host.socket, ACKNOWLEDGE_SECONDS) as client:
+            # The thread answers for the loop at the latest then; a little for the way back.
+            left = deadline - time.monotonic() + 0.25
+            found = client.request("kill", {**args, "wait": False}, left)
+            if not found["acknowledged"]:
+                return None
+            return dict(client.request("kill-report", {}, REPORT_SECONDS))
+    except (NoEngine, NoAnswer):
+        return None
+    except Refused as refused:
+        warn(str(refused))
+        return None
+
+
+def _print(found: dict[str, Any]) -> None:
+    say("HALTED: the latch is set." if found["latched"] else "The latch is NOT set.")
+    if found["fenced"]:
+        say(f"The engine did not answer: process {found['fenced']} was ended.")
+    if not found["brokers"]:
+        say("NOTHING IS PROVED: no broker could be reached. Use the venue's own screen.")
+    for name, row in found["brokers"].items():
+        say(
+            f"{name}: {row['state']}, {counted(row['cancelled'], 'working order')} cancelled "
+            "(stops not counted), "
+            f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']})"
+        )
+        for kind in ("left", "unknown"):
+            for item in row[kind]:
+                say(f"  {kind.upper()}: {item}")
+        if row["state"] == "VERIFIED":
+            kept = "" if found["flatten"] == "all" else " but the stops of what is kept"
+            say(f"  proved: no order works{kept}, and nothing in scope is held.")
+        else:
+            say("  NOT PROVED FLAT: look at the venue's own screen.")

@@ -1,0 +1,236 @@
+"""Commands that a running engine serves, and `status` without one."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any, Final
+
+from console.host.client import Client, NoAnswer, NoEngine, Refused
+from console.host.output import CommandFailed, ExitCode, Row, cell, document, say, table, warn
+from console.host.place import Host
+
+QUESTION_SECONDS: Final = 2.0
+"""How long an engine has to answer a question; the journal answers in its place then."""
+
+LONGEST: Final = 65_537
+"""Bytes of a line that are handed on; one more than a line may have, so that it is refused."""
+
+USAGE_CODES: Final = frozenset({"INVALID_INPUT", "UNKNOWN_COMMAND"})
+FAILED_CODES: Final = frozenset({"NO_ANSWER", "FAILED", "STOPPED", "TOO_MANY", "TOO_LONG"})
+
+
+def connected(host: Host) -> Client:
+    """A connection to the engine. Raises CommandFailed: not running (3), or failed."""
+    try:
+        return Client(host.socket)
+    except NoEngine as error:
+        raise CommandFailed(ExitCode.NOT_RUNNING, str(error), "NOT_RUNNING") from error
+    except NoAnswer as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
+
+
+def request(client: Client, command: str, args: dict[str, Any]) -> Any:
+    """The result of a command. Raises CommandFailed."""
+    try:
+        return client.request(command, {**args, "by": "cli"})
+    except NoAnswer as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
+    except Refused as refused:
+        raise CommandFailed(_exit_code(refused.code), str(refused), refused.code) from refused
+
+
+def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> None:
+    """Asks the running engine, and prints what it answered."""
+    with connected(host) as client:
+        result = request(client, command, args)
+    if as_json:
+        document(result)
+    elif command == "reconcile":
+        _print_reconcile(result)
+    else:
+        for name, value in result.items():
+            say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
+
+
+def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
+    """Sends a manual order; says what one without a stop of its own leaves behind."""
+    ask(host, "order", args, as_json=as_json)
+    if "protect" not in args:
+        warn("no --protect was given: a position that this order opens is unprotected (no stop)")
+
+
+def signals(host: Host, name: str) -> None:
+    """Submits JSONL, a result line each; exits 0 once every line has a verdict."""
+    with _opened(name) as lines, connected(host) as client:
+        for number, line in _numbered(lines):
+            given = {"signal": line, "line": number, "source": "cli"}
+            document(request(client, "signal", given))
+            sys.stdout.flush()
+
+
+def status(host: Host, *, as_json: bool) -> int:
+    """What is true now; else what the journal knows, and exit code 3.
+
+    An engine that hangs is a question that nobody answers: the journal's document says `running`
+    false then too, and its run state is the last one known.
+    """
+    first = ""
+    try:
+        with Client(host.socket, QUESTION_SECONDS) as client:
+            found = client.request("status", {"by": "cli"}, QUESTION_SECONDS)
+    except NoEngine:
+        found, first = from_journal(host)
+    except NoAnswer:
+        found, first = from_journal(host, hung=True)
+    except Refused as refused:
+        raise CommandFailed(_exit_code(refused.code), str(refused), refused.code) from refused
+    if not as_json:
+        say(first or f"the engine on {host.state_dir} runs")
+        _print_status(found)
+    else:
+        document(found)
+        if first:
+            warn(first)
+    return ExitCode.DONE if found["running"] else ExitCode.NOT_RUNNING
+
+
+def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str]:
+    """The status as the journal knows it, and a line that says so. Raises CommandFailed."""
+    import time
+
+    from brokers.paper.adapter import paper_capabilities
+    from console.host.locks import LockError, holder
+    from console.host.supervisor import lock_file
+    from console.host.wiring import JOURNAL, restored
+    from engine.analytics.status import status_of
+    from engine.domain.instant import rfc3339
+    from engine.world import World
+    from storage.errors import JournalError
+    from storage.latch import FileLatch
+
+    config = host.config()
+    try:
+        book, _ = restored(host.state_dir / JOURNAL)
+    except JournalError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
+    capabilities = paper_capabilities(config.brokers.paper.latency_ms)
+    halt = FileLatch(host.state_dir).read()
+    if book.data.halt is None:
+        book.data.halt = halt  # either half of the latch halts (U-71)
+    found = status_of(World(book, config, capabilities), time.time_ns())
+    folder, at = host.state_dir, rfc3339(book.data.time)
+    if not hung:
+        known = f"no engine runs on {folder}; last known as of {at}"
+        return found, known if book.data.seq else f"nothing has run in {folder}"
+    found["run_state"] = found["strategy_status"] = book.run_state.value
+    try:
+        held = holder(lock_file(host, config, folder))
+    except LockError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+    who = f"the engine (pid {held.pid})" if held else "the engine"
+    return found, (
+        f"{who} on {folder} does not answer; this is what the journal knew at {at}; "
+        "`meridian-tui kill` works"
+    )
+
+
+def _exit_code(code: str) -> ExitCode:
+    if code in USAGE_CODES:
+        return ExitCode.USAGE
+    return ExitCode.FAILED if code in FAILED_CODES else ExitCode.REFUSED
+
+
+def _opened(name: str) -> IO[bytes]:
+    if name == "-":
+        return sys.stdin.buffer
+    try:
+        return Path(name).open("rb")
+    except OSError as error:
+        raise CommandFailed(
+            ExitCode.USAGE, f"{name} cannot be read: {error.strerror or error}.", "BAD_SIGNALS"
+        ) from error
+
+
+def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank; what is too long is cut, and the engine refuses it as such."""
+    number = 0
+    while line := lines.readline(LONGEST):
+        number += 1
+        rest = line
+        while rest and not rest.endswith(b"\n") and len(rest) == LONGEST:
+            rest = lines.readline(LONGEST)
+        if line.strip():
+            yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _print_reconcile(found: dict[str, Any]) -> None:
+    if not found["differences"]:
+        say("clean" if found["clean"] else "the comparison is not clean")
+    table(found["differences"], ("symbol", "kind", "local", "venue"))
+    for event in found["events"]:
+        say(f"proposed: {cell(event)}")
+
+
+_HEAD: Final = ("run_state", "mode", "running", "connected")
+_POSITIONS: Final = (
+    "symbol", "trade_type", "quantity", "average_price", "last", "market_value", "unrealized_pnl",
+    "realized_pnl", "stop", "target", "opened_at",
+)  # fmt: skip
+_ORDERS: Final = (
+    "client_order_id", "symbol", "side", "type", "quantity", "filled", "limit_price", "stop_price",
+    "status", "purpose", "created_at",
+)  # fmt: skip
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    say("  ".join(f"{name} {cell(found[name])}" for name in _HEAD))
+    if found["halt"] is not None:
+        halt = found["halt"]
+        say(f"HALTED by {halt['by']} at {halt['at']}: {halt['reason']}")
+    for position in found["positions"]:
+        if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
+            say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
+    say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
+    for title, rows, columns in (
+        ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
+        ("positions", [_guarded(row, found["orders"]) for row in found["positions"]], _POSITIONS),
+        ("orders", found["orders"], _ORDERS),
+        ("limits", found["limits"], ("name", "measured", "limit", "used")),
+    ):
+        say()
+        say(title if rows else f"{title}: none")
+        table(rows, columns)
+    lag = found["loop_lag_ms"]
+    say()
+    say(
+        f"loop lag p50 {cell(lag['p50'])} p99 {cell(lag['p99'])} ms  "
+        f"journal event {found['journal']['seq']}, "
+        f"last commit {cell(found['journal']['last_commit_ms'])} ms"
+    )
+
+
+def _covered(position: Row, orders: Iterable[Row]) -> Decimal:
+    """How much of a position protective orders that the venue knows would close."""
+    return sum(
+        (
+            Decimal(order["quantity"]) - Decimal(order["filled"])
+            for order in orders
+            if order["symbol"] == position["symbol"]
+            and order["purpose"] == "PROTECT"
+            and order["venue_order_id"]
+        ),
+        start=Decimal(0),
+    )
+
+
+def _guarded(position: Row, orders: Iterable[Row]) -> Row:
+    """The row as a person sees it: its stop counts as far as it rests at the venue."""
+    held = _covered(position, orders)
+    if held >= abs(Decimal(position["quantity"])):
+        return position
+    return {**position, "stop": f"{cell(position['stop'])}!" if held else "NONE!"}
+
+
+def _named(brokers: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"name": name, **row} for name, row in brokers.items()]

@@ -1,0 +1,272 @@
+"""The command line (INTERFACE): parses, and hands over to a module that loads only then.
+
+`--version`, `kill` and `--headless` must be quick and never import textual.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from console.cli.lines import add_lines
+from console.cli.work import do
+from console.host.output import CommandFailed, ExitCode, Format, say
+from console.host.place import PROGRAM, Host, version
+
+app = typer.Typer(
+    name=PROGRAM,
+    help="A trading console for the terminal.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config_app = typer.Typer(help="Write, check or show the configuration.", rich_markup_mode=None)
+journal_app = typer.Typer(help="Read history.", rich_markup_mode=None)
+letters_app = typer.Typer(help="Orders that could not be sent.", rich_markup_mode=None)
+app.add_typer(config_app, name="config")
+app.add_typer(journal_app, name="journal")
+app.add_typer(letters_app, name="dead-letters")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Context = typer.Context
+
+_GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for", "--at"})
+_GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code of INTERFACE."""
+    arguments = hoisted(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args=arguments, prog_name=PROGRAM)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return ExitCode.DONE
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the global options in front, so that they may stand anywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    words: Iterator[str] = iter(arguments)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif word in _GLOBAL_FLAGS or (equals and name in _GLOBAL_VALUES):
+            front.append(word)
+        elif word in _GLOBAL_VALUES:
+            front += [word, *[value for value in [next(words, None)] if value is not None]]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"{PROGRAM} {version()}")
+        raise typer.Exit
+
+
+class Run:
+    """What the global options say about running."""
+
+    def __init__(
+        self, headless: bool, seconds: float | None, until_idle: bool, at: str | None
+    ) -> None:
+        self.at = at
+        self.headless = headless
+        self.seconds = seconds
+        self.until_idle = until_idle
+
+
+@app.callback(invoke_without_command=True)
+def start(
+    ctx: Context,
+    *,
+    config: Annotated[Path | None, typer.Option(help="The config file.")] = None,
+    state_dir: Annotated[Path | None, typer.Option(help="The state folder.")] = None,
+    headless: Annotated[bool, typer.Option("--headless", help="The engine alone.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option("--for", min=0, help="Headless: stop after so many seconds.")
+    ] = None,
+    until_idle: Annotated[
+        bool,
+        typer.Option(
+            "--until-idle", help="Headless: stop once inputs are exhausted and no order works."
+        ),
+    ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The console of a moment that is over, to be looked at: RFC 3339 with zone, "
+            "or YYYY-MM-DD[ HH:MM[:SS]] in UTC.",
+        ),
+    ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Name and version."),
+    ] = False,
+) -> None:
+    """A trading console for the terminal. With no command: the console."""
+    ctx.obj = Host(config, state_dir)
+    ctx.meta["run"] = Run(headless, seconds, until_idle, at)
+    if (seconds is not None or until_idle) and not headless:
+        raise typer.BadParameter("--for and --until-idle need --headless.")
+    if at is not None and headless:
+        raise typer.BadParameter("--at shows the console: it does not go with --headless.")
+    if at is not None and ctx.invoked_subcommand not in (None, "run"):
+        raise typer.BadParameter(f"--at does not go with {ctx.invoked_subcommand}.")
+    if ctx.invoked_subcommand is None:
+        run(ctx)
+    elif headless and ctx.invoked_subcommand != "run":
+        raise typer.BadParameter(f"--headless does not go with {ctx.invoked_subcommand}.")
+
+
+@app.command()
+def run(ctx: Context) -> None:
+    """The console, or with --headless the engine alone (same as no command)."""
+    how: Run = ctx.meta["run"]
+    if how.at is not None:
+        from console.host import past
+
+        moment = how.at
+        do(ctx, False, lambda host: past.show(host, moment))
+        return
+    from console.host import supervisor
+
+    do(
+        ctx,
+        False,
+        lambda host: supervisor.run(
+            host, headless=how.headless, seconds=how.seconds, until_idle=how.until_idle
+        ),
+    )
+
+
+add_lines({(): app, ("dead-letters",): letters_app})
+
+
+@app.command()
+def replay(
+    ctx: Context,
+    bars: Annotated[Path, typer.Argument(metavar="BARS.csv")],
+    *,
+    signals: Annotated[Path | None, typer.Option(help="JSONL signals.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the report here.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A recorded market through the paper broker in virtual time."""
+    from console.host import replay as replaying
+
+    do(
+        ctx,
+        as_json,
+        lambda host: replaying.command(
+            host, bars, signals=signals, report=report, seed=seed, as_json=as_json
+        ),
+    )
+
+
+@app.command()
+def doctor(ctx: Context, as_json: Json = False) -> None:
+    """Pre-flight: config, clock, disk, state, brokers, calendars."""
+    from console.host import doctor as checks
+
+    do(ctx, as_json, lambda host: checks.command(host, as_json=as_json))
+
+
+@config_app.command("init")
+def config_init(ctx: Context, as_json: Json = False) -> None:
+    """Write a commented file; never over a file."""
+    from console.cli import settings
+
+    do(ctx, as_json, lambda host: settings.init(host, as_json=as_json))
+
+
+@config_app.command("check")
+def config_check(
+    ctx: Context,
+    file: Annotated[Path | None, typer.Argument(help="The file; default: as --config.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Validate the config."""
+    from console.cli import settings
+
+    if file is not None:
+        if ctx.obj.config_option not in (None, file):
+            raise typer.BadParameter("give the file either as FILE or with --config.")
+        ctx.obj.config_option = file
+    do(ctx, as_json, lambda host: settings.check(host, as_json=as_json))
+
+
+@config_app.command("show")
+def config_show(ctx: Context, as_json: Json = False) -> None:
+    """Print the effective config, secrets masked."""
+    from console.cli import settings
+
+    do(ctx, as_json, lambda host: settings.effective(host, as_json=as_json))
+
+
+def _journal_list(name: str) -> None:
+    def command(
+        ctx: Context,
+        *,
+        since: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
+        until: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
+        symbol: Annotated[str | None, typer.Option()] = None,
+        form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
+        as_json: Json = False,
+    ) -> None:
+        from console.cli import history
+
+        if form not in list(Format):
+            raise typer.BadParameter(f'--format "{form}": allowed is table, json or csv.')
+        wanted = Format.JSON if as_json else Format(form)
+        do(
+            ctx,
+            wanted is Format.JSON,
+            lambda host: history.show(
+                host, name, since=since, until=until, symbol=symbol, form=wanted
+            ),
+        )
+
+    journal_app.command(name, help=f"List {name}.")(command)
+
+
+for _list in ("events", "orders", "fills", "trades", "daily", "signals"):
+    _journal_list(_list)
+
+
+@journal_app.command("verify")
+def journal_verify(ctx: Context, as_json: Json = False) -> None:
+    """Check the hash chain."""
+    from console.cli import history
+
+    do(ctx, as_json, lambda host: history.verify(host, as_json=as_json))
+
+
+def _unbuilt(parent: typer.Typer, name: str, full: str) -> None:
+    def command(ctx: Context) -> None:
+        def refuse(host: Host) -> int:
+            raise CommandFailed(ExitCode.USAGE, f"{full} is not built yet.", "NOT_BUILT")
+
+        do(ctx, "--json" in ctx.args, refuse)
+
+    parent.command(
+        name,
+        help="Not built yet.",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )(command)
+
+
+_unbuilt(app, "rebalance", "rebalance")
+_unbuilt(app, "dryrun", "dryrun")
+_unbuilt(journal_app, "chart", "journal chart")
+_unbuilt(journal_app, "export", "journal export")

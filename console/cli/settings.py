@@ -1,0 +1,57 @@
+"""`config init|check|show`: the file, its judgement, and what is in force (U-72: masked)."""
+
+import os
+from pathlib import Path
+
+from console.host import paths
+from console.host.output import CommandFailed, ExitCode, document, say, text_block
+from console.host.place import Host
+from engine.config import init_text, show, show_text
+
+
+def init(host: Host, *, as_json: bool) -> None:
+    """Writes a commented file with every key at its default, and never over a file."""
+    path = _target(host)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(init_text())
+    except FileExistsError:
+        raise CommandFailed(
+            ExitCode.REFUSED, f"{path} is there already: it is never written over.", "EXISTS"
+        ) from None
+    except OSError as error:
+        raise CommandFailed(
+            ExitCode.FAILED, f"{path} cannot be written: {error.strerror or error}.", "UNWRITABLE"
+        ) from error
+    if as_json:
+        document({"ok": True, "path": str(path)})
+    else:
+        say(f"{path} is written: every key stands at its default.")
+
+
+def check(host: Host, *, as_json: bool) -> None:
+    """Says whether the config could start an engine."""
+    path = host.config_file()
+    host.config()
+    if as_json:
+        document({"ok": True, "path": None if path is None else str(path)})
+    else:
+        say(f"{path or 'The defaults'}: the config is good.")
+
+
+def effective(host: Host, *, as_json: bool) -> None:
+    """Prints what is in force: file, environment, profile; secrets masked."""
+    config = host.config()
+    if as_json:
+        document(show(config))
+    else:
+        text_block(show_text(config))
+
+
+def _target(host: Host) -> Path:
+    if host.config_option is not None:
+        return host.config_option
+    named = host.environ.get("MERIDIAN_CONFIG")
+    return Path(named) if named else paths.default_config_file()

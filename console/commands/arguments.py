@@ -1,0 +1,98 @@
+"""What the commands take: their arguments with types, defaults and help (INTERFACE).
+
+Each is named as the control socket names it. Prices and quantities are Decimal.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from console.commands.model import Args, given
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoArgs(Args):
+    """Nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KillArgs(Args):
+    """`kill`; without `flatten`, the config's."""
+
+    reason: str = field(default="operator", metadata=given("Why; it is journalled."))
+    flatten: Literal["none", "day", "all"] | None = field(
+        default=None, metadata=given("none, day or all; default: kill.flatten.")
+    )
+    wait: bool = True
+    """Answer once it is proved, not as soon as the loop follows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeArgs(Args):
+    """`resume`."""
+
+    confirm: str = field(
+        default="", metadata=given("RESUME on paper; live: RESUME and 4 digits of the account.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignalArgs(Args):
+    """`signal`: one line as it was written, or an object; a file of them on the command line."""
+
+    signal: str | dict[str, Any] = field(
+        metadata=given("A JSONL file, or - for standard input.", metavar="file", positional=True)
+    )
+    source: str = "control"
+    line: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderArgs(Args):
+    """`order`."""
+
+    side: Literal["buy", "sell"] = field(metadata=given("buy or sell.", positional=True))
+    symbol: str = field(metadata=given(positional=True))
+    quantity: Decimal = field(metadata=given(metavar="QTY", positional=True))
+    limit: Decimal | None = field(default=None, metadata=given("Limit price."))
+    stop: Decimal | None = field(
+        default=None, metadata=given("Stop price: a STOP, or a STOP_LIMIT.")
+    )
+    protect: Decimal | None = field(default=None, metadata=given("Rest a protective stop here."))
+    hold: Literal["day", "swing"] = field(default="day", metadata=given("day or swing."))
+    tif: Literal["day", "gtc", "ioc", "fok"] | None = field(
+        default=None, metadata=given("day, gtc, ioc or fok.")
+    )
+    broker: str = field(default="", metadata=given("A name under [brokers]."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelArgs(Args):
+    """`cancel`."""
+
+    id: str | None = field(default=None, metadata=given(metavar="ID", positional=True))
+    all: bool = field(default=False, metadata=given("All but protective stops."))
+    confirm: str = field(default="", metadata=given("UNPROTECT, for a protective stop."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CloseArgs(Args):
+    """`close`."""
+
+    symbol: str | None = field(default=None, metadata=given(positional=True))
+    all: bool = field(default=False, metadata=given("Every position."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReconcileArgs(Args):
+    """`reconcile`."""
+
+    apply: bool = field(default=False, metadata=given("Take over what is proposed."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LetterArgs(Args):
+    """`dead-letters`."""
+
+    action: Literal["list", "retry", "drop"] = "list"
+    id: str = field(default="", metadata=given(metavar="ID", positional=True, needed=True))

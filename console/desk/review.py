@@ -1,0 +1,49 @@
+"""An order before it is sent: every check of the gate, and what the order would mean."""
+
+from decimal import Decimal
+from itertools import chain
+
+from console.desk.values import Review
+from engine.domain.commands import PlaceOrder
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
+from engine.domain.order import Side
+from engine.risk import gate
+from engine.risk.gate import evaluate, manual_case
+from engine.world import World
+
+
+def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
+    """What the gate says of `order` at `now`; nothing is recorded or changed.
+
+    The gate stops at the first refusal; a person wants to see all of them, so that each check is
+    asked by itself too.
+    """
+    ruling = evaluate(manual_case(world, order, now))
+    alone = (evaluate(manual_case(world, order, now), (check,)) for check in gate.CHECKS)
+    rules = world.instrument(order.symbol)
+    units = order.quantity * rules.multiplier
+    price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
+    notional = None if price is None else price * units
+    risk = None
+    if price is not None and order.protect is not None:
+        lost = (price - order.protect) * units
+        risk = max(lost if order.side is Side.BUY else -lost, ZERO)
+    return Review(
+        allowed=ruling.allowed,
+        reason="" if ruling.allowed else ruling.reason,
+        side=ruling.side,
+        time_in_force=ruling.time_in_force,
+        reduce_only=ruling.reduce_only,
+        checks=tuple(chain.from_iterable(each.checks for each in alone)),
+        currency=rules.currency,
+        price=price,
+        notional=notional,
+        equity_share=_share(notional, world.equity),
+        risk=risk,
+        risk_share=_share(risk, world.equity),
+    )
+
+
+def _share(amount: Decimal | None, equity: Decimal) -> Decimal | None:
+    return None if amount is None or equity <= 0 else amount / equity

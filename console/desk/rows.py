@@ -1,0 +1,111 @@
+"""One row from one part of the state: a holding, an order, a fill."""
+
+from decimal import Decimal
+
+from console.desk.values import FillRow, OrderRow, PositionRow
+from engine.domain.events import OrderFilled, Record
+from engine.domain.instant import Nanos
+from engine.domain.market import Quote
+from engine.domain.money import ZERO
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.world import World
+
+
+def position_row(
+    world: World, position: Position, quote: Quote | None, *, fresh: bool, now: Nanos
+) -> PositionRow:
+    """A holding at the price of `quote`; `fresh` says whether that may be traded on at `now`."""
+    symbol = position.symbol
+    rules = world.instrument(symbol)
+    mark = None if quote is None else quote.last
+    profit = None if mark is None else position.unrealized(mark)
+    value, equity = world.value.value_of(symbol), world.equity
+    return PositionRow(
+        key=symbol,
+        account=position.account,
+        currency=rules.currency,
+        instrument=rules,
+        quantity=position.quantity,
+        average_price=position.average_price,
+        last=mark,
+        fresh=fresh,
+        price_age=None if quote is None else max(now - quote.time, 0),
+        unrealized=profit,
+        unrealized_share=(
+            None if profit is None or not position.cost else profit / abs(position.cost)
+        ),
+        realized=position.realized - position.commission,
+        value=value,
+        equity_share=value / equity if equity else None,
+        stop=position.stop,
+        target=position.target,
+        covered=covered(world, symbol),
+        closing=position.exiting is not None,
+        r_multiple=r_multiple(position, mark),
+        hold=position.trade_type,
+        opened_at=position.opened_at,
+        age=now - position.opened_at,
+    )
+
+
+def covered(world: World, symbol: str) -> Decimal:
+    """How much of a holding the venue's own stops protect."""
+    stops = (o for o in world.book.working(symbol) if o.is_protective and o.accepted_at)
+    return sum((order.leaves for order in stops), start=ZERO)
+
+
+def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:
+    """Profit in units of the risk taken at the start; None without an initial stop."""
+    entry, stop = position.average_price, position.initial_stop
+    if mark is None or stop is None or entry == stop:
+        return None
+    return (mark - entry) * position.sign / abs(entry - stop)
+
+
+def order_row(world: World, order: Order) -> OrderRow:
+    """An order as it was asked for and as it stands."""
+    rules = world.instrument(order.symbol)
+    return OrderRow(
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id,
+        account=order.account,
+        currency=rules.currency,
+        instrument=rules,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        filled=order.filled,
+        average_price=order.average_price,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=order.time_in_force,
+        status=order.status,
+        purpose=order.purpose,
+        reject_code=order.reject_code,
+        reason=order.reason,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+    )
+
+
+def fill_row(world: World, record: Record, event: OrderFilled) -> FillRow:
+    """A fill as the journal holds it; `event` is the record's."""
+    fill = event.fill
+    rules = world.instrument(fill.symbol)
+    return FillRow(
+        seq=record.seq,
+        time=record.time,
+        account=fill.broker,
+        currency=rules.currency,
+        instrument=rules,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        commission=fill.commission,
+        liquidity=fill.liquidity,
+        client_order_id=fill.client_order_id,
+        late=event.late,
+        overfill=event.overfill,
+        known_order=event.known_order,
+    )

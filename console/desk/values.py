@@ -1,0 +1,372 @@
+"""What a screen is shown: plain frozen values, made anew from the state whenever they change.
+
+Money is Decimal in the currency that stands beside it, times are UTC nanoseconds, shares are
+fractions of 1. Values of `engine.domain` appear as they are.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.domain.codes import Answer, Outcome, Verdict
+from engine.domain.events import CheckResult, Difference, SignalDecided
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.market import Depth, Quote
+from engine.domain.order import Liquidity, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.domain.run import Flatten, Halt, LinkState, Mode, Phase, RunState
+from engine.domain.signal import Signal, TradeType
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is fixed for the life of the process."""
+
+    mode: Mode
+    profile: str
+    account: str
+    """The name of the primary account under `[brokers]`."""
+    symbols: tuple[str, ...]
+    flatten: Flatten
+    """What a kill closes unless it says otherwise (`kill.flatten`)."""
+    quote_max_age_seconds: int
+    gross_limit: Decimal | None
+    """Gross exposure allowed, as a fraction of equity; None is no limit."""
+    drawdown_limit: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRow:
+    """The connection of one account."""
+
+    account: str
+    state: LinkState
+    since: Nanos
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """What the engine may do now, and why no more."""
+
+    state: RunState
+    phase: Phase
+    paused: bool
+    pause_reason: str
+    halt: Halt | None
+    journal_failed: bool
+    unknown: int
+    """Orders that are UNKNOWN."""
+    positions: int
+    orders: int
+    """Orders that work, UNKNOWN ones included."""
+    cancellable: int
+    """Working orders that protect nothing."""
+    letters: int
+    """Orders that could not be sent."""
+    blocked: tuple[tuple[str, tuple[str, ...]], ...]
+    """Symbols whose entries are blocked, each with its causes."""
+    restrictions: tuple[tuple[str, str], ...]
+    """Causes that allow only reducing, each with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """All accounts together, in the base currency."""
+
+    currency: str
+    equity: Decimal
+    cash: Decimal
+    market_value: Decimal
+    """Signed value of everything held."""
+    gross: Decimal
+    """Gross value of everything held, and of the entries that work."""
+    unrealized: Decimal
+    day: Decimal
+    """Profit of the session, fees included, transfers not (X-13)."""
+    day_start: Decimal | None
+    """Equity when the session began; None before the first."""
+    drawdown: Decimal
+    """Fall from the highest equity, as a fraction of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account, in its own currency."""
+
+    account: str
+    """Its name under `[brokers]`."""
+    account_id: str
+    currency: str
+    equity: Decimal
+    cash: Decimal
+    buying_power: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """One holding at the newest price known. `key` names it to the desk."""
+
+    key: str
+    account: str
+    currency: str
+    instrument: Instrument
+    quantity: Decimal
+    """Signed: positive is long."""
+    average_price: Decimal
+    last: Decimal | None
+    fresh: bool
+    """False when the price is too old to trade on."""
+    price_age: Nanos | None
+    """How old it is; None without a price."""
+    unrealized: Decimal | None
+    unrealized_share: Decimal | None
+    """Of what it cost."""
+    realized: Decimal
+    """Profit of what was closed since it was opened, fees taken off."""
+    value: Decimal
+    """Signed, at the newest price."""
+    equity_share: Decimal | None
+    stop: Decimal | None
+    target: Decimal | None
+    covered: Decimal
+    """How much of it the venue's own stops protect."""
+    closing: bool
+    r_multiple: Decimal | None
+    """Profit in units of the risk taken at entry; None without an initial stop."""
+    hold: TradeType
+    opened_at: Nanos
+    age: Nanos
+
+    @property
+    def symbol(self) -> str:
+        """The instrument's id."""
+        return self.instrument.symbol
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order, as it was asked for and as it stands."""
+
+    client_order_id: str
+    venue_order_id: str
+    account: str
+    currency: str
+    instrument: Instrument
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    filled: Decimal
+    average_price: Decimal | None
+    limit_price: Decimal | None
+    stop_price: Decimal | None
+    time_in_force: TimeInForce
+    status: OrderStatus
+    purpose: Purpose
+    reject_code: str
+    reason: str
+    created_at: Nanos
+    updated_at: Nanos
+
+    @property
+    def symbol(self) -> str:
+        """The instrument's id."""
+        return self.instrument.symbol
+
+    @property
+    def protective(self) -> bool:
+        """True for a stop that rests at the venue to protect a position."""
+        return self.purpose is Purpose.PROTECT
+
+    @property
+    def working(self) -> bool:
+        """True until it is terminal; UNKNOWN counts."""
+        return not self.status.is_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class FillRow:
+    """One fill; `seq` is its place in the journal."""
+
+    seq: int
+    time: Nanos
+    account: str
+    currency: str
+    instrument: Instrument
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    commission: Decimal
+    liquidity: Liquidity
+    client_order_id: str
+    late: bool
+    overfill: Decimal
+    known_order: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """One signal from its arrival to its outcome, with every check that was asked."""
+
+    signal: Signal
+    instrument: Instrument
+    time: Nanos
+    seq: int
+    decided: SignalDecided | None = None
+    outcome: Outcome | None = None
+    outcome_code: str = ""
+
+    @property
+    def state(self) -> str:
+        """The code that ended it, its outcome, or its verdict so far."""
+        if self.decided is not None and self.decided.verdict is Verdict.REJECTED:
+            return self.decided.code
+        if self.outcome is not None:
+            return self.outcome_code or str(self.outcome)
+        return "NEW" if self.decided is None else str(self.decided.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """One limit in force: its key under `[risk]`, what is measured, and the used share of it."""
+
+    name: str
+    measured: Decimal
+    limit: Decimal
+    used: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What the market last said of one symbol, and what of ours works and is held there."""
+
+    instrument: Instrument
+    quote: Quote | None
+    depth: Depth | None
+    fresh: bool
+    mine: dict[Decimal, Decimal]
+    """Working quantity by price, signed: bought positive; stops at their trigger."""
+    held: Decimal
+    """Signed quantity held, over all accounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unprotected:
+    """A position without a stop for all of it."""
+
+    symbol: str
+    since: Nanos
+    partly: bool
+    """True where a stop covers a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A position whose newest price is too old to trade on; `age` is None without a price."""
+
+    symbol: str
+    age: Nanos | None
+
+
+@dataclass(frozen=True, slots=True)
+class KillRow:
+    """What a kill has shown at one account, and when it was last seen."""
+
+    state: str = "WORKING"
+    cancelled: int | None = None
+    closed: int | None = None
+    clean_reads: int = 0
+    left: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    at: Nanos = 0
+    proved_at: Nanos = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HaltedAccount:
+    """What a halt ended and left at one account, and how far a kill is there."""
+
+    account: str
+    entries_working: int
+    positions: int
+    stops: int
+    """Protective orders that work."""
+    entries_cancelled: int
+    """Since the halt."""
+    stops_cancelled: int
+    working: bool
+    """True once the kill works the account; before, entries are still being cancelled."""
+    state: str
+    """WORKING, VERIFIED or DEGRADED."""
+    closed: int
+    """Positions that the kill closed."""
+    kill: KillRow
+    """What the kill has shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class HaltView:
+    """The halt that stands; None where nothing is halted."""
+
+    halt: Halt | None
+    state: RunState
+    accounts: tuple[HaltedAccount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The newest comparison of one account with its venue."""
+
+    account: str
+    at: Nanos
+    failed: bool
+    """True when a part of the venue could not be read: nothing is concluded."""
+    differences: tuple[Difference, ...]
+    blocked: tuple[str, ...]
+    """Symbols whose entries are blocked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """An order before it is sent: what the gate says now, and what it would mean."""
+
+    allowed: bool
+    reason: str
+    """Why it is not allowed; empty where it is."""
+    side: Side
+    """A sell of what is not held is SELL_SHORT."""
+    time_in_force: TimeInForce
+    reduce_only: bool
+    checks: tuple[CheckResult, ...]
+    """Every check that is asked of it, each answered by itself."""
+    currency: str
+    """Of price, notional and risk."""
+    price: Decimal | None
+    """What it is valued at: its limit, its stop, or the newest price."""
+    notional: Decimal | None
+    equity_share: Decimal | None
+    """The notional as a fraction of equity."""
+    risk: Decimal | None
+    """What is lost at the protective stop; None without one."""
+    risk_share: Decimal | None
+
+    @property
+    def failed(self) -> tuple[CheckResult, ...]:
+        """The checks that refuse it."""
+        return tuple(check for check in self.checks if check.answer is Answer.REJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many came since this console opened."""
+
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How late the engine's loop is, in milliseconds."""
+
+    p50: float
+    p99: float

@@ -1,0 +1,395 @@
+"""The view of a state in this process: what `console.desk.port.View` promises, read off a world.
+
+The one place of the console that knows how the engine keeps its state; the desks beside it say
+which state that is, and at what time.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from console.desk.port import Subject
+from console.desk.replica import Replica
+from console.desk.review import review
+from console.desk.rows import covered, fill_row, order_row, position_row
+from console.desk.values import (
+    AccountRow,
+    Comparison,
+    Counts,
+    FillRow,
+    HaltedAccount,
+    HaltView,
+    KillRow,
+    Lag,
+    LimitRow,
+    LinkRow,
+    OrderRow,
+    Portfolio,
+    PositionRow,
+    Prices,
+    Review,
+    RunView,
+    Settings,
+    SignalRow,
+    Stale,
+    Unprotected,
+)
+from engine.analytics.status import limits_used
+from engine.domain.commands import PlaceOrder
+from engine.domain.events import OrderFilled, Record
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.money import ZERO
+from engine.domain.order import OrderStatus
+from engine.domain.run import Flatten, Halt
+from engine.intake.operator import confirmation
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.world import World
+
+DEFAULT_CURRENCY = "USD"
+"""Of an account that the venue was not asked about yet."""
+
+
+class WorldView:
+    """What is true in a world; nothing of it is changed (`console.desk.port.View`)."""
+
+    def __init__(
+        self,
+        world: World,
+        replica: Replica,
+        *,
+        now: Callable[[], Nanos],
+        lag: Callable[[], Lag | None],
+        past: str = "",
+    ) -> None:
+        """`now` tells the engine's time, `lag` its loop's; `past` says which moment this is."""
+        self._world = world
+        self._book = world.book
+        self._replica = replica
+        self._now = now
+        self._lag = lag
+        self._positions: dict[str, tuple[Position, Quote | None, bool, int, PositionRow]] = {}
+        """Rows made so far, each with what it was made of."""
+        config = world.config
+        self.past = past
+        self.settings = Settings(
+            mode=config.mode,
+            profile=str(config.profile),
+            account=config.account.primary,
+            symbols=tuple(config.market.symbols),
+            flatten=Flatten(config.kill.flatten),
+            quote_max_age_seconds=world.limits.quote_max_age_seconds,
+            gross_limit=world.limits.gross,
+            drawdown_limit=world.limits.drawdown,
+        )
+
+    @property
+    def now(self) -> Nanos:
+        """The engine's time."""
+        return self._now()
+
+    @property
+    def lag(self) -> Lag | None:
+        """How late the engine's loop is; None where none runs."""
+        return self._lag()
+
+    @property
+    def resume_phrase(self) -> str:
+        """What a person types to clear a halt (X-69)."""
+        return confirmation(self._world)
+
+    def run(self) -> RunView:
+        """What the engine may do now, and why no more."""
+        book, data = self._book, self._book.data
+        return RunView(
+            state=book.run_state,
+            phase=data.phase,
+            paused=data.paused,
+            pause_reason=data.pause_reason,
+            halt=data.halt,
+            journal_failed=data.journal_failed,
+            unknown=book.unclear,
+            positions=len(data.positions),
+            orders=len(data.orders),
+            cancellable=book.closable,
+            letters=len(data.letters),
+            blocked=tuple((s, tuple(causes.values())) for s, causes in data.blocked.items()),
+            restrictions=tuple((str(c), r.reason) for c, r in data.restrictions.items()),
+        )
+
+    def links(self) -> Sequence[LinkRow]:
+        """The connection of each account that was ever connected."""
+        links = self._book.data.links.items()
+        return [LinkRow(name, link.state, link.since, link.detail) for name, link in links]
+
+    @property
+    def heard_at(self) -> Nanos:
+        """When a venue last said anything; 0 before the first word."""
+        data = self._book.data
+        since = (link.since for link in data.links.values())
+        return max(self._replica.heard_at, data.reconciled_at, max(since, default=0))
+
+    # -- money
+
+    @property
+    def _currency(self) -> str:
+        account = self._book.data.account
+        return DEFAULT_CURRENCY if account is None else account.currency
+
+    def portfolio(self) -> Portfolio:
+        """All accounts together, in the base currency."""
+        world, session = self._world, self._book.data.session
+        return Portfolio(
+            currency=self._currency,
+            equity=world.equity,
+            cash=self._book.data.cash,
+            market_value=world.value.market_value,
+            gross=world.gross_exposure,
+            unrealized=world.value.unrealized,
+            day=world.daily_pnl,
+            day_start=None if session is None else session.starting_equity,
+            drawdown=world.drawdown,
+        )
+
+    def at_stops(self) -> Decimal:
+        """What is lost when every position is closed at its stop; without one, all of its value."""
+        lost = ZERO
+        for symbol, position in self._book.data.positions.items():
+            mark = self._world.market.mark(symbol)
+            if mark is None:
+                lost += abs(position.cost)
+            elif position.stop is None:
+                lost += abs(position.market_value(mark))
+            else:
+                away = (mark - position.stop) * position.quantity * position.multiplier
+                lost += max(away, ZERO)
+        return lost
+
+    def accounts(self) -> Sequence[AccountRow]:
+        """Each account in its own currency, the primary one first."""
+        world, data = self._world, self._book.data
+        row = AccountRow(
+            account=data.broker,
+            account_id=data.account_id,
+            currency=self._currency,
+            equity=world.equity,
+            cash=data.cash,
+            buying_power=max(world.buying_power, ZERO),
+        )
+        return [row]
+
+    def limits(self) -> Sequence[LimitRow]:
+        """The limits in force, and how much of each is used."""
+        return [
+            LimitRow(
+                name=row["name"],
+                measured=Decimal(row["measured"]),
+                limit=Decimal(row["limit"]),
+                used=Decimal(row["used"]),
+            )
+            for row in limits_used(self._world, self._now())
+        ]
+
+    def equity_curve(self) -> Sequence[Decimal]:
+        """Equity as it was marked, oldest first."""
+        return [amount for _, amount in self._replica.equity]
+
+    # -- holdings
+
+    def held(self) -> Sequence[str]:
+        """The keys of all holdings."""
+        return list(self._book.data.positions)
+
+    def position(self, key: str) -> PositionRow | None:
+        """One holding; the same object as long as nothing that it shows has changed."""
+        position = self._book.position(key)
+        if position is None:
+            self._positions.pop(key, None)
+            self._replica.touched.discard(key)
+            return None
+        now, market = self._now(), self._world.market
+        quote, fresh = market.quotes.get(key), market.is_fresh(key, now)
+        seconds = (now - position.opened_at) // NS_PER_SECOND
+        made = self._positions.get(key)
+        if (
+            made is not None
+            and made[0] is position
+            and made[1] is quote
+            and made[2:4] == (fresh, seconds)
+            and key not in self._replica.touched
+        ):
+            return made[4]
+        self._replica.touched.discard(key)
+        row = position_row(self._world, position, quote, fresh=fresh, now=now)
+        self._positions[key] = (position, quote, fresh, seconds, row)
+        return row
+
+    def symbol_of(self, key: str) -> str:
+        """The symbol that the key of a holding stands for, whether it is still held or not."""
+        return key
+
+    def unprotected(self) -> Sequence[Unprotected]:
+        """Holdings without a stop for all of them that are not being closed."""
+        return [
+            Unprotected(symbol, position.unprotected_since, bool(covered(self._world, symbol)))
+            for symbol, position in self._book.data.positions.items()
+            if position.unprotected_since and position.exiting is None
+        ]
+
+    def stale(self) -> Sequence[Stale]:
+        """Holdings whose newest price is too old to trade on."""
+        now, market = self._now(), self._world.market
+        return [
+            Stale(symbol, market.age(symbol, now))
+            for symbol in self._book.data.positions
+            if not market.is_fresh(symbol, now)
+        ]
+
+    # -- orders and signals
+
+    def working(self) -> Sequence[str]:
+        """The ids of orders that work, UNKNOWN ones included."""
+        return list(self._book.data.orders)
+
+    def ended(self) -> Sequence[str]:
+        """The ids of the newest finished orders, oldest first."""
+        return list(self._replica.history)
+
+    def order(self, client_order_id: str) -> OrderRow | None:
+        """An order that works or that finished not long ago."""
+        order = self._book.order(client_order_id)
+        return None if order is None else order_row(self._world, order)
+
+    def fills(self) -> Sequence[int]:
+        """The places in the journal of the newest fills, oldest first."""
+        return list(self._replica.fills)
+
+    def fill(self, seq: int) -> FillRow | None:
+        """One of `fills`."""
+        record = self._replica.fills.get(seq)
+        if record is None or not isinstance(record.event, OrderFilled):
+            return None
+        return fill_row(self._world, record, record.event)
+
+    def signals(self) -> Sequence[str]:
+        """The ids of the newest signals, oldest first."""
+        return list(self._replica.signals)
+
+    def signal(self, signal_id: str) -> SignalRow | None:
+        """One of `signals`."""
+        return self._replica.signals.get(signal_id)
+
+    @property
+    def counts(self) -> Counts:
+        """How many signals, orders and fills came since this console opened."""
+        return self._replica.counts
+
+    # -- market
+
+    @property
+    def price_updates(self) -> int:
+        """Prices taken so far: where it did not change, no price did."""
+        return self._world.market.updates
+
+    @property
+    def newest_price_at(self) -> Nanos:
+        """The time of the newest price of any symbol; 0 before the first."""
+        return max((quote.time for quote in self._world.market.quotes.values()), default=0)
+
+    def quoted(self) -> Sequence[str]:
+        """Symbols that have a price, in the order of their first one."""
+        return list(self._world.market.quotes)
+
+    def prices(self, symbol: str) -> Prices:
+        """What the market last said of one symbol."""
+        market, position = self._world.market, self._book.position(symbol)
+        mine: dict[Decimal, Decimal] = {}
+        for order in self._book.working(symbol):
+            price = order.limit_price if order.limit_price is not None else order.stop_price
+            if price is not None:
+                mine[price] = mine.get(price, ZERO) + order.signed_leaves
+        return Prices(
+            instrument=self._world.instrument(symbol),
+            quote=market.quotes.get(symbol),
+            depth=market.depths.get(symbol),
+            fresh=market.is_fresh(symbol, self._now()),
+            mine=mine,
+            held=ZERO if position is None else position.quantity,
+        )
+
+    # -- halt, comparison, journal
+
+    def halt(self) -> HaltView:
+        """The halt that stands, and what it has shown so far at each account."""
+        data = self._book.data
+        accounts = dict.fromkeys([data.broker, *self._replica.kill])
+        return HaltView(
+            halt=data.halt,
+            state=self._book.run_state,
+            accounts=tuple(map(self._halted, accounts)),
+        )
+
+    def _halted(self, account: str) -> HaltedAccount:
+        book, data, work = self._book, self._book.data, self._book.data.kill
+        row = self._replica.kill.get(account, KillRow())
+        ended = [] if data.halt is None else self._cancelled_since(data.halt)
+        stops = sum(order.is_protective for order in ended)
+        closed = 0 if work is None else work.closed
+        return HaltedAccount(
+            account=account,
+            entries_working=book.entries_working,
+            positions=len(data.positions),
+            stops=sum(order.is_protective for order in data.orders.values()),
+            entries_cancelled=len(ended) - stops,
+            stops_cancelled=stops,
+            working=work is not None,
+            state=row.state if work is None else work.state,
+            closed=closed if row.closed is None else row.closed,
+            kill=row,
+        )
+
+    def _cancelled_since(self, halt: Halt) -> list[Order]:
+        closed = self._book.data.closed
+        known = (closed.get(key) for key in self._replica.history)
+        return [
+            order
+            for order in known
+            if order is not None
+            and order.status is OrderStatus.CANCELED
+            and order.updated_at >= halt.at
+        ]
+
+    def comparison(self) -> Comparison:
+        """The newest comparison with a venue."""
+        data = self._book.data
+        return Comparison(
+            account=data.broker,
+            at=data.reconciled_at,
+            failed=data.reconcile_reason.endswith("failed"),
+            differences=data.differences,
+            blocked=tuple(data.blocked),
+        )
+
+    def records(self) -> Sequence[Record]:
+        """The newest events, oldest first."""
+        return self._replica.records
+
+    def review(self, order: PlaceOrder) -> Review:
+        """What the gate says of an order at this moment; nothing is recorded or changed."""
+        return review(self._world, order, self._now())
+
+    def facts(self, subject: Subject, key: str) -> Mapping[str, Any] | None:
+        """Every field of one thing by name; None where it is not known (any more)."""
+        thing: msgspec.Struct | None
+        match subject:
+            case Subject.SIGNAL:
+                row = self._replica.signals.get(key)
+                thing = None if row is None else row.signal
+            case Subject.POSITION:
+                thing = self._book.position(key)
+            case Subject.ORDER:
+                thing = self._book.order(key)
+        return None if thing is None else msgspec.structs.asdict(thing)

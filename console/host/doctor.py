@@ -1,0 +1,238 @@
+"""`doctor`: what can be looked at before anything trades, one row a check.
+
+Each check is a row of one table and returns what it found; none changes anything but the state
+folder, which it makes. Live brokers are asked once they are built.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from brokers.paper.bars import check_bars
+from brokers.paper.book import BookError, PaperBook
+from brokers.paper.instruments import BadFile
+from console.host import paths, wiring
+from console.host.locks import LockError, holder
+from console.host.output import CommandFailed, ExitCode, document, say
+from console.host.place import Host
+from console.host.supervisor import lock_file
+from engine.calendars import calendar
+from engine.config import Config
+from engine.config.profiles import limits, worst_case
+from engine.domain.instant import rfc3339
+from storage.errors import JournalError
+from storage.latch import FileLatch
+from storage.verify import verify
+
+LEAST_DISK: Final = 100_000_000
+"""Bytes below which the disk is told about."""
+
+LONGEST_SYNC_MS: Final = 50.0
+EARLIEST: Final = 1_704_067_200
+"""2024: a clock before it is wrong."""
+
+
+class Finding(NamedTuple):
+    """What one check found; `ok` None is a warning."""
+
+    ok: bool | None
+    text: str
+
+
+class Check(NamedTuple):
+    """A row: the check's name and the rule that asks."""
+
+    name: str
+    ask: Callable[[Host, Config], Finding]
+
+
+def command(host: Host, *, as_json: bool) -> ExitCode:
+    """Prints every finding; exit code 1 when one is bad, 2 when the config is."""
+    found = list(examine(host))
+    if as_json:
+        rows = [{"check": n, "ok": f.ok is not False, "text": f.text} for n, f in found]
+        document({"ok": all(row["ok"] for row in rows), "checks": rows})
+    else:
+        for name, finding in found:
+            mark = {True: "ok  ", False: "BAD ", None: "note"}[finding.ok]
+            say(f"{mark}  {name:<10}  {finding.text}")
+    bad = [name for name, finding in found if finding.ok is False]
+    if "config" in bad:
+        return ExitCode.USAGE
+    return ExitCode.FAILED if bad else ExitCode.DONE
+
+
+def examine(host: Host) -> Iterator[tuple[str, Finding]]:
+    """Every check in turn; without a config only that one."""
+    try:
+        config = host.config()
+    except CommandFailed as error:
+        yield "config", Finding(False, str(error))
+        return
+    for check in CHECKS:
+        try:
+            yield check.name, check.ask(host, config)
+        except CommandFailed as error:
+            yield check.name, Finding(False, str(error))
+
+
+def _config(host: Host, config: Config) -> Finding:
+    return Finding(True, f"{host.config_file() or 'the defaults'}; {worst_case(limits(config))}")
+
+
+def _clock(_host: Host, _config: Config) -> Finding:
+    now = time.time()
+    if now < EARLIEST:
+        return Finding(False, f"the clock says {rfc3339(time.time_ns())}: it is wrong")
+    synchronised = _time_is_synchronised()
+    if synchronised is False:
+        return Finding(None, "the clock is not synchronised: start NTP before trading live")
+    known = "synchronised" if synchronised else "whether it is synchronised is not known here"
+    return Finding(True, f"{rfc3339(time.time_ns())}, {known}")
+
+
+def _time_is_synchronised() -> bool | None:
+    """What systemd says; None where there is none."""
+    program = shutil.which("timedatectl")
+    if program is None:
+        return None
+    try:
+        asked = subprocess.run(  # noqa: S603 - found on the path, fixed words
+            [program, "show", "--property=NTPSynchronized", "--value"],
+            capture_output=True, text=True, timeout=3, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return {"yes": True, "no": False}.get(asked.stdout.strip())
+
+
+def _state(host: Host, _config: Config) -> Finding:
+    try:
+        doubts = paths.make_state_dir(host.state_dir)
+    except paths.PathError as error:
+        return Finding(False, str(error))
+    return Finding(None if doubts else True, " ".join(doubts) or f"{host.state_dir} is ours alone")
+
+
+def _disk(host: Host, _config: Config) -> Finding:
+    folder = host.state_dir
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_DISK:
+        return Finding(False, f"{free // 1_000_000} MB are free at {folder}: 100 MB are needed")
+    slow = _sync_ms(folder)
+    text = f"{free // 1_000_000} MB free, a durable write takes {slow:.1f} ms"
+    return Finding(None if slow > LONGEST_SYNC_MS else True, text)
+
+
+def _sync_ms(folder: Path) -> float:
+    """The middle of five durable writes."""
+    probe = folder / f".doctor.{os.getpid()}"
+    took = []
+    handle = os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        for _ in range(5):
+            began = time.perf_counter()
+            os.write(handle, b"x" * 4_096)
+            os.fsync(handle)
+            took.append((time.perf_counter() - began) * 1_000)
+    finally:
+        os.close(handle)
+        probe.unlink()
+    return sorted(took)[2]
+
+
+def _journal(host: Host, _config: Config) -> Finding:
+    try:
+        found = verify(host.state_dir / wiring.JOURNAL)
+    except JournalError as error:
+        return Finding(False, str(error))
+    return Finding(found.ok, found.problem or f"{found.events} events, the chain holds")
+
+
+def _latch(host: Host, _config: Config) -> Finding:
+    halt = FileLatch(host.state_dir).read()
+    if halt is None:
+        return Finding(True, "nothing is halted")
+    return Finding(None, f"HALTED since {rfc3339(halt.at)} by {halt.by}: {halt.reason}")
+
+
+def _account(host: Host, config: Config) -> Finding:
+    try:
+        held = holder(lock_file(host, config, host.state_dir))
+    except LockError as error:
+        return Finding(False, str(error))
+    name = f"{config.account.primary} account {wiring.account_id(config)}, mode {config.mode.value}"
+    if held is not None:
+        return Finding(None, f"{name}: process {held.pid} trades it now")
+    return Finding(True, f"{name}: free")
+
+
+def _broker(host: Host, config: Config) -> Finding:
+    if config.brokers.paper.address:
+        return _elsewhere(config.brokers.paper.address)
+    path = host.state_dir / wiring.PAPER_BOOK
+    if not path.exists():
+        return Finding(True, "the paper account is new")
+    if holder(lock_file(host, config, host.state_dir)) is not None:
+        return Finding(True, "the paper account is in use by a running engine")
+    try:
+        book = PaperBook(path)
+        contents = book.load()
+        book.close()
+    except BookError as error:
+        return Finding(False, str(error))
+    held = len(contents.holdings)
+    return Finding(True, f"the paper account holds {held} positions, {len(contents.orders)} orders")
+
+
+def _elsewhere(address: str) -> Finding:
+    """Whether the paper venue of another process answers."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError as error:
+            why = error.strerror or error
+            return Finding(False, f"the paper venue at {address} does not answer: {why}")
+    return Finding(True, f"the paper venue at {address} answers")
+
+
+def _market(_host: Host, config: Config) -> Finding:
+    if config.market.source != "replay":
+        return Finding(True, f"simulated: {' '.join(config.market.symbols)}")
+    try:
+        file = check_bars(Path(config.market.file), not_after=time.time_ns())
+    except BadFile as error:
+        return Finding(False, str(error))
+    return Finding(True, f"{file.bars} bars of {' '.join(file.symbols)}")
+
+
+def _calendars(_host: Host, config: Config) -> Finding:
+    try:
+        rules = wiring.instruments(config, simulated=config.market.source == "simulated")
+    except BadFile as error:
+        return Finding(False, str(error))
+    names = sorted({rules.get(symbol).calendar for symbol in config.market.symbols})
+    now = time.time_ns()
+    missing = [name for name in names if not calendar(name).covers(now)]
+    if missing:
+        return Finding(False, "; ".join(calendar(name).explain(now) for name in missing))
+    return Finding(True, "; ".join(calendar(name).explain(now) for name in names))
+
+
+CHECKS: Final = (
+    Check("config", _config),
+    Check("clock", _clock),
+    Check("state", _state),
+    Check("disk", _disk),
+    Check("journal", _journal),
+    Check("latch", _latch),
+    Check("account", _account),
+    Check("broker", _broker),
+    Check("market", _market),
+    Check("calendars", _calendars),
+)

@@ -1,0 +1,148 @@
+"""A kill without the engine: latch on disk, its process ended, the account worked from here.
+
+There is never a second writer: whoever holds the account lock is ended, and the lock is ours,
+before anything is opened. Then the engine's own start-up path runs in this process with the latch
+set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from brokers.paper.book import BookError
+from console.commands.arguments import KillArgs
+from console.host import wiring
+from console.host.control import raised
+from console.host.kill_report import KillReport
+from console.host.locks import AccountLock, FenceFailed, LockError, fence, holder
+from console.host.operations import convert, halt_of
+from console.host.output import CommandFailed, warn
+from console.host.place import Host, version
+from console.host.supervisor import lock_file
+from console.terminal.bootstrap import settle_task_factory
+from engine.config import Config
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.run import Halt
+from engine.ports import BrokerError, Clock, LatchError
+from engine.runtime.clock import ScaledClock, SystemClock
+from storage.errors import JournalError
+from storage.latch import FileLatch
+
+PROOF_SECONDS: Final = 30.0
+RETRY_SECONDS: Final = 0.2
+
+
+def kill_directly(
+    host: Host,
+    args: dict[str, Any],
+    ask_again: Callable[[], dict[str, Any] | None],
+    mercy_seconds: float,
+) -> dict[str, Any]:
+    """The document of a kill that the engine's loop did not acknowledge."""
+    began = time.monotonic()
+    config, trouble = _config(host)
+    folder = host.make_state_dir()
+    latch = FileLatch(folder)
+    halt = raised(latch.read(), halt_of(convert(args, KillArgs), config))
+    latched = _set(latch, halt)
+    found: dict[str, Any] = {
+        "latched": latched, "flatten": halt.flatten.value, "fenced": None, "brokers": {}
+    }  # fmt: skip
+    if trouble is not None:
+        warn(f"The config cannot be used, so no broker can be worked from here:\n{trouble}")
+        return found
+    path = lock_file(host, config, folder)
+    while (held := holder(path)) is not None and time.monotonic() - began < mercy_seconds:
+        again = ask_again()
+        if again is not None:
+            return again
+        time.sleep(RETRY_SECONDS)
+    if held is not None:
+        warn(f"process {held.pid} does not answer: it is ended now")
+    try:
+        lock, ended = fence(path, state_dir=folder)
+    except (FenceFailed, LockError) as error:
+        warn(str(error))
+        return found
+    found["fenced"] = ended or None
+    with lock:
+        return found | {"brokers": _work(config, folder, latch, lock)}
+
+
+def _config(host: Host) -> tuple[Config, CommandFailed | None]:
+    """The config, or the defaults and why: a kill sets the latch whatever the config says."""
+    try:
+        return host.config(), None
+    except CommandFailed as error:
+        return Config.model_construct(), error
+
+
+def _set(latch: FileLatch, halt: Halt) -> bool:
+    try:
+        latch.set(halt)
+    except LatchError as error:
+        warn(str(error))
+        return False
+    return True
+
+
+def _work(config: Config, folder: Path, latch: FileLatch, lock: AccountLock) -> dict[str, Any]:
+    """What the account shows after the engine's own kill ran here; needs the lock."""
+    name = config.account.primary
+    try:
+        return asyncio.run(_flatten(config, folder, latch))
+    except (JournalError, BookError, BrokerError, wiring.SectorFileError, OSError) as error:
+        warn(f"{name} could not be worked from here (lock {lock.path}): {error}")
+        unknown = [f"{name}: {type(error).__name__}"]
+        return {
+            name: {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": [], "unknown": unknown}
+        }
+
+
+async def _flatten(config: Config, folder: Path, latch: FileLatch) -> dict[str, Any]:
+    settle_task_factory(asyncio.get_running_loop())
+    clock = _clock(config, folder)
+    house = wiring.build(
+        config,
+        clock=clock,
+        state_dir=folder,
+        version=version(),
+        latch=latch,
+        flatten_only=True,
+    )
+    engine = house.engine
+    report = KillReport(engine.book)
+    engine.subscribe(report.observe)
+    try:
+        for symbol in engine.book.data.positions:
+            _tell_age(house, symbol, clock)
+        await engine.start()
+        running = asyncio.create_task(engine.run())
+        await report.proof(clock, PROOF_SECONDS)
+        brokers = report.brokers()
+        await engine.stop("the kill from outside has ended")
+        await running
+        return brokers
+    finally:
+        house.close()
+
+
+def _clock(config: Config, folder: Path) -> Clock:
+    """A replayed market stands where it stood: its sessions are those of the recording."""
+    if config.market.source != "replay":
+        return SystemClock()
+    book, _ = wiring.restored(folder / wiring.JOURNAL)
+    return ScaledClock(book.data.time, 1.0)
+
+
+def _tell_age(house: wiring.House, symbol: str, clock: Clock) -> None:
+    if house.venue is None:
+        return  # the venue has prices of its own
+    quote = house.venue.quotes.get(symbol)
+    if quote is None:
+        warn(f"{symbol}: no price is known, so that it cannot be closed here")
+        return
+    age = max(clock.now() - quote.time, 0) / NS_PER_SECOND
+    warn(f"{symbol}: the last price known is {quote.last}, {age:.0f} s old")

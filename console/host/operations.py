@@ -1,0 +1,309 @@
+"""The commands of the control socket: what was asked, put to the engine, and its answer.
+
+Which there are, and what they take, is the table of `console.commands`; here is how each is done.
+"""
+
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import Enum
+from types import NoneType
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+
+import msgspec
+
+from console.commands.arguments import (
+    CancelArgs,
+    CloseArgs,
+    KillArgs,
+    LetterArgs,
+    NoArgs,
+    OrderArgs,
+    ReconcileArgs,
+    ResumeArgs,
+    SignalArgs,
+)
+from console.commands.model import Args
+from console.commands.table import SERVED
+from console.host.control import CommandError
+from console.host.kill_report import KillReport
+from engine.config import Config
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import Command
+from engine.domain.money import is_positive
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.domain.result import Result
+from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.signal import TradeType
+from engine.domain.text import clean_text
+from engine.runtime.engine import Engine
+
+PROOF_SECONDS: Final = 30.0
+"""How long a kill may take to prove itself before it is reported as it stands (C-502)."""
+
+A = TypeVar("A", bound=Args)
+
+
+class Operations:
+    """Does what clients ask of a running engine (`console.host.control.Handler`)."""
+
+    def __init__(self, engine: Engine, config: Config, report: KillReport) -> None:
+        self._engine = engine
+        self._config = config
+        self._report = report
+        self._started = False
+        self._found: Halt | None = None
+
+    async def serve(self, command: str, args: Mapping[str, Any]) -> Any:
+        """Does one command. Raises CommandError for what is refused, unknown or ill-formed."""
+        known, rule = SERVED.get(command), _RULES.get(command)
+        if known is None or known.takes is None or rule is None:
+            raise CommandError(
+                "UNKNOWN_COMMAND",
+                f"{clean_text(command, 32)} is no command: {', '.join(SERVED)} are allowed",
+            )
+        asked = convert(args, known.takes)
+        if known.either is not None:
+            _one_of(asked, *known.either)
+        return await rule(self, asked)
+
+    def halt_of(self, args: Mapping[str, Any]) -> Halt:
+        """The latch a kill asks for. Raises CommandError."""
+        return halt_of(convert(args, KillArgs), self._config)
+
+    def latched(self, halt: Halt) -> dict[str, Any]:
+        """Follow a latch that was set in another thread; before the start it is kept for it."""
+        if self._started:
+            self._engine.latch_found(halt)
+        else:
+            self._found = halt
+        return {"brokers": self._report.brokers(), "flatten": halt.flatten.value}
+
+    def started(self) -> None:
+        """The engine has begun: a latch that was found meanwhile reaches it now."""
+        self._started = True
+        if self._found is not None:
+            self._engine.latch_found(self._found)
+            self._found = None
+
+    # --- the rules --------------------------------------------------------------------------------
+
+    async def _status(self, args: NoArgs) -> Any:
+        return self._engine.status()
+
+    async def _pause(self, args: NoArgs) -> Any:
+        return await self._do(ask.Pause(by=args.by))
+
+    async def _unpause(self, args: NoArgs) -> Any:
+        return await self._do(ask.Unpause(by=args.by))
+
+    async def _resume(self, args: ResumeArgs) -> Any:
+        return await self._do(ask.Resume(by=args.by, confirm=args.confirm))
+
+    async def _signal(self, args: SignalArgs) -> Any:
+        return verdict(self._engine.submit(args.signal, source=args.source, line=args.line))
+
+    async def _order(self, args: OrderArgs) -> Any:
+        return await self._do(place_order(args))
+
+    async def _cancel(self, args: CancelArgs) -> Any:
+        if args.all:
+            return await self._do(ask.CancelAll(by=args.by))
+        return await self._do(
+            ask.CancelOrder(by=args.by, client_order_id=args.id or "", confirm=args.confirm)
+        )
+
+    async def _close(self, args: CloseArgs) -> Any:
+        if args.all:
+            return await self._do(ask.CloseAll(by=args.by))
+        return await self._do(ask.ClosePosition(by=args.by, symbol=args.symbol or ""))
+
+    async def _reconcile(self, args: ReconcileArgs) -> Any:
+        done = await self._done(ask.Reconcile(by=args.by, apply=args.apply))
+        return reconciled(done)
+
+    async def _letters(self, args: LetterArgs) -> Any:
+        match args.action:
+            case "retry":
+                return await self._do(ask.RetryLetter(by=args.by, letter_id=args.id))
+            case "drop":
+                return await self._do(ask.DropLetter(by=args.by, letter_id=args.id))
+            case "list":
+                letters = self._engine.book.data.letters.items()
+                return [{"id": key, "order": msgspec.to_builtins(o)} for key, o in letters]
+
+    async def _kill_report(self, args: NoArgs) -> Any:
+        proved = await self._report.proof(self._engine.clock, PROOF_SECONDS)
+        return proved | {"acknowledged": True}
+
+    async def _do(self, command: Command) -> dict[str, Any]:
+        done = await self._done(command)
+        return {**done.data, "run_state": self._engine.book.run_state.value}
+
+    async def _done(self, command: Command) -> Result:
+        done = await self._engine.command(command)
+        if not done.ok:
+            raise CommandError(done.code or "REFUSED", done.error)
+        return done
+
+
+def convert(args: Mapping[str, Any], kind: type[A]) -> A:
+    """The arguments as their type, their texts made safe (they are journalled). CommandError."""
+    # A signal line is told apart by the parser, which cleans what it keeps.
+    safe = {
+        key: clean_text(value) if isinstance(value, str) and key != "signal" else value
+        for key, value in args.items()
+    }
+    known = [field.name for field in dataclasses.fields(kind)]
+    for name in safe:
+        if name not in known:
+            words = f"{clean_text(name, 32)} is no argument: {', '.join(known)} are allowed"
+            raise CommandError("INVALID_INPUT", words)
+    try:
+        return msgspec.convert(safe, kind)
+    except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
+        raise CommandError("INVALID_INPUT", _sentence(safe, kind, str(error))) from error
+
+
+def _sentence(args: Mapping[str, Any], kind: type[Args], found: str) -> str:
+    """What was given, where, and what is allowed; `found` is what the conversion says."""
+    for field in dataclasses.fields(kind):
+        name, needed = field.name, field.default is dataclasses.MISSING
+        if f"`$.{name}`" in found:
+            shown = clean_text(str(args[name]), 64)
+            return f'{name} "{shown}" is refused: allowed is {_allowed(field.type)}'
+        if name not in args and needed:
+            return f"{name} is missing: allowed is {_allowed(field.type)}"
+    return clean_text(found, 300)
+
+
+def _allowed(kind: Any) -> str:
+    """The values of a type in words."""
+    origin = get_origin(kind)
+    if origin is Literal:
+        return _either(get_args(kind))
+    if (known := _KINDS.get(origin or kind)) is not None:
+        return known
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _either(item.value for item in kind)
+    return _either(_allowed(one) for one in get_args(kind) if one is not NoneType)
+
+
+def _either(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+_KINDS: Final[Mapping[Any, str]] = {
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    dict: "an object",
+    Decimal: "a finite number above 0",
+}
+
+
+def halt_of(args: KillArgs, config: Config) -> Halt:
+    """The latch of a kill (X-52). Called in any thread, and in a process without an engine."""
+    return Halt(
+        reason=clean_text(args.reason) or "operator",
+        at=time.time_ns(),
+        by=clean_text(args.by, 64),
+        level=Level.KILL,
+        trigger=Trigger.MANUAL,
+        flatten=Flatten(args.flatten or config.kill.flatten),
+        epoch=0,
+    )
+
+
+def place_order(args: OrderArgs) -> ask.PlaceOrder:
+    """The order a person asked for. Raises CommandError with one sentence."""
+    if not args.symbol or args.symbol != clean_text(args.symbol, 32):
+        raise CommandError("INVALID_INPUT", "a symbol of at most 32 printable characters is needed")
+    for name in ("quantity", "limit", "stop", "protect"):
+        value = getattr(args, name)
+        if value is not None and not is_positive(value):
+            raise CommandError(
+                "INVALID_INPUT", f'{name} "{value}" is refused: allowed is a finite number above 0'
+            )
+    kinds = {
+        (False, False): OrderType.MARKET,
+        (True, False): OrderType.LIMIT,
+        (False, True): OrderType.STOP,
+        (True, True): OrderType.STOP_LIMIT,
+    }
+    return ask.PlaceOrder(
+        by=args.by,
+        symbol=args.symbol,
+        side=Side.BUY if args.side == "buy" else Side.SELL,
+        quantity=args.quantity,
+        type=kinds[args.limit is not None, args.stop is not None],
+        limit_price=args.limit,
+        stop_price=args.stop,
+        protect=args.protect,
+        hold=TradeType(args.hold),
+        time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
+        broker=args.broker,
+    )
+
+
+def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
+    """One result line of `signal` (INTERFACE)."""
+    if isinstance(decided, ev.InputRejected):
+        return {
+            "signal_id": decided.input_id,
+            "outcome": "REJECTED",
+            "stage": "intake",
+            "code": "INVALID_INPUT",
+            "measured": "",
+            "limit": "",
+            "reason": f"line {decided.line}: {decided.reason}" if decided.line else decided.reason,
+            "client_order_ids": [],
+        }
+    return {
+        "signal_id": decided.signal_id,
+        "outcome": decided.verdict.value,
+        "stage": decided.stage.value,
+        "code": decided.code,
+        "measured": decided.measured,
+        "limit": decided.limit,
+        "reason": decided.reason,
+        "client_order_ids": list(decided.client_order_ids),
+    }
+
+
+def reconciled(done: Result) -> dict[str, Any]:
+    """The document of `reconcile --json`."""
+    return {
+        "clean": bool(done.data.get("clean", True)),
+        "differences": [
+            {name: str(row.get(name, "")) for name in ("symbol", "kind", "local", "venue")}
+            for row in done.data.get("differences", ())
+        ],
+        "events": list(done.data.get("events", ())),
+    }
+
+
+def _one_of(args: Args, one: str, everything: str) -> None:
+    if (getattr(args, one) is None) is not getattr(args, everything):
+        raise CommandError("INVALID_INPUT", f"either {one} or {everything} is needed")
+
+
+Rule = Callable[[Operations, Any], Awaitable[Any]]
+
+_RULES: Final[Mapping[str, Rule]] = {
+    "status": Operations._status,
+    "pause": Operations._pause,
+    "unpause": Operations._unpause,
+    "resume": Operations._resume,
+    "signal": Operations._signal,
+    "order": Operations._order,
+    "cancel": Operations._cancel,
+    "close": Operations._close,
+    "reconcile": Operations._reconcile,
+    "dead-letters": Operations._letters,
+    "kill-report": Operations._kill_report,
+}
+"""What the socket takes; `kill` is served by its own thread (`console.host.control`)."""

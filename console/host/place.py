@@ -1,0 +1,74 @@
+"""Where a command runs: which config, which state folder, on which machine."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from console.host import paths
+from console.host.output import CommandFailed, ExitCode, warn
+
+if TYPE_CHECKING:
+    from engine.config import Config
+
+PROGRAM: Final = "meridian-tui"
+
+
+class Host:
+    """The global options, and what follows from them."""
+
+    def __init__(
+        self,
+        config_option: Path | None = None,
+        state_option: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Reads nothing yet."""
+        self.config_option = config_option
+        self.state_option = state_option
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+
+    @property
+    def state_dir(self) -> Path:
+        """The state folder, whether it is there or not."""
+        return paths.state_dir(self.state_option, self.environ)
+
+    @property
+    def socket(self) -> Path:
+        """The control socket of an engine on this state folder."""
+        return self.state_dir / "control.sock"
+
+    def config_file(self) -> Path | None:
+        """The config file that is read; None for the defaults."""
+        return paths.config_file(self.config_option, self.environ)
+
+    def config(self) -> "Config":
+        """The effective config. Raises CommandFailed (usage) with every problem."""
+        from brokers import FACTORIES
+        from engine.config import ConfigError, load
+
+        try:
+            return load(self.config_file(), self.environ, FACTORIES)
+        except ConfigError as error:
+            raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
+
+    def make_state_dir(self) -> Path:
+        """The state folder, made if missing. Raises CommandFailed (failed)."""
+        folder = self.state_dir
+        try:
+            doubts = paths.make_state_dir(folder)
+        except paths.PathError as error:
+            raise CommandFailed(ExitCode.FAILED, str(error), "STATE_DIR") from error
+        for doubt in doubts:
+            warn(doubt)
+        return folder
+
+
+def version() -> str:
+    """The program's version as it is installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(PROGRAM)
+    except metadata.PackageNotFoundError:
+        return "0.0.0+source"

@@ -1,0 +1,212 @@
+"""`replay`: a recorded market through the paper broker in virtual time, twice the same way (X-68).
+
+The journal is kept in memory while it runs and written to the state folder at the end: what is
+replayed can be replayed again, and a commit to disk would cost more than all the rest.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from brokers.paper.bars import BarFile, check_bars
+from brokers.paper.instruments import BadFile
+from console.host import wiring
+from console.host.memory_latch import MemoryLatch
+from console.host.output import CommandFailed, ExitCode, document, say, table, warn
+from console.host.place import Host, version
+from console.host.report import Tally, report_of
+from engine.config import Config, amended
+from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
+from engine.domain.signal import Signal
+from engine.intake.parse import parse_line
+from engine.ports import Clock
+from engine.runtime.engine import Engine
+from engine.runtime.virtual_time import run_virtual
+from storage.connection import memory_database
+
+AFTERWARDS: Final = 26 * 3_600 * NS_PER_SECOND
+"""How long after the last bar orders may still end by themselves: a DAY order ends with its day."""
+
+LOOK_SECONDS: Final = 10.0
+LIMIT_SECONDS: Final = 100 * 366 * 86_400.0
+JUST_AFTER: Final[Nanos] = NS_PER_US
+"""A signal enters this long after its instant: the prices of that instant have been seen."""
+
+_SOURCE: Final = "replay"
+
+
+def command(
+    host: Host,
+    bars: Path,
+    *,
+    signals: Path | None,
+    report: Path | None,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Replays, writes the journal and the report, and says where. Raises CommandFailed."""
+    config = host.config()
+    if seed is not None:
+        config = amended(config, {"market.seed": seed})
+    try:
+        file = check_bars(bars, not_after=time.time_ns())
+    except BadFile as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_BARS") from error
+    lines = _read_lines(signals)
+    folder = _state_folder(host)
+    _demand_writable(report)
+    warn(f"state folder: {folder}")
+    database = memory_database()
+    try:
+        found = run(config, file, lines, database=database)
+    except (wiring.SectorFileError, BadFile) as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
+    _write_journal(database, folder / wiring.JOURNAL)
+    if report is not None:
+        report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        document(found)
+    else:
+        _print(found)
+
+
+def run(
+    config: Config,
+    file: BarFile,
+    lines: list[str],
+    *,
+    database: sqlite3.Connection | None = None,
+) -> dict[str, Any]:
+    """The report of one replay; the journal goes to `database`. Raises what a rule raised."""
+    began = time.perf_counter()
+    tally = Tally()
+    feed = _Feed(lines, file)
+
+    async def main(clock: Clock) -> dict[str, Any]:
+        house = wiring.build(
+            config,
+            clock=clock,
+            state_dir=None,
+            version=version(),
+            latch=MemoryLatch(),
+            bars=file,
+            database=database or memory_database(),
+            threads=False,
+        )
+        engine = house.engine
+        engine.subscribe(tally.observe)
+        running = asyncio.get_running_loop().create_task(engine.run())
+        feeding = asyncio.get_running_loop().create_task(feed.play(engine, clock))
+        while not running.done() and not _over(engine, feeding, clock, file):
+            await clock.sleep(LOOK_SECONDS)
+        if not running.done():
+            await engine.stop("the recording has ended")
+        await running
+        feeding.result()
+        house.close()
+        found = report_of(engine, tally, bars=file.bars, symbols=file.symbols)
+        seconds = (clock.now() - file.start) / NS_PER_SECOND
+        return found | {
+            "events": house.journal.last_seq,
+            "digest": house.journal.digest,
+            "virtual_seconds": seconds,
+        }
+
+    found = run_virtual(main, file.start, LIMIT_SECONDS)
+    return found | {"wall_seconds": round(time.perf_counter() - began, 3)}
+
+
+class _Feed:
+    """The signals of a file, each at its timestamp; what has none enters at the start."""
+
+    def __init__(self, lines: list[str], file: BarFile) -> None:
+        latest = file.last + AFTERWARDS - 60 * NS_PER_SECOND
+        due: list[tuple[Nanos, int, str]] = []
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            read = parse_line(line, source=_SOURCE, number=number)
+            at = read.timestamp if isinstance(read, Signal) else file.start
+            due.append((min(max(at, file.start), latest) + JUST_AFTER, number, line))
+        self._due = sorted(due)
+
+    async def play(self, engine: Engine, clock: Clock) -> None:
+        """Submits every line when it is due."""
+        for at, number, line in self._due:
+            while (ahead := at - clock.now()) > 0:
+                await clock.sleep(ahead / NS_PER_SECOND)
+            engine.submit(line, source=_SOURCE, line=number)
+
+
+def _over(engine: Engine, feeding: "asyncio.Task[None]", clock: Clock, file: BarFile) -> bool:
+    """Inputs are exhausted, and no order can end by itself any more, or had the time to."""
+    if not engine.exhausted or not feeding.done():
+        return False
+    waits = any(not order.is_protective for order in engine.book.data.orders.values())
+    return not waits or clock.now() > file.last + AFTERWARDS
+
+
+def _read_lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise CommandFailed(
+            ExitCode.USAGE, f"{path} cannot be read: {error.strerror or error}.", "BAD_SIGNALS"
+        ) from error
+
+
+def _state_folder(host: Host) -> Path:
+    """A fresh folder, or the one that was asked for if it holds no journal."""
+    if host.state_option is None:
+        return Path(tempfile.mkdtemp(prefix="meridian-replay-"))
+    folder = host.state_dir
+    if (folder / wiring.JOURNAL).exists():
+        raise CommandFailed(
+            ExitCode.USAGE,
+            f"{folder} holds a journal already: a replay needs a fresh state folder.",
+            "JOURNAL_EXISTS",
+        )
+    return host.make_state_dir()
+
+
+def _demand_writable(report: Path | None) -> None:
+    """A report that cannot be written is known before the replay, not after it."""
+    if report is None:
+        return
+    try:
+        report.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise CommandFailed(
+            ExitCode.USAGE, f"{report} cannot be written: {error.strerror or error}.", "BAD_REPORT"
+        ) from error
+
+
+def _write_journal(database: sqlite3.Connection, path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    target = sqlite3.connect(path)
+    try:
+        database.backup(target)
+    finally:
+        target.close()
+
+
+def _print(found: dict[str, Any]) -> None:
+    shown = {k: v for k, v in found.items() if not isinstance(v, list | dict)}
+    width = max(map(len, shown))
+    say(f"{'symbols':<{width}}  {' '.join(found['symbols'])}")
+    for name, value in shown.items():
+        say(f"{name:<{width}}  {'-' if value is None else value}")
+    say(f"{'round_trips':<{width}}  {len(found['round_trips'])}")
+    say()
+    say("outcomes")
+    table(
+        [{"code": code, "count": count} for code, count in found["outcomes"].items()],
+        ("code", "count"),
+    )

@@ -1,0 +1,334 @@
+"""The life of the process: lock, wiring, signals, control thread, engine, and the console.
+
+The engine is a task of its own. An error in the console ends the console; a lost terminal ends the
+console; both leave the engine trading, and stderr says how to reach it. SIGTERM and SIGINT stop
+entries, keep protective stops, drain and end the process (DESIGN, Console).
+"""
+
+import asyncio
+import logging
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from brokers.paper.bars import BarFile, check_bars
+from brokers.paper.book import BookError
+from brokers.paper.instruments import BadFile
+from console.host import logs, paths, wiring
+from console.host.control import ControlServer
+from console.host.follow import SignalFile
+from console.host.kill_report import KillReport
+from console.host.locks import AccountHeld, AccountLock, LockError
+from console.host.operations import Operations
+from console.host.output import CommandFailed, ExitCode
+from console.host.place import PROGRAM, Host, version
+from console.host.secrets import forbid_core_dumps
+from console.terminal.bootstrap import settle_collector, settle_task_factory
+from console.terminal.signals import install_signals
+from engine.config import Config
+from engine.ports import BrokerError, Clock
+from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
+from storage.errors import JournalError
+from storage.latch import FileLatch
+
+if TYPE_CHECKING:
+    from console.ui.app import MeridianApp
+
+LOOK_SECONDS: Final = 0.05
+STOP_SECONDS: Final = 20.0
+"""How long an orderly stop may take."""
+
+_log = logging.getLogger("console.host.supervisor")
+
+
+class Plan:
+    """What one process is to do."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        *,
+        headless: bool,
+        seconds: float | None = None,
+        until_idle: bool = False,
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.headless = headless
+        self.seconds = seconds
+        self.until_idle = until_idle
+
+
+def run(host: Host, *, headless: bool, seconds: float | None, until_idle: bool) -> int:
+    """Runs the engine, with the console where there is a terminal. Raises CommandFailed."""
+    config = host.config()
+    folder = host.make_state_dir()
+    without = headless or not has_terminal()
+    plan = Plan(config, folder, headless=without, seconds=seconds, until_idle=until_idle)
+    forbid_core_dumps()
+    with account_lock(host, config, folder):
+        logging_ = _start_logs(host, plan)
+        try:
+            if without and not headless:
+                _log.warning("there is no terminal: the engine runs without the console")
+            return serve(plan)
+        finally:
+            logging_.finish()
+
+
+def has_terminal() -> bool:
+    """True where a console can be shown: stdin, stdout and stderr are terminals."""
+    return all(os.isatty(descriptor) for descriptor in (0, 1, 2))
+
+
+def account_lock(host: Host, config: Config, folder: Path) -> AccountLock:
+    """The lock of the account. Raises CommandFailed: held (5), or failed."""
+    try:
+        return AccountLock.acquire(lock_file(host, config, folder), state_dir=folder)
+    except AccountHeld as held:
+        raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
+    except LockError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+
+
+def lock_file(host: Host, config: Config, folder: Path) -> Path:
+    """Where the lock of the account is. Raises CommandFailed.
+
+    A paper account in another process is one account for every state folder that names it.
+    """
+    address = config.brokers.paper.address
+    try:
+        return paths.account_lock_file(
+            paths.lock_dir(host.environ),
+            config.account.primary,
+            wiring.account_id(config),
+            Path(address) if address else folder,
+        )
+    except paths.PathError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+
+
+def serve(plan: Plan) -> int:
+    """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
+    try:
+        bars = _bars(plan.config)
+        if bars is not None and plan.config.market.speed == 0:
+            from console.host.headless import serve_fast
+
+            return serve_fast(plan.config, plan.folder, bars)
+        return asyncio.run(Supervisor(plan, bars).live())
+    except (BadFile, wiring.SectorFileError) as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
+    except (JournalError, BookError) as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
+    except BrokerError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "BROKER") from error
+
+
+def _bars(config: Config) -> BarFile | None:
+    if config.market.source != "replay":
+        return None
+    return check_bars(Path(config.market.file), not_after=time.time_ns())
+
+
+def _start_logs(host: Host, plan: Plan) -> logs.Logs:
+    try:
+        level = logs.level_of(host.environ)
+        return logs.start(file=plan.folder / wiring.LOG, stderr=plan.headless, level=level)
+    except logs.LogSettingError as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "LOG_LEVEL") from error
+    except OSError as error:
+        text = f"The log {plan.folder / wiring.LOG} cannot be written: {error.strerror or error}."
+        raise CommandFailed(ExitCode.FAILED, text, "LOG") from error
+
+
+class Supervisor:
+    """One process on one loop."""
+
+    def __init__(self, plan: Plan, bars: BarFile | None = None) -> None:
+        """`bars` is the checked file of a replayed market."""
+        self.plan = plan
+        self._bars = bars
+        self._ending = asyncio.Event()
+        self._reason = ""
+        self._follower: SignalFile | None = None
+        self._app: MeridianApp | None = None
+
+    async def live(self) -> int:
+        """From wiring to an orderly end; returns the exit code."""
+        loop = asyncio.get_running_loop()
+        settle_task_factory(loop)
+        clock = self._clock()
+        latch = FileLatch(self.plan.folder)
+        house = wiring.build(
+            self.plan.config,
+            clock=clock,
+            state_dir=self.plan.folder,
+            version=version(),
+            latch=latch,
+            bars=self._bars,
+        )
+        if house.warning:
+            _log.warning("%s", house.warning)
+        report = KillReport(house.engine.book)
+        house.engine.subscribe(report.observe)
+        operations = Operations(house.engine, self.plan.config, report)
+        control = ControlServer(
+            self.plan.folder / wiring.SOCKET,
+            loop=loop,
+            handler=operations,
+            gate=house.engine.gate,
+            latch=latch,
+            halt_file=latch.path,
+        )
+        restore = install_signals(loop, on_hangup=self._hang_up, on_terminate=self._terminate)
+        try:
+            control.start()
+            return await self._run(house, operations, clock)
+        finally:
+            control.stop()
+            restore()
+            house.close()
+
+    async def _run(self, house: wiring.House, operations: Operations, clock: Clock) -> int:
+        engine = house.engine
+        await engine.start()
+        operations.started()
+        settle_collector()
+        _log.info("trading on %s", self.plan.folder)
+        running = asyncio.create_task(engine.run(), name="engine")
+        beside = [asyncio.create_task(self._watch_end(house, clock), name="end")]
+        named = self.plan.config.signals.file
+        if named:
+            self._follower = SignalFile(Path(named), self.plan.folder)
+            work = self._follower.follow(engine, clock)
+            beside.append(asyncio.create_task(work, name="signals"))
+        if not self.plan.headless:
+            beside.append(asyncio.create_task(self._console(house), name="console"))
+        ending = asyncio.create_task(self._ending.wait(), name="ending")
+        await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if not running.done():
+                async with asyncio.timeout(STOP_SECONDS):
+                    await engine.stop(self._reason or "stopped")
+            await running
+        except Exception:  # the engine's own end, whatever it was; the journal has its reason
+            _log.critical("the engine failed", exc_info=True)
+            await engine.stop("the engine failed")
+            return ExitCode.FAILED
+        finally:
+            ending.cancel()
+            if self._app is not None:
+                self._app.exit()
+            await self._end(beside)
+        return ExitCode.DONE
+
+    async def _end(self, beside: "list[asyncio.Task[None]]") -> None:
+        consoles = [task for task in beside if task.get_name() == "console"]
+        if consoles:
+            await asyncio.wait(consoles, timeout=2.0)
+        for task in beside:
+            task.cancel()
+        for task, ended in zip(
+            beside, await asyncio.gather(*beside, return_exceptions=True), strict=True
+        ):
+            if isinstance(ended, Exception):
+                _log.error("%s failed", task.get_name(), exc_info=ended)
+
+    def _clock(self) -> Clock:
+        if self._bars is None:
+            return SteadyClock(SystemClock())
+        return ScaledClock(self._bars.start, self.plan.config.market.speed)
+
+    # --- the ends ---------------------------------------------------------------------------------
+
+    def stop(self, reason: str) -> None:
+        """Ends the process in order."""
+        self._reason = self._reason or reason
+        self._ending.set()
+
+    def _terminate(self) -> None:
+        self.stop("terminated")
+
+    def _hang_up(self) -> None:
+        if self._app is not None:
+            self._app.terminal_lost()
+
+    async def _watch_end(self, house: wiring.House, clock: Clock) -> None:
+        """`--for` counts from here; `--until-idle` ends once nothing more can come."""
+        began = clock.monotonic()
+        plan, engine = self.plan, house.engine
+        while True:
+            passed = (clock.monotonic() - began) / 1e9
+            if plan.seconds is not None and passed >= plan.seconds:
+                self.stop("its time is over")
+            if plan.until_idle and engine.exhausted and engine.idle and not self._lines_wait():
+                self.stop("nothing more can come")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _lines_wait(self) -> bool:
+        return self._follower is not None and self._follower.waits
+
+    # --- the console ------------------------------------------------------------------------------
+
+    async def _console(self, house: wiring.House) -> None:
+        """Shows the console until it ends, and says what becomes of the engine."""
+        wish: str | None = None
+        failure: Exception | None = None
+        lost = False
+        try:
+            app = self._app = self._opened(house)
+            wish = await app.run_async()
+            failure, lost = app.failure, app.terminal_is_lost
+        except Exception as error:  # whatever the console raised, the engine goes on
+            _log.error("the console failed", exc_info=True)
+            failure = error
+        finally:
+            self._app = None
+        if self._ending.is_set():
+            return
+        if wish in ("quit", "halt_exit"):
+            self.stop("quit from the console")
+            return
+        why = "the terminal is gone" if lost else "the console has ended"
+        if failure is not None:
+            why = f"the console failed ({type(failure).__name__}, see {wiring.LOG})"
+        farewell(self.plan.folder, why)
+
+    def _opened(self, house: wiring.House) -> "MeridianApp":
+        from console.terminal.bootstrap import prepare_environment
+
+        prepare_environment()
+        from console.desk.local import LocalDesk
+        from console.host.history import recent
+        from console.ui.app import MeridianApp
+
+        look = self.plan.config.console
+        return MeridianApp(
+            LocalDesk(house.engine, partial(recent, self.plan.folder / wiring.JOURNAL)),
+            theme=look.theme,
+            glyphs=look.glyphs,
+            profit_colours=look.profit_colours,
+            refresh_hz=look.refresh_hz,
+        )
+
+
+def farewell(folder: Path, why: str) -> None:
+    """Says on stderr that the engine goes on, and how to reach it; never waits for a reader."""
+    where = f"{PROGRAM} --state-dir {folder}"
+    lines = (
+        f"{why}: the engine goes on without it, as process {os.getpid()}.",
+        f"  what it does:  {where} status",
+        f"  stop it:       {where} kill, or to end it in order: kill -TERM {os.getpid()}",
+        f"  a new console: end it in order, then {where} (protective stops stay at the broker)",
+    )
+    _log.warning("%s", lines[0])
+    try:
+        target = logs.StderrTarget()
+    except OSError:
+        return  # there is no stderr any more
+    target.put(("\n".join(lines) + "\n").encode())
+    target.close(0.5)

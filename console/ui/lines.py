@@ -1,0 +1,273 @@
+"""One event as one line a person reads: its kind, its words, the style it is drawn in.
+
+A table from the event's type to a function; what is not in it has no line (it would only repeat
+another). The words may hold text from outside: whoever draws them cleans them.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
+
+from console.ui.format import counted
+from console.ui.measures import measures
+from engine.domain import events as ev
+from engine.domain.codes import Outcome, Verdict
+from engine.domain.money import plain
+from engine.domain.order import OrderType, Side, TimeInForce
+from engine.domain.run import LinkState, Severity
+
+SHORT_ID: Final = 6
+
+
+class Line(NamedTuple):
+    """Kind in one word, the sentence, and the name of the kind's style."""
+
+    kind: str
+    text: str
+    style: str = ""
+
+    @property
+    def text_style(self) -> str:
+        """The style of the sentence: a veto is news, not an alarm."""
+        return "" if self.kind == "VETO" else self.style
+
+
+class OrderTerms(Protocol):
+    """What was asked for, as far as a line names it."""
+
+    @property
+    def side(self) -> Side:
+        """Buy, sell or sell short."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """How much."""
+
+    @property
+    def symbol(self) -> str:
+        """Of what."""
+
+    @property
+    def type(self) -> OrderType:
+        """Market, limit, stop or stop limit."""
+
+    @property
+    def limit_price(self) -> Decimal | None:
+        """At this price or a better one."""
+
+    @property
+    def stop_price(self) -> Decimal | None:
+        """From this price on."""
+
+    @property
+    def time_in_force(self) -> TimeInForce:
+        """For how long."""
+
+
+Find = Callable[[str], OrderTerms | None]
+"""An order by its client order id."""
+
+
+def _nobody(client_order_id: str) -> OrderTerms | None:
+    return None
+
+
+def short_id(client_order_id: str) -> str:
+    """The end of an id, which tells orders of one moment apart."""
+    return client_order_id[-SHORT_ID:]
+
+
+def order_words(order: OrderTerms) -> str:
+    """`BUY 40 NVDA LIMIT 134.80 DAY`."""
+    parts = [str(order.side), plain(order.quantity), order.symbol, str(order.type)]
+    if order.stop_price is not None:
+        parts.append(f"stop {plain(order.stop_price)}")
+    if order.limit_price is not None:
+        parts.append(plain(order.limit_price))
+    return " ".join([*parts, str(order.time_in_force)])
+
+
+def line_of(event: ev.Event, find: Find = _nobody) -> Line | None:
+    """The line of an event; None for one that has none. `find` knows orders by their id."""
+    rule = _LINES.get(type(event))
+    if rule is not None:
+        return rule(event)
+    named = _ORDER_LINES.get(type(event))
+    if named is None:
+        return None
+    key: str = getattr(event, "client_order_id")  # noqa: B009 - every event of that table has one
+    order = find(key)
+    return named(event, f"order {short_id(key)}" if order is None else order_words(order))
+
+
+# --- signals -------------------------------------------------------------------------------------
+
+
+def _decided(e: ev.SignalDecided) -> Line:
+    measured, limit = measures(e.code, e.measured, e.limit)
+    seen = f"  {measured} against {limit}" if measured or limit else ""
+    if e.verdict is Verdict.REJECTED:
+        return Line("VETO", f"{e.symbol} {e.code}{seen}  {e.reason}", "warn")
+    amount = "" if e.quantity is None else f" {plain(e.quantity)}"
+    if e.verdict is Verdict.RESIZED:
+        return Line("SIGNAL", f"{e.symbol} RESIZED to{amount} by {e.code}{seen}")
+    return Line("SIGNAL", f"{e.symbol} ACCEPTED{amount}  {e.signal_id}")
+
+
+def _ended(e: ev.SignalEnded) -> Line | None:
+    if e.outcome in (Outcome.EXECUTED, Outcome.RESIZED, Outcome.REJECTED):
+        return None
+    return Line("SIGNAL", f"{e.symbol} {e.outcome} {e.code} {e.reason}".rstrip(), "muted")
+
+
+def _input_rejected(e: ev.InputRejected) -> Line:
+    where = f"{e.source} line {e.line}" if e.line else e.source
+    return Line("VETO", f"INVALID_INPUT from {where}: {e.reason}", "warn")
+
+
+# --- orders --------------------------------------------------------------------------------------
+
+
+def _intended(e: ev.OrderIntended) -> Line:
+    return Line("ORDER", f"{order_words(e.terms)}  {e.terms.purpose}")
+
+
+def _filled(e: ev.OrderFilled) -> Line:
+    fill = e.fill
+    notes = [
+        note
+        for note, said in (
+            ("LATE", e.late),
+            (f"OVER by {plain(e.overfill)}", bool(e.overfill)),
+            ("UNKNOWN ORDER", not e.known_order),
+        )
+        if said
+    ]
+    words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} @ {plain(fill.price)}"
+    text = "  ".join([words, f"fee {plain(round(fill.commission, 4))}", *notes])
+    return Line("FILL", text, "warn" if notes else "strong")
+
+
+def _because(words: str, reason: str) -> str:
+    return f"{words}: {reason}" if reason else words
+
+
+def _trade(e: ev.PositionClosed) -> Line:
+    trade = e.trade
+    pnl = plain(round(trade.pnl, 2))
+    ratio = "" if trade.r_multiple is None else f"  {round(trade.r_multiple, 2):+}R"
+    sign = "+" if trade.pnl > 0 else ""
+    style = "profit" if trade.pnl > 0 else "loss" if trade.pnl < 0 else ""
+    text = f"{trade.direction} {plain(trade.quantity)} {trade.symbol} {sign}{pnl}{ratio}"
+    return Line("TRADE", f"{text}  {trade.exit_reason}", style)
+
+
+def _exit(e: ev.ExitPlanned) -> Line:
+    measured, limit = measures("", e.decision.measured, e.decision.limit)
+    seen = f"  {measured} against {limit}" if measured or limit else ""
+    amount = "all" if e.decision.quantity is None else plain(e.decision.quantity)
+    return Line("EXIT", f"{e.symbol} {amount}: {e.decision.reason}{seen}")
+
+
+# --- stop and go ---------------------------------------------------------------------------------
+
+
+def _halted(e: ev.Halted) -> Line:
+    what = f"{e.halt.level.upper()} by {e.halt.by}: {e.halt.reason}"
+    return Line("KILL", f"{what} (flatten {e.halt.flatten})", "error")
+
+
+def _kill_progress(e: ev.KillProgressed) -> Line | None:
+    if not e.left and not e.unknown:
+        return None
+    return Line("KILL", f"{e.account}: {len(e.left)} left, {len(e.unknown)} unknown", "warn")
+
+
+def _kill_proved(e: ev.KillProved) -> Line:
+    text = (
+        f"{e.account} {e.state}: {e.cancelled} cancelled, {e.closed} closed, "
+        f"{len(e.left)} left, {len(e.unknown)} unknown"
+    )
+    return Line("KILL", text, "" if e.state == "VERIFIED" else "error")
+
+
+def _reconciled(e: ev.Reconciled) -> Line:
+    if e.clean:
+        return Line("RECON", f"{e.account} clean, {e.matched} matched ({e.reason})", "muted")
+    return Line(
+        "RECON", f"{e.account} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
+    )
+
+
+def _acted(e: ev.OperatorActed) -> Line:
+    given = " ".join(f"{k}={v}" for k, v in e.args.items() if v not in (None, "", False))
+    return Line("OPERATOR", f"{e.by}: {e.command} {given}".rstrip())
+
+
+_LOUD: Final = {Severity.INFO: "", Severity.WARNING: "warn"}
+
+
+def _alarm(e: ev.Alarmed) -> Line:
+    return Line("ALARM", f"{e.code} {e.text}", _LOUD.get(e.severity, "error"))
+
+
+def _link(e: ev.LinkChanged) -> Line:
+    style = "" if e.state is LinkState.CONNECTED else "error"
+    return Line("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
+
+
+_LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
+    ev.EngineStarted: lambda e: Line("ENGINE", f"started {e.version}, {e.mode}, {e.profile}"),
+    ev.PhaseChanged: lambda e: Line("ENGINE", f"{e.phase}: {e.reason}"),
+    ev.Paused: lambda e: Line("ENGINE", f"PAUSED by {e.by}: {e.reason}", "warn"),
+    ev.Unpaused: lambda e: Line("ENGINE", f"unpaused by {e.by}"),
+    ev.Restricted: lambda e: Line("ENGINE", f"REDUCE ONLY, {e.cause}: {e.reason}", "warn"),
+    ev.Unrestricted: lambda e: Line("ENGINE", f"restriction {e.cause} lifted by {e.by}"),
+    ev.OperatorActed: _acted,
+    ev.CommandRefused: lambda e: Line("REFUSED", f"{e.command} {e.code}: {e.reason}", "warn"),
+    ev.TriggerFired: lambda e: Line("KILL", f"trigger {e.trigger}: {e.reason}", "error"),
+    ev.Halted: _halted,
+    ev.HaltCleared: lambda e: Line("KILL", f"halt cleared by {e.by}; entries stay paused"),
+    ev.KillProgressed: _kill_progress,
+    ev.KillProved: _kill_proved,
+    ev.AccountSynced: lambda e: (
+        Line("ACCOUNT", f"{e.account} cash {plain(e.account.cash)} flow {plain(e.flow)}")
+        if e.flow
+        else None
+    ),
+    ev.SessionOpened: lambda e: Line("SESSION", f"{e.date} from {plain(e.starting_equity)}"),
+    ev.InputRejected: _input_rejected,
+    ev.SignalDecided: _decided,
+    ev.SignalEnded: _ended,
+    ev.OrderIntended: _intended,
+    ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
+    ev.OrderFilled: _filled,
+    ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.order), "warn"),
+    ev.DeadLettered: lambda e: Line("DEAD", f"{e.order.symbol}: {e.error}", "error"),
+    ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
+    ev.ExitPlanned: _exit,
+    ev.ExitAbandoned: lambda e: Line("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
+    ev.StopRemoved: lambda e: Line("STOP", f"{e.symbol} stop taken away by {e.by}", "error"),
+    ev.PositionClosed: _trade,
+    ev.Reconciled: _reconciled,
+    ev.PositionAdjusted: lambda e: Line(
+        "RECON", f"{e.symbol} {plain(e.previous)} is now {plain(e.quantity)}: {e.reason}", "warn"
+    ),
+    ev.SymbolBlocked: lambda e: Line("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
+    ev.SymbolUnblocked: lambda e: Line("BLOCK", f"{e.symbol} free again ({e.cause})"),
+    ev.LinkChanged: _link,
+    ev.Alarmed: _alarm,
+}
+
+_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line]]] = {
+    ev.OrderRejected: lambda e, name: Line("REJECT", f"{name}: {e.code} {e.text}", "error"),
+    ev.OrderUnclear: lambda e, name: Line("UNKNOWN", _because(name, e.reason), "error"),
+    ev.CancelRequested: lambda e, name: Line(
+        "CANCEL", _because(f"asked {name}", e.reason), "muted"
+    ),
+    ev.CancelRefused: lambda e, name: Line("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
+    ev.OrderCanceled: lambda e, name: Line("CANCEL", _because(f"done {name}", e.reason)),
+    ev.OrderExpired: lambda e, name: Line("EXPIRED", name, "muted"),
+    ev.OrderSettled: lambda e, name: Line("ORDER", f"{name} is {e.status}: {e.reason}"),
+}
+"""Events that name an order by its id alone."""

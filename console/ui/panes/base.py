@@ -1,0 +1,205 @@
+"""What the panes share: a frame with a title, a table, a filter line."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.dom import DOMNode
+from textual.geometry import Region
+from textual.widgets import Input
+
+from console.ui.external import literal
+from console.ui.format import Glyphs, age, number
+from console.ui.widgets.fed import Fed
+from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.rows import Cell, Column
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instrument import Instrument
+
+
+class Pane(Fed):
+    """A framed pane; subclasses say `number`, `title`, and write `body` and `paint`."""
+
+    DEFAULT_CSS = """
+    Pane {
+        layout: vertical;
+        border: round $border-blurred;
+        border-title-color: $foreground;
+        border-subtitle-color: $muted;
+        height: 1fr;
+        &.-focused { border: round $border; border-title-style: bold; }
+        & > .pane--filter { display: none; height: 1; border: none; padding: 0 1; }
+        &.-filtering > .pane--filter { display: block; }
+    }
+    """
+    number: ClassVar[int] = 0
+    title: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+
+    def __init__(self, glyphs: Glyphs) -> None:
+        super().__init__(id=f"pane-{self.number}")
+        self.glyphs = glyphs
+        self.needle = ""
+        """The filter's text."""
+        self._heading = ""
+        self._footing = ""
+
+    def compose(self) -> ComposeResult:
+        """The body, and the filter where there is a table."""
+        yield from self.body()
+        yield Input(placeholder="filter", compact=True, classes="pane--filter")
+
+    def body(self) -> ComposeResult:
+        """Everything inside the frame."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """A title before the first paint."""
+        self.head("")
+
+    @property
+    def table(self) -> LiveTable | None:
+        """The table that is shown; None where there is none."""
+        return None
+
+    def focus_inside(self) -> None:
+        """Put the focus where keys work."""
+        if self.table is not None:
+            self.table.focus()
+
+    def head(self, note: str, footing: str = "") -> None:
+        """The title with a note behind it, and what stands at the lower edge."""
+        heading = f"{self.number} {self.title}{' ' if note else ''}{note}"
+        if self.needle:
+            footing = f"/{self.needle}  {footing}".rstrip()
+        if heading != self._heading:
+            self._heading = heading
+            # textual's own setter draws all of the pane anew
+            self._border_title = literal(heading)
+            self._draw_edge(0)
+        if footing != self._footing:
+            self._footing = footing
+            self._border_subtitle = literal(footing)
+            self._draw_edge(self.outer_size.height - 1)
+
+    def _draw_edge(self, row: int) -> None:
+        corner = self.content_offset
+        self.refresh(Region(-corner.x, row - corner.y, self.outer_size.width, 1))
+
+    def on_descendant_focus(self) -> None:
+        """The frame says where keys go; `:focus-within` would restyle every table in it."""
+        self.show_focus(True)
+
+    def on_descendant_blur(self) -> None:
+        """Keys go elsewhere."""
+        self.show_focus(False)
+
+    def show_focus(self, focused: bool) -> None:
+        """Mark the frame of the pane that keys go to."""
+        if focused != self.has_class("-focused"):
+            restyle(self, "-focused", on=focused)
+
+    # -- filter
+
+    def start_filter(self) -> None:
+        """Show the filter line and type into it."""
+        if self.table is not None:
+            self.add_class("-filtering")
+            self.query_one(".pane--filter", Input).focus()
+
+    def end_filter(self) -> bool:
+        """Show everything again; False if nothing was filtered."""
+        was = self.has_class("-filtering")
+        self.query_one(".pane--filter", Input).value = ""
+        self.remove_class("-filtering")
+        if was:
+            self.focus_inside()
+        return was
+
+    @on(Input.Changed, ".pane--filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.apply_filter(event.value)
+        self.mark()
+
+    @on(Input.Submitted, ".pane--filter")
+    def _filter_entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        if not event.value:
+            self.end_filter()
+        self.focus_inside()
+
+    def apply_filter(self, text: str) -> None:
+        """Show only rows with `text`."""
+        self.needle = text
+        if self.table is not None:
+            self.table.set_filter(text)
+
+
+def restyle(node: DOMNode, name: str, *, on: bool) -> None:
+    """Set a class that says nothing of what is inside: only the node itself is styled anew."""
+    node.set_class(on, name, update=False)
+    node.app.stylesheet.update_nodes([node])
+
+
+def places_of(instrument: Instrument) -> int:
+    """How many decimals prices of this instrument have."""
+    exponent = instrument.tick.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 2
+
+
+def price_text(value: Decimal | None, instrument: Instrument) -> str:
+    """A price on the instrument's grid."""
+    return number(value, places_of(instrument))
+
+
+def fitted_price(value: Decimal | None, instrument: Instrument, width: int) -> str:
+    """The price with as many decimals as `width` cells hold."""
+    places = places_of(instrument)
+    text = number(value, places)
+    while len(text) > width and places:
+        places -= 1
+        text = number(value, places)
+    return text
+
+
+def whole_age(nanos: Nanos) -> str:
+    """An age in whole units, so that it changes once a second at most."""
+    if nanos < 10 * NS_PER_SECOND:
+        return f"{max(nanos, 0) // NS_PER_SECOND}s"
+    return age(nanos)
+
+
+def quantity_text(value: Decimal) -> str:
+    """A quantity with the decimals it has."""
+    return number(value.normalize() if value != value.to_integral_value() else value.quantize(_ONE))
+
+
+_ONE: Final = Decimal(1)
+
+
+def time_cell(at: Nanos, seq: int) -> Cell:
+    """The time of day, sorted by place in the journal."""
+    text = datetime.fromtimestamp(at // NS_PER_SECOND, UTC).strftime("%H:%M:%S")
+    return Cell(text, "muted", seq)
+
+
+def make_table(columns: Sequence[Column], empty: str, glyphs: Glyphs, name: str) -> LiveTable:
+    """A table with an id, in this app's glyphs."""
+    return LiveTable(columns, empty=empty, glyphs=glyphs, id=name)
+
+
+def at_top(table: LiveTable) -> bool:
+    """True while the cursor is on the first row, so that it follows what is newest."""
+    first = next(iter(table.shown_keys()), None)
+    return table.cursor_key is None or table.cursor_key == first
+
+
+def to_top(table: LiveTable) -> None:
+    """Put the cursor on the first row."""
+    first = next(iter(table.shown_keys()), None)
+    if first is not None and first != table.cursor_key:
+        table.move_cursor(first)

@@ -1,0 +1,107 @@
+"""What every screen and modal of the console has in common: the banner on row 0."""
+
+import asyncio
+from typing import ClassVar, Final, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.containers import Vertical
+from textual.reactive import Reactive
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+
+from console.terminal.compositor import PartCompositor
+from console.ui.widgets.banner import Banner
+
+Result = TypeVar("Result")
+
+TURN_SECONDS: Final = 0.005
+"""Between two parts of a picture: the engine's turns."""
+
+
+class MeridianScreen(Screen[Result], Generic[Result]):
+    """A full screen; subclasses write `body`."""
+
+    focused: Reactive[Widget | None] = Reactive(None, repaint=False)
+    """As textual's, but that another focus does not draw the whole screen anew."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002 - textual's name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._compositor = PartCompositor(self._draw_more)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    def _draw_more(self) -> None:
+        """Draw what the last turn left, once the loop has come round."""
+        asyncio.get_running_loop().call_later(TURN_SECONDS, self._draw_rest)
+
+    def _draw_rest(self) -> None:
+        if not self.is_current or not self._compositor._dirty_regions:
+            return
+        if self.app._batch_count:
+            self._draw_more()
+            return
+        # textual forgets after a refresh what was not handed to the compositor before it
+        self._compositor.update_widgets(self._dirty_widgets)
+        self._compositor_refresh()
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the body."""
+        yield Banner()
+        yield from self.body()
+
+    def body(self) -> ComposeResult:
+        """Everything below row 0."""
+        yield from ()
+
+
+class MeridianModal(ModalScreen[Result], Generic[Result]):
+    """A modal in a frame; subclasses write `body`. Escape closes it with `None`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    DEFAULT_CSS = """
+    MeridianModal {
+        align: center middle;
+        & > .modal--frame {
+            width: 72;
+            max-width: 96%;
+            height: auto;
+            max-height: 90%;
+            padding: 0 1;
+            background: $surface;
+            border: round $border;
+            border-title-color: $foreground;
+        }
+        &.-live > .modal--frame { border: heavy $live; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the framed body."""
+        yield Banner()
+        with Vertical(classes="modal--frame") as frame:
+            yield from self.body()
+        self.frame = frame
+
+    def body(self) -> ComposeResult:
+        """The inside of the frame."""
+        yield from ()
+
+    def action_close(self) -> None:
+        """Leave without a result."""
+        self.dismiss(None)
+
+
+class MeridianPalette(CommandPalette):
+    """Textual's command palette under our banner."""
+
+    def compose(self) -> ComposeResult:
+        """The banner, then the palette."""
+        yield Banner()
+        yield from super().compose()

@@ -1,0 +1,165 @@
+"""The halt: how far it goes, what it has proved at each broker, and the typed way back."""
+
+from collections.abc import Iterator
+from typing import ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.widgets import Input, Static
+
+from console.desk.port import Topic
+from console.desk.values import HaltedAccount
+from console.ui.console import console_of
+from console.ui.external import literal
+from console.ui.format import age, counted
+from console.ui.lines import short_id
+from console.ui.screens.base import MeridianModal
+from console.ui.widgets.fed import Fed
+from console.ui.widgets.text_lines import PaintedLines, TextLine
+from engine.domain.commands import Resume
+from engine.domain.instant import Nanos
+from engine.domain.run import Halt, Level, RunState
+
+SHOWN_LEFT = 4
+NO_ENTRY = "no entry works"
+
+
+class Proof(PaintedLines, Fed):
+    """What is known, with its age."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.KILL, Topic.STATE, Topic.ORDERS})
+    paint_every = 0.5
+
+    def paint(self) -> None:
+        """What stands, and what a kill has shown."""
+        self.feed.take()
+        now, shown = self.view.now, self.view.halt()
+        halt = shown.halt
+        cast("HaltScreen", self.screen).follow(halt)
+        if halt is None:
+            state = shown.state
+            words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
+            self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
+            return
+        told: list[TextLine] = []
+        for halted in shown.accounts:
+            told += self._stays(halted) if halt.level is Level.HALT else self._kill(halted, now)
+        self.show_lines([*self._halt(halt, now), (), *told, ()])
+
+    def _halt(self, halt: Halt, now: Nanos) -> Iterator[TextLine]:
+        word = "KILL" if halt.level is Level.KILL else "HALT"
+        yield ((f" {word} ", "error"), (f"  {age(now - halt.at)} ago by {halt.by}", "strong"))
+        yield ((f"reason   {halt.reason}", ""),)
+        yield ((f"trigger  {halt.trigger}   flatten {halt.flatten}   epoch {halt.epoch}", "muted"),)
+
+    def _stays(self, halted: HaltedAccount) -> Iterator[TextLine]:
+        """A halt proves nothing at the venue: what it ended, and what it leaves."""
+        working = halted.entries_working
+        yield (
+            (halted.account, "strong"),
+            (f"  {counted(working, 'entry', 'entries')} working", "warn" if working else ""),
+            (f"   {halted.entries_cancelled} cancelled", ""),
+        )
+        held = f"{counted(halted.positions, 'position')} and {counted(halted.stops, 'stop')}"
+        yield ((f"{held} stay; ctrl+k twice kills", "muted"),)
+
+    def _kill(self, halted: HaltedAccount, now: Nanos) -> Iterator[TextLine]:
+        """How far a kill is, and what it has proved."""
+        row, state = halted.kill, halted.state
+        style = {"VERIFIED": "profit", "DEGRADED": "error"}.get(state, "warn")
+        seen = f"venue read {age(now - row.at)} ago" if row.at else "not read yet"
+        yield ((halted.account, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
+        if not halted.working:
+            entries = halted.entries_working
+            still = "still work" if entries > 1 else "still works"
+            word = f"{counted(entries, 'entry', 'entries')} {still}" if entries else NO_ENTRY
+            yield ((f"  {word}", "" if not entries else "warn"),)
+        else:
+            cancelled, stops = halted.entries_cancelled, halted.stops_cancelled
+            yield ((f"  entries cancelled {cancelled}   stops cancelled {stops}", ""),)
+            yield (
+                (f"  closed {halted.closed}", ""),
+                (f"   left {len(row.left)}", "warn" if row.left else ""),
+                (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
+            )
+        for item in row.left[:SHOWN_LEFT]:
+            yield ((f"    left: {_item(item)}", "warn"),)
+        for item in row.unknown[:SHOWN_LEFT]:
+            yield ((f"    unknown: {_item(item)}", "error"),)
+        more = max(len(row.left) - SHOWN_LEFT, 0) + max(len(row.unknown) - SHOWN_LEFT, 0)
+        if more:
+            yield ((f"    and {more} more", "muted"),)
+        if state == "VERIFIED":
+            yield ((f"  FLAT within scope, proved {age(now - row.proved_at)} ago", "profit"),)
+
+
+def _item(text: str) -> str:
+    return text if " " in text else f"order {short_id(text)}"
+
+
+class HaltScreen(MeridianModal[None]):
+    """Progress and proof; resume is typed, and refused while anything is unexplained (X-69)."""
+
+    AUTO_FOCUS = "#resume"
+    DEFAULT_CSS = """
+    HaltScreen {
+        & #resume-wanted { height: auto; color: $warn; }
+        & #resume { height: 3; border: round $warn; padding: 0 1; background: $panel; }
+    }
+    """
+
+    def __init__(self, phrase: str) -> None:
+        super().__init__()
+        self._phrase = phrase
+        self._stood = False
+        """True once a halt was seen: with its end this screen ends too."""
+
+    def body(self) -> ComposeResult:
+        """The proof, and the line to type in."""
+        yield Proof(id="proof")
+        yield Static(literal(self._ask), id="resume-wanted")
+        yield Input(id="resume", placeholder=f"{self._phrase} clears the halt")
+
+    @property
+    def _ask(self) -> str:
+        return f"Type {self._phrase} to clear the halt; it compares with the venue first:"
+
+    def on_mount(self) -> None:
+        """Title of the frame."""
+        self.frame.border_title = literal("Halt")
+        self.frame.border_subtitle = literal("esc closes, the halt stays")
+
+    def follow(self, halt: Halt | None) -> None:
+        """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
+        for name in ("#resume", "#resume-wanted"):
+            self.query_one(name).display = halt is not None
+        if halt is not None:
+            if not self._stood:
+                self.query_one("#resume", Input).focus()
+            self._stood = True
+        elif self._stood:
+            self._stood = False
+            state = console_of(self.app).desk.view.run().state
+            more = ", p allows entries again" if state is RunState.PAUSED else ""
+            self.app.notify(f"halt cleared: {state}{more}")
+            self.dismiss(None)
+
+    @on(Input.Submitted, "#resume")
+    async def _resume(self, event: Input.Submitted) -> None:
+        app = console_of(self.app)
+        if event.value != app.desk.view.resume_phrase:
+            self._say(f"type {self._phrase} to go on; escape leaves")
+            return
+        self._say("comparing with the venue …")
+        app.ask(Resume(by=app.by, confirm=event.value), then=self._answered)
+
+    def _answered(self, error: str) -> None:
+        if not self.is_attached:
+            return
+        if error:
+            self._say(f"refused: {error}")
+        else:
+            self.follow(console_of(self.app).desk.view.run().halt)
+
+    def _say(self, words: str) -> None:
+        self.query_one("#resume-wanted", Static).update(literal(words))

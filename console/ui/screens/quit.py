@@ -1,0 +1,82 @@
+"""Leaving: what shall become of the engine that runs."""
+
+import os
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Button, Static
+
+from console.ui.external import literal
+from console.ui.screens.base import MeridianModal
+
+CHOICES: Final = (
+    ("back", "Back", "go on as before"),
+    (
+        "leave",
+        "Leave the engine running",
+        "the engine trades on, and a new console cannot attach to it; `meridian-tui status` and "
+        f"`kill` reach it, `kill -TERM {os.getpid()}` ends it",
+    ),
+    (
+        "quit",
+        "Stop the engine and quit",
+        "no entries, working entries cancelled, protective stops stay at the venue",
+    ),
+    (
+        "halt_exit",
+        "Halt and exit",
+        "the halt is latched: the next start trades only after a typed resume",
+    ),
+)
+
+
+class QuitScreen(MeridianModal[str]):
+    """Four ways; back is the first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Back"),
+        Binding("up", "app.focus_previous", "Up", show=False),
+        Binding("down", "app.focus_next", "Down", show=False),
+    ]
+    AUTO_FOCUS = "#back"
+    DEFAULT_CSS = """
+    QuitScreen {
+        & Button {
+            width: 100%;
+            height: 1;
+            border: none;
+            text-align: left;
+            content-align: left middle;
+        }
+        & Button:focus, & Button:hover, & Button.-active { border: none; }
+        & .quit--words { color: $muted; padding: 0 0 1 3; }
+        & Vertical { height: auto; }
+    }
+    """
+
+    def __init__(self, facts: str) -> None:
+        super().__init__()
+        self._facts = facts
+
+    def body(self) -> ComposeResult:
+        """What runs, and the ways out."""
+        yield Static(literal(self._facts), classes="quit--words")
+        with Vertical():
+            for name, label, words in CHOICES:
+                yield Button(literal(label), id=name, compact=True)
+                yield Static(literal(words), classes="quit--words")
+
+    def on_mount(self) -> None:
+        """Title of the frame."""
+        self.frame.border_title = literal("Leave the console?")
+
+    def action_close(self) -> None:
+        """Escape goes back."""
+        self.dismiss("back")
+
+    @on(Button.Pressed)
+    def _chosen(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id or "back")

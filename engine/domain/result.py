@@ -1,0 +1,14 @@
+"""What a command came to."""
+
+from typing import Any
+
+import msgspec
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a command; `code` and `error` say why it was refused."""
+
+    ok: bool
+    code: str = ""
+    error: str = ""
+    data: dict[str, Any] = {}
