@@ -99,13 +99,12 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     """The status as the journal knows it, and a line that says so. Raises CommandFailed."""
     import time
 
-    from brokers.paper.adapter import paper_capabilities
+    from brokers.paper.instruments import BadFile
     from console.host.locks import LockError, holder
     from console.host.supervisor import lock_file
-    from console.host.wiring import JOURNAL, restored
+    from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
     from engine.domain.instant import rfc3339
-    from engine.world import World
     from storage.errors import JournalError
     from storage.latch import FileLatch
 
@@ -114,11 +113,13 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
         book, _ = restored(host.state_dir / JOURNAL)
     except JournalError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
-    capabilities = paper_capabilities(config.brokers.paper.latency_ms)
     halt = FileLatch(host.state_dir).read()
     if book.data.halt is None:
         book.data.halt = halt  # either half of the latch halts (U-71)
-    found = status_of(World(book, config, capabilities), time.time_ns())
+    try:
+        found = status_of(world_at_rest(config, book), time.time_ns())
+    except (BadFile, SectorFileError) as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     folder, at = host.state_dir, rfc3339(book.data.time)
     if not hung:
         known = f"no engine runs on {folder}; last known as of {at}"

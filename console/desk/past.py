@@ -6,8 +6,9 @@ depth. Commands are refused in one sentence (INTERFACE, `--at`).
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from console.desk.port import Feed, Result, Topic, View
 from console.desk.replica import Replica

@@ -8,9 +8,11 @@ world at that moment, so that no price ever becomes a message.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from console.desk.port import RECORDS_KEPT, Topic
 from console.desk.values import Counts, KillRow, SignalRow

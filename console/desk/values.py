@@ -4,8 +4,9 @@ Money is Decimal in the currency that stands beside it, times are UTC nanosecond
 fractions of 1. Values of `engine.domain` appear as they are.
 """
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from engine.domain.codes import Answer, Outcome, Verdict
 from engine.domain.events import CheckResult, Difference, SignalDecided
@@ -17,8 +18,7 @@ from engine.domain.run import Flatten, Halt, LinkState, Mode, Phase, RunState
 from engine.domain.signal import Signal, TradeType
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What is fixed for the life of the process."""
 
     mode: Mode
@@ -34,8 +34,7 @@ class Settings:
     drawdown_limit: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class LinkRow:
+class LinkRow(msgspec.Struct, frozen=True):
     """The connection of one account."""
 
     account: str
@@ -44,8 +43,7 @@ class LinkRow:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(msgspec.Struct, frozen=True):
     """What the engine may do now, and why no more."""
 
     state: RunState
@@ -69,8 +67,7 @@ class RunView:
     """Causes that allow only reducing, each with its reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Portfolio:
+class Portfolio(msgspec.Struct, frozen=True):
     """All accounts together, in the base currency."""
 
     currency: str
@@ -89,8 +86,7 @@ class Portfolio:
     """Fall from the highest equity, as a fraction of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
+class AccountRow(msgspec.Struct, frozen=True):
     """One account, in its own currency."""
 
     account: str
@@ -102,8 +98,7 @@ class AccountRow:
     buying_power: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class PositionRow:
+class PositionRow(msgspec.Struct, frozen=True):
     """One holding at the newest price known. `key` names it to the desk."""
 
     key: str
@@ -143,8 +138,7 @@ class PositionRow:
         return self.instrument.symbol
 
 
-@dataclass(frozen=True, slots=True)
-class OrderRow:
+class OrderRow(msgspec.Struct, frozen=True):
     """One order, as it was asked for and as it stands."""
 
     client_order_id: str
@@ -183,8 +177,7 @@ class OrderRow:
         return not self.status.is_terminal
 
 
-@dataclass(frozen=True, slots=True)
-class FillRow:
+class FillRow(msgspec.Struct, frozen=True):
     """One fill; `seq` is its place in the journal."""
 
     seq: int
@@ -203,8 +196,7 @@ class FillRow:
     known_order: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SignalRow:
+class SignalRow(msgspec.Struct, frozen=True):
     """One signal from its arrival to its outcome, with every check that was asked."""
 
     signal: Signal
@@ -225,8 +217,7 @@ class SignalRow:
         return "NEW" if self.decided is None else str(self.decided.verdict)
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRow:
+class LimitRow(msgspec.Struct, frozen=True):
     """One limit in force: its key under `[risk]`, what is measured, and the used share of it."""
 
     name: str
@@ -235,8 +226,7 @@ class LimitRow:
     used: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(msgspec.Struct, frozen=True):
     """What the market last said of one symbol, and what of ours works and is held there."""
 
     instrument: Instrument
@@ -249,8 +239,7 @@ class Prices:
     """Signed quantity held, over all accounts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unprotected:
+class Unprotected(msgspec.Struct, frozen=True):
     """A position without a stop for all of it."""
 
     symbol: str
@@ -259,16 +248,14 @@ class Unprotected:
     """True where a stop covers a part."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(msgspec.Struct, frozen=True):
     """A position whose newest price is too old to trade on; `age` is None without a price."""
 
     symbol: str
     age: Nanos | None
 
 
-@dataclass(frozen=True, slots=True)
-class KillRow:
+class KillRow(msgspec.Struct, frozen=True):
     """What a kill has shown at one account, and when it was last seen."""
 
     state: str = "WORKING"
@@ -281,8 +268,7 @@ class KillRow:
     proved_at: Nanos = 0
 
 
-@dataclass(frozen=True, slots=True)
-class HaltedAccount:
+class HaltedAccount(msgspec.Struct, frozen=True):
     """What a halt ended and left at one account, and how far a kill is there."""
 
     account: str
@@ -303,8 +289,7 @@ class HaltedAccount:
     """What the kill has shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class HaltView:
+class HaltView(msgspec.Struct, frozen=True):
     """The halt that stands; None where nothing is halted."""
 
     halt: Halt | None
@@ -312,8 +297,7 @@ class HaltView:
     accounts: tuple[HaltedAccount, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """The newest comparison of one account with its venue."""
 
     account: str
@@ -325,8 +309,7 @@ class Comparison:
     """Symbols whose entries are blocked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(msgspec.Struct, frozen=True):
     """An order before it is sent: what the gate says now, and what it would mean."""
 
     allowed: bool
@@ -355,8 +338,7 @@ class Review:
         return tuple(check for check in self.checks if check.answer is Answer.REJECT)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many came since this console opened."""
 
     signals: int = 0
@@ -364,8 +346,7 @@ class Counts:
     fills: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lag:
+class Lag(msgspec.Struct, frozen=True):
     """How late the engine's loop is, in milliseconds."""
 
     p50: float

@@ -9,20 +9,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from brokers.paper.adapter import paper_capabilities
 from brokers.paper.instruments import BadFile
 from console.desk.past import PastDesk, words_of
 from console.host import logs, wiring
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
-from console.host.sectors import SectorFileError, sectors
 from console.host.supervisor import has_terminal
 from console.terminal.bootstrap import prepare_environment
 from console.terminal.signals import install_signals
 from engine.config import Config
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.state.book import Book
-from engine.world import World
 from storage.errors import JournalError
 from storage.history import load_until
 
@@ -82,28 +79,15 @@ def open_past(journal: Path, config: Config, at: Nanos) -> PastDesk:
             began = words_of(found.first)
             raise _usage(f"--at {words_of(at)} is before the journal begins, at {began}.")
         return PastDesk(
-            _world(config),
+            wiring.world_at_rest(config, Book()),
             found.records,
             at=found.last if found.newest else at,
             is_last=found.newest,
         )
-    except (BadFile, SectorFileError) as error:
+    except (BadFile, wiring.SectorFileError) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     except JournalError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
-
-
-def _world(config: Config) -> World:
-    """A world that knows nothing yet, with what the config says of symbols and limits."""
-    simulated = config.market.source == "simulated"
-    return World(
-        Book(),
-        config,
-        paper_capabilities(config.brokers.paper.latency_ms),
-        instrument_of=wiring.instruments(config, simulated=simulated).get,
-        sectors=sectors(config.data.sectors),
-        home_calendar="SIM" if simulated else wiring.home_calendar(config.market.symbols),
-    )
 
 
 def _usage(text: str) -> CommandFailed:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from brokers import Connection, Plan, Prices, open_venue
+from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
 from brokers.paper.setup import BOOK, PaperConnection
@@ -103,6 +104,22 @@ def home_calendar(symbols: tuple[str, ...]) -> str:
     if not classes or AssetClass.STOCK in classes:
         return "XNYS"
     return "FX" if AssetClass.FX in classes else "24/7"
+
+
+def world_at_rest(config: Config, book: Book) -> World:
+    """The world of a state that no engine runs on: to be looked at, nothing is decided in it.
+
+    Raises BadFile and SectorFileError for the files that `config` names.
+    """
+    simulated = config.market.source == "simulated"
+    return World(
+        book,
+        config,
+        paper_capabilities(config.brokers.paper.latency_ms),
+        instrument_of=instruments(config, simulated=simulated).get,
+        sectors=sectors(config.data.sectors),
+        home_calendar="SIM" if simulated else home_calendar(config.market.symbols),
+    )
 
 
 def restored(source: Path | sqlite3.Connection) -> tuple[Book, str]:
@@ -285,4 +302,5 @@ __all__ = [
     "home_calendar",
     "instruments",
     "restored",
+    "world_at_rest",
 ]

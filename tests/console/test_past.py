@@ -1,7 +1,6 @@
 """`--at TIME`: what was true at a moment, to be looked at and not changed (INTERFACE)."""
 
 from collections.abc import AsyncIterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def looks(view: View) -> dict[str, Any]:
         "day_start": money.day_start,
         "accounts": [(a.account, a.account_id, a.currency, a.cash) for a in view.accounts()],
         "positions": [
-            {f.name: getattr(row, f.name) for f in fields(row) if f.name not in OF_PRICES}
+            {n: getattr(row, n) for n in row.__struct_fields__ if n not in OF_PRICES}
             for row in positions
             if row is not None
         ],

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from console.host.sectors import SectorFileError, sectors
-from console.host.wiring import account_id, home_calendar, restored
+from console.host.wiring import account_id, home_calendar, restored, world_at_rest
 from console.virtual import Rehearsal, rehearse
 from engine.config import from_mapping
 from engine.domain import events as ev
-from engine.state.book import STATE_FORMAT
+from engine.state.book import STATE_FORMAT, Book
 from storage.connection import memory_database
 from storage.journal import open_journal
 
@@ -49,6 +49,17 @@ async def test_a_snapshot_of_another_shape_is_passed_over() -> None:
 
 def test_an_empty_state_folder_is_an_empty_book(tmp_path: Path) -> None:
     assert restored(tmp_path / "journal.db")[0].data.seq == 0
+
+
+@pytest.mark.parametrize(
+    ("market", "calendar"), [({}, "SIM"), ({"source": "replay", "file": "bars.csv"}, "XNYS")]
+)
+def test_a_world_at_rest_knows_sectors_instruments_and_the_day(
+    market: dict[str, str], calendar: str
+) -> None:
+    world = world_at_rest(from_mapping({"market": market}), Book())
+    assert world.sector_of("JPM") == "financials"
+    assert world.instrument("JPM").calendar == world.home.name == calendar
 
 
 def test_sectors_are_built_in_or_of_a_file(tmp_path: Path) -> None:
