@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from engine.core.comparison import OPERATOR
 from engine.core.decide import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -54,7 +55,6 @@ from engine.ports import (
     NotSent,
     OrderReport,
 )
-from engine.reconcile.compare import compare
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
 from engine.runtime.latch_keeper import LatchKeeper
@@ -74,10 +74,6 @@ REOPEN_SECONDS = 1.0
 TICK_BUSY = 1.0
 TICK_IDLE = 10.0
 """Seconds between two looks at the clock while something is open, and while nothing is."""
-
-
-OPERATOR = "operator"
-"""Why the venue is looked at when a person asks."""
 
 
 class Engine:
@@ -118,8 +114,6 @@ class Engine:
         """What the venue reported before the first look at it, which tells it in order."""
         self._connected = asyncio.Event()
         """The venue can be asked: what a start leads to waits for it."""
-        self._proposed: tuple[ev.Event, ...] = ()
-        """What the newest comparison an operator asked for proposes."""
         self._sooner = asyncio.Event()
         """Something is due before the tick that was planned."""
         self._tick_at: Nanos = 0
@@ -212,7 +206,7 @@ class Engine:
         records = self.step(command)
         if isinstance(command, ask.Reconcile):
             records += await self._look(OPERATOR, apply=command.apply, by=command.by)
-            return compared(records, () if command.apply else self._proposed)
+            return compared(records, () if command.apply else self._core.proposed)
         return result_of(records)
 
     def latch_found(self, halt: Halt) -> None:
@@ -467,14 +461,10 @@ class Engine:
 
     async def _look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
         """Ask the venue for everything a comparison needs and feed it in."""
-        asked = self._time.now()
         seen = await self._venue.look()
         if isinstance(seen, BrokerError):
             return self.step(SnapshotFailed(self._broker.name, reason, seen))
-        records = self.step(SnapshotTaken(seen, reason, apply, by))
-        if reason == OPERATOR:
-            self._proposed = compare(self.book, seen, asked, by).proposals
-        return records
+        return self.step(SnapshotTaken(seen, reason, apply, by))
 
     def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
         self.gate.close(event.halt.reason)
