@@ -229,7 +229,7 @@ def build(
         )
         engine = Engine(
             world,
-            broker=connection.broker,
+            brokers={connection.broker.name: connection.broker},
             store=journal,
             clock=clock,
             latch=latch,

@@ -23,6 +23,7 @@ from engine.plans import kill as work
 from engine.plans import reducing, tend
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.runtime.engine import Engine
+from engine.runtime.session import Session
 from engine.state.seen import SeenIds
 from engine.world import World
 from tests.simulation.line import Line
@@ -126,10 +127,7 @@ class _Gateless(Engine):
                 self.step(SubmitFailed(key, NotSent(str(error))))
                 return
         self.step(Sending(key))
-        try:
-            await self._broker.submit_order(order)
-        except BrokerError as error:
-            self.step(SubmitFailed(key, error))
+        await self._session(order.account).submit(order)
 
 
 class NoLastGate(Run):
@@ -176,15 +174,12 @@ class NoLateBound(Run):
         return msgspec.structs.replace(capabilities, late_arrival_seconds=-1.0)
 
 
-class _Unasked(Engine):
-    async def _is_new(self, order: OrderTerms) -> bool:
-        return True
+async def _is_always_new(self: Session, order: OrderTerms) -> bool:
+    return True
 
 
-class NeverAsksFirst(Run):
-    """A process sends what an earlier one may have sent, without asking."""
-
-    engine_class = _Unasked
+def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Session, "is_new", _is_always_new)
 
 
 def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
@@ -259,7 +254,7 @@ ABLATIONS = (
         name="earlier process not asked about",
         profile="crashy",
         caught_by=("I1", "I3", "I6", "I7"),
-        kind=NeverAsksFirst,
+        patch=_never_asks_first,
     ),
     Ablation(
         name="kill proved without looking",
