@@ -250,18 +250,20 @@ class Engine:
             session.release_early()
 
     async def run(self) -> None:
-        """Run until `stop`; raises what a pump raised, after an orderly stop."""
+        """Run until `stop`; raises what a pump or an effect raised, after an orderly stop."""
         await self.start()
         stopping = asyncio.ensure_future(self._stopping.wait())
         waiting: set[asyncio.Future[Any]] = {stopping, *self._pumps}
         try:
-            while not self._stopping.is_set():
+            while self._failure is None and not self._stopping.is_set():
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                ended = (task.exception() for task in done if not task.cancelled())
-                self._failure = self._failure or next(filter(None, ended), None)
-                if self._failure is not None:
-                    await self.stop(f"the engine failed: {self._failure!r}")
-                    raise self._failure
+                for task in done:
+                    error = None if task.cancelled() else task.exception()
+                    if error is not None:
+                        self._failed(error)
+            if self._failure is not None:
+                await self.stop(f"the engine failed: {self._failure!r}")
+                raise self._failure
         finally:
             stopping.cancel()
 
@@ -334,6 +336,7 @@ class Engine:
         self.step(Tick())
 
     def _failed(self, error: BaseException) -> None:
+        """Remember the first failure; `run` stops the engine and raises it."""
         self._failure = self._failure or error
         self._stopping.set()
 

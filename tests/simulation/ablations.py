@@ -26,6 +26,7 @@ from engine.runtime.engine import Engine
 from engine.runtime.session import Session
 from engine.state.seen import SeenIds
 from engine.world import World
+from tests.simulation.faults import CRASHY, Profile
 from tests.simulation.line import Line
 from tests.simulation.simulate import Run
 from tests.simulation.store import Disk, DiskFull, FileLatch
@@ -37,7 +38,7 @@ class Ablation(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that is missing, the profile whose seeds must notice, and by which invariants."""
 
     name: str
-    profile: str
+    profile: str | Profile
     caught_by: tuple[str, ...]
     kind: type[Run] = Run
     patch: Patch = lambda patching: None
@@ -90,6 +91,11 @@ class ForgetsHalt(Run):
     latch_class = _NoLatch
     disk_class = _ForgetfulDisk
     keeps_snapshots = False
+
+    def __init__(self, seed: int, profile: Profile) -> None:
+        super().__init__(seed, profile)
+        # The product's own journal would remember the halt.
+        self.real = False
 
 
 # --- an ambiguous submit is sent again under a new id ---------------------------------------------
@@ -211,6 +217,9 @@ def _no_protection(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(tend, "_protect", lambda *args: iter(()))
 
 
+DYING = msgspec.structs.replace(CRASHY, name="dying", crash_after_send=0.6, crashes=10)
+"""A process that dies again and again, most often with an order on the way."""
+
 ABLATIONS = (
     Ablation(
         name="intent not durable before send",
@@ -252,7 +261,7 @@ ABLATIONS = (
     ),
     Ablation(
         name="earlier process not asked about",
-        profile="crashy",
+        profile=DYING,
         caught_by=("I1", "I3", "I6", "I7"),
         patch=_never_asks_first,
     ),
