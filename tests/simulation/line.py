@@ -198,21 +198,25 @@ class Line:
                 result = act()
             except BrokerError as refused:
                 error = refused
-            if self._connection != connection:
-                error = Ambiguous("the connection broke before the answer")
             back = venue.random.uniform(0.001, 0.05)
             if venue.faults.delayed and venue.random.random() < 0.2:
                 back += venue.random.uniform(0, 1)
-            venue.agenda.after(back, lambda: self._settle(future, result, error))
+            venue.agenda.after(back, lambda: self._settle(future, connection, result, error))
 
         venue.agenda.after(slow + venue.random.uniform(0.001, 0.03), arrive)
         return await future
 
     def _settle(
-        self, future: "asyncio.Future[Any]", result: object, error: BrokerError | None
+        self,
+        future: "asyncio.Future[Any]",
+        connection: int,
+        result: object,
+        error: BrokerError | None,
     ) -> None:
         if not self._alive or future.done():
             return
+        if self._connection != connection:
+            error = Ambiguous("the connection broke before the answer")
         if error is not None:
             future.set_exception(error)
         else:

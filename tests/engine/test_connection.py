@@ -1,0 +1,861 @@
+"""The connection of an account breaks at every moment, and is there again by itself (C-441, P-05).
+
+A real engine in virtual time at the simulator's venue, which here fails in one way only: its link
+is cut and comes back when the test says so.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.config import from_mapping
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.codes import Verdict
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instrument import default_instrument
+from engine.domain.market import Quote
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Side
+from engine.domain.run import Flatten, Halt, LinkState
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    Broker,
+    BrokerError,
+    LinkReport,
+    NotSent,
+    Report,
+    Throttled,
+)
+from engine.runtime.backoff import Backoff
+from engine.runtime.clock import VirtualClock
+from engine.runtime.engine import Engine
+from engine.runtime.link import Link
+from engine.runtime.send_gate import Gate
+from engine.runtime.virtual_time import VirtualLoop, run_virtual
+from engine.state.book import Book
+from engine.world import World
+from tests.engine.worlds import MIDDAY, signal
+from tests.simulation.agenda import Agenda
+from tests.simulation.faults import Faults
+from tests.simulation.line import Line
+from tests.simulation.simulate import Feed
+from tests.simulation.store import Disk, FileLatch, MemoryStore
+from tests.simulation.venue import ACCOUNT, Venue, capabilities
+
+ABLE = msgspec.structs.replace(
+    capabilities(Random(1)), reduce_only=True, shorting=True, native_modify=True, deduplicates=False
+)
+CONFIG = from_mapping(
+    {
+        "profile": "axion_aggressive",
+        "risk": {"max_order_notional": "100000"},
+        "execution": {"dedup_window_seconds": 0, "order_timeout_seconds": 3600},
+    }
+)
+PRICE = Decimal(100)
+
+STEADY = 5.0
+"""A connection that stood so many seconds is steady: the first attempt after it comes at once."""
+
+
+class Wire(Line):
+    """The simulator's line, with a list of what was asked over it and when."""
+
+    def __init__(self, venue: Venue, name: str = "paper") -> None:
+        super().__init__(venue)
+        self._own_name = name
+        self.asked: list[tuple[str, float]] = []
+        """What, and seconds since the start."""
+        self.refusal: BrokerError | None = None
+        """Raised by `connect` while it is set."""
+
+    @property
+    def name(self) -> str:
+        return self._own_name
+
+    def _note(self, what: str) -> None:
+        self.asked.append((what, (self._venue.agenda.now - MIDDAY) / NS_PER_SECOND))
+
+    def since(self, second: float) -> list[str]:
+        """What was asked from then on, in order, attempts to connect left out."""
+        return [w for w, at in self.asked if at >= second and w != "connect"]
+
+    def attempts(self, second: float) -> list[float]:
+        """When it was tried to connect, from then on, in seconds from then."""
+        return [round(at - second, 3) for w, at in self.asked if w == "connect" and at >= second]
+
+    async def connect(self) -> None:
+        self._note("connect")
+        if self.refusal is not None:
+            raise self.refusal
+        await super().connect()
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        self._note(f"submit {order.purpose}")
+        await super().submit_order(order)
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        self._note("cancel")
+        await super().cancel_order(client_order_id)
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        self._note("query")
+        return await super().get_order(client_order_id)
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        self._note("look")
+        return await super().get_open_orders()
+
+
+class Rig:
+    """One account's engine, its venue and the wire between them."""
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        *,
+        wire: type[Wire] = Wire,
+        more: Sequence[Broker] = (),
+        commit_seconds: Callable[[], float] = lambda: 0.0,
+        jitter: Random | None = None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self.clock = clock
+        self.agenda = Agenda(MIDDAY)
+        self.agenda.attach(loop, clock)
+        self.venue = Venue(self.agenda, Random(7), ABLE)
+        self.wire = wire(self.venue)
+        self.disk = Disk()
+        self.latch = FileLatch(self.disk)
+        self.gate = Gate()
+        self.feed = Feed()
+        world = World(
+            Book(),
+            CONFIG,
+            ABLE,
+            instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
+            home_calendar="SIM",
+        )
+        self.engine = Engine(
+            world,
+            brokers={broker.name: broker for broker in (self.wire, *more)},
+            store=MemoryStore(self.disk, self.agenda, commit_seconds),
+            clock=clock,
+            latch=self.latch,
+            gate=self.gate,
+            market=self.feed,
+            builtin=None,
+            version="test",
+            account_id=ACCOUNT,
+            jitter=jitter,
+        )
+        self.records: list[ev.Record] = []
+        self.engine.subscribe(self.records.append)
+        self._signals = 0
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return (self.clock.now() - MIDDAY) / NS_PER_SECOND
+
+    async def start(self) -> None:
+        """Until it runs on a connection that is steady."""
+        await self.engine.start()
+        self._running = asyncio.create_task(self.engine.run())
+        self._prices = asyncio.create_task(self._tell_prices())
+        await self.clock.sleep(STEADY + 1)
+
+    async def stop(self) -> None:
+        self._prices.cancel()
+        await self.engine.stop("the test is over")
+        await self._running
+
+    async def _tell_prices(self) -> None:
+        while True:
+            for symbol in ("AAA", "BBB"):
+                quote = Quote(
+                    symbol=symbol, bid=PRICE, ask=PRICE, last=PRICE, time=self.clock.now()
+                )
+                self.venue.on_price(quote)
+                self.feed.put(quote)
+            await self.clock.sleep(0.5)
+
+    def cut(self) -> None:
+        """The link is down, and stays so."""
+        self.venue.set_link(up=False)
+
+    def mend(self) -> None:
+        """The link can be connected to again."""
+        self.venue.set_link(up=True)
+
+    async def until(self, true: Callable[[], bool], seconds: float = 60) -> None:
+        """Until it is so."""
+        end = self.now + seconds
+        while not true():
+            assert self.now < end, [type(record.event).__name__ for record in self.records[-30:]]
+            await self.clock.sleep(0.01)
+
+    def signal(self, symbol: str = "AAA") -> ev.SignalDecided:
+        """An entry by signal."""
+        self._signals += 1
+        made = signal(
+            symbol,
+            signal_id=f"s-{self._signals}",
+            entry=PRICE,
+            stop=PRICE - 5,
+            at=self.clock.now(),
+        )
+        verdict = self.engine.submit(made)
+        assert isinstance(verdict, ev.SignalDecided)
+        return verdict
+
+    async def rest(self, symbol: str = "AAA") -> str:
+        """A buy by hand that rests at the venue; its client order id."""
+        done = await self.engine.command(
+            ask.PlaceOrder(
+                by="test",
+                symbol=symbol,
+                side=Side.BUY,
+                quantity=Decimal(10),
+                type=OrderType.LIMIT,
+                limit_price=PRICE - 2,
+                protect=PRICE - 10,
+            )
+        )
+        assert done.ok, done.error
+        (key,) = done.data["client_order_ids"]
+        await self.until(lambda: self.status(key) is OrderStatus.NEW)
+        return str(key)
+
+    def status(self, key: str) -> OrderStatus:
+        order = self.engine.book.order(key)
+        assert order is not None
+        return order.status
+
+    def orders(self, symbol: str = "AAA") -> list[OrderTerms]:
+        """Every order of a symbol that was decided, as it was then."""
+        intended = [r.event for r in self.records if isinstance(r.event, ev.OrderIntended)]
+        return [event.terms for event in intended if event.terms.symbol == symbol]
+
+    def events(self, kind: type[ev.Event], since: float = 0.0) -> list[Any]:
+        """The events of a kind from that second on."""
+        start = MIDDAY + round(since * NS_PER_SECOND)
+        return [r.event for r in self.records if isinstance(r.event, kind) and r.time >= start]
+
+    def links(self, since: float = 0.0) -> list[LinkState]:
+        """What the link became, in order."""
+        return [event.state for event in self.events(ev.LinkChanged, since)]
+
+    @property
+    def is_connected(self) -> bool:
+        return self.engine.book.links_up
+
+    @property
+    def is_compared(self) -> bool:
+        return self.engine.book.data.compared
+
+
+def play(scene: Callable[[Rig], Awaitable[None]], **options: Any) -> None:
+    """Run a scene with an engine that is started and stopped around it."""
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock, **options)
+        await rig.start()
+        try:
+            await scene(rig)
+        finally:
+            await rig.stop()
+
+    run_virtual(main, MIDDAY, 3600)
+
+
+# --- the pauses between attempts ------------------------------------------------------------------
+
+
+def test_C441_the_first_attempt_comes_at_once_and_pauses_double_up_to_four_seconds() -> None:
+    backoff = Backoff()
+    assert [backoff.pause() for _ in range(7)] == [0, 0.5, 1, 2, 4, 4, 4]
+
+
+def test_C441_the_longest_outage_does_not_overflow_the_pause() -> None:
+    backoff = Backoff()
+    assert max(backoff.pause() for _ in range(5000)) == 4
+
+
+def test_after_a_reset_the_next_attempt_is_a_first_one() -> None:
+    backoff = Backoff()
+    assert [backoff.pause() for _ in range(3)] == [0, 0.5, 1]
+    backoff.reset()
+    assert [backoff.pause() for _ in range(2)] == [0, 0.5]
+
+
+def test_P05_a_spread_pause_stays_within_a_fifth_of_the_exact_one_and_below_five_seconds() -> None:
+    exact = [0.5, 1.0, 2.0, 4.0, 4.0]
+    for seed in range(200):
+        backoff = Backoff(Random(seed))
+        assert backoff.pause() == 0
+        spread = [backoff.pause() for _ in exact]
+        assert all(abs(s - e) <= e / 5 for s, e in zip(spread, exact, strict=True))
+        assert max(spread) < 5
+
+
+def test_equal_seeds_spread_equally_and_different_ones_do_not() -> None:
+    def pauses(seed: int) -> list[float]:
+        backoff = Backoff(Random(seed))
+        return [backoff.pause() for _ in range(5)]
+
+    assert pauses(1) == pauses(1) != pauses(2)
+
+
+# --- what is asked over a link --------------------------------------------------------------------
+
+BROKEN_AT = 1.0
+"""When the connection breaks in the scenes below, in seconds after the question."""
+
+
+def outcome_of(answer_at: float, grace: float) -> tuple[str, float]:
+    """How a request ends that the venue answers at `answer_at`, and when; the link breaks at 1."""
+
+    async def main(clock: VirtualClock) -> tuple[str, float]:
+        link = Link("paper")
+        link.came_up()
+        clock.call_later(BROKEN_AT, link.broke)
+        try:
+            async with link.request(grace):
+                await clock.sleep(answer_at)
+        except Ambiguous:
+            return "ambiguous", clock.monotonic() / NS_PER_SECOND
+        return "answered", clock.monotonic() / NS_PER_SECOND
+
+    return run_virtual(main, MIDDAY, 60)
+
+
+@pytest.mark.parametrize(
+    ("answer_at", "outcome"),
+    [(0.999, ("answered", 0.999)), (1.001, ("ambiguous", 1.0)), (9.0, ("ambiguous", 1.0))],
+)
+def test_a_question_ends_with_the_connection_it_was_asked_on(
+    answer_at: float, outcome: tuple[str, float]
+) -> None:
+    assert outcome_of(answer_at, grace=0) == outcome
+
+
+@pytest.mark.parametrize(
+    ("answer_at", "outcome"),
+    [(2.999, ("answered", 2.999)), (3.001, ("ambiguous", 3.0)), (9.0, ("ambiguous", 3.0))],
+)
+def test_C402_what_changes_something_there_is_ambiguous_at_its_time_out_and_not_before(
+    answer_at: float, outcome: tuple[str, float]
+) -> None:
+    """From then on the bound for late arrivals is counted."""
+    assert outcome_of(answer_at, grace=3) == outcome
+
+
+def test_a_time_out_that_passed_before_the_break_ends_a_request_at_the_break() -> None:
+    assert outcome_of(9.0, grace=0.5) == ("ambiguous", BROKEN_AT)
+
+
+def test_nothing_is_asked_without_a_connection() -> None:
+    async def main(clock: VirtualClock) -> None:
+        link = Link("paper")
+        for _ in range(2):
+            with pytest.raises(NotSent, match="paper is not connected"):
+                async with link.request(0):
+                    pytest.fail("it was asked")
+            link.came_up()
+            link.broke()
+
+    run_virtual(main, MIDDAY, 60)
+
+
+def test_a_time_out_of_the_adapter_is_not_taken_for_a_break() -> None:
+    async def main(clock: VirtualClock) -> None:
+        link = Link("paper")
+        link.came_up()
+        with pytest.raises(TimeoutError):
+            async with link.request(0), asyncio.timeout(2):
+                await clock.sleep(5)
+
+    run_virtual(main, MIDDAY, 60)
+
+
+# --- the link is cut while nothing is under way ---------------------------------------------------
+
+
+def test_C441_an_idle_link_is_tried_at_once_and_then_after_pauses() -> None:
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.cut()
+        await rig.clock.sleep(10)
+        rig.mend()
+        await rig.until(lambda: rig.is_compared)
+        assert rig.wire.attempts(down) == [0, 0.5, 1.5, 3.5, 7.5, 11.5]
+        assert rig.links(down) == [LinkState.DISCONNECTED, LinkState.CONNECTED]
+
+    play(scene)
+
+
+def test_P05_a_link_that_is_back_is_found_within_five_seconds_however_long_it_was_away() -> None:
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        await rig.clock.sleep(1234.5)
+        rig.mend()
+        back = rig.now
+        await rig.until(lambda: rig.is_connected)
+        assert rig.now - back < 5
+
+    play(scene, jitter=Random(3))
+
+
+def test_entries_are_refused_while_the_link_is_down_and_until_it_was_looked_at() -> None:
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        await rig.clock.sleep(0.01)
+        assert rig.signal().code == "NO_ACCOUNT"
+        await rig.clock.sleep(3)
+        rig.mend()
+        await rig.until(lambda: rig.is_connected)
+        back = rig.now
+        refused = rig.signal()
+        assert (refused.verdict, refused.code) == (Verdict.REJECTED, "NO_ACCOUNT")
+        await rig.until(lambda: rig.is_compared)
+        assert rig.wire.since(back - 0.02) == ["look"]
+        assert rig.signal().verdict is not Verdict.REJECTED
+        await rig.until(lambda: "submit ENTRY" in rig.wire.since(back))
+
+    play(scene)
+
+
+@pytest.mark.parametrize(("stood", "first"), [(4.9, 0.5), (5.1, 0.0)])
+def test_a_link_that_broke_within_five_seconds_is_not_stormed(stood: float, first: float) -> None:
+    """A connection that does not stay is one more attempt that failed."""
+
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        rig.mend()
+        await rig.until(lambda: rig.is_connected and rig.links()[-2:-1] == ["DISCONNECTED"])
+        up = next(
+            r.time
+            for r in reversed(rig.records)
+            if isinstance(r.event, ev.LinkChanged) and r.event.state is LinkState.CONNECTED
+        )
+        again = (up - MIDDAY) / NS_PER_SECOND + stood
+        await rig.clock.sleep(again - rig.now)
+        down = rig.now
+        rig.cut()
+        await rig.clock.sleep(0.001)
+        rig.mend()
+        await rig.until(lambda: rig.is_connected)
+        # Where it is tried at once the link is still cut, and the second attempt finds it.
+        assert rig.wire.attempts(down)[0] == first
+
+    play(scene)
+
+
+# --- the link is cut with something on the way ----------------------------------------------------
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_C402_an_order_on_the_way_is_asked_about_and_never_sent_again(arrives: bool) -> None:
+    async def scene(rig: Rig) -> None:
+        if not arrives:
+            rig.venue.faults = Faults(lost_request=1.0)
+        start = rig.now
+        rig.signal()
+        await rig.until(lambda: "submit ENTRY" in rig.wire.since(start), 5)
+        rig.cut()
+        rig.venue.faults = Faults()
+        (entry,) = rig.orders()
+        await rig.clock.sleep(6)
+        assert rig.status(entry.client_order_id) is OrderStatus.UNKNOWN
+        rig.mend()
+        await rig.until(lambda: rig.status(entry.client_order_id).is_terminal)
+        expected = OrderStatus.FILLED if arrives else OrderStatus.REJECTED
+        assert rig.status(entry.client_order_id) is expected
+        assert rig.wire.since(start).count("submit ENTRY") == 1
+        held = rig.engine.book.position("AAA")
+        assert (held.quantity if held else 0) == rig.venue.positions.get("AAA", 0)
+        assert (held is not None) is arrives
+
+    play(scene)
+
+
+def test_a_fill_of_the_gap_is_found_by_the_look_and_protected() -> None:
+    """The stop of a position that came to be while the link was down is placed after it."""
+
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        rig.cut()
+        rig.venue.on_price(
+            Quote(
+                symbol="AAA",
+                bid=PRICE - 5,
+                ask=PRICE - 5,
+                last=PRICE - 5,
+                time=rig.clock.now(),
+            )
+        )
+        assert rig.venue.positions["AAA"] == 10
+        assert rig.engine.book.position("AAA") is None
+        await rig.clock.sleep(2)
+        rig.mend()
+        await rig.until(lambda: rig.status(key) is OrderStatus.FILLED)
+        await rig.until(lambda: [w.leaves for w in rig.venue.open.values()] == [10])
+        held = rig.engine.book.position("AAA")
+        assert held is not None
+        assert held.quantity == 10
+
+    play(scene)
+
+
+def test_a_cancel_on_the_way_becomes_its_answer_and_the_order_ends_once() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        rig.venue.faults = Faults(lost_request=1.0)
+        await rig.engine.command(ask.CancelOrder(by="test", client_order_id=key))
+        await rig.until(lambda: rig.wire.since(0).count("cancel") == 1)
+        rig.cut()
+        rig.venue.faults = Faults()
+        await rig.clock.sleep(6)
+        assert rig.wire.since(0).count("cancel") == 1
+        rig.mend()
+        await rig.until(lambda: rig.status(key) is OrderStatus.CANCELED)
+        assert not rig.venue.open
+
+    play(scene)
+
+
+def test_cancels_of_the_gap_leave_first_and_once_each() -> None:
+    async def scene(rig: Rig) -> None:
+        keys = [await rig.rest("AAA"), await rig.rest("BBB")]
+        rig.cut()
+        await rig.clock.sleep(0.1)
+        gap = rig.now
+        for key in keys:
+            for _ in range(2):
+                await rig.engine.command(ask.CancelOrder(by="test", client_order_id=key))
+        await rig.clock.sleep(8)
+        assert rig.wire.since(gap) == []
+        rig.mend()
+        await rig.until(lambda: all(rig.status(key) is OrderStatus.CANCELED for key in keys))
+        await rig.until(lambda: rig.is_compared)
+        rig.signal()
+        await rig.until(lambda: "submit ENTRY" in rig.wire.since(gap))
+        asked = rig.wire.since(gap)
+        assert asked[:2] == ["cancel", "cancel"]
+        assert asked.count("cancel") == 2
+        assert asked.index("look") < asked.index("submit ENTRY")
+
+    play(scene)
+
+
+def test_a_look_on_the_way_has_failed_and_is_never_an_empty_one() -> None:
+    async def scene(rig: Rig) -> None:
+        rig.signal()
+        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.clock.sleep(2)
+        held = rig.engine.book.position("AAA")
+        looked = rig.now
+        looking = asyncio.create_task(rig.engine.command(ask.Reconcile(by="test")))
+        await rig.clock.sleep(0.001)
+        rig.cut()
+        await looking
+        assert not looking.result().ok
+        assert rig.now - looked < 0.01
+        (failed,) = rig.events(ev.Reconciled, looked)
+        assert failed.failed
+        assert rig.engine.book.position("AAA") == held
+        rig.mend()
+        await rig.until(lambda: rig.is_compared)
+        found = rig.events(ev.Reconciled, looked)[-1]
+        assert (found.failed, found.differences) == (False, ())
+
+    play(scene)
+
+
+def test_a_question_of_an_operator_in_the_gap_is_answered_at_once() -> None:
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        await rig.clock.sleep(0.1)
+        asked = rig.now
+        answer = await rig.engine.command(ask.Reconcile(by="test"))
+        assert (answer.ok, answer.code) == (False, "FAILED")
+        assert rig.now == asked
+
+    play(scene)
+
+
+def test_a_look_under_way_is_not_asked_twice() -> None:
+    async def scene(rig: Rig) -> None:
+        session = rig.engine._sessions["paper"]
+        start = rig.now
+        for _ in range(3):
+            session.ask_look("scheduled")
+        await rig.until(lambda: bool(rig.events(ev.Reconciled, start)))
+        assert rig.wire.since(start) == ["look"]
+        session.ask_look("scheduled")
+        await rig.until(lambda: len(rig.events(ev.Reconciled, start)) == 2)
+        assert rig.wire.since(start) == ["look", "look"]
+
+    play(scene)
+
+
+def test_looks_of_the_gap_are_one_of_each_reason() -> None:
+    """A kill that waits for the venue asks again and again."""
+
+    async def scene(rig: Rig) -> None:
+        rig.cut()
+        await rig.clock.sleep(0.1)
+        gap = rig.now
+        await rig.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        await rig.clock.sleep(20)
+        requested = [e for e in rig.events(ev.SnapshotRequested) if e.reason == "kill"]
+        assert len(requested) > 1
+        assert rig.wire.since(gap) == []
+        rig.mend()
+        await rig.until(lambda: rig.is_compared)
+        assert rig.wire.since(gap) == ["look", "look"]
+        seen = {e.reason for e in rig.events(ev.Reconciled, gap)}
+        assert seen <= {"kill", "reconnect"}
+
+    play(scene)
+
+
+def test_a_kill_in_the_gap_shuts_what_it_reaches_and_is_verified_when_the_venue_is_back() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest("BBB")
+        rig.signal("AAA")
+        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.clock.sleep(2)
+        rig.cut()
+        await rig.clock.sleep(0.1)
+        gap = rig.now
+        await rig.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        assert rig.gate.closed
+        await rig.clock.sleep(0.01)
+        assert rig.latch.read() is not None
+        await rig.clock.sleep(10)
+        kill = rig.engine.book.data.kill
+        assert kill is not None
+        assert kill.state == "WORKING"
+        assert rig.venue.positions.keys() == {"AAA"}
+        assert rig.wire.since(gap) == []
+        rig.mend()
+        await rig.until(lambda: bool(rig.events(ev.KillProved)))
+        (proof,) = rig.events(ev.KillProved)
+        assert (proof.state, proof.left, proof.unknown) == ("VERIFIED", (), ())
+        assert rig.wire.since(gap)[0] == "cancel"
+        assert rig.status(key) is OrderStatus.CANCELED
+        assert not rig.venue.positions
+        assert not rig.venue.open
+        assert rig.wire.since(gap).count("submit FLATTEN") == 1
+
+    play(scene)
+
+
+def test_an_entry_that_waited_for_the_disk_does_not_outlive_its_connection() -> None:
+    """Its gate asked a venue that was seen; on the new connection nothing was seen yet."""
+    slow = [0.0]
+
+    async def scene(rig: Rig) -> None:
+        slow[0] = 2.0
+        start = rig.now
+        rig.signal()
+        slow[0] = 0.0
+        rig.cut()
+        rig.mend()
+        await rig.until(lambda: rig.is_connected and len(rig.links()) == 3)
+        assert rig.now - start < 2
+        (entry,) = rig.orders()
+        await rig.until(lambda: rig.status(entry.client_order_id).is_terminal)
+        order = rig.engine.book.order(entry.client_order_id)
+        assert order is not None
+        assert (order.status, order.reject_code) == (OrderStatus.REJECTED, "NOT_SENT")
+        await rig.clock.sleep(10)
+        assert "submit ENTRY" not in rig.wire.since(start)
+        assert list(rig.engine.book.data.letters) == [entry.client_order_id]
+
+    play(scene, commit_seconds=lambda: slow[0])
+
+
+# --- other ways to break --------------------------------------------------------------------------
+
+
+class EndingStream(Wire):
+    """A wire that says nothing of a break: its stream just ends."""
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            if isinstance(report, LinkReport) and report.state is LinkState.DISCONNECTED:
+                return
+            yield report
+
+    async def disconnect(self) -> None:
+        self._note("disconnect")
+
+
+class RaisingStream(EndingStream):
+    """A wire whose stream raises what no adapter should let through."""
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            yield report
+        raise ConnectionResetError("reset by peer")
+
+
+@pytest.mark.parametrize("wire", [EndingStream, RaisingStream])
+def test_a_stream_that_ends_is_a_link_that_broke_and_is_opened_again(wire: type[Wire]) -> None:
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.cut()
+        rig.mend()
+        await rig.until(lambda: rig.is_compared and len(rig.links(down)) == 2)
+        assert [w for w, at in rig.wire.asked if at >= down][:2] == ["disconnect", "connect"]
+        key = await rig.rest()  # its acknowledgement comes over the stream that was opened again
+        assert rig.status(key) is OrderStatus.NEW
+
+    play(scene, wire=wire)
+
+
+class ComesBack(Wire):
+    """A wire whose library connects again by itself: it only tells."""
+
+    async def connect(self) -> None:
+        self._note("connect")
+        if self._connections:
+            raise NotSent("the library is at it")
+        await Line.connect(self)
+
+    async def back(self) -> None:
+        await Line.connect(self)
+
+
+def test_an_adapter_that_comes_back_by_itself_is_looked_at_and_left_alone() -> None:
+    async def scene(rig: Rig) -> None:
+        assert isinstance(rig.wire, ComesBack)
+        down = rig.now
+        rig.cut()
+        rig.mend()
+        await rig.clock.sleep(2)
+        await rig.wire.back()
+        await rig.until(lambda: rig.is_compared)
+        await rig.clock.sleep(60)
+        assert rig.wire.attempts(down) == [0, 0.5, 1.5]
+        assert rig.links(down) == [LinkState.DISCONNECTED, LinkState.CONNECTED]
+
+    play(scene, wire=ComesBack)
+
+
+def test_refused_credentials_are_said_once_and_not_hammered() -> None:
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.wire.refusal = AuthFailed("the key was withdrawn")
+        rig.cut()
+        rig.mend()
+        await rig.clock.sleep(130)
+        assert rig.wire.attempts(down) == [0, 60, 120]
+        (said,) = [a for a in rig.events(ev.Alarmed) if a.code == "CONNECT_FAILED"]
+        assert said.text == "AuthFailed: the key was withdrawn"
+        rig.wire.refusal = None
+        await rig.until(lambda: rig.is_compared)
+
+    play(scene)
+
+
+def test_a_venue_that_asks_to_wait_is_waited_for() -> None:
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.wire.refusal = Throttled("too many connections", 7.5)
+        rig.cut()
+        rig.mend()
+        await rig.clock.sleep(1)
+        rig.wire.refusal = None
+        await rig.until(lambda: rig.is_compared)
+        assert rig.wire.attempts(down) == [0, 7.5]
+
+    play(scene)
+
+
+class Mute(Wire):
+    """A venue that does not say a word to the second attempt to connect."""
+
+    async def connect(self) -> None:
+        self._note("connect")
+        if len(self.attempts(0)) == 2:
+            await asyncio.Event().wait()
+        await Line.connect(self)
+
+
+def test_an_attempt_that_hangs_is_given_up_after_ten_seconds() -> None:
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.cut()
+        rig.mend()
+        await rig.until(lambda: rig.is_connected and bool(rig.links(down)))
+        assert rig.wire.attempts(down) == [0, 10.5]
+
+    play(scene, wire=Mute)
+
+
+# --- the very first connection --------------------------------------------------------------------
+
+
+def test_with_one_account_a_start_raises_what_kept_it_from_being_connected() -> None:
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.cut()
+        with pytest.raises(NotSent, match="cannot be reached"):
+            await rig.engine.start()
+        await rig.engine.stop("the test is over")
+        assert rig.wire.attempts(0) == [0]
+
+    run_virtual(main, MIDDAY, 3600)
+
+
+def test_with_several_accounts_one_that_cannot_be_reached_is_tried_again() -> None:
+    async def main(clock: VirtualClock) -> None:
+        agenda = Agenda(MIDDAY)
+        other = Venue(agenda, Random(8), ABLE)
+        second = Wire(other, "second")
+        other.set_link(up=False)
+        rig = Rig(clock, more=(second,))
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        agenda.attach(loop, clock)
+        await rig.start()
+        links = rig.engine.book.data.links
+        assert links["paper"].state is LinkState.CONNECTED
+        assert links["second"].state is LinkState.CONNECTING
+        assert second.attempts(0) == [0, 0.5, 1.5, 3.5]
+        other.set_link(up=True)
+        await rig.until(lambda: rig.engine.book.data.links["second"].state is LinkState.CONNECTED)
+        assert rig.wire.attempts(0) == [0]
+        await rig.until(lambda: "look" in second.since(0))
+        await rig.stop()
+
+    run_virtual(main, MIDDAY, 3600)
+
+
+def test_an_effect_that_fails_while_the_engine_starts_ends_the_run_loudly() -> None:
+    class Broken(Engine):
+        async def _set_latch(self, halt: Halt) -> None:
+            raise LookupError("a defect")
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.engine.__class__ = Broken
+        await rig.engine.start()
+        await rig.engine.command(ask.Kill(by="test"))
+        await clock.sleep(1)
+        with pytest.raises(LookupError, match="a defect"):
+            await rig.engine.run()
+
+    run_virtual(main, MIDDAY, 3600)
