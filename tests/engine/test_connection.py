@@ -47,7 +47,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.line import Line
 from tests.simulation.simulate import Feed
 from tests.simulation.store import Disk, FileLatch, MemoryStore
-from tests.simulation.venue import ACCOUNT, Venue, capabilities
+from tests.simulation.venue import ACCOUNT, TIMEOUTS, Venue, capabilities
 
 ABLE = msgspec.structs.replace(
     capabilities(Random(1)), reduce_only=True, shorting=True, native_modify=True, deduplicates=False
@@ -473,10 +473,14 @@ def test_C402_an_order_on_the_way_is_asked_about_and_never_sent_again(arrives: b
         await rig.until(lambda: "submit ENTRY" in rig.wire.since(start), 5)
         rig.cut()
         rig.venue.faults = Faults()
+        gap = rig.now
         (entry,) = rig.orders()
         await rig.clock.sleep(6)
         assert rig.status(entry.client_order_id) is OrderStatus.UNKNOWN
+        assert rig.wire.since(gap) == []
         rig.mend()
+        await rig.until(lambda: rig.is_compared)
+        assert rig.wire.since(gap)[:2] == ["look", "query"]
         await rig.until(lambda: rig.status(entry.client_order_id).is_terminal)
         expected = OrderStatus.FILLED if arrives else OrderStatus.REJECTED
         assert rig.status(entry.client_order_id) is expected
@@ -484,6 +488,24 @@ def test_C402_an_order_on_the_way_is_asked_about_and_never_sent_again(arrives: b
         held = rig.engine.book.position("AAA")
         assert (held.quantity if held else 0) == rig.venue.positions.get("AAA", 0)
         assert (held is not None) is arrives
+
+    play(scene)
+
+
+def test_C402_an_order_without_an_answer_is_unknown_at_the_time_out_and_not_at_the_break() -> None:
+    """Until then it may reach the venue, and the bound for late arrivals counts from then."""
+
+    async def scene(rig: Rig) -> None:
+        rig.venue.faults = Faults(lost_request=1.0)
+        start = rig.now
+        rig.signal()
+        await rig.until(lambda: "submit ENTRY" in rig.wire.since(start), 5)
+        rig.cut()
+        (entry,) = rig.orders()
+        await rig.clock.sleep(TIMEOUTS[0] - 0.1)
+        assert rig.status(entry.client_order_id) is OrderStatus.PENDING_NEW
+        await rig.clock.sleep(TIMEOUTS[1] - TIMEOUTS[0] + 0.1)
+        assert rig.status(entry.client_order_id) is OrderStatus.UNKNOWN
 
     play(scene)
 
