@@ -5,12 +5,14 @@ The engine finds it by itself, looks, and trades on; nothing is sent twice and n
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from console.client import Refused
+from tests.console.program import PATIENCE
 from tests.process.desk import PRICE, Desk
 
 pytestmark = pytest.mark.slow
@@ -119,21 +121,17 @@ def test_a_kill_in_the_gap_works_what_is_reachable_and_is_verified_when_the_venu
     resting = desk.buy("MSFT", limit=PRICE - 1)
     desk.until(lambda: desk.order_status(resting) == "NEW", "it rests")
     lose_the_venue(desk)
-    desk.program.ask("kill", flatten="all")
-    assert (desk.folder / "HALT").exists()
-    assert desk.status()["run_state"] == "HALTED"
-    assert refusal(desk, "NVDA") == "KILL_SWITCH"
-    bring_it_back(desk)
-    desk.until(lambda: proofs(desk)[-1:] == ["VERIFIED"], "the kill is proved")
+    with ThreadPoolExecutor(1) as person:
+        # The command answers with what is proved, and waits for it.
+        report = person.submit(lambda: desk.program.ask("kill", flatten="all"))
+        desk.until((desk.folder / "HALT").exists, "the latch is set")
+        desk.until(lambda: desk.status()["run_state"] == "HALTED", "the gate is shut")
+        assert refusal(desk, "NVDA") == "KILL_SWITCH"
+        assert not report.done()
+        bring_it_back(desk)
+        proved = report.result(PATIENCE)["brokers"]["paper"]
+    assert (proved["state"], proved["left"], proved["unknown"]) == ("VERIFIED", [], [])
     assert desk.hand.positions() == {}
     assert desk.hand.orders() == {}
     assert list(desk.hand.submits().values()) == [1]  # the close
     desk.check(run_state="HALTED")
-
-
-def proofs(desk: Desk) -> list[str]:
-    """What each proof of a kill said, in order."""
-    found = desk.rows(
-        "SELECT json_extract(data, '$.state') FROM events WHERE type = 'KillProved' ORDER BY seq"
-    )
-    return [state for (state,) in found]
