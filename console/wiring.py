@@ -7,6 +7,7 @@ market, and hands all of it to the engine. It starts nothing.
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import msgspec
@@ -239,6 +240,7 @@ def build(
             version=version,
             account_id=account,
             config_digest=digest(config),
+            jitter=Random(f"{account} {state_dir}"),
         )
     except BaseException:
         connection.close()

@@ -367,16 +367,16 @@ class Engine:
             except Exception as error:  # not durable: it must not leave, whatever the reason
                 self.step(SubmitFailed(key, NotSent(f"its intent is not durable: {error}")))
                 return
-            lost = session.lost_since(connection)
-            if lost is not None:
-                self.step(SubmitFailed(key, lost))
-                return
         elif order.check_first and not await session.is_new(order):
             return
         known = self.book.order(key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
         if withdrawn or (order.reserved and self.gate.closed):
             self.step(GateClosed(key))
+            return
+        lost = session.lost_since(connection) if order.reserved else None
+        if lost is not None:
+            self.step(SubmitFailed(key, lost))
             return
         self.step(Sending(key))
         await session.submit(order)

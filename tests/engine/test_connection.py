@@ -713,6 +713,23 @@ def test_an_entry_that_waited_for_the_disk_does_not_outlive_its_connection() -> 
     play(scene, commit_seconds=lambda: slow[0])
 
 
+def test_an_entry_that_was_withdrawn_in_the_gap_is_cancelled_and_leaves_no_letter() -> None:
+    slow = [0.0]
+
+    async def scene(rig: Rig) -> None:
+        slow[0] = 2.0
+        rig.signal()
+        slow[0] = 0.0
+        (entry,) = rig.orders()
+        rig.cut()
+        await rig.engine.command(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
+        await rig.clock.sleep(3)
+        assert rig.status(entry.client_order_id) is OrderStatus.CANCELED
+        assert not rig.engine.book.data.letters
+
+    play(scene, commit_seconds=lambda: slow[0])
+
+
 # --- other ways to break --------------------------------------------------------------------------
 
 
