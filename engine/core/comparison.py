@@ -62,8 +62,10 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield from tend(world, symbol, now)
 
 
-def proposed(world: World, given: SnapshotTaken) -> tuple[ev.Event, ...]:
-    """What taking the venue's side of what is still different would record (`reconcile`)."""
+def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:
+    """What taking the venue's side would record, where an operator looked (`reconcile`)."""
+    if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
+        return ()
     snapshot = given.snapshot
     return compare(world.book, snapshot, snapshot.requested_at, given.by).proposals
 

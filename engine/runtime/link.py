@@ -27,31 +27,36 @@ class Link:
         """The connection is gone: what was asked over it gets its answer in time, or none."""
         self.is_up = False
         now = asyncio.get_running_loop().time()
-        for limit, until in self._open.items():
-            if not limit.expired():
-                limit.reschedule(max(until, now))
+        asked, self._open = self._open, {}
+        for end, until in asked.items():
+            if not end.expired():
+                end.reschedule(max(until, now))
 
     @contextlib.asynccontextmanager
-    async def request(self, grace: float) -> AsyncIterator[None]:
+    async def request(self, grace: float, *, limit: float | None = None) -> AsyncIterator[None]:
         """Within this block the venue is asked.
 
         `grace`: seconds from now in which an answer counts even though the connection broke. For
         what changes something at the venue it is the venue's time-out, from which on the bound for
-        late arrivals is counted; for a question it is 0.
+        late arrivals is counted; for a question it is 0. `limit`: seconds after which no answer is
+        waited for any more; None leaves that to the adapter.
 
-        Raises NotSent while there is no connection, Ambiguous when it broke before the answer.
+        Raises NotSent while there is no connection, Ambiguous when it broke before the answer or
+        the limit passed.
         """
         if not self.is_up:
             raise NotSent(f"{self._name} is not connected")
-        asked = asyncio.get_running_loop().time()
+        asked, stood = asyncio.get_running_loop().time(), True
         try:
-            async with asyncio.timeout(None) as limit:
-                self._open[limit] = asked + grace
+            async with asyncio.timeout(limit) as end:
+                self._open[end] = asked + grace
                 try:
                     yield
                 finally:
-                    del self._open[limit]
+                    stood = self._open.pop(end, None) is not None
         except TimeoutError as error:
-            if not limit.expired():
+            if not end.expired():
                 raise
+            if stood:
+                raise Ambiguous(f"{self._name} gave no answer within {limit:g} s") from error
             raise Ambiguous(f"the connection to {self._name} broke before an answer") from error

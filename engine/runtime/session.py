@@ -92,8 +92,10 @@ class Session:
         """When the newest connection came up, on the monotonic clock."""
         self._half_open = False
         """The stream ended, and the adapter may still hold the rest of the connection."""
-        self._refusal = ""
-        """Why the venue refused to be connected to, once it was said."""
+        self._asked_to_wait = 0.0
+        """Seconds to wait at least before the next attempt, as the last one was answered."""
+        self._said = ""
+        """Why the venue does not let us in, once it was said."""
         self._early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order."""
         self._waiting_cancels: dict[str, None] = {}
@@ -112,7 +114,7 @@ class Session:
 
     async def open(self) -> Exception | None:
         """Try once to connect; what kept it from that, after which `keep` goes on trying."""
-        self._backoff.pause()
+        self._backoff.pause()  # this attempt is the first, at once
         error = await self._connect()
         if error is not None:
             self._report(LinkState.CONNECTING, str(error))
@@ -120,24 +122,16 @@ class Session:
 
     async def keep(self) -> None:
         """Connect again whenever the connection is lost, for as long as the engine runs."""
-        pause = 0.0
         while True:
             await self._lost.wait()
-            pause = max(pause, self._backoff.pause())
+            pause = max(self._backoff.pause(), self._asked_to_wait)
             if pause:
                 await self._clock.sleep(pause)
-            pause = 0.0
             if self._link.is_up:
                 continue  # the adapter came back by itself
             if self._half_open:
                 await self.close()
-            error = await self._connect()
-            if isinstance(error, Throttled):
-                pause = error.retry_after
-            elif isinstance(error, AuthFailed):
-                pause = REFUSED_SECONDS
-            if error is not None:
-                self._say(error)
+            await self._connect()
 
     async def listen(self) -> None:
         """Hand every report to the core; a stream that ends is a connection that broke."""
@@ -178,15 +172,29 @@ class Session:
             self._broke(report.detail)
 
     async def _connect(self) -> Exception | None:
+        """One attempt; what kept it from a connection."""
+        self._asked_to_wait = 0.0
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_SECONDS) as limit:
                 await self._broker.connect()
-        except TimeoutError:
-            return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")
         except Exception as error:  # whatever an adapter raises, there is no connection
+            if limit.expired():
+                return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")
+            self._refused(error)
             return error
         self._came_up()
         return None
+
+    def _refused(self, error: Exception) -> None:
+        """Wait as long as the venue wants; say once why one that answers does not let us in."""
+        if isinstance(error, Throttled):
+            self._asked_to_wait = error.retry_after
+        elif isinstance(error, AuthFailed):
+            self._asked_to_wait = REFUSED_SECONDS
+        text = f"{type(error).__name__}: {error}"
+        if not isinstance(error, NotSent | Ambiguous | Throttled) and text != self._said:
+            self._said = text
+            self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
 
     def _came_up(self) -> None:
         """There is a connection: cancels leave first, then the core hears of it."""
@@ -196,7 +204,7 @@ class Session:
         self._lost.clear()
         self._connected.set()
         self._up_since = self._clock.monotonic()
-        self._refusal = ""
+        self._said = ""
         cancels, self._waiting_cancels = self._waiting_cancels, {}
         queries, self._waiting_queries = self._waiting_queries, {}
         looks, self._waiting_looks = self._waiting_looks, {}
@@ -224,13 +232,6 @@ class Session:
         self._state = state
         now = self._time.now()
         self._step(LinkReport(broker=self.name, state=state, detail=detail, time=now))
-
-    def _say(self, error: Exception) -> None:
-        """Say once why a venue that is there cannot be connected to."""
-        text = f"{type(error).__name__}: {error}"
-        if not isinstance(error, NotSent | Ambiguous | Throttled) and text != self._refusal:
-            self._refusal = text
-            self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
 
     # --- orders -----------------------------------------------------------------------------------
 

@@ -25,6 +25,9 @@ from engine.state.book import Book
 FILL_MARGIN = 600 * NS_PER_SECOND
 """How far before what is known the venue is asked for fills; the overlap is dropped by id."""
 
+LOOK_SECONDS = 20
+"""How long a look may take: its four questions have 5 s each."""
+
 
 class Venue:
     """One venue, asked over its link; it decides nothing and keeps nothing."""
@@ -74,7 +77,7 @@ class Venue:
         broker, data = self._broker, self._book.data
         since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
         try:
-            async with self._link.request(grace=0):
+            async with self._link.request(grace=0, limit=LOOK_SECONDS):
                 orders = await broker.get_open_orders()
                 positions = await broker.get_positions()
                 account = await broker.get_account()

@@ -630,6 +630,38 @@ def test_a_look_under_way_is_not_asked_twice() -> None:
     play(scene)
 
 
+class HangingLook(Wire):
+    """A wire whose next look is never answered, while the link stands."""
+
+    hangs = False
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        if self.hangs:
+            self._note("look")
+            await asyncio.Event().wait()
+        return await super().get_open_orders()
+
+
+def test_a_look_that_hangs_has_failed_after_twenty_seconds_and_is_asked_again() -> None:
+    async def scene(rig: Rig) -> None:
+        assert isinstance(rig.wire, HangingLook)
+        session = rig.engine._sessions["paper"]
+        rig.wire.hangs = True
+        start = rig.now
+        session.ask_look("scheduled")
+        await rig.clock.sleep(19.9)
+        assert not rig.events(ev.Reconciled, start)
+        await rig.clock.sleep(0.2)
+        (failed,) = rig.events(ev.Reconciled, start)
+        assert failed.failed
+        rig.wire.hangs = False
+        session.ask_look("scheduled")
+        await rig.until(lambda: len(rig.events(ev.Reconciled, start)) == 2)
+        assert not rig.events(ev.Reconciled, start)[-1].failed
+
+    play(scene, wire=HangingLook)
+
+
 def test_looks_of_the_gap_are_one_of_each_reason() -> None:
     """A kill that waits for the venue asks again and again."""
 
@@ -728,6 +760,33 @@ def test_an_entry_that_was_withdrawn_in_the_gap_is_cancelled_and_leaves_no_lette
         assert not rig.engine.book.data.letters
 
     play(scene, commit_seconds=lambda: slow[0])
+
+
+@pytest.mark.parametrize("after", [0.001, 0.02, 0.05, 0.1, 0.3, 1.0])
+def test_a_kill_that_is_cut_off_at_any_moment_is_verified_and_closes_once(after: float) -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.rest("BBB")
+        rig.signal("AAA")
+        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.clock.sleep(2)
+        begun = rig.now
+        await rig.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        await rig.clock.sleep(after)
+        rig.cut()
+        await rig.clock.sleep(8)
+        rig.mend()
+        kill = rig.engine.book.data.kill
+        assert kill is not None
+        await rig.until(lambda: kill.state == "VERIFIED")
+        assert not rig.venue.positions
+        assert not rig.venue.open
+        sold = [f for f in rig.venue.fills if f.symbol == "AAA" and f.side is Side.SELL]
+        assert sum(f.quantity for f in sold) == sum(
+            f.quantity for f in rig.venue.fills if f.symbol == "AAA" and f.side is Side.BUY
+        )
+        assert "submit ENTRY" not in rig.wire.since(begun)
+
+    play(scene)
 
 
 # --- other ways to break --------------------------------------------------------------------------
