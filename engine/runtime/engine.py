@@ -53,11 +53,11 @@ from engine.world import World
 
 
 class Engine:
-    """One loop, and a session for each account. `submit` and `command` are the ways in, `events`
-    the way out.
+    """One loop, and a session for each account.
 
-    `brokers` holds the broker of each account by the account's name. `jitter` spreads the pauses
-    between attempts to connect to them; without it the pauses are exact.
+    `submit` and `command` are the ways in, `events` and `state` the ways out. `brokers` holds the
+    broker of each account by the account's name. `jitter` spreads the pauses between attempts to
+    connect to them; without it the pauses are exact.
     """
 
     def __init__(
