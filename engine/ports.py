@@ -106,7 +106,10 @@ class Broker(Protocol):
         ...
 
     async def connect(self) -> None:
-        """Open the connection and the report stream."""
+        """Open the connection and the report stream, and again after a break (C-441).
+
+        Raises one of the six errors; the caller tries again.
+        """
         ...
 
     async def disconnect(self) -> None:
@@ -160,7 +163,11 @@ class Broker(Protocol):
         ...
 
     def reports(self) -> AsyncIterator[Report]:
-        """The one stream of reports and link states, from connect on."""
+        """The one stream of reports and link states, from connect on.
+
+        A connection that breaks is told as DISCONNECTED, or ends the stream; it is then read anew
+        after the next connect. An adapter that comes back by itself tells CONNECTED.
+        """
         ...
 
 

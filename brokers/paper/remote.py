@@ -148,7 +148,7 @@ class RemotePaper:
         return self._capabilities
 
     async def connect(self) -> None:
-        """Raises NotSent."""
+        """Connect, also again after a break. Raises NotSent; nothing stays open then."""
         if self._line.is_open:
             return
         await self._line.open()
@@ -158,6 +158,10 @@ class RemotePaper:
         except Ambiguous as error:
             self._hang_up()
             raise NotSent(f"the paper venue does not answer: {error}") from error
+        except BaseException:
+            # Whoever gave up waiting is free to try again.
+            self._hang_up()
+            raise
         self._tell(LinkState.CONNECTED)
 
     async def disconnect(self) -> None:

@@ -7,6 +7,7 @@ market, and hands all of it to the engine. It starts nothing.
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from random import Random
 from typing import Any, Final
 
 import msgspec
@@ -246,7 +247,7 @@ def build(
         )
         engine = Engine(
             world,
-            broker=connection.broker,
+            brokers={connection.broker.name: connection.broker},
             store=journal,
             clock=clock,
             latch=latch,
@@ -256,6 +257,7 @@ def build(
             version=version,
             account_id=account,
             config_digest=digest(config),
+            jitter=Random(f"{account} {state_dir}"),
         )
     except BaseException:
         connection.close()

@@ -22,6 +22,8 @@ from engine.world import World
 CAUSE = "reconcile"
 START = "start"
 KILL = "kill"
+OPERATOR = "operator"
+"""Why the venue is looked at: a process starts, a kill works, a person asks."""
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
@@ -58,6 +60,14 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     there = {order.symbol for order in snapshot.orders}
     for symbol in sorted(there.union(book.data.positions, book.by_symbol)):
         yield from tend(world, symbol, now)
+
+
+def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:
+    """What taking the venue's side would record, where an operator looked (`reconcile`)."""
+    if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
+        return ()
+    snapshot = given.snapshot
+    return compare(world.book, snapshot, snapshot.requested_at, given.by).proposals
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:

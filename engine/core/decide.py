@@ -342,6 +342,8 @@ class Core:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.proposed: tuple[ev.Event, ...] = ()
+        """What the newest look proposes to take over, where an operator asked for it."""
 
     def handle(self, given: Input, now: Nanos) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
@@ -358,6 +360,8 @@ class Core:
                 touched += apply(world.book, record)
                 note(world, event)
                 records.append(record)
+            if isinstance(given, SnapshotTaken | SnapshotFailed):
+                self.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(Step(records, touched), error) from error
         return Step(records, touched)

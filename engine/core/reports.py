@@ -49,9 +49,12 @@ def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
 
 
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
-    """The gate shut, or a cancel came, between decision and socket: it provably never left."""
+    """The gate shut, or a cancel came, between decision and socket: it provably never left.
+
+    Unless an earlier process sent it, as the venue has told meanwhile.
+    """
     order = world.book.order(given.client_order_id)
-    if order is None:
+    if order is None or order.accepted_at or order.filled or order.status.is_terminal:
         return
     if order.cancel_wanted:
         yield ev.OrderCanceled(

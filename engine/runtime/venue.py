@@ -4,7 +4,7 @@ An exception that is none of them means a broken adapter. It proves nothing abou
 did, so it counts as ambiguous.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
 from engine.domain.account import VenueSnapshot
@@ -19,35 +19,40 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderTerms
 from engine.ports import Ambiguous, Broker, BrokerError
 from engine.runtime.clock import SteadyTime
+from engine.runtime.link import Link
 from engine.state.book import Book
 
 FILL_MARGIN = 600 * NS_PER_SECOND
 """How far before what is known the venue is asked for fills; the overlap is dropped by id."""
 
+LOOK_SECONDS = 20
+"""How long a look may take: its four questions have 5 s each."""
+
 
 class Venue:
-    """One venue, asked; it decides nothing and keeps nothing."""
+    """One venue, asked over its link; it decides nothing and keeps nothing."""
 
-    def __init__(self, broker: Broker, book: Book, time: SteadyTime) -> None:
+    def __init__(self, broker: Broker, link: Link, book: Book, time: SteadyTime) -> None:
         self._broker = broker
+        self._link = link
         self._book = book
         self._time = time
 
     async def submit(self, order: OrderTerms) -> SubmitFailed | None:
         """Hand an order over; None when it was taken."""
-        error = await _failure(self._broker.submit_order(order))
+        error = await self._failure(lambda: self._broker.submit_order(order))
         return None if error is None else SubmitFailed(order.client_order_id, error)
 
     async def cancel(self, key: str) -> CancelFailed | None:
         """Ask for a cancel; None when the request was taken."""
-        error = await _failure(self._broker.cancel_order(key))
+        error = await self._failure(lambda: self._broker.cancel_order(key))
         return None if error is None else CancelFailed(key, error)
 
     async def modify(
         self, key: str, quantity: Decimal, stop: Decimal | None
     ) -> ModifyFailed | None:
         """Ask for another quantity or stop; None when the request was taken."""
-        error = await _failure(self._broker.modify_order(key, quantity, stop))
+        error = await self._failure(lambda: self._broker.modify_order(key, quantity, stop))
         return None if error is None else ModifyFailed(key, error)
 
     async def look_up(self, key: str) -> QueryAnswered | QueryFailed:
@@ -59,23 +64,25 @@ class Venue:
             opened = position.opened_at if position else asked
             since = min(known.created_at, opened, self._book.data.last_fill or asked)
         try:
-            order = await self._broker.get_order(key)
-            fills = await self._broker.get_fills_since(since - FILL_MARGIN)
+            async with self._link.request(grace=0):
+                order = await self._broker.get_order(key)
+                fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # see the module: one of the six, or ambiguous
             return QueryFailed(key, _as_broker_error(error))
         return QueryAnswered(key, order, fills, asked)
 
     async def look(self) -> VenueSnapshot | BrokerError:
-        """Everything a comparison needs; a part that failed fails the whole."""
+        """Everything a comparison needs, over one connection; a part that failed fails it all."""
         asked = self._time.now()
         broker, data = self._broker, self._book.data
         since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
         try:
-            orders = await broker.get_open_orders()
-            positions = await broker.get_positions()
-            account = await broker.get_account()
-            # Fills last: whatever holdings and cash already show is then among them.
-            fills = await broker.get_fills_since(since)
+            async with self._link.request(grace=0, limit=LOOK_SECONDS):
+                orders = await broker.get_open_orders()
+                positions = await broker.get_positions()
+                account = await broker.get_account()
+                # Fills last: whatever holdings and cash already show is then among them.
+                fills = await broker.get_fills_since(since)
         except Exception as error:  # see the module: one of the six, or ambiguous
             return _as_broker_error(error)
         return VenueSnapshot(
@@ -88,13 +95,13 @@ class Venue:
             as_of=self._time.now(),
         )
 
-
-async def _failure(request: Awaitable[None]) -> BrokerError | None:
-    try:
-        await request
-    except Exception as error:  # see the module: one of the six, or ambiguous
-        return _as_broker_error(error)
-    return None
+    async def _failure(self, request: Callable[[], Awaitable[None]]) -> BrokerError | None:
+        try:
+            async with self._link.request(grace=self._broker.capabilities.timeout_seconds):
+                await request()
+        except Exception as error:  # see the module: one of the six, or ambiguous
+            return _as_broker_error(error)
+        return None
 
 
 def _as_broker_error(error: Exception) -> BrokerError:

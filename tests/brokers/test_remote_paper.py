@@ -125,6 +125,34 @@ async def test_a_connection_that_is_refused_sends_nothing(tmp_path: Path) -> Non
         await broker.submit_order(order("a"))
 
 
+async def test_an_attempt_to_connect_that_was_given_up_leaves_nothing_open(tmp_path: Path) -> None:
+    """The next attempt opens a connection of its own, on which reports are asked for."""
+    path = tmp_path / "mute.sock"
+    calls: list[bytes] = []
+    ended: list[bool] = []
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            calls.append(line)
+        writer.close()
+        await writer.wait_closed()
+        ended.append(True)
+
+    server = await asyncio.start_unix_server(mute, str(path))
+    broker = RemotePaper(path, SystemClock())
+    for attempt in (1, 2):
+        connecting = asyncio.create_task(broker.connect())
+        await until(lambda: len(calls) == attempt)  # noqa: B023 - awaited in this round
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        with pytest.raises(NotSent, match="not connected"):
+            await broker.submit_order(order("a"))
+    await until(lambda: len(ended) == 2)
+    server.close()
+    await server.wait_closed()
+
+
 async def test_T07_an_answer_that_is_lost_is_ambiguous_and_the_order_is_there(
     server: tuple[Path, PaperServer], hand: Hand
 ) -> None:

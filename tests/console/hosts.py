@@ -183,7 +183,7 @@ class Host:
         )
         self.engine = engine_class(
             self.world,
-            broker=self.broker,
+            brokers={self.broker.name: self.broker},
             store=self.journal,
             clock=self.clock,
             latch=self.latch,

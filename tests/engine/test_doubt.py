@@ -326,6 +326,21 @@ def test_a_cancel_that_comes_before_the_send_ends_the_order_unsent() -> None:
     assert desk.current(entry).status is OrderStatus.CANCELED
 
 
+@pytest.mark.parametrize("filled", [0, 4, 10])
+def test_an_order_an_earlier_process_sent_is_what_the_venue_says_and_not_unsent(
+    filled: int,
+) -> None:
+    """It waited to be sent, and meanwhile the venue told of it: the gate ends only what is here."""
+    desk = Desk()
+    order = desk.order("NVDA", 10, "100")
+    desk.accept(order)
+    if filled:
+        desk.filled(order, filled, "100")
+    before = desk.current(order)
+    assert desk.give(GateClosed(order.client_order_id)) == []
+    assert desk.current(order) == before
+
+
 # --- nothing opens in the dark --------------------------------------------------------------------
 
 

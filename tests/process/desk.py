@@ -19,7 +19,7 @@ from engine.domain.instant import rfc3339
 from storage.tail import open_caught_up
 from storage.verify import verify
 from tests.console.program import PATIENCE, Program
-from tests.process.venue import Venue
+from tests.process.venue import Hand, Venue
 
 PARKING = ("-m", "tests.process.parking")
 PRICE, STOP, QUANTITY = 100, 90, 10
@@ -67,13 +67,17 @@ class Desk:
     def __init__(self, folder: Path, symbols: Sequence[str], **terms: Any) -> None:
         self.symbols = tuple(symbols)
         self.venue = Venue(folder, dict.fromkeys(symbols, PRICE), **terms)
-        self.hand = self.venue.hand
         self.program = Program(folder)
         self.folder = self.program.folder
         self.journal = self.folder / "journal.db"
         self.signals = 0
         text = CONFIG.format(symbols=json.dumps(self.symbols), address=self.venue.path)
         self.program.configure(text)
+
+    @property
+    def hand(self) -> Hand:
+        """The test's own connection to the venue."""
+        return self.venue.hand
 
     # --- the engine's process ---------------------------------------------------------------------
 
@@ -206,6 +210,22 @@ class Desk:
             key,
         )
         return bool(found)
+
+    def links(self) -> list[str]:
+        """What the link to the venue became, in order, in every process."""
+        found = self.rows(
+            "SELECT json_extract(data, '$.state') FROM events WHERE type = 'LinkChanged' "
+            "ORDER BY seq"
+        )
+        return [state for (state,) in found]
+
+    def looks(self) -> int:
+        """How many looks at the venue were compared."""
+        ((number,),) = self.rows(
+            "SELECT count(*) FROM events WHERE type = 'Reconciled' "
+            "AND NOT json_extract(data, '$.failed')"
+        )
+        return int(number)
 
     def quantity(self, key: str) -> Decimal:
         """What was ordered."""

@@ -24,6 +24,7 @@ from brokers.paper.remote import RemotePaper
 from console.cli.program import main
 from engine.domain.order import OrderTerms
 from engine.runtime.engine import Engine
+from engine.runtime.session import Session
 from storage.writer import Entry, Writer
 
 FOLDER = Path(sys.argv[sys.argv.index("--state-dir") + 1])
@@ -50,7 +51,7 @@ async def stand(place: str, purpose: str, key: str) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-_submit, _cancel_order, _modify = Engine._submit, Engine._cancel_order, Engine._modify
+_submit, _cancel, _modify = Engine._submit, Session._cancel, Session.modify
 _send, _commit = RemotePaper.submit_order, Writer.commit
 
 
@@ -66,12 +67,12 @@ async def send(self: RemotePaper, order: OrderTerms) -> None:
     await _send(self, order)
 
 
-async def cancel(self: Engine, key: str) -> None:
+async def cancel(self: Session, key: str) -> None:
     await stand("cancel", "", key)
-    await _cancel_order(self, key)
+    await _cancel(self, key)
 
 
-async def modify(self: Engine, key: str, quantity: Decimal, stop: Decimal | None) -> None:
+async def modify(self: Session, key: str, quantity: Decimal, stop: Decimal | None) -> None:
     await stand("replace", "", key)
     await _modify(self, key, quantity, stop)
 
@@ -84,8 +85,8 @@ def commit(self: Writer, entries: Sequence[Entry]) -> None:
 
 if __name__ == "__main__":
     Engine._submit = submit  # type: ignore[method-assign]
-    Engine._cancel_order = cancel  # type: ignore[method-assign]
-    Engine._modify = modify  # type: ignore[method-assign]
+    Session._cancel = cancel  # type: ignore[method-assign]
+    Session.modify = modify  # type: ignore[method-assign]
     RemotePaper.submit_order = send  # type: ignore[method-assign]
     Writer.commit = commit  # type: ignore[method-assign]
     sys.exit(main())

@@ -1,6 +1,7 @@
 """The paper venue in a process of its own, and a hand that holds things back in it."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -111,13 +112,28 @@ class Venue:
     def __init__(self, folder: Path, prices: Mapping[str, int], **terms: Any) -> None:
         self.path = folder / "v.sock"
         self.prices = {symbol: Decimal(price) for symbol, price in prices.items()}
-        command = [sys.executable, "-m", "brokers.paper.server", "--socket", str(self.path)]
-        command += ["--book", str(folder / "venue.db"), "--terms", json.dumps(TERMS | terms)]
-        self.process = subprocess.Popen(command, cwd=ROOT)
+        self._command = [sys.executable, "-m", "brokers.paper.server", "--socket", str(self.path)]
+        self._command += ["--book", str(folder / "venue.db")]
+        self._command += ["--terms", json.dumps(TERMS | terms)]
+        self.start()
+
+    def start(self) -> None:
+        """A process of it, over the same account and socket, and its market."""
+        self.process = subprocess.Popen(self._command, cwd=ROOT)
         self.hand = Hand(self.path)
+        for symbol, price in self.prices.items():
+            self.hand.price(symbol, price)
         self._over = threading.Event()
         self._market = threading.Thread(target=self._tick, name="market")
         self._market.start()
+
+    def kill(self) -> None:
+        """SIGKILL, now; its market ends first, so that nothing is asked of what is gone."""
+        self._over.set()
+        self._market.join()
+        self.hand.close()
+        self.process.kill()
+        assert self.process.wait(PATIENCE) == -signal.SIGKILL
 
     def _tick(self) -> None:
         hand = Hand(self.path)

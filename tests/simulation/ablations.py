@@ -23,8 +23,10 @@ from engine.plans import kill as work
 from engine.plans import reducing, tend
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.runtime.engine import Engine
+from engine.runtime.session import Session
 from engine.state.seen import SeenIds
 from engine.world import World
+from tests.simulation.faults import CRASHY, Profile
 from tests.simulation.line import Line
 from tests.simulation.simulate import Run
 from tests.simulation.store import Disk, DiskFull, FileLatch
@@ -36,7 +38,7 @@ class Ablation(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that is missing, the profile whose seeds must notice, and by which invariants."""
 
     name: str
-    profile: str
+    profile: str | Profile
     caught_by: tuple[str, ...]
     kind: type[Run] = Run
     patch: Patch = lambda patching: None
@@ -90,6 +92,11 @@ class ForgetsHalt(Run):
     disk_class = _ForgetfulDisk
     keeps_snapshots = False
 
+    def __init__(self, seed: int, profile: Profile) -> None:
+        super().__init__(seed, profile)
+        # The product's own journal would remember the halt.
+        self.real = False
+
 
 # --- an ambiguous submit is sent again under a new id ---------------------------------------------
 
@@ -126,10 +133,7 @@ class _Gateless(Engine):
                 self.step(SubmitFailed(key, NotSent(str(error))))
                 return
         self.step(Sending(key))
-        try:
-            await self._broker.submit_order(order)
-        except BrokerError as error:
-            self.step(SubmitFailed(key, error))
+        await self._session(order.account).submit(order)
 
 
 class NoLastGate(Run):
@@ -176,15 +180,12 @@ class NoLateBound(Run):
         return msgspec.structs.replace(capabilities, late_arrival_seconds=-1.0)
 
 
-class _Unasked(Engine):
-    async def _is_new(self, order: OrderTerms) -> bool:
-        return True
+async def _is_always_new(self: Session, order: OrderTerms) -> bool:
+    return True
 
 
-class NeverAsksFirst(Run):
-    """A process sends what an earlier one may have sent, without asking."""
-
-    engine_class = _Unasked
+def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Session, "is_new", _is_always_new)
 
 
 def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
@@ -215,6 +216,9 @@ def _no_sweep(patching: pytest.MonkeyPatch) -> None:
 def _no_protection(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(tend, "_protect", lambda *args: iter(()))
 
+
+DYING = msgspec.structs.replace(CRASHY, name="dying", crash_after_send=0.6, crashes=10)
+"""A process that dies again and again, most often with an order on the way."""
 
 ABLATIONS = (
     Ablation(
@@ -257,9 +261,9 @@ ABLATIONS = (
     ),
     Ablation(
         name="earlier process not asked about",
-        profile="crashy",
+        profile=DYING,
         caught_by=("I1", "I3", "I6", "I7"),
-        kind=NeverAsksFirst,
+        patch=_never_asks_first,
     ),
     Ablation(
         name="kill proved without looking",

@@ -34,6 +34,9 @@ class Line:
         self._reports: deque[Report] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._alive = True
+        self._connection = 0
+        """The number of the connection that stands; 0 while none does."""
+        self._connections = 0
         self.on_submit: Callable[[OrderTerms], None] = lambda order: None
         venue.line = self
 
@@ -53,7 +56,10 @@ class Line:
         """Open the line."""
         if not self._venue.link_up:
             raise NotSent("the venue cannot be reached")
-        self.told(LinkState.CONNECTED)
+        if not self._connection:
+            self._connections += 1
+            self._connection = self._connections
+            self._tell(LinkState.CONNECTED)
 
     async def disconnect(self) -> None:
         """Close the line; nothing is cancelled."""
@@ -145,7 +151,7 @@ class Line:
         venue, faults = self._venue, self._venue.faults
         random = venue.random
         draw = random.random()
-        if not venue.link_up or (draw := draw - faults.not_sent) < 0:
+        if not self._connection or (draw := draw - faults.not_sent) < 0:
             lost()
             raise NotSent("no connection")
         if (draw := draw - faults.throttled) < 0:
@@ -168,7 +174,7 @@ class Line:
     async def _read(self, look: Callable[[], T]) -> T:
         """A question; its failure is an error, never an empty answer."""
         venue = self._venue
-        if not venue.link_up:
+        if not self._connection:
             raise NotSent("no connection")
         if venue.faults.read_failed and venue.random.random() < venue.faults.read_failed:
             await self._time_out()
@@ -183,6 +189,7 @@ class Line:
     async def _answer(self, act: Callable[[], Any], slow: float = 0.0) -> Any:
         venue = self._venue
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        connection = self._connection
 
         def arrive() -> None:
             result: Any = None
@@ -191,29 +198,35 @@ class Line:
                 result = act()
             except BrokerError as refused:
                 error = refused
-            if not venue.link_up:
-                error = Ambiguous("the connection broke before the answer")
             back = venue.random.uniform(0.001, 0.05)
             if venue.faults.delayed and venue.random.random() < 0.2:
                 back += venue.random.uniform(0, 1)
-            venue.agenda.after(back, lambda: self._settle(future, result, error))
+            venue.agenda.after(back, lambda: self._settle(future, connection, result, error))
 
         venue.agenda.after(slow + venue.random.uniform(0.001, 0.03), arrive)
         return await future
 
     def _settle(
-        self, future: "asyncio.Future[Any]", result: object, error: BrokerError | None
+        self,
+        future: "asyncio.Future[Any]",
+        connection: int,
+        result: object,
+        error: BrokerError | None,
     ) -> None:
         if not self._alive or future.done():
             return
+        if self._connection != connection:
+            error = Ambiguous("the connection broke before the answer")
         if error is not None:
             future.set_exception(error)
         else:
             future.set_result(result)
 
     def carry(self, report: OrderReport) -> None:
-        """Put a report on its way."""
-        venue, faults = self._venue, self._venue.faults
+        """Put a report on its way; it is lost with the connection it travels on."""
+        venue, faults, connection = self._venue, self._venue.faults, self._connection
+        if not connection:
+            return
         if faults.dropped and venue.random.random() < faults.dropped:
             return
         copies = 2 if faults.duplicated and venue.random.random() < faults.duplicated else 1
@@ -221,9 +234,15 @@ class Line:
             delay = venue.random.uniform(0.001, 0.03)
             if faults.delayed and venue.random.random() < faults.delayed:
                 delay += venue.random.uniform(0, 3)
-            venue.agenda.after(delay, lambda: self._deliver(report))
+            venue.agenda.after(delay, lambda: self._deliver(report, connection))
 
-    def told(self, state: LinkState) -> None:
+    def cut(self) -> None:
+        """The connection is gone; `connect` opens another one."""
+        if self._connection:
+            self._connection = 0
+            self._tell(LinkState.DISCONNECTED)
+
+    def _tell(self, state: LinkState) -> None:
         """The connection's own report; it is never late."""
         self._put(LinkReport(broker=NAME, state=state, time=self._venue.agenda.now))
 
@@ -233,8 +252,8 @@ class Line:
         if self._venue.line is self:
             self._venue.line = None
 
-    def _deliver(self, report: Report) -> None:
-        if self._alive and self._venue.link_up:
+    def _deliver(self, report: Report, connection: int) -> None:
+        if self._alive and self._connection == connection:
             self._put(report)
 
     def _put(self, report: Report) -> None:

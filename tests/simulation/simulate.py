@@ -357,7 +357,7 @@ class Run:
         self.feed = Feed()
         self.engine = self.engine_class(
             world,
-            broker=line,
+            brokers={line.name: line},
             store=store,
             clock=clock,
             latch=self.latch_class(self.disk),

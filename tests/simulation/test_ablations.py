@@ -22,4 +22,4 @@ def test_the_seeds_catch_a_missing_rule(
         if broken:
             assert broken[0].startswith(ablation.caught_by), broken[0]
             return
-    pytest.fail(f"no seed of profile {ablation.profile} misses the rule", pytrace=False)
+    pytest.fail(f"no seed of {ablation.profile} misses the rule", pytrace=False)

@@ -9,7 +9,6 @@ from engine.core.reports import DUPLICATE_ID
 from engine.domain.account import Account, VenueOrder
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Side, TimeInForce
-from engine.domain.run import LinkState
 from engine.ports import (
     Capabilities,
     OrderReport,
@@ -39,8 +38,8 @@ class Listener(Protocol):
         """Put a report on its way."""
         ...
 
-    def told(self, state: LinkState) -> None:
-        """The connection came or went."""
+    def cut(self) -> None:
+        """The connection is gone."""
         ...
 
     def die(self) -> None:
@@ -296,7 +295,7 @@ class Venue:
         stop_price: Decimal | None = None,
         text: str = "",
     ) -> None:
-        if self.line is None or not self.link_up:
+        if self.line is None:
             return
         report = OrderReport(
             broker=NAME,
@@ -314,10 +313,10 @@ class Venue:
         self.line.carry(report)
 
     def set_link(self, *, up: bool) -> None:
-        """Cut the line, or let it come back."""
+        """Cut the line, or let it be connected to again."""
         self.link_up = up
-        if self.line is not None:
-            self.line.told(LinkState.CONNECTED if up else LinkState.DISCONNECTED)
+        if not up and self.line is not None:
+            self.line.cut()
 
     def account(self) -> Account:
         """Balances now."""

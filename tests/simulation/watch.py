@@ -51,6 +51,8 @@ class Watch:
         """How far a kill that is proved reaches."""
         self.looked = False
         """Whether this process has compared with the venue."""
+        self.looked_over_link = False
+        """The same of the connection that stands."""
         self.found: list[str] = []
         self.trace: list[str] = []
         self.events = 0
@@ -84,7 +86,7 @@ class Watch:
         self.shadow = Book()
         for record in records:
             apply(self.shadow, record)
-        self.looked = False
+        self.looked = self.looked_over_link = False
         self.same("I4", "after a start")
 
     def row(self, row: Row) -> None:
@@ -130,9 +132,12 @@ class Watch:
         self.halted = False
         self.proved = None
 
+    def _linked(self, event: ev.LinkChanged) -> None:
+        self.looked_over_link = False
+
     def _reconciled(self, event: ev.Reconciled) -> None:
         if not event.failed:
-            self.looked = True
+            self.looked = self.looked_over_link = True
         for difference in event.differences:
             if difference.kind != "PRICE_DRIFT" and event.reason != "start":
                 self.broken("I3", f"a difference that is not there: {difference}")
@@ -243,8 +248,8 @@ class Watch:
             self.broken("I2", f"{order.client_order_id} left before its intent was durable")
         if self.halted or self.disk.latch is not None:
             self.broken("I5", f"{order.client_order_id} left after the halt")
-        if not self.looked:
-            self.broken("I3", f"{order.client_order_id} left before the first comparison")
+        if not self.looked_over_link:
+            self.broken("I3", f"{order.client_order_id} left before the connection's first look")
 
     # --- the venue's side -------------------------------------------------------------------------
 
@@ -399,6 +404,7 @@ def _differ(live: bytes, folded: bytes) -> str:
 _CHECKS: dict[type[ev.Event], Callable[[Watch, ev.Event], None]] = {
     ev.Halted: Watch._halted,  # type: ignore[dict-item]
     ev.HaltCleared: Watch._cleared,  # type: ignore[dict-item]
+    ev.LinkChanged: Watch._linked,  # type: ignore[dict-item]
     ev.Reconciled: Watch._reconciled,  # type: ignore[dict-item]
     ev.PositionAdjusted: Watch._adjusted,  # type: ignore[dict-item]
     ev.AccountSynced: Watch._synced,  # type: ignore[dict-item]

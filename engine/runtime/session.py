@@ -1,0 +1,326 @@
+"""One account's session with its venue: connected, listened to, asked (C-441, DESIGN Broker port).
+
+The session keeps the connection up. When it breaks, what is in flight ends as ambiguous or not
+sent, and the session connects again, at once and then with pauses. Cancels, questions and looks
+that come up meanwhile wait; cancels are the first that leave on a new connection. Nothing that was
+sent is sent again. The session reports, the core decides: entries wait there for the first look on
+the new connection.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from engine.domain import events as ev
+from engine.domain.inputs import (
+    Input,
+    QueryAnswered,
+    SnapshotFailed,
+    SnapshotTaken,
+    Trouble,
+)
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import OrderTerms
+from engine.domain.run import LinkState
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    Broker,
+    BrokerError,
+    Clock,
+    LinkReport,
+    NotSent,
+    OrderReport,
+    Report,
+    Throttled,
+)
+from engine.runtime.backoff import Backoff
+from engine.runtime.clock import SteadyTime
+from engine.runtime.link import Link
+from engine.runtime.venue import Venue
+from engine.state.book import Book
+
+CONNECT_SECONDS = 10
+"""How long one attempt to connect may take."""
+
+STEADY_SECONDS = 5
+"""A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
+
+REFUSED_SECONDS = 60.0
+"""Pause after credentials were refused: asking faster may lock the account at the venue."""
+
+Step = Callable[[Input], list[ev.Record]]
+
+
+class Session:
+    """The session of one account; `name` is the account's name under `[brokers]`.
+
+    `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
+    waits for; `jitter` spreads the pauses between attempts to connect (None: exact pauses).
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        book: Book,
+        *,
+        clock: Clock,
+        time: SteadyTime,
+        step: Step,
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        jitter: Random | None = None,
+    ) -> None:
+        self.name = broker.name
+        self._broker = broker
+        self._book = book
+        self._clock = clock
+        self._time = time
+        self._step = step
+        self._spawn = spawn
+        self._link = Link(broker.name)
+        self._venue = Venue(broker, self._link, book, time)
+        self._backoff = Backoff(jitter)
+        self._state: LinkState | None = None
+        """What the core was told last."""
+        self._connected = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._up_since: Nanos = 0
+        """When the newest connection came up, on the monotonic clock."""
+        self._half_open = False
+        """The stream ended, and the adapter may still hold the rest of the connection."""
+        self._asked_to_wait = 0.0
+        """Seconds to wait at least before the next attempt, as the last one was answered."""
+        self._said = ""
+        """Why the venue does not let us in, once it was said."""
+        self._early: list[OrderReport] | None = []
+        """What the venue reported before the first look at it, which tells it in order."""
+        self._waiting_cancels: dict[str, None] = {}
+        self._waiting_queries: dict[str, None] = {}
+        self._waiting_looks: dict[str, None] = {}
+        """What is to be asked once there is a connection, in the order it came up."""
+        self._looking: set[str] = set()
+        """The reasons of the looks that are under way."""
+
+    @property
+    def connection(self) -> int:
+        """The number of the newest connection; 0 before the first."""
+        return self._link.connection
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    async def open(self) -> Exception | None:
+        """Try once to connect; what kept it from that, after which `keep` goes on trying."""
+        self._backoff.pause()  # this attempt is the first, at once
+        error = await self._connect()
+        if error is not None:
+            self._report(LinkState.CONNECTING, str(error))
+        return error
+
+    async def keep(self) -> None:
+        """Connect again whenever the connection is lost, for as long as the engine runs."""
+        while True:
+            await self._lost.wait()
+            pause = max(self._backoff.pause(), self._asked_to_wait)
+            if pause:
+                await self._clock.sleep(pause)
+            if self._link.is_up:
+                continue  # the adapter came back by itself
+            if self._half_open:
+                await self.close()
+            await self._connect()
+
+    async def listen(self) -> None:
+        """Hand every report to the core; a stream that ends is a connection that broke."""
+        while True:
+            await self._connected.wait()
+            ended = await self._listen_once()
+            self._half_open = self._link.is_up
+            self._broke(ended)
+
+    async def close(self) -> None:
+        """Disconnect; nothing is cancelled by that, and nothing depends on how it ends (D-53)."""
+        self._half_open = False
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._broker.disconnect()
+
+    async def _listen_once(self) -> str:
+        """One stream to its end; why it ended."""
+        stream = self._broker.reports()
+        while True:
+            try:
+                report = await anext(stream)
+            except StopAsyncIteration:
+                return "the report stream ended"
+            except Exception as error:  # a broken adapter proves no more than a broken connection
+                return f"the report stream broke: {error}"
+            self._take(report)
+
+    def _take(self, report: Report) -> None:
+        if isinstance(report, OrderReport):
+            if self._early is not None:
+                self._early.append(report)
+            else:
+                self._step(report)
+        elif report.state is LinkState.CONNECTED:
+            self._came_up()
+        else:
+            self._broke(report.detail)
+
+    async def _connect(self) -> Exception | None:
+        """One attempt; what kept it from a connection."""
+        self._asked_to_wait = 0.0
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS) as limit:
+                await self._broker.connect()
+        except Exception as error:  # whatever an adapter raises, there is no connection
+            if limit.expired():
+                return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")
+            self._refused(error)
+            return error
+        self._came_up()
+        return None
+
+    def _refused(self, error: Exception) -> None:
+        """Wait as long as the venue wants; say once why one that answers does not let us in."""
+        if isinstance(error, Throttled):
+            self._asked_to_wait = error.retry_after
+        elif isinstance(error, AuthFailed):
+            self._asked_to_wait = REFUSED_SECONDS
+        text = f"{type(error).__name__}: {error}"
+        if not isinstance(error, NotSent | Ambiguous | Throttled) and text != self._said:
+            self._said = text
+            self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
+
+    def _came_up(self) -> None:
+        """There is a connection: cancels leave first, then the core hears of it."""
+        if self._link.is_up:
+            return
+        self._link.came_up()
+        self._lost.clear()
+        self._connected.set()
+        self._up_since = self._clock.monotonic()
+        self._said = ""
+        cancels, self._waiting_cancels = self._waiting_cancels, {}
+        queries, self._waiting_queries = self._waiting_queries, {}
+        looks, self._waiting_looks = self._waiting_looks, {}
+        for key in cancels:
+            self.cancel(key)
+        self._report(LinkState.CONNECTED)
+        for key in queries:
+            self.query(key)
+        for reason in looks:
+            self.ask_look(reason)
+
+    def _broke(self, detail: str) -> None:
+        if not self._link.is_up:
+            return
+        self._link.broke()
+        self._connected.clear()
+        if self._clock.monotonic() - self._up_since >= STEADY_SECONDS * NS_PER_SECOND:
+            self._backoff.reset()
+        self._report(LinkState.DISCONNECTED, detail)
+        self._lost.set()
+
+    def _report(self, state: LinkState, detail: str = "") -> None:
+        if state is self._state:
+            return
+        self._state = state
+        now = self._time.now()
+        self._step(LinkReport(broker=self.name, state=state, detail=detail, time=now))
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    async def is_new(self, order: OrderTerms) -> bool:
+        """Whether the venue does not know an order that an earlier process may have sent.
+
+        What that process sent last may still arrive. Where the venue would fill both, the question
+        waits until it cannot; a stop rests, and the second of one id is refused. An order that is
+        known, or about which the venue does not answer, is told to the core.
+        """
+        able = self._broker.capabilities
+        if not (able.deduplicates or able.reduce_only or order.is_protective):
+            bound = round((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
+            wait = self._book.data.started_at + bound - self._time.now()
+            await self._clock.sleep(max(wait, 0) / NS_PER_SECOND)
+        answer = await self._venue.look_up(order.client_order_id)
+        if isinstance(answer, QueryAnswered) and answer.order is None:
+            return True
+        self._step(answer)
+        return False
+
+    def lost_since(self, connection: int) -> NotSent | None:
+        """Why an order that was decided on this connection must not leave any more, if so."""
+        if self._link.is_up and self._link.connection == connection:
+            return None
+        return NotSent(f"the connection to {self.name} broke before it was sent")
+
+    async def submit(self, order: OrderTerms) -> None:
+        """Hand an order over; the core hears of it when it was not taken."""
+        failed = await self._venue.submit(order)
+        if failed is not None:
+            self._step(failed)
+
+    async def modify(self, key: str, quantity: Decimal, stop: Decimal | None) -> None:
+        """Ask for another quantity or stop; the core hears of it when it was not taken."""
+        failed = await self._venue.modify(key, quantity, stop)
+        if failed is not None:
+            self._step(failed)
+
+    def cancel(self, key: str) -> None:
+        """Ask for a cancel, as soon as there is a connection."""
+        if self._link.is_up:
+            self._spawn(self._cancel(key))
+        else:
+            self._waiting_cancels[key] = None
+
+    async def _cancel(self, key: str) -> None:
+        failed = await self._venue.cancel(key)
+        if failed is not None:
+            self._step(failed)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def query(self, key: str) -> None:
+        """Ask what the venue knows of an order, as soon as there is a connection."""
+        if self._link.is_up:
+            self._spawn(self._query(key))
+        else:
+            self._waiting_queries[key] = None
+
+    async def _query(self, key: str) -> None:
+        self._step(await self._venue.look_up(key))
+
+    def ask_look(self, reason: str) -> None:
+        """Look at the venue as soon as there is a connection; not twice at a time for a reason."""
+        if not self._link.is_up:
+            self._waiting_looks[reason] = None
+        elif reason not in self._looking:
+            self._looking.add(reason)
+            self._spawn(self._look(reason))
+
+    async def _look(self, reason: str) -> None:
+        try:
+            await self.look(reason)
+        finally:
+            self._looking.discard(reason)
+
+    async def look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
+        """Ask the venue now for everything a comparison needs, and feed it in.
+
+        A look during which the connection broke has failed. Returns what the core made of it.
+        """
+        seen = await self._venue.look()
+        if isinstance(seen, BrokerError):
+            return self._step(SnapshotFailed(self.name, reason, seen))
+        return self._step(SnapshotTaken(seen, reason, apply, by))
+
+    def release_early(self) -> None:
+        """After the first look: the core hears what was reported before it."""
+        early, self._early = self._early or [], None
+        for report in early:
+            self._step(report)
