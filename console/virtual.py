@@ -57,9 +57,9 @@ class Rehearsal:
         await self._clock.sleep(seconds)
 
     def held(self, symbol: str) -> Decimal:
-        """Signed quantity held."""
-        position = self.engine.state.position(symbol)
-        return position.quantity if position is not None else Decimal(0)
+        """Signed quantity held, over all accounts."""
+        held = self.engine.state.held(symbol)
+        return sum((position.quantity for position in held), start=Decimal(0))
 
 
 def rehearse(

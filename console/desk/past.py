@@ -44,7 +44,7 @@ class PastDesk:
         told = f"PAST {moment} (last event)" if is_last else f"PAST {moment}"
         self._view = WorldView(world, self._replica, now=lambda: at, lag=lambda: None, past=told)
         data = world.book.data
-        self._view.settings = replace(self._view.settings, mode=data.mode, account=data.broker)
+        self._view.settings = replace(self._view.settings, mode=data.mode, account=data.primary)
         self._refusal = f"this is the past ({moment}): it can be looked at, not changed"
 
     @property
@@ -96,9 +96,9 @@ def _fold(world: World, replica: Replica, records: Iterable[Record]) -> None:
         replica.observe(record)
         for symbol, price in _prices(record):
             quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=record.time)
-            world.market.take(quote)
-    for symbol in book.data.positions:
-        world.revalue(symbol)
+            world.take_quote(quote, record.time)
+    for position in book.holdings():
+        world.revalue(position.symbol)
     replica.forget_counts()
 
 

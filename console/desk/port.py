@@ -161,6 +161,10 @@ class View(Protocol):
         """One holding; the same object as long as nothing that it shows has changed."""
         ...
 
+    def account_of(self, key: str) -> str:
+        """The account that the key of a holding stands for, whether it is still held or not."""
+        ...
+
     def symbol_of(self, key: str) -> str:
         """The symbol that the key of a holding stands for, whether it is still held or not."""
         ...

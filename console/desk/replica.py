@@ -15,6 +15,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from console.desk.port import RECORDS_KEPT, Topic
+from console.desk.rows import key_of
 from console.desk.values import Counts, KillRow, SignalRow
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
@@ -84,7 +85,7 @@ class Replica:
         self.heard_at: Nanos = 0
         """When the venue last said anything."""
         self.touched: set[str] = set()
-        """Symbols whose holding or stop changed since somebody looked; whoever looks clears it."""
+        """Keys of holdings that changed, or whose stop did, since somebody looked."""
         self.counts = Counts()
         self.on_halt: Callable[[ev.Halted], None] | None = None
         self._feeds: list[PaneFeed] = []
@@ -92,8 +93,9 @@ class Replica:
         self._urgent: dict[PaneFeed, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._last_urgent = float("-inf")
-        for key in list(self._book.data.closed)[-HISTORY_KEPT:]:
-            self.history[key] = None
+        ended = [o for account in self._book.accounts for o in account.closed.values()]
+        for order in sorted(ended, key=lambda o: o.updated_at)[-HISTORY_KEPT:]:
+            self.history[order.client_order_id] = None
 
     def quiet(self) -> None:
         """Nothing urgent is painted any more."""
@@ -169,9 +171,10 @@ class Replica:
         if urgent:
             self._hurry()
 
-    def _holding(self, symbol: str, *, urgent: bool = False) -> None:
-        self.touched.add(symbol)
-        self._change(Topic.POSITIONS, symbol, urgent=urgent)
+    def _holding(self, account: str, symbol: str, *, urgent: bool = False) -> None:
+        key = key_of(self._world, account, symbol)
+        self.touched.add(key)
+        self._change(Topic.POSITIONS, key, urgent=urgent)
 
     def _hurry(self) -> None:
         """Paint what is urgent as soon as this turn of the loop is over, but not too often."""
@@ -233,7 +236,8 @@ class Replica:
         self._order_changed(event.client_order_id, urgent=True)
 
     def _order_changed(self, key: str, *, urgent: bool = False) -> None:
-        if key in self._book.data.closed:
+        ended = self._book.order(key)
+        if ended is not None and not ended.is_working:
             self.history.pop(key, None)
             self.history[key] = None
             if len(self.history) > HISTORY_KEPT:
@@ -243,7 +247,7 @@ class Replica:
         self._change(Topic.ORDERS, key, urgent=urgent)
         order = self._book.order(key)
         if order is not None and order.is_protective:
-            self._holding(order.symbol)
+            self._holding(order.account, order.symbol)
 
     def _filled(self, record: ev.Record, event: ev.OrderFilled) -> None:
         self.heard_at = record.time
@@ -255,11 +259,12 @@ class Replica:
             self._change(Topic.FILLS, oldest)
         self._change(Topic.FILLS, record.seq, urgent=True)
         self._order_changed(event.fill.client_order_id, urgent=True)
-        self._holding(event.fill.symbol, urgent=True)
+        self._holding(event.account, event.fill.symbol, urgent=True)
         self._change(Topic.RISK, "fill")
 
     def _position(self, record: ev.Record, event: Any) -> None:
-        self._holding(event.trade.symbol if isinstance(event, ev.PositionClosed) else event.symbol)
+        closed = isinstance(event, ev.PositionClosed)
+        self._holding(event.account, event.trade.symbol if closed else event.symbol)
 
     def _state(self, record: ev.Record, event: Any) -> None:
         self._change(Topic.STATE, "state", urgent=True)

@@ -20,9 +20,10 @@ def position_row(
     rules = world.instrument(symbol)
     mark = None if quote is None else quote.last
     profit = None if mark is None else position.unrealized(mark)
-    value, equity = world.value.value_of(symbol), world.equity
+    value, equity = world.value.value_of(position.account, symbol), world.equity
+    in_base = world.in_base({world.book.currency_of(symbol): value})
     return PositionRow(
-        key=symbol,
+        key=key_of(world, position.account, symbol),
         account=position.account,
         currency=rules.currency,
         instrument=rules,
@@ -37,10 +38,10 @@ def position_row(
         ),
         realized=position.realized - position.commission,
         value=value,
-        equity_share=value / equity if equity else None,
+        equity_share=in_base / equity if equity else None,
         stop=position.stop,
         target=position.target,
-        covered=covered(world, symbol),
+        covered=covered(world, position),
         closing=position.exiting is not None,
         r_multiple=r_multiple(position, mark),
         hold=position.trade_type,
@@ -49,9 +50,25 @@ def position_row(
     )
 
 
-def covered(world: World, symbol: str) -> Decimal:
+ELSEWHERE = " @"
+"""Stands between symbol and account in the key of a holding that the primary account has not."""
+
+
+def key_of(world: World, account: str, symbol: str) -> str:
+    """What names a holding on a screen: its symbol, and its account unless that is the primary."""
+    return symbol if account == world.book.data.primary else f"{symbol}{ELSEWHERE}{account}"
+
+
+def place_of(world: World, key: str) -> tuple[str, str]:
+    """The account and the symbol that the key of a holding stands for."""
+    symbol, _, account = key.partition(ELSEWHERE)
+    return account or world.book.data.primary, symbol
+
+
+def covered(world: World, position: Position) -> Decimal:
     """How much of a holding the venue's own stops protect."""
-    stops = (o for o in world.book.working(symbol) if o.is_protective and o.accepted_at)
+    working = world.book.working(position.account, position.symbol)
+    stops = (o for o in working if o.is_protective and o.accepted_at)
     return sum((order.leaves for order in stops), start=ZERO)
 
 

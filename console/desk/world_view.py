@@ -6,6 +6,7 @@ which state that is, and at what time.
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from console.desk.port import Subject
 from console.desk.replica import Replica
 from console.desk.review import review
-from console.desk.rows import covered, fill_row, order_row, position_row
+from console.desk.rows import covered, fill_row, key_of, order_row, place_of, position_row
 from console.desk.values import (
     AccountRow,
     Comparison,
@@ -41,16 +42,14 @@ from engine.domain.commands import PlaceOrder
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
-from engine.domain.money import ZERO
+from engine.domain.money import ONE, ZERO
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
+from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
-
-DEFAULT_CURRENCY = "USD"
-"""Of an account that the venue was not asked about yet."""
 
 
 class WorldView:
@@ -112,43 +111,46 @@ class WorldView:
             halt=data.halt,
             journal_failed=data.journal_failed,
             unknown=book.unclear,
-            positions=len(data.positions),
-            orders=len(data.orders),
-            cancellable=book.closable,
+            positions=sum(len(account.positions) for account in book.accounts),
+            orders=book.working_count,
+            cancellable=sum(book.closable.values()),
             letters=len(data.letters),
-            blocked=tuple((s, tuple(causes.values())) for s, causes in data.blocked.items()),
+            blocked=tuple(
+                (symbol, tuple(causes.values()))
+                for account in book.accounts
+                for symbol, causes in account.blocked.items()
+            ),
             restrictions=tuple((str(c), r.reason) for c, r in data.restrictions.items()),
         )
 
     def links(self) -> Sequence[LinkRow]:
         """The connection of each account that was ever connected."""
-        links = self._book.data.links.items()
-        return [LinkRow(name, link.state, link.since, link.detail) for name, link in links]
+        return [
+            LinkRow(account.name, link.state, link.since, link.detail)
+            for account in self._book.accounts
+            if (link := account.link) is not None
+        ]
 
     @property
     def heard_at(self) -> Nanos:
         """When a venue last said anything; 0 before the first word."""
-        data = self._book.data
-        since = (link.since for link in data.links.values())
-        return max(self._replica.heard_at, data.reconciled_at, max(since, default=0))
+        heard = [self._replica.heard_at]
+        for account in self._book.accounts:
+            heard += [account.reconciled_at, account.link.since if account.link else 0]
+        return max(heard)
 
     # -- money
-
-    @property
-    def _currency(self) -> str:
-        account = self._book.data.account
-        return DEFAULT_CURRENCY if account is None else account.currency
 
     def portfolio(self) -> Portfolio:
         """All accounts together, in the base currency."""
         world, session = self._world, self._book.data.session
         return Portfolio(
-            currency=self._currency,
+            currency=world.base,
             equity=world.equity,
-            cash=self._book.data.cash,
-            market_value=world.value.market_value,
+            cash=world.cash,
+            market_value=world.in_base(world.value.market_value),
             gross=world.gross_exposure,
-            unrealized=world.value.unrealized,
+            unrealized=world.unrealized,
             day=world.daily_pnl,
             day_start=None if session is None else session.starting_equity,
             drawdown=world.drawdown,
@@ -156,30 +158,39 @@ class WorldView:
 
     def at_stops(self) -> Decimal:
         """What is lost when every position is closed at its stop; without one, all of its value."""
-        lost = ZERO
-        for symbol, position in self._book.data.positions.items():
+        lost: dict[str, Decimal] = {}
+        for position in self._book.holdings():
+            symbol = position.symbol
             mark = self._world.market.mark(symbol)
             if mark is None:
-                lost += abs(position.cost)
+                amount = abs(position.cost)
             elif position.stop is None:
-                lost += abs(position.market_value(mark))
+                amount = abs(position.market_value(mark))
             else:
                 away = (mark - position.stop) * position.quantity * position.multiplier
-                lost += max(away, ZERO)
-        return lost
+                amount = max(away, ZERO)
+            currency = self._book.currency_of(symbol)
+            lost[currency] = lost.get(currency, ZERO) + amount
+        return self._world.in_base(lost)
 
     def accounts(self) -> Sequence[AccountRow]:
         """Each account in its own currency, the primary one first."""
-        world, data = self._world, self._book.data
-        row = AccountRow(
-            account=data.broker,
-            account_id=data.account_id,
-            currency=self._currency,
-            equity=world.equity,
-            cash=data.cash,
-            buying_power=max(world.buying_power, ZERO),
+        book = self._book
+        ordered = sorted(book.accounts, key=lambda account: account.name != book.data.primary)
+        return [self._account(account) for account in ordered]
+
+    def _account(self, account: AccountState) -> AccountRow:
+        world = self._world
+        currency = account.currency or world.base
+        worth = world.worth(currency) or ONE
+        return AccountRow(
+            account=account.name,
+            account_id=account.id,
+            currency=currency,
+            equity=world.equity_of(account.name) / worth,
+            cash=account.cash.get(currency, ZERO),
+            buying_power=max(world.buying_power(account.name) / worth, ZERO),
         )
-        return [row]
 
     def limits(self) -> Sequence[LimitRow]:
         """The limits in force, and how much of each is used."""
@@ -201,17 +212,18 @@ class WorldView:
 
     def held(self) -> Sequence[str]:
         """The keys of all holdings."""
-        return list(self._book.data.positions)
+        return [key_of(self._world, p.account, p.symbol) for p in self._book.holdings()]
 
     def position(self, key: str) -> PositionRow | None:
         """One holding; the same object as long as nothing that it shows has changed."""
-        position = self._book.position(key)
+        account, symbol = place_of(self._world, key)
+        position = self._book.holding(account, symbol)
         if position is None:
             self._positions.pop(key, None)
             self._replica.touched.discard(key)
             return None
         now, market = self._now(), self._world.market
-        quote, fresh = market.quotes.get(key), market.is_fresh(key, now)
+        quote, fresh = market.quotes.get(symbol), market.is_fresh(symbol, now)
         seconds = (now - position.opened_at) // NS_PER_SECOND
         made = self._positions.get(key)
         if (
@@ -229,13 +241,21 @@ class WorldView:
 
     def symbol_of(self, key: str) -> str:
         """The symbol that the key of a holding stands for, whether it is still held or not."""
-        return key
+        return place_of(self._world, key)[1]
+
+    def account_of(self, key: str) -> str:
+        """The account that the key of a holding stands for, whether it is still held or not."""
+        return place_of(self._world, key)[0]
 
     def unprotected(self) -> Sequence[Unprotected]:
         """Holdings without a stop for all of them that are not being closed."""
         return [
-            Unprotected(symbol, position.unprotected_since, bool(covered(self._world, symbol)))
-            for symbol, position in self._book.data.positions.items()
+            Unprotected(
+                position.symbol,
+                position.unprotected_since,
+                bool(covered(self._world, position)),
+            )
+            for position in self._book.holdings()
             if position.unprotected_since and position.exiting is None
         ]
 
@@ -244,7 +264,7 @@ class WorldView:
         now, market = self._now(), self._world.market
         return [
             Stale(symbol, market.age(symbol, now))
-            for symbol in self._book.data.positions
+            for symbol in dict.fromkeys(p.symbol for p in self._book.holdings())
             if not market.is_fresh(symbol, now)
         ]
 
@@ -252,7 +272,7 @@ class WorldView:
 
     def working(self) -> Sequence[str]:
         """The ids of orders that work, UNKNOWN ones included."""
-        return list(self._book.data.orders)
+        return [order.client_order_id for order in self._book.orders()]
 
     def ended(self) -> Sequence[str]:
         """The ids of the newest finished orders, oldest first."""
@@ -305,9 +325,10 @@ class WorldView:
 
     def prices(self, symbol: str) -> Prices:
         """What the market last said of one symbol."""
-        market, position = self._world.market, self._book.position(symbol)
+        market, held = self._world.market, self._book.held(symbol)
         mine: dict[Decimal, Decimal] = {}
-        for order in self._book.working(symbol):
+        working = (self._book.working(account.name, symbol) for account in self._book.accounts)
+        for order in chain.from_iterable(working):
             price = order.limit_price if order.limit_price is not None else order.stop_price
             if price is not None:
                 mine[price] = mine.get(price, ZERO) + order.signed_leaves
@@ -317,7 +338,7 @@ class WorldView:
             depth=market.depths.get(symbol),
             fresh=market.is_fresh(symbol, self._now()),
             mine=mine,
-            held=ZERO if position is None else position.quantity,
+            held=sum((position.quantity for position in held), start=ZERO),
         )
 
     # -- halt, comparison, journal
@@ -325,24 +346,25 @@ class WorldView:
     def halt(self) -> HaltView:
         """The halt that stands, and what it has shown so far at each account."""
         data = self._book.data
-        accounts = dict.fromkeys([data.broker, *self._replica.kill])
+        accounts = dict.fromkeys([*(a.name for a in self._book.accounts), *self._replica.kill])
         return HaltView(
             halt=data.halt,
             state=self._book.run_state,
             accounts=tuple(map(self._halted, accounts)),
         )
 
-    def _halted(self, account: str) -> HaltedAccount:
-        book, data, work = self._book, self._book.data, self._book.data.kill
-        row = self._replica.kill.get(account, KillRow())
-        ended = [] if data.halt is None else self._cancelled_since(data.halt)
+    def _halted(self, name: str) -> HaltedAccount:
+        data, account = self._book.data, self._book.account(name)
+        work = account.kill
+        row = self._replica.kill.get(name, KillRow())
+        ended = [] if data.halt is None else self._cancelled_since(account, data.halt)
         stops = sum(order.is_protective for order in ended)
         closed = 0 if work is None else work.closed
         return HaltedAccount(
-            account=account,
-            entries_working=book.entries_working,
-            positions=len(data.positions),
-            stops=sum(order.is_protective for order in data.orders.values()),
+            account=name,
+            entries_working=sum(bool(order.reserved) for order in account.orders.values()),
+            positions=len(account.positions),
+            stops=sum(order.is_protective for order in account.orders.values()),
             entries_cancelled=len(ended) - stops,
             stops_cancelled=stops,
             working=work is not None,
@@ -351,9 +373,8 @@ class WorldView:
             kill=row,
         )
 
-    def _cancelled_since(self, halt: Halt) -> list[Order]:
-        closed = self._book.data.closed
-        known = (closed.get(key) for key in self._replica.history)
+    def _cancelled_since(self, account: AccountState, halt: Halt) -> list[Order]:
+        known = (account.closed.get(key) for key in self._replica.history)
         return [
             order
             for order in known
@@ -363,14 +384,15 @@ class WorldView:
         ]
 
     def comparison(self) -> Comparison:
-        """The newest comparison with a venue."""
-        data = self._book.data
+        """The newest comparison with each venue, told as one: the oldest of their times."""
+        accounts = self._book.accounts
+        differences = tuple(d for account in accounts for d in account.differences)
         return Comparison(
-            account=data.broker,
-            at=data.reconciled_at,
-            failed=data.reconcile_reason.endswith("failed"),
-            differences=data.differences,
-            blocked=tuple(data.blocked),
+            account=", ".join(account.name for account in accounts),
+            at=min((account.reconciled_at for account in accounts), default=0),
+            failed=any(account.reconcile_reason.endswith("failed") for account in accounts),
+            differences=differences,
+            blocked=tuple(symbol for account in accounts for symbol in account.blocked),
         )
 
     def records(self) -> Sequence[Record]:
@@ -389,7 +411,7 @@ class WorldView:
                 row = self._replica.signals.get(key)
                 thing = None if row is None else row.signal
             case Subject.POSITION:
-                thing = self._book.position(key)
+                thing = self._book.holding(*place_of(self._world, key))
             case Subject.ORDER:
                 thing = self._book.order(key)
         return None if thing is None else msgspec.structs.asdict(thing)

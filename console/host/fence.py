@@ -116,7 +116,7 @@ async def _flatten(config: Config, folder: Path, latch: FileLatch) -> dict[str, 
     report = KillReport(engine.book)
     engine.subscribe(report.observe)
     try:
-        for symbol in engine.book.data.positions:
+        for symbol in {position.symbol for position in engine.book.holdings()}:
             _tell_age(house, symbol, clock)
         await engine.start()
         running = asyncio.create_task(engine.run())

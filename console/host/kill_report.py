@@ -9,9 +9,10 @@ from typing import Any, Final
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import Level
+from engine.domain.run import Halt, Level
 from engine.plans.kill import DEGRADED, VERIFIED, in_scope
 from engine.ports import Clock
+from engine.state.account import AccountState, KillWork
 from engine.state.book import Book
 
 LOOK_SECONDS: Final = 0.05
@@ -46,30 +47,33 @@ class KillReport:
 
     def brokers(self) -> dict[str, dict[str, Any]]:
         """What is known of each broker: state, counts, what is left and what is unknown."""
-        data = self._book.data
-        work, halt = data.kill, data.halt
-        if halt is None or halt.level is not Level.KILL or work is None:
+        halt = self._book.data.halt
+        if halt is None or halt.level is not Level.KILL:
             return {}
-        name = data.broker
-        seen, proved = self._seen.get(name), self._proved.get(name)
+        return {
+            account.name: self._account(account, account.kill, halt)
+            for account in self._book.accounts
+            if account.kill is not None
+        }
+
+    def _account(self, account: AccountState, work: KillWork, halt: Halt) -> dict[str, Any]:
+        seen, proved = self._seen.get(account.name), self._proved.get(account.name)
         left = {
             f"{p.symbol} {p.quantity.normalize():f}"
-            for p in data.positions.values()
+            for p in account.positions.values()
             if in_scope(p, halt.flatten)
         }
-        unknown = {k for k, o in data.orders.items() if o.status is OrderStatus.UNKNOWN}
+        unknown = {k for k, o in account.orders.items() if o.status is OrderStatus.UNKNOWN}
         if proved is None and seen is not None:
             left |= set(seen.left)
             unknown |= set(seen.unknown)
         done = work.state == VERIFIED and not left and not unknown
         return {
-            name: {
-                "state": VERIFIED if done else DEGRADED,
-                "cancelled": proved.cancelled if proved is not None else work.cancelled,
-                "closed": work.closed,
-                "left": sorted(left),
-                "unknown": sorted(unknown),
-            }
+            "state": VERIFIED if done else DEGRADED,
+            "cancelled": proved.cancelled if proved is not None else work.cancelled,
+            "closed": work.closed,
+            "left": sorted(left),
+            "unknown": sorted(unknown),
         }
 
     def document(self, fenced: int | None = None) -> dict[str, Any]:

@@ -147,7 +147,7 @@ def _over(engine: Engine, feeding: "asyncio.Task[None]", clock: Clock, file: Bar
     """Inputs are exhausted, and no order can end by itself any more, or had the time to."""
     if not engine.exhausted or not feeding.done():
         return False
-    waits = any(not order.is_protective for order in engine.book.data.orders.values())
+    waits = any(not order.is_protective for order in engine.book.orders())
     return not waits or clock.now() > file.last + AFTERWARDS
 
 

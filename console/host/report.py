@@ -75,7 +75,7 @@ def report_of(
     """Everything but what the journal and the clocks know: events, digest, seconds."""
     world, data = engine.world, engine.book.data
     outcomes = Counter({str(code): n for code, n in data.outcomes.items() if n})
-    starting = data.starting_equity if data.starting_equity is not None else data.cash
+    starting = data.starting_equity if data.starting_equity is not None else world.cash
     status = status_of(world, engine.clock.now())
     return {
         "bars": bars,
@@ -87,10 +87,10 @@ def report_of(
         "round_trips": [round_trip(trip) for trip in tally.trips],
         "starting_equity": plain(starting),
         "ending_equity": plain(world.equity),
-        "cash": plain(data.cash),
+        "cash": plain(world.cash),
         "positions": status["positions"],
         "realized_pnl": plain(data.realized - data.commission),
-        "unrealized_pnl": plain(world.value.unrealized),
+        "unrealized_pnl": plain(world.unrealized),
         "commission": plain(data.commission),
         "max_drawdown_pct": plain(round(tally.drawdown, 8)),
         "sharpe": sharpe(tally.ends, YEAR.get(world.home.name, EXCHANGE_YEAR)),

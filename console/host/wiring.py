@@ -116,7 +116,7 @@ def world_at_rest(config: Config, book: Book) -> World:
     return World(
         book,
         config,
-        paper_capabilities(config.brokers.paper.latency_ms),
+        {config.account.primary: paper_capabilities(config.brokers.paper.latency_ms)},
         instrument_of=instruments(config, simulated=simulated).get,
         sectors=sectors(config.data.sectors),
         home_calendar="SIM" if simulated else home_calendar(config.market.symbols),
@@ -240,7 +240,7 @@ def build(
         world = World(
             book,
             config,
-            connection.broker.capabilities,
+            {config.account.primary: connection.broker.capabilities},
             instrument_of=rules.get,
             sectors=sectors(config.data.sectors),
             home_calendar="SIM" if simulated else home_calendar(symbols),
@@ -255,7 +255,7 @@ def build(
             market=connection.market,
             builtin=None if flatten_only else _builtin(config, rules),
             version=version,
-            account_id=account,
+            account_ids={config.account.primary: account},
             config_digest=digest(config),
             jitter=Random(f"{account} {state_dir}"),
         )

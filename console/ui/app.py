@@ -292,7 +292,10 @@ class MeridianApp(TerminalApp[str]):
         if pane.take_moved():
             self._tell(f"the rows moved: press x again to close {symbol}", warn=True)
             return
-        self.ask(ask.ClosePosition(by=self.by, symbol=symbol), done=f"closing {symbol}")
+        account = self.desk.view.account_of(key)
+        self.ask(
+            ask.ClosePosition(by=self.by, symbol=symbol, broker=account), done=f"closing {symbol}"
+        )
 
     def action_cancel_order(self) -> None:
         """Cancel what is selected in Orders; taking a stop away is typed."""

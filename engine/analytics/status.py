@@ -13,6 +13,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.exits.rules import target_price
+from engine.state.account import AccountState
 from engine.state.book import RATE_WINDOW
 from engine.state.order import Order
 from engine.state.position import Position
@@ -64,9 +65,14 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         "strategy_status": state.value,
         "strategy_equity": plain(world.equity),
         "account": _account(world),
-        "positions": [_position(world, p) for _, p in sorted(data.positions.items())],
-        "orders": [_order(o) for o in data.orders.values()],
+        "positions": [
+            _position(world, p)
+            for p in sorted(world.book.holdings(), key=lambda p: (p.symbol, p.account))
+        ],
+        "orders": [_order(o) for o in world.book.orders()],
         "brokers": _brokers(world, more, running),
+        "accounts": [_own_account(world, account, now) for account in world.book.accounts],
+        "open_risk": _open_risk(world),
         "limits": limits_used(world, now),
         "oms": _oms(world),
         "resiliency": _resiliency(world, now),
@@ -78,19 +84,74 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
 
 
 def _account(world: World) -> dict[str, Any]:
+    """The portfolio, in the base currency."""
     data = world.book.data
     session = data.session
     starting = session.starting_equity if session is not None else data.starting_equity
     daily = world.daily_pnl
+    primary = data.accounts.get(data.primary)
+    power = sum((world.buying_power(a.name) for a in world.book.accounts), start=ZERO)
     return {
-        "id": data.account_id,
-        "currency": data.account.currency if data.account is not None else "USD",
+        "id": primary.id if primary is not None else "",
+        "currency": world.base,
         "equity": plain(world.equity),
-        "cash": plain(data.cash),
-        "buying_power": plain(max(world.buying_power, ZERO)),
+        "cash": plain(world.cash),
+        "buying_power": plain(max(power, ZERO)),
         "starting_equity": None if starting is None else plain(starting),
         "daily_pnl": plain(daily),
         "daily_pnl_pct": plain(round(daily / starting, 6)) if starting else "0",
+    }
+
+
+def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
+    """One account in its own currency; `unexplained` names what has no fresh rate (X-86)."""
+    currency = account.currency or world.base
+    worth = world.worth(currency)
+    missing = [c for c in world.unvalued(now) if c in _currencies_of(world, account)]
+    return {
+        "broker": account.name,
+        "id": account.id,
+        "currency": currency,
+        "equity": plain(round(world.equity_of(account.name) / worth, 8)) if worth else None,
+        "cash": {c: plain(amount) for c, amount in sorted(account.cash.items()) if amount},
+        "buying_power": plain(account.buying_power),
+        "state": account.status.value,
+        "as_of": None if account.balances is None else rfc3339(account.balances.as_of),
+        "compared": rfc3339(account.seen_at) if account.seen_at else None,
+        "differences": [msgspec.to_builtins(found) for found in account.differences],
+        "unexplained": [],
+        "unvalued": missing,
+    }
+
+
+def _currencies_of(world: World, account: AccountState) -> set[str]:
+    held = {world.book.currency_of(symbol) for symbol in account.positions}
+    return held | {c for c, amount in account.cash.items() if amount} | {account.currency}
+
+
+def _open_risk(world: World) -> dict[str, Any]:
+    """What is lost at the stops that rest, what working entries may add, and what has no stop.
+
+    Money in the base currency (INTERFACE `open_risk`).
+    """
+    at_stops, entries = ZERO, ZERO
+    bare = set()
+    for position in world.book.holdings():
+        if position.stop is None:
+            bare.add(position.symbol)
+            continue
+        away = (position.entry_price - position.stop) * position.sign
+        loss = abs(position.quantity) * max(away, ZERO) * position.multiplier
+        at_stops += world.in_base({world.book.currency_of(position.symbol): loss})
+    for order in world.book.orders():
+        if not order.reserved or order.stop_loss is None:
+            continue
+        away = abs(order.reserved - order.stop_loss) * world.book.multiplier(order.symbol)
+        entries += world.in_base({world.book.currency_of(order.symbol): order.leaves * away})
+    return {
+        "at_stops": plain(round(at_stops, 2)),
+        "entries": plain(round(entries, 2)),
+        "unprotected": sorted(bare),
     }
 
 
@@ -102,13 +163,23 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "quantity": plain(position.quantity),
         "average_price": plain(round(position.average_price, 8)),
         "last": _number(mark),
-        "market_value": plain(world.value.value_of(position.symbol)),
+        "market_value": plain(world.value.value_of(position.account, position.symbol)),
         "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(position.stop),
         "target": _number(target_price(world, position)),
         "opened_at": rfc3339(position.opened_at),
+        "broker": position.account,
+        "currency": world.book.currency_of(position.symbol),
+        "protected": plain(_protected(world, position)),
     }
+
+
+def _protected(world: World, position: Position) -> Decimal:
+    """How much of a position resting stops at the venue cover (INTERFACE `protected`)."""
+    stops = world.book.reducing(position.account, position.symbol)
+    covered = (o.leaves for o in stops if o.is_protective and o.accepted_at)
+    return min(sum(covered, start=ZERO), abs(position.quantity))
 
 
 def _order(order: Order) -> dict[str, Any]:
@@ -125,23 +196,27 @@ def _order(order: Order) -> dict[str, Any]:
         "status": order.status.value,
         "purpose": order.purpose.value,
         "created_at": rfc3339(order.created_at),
+        "broker": order.account,
     }
 
 
 def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
     data = world.book.data
-    names = dict.fromkeys([world.config.account.primary, *data.links])
     shown: dict[str, Any] = {}
-    for name in names:
-        link = data.links.get(name)
+    for name in dict.fromkeys([world.config.account.primary, *data.accounts]):
+        account = data.accounts.get(name)
         figures = more.links.get(name, LinkFigures())
+        link = account.link if account is not None else None
+        if account is not None and not account.open:
+            continue
         state = link.state if link is not None and running else LinkState.DISCONNECTED
-        heard = (link.since if link is not None else 0, data.last_fill, data.reconciled_at)
-        seen = max(figures.last_seen, *heard)
+        heard = [figures.last_seen, link.since if link is not None else 0]
+        if account is not None:
+            heard += [account.last_fill, account.reconciled_at]
         shown[name] = {
             "state": state.value,
             "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),
-            "last_seen": rfc3339(seen) if seen else None,
+            "last_seen": rfc3339(max(heard)) if max(heard) else None,
             "circuit_state": "CLOSED",
         }
     return shown
@@ -169,12 +244,12 @@ def _daily_loss(world: World, now: Nanos) -> Decimal:
 
 
 def _largest_name(world: World, now: Nanos) -> Decimal:
-    symbols = {*world.book.data.positions, *world.book.reserved}
+    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reserved}
     return _share(max(map(world.exposure, symbols), default=ZERO), world.equity)
 
 
 def _largest_sector(world: World, now: Nanos) -> Decimal:
-    symbols = {*world.book.data.positions, *world.book.reserved}
+    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reserved}
     sectors = {world.sector_of(symbol) for symbol in symbols}
     return _share(max(map(world.sector_exposure, sectors), default=ZERO), world.equity)
 
@@ -210,7 +285,7 @@ LIMITS: Final = (
     LimitRow("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
     LimitRow("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
     LimitRow(
-        "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: len(w.book.data.orders)
+        "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: w.book.working_count
     ),
 )
 """Every limit that has a running measure, in the order it is shown."""
@@ -256,7 +331,7 @@ def _oms(world: World) -> dict[str, Any]:
         "avg_fill_latency_seconds": None if latency is None else round(latency / 1e9, 6),
         "total_filled_notional": plain(metrics.notional),
         "total_commission": plain(metrics.commission),
-        "open_orders": len(world.book.data.orders),
+        "open_orders": world.book.working_count,
         "total_fills": metrics.fills,
     }
 

@@ -345,6 +345,11 @@ class BrokersConfig(Section):
     okx: OkxConfig = Field(default_factory=OkxConfig.model_construct)
     oanda: OandaConfig = Field(default_factory=OandaConfig.model_construct)
 
+    def of(self, name: str) -> "VenueConfig | PaperConfig":
+        """The settings of an account by its name. Raises AttributeError for a name not there."""
+        settings: VenueConfig | PaperConfig = getattr(self, name)
+        return settings
+
 
 class AlertsConfig(Section):
     """Messages to the operator."""

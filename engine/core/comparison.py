@@ -57,9 +57,11 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _blocks(world, snapshot.broker, after, now)
     if given.apply:
         yield from _cleared(world, snapshot.broker, after, given.by)
+    name = snapshot.broker
     there = {order.symbol for order in snapshot.orders}
-    for symbol in sorted(there.union(book.data.positions, book.by_symbol)):
-        yield from tend(world, symbol, now)
+    here = {*book.account(name).positions, *book.working_symbols(name)}
+    for symbol in sorted(there | here):
+        yield from tend(world, name, symbol, now)
 
 
 def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:
@@ -76,7 +78,7 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
         account=given.broker,
         reason=given.reason,
         clean=False,
-        differences=world.book.data.differences,
+        differences=world.book.account(given.broker).differences,
         matched=0,
         failed=True,
     )
@@ -90,20 +92,34 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
 
 def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:
     """The venue's balances; what trading does not explain of its cash is a flow (X-13)."""
-    data, account = world.book.data, given.snapshot.account
-    if data.account is None:
-        yield ev.AccountSynced(account=given.snapshot.broker, balances=account)
+    name, told = given.snapshot.broker, given.snapshot.account
+    account = world.book.account(name)
+    rate = world.worth(told.currency) or ZERO
+    if account.balances is None:
+        yield ev.AccountSynced(account=name, balances=told, rate=rate)
         return
     if found.skipped or not found.clean:
         return
-    flow = account.cash - data.cash
-    if not flow and account.buying_power == data.buying_power:
+    there = dict(told.balances) or {told.currency: told.cash}
+    moved = {
+        currency: there.get(currency, ZERO) - account.cash.get(currency, ZERO)
+        for currency in there | account.cash
+    }
+    moved = {currency: amount for currency, amount in moved.items() if amount}
+    if not moved and told.buying_power == account.buying_power:
         return
-    yield ev.AccountSynced(account=given.snapshot.broker, balances=account, flow=flow)
-    if flow:
-        text = f"cash at the venue differs by {plain(flow)}: booked as a transfer"
+    flow = moved.get(told.currency, ZERO)
+    for currency, amount in moved.items():
+        if currency != told.currency and rate:
+            flow += amount * (world.worth(currency) or ZERO) / rate
+    yield ev.AccountSynced(account=name, balances=told, flow=flow, rate=rate)
+    for currency, amount in moved.items():
+        what = plain(amount) if currency == told.currency else f"{plain(amount)} {currency}"
         yield ev.Alarmed(
-            code="CASH_FLOW", severity=Severity.WARNING, subject=given.snapshot.broker, text=text
+            code="CASH_FLOW",
+            severity=Severity.WARNING,
+            subject=name,
+            text=f"cash at the venue differs by {what}: booked as a transfer",
         )
 
 
@@ -122,7 +138,7 @@ def _take_over(
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
-            ours = recognise(world, proposal.terms.symbol, key, now)
+            ours = recognise(world, snapshot.broker, proposal.terms.symbol, key, now)
             if world.book.order(key) is not None:
                 yield ev.CancelRequested(
                     account=snapshot.broker, client_order_id=key, reason="it ended here"
@@ -148,7 +164,7 @@ def _take_over(
 def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator[ev.Event]:
     """What an operator looked at and took over is unblocked, whatever had blocked it."""
     open_ = {d.symbol for d in found.differences} | set(found.skipped)
-    for symbol, causes in tuple(world.book.data.blocked.items()):
+    for symbol, causes in tuple(world.book.account(account).blocked.items()):
         if symbol not in open_:
             for cause in tuple(causes):
                 yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
@@ -177,11 +193,11 @@ def _adopt(ours: OrderTerms, theirs: ev.OrderAdopted, filled: Decimal) -> Iterat
 
 def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterator[ev.Event]:
     """Entries stay away from a symbol while its difference is unexplained."""
-    book = world.book
+    blocked = world.book.account(account).blocked
     serious = {d.symbol: d for d in found.differences if d.kind != PRICE_DRIFT}
     repeated = False
     for symbol, difference in serious.items():
-        if CAUSE in book.data.blocked.get(symbol, {}):
+        if CAUSE in blocked.get(symbol, {}):
             repeated = True
             continue
         text = f"{difference.kind}: here {difference.local or '0'}, there {difference.venue or '0'}"
@@ -192,7 +208,7 @@ def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterat
             subject=symbol,
             text=f"{symbol}: {text}",
         )
-    for symbol in [s for s, causes in book.data.blocked.items() if CAUSE in causes]:
+    for symbol in [s for s, causes in blocked.items() if CAUSE in causes]:
         if symbol not in serious and symbol not in found.skipped:
             yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=CAUSE, by=CAUSE)
     if repeated:

@@ -15,7 +15,7 @@ MARK_SECONDS = 60
 def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Close the day that ended and open the one that began; neither clears a halt (X-06, A-187)."""
     data = world.book.data
-    if data.account is None:
+    if data.starting_equity is None:
         return
     date = world.home.session_date(now)
     session = data.session
@@ -23,9 +23,7 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
         return
     if session is not None:
         yield from close_day(world, final=True)
-    yield ev.SessionOpened(
-        date=date, starting_equity=world.equity, unrealized=world.value.unrealized
-    )
+    yield ev.SessionOpened(date=date, starting_equity=world.equity, unrealized=world.unrealized)
 
 
 def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -45,7 +43,7 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
         starting_equity=session.starting_equity,
         ending_equity=world.equity,
         realized_pnl=session.realized - session.fees,
-        unrealized_pnl=world.value.unrealized - session.starting_unrealized,
+        unrealized_pnl=world.unrealized - session.starting_unrealized,
         total_trades=session.trades,
         winning_trades=session.wins,
         losing_trades=session.losses,
@@ -61,13 +59,14 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     """A point of the equity curve, once a minute while it can move, and at an orderly end."""
     data = world.book.data
     early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
-    if data.account is None or (early and not always):
+    if data.starting_equity is None or (early and not always):
         return
     equity = world.equity
     if equity == data.marked_equity:
         return
     peak = max(data.peak_equity, equity)
     fall = round((peak - equity) / peak, 8) if peak > 0 else ZERO
-    held = ((symbol, world.mark(symbol)) for symbol in data.positions)
+    held = ((p.symbol, world.mark(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
-    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall, marks=marks)
+    rates = world.known_rates()
+    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall, marks=marks, rates=rates)

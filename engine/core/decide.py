@@ -71,7 +71,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         profile=config.profile,
         config_digest=given.config_digest,
         version=given.version,
-        accounts={config.account.primary: given.account_id},
+        accounts=given.accounts,
         primary=config.account.primary,
     )
     if given.latch is not None:
@@ -87,7 +87,7 @@ def _instruments(world: World) -> Iterator[ev.Event]:
         told = world.configured(symbol)
         if told == known:
             continue
-        kept = book.position(symbol) is not None or symbol in book.by_symbol
+        kept = bool(book.held(symbol)) or book.works_in(symbol)
         if not kept:
             yield ev.InstrumentLearned(instrument=told)
         text = "changed in the configuration"
@@ -100,7 +100,7 @@ def _instruments(world: World) -> Iterator[ev.Event]:
 
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
     """Running begins once the venue was seen; until then only reducing is allowed (R2)."""
-    if not world.book.data.compared:
+    if not any(account.compared for account in world.book.accounts):
         return
     yield from roll(world, now)
     yield ev.PhaseChanged(phase=Phase.RUNNING, reason="reconciled")
@@ -109,7 +109,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
-    for order in tuple(world.book.data.orders.values()):
+    for order in tuple(world.book.orders()):
         if order.reserved and order.status not in work.ASKED:
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
@@ -121,8 +121,8 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
 
 def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     """A connection came up or went down; coming up again means to compare first."""
-    known = world.book.data.links.get(given.broker)
-    if known is not None and known.state is given.state:
+    link = world.book.account(given.broker).link
+    if link is not None and link.state is given.state:
         return
     yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
     if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
@@ -138,17 +138,16 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
 
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """A price: the exits of what is held, then the limits on what it is worth."""
-    position = world.book.position(given.symbol)
-    if position is None:
-        return
-    yield from ask_exits(world, position, now)
-    yield from ask_triggers(world, now)
+    held = world.book.held(given.symbol)
+    for position in held:
+        yield from ask_exits(world, position, now)
+    if held:
+        yield from ask_triggers(world, now)
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
     """A completed bar: rules that speak of bars come here."""
-    position = world.book.position(given.symbol)
-    if position is not None:
+    for position in world.book.held(given.symbol):
         yield from ask_exits(world, position, now)
 
 
@@ -179,7 +178,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
 def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """An execution report, then whatever the symbol needs."""
     yield from reports.report(world, given, now)
-    yield from tend(world, given.symbol, now)
+    yield from tend(world, given.broker, given.symbol, now)
     yield from ask_triggers(world, now)
 
 
@@ -190,7 +189,7 @@ def _for_order(rule: Rule) -> Rule:
         yield from rule(world, given, now)
         order = world.book.order(given.client_order_id)
         if order is not None:
-            yield from tend(world, order.symbol, now)
+            yield from tend(world, order.account, order.symbol, now)
 
     return followed
 
@@ -198,15 +197,15 @@ def _for_order(rule: Rule) -> Rule:
 def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
     """Evidence on one order, with the fills of others that came on the way."""
     yield from _for_order(reports.query_answered)(world, given, now)
-    for symbol in sorted({fill.symbol for fill in given.fills}):
-        yield from tend(world, symbol, now)
+    for account, symbol in sorted({(fill.broker, fill.symbol) for fill in given.fills}):
+        yield from tend(world, account, symbol, now)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
     """The venue's view, then the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
     yield from roll(world, now)
-    yield from work.after_read(world, now)
+    yield from work.after_read(world, given.snapshot.broker, now)
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
@@ -238,10 +237,10 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     yield from roll(world, now)
     yield from lift_expired(world, now)
     yield from reports.deadlines(world, now)
-    if data.phase is Phase.STARTING and data.compared:
+    if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)
     if data.phase is Phase.RUNNING:
-        for position in tuple(data.positions.values()):
+        for position in tuple(world.book.holdings()):
             if overdue(world, position, now):
                 yield from plan_exit(
                     world,
@@ -252,7 +251,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
                     detail="its stop was not acknowledged in time",
                 )
             yield from ask_exits(world, position, now)
-            yield from tend(world, position.symbol, now)
+            yield from tend(world, position.account, position.symbol, now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)
@@ -260,15 +259,17 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Every so often, and soon again after a look that was needed and failed."""
-    data = world.book.data
+    """Each account alone: every so often, and soon again after a look that failed."""
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
-    if data.snapshot_asked and now - data.snapshot_asked < max(every, LOOK_TIMEOUT):
-        return
-    pause = every if data.compared else LOOK_PAUSE
-    if now - data.reconciled_at >= pause and world.book.links_up:
-        reason = comparison.START if data.phase is Phase.STARTING else "scheduled"
-        yield ev.SnapshotRequested(account=data.broker, reason=reason)
+    starting = world.book.data.phase is Phase.STARTING
+    for account in world.book.accounts:
+        asked = account.snapshot_asked
+        if not account.is_connected or (asked and now - asked < max(every, LOOK_TIMEOUT)):
+            continue
+        pause = every if account.compared else LOOK_PAUSE
+        if now - account.reconciled_at >= pause:
+            reason = comparison.START if starting else "scheduled"
+            yield ev.SnapshotRequested(account=account.name, reason=reason)
 
 
 RULES: dict[type, Rule] = {
@@ -370,20 +371,20 @@ class Core:
 def observe(world: World, given: Input, now: Nanos) -> None:
     """Move the market view on; it is no part of the state and is never journalled."""
     if isinstance(given, Quote):
-        world.market.take(given)
-        position = world.book.position(given.symbol)
-        if position is None:
+        world.take_quote(given, now)
+        held = world.book.held(given.symbol)
+        if not held:
             return
         world.revalue(given.symbol)
-        falling = position.is_long
-        certain = both_sides(given, falling=falling)
-        world.breaches.see(
-            exits.breach_key(given.symbol),
-            breached=exits.is_beyond(position, given.last),
-            at=now,
-            traded_both_sides=certain,
-        )
-        triggers.observe(world, now, certain=certain)
+        for position in held:
+            certain = both_sides(given, falling=position.is_long)
+            world.breaches.see(
+                exits.breach_key(position),
+                breached=exits.is_beyond(position, given.last),
+                at=now,
+                traded_both_sides=certain,
+            )
+            triggers.observe(world, now, certain=certain)
     elif isinstance(given, Depth):
         world.market.depths[given.symbol] = given
 
@@ -392,7 +393,7 @@ def note(world: World, event: ev.Event) -> None:
     """Keep the running totals beside the book true after an event changed a holding."""
     if isinstance(event, ev.OrderFilled):
         symbol = event.fill.symbol
-        position = world.book.position(symbol)
+        position = world.book.holding(event.account, symbol)
         if position is not None and position.opened_at == event.fill.time:
             world.market.watch(symbol, event.fill.price)
         world.revalue(symbol)
@@ -400,6 +401,6 @@ def note(world: World, event: ev.Event) -> None:
         world.revalue(event.symbol)
     elif isinstance(event, ev.PositionClosed):
         symbol = event.trade.symbol
-        if world.book.position(symbol) is None:
+        if not world.book.held(symbol):
             world.market.unwatch(symbol)
-        world.breaches.forget(exits.breach_key(symbol))
+        world.breaches.forget(f"stop:{event.account}:{symbol}")

@@ -51,12 +51,12 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield from _quarantine(world, fill, "not a fact")
         return
     if book.order(fill.client_order_id) is None:
-        yield from adopt(world, fill.symbol, fill.client_order_id, now)
+        yield from adopt(world, fill.broker, fill.symbol, fill.client_order_id, now)
     order = book.order(fill.client_order_id)
     if world.book.instrument(fill.symbol) is None:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
     mult = book.multiplier(fill.symbol)
-    before = book.position(fill.symbol)
+    before = book.holding(fill.broker, fill.symbol)
     outcome = change(before, fill, mult, order)
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
@@ -71,6 +71,9 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         overfill=min(over, fill.quantity),
         known_order=order is not None,
         position_id=outcome.position_id,
+        rate=_worth(world, book.currency_of(fill.symbol)),
+        fee_rate=_worth(world, fill.commission_currency or book.currency_of(fill.symbol)),
+        account_rate=_worth(world, _currency_of(world, fill.broker)),
     )
     yield event
     if outcome.closed is not None:
@@ -89,6 +92,17 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield from fire(world, Trigger.OVERFILL, finding, now)
 
 
+def _worth(world: World, currency: str) -> Decimal:
+    """The rate that the sums are kept at; 0 where none was ever told, and they leave it out."""
+    return world.worth(currency) or ZERO
+
+
+def _currency_of(world: World, account: str) -> str:
+    """The account's own currency; the base currency before its venue told it."""
+    state = world.book.data.accounts.get(account)
+    return (state.currency if state is not None else "") or world.base
+
+
 def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
     """What filled beyond the order; one that only reduces may have been enlarged meanwhile."""
     if order.reduce_only and not opened:
@@ -99,10 +113,16 @@ def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
 def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
     """A fill that cannot be believed is not taken; its symbol takes no entries until resolved."""
     text = f"fill {fill.execution_id} has quantity {fill.quantity} at {fill.price}: {why}"
-    if world.book.data.blocked.get(fill.symbol, {}).get(BAD_FILL) == text:
+    if _blocked_for(world, fill) == text:
         return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
     yield ev.SymbolBlocked(account=fill.broker, symbol=fill.symbol, cause=BAD_FILL, reason=text)
+
+
+def _blocked_for(world: World, fill: Fill) -> str | None:
+    """Why a fill that could not be believed blocks the symbol already."""
+    account = world.book.data.accounts.get(fill.broker)
+    return None if account is None else account.blocked.get(fill.symbol, {}).get(BAD_FILL)
 
 
 def _closed(

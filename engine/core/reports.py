@@ -151,7 +151,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     if given.fill is not None:
         yield from fills.take(world, given.fill, now)
     if world.book.order(given.client_order_id) is None:
-        yield from adopt(world, given.symbol, given.client_order_id, now)
+        yield from adopt(world, given.broker, given.symbol, given.client_order_id, now)
     order = world.book.order(given.client_order_id)
     if order is None:
         if given.fill is None and given.status not in TERMINAL:
@@ -266,7 +266,7 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
             reason="the venue does not know it yet",
         )
         return
-    able = world.capabilities
+    able = world.able(order.account)
     bound = int(able.late_arrival_seconds * NS_PER_SECOND)
     sent = max(order.sent_at, order.created_at)
     seen = sent >= world.book.data.started_at
@@ -367,14 +367,14 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 def doubtful(world: World) -> Iterator[ev.Event]:
     """After a start: whatever was under way when the process ended is asked about first (C-406)."""
-    for order in tuple(world.book.data.orders.values()):
+    for order in tuple(world.book.orders()):
         if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
             yield ev.OrderUnclear(
                 account=order.account,
                 client_order_id=order.client_order_id,
                 reason="the process ended before an answer",
             )
-    for order in tuple(world.book.data.orders.values()):
+    for order in tuple(world.book.orders()):
         if order.status is _S.UNKNOWN:
             yield ev.OrderQueried(
                 account=order.account, client_order_id=order.client_order_id, reason="after a start"

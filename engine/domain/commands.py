@@ -61,23 +61,30 @@ class CancelOrder(Command, frozen=True, kw_only=True):
 
 
 class CancelAll(Command, frozen=True, kw_only=True):
-    """Cancel everything but protective stops."""
+    """Cancel everything but protective stops; in one account where it is named."""
+
+    broker: str = ""
 
 
 class ClosePosition(Command, frozen=True, kw_only=True):
-    """Reduce-only close of one symbol."""
+    """Reduce-only close of one symbol, in every account that holds it or in the one named."""
 
     symbol: str
+    broker: str = ""
 
 
 class CloseAll(Command, frozen=True, kw_only=True):
-    """Reduce-only close of everything."""
+    """Reduce-only close of everything; in one account where it is named."""
+
+    broker: str = ""
 
 
 class Reconcile(Command, frozen=True, kw_only=True):
     """Compare with the venue; `apply` takes over what the comparison proposes."""
 
     apply: bool = False
+    broker: str = ""
+    """The account to compare; "" is every one."""
 
 
 class RetryLetter(Command, frozen=True, kw_only=True):

@@ -123,10 +123,10 @@ class LatchFound(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """The process took the account."""
+    """The process took the accounts; `accounts` maps each name under `[brokers]` to its id."""
 
     version: str
-    account_id: str
+    accounts: dict[str, str]
     config_digest: str
     latch: Halt | None = None
 

@@ -11,7 +11,7 @@ from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms, Purpose, TimeInForce
 from engine.domain.position import ExitReason
-from engine.domain.signal import Direction
+from engine.domain.signal import Direction, Signal
 from engine.plans.tend import plan_exit
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, signal_case
@@ -53,30 +53,36 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
     if order is not None:
         yield from intend(world, ruling, order)
         return
-    position = world.book.position(asked.ticker)
-    if not ruling.allowed or position is None:
-        return
-    if position.exiting is not None:
+    if ruling.allowed:
+        yield from _close_everywhere(world, asked, now)
+
+
+def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:
+    """A flat signal closes what is held of its symbol, in every account (X-87)."""
+    held = world.book.held(asked.ticker)
+    closing = [position for position in held if position.exiting is not None]
+    if closing and len(closing) == len(held):
         yield ev.SignalEnded(
             signal_id=asked.signal_id,
             symbol=asked.ticker,
             outcome=Outcome.EXECUTED,
             code="",
-            reason=f"a close is under way already: {position.exiting.reason}",
+            reason="a close is under way already: "
+            f"{', '.join(p.exiting.reason for p in closing if p.exiting is not None)}",
         )
         return
-    yield from plan_exit(
-        world, position, now, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id
-    )
+    for position in held:
+        yield from plan_exit(
+            world, position, now, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id
+        )
 
 
 def build(
     world: World, ruling: Ruling, now: Nanos, *, signal_id: str, facts: tuple[str, ...]
 ) -> OrderTerms:
     """The order a ruling allows; its id stands for the intent and is the same on every retry."""
-    data = world.book.data
     intent = signal_id or facts[-1]
-    key = order_id(now, *facts, data.account_id, intent)
+    key = order_id(now, *facts, world.book.account(ruling.account).id, intent)
     manual = not signal_id
     purpose = Purpose.ADD if ruling.adding else Purpose.ENTRY
     timeout = 0 if manual else world.config.execution.order_timeout_seconds

@@ -74,7 +74,8 @@ def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
     found = dict(triggers.holding(world, now)).get(trigger)
     if found is not None and trigger is not Trigger.LOSS_STREAK:
         return f"{trigger} still holds: {found.measured} against {found.limit}"
-    if trigger is Trigger.DIVERGENCE and not world.book.data.reconciled_clean:
+    clean = all(account.reconciled_clean for account in world.book.accounts)
+    if trigger is Trigger.DIVERGENCE and not clean:
         return "differences with the venue remain: reconcile first"
     if trigger is Trigger.JOURNAL and world.book.data.journal_failed:
         return "the journal cannot be written"
@@ -92,7 +93,9 @@ def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
 def confirmation(world: World) -> str:
     """What must be typed to resume (INTERFACE, resume)."""
     data = world.book.data
-    return "RESUME" if data.mode is not Mode.LIVE else f"RESUME {data.account_id[-4:]}"
+    return (
+        "RESUME" if data.mode is not Mode.LIVE else f"RESUME {data.accounts[data.primary].id[-4:]}"
+    )
 
 
 def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
@@ -115,11 +118,14 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
 
 def _against_resume(world: World, now: Nanos) -> list[str]:
     data = world.book.data
+    accounts = world.book.accounts
     found: list[str] = []
-    if now - data.reconciled_at > FRESH_RECONCILE or not data.reconciled_at:
-        found.append("there is no fresh comparison with the venue")
-    elif not data.reconciled_clean:
-        found.append(f"{max(len(data.differences), 1)} differences with the venue remain")
+    for account in accounts:
+        where = "the venue" if len(accounts) == 1 else account.name
+        if now - account.reconciled_at > FRESH_RECONCILE or not account.reconciled_at:
+            found.append(f"there is no fresh comparison with {where}")
+        elif not account.reconciled_clean:
+            found.append(f"{max(len(account.differences), 1)} differences with {where} remain")
     if world.book.unclear:
         found.append(f"{world.book.unclear} orders are UNKNOWN")
     if data.journal_failed:
@@ -177,8 +183,12 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
 def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Event]:
     """Cancel everything but protective stops."""
     yield acted(given)
-    for order in tuple(world.book.data.orders.values()):
-        if _cancellable(order):
+    fault = _no_account(world, given.broker)
+    if fault:
+        yield refuse(given, REFUSED, fault)
+        return
+    for order in tuple(world.book.orders()):
+        if given.broker in ("", order.account) and _cancellable(order):
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason=given.by
             )
@@ -194,23 +204,40 @@ def _cancellable(order: Order) -> bool:
 def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
     """Reduce-only, whatever the run state (rule 3)."""
     yield acted(given)
-    position = world.book.position(given.symbol)
-    if position is None:
-        yield refuse(given, REFUSED, f"nothing is held of {given.symbol}")
+    fault = _no_account(world, given.broker)
+    if fault:
+        yield refuse(given, REFUSED, fault)
         return
-    yield from _close(world, position, given, now)
+    held = [p for p in world.book.held(given.symbol) if given.broker in ("", p.account)]
+    if not held:
+        where = f" in {given.broker}" if given.broker else ""
+        yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")
+    for position in held:
+        yield from _close(world, position, given, now)
+
+
+def _no_account(world: World, name: str) -> str:
+    """Why an account that was named cannot be meant; "" where it can, or none was named."""
+    if not name or name in world.accounts:
+        return ""
+    return f"there is no broker {name!r}; {', '.join(sorted(world.accounts))} are allowed"
 
 
 def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:
     """Everything held, reduce-only."""
     yield acted(given)
-    for position in tuple(world.book.data.positions.values()):
-        yield from _close(world, position, given, now)
+    fault = _no_account(world, given.broker)
+    if fault:
+        yield refuse(given, REFUSED, fault)
+        return
+    for position in tuple(world.book.holdings()):
+        if given.broker in ("", position.account):
+            yield from _close(world, position, given, now)
 
 
 def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
     if position.exiting is not None:
-        yield from tend(world, position.symbol, now)
+        yield from tend(world, position.account, position.symbol, now)
         return
     yield from plan_exit(
         world, position, now, reason=ExitReason.MANUAL, priority=0, detail=given.by
@@ -220,6 +247,9 @@ def _close(world: World, position: Position, given: Command, now: Nanos) -> Iter
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:
     """The engine takes the venue's snapshot and feeds it back."""
     yield acted(given)
+    fault = _no_account(world, given.broker)
+    if fault:
+        yield refuse(given, REFUSED, fault)
 
 
 def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[ev.Event]:
@@ -240,6 +270,7 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         protect=letter.stop_loss,
         hold=letter.trade_type,
         time_in_force=letter.time_in_force,
+        broker=letter.account,
         intent_id=f"retry-{given.letter_id}",
     )
     sent = False

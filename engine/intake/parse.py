@@ -14,9 +14,9 @@ from typing import Any, Final, NoReturn, TypeVar
 from engine.config.kinds import as_decimal
 from engine.domain.inputs import InvalidArrived
 from engine.domain.instant import Nanos, parse_rfc3339
+from engine.domain.instrument import SYMBOL_WORDS, is_symbol
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.domain.text import UNSAFE, clean_text
-from engine.risk.request import SYMBOL, SYMBOL_WORDS
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -223,7 +223,7 @@ def _id(data: Mapping[Any, Any], name: str) -> str:
 
 def _ticker(data: Mapping[Any, Any]) -> str:
     value = data["ticker"]
-    if not isinstance(value, str) or not SYMBOL.fullmatch(value):
+    if not isinstance(value, str) or not is_symbol(value):
         _refuse("ticker", value, f"a symbol of {SYMBOL_WORDS},")
     return value
 

@@ -1,4 +1,4 @@
-"""A kill under way: cancels out, positions closed, the venue read until it proves it (X-52, X-33).
+"""A kill under way: cancels out, positions closed, venues read until each proves it (X-52, X-33).
 
 The order is that of C-501: the latch stood first; then everything that is not protective is
 cancelled; then positions in scope are closed, sized from the venue's own holdings; protective
@@ -17,6 +17,8 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.tend import plan_exit
+from engine.state.account import AccountState
+from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
 
@@ -27,6 +29,9 @@ DEADLINE = 30 * NS_PER_SECOND
 READ_PAUSE = 250 * NS_PER_MS
 DEGRADED_PAUSE = 5 * NS_PER_SECOND
 """Between two looks at the venue, in the first seconds and from then on."""
+
+LOOK_LOST = 5 * NS_PER_SECOND
+"""A look that has not answered for so long is asked for again."""
 
 ASKED = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
 """Orders a cancel adds nothing to: it is under way, or the venue is being asked."""
@@ -83,24 +88,23 @@ def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
 def _sweep(world: World) -> Iterator[ev.Event]:
     """Every cancel the level asks for and that is not under way: an order may turn up later."""
     halt = world.book.data.halt
-    if halt is None or not world.book.closable:
+    if halt is None:
         return
-    for order in tuple(world.book.data.orders.values()):
-        wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
-        if (
-            wanted
-            and order.status not in ASKED
-            and not _closes(order.symbol, order.reduce_only, world)
-        ):
-            yield ev.CancelRequested(
-                account=order.account, client_order_id=order.client_order_id, reason=halt.level
-            )
+    for account in world.book.accounts:
+        if not world.book.closable.get(account.name):
+            continue
+        for order in tuple(account.orders.values()):
+            wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
+            if wanted and order.status not in ASKED and not _closes(world, order):
+                yield ev.CancelRequested(
+                    account=account.name, client_order_id=order.client_order_id, reason=halt.level
+                )
 
 
-def _closes(symbol: str, reduce_only: bool, world: World) -> bool:
+def _closes(world: World, order: Order) -> bool:
     """A close that is under way is left to finish: cancelling it would undo the kill (D-53)."""
-    position = world.book.position(symbol)
-    return reduce_only and position is not None and position.exiting is not None
+    position = world.book.holding(order.account, order.symbol)
+    return order.reduce_only and position is not None and position.exiting is not None
 
 
 def in_scope(position: Position, flatten: Flatten) -> bool:
@@ -111,84 +115,89 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
 
 
 def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """The next step, asked at every tick: cancel, read the venue again, or give the report."""
+    """The next step in every account, asked at every tick: cancel, look again, or report."""
     yield from _sweep(world)
-    data = world.book.data
-    work, halt = data.kill, data.halt
-    if work is None or halt is None or work.state == VERIFIED:
+    if world.book.data.halt is None:
         return
-    if work.state == WORKING and now - work.started_at > DEADLINE:
-        yield from _prove(world, DEGRADED, now)
-    last = max(data.reconciled_at, data.snapshot_asked)
-    pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
-    if now - last >= pause and (not data.snapshot_asked or now - last > 5 * NS_PER_SECOND):
-        yield ev.SnapshotRequested(account=data.broker, reason="kill")
+    for account in world.book.accounts:
+        work = account.kill
+        if work is None or work.state == VERIFIED:
+            continue
+        if work.state == WORKING and now - work.started_at > DEADLINE:
+            yield from _prove(world, account, DEGRADED, now)
+        last = max(account.reconciled_at, account.snapshot_asked)
+        pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
+        asked = account.snapshot_asked
+        if now - last >= pause and (not asked or now - last > LOOK_LOST):
+            yield ev.SnapshotRequested(account=account.name, reason="kill")
 
 
-def after_read(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """What a fresh look at the venue means for the kill."""
-    data = world.book.data
-    work, halt = data.kill, data.halt
+def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
+    """What a fresh look at the venue of an account means for the kill there."""
+    account, halt = world.book.account(name), world.book.data.halt
+    work = account.kill
     if work is None or halt is None:
         return
-    for position in tuple(data.positions.values()):
+    for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten):
             yield from plan_exit(
                 world, position, now, reason=ExitReason.KILL, priority=0, detail=halt.trigger
             )
-    left, unknown = _left(world), _unknown(world)
-    clean = work.clean_reads + 1 if not left and not unknown and data.reconciled_clean else 0
+    left, unknown = _left(world, account), _unknown(world, account)
+    clean = work.clean_reads + 1 if not left and not unknown and account.reconciled_clean else 0
     yield ev.KillProgressed(
         epoch=work.epoch,
-        account=data.broker,
+        account=name,
         clean_reads=min(clean, CLEAN_READS),
         left=left,
         unknown=unknown,
     )
     span = now - work.clean_since
-    bound = int(world.capabilities.late_arrival_seconds * NS_PER_SECOND)
+    bound = int(world.able(name).late_arrival_seconds * NS_PER_SECOND)
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
-        yield from _prove(world, VERIFIED, now)
+        yield from _prove(world, account, VERIFIED, now)
 
 
-def _left(world: World) -> tuple[str, ...]:
-    data, halt = world.book.data, world.book.data.halt
+def _left(world: World, account: AccountState) -> tuple[str, ...]:
+    halt = world.book.data.halt
     if halt is None:
         return ()
     held = [
         f"{p.symbol} {plain(p.quantity)}"
-        for p in data.positions.values()
+        for p in account.positions.values()
         if in_scope(p, halt.flatten)
     ]
+    closable = world.book.closable.get(account.name)
     works = [
         o.client_order_id
-        for o in (data.orders.values() if world.book.closable else ())
+        for o in (account.orders.values() if closable else ())
         if not o.is_protective and o.status is not OrderStatus.UNKNOWN
     ]
     return tuple(sorted(held) + sorted(works))
 
 
-def _unknown(world: World) -> tuple[str, ...]:
+def _unknown(world: World, account: AccountState) -> tuple[str, ...]:
     if not world.book.unclear:
         return ()
-    orders = world.book.data.orders.values()
+    orders = account.orders.values()
     return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))
 
 
-def _prove(world: World, state: str, now: Nanos) -> Iterator[ev.Event]:
-    data = world.book.data
-    work = data.kill
+def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Iterator[ev.Event]:
+    work = account.kill
     if work is None:
         return
-    ended = (data.closed.get(key) for key in work.baseline)
+    ended = (account.closed.get(key) for key in work.baseline)
     cancelled = sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
-    left, unknown = _left(world), _unknown(world)
+    left, unknown = _left(world, account), _unknown(world, account)
     shut = [
-        p.symbol for p in data.positions.values() if p.exiting and not world.is_open(p.symbol, now)
+        p.symbol
+        for p in account.positions.values()
+        if p.exiting and not world.is_open(p.symbol, now)
     ]
     yield ev.KillProved(
         epoch=work.epoch,
-        account=data.broker,
+        account=account.name,
         state=state,
         cancelled=cancelled,
         closed=work.closed,
@@ -198,7 +207,7 @@ def _prove(world: World, state: str, now: Nanos) -> Iterator[ev.Event]:
     yield ev.Alarmed(
         code=f"KILL_{state}",
         severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
-        subject=data.broker,
+        subject=account.name,
         text=f"kill {state}: {cancelled} orders cancelled, {work.closed} positions closed, "
         f"{len(left)} left, {len(unknown)} unknown"
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),

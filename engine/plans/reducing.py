@@ -52,11 +52,11 @@ def to_protect(world: World, position: Position) -> Decimal:
     """How much a protective stop should cover: what no other order takes off already, where the
     venue would let both fill."""
     held = abs(position.quantity)
-    if world.capabilities.reduce_only:
+    if world.able(position.account).reduce_only:
         return held
     others = (
         order.leaves
-        for order in world.book.working(position.symbol)
+        for order in world.book.working(position.account, position.symbol)
         if order.reduce_only and not order.is_protective
     )
     return max(held - sum(others, start=ZERO), ZERO)
@@ -86,9 +86,11 @@ def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> 
     )
 
 
-def recognise(world: World, symbol: str, client_order_id: str, now: Nanos) -> OrderTerms | None:
+def recognise(
+    world: World, account: str, symbol: str, client_order_id: str, now: Nanos
+) -> OrderTerms | None:
     """An order that only an earlier process knew; its quantity is the venue's to say."""
-    position = world.book.position(symbol)
+    position = world.book.holding(account, symbol)
     if position is None:
         return None
     for ahead in range(1, LOST_ATTEMPTS + 1):
@@ -101,9 +103,11 @@ def recognise(world: World, symbol: str, client_order_id: str, now: Nanos) -> Or
     return None
 
 
-def adopt(world: World, symbol: str, client_order_id: str, now: Nanos) -> Iterator[ev.Event]:
+def adopt(
+    world: World, account: str, symbol: str, client_order_id: str, now: Nanos
+) -> Iterator[ev.Event]:
     """Take such an order over as UNKNOWN and ask what became of it."""
-    found = recognise(world, symbol, client_order_id, now)
+    found = recognise(world, account, symbol, client_order_id, now)
     if found is None:
         return
     yield ev.OrderAdopted(terms=found, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
@@ -138,7 +142,7 @@ def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: 
 def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
     """True while an earlier process may have sent an order of this id that is not known here."""
     started = world.book.data.started_at
-    able = world.capabilities
+    able = world.able(position.account)
     waited = able.late_arrival_seconds + able.timeout_seconds
     bound = int(waited * NS_PER_SECOND) + SETTLED
     return position.opened_at <= started + CLOCKS_APART and now <= started + bound

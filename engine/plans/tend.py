@@ -30,11 +30,11 @@ _SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
 _CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 
 
-def tend(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+def tend(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Whatever this symbol needs now: a stop, another size of stop, the next step of a close."""
     book = world.book
-    position = book.position(symbol)
-    reducing = [o for o in book.reducing(symbol) if o.reduce_only]
+    position = book.holding(account, symbol)
+    reducing = [o for o in book.reducing(account, symbol) if o.reduce_only]
     if position is None:
         for order in reducing:
             yield from _cancel(order, "nothing is held")
@@ -78,14 +78,17 @@ def plan_exit(
             limit=limit,
         ),
     )
-    yield from tend(world, position.symbol, now)
+    yield from tend(world, position.account, position.symbol, now)
 
 
 def overdue(world: World, position: Position, now: Nanos) -> bool:
     """True if a stop that should rest at the venue has not done so for too long."""
-    if position.stop is None or not world.capabilities.native_stop or position.exiting:
+    if position.stop is None or not world.able(position.account).native_stop or position.exiting:
         return False
     since = position.unprotected_since
+    seen_at = world.book.account(position.account).seen_at
+    if seen_at < world.book.data.started_at:
+        return False
     counted = max(since, world.book.data.running_at)
     return bool(since) and now - counted > PROTECT_SECONDS * NS_PER_SECOND
 
@@ -101,7 +104,7 @@ def _cancel(order: Order, reason: str) -> Iterator[ev.Event]:
 def _protect(
     world: World, position: Position, stops: list[Order], now: Nanos
 ) -> Iterator[ev.Event]:
-    if position.stop is None or not world.capabilities.native_stop:
+    if position.stop is None or not world.able(position.account).native_stop:
         return
     wanted = to_protect(world, position)
     if not wanted:
@@ -125,7 +128,7 @@ def _protect(
             detail="the venue refused the stop",
         )
         return
-    if _may_send(world) and (newest is None or not _short_lived(newest, now)):
+    if _may_send(world, position.account) and (newest is None or not _short_lived(newest, now)):
         yield ev.OrderIntended(terms=stop_order(world, position, position.stop, now))
 
 
@@ -139,7 +142,7 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
 def _resize(world: World, stop: Order, wanted: Decimal) -> Iterator[ev.Event]:
     if stop.leaves == wanted or stop.status not in _SETTLED:
         return
-    if not world.capabilities.native_modify:
+    if not world.able(stop.account).native_modify:
         yield from _cancel(stop, "its size no longer fits")
         return
     yield ev.ReplaceRequested(
@@ -154,9 +157,10 @@ def _resize(world: World, stop: Order, wanted: Decimal) -> Iterator[ev.Event]:
 def _close(
     world: World, position: Position, plan: ExitPlan, live: list[Order], now: Nanos
 ) -> Iterator[ev.Event]:
-    for order in world.book.entries_in(position.symbol):
-        yield from _cancel(order, "the position is being closed")
-    able = world.capabilities.reduce_only
+    for order in tuple(world.book.working(position.account, position.symbol)):
+        if order.reserved:
+            yield from _cancel(order, "the position is being closed")
+    able = world.able(position.account).reduce_only
     others = [o for o in live if o.purpose not in _CLOSING]
     if len(others) < len(live):
         return
@@ -169,13 +173,15 @@ def _close(
     if newest is not None and newest.attempt == plan.attempt:
         yield from _next_attempt(world, position, plan, newest, now)
         return
-    if world.is_open(position.symbol, now) and _may_send(world):
+    if world.is_open(position.symbol, now) and _may_send(world, position.account):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
 
 
-def _may_send(world: World) -> bool:
+def _may_send(world: World, account: str) -> bool:
     """After a start the venue is looked at first: what is held may have changed."""
-    return world.book.data.phase is not Phase.STARTING
+    data = world.book.data
+    seen = world.book.account(account).seen_at >= data.started_at
+    return data.phase is not Phase.STARTING and seen
 
 
 def _next_attempt(
@@ -185,7 +191,7 @@ def _next_attempt(
     pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
     if not newest.filled and now - newest.updated_at < pause * NS_PER_SECOND:
         return
-    if not world.capabilities.reduce_only and not newest.filled:
+    if not world.able(position.account).reduce_only and not newest.filled:
         yield ev.ExitAbandoned(
             account=position.account,
             symbol=position.symbol,
@@ -193,7 +199,7 @@ def _next_attempt(
             reason=plan.reason,
             detail=newest.reason or newest.status,
         )
-        yield from tend(world, position.symbol, now)
+        yield from tend(world, position.account, position.symbol, now)
         return
     yield ev.ExitPlanned(
         account=position.account,
@@ -209,4 +215,4 @@ def _next_attempt(
             limit="FILLED",
         ),
     )
-    yield from tend(world, position.symbol, now)
+    yield from tend(world, position.account, position.symbol, now)

@@ -1,7 +1,8 @@
 """The comparison: local and venue in, differences and proposed events out (A-370 to A-373, X-08).
 
-Pure. What is in flight is left out: a symbol with an order whose state is not settled, or that
-changed since the venue was asked, is compared the next time.
+Pure; it speaks of one account and touches no other. What is in flight is left out: a symbol with an
+order whose state is not settled, or that changed since the venue was asked, is compared the next
+time.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, TimeInForce, VenueState
+from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
 from engine.state.position import Position
@@ -59,16 +61,17 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcile") -> Comparison:
     """Compare holdings and working orders. The snapshot's fills were taken in before."""
+    account = book.account(snapshot.broker)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
-    busy = _busy(book, snapshot)
+    busy = _busy(account, snapshot)
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
     matched = 0
-    for symbol in sorted(set(theirs) | set(book.data.positions)):
+    for symbol in sorted(set(theirs) | set(account.positions)):
         if symbol in busy:
             continue
-        found = _holding(symbol, book.position(symbol), theirs.get(symbol))
+        found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None:
             matched += 1
             continue
@@ -89,7 +92,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
             proposals.append(_adopted(order, snapshot.broker))
     missing = tuple(
         key
-        for key, order in book.data.orders.items()
+        for key, order in account.orders.items()
         if key not in works
         and order.status in _SETTLED
         and order.updated_at < snapshot.requested_at
@@ -109,14 +112,14 @@ def _terms_differ(ours: Order, theirs: VenueOrder) -> bool:
     return theirs.quantity != ours.quantity or (stop is not None and stop != ours.stop_price)
 
 
-def _busy(book: Book, snapshot: VenueSnapshot) -> set[str]:
+def _busy(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
     """Symbols with anything in flight since the venue was asked (A-373)."""
     moving = {
         o.symbol
-        for o in book.data.orders.values()
+        for o in account.orders.values()
         if o.status not in _SETTLED or o.updated_at >= snapshot.requested_at
     }
-    ended = {o.symbol for o in book.data.closed.values() if o.updated_at >= snapshot.requested_at}
+    ended = {o.symbol for o in account.closed.values() if o.updated_at >= snapshot.requested_at}
     return moving | ended
 
 
@@ -150,7 +153,7 @@ def _drifted(mine: Decimal, other: Decimal) -> bool:
 def _adjust(
     book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None, by: str
 ) -> ev.PositionAdjusted:
-    ours = book.position(symbol)
+    ours = book.holding(snapshot.broker, symbol)
     price = theirs.average_price if theirs else (ours.average_price if ours else ZERO)
     return ev.PositionAdjusted(
         symbol=symbol,

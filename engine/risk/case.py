@@ -166,12 +166,19 @@ class Case(msgspec.Struct, kw_only=True):
 
     @property
     def unit_value(self) -> Decimal:
-        """What one unit adds to exposure at worst."""
-        return self.worst_price * self.instrument.multiplier
+        """What one unit adds to exposure at worst, in the base currency.
+
+        NaN without a rate: every comparison with it fails, and the check with it (U-53).
+        """
+        value = self.worst_price * self.instrument.multiplier
+        currency = self.instrument.currency
+        if currency == self.world.base:
+            return value
+        return value * (self.world.worth(currency) or Decimal("NaN"))
 
     @property
     def notional(self) -> Decimal:
-        """What the order adds to exposure at worst."""
+        """What the order adds to exposure at worst, in the base currency."""
         return (self.quantity or ZERO) * self.unit_value
 
     def affordable(self, room: Decimal, unit: Decimal) -> Decimal:

@@ -87,6 +87,7 @@ CHECKS: Final = (
     Check(_C.CONFLICT, _S.RISK, holding.conflict),
     Check(_C.DUPLICATE_POSITION, _S.RISK, holding.duplicate_position, OPENING_SIGNALS),
     Check(_C.NO_ACCOUNT, _S.RISK, account.known_account),
+    Check(_C.NO_RATE, _S.RISK, account.known_rates),
     Check(
         _C.MIN_EQUITY,
         _S.RISK,
@@ -121,6 +122,7 @@ CHECKS: Final = (
         key="risk.quote_max_age_seconds",
     ),
     Check(_C.INVALID_STOP, _S.RISK, price.valid_stop),
+    Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
     Check(_C.SIZE_ZERO, _S.SIZING, exposure.sized, SIZED),
     Check(
@@ -176,7 +178,10 @@ CHECKS: Final = (
         key="risk.max_orders_per_minute",
     ),
 )
-"""The order is X-65; NO_CONTRACT, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet."""
+"""The order is X-65 with X-96.
+
+OVERLOADED, INVALID_TARGET, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
+"""
 
 
 def evaluate(case: Case, checks: tuple[Check, ...] | None = None) -> Ruling:

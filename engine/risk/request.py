@@ -4,7 +4,6 @@ Nothing is refused here: what does not fit becomes `Case.fault`, which the first
 turns into INVALID_INPUT.
 """
 
-import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from engine.config.kinds import as_decimal
 from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
+from engine.domain.instrument import SYMBOL_WORDS, is_symbol
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price
 from engine.domain.order import OrderType, TimeInForce
 from engine.domain.signal import Direction, Signal
@@ -20,11 +20,6 @@ from engine.risk.case import Case, Kind
 from engine.sizing.stock import FULL_CONVICTION
 from engine.world import World
 
-SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
-"""What a symbol looks like."""
-
-SYMBOL_WORDS: Final = "letters, digits, dot, dash, slash or underscore, at most 32"
-
 _WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
@@ -32,14 +27,16 @@ _WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 def signal_case(world: World, signal: Signal, now: Nanos) -> Case:
     """The case of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
     flat = signal.direction is Direction.FLAT
-    case = _case(world, signal.ticker, now, Kind.FLAT if flat else Kind.SIGNAL)
+    account = world.route(signal.ticker)
+    case = _case(world, account, signal.ticker, now, Kind.FLAT if flat else Kind.SIGNAL)
     case.signal = signal
     case.fault = case.fault or _signal_fault(signal)
     case.conviction = signal.conviction
     case.trade_type = signal.trade_type
     case.sign = signal.direction.sign
     if flat:
-        case.sign = -case.position.sign if case.position is not None else 0
+        held = world.book.held(signal.ticker)
+        case.sign = -held[0].sign if held else 0
     elif not case.fault:
         _price_entry(case, signal)
     case.time_in_force = _time_in_force(case, None)
@@ -63,14 +60,14 @@ def _price_entry(case: Case, signal: Signal) -> None:
 
 def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
     """The case of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
-    case = _case(world, command.symbol, now, Kind.MANUAL)
+    account = command.broker or world.route(command.symbol)
+    case = _case(world, account, command.symbol, now, Kind.MANUAL)
     case.sign = command.side.sign
     case.trade_type = command.hold
     case.order_type = command.type
     case.limit_price, case.stop_price = command.limit_price, command.stop_price
     case.stop = command.protect
     case.quantity = command.quantity
-    case.account = command.broker or case.account
     case.fault = case.fault or _manual_fault(world, command)
     case.time_in_force = _time_in_force(case, command.time_in_force)
     if not case.fault:
@@ -80,12 +77,10 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
     return case
 
 
-def _case(world: World, symbol: str, now: Nanos, kind: Kind) -> Case:
+def _case(world: World, account: str, symbol: str, now: Nanos, kind: Kind) -> Case:
     instrument = world.instrument(symbol)
     fault = (
-        ""
-        if SYMBOL.fullmatch(symbol)
-        else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
+        "" if is_symbol(symbol) else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
     )
     return Case(
         world=world,
@@ -95,10 +90,10 @@ def _case(world: World, symbol: str, now: Nanos, kind: Kind) -> Case:
         sign=0,
         instrument=instrument,
         calendar=world.calendar(instrument.calendar),
-        position=world.book.position(symbol),
+        position=world.book.holding(account, symbol),
         equity=world.equity,
         fault=fault,
-        account=world.book.data.broker,
+        account=account,
     )
 
 
@@ -113,7 +108,7 @@ def _reducible(case: Case) -> Decimal:
     leaving = sum(
         (
             order.leaves
-            for order in case.world.book.working(case.symbol)
+            for order in case.world.book.working(case.account, case.symbol)
             if order.side.sign == case.sign and not order.is_protective
         ),
         start=ZERO,
@@ -153,7 +148,10 @@ def _signal_fault(signal: Signal) -> str:
 
 def _manual_fault(world: World, command: PlaceOrder) -> str:
     """One sentence on the first thing in the order that cannot be."""
-    kind, able = command.type, world.capabilities
+    kind = command.type
+    if command.broker and command.broker not in world.accounts:
+        return f"there is no broker {command.broker!r}; {_list(world.accounts)} are allowed."
+    able = world.able(command.broker or world.route(command.symbol))
     numbers: dict[str, Decimal | None] = {"quantity": command.quantity}
     numbers |= {"limit_price": command.limit_price} if kind in _WITH_LIMIT else {}
     numbers |= {"stop_price": command.stop_price} if kind in _WITH_STOP else {}
@@ -170,9 +168,6 @@ def _manual_fault(world: World, command: PlaceOrder) -> str:
     asked = command.time_in_force
     if asked is not None and asked not in able.times_in_force:
         return f"the broker does not know {asked}; {_list(able.times_in_force)} are allowed."
-    known = world.book.data.links.keys() | {world.book.data.broker}
-    if command.broker and command.broker not in known:
-        return f"there is no broker {command.broker!r}; {_list(known)} are allowed."
     return ""
 
 

@@ -13,7 +13,6 @@ import msgspec
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.run import (
-    LinkState,
     Trigger,
 )
 from engine.world import World
@@ -50,14 +49,19 @@ def _daily_loss(world: World, now: Nanos) -> Finding | None:
 
 def _min_equity(world: World, now: Nanos) -> Finding | None:
     floor = world.limits.min_equity
-    if world.book.data.account is None or floor is None or floor <= 0 or world.equity >= floor:
+    if (
+        world.book.data.starting_equity is None
+        or floor is None
+        or floor <= 0
+        or world.equity >= floor
+    ):
         return None
     return Finding(plain(world.equity), plain(floor), "equity fell below its floor")
 
 
 def _drawdown(world: World, now: Nanos) -> Finding | None:
     limit = world.limits.drawdown
-    if limit is None or world.book.data.account is None or world.drawdown < limit:
+    if limit is None or world.book.data.starting_equity is None or world.drawdown < limit:
         return None
     return Finding(_share(world.drawdown), _share(limit), "drawdown reached its limit")
 
@@ -71,13 +75,14 @@ def _loss_streak(world: World, now: Nanos) -> Finding | None:
 
 
 def _broker_lost(world: World, now: Nanos) -> Finding | None:
-    data, seconds = world.book.data, world.limits.api_timeout_seconds
-    if not data.positions and not data.orders:
-        return None
-    for name, link in data.links.items():
+    seconds = world.limits.api_timeout_seconds
+    for account in world.book.accounts:
+        link = account.link
+        if link is None or account.is_connected or not account.exposed:
+            continue
         down = now - link.since
-        if link.state is not LinkState.CONNECTED and down > seconds * NS_PER_SECOND:
-            text = f"{name} has been unreachable while it holds exposure or orders"
+        if down > seconds * NS_PER_SECOND:
+            text = f"{account.name} has been unreachable while it holds exposure or orders"
             return Finding(str(down // NS_PER_SECOND), str(seconds), text)
     return None
 

@@ -73,7 +73,7 @@ class Engine:
         market: MarketData | None,
         builtin: BuiltinSignals | None,
         version: str,
-        account_id: str = "paper",
+        account_ids: Mapping[str, str] | None = None,
         config_digest: str = "",
         jitter: Random | None = None,
     ) -> None:
@@ -83,7 +83,8 @@ class Engine:
         self.lag = LagMeter()
         self._core = Core(world)
         self._latch = latch
-        self._start = Start(version=version, account_id=account_id, config_digest=config_digest)
+        ids = dict(account_ids) if account_ids is not None else {name: name for name in brokers}
+        self._start = Start(version=version, accounts=ids, config_digest=config_digest)
         self._observers: list[Callable[[ev.Record], None]] = []
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
@@ -130,7 +131,7 @@ class Engine:
     @property
     def idle(self) -> bool:
         """True when no order works and no effect is under way."""
-        return not self.book.data.orders and not len(self._tasks)
+        return not self.book.working_count and not len(self._tasks)
 
     @property
     def exhausted(self) -> bool:

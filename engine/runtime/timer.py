@@ -60,12 +60,15 @@ class Timer:
 
     def _pause(self) -> float:
         """Seconds until the next tick."""
-        data = self._book.data
-        waiting = data.kill is not None or data.snapshot_asked or not data.compared
-        busy = data.orders or data.positions or waiting
-        pause = TICK_BUSY if busy else TICK_IDLE
-        if data.kill is not None and data.kill.state == "WORKING":
-            pause = TICK_KILL
+        pause = TICK_IDLE
+        for account in self._book.accounts:
+            kill = account.kill
+            if kill is not None or account.snapshot_asked or not account.compared:
+                pause = min(pause, TICK_BUSY)
+            if account.exposed:
+                pause = min(pause, TICK_BUSY)
+            if kill is not None and kill.state == "WORKING":
+                pause = min(pause, TICK_KILL)
         due = self._book.next_due()
         if due is not None:
             pause = min(pause, max((due - self._time.now()) / NS_PER_SECOND, 0.001))

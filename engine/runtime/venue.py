@@ -60,9 +60,13 @@ class Venue:
         asked = since = self._time.now()
         known = self._book.order(key)
         if known is not None:
-            position = self._book.position(known.symbol) if known.check_first else None
+            position = (
+                self._book.holding(known.account, known.symbol) if known.check_first else None
+            )
             opened = position.opened_at if position else asked
-            since = min(known.created_at, opened, self._book.data.last_fill or asked)
+            since = min(
+                known.created_at, opened, self._book.account(self._broker.name).last_fill or asked
+            )
         try:
             async with self._link.request(grace=0):
                 order = await self._broker.get_order(key)
@@ -74,8 +78,9 @@ class Venue:
     async def look(self) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection; a part that failed fails it all."""
         asked = self._time.now()
-        broker, data = self._broker, self._book.data
-        since = max(min(data.last_fill, data.clean_at) - FILL_MARGIN, 0)
+        broker = self._broker
+        state = self._book.account(broker.name)
+        since = max(min(state.last_fill, state.clean_at) - FILL_MARGIN, 0)
         try:
             async with self._link.request(grace=0, limit=LOOK_SECONDS):
                 orders = await broker.get_open_orders()

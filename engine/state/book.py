@@ -4,29 +4,33 @@ Its `data` is plain and goes into snapshots; the indexes beside it are derived a
 per event does not depend on how many orders there are.
 """
 
-import datetime
 import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from engine.domain import events as ev
-from engine.domain.account import Account
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import Instrument
+from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms, move
-from engine.domain.run import Halt, LinkState, Mode, Phase, RunState, Trigger
+from engine.domain.run import Phase, RunState, Trigger
+from engine.state.account import AccountState
 from engine.state.order import Order
+from engine.state.portfolio import Portfolio
 from engine.state.position import Position
 from engine.state.seen import SeenIds
-from engine.state.touched import SignalEntry, Touched, Value
+from engine.state.touched import Touched, Value
 
-STATE_FORMAT = 2
+K = TypeVar("K")
+
+Place: TypeAlias = tuple[str, str]
+"""An account and a symbol."""
+
+STATE_FORMAT = 3
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
@@ -51,174 +55,51 @@ QUERY_SECONDS_MAX = 60
 _RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
 
 
-class SessionState(msgspec.Struct, kw_only=True):
-    """Counters of the accounting day (X-12, X-13)."""
-
-    date: datetime.date
-    starting_equity: Decimal
-    starting_unrealized: Decimal = ZERO
-    realized: Decimal = ZERO
-    fees: Decimal = ZERO
-    flows: Decimal = ZERO
-    entries: int = 0
-    trades: int = 0
-    wins: int = 0
-    losses: int = 0
-    max_drawdown: Decimal = ZERO
-
-
-class Restriction(msgspec.Struct, kw_only=True):
-    """A cause that allows only reducing."""
-
-    reason: str
-    until: Nanos
-
-
-class LinkStatus(msgspec.Struct, kw_only=True):
-    """One broker connection."""
-
-    state: LinkState
-    since: Nanos
-    detail: str = ""
-
-
-class KillWork(msgspec.Struct, kw_only=True):
-    """A kill under way at one broker; done when `clean_reads` is enough (DESIGN, Kill)."""
-
-    epoch: int
-    started_at: Nanos
-    baseline: list[str]
-    cancelled: int = 0
-    closed: int = 0
-    clean_reads: int = 0
-    clean_since: Nanos = 0
-    state: str = "WORKING"
-
-
-class Metrics(msgspec.Struct, kw_only=True):
-    """Counts over the life of the account (C-307, C-308)."""
-
-    total: int = 0
-    filled: int = 0
-    cancelled: int = 0
-    rejected: int = 0
-    expired: int = 0
-    fills: int = 0
-    notional: Decimal = ZERO
-    commission: Decimal = ZERO
-    latency_ns: int = 0
-    latency_count: int = 0
-    failures: int = 0
-    last_failure: Nanos = 0
-
-
-class BookData(msgspec.Struct, kw_only=True):
-    """What a snapshot holds."""
-
-    seq: int = 0
-    time: Nanos = 0
-    mode: Mode = Mode.PAPER
-    account_id: str = ""
-    broker: str = "paper"
-    phase: Phase = Phase.STOPPED
-    started_at: Nanos = 0
-    """When this process took the account."""
-    running_at: Nanos = 0
-    """When it began to trade."""
-    paused: bool = False
-    pause_reason: str = ""
-    restrictions: dict[str, Restriction] = {}
-    halt: Halt | None = None
-    epoch: int = 0
-    kill: KillWork | None = None
-    instruments: dict[str, Instrument] = {}
-    account: Account | None = None
-    starting_equity: Decimal | None = None
-    """Equity when the account was first seen."""
-    cash: Decimal = ZERO
-    buying_power: Decimal = ZERO
-    realized: Decimal = ZERO
-    commission: Decimal = ZERO
-    flows: Decimal = ZERO
-    peak_equity: Decimal = ZERO
-    marked_at: Nanos = 0
-    marked_equity: Decimal = ZERO
-    marks: dict[str, Decimal] = {}
-    """Last known price of what is held, as of the newest mark or fill."""
-    session: SessionState | None = None
-    orders: dict[str, Order] = {}
-    closed: dict[str, Order] = {}
-    positions: dict[str, Position] = {}
-    heard: dict[str, SignalEntry] = {}
-    """Signals that arrived and have no verdict yet."""
-    signals: dict[str, SignalEntry] = {}
-    """Accepted signals until they have their outcome and all their orders are done."""
-    window: dict[str, Nanos] = {}
-    """Content of accepted signals and when (X-66)."""
-    sent: list[Nanos] = []
-    """When the orders of the last minute that add exposure were intended."""
-    prints: dict[str, Nanos] = {}
-    """Fingerprint of recent orders (duplicate order)."""
-    rejects: list[Nanos] = []
-    blocked: dict[str, dict[str, str]] = {}
-    loss_streak: int = 0
-    links: dict[str, LinkStatus] = {}
-    letters: dict[str, OrderTerms] = {}
-    metrics: Metrics = msgspec.field(default_factory=Metrics)
-    outcomes: dict[str, int] = {}
-    alerted: dict[str, str] = {}
-    """Trigger to the session date on which it last fired as an alert."""
-    journal_failed: bool = False
-    last_fill: Nanos = 0
-    reconciled_at: Nanos = 0
-    reconciled_clean: bool = False
-    clean_at: Nanos = 0
-    """When a comparison last found nothing unexplained."""
-    compared: bool = False
-    """Whether the venue's holdings and orders were seen since the start and since the connection
-    last broke; until then nothing opens."""
-    reconcile_reason: str = ""
-    differences: tuple[ev.Difference, ...] = ()
-    snapshot_asked: Nanos = 0
-    seen_signals: str = ""
-    seen_executions: str = ""
-    seen_fills: str = ""
-
-
 class Book:
     """The state. Read it freely; only `apply` changes it."""
 
-    def __init__(self, data: BookData | None = None) -> None:
-        self.data = data or BookData()
+    def __init__(self, data: Portfolio | None = None) -> None:
+        self.data = data or Portfolio()
         self.seen_signals = SeenIds.load(self.data.seen_signals)
         self.seen_executions = SeenIds.load(self.data.seen_executions)
         """Keys of the fills that were taken (X-91)."""
         self.seen_fills = SeenIds.load(self.data.seen_fills)
         """The same with what they said, to tell a fill that comes again from a false one."""
         self._touched: list[Touched] = []
-        self.by_symbol: dict[str, dict[str, None]] = {}
-        self._reducing: dict[str, dict[str, None]] = {}
+        self.working_count = 0
+        """Orders that work, over all accounts."""
+        self._by_place: dict[Place, dict[str, None]] = {}
+        self._reducing: dict[Place, dict[str, None]] = {}
         self._entries: dict[tuple[str, int], int] = {}
-        """Working orders that add exposure, by symbol and sign."""
+        """Working orders that add exposure, by symbol and sign, over all accounts."""
+        self._held: dict[str, dict[str, None]] = {}
+        """By symbol, the accounts that hold it."""
         self.deadlines: list[tuple[Nanos, str]] = []
         self.reserved: dict[str, Decimal] = {}
-        self.reserved_total = ZERO
-        self.reserved_in: dict[str, Decimal] = {}
-        """Reserved value by group (sector), see `group`."""
-        self._group_of: Callable[[str], str] = str
+        """Value of what is unfilled of working entries, by symbol, in its currency."""
+        self.reserved_total: dict[str, Decimal] = {}
+        """The same by currency."""
+        self.reserved_in: dict[tuple[str, str], Decimal] = {}
+        """The same by group and currency, see `group`."""
+        self.reserved_of: dict[tuple[str, str], Decimal] = {}
+        """The same by account and currency."""
+        self._groups_of: Callable[[str], Iterable[str]] = lambda symbol: ()
         self._pending: set[str] = set()
-        """Symbols with a working entry and no position."""
+        """Symbols with a working entry that no account holds."""
         self.entries_working = 0
         self.unclear = 0
-        self.closable = 0
-        """Working orders that are not protective: what a kill cancels."""
-        self._facts = {
-            key[-FACT_DIGITS:]: key
-            for known in (self.data.closed, self.data.orders)
-            for key in known
-        }
-        for order in self.data.orders.values():
-            self._index(order)
+        self.closable: dict[str, int] = {}
+        """By account, working orders that are not protective: what a kill cancels."""
+        self._facts: dict[str, tuple[str, str]] = {}
+        """By the digits of an id that stand for its facts, the account and the id."""
+        for account in self.data.accounts.values():
+            for key in (*account.closed, *account.orders):
+                self._facts[key[-FACT_DIGITS:]] = (account.name, key)
+            for symbol in account.positions:
+                self._held.setdefault(symbol, {})[account.name] = None
+        for account in self.data.accounts.values():
+            for order in account.orders.values():
+                self._index(order)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -246,24 +127,63 @@ class Book:
         """True while the latch stands."""
         return self.data.halt is not None
 
+    @property
+    def accounts(self) -> list[AccountState]:
+        """Every account of this process, in the order of their names in the configuration."""
+        return [account for account in self.data.accounts.values() if account.open]
+
+    def account(self, name: str) -> AccountState:
+        """The account of that name; an empty one where nothing was ever told of it."""
+        return self.data.accounts.get(name) or AccountState(name=name)
+
     def order(self, client_order_id: str) -> Order | None:
-        """A working or recently finished order."""
-        return self.data.orders.get(client_order_id) or self.data.closed.get(client_order_id)
+        """A working or recently finished order of any account."""
+        for account in self.data.accounts.values():
+            found = account.orders.get(client_order_id) or account.closed.get(client_order_id)
+            if found is not None:
+                return found
+        return None
 
     def of_facts(self, client_order_id: str) -> Order | None:
         """A known order that stands for the same facts as this id, whenever it was made."""
-        key = self._facts.get(client_order_id[-FACT_DIGITS:])
-        return None if key is None else self.order(key)
+        found = self._facts.get(client_order_id[-FACT_DIGITS:])
+        return None if found is None else self.order(found[1])
 
-    def working(self, symbol: str) -> Iterator[Order]:
-        """Orders of one symbol that are not terminal, UNKNOWN ones included."""
-        orders = self.data.orders
-        for key in tuple(self.by_symbol.get(symbol, ())):
-            yield orders[key]
+    def orders(self) -> Iterator[Order]:
+        """Every working order of every account, UNKNOWN ones included."""
+        for account in tuple(self.data.accounts.values()):
+            yield from tuple(account.orders.values())
 
-    def position(self, symbol: str) -> Position | None:
-        """What is held of one symbol."""
-        return self.data.positions.get(symbol)
+    def working(self, account: str, symbol: str) -> Iterator[Order]:
+        """Orders of one symbol in one account that are not terminal, UNKNOWN ones included."""
+        keys = self._by_place.get((account, symbol))
+        if keys:
+            orders = self.data.accounts[account].orders
+            for key in tuple(keys):
+                yield orders[key]
+
+    def works_in(self, symbol: str) -> bool:
+        """Whether any order of a symbol works in any account."""
+        return any((account, symbol) in self._by_place for account in self.data.accounts)
+
+    def working_symbols(self, account: str) -> list[str]:
+        """The symbols in which orders of one account work."""
+        return [symbol for name, symbol in self._by_place if name == account]
+
+    def holding(self, account: str, symbol: str) -> Position | None:
+        """What one account holds of one symbol."""
+        state = self.data.accounts.get(account)
+        return None if state is None else state.positions.get(symbol)
+
+    def held(self, symbol: str) -> list[Position]:
+        """What is held of one symbol, account by account."""
+        names = self._held.get(symbol, ())
+        return [self.data.accounts[name].positions[symbol] for name in names]
+
+    def holdings(self) -> Iterator[Position]:
+        """Everything that is held, in every account."""
+        for account in tuple(self.data.accounts.values()):
+            yield from tuple(account.positions.values())
 
     def instrument(self, symbol: str) -> Instrument | None:
         """The learned instrument."""
@@ -274,31 +194,44 @@ class Book:
         known = self.data.instruments.get(symbol)
         return known.multiplier if known else ONE
 
-    def reducing(self, symbol: str) -> list[Order]:
-        """Working orders of one symbol that add no exposure: stops, exits, a person's closes."""
-        orders = self.data.orders
-        return [orders[key] for key in self._reducing.get(symbol, ())]
+    def currency_of(self, symbol: str) -> str:
+        """The currency that a symbol is paid in, as learned, else as its symbol says."""
+        known = self.data.instruments.get(symbol)
+        return known.currency if known else default_instrument(symbol).currency
+
+    def reducing(self, account: str, symbol: str) -> list[Order]:
+        """Working orders of one place that add no exposure: stops, exits, a person's closes."""
+        keys = self._reducing.get((account, symbol))
+        if not keys:
+            return []
+        orders = self.data.accounts[account].orders
+        return [orders[key] for key in keys]
 
     def count_entries(self, symbol: str, sign: int) -> int:
-        """How many orders that add exposure work on one side (+1 buys, -1 sells) of one symbol."""
+        """How many orders that add exposure work on one side (+1 buys, -1 sells) of one symbol,
+        over all accounts."""
         return self._entries.get((symbol, sign), 0)
 
     def entries_in(self, symbol: str) -> Iterator[Order]:
-        """Working orders that add exposure in one symbol."""
-        return (order for order in self.working(symbol) if order.reserved)
+        """Working orders that add exposure in one symbol, in any account."""
+        for account in self.data.accounts:
+            yield from (order for order in self.working(account, symbol) if order.reserved)
 
     @property
     def slots_used(self) -> int:
-        """Open positions plus working entries in symbols not held (A-081)."""
-        return len(self.data.positions) + len(self._pending)
+        """Symbols that are held plus symbols with a working entry that are not held (A-081)."""
+        return len(self._held) + len(self._pending)
 
-    def group(self, group_of: Callable[[str], str]) -> None:
-        """Keep `reserved_in` by these groups from now on."""
-        self._group_of = group_of
+    def group(self, groups_of: Callable[[str], Iterable[str]]) -> None:
+        """Keep `reserved_in` by the groups that each symbol belongs to from now on."""
+        self._groups_of = groups_of
         self.reserved_in = {}
         for symbol, amount in self.reserved.items():
-            key = group_of(symbol)
-            self.reserved_in[key] = self.reserved_in.get(key, ZERO) + amount
+            self._reserve_in_groups(symbol, self.currency_of(symbol), amount)
+
+    def _reserve_in_groups(self, symbol: str, currency: str, amount: Decimal) -> None:
+        for group in self._groups_of(symbol):
+            _add(self.reserved_in, (group, currency), amount)
 
     def sent_since(self, at: Nanos) -> int:
         """How many orders that add exposure were intended after `at`."""
@@ -306,10 +239,9 @@ class Book:
 
     @property
     def links_up(self) -> bool:
-        """True while every broker we know is connected."""
-        return bool(self.data.links) and all(
-            link.state is LinkState.CONNECTED for link in self.data.links.values()
-        )
+        """True while every account of this process is connected."""
+        accounts = self.accounts
+        return bool(accounts) and all(account.is_connected for account in accounts)
 
     def snapshot(self) -> bytes:
         """The state as bytes that `restore` reads."""
@@ -324,21 +256,30 @@ class Book:
 
         Raises `msgspec.ValidationError` when it was written by another version of the program.
         """
-        return cls(msgspec.json.decode(snapshot, type=BookData))
+        return cls(msgspec.json.decode(snapshot, type=Portfolio))
 
     # --- writing: for `engine.state.fold` alone ---------------------------------------------------
 
+    def enter(self, name: str) -> AccountState:
+        """The account of that name, made where nothing was told of it before."""
+        account = self.data.accounts.get(name)
+        if account is None:
+            account = self.data.accounts[name] = AccountState(name=name)
+        return account
+
     def _index(self, order: Order) -> None:
-        self.by_symbol.setdefault(order.symbol, {})[order.client_order_id] = None
+        place = (order.account, order.symbol)
+        self._by_place.setdefault(place, {})[order.client_order_id] = None
+        self.working_count += 1
         if order.reserved:
             self._reserve(order, 1)
             self._count_entry(order, 1)
         else:
-            self._reducing.setdefault(order.symbol, {})[order.client_order_id] = None
+            self._reducing.setdefault(place, {})[order.client_order_id] = None
         if order.status is OrderStatus.UNKNOWN:
             self.unclear += 1
         if not order.is_protective:
-            self.closable += 1
+            self._count_closable(order.account, 1)
         self._schedule(order)
 
     def _reindex(self, old: Order, new: Order) -> None:
@@ -355,13 +296,21 @@ class Book:
         due = due_at(order)
         if due:
             heapq.heappush(self.deadlines, (due, order.client_order_id))
-            if len(self.deadlines) > 1_000 + 4 * len(self.data.orders):
+            if len(self.deadlines) > 1_000 + 4 * self.working_count:
                 self._compact()
 
     def _compact(self) -> None:
-        dues = ((due_at(order), key) for key, order in self.data.orders.items())
+        dues = ((due_at(order), order.client_order_id) for order in self.orders())
         self.deadlines = [item for item in dues if item[0]]
         heapq.heapify(self.deadlines)
+
+    def _works(self, key: str) -> Order | None:
+        """A working order of any account."""
+        for account in self.data.accounts.values():
+            order = account.orders.get(key)
+            if order is not None:
+                return order
+        return None
 
     def pop_due(self, now: Nanos) -> list[Order]:
         """Orders about which something must be done by now; each is returned once per deadline."""
@@ -371,7 +320,7 @@ class Book:
             if self.deadlines and self.deadlines[0] == item:
                 continue  # an order that changed twice in one moment stands there twice
             at, key = item
-            order = self.data.orders.get(key)
+            order = self._works(key)
             if order is not None and due_at(order) == at:
                 due.append(order)
         return due
@@ -380,14 +329,15 @@ class Book:
         """The earliest deadline of any order that works."""
         while self.deadlines:
             at, key = self.deadlines[0]
-            order = self.data.orders.get(key)
+            order = self._works(key)
             if order is not None and due_at(order) == at:
                 return at
             heapq.heappop(self.deadlines)
         return None
 
     def _unindex(self, order: Order) -> None:
-        _drop(self.by_symbol, order)
+        _drop(self._by_place, order)
+        self.working_count -= 1
         if order.reserved:
             self._reserve(order, -1)
             self._count_entry(order, -1)
@@ -396,48 +346,69 @@ class Book:
         if order.status is OrderStatus.UNKNOWN:
             self.unclear -= 1
         if not order.is_protective:
-            self.closable -= 1
+            self._count_closable(order.account, -1)
 
     def _count_entry(self, order: Order, change: int) -> None:
         key = (order.symbol, order.side.sign)
         self._entries[key] = self._entries.get(key, 0) + change
         self.entries_working += change
 
+    def _count_closable(self, account: str, change: int) -> None:
+        count = self.closable.get(account, 0) + change
+        if count:
+            self.closable[account] = count
+        else:
+            self.closable.pop(account, None)
+
     def _reserve(self, order: Order, sign: int) -> None:
-        amount = order.leaves * order.reserved * self.multiplier(order.symbol) * sign
         symbol = order.symbol
+        amount = order.leaves * order.reserved * self.multiplier(symbol) * sign
         total = self.reserved.get(symbol, ZERO) + amount
         if total:
             self.reserved[symbol] = total
-            if symbol not in self.data.positions:
+            if symbol not in self._held:
                 self._pending.add(symbol)
         else:
             self.reserved.pop(symbol, None)
             self._pending.discard(symbol)
-        self.reserved_total += amount
-        key = self._group_of(symbol)
-        self.reserved_in[key] = self.reserved_in.get(key, ZERO) + amount
+        currency = self.currency_of(symbol)
+        _add(self.reserved_total, currency, amount)
+        _add(self.reserved_of, (order.account, currency), amount)
+        self._reserve_in_groups(symbol, currency, amount)
 
-    def touch(self, value: Value) -> None:
-        """Say that an event made or changed this value."""
-        self._touched.append(Touched(value, self.data.account_id, self.data.mode.value))
+    def touch(self, value: Value, account: str = "") -> None:
+        """Say that an event made or changed this value; "" is one of the portfolio."""
+        owner = self.data.accounts.get(account or self.data.primary)
+        identity = owner.id if owner is not None else ""
+        self._touched.append(Touched(value, identity, self.data.mode.value))
 
     def take_touched(self) -> list[Touched]:
         """What was touched since the last call."""
         touched, self._touched = self._touched, []
         return touched
 
-    def hold(self, symbol: str, position: Position | None) -> None:
-        """Open, change or end the holding of a symbol."""
+    def hold(self, account: str, symbol: str, position: Position | None) -> None:
+        """Open, change or end what an account holds of a symbol."""
+        state = self.enter(account)
         if position is not None:
-            self.touch(position)
-        if position is None:
-            self.data.positions.pop(symbol, None)
-            if symbol in self.reserved:
-                self._pending.add(symbol)
-        else:
-            self.data.positions[symbol] = position
+            self.touch(position, account)
+            state.positions[symbol] = position
+            self._held.setdefault(symbol, {})[account] = None
             self._pending.discard(symbol)
+            return
+        state.positions.pop(symbol, None)
+        holders = self._held.get(symbol)
+        if holders is not None:
+            holders.pop(account, None)
+            if not holders:
+                del self._held[symbol]
+                if symbol in self.reserved:
+                    self._pending.add(symbol)
+
+    def amend(self, position: Position, **fields: Any) -> None:
+        """A new version of a position that no row tells of: its stop, its close, its counts."""
+        positions = self.data.accounts[position.account].positions
+        positions[position.symbol] = msgspec.structs.replace(position, **fields)
 
     def stamp(self, order: Order, at: Nanos) -> None:
         """Note an order that adds exposure, for the rate and the duplicate limit."""
@@ -451,25 +422,25 @@ class Book:
 
     def put(self, order: Order) -> None:
         """Store a new version of an order and keep every index and count true."""
-        self.touch(order)
-        data, key = self.data, order.client_order_id
-        old = data.orders.get(key)
+        self.touch(order, order.account)
+        account, key = self.enter(order.account), order.client_order_id
+        old = account.orders.get(key)
         if order.is_working:
-            data.orders[key] = order
+            account.orders[key] = order
             if old is None:
-                self._facts[key[-FACT_DIGITS:]] = key
-                data.closed.pop(key, None)
+                self._facts[key[-FACT_DIGITS:]] = (account.name, key)
+                account.closed.pop(key, None)
                 self._index(order)
             else:
                 self._reindex(old, order)
             return
         if old is not None:
-            del data.orders[key]
+            del account.orders[key]
             self._unindex(old)
-        data.closed[key] = order
-        self._facts[key[-FACT_DIGITS:]] = key
-        if len(data.closed) > CLOSED_KEPT:
-            self._forget(next(iter(data.closed)))
+        account.closed[key] = order
+        self._facts[key[-FACT_DIGITS:]] = (account.name, key)
+        if len(account.closed) > CLOSED_KEPT:
+            self._forget(account, next(iter(account.closed)))
         if old is not None:
             self._count_end(order)
             self._bury(order.signal_id)
@@ -479,13 +450,17 @@ class Book:
         life = self.data.signals.get(signal_id)
         if life is None or life.outcome is None:
             return
-        if not any(key in self.data.orders for key in life.orders):
+        if not any(self._works(key) for key in life.orders):
             del self.data.signals[signal_id]
 
-    def _forget(self, key: str) -> None:
-        del self.data.closed[key]
+    def works(self, client_order_id: str) -> bool:
+        """Whether an order of that id is not terminal."""
+        return self._works(client_order_id) is not None
+
+    def _forget(self, account: AccountState, key: str) -> None:
+        del account.closed[key]
         facts = key[-FACT_DIGITS:]
-        if self._facts.get(facts) == key:
+        if self._facts.get(facts) == (account.name, key):
             del self._facts[facts]
 
     def _count_end(self, order: Order) -> None:
@@ -514,24 +489,24 @@ class Book:
         self.put(new)
         return new
 
-    def guard(self, symbol: str, at: Nanos) -> None:
+    def guard(self, account: str, symbol: str, at: Nanos) -> None:
         """Set or clear since when a position lacks a stop at the venue for all of it (A-172)."""
-        position = self.data.positions.get(symbol)
+        position = self.holding(account, symbol)
         if position is None:
             return
         covered = sum(
-            (o.leaves for o in self.reducing(symbol) if o.is_protective and o.accepted_at),
+            (o.leaves for o in self.reducing(account, symbol) if o.is_protective and o.accepted_at),
             start=ZERO,
         )
         since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
         if since != position.unprotected_since:
-            self.data.positions[symbol] = msgspec.structs.replace(position, unprotected_since=since)
+            self.amend(position, unprotected_since=since)
 
     def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:
         """Make an order terminal; a position that loses its stop counts as unprotected from now."""
         order = self.update(key, at, status=status, **fields)
         if order is not None and order.is_protective:
-            self.guard(order.symbol, at)
+            self.guard(order.account, order.symbol, at)
 
 
 def is_power_of_two(number: int) -> bool:
@@ -539,12 +514,21 @@ def is_power_of_two(number: int) -> bool:
     return number & (number - 1) == 0
 
 
-def _drop(keys_of: dict[str, dict[str, None]], order: Order) -> None:
-    keys = keys_of.get(order.symbol)
+def _drop(keys_of: dict[Place, dict[str, None]], order: Order) -> None:
+    place = (order.account, order.symbol)
+    keys = keys_of.get(place)
     if keys is not None:
         keys.pop(order.client_order_id, None)
         if not keys:
-            del keys_of[order.symbol]
+            del keys_of[place]
+
+
+def _add(sums: dict[K, Decimal], key: K, amount: Decimal) -> None:
+    total = sums.get(key, ZERO) + amount
+    if total:
+        sums[key] = total
+    else:
+        sums.pop(key, None)
 
 
 def due_at(order: Order) -> Nanos:

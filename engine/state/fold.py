@@ -3,7 +3,6 @@
 Replaying the journal through `apply` rebuilds the state bit for bit, so the start-up path is the
 recovery path (DESIGN, The one idea).
 """
-# every rule of the table has the same shape
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -14,19 +13,14 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderStatus, move
+from engine.domain.money import ZERO
+from engine.domain.order import Fill, OrderStatus, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
-from engine.state.book import (
-    RATE_WINDOW,
-    Book,
-    KillWork,
-    LinkStatus,
-    Restriction,
-    SessionState,
-    is_power_of_two,
-)
-from engine.state.holdings import adjusted, change
+from engine.state.account import KillWork, LinkStatus
+from engine.state.book import RATE_WINDOW, Book, is_power_of_two
+from engine.state.holdings import Change, adjusted, change
 from engine.state.order import Order
+from engine.state.portfolio import Restriction, SessionState
 from engine.state.position import ExitPlan
 from engine.state.touched import (
     DayTotals,
@@ -73,12 +67,17 @@ def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
 @_on(ev.EngineStarted)
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
-    data.mode, data.broker = event.mode, event.primary
-    data.account_id = event.accounts[event.primary]
+    data.mode, data.primary = event.mode, event.primary
     data.phase, data.started_at = Phase.STARTING, at
-    data.compared = False
-    data.links = {event.primary: LinkStatus(state=LinkState.CONNECTING, since=at)}
-    data.snapshot_asked = 0
+    for account in data.accounts.values():
+        account.open = False
+        account.link = None
+    for name, identity in event.accounts.items():
+        account = book.enter(name)
+        account.id, account.open = identity, True
+        account.link = LinkStatus(state=LinkState.CONNECTING, since=at)
+        account.compared = False
+        account.snapshot_asked = 0
 
 
 @_on(ev.PhaseChanged)
@@ -117,14 +116,17 @@ def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     data, halt = book.data, event.halt
     data.halt, data.epoch = halt, halt.epoch
     if halt.level is Level.KILL:
-        work = sorted(o.client_order_id for o in data.orders.values() if not o.is_protective)
-        data.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
+        for account in book.accounts:
+            work = sorted(o.client_order_id for o in account.orders.values() if not o.is_protective)
+            account.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
 
 
 @_on(ev.HaltCleared)
 def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
     data = book.data
-    data.halt, data.kill = None, None
+    data.halt = None
+    for account in data.accounts.values():
+        account.kill = None
     data.paused, data.pause_reason = True, "halt cleared"
     data.loss_streak = 0
 
@@ -139,16 +141,18 @@ def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
 
 @_on(ev.KillProgressed)
 def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
-    if book.data.kill is not None:
-        book.data.kill.clean_reads = event.clean_reads
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.clean_reads = event.clean_reads
         if event.clean_reads == 1:
-            book.data.kill.clean_since = at
+            kill.clean_since = at
 
 
 @_on(ev.KillProved)
 def _kill_proved(book: Book, event: ev.KillProved, at: Nanos) -> None:
-    if book.data.kill is not None:
-        book.data.kill.state = event.state
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.state = event.state
 
 
 @_on(ev.InstrumentLearned)
@@ -158,17 +162,23 @@ def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
 
 @_on(ev.AccountSynced)
 def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
-    data, account = book.data, event.balances
-    if data.starting_equity is None:
-        data.starting_equity = account.equity
-        data.peak_equity = account.equity
-    else:
-        data.flows += event.flow
-        data.peak_equity += event.flow
+    data, told = book.data, event.balances
+    account = book.enter(event.account)
+    equity, flow = told.equity * event.rate, event.flow * event.rate
+    if account.balances is None:
+        data.starting_equity = (data.starting_equity or ZERO) + equity
+        data.peak_equity += equity
         if data.session is not None:
-            data.session.flows += event.flow
-    data.account = account
-    data.cash, data.buying_power = account.cash, account.buying_power
+            # An account that is seen for the first time brings what it has; it is no profit.
+            data.session.flows += equity
+    else:
+        data.flows += flow
+        data.peak_equity += flow
+        if data.session is not None:
+            data.session.flows += flow
+    account.balances = told
+    account.cash = dict(told.balances) or {told.currency: told.cash}
+    account.buying_power = told.buying_power
 
 
 @_on(ev.SessionOpened)
@@ -191,6 +201,7 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.peak_equity = event.peak
     book.data.marked_at, book.data.marked_equity = at, event.equity
     book.data.marks.update(event.marks)
+    book.data.rates.update(event.rates)
     if book.data.session is not None:
         book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
 
@@ -281,7 +292,7 @@ def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
         entry, outcome=event.outcome, stage=stage, code=event.code, reason=event.reason
     )
     book.touch(entry)
-    if any(key in data.orders for key in entry.orders):
+    if any(book.works(key) for key in entry.orders):
         data.signals[event.signal_id] = entry
     else:
         del data.signals[event.signal_id]
@@ -306,13 +317,12 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
 
 def _number(book: Book, order: Order) -> None:
     """A position counts the orders that reduce it, so that each has an id of its own."""
-    position = book.data.positions.get(order.symbol)
+    position = book.holding(order.account, order.symbol)
     if position is None or not order.attempt:
         return
     leg = "protect_attempt" if order.is_protective else "exit_attempt"
     if order.attempt > getattr(position, leg):
-        fields = {leg: order.attempt}
-        book.data.positions[order.symbol] = msgspec.structs.replace(position, **fields)
+        book.amend(position, **{leg: order.attempt})
 
 
 @_on(ev.OrderAdopted)
@@ -332,7 +342,7 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     book.put(order)
     book.data.metrics.total += 1
     _number(book, order)
-    book.guard(order.symbol, at)
+    book.guard(order.account, order.symbol, at)
 
 
 @_on(ev.OrderSent)
@@ -361,7 +371,7 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         pending_stop=None,
     )
     if order.is_protective:
-        book.guard(order.symbol, at)
+        book.guard(order.account, order.symbol, at)
 
 
 @_on(ev.OrderRejected)
@@ -397,7 +407,7 @@ def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
 
 def _mark(book: Book, symbol: str, price: Decimal) -> None:
     """The last price a holding was seen at, so that a restart does not value it at cost."""
-    if symbol in book.data.positions:
+    if book.held(symbol):
         book.data.marks[symbol] = price
     else:
         book.data.marks.pop(symbol, None)
@@ -411,33 +421,52 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.seen_executions.add(fill.key)
     book.seen_fills.add(fill.content)
     order = book.order(fill.client_order_id)
-    book.touch(FillTaken(seq=data.seq, event=event))
-    outcome = change(
-        data.positions.get(fill.symbol), fill, event.multiplier, order, seq=data.seq, at=at
-    )
+    book.touch(FillTaken(seq=data.seq, event=event), event.account)
+    before = book.holding(event.account, fill.symbol)
+    outcome = change(before, fill, event.multiplier, order, seq=data.seq, at=at)
     if outcome.closed is not None:
-        book.touch(outcome.closed)
+        book.touch(outcome.closed, event.account)
+    _pay(book, event, outcome)
+    book.hold(event.account, fill.symbol, outcome.after)
+    _mark(book, fill.symbol, fill.price)
+    account = book.enter(event.account)
+    account.last_fill = max(account.last_fill, min(fill.time, at))
+    if order is not None:
+        book.put(_after_fill(book, order, fill, at))
+    book.guard(event.account, fill.symbol, at)
+
+
+def _pay(book: Book, event: ev.OrderFilled, outcome: Change) -> None:
+    """The money of a fill: each amount in its own currency, sums in the base currency."""
+    data, fill = book.data, event.fill
+    account = book.enter(event.account)
+    currency = book.currency_of(fill.symbol)
+    charged_in = fill.commission_currency or currency
     money = fill.quantity * fill.price * event.multiplier
-    data.cash -= money * fill.side.sign + fill.commission
-    data.buying_power -= outcome.opened * fill.price * event.multiplier + fill.commission
-    data.realized += outcome.realized
-    data.commission += fill.commission
+    cash = account.cash
+    cash[currency] = cash.get(currency, ZERO) - money * fill.side.sign
+    cash[charged_in] = cash.get(charged_in, ZERO) - fill.commission
+    fee = fill.commission * event.fee_rate
+    gained = outcome.realized * event.rate
+    used = outcome.opened * fill.price * event.multiplier * event.rate + fee
+    if event.account_rate:
+        account.buying_power -= used / event.account_rate
+    data.realized += gained
+    data.commission += fee
     metrics = data.metrics
     metrics.fills += 1
-    metrics.notional += money
-    metrics.commission += fill.commission
+    metrics.notional += money * event.rate
+    metrics.commission += fee
     if data.session is not None:
-        data.session.realized += outcome.realized
-        data.session.fees += fill.commission
-    book.hold(fill.symbol, outcome.after)
-    _mark(book, fill.symbol, fill.price)
-    data.last_fill = max(data.last_fill, min(fill.time, at))
-    if order is None:
-        book.guard(fill.symbol, at)
-        return
+        data.session.realized += gained
+        data.session.fees += fee
+
+
+def _after_fill(book: Book, order: Order, fill: Fill, at: Nanos) -> Order:
+    """The order with this fill in it."""
     if not order.filled and order.sent_at:
-        metrics.latency_ns += max(at - order.sent_at, 0)
-        metrics.latency_count += 1
+        book.data.metrics.latency_ns += max(at - order.sent_at, 0)
+        book.data.metrics.latency_count += 1
     filled = order.filled + fill.quantity
     if filled >= order.most:
         status = OrderStatus.FILLED
@@ -448,7 +477,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         status = order.status
     else:
         status = OrderStatus.PARTIALLY_FILLED
-    new = msgspec.structs.replace(
+    return msgspec.structs.replace(
         order,
         filled=filled,
         notional=order.notional + fill.quantity * fill.price,
@@ -458,8 +487,6 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         accepted_at=order.accepted_at or at,
         updated_at=at,
     )
-    book.put(new)
-    book.guard(fill.symbol, at)
 
 
 @_on(ev.CancelRequested)
@@ -530,7 +557,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         queries=0,
     )
     if order.is_protective:
-        book.guard(order.symbol, at)
+        book.guard(order.account, order.symbol, at)
 
 
 @_on(ev.OrderSettled)
@@ -543,7 +570,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
             event.client_order_id, at, status=event.status, accepted_at=at, **fields
         )
         if order is not None and order.is_protective:
-            book.guard(order.symbol, at)
+            book.guard(order.account, order.symbol, at)
 
 
 @_on(ev.DeadLettered)
@@ -552,80 +579,82 @@ def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
     letter = LetterOpened(
         seq=book.data.seq, at=at, letter_id=event.letter_id, terms=event.terms, error=event.error
     )
-    book.touch(letter)
+    book.touch(letter, event.account)
 
 
 @_on(ev.DeadLetterClosed)
 def _dead_closed(book: Book, event: ev.DeadLetterClosed, at: Nanos) -> None:
     book.data.letters.pop(event.letter_id, None)
-    book.touch(LetterClosed(at=at, letter_id=event.letter_id, action=event.action, by=event.by))
+    closed = LetterClosed(at=at, letter_id=event.letter_id, action=event.action, by=event.by)
+    book.touch(closed, event.account)
 
 
 @_on(ev.ExitPlanned)
 def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
-    position = book.data.positions.get(event.symbol)
-    if position is not None:
-        decided, under_way = event.decision, position.exiting
-        plan = ExitPlan(
-            reason=decided.reason,
-            detail=decided.detail,
-            priority=decided.priority,
-            quantity=decided.quantity,
-            attempt=decided.attempt,
-            started_at=at if under_way is None else under_way.started_at,
-        )
-        book.data.positions[event.symbol] = msgspec.structs.replace(
-            position, exiting=plan, exit_attempt=plan.attempt
-        )
+    position = book.holding(event.account, event.symbol)
+    if position is None:
+        return
+    decided, under_way = event.decision, position.exiting
+    plan = ExitPlan(
+        reason=decided.reason,
+        detail=decided.detail,
+        priority=decided.priority,
+        quantity=decided.quantity,
+        attempt=decided.attempt,
+        started_at=at if under_way is None else under_way.started_at,
+    )
+    book.amend(position, exiting=plan, exit_attempt=plan.attempt)
 
 
 @_on(ev.ExitAbandoned)
 def _exit_abandoned(book: Book, event: ev.ExitAbandoned, at: Nanos) -> None:
-    position = book.data.positions.get(event.symbol)
+    position = book.holding(event.account, event.symbol)
     if position is not None:
-        book.data.positions[event.symbol] = msgspec.structs.replace(position, exiting=None)
+        book.amend(position, exiting=None)
 
 
 @_on(ev.StopRemoved)
 def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
-    position = book.data.positions.get(event.symbol)
+    position = book.holding(event.account, event.symbol)
     if position is not None:
-        book.data.positions[event.symbol] = msgspec.structs.replace(position, stop=None)
+        book.amend(position, stop=None)
 
 
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade
-    book.touch(TradeFinished(seq=data.seq, at=at, trade=trade))
+    book.touch(TradeFinished(seq=data.seq, at=at, trade=trade), event.account)
     if data.session is not None:
         data.session.trades += 1
         data.session.wins += 1 if trade.pnl > 0 else 0
         data.session.losses += 1 if trade.pnl < 0 else 0
     data.loss_streak = event.loss_streak
-    if data.kill is not None:
-        data.kill.closed += 1
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.closed += 1
 
 
 @_on(ev.SnapshotRequested)
 def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> None:
-    book.data.snapshot_asked = at
+    book.enter(event.account).snapshot_asked = at
 
 
 @_on(ev.Reconciled)
 def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
-    data = book.data
-    data.reconciled_at, data.reconciled_clean = at, event.clean
-    data.reconcile_reason, data.differences = event.reason, event.differences
+    account = book.enter(event.account)
+    account.reconciled_at, account.reconciled_clean = at, event.clean
+    account.reconcile_reason, account.differences = event.reason, event.differences
     if event.clean and not event.failed:
-        data.clean_at = at
-    data.compared = data.compared or not event.failed
-    data.snapshot_asked = 0
+        account.clean_at = at
+    if not event.failed:
+        account.compared, account.seen_at = True, at
+    account.snapshot_asked = 0
 
 
 @_on(ev.PositionAdjusted)
 def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
-    data = book.data
-    previous = data.positions.get(event.symbol)
+    seq = book.data.seq
+    previous = book.holding(event.account, event.symbol)
     new = adjusted(
         previous,
         symbol=event.symbol,
@@ -633,32 +662,35 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         quantity=event.quantity,
         price=event.price,
         mult=event.multiplier,
-        seq=data.seq,
+        seq=seq,
         at=at,
     )
     if previous is not None and (new is None or new.position_id != previous.position_id):
-        gone = TradeVanished(seq=data.seq, position_id=previous.position_id, reason=event.reason)
-        book.touch(gone)
-    book.hold(event.symbol, new)
+        gone = TradeVanished(seq=seq, position_id=previous.position_id, reason=event.reason)
+        book.touch(gone, event.account)
+    book.hold(event.account, event.symbol, new)
     _mark(book, event.symbol, event.price)
 
 
 @_on(ev.SymbolBlocked)
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
-    book.data.blocked.setdefault(event.symbol, {})[event.cause] = event.reason
+    blocked = book.enter(event.account).blocked
+    blocked.setdefault(event.symbol, {})[event.cause] = event.reason
 
 
 @_on(ev.SymbolUnblocked)
 def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
-    causes = book.data.blocked.get(event.symbol)
+    blocked = book.enter(event.account).blocked
+    causes = blocked.get(event.symbol)
     if causes is not None:
         causes.pop(event.cause, None)
         if not causes:
-            del book.data.blocked[event.symbol]
+            del blocked[event.symbol]
 
 
 @_on(ev.LinkChanged)
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
-    book.data.links[event.account] = LinkStatus(state=event.state, since=at, detail=event.detail)
+    account = book.enter(event.account)
+    account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
     if event.state is not LinkState.CONNECTED:
-        book.data.compared = False
+        account.compared = False

@@ -1,45 +1,70 @@
-"""Running totals of what is held, at the newest marks."""
+"""Running totals of what is held, at the newest marks, each in its own currency."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
+from engine.domain.money import ZERO
 from engine.state.position import Position
 
 
+class Part(NamedTuple):
+    """One holding's share of the totals."""
+
+    currency: str
+    value: Decimal
+    unrealized: Decimal
+
+
 class Valuation:
-    """Running totals of what is held, at the newest marks; one symbol's change costs the same
-    however many are held."""
+    """Totals over all accounts; one holding's change costs the same however many are held.
 
-    def __init__(self, group_of: Callable[[str], str]) -> None:
-        self._group_of = group_of
-        self.gross_in: dict[str, Decimal] = {}
-        """Gross value by group (sector)."""
-        self._parts: dict[str, tuple[Decimal, Decimal]] = {}
-        self.market_value = Decimal(0)
-        self.unrealized = Decimal(0)
-        self.gross = Decimal(0)
+    `groups_of` names the groups of a symbol whose gross values are kept beside the total.
+    """
 
-    def update(self, symbol: str, position: Position | None, mark: Decimal | None) -> None:
-        """Put one symbol's share of the totals right; without a mark it counts at cost."""
-        old = self._parts.pop(symbol, None)
+    def __init__(self, groups_of: Callable[[str], Iterable[str]]) -> None:
+        self._groups_of = groups_of
+        self._parts: dict[tuple[str, str], Part] = {}
+        self.market_value: dict[str, Decimal] = {}
+        """By currency, signed."""
+        self.unrealized: dict[str, Decimal] = {}
+        """By currency, before commission."""
+        self.gross: dict[str, Decimal] = {}
+        """By currency, long and short added."""
+        self.gross_in: dict[tuple[str, str], Decimal] = {}
+        """The same by group and currency."""
+
+    def update(
+        self,
+        account: str,
+        symbol: str,
+        position: Position | None,
+        mark: Decimal | None,
+        currency: str,
+    ) -> None:
+        """Put one holding's share of the totals right; without a mark it counts at cost."""
+        place = (account, symbol)
+        old = self._parts.pop(place, None)
         if old is not None:
-            self.market_value -= old[0]
-            self.unrealized -= old[1]
-            self._count(symbol, -abs(old[0]))
+            self._add(symbol, old, -1)
         if position is None:
             return
         value = position.cost if mark is None else position.market_value(mark)
-        self._parts[symbol] = (value, value - position.cost)
-        self.market_value += value
-        self.unrealized += value - position.cost
-        self._count(symbol, abs(value))
+        part = self._parts[place] = Part(currency, value, value - position.cost)
+        self._add(symbol, part, 1)
 
-    def _count(self, symbol: str, gross: Decimal) -> None:
-        self.gross += gross
-        group = self._group_of(symbol)
-        self.gross_in[group] = self.gross_in.get(group, Decimal(0)) + gross
+    def _add(self, symbol: str, part: Part, sign: int) -> None:
+        currency, value = part.currency, part.value * sign
+        gross = abs(part.value) * sign
+        self.market_value[currency] = self.market_value.get(currency, ZERO) + value
+        unrealized = self.unrealized.get(currency, ZERO) + part.unrealized * sign
+        self.unrealized[currency] = unrealized
+        self.gross[currency] = self.gross.get(currency, ZERO) + gross
+        for group in self._groups_of(symbol):
+            key = (group, currency)
+            self.gross_in[key] = self.gross_in.get(key, ZERO) + gross
 
-    def value_of(self, symbol: str) -> Decimal:
-        """Signed value of one symbol as last updated."""
-        part = self._parts.get(symbol)
-        return part[0] if part is not None else Decimal(0)
+    def value_of(self, account: str, symbol: str) -> Decimal:
+        """Signed value of one holding as last updated, in its currency."""
+        part = self._parts.get((account, symbol))
+        return part.value if part is not None else ZERO

@@ -1,49 +1,94 @@
 """What a decision may look at: the book, the market, the rules in force. No I/O, no clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from fnmatch import fnmatchcase
 
 from engine.calendars import Calendar, calendar
 from engine.config import Config
 from engine.config.profiles import RiskLimits, limits
 from engine.domain.instant import Nanos
-from engine.domain.instrument import Instrument, default_instrument
-from engine.domain.money import ZERO
+from engine.domain.instrument import Instrument, Pair, default_instrument
+from engine.domain.market import Quote
+from engine.domain.money import ONE, ZERO
 from engine.ports import Capabilities
+from engine.reference.rates import ReferenceRate
 from engine.state.book import Book
+from engine.state.rates import Rates
 from engine.state.valuation import Valuation
 from engine.world.evidence import Breaches
 from engine.world.market import MarketView
 
 
 class World:
-    """Everything `decide` reads. Only events change the book; only the feed changes the market."""
+    """Everything `decide` reads. Only events change the book; only the feed changes the market.
+
+    Money of the portfolio is in the base currency (`[account] currency`); an amount in a currency
+    whose worth was never told is left out, and `unvalued` names the currency (X-86).
+    """
 
     def __init__(
         self,
         book: Book,
         config: Config,
-        capabilities: Capabilities,
+        capabilities: Mapping[str, Capabilities],
         *,
         instrument_of: Callable[[str], Instrument] = default_instrument,
-        sectors: dict[str, str] | None = None,
+        sectors: Mapping[str, str] | None = None,
         home_calendar: str = "SIM",
+        reference_rates: Iterable[ReferenceRate] = (),
     ) -> None:
+        """`capabilities` are those of each account's venue, by the account's name."""
         self.book = book
         self.config = config
         self.limits: RiskLimits = limits(config)
-        self.capabilities = capabilities
         self.market = MarketView(self.limits.quote_max_age_seconds)
+        self.base = config.account.currency
+        self.rates = Rates(self.base, self.limits.quote_max_age_seconds)
+        self.rates.take_reference(reference_rates)
         self.sectors = sectors or {}
-        self.value = Valuation(self.sector_of)
-        book.group(self.sector_of)
         self.home: Calendar = calendar(home_calendar)
-        """The calendar of the account's day (X-12)."""
+        """The calendar of the portfolio's day (X-12, X-95)."""
         self.breaches = Breaches()
+        self._able = dict(capabilities)
+        self._routed: dict[str, str] = {}
+        self._worth: dict[str, Decimal] = {self.base: ONE} | {
+            currency: rate for currency, rate in book.data.rates.items() if currency != self.base
+        }
+        """Last known worth of one unit of each currency, in the base currency."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
-        for symbol in book.data.positions:
-            self.revalue(symbol)
+        self.value = Valuation(self.groups_of)
+        book.group(self.groups_of)
+        for position in book.holdings():
+            self.revalue(position.symbol)
+
+    def able(self, account: str) -> Capabilities:
+        """What the venue of an account can do. Raises KeyError for an account that is not ours."""
+        return self._able[account]
+
+    def route(self, symbol: str) -> str:
+        """The account that an order in a symbol goes to: the first route that matches, else the
+        primary one (INTERFACE `[[routes]]`)."""
+        known = self._routed.get(symbol)
+        if known is None:
+            known = self._routed[symbol] = self._first_route(symbol)
+        return known
+
+    def _first_route(self, symbol: str) -> str:
+        kind = self.instrument(symbol).asset_class
+        for route in self.config.routes:
+            if route.asset_class and route.asset_class != kind:
+                continue
+            if route.symbol and not fnmatchcase(symbol, route.symbol):
+                continue
+            return route.broker
+        return self.config.account.primary
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the accounts of this process."""
+        return tuple(self._able)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument as learned, else as its symbol says."""
@@ -69,19 +114,97 @@ class World:
         known = self.calendar(self.instrument(symbol).calendar)
         return known is not None and known.is_open(now)
 
+    # --- prices and rates -------------------------------------------------------------------------
+
+    def take_quote(self, quote: Quote, now: Nanos) -> None:
+        """Take a price into the market view, and the rate that it tells where it is a pair's."""
+        self.market.take(quote)
+        instrument = self.instrument(quote.symbol)
+        pair = instrument.contract
+        if isinstance(pair, Pair) and self.rates.take_quote(instrument, quote):
+            self._learn(pair.base, now)
+            self._learn(pair.quote, now)
+
+    def refresh_rates(self, now: Nanos) -> None:
+        """Take reference rates of days that have begun by now."""
+        for currency in self._currencies():
+            self._learn(currency, now)
+
+    def _learn(self, currency: str, now: Nanos) -> None:
+        if currency != self.base:
+            rate = self.rates.rate(currency, now)
+            if rate is not None:
+                self._worth[currency] = rate.value
+
+    def worth(self, currency: str) -> Decimal | None:
+        """Last known worth of one unit of a currency, in the base currency; None if never told."""
+        return self._worth.get(currency)
+
+    def in_base(self, amounts: Mapping[str, Decimal]) -> Decimal:
+        """The sum of amounts by currency; one whose worth was never told is left out."""
+        total = ZERO
+        for currency, amount in amounts.items():
+            if currency == self.base:
+                total += amount
+            elif amount:
+                total += amount * self._worth.get(currency, ZERO)
+        return total
+
+    def _currencies(self) -> set[str]:
+        """Every currency that something is held, owed or reserved in."""
+        found = {currency for currency, amount in self.value.gross.items() if amount}
+        found |= {currency for currency, amount in self.book.reserved_total.items() if amount}
+        for account in self.book.accounts:
+            found |= {currency for currency, amount in account.cash.items() if amount}
+            found.add(account.currency or self.base)
+        return found
+
+    def unvalued(self, now: Nanos) -> list[str]:
+        """Currencies that something is held or owed in and that have no fresh rate (X-86)."""
+        return sorted(c for c in self._currencies() if not self.rates.is_fresh(c, now))
+
+    def known_rates(self) -> dict[str, Decimal]:
+        """The worth of every other currency that the totals lean on."""
+        used = self._currencies() - {self.base}
+        return {c: self._worth[c] for c in sorted(used) if c in self._worth}
+
     def revalue(self, symbol: str) -> None:
         """Put the totals right after a fill or a price."""
-        self.value.update(symbol, self.book.position(symbol), self.mark(symbol))
+        currency, mark = self.book.currency_of(symbol), self.mark(symbol)
+        for account in self.book.data.accounts:
+            position = self.book.holding(account, symbol)
+            self.value.update(account, symbol, position, mark, currency)
 
     def mark(self, symbol: str) -> Decimal | None:
         """Last price: of the feed, else the last one the journal knows, as after a start."""
         seen = self.market.mark(symbol)
         return self.book.data.marks.get(symbol) if seen is None else seen
 
+    # --- the portfolio's money --------------------------------------------------------------------
+
+    @property
+    def cash(self) -> Decimal:
+        """Cash of all accounts."""
+        return sum((self.in_base(account.cash) for account in self.book.accounts), start=ZERO)
+
     @property
     def equity(self) -> Decimal:
         """Cash plus everything held at its mark."""
-        return self.book.data.cash + self.value.market_value
+        return self.cash + self.in_base(self.value.market_value)
+
+    def equity_of(self, account: str) -> Decimal:
+        """What one account is worth, in the base currency."""
+        state = self.book.account(account)
+        values: dict[str, Decimal] = {}
+        for symbol in state.positions:
+            currency = self.book.currency_of(symbol)
+            values[currency] = values.get(currency, ZERO) + self.value.value_of(account, symbol)
+        return self.in_base(state.cash) + self.in_base(values)
+
+    @property
+    def unrealized(self) -> Decimal:
+        """Profit of everything held at its mark, before commission."""
+        return self.in_base(self.value.unrealized)
 
     @property
     def daily_pnl(self) -> Decimal:
@@ -94,28 +217,50 @@ class World:
     @property
     def drawdown(self) -> Decimal:
         """Fall from the high-water mark as a fraction of it."""
-        peak = max(self.book.data.peak_equity, self.equity)
-        return (peak - self.equity) / peak if peak > 0 else ZERO
+        equity = self.equity
+        peak = max(self.book.data.peak_equity, equity)
+        return (peak - equity) / peak if peak > 0 else ZERO
+
+    # --- exposure ---------------------------------------------------------------------------------
+
+    def groups_of(self, symbol: str) -> tuple[str, str]:
+        """The groups that limits add exposure up by: the name and its sector."""
+        name = self.instrument(symbol).underlying
+        return f"name:{name}", f"sector:{self.sector_of(symbol)}"
+
+    def sector_of(self, symbol: str) -> str:
+        """The sector of a symbol's underlying; the unknown share one bucket (A-085)."""
+        return self.sectors.get(self.instrument(symbol).underlying, "UNKNOWN")
 
     def exposure(self, symbol: str) -> Decimal:
-        """Gross value of one symbol, working and UNKNOWN entries included (U-51)."""
-        return abs(self.value.value_of(symbol)) + self.book.reserved.get(symbol, ZERO)
+        """Gross value of one name: what is held of it and of what derives from it in any account,
+        working and UNKNOWN entries included (U-51)."""
+        return self._in_group(f"name:{self.instrument(symbol).underlying}")
+
+    def sector_exposure(self, sector: str) -> Decimal:
+        """Gross value of one sector, working entries included."""
+        return self._in_group(f"sector:{sector}")
+
+    def _in_group(self, group: str) -> Decimal:
+        total = ZERO
+        for sums in (self.value.gross_in, self.book.reserved_in):
+            for currency in self.value.gross | self.book.reserved_total:
+                amount = sums.get((group, currency), ZERO)
+                if amount:
+                    total += amount * self._worth.get(currency, ZERO)
+        return total
 
     @property
     def gross_exposure(self) -> Decimal:
         """Gross value of everything, working and UNKNOWN entries included."""
-        return self.value.gross + self.book.reserved_total
+        return self.in_base(self.value.gross) + self.in_base(self.book.reserved_total)
 
-    def sector_of(self, symbol: str) -> str:
-        """The symbol's sector; the unknown share one bucket (A-085)."""
-        return self.sectors.get(symbol, "UNKNOWN")
-
-    def sector_exposure(self, sector: str) -> Decimal:
-        """Gross value of one sector, working entries included."""
-        reserved = self.book.reserved_in.get(sector, ZERO)
-        return self.value.gross_in.get(sector, ZERO) + reserved
-
-    @property
-    def buying_power(self) -> Decimal:
-        """What new exposure may still cost after what is reserved."""
-        return self.book.data.buying_power - self.book.reserved_total
+    def buying_power(self, account: str) -> Decimal:
+        """What new exposure in an account may still cost after what is reserved, in the base
+        currency."""
+        state = self.book.account(account)
+        reserved = ZERO
+        for (name, currency), amount in self.book.reserved_of.items():
+            if name == account and amount:
+                reserved += amount * self._worth.get(currency, ZERO)
+        return state.buying_power * self._worth.get(state.currency or self.base, ZERO) - reserved

@@ -281,7 +281,7 @@ class _Soak:
             asked = PlaceOrder(
                 by="bench",
                 symbol=symbol,
-                side=Side.SELL if self._engine.book.position(symbol) else Side.BUY,
+                side=Side.SELL if self._engine.book.holding("paper", symbol) else Side.BUY,
                 quantity=Decimal(1),
                 intent_id=f"soak-{self._count}",
             )

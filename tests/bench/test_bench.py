@@ -81,7 +81,7 @@ def test_a_row_that_fails_says_why() -> None:
 def test_the_growth_row_takes_whole_lives_through_the_core() -> None:
     desk = Desk(1_700_000_000_000_000_000)
     desk.rest(3)
-    assert len(desk.world.book.data.orders) == 3
+    assert len(desk.world.book.account("paper").orders) == 3
     costs: dict[str, list[float]] = {}
     desk.turn(costs)
     assert {len(taken) for taken in costs.values()} == {50}

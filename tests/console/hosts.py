@@ -169,7 +169,7 @@ class Host:
         self.world = World(
             Book(),
             self.config,
-            self.broker.capabilities,
+            {"paper": self.broker.capabilities},
             instrument_of=self.rules.get,
             sectors={
                 "AAPL": "TECH",

@@ -109,8 +109,7 @@ def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def play(desk: Rehearsal) -> tuple[str, bool]:
         await buy(desk)
-        position = desk.engine.state.position("NVDA")
-        assert position is not None
+        (position,) = desk.engine.state.held("NVDA")
         return position.account, position.quantity > 0
 
     assert rehearse(play, config={"account": {"primary": "alpaca"}}) == ("alpaca", True)

@@ -82,9 +82,9 @@ async def test_first_press_halts_and_keeps_stops_second_kills_X52() -> None:
             assert halt is not None
             assert (halt.level, halt.flatten) == (Level.HALT, Flatten.NONE)
             assert "AGAIN = KILL" in shown(app).splitlines()[0]
-            orders = host.engine.book.data.orders.values()
+            orders = host.engine.book.account("paper").orders.values()
             assert {str(order.purpose) for order in orders} == {"PROTECT"}
-            assert len(host.engine.book.data.positions) == 3
+            assert len(host.engine.book.account("paper").positions) == 3
             await press(app, pilot, "f12")
             halt = host.engine.book.data.halt
             assert halt is not None
@@ -93,7 +93,7 @@ async def test_first_press_halts_and_keeps_stops_second_kills_X52() -> None:
                 host.price(symbol, str(host.world.market.mark(symbol)))
             await host.clock.advance(5)
             await drawn(app, pilot)
-            assert not host.engine.book.data.positions
+            assert not host.engine.book.account("paper").positions
             assert isinstance(app.screen, HaltScreen)
             assert "VERIFIED" in shown(app)
             assert "proved" in shown(app)
@@ -278,7 +278,7 @@ async def test_x_closes_the_selected_position_at_once() -> None:
             host.price(symbol, str(host.world.market.mark(symbol)))
             await press(app, pilot, "2", "x")
             await host.clock.advance(1)
-            assert host.engine.book.position(symbol) is None
+            assert host.engine.book.holding("paper", symbol) is None
             assert host.events("OperatorActed")[-1].command == "ClosePosition"
 
 
@@ -292,7 +292,7 @@ async def test_x_spares_a_row_that_came_under_the_cursor_by_itself(waited: float
             assert isinstance(pane, PositionsPane)
             first = pane.selected
             assert first is not None
-            for symbol in host.engine.book.data.positions:
+            for symbol in host.engine.book.account("paper").positions:
                 host.price(symbol, str(host.world.market.mark(symbol)))
             await press(app, pilot, "2", "x")
             await host.clock.advance(1)
@@ -329,23 +329,27 @@ async def test_c_cancels_an_order_and_asks_for_a_word_before_a_stop_goes() -> No
             await press(app, pilot, "3")
             table = app.main.pane(3).table
             assert table is not None
-            by_purpose = {str(o.purpose): o for o in host.engine.book.data.orders.values()}
+            by_purpose = {
+                str(o.purpose): o for o in host.engine.book.account("paper").orders.values()
+            }
             table.move_cursor(by_purpose["ENTRY"].client_order_id)
             await press(app, pilot, "c")
             await host.clock.advance(1)
-            assert by_purpose["ENTRY"].client_order_id not in host.engine.book.data.orders
+            assert (
+                by_purpose["ENTRY"].client_order_id not in host.engine.book.account("paper").orders
+            )
             stop = by_purpose["PROTECT"]
             await drawn(app, pilot)
             table.move_cursor(stop.client_order_id)
             await press(app, pilot, "c")
             assert isinstance(app.screen, ConfirmScreen)
             await press(app, pilot, "escape")
-            assert stop.client_order_id in host.engine.book.data.orders
+            assert stop.client_order_id in host.engine.book.account("paper").orders
             await press(app, pilot, "c")
             await write(app, pilot, "UNPROTECT")
             await press(app, pilot, "enter")
             await host.clock.advance(1)
-            assert stop.client_order_id not in host.engine.book.data.orders
+            assert stop.client_order_id not in host.engine.book.account("paper").orders
             await press(app, pilot, "2")
             assert "NONE!" in shown(app)
 
@@ -356,7 +360,7 @@ async def test_capital_c_cancels_all_but_stops() -> None:
         async with console(host) as (app, pilot):
             await press(app, pilot, "C")
             await host.clock.advance(1)
-            left = host.engine.book.data.orders.values()
+            left = host.engine.book.account("paper").orders.values()
             assert {str(order.purpose) for order in left} == {"PROTECT"}
             await press(app, pilot, "C")
             words = [n.message for n in app._notifications]
@@ -378,7 +382,7 @@ async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
             await write(app, pilot, "APPLY")
             await press(app, pilot, "enter")
             assert "no difference" in shown(app)
-            position = host.engine.book.position("JPM")
+            position = host.engine.book.holding("paper", "JPM")
             assert position is not None
             assert position.quantity == 7
 
@@ -482,4 +486,4 @@ async def test_an_error_in_a_pane_ends_the_console_and_not_the_engine() -> None:
         host.signal("AAPL", "229", "225")
         await host.clock.advance(1)
         assert host.engine.book.run_state is RunState.ACTIVE
-        assert host.engine.book.position("AAPL") is not None
+        assert host.engine.book.holding("paper", "AAPL") is not None

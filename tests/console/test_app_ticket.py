@@ -74,11 +74,11 @@ async def test_a_market_order_from_keys_alone() -> None:
             await press(app, pilot, "enter")
             assert screen.reviewed is not None
             assert app.focused is screen.query_one("#ticket-cancel", Button)
-            assert not host.engine.book.data.orders
+            assert not host.engine.book.account("paper").orders
             _wait(app)
             await press(app, pilot, "right", "enter")
             await host.clock.advance(1)
-            position = host.engine.book.position("AAPL")
+            position = host.engine.book.holding("paper", "AAPL")
             assert position is not None
             assert position.quantity == 20
             assert not isinstance(app.screen, TicketScreen)
@@ -107,7 +107,7 @@ async def test_every_field_reaches_the_order() -> None:
             _wait(app)
             await press(app, pilot, "right", "enter")
             await host.clock.advance(1)
-            (order,) = host.engine.book.data.orders.values()
+            (order,) = host.engine.book.account("paper").orders.values()
             assert (order.type, order.limit_price) == (OrderType.LIMIT, D("228.50"))
             assert (order.stop_loss, str(order.trade_type)) == (D(220), "swing")
             assert (str(order.time_in_force), order.purpose) == ("GTC", Purpose.MANUAL)
@@ -221,7 +221,7 @@ async def test_selling_what_is_held_only_reduces_and_passes_a_halt() -> None:
             screen.query_one("#ticket-send", Button).press()
             await drawn(app, pilot)
             await host.clock.advance(1)
-            assert host.engine.book.position("AAPL") is None
+            assert host.engine.book.holding("paper", "AAPL") is None
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ async def test_fills_and_finished_orders_reach_their_topics() -> None:
         everything, keys = feed.take()
         assert not everything
         assert len([k for k in keys if isinstance(k, int)]) == len(desk.view.fills()) == 5
-        assert set(desk.view.ended()) == set(host.engine.book.data.closed)
+        assert set(desk.view.ended()) == set(host.engine.book.account("paper").closed)
         assert "mark" in told
         assert feed.take() == (False, [])
         desk.stop()
@@ -170,7 +170,7 @@ async def test_a_row_is_made_anew_only_when_something_in_it_changed() -> None:
         priced = desk.view.position("NVDA")
         assert priced is not None
         assert priced is not older
-        stop = next(o for o in host.engine.book.working("NVDA") if o.is_protective)
+        stop = next(o for o in host.engine.book.working("paper", "NVDA") if o.is_protective)
         command = CancelOrder(by="t", client_order_id=stop.client_order_id, confirm="UNPROTECT")
         await host.engine.command(command)
         await settle()
@@ -203,7 +203,9 @@ async def test_values_say_whose_and_in_which_currency_they_are() -> None:
 async def test_finished_orders_of_an_earlier_run_are_there_at_once() -> None:
     async with Host() as host:
         await morning(host)
-        assert set(LocalDesk(host.engine).view.ended()) == set(host.engine.book.data.closed)
+        assert set(LocalDesk(host.engine).view.ended()) == set(
+            host.engine.book.account("paper").closed
+        )
 
 
 async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() -> None:

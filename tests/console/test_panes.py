@@ -96,7 +96,7 @@ async def test_a_closed_position_leaves_and_the_empty_pane_says_what_to_expect()
 async def test_r_is_measured_from_the_first_stop() -> None:
     async with Host() as host:
         await morning(host)
-        position = host.engine.book.position("XOM")
+        position = host.engine.book.holding("paper", "XOM")
         assert position is not None
         entry, stop = position.average_price, position.initial_stop
         assert stop is not None

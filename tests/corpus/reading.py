@@ -115,7 +115,7 @@ def beyond_status(journal: Path) -> Row:
     """What the state knows and `status` does not say: the one place that reads its values."""
     book, _ = restored(journal)
     data = book.data
-    session, kill = data.session, data.kill
+    session, kill = data.session, data.accounts["paper"].kill
     return {
         "run_state": book.run_state.value,
         "paused": data.paused,
@@ -125,7 +125,7 @@ def beyond_status(journal: Path) -> Row:
         },
         "halt": msgspec.to_builtins(data.halt),
         "kill": None if kill is None else {"state": kill.state, "closed": kill.closed},
-        "blocked": data.blocked,
+        "blocked": data.accounts["paper"].blocked,
         "realized": plain(data.realized),
         "commission": plain(data.commission),
         "flows": plain(data.flows),
@@ -167,7 +167,7 @@ def beyond_status(journal: Path) -> Row:
                 if position.exiting is None
                 else {"reason": position.exiting.reason, "attempt": position.exiting.attempt},
             }
-            for symbol, position in data.positions.items()
+            for symbol, position in data.accounts["paper"].positions.items()
         },
         "orders": {
             key: {
@@ -180,7 +180,7 @@ def beyond_status(journal: Path) -> Row:
                 "pending_quantity": _number(order.pending_quantity),
                 "pending_stop": _number(order.pending_stop),
             }
-            for key, order in data.orders.items()
+            for key, order in data.accounts["paper"].orders.items()
         },
         "reserved": {symbol: plain(amount) for symbol, amount in book.reserved.items()},
     }

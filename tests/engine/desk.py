@@ -139,7 +139,7 @@ class Desk(Built):
         apply: bool = False,
     ) -> list[ev.Event]:
         """The venue's view as it is now."""
-        money = self.book.data.cash if cash is None else cash
+        money = self.book.account("paper").cash["USD"] if cash is None else cash
         held = tuple(
             VenuePosition(symbol=s, quantity=number(q), average_price=Decimal(100))
             for s, q in (positions or {}).items()
@@ -152,7 +152,7 @@ class Desk(Built):
                         account_id=ACCOUNT,
                         cash=money,
                         equity=money,
-                        buying_power=self.book.data.buying_power,
+                        buying_power=self.book.account("paper").buying_power,
                         as_of=self.now,
                     ),
                     positions=held,

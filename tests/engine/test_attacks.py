@@ -173,7 +173,9 @@ def test_a_holding_that_is_no_multiple_of_the_lot_can_be_closed(tmp_path: Path) 
                 await desk.wait(1)
                 desk.price("NVDA", "100")
             left = desk.held("NVDA")
-            codes = [order.reject_code for order in desk.engine.book.data.closed.values()]
+            codes = [
+                order.reject_code for order in desk.engine.book.account("paper").closed.values()
+            ]
             await home.engine.stop("the life ends")
             home.close()
         return left, codes

@@ -82,7 +82,7 @@ def assert_within(world: Built, *entered: str) -> None:
     for sector in {view.sector_of(symbol) for symbol in entered}:
         assert view.sector_exposure(sector) <= limits.sector * equity
     assert view.gross_exposure <= limits.gross * equity
-    assert view.buying_power >= 0
+    assert view.buying_power("paper") >= 0
 
 
 def stacked(world: Built, request: Signal) -> Ruling:
@@ -116,7 +116,7 @@ def test_a_hundred_signals_on_one_symbol_make_one_entry() -> None:
         if ruling.allowed:
             intend(world, request, ruling)
     assert codes.count("DUPLICATE_POSITION") == 99
-    assert len(world.book.data.orders) == 1
+    assert len(world.book.account("paper").orders) == 1
     assert_within(world, "NVDA")
 
 
@@ -183,7 +183,7 @@ def test_any_mix_of_signals_fills_cancels_and_prices_adds_nothing_beyond_a_limit
         if ruling.allowed:
             intend(world, request, ruling)
             assert_within(world, symbol)
-        working = list(world.book.data.orders.values())
+        working = list(world.book.account("paper").orders.values())
         if then == "fill" and working:
             world.fill(working[0], None, working[0].limit_price or prices[working[0].symbol])
         elif then == "cancel" and working:

@@ -22,6 +22,7 @@ from engine.ports import AuthFailed, LinkReport, NotSent, Report, Throttled
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
+from engine.state.account import AccountStatus
 from tests.engine.wires import ABLE, PRICE, Rig, Wire, play
 from tests.engine.worlds import MIDDAY
 from tests.simulation.agenda import Agenda
@@ -127,7 +128,7 @@ def test_C402_an_order_on_the_way_is_asked_about_and_never_sent_again(arrives: b
         expected = OrderStatus.FILLED if arrives else OrderStatus.REJECTED
         assert rig.status(entry.client_order_id) is expected
         assert rig.wire.since(start).count("submit ENTRY") == 1
-        held = rig.engine.book.position("AAA")
+        held = rig.engine.book.holding("paper", "AAA")
         assert (held.quantity if held else 0) == rig.venue.positions.get("AAA", 0)
         assert (held is not None) is arrives
 
@@ -168,12 +169,12 @@ def test_a_fill_of_the_gap_is_found_by_the_look_and_protected() -> None:
             )
         )
         assert rig.venue.positions["AAA"] == 10
-        assert rig.engine.book.position("AAA") is None
+        assert rig.engine.book.holding("paper", "AAA") is None
         await rig.clock.sleep(2)
         rig.mend()
         await rig.until(lambda: rig.status(key) is OrderStatus.FILLED)
         await rig.until(lambda: [w.leaves for w in rig.venue.open.values()] == [10])
-        held = rig.engine.book.position("AAA")
+        held = rig.engine.book.holding("paper", "AAA")
         assert held is not None
         assert held.quantity == 10
 
@@ -224,9 +225,9 @@ def test_cancels_of_the_gap_leave_first_and_once_each() -> None:
 def test_a_look_on_the_way_has_failed_and_is_never_an_empty_one() -> None:
     async def scene(rig: Rig) -> None:
         rig.signal()
-        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is not None)
         await rig.clock.sleep(2)
-        held = rig.engine.book.position("AAA")
+        held = rig.engine.book.holding("paper", "AAA")
         looked = rig.now
         looking = asyncio.create_task(rig.engine.command(ask.Reconcile(by="test")))
         await rig.clock.sleep(0.001)
@@ -236,7 +237,7 @@ def test_a_look_on_the_way_has_failed_and_is_never_an_empty_one() -> None:
         assert rig.now - looked < 0.01
         (failed,) = rig.events(ev.Reconciled, looked)
         assert failed.failed
-        assert rig.engine.book.position("AAA") == held
+        assert rig.engine.book.holding("paper", "AAA") == held
         rig.mend()
         await rig.until(lambda: rig.is_compared)
         found = rig.events(ev.Reconciled, looked)[-1]
@@ -334,7 +335,7 @@ def test_a_kill_in_the_gap_shuts_what_it_reaches_and_is_verified_when_the_venue_
     async def scene(rig: Rig) -> None:
         key = await rig.rest("BBB")
         rig.signal("AAA")
-        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is not None)
         await rig.clock.sleep(2)
         rig.cut()
         await rig.clock.sleep(0.1)
@@ -347,7 +348,7 @@ def test_a_kill_in_the_gap_shuts_what_it_reaches_and_is_verified_when_the_venue_
         assert rig.venue.positions.keys() == {"AAA"}
         assert rig.wire.since(gap) == []
         rig.mend()
-        kill = rig.engine.book.data.kill
+        kill = rig.engine.book.account("paper").kill
         assert kill is not None
         await rig.until(lambda: kill.state == "VERIFIED")
         proofs = rig.events(ev.KillProved)
@@ -409,7 +410,7 @@ def test_a_kill_that_is_cut_off_at_any_moment_is_verified_and_closes_once(after:
     async def scene(rig: Rig) -> None:
         await rig.rest("BBB")
         rig.signal("AAA")
-        await rig.until(lambda: rig.engine.book.position("AAA") is not None)
+        await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is not None)
         await rig.clock.sleep(2)
         begun = rig.now
         await rig.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
@@ -417,7 +418,7 @@ def test_a_kill_that_is_cut_off_at_any_moment_is_verified_and_closes_once(after:
         rig.cut()
         await rig.clock.sleep(8)
         rig.mend()
-        kill = rig.engine.book.data.kill
+        kill = rig.engine.book.account("paper").kill
         assert kill is not None
         await rig.until(lambda: kill.state == "VERIFIED")
         assert not rig.venue.positions
@@ -576,12 +577,12 @@ def test_with_several_accounts_one_that_cannot_be_reached_is_tried_again() -> No
         assert isinstance(loop, VirtualLoop)
         agenda.attach(loop, clock)
         await rig.start()
-        links = rig.engine.book.data.links
-        assert links["paper"].state is LinkState.CONNECTED
-        assert links["second"].state is LinkState.CONNECTING
+        links = rig.engine.book.data.accounts
+        assert links["paper"].is_connected
+        assert links["second"].status is AccountStatus.CONNECTING
         assert second.attempts(0) == [0, 0.5, 1.5, 3.5]
         other.set_link(up=True)
-        await rig.until(lambda: rig.engine.book.data.links["second"].state is LinkState.CONNECTED)
+        await rig.until(lambda: rig.engine.book.data.accounts["second"].is_connected)
         assert rig.wire.attempts(0) == [0]
         await rig.until(lambda: "look" in second.since(0))
         await rig.stop()

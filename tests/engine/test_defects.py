@@ -31,10 +31,10 @@ def test_d02_notional_is_quantity_times_price_times_multiplier_and_exposure_is_m
 
 def test_d16_an_acknowledgement_without_fills_opens_nothing_and_a_later_fill_does() -> None:
     desk = entered()
-    assert desk.book.position("NVDA") is None
+    assert desk.book.holding("paper", "NVDA") is None
     assert desk.current(desk.last(Purpose.ENTRY)).status is OrderStatus.NEW
     desk.filled(desk.last(Purpose.ENTRY), 10, "100")
-    assert desk.book.position("NVDA") is not None
+    assert desk.book.holding("paper", "NVDA") is not None
 
 
 def test_d17_a_kill_gets_in_between_a_decision_and_its_send() -> None:
@@ -84,7 +84,7 @@ def test_d21_the_trade_carries_the_conviction_it_was_entered_with() -> None:
 
 def test_d22_without_an_account_nothing_opens_rather_than_on_a_guess() -> None:
     desk = Desk(running=False).price("NVDA", "100")
-    assert desk.book.data.account is None
+    assert desk.book.account("paper").balances is None
     events = desk.signal(signal("NVDA", entry="100", stop="95"))
     assert one(events, ev.SignalDecided).verdict == "REJECTED"
 
@@ -180,4 +180,4 @@ def test_d54_a_signal_the_other_way_while_flat_does_not_double_a_short() -> None
     out = desk.last(Purpose.EXIT)
     desk.accept(out)
     desk.filled(out, 10, "100")
-    assert desk.book.position("NVDA") is None
+    assert desk.book.holding("paper", "NVDA") is None

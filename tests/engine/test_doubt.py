@@ -140,7 +140,7 @@ def test_an_answer_about_one_order_brings_the_fills_of_others_in_order() -> None
     sold = msgspec.structs.replace(desk.execution(stop, 40, "95"), side=Side.SELL)
     known = stated(desk, stop, filled=Decimal(40), status=OrderStatus.FILLED)
     desk.give(QueryAnswered(stop.client_order_id, known, (bought, sold), desk.now))
-    position = desk.book.position("NVDA")
+    position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert position.quantity == 20
     assert "PositionClosed" not in kinds(desk.seen)
@@ -162,7 +162,7 @@ def test_a_stop_that_may_have_been_enlarged_is_not_filled_before_the_venue_says_
     fill = desk.execution(stop, 60, "95")
     desk.report(stop, OrderStatus.FILLED, fill=fill, filled=Decimal(100))
     assert desk.current(stop).status is OrderStatus.FILLED
-    assert desk.book.position("NVDA") is None
+    assert desk.book.holding("paper", "NVDA") is None
 
 
 def test_a365_a_stop_filled_for_more_than_we_knew_of_is_no_overfill_while_it_reduces() -> None:
@@ -252,7 +252,7 @@ def test_rule1_a_stop_only_an_earlier_process_knew_is_recognised_by_its_id() -> 
     events = again.report(lost, OrderStatus.PARTIALLY_FILLED, fill=again.execution(lost, 15, "95"))
     assert one(events, ev.OrderAdopted).terms.purpose is Purpose.PROTECT
     assert one(events, ev.OrderQueried).client_order_id == lost.client_order_id
-    position = again.book.position("NVDA")
+    position = again.book.holding("paper", "NVDA")
     assert position is not None
     assert (position.quantity, position.protect_attempt) == (25, 1)
     assert "UNKNOWN_ORDER_FILL" not in [e.code for e in again.of(ev.Alarmed)]
@@ -298,7 +298,7 @@ def test_c406_the_venue_is_asked_first_about_orders_that_reduce_an_earlier_proce
     desk.accept(desk.last(Purpose.ENTRY)).filled(desk.last(Purpose.ENTRY), MANY, "100")
     desk.accept(desk.last(Purpose.PROTECT))
     assert not desk.last(Purpose.PROTECT).check_first
-    desk.give(Start(version="test", account_id="test-account", config_digest=""))
+    desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.snapshot(
         positions={"NVDA": MANY}, orders=(desk.works(desk.last(Purpose.PROTECT)),), reason="start"
     )
@@ -366,7 +366,7 @@ def test_r2_after_the_connection_broke_nothing_opens_before_the_venue_was_seen()
 
 def test_r2_the_engine_does_not_run_before_its_first_look_succeeded_and_tries_again() -> None:
     desk = Desk()
-    desk.give(Start(version="test", account_id="test-account", config_digest=""))
+    desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.give(LinkReport(broker=BROKER, state=LinkState.CONNECTED, time=desk.now))
     desk.give(SnapshotFailed(BROKER, "start", Ambiguous("timed out")))
     desk.give(Ready())
@@ -406,7 +406,7 @@ def test_a_rule_that_fails_does_not_take_what_was_decided_before_it_along(
 def test_a_deadline_of_protection_counts_from_when_the_engine_could_act() -> None:
     desk = entered(40)
     desk.later(60)
-    desk.give(Start(version="test", account_id="test-account", config_digest=""))
+    desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.snapshot(positions={"NVDA": 40}, reason="start")
     desk.give(Ready())
     assert "ExitPlanned" not in kinds(desk.tick(5))

@@ -104,13 +104,15 @@ def test_d10_a_moved_stop_does_not_move_the_target() -> None:
 
     desk = long()
     data = desk.book.data
-    data.positions["AAPL"] = msgspec.structs.replace(data.positions["AAPL"], stop=Decimal("180.18"))
-    assert rules.target_price(desk.world, data.positions["AAPL"]) == 190
+    data.accounts["paper"].positions["AAPL"] = msgspec.structs.replace(
+        data.accounts["paper"].positions["AAPL"], stop=Decimal("180.18")
+    )
+    assert rules.target_price(desk.world, data.accounts["paper"].positions["AAPL"]) == 190
 
 
 def test_all_true_at_once_the_stop_wins() -> None:
     desk = long()
-    position = desk.book.position("AAPL")
+    position = desk.book.holding("paper", "AAPL")
     assert position is not None
     every = tuple(
         ExitRule(reason=r, priority=p, config_key="", ask=lambda *_: Exit(measured="1", limit="1"))

@@ -42,7 +42,7 @@ def test_u21_the_same_execution_counts_once() -> None:
     fill = desk.execution(entry, 50, "100")
     desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=fill)
     assert desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=fill) == []
-    position = desk.book.position("NVDA")
+    position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert position.quantity == 50
 
@@ -66,7 +66,7 @@ def test_a365_an_overfill_is_adopted_alarmed_and_restricts() -> None:
     desk = entered()
     entry = desk.last(Purpose.ENTRY)
     events = desk.filled(entry, 160, "100")
-    position = desk.book.position("NVDA")
+    position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert position.quantity == 160
     assert "OVERFILL" in alarms(events)
@@ -79,7 +79,7 @@ def test_a365_a_fill_of_an_order_we_do_not_know_is_adopted_with_an_alarm() -> No
     other = msgspec.structs.replace(stranger, client_order_id="foreign", symbol="AAPL")
     events = desk.report(desk.last(Purpose.ENTRY), OrderStatus.NEW, fill=other)
     assert "UNKNOWN_ORDER_FILL" in alarms(events)
-    held = desk.book.position("AAPL")
+    held = desk.book.holding("paper", "AAPL")
     assert held is not None
     assert held.quantity == 5
 
@@ -89,7 +89,7 @@ def test_d26_slippage_beyond_two_percent_is_alarmed_and_kept() -> None:
         desk = entered()
         events = desk.filled(desk.last(Purpose.ENTRY), 150, price)
         assert [c for c in alarms(events) if c.startswith("SLIP")] == ([code] if code else [])
-        assert desk.book.position("NVDA") is not None
+        assert desk.book.holding("paper", "NVDA") is not None
 
 
 def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> None:
@@ -99,8 +99,8 @@ def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> 
     )
     events = desk.report(desk.last(Purpose.ENTRY), OrderStatus.PARTIALLY_FILLED, fill=bad)
     assert "BAD_FILL" in alarms(events)
-    assert desk.book.position("NVDA") is None
-    assert "bad_fill" in desk.book.data.blocked["NVDA"]
+    assert desk.book.holding("paper", "NVDA") is None
+    assert "bad_fill" in desk.book.account("paper").blocked["NVDA"]
 
 
 def test_X91_a_fill_is_told_by_account_symbol_day_and_id() -> None:
@@ -111,7 +111,7 @@ def test_X91_a_fill_is_told_by_account_symbol_day_and_id() -> None:
     tomorrow = msgspec.structs.replace(first, time=first.time + 24 * 3600 * NS_PER_SECOND)
     for fill, held in ((first, 5), (tomorrow, 10), (tomorrow, 10)):
         desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill)
-        position = desk.book.position("NVDA")
+        position = desk.book.holding("paper", "NVDA")
         assert position is not None
         assert position.quantity == held
     assert "BAD_FILL" not in alarms(desk.seen)
@@ -128,10 +128,10 @@ def test_X91_the_same_key_with_other_numbers_is_quarantined_once(change: dict[st
     false = msgspec.structs.replace(first, **change)
     events = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=false)
     assert "BAD_FILL" in alarms(events)
-    assert "bad_fill" in desk.book.data.blocked["NVDA"]
+    assert "bad_fill" in desk.book.account("paper").blocked["NVDA"]
     again = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=false)
     assert "BAD_FILL" not in alarms(again)
-    position = desk.book.position("NVDA")
+    position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert (position.quantity, position.entry_price) == (5, 100)
 

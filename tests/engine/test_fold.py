@@ -63,7 +63,9 @@ def play(steps: list[tuple[str, int, int, int]]) -> Recorded:
     for n, (kind, which, size, price) in enumerate(steps):
         symbol = SYMBOLS[which]
         desk.later(1)
-        orders = list(desk.book.data.orders.values()) + list(desk.book.data.closed.values())
+        orders = list(desk.book.account("paper").orders.values()) + list(
+            desk.book.account("paper").closed.values()
+        )
         order = orders[size % len(orders)] if orders else None
         match kind:
             case "signal":
@@ -131,17 +133,19 @@ def test_u21_sums_over_orders_and_cash_are_exact(steps: list[tuple[str, int, int
     data = desk.book.data
     fills = [r.event for r in desk.records if isinstance(r.event, ev.OrderFilled)]
     spent = sum((f.fill.quantity * f.fill.price * f.fill.side.sign for f in fills), Decimal(0))
-    assert data.cash == 100_000 - spent
-    cost = sum((p.cost for p in data.positions.values()), Decimal(0))
-    assert data.cash + cost == 100_000 + data.realized - data.commission
-    for order in (*data.orders.values(), *data.closed.values()):
+    assert data.accounts["paper"].cash["USD"] == 100_000 - spent
+    cost = sum((p.cost for p in data.accounts["paper"].positions.values()), Decimal(0))
+    assert data.accounts["paper"].cash["USD"] + cost == 100_000 + data.realized - data.commission
+    for order in (*data.accounts["paper"].orders.values(), *data.accounts["paper"].closed.values()):
         mine = [f.fill for f in fills if f.fill.client_order_id == order.client_order_id]
         assert order.filled == sum((f.quantity for f in mine), Decimal(0))
         assert order.notional == sum((f.quantity * f.price for f in mine), Decimal(0))
         if order.is_working:
             assert order.quantity == order.filled + order.leaves or order.filled > order.quantity
-    reserved = sum((o.leaves * o.reserved for o in data.orders.values()), Decimal(0))
-    assert desk.book.reserved_total == reserved
+    reserved = sum(
+        (o.leaves * o.reserved for o in data.accounts["paper"].orders.values()), Decimal(0)
+    )
+    assert sum(desk.book.reserved_total.values(), Decimal(0)) == reserved
 
 
 def test_a_snapshot_of_another_shape_is_refused() -> None:
@@ -155,6 +159,6 @@ def test_a_core_that_starts_from_a_snapshot_goes_on() -> None:
     again.world.book = Book.restore(desk.book.snapshot())
     core = Core(again.world)
     assert core.handle(Tick(), desk.now + 10**9) is not None
-    assert Purpose.ENTRY in {o.purpose for o in again.world.book.data.closed.values()} | {
-        o.purpose for o in again.world.book.data.orders.values()
-    }
+    assert Purpose.ENTRY in {
+        o.purpose for o in again.world.book.account("paper").closed.values()
+    } | {o.purpose for o in again.world.book.account("paper").orders.values()}

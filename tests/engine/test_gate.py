@@ -163,7 +163,7 @@ def test_a_working_add_is_the_add() -> None:
 
 def test_a_position_that_is_closing_is_not_added_to() -> None:
     world = holding("101")
-    position = world.book.position("NVDA")
+    position = world.book.holding("paper", "NVDA")
     assert position is not None
     decision = ExitDecision(
         reason=ExitReason.TARGET,
@@ -276,7 +276,7 @@ def test_an_unrealised_loss_counts_for_the_day() -> None:
 def test_a_transfer_is_no_loss() -> None:
     """X-13: money taken out of the account is no loss of the day."""
     world = built()
-    account = world.book.data.account
+    account = world.book.data.accounts["paper"].balances
     assert account is not None
     less = msgspec.structs.replace(account, cash=Decimal(80_000), equity=Decimal(80_000))
     world.event(ev.AccountSynced(account="paper", balances=less, flow=Decimal(-20_000)))
@@ -359,7 +359,7 @@ def test_no_account_and_no_session_fail_closed() -> None:
     world.book.data.session = None
     assert world.decide(signal()).code == "NO_ACCOUNT"
     world = built()
-    world.book.data.account = None
+    world.book.data.accounts["paper"].balances = None
     assert world.decide(signal()).code == "NO_ACCOUNT"
 
 

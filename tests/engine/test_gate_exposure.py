@@ -24,7 +24,7 @@ def built(**more: Any) -> Built:
 def test_single_name_equal_is_allowed_more_is_resized(extra: str, quantity: int) -> None:
     """T-01, A-084, X-19: 15.00 % after the trade, what works in the symbol included."""
     world = built()
-    world.world.book.reserved["NVDA"] = Decimal(extra)
+    world.reserve("NVDA", Decimal(extra))
     ruling = world.decide(signal(conviction=60))
     assert ruling.quantity == quantity
     assert ruling.code == ("" if quantity == 150 else "SINGLE_EXPOSURE")
@@ -33,7 +33,7 @@ def test_single_name_equal_is_allowed_more_is_resized(extra: str, quantity: int)
 def test_resize_binds_and_says_so() -> None:
     """D-05, U-13: the smaller quantity is the one that is ordered, and the trace names it."""
     world = built()
-    world.world.book.reserved["NVDA"] = Decimal(5_000)
+    world.reserve("NVDA", Decimal(5_000))
     ruling = world.decide(signal(conviction=60))
     assert ruling.verdict is Verdict.RESIZED
     assert (ruling.code, ruling.measured, ruling.limit) == ("SINGLE_EXPOSURE", "0.2", "0.15")
@@ -47,9 +47,9 @@ def test_resize_binds_and_says_so() -> None:
 def test_less_than_one_lot_left_is_a_refusal() -> None:
     """A-084: reject only below one lot."""
     world = built()
-    world.world.book.reserved["NVDA"] = Decimal("14900")
+    world.reserve("NVDA", Decimal("14900"))
     assert world.decide(signal(conviction=60)).quantity == 1
-    world.world.book.reserved["NVDA"] = Decimal("14900.01")
+    world.reserve("NVDA", Decimal("14900.01"))
     ruling = world.decide(signal(conviction=60))
     assert (ruling.verdict, ruling.code) == (Verdict.REJECTED, "SINGLE_EXPOSURE")
     assert ruling.quantity is None

@@ -25,14 +25,15 @@ from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
 X_65 = re.findall(
     r"\w+",
-    """INVALID_INPUT KILL_SWITCH RUN_STATE STALE_SIGNAL DUPLICATE_SIGNAL LOW_CONVICTION
-NO_CALENDAR MARKET_CLOSED CONFLICT DUPLICATE_POSITION NO_ACCOUNT MIN_EQUITY DAILY_LOSS DRAWDOWN
-MAX_TRADES MAX_POSITIONS NO_PRICE STALE_QUOTE INVALID_STOP NO_CONTRACT NOT_SHORTABLE SIZE_ZERO
-SINGLE_EXPOSURE SECTOR_EXPOSURE GROSS_EXPOSURE CORRELATION VAR_BUDGET BUYING_POWER BAD_TICK BAD_LOT
+    """INVALID_INPUT KILL_SWITCH RUN_STATE OVERLOADED STALE_SIGNAL DUPLICATE_SIGNAL LOW_CONVICTION
+NO_CALENDAR MARKET_CLOSED CONFLICT DUPLICATE_POSITION NO_ACCOUNT NO_RATE MIN_EQUITY DAILY_LOSS
+DRAWDOWN MAX_TRADES MAX_POSITIONS NO_PRICE STALE_QUOTE INVALID_STOP INVALID_TARGET NO_CONTRACT
+NOT_SHORTABLE SIZE_ZERO SINGLE_EXPOSURE SECTOR_EXPOSURE GROSS_EXPOSURE CORRELATION VAR_BUDGET
+BUYING_POWER BAD_TICK BAD_LOT
 MAX_NOTIONAL PRICE_COLLAR MAX_OPEN_ORDERS DUPLICATE_ORDER RATE_LIMIT CIRCUIT_OPEN""",
 )
 
-LATER = {"NO_CONTRACT", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
+LATER = {"OVERLOADED", "INVALID_TARGET", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
 
 STRICT = config_of(
     profile="conservative", risk={"max_order_notional": "1000000", "max_trades_per_day": 5}
@@ -44,7 +45,7 @@ def built(config: Config = STRICT, **more: Any) -> Built:
     return Built(config, **more).price("NVDA", "100")
 
 
-def test_the_rows_stand_in_the_order_of_x_65() -> None:
+def test_the_rows_stand_in_the_order_of_x_65_and_x_96() -> None:
     codes = [check.code.value for check in CHECKS]
     assert codes.index("UNKNOWN_STATE") == codes.index("RUN_STATE") + 1
     codes.remove("UNKNOWN_STATE")
@@ -171,6 +172,8 @@ ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
 
 ELSEWHERE = {
     Code.DUPLICATE_SIGNAL: "test_guard.py",
+    Code.NO_RATE: "test_accounts.py",
+    Code.NO_CONTRACT: "test_accounts.py",
     Code.BAD_TICK: "test_gate_manual.py: the prices of signals are moved to the grid",
 }
 
@@ -230,7 +233,7 @@ def test_a_blocked_symbol_takes_no_entries_and_others_do() -> None:
 
 def test_an_order_that_became_clear_blocks_no_more() -> None:
     world = unclear(built())
-    key = next(iter(world.book.data.orders))
+    key = next(iter(world.book.account("paper").orders))
     world.event(
         ev.OrderSettled(
             account="paper",
@@ -295,7 +298,7 @@ def test_a_number_that_is_none_in_a_signal_of_a_program(field: str, value: str) 
 
 def share_of_buying_power(case: Case, limit: Limit) -> Finding | None:
     """A rule of somebody's own: one order takes at most a share of buying power."""
-    share = case.notional / case.world.buying_power
+    share = case.notional / case.world.buying_power(case.account)
     if share <= limit:
         return passed(share, limit)
     return refused(share, limit, "The order takes too much of buying power.")
@@ -370,10 +373,8 @@ def test_resize_never_increases_and_every_limit_holds_afterwards(
     world = Built(STRICT, sectors={"NVDA": "A", "S": "A", "T": "B"}, buying_power=power)
     world.price("NVDA", price, ask=price * (1 + ask))
     world.world.limits = msgspec.structs.replace(world.world.limits, max_order_notional=notional)
-    book = world.book
     for symbol, amount in (("NVDA", held), ("S", sector), ("T", other)):
-        book.reserved[symbol] = amount
-        book.reserved_total += amount
+        world.reserve(symbol, amount)
     stop = price * (1 + gap) if short else price * (1 - gap)
     ruling = world.decide(
         signal(
@@ -400,5 +401,5 @@ def test_resize_never_increases_and_every_limit_holds_afterwards(
     assert held + adds <= limits.single_name * equity
     assert held + sector + adds <= limits.sector * equity
     assert held + sector + other + adds <= limits.gross * equity
-    assert adds <= world.world.buying_power
+    assert adds <= world.world.buying_power("paper")
     assert adds <= notional

@@ -143,7 +143,7 @@ def test_a_restart_inside_the_window_does_not_enter_twice() -> None:
     decided(world, first, world.decide(first))
     again = Built(world.world.config, running=False)
     again.book = Book.restore(world.book.snapshot())
-    again.world = World(again.book, world.world.config, ABLE)
+    again.world = World(again.book, world.world.config, {"paper": ABLE})
     again.now = MIDDAY + 100 * NS_PER_SECOND
     again.price("NVDA", "100")
     same_id, same_content = (

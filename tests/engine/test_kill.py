@@ -45,7 +45,7 @@ def stocked() -> Desk:
     for symbol in ("NVDA", "AAPL"):
         desk.accept(desk.last(Purpose.PROTECT, symbol))
     desk.order("MSFT", 10, "30", limit="30", order_id="entry")
-    desk.accept(desk.book.data.orders["entry"])
+    desk.accept(desk.book.account("paper").orders["entry"])
     return desk
 
 
@@ -83,7 +83,7 @@ def test_x32_what_each_flatten_closes(flatten: Flatten, closed: set[str]) -> Non
 
 def test_a_flatten_is_sized_from_the_venues_own_holdings() -> None:
     desk = stocked()
-    desk.report(desk.book.data.orders["entry"], OrderStatus.CANCELED)
+    desk.report(desk.book.account("paper").orders["entry"], OrderStatus.CANCELED)
     kill(desk, flatten=Flatten.ALL)
     desk.later(1)
     desk.snapshot(positions={"NVDA": 7, "AAPL": 10}, reason="kill")
@@ -115,7 +115,7 @@ def test_c501_t05_a_hundred_open_orders_are_asked_to_cancel_in_the_same_step() -
     desk = Desk()
     for n in range(100):
         desk.order(f"S{n}", 1, "10", limit="10", order_id=f"o{n}")
-        desk.accept(desk.book.data.orders[f"o{n}"])
+        desk.accept(desk.book.account("paper").orders[f"o{n}"])
     assert len(cancelled(kill(desk))) == 100
 
 
@@ -125,7 +125,7 @@ def test_c501_t05_a_hundred_open_orders_are_asked_to_cancel_in_the_same_step() -
 def test_a_kill_is_verified_by_two_clean_reads_of_the_venue() -> None:
     desk = stocked()
     kill(desk)
-    desk.report(desk.book.data.orders["entry"], OrderStatus.CANCELED)
+    desk.report(desk.book.account("paper").orders["entry"], OrderStatus.CANCELED)
     desk.snapshot(positions={"NVDA": 10, "AAPL": 10}, reason="kill")
     exit_ = desk.last(Purpose.FLATTEN, "NVDA")
     desk.accept(exit_)
@@ -170,7 +170,9 @@ def test_an_order_in_doubt_keeps_a_kill_from_being_verified() -> None:
 def losing(drop: str) -> Desk:
     """Long 100 at 100 with 10,000 of equity: `drop` takes that share of equity."""
     desk = Desk(config_of(**AXION), equity="100000", buying_power="100000")
-    desk.event(ev.AccountSynced(account="paper", balances=desk.book.data.account))  # type: ignore[arg-type]
+    told = desk.book.account("paper").balances
+    assert told is not None
+    desk.event(ev.AccountSynced(account="paper", balances=told))
     desk.fill(desk.order("NVDA", 1000, "100", hold=TradeType.DAY), None, "100")
     desk.price("NVDA", "100")
     price = Decimal(100) * (1 - Decimal(drop))

@@ -145,7 +145,7 @@ def test_filled_there_without_fills_here_stays_unknown() -> None:
     )
     desk.give(QueryAnswered(entry.client_order_id, venue, (), desk.now))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
-    assert desk.book.position("NVDA") is None
+    assert desk.book.holding("paper", "NVDA") is None
 
 
 def test_no_answer_is_asked_about_after_its_deadline_and_becomes_unknown() -> None:
@@ -195,7 +195,7 @@ def test_a496_a_halt_between_decision_and_send_ends_the_order_unsent() -> None:
     entry = desk.last(Purpose.ENTRY)
     desk.give(GateClosed(entry.client_order_id))
     assert desk.current(entry).reject_code == Code.KILL_SWITCH
-    assert desk.book.reserved_total == 0
+    assert not desk.book.reserved_total
 
 
 def test_x10_what_could_not_be_sent_is_kept_as_a_dead_letter_and_left_alone() -> None:
@@ -209,9 +209,9 @@ def test_x10_what_could_not_be_sent_is_kept_as_a_dead_letter_and_left_alone() ->
 
 def test_reservations_are_released_with_the_order() -> None:
     desk = sent()
-    assert desk.book.reserved_total > 0
+    assert desk.book.reserved_total["USD"] > 0
     desk.report(desk.last(Purpose.ENTRY), OrderStatus.REJECTED, text="no")
-    assert desk.book.reserved_total == 0
+    assert not desk.book.reserved_total
     assert desk.book.entries_working == 0
 
 

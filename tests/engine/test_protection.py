@@ -48,7 +48,7 @@ def test_the_stop_grows_with_further_fills() -> None:
     asked = [e for e in events if isinstance(e, ev.ReplaceRequested)]
     assert [a.quantity for a in asked] == [100]
     desk.report(desk.last(Purpose.PROTECT), OrderStatus.NEW, quantity=Decimal(100))
-    position = desk.book.position("NVDA")
+    position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert position.unprotected_since == 0
 

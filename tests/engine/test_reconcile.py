@@ -43,7 +43,7 @@ def test_price_drift_is_told_and_blocks_nothing() -> None:
     desk = Desk().hold("AAPL", 100, "106").later(1)
     events = desk.snapshot(positions={"AAPL": 100})
     assert found(events) == {"AAPL": "PRICE_DRIFT"}
-    assert not desk.book.data.blocked
+    assert not desk.book.account("paper").blocked
 
 
 def test_t15_orders_in_flight_make_no_mismatch() -> None:
@@ -89,7 +89,7 @@ def test_a_difference_that_persists_restricts_and_one_that_goes_unblocks() -> No
     desk.later(1).snapshot(positions={"NVDA": 5})
     assert desk.book.run_state is RunState.REDUCE_ONLY
     desk.later(1).snapshot(positions={})
-    assert not desk.book.data.blocked
+    assert not desk.book.account("paper").blocked
 
 
 def test_a_comparison_that_failed_is_no_comparison() -> None:
@@ -98,23 +98,23 @@ def test_a_comparison_that_failed_is_no_comparison() -> None:
 
     desk = holding(AAPL=100)
     desk.give(SnapshotFailed("paper", "scheduled", Ambiguous("no answer")))
-    position = desk.book.position("AAPL")
+    position = desk.book.holding("paper", "AAPL")
     assert position is not None
     assert position.quantity == 100
-    assert not desk.book.data.reconciled_clean
+    assert not desk.book.account("paper").reconciled_clean
 
 
 def test_taking_the_venues_side_is_an_operators_decision() -> None:
     desk = holding(AAPL=100)
     desk.snapshot(positions={"AAPL": 60})
-    position = desk.book.position("AAPL")
+    position = desk.book.holding("paper", "AAPL")
     assert position is not None
     assert position.quantity == 100
     events = desk.later(1).snapshot(positions={"AAPL": 60}, apply=True, reason="operator")
     assert one(events, ev.PositionAdjusted).previous == 100
     assert one(events, ev.Reconciled).clean
-    assert desk.book.data.positions["AAPL"].quantity == 60
-    assert not desk.book.data.blocked
+    assert desk.book.account("paper").positions["AAPL"].quantity == 60
+    assert not desk.book.account("paper").blocked
 
 
 def test_an_order_of_ours_that_the_venue_does_not_list_is_asked_about_never_inferred() -> None:

@@ -28,9 +28,9 @@ def restarted(desk: Desk) -> Desk:
     again = Desk(running=False)
     again.now = desk.now
     again.book = Book.restore(desk.book.snapshot())
-    again.world = World(again.book, desk.world.config, ABLE, home_calendar="XNYS")
+    again.world = World(again.book, desk.world.config, {"paper": ABLE}, home_calendar="XNYS")
     again.core.world = again.world
-    again.give(Start(version="test", account_id="test-account", config_digest=""))
+    again.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     return again
 
 
@@ -62,7 +62,7 @@ def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_ti
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
     again = restarted(desk.later(1))
-    able = again.world.capabilities
+    able = again.world.able("paper")
     again.later(able.timeout_seconds - 1 + able.late_arrival_seconds)
     again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
     assert again.current(entry).status is OrderStatus.UNKNOWN
@@ -148,4 +148,4 @@ def test_a_fill_from_the_future_does_not_hide_later_fills() -> None:
 
     early = msgspec.structs.replace(desk.execution(entry, 1, "100"), time=desk.now + 10**15)
     desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=early)
-    assert desk.book.data.last_fill == desk.now
+    assert desk.book.account("paper").last_fill == desk.now

@@ -61,7 +61,7 @@ def test_a407_the_row_reconciles_to_the_cent() -> None:
     out = desk.last(Purpose.EXIT)
     desk.accept(out)
     desk.filled(out, 4, "103")
-    desk.later(1).snapshot(positions={"NVDA": 6}, cash=desk.book.data.cash + 250)
+    desk.later(1).snapshot(positions={"NVDA": 6}, cash=desk.book.account("paper").cash["USD"] + 250)
     desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
     row = one(desk.tick(0), ev.SessionClosed)
     assert row.final

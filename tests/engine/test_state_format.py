@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from engine.state.book import STATE_FORMAT, BookData
+from engine.state.book import STATE_FORMAT
+from engine.state.portfolio import Portfolio
 
-SHAPES = {1: "29e18fef668fdbc4", 2: "fff38317e3862852"}
+SHAPES = {1: "29e18fef668fdbc4", 3: "02cda02ab43f1727"}
 """The shape of the state that each format stands for."""
 
 
@@ -19,7 +20,7 @@ def bare(schema: Any) -> Any:
 
 
 def test_the_format_is_raised_with_the_shape_of_the_state() -> None:
-    schema = msgspec.json.encode(bare(msgspec.json.schema(BookData)), order="deterministic")
+    schema = msgspec.json.encode(bare(msgspec.json.schema(Portfolio)), order="deterministic")
     shape = sha256(schema).hexdigest()[:16]
     assert SHAPES[STATE_FORMAT] == shape, (
         f"the state is now of shape {shape}: raise STATE_FORMAT in engine/state/book.py, so that "

@@ -15,7 +15,7 @@ from tests.engine.worlds import MIDDAY, Built
 TOP = {
     "connected", "running", "run_state", "mode", "halt", "strategy_status", "strategy_equity",
     "account", "positions", "orders", "brokers", "limits", "oms", "resiliency", "loop_lag_ms",
-    "journal",
+    "journal", "accounts", "open_risk",
 }  # fmt: skip
 ACCOUNT = {
     "id", "currency", "equity", "cash", "buying_power", "starting_equity", "daily_pnl",
@@ -23,7 +23,7 @@ ACCOUNT = {
 }  # fmt: skip
 POSITION = {
     "symbol", "trade_type", "quantity", "average_price", "last", "market_value", "unrealized_pnl",
-    "realized_pnl", "stop", "target", "opened_at",
+    "realized_pnl", "stop", "target", "opened_at", "broker", "currency", "protected",
 }  # fmt: skip
 OMS = {
     "total_orders", "filled_orders", "cancelled_orders", "fill_rate", "avg_fill_latency_seconds",
@@ -62,7 +62,7 @@ def test_a_position_is_valued_at_its_mark() -> None:
 def test_D10_the_target_is_the_one_that_closes_the_position() -> None:
     """The signal's target, else the one computed from the risk (A-163)."""
     built = Built().hold("AAPL", 100, "180", mark="185")
-    held = built.world.book.data.positions
+    held = built.world.book.account("paper").positions
 
     def target() -> str | None:
         found: str | None = status_of(built.world, MIDDAY)["positions"][0]["target"]

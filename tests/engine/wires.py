@@ -129,7 +129,7 @@ class Rig:
         world = World(
             Book(),
             CONFIG,
-            ABLE,
+            {wire.name: ABLE for wire in (self.wire, *more)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
@@ -143,7 +143,7 @@ class Rig:
             market=self.feed,
             builtin=None,
             version="test",
-            account_id=ACCOUNT,
+            account_ids={wire.name: ACCOUNT for wire in (self.wire, *more)},
             jitter=jitter,
         )
         self.records: list[ev.Record] = []
@@ -249,7 +249,7 @@ class Rig:
 
     @property
     def is_compared(self) -> bool:
-        return self.engine.book.data.compared
+        return self.engine.book.account("paper").compared
 
 
 def play(scene: Callable[[Rig], Awaitable[None]], **options: Any) -> None:

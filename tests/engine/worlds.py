@@ -110,7 +110,7 @@ class Built:
         self.world = World(
             self.book,
             config or config_of(**AXION),
-            capabilities,
+            {BROKER: capabilities},
             instrument_of=lambda symbol: default_instrument(symbol, exchange),
             sectors=sectors,
             home_calendar=exchange or "XNYS",
@@ -269,6 +269,15 @@ class Built:
         made = self.order(symbol, abs(amount), price, side=side, at=self.now - 3600 * NS_PER_SECOND)
         self.fill(made, None, price)
         return self.price(symbol, price if mark is None else mark)
+
+    def reserve(self, symbol: str, amount: Decimal) -> Self:
+        """Count `amount` as reserved in a symbol, as orders that work there would."""
+        book = self.book
+        book.reserved[symbol] = amount
+        total = sum(book.reserved.values(), start=Decimal(0))
+        book.reserved_total["USD"] = book.reserved_of[BROKER, "USD"] = total
+        book.group(self.world.groups_of)
+        return self
 
     # --- the market -------------------------------------------------------------------------------
 

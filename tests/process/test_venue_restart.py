@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from console.host.client import Refused
 
+from console.host.client import Refused
 from tests.console.program import PATIENCE
 from tests.process.desk import PRICE, Desk
 

@@ -194,9 +194,10 @@ def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
 
 def _one_clean_read(patching: pytest.MonkeyPatch) -> None:
     def proves_at_once(world: World, now: Nanos) -> Iterator[ev.Event]:
-        data = world.book.data
-        if data.kill is not None and data.kill.state == work.WORKING and data.halt is not None:
-            yield from work._prove(world, work.VERIFIED, now)
+        account = world.book.account("paper")
+        kill = account.kill
+        if kill is not None and kill.state == work.WORKING and world.book.halted:
+            yield from work._prove(world, account, work.VERIFIED, now)
 
     patching.setitem(core.RULES, Tick, _followed_by(core.tick, proves_at_once))
 

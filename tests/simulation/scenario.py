@@ -131,10 +131,12 @@ def command(random: Random, market: Market, book: Book, *, joins: bool) -> Comma
     ]
     data = book.data
     manual = _manual(random, symbol, price)
-    held = data.positions.get(symbol)
+    held = data.accounts["paper"].positions.get(symbol)
     if joins or held is None or held.sign == manual.side.sign:
         choices += [manual] * 3
-    choices += [ask.CancelOrder(by=BY, client_order_id=key) for key in data.orders]
+    choices += [
+        ask.CancelOrder(by=BY, client_order_id=key) for key in data.accounts["paper"].orders
+    ]
     for key in data.letters:
         choices += [ask.RetryLetter(by=BY, letter_id=key), ask.DropLetter(by=BY, letter_id=key)]
     return random.choice(choices)

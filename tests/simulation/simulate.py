@@ -347,7 +347,7 @@ class Run:
         world = World(
             book,
             self.config,
-            self._stated(self.venue.capabilities),
+            {"paper": self._stated(self.venue.capabilities)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
@@ -365,7 +365,7 @@ class Run:
             market=self.feed,
             builtin=None,
             version="simulation",
-            account_id=ACCOUNT,
+            account_ids={"paper": ACCOUNT},
         )
         watch.started(self.engine, self.disk.records(0))
         self.engine.subscribe(watch.happened)

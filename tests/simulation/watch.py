@@ -10,7 +10,7 @@ from engine.domain.events import Record
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten, LinkState
+from engine.domain.run import Flatten
 from engine.domain.schema import decode
 from engine.plans.kill import in_scope
 from engine.runtime.engine import Engine
@@ -167,7 +167,7 @@ class Watch:
             if not working.order.is_protective:
                 self.broken("I5", f"{working.order.client_order_id} works after VERIFIED")
         for symbol, quantity in self.venue.positions.items():
-            held = engine.book.position(symbol)
+            held = engine.book.holding("paper", symbol)
             if held is None or in_scope(held, self.proved):
                 self.broken("I5", f"{quantity} {symbol} are held after VERIFIED")
 
@@ -180,11 +180,18 @@ class Watch:
         data = world.book.data
         equity, limits = world.equity, world.limits
         gross = ZERO
-        for symbol in {o.symbol for o in data.orders.values()} | set(data.positions):
+        for symbol in {o.symbol for o in data.accounts["paper"].orders.values()} | set(
+            data.accounts["paper"].positions
+        ):
             worth = sum(
-                (o.leaves * o.reserved for o in data.orders.values() if o.symbol == symbol), ZERO
+                (
+                    o.leaves * o.reserved
+                    for o in data.accounts["paper"].orders.values()
+                    if o.symbol == symbol
+                ),
+                ZERO,
             )
-            position = data.positions.get(symbol)
+            position = data.accounts["paper"].positions.get(symbol)
             if position is not None:
                 mark = world.mark(symbol)
                 worth += abs(position.cost if mark is None else position.market_value(mark))
@@ -194,7 +201,10 @@ class Watch:
                 self.broken("I7", f"{symbol} at {worth}, {limit * equity} is allowed")
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
-        slots = len(set(data.positions) | {o.symbol for o in data.orders.values() if o.reserved})
+        slots = len(
+            set(data.accounts["paper"].positions)
+            | {o.symbol for o in data.accounts["paper"].orders.values() if o.reserved}
+        )
         if limits.max_positions is not None and slots > limits.max_positions:
             self.broken("I7", f"{slots} slots, {limits.max_positions} are allowed")
 
@@ -211,9 +221,9 @@ class Watch:
                     there += working.leaves
             if not there:
                 continue
-            position = book.position(symbol)
+            position = book.holding("paper", symbol)
             here = abs(position.quantity) if position is not None else ZERO
-            for order in book.working(symbol):
+            for order in book.working("paper", symbol):
                 if order.reserved:
                     here += order.leaves
             if there > here:
@@ -288,31 +298,36 @@ class Watch:
         data = engine.book.data
         left = [
             f"order {o.client_order_id[-6:]} {o.purpose} {o.symbol} is {o.status}"
-            for o in data.orders.values()
+            for o in data.accounts["paper"].orders.values()
             if o.status
             not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED)
         ]
-        left += [f"{p.symbol} is exiting" for p in data.positions.values() if p.exiting]
+        left += [
+            f"{p.symbol} is exiting" for p in data.accounts["paper"].positions.values() if p.exiting
+        ]
         left += self._unprotected()
         if data.halt is not None:
             left += [f"entry {k[-6:]} works" for k, w in venue.open.items() if w.order.reserved]
-        if data.kill is not None and data.kill.state != "VERIFIED":
-            left.append(f"the kill is {data.kill.state}")
-        if not data.compared or data.account is None:
+        if (
+            data.accounts["paper"].kill is not None
+            and data.accounts["paper"].kill.state != "VERIFIED"
+        ):
+            left.append(f"the kill is {data.accounts['paper'].kill.state}")
+        if not data.accounts["paper"].compared or data.accounts["paper"].balances is None:
             left.append("the venue was not seen")
         left += self._differences()
         if venue.in_flight:
             left.append(f"{venue.in_flight} requests are in flight")
-        if any(link.state is not LinkState.CONNECTED for link in data.links.values()):
+        if not all(account.is_connected for account in data.accounts.values()):
             left.append("the link is down")
-        if data.snapshot_asked:
+        if data.accounts["paper"].snapshot_asked:
             left.append("a comparison is under way")
         return left
 
     def _unprotected(self) -> list[str]:
         engine, venue = self.engine, self.venue
         left = []
-        for position in engine.book.data.positions.values() if engine else ():
+        for position in engine.book.account("paper").positions.values() if engine else ():
             if position.stop is None or position.exiting is not None:
                 continue
             there = [w for w in venue.open.values() if w.order.symbol == position.symbol]
@@ -332,10 +347,10 @@ class Watch:
         if engine is None:
             return []
         book, left = engine.book, []
-        here = {p.symbol: p.quantity for p in book.data.positions.values()}
+        here = {p.symbol: p.quantity for p in book.account("paper").positions.values()}
         if here != venue.positions:
             left.append(f"holdings {_text(here)} here, {_text(venue.positions)} there")
-        ours, theirs = set(book.data.orders), set(venue.open)
+        ours, theirs = set(book.account("paper").orders), set(venue.open)
         if ours != theirs:
             left.append(
                 f"orders only here {[k[-6:] for k in sorted(ours - theirs)]}, "
@@ -352,26 +367,31 @@ class Watch:
             return
         self.same("I4", "at the end")
         book = engine.book
-        if book.data.cash != venue.cash:
-            self.broken("I8", f"cash {book.data.cash} here, {venue.cash} there")
-        cost = sum((p.cost for p in book.data.positions.values()), ZERO)
+        if book.account("paper").cash["USD"] != venue.cash:
+            self.broken("I8", f"cash {book.account('paper').cash['USD']} here, {venue.cash} there")
+        cost = sum((p.cost for p in book.account("paper").positions.values()), ZERO)
         start = book.data.starting_equity or ZERO
         earned = book.data.realized - book.data.commission
-        if book.data.cash + cost != start + earned:
-            self.broken("I8", f"cash {book.data.cash} + cost {cost} is not {start} + {earned}")
+        if book.account("paper").cash["USD"] + cost != start + earned:
+            self.broken(
+                "I8",
+                f"cash {book.account('paper').cash['USD']} + cost {cost} is not {start} + {earned}",
+            )
         reserved = sum(
-            (o.leaves * o.reserved for o in book.data.orders.values() if o.reserved), ZERO
+            (o.leaves * o.reserved for o in book.account("paper").orders.values() if o.reserved),
+            ZERO,
         )
-        if book.reserved_total != reserved:
+        if sum(book.reserved_total.values(), ZERO) != reserved:
             self.broken("I7", f"{book.reserved_total} is counted as reserved, {reserved} is")
         self._counts(book)
 
     def _counts(self, book: Book) -> None:
         metrics = book.data.metrics
         ended = metrics.filled + metrics.cancelled + metrics.rejected + metrics.expired
-        if metrics.total != ended + len(book.data.orders):
+        if metrics.total != ended + len(book.account("paper").orders):
             self.broken(
-                "I8", f"{metrics.total} orders, {ended} ended, {len(book.data.orders)} open (C-308)"
+                "I8",
+                f"{metrics.total} orders, {ended} ended, {book.working_count} open (C-308)",
             )
 
 

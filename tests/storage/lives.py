@@ -150,7 +150,7 @@ class History:
                 cumulative=cumulative,
                 average_price=notional / cumulative,
                 position_id=change(
-                    self.book.position(fill.symbol), fill, Decimal(1), order
+                    self.book.holding("paper", fill.symbol), fill, Decimal(1), order
                 ).position_id,
             )
         )

@@ -48,7 +48,7 @@ def history() -> History:
     made.life("o1", "AAPL", signal_id="s-1")
     made.ended("s-1", Outcome.EXECUTED)
     made.order("o2", "AAPL", side=Side.SELL, purpose=Purpose.EXIT)
-    position = made.book.position("AAPL")
+    position = made.book.holding("paper", "AAPL")
     (filled,) = made.fill("o2", 10, "168.40")
     assert isinstance(filled.event, ev.OrderFilled)
     fill = filled.event.fill

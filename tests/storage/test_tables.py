@@ -297,14 +297,14 @@ def test_the_same_execution_id_at_two_brokers_is_two_fills() -> None:
 
 def closing(history: History, key: str) -> ev.PositionClosed:
     """The round trip that the last fill of the order ended, made by the state's own rule."""
-    position = history.book.position("AAPL")
+    position = history.book.holding("paper", "AAPL")
     fill = history.records[-1].event
     assert isinstance(fill, ev.OrderFilled)
     before = Tables(history).one("trade_executions", "held = '0' AND status = 'open'")
     replay = lives.History()
     for record in history.records[:-1]:
         replay.add(record.event)
-    held = replay.book.position("AAPL")
+    held = replay.book.holding("paper", "AAPL")
     closed = change(held, fill.fill, Decimal(1), history.book.order(key)).closed
     assert closed is not None
     assert closed.position_id == before["position_id"]
@@ -329,7 +329,7 @@ def test_a_trade_is_there_from_its_first_fill() -> None:
     history.fill("o1", 4, "167.40")
     history.fill("o1", 6, "167.50")
     row = Tables(history).one("trade_executions")
-    position = history.book.position("AAPL")
+    position = history.book.holding("paper", "AAPL")
     assert position is not None
     assert row == row | {
         "status": "open",
@@ -394,7 +394,7 @@ def test_a_fill_beyond_flat_closes_one_row_and_opens_the_other_side() -> None:
     history.fill("o2", 15, "168.40")
     history.add(closing(history, "o2"))
     long, short = Tables(history).rows("trade_executions")
-    position = history.book.position("AAPL")
+    position = history.book.holding("paper", "AAPL")
     assert position is not None
     assert (long["status"], long["direction"], long["shares"]) == ("closed", "long", "10")
     assert (short["status"], short["direction"], short["held"]) == ("open", "short", "-5")
@@ -438,7 +438,7 @@ def test_a_holding_only_the_venue_knew_is_a_trade_of_its_own() -> None:
     history = History()
     history.add(adjust(-5, 0))
     row = Tables(history).one("trade_executions")
-    position = history.book.position("AAPL")
+    position = history.book.holding("paper", "AAPL")
     assert position is not None
     assert (row["direction"], row["shares"], row["origin"]) == ("short", "5", "venue")
     assert row["position_id"] == position.position_id

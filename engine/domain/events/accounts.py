@@ -8,6 +8,7 @@ import msgspec
 from engine.domain.account import Account
 from engine.domain.events.base import Event
 from engine.domain.instrument import Instrument
+from engine.domain.money import ONE
 
 
 class InstrumentLearned(Event, frozen=True, kw_only=True):
@@ -22,6 +23,9 @@ class AccountSynced(Event, frozen=True, kw_only=True):
     account: str
     balances: Account
     flow: Decimal = Decimal(0)
+    """In the account's own currency."""
+    rate: Decimal = ONE
+    """What one unit of the account's own currency was worth in the base currency."""
 
 
 class SessionOpened(Event, frozen=True, kw_only=True):
@@ -61,3 +65,5 @@ class EquityMarked(Event, frozen=True, kw_only=True):
     """Fraction of the peak, 0 or more."""
     marks: dict[str, Decimal] = msgspec.field(default_factory=dict)
     """Price of everything held that these leaned on."""
+    rates: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    """Worth of every other currency that these leaned on, in the base currency."""

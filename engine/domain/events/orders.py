@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from engine.domain.events.base import Event
 from engine.domain.events.signals import CheckResult
+from engine.domain.money import ONE
 from engine.domain.order import Fill, OrderStatus, OrderTerms, VenueState
 
 
@@ -85,6 +86,12 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     known_order: bool = True
     position_id: str = ""
     """The position that this fill opened; empty when it opened none."""
+    rate: Decimal = ONE
+    """What one unit of the instrument's currency was worth in the base currency."""
+    fee_rate: Decimal = ONE
+    """What one unit of the asset that the commission was taken in was worth in it."""
+    account_rate: Decimal = ONE
+    """What one unit of the account's own currency was worth in it."""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ONE, ZERO, is_positive, plain
-from engine.domain.run import LinkState
 from engine.risk.case import Case, Finding, Limit, fraction, passed, refused
 from engine.risk.guard import in_seconds
 
@@ -11,31 +10,60 @@ MAX_SILENCE_SECONDS = 5
 
 
 def known_account(case: Case, _: Limit) -> Finding | None:
-    """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true."""
-    data = case.world.book.data
-    if data.account is None:
+    """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
+
+    All of it is asked of the account that the order goes to, and of no other.
+    """
+    account = case.world.book.account(case.account)
+    if account.balances is None:
         return refused("none", "an account", "The account's balances are not known yet.")
-    session = data.session
+    session = case.world.book.data.session
     if session is None or not is_positive(session.starting_equity):
         start = "none" if session is None else plain(session.starting_equity)
         return refused(start, "> 0", "The session's starting equity is not known or not above 0.")
     if not is_positive(case.equity):
         return refused(case.equity, "> 0", "Equity is not above 0.")
-    if not data.links:
+    link = account.link
+    if link is None:
         return refused("no link", "a link", "No broker is connected.")
-    for name, link in data.links.items():
-        silent = case.now - link.since
-        if link.state is not LinkState.CONNECTED and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
-            age = in_seconds(silent)
-            return refused(
-                age,
-                MAX_SILENCE_SECONDS,
-                f"{name} is {link.state} for {plain(age)} s: balances are not to be trusted.",
-            )
-    if not data.compared:
+    silent = case.now - link.since
+    if not account.is_connected and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
+        age = in_seconds(silent)
+        return refused(
+            age,
+            MAX_SILENCE_SECONDS,
+            f"{account.name} is {link.state} for {plain(age)} s: balances are not to be trusted.",
+        )
+    if not account.compared:
         text = "The venue was not seen since the start, or since the connection broke."
         return refused("not compared", "a comparison", text)
     return passed(case.equity, "> 0")
+
+
+def known_rates(case: Case, _: Limit) -> Finding | None:
+    """NO_RATE: what the order is paid in, and what its account is kept in, has a fresh rate (X-86).
+
+    Nothing is asked where both are the base currency.
+    """
+    world = case.world
+    account = world.book.account(case.account)
+    needed = {case.instrument.currency, account.currency or world.base} - {world.base}
+    if not needed:
+        return None
+    for currency in sorted(needed):
+        rate = world.rates.rate(currency, case.now)
+        if rate is None:
+            return refused(
+                "none", "a rate", f"What one {currency} is worth in {world.base} is not known."
+            )
+        if not rate.fresh:
+            age = in_seconds(case.now - rate.time)
+            return refused(
+                age,
+                "a fresh rate",
+                f"The rate of {currency} ({rate.source}) is {plain(age)} s old.",
+            )
+    return passed(", ".join(sorted(needed)), "a fresh rate")
 
 
 def min_equity(case: Case, limit: Limit) -> Finding | None:

@@ -20,7 +20,7 @@ def sized(case: Case, _: Limit) -> Finding | None:
     if signal is None or case.conviction is None:
         return None
     case.size = size(
-        equity=case.equity,
+        equity=_in_instruments_currency(case),
         entry=signal.entry_price,
         stop=signal.stop_loss,
         conviction=case.conviction,
@@ -42,13 +42,22 @@ def sized(case: Case, _: Limit) -> Finding | None:
     )
 
 
+def _in_instruments_currency(case: Case) -> Decimal:
+    """Equity as the instrument's prices count it; NaN without a rate (U-53)."""
+    currency = case.instrument.currency
+    if currency == case.world.base:
+        return case.equity
+    return case.equity / (case.world.worth(currency) or Decimal("NaN"))
+
+
 def _held(case: Case) -> Finding:
-    position = case.position
-    if position is None:
+    """What a flat signal closes: everything that is held of the symbol, in any account (X-87)."""
+    held = case.world.book.held(case.symbol)
+    if not held:
         return refused(0, "a position", f"There is no position in {case.symbol} to close.")
-    if position.exiting is not None:
+    if all(position.exiting is not None for position in held):
         return refused(0, "a position", f"The position in {case.symbol} is being closed already.")
-    case.quantity = abs(position.quantity)
+    case.quantity = sum((abs(position.quantity) for position in held), start=ZERO)
     return passed(case.quantity, "a position")
 
 
@@ -83,7 +92,7 @@ def gross(case: Case, limit: Limit) -> Finding | None:
 
 def buying_power(case: Case, _: Limit) -> Finding | None:
     """BUYING_POWER: the sized order at its worst price with its fee (A-088)."""
-    room = case.world.buying_power
+    room = case.world.buying_power(case.account)
     unit = case.unit_value * (ONE + _fee_rate(case))
     needed = (case.quantity or ZERO) * unit
     return case.within(
@@ -97,5 +106,5 @@ def buying_power(case: Case, _: Limit) -> Finding | None:
 
 def _fee_rate(case: Case) -> Decimal:
     """What the broker charges of a trade as far as the config says."""
-    paper = case.world.config.brokers.paper
-    return paper.commission_bps / BASIS_POINTS if case.account == "paper" else ZERO
+    settings = case.world.config.brokers.of(case.account)
+    return getattr(settings, "commission_bps", ZERO) / BASIS_POINTS

@@ -8,12 +8,15 @@ MAX_ADDS = 1
 
 
 def conflict(case: Case, _: Limit) -> Finding | None:
-    """CONFLICT: neither held nor about to be held the other way round."""
+    """CONFLICT: neither held nor about to be held the other way round, in any account (X-87)."""
     wanted = "long" if case.sign > 0 else "short"
     other = "short" if case.sign > 0 else "long"
-    position = case.position
-    if position is not None and position.sign != case.sign:
+    book = case.world.book
+    for position in book.held(case.symbol):
+        if position.sign == case.sign:
+            continue
         held = abs(position.quantity)
+        where = "" if position.account == case.account else f" in {position.account}"
         hint = (
             f"at most {plain(held)} less what is already being closed may be reduced in one order"
             if case.kind is Kind.MANUAL
@@ -22,9 +25,9 @@ def conflict(case: Case, _: Limit) -> Finding | None:
         return refused(
             f"{other} {plain(held)}",
             f"nothing {other}",
-            f"{case.symbol} is held {other} ({plain(held)}) and this order is {wanted}: {hint}.",
+            f"{case.symbol} is held {other} ({plain(held)}){where} and this order is {wanted}: "
+            f"{hint}.",
         )
-    book = case.world.book
     against = book.entries_in(case.symbol) if book.count_entries(case.symbol, -case.sign) else ()
     for order in against:
         if order.side.sign != case.sign:
@@ -37,9 +40,20 @@ def conflict(case: Case, _: Limit) -> Finding | None:
 
 
 def duplicate_position(case: Case, _: Limit) -> Finding | None:
-    """DUPLICATE_POSITION: nothing held or working, unless it adds to a winner, once."""
+    """DUPLICATE_POSITION: nothing held or working in any account, unless it adds to a winner, once.
+
+    What another account holds is never added to here (X-87).
+    """
     book, position = case.world.book, case.position
     working = sum(book.count_entries(case.symbol, sign) for sign in (1, -1))
+    for elsewhere in book.held(case.symbol):
+        if elsewhere.account != case.account:
+            held = plain(elsewhere.quantity)
+            return refused(
+                f"{held} in {elsewhere.account}",
+                "nothing elsewhere",
+                f"{case.symbol} is held in {elsewhere.account} ({held}); a signal opens it once.",
+            )
     if position is None:
         if working:
             return refused(
@@ -65,7 +79,7 @@ def slots(case: Case, limit: Limit) -> Finding | None:
     """MAX_POSITIONS: open positions and working entries, a slot each; adding takes none."""
     book = case.world.book
     used = book.slots_used
-    if case.symbol in book.data.positions or case.symbol in book.reserved:
+    if book.held(case.symbol) or case.symbol in book.reserved:
         return passed(used, limit)
     if used < limit:
         return passed(used, limit)

@@ -58,7 +58,7 @@ def max_notional(case: Case, limit: Limit) -> Finding | None:
 
 def open_orders(case: Case, limit: Limit) -> Finding | None:
     """MAX_OPEN_ORDERS: orders that work, UNKNOWN ones among them."""
-    working = len(case.world.book.data.orders)
+    working = case.world.book.working_count
     if working < limit:
         return passed(working, limit)
     return refused(working, limit, f"{working} orders are working; {limit} are allowed.")

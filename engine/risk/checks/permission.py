@@ -50,13 +50,13 @@ def unknown_state(case: Case, _: Limit) -> Finding | None:
     it is asked right after RUN_STATE, of which it is the part that concerns one symbol.
     """
     book = case.world.book
-    blocks = book.data.blocked.get(case.symbol)
+    blocks = book.account(case.account).blocked.get(case.symbol)
     if blocks:
         why = "; ".join(f"{cause} ({reason})" for cause, reason in blocks.items())
         return refused(
             f"{len(blocks)} blocked", "0", f"{case.symbol} takes no entries until resolved: {why}."
         )
-    working = book.working(case.symbol) if book.unclear else ()
+    working = book.working(case.account, case.symbol) if book.unclear else ()
     unclear = [o for o in working if o.status is OrderStatus.UNKNOWN]
     if unclear:
         return refused(

@@ -65,13 +65,20 @@ def valid_stop(case: Case, _: Limit) -> Finding | None:
     return passed(stop, f"{word} {plain(nearest)}")
 
 
+def sound_instrument(case: Case, _: Limit) -> Finding | None:
+    """NO_CONTRACT: the facts of the instrument are whole and do not contradict each other."""
+    if case.instrument.fault:
+        return refused("unusable facts", "facts that fit", case.instrument.fault)
+    return None
+
+
 def shortable(case: Case, _: Limit) -> Finding | None:
     """NOT_SHORTABLE: what is sold without being held can be sold short, here."""
     if case.sign > 0:
         return None
     if not case.instrument.shortable:
         return refused("no", "shortable", f"{case.symbol} cannot be sold short.")
-    if not case.world.capabilities.shorting:
+    if not case.world.able(case.account).shorting:
         return refused("no", "shortable", "The broker does not sell short.")
     return passed("shortable", "shortable")
 

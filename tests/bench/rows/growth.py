@@ -53,7 +53,7 @@ class Desk:
         self.world = World(
             Book(),
             rig.config(self.symbols),
-            paper_capabilities((0, 0)),
+            {"paper": paper_capabilities((0, 0))},
             instrument_of=Instruments({}, "SIM").get,
             home_calendar="SIM",
         )
@@ -84,7 +84,7 @@ class Desk:
             requested_at=self.now,
             as_of=self.now,
         )
-        self.give(Start(version="bench", account_id="paper", config_digest=""))
+        self.give(Start(version="bench", accounts={"paper": "paper"}, config_digest=""))
         self.give(LinkReport(broker="paper", state=LinkState.CONNECTED, time=self.now))
         self.give(SnapshotTaken(seen, "start"))
         self.give(Ready())
@@ -244,7 +244,7 @@ def one_life() -> Callable[[int], list[ev.Event]]:
     """The events of a real order life, under a new id each time."""
     desk = Desk(time.time_ns())
     key, symbol = desk.place(rests=False)
-    order = desk.world.book.data.orders[key]
+    order = desk.world.book.account("paper").orders[key]
     fill = Fill(
         execution_id="e",
         client_order_id=key,

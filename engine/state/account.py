@@ -1,0 +1,106 @@
+"""One account: its link, its money, what it holds and what works in it (DESIGN, Accounts)."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.account import Account
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
+from engine.domain.run import LinkState
+from engine.state.order import Order
+from engine.state.position import Position
+
+
+class AccountStatus(StrEnum):
+    """What an account can be used for now (INTERFACE `accounts[].state`)."""
+
+    CONNECTING = "CONNECTING"
+    READY = "READY"
+    LOST = "LOST"
+
+
+class LinkStatus(msgspec.Struct, kw_only=True):
+    """The connection to the venue of one account."""
+
+    state: LinkState
+    since: Nanos
+    detail: str = ""
+
+
+class KillWork(msgspec.Struct, kw_only=True):
+    """A kill under way in one account; done when `clean_reads` is enough (DESIGN, Kill)."""
+
+    epoch: int
+    started_at: Nanos
+    baseline: list[str]
+    cancelled: int = 0
+    closed: int = 0
+    clean_reads: int = 0
+    clean_since: Nanos = 0
+    state: str = "WORKING"
+
+
+class AccountState(msgspec.Struct, kw_only=True):
+    """What is true of one account. `name` is that under `[brokers]`, `id` the venue's own."""
+
+    name: str
+    id: str = ""
+    open: bool = False
+    """This process works with it; an account of an earlier configuration stays, and is not open."""
+    link: LinkStatus | None = None
+    balances: Account | None = None
+    """The venue's balances as they were last taken over."""
+    cash: dict[str, Decimal] = {}
+    """By currency, fills and fees since then included; an amount below zero is owed."""
+    buying_power: Decimal = ZERO
+    """In the account's own currency, less what entry fills have used since."""
+    positions: dict[str, Position] = {}
+    """By symbol."""
+    orders: dict[str, Order] = {}
+    """Those that work, by client order id."""
+    closed: dict[str, Order] = {}
+    """Those that ended not long ago."""
+    blocked: dict[str, dict[str, str]] = {}
+    """By symbol, the causes that keep entries away, and why."""
+    kill: KillWork | None = None
+    last_fill: Nanos = 0
+    reconciled_at: Nanos = 0
+    seen_at: Nanos = 0
+    """When the venue's view was last taken in."""
+    reconciled_clean: bool = False
+    clean_at: Nanos = 0
+    """When a comparison last found nothing unexplained."""
+    compared: bool = False
+    """Whether the venue's holdings and orders were seen since the start and since the connection
+    last broke; until then nothing opens."""
+    reconcile_reason: str = ""
+    differences: tuple[ev.Difference, ...] = ()
+    snapshot_asked: Nanos = 0
+    """When the venue was asked for its view, and has not answered; 0 when no question is open."""
+
+    @property
+    def currency(self) -> str:
+        """The account's own currency, as the venue states it; "" before it did."""
+        return self.balances.currency if self.balances is not None else ""
+
+    @property
+    def is_connected(self) -> bool:
+        """The link is up."""
+        return self.link is not None and self.link.state is LinkState.CONNECTED
+
+    @property
+    def status(self) -> AccountStatus:
+        """READY once it is connected and was compared; LOST while a link that was up is down."""
+        if self.is_connected:
+            return AccountStatus.READY if self.compared else AccountStatus.CONNECTING
+        if self.link is not None and self.link.state is LinkState.DISCONNECTED:
+            return AccountStatus.LOST
+        return AccountStatus.CONNECTING
+
+    @property
+    def exposed(self) -> bool:
+        """It holds something, or something works in it."""
+        return bool(self.positions or self.orders)

@@ -1,0 +1,115 @@
+"""What spans the accounts: session, peak, halt, restrictions, signals (DESIGN, Accounts).
+
+Its fields go into snapshots as they stand.
+"""
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO
+from engine.domain.order import OrderTerms
+from engine.domain.run import Halt, Mode, Phase, Trigger
+from engine.state.account import AccountState
+from engine.state.touched import SignalEntry
+
+
+class SessionState(msgspec.Struct, kw_only=True):
+    """Counters of the accounting day (X-12, X-13); money in the base currency."""
+
+    date: datetime.date
+    starting_equity: Decimal
+    starting_unrealized: Decimal = ZERO
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    flows: Decimal = ZERO
+    entries: int = 0
+    trades: int = 0
+    wins: int = 0
+    losses: int = 0
+    max_drawdown: Decimal = ZERO
+
+
+class Restriction(msgspec.Struct, kw_only=True):
+    """A cause that allows only reducing."""
+
+    reason: str
+    until: Nanos
+
+
+class Metrics(msgspec.Struct, kw_only=True):
+    """Counts over the life of the portfolio (C-307, C-308); money in the base currency."""
+
+    total: int = 0
+    filled: int = 0
+    cancelled: int = 0
+    rejected: int = 0
+    expired: int = 0
+    fills: int = 0
+    notional: Decimal = ZERO
+    commission: Decimal = ZERO
+    latency_ns: int = 0
+    latency_count: int = 0
+    failures: int = 0
+    last_failure: Nanos = 0
+
+
+class Portfolio(msgspec.Struct, kw_only=True):
+    """Everything that is true, as a snapshot holds it; money in the base currency."""
+
+    seq: int = 0
+    time: Nanos = 0
+    mode: Mode = Mode.PAPER
+    accounts: dict[str, AccountState] = {}
+    """By name."""
+    primary: str = ""
+    """The account that orders go to where no route says otherwise, and whose id the rows of the
+    portfolio carry."""
+    phase: Phase = Phase.STOPPED
+    started_at: Nanos = 0
+    """When this process took the accounts."""
+    running_at: Nanos = 0
+    """When it began to trade."""
+    paused: bool = False
+    pause_reason: str = ""
+    restrictions: dict[str, Restriction] = {}
+    halt: Halt | None = None
+    epoch: int = 0
+    instruments: dict[str, Instrument] = {}
+    starting_equity: Decimal | None = None
+    """Equity when the accounts were first seen."""
+    realized: Decimal = ZERO
+    commission: Decimal = ZERO
+    flows: Decimal = ZERO
+    peak_equity: Decimal = ZERO
+    marked_at: Nanos = 0
+    marked_equity: Decimal = ZERO
+    marks: dict[str, Decimal] = {}
+    """Last known price of what is held, as of the newest mark or fill."""
+    rates: dict[str, Decimal] = {}
+    """Last known worth of each currency that is held or owed, as of the newest mark."""
+    session: SessionState | None = None
+    heard: dict[str, SignalEntry] = {}
+    """Signals that arrived and have no verdict yet."""
+    signals: dict[str, SignalEntry] = {}
+    """Accepted signals until they have their outcome and all their orders are done."""
+    window: dict[str, Nanos] = {}
+    """Content of accepted signals and when (X-66)."""
+    sent: list[Nanos] = []
+    """When the orders of the last minute that add exposure were intended."""
+    prints: dict[str, Nanos] = {}
+    """Fingerprint of recent orders (duplicate order)."""
+    rejects: list[Nanos] = []
+    loss_streak: int = 0
+    letters: dict[str, OrderTerms] = {}
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+    outcomes: dict[str, int] = {}
+    alerted: dict[Trigger, str] = {}
+    """Trigger to the session date on which it last fired as an alert."""
+    journal_failed: bool = False
+    seen_signals: str = ""
+    seen_executions: str = ""
+    seen_fills: str = ""
