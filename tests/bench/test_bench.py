@@ -38,7 +38,7 @@ def test_an_unknown_row_is_refused_with_those_that_exist(root: Path) -> None:
     )
     assert done.returncode != 0
     assert "g99" in done.stderr
-    assert "console_lag" in done.stderr
+    assert "terminal_bytes" in done.stderr
 
 
 @pytest.mark.parametrize(
