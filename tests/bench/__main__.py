@@ -51,6 +51,7 @@ ROWS: Final[Mapping[str, Entry]] = {
     "memory": Entry(("G13",), 1_500, long=True),
     "growth": Entry(("G14",), 400, long=True),
     "processor": Entry(("G15",), 28),
+    "replay": Entry(("G17",), 10, longer=True),
     "simulator": Entry(("SIM",), 60, long=True),
 }
 
