@@ -52,6 +52,7 @@ ROWS: Final[Mapping[str, Entry]] = {
     "growth": Entry(("G14",), 400, long=True),
     "processor": Entry(("G15",), 28),
     "replay": Entry(("G17",), 10, longer=True),
+    "flood": Entry(("G18",), 180, long=True),
     "simulator": Entry(("SIM",), 60, long=True),
 }
 
