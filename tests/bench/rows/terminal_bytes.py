@@ -36,7 +36,10 @@ def main() -> None:
             value=still,
             unit="B/s",
             budget=60,
-            note=f"120x40; the clock of the banner runs; {ran}",
+            note=(
+                f"120x40; the clock, and three ages that count seconds: of the feed, "
+                f"the broker and the selected price; {ran}"
+            ),
         ),
         Row(
             id="G10",
