@@ -232,7 +232,8 @@ async def halts(
         await asyncio.sleep(0.3)
         report(killed=msgspec.to_builtins(watch.trial))
         watch.next()
-        await _resume(engine)
+        if number + 1 < plan.kills:
+            await _resume(engine)
     usage.into(used)
     report(used=used.processes())
     for source in sources:
