@@ -8,9 +8,11 @@ is set, and `done` at the end.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
+import signal
 import sys
 import termios
 import time
@@ -65,6 +67,7 @@ class Measured:
                 self._disk.guard_journal(house)
             async with rig.running(house) as engine:
                 if not plan.console:
+                    self._leave_when_told()
                     self.report(ready=True)
                     await self._play(house)
                     return
@@ -82,6 +85,12 @@ class Measured:
                 await asyncio.gather(work, return_exceptions=True)
                 restore()
                 self.report(ended=True, failure=repr(app.failure))
+
+    def _leave_when_told(self) -> None:
+        """End on SIGTERM as the console does: the engine stops, and the folder goes."""
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
     async def _play_under(self, house: wiring.House, app: Any) -> None:
         while app.terminal is None or not app.terminal.stats().frames_written:
@@ -140,4 +149,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(main())

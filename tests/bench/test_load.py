@@ -1,5 +1,8 @@
 """Windows and halts of the bench are played, counted and judged by what the venue saw."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from brokers.paper import wire
@@ -26,6 +29,16 @@ def test_a_window_counts_what_came_in_and_the_processor_time_of_every_process() 
     assert "venue" in busy.processes()
     assert still.quotes == 0
     assert still.lag == []
+
+
+def test_nothing_of_a_row_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with stage.around(Plan(windows=(Window(seconds=60),), symbols=4)) as around:
+        process = around.child.process
+        assert list(tmp_path.iterdir())
+    assert process.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_orders_under_way_are_kept_so_many_and_none_reaches_the_venue_twice() -> None:
