@@ -7,10 +7,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+ROW ?=
+PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint bench calendars lock screenshots clean
+.PHONY: help run test check test-all lint bench bench-long calendars lock screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 2
@@ -44,8 +46,13 @@ test-all:
 	done; \
 	[ -z "$$missing" ] || echo "not found here, so not tested:$$missing"
 
+# ROW=g1 runs one row; PROFILE=1 shows where the time goes in the measured process, by module.
 bench: $(STAMP)
-	$(BIN)/python -m tests.bench $(ARGS)
+	BENCH_PROFILE="$(PROFILE)" $(BIN)/python -m tests.bench $(ROW) $(ARGS)
+
+# The rows that do not fit its eight minutes.
+bench-long: $(STAMP)
+	BENCH_PROFILE="$(PROFILE)" $(BIN)/python -m tests.bench --long $(ROW) $(ARGS)
 
 # The generator is a development tool: it wants the extra `dev`.
 calendars: $(STAMP)

@@ -268,6 +268,8 @@ class RemoteMarket:
                 line.post("watch")
                 async with aclosing(line.heard()) as heard:
                     async for said in heard:
+                        for quote in said.quotes:
+                            yield quote
                         event = said.quote or said.bar or said.depth
                         if event is not None:
                             yield event

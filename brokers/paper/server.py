@@ -3,9 +3,11 @@
     python -m brokers.paper.server --socket PATH --book PATH [--simulated AAPL,MSFT] [--seed N]
 
 Orders, account and prices live here; clients come and go (`brokers.paper.remote`). Prices come from
-a simulated market, or by hand (`set_price`). For tests of what happens between two steps of an
-order, requests, reports and fills can be held back (`hold`), a part of an order can be filled
-(`fill`), and the submits of each client id are counted (`submits`).
+a simulated market, by hand (`set_price`), or from a feed (`quotes`: many in one frame, each met by
+the orders that work, all told to who watches in one frame). For tests of what happens between two
+steps of an order, requests, reports and fills can be held back (`hold`), a part of an order can be
+filled (`fill`), the submits of each client id are counted (`submits`), and every request about an
+order can be noted with the moment it came (`record`, then `recorded`).
 """
 
 import argparse
@@ -69,12 +71,15 @@ class PaperServer:
         self, venue: PaperVenue, clock: Clock, *, random: Random, market: SimulatedMarket | None
     ) -> None:
         self._venue = venue
+        self._clock = clock
         self._market = market
         self._broker = PaperBroker(venue, clock, random)
         self._clients: dict[_Client, asyncio.Task[None] | None] = {}
         """Who is connected, and the task that listens to them."""
         self._work: set[asyncio.Task[None]] = set()
         self._submits: Counter[str] = Counter()
+        self._recorded: list[wire.Request] | None = None
+        """Every request about an order since `record` was asked for; None before that."""
         self._gates = {"requests": asyncio.Event(), "reports": asyncio.Event()}
         for gate in self._gates.values():
             gate.set()
@@ -99,9 +104,12 @@ class PaperServer:
             "time": (wire.Nothing, lambda _: broker.server_time()),
             "history": (wire.Past, self._history),
             "set_price": (wire.Price, self._set_price),
+            "quotes": (wire.Quotes, self._take_quotes),
             "hold": (wire.Hold, self._hold),
             "fill": (wire.Part, self._fill),
             "submits": (wire.Nothing, self._count),
+            "record": (wire.Nothing, self._record),
+            "recorded": (wire.Nothing, self._tell_recorded),
             "stop": (wire.Nothing, self._stop),
         }
 
@@ -178,6 +186,7 @@ class PaperServer:
         if isinstance(args, wire.Submit):
             self._submits[args.order.client_order_id] += 1
         if call.op in _HELD:
+            self._note(call.op, args)
             await self._gates["requests"].wait()
         return await act(args)
 
@@ -195,14 +204,18 @@ class PaperServer:
             self._tell_event(event)
 
     def _tell_event(self, event: MarketEvent) -> None:
+        self._tell_watchers(
+            wire.Said(
+                quote=event if isinstance(event, Quote) else None,
+                bar=event if isinstance(event, Bar) else None,
+                depth=event if isinstance(event, Depth) else None,
+            )
+        )
+
+    def _tell_watchers(self, said: wire.Said) -> None:
         watching = [client for client in self._clients if client.watches]
         if not watching:
             return
-        said = wire.Said(
-            quote=event if isinstance(event, Quote) else None,
-            bar=event if isinstance(event, Bar) else None,
-            depth=event if isinstance(event, Depth) else None,
-        )
         line = self._encode(said) + b"\n"
         for client in watching:
             client.say(line)
@@ -216,6 +229,12 @@ class PaperServer:
 
     async def _set_price(self, price: wire.Price) -> None:
         self._tell_event(self._venue.set_price(price.symbol, price.price, price.bid, price.ask))
+
+    async def _take_quotes(self, feed: wire.Quotes) -> None:
+        """Each meets the orders that work before anybody is told, as in `SimulatedMarket`."""
+        for quote in feed.quotes:
+            self._venue.on_price(quote)
+        self._tell_watchers(wire.Said(quotes=feed.quotes))
 
     async def _hold(self, hold: wire.Hold) -> None:
         if hold.what == "fills":
@@ -233,6 +252,19 @@ class PaperServer:
 
     async def _count(self, _: wire.Nothing) -> dict[str, int]:
         return dict(self._submits)
+
+    async def _record(self, _: wire.Nothing) -> None:
+        self._recorded = []
+
+    async def _tell_recorded(self, _: wire.Nothing) -> tuple[wire.Request, ...]:
+        return tuple(self._recorded or ())
+
+    def _note(self, op: str, args: Any) -> None:
+        if self._recorded is None:
+            return
+        named = args.order if isinstance(args, wire.Submit) else args
+        key = getattr(named, "client_order_id", "")
+        self._recorded.append(wire.Request(op, key, self._clock.monotonic()))
 
     async def _stop(self, _: wire.Nothing) -> None:
         self.ended.set()

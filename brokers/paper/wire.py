@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.order import OrderTerms
 from engine.ports import (
@@ -53,6 +54,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: Failure | None = None
     report: OrderReport | None = None
     quote: Quote | None = None
+    quotes: tuple[Quote, ...] = ()
+    """Quotes that came together, in order of time: one frame of a busy feed."""
     bar: Bar | None = None
     depth: Depth | None = None
 
@@ -103,6 +106,23 @@ class Price(msgspec.Struct, frozen=True):
     price: Decimal
     bid: Decimal | None = None
     ask: Decimal | None = None
+
+
+class Quotes(msgspec.Struct, frozen=True):
+    """Quotes of a feed in order of time, with their own sizes and times."""
+
+    quotes: tuple[Quote, ...]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request about an order as it reached the venue."""
+
+    op: str
+    """`submit`, `cancel`, `modify` or `cancel_all`."""
+    client_order_id: str
+    """"" where the request names no single order."""
+    at: Nanos
+    """On the machine's monotonic clock."""
 
 
 class Hold(msgspec.Struct, frozen=True):

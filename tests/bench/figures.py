@@ -77,7 +77,7 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
     return f"p50 {p50(values):.{digits}f}, p99 {p99(values):.{digits}f}, n {len(values)}"
 
 
-_WIDTHS = (5, 50, 12, 8, 16, 4)
+_WIDTHS = (5, 62, 9, 8, 16, 5)
 
 
 def heading() -> str:
@@ -86,12 +86,12 @@ def heading() -> str:
     return _line(words)
 
 
-def line(row: dict[str, Any]) -> str:
-    """One row of the table, its note below it."""
+def line(row: dict[str, Any], *, noisy: bool = False) -> str:
+    """One row of the table, its note below it; `noisy` where the machine was too busy for it."""
     value = "-" if row["value"] is None else f"{row['value']:,.4g}"
     if row["value"] is not None and abs(row["value"]) >= 1000:
         value = f"{row['value']:,.0f}"
-    mark = ("ok" if row["within"] else "OVER") if row["budget"] else ""
+    mark = ("ok" if row["within"] else "noisy" if noisy else "OVER") if row["budget"] else ""
     text = _line((row["id"], row["name"], value, row["unit"], row["budget"], mark))
     return f"{text}\n      {row['note']}" if row["note"] else text
 

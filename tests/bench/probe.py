@@ -43,11 +43,11 @@ class Probe(msgspec.Struct, frozen=True, kw_only=True):
 
 def probe(folder: Path | None = None, *, syncs: int = 300, spins: int = 15) -> Probe:
     """Measure now; `folder` is on the disk in question."""
-    before, own = _ticks(), time.process_time()
+    before, own = ticks(), time.process_time()
     began = time.perf_counter()
     spent = [_spin() for _ in range(spins)]
     synced = _syncs(folder, syncs)
-    after = _ticks()
+    after = ticks()
     elapsed = time.perf_counter() - began
     total = max(sum(after) - sum(before), 1)
     busy = total - (after[3] - before[3]) - (after[4] - before[4])
@@ -84,7 +84,7 @@ def _syncs(folder: Path | None, count: int) -> list[float]:
     return taken
 
 
-def _ticks() -> list[int]:
+def ticks() -> list[int]:
     """The processors' time so far: user nice system idle iowait irq softirq steal."""
     try:
         words = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]

@@ -1,6 +1,7 @@
-"""A real engine on a real disk for the bench: journal, paper account, simulated market, no limits.
+"""A real engine on a real disk for the bench, and what the bench knows of the engine's names.
 
-The limits of the gate are all asked, and set so wide that none refuses.
+The limits of the gate are all asked, and set so wide that none refuses. What a load and a row need
+of the engine they import from here, so that a name that moves there is one line here.
 """
 
 import asyncio
@@ -18,16 +19,56 @@ from typing import Any, TypeVar
 from console.host import wiring
 from console.terminal.bootstrap import settle_collector
 from engine.config import Config, from_mapping
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.signal import Direction, Signal, Timeframe
+from engine.ports import Latch
 from engine.runtime.clock import SystemClock
 from engine.runtime.engine import Engine
 from storage.latch import FileLatch
 from tests.bench.figures import Row, emit
 
+__all__ = [
+    "BEAT",
+    "NS_PER_SECOND",
+    "QUOTES",
+    "Beats",
+    "Engine",
+    "OrderStatus",
+    "OrderType",
+    "PlaceOrder",
+    "Purpose",
+    "Side",
+    "ask",
+    "config",
+    "cpu_seconds",
+    "ev",
+    "flat_signal",
+    "is_long",
+    "is_priced",
+    "is_quick",
+    "long_signal",
+    "names",
+    "open_house",
+    "priced",
+    "report",
+    "rss_mb",
+    "run",
+    "running",
+    "scratch",
+]
+
 T = TypeVar("T")
+
+PlaceOrder = ask.PlaceOrder
 
 QUOTES = 10_000.0
 """Quotes a second of a busy market."""
+
+RATES = (0.0, 1_000.0, QUOTES, 50_000.0)
+"""Quotes a second of the rows that are measured at several."""
 
 BEAT = 0.002
 """Seconds between two looks of the lag meter."""
@@ -51,28 +92,35 @@ WIDE: dict[str, Any] = {
 }
 
 
+def terms(latency_ms: int) -> dict[str, Any]:
+    """A paper account that fills whatever the price allows, `latency_ms` after it was sent."""
+    return {
+        "initial_cash": "10000000000",
+        "latency_ms": [latency_ms, latency_ms],
+        "slippage_bps": "0",
+        "fill_probability": "1",
+        "participation": "1",
+    }
+
+
 def config(
     symbols: Sequence[str],
     *,
-    latency_ms: tuple[int, int] = (0, 0),
+    latency_ms: int = 0,
+    address: str = "",
     **sections: dict[str, Any],
 ) -> Config:
-    """No built-in signals, wide limits, a paper venue that fills whatever the price allows."""
+    """No built-in signals and wide limits, on the paper venue that listens at `address`.
+
+    Without an address the venue and a simulated market are in this process.
+    """
     tree: dict[str, Any] = {
         "profile": "custom",
         "market": {"symbols": list(symbols)},
         "signals": {"builtin": ""},
         "risk": WIDE,
         "execution": {"dedup_window_seconds": 0},
-        "brokers": {
-            "paper": {
-                "initial_cash": "10000000000",
-                "latency_ms": list(latency_ms),
-                "slippage_bps": "0",
-                "fill_probability": "1",
-                "participation": "1",
-            }
-        },
+        "brokers": {"paper": terms(latency_ms) | {"address": address}},
     }
     return from_mapping(tree | sections)
 
@@ -92,19 +140,20 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def open_house(folder: Path, given: Config, *, quotes: float) -> wiring.House:
+def open_house(
+    folder: Path, given: Config, *, quotes: float = 0, latch: Latch | None = None
+) -> wiring.House:
     """The account of a folder, wired as the program does it.
 
-    The market makes `quotes` a second over all symbols; at 0 there is none, and nothing moves.
+    `quotes` is the pace of the simulated market of an account in this process, over all symbols.
     """
     return wiring.build(
         given,
         clock=SystemClock(),
         state_dir=folder,
         version="bench",
-        latch=FileLatch(folder),
+        latch=latch or FileLatch(folder),
         quotes_per_second=quotes,
-        by_hand=not quotes,
     )
 
 
@@ -123,9 +172,14 @@ async def running(house: wiring.House) -> AsyncIterator[Engine]:
         house.close()
 
 
+def is_priced(engine: Engine, symbols: Sequence[str]) -> bool:
+    """Whether every symbol has a price."""
+    return all(symbol in engine.world.market.quotes for symbol in symbols)
+
+
 async def priced(engine: Engine, symbols: Sequence[str]) -> None:
     """Wait until every symbol has a price."""
-    while not all(symbol in engine.world.market.quotes for symbol in symbols):
+    while not is_priced(engine, symbols):
         await asyncio.sleep(0.01)
 
 
@@ -153,41 +207,48 @@ class Beats:
             self.late.append(max((time.perf_counter() - due) * 1000, 0.0))
 
 
-def rss_mb() -> float:
-    """What this process holds in memory now, in MB."""
-    with Path("/proc/self/statm").open(encoding="ascii") as file:
+def rss_mb(pid: int = 0) -> float:
+    """What a process holds in memory now, in MB; this one without `pid`."""
+    with Path(f"/proc/{pid or 'self'}/statm").open(encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used so far, all its threads; 0 when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0.0
+    user, system = text.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def long_signal(engine: Engine, symbol: str, number: int) -> Signal:
     """A signal that becomes a market order with a stop far below."""
     price = engine.world.market.quotes[symbol].last
-    return Signal(
-        signal_id=f"bench-{number}",
-        signal_type="bench",
-        direction=Direction.LONG,
-        ticker=symbol,
-        timeframe=Timeframe.H1,
-        conviction=80,
-        entry_price=price,
-        stop_loss=(price * Decimal("0.8")).quantize(Decimal("0.01")),
-        timestamp=engine.clock.now(),
-        source="bench",
+    return _signal(
+        engine, symbol, number, Direction.LONG, (price * Decimal("0.8")).quantize(Decimal("0.01"))
     )
 
 
 def flat_signal(engine: Engine, symbol: str, number: int) -> Signal:
     """A signal that closes what is held."""
     price = engine.world.market.quotes[symbol].last
+    return _signal(engine, symbol, number, Direction.FLAT, price)
+
+
+def _signal(
+    engine: Engine, symbol: str, number: int, direction: Direction, stop: Decimal
+) -> Signal:
     return Signal(
         signal_id=f"bench-{number}",
         signal_type="bench",
-        direction=Direction.FLAT,
+        direction=direction,
         ticker=symbol,
         timeframe=Timeframe.H1,
         conviction=80,
-        entry_price=price,
-        stop_loss=price,
+        entry_price=engine.world.market.quotes[symbol].last,
+        stop_loss=stop,
         timestamp=engine.clock.now(),
         source="bench",
     )
@@ -201,6 +262,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 def is_quick() -> bool:
     """Whether this row's process was asked for the short form."""
     return "--quick" in sys.argv
+
+
+def is_long() -> bool:
+    """Whether it was asked for the long form."""
+    return "--long" in sys.argv
 
 
 def report(rows: Sequence[Row]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.bench import figures
 from tests.bench.figures import Row
 from tests.bench.rows.growth import Desk, one_life
+from tests.bench.rows.suite import files
 
 
 def test_a_row_is_measured_in_a_process_and_written_as_json(root: Path, tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_an_unknown_row_is_refused_with_those_that_exist(root: Path) -> None:
     )
     assert done.returncode != 0
     assert "g99" in done.stderr
-    assert "console_lag" in done.stderr
+    assert "terminal_bytes" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,11 @@ def test_the_growth_row_takes_whole_lives_through_the_core() -> None:
         "OrderAccepted",
         "OrderFilled",
     ]
+
+
+def test_the_suite_row_counts_no_file_whose_tests_leave_their_process(root: Path) -> None:
+    chosen = {Path(name).relative_to(root / "tests").as_posix() for name in files(root / "tests")}
+    assert "storage/test_chain.py" in chosen
+    assert "process/test_console_pty.py" not in chosen
+    assert "simulation/test_simulation.py" not in chosen
+    assert "bench/test_bench.py" not in chosen

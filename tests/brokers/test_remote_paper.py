@@ -63,6 +63,12 @@ class Hand:
         answer: dict[str, int] = await self.line.ask("submits", wire.Nothing(), dict[str, int])
         return answer
 
+    async def recorded(self) -> tuple[wire.Request, ...]:
+        answer: tuple[wire.Request, ...] = await self.line.ask(
+            "recorded", wire.Nothing(), tuple[wire.Request, ...]
+        )
+        return answer
+
     async def close(self) -> None:
         self.line.close("done")
         await self.task
@@ -251,6 +257,55 @@ async def test_prices_by_hand_reach_whoever_watches(
     assert isinstance(quote, Quote)
     assert (quote.symbol, quote.last) == ("AAPL", D(101))
     await events.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_frame_of_a_feed_meets_working_orders_and_is_told_whole_and_in_order(
+    server: tuple[Path, PaperServer], hand: Hand
+) -> None:
+    broker = await connected(server[0])
+    await hand.price("AAPL", D(100))
+    await broker.submit_order(order("low", "BUY", "10", limit="95"))
+    market = RemoteMarket(server[0], SystemClock())
+    events = market.events()
+    first = asyncio.ensure_future(anext(events))
+    await until(lambda: any(client.watches for client in server[1]._clients))
+    now = SystemClock().now()
+    frame = [
+        Quote(symbol="AAPL", bid=bid, ask=bid, last=bid, ask_size=D(500), time=now + n)
+        for n, bid in enumerate((D(99), D(94), D(98)))
+    ]
+    await hand.line.ask("quotes", wire.Quotes(tuple(frame)), None)
+    assert [await first, await anext(events), await anext(events)] == frame
+    known = await broker.get_order("low")
+    assert known is not None
+    assert known.status is OrderStatus.FILLED
+    await events.aclose()  # type: ignore[attr-defined]
+    await broker.disconnect()
+
+
+async def test_requests_about_orders_are_recorded_in_the_order_they_came_once_asked_for(
+    server: tuple[Path, PaperServer], hand: Hand
+) -> None:
+    broker = await connected(server[0])
+    await hand.price("AAPL", D(100))
+    await broker.submit_order(order("before", limit="90"))
+    assert await hand.recorded() == ()
+    await hand.line.ask("record", wire.Nothing(), None)
+    await broker.submit_order(order("a", limit="90"))
+    await broker.get_order("a")
+    await broker.modify_order("a", D(5), None)
+    await broker.cancel_order("a")
+    await broker.cancel_all()
+    seen = await hand.recorded()
+    assert [(request.op, request.client_order_id) for request in seen] == [
+        ("submit", "a"),
+        ("modify", "a"),
+        ("cancel", "a"),
+        ("cancel_all", ""),
+    ]
+    moments = [request.at for request in seen]
+    assert moments == sorted(moments)
+    await broker.disconnect()
 
 
 # A real process.

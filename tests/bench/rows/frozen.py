@@ -5,12 +5,14 @@ import re
 import time
 from typing import Any
 
-from tests.bench import rig
+from tests.bench import rig, stage
 from tests.bench.figures import Row, p99
-from tests.bench.load import Plan
+from tests.bench.load import FIRST_SECONDS, Plan, Window
 from tests.bench.terminal import Terminal
 
 CLOCK = re.compile(r"(\d\d):(\d\d):(\d\d)Z")
+SIZE = (120, 40)
+SIGNALS = 100.0
 TITLES = ("Positions", "Signals", "Orders", "Order book", "Risk", "Journal")
 
 
@@ -37,11 +39,11 @@ def beats(reports: list[dict[str, Any]], first: float, last: float) -> list[floa
 
 def main() -> None:
     calm, frozen = (4.0, 6.0) if rig.is_quick() else (20.0, 60.0)
-    plan = Plan(seconds=calm + frozen + 2, signals=100, windows=True)
-    terminal = Terminal(plan, emulate=True)
-    try:
-        terminal.wait_for("ready", 30)
-        time.sleep(8)
+    window = Window(seconds=calm + frozen + 4, signals=SIGNALS, meter=False)
+    with stage.around(Plan(windows=(window,), beats=True), SIZE, emulate=True) as around:
+        terminal = around.child
+        assert isinstance(terminal, Terminal)
+        time.sleep(FIRST_SECONDS + 2)
         began = time.perf_counter()
         time.sleep(calm)
         terminal.frozen.set()
@@ -52,9 +54,7 @@ def main() -> None:
         while not shows_now(terminal) and time.perf_counter() - thawed < 10:
             time.sleep(0.002)
         repainted = (time.perf_counter() - thawed) * 1000
-        found = terminal.found(60)
-    finally:
-        terminal.close()
+        (found,) = around.found(1, 60)
     before = beats(terminal.reports, began, stuck)
     during = beats(terminal.reports, stuck + 1, thawed)
     handed = list(zip(found.handed_at, found.handed, strict=True))
@@ -69,7 +69,10 @@ def main() -> None:
                 value=p99(during) / p99(before),
                 unit="x",
                 budget=1.2,
-                note=f"{p99(before):.2f} ms before, {p99(during):.2f} ms over {frozen:.0f} s",
+                note=(
+                    f"{p99(before):.2f} ms before, {p99(during):.2f} ms over {frozen:.0f} s; "
+                    f"{stage.inside(SIZE)}; {found.processes()}"
+                ),
             ),
             Row(
                 id="G11",

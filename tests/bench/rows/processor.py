@@ -1,35 +1,35 @@
-"""G15: processor time under the console at 10,000 quotes a second, and with nothing to do."""
+"""G15: processor time under the console, with nothing to do and at three paces of quotes."""
 
-from tests.bench import rig
+from tests.bench import rig, stage
 from tests.bench.figures import Row
-from tests.bench.load import Plan
-from tests.bench.terminal import play_under_console
+from tests.bench.load import Plan, Window
+
+SIZE = (120, 40)
+BUDGETS = {0.0: 1.0, 1_000.0: None, rig.QUOTES: 20.0, 50_000.0: None}
+"""Percent of a core, by quotes a second."""
 
 
 def main() -> None:
-    seconds = 4.0 if rig.is_quick() else 20.0
-    busy, _ = play_under_console(Plan(seconds=seconds, signals=1, meter=False))
-    still, _ = play_under_console(Plan(seconds=seconds, quotes=0, meter=False))
+    seconds = 1.5 if rig.is_quick() else 4.0
+    windows = tuple(
+        Window(seconds=seconds, quotes=rate, signals=1 if rate else 0, meter=False)
+        for rate in BUDGETS
+    )
+    found = stage.play(Plan(windows=windows), SIZE)
     rig.report(
         [
             Row(
                 id="G15",
-                name="processor at 10,000 quotes/s, console at 120x40",
-                value=busy.cpu / busy.elapsed * 100,
+                name=f"processor at {window.quotes:,.0f} quotes/s, console at 120x40",
+                value=f.share * 100,
                 unit="% of a core",
-                budget=20,
+                budget=BUDGETS[window.quotes],
                 note=(
-                    f"{busy.quotes / busy.elapsed:,.0f} quotes/s, the making of the simulated "
-                    "quotes included"
+                    f"{f.quotes / f.elapsed:,.0f} quotes/s came, {window.signals:g} signals/s; "
+                    f"{stage.inside(SIZE)}; {f.processes()}"
                 ),
-            ),
-            Row(
-                id="G15",
-                name="processor with nothing to do, console at 120x40",
-                value=still.cpu / still.elapsed * 100,
-                unit="% of a core",
-                budget=1,
-            ),
+            )
+            for f, window in zip(found, windows, strict=True)
         ]
     )
 
