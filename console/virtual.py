@@ -48,8 +48,8 @@ class Rehearsal:
         """The symbol trades at this price now: the broker meets it, then the engine sees it."""
         at = self._clock.now()
         quote = Quote(symbol=symbol, bid=None, ask=None, last=Decimal(last), time=at, trade=True)
-        if self._house.venue is not None:
-            self._house.venue.on_price(quote)
+        for venue in self._house.venues.values():
+            venue.on_price(quote)
         self.engine.step(quote)
 
     async def wait(self, seconds: float) -> None:

@@ -100,8 +100,8 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     import time
 
     from brokers.paper.instruments import BadFile
-    from console.host.locks import LockError, holder
-    from console.host.supervisor import lock_file
+    from console.host.locks import LockError
+    from console.host.supervisor import trader
     from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
     from engine.domain.instant import rfc3339
@@ -126,7 +126,7 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
         return found, known if book.data.seq else f"nothing has run in {folder}"
     found["run_state"] = found["strategy_status"] = book.run_state.value
     try:
-        held = holder(lock_file(host, config, folder))
+        held = trader(host, config, folder)
     except LockError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
     who = f"the engine (pid {held.pid})" if held else "the engine"
@@ -168,19 +168,19 @@ def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, str]]:
 def _print_reconcile(found: dict[str, Any]) -> None:
     if not found["differences"]:
         say("clean" if found["clean"] else "the comparison is not clean")
-    table(found["differences"], ("symbol", "kind", "local", "venue"))
+    table(found["differences"], ("broker", "symbol", "kind", "local", "venue"))
     for event in found["events"]:
         say(f"proposed: {cell(event)}")
 
 
 _HEAD: Final = ("run_state", "mode", "running", "connected")
 _POSITIONS: Final = (
-    "symbol", "trade_type", "quantity", "average_price", "last", "market_value", "unrealized_pnl",
-    "realized_pnl", "stop", "target", "opened_at",
+    "broker", "symbol", "trade_type", "quantity", "average_price", "last", "market_value",
+    "unrealized_pnl", "realized_pnl", "stop", "target", "opened_at",
 )  # fmt: skip
 _ORDERS: Final = (
-    "client_order_id", "symbol", "side", "type", "quantity", "filled", "limit_price", "stop_price",
-    "status", "purpose", "created_at",
+    "client_order_id", "broker", "symbol", "side", "type", "quantity", "filled", "limit_price",
+    "stop_price", "status", "purpose", "created_at",
 )  # fmt: skip
 
 
@@ -217,7 +217,7 @@ def _covered(position: Row, orders: Iterable[Row]) -> Decimal:
         (
             Decimal(order["quantity"]) - Decimal(order["filled"])
             for order in orders
-            if order["symbol"] == position["symbol"]
+            if (order["broker"], order["symbol"]) == (position["broker"], position["symbol"])
             and order["purpose"] == "PROTECT"
             and order["venue_order_id"]
         ),

@@ -73,6 +73,7 @@ class CancelArgs(Args):
     id: str | None = field(default=None, metadata=given(metavar="ID", positional=True))
     all: bool = field(default=False, metadata=given("All but protective stops."))
     confirm: str = field(default="", metadata=given("UNPROTECT, for a protective stop."))
+    broker: str = field(default="", metadata=given("With --all: in one account only."))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,6 +82,7 @@ class CloseArgs(Args):
 
     symbol: str | None = field(default=None, metadata=given(positional=True))
     all: bool = field(default=False, metadata=given("Every position."))
+    broker: str = field(default="", metadata=given("In one account only."))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +90,7 @@ class ReconcileArgs(Args):
     """`reconcile`."""
 
     apply: bool = field(default=False, metadata=given("Take over what is proposed."))
+    broker: str = field(default="", metadata=given("One account only."))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -348,5 +348,6 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.SymbolBlocked: Replica._state,
     ev.SymbolUnblocked: Replica._state,
     ev.EquityMarked: Replica._marked,
+    ev.CurrencyValued: Replica._state,
     ev.SessionOpened: Replica._state,
 }

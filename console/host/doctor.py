@@ -16,13 +16,14 @@ from typing import Final, NamedTuple
 from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, PaperBook
 from brokers.paper.instruments import BadFile
+from brokers.paper.setup import book_name
 from console.host import paths, wiring
-from console.host.locks import LockError, holder
+from console.host.locks import LockError
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
-from console.host.supervisor import lock_file
+from console.host.supervisor import trader
 from engine.calendars import calendar
-from engine.config import Config
+from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
 from engine.domain.instant import rfc3339
 from storage.errors import JournalError
@@ -163,23 +164,33 @@ def _latch(host: Host, _config: Config) -> Finding:
 
 def _account(host: Host, config: Config) -> Finding:
     try:
-        held = holder(lock_file(host, config, host.state_dir))
+        held = trader(host, config, host.state_dir)
     except LockError as error:
         return Finding(False, str(error))
-    name = f"{config.account.primary} account {wiring.account_id(config)}, mode {config.mode.value}"
+    names = ", ".join(f"{name} account {account_id(config, name)}" for name in opened(config))
+    name = f"{names}, mode {config.mode.value}"
     if held is not None:
         return Finding(None, f"{name}: process {held.pid} trades it now")
     return Finding(True, f"{name}: free")
 
 
 def _broker(host: Host, config: Config) -> Finding:
-    if config.brokers.paper.address:
-        return _elsewhere(config.brokers.paper.address)
-    path = host.state_dir / wiring.PAPER_BOOK
+    found = [_paper(host, config, name) for name in opened(config)]
+    words = "; ".join(one.text for one in found)
+    return Finding(all(one.ok for one in found), words)
+
+
+def _paper(host: Host, config: Config, name: str) -> Finding:
+    """The paper account of that name."""
+    address: str = getattr(config.brokers.of(name), "address", "")
+    if address:
+        return _elsewhere(address)
+    account = "the paper account" if name == "paper" else f"the paper account {name}"
+    path = host.state_dir / book_name(name)
     if not path.exists():
-        return Finding(True, "the paper account is new")
-    if holder(lock_file(host, config, host.state_dir)) is not None:
-        return Finding(True, "the paper account is in use by a running engine")
+        return Finding(True, f"{account} is new")
+    if trader(host, config, host.state_dir) is not None:
+        return Finding(True, f"{account} is in use by a running engine")
     try:
         book = PaperBook(path)
         contents = book.load()
@@ -187,7 +198,7 @@ def _broker(host: Host, config: Config) -> Finding:
     except BookError as error:
         return Finding(False, str(error))
     held = len(contents.holdings)
-    return Finding(True, f"the paper account holds {held} positions, {len(contents.orders)} orders")
+    return Finding(True, f"{account} holds {held} positions, {len(contents.orders)} orders")
 
 
 def _elsewhere(address: str) -> Finding:

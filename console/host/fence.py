@@ -1,6 +1,6 @@
-"""A kill without the engine: latch on disk, its process ended, the account worked from here.
+"""A kill without the engine: latch on disk, its process ended, the accounts worked from here.
 
-There is never a second writer: whoever holds the account lock is ended, and the lock is ours,
+There is never a second writer: whoever holds an account lock is ended, and the locks are ours,
 before anything is opened. Then the engine's own start-up path runs in this process with the latch
 set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
 """
@@ -8,21 +8,23 @@ set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from brokers.paper.book import BookError
+from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
 from console.host import wiring
 from console.host.control import raised
 from console.host.kill_report import KillReport
-from console.host.locks import AccountLock, FenceFailed, LockError, fence, holder
+from console.host.locks import FenceFailed, LockError, fence
 from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
-from console.host.supervisor import lock_file
+from console.host.supervisor import lock_files, trader
 from console.terminal.bootstrap import settle_task_factory
-from engine.config import Config
+from engine.config import Config, opened
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Halt
 from engine.ports import BrokerError, Clock, LatchError
@@ -32,6 +34,15 @@ from storage.latch import FileLatch
 
 PROOF_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.2
+_UNWORKABLE: Final = (
+    JournalError,
+    BookError,
+    BrokerError,
+    wiring.AccountNotOpened,
+    wiring.SectorFileError,
+    BadFile,
+    OSError,
+)
 
 
 def kill_directly(
@@ -53,22 +64,25 @@ def kill_directly(
     if trouble is not None:
         warn(f"The config cannot be used, so no broker can be worked from here:\n{trouble}")
         return found
-    path = lock_file(host, config, folder)
-    while (held := holder(path)) is not None and time.monotonic() - began < mercy_seconds:
+    while (
+        held := trader(host, config, folder)
+    ) is not None and time.monotonic() - began < mercy_seconds:
         again = ask_again()
         if again is not None:
             return again
         time.sleep(RETRY_SECONDS)
     if held is not None:
         warn(f"process {held.pid} does not answer: it is ended now")
-    try:
-        lock, ended = fence(path, state_dir=folder)
-    except (FenceFailed, LockError) as error:
-        warn(str(error))
-        return found
-    found["fenced"] = ended or None
-    with lock:
-        return found | {"brokers": _work(config, folder, latch, lock)}
+    with ExitStack() as locks:
+        try:
+            for path in lock_files(host, config, folder):
+                lock, ended = fence(path, state_dir=folder)
+                locks.enter_context(lock)
+                found["fenced"] = ended or found["fenced"]
+        except (FenceFailed, LockError) as error:
+            warn(str(error))
+            return found
+        return found | {"brokers": _work(config, folder, latch)}
 
 
 def _config(host: Host) -> tuple[Config, CommandFailed | None]:
@@ -88,17 +102,15 @@ def _set(latch: FileLatch, halt: Halt) -> bool:
     return True
 
 
-def _work(config: Config, folder: Path, latch: FileLatch, lock: AccountLock) -> dict[str, Any]:
-    """What the account shows after the engine's own kill ran here; needs the lock."""
-    name = config.account.primary
+def _work(config: Config, folder: Path, latch: FileLatch) -> dict[str, Any]:
+    """What the accounts show after the engine's own kill ran here; needs their locks."""
     try:
         return asyncio.run(_flatten(config, folder, latch))
-    except (JournalError, BookError, BrokerError, wiring.SectorFileError, OSError) as error:
-        warn(f"{name} could not be worked from here (lock {lock.path}): {error}")
-        unknown = [f"{name}: {type(error).__name__}"]
-        return {
-            name: {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": [], "unknown": unknown}
-        }
+    except _UNWORKABLE as error:
+        names = opened(config)
+        warn(f"{', '.join(names)} could not be worked from here: {error}")
+        nothing = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": []}
+        return {name: nothing | {"unknown": [f"{name}: {type(error).__name__}"]} for name in names}
 
 
 async def _flatten(config: Config, folder: Path, latch: FileLatch) -> dict[str, Any]:
@@ -138,9 +150,11 @@ def _clock(config: Config, folder: Path) -> Clock:
 
 
 def _tell_age(house: wiring.House, symbol: str, clock: Clock) -> None:
-    if house.venue is None:
-        return  # the venue has prices of its own
-    quote = house.venue.quotes.get(symbol)
+    # The accounts of this process share one market; another process has prices of its own.
+    venue = next(iter(house.venues.values()), None)
+    if venue is None:
+        return
+    quote = venue.quotes.get(symbol)
     if quote is None:
         warn(f"{symbol}: no price is known, so that it cannot be closed here")
         return

@@ -43,6 +43,9 @@ from engine.runtime.engine import Engine
 PROOF_SECONDS: Final = 30.0
 """How long a kill may take to prove itself before it is reported as it stands (C-502)."""
 
+DIFFERENCE: Final = ("broker", "symbol", "kind", "local", "venue")
+"""What `reconcile` says of one difference."""
+
 A = TypeVar("A", bound=Args)
 
 
@@ -110,18 +113,20 @@ class Operations:
 
     async def _cancel(self, args: CancelArgs) -> Any:
         if args.all:
-            return await self._do(ask.CancelAll(by=args.by))
+            return await self._do(ask.CancelAll(by=args.by, broker=args.broker))
         return await self._do(
             ask.CancelOrder(by=args.by, client_order_id=args.id or "", confirm=args.confirm)
         )
 
     async def _close(self, args: CloseArgs) -> Any:
         if args.all:
-            return await self._do(ask.CloseAll(by=args.by))
-        return await self._do(ask.ClosePosition(by=args.by, symbol=args.symbol or ""))
+            return await self._do(ask.CloseAll(by=args.by, broker=args.broker))
+        return await self._do(
+            ask.ClosePosition(by=args.by, symbol=args.symbol or "", broker=args.broker)
+        )
 
     async def _reconcile(self, args: ReconcileArgs) -> Any:
-        done = await self._done(ask.Reconcile(by=args.by, apply=args.apply))
+        done = await self._done(ask.Reconcile(by=args.by, apply=args.apply, broker=args.broker))
         return reconciled(done)
 
     async def _letters(self, args: LetterArgs) -> Any:
@@ -279,7 +284,7 @@ def reconciled(done: Result) -> dict[str, Any]:
     return {
         "clean": bool(done.data.get("clean", True)),
         "differences": [
-            {name: str(row.get(name, "")) for name in ("symbol", "kind", "local", "venue")}
+            {name: str(row.get(name, "")) for name in DIFFERENCE}
             for row in done.data.get("differences", ())
         ],
         "events": list(done.data.get("events", ())),

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,14 +21,14 @@ from console.host import logs, paths, wiring
 from console.host.control import ControlServer
 from console.host.follow import SignalFile
 from console.host.kill_report import KillReport
-from console.host.locks import AccountHeld, AccountLock, LockError
+from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
 from console.host.operations import Operations
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import PROGRAM, Host, version
 from console.host.secrets import forbid_core_dumps
 from console.terminal.bootstrap import settle_collector, settle_task_factory
 from console.terminal.signals import install_signals
-from engine.config import Config
+from engine.config import Config, account_id, opened
 from engine.ports import BrokerError, Clock
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from storage.errors import JournalError
@@ -69,7 +70,7 @@ def run(host: Host, *, headless: bool, seconds: float | None, until_idle: bool) 
     without = headless or not has_terminal()
     plan = Plan(config, folder, headless=without, seconds=seconds, until_idle=until_idle)
     forbid_core_dumps()
-    with account_lock(host, config, folder):
+    with account_locks(host, config, folder):
         logging_ = _start_logs(host, plan)
         try:
             if without and not headless:
@@ -84,31 +85,41 @@ def has_terminal() -> bool:
     return all(os.isatty(descriptor) for descriptor in (0, 1, 2))
 
 
-def account_lock(host: Host, config: Config, folder: Path) -> AccountLock:
-    """The lock of the account. Raises CommandFailed: held (5), or failed."""
-    try:
-        return AccountLock.acquire(lock_file(host, config, folder), state_dir=folder)
-    except AccountHeld as held:
-        raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
-    except LockError as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
+    """The locks of every account, or none. Raises CommandFailed: one is held (5), or failed."""
+    with ExitStack() as locks:
+        try:
+            for path in lock_files(host, config, folder):
+                locks.enter_context(AccountLock.acquire(path, state_dir=folder))
+        except AccountHeld as held:
+            raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
+        except LockError as error:
+            raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+        return locks.pop_all()
 
 
-def lock_file(host: Host, config: Config, folder: Path) -> Path:
-    """Where the lock of the account is. Raises CommandFailed.
+def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
+    """Where the locks of the accounts are, in the one order in which they are taken.
 
-    A paper account in another process is one account for every state folder that names it.
+    A paper account in another process is one account for every state folder that names it; those
+    of this process share the lock of their folder. Raises CommandFailed.
     """
-    address = config.brokers.paper.address
     try:
-        return paths.account_lock_file(
-            paths.lock_dir(host.environ),
-            config.account.primary,
-            wiring.account_id(config),
-            Path(address) if address else folder,
-        )
+        locks = paths.lock_dir(host.environ)
+        found = set()
+        for name in opened(config):
+            address: str = getattr(config.brokers.of(name), "address", "")
+            kind, where = config.brokers.kind_of(name), Path(address) if address else folder
+            found.add(paths.account_lock_file(locks, kind, account_id(config, name), where))
     except paths.PathError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+    return tuple(sorted(found))
+
+
+def trader(host: Host, config: Config, folder: Path) -> Holder | None:
+    """Who holds one of the accounts' locks now. Raises CommandFailed and LockError."""
+    found = (holder(path) for path in lock_files(host, config, folder))
+    return next((one for one in found if one is not None), None)
 
 
 def serve(plan: Plan) -> int:
@@ -120,7 +131,7 @@ def serve(plan: Plan) -> int:
 
             return serve_fast(plan.config, plan.folder, bars)
         return asyncio.run(Supervisor(plan, bars).live())
-    except (BadFile, wiring.SectorFileError) as error:
+    except (BadFile, wiring.SectorFileError, wiring.AccountNotOpened) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error

@@ -1,7 +1,7 @@
-"""One account's engine with everything it needs, for console, headless, replay and tests.
+"""An engine with everything it needs, for console, headless, replay and tests.
 
-`build` restores the state (snapshot and tail of the journal), opens the paper account and its
-market, and hands all of it to the engine. It starts nothing.
+`build` restores the state (snapshot and tail of the journal), opens every account of the config
+and the market, and hands all of it to the engine. It starts nothing.
 """
 
 import sqlite3
@@ -16,14 +16,16 @@ from brokers import Connection, Plan, Prices, open_venue
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
-from brokers.paper.setup import BOOK, PaperConnection
+from brokers.paper.setup import BOOK, PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
+from console.host.rates import rates
 from console.host.sectors import SectorFileError, sectors
-from engine.config import Config, digest
-from engine.domain.instrument import AssetClass, Instrument, class_of
+from engine.config import Config, account_id, digest, opened
+from engine.config.model import PaperConfig
+from engine.domain.instrument import Instrument
 from engine.domain.signal import Timeframe
 from engine.intake.builtin import BuiltinSignals
-from engine.ports import Clock, Latch
+from engine.ports import Capabilities, Clock, Latch, MarketData
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import Gate
 from engine.state.book import STATE_FORMAT, Book
@@ -40,15 +42,18 @@ LOG: Final = "meridian.log"
 NO_SNAPSHOT: Final = -1
 """A format that no snapshot has: the state is folded from the first event."""
 
-PAPER_ACCOUNT: Final = "paper"
-"""The id of the paper account of a state folder; it says nothing of where the folder is."""
-
-
 ROWS_AT_ONCE: Final = 4_096
 """Values handed over together when rows are made again."""
 
+STRICTEST: Final = ("XNYS", "FX", "24/7")
+"""Calendars, the one that decides the portfolio's day first (X-95)."""
+
 Heard = Callable[[list[Touched], int], None]
 """Is told, event by event, which values it touched and its number."""
+
+
+class AccountNotOpened(Exception):  # noqa: N818 - the caller reads it as a sentence
+    """The journal knows of something in an account that the config does not open."""
 
 
 class House:
@@ -61,32 +66,33 @@ class House:
         engine: Engine,
         journal: Journal,
         latch: Latch,
-        connection: Connection,
+        connections: Mapping[str, Connection],
         warning: str,
     ) -> None:
         self.config = config
         self.engine = engine
         self.journal = journal
         self.latch = latch
-        self.connection = connection
+        self.connections = connections
+        """The opened accounts by name."""
         self.warning = warning
         """One sentence when a snapshot could not be used, else empty."""
 
     @property
-    def venue(self) -> PaperVenue | None:
-        """The paper account in this process; None where it is in another one."""
-        opened = self.connection
-        return opened.venue if isinstance(opened, PaperConnection) else None
+    def venues(self) -> Mapping[str, PaperVenue]:
+        """The paper accounts in this process by name; those of another one are not among them."""
+        opened = self.connections.items()
+        return {name: one.venue for name, one in opened if isinstance(one, PaperConnection)}
 
     def close(self) -> None:
-        """Writes what waits, and closes the journal and the account."""
-        self.connection.close()
+        """Writes what waits, and closes the journal and the accounts."""
+        _close(self.connections)
         self.journal.close()
 
 
-def account_id(config: Config) -> str:
-    """The id of the account that the config trades."""
-    return str(getattr(config.brokers, config.account.primary).account_id) or PAPER_ACCOUNT
+def _close(connections: Mapping[str, Connection]) -> None:
+    for connection in connections.values():
+        connection.close()
 
 
 def instruments(config: Config, *, simulated: bool) -> Instruments:
@@ -99,12 +105,15 @@ def _table(config: Config) -> Mapping[str, Instrument]:
     return load_instruments(Path(named)) if named else {}
 
 
-def home_calendar(symbols: tuple[str, ...]) -> str:
-    """The calendar of the account's day: of the strictest market among the symbols (X-12)."""
-    classes = {class_of(symbol) for symbol in symbols}
-    if not classes or AssetClass.STOCK in classes:
-        return "XNYS"
-    return "FX" if AssetClass.FX in classes else "24/7"
+def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) -> str:
+    """The calendar of the portfolio's day: as configured, else of the strictest market (X-95).
+
+    That is the first in `STRICTEST` that one of the symbols trades on, else the first symbol's own.
+    """
+    if config.account.calendar:
+        return config.account.calendar
+    found = list(dict.fromkeys(rules.get(symbol).calendar for symbol in symbols))
+    return next((name for name in STRICTEST if name in found), found[0] if found else STRICTEST[0])
 
 
 def world_at_rest(config: Config, book: Book) -> World:
@@ -112,14 +121,32 @@ def world_at_rest(config: Config, book: Book) -> World:
 
     Raises BadFile and SectorFileError for the files that `config` names.
     """
-    simulated = config.market.source == "simulated"
+    rules = instruments(config, simulated=config.market.source == "simulated")
+    known = set(config.brokers.names) & {*opened(config), *book.data.accounts}
+    tables = {name: config.brokers.of(name) for name in known}
+    able = {
+        name: paper_capabilities(table.latency_ms)
+        for name, table in tables.items()
+        if isinstance(table, PaperConfig)
+    }
+    return _world(config, book, able, rules, config.market.symbols)
+
+
+def _world(
+    config: Config,
+    book: Book,
+    able: Mapping[str, Capabilities],
+    rules: Instruments,
+    symbols: tuple[str, ...],
+) -> World:
     return World(
         book,
         config,
-        {config.account.primary: paper_capabilities(config.brokers.paper.latency_ms)},
-        instrument_of=instruments(config, simulated=simulated).get,
+        able,
+        instrument_of=rules.get,
         sectors=sectors(config.data.sectors),
-        home_calendar="SIM" if simulated else home_calendar(config.market.symbols),
+        home_calendar=home_calendar(config, rules, symbols),
+        reference_rates=rates(config.data.rates, config.account.currency),
     )
 
 
@@ -190,16 +217,17 @@ def build(
     by_hand: bool = False,
     quotes_per_second: float = 0,
 ) -> House:
-    """Wires one account on a running loop; the account lock must be held.
+    """Wires every account of the config on a running loop; their locks must be held.
 
     `database` keeps the journal in memory instead of `state_dir`. Without `threads` every commit
     runs inline (virtual time). `flatten_only` opens no market: what must close meets the last
-    prices the paper account has seen. `by_hand` opens no market either: somebody tells the prices.
+    prices the paper accounts have seen. `by_hand` opens no market either: somebody tells prices.
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
 
-    Raises JournalError kinds, BookError, BadFile, SectorFileError; nothing stays open then.
+    Raises JournalError kinds, BookError, BadFile, SectorFileError,
+    AccountNotOpened; nothing stays open then.
     """
-    account = account_id(config)
+    own = by_hand or bars is not None or not threads
     simulated = config.market.source == "simulated" and bars is None and not by_hand
     source = database if database is not None else _in(state_dir, JOURNAL)
     journal = open_journal(
@@ -209,6 +237,7 @@ def build(
         engine=version,
         state_format=STATE_FORMAT,
     )
+    connections: dict[str, Connection] = {}
     try:
         behind = _Behind(journal)
         book, warning = _restored(source, behind)
@@ -216,51 +245,45 @@ def build(
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = Prices.BY_HAND if by_hand else Prices.MARKET
-        connection = open_venue(
-            Plan(
-                name=config.account.primary,
-                settings=_settings(config, own=by_hand or bars is not None or not threads),
-                market=config.market,
-                account_id=account,
-                clock=clock,
-                state_dir=state_dir,
-                threads=threads,
-                prices=Prices.LAST_KNOWN if flatten_only else prices,
-                instruments=table,
-                bars=bars,
-                quote_max_age_seconds=config.risk.quote_max_age_seconds,
-                quotes_per_second=quotes_per_second,
-            )
+        first = Plan(
+            name=config.account.primary,
+            kind=config.brokers.kind_of(config.account.primary),
+            settings=_settings(config, config.account.primary, own=own),
+            market=config.market,
+            account_id=account_id(config, config.account.primary),
+            clock=clock,
+            state_dir=state_dir,
+            threads=threads,
+            prices=Prices.LAST_KNOWN if flatten_only else prices,
+            instruments=table,
+            bars=bars,
+            quote_max_age_seconds=config.risk.quote_max_age_seconds,
+            quotes_per_second=quotes_per_second,
         )
-    except BaseException:
-        journal.close()
-        raise
-    try:
-        symbols = bars.symbols if bars is not None else config.market.symbols
-        world = World(
-            book,
-            config,
-            {config.account.primary: connection.broker.capabilities},
-            instrument_of=rules.get,
-            sectors=sectors(config.data.sectors),
-            home_calendar="SIM" if simulated else home_calendar(symbols),
-        )
+        _all_opened(book, opened(config))
+        market = _open(config, first, connections, own=own)
         engine = Engine(
-            world,
-            brokers={connection.broker.name: connection.broker},
+            _world(
+                config,
+                book,
+                {name: one.broker.capabilities for name, one in connections.items()},
+                rules,
+                bars.symbols if bars is not None else config.market.symbols,
+            ),
+            brokers={name: one.broker for name, one in connections.items()},
             store=journal,
             clock=clock,
             latch=latch,
             gate=gate or Gate(),
-            market=connection.market,
+            market=market,
             builtin=None if flatten_only else _builtin(config, rules),
             version=version,
-            account_ids={config.account.primary: account},
+            account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),
-            jitter=Random(f"{account} {state_dir}"),
+            jitter=Random(f"{first.account_id} {state_dir}"),
         )
     except BaseException:
-        connection.close()
+        _close(connections)
         journal.close()
         raise
     return House(
@@ -268,9 +291,55 @@ def build(
         engine=engine,
         journal=journal,
         latch=latch,
-        connection=connection,
+        connections=connections,
         warning=warning,
     )
+
+
+def _open(
+    config: Config, first: Plan, connections: dict[str, Connection], *, own: bool
+) -> MarketData | None:
+    """Open every account into `connections`, so that a failure leaves none unknown; the market.
+
+    All paper accounts of this process trade on one market, which is then the engine's. One of
+    another process is matched on the prices there, and is the engine's market where it is primary
+    and no account is in this process.
+    """
+    plans = [first]
+    for name in opened(config)[1:]:
+        replaced = {
+            "name": name,
+            "kind": config.brokers.kind_of(name),
+            "settings": _settings(config, name, own=own),
+            "account_id": account_id(config, name),
+        }
+        plans.append(msgspec.structs.replace(first, **replaced))
+    here = [plan for plan in plans if _in_process(plan)]
+    exchange = open_exchange(here[0]) if here else None
+    for plan in plans:
+        if plan in here:
+            shared = msgspec.structs.replace(plan, exchange=exchange)
+        elif exchange is not None or connections:
+            shared = msgspec.structs.replace(plan, prices=Prices.BY_HAND)
+        else:
+            shared = plan
+        connections[plan.name] = open_venue(shared)
+    return exchange.market if exchange is not None else connections[first.name].market
+
+
+def _all_opened(book: Book, names: tuple[str, ...]) -> None:
+    """Refuses a config that leaves out an account in which something is held or works."""
+    for name, account in book.data.accounts.items():
+        if name not in names and (account.positions or account.orders):
+            raise AccountNotOpened(
+                f"The account {name} holds {len(account.positions)} positions and "
+                f"{len(account.orders)} working orders, and the config does not open it: "
+                f"[brokers.{name}] with its kind is needed until it is empty."
+            )
+
+
+def _in_process(plan: Plan) -> bool:
+    return isinstance(plan.settings, PaperConfig) and not plan.settings.address
 
 
 def _in(state_dir: Path | None, name: str) -> Path:
@@ -279,9 +348,9 @@ def _in(state_dir: Path | None, name: str) -> Path:
     return state_dir / name
 
 
-def _settings(config: Config, *, own: bool) -> Any:
-    """The broker's table; a recording, prices by hand and virtual time have their own account."""
-    settings = getattr(config.brokers, config.account.primary)
+def _settings(config: Config, name: str, *, own: bool) -> Any:
+    """A broker's table; a recording, prices by hand and virtual time have accounts of their own."""
+    settings = config.brokers.of(name)
     return settings.model_copy(update={"address": ""}) if own else settings
 
 
@@ -297,9 +366,9 @@ __all__ = [
     "LOG",
     "SOCKET",
     "STATE_FORMAT",
+    "AccountNotOpened",
     "House",
     "SectorFileError",
-    "account_id",
     "build",
     "home_calendar",
     "instruments",

@@ -1,5 +1,6 @@
 """Configuration: the keys, their rules, and how a file and the environment become one value."""
 
+from engine.config.accounts import account_id, opened
 from engine.config.load import ConfigError, amended, from_mapping, load, parse
 from engine.config.model import Config
 from engine.config.render import digest, init_text, show, show_text
@@ -7,11 +8,13 @@ from engine.config.render import digest, init_text, show, show_text
 __all__ = [
     "Config",
     "ConfigError",
+    "account_id",
     "amended",
     "digest",
     "from_mapping",
     "init_text",
     "load",
+    "opened",
     "parse",
     "show",
     "show_text",

@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from engine.config.model import Config
+from engine.config.model import KIND_TABLES, BrokersConfig, Config
 from engine.config.render import bare, dotted, plain_value, quoted
 from engine.config.rules import problems as rule_problems
 
@@ -203,6 +203,10 @@ def _takes_text(key: Key) -> bool:
     section: Any = Config
     for part in key:
         fields = section.model_fields if _is_section(section) else {}
+        if part not in fields and section is BrokersConfig:
+            # Which kind an account of its own name is may be told by a variable read later.
+            rows = (kind.model_fields.get(key[-1]) for kind in KIND_TABLES.values())
+            return any(row is not None and row.annotation is str for row in rows)
         if part not in fields:
             return False
         section = fields[part].annotation
@@ -230,10 +234,17 @@ def _validated(
             return Config.model_validate(tree)
         except ValidationError as failure:
             for error in failure.errors(include_url=False):
-                key = tuple(str(part) for part in error["loc"])
+                place = _without_kind(error["loc"])
+                key = tuple(str(part) for part in place)
                 found.append(_sentence(key, error, origins))
                 refused.add(key)
-                _drop(tree, tuple(error["loc"]))
+                _drop(tree, place)
+
+
+def _without_kind(place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The place of an error in the file: of an account of its own name, its kind stands between."""
+    named = len(place) > 2 and place[0] == "brokers" and place[1] not in KIND_TABLES
+    return (*place[:2], *place[3:]) if named else place
 
 
 def _drop(tree: Tree, key: tuple[int | str, ...]) -> None:
@@ -250,8 +261,14 @@ def _drop(tree: Tree, key: tuple[int | str, ...]) -> None:
 
 def _sentence(key: Key, error: Any, origins: Mapping[Key, str]) -> str:
     name, value, kind = _label(key, origins), quoted(key, error["input"]), error["type"]
+    if kind == "union_tag_not_found":
+        return f"{name} = {value} is unknown: {_known(key)}, and any other name with its kind."
+    if kind == "union_tag_invalid":
+        wrong = quoted((*key, "kind"), error["input"]["kind"])
+        allowed = "one of " + ", ".join(f'"{known}"' for known in KIND_TABLES)
+        return f"{_label((*key, 'kind'), origins)} = {wrong} is refused: allowed is {allowed}."
     if kind == "extra_forbidden":
-        return f"{name} = {value} is unknown: {_known(key)}."
+        return f"{name} = {value} is unknown: {_known(key, error['loc'])}."
     if kind == "missing":
         return f"{name} is missing: {dotted(key[:-1])} needs it."
     if kind == "literal_error":
@@ -263,14 +280,15 @@ def _sentence(key: Key, error: Any, origins: Mapping[Key, str]) -> str:
     return f"{name} = {value} is refused: allowed is {allowed}."
 
 
-def _known(key: Key) -> str:
-    """What a table takes, and the key that was probably meant."""
+def _known(key: Key, place: tuple[int | str, ...] = ()) -> str:
+    """What a table takes, and the key that was probably meant; `place` is its way by types."""
     import difflib
 
     section: Any = Config
-    for part in key[:-1]:
-        if not part.isdigit():
-            section = section.model_fields[part].annotation if _is_section(section) else section
+    for part in [part for part in place[:-1] if isinstance(part, str)] or key[:-1]:
+        if section is BrokersConfig and part not in KIND_TABLES:
+            continue  # the name of an account; its kind follows
+        section = section.model_fields[part].annotation if _is_section(section) else section
     if not _is_section(section):
         section = get_args(section)[0] if get_args(section) else Config
     names = list(section.model_fields)

@@ -4,10 +4,11 @@ The keys, their names and defaults are public (`config init` writes them). A mod
 knows its keys; what keys say together is judged in `engine.config.rules`.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from engine.calendars import CALENDARS
 from engine.config.kinds import (
@@ -250,6 +251,7 @@ class RouteConfig(Section):
 class PaperConfig(Section):
     """The paper broker."""
 
+    kind: OptionalName = Field("", description='"" = the name of this table')
     initial_cash: PositiveMoney = Field(Decimal(100_000), description="of a new paper account")
     currency: Currency = Field("USD", description="what a new account starts with")
     latency_ms: Span = Field((10, 50), description="from, to")
@@ -266,6 +268,7 @@ class PaperConfig(Section):
 class VenueConfig(Section):
     """What every real venue takes."""
 
+    kind: OptionalName = Field("", description='"" = the name of this table')
     account_id: OptionalName = Field("", description="live: must equal what the venue answers")
 
 
@@ -334,8 +337,41 @@ class OandaConfig(VenueConfig):
     stream_url: Url = Field("", description='"" = the venue\'s own')
 
 
+KIND_TABLES: Final[Mapping[str, type[PaperConfig | VenueConfig]]] = {
+    "paper": PaperConfig,
+    "alpaca": AlpacaConfig,
+    "ibkr": IbkrConfig,
+    "binance": BinanceConfig,
+    "coinbase": CoinbaseConfig,
+    "okx": OkxConfig,
+    "oanda": OandaConfig,
+}
+"""Kind of a broker -> what a table `[brokers.NAME]` of that kind takes."""
+
+
+def _kind_of(table: object) -> str | None:
+    """The kind that a table of another name states."""
+    kind = table.get("kind") if isinstance(table, Mapping) else getattr(table, "kind", None)
+    return None if kind is None or kind == "" else str(kind)
+
+
+AnyBroker = Annotated[
+    Annotated[PaperConfig, Tag("paper")]
+    | Annotated[AlpacaConfig, Tag("alpaca")]
+    | Annotated[IbkrConfig, Tag("ibkr")]
+    | Annotated[BinanceConfig, Tag("binance")]
+    | Annotated[CoinbaseConfig, Tag("coinbase")]
+    | Annotated[OkxConfig, Tag("okx")]
+    | Annotated[OandaConfig, Tag("oanda")],
+    Discriminator(_kind_of),
+]
+
+
 class BrokersConfig(Section):
-    """The brokers that may be named."""
+    """The brokers that may be named; an account of another name says its kind."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, AnyBroker]
 
     paper: PaperConfig = Field(default_factory=PaperConfig.model_construct)
     alpaca: AlpacaConfig = Field(default_factory=AlpacaConfig.model_construct)
@@ -345,10 +381,19 @@ class BrokersConfig(Section):
     okx: OkxConfig = Field(default_factory=OkxConfig.model_construct)
     oanda: OandaConfig = Field(default_factory=OandaConfig.model_construct)
 
-    def of(self, name: str) -> "VenueConfig | PaperConfig":
-        """The settings of an account by its name. Raises AttributeError for a name not there."""
-        settings: VenueConfig | PaperConfig = getattr(self, name)
-        return settings
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every table there is: one of each kind, and those with a name of their own."""
+        return (*type(self).model_fields, *(self.__pydantic_extra__ or ()))
+
+    def of(self, name: str) -> VenueConfig | PaperConfig:
+        """The settings of an account by its name. Raises KeyError for a name not there."""
+        tables: Mapping[str, VenueConfig | PaperConfig] = dict(self)
+        return tables[name]
+
+    def kind_of(self, name: str) -> str:
+        """The kind of an account: its name where that is one, else as its table states."""
+        return name if name in KIND_TABLES else self.of(name).kind
 
 
 class AlertsConfig(Section):

@@ -4,18 +4,23 @@ Each rule reads a config whose keys are valid one by one, and yields a `Problem`
 refuses. A feature that comes later is one row of `NOT_BUILT`; it leaves the table when it is built.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import Final
 
 import msgspec
 
-from engine.config.model import Config, VenueConfig
+from engine.config.accounts import account_id, opened
+from engine.config.model import KIND_TABLES, Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
 from engine.domain.run import Mode
 
 VENUES: Final = ("alpaca", "ibkr", "binance", "coinbase", "okx", "oanda")
+LONGEST_NAME: Final = 32
+_ACCOUNT_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
+"""No double underscore: a variable `MERIDIAN_BROKERS__NAME__KEY` ends the name there."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -86,14 +91,12 @@ NOT_BUILT: Final = (
     NotBuilt(("mode",), (Mode.PAPER,), "a live venue"),
     NotBuilt(("market", "source"), ("simulated", "replay"), "the market data of a broker"),
     *_REFUSED,
-    NotBuilt(("routes",), ((),), "routing to several brokers"),
 )
 
 
 def not_built(venues: Collection[str]) -> Iterator[NotBuilt]:
     """`NOT_BUILT`, and what concerns brokers without an adapter; `venues` have one."""
     yield from NOT_BUILT
-    yield NotBuilt(("account", "primary"), tuple(venues), "another broker")
     for venue in VENUES:
         if venue not in venues:
             for key, value in getattr(_DEFAULTS.brokers, venue):
@@ -115,6 +118,21 @@ def unbuilt(config: Config, venues: Collection[str]) -> Iterator[Problem]:
         if value not in row.allowed:
             taken = " or ".join(written(item) for item in row.allowed)
             yield Problem(row.key, value, f"{taken} ({row.feature}: not built yet)")
+    yield from _without_adapter(config, venues)
+
+
+def _without_adapter(config: Config, venues: Collection[str]) -> Iterator[Problem]:
+    """The accounts whose kind of broker has no adapter, at the key that opens each."""
+    taken = " or ".join(written(venue) for venue in venues)
+    for key, name in _selected(config):
+        kind = config.brokers.kind_of(name) if name in config.brokers.names else ""
+        if kind and kind not in venues:
+            yield Problem(key, name, f"{taken} (the broker {kind}: not built yet)")
+    for name in config.brokers.names:
+        stated = config.brokers.of(name).kind
+        if stated and stated not in venues:
+            key = ("brokers", name, "kind")
+            yield Problem(key, stated, f"{taken} (the broker {stated}: not built yet)")
 
 
 def tightening(config: Config) -> Iterator[Problem]:
@@ -145,7 +163,7 @@ def _selected(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
 
 def named_brokers(config: Config) -> Iterator[Problem]:
     """Every broker that is named has its section, and the fallback is another one."""
-    known = tuple(type(config.brokers).model_fields)
+    known = config.brokers.names
     for key, name in _selected(config):
         if name not in known:
             yield Problem(key, name, "a name under [brokers]: " + ", ".join(known))
@@ -155,20 +173,53 @@ def named_brokers(config: Config) -> Iterator[Problem]:
         )
 
 
+def account_names(config: Config) -> Iterator[Problem]:
+    """An account's name is a word, and the name of a kind is not that of another kind."""
+    for name in config.brokers.names:
+        stated = config.brokers.of(name).kind
+        if name in KIND_TABLES and stated not in ("", name):
+            key = ("brokers", name, "kind")
+            yield Problem(key, stated, f'"{name}", or another name for the table')
+        elif len(name) > LONGEST_NAME or not _ACCOUNT_NAME.fullmatch(name):
+            words = "a name of small letters and digits, joined by single underscores, at most 32"
+            yield Problem(("brokers", name), name, words)
+
+
+def one_account_twice(config: Config) -> Iterator[Problem]:
+    """No account is opened under two names: two would trade it without knowing of each other."""
+    seen: dict[tuple[str, ...], str] = {}
+    for name in opened(config):
+        if name not in config.brokers.names:
+            continue  # told by another rule
+        settings, kind = config.brokers.of(name), config.brokers.kind_of(name)
+        address: str = getattr(settings, "address", "")
+        environment: str = getattr(settings, "environment", "")
+        marks = [("address", address)] if address else []
+        if settings.account_id or kind == "paper":
+            marks.append(("account_id", account_id(config, name)))
+        for key, value in marks:
+            other = seen.setdefault((kind, environment, key, value), name)
+            if other != name:
+                allowed = f"another than that of [brokers.{other}], which is the same account"
+                yield Problem(("brokers", name, key), value, allowed)
+
+
 def environments(config: Config) -> Iterator[Problem]:
     """No live broker in paper mode, and none but live brokers in live mode (X-30)."""
     selected = {name: key for key, name in _selected(config)}
-    for name in VENUES:
-        broker: VenueConfig = getattr(config.brokers, name)
-        environment = getattr(broker, "environment", "")
-        default = getattr(getattr(_DEFAULTS.brokers, name), "environment", "")
+    for name in config.brokers.names:
+        environment: str = getattr(config.brokers.of(name), "environment", "")
+        kind = config.brokers.kind_of(name)
         key = ("brokers", name, "environment")
         if config.mode is Mode.PAPER and environment == "live":
+            default = KIND_TABLES[kind].model_fields["environment"].default
             yield Problem(key, environment, f'"{default}" while mode is "paper"')
-        if config.mode is Mode.LIVE and name in selected and environment != "live":
-            yield Problem(key, environment, '"live" while mode is "live"')
-    if config.mode is Mode.LIVE and "paper" in selected:
-        yield Problem(selected["paper"], "paper", 'a live broker while mode is "live"')
+        if config.mode is Mode.LIVE and name in opened(config):
+            if kind == "paper":
+                place = selected.get(name, ("brokers", name, "kind"))
+                yield Problem(place, name, 'a live broker while mode is "live"')
+            elif environment != "live":
+                yield Problem(key, environment, '"live" while mode is "live"')
 
 
 def replays(config: Config) -> Iterator[Problem]:
@@ -179,12 +230,13 @@ def replays(config: Config) -> Iterator[Problem]:
 
 def addresses(config: Config) -> Iterator[Problem]:
     """A paper venue in another process has the market it trades on, and a full path."""
-    address = config.brokers.paper.address
-    key = ("brokers", "paper", "address")
-    if address and not address.startswith("/"):
-        yield Problem(key, address, '"" or the full path of a unix socket')
-    elif address and config.market.source == "replay":
-        yield Problem(key, address, '"" while market.source is "replay"')
+    for name in config.brokers.names:
+        address: str = getattr(config.brokers.of(name), "address", "")
+        key = ("brokers", name, "address")
+        if address and not address.startswith("/"):
+            yield Problem(key, address, '"" or the full path of a unix socket')
+        elif address and config.market.source == "replay":
+            yield Problem(key, address, '"" while market.source is "replay"')
 
 
 def routes(config: Config) -> Iterator[Problem]:
@@ -197,6 +249,8 @@ def routes(config: Config) -> Iterator[Problem]:
 
 RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     named_brokers,
+    account_names,
+    one_account_twice,
     environments,
     tightening,
     replays,

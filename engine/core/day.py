@@ -55,6 +55,15 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     )
 
 
+def first_rates(world: World) -> Iterator[ev.Event]:
+    """Currencies whose worth has become known: what is held in them is no profit (X-86)."""
+    for currency, rate in sorted(world.first_told.items()):
+        amount, unrealized = world.amounts_in(currency)
+        yield ev.CurrencyValued(
+            currency=currency, rate=rate, equity=amount * rate, unrealized=unrealized * rate
+        )
+
+
 def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event]:
     """A point of the equity curve, once a minute while it can move, and at an orderly end."""
     data = world.book.data

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from engine.core import comparison, reports
 from engine.core.consequences import after_halt, ask_triggers, fire
-from engine.core.day import close_day, lift_expired, mark, roll
+from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
@@ -318,6 +318,7 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     A latch that a rule set, or raised, is carried through once the rule has ended.
     """
     epoch = world.book.data.epoch
+    yield from first_rates(world)
     yield from RULES[type(given)](world, given, now)
     if world.book.data.epoch != epoch:
         yield from after_halt(world, now)
@@ -387,11 +388,15 @@ def observe(world: World, given: Input, now: Nanos) -> None:
             triggers.observe(world, now, certain=certain)
     elif isinstance(given, Depth):
         world.market.depths[given.symbol] = given
+    elif isinstance(given, Tick):
+        world.refresh_rates(now)
 
 
 def note(world: World, event: ev.Event) -> None:
     """Keep the running totals beside the book true after an event changed a holding."""
-    if isinstance(event, ev.OrderFilled):
+    if isinstance(event, ev.CurrencyValued):
+        world.value_currency(event.currency, event.rate)
+    elif isinstance(event, ev.OrderFilled):
         symbol = event.fill.symbol
         position = world.book.holding(event.account, symbol)
         if position is not None and position.opened_at == event.fill.time:

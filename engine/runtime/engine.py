@@ -196,13 +196,15 @@ class Engine:
             for session in self._sessions.values():
                 await session.look("resume", by=command.by)
         records = self.step(command)
-        if isinstance(command, ask.Reconcile):
+        told = result_of(records)
+        if isinstance(command, ask.Reconcile) and told.ok:
             proposed: tuple[ev.Event, ...] = ()
-            for session in self._sessions.values():
-                records += await session.look(OPERATOR, apply=command.apply, by=command.by)
-                proposed += self._core.proposed
+            for name, session in self._sessions.items():
+                if command.broker in ("", name):
+                    records += await session.look(OPERATOR, apply=command.apply, by=command.by)
+                    proposed += self._core.proposed
             return compared(records, () if command.apply else proposed)
-        return result_of(records)
+        return told
 
     def latch_found(self, halt: Halt) -> None:
         """The latch was set from a thread or a file; the gate is closed already.

@@ -4,28 +4,34 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.result import Result
+from engine.domain.schema import account_of
 
 
 def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
     """What `reconcile --json` says: differences, and the events taken over or proposed."""
     taken = [r.event for r in records if isinstance(r.event, ev.OrderAdopted | ev.PositionAdjusted)]
-    for record in reversed(records):
-        if isinstance(record.event, ev.Reconciled):
-            found = record.event
-            if found.failed:
-                return Result(ok=False, code="FAILED", error="the venue could not be read")
-            return Result(
-                ok=True,
-                data={
-                    "clean": found.clean,
-                    "differences": [msgspec.to_builtins(d) for d in found.differences],
-                    "events": [
-                        {"type": type(e).__name__, "data": msgspec.to_builtins(e)}
-                        for e in (*proposed, *taken)
-                    ],
-                },
-            )
-    return Result(ok=False, code="FAILED", error="the venue could not be compared")
+    found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
+    if not found:
+        return Result(ok=False, code="FAILED", error="the venue could not be compared")
+    unread = [one.account for one in found if one.failed]
+    if unread:
+        words = f"the venue of {', '.join(unread)} could not be read"
+        return Result(ok=False, code="FAILED", error=words)
+    return Result(
+        ok=True,
+        data={
+            "clean": all(one.clean for one in found),
+            "differences": [
+                msgspec.to_builtins(difference) | {"broker": one.account}
+                for one in found
+                for difference in one.differences
+            ],
+            "events": [
+                {"type": type(e).__name__, "data": msgspec.to_builtins(e), "broker": account_of(e)}
+                for e in (*proposed, *taken)
+            ],
+        },
+    )
 
 
 def result_of(records: list[ev.Record]) -> Result:

@@ -196,6 +196,18 @@ def _session_closed(book: Book, event: ev.SessionClosed, at: Nanos) -> None:
     book.touch(DayTotals(event=event))
 
 
+@_on(ev.CurrencyValued)
+def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
+    data = book.data
+    data.rates[event.currency] = event.rate
+    if data.starting_equity is not None:
+        data.starting_equity += event.equity
+        data.peak_equity += event.equity
+    if data.session is not None:
+        data.session.flows += event.equity
+        data.session.starting_unrealized += event.unrealized
+
+
 @_on(ev.EquityMarked)
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.peak_equity = event.peak

@@ -105,6 +105,11 @@ class Rates:
         for known in self._reference.values():
             known.sort(key=lambda rate: rate.date, reverse=True)
 
+    @property
+    def currencies(self) -> set[str]:
+        """Every currency that a rate was ever told of."""
+        return {*self._quoted, *self._reference}
+
     def rate(self, currency: str, now: Nanos) -> Rate | None:
         """What one unit of a currency is worth in the base currency, the last known where none is
         fresh; None where nothing was ever told.

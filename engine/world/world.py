@@ -56,6 +56,8 @@ class World:
             currency: rate for currency, rate in book.data.rates.items() if currency != self.base
         }
         """Last known worth of one unit of each currency, in the base currency."""
+        self.first_told: dict[str, Decimal] = {}
+        """Worth of currencies that had none; it counts once the journal has it."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         self.value = Valuation(self.groups_of)
@@ -127,14 +129,27 @@ class World:
 
     def refresh_rates(self, now: Nanos) -> None:
         """Take reference rates of days that have begun by now."""
-        for currency in self._currencies():
+        for currency in self.rates.currencies:
             self._learn(currency, now)
 
     def _learn(self, currency: str, now: Nanos) -> None:
         if currency != self.base:
             rate = self.rates.rate(currency, now)
-            if rate is not None:
+            if rate is not None and currency in self._worth:
                 self._worth[currency] = rate.value
+            elif rate is not None:
+                self.first_told[currency] = rate.value
+
+    def value_currency(self, currency: str, rate: Decimal) -> None:
+        """Count from now on what is held in a currency whose worth was not known before."""
+        self._worth[currency] = rate
+        self.first_told.pop(currency, None)
+
+    def amounts_in(self, currency: str) -> tuple[Decimal, Decimal]:
+        """What is held and owed in a currency, in it: all of it, and the unrealised profit."""
+        cash = sum((a.cash.get(currency, ZERO) for a in self.book.accounts), start=ZERO)
+        value = self.value.market_value.get(currency, ZERO)
+        return cash + value, self.value.unrealized.get(currency, ZERO)
 
     def worth(self, currency: str) -> Decimal | None:
         """Last known worth of one unit of a currency, in the base currency; None if never told."""

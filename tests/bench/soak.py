@@ -20,7 +20,7 @@ class _Day:
     """One order at a time on each symbol: what is flat is bought, what is held is sold."""
 
     def __init__(self, house: wiring.House, symbols: list[str], found: Found) -> None:
-        self._engine, self._venue, self._found = house.engine, house.venue, found
+        self._engine, self._venue, self._found = house.engine, house.venues["paper"], found
         self._symbols = symbols
         self._idle = deque(symbols)
         self._count = 0

@@ -166,7 +166,7 @@ class HandedOver:
     def __init__(self, house: wiring.House) -> None:
         self.last = 0.0
         self._keys: frozenset[str] = frozenset()
-        broker = house.connection.broker
+        broker = house.connections["paper"].broker
         for way in self.WAYS:
             real = getattr(broker, way, None)
             if real is not None:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from console.host.place import Host
-from console.host.supervisor import Plan, Supervisor, account_lock
+from console.host.supervisor import Plan, Supervisor, account_locks
 
 
 async def block(folder: Path) -> None:
@@ -26,5 +26,5 @@ async def main(host: Host, folder: Path) -> None:
 if __name__ == "__main__":
     here = Host(state_option=Path(sys.argv[sys.argv.index("--state-dir") + 1]))
     state = here.make_state_dir()
-    with account_lock(here, here.config(), state):
+    with account_locks(here, here.config(), state):
         asyncio.run(main(here, state))

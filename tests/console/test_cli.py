@@ -304,8 +304,9 @@ def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
 ) -> None:
     found = status_of(Built().hold("AAPL", 10, "100").world, MIDDAY)
     found["positions"][0]["stop"] = "90"
-    order = {"symbol": "AAPL", "purpose": "PROTECT", "venue_order_id": known}
-    found["orders"] = [{**order, "quantity": resting, "filled": "0"}]
+    order = {"symbol": "AAPL", "purpose": "PROTECT", "venue_order_id": known, "broker": "paper"}
+    elsewhere = {**order, "quantity": "10", "filled": "0", "venue_order_id": "v2", "broker": "b"}
+    found["orders"] = [{**order, "quantity": resting, "filled": "0"}, elsewhere]
     assert _guarded(found["positions"][0], found["orders"])["stop"] == stop
     _print_status(found)
     said = capsys.readouterr().out

@@ -20,6 +20,7 @@ from tests.console.hosts import Host, morning, settle
 
 SILENT = {
     "InstrumentLearned",
+    "CurrencyValued",
     "SessionClosed",
     "EquityMarked",
     "SignalReceived",

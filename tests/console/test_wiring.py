@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from console.host.sectors import SectorFileError, sectors
-from console.host.wiring import account_id, home_calendar, restored, world_at_rest
+from console.host.wiring import home_calendar, instruments, restored, world_at_rest
 from console.virtual import Rehearsal, rehearse
-from engine.config import from_mapping
+from engine.config import account_id, from_mapping
 from engine.domain import events as ev
 from engine.state.book import STATE_FORMAT, Book
 from storage.connection import memory_database
@@ -26,12 +26,27 @@ from storage.journal import open_journal
 def test_the_day_of_an_account_is_that_of_its_strictest_market(
     symbols: tuple[str, ...], name: str
 ) -> None:
-    assert home_calendar(symbols) == name
+    config = from_mapping({})
+    assert home_calendar(config, instruments(config, simulated=False), symbols) == name
+
+
+def test_the_day_is_that_of_the_named_calendar_or_of_the_instruments_own(tmp_path: Path) -> None:
+    """X-95: `[account] calendar`, else by `[data] instruments`; the simulated market: its own."""
+    table = tmp_path / "instruments.csv"
+    header = "symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable"
+    table.write_text(f"{header}\nROUND,stock,0.01,1,1,USD,24/7,true\n")
+    config = from_mapping({"data": {"instruments": str(table)}})
+    rules = instruments(config, simulated=False)
+    assert home_calendar(config, rules, ("ROUND",)) == "24/7"
+    assert home_calendar(config, instruments(config, simulated=True), ("SPY",)) == "SIM"
+    named = from_mapping({"account": {"calendar": "FX"}})
+    assert home_calendar(named, rules, ("SPY",)) == "FX"
 
 
 def test_the_id_of_a_paper_account_says_nothing_of_its_folder() -> None:
-    assert account_id(from_mapping({})) == "paper"
-    assert account_id(from_mapping({"brokers": {"paper": {"account_id": "mine"}}})) == "mine"
+    assert account_id(from_mapping({}), "paper") == "paper"
+    config = from_mapping({"brokers": {"paper": {"account_id": "mine"}, "eur": {"kind": "paper"}}})
+    assert [account_id(config, name) for name in ("paper", "eur")] == ["mine", "eur"]
 
 
 async def test_a_snapshot_of_another_shape_is_passed_over() -> None:

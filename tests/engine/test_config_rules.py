@@ -218,7 +218,6 @@ OTHER: dict[str, object] = {
     "kill.clock_skew": "kill",
     "alerts.urls": ["json://localhost"],
     "alerts.minimum": "info",
-    "routes": [{"symbol": "BTC*", "broker": "binance"}],
     "brokers.alpaca.trading_url": "http://127.0.0.1:9",
     "brokers.ibkr.port": 7497,
     "brokers.oanda.account_id": "001",

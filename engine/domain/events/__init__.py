@@ -6,6 +6,7 @@ tables are rows of the state. Fields are added with a default, never renamed or 
 
 from engine.domain.events.accounts import (
     AccountSynced,
+    CurrencyValued,
     EquityMarked,
     InstrumentLearned,
     SessionClosed,
@@ -84,6 +85,7 @@ __all__ = [
     "CancelRequested",
     "CheckResult",
     "CommandRefused",
+    "CurrencyValued",
     "DeadLetterClosed",
     "DeadLettered",
     "Difference",
@@ -155,6 +157,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         AccountSynced,
         SessionOpened,
         SessionClosed,
+        CurrencyValued,
         EquityMarked,
         InputRejected,
         SignalReceived,

@@ -56,6 +56,21 @@ class SessionClosed(Event, frozen=True, kw_only=True):
     """False for the row a kill writes in the middle of the day."""
 
 
+class CurrencyValued(Event, frozen=True, kw_only=True):
+    """What a currency is worth became known for the first time (X-86).
+
+    What is held and owed in it counts from here on: it comes into equity as a flow, not as profit.
+    """
+
+    currency: str
+    rate: Decimal
+    """Worth of one unit, in the base currency."""
+    equity: Decimal
+    """What it adds to equity, in the base currency."""
+    unrealized: Decimal
+    """What of that is unrealised profit."""
+
+
 class EquityMarked(Event, frozen=True, kw_only=True):
     """Equity at current marks, its high-water mark and the fall from it; the equity curve."""
 

@@ -1,0 +1,300 @@
+"""Two paper accounts in one engine, as a config wires them (X-86, X-87, X-49, DESIGN Accounts).
+
+The amounts expected here are worked out by hand: no slippage and no commission are charged.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.host import wiring
+from console.host.locks import AccountLock, holder
+from console.host.memory_latch import MemoryLatch
+from console.host.output import CommandFailed, ExitCode
+from console.host.place import Host
+from console.host.supervisor import account_locks, lock_files
+from console.virtual import MONDAY, Rehearsal, rehearse
+from engine.config import from_mapping
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.instant import parse_rfc3339
+from engine.domain.market import Quote
+from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
+from engine.domain.run import Flatten
+from engine.domain.signal import TradeType
+from engine.plans.kill import VERIFIED
+from engine.ports import Clock
+from engine.runtime.clock import SystemClock
+from engine.runtime.virtual_time import run_virtual
+from storage.connection import memory_database
+from storage.journal import open_journal
+from tests.brokers.kit import D
+
+FREE = {"slippage_bps": 0, "commission_bps": 0, "latency_ms": [0, 0]}
+TWO: dict[str, Any] = {
+    "brokers": {
+        "paper": FREE,
+        "eur": {"kind": "paper", "currency": "EUR", "initial_cash": 50_000, **FREE},
+    },
+    "routes": [{"asset_class": "fx", "broker": "eur"}],
+    "market": {"symbols": ["AAPL", "EUR_USD"]},
+}
+
+
+def buy(symbol: str, quantity: int, broker: str = "") -> ask.PlaceOrder:
+    return ask.PlaceOrder(
+        by="test",
+        symbol=symbol,
+        side=Side.BUY,
+        quantity=D(quantity),
+        hold=TradeType.SWING,
+        broker=broker,
+    )
+
+
+def built(tree: dict[str, Any], clock: Clock, database: sqlite3.Connection) -> wiring.House:
+    return wiring.build(
+        from_mapping(tree),
+        clock=clock,
+        state_dir=None,
+        version="test",
+        latch=MemoryLatch(),
+        database=database,
+        threads=False,
+        by_hand=True,
+    )
+
+
+async def bought(hand: Rehearsal, symbol: str, quantity: int, price: str, broker: str = "") -> None:
+    hand.price(symbol, price)
+    done = await hand.engine.command(buy(symbol, quantity, broker))
+    assert done.ok, done.error
+    await hand.wait(0.1)
+    hand.price(symbol, price)
+    await hand.wait(0.1)
+
+
+async def both(hand: Rehearsal) -> None:
+    """Ten AAPL at 100 in `paper`, five in `eur`, with the euro at 1.10."""
+    hand.price("EUR_USD", "1.10")
+    await bought(hand, "AAPL", 10, "100")
+    await bought(hand, "AAPL", 5, "100", "eur")
+
+
+def holdings(hand: Rehearsal) -> dict[tuple[str, str], D]:
+    return {(p.account, p.symbol): p.quantity for p in hand.engine.state.holdings()}
+
+
+def test_an_order_goes_where_the_first_route_says_and_else_to_the_primary() -> None:
+    async def play(hand: Rehearsal) -> None:
+        hand.price("EUR_USD", "1.10")
+        await bought(hand, "AAPL", 10, "100")
+        await bought(hand, "EUR_USD", 1_000, "1.10")
+        assert holdings(hand) == {("paper", "AAPL"): 10, ("eur", "EUR_USD"): 1_000}
+
+    rehearse(play, config=TWO)
+
+
+def test_the_money_of_both_is_one_portfolio_and_each_keeps_its_own() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        status = hand.engine.status()
+        assert D(status["account"]["equity"]) == 100_000 + 50_000 * D("1.10")
+        accounts = {row["broker"]: row for row in status["accounts"]}
+        assert accounts["paper"]["cash"] == {"USD": "99000"}
+        # The euro account pays dollars that it does not have: it owes them (INTERFACE).
+        assert accounts["eur"]["cash"] == {"EUR": "50000", "USD": "-500"}
+
+    rehearse(play, config=TWO)
+
+
+def test_x86_a_currency_that_gets_its_first_rate_brings_no_profit() -> None:
+    """50,000 euros counted as nothing until the pair was quoted; they are not a day's gain."""
+
+    async def play(hand: Rehearsal) -> None:
+        await hand.wait(1)
+        assert D(hand.engine.status()["account"]["equity"]) == 100_000
+        hand.price("EUR_USD", "1.10")
+        await hand.wait(61)
+        account = hand.engine.status()["account"]
+        assert D(account["equity"]) == 155_000
+        assert D(account["daily_pnl"]) == 0
+        hand.price("EUR_USD", "1.09")
+        account = hand.engine.status()["account"]
+        assert D(account["equity"]) == 154_500
+        assert D(account["daily_pnl"]) == -500
+        state = hand.engine.state.data
+        assert state.peak_equity == 155_000
+        assert state.session is not None
+        assert state.session.flows == 55_000
+
+    rehearse(play, config=TWO)
+
+
+def test_x86_rates_of_a_file_count_from_the_first_look(tmp_path: Path) -> None:
+    rates = tmp_path / "rates.csv"
+    rates.write_text("currency,rate,date\nEUR,1.20,2013-10-04\n")
+
+    async def play(hand: Rehearsal) -> None:
+        await hand.wait(2)
+        account = hand.engine.status()["account"]
+        assert (D(account["equity"]), D(account["daily_pnl"])) == (160_000, 0)
+
+    rehearse(play, config={**TWO, "data": {"rates": str(rates)}})
+
+
+@pytest.mark.parametrize(
+    ("broker", "left"),
+    [("", {}), ("eur", {("paper", "AAPL"): 10}), ("paper", {("eur", "AAPL"): 5})],
+)
+def test_x87_close_is_for_every_account_or_for_the_one_named(
+    broker: str, left: dict[tuple[str, str], int]
+) -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        assert (await hand.engine.command(_close(broker))).ok
+        await hand.wait(0.1)
+        hand.price("AAPL", "100")
+        await hand.wait(0.1)
+        assert holdings(hand) == left
+
+    rehearse(play, config=TWO)
+
+
+def _close(broker: str) -> ask.ClosePosition:
+    return ask.ClosePosition(by="test", symbol="AAPL", broker=broker)
+
+
+def test_a_kill_proves_each_account_by_itself() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        await hand.engine.command(ask.Kill(by="test", flatten=Flatten.ALL, reason="drill"))
+        for _ in range(10):
+            await hand.wait(1)
+            hand.price("AAPL", "100")
+        assert holdings(hand) == {}
+        for name in ("paper", "eur"):
+            work = hand.engine.state.account(name).kill
+            assert work is not None
+            assert work.state == VERIFIED
+
+    rehearse(play, config=TWO)
+
+
+def test_reconcile_looks_at_the_named_account_alone_and_its_rows_say_which() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        looks: list[str] = []
+
+        def heard(record: ev.Record) -> None:
+            if isinstance(record.event, ev.Reconciled):
+                looks.append(record.event.account)
+
+        hand.engine.subscribe(heard)
+        one = await hand.engine.command(ask.Reconcile(by="test", broker="eur"))
+        assert one.ok
+        assert looks == ["eur"]
+        every = await hand.engine.command(ask.Reconcile(by="test"))
+        assert every.data["clean"] is True
+        assert looks[1:] == ["paper", "eur"]
+
+    rehearse(play, config=TWO)
+
+
+def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
+    async def main(clock: Clock) -> None:
+        house = built(TWO, clock, memory_database())
+        await house.engine.start()
+        for symbol, price in (("AAPL", D(100)), ("EUR_USD", D("1.1"))):
+            at = clock.now()
+            quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=at, trade=True)
+            for venue in house.venues.values():
+                venue.on_price(quote)
+            house.engine.step(quote)
+        house.venues["eur"].submit(
+            OrderTerms(
+                client_order_id="somebody",
+                intent_id="theirs",
+                account="eur",
+                symbol="AAPL",
+                side=Side.BUY,
+                type=OrderType.LIMIT,
+                time_in_force=TimeInForce.GTC,
+                quantity=D(3),
+                limit_price=D(50),
+                purpose=Purpose.MANUAL,
+            )
+        )
+        await clock.sleep(6)
+        found = await house.engine.command(ask.Reconcile(by="test"))
+        assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
+            ("eur", "AAPL")
+        }
+        assert {row["broker"] for row in found.data["events"]} == {"eur"}
+        await house.engine.stop("done")
+        house.close()
+
+    run_virtual(main, parse_rfc3339(MONDAY), 600)
+
+
+async def test_a_config_that_leaves_out_an_account_with_something_in_it_starts_nothing() -> None:
+    database = memory_database()
+    held = ev.PositionAdjusted(
+        account="eur",
+        symbol="AAPL",
+        quantity=D(5),
+        price=D(100),
+        multiplier=D(1),
+        previous=D(0),
+        reason="adopted",
+        by="test",
+    )
+    journal = open_journal(database, inline=True, state_format=wiring.STATE_FORMAT)
+    journal.append([ev.Record(1, 5, held)])
+    journal.close()
+    with pytest.raises(wiring.AccountNotOpened) as caught:
+        built({}, SystemClock(), database)
+    assert str(caught.value) == (
+        "The account eur holds 1 positions and 0 working orders, and the config does not open it: "
+        "[brokers.eur] with its kind is needed until it is empty."
+    )
+    built(TWO, SystemClock(), database).close()
+    database.close()
+
+
+def _host(tmp_path: Path) -> Host:
+    environ = {"MERIDIAN_LOCK_DIR": str(tmp_path / "locks")}
+    return Host(None, tmp_path / "state", environ)
+
+
+def test_paper_accounts_of_a_folder_share_its_lock_and_others_have_their_own(
+    tmp_path: Path,
+) -> None:
+    host, folder = _host(tmp_path), tmp_path / "state"
+    one = lock_files(host, from_mapping({}), folder)
+    assert lock_files(host, from_mapping(TWO), folder) == one
+    remote = {"brokers": {"far": {"kind": "paper", "address": "/run/venue"}}}
+    several = lock_files(host, from_mapping(remote), folder)
+    assert len(several) == 2
+    assert set(one) < set(several)
+    assert list(several) == sorted(several)
+
+
+def test_locks_are_taken_all_or_none(tmp_path: Path) -> None:
+    host, folder = _host(tmp_path), tmp_path / "state"
+    remote = {"brokers": {"far": {"kind": "paper", "address": "/run/venue"}}}
+    config = from_mapping(remote)
+    first, last = lock_files(host, config, folder)
+    for taken, other in ((first, last), (last, first)):
+        with AccountLock.acquire(taken, state_dir=folder):
+            with pytest.raises(CommandFailed) as caught:
+                account_locks(host, config, folder)
+            assert caught.value.exit_code is ExitCode.HELD
+            assert holder(other) is None
+    with account_locks(host, config, folder):
+        assert holder(first) is not None
+        assert holder(last) is not None
+    assert holder(first) is None
+    assert holder(last) is None
