@@ -22,7 +22,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, MarketEvent
 from engine.domain.order import Fill, OrderTerms
 from engine.domain.run import LinkState
-from engine.ports import Ambiguous, Capabilities, Clock, LinkReport, NotSent, OrderReport, Report
+from engine.ports import Ambiguous, Capabilities, Clock, LinkReport, NotSent, Report
 
 T = TypeVar("T")
 
@@ -233,18 +233,9 @@ class RemotePaper:
     async def _listen(self) -> None:
         async for said in self._line.heard():
             if said.report is not None:
-                self._inbox.put(self._own(said.report))
+                self._inbox.put(said.report)
         self._listener = None
         self._tell(LinkState.DISCONNECTED, "the connection to the paper venue broke")
-
-    def _own(self, report: OrderReport) -> OrderReport:
-        """Under the name this broker has here."""
-        if report.broker == self._name:
-            return report
-        fill = report.fill
-        if fill is not None:
-            fill = msgspec.structs.replace(fill, broker=self._name)
-        return msgspec.structs.replace(report, broker=self._name, fill=fill)
 
     def _tell(self, state: LinkState, detail: str = "") -> None:
         now = self._clock.now()

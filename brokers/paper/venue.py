@@ -448,6 +448,8 @@ class PaperVenue:
             order.symbol, signed, price, rules.multiplier, commission, currency=rules.currency
         )
         self.book.put_holding(order.symbol, held if held.quantity else None)
+        # Whoever finds this position after a crash needs a price to close it at.
+        self.book.put_quote(self.quotes[order.symbol])
         self._put_money(rules.currency)
         order.fills += 1
         fill = Fill(

@@ -162,10 +162,11 @@ class Session:
 
     def _take(self, report: Report) -> None:
         if isinstance(report, OrderReport):
+            own = self._venue.own(report)
             if self._early is not None:
-                self._early.append(report)
+                self._early.append(own)
             else:
-                self._step(report)
+                self._step(own)
         elif report.state is LinkState.CONNECTED:
             self._came_up()
         else:

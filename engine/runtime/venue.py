@@ -7,6 +7,8 @@ did, so it counts as ambiguous.
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain.account import VenueSnapshot
 from engine.domain.inputs import (
     CancelFailed,
@@ -16,8 +18,8 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import OrderTerms
-from engine.ports import Ambiguous, Broker, BrokerError
+from engine.domain.order import Fill, OrderTerms
+from engine.ports import Ambiguous, Broker, BrokerError, OrderReport
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
 from engine.state.book import Book
@@ -73,7 +75,7 @@ class Venue:
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # see the module: one of the six, or ambiguous
             return QueryFailed(key, _as_broker_error(error))
-        return QueryAnswered(key, order, fills, asked)
+        return QueryAnswered(key, order, self._own_fills(fills), asked)
 
     async def look(self) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection; a part that failed fails it all."""
@@ -95,9 +97,25 @@ class Venue:
             account=account,
             positions=positions,
             orders=orders,
-            fills=fills,
+            fills=self._own_fills(fills),
             requested_at=asked,
             as_of=self._time.now(),
+        )
+
+    def own(self, report: OrderReport) -> OrderReport:
+        """The report under the account's name: what a venue calls itself is nothing to go by."""
+        fill = report.fill
+        if fill is not None:
+            (fill,) = self._own_fills((fill,))
+        if report.broker == self._broker.name and fill is report.fill:
+            return report
+        return msgspec.structs.replace(report, broker=self._broker.name, fill=fill)
+
+    def _own_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
+        name = self._broker.name
+        return tuple(
+            fill if fill.broker == name else msgspec.structs.replace(fill, broker=name)
+            for fill in fills
         )
 
     async def _failure(self, request: Callable[[], Awaitable[None]]) -> BrokerError | None:

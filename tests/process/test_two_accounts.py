@@ -1,0 +1,156 @@
+"""Two accounts in one engine, one of them in another process (C-402, C-441, X-87).
+
+What happens to one of them is no business of the other: a link that is cut, an engine that is
+killed, a position in the same symbol.
+"""
+
+import signal
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.host.client import Refused
+from storage.verify import verify
+from tests.console.program import Program
+from tests.process.venue import Venue
+
+pytestmark = pytest.mark.slow
+
+UNPRICED = ("NO_PRICE", "STALE_QUOTE")
+
+CONFIG = """
+[market]
+symbols = ["AAPL", "MSFT"]
+
+[signals]
+builtin = ""
+
+[brokers.far]
+kind = "paper"
+address = "{address}"
+"""
+
+
+class Pair:
+    """An engine with its own account, and with one at a venue in another process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.venue = Venue(folder, {"AAPL": 100, "MSFT": 100})
+        self.program = Program(folder)
+        self.program.configure(CONFIG.format(address=self.venue.path))
+
+    def buy(self, symbol: str, quantity: int, broker: str = "") -> None:
+        self.program.ask(
+            "order", side="buy", symbol=symbol, quantity=str(quantity), hold="swing", broker=broker
+        )
+
+    @property
+    def status(self) -> Any:
+        return self.program.ask("status")
+
+    @property
+    def links(self) -> dict[str, str]:
+        return {name: row["state"] for name, row in self.status["brokers"].items()}
+
+    @property
+    def held(self) -> dict[tuple[str, str], Decimal]:
+        rows = self.status["positions"]
+        return {(row["broker"], row["symbol"]): Decimal(row["quantity"]) for row in rows}
+
+    def until_held(self, expected: dict[tuple[str, str], int]) -> None:
+        self.program.wait_for(lambda: self.held == expected)
+
+    def until_links(self, **expected: str) -> None:
+        self.program.wait_for(lambda: self.links == expected)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Pair]:
+    made = Pair(tmp_path)
+    made.program.start()
+    made.until_links(paper="CONNECTED", far="CONNECTED")
+    # A new process has no price until the market speaks.
+    made.program.wait_for(lambda: _is_bought(made, "AAPL", 5, "", *UNPRICED))
+    yield made
+    made.program.stop()
+    made.venue.stop()
+
+
+def _is_bought(pair: Pair, symbol: str, quantity: int, broker: str, *passing: str) -> bool:
+    """True once it is; a refusal of a passing kind is waited out."""
+    try:
+        pair.buy(symbol, quantity, broker)
+    except Refused as refused:
+        if refused.code not in passing:
+            raise
+        return False
+    return True
+
+
+def test_the_same_symbol_in_both_and_close_in_one(pair: Pair) -> None:
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    assert pair.venue.hand.positions() == {"AAPL": Decimal(3)}
+    pair.program.ask("close", symbol="AAPL", broker="far")
+    pair.until_held({("paper", "AAPL"): 5})
+    assert pair.venue.hand.positions() == {}
+
+
+def test_a_link_that_is_cut_stops_entries_in_its_own_account_alone(pair: Pair) -> None:
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    pair.venue.kill()
+    pair.until_links(paper="CONNECTED", far="DISCONNECTED")
+    with pytest.raises(Refused) as refused:
+        pair.buy("MSFT", 1, "far")
+    assert refused.value.code == "NO_ACCOUNT"
+    pair.program.wait_for(lambda: _is_bought(pair, "MSFT", 2, "", *UNPRICED))
+    pair.until_held({("paper", "AAPL"): 5, ("paper", "MSFT"): 2, ("far", "AAPL"): 3})
+    assert pair.status["run_state"] == "ACTIVE"
+    pair.venue.start()
+    pair.until_links(paper="CONNECTED", far="CONNECTED")
+    # It is traded with again once it was looked at.
+    pair.program.wait_for(lambda: _is_bought(pair, "MSFT", 1, "far", "NO_ACCOUNT"))
+
+
+def test_a_restart_finds_both_and_they_agree_with_their_venues(pair: Pair) -> None:
+    pair.buy("AAPL", 3, "far")
+    both = {("paper", "AAPL"): 5, ("far", "AAPL"): 3}
+    pair.until_held(both)
+    pair.program.send(signal.SIGKILL)
+    pair.program.ended()
+    assert verify(pair.program.folder / "journal.db").ok
+    pair.program.start()
+    pair.until_links(paper="CONNECTED", far="CONNECTED")
+    assert pair.held == both
+    found = pair.program.document("reconcile")
+    assert (found["clean"], found["differences"]) == (True, [])
+    accounts = {row["broker"]: row for row in pair.status["accounts"]}
+    assert {name: row["state"] for name, row in accounts.items()} == {
+        "paper": "READY",
+        "far": "READY",
+    }
+
+
+def test_a_kill_proves_both(pair: Pair) -> None:
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    done = pair.program.document("kill", "--flatten", "all")
+    states = {name: row["state"] for name, row in done["brokers"].items()}
+    assert states == {"paper": "VERIFIED", "far": "VERIFIED"}, done
+    assert pair.held == {}
+    assert pair.venue.hand.positions() == {}
+
+
+def test_a_kill_without_the_engine_proves_both(pair: Pair) -> None:
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    pair.program.send(signal.SIGKILL)
+    pair.program.ended()
+    done = pair.program.document("kill", "--flatten", "all")
+    states = {name: row["state"] for name, row in done["brokers"].items()}
+    assert states == {"paper": "VERIFIED", "far": "VERIFIED"}, done
+    assert pair.venue.hand.positions() == {}
