@@ -4,10 +4,19 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
-from console.host.output import CommandFailed, ExitCode, Format, counted, document, listing, say
+from console.host.output import (
+    CommandFailed,
+    ExitCode,
+    Format,
+    counted,
+    document,
+    listing,
+    say,
+    warn,
+)
 from console.host.place import Host
 from console.host.wiring import JOURNAL
-from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339
 from storage.errors import JournalError
 from storage.reader import Reader
 from storage.verify import verify as verify_chain
@@ -97,6 +106,8 @@ async def _print(
     try:
         async with Reader(journal) as reader:
             page: list[dict[str, Any]] = []
+            # Asked first: the rows know at least what they say they know.
+            known = await reader.as_of()
             async for row in getattr(reader, name)(*span, symbol):
                 if form is Format.JSON:
                     document(row)
@@ -108,3 +119,7 @@ async def _print(
         listing(page, COLUMNS[name], form)
     elif page:
         listing(page, tuple(page[0]), form)
+    if known is not None:
+        # Behind rows for a program it would be one line too many.
+        tell = say if form is Format.TABLE else warn
+        tell(f"as of event {known[0]}, {rfc3339(known[1])}")

@@ -102,7 +102,9 @@ def round_trip(trip: RoundTrip) -> dict[str, Any]:
     """A finished trade as the journal lists it: decimals as text, times as RFC 3339."""
     row: dict[str, Any] = {}
     for name, value in msgspec.structs.asdict(trip).items():
-        if name in _TIMES:
+        if name == "account":
+            row["broker"] = value  # as every list names it (A-392)
+        elif name in _TIMES:
             row[name] = rfc3339(value)
         elif name == "legs":
             row[name] = [

@@ -22,7 +22,9 @@ from console.host.operations import convert, place_order, verdict
 from console.host.output import counted
 from engine.analytics.status import status_of
 from engine.config import parse
+from engine.domain import events as ev
 from engine.domain.events import InputRejected
+from storage.journal import open_journal
 from storage.latch import FileLatch
 from tests.engine.worlds import MIDDAY, Built
 
@@ -329,6 +331,22 @@ def test_history_of_an_empty_folder_prints_nothing(
 ) -> None:
     assert main(["journal", name, "--format", form]) == DONE
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_x90_a_list_says_as_of_when_and_never_among_rows_for_a_program(
+    form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    journal = open_journal(tmp_path / "state" / "journal.db", inline=True)
+    paused = ev.Paused(by="test", reason="a reason")
+    journal.append([ev.Record(1, 1_381_154_400_000_000_000, paused)])
+    journal.close()
+    assert main(["journal", "events", "--format", form]) == DONE
+    said = capsys.readouterr()
+    words = "as of event 1, 2013-10-07T14:00:00Z"
+    assert (said.out if form == "table" else said.err).splitlines()[-1] == words
+    assert (words in said.out) is (form == "table")
 
 
 def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,8 @@ def test_a_day_of_bars_trades_and_adds_up(market: Market) -> None:
     assert found["fills"] > 0
     assert found["round_trips"]
     assert set(found["round_trips"][0]) >= TRIP
+    assert found["round_trips"][0]["broker"] == "paper"
+    assert "account" not in found["round_trips"][0]
     assert sum(found["outcomes"].values()) == found["signals"]
     assert found["halted"] is False
     assert_adds_up(found)
