@@ -290,11 +290,11 @@ class MeridianApp(TerminalApp[str]):
             return
         symbol = self.desk.view.symbol_of(key)
         if pane.take_moved():
-            self._tell(f"the rows moved: press x again to close {symbol}", warn=True)
+            self._tell(f"the rows moved: press x again to close {key}", warn=True)
             return
         account = self.desk.view.account_of(key)
         self.ask(
-            ask.ClosePosition(by=self.by, symbol=symbol, broker=account), done=f"closing {symbol}"
+            ask.ClosePosition(by=self.by, symbol=symbol, broker=account), done=f"closing {key}"
         )
 
     def action_cancel_order(self) -> None:

@@ -231,7 +231,10 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.KillProgressed: _kill_progress,
     ev.KillProved: _kill_proved,
     ev.AccountSynced: lambda e: (
-        Line("ACCOUNT", f"{e.account} cash {plain(e.account.cash)} flow {plain(e.flow)}")
+        Line(
+            "ACCOUNT",
+            f"{e.account} cash {plain(e.balances.cash)} {e.balances.currency} flow {plain(e.flow)}",
+        )
         if e.flow
         else None
     ),
@@ -242,8 +245,8 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
-    ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.order), "warn"),
-    ev.DeadLettered: lambda e: Line("DEAD", f"{e.order.symbol}: {e.error}", "error"),
+    ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.terms), "warn"),
+    ev.DeadLettered: lambda e: Line("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
     ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
     ev.ExitAbandoned: lambda e: Line("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),

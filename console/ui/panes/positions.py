@@ -125,7 +125,8 @@ class PositionsPane(Pane):
         rules, r = row.instrument, row.r_multiple
         dim = "" if row.fresh else "stale"
         return [
-            Cell(row.symbol, "strong"),
+            # In another account than the primary one, the key says which.
+            Cell(row.key, "strong"),
             Cell(position_side(row.quantity)),
             Cell(quantity_text(row.quantity), sort=row.quantity),
             Cell(fitted_price(row.average_price, rules, 8), sort=row.average_price),

@@ -1,0 +1,31 @@
+"""The journal pane's line of an event: every kind can be shown, whatever its fields hold."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from console.ui.lines import line_of
+from engine.domain.schema import Decoder
+
+EXAMPLES = Path(__file__).parent.parent / "corpus" / "0.1.0" / "events.jsonl"
+
+
+class Example(msgspec.Struct):
+    """An event as a journal of its version wrote it."""
+
+    type: str
+    data: msgspec.Raw
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(msgspec.json.decode(line, type=Example), id=str(number))
+        for number, line in enumerate(EXAMPLES.read_bytes().splitlines())
+    ],
+)
+def test_every_event_has_a_line_or_is_silent_and_none_breaks_the_pane(example: Example) -> None:
+    event = Decoder("paper").decode(example.type, 1, bytes(example.data))
+    line = line_of(event)
+    assert line is None or (line.kind and line.text is not None)
