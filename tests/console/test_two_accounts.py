@@ -298,3 +298,40 @@ def test_locks_are_taken_all_or_none(tmp_path: Path) -> None:
         assert holder(last) is not None
     assert holder(first) is None
     assert holder(last) is None
+
+
+MOMENT = 0.001
+QUOTE_AGE = 15
+"""`[risk] quote_max_age_seconds` of the profile."""
+
+
+@pytest.mark.parametrize(
+    ("age", "code"),
+    [(None, "NO_RATE"), (QUOTE_AGE - MOMENT, ""), (QUOTE_AGE, ""), (QUOTE_AGE + MOMENT, "NO_RATE")],
+)
+def test_x86_an_entry_waits_for_a_fresh_rate_of_what_its_account_is_kept_in(
+    age: float | None, code: str
+) -> None:
+    """Nothing opens in the euro account before a rate is told, and none on one that is too old."""
+
+    async def play(hand: Rehearsal) -> None:
+        if age is not None:
+            hand.price("EUR_USD", "1.10")
+            await hand.wait(age)
+        hand.price("AAPL", "100")
+        done = await hand.engine.command(buy("AAPL", 5, "eur"))
+        assert done.code == code, done
+        # The dollar account needs none.
+        assert (await hand.engine.command(buy("AAPL", 6))).ok
+
+    rehearse(play, config=TWO)
+
+
+def test_no_contract_what_no_table_tells_of_is_not_opened_and_the_sentence_says_what() -> None:
+    async def play(hand: Rehearsal) -> None:
+        hand.price("ES 2013-12", "1700")
+        done = await hand.engine.command(buy("ES 2013-12", 1))
+        assert (done.ok, done.code) == (False, "NO_CONTRACT"), done
+        assert "ES 2013-12" in done.error
+
+    rehearse(play, config=TWO)

@@ -172,8 +172,8 @@ ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
 
 ELSEWHERE = {
     Code.DUPLICATE_SIGNAL: "test_guard.py",
-    Code.NO_RATE: "test_accounts.py",
-    Code.NO_CONTRACT: "test_accounts.py",
+    Code.NO_RATE: "tests/console/test_two_accounts.py",
+    Code.NO_CONTRACT: "tests/console/test_two_accounts.py",
     Code.BAD_TICK: "test_gate_manual.py: the prices of signals are moved to the grid",
 }
 
