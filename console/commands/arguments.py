@@ -77,6 +77,25 @@ class CancelArgs(Args):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ProtectArgs(Args):
+    """`protect`."""
+
+    symbol: str = field(metadata=given(positional=True))
+    price: str = field(metadata=given("A price, or none.", positional=True))
+    confirm: str = field(default="", metadata=given("UNPROTECT, for none."))
+    broker: str = field(default="", metadata=given("Which account, where two hold it."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetArgs(Args):
+    """`target`."""
+
+    symbol: str = field(metadata=given(positional=True))
+    price: str = field(metadata=given("A price, or none.", positional=True))
+    broker: str = field(default="", metadata=given("Which account, where two hold it."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CloseArgs(Args):
     """`close`."""
 

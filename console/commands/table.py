@@ -9,9 +9,11 @@ from console.commands.arguments import (
     LetterArgs,
     NoArgs,
     OrderArgs,
+    ProtectArgs,
     ReconcileArgs,
     ResumeArgs,
     SignalArgs,
+    TargetArgs,
 )
 from console.commands.model import Action, Command, Confirm, Danger, Giver, Group, Line
 
@@ -176,6 +178,21 @@ COMMANDS: Final = (
                 asks=True,
             ),
         ),
+    ),
+    Command(
+        "protect",
+        Danger.ADDS,
+        Giver.COMMANDING,
+        takes=ProtectArgs,
+        confirm=UNPROTECT,
+        lines=(Line(("protect",), "Attach, move or remove a position's stop.", any_word=True),),
+    ),
+    Command(
+        "target",
+        Danger.ADDS,
+        Giver.COMMANDING,
+        takes=TargetArgs,
+        lines=(Line(("target",), "Attach, move or remove a position's target.", any_word=True),),
     ),
     Command(
         "cancel",

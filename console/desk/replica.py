@@ -331,6 +331,8 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.ExitPlanned: Replica._position,
     ev.ExitAbandoned: Replica._position,
     ev.StopRemoved: Replica._position,
+    ev.StopMoved: Replica._position,
+    ev.TargetMoved: Replica._position,
     ev.PositionClosed: Replica._position,
     ev.PositionAdjusted: Replica._position,
     ev.PhaseChanged: Replica._state,

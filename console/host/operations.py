@@ -20,9 +20,11 @@ from console.commands.arguments import (
     LetterArgs,
     NoArgs,
     OrderArgs,
+    ProtectArgs,
     ReconcileArgs,
     ResumeArgs,
     SignalArgs,
+    TargetArgs,
 )
 from console.commands.model import Args
 from console.commands.table import SERVED
@@ -123,6 +125,23 @@ class Operations:
             return await self._do(ask.CloseAll(by=args.by, broker=args.broker))
         return await self._do(
             ask.ClosePosition(by=args.by, symbol=args.symbol or "", broker=args.broker)
+        )
+
+    async def _protect(self, args: ProtectArgs) -> Any:
+        return await self._do(
+            ask.Protect(
+                by=args.by,
+                symbol=args.symbol,
+                price=price_or_none(args.price),
+                confirm=args.confirm,
+                broker=args.broker,
+            )
+        )
+
+    async def _target(self, args: TargetArgs) -> Any:
+        price = price_or_none(args.price)
+        return await self._do(
+            ask.SetTarget(by=args.by, symbol=args.symbol, price=price, broker=args.broker)
         )
 
     async def _reconcile(self, args: ReconcileArgs) -> Any:
@@ -254,6 +273,20 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
     )
 
 
+def price_or_none(text: str) -> Decimal | None:
+    """A price, or None for the word `none`. Raises CommandError with one sentence."""
+    if text == "none":
+        return None
+    try:
+        price = Decimal(text)
+    except ArithmeticError:
+        price = Decimal(0)
+    if not is_positive(price):
+        words = f'price "{clean_text(text, 32)}" is refused: allowed is none or a number above 0'
+        raise CommandError("INVALID_INPUT", words)
+    return price
+
+
 def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
     """One result line of `signal` (INTERFACE)."""
     if isinstance(decided, ev.InputRejected):
@@ -307,6 +340,8 @@ _RULES: Final[Mapping[str, Rule]] = {
     "order": Operations._order,
     "cancel": Operations._cancel,
     "close": Operations._close,
+    "protect": Operations._protect,
+    "target": Operations._target,
     "reconcile": Operations._reconcile,
     "dead-letters": Operations._letters,
     "kill-report": Operations._kill_report,

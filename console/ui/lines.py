@@ -148,6 +148,10 @@ def _filled(e: ev.OrderFilled) -> Line:
     return Line("FILL", text, "warn" if notes else "strong")
 
 
+def _price_words(price: Decimal | None) -> str:
+    return "none" if price is None else plain(price)
+
+
 def _because(words: str, reason: str) -> str:
     return f"{words}: {reason}" if reason else words
 
@@ -250,6 +254,14 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
     ev.ExitAbandoned: lambda e: Line("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
+    ev.StopMoved: lambda e: Line(
+        "STOP",
+        f"{e.symbol} stop {_price_words(e.before)} to {_price_words(e.after)} by {e.by}",
+        "error" if e.after is None else "",
+    ),
+    ev.TargetMoved: lambda e: Line(
+        "TARGET", f"{e.symbol} target {_price_words(e.before)} to {_price_words(e.after)} by {e.by}"
+    ),
     ev.StopRemoved: lambda e: Line("STOP", f"{e.symbol} stop taken away by {e.by}", "error"),
     ev.PositionClosed: _trade,
     ev.Reconciled: _reconciled,

@@ -39,7 +39,7 @@ from engine.domain.market import Bar, Depth, Quote
 from engine.domain.position import ExitReason
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
-from engine.intake import entry
+from engine.intake import entry, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
 from engine.plans.tend import overdue, plan_exit, tend
@@ -304,6 +304,8 @@ RULES: dict[type, Rule] = {
     ask.PlaceOrder: op.place_order,
     ask.CancelOrder: op.cancel_order,
     ask.CancelAll: op.cancel_all,
+    ask.Protect: protection.protect,
+    ask.SetTarget: protection.set_target,
     ask.ClosePosition: op.close_position,
     ask.CloseAll: op.close_all,
     ask.Reconcile: op.reconcile,

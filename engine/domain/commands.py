@@ -66,6 +66,29 @@ class CancelAll(Command, frozen=True, kw_only=True):
     broker: str = ""
 
 
+class Protect(Command, frozen=True, kw_only=True):
+    """Attach, move or, with `price` None, remove the stop of a position (X-85).
+
+    To remove it wants the word UNPROTECT. `broker` names the account where two hold the symbol.
+    """
+
+    symbol: str
+    price: Decimal | None
+    confirm: str = ""
+    broker: str = ""
+
+
+class SetTarget(Command, frozen=True, kw_only=True):
+    """Attach, move or, with `price` None, remove the target of a position (X-85).
+
+    `broker` names the account where two hold the symbol.
+    """
+
+    symbol: str
+    price: Decimal | None
+    broker: str = ""
+
+
 class ClosePosition(Command, frozen=True, kw_only=True):
     """Reduce-only close of one symbol, in every account that holds it or in the one named."""
 

@@ -72,7 +72,7 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
 
 def target_price(world: World, position: Position) -> Decimal | None:
     """The signal's target, else entry plus reward-to-risk times the initial risk (A-163, D-10)."""
-    if position.target is not None:
+    if position.target is not None or position.own_target:
         return position.target
     if position.initial_stop is None:
         return None

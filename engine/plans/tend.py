@@ -10,7 +10,7 @@ from decimal import Decimal
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import plain
+from engine.domain.money import early_stop, plain
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Phase
@@ -115,7 +115,7 @@ def _protect(
         keep, *extra = stops
         for order in extra:
             yield from _cancel(order, "one stop is enough")
-        yield from _resize(world, keep, wanted)
+        yield from _fit(world, position, keep, wanted, position.stop)
         return
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
@@ -139,18 +139,23 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
     return lived < NS_PER_SECOND and now - newest.updated_at < pause
 
 
-def _resize(world: World, stop: Order, wanted: Decimal) -> Iterator[ev.Event]:
-    if stop.leaves == wanted or stop.status not in _SETTLED:
+def _fit(
+    world: World, position: Position, stop: Order, wanted: Decimal, price: Decimal
+) -> Iterator[ev.Event]:
+    """Bring a stop that rests to the size and the price that are wanted."""
+    tick = world.instrument(stop.symbol).tick
+    price = early_stop(price, tick, sell=position.is_long)
+    if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in _SETTLED:
         return
     if not world.able(stop.account).native_modify:
-        yield from _cancel(stop, "its size no longer fits")
+        yield from _cancel(stop, "its size or its price no longer fits")
         return
     yield ev.ReplaceRequested(
         account=stop.account,
         client_order_id=stop.client_order_id,
         quantity=stop.filled + wanted,
-        stop_price=stop.stop_price,
-        reason=f"{plain(wanted)} are to be protected",
+        stop_price=price,
+        reason=f"{plain(wanted)} are to be protected at {plain(price)}",
     )
 
 

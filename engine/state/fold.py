@@ -632,6 +632,22 @@ def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
         book.amend(position, stop=None)
 
 
+@_on(ev.StopMoved)
+def _stop_moved(book: Book, event: ev.StopMoved, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        # A first stop has the usual time to rest at the venue.
+        bare = position.unprotected_since if position.stop is not None else at
+        book.amend(position, stop=event.after, unprotected_since=bare)
+
+
+@_on(ev.TargetMoved)
+def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        book.amend(position, target=event.after, own_target=True)
+
+
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade

@@ -46,6 +46,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Fixed at entry; defines R (A-163, D-10)."""
     stop: Decimal | None = None
     target: Decimal | None = None
+    own_target: bool = False
+    """An operator decided the target: where there is none, none is worked out."""
     signal_id: str = ""
     signal_type: str = ""
     timeframe: str = ""

@@ -1,5 +1,7 @@
 """The life of a position after its fills."""
 
+from decimal import Decimal
+
 from engine.domain.events.base import Event
 from engine.domain.position import ExitDecision, ExitReason, RoundTrip
 
@@ -29,6 +31,28 @@ class StopRemoved(Event, frozen=True, kw_only=True):
     account: str
     symbol: str
     by: str
+
+
+class StopMoved(Event, frozen=True, kw_only=True):
+    """An operator attached, moved or removed a stop (X-85); None is no stop."""
+
+    account: str
+    symbol: str
+    position_id: str
+    by: str
+    before: Decimal | None
+    after: Decimal | None
+
+
+class TargetMoved(Event, frozen=True, kw_only=True):
+    """An operator attached, moved or removed a target (X-85); None is no target."""
+
+    account: str
+    symbol: str
+    position_id: str
+    by: str
+    before: Decimal | None
+    after: Decimal | None
 
 
 class PositionClosed(Event, frozen=True, kw_only=True):

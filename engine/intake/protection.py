@@ -1,0 +1,123 @@
+"""The stop and the target of a position, as an operator decides them (X-85)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO, is_positive, plain
+from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
+from engine.plans.tend import tend
+from engine.state.position import Position
+from engine.world import World
+
+
+def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
+    """Attach, move or remove a stop; a tighter or a first one always, if it is not through the
+    market."""
+    yield acted(given)
+    position, fault = _held(world, given.symbol, given.broker)
+    if position is None:
+        yield refuse(given, REFUSED, fault)
+        return
+    code, fault = _stop_fault(world, position, given)
+    if fault:
+        yield refuse(given, code, fault)
+        return
+    if given.price == position.stop:
+        return
+    yield ev.StopMoved(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        by=given.by,
+        before=position.stop,
+        after=given.price,
+    )
+    if given.price is not None:
+        yield from tend(world, position.account, position.symbol, now)
+        return
+    for order in tuple(world.book.working(position.account, position.symbol)):
+        if order.is_protective:
+            yield ev.CancelRequested(
+                account=order.account, client_order_id=order.client_order_id, reason=given.by
+            )
+
+
+def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Event]:
+    """Attach, move or remove a target; one that is met already is refused."""
+    yield acted(given)
+    position, fault = _held(world, given.symbol, given.broker)
+    if position is None:
+        yield refuse(given, REFUSED, fault)
+        return
+    if given.price is not None and (fault := _beyond(world, position, given.price, winning=True)):
+        yield refuse(given, REFUSED, fault)
+        return
+    if given.price == position.target and position.own_target:
+        return
+    yield ev.TargetMoved(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        by=given.by,
+        before=position.target,
+        after=given.price,
+    )
+
+
+def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]:
+    """The one holding that is meant, or why there is none."""
+    if broker and broker not in world.accounts:
+        names = ", ".join(sorted(world.accounts))
+        return None, f"there is no broker {broker!r}; {names} are allowed"
+    held = [p for p in world.book.held(symbol) if broker in ("", p.account)]
+    if not held:
+        return None, f"nothing is held of {symbol}" + (f" in {broker}" if broker else "")
+    if len(held) > 1:
+        names = " and ".join(sorted(p.account for p in held))
+        return None, f"{symbol} is held in {names}: name one of them as the broker"
+    (position,) = held
+    if position.exiting is not None:
+        return None, f"{symbol} is being closed"
+    return position, ""
+
+
+def _stop_fault(world: World, position: Position, given: ask.Protect) -> tuple[str, str]:
+    """Why this stop is refused: the code and a sentence; empty where it is not."""
+    price, before = given.price, position.stop
+    if price is None:
+        if given.confirm == UNPROTECT:
+            return "", ""
+        return REFUSED, f"it protects {position.symbol}: confirm with {UNPROTECT!r}"
+    if fault := _beyond(world, position, price, winning=False):
+        return Code.INVALID_STOP, fault
+    if before is None or (price - before) * position.sign >= 0:
+        return "", ""
+    share = world.limits.risk_per_trade
+    loss = max((position.entry_price - price) * position.sign, ZERO) * position.multiplier
+    currency = world.book.currency_of(position.symbol)
+    risk = world.in_base({currency: abs(position.quantity) * loss})
+    if share is None or risk <= share * world.equity:
+        return "", ""
+    return Code.INVALID_STOP, (
+        f"A stop at {plain(price)} is looser than {plain(before)} and would risk "
+        f"{plain(round(risk, 2))}, above the {plain(round(share * world.equity, 2))} allowed a "
+        "trade."
+    )
+
+
+def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) -> str:
+    """Why the price cannot stand: it is no price, or the market is there already."""
+    if not is_positive(price):
+        return f"{price} is no price: a finite number above 0 is allowed"
+    mark = world.mark(position.symbol)
+    if mark is None:
+        return f"no price of {position.symbol} is known, so that nothing can be said of this one"
+    above = position.is_long is winning
+    if price > mark if above else price < mark:
+        return ""
+    word = "above" if above else "below"
+    return f"{plain(price)} is not {word} the market, which is at {plain(mark)}"
