@@ -169,8 +169,9 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
         data.starting_equity = (data.starting_equity or ZERO) + equity
         data.peak_equity += equity
         if data.session is not None:
-            # An account that is seen for the first time brings what it has; it is no profit.
-            data.session.flows += equity
+            # An account that is seen for the first time brings what it had: it is no profit, and
+            # the day's loss is measured against it too.
+            data.session.starting_equity += equity
     else:
         data.flows += flow
         data.peak_equity += flow
@@ -204,7 +205,8 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
         data.starting_equity += event.equity
         data.peak_equity += event.equity
     if data.session is not None:
-        data.session.flows += event.equity
+        # It was there when the day began, and nobody knew what it was worth.
+        data.session.starting_equity += event.equity
         data.session.starting_unrealized += event.unrealized
 
 

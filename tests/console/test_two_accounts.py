@@ -3,6 +3,7 @@
 The amounts expected here are worked out by hand: no slippage and no commission are charged.
 """
 
+import datetime
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from console.virtual import MONDAY, Rehearsal, rehearse
 from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import Account
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
@@ -28,6 +30,8 @@ from engine.plans.kill import VERIFIED
 from engine.ports import Clock
 from engine.runtime.clock import SystemClock
 from engine.runtime.virtual_time import run_virtual
+from engine.state.book import Book
+from engine.state.fold import apply
 from storage.connection import memory_database
 from storage.journal import open_journal
 from tests.brokers.kit import D
@@ -128,9 +132,42 @@ def test_x86_a_currency_that_gets_its_first_rate_brings_no_profit() -> None:
         state = hand.engine.state.data
         assert state.peak_equity == 155_000
         assert state.session is not None
-        assert state.session.flows == 55_000
+        # The limit on a day's loss is a share of all of it.
+        assert (state.session.starting_equity, state.session.flows) == (155_000, 0)
 
     rehearse(play, config=TWO)
+
+
+def test_x86_whichever_account_is_seen_first_the_day_begins_with_all_of_them() -> None:
+    """The euro account, worth nothing yet, opened the day; the dollar account came after it."""
+    book = Book()
+
+    def happens(*events: ev.Event) -> None:
+        for event in events:
+            apply(book, ev.Record(book.data.seq + 1, 5, event))
+
+    def seen(name: str, currency: str, equity: int, rate: int) -> ev.AccountSynced:
+        told = Account(
+            account_id=name,
+            currency=currency,
+            cash=D(equity),
+            equity=D(equity),
+            buying_power=D(equity),
+            as_of=5,
+        )
+        return ev.AccountSynced(account=name, balances=told, rate=D(rate))
+
+    day = datetime.date(2013, 10, 7)
+    happens(
+        seen("eur", "EUR", 50_000, 0),
+        ev.SessionOpened(date=day, starting_equity=D(0), unrealized=D(0)),
+        seen("paper", "USD", 100_000, 1),
+        ev.CurrencyValued(currency="EUR", rate=D("1.1"), equity=D(55_000), unrealized=D(0)),
+    )
+    session = book.data.session
+    assert session is not None
+    assert (session.starting_equity, session.flows) == (155_000, 0)
+    assert book.data.peak_equity == 155_000
 
 
 def test_x86_rates_of_a_file_count_from_the_first_look(tmp_path: Path) -> None:

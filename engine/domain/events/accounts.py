@@ -59,7 +59,8 @@ class SessionClosed(Event, frozen=True, kw_only=True):
 class CurrencyValued(Event, frozen=True, kw_only=True):
     """What a currency is worth became known for the first time (X-86).
 
-    What is held and owed in it counts from here on: it comes into equity as a flow, not as profit.
+    What is held and owed in it counts from here on, as if it had when the day began: it is no
+    profit.
     """
 
     currency: str
