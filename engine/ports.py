@@ -75,6 +75,11 @@ class Cancellable(Protocol):
 class Clock(Protocol):
     """Time as the engine sees it."""
 
+    @property
+    def is_real(self) -> bool:
+        """Its time is the machine's: what waits for the processor grows old meanwhile (X-89)."""
+        ...
+
     def now(self) -> Nanos:
         """Wall time, UTC."""
         ...

@@ -26,6 +26,9 @@ from engine.ports import Ambiguous, Capabilities, Clock, LinkReport, NotSent, Or
 
 T = TypeVar("T")
 
+QUOTES_AT_ONCE: Final = 256
+"""Quotes told before whatever else is ready has its turn: frames that have come wait for nobody."""
+
 RECONNECT_SECONDS: Final = 1.0
 """How long the market stream waits before it asks a venue again that is not there."""
 
@@ -266,10 +269,15 @@ class RemoteMarket:
             try:
                 await line.open()
                 line.post("watch")
+                told = 0
                 async with aclosing(line.heard()) as heard:
                     async for said in heard:
                         for quote in said.quotes:
                             yield quote
+                        told += len(said.quotes)
+                        if told >= QUOTES_AT_ONCE:
+                            told = 0
+                            await asyncio.sleep(0)
                         event = said.quote or said.bar or said.depth
                         if event is not None:
                             yield event

@@ -387,6 +387,8 @@ def observe(world: World, given: Input, now: Nanos) -> None:
             triggers.observe(world, now, certain=certain)
     elif isinstance(given, Depth):
         world.market.depths[given.symbol] = given
+    elif isinstance(given, SignalArrived | ask.PlaceOrder):
+        world.overload.see(given.waited)
 
 
 def note(world: World, event: ev.Event) -> None:

@@ -49,6 +49,9 @@ CONNECT_SECONDS = 10
 STEADY_SECONDS = 5
 """A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
 
+AT_ONCE = 256
+"""Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
+
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
 
@@ -151,6 +154,7 @@ class Session:
     async def _listen_once(self) -> str:
         """One stream to its end; why it ended."""
         stream = self._broker.reports()
+        taken = 0
         while True:
             try:
                 report = await anext(stream)
@@ -159,6 +163,9 @@ class Session:
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
             self._take(report)
+            taken += 1
+            if not taken % AT_ONCE:
+                await self._clock.sleep(0)
 
     def _take(self, report: Report) -> None:
         if isinstance(report, OrderReport):
