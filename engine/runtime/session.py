@@ -102,6 +102,8 @@ class Session:
         self._early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order."""
         self._waiting_cancels: dict[str, None] = {}
+        self._cancels: list[str] = []
+        """What is to be cancelled by the next request."""
         self._waiting_queries: dict[str, None] = {}
         self._waiting_looks: dict[str, None] = {}
         """What is to be asked once there is a connection, in the order it came up."""
@@ -280,10 +282,23 @@ class Session:
 
     def cancel(self, key: str) -> None:
         """Ask for a cancel, as soon as there is a connection."""
-        if self._link.is_up:
+        if not self._link.is_up:
+            self._waiting_cancels[key] = None
+        elif not self._broker.capabilities.cancels_together:
             self._spawn(self._cancel(key))
         else:
-            self._waiting_cancels[key] = None
+            self._cancels.append(key)
+            if len(self._cancels) == 1:
+                self._spawn(self._cancel_together())
+
+    async def _cancel_together(self) -> None:
+        """One request for every cancel that came up since the loop turned."""
+        keys, self._cancels = self._cancels, []
+        if len(keys) == 1:
+            await self._cancel(keys[0])
+            return
+        for failed in await self._venue.cancel_together(keys):
+            self._step(failed)
 
     async def _cancel(self, key: str) -> None:
         failed = await self._venue.cancel(key)
