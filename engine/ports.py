@@ -64,6 +64,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 5
     """How long an answer is waited for at most: a process that ended before saw no time-out."""
     cancel_all: bool
+    cancels_together: bool = False
+    """Several orders are cancelled by one request."""
 
 
 class Cancellable(Protocol):
@@ -74,6 +76,11 @@ class Cancellable(Protocol):
 
 class Clock(Protocol):
     """Time as the engine sees it."""
+
+    @property
+    def is_real(self) -> bool:
+        """Its time is the machine's: what waits for the processor grows old meanwhile (X-89)."""
+        ...
 
     def now(self) -> Nanos:
         """Wall time, UTC."""
@@ -122,6 +129,14 @@ class Broker(Protocol):
 
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for a cancel; returning means the request was taken (C-123)."""
+        ...
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        """Ask for the cancel of several orders in one request, where `cancels_together`.
+
+        Returns why, by id, for each that was not taken. Raises one of the six errors when it is
+        that of the whole request.
+        """
         ...
 
     async def cancel_all(self) -> None:

@@ -8,7 +8,7 @@ Questions are answered at once, from what is durable.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -20,7 +20,16 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.run import LinkState
-from engine.ports import Cancellable, Capabilities, Clock, LinkReport, NotSent, OrderReport, Report
+from engine.ports import (
+    BrokerError,
+    Cancellable,
+    Capabilities,
+    Clock,
+    LinkReport,
+    NotSent,
+    OrderReport,
+    Report,
+)
 
 _APART: Final[Nanos] = NS_PER_US
 """How far apart what would arrive together arrives, so that its order is kept."""
@@ -40,6 +49,7 @@ def paper_capabilities(latency_ms: tuple[float, float]) -> Capabilities:
         late_arrival_seconds=2 * latency_ms[1] / 1000,
         timeout_seconds=0,  # what was handed to it arrives, whether or not the sender lives on
         cancel_all=True,
+        cancels_together=True,
     )
 
 
@@ -110,6 +120,18 @@ class PaperBroker:
     async def cancel_order(self, client_order_id: str) -> None:
         """Raises Rejected for an order that is unknown or over, and NotSent."""
         await self._request(lambda: self.venue.cancel(client_order_id))
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        """Those that are unknown or over are refused one by one. Raises NotSent."""
+        refused: dict[str, BrokerError] = {}
+
+        def act() -> int:
+            ticket, found = self.venue.cancel_orders(client_order_ids)
+            refused.update(found)
+            return ticket
+
+        await self._request(act)
+        return refused
 
     async def cancel_all(self) -> None:
         """Raises NotSent."""

@@ -5,7 +5,7 @@ request was written proves nothing. The server is `brokers.paper.server`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
@@ -22,9 +22,20 @@ from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, MarketEvent
 from engine.domain.order import Fill, OrderTerms
 from engine.domain.run import LinkState
-from engine.ports import Ambiguous, Capabilities, Clock, LinkReport, NotSent, Report
+from engine.ports import (
+    Ambiguous,
+    BrokerError,
+    Capabilities,
+    Clock,
+    LinkReport,
+    NotSent,
+    Report,
+)
 
 T = TypeVar("T")
+
+QUOTES_AT_ONCE: Final = 256
+"""Quotes told before whatever else is ready has its turn: frames that have come wait for nobody."""
 
 RECONNECT_SECONDS: Final = 1.0
 """How long the market stream waits before it asks a venue again that is not there."""
@@ -175,6 +186,13 @@ class RemotePaper:
     async def cancel_order(self, client_order_id: str) -> None:
         await self._ask("cancel", wire.Named(client_order_id), None)
 
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        named = wire.NamedTogether(tuple(client_order_ids))
+        failures: dict[str, wire.Failure] = await self._ask(
+            "cancel_together", named, dict[str, wire.Failure]
+        )
+        return {key: wire.error_of(failure) for key, failure in failures.items()}
+
     async def cancel_all(self) -> None:
         await self._ask("cancel_all", wire.Nothing(), None)
 
@@ -257,10 +275,15 @@ class RemoteMarket:
             try:
                 await line.open()
                 line.post("watch")
+                told = 0
                 async with aclosing(line.heard()) as heard:
                     async for said in heard:
                         for quote in said.quotes:
                             yield quote
+                        told += len(said.quotes)
+                        if told >= QUOTES_AT_ONCE:
+                            told = 0
+                            await asyncio.sleep(0)
                         event = said.quote or said.bar or said.depth
                         if event is not None:
                             yield event

@@ -39,7 +39,7 @@ from engine.runtime.clock import SystemClock
 BUFFER_LIMIT: Final = 16 * 1024 * 1024
 """A client that leaves so much unread is dropped; it can ask for everything again."""
 
-_HELD: Final = frozenset({"submit", "cancel", "cancel_all", "modify"})
+_HELD: Final = frozenset({"submit", "cancel", "cancel_together", "cancel_all", "modify"})
 """What `hold requests` and `hold reports` stop; questions are always answered."""
 
 
@@ -80,6 +80,8 @@ class PaperServer:
         self._submits: Counter[str] = Counter()
         self._recorded: list[wire.Request] | None = None
         """Every request about an order since `record` was asked for; None before that."""
+        self._reported: list[bytes] = []
+        """Reports, as lines, that leave before the loop turns again."""
         self._gates = {"requests": asyncio.Event(), "reports": asyncio.Event()}
         for gate in self._gates.values():
             gate.set()
@@ -90,6 +92,7 @@ class PaperServer:
         self._ops: dict[str, tuple[Any, Callable[[Any], Awaitable[Any]]]] = {
             "submit": (wire.Submit, lambda a: broker.submit_order(a.order)),
             "cancel": (wire.Named, lambda a: broker.cancel_order(a.client_order_id)),
+            "cancel_together": (wire.NamedTogether, self._cancel_together),
             "cancel_all": (wire.Nothing, lambda _: broker.cancel_all()),
             "modify": (
                 wire.Modify,
@@ -194,10 +197,16 @@ class PaperServer:
         async for report in self._broker.reports():
             await self._gates["reports"].wait()
             if isinstance(report, OrderReport):
-                line = self._encode(wire.Said(report=report)) + b"\n"
-                for client in self._clients:
-                    if client.follows:
-                        client.say(line)
+                if not self._reported:
+                    asyncio.get_running_loop().call_soon(self._say_reports)
+                self._reported.append(self._encode(wire.Said(report=report)) + b"\n")
+
+    def _say_reports(self) -> None:
+        """What was reported together leaves in one write."""
+        lines, self._reported = b"".join(self._reported), []
+        for client in self._clients:
+            if client.follows:
+                client.say(lines)
 
     async def _tell_market(self, market: SimulatedMarket) -> None:
         async for event in market.events():
@@ -219,6 +228,10 @@ class PaperServer:
         line = self._encode(said) + b"\n"
         for client in watching:
             client.say(line)
+
+    async def _cancel_together(self, named: wire.NamedTogether) -> dict[str, wire.Failure]:
+        refused = await self._broker.cancel_orders(named.client_order_ids)
+        return {key: wire.failure_of(error) for key, error in refused.items()}
 
     # Operations beside those of the port.
 
@@ -263,8 +276,9 @@ class PaperServer:
         if self._recorded is None:
             return
         named = args.order if isinstance(args, wire.Submit) else args
-        key = getattr(named, "client_order_id", "")
-        self._recorded.append(wire.Request(op, key, self._clock.monotonic()))
+        keys = getattr(named, "client_order_ids", (getattr(named, "client_order_id", ""),))
+        at = self._clock.monotonic()
+        self._recorded += [wire.Request(op, key, at) for key in keys]
 
     async def _stop(self, _: wire.Nothing) -> None:
         self.ended.set()

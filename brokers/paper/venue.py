@@ -5,7 +5,7 @@ happens is handed to `on_report` at once, with the ticket of the commit that mak
 latency, and waiting for the disk, are the adapter's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from random import Random
 from typing import Final
@@ -188,6 +188,21 @@ class PaperVenue:
         order = self._working(client_order_id)
         self._end(order, OrderStatus.CANCELED, "", "cancelled on request")
         return self._commit()
+
+    def cancel_orders(self, client_order_ids: Iterable[str]) -> tuple[int, dict[str, Rejected]]:
+        """Cancel working orders in one commit.
+
+        Returns the ticket, and the refusal of each that is unknown or over, by its id.
+        """
+        refused: dict[str, Rejected] = {}
+        for key in client_order_ids:
+            try:
+                order = self._working(key)
+            except Rejected as error:
+                refused[key] = error
+            else:
+                self._end(order, OrderStatus.CANCELED, "", "cancelled on request")
+        return self._commit(), refused
 
     def cancel_all(self) -> int:
         """Cancel everything that works, in order of arrival; returns the ticket."""

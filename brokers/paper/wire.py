@@ -66,6 +66,12 @@ class Named(msgspec.Struct, frozen=True):
     client_order_id: str
 
 
+class NamedTogether(msgspec.Struct, frozen=True):
+    """Several orders by their client ids; the answer has a `Failure` for each that is refused."""
+
+    client_order_ids: tuple[str, ...]
+
+
 class Submit(msgspec.Struct, frozen=True):
     """A new order."""
 
@@ -118,7 +124,7 @@ class Request(msgspec.Struct, frozen=True):
     """A request about an order as it reached the venue."""
 
     op: str
-    """`submit`, `cancel`, `modify` or `cancel_all`."""
+    """`submit`, `cancel`, `cancel_together`, `modify` or `cancel_all`."""
     client_order_id: str
     """"" where the request names no single order."""
     at: Nanos

@@ -62,8 +62,14 @@ class SignalFile:
         """Until cancelled. What was read is noted once it was taken, so that no crash loses it."""
         try:
             while True:
+                seen = clock.monotonic()
                 for line in self._lines():
-                    engine.submit(line.content, source=self._path.name, line=line.after.line)
+                    engine.submit(
+                        line.content,
+                        source=self._path.name,
+                        line=line.after.line,
+                        waited=clock.monotonic() - seen,
+                    )
                     self._at = line.after
                     await clock.sleep(0)  # a long file must not keep the loop from anything
                 await clock.sleep(POLL_SECONDS)

@@ -16,6 +16,7 @@ LABELS: Final = {
     Code.INVALID_INPUT: "request readable",
     Code.KILL_SWITCH: "halt",
     Code.RUN_STATE: "run state",
+    Code.OVERLOADED: "wait",
     Code.UNKNOWN_STATE: "orders known",
     Code.STALE_SIGNAL: "signal age",
     Code.DUPLICATE_SIGNAL: "signal is new",

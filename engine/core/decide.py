@@ -392,6 +392,8 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         world.market.depths[given.symbol] = given
     elif isinstance(given, Tick):
         world.refresh_rates(now)
+    elif isinstance(given, SignalArrived | ask.PlaceOrder):
+        world.overload.see(given.waited)
 
 
 def note(world: World, event: ev.Event) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from engine.domain.inputs import Command
+from engine.domain.instant import Nanos
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import Flatten, Level, Trigger
 from engine.domain.signal import TradeType
@@ -38,7 +39,7 @@ class Resume(Command, frozen=True, kw_only=True):
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True):
-    """A manual order."""
+    """A manual order. `waited` is as in `SignalArrived`, and no argument of the operator's."""
 
     symbol: str
     side: Side
@@ -51,6 +52,7 @@ class PlaceOrder(Command, frozen=True, kw_only=True):
     time_in_force: TimeInForce | None = None
     broker: str = ""
     intent_id: str = ""
+    waited: Nanos = 0
 
 
 class CancelOrder(Command, frozen=True, kw_only=True):
@@ -126,4 +128,5 @@ def args_of(command: Command) -> dict[str, Any]:
     """The command's arguments as plain data, for the journal."""
     data: dict[str, Any] = msgspec.to_builtins(command)
     data.pop("by", None)
+    data.pop("waited", None)
     return data

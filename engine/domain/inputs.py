@@ -13,9 +13,14 @@ from engine.domain.signal import Signal
 
 
 class SignalArrived(msgspec.Struct, frozen=True):
-    """A signal that could be read."""
+    """A signal that could be read.
+
+    `waited` is the age of the oldest input that was not decided when this one was handed in, in
+    nanoseconds of the machine's time; 0 in virtual time and recordings (X-89).
+    """
 
     signal: Signal
+    waited: Nanos = 0
 
 
 class InvalidArrived(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,6 +60,7 @@ CHECKS: Final = (
     Check(_C.INVALID_INPUT, _S.INTAKE, permission.fault, EVERY),
     Check(_C.KILL_SWITCH, _S.KILL_SWITCH, permission.kill_switch),
     Check(_C.RUN_STATE, _S.KILL_SWITCH, permission.run_state, EVERY),
+    Check(_C.OVERLOADED, _S.KILL_SWITCH, permission.overloaded),
     Check(_C.UNKNOWN_STATE, _S.RISK, permission.unknown_state),
     Check(
         _C.STALE_SIGNAL,
@@ -180,7 +181,7 @@ CHECKS: Final = (
 )
 """The order is X-65 with X-96.
 
-OVERLOADED, INVALID_TARGET, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
+INVALID_TARGET, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
 """
 
 

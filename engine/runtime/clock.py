@@ -19,6 +19,8 @@ from engine.ports import Cancellable, Clock
 class SystemClock:
     """The machine's own clocks."""
 
+    is_real = True
+
     def now(self) -> Nanos:
         return time.time_ns()
 
@@ -39,6 +41,8 @@ class ScaledClock:
     the recording. Raises ValueError for a speed that is not a positive finite number. `real` is
     a monotonic source in nanoseconds.
     """
+
+    is_real = False
 
     def __init__(
         self, start: Nanos, speed: float, real: Callable[[], Nanos] = time.monotonic_ns
@@ -81,6 +85,8 @@ class VirtualTime(Protocol):
 
 class VirtualClock:
     """The clock of a virtual-time loop: it stands still until everybody waits, then jumps."""
+
+    is_real = False
 
     def __init__(self, loop: VirtualTime, start: Nanos) -> None:
         self._loop = loop
@@ -132,6 +138,10 @@ class SteadyClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._time = SteadyTime(clock)
+
+    @property
+    def is_real(self) -> bool:
+        return self._clock.is_real
 
     def now(self) -> Nanos:
         return self._time.now()

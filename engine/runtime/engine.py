@@ -32,6 +32,7 @@ from engine.domain.inputs import (
     Tick,
     Trouble,
 )
+from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.result import Result
 from engine.domain.run import Halt
@@ -175,8 +176,12 @@ class Engine:
         *,
         source: str = "api",
         line: int = 0,
+        waited: Nanos = 0,
     ) -> ev.SignalDecided | ev.InputRejected:
-        """Take a signal and return its verdict; one that cannot be read is recorded and said so."""
+        """Take a signal and return its verdict; one that cannot be read is recorded and said so.
+
+        `waited`: nanoseconds since it reached this process (X-89).
+        """
         read: Signal | InvalidArrived
         if isinstance(raw, Signal):
             read = raw
@@ -184,7 +189,7 @@ class Engine:
             read = parse_line(raw, source=source, number=line)
         else:
             read = parse_signal(raw, source=source, number=line)
-        given: Input = read if isinstance(read, InvalidArrived) else SignalArrived(read)
+        given: Input = read if isinstance(read, InvalidArrived) else SignalArrived(read, waited)
         for record in self.step(given):
             if isinstance(record.event, ev.SignalDecided | ev.InputRejected):
                 return record.event
@@ -299,6 +304,8 @@ class Engine:
 
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
+        if isinstance(given, SignalArrived | ask.PlaceOrder):
+            given = self._aged(given)
         try:
             step = self._core.handle(given, self._time.now())
         except RuleFailedError as failed:
@@ -306,6 +313,16 @@ class Engine:
             raise
         self._carry(step)
         return step.records
+
+    def _aged(self, given: SignalArrived | ask.PlaceOrder) -> Input:
+        """The entry with the age of the oldest input that is not decided yet (X-89).
+
+        That is the entry itself, or a tick that is due. Virtual time and recordings know no wait.
+        """
+        waited = max(given.waited, self._timer.overdue()) if self.clock.is_real else 0
+        if waited == given.waited:
+            return given
+        return msgspec.structs.replace(given, waited=waited)
 
     def _carry(self, step: Step) -> None:
         """Journal what was decided, start its effects, tell the observers."""

@@ -49,6 +49,9 @@ CONNECT_SECONDS = 10
 STEADY_SECONDS = 5
 """A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
 
+AT_ONCE = 256
+"""Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
+
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
 
@@ -99,6 +102,8 @@ class Session:
         self._early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order."""
         self._waiting_cancels: dict[str, None] = {}
+        self._cancels: list[str] = []
+        """What is to be cancelled by the next request."""
         self._waiting_queries: dict[str, None] = {}
         self._waiting_looks: dict[str, None] = {}
         """What is to be asked once there is a connection, in the order it came up."""
@@ -151,6 +156,7 @@ class Session:
     async def _listen_once(self) -> str:
         """One stream to its end; why it ended."""
         stream = self._broker.reports()
+        taken = 0
         while True:
             try:
                 report = await anext(stream)
@@ -159,6 +165,9 @@ class Session:
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
             self._take(report)
+            taken += 1
+            if not taken % AT_ONCE:
+                await self._clock.sleep(0)
 
     def _take(self, report: Report) -> None:
         if isinstance(report, OrderReport):
@@ -274,10 +283,23 @@ class Session:
 
     def cancel(self, key: str) -> None:
         """Ask for a cancel, as soon as there is a connection."""
-        if self._link.is_up:
+        if not self._link.is_up:
+            self._waiting_cancels[key] = None
+        elif not self._broker.capabilities.cancels_together:
             self._spawn(self._cancel(key))
         else:
-            self._waiting_cancels[key] = None
+            self._cancels.append(key)
+            if len(self._cancels) == 1:
+                self._spawn(self._cancel_together())
+
+    async def _cancel_together(self) -> None:
+        """One request for every cancel that came up since the loop turned."""
+        keys, self._cancels = self._cancels, []
+        if len(keys) == 1:
+            await self._cancel(keys[0])
+            return
+        for failed in await self._venue.cancel_together(keys):
+            self._step(failed)
 
     async def _cancel(self, key: str) -> None:
         failed = await self._venue.cancel(key)

@@ -43,6 +43,10 @@ class Timer:
         if self._clock.monotonic() + round(self._pause() * NS_PER_SECOND) < self._at:
             self._rings.set()
 
+    def overdue(self) -> Nanos:
+        """How long the next tick has been due and could not run; 0 while it is not due."""
+        return max(self._clock.monotonic() - self._at, 0) if self._at else 0
+
     async def run(self) -> None:
         """Tick for ever."""
         while True:

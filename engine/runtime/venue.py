@@ -4,7 +4,7 @@ An exception that is none of them means a broken adapter. It proves nothing abou
 did, so it counts as ambiguous.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -49,6 +49,18 @@ class Venue:
         """Ask for a cancel; None when the request was taken."""
         error = await self._failure(lambda: self._broker.cancel_order(key))
         return None if error is None else CancelFailed(key, error)
+
+    async def cancel_together(self, keys: Sequence[str]) -> list[CancelFailed]:
+        """Ask for several cancels in one request; what was not taken, one by one."""
+        refused: dict[str, BrokerError] = {}
+
+        async def request() -> None:
+            refused.update(await self._broker.cancel_orders(keys))
+
+        error = await self._failure(request)
+        if error is not None:
+            return [CancelFailed(key, error) for key in keys]
+        return [CancelFailed(key, refused[key]) for key in keys if key in refused]
 
     async def modify(
         self, key: str, quantity: Decimal, stop: Decimal | None

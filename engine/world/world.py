@@ -18,6 +18,7 @@ from engine.state.rates import Rates
 from engine.state.valuation import Valuation
 from engine.world.evidence import Breaches
 from engine.world.market import MarketView
+from engine.world.overload import Overload
 
 
 class World:
@@ -50,6 +51,7 @@ class World:
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the portfolio's day (X-12, X-95)."""
         self.breaches = Breaches()
+        self.overload = Overload()
         self._able = dict(capabilities)
         self._routed: dict[str, str] = {}
         self._worth: dict[str, Decimal] = {self.base: ONE} | {

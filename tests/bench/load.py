@@ -140,6 +140,11 @@ class Usage:
         found.cpu = {name: now[name] - before for name, before in self._before.items()}
 
 
+def _since(sent: float) -> int:
+    """Nanoseconds since a moment of the machine's monotonic clock."""
+    return max(round((time.perf_counter() - sent) * rig.NS_PER_SECOND), 0)
+
+
 class Signals:
     """Turns arrivals into signals: enter a symbol that is free, leave one that is held."""
 
@@ -160,7 +165,8 @@ class Signals:
         self._count += 1
         if self._free and (len(self._free) >= len(self._held) or not self._held):
             symbol = self._free.popleft()
-            verdict = self._engine.submit(rig.long_signal(self._engine, symbol, self._count))
+            asked = rig.long_signal(self._engine, symbol, self._count)
+            verdict = self._engine.submit(asked, waited=_since(sent))
             ids = getattr(verdict, "client_order_ids", ())
             if not ids:
                 self._refused(getattr(verdict, "code", ""))
@@ -170,7 +176,8 @@ class Signals:
                 self._entering[key] = symbol
         elif self._held:
             symbol = self._held.popleft()
-            self._engine.submit(rig.flat_signal(self._engine, symbol, self._count))
+            asked = rig.flat_signal(self._engine, symbol, self._count)
+            self._engine.submit(asked, waited=_since(sent))
 
     def _refused(self, code: str) -> None:
         self.found.refused += 1
@@ -233,6 +240,7 @@ class Lives:
                 side=Side.BUY,
                 quantity=Decimal(1),
                 intent_id=f"life-{self._count}",
+                waited=_since(sent),
             )
         )
         for record in records:

@@ -141,6 +141,24 @@ class BrokerConformance:
         await lab.set_price("AAPL", D(90))
         assert await lab.broker.get_positions() == ()
 
+    async def test_orders_are_cancelled_together_and_refused_one_by_one(self, lab: Lab) -> None:
+        await lab.start()
+        if not lab.broker.capabilities.cancels_together:
+            pytest.skip("this venue has no request that cancels several orders")
+        for n in range(4):
+            await lab.broker.submit_order(order(f"o{n}", limit=f"{90 + n}"))
+        await lab.broker.cancel_order("o1")
+        refused = await lab.broker.cancel_orders(("o0", "o1", "nobody", "o2"))
+        assert sorted(refused) == ["nobody", "o1"]
+        for error in refused.values():
+            assert isinstance(error, Rejected)
+            assert error.code
+        for n in range(3):
+            if OrderStatus.CANCELED not in lab.of(f"o{n}"):
+                await lab.until(f"o{n}", OrderStatus.CANCELED)
+        assert [known.client_order_id for known in await lab.broker.get_open_orders()] == ["o3"]
+        assert await lab.broker.cancel_orders(()) == {}
+
     async def test_cancel_all_leaves_nothing_that_works(self, lab: Lab) -> None:
         await lab.start()
         if not lab.broker.capabilities.cancel_all:

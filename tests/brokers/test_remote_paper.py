@@ -295,12 +295,15 @@ async def test_requests_about_orders_are_recorded_in_the_order_they_came_once_as
     await broker.get_order("a")
     await broker.modify_order("a", D(5), None)
     await broker.cancel_order("a")
+    await broker.cancel_orders(("before", "nobody"))
     await broker.cancel_all()
     seen = await hand.recorded()
     assert [(request.op, request.client_order_id) for request in seen] == [
         ("submit", "a"),
         ("modify", "a"),
         ("cancel", "a"),
+        ("cancel_together", "before"),
+        ("cancel_together", "nobody"),
         ("cancel_all", ""),
     ]
     moments = [request.at for request in seen]

@@ -61,6 +61,8 @@ class _Alarm:
 class HandClock:
     """A clock that stands until `advance` moves it, timer by timer."""
 
+    is_real = False
+
     def __init__(self, start: Nanos = NOON) -> None:
         self._now = start
         self._origin = start
@@ -92,6 +94,10 @@ class HandClock:
         due = self._now + round(seconds * NS_PER_SECOND)
         heapq.heappush(self._alarms, (due, next(self._numbers), alarm))
         return alarm
+
+    def stall(self, seconds: float) -> None:
+        """Time passes while the loop stands still: what falls due has not run."""
+        self._now += round(seconds * NS_PER_SECOND)
 
     async def advance(self, seconds: float) -> None:
         """Let this much time pass; whatever falls due runs, in order."""

@@ -223,7 +223,7 @@ class Taker:
         self.most = most
         self.taken: list[bytes] = []
 
-    def submit(self, content: bytes, *, source: str, line: int) -> None:
+    def submit(self, content: bytes, *, source: str, line: int, waited: int) -> None:
         if len(self.taken) >= self.most:
             raise LookupError("the process ends here")
         self.taken.append(content)
@@ -242,6 +242,9 @@ class OneLook:
 
     def __init__(self) -> None:
         self.looks = 0
+
+    def monotonic(self) -> int:
+        return 0
 
     async def sleep(self, seconds: float) -> None:
         self.looks += bool(seconds)

@@ -58,6 +58,8 @@ HOUR = 3600 * NS_PER_SECOND
 class Settable:
     """A clock whose wall somebody may set; intervals go on as they did."""
 
+    is_real = False
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.set_by: Nanos = 0

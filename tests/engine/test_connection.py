@@ -5,9 +5,10 @@ is cut and comes back when the test says so.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
@@ -18,7 +19,16 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, Side
 from engine.domain.run import Flatten, Halt, LinkState
-from engine.ports import AuthFailed, LinkReport, NotSent, Report, Throttled
+from engine.ports import (
+    AuthFailed,
+    BrokerError,
+    Capabilities,
+    LinkReport,
+    NotSent,
+    Rejected,
+    Report,
+    Throttled,
+)
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
@@ -220,6 +230,49 @@ def test_cancels_of_the_gap_leave_first_and_once_each() -> None:
         assert asked.index("look") < asked.index("submit ENTRY")
 
     play(scene)
+
+
+class Together(Wire):
+    """A wire to a venue that cancels several orders by one request, and refuses `unknown`."""
+
+    unknown: frozenset[str] = frozenset()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return msgspec.structs.replace(super().capabilities, cancels_together=True)
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        self._note(f"cancel {len(client_order_ids)}")
+        for key in client_order_ids:
+            if key not in self.unknown:
+                await super(Wire, self).cancel_order(key)
+        return {key: Rejected("UNKNOWN_ORDER", "no such order") for key in self.unknown}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_cancels_of_one_decision_leave_in_one_request_where_the_venue_has_it(count: int) -> None:
+    async def scene(rig: Rig) -> None:
+        keys = [await rig.rest(symbol) for symbol in ("AAA", "BBB")[:count]]
+        await rig.engine.command(ask.CancelAll(by="test"))
+        await rig.until(lambda: all(rig.status(key) is OrderStatus.CANCELED for key in keys))
+        cancels = [asked for asked in rig.wire.since(0) if asked.startswith("cancel")]
+        assert cancels == (["cancel"] if count == 1 else [f"cancel {count}"])
+
+    play(scene, wire=Together)
+
+
+def test_of_cancels_that_left_together_only_those_refused_are_asked_about() -> None:
+    async def scene(rig: Rig) -> None:
+        keys = [await rig.rest("AAA"), await rig.rest("BBB")]
+        assert isinstance(rig.wire, Together)
+        rig.wire.unknown = frozenset(keys[:1])
+        await rig.engine.command(ask.CancelAll(by="test"))
+        await rig.until(lambda: rig.status(keys[1]) is OrderStatus.CANCELED)
+        await rig.until(lambda: bool(rig.events(ev.OrderQueried)))
+        asked = [event.client_order_id for event in rig.events(ev.OrderQueried)]
+        assert asked == keys[:1]
+
+    play(scene, wire=Together)
 
 
 def test_a_look_on_the_way_has_failed_and_is_never_an_empty_one() -> None:

@@ -14,7 +14,7 @@ from engine.config import Config
 from engine.config.profiles import ROWS, RiskLimits
 from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
@@ -33,7 +33,7 @@ BUYING_POWER BAD_TICK BAD_LOT
 MAX_NOTIONAL PRICE_COLLAR MAX_OPEN_ORDERS DUPLICATE_ORDER RATE_LIMIT CIRCUIT_OPEN""",
 )
 
-LATER = {"OVERLOADED", "INVALID_TARGET", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
+LATER = {"INVALID_TARGET", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
 
 STRICT = config_of(
     profile="conservative", risk={"max_order_notional": "1000000", "max_trades_per_day": 5}
@@ -47,7 +47,7 @@ def built(config: Config = STRICT, **more: Any) -> Built:
 
 def test_the_rows_stand_in_the_order_of_x_65_and_x_96() -> None:
     codes = [check.code.value for check in CHECKS]
-    assert codes.index("UNKNOWN_STATE") == codes.index("RUN_STATE") + 1
+    assert codes.index("UNKNOWN_STATE") == codes.index("OVERLOADED") + 1
     codes.remove("UNKNOWN_STATE")
     assert codes == [code for code in X_65 if code not in LATER]
 
@@ -86,6 +86,11 @@ def halted(world: Built) -> Built:
         epoch=1,
     )
     return world.event(ev.Halted(halt=halt))
+
+
+def late(world: Built) -> Built:
+    world.world.overload.see(251 * NS_PER_MS)
+    return world
 
 
 def unclear(world: Built) -> Built:
@@ -139,6 +144,7 @@ ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
     Code.INVALID_INPUT: (lambda w: w, {"entry": "NaN"}),
     Code.KILL_SWITCH: (halted, {}),
     Code.RUN_STATE: (event(ev.Paused(by="test", reason="lunch")), {}),
+    Code.OVERLOADED: (late, {}),
     Code.UNKNOWN_STATE: (unclear, {}),
     Code.STALE_SIGNAL: (lambda w: w, {"at": MIDDAY - 121 * NS_PER_SECOND}),
     Code.LOW_CONVICTION: (lambda w: w, {"conviction": 49}),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -83,6 +83,10 @@ class Line:
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for a cancel."""
         await self._ask(lambda: self._venue.cancel(client_order_id))
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        """This venue takes cancels one by one."""
+        raise NotImplementedError
 
     async def cancel_all(self) -> None:
         """Ask for a cancel of everything."""

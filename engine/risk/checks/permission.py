@@ -1,10 +1,15 @@
 """May anything be traded now, and this symbol (U-41, U-42, U-31)?"""
 
+from decimal import Decimal
+
+from engine.domain.instant import NS_PER_US, Nanos
+from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import RunState
 from engine.domain.text import clean_text
 from engine.risk.case import Case, Finding, Limit, passed, refused
 from engine.sizing.stock import MIN_CONVICTION
+from engine.world.overload import ENDS
 
 
 def fault(case: Case, _: Limit) -> Finding | None:
@@ -43,11 +48,32 @@ def run_state(case: Case, _: Limit) -> Finding | None:
     return refused(state, RunState.ACTIVE, f"The engine is {state}, entries need ACTIVE{because}.")
 
 
+def overloaded(case: Case, _: Limit) -> Finding | None:
+    """OVERLOADED: what comes in is decided in time (X-89). Not asked while nothing has waited."""
+    overload = case.world.overload
+    if not overload.waited:
+        return None
+    measured, limit = milliseconds(overload.waited), milliseconds(overload.limit)
+    if not overload.active:
+        return passed(measured, limit)
+    return refused(
+        measured,
+        limit,
+        f"More comes in than can be decided: what came first has waited {measured}. "
+        f"Entries are taken again below {milliseconds(ENDS)}.",
+    )
+
+
+def milliseconds(time: Nanos) -> str:
+    """A wait as text, cut to whole microseconds."""
+    return f"{plain(Decimal(time // NS_PER_US) / 1000)} ms"
+
+
 def unknown_state(case: Case, _: Limit) -> Finding | None:
     """UNKNOWN_STATE: nothing unexplained is open in the symbol (rule 1).
 
     Blocks of the symbol and orders that are UNKNOWN; U-31 has the code and X-65 has no row for it:
-    it is asked right after RUN_STATE, of which it is the part that concerns one symbol.
+    it is the part of RUN_STATE that concerns one symbol, asked after OVERLOADED (X-96).
     """
     book = case.world.book
     blocks = book.account(case.account).blocked.get(case.symbol)
