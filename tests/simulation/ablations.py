@@ -150,7 +150,7 @@ def _no_fill_dedup(patching: pytest.MonkeyPatch) -> None:
 
 
 def _no_resize(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(tend, "_resize", lambda *args: iter(()))
+    patching.setattr(tend, "_fit", lambda *args: iter(()))
 
 
 class _EmptyOnError(Line):
