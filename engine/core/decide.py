@@ -158,7 +158,10 @@ def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
 
 def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
     """Every exit rule at once; the lowest priority closes (A-160)."""
-    if position.exiting is not None or world.book.data.phase is not Phase.RUNNING:
+    under_way = position.exiting
+    if under_way is not None and under_way.is_whole:
+        return
+    if world.book.data.phase is not Phase.RUNNING:
         return
     decided = exits.ask_all(world, position, now)
     if decided is None or not world.is_open(position.symbol, now):

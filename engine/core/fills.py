@@ -129,7 +129,8 @@ def _closed(
     world: World, closed: Position, before: Position | None, fill: Fill, order: Order | None
 ) -> Iterator[ev.Event]:
     plan = before.exiting if before is not None else None
-    if plan is not None:
+    by_stop = order is not None and order.is_protective
+    if plan is not None and (plan.is_whole or not by_stop):
         reason, detail = plan.reason, plan.detail
     elif order is not None:
         reason, detail = _REASONS.get(order.purpose, (ExitReason.MANUAL, ""))

@@ -236,7 +236,7 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
 
 
 def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
-    if position.exiting is not None:
+    if position.exiting is not None and position.exiting.is_whole:
         yield from tend(world, position.account, position.symbol, now)
         return
     yield from plan_exit(

@@ -61,8 +61,13 @@ def plan_exit(
     limit: str = "",
     quantity: Decimal | None = None,
 ) -> Iterator[ev.Event]:
-    """Decide to close, unless a close is under way already, and take its first step (A-173)."""
-    if position.exiting is not None:
+    """Decide to close, and take the first step (A-173).
+
+    `quantity` is a part of the position, None all of it. A close that is under way goes on; only
+    the close of a part gives way to that of the whole.
+    """
+    under_way = position.exiting
+    if under_way is not None and (under_way.is_whole or quantity is not None):
         return
     yield ev.ExitPlanned(
         account=position.account,
@@ -166,8 +171,15 @@ def _close(
         if order.reserved:
             yield from _cancel(order, "the position is being closed")
     able = world.able(position.account).reduce_only
-    others = [o for o in live if o.purpose not in _CLOSING]
-    if len(others) < len(live):
+    closing = [o for o in live if o.purpose in _CLOSING]
+    others = [o for o in live if o not in closing]
+    for order in closing:
+        if order.attempt < plan.attempt:
+            yield from _cancel(order, "another close has taken its place")
+    if closing:
+        return
+    if plan.quantity is not None and not plan.quantity:
+        yield from _abandon(world, position, plan, "the part is closed", now)
         return
     for order in others:
         if not (able and order.is_protective):
@@ -180,6 +192,20 @@ def _close(
         return
     if world.is_open(position.symbol, now) and _may_send(world, position.account):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
+
+
+def _abandon(
+    world: World, position: Position, plan: ExitPlan, detail: str, now: Nanos
+) -> Iterator[ev.Event]:
+    """The close ends here; what is still held is protected again."""
+    yield ev.ExitAbandoned(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        reason=plan.reason,
+        detail=detail,
+    )
+    yield from tend(world, position.account, position.symbol, now)
 
 
 def _may_send(world: World, account: str) -> bool:
@@ -197,14 +223,7 @@ def _next_attempt(
     if not newest.filled and now - newest.updated_at < pause * NS_PER_SECOND:
         return
     if not world.able(position.account).reduce_only and not newest.filled:
-        yield ev.ExitAbandoned(
-            account=position.account,
-            symbol=position.symbol,
-            position_id=position.position_id,
-            reason=plan.reason,
-            detail=newest.reason or newest.status,
-        )
-        yield from tend(world, position.account, position.symbol, now)
+        yield from _abandon(world, position, plan, newest.reason or newest.status, now)
         return
     yield ev.ExitPlanned(
         account=position.account,

@@ -14,7 +14,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import Fill, OrderStatus, move
+from engine.domain.order import Fill, OrderStatus, Purpose, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.account import KillWork, LinkStatus
 from engine.state.book import RATE_WINDOW, Book, is_power_of_two
@@ -446,8 +446,20 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     account = book.enter(event.account)
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if order is not None:
+        _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, at))
     book.guard(event.account, fill.symbol, at)
+
+
+def _close_part(book: Book, order: Order, fill: Fill) -> None:
+    """What a fill of a close takes off the part that is still to be closed."""
+    position = book.holding(order.account, fill.symbol)
+    if position is None or position.exiting is None or position.exiting.quantity is None:
+        return
+    if order.purpose in (Purpose.EXIT, Purpose.FLATTEN):
+        left = max(position.exiting.quantity - fill.quantity, ZERO)
+        plan = msgspec.structs.replace(position.exiting, quantity=left)
+        book.amend(position, exiting=plan)
 
 
 def _pay(book: Book, event: ev.OrderFilled, outcome: Change) -> None:

@@ -17,9 +17,14 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     priority: int
     quantity: Decimal | None
-    """None is all of it, whatever that is by then."""
+    """How much is still to be closed; None is all of it, whatever that is by then."""
     attempt: int
     started_at: Nanos
+
+    @property
+    def is_whole(self) -> bool:
+        """True where the position is to end."""
+        return self.quantity is None
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

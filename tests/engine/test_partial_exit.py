@@ -1,0 +1,169 @@
+"""Closing a part of a position: exactly that part, once, and a stop-loss goes first (rule 3)."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.core.decide import note
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.order import OrderStatus, Purpose, Side
+from engine.domain.position import ExitReason
+from engine.domain.run import Flatten
+from engine.domain.signal import TradeType
+from engine.plans.tend import plan_exit
+from engine.state.fold import apply
+from engine.state.position import Position
+from tests.engine.desk import Desk, one
+from tests.engine.worlds import ABLE, BROKER
+
+TEN, THREE = Decimal(10), Decimal(3)
+
+
+def holding(desk: Desk) -> Position:
+    found = desk.book.holding(BROKER, "NVDA")
+    assert found is not None
+    return found
+
+
+def ten_held(**able: Any) -> Desk:
+    """Ten bought at 100, with their stop at 90 resting."""
+    desk = Desk(capabilities=msgspec.structs.replace(ABLE, **able))
+    desk.quote("NVDA", "100")
+    desk.give(
+        ask.PlaceOrder(
+            by="test",
+            symbol="NVDA",
+            side=Side.BUY,
+            quantity=TEN,
+            protect=Decimal(90),
+            hold=TradeType.SWING,
+        )
+    )
+    entry = desk.last(Purpose.MANUAL)
+    desk.accept(entry)
+    desk.filled(entry, 10, "100")
+    desk.accept(desk.last(Purpose.PROTECT))
+    return desk
+
+
+def close_part(desk: Desk, quantity: Decimal | None, reason: ExitReason) -> None:
+    """A rule decides to close so much."""
+    decided = plan_exit(
+        desk.world, holding(desk), desk.now, reason=reason, priority=5, quantity=quantity
+    )
+    for event in decided:
+        apply(desk.book, ev.Record(desk.book.data.seq + 1, desk.now, event))
+        note(desk.world, event)
+        desk.seen.append(event)
+
+
+def sold(desk: Desk) -> Decimal:
+    """What the closes have sold, by the venue's own count."""
+    return sum(
+        (desk.current(order).filled for order in desk.intended(Purpose.EXIT)), start=Decimal(0)
+    )
+
+
+@pytest.mark.parametrize("reduce_only", [True, False])
+def test_three_of_ten_sells_exactly_three_and_the_rest_is_protected_again(
+    reduce_only: bool,
+) -> None:
+    desk = ten_held(reduce_only=reduce_only)
+    stop = desk.last(Purpose.PROTECT)
+    close_part(desk, THREE, ExitReason.TARGET)
+    if not reduce_only:
+        desk.report(stop, OrderStatus.CANCELED)  # it made room
+    exit_ = desk.last(Purpose.EXIT)
+    assert exit_.quantity == THREE
+    desk.accept(exit_)
+    desk.filled(exit_, 3, "101")
+    for _ in range(120):
+        desk.tick()
+        _answer_stops(desk)
+    assert (sold(desk), holding(desk).quantity) == (3, 7)
+    assert holding(desk).exiting is None
+    assert len(desk.intended(Purpose.EXIT)) == 1
+    (resting,) = [o for o in desk.book.orders() if o.is_protective]
+    assert (resting.leaves, resting.stop_price) == (7, 90)
+
+
+def _answer_stops(desk: Desk) -> None:
+    """The venue takes new stops, and changes of old ones."""
+    for order in tuple(desk.book.orders()):
+        if order.is_protective and order.status is OrderStatus.CREATED:
+            desk.accept(order.terms)
+        elif order.is_protective and order.status is OrderStatus.PENDING_REPLACE:
+            desk.report(order.terms, OrderStatus.NEW, quantity=order.pending_quantity)
+
+
+def test_a_part_that_fills_in_two_and_is_dropped_between_sells_the_rest_of_the_part() -> None:
+    desk = ten_held()
+    close_part(desk, THREE, ExitReason.TARGET)
+    first = desk.last(Purpose.EXIT)
+    desk.accept(first)
+    desk.filled(first, 1, "101")
+    desk.report(first, OrderStatus.CANCELED)
+    desk.tick(2)
+    again = desk.last(Purpose.EXIT)
+    assert (again.client_order_id != first.client_order_id, again.quantity) == (True, 2)
+    desk.accept(again)
+    desk.filled(again, 2, "101")
+    desk.tick(120)
+    assert (sold(desk), holding(desk).quantity, holding(desk).exiting) == (3, 7, None)
+
+
+def test_a_stop_loss_pre_empts_the_close_of_a_part() -> None:
+    """The part's order is cancelled, and only when it is gone the whole is sold: never eleven."""
+    desk = ten_held()
+    close_part(desk, THREE, ExitReason.TARGET)
+    part = desk.last(Purpose.EXIT)
+    desk.accept(part)
+    desk.filled(part, 1, "101")
+    close_part(desk, None, ExitReason.STOP_LOSS)
+    assert one(desk.seen, ev.CancelRequested).client_order_id == part.client_order_id
+    assert desk.last(Purpose.EXIT) == part
+    desk.report(part, OrderStatus.CANCELED)
+    whole = desk.last(Purpose.EXIT)
+    assert whole.quantity == 9
+    desk.accept(whole)
+    desk.filled(whole, 9, "95")
+    assert desk.book.holding(BROKER, "NVDA") is None
+    assert one(desk.seen, ev.PositionClosed).trade.exit_reason is ExitReason.STOP_LOSS
+
+
+def test_another_part_and_a_second_whole_wait_for_what_is_under_way() -> None:
+    desk = ten_held()
+    close_part(desk, THREE, ExitReason.TARGET)
+    before = len(desk.of(ev.ExitPlanned))
+    close_part(desk, Decimal(2), ExitReason.TARGET)
+    assert len(desk.of(ev.ExitPlanned)) == before
+    close_part(desk, None, ExitReason.STOP_LOSS)
+    close_part(desk, None, ExitReason.EOD)
+    assert len(desk.of(ev.ExitPlanned)) == before + 1
+
+
+@pytest.mark.parametrize(
+    "ask_all", [ask.CloseAll(by="test"), ask.Kill(by="test", flatten=Flatten.ALL)]
+)
+def test_a_close_and_a_kill_are_for_the_whole_whatever_part_is_under_way(ask_all: Any) -> None:
+    desk = ten_held()
+    close_part(desk, THREE, ExitReason.TARGET)
+    desk.give(ask_all)
+    if isinstance(ask_all, ask.Kill):
+        desk.tick()
+        desk.snapshot()
+        desk.tick()
+    plan = holding(desk).exiting
+    assert plan is not None
+    assert plan.is_whole
+
+
+def test_the_stop_that_ends_the_position_is_its_reason_though_a_part_was_being_closed() -> None:
+    desk = ten_held()
+    stop = desk.last(Purpose.PROTECT)
+    close_part(desk, THREE, ExitReason.TARGET)
+    desk.filled(stop, 10, "90")
+    assert one(desk.seen, ev.PositionClosed).trade.exit_reason is ExitReason.STOP_LOSS
