@@ -174,7 +174,8 @@ def _close(
     closing = [o for o in live if o.purpose in _CLOSING]
     others = [o for o in live if o not in closing]
     for order in closing:
-        if order.attempt < plan.attempt:
+        # One that sells all that is held, as an earlier process may have sent, does the work.
+        if order.attempt < plan.attempt and order.leaves < abs(position.quantity):
             yield from _cancel(order, "another close has taken its place")
     if closing:
         return

@@ -270,6 +270,9 @@ def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
             ("eur", "AAPL")
         }
         assert {row["broker"] for row in found.data["events"]} == {"eur"}
+        # A symbol is blocked in its own account alone.
+        blocked = {one.name: set(one.blocked) for one in house.engine.state.accounts}
+        assert blocked == {"paper": set(), "eur": {"AAPL"}}
         await house.engine.stop("done")
         house.close()
 
