@@ -136,9 +136,19 @@ async def _flatten(config: Config, folder: Path, latch: FileLatch) -> dict[str, 
         brokers = report.brokers()
         await engine.stop("the kill from outside has ended")
         await running
-        return brokers
+        for why in house.left_out.values():
+            warn(why)
+        return brokers | {name: _not_opened(house, name) for name in house.left_out}
     finally:
         house.close()
+
+
+def _not_opened(house: wiring.House, name: str) -> dict[str, Any]:
+    """What is left in an account that the config does not open: nothing was asked of it."""
+    account = house.engine.book.account(name)
+    held = [f"{p.symbol} {p.quantity.normalize():f}" for p in account.positions.values()]
+    found = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": sorted(held)}
+    return found | {"unknown": [*account.orders, "the config does not open it"]}
 
 
 def _clock(config: Config, folder: Path) -> Clock:

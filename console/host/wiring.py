@@ -67,6 +67,7 @@ class House:
         journal: Journal,
         latch: Latch,
         connections: Mapping[str, Connection],
+        left_out: Mapping[str, str],
         warning: str,
     ) -> None:
         self.config = config
@@ -75,6 +76,8 @@ class House:
         self.latch = latch
         self.connections = connections
         """The opened accounts by name."""
+        self.left_out = left_out
+        """Accounts that a kill cannot work, since the config does not open them: why, by name."""
         self.warning = warning
         """One sentence when a snapshot could not be used, else empty."""
 
@@ -221,7 +224,8 @@ def build(
 
     `database` keeps the journal in memory instead of `state_dir`. Without `threads` every commit
     runs inline (virtual time). `flatten_only` opens no market: what must close meets the last
-    prices the paper accounts have seen. `by_hand` opens no market either: somebody tells prices.
+    prices the paper accounts have seen, and an account that the config leaves out keeps nobody from
+    closing in the others. `by_hand` opens no market either: somebody tells prices.
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
 
     Raises JournalError kinds, BookError, BadFile, SectorFileError,
@@ -260,7 +264,9 @@ def build(
             quote_max_age_seconds=config.risk.quote_max_age_seconds,
             quotes_per_second=quotes_per_second,
         )
-        _all_opened(book, opened(config))
+        left_out = _left_out(book, opened(config))
+        if left_out and not flatten_only:
+            raise AccountNotOpened("\n".join(left_out.values()))
         market = _open(config, first, connections, own=own)
         engine = Engine(
             _world(
@@ -292,6 +298,7 @@ def build(
         journal=journal,
         latch=latch,
         connections=connections,
+        left_out=left_out,
         warning=warning,
     )
 
@@ -327,15 +334,15 @@ def _open(
     return exchange.market if exchange is not None else connections[first.name].market
 
 
-def _all_opened(book: Book, names: tuple[str, ...]) -> None:
-    """Refuses a config that leaves out an account in which something is held or works."""
-    for name, account in book.data.accounts.items():
-        if name not in names and (account.positions or account.orders):
-            raise AccountNotOpened(
-                f"The account {name} holds {len(account.positions)} positions and "
-                f"{len(account.orders)} working orders, and the config does not open it: "
-                f"[brokers.{name}] with its kind is needed until it is empty."
-            )
+def _left_out(book: Book, names: tuple[str, ...]) -> dict[str, str]:
+    """The accounts in which something is held or works and that are not opened: why, by name."""
+    return {
+        name: f"The account {name} holds {len(account.positions)} positions and "
+        f"{len(account.orders)} working orders, and the config does not open it: "
+        f"[brokers.{name}] with its kind is needed until it is empty."
+        for name, account in book.data.accounts.items()
+        if name not in names and (account.positions or account.orders)
+    }
 
 
 def _in_process(plan: Plan) -> bool:

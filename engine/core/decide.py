@@ -109,7 +109,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
-    for order in tuple(world.book.orders()):
+    for order in tuple(world.orders()):
         if order.reserved and order.status not in work.ASKED:
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
@@ -243,7 +243,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)
     if data.phase is Phase.RUNNING:
-        for position in tuple(world.book.holdings()):
+        for position in tuple(world.holdings()):
             if overdue(world, position, now):
                 yield from plan_exit(
                     world,

@@ -342,6 +342,8 @@ def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Ev
 def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Orders about which nothing came in for too long."""
     for order in world.book.pop_due(now):
+        if order.account not in world.accounts:
+            continue  # nobody here can ask about it
         key = order.client_order_id
         match order.status:
             case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
@@ -367,14 +369,14 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 def doubtful(world: World) -> Iterator[ev.Event]:
     """After a start: whatever was under way when the process ended is asked about first (C-406)."""
-    for order in tuple(world.book.orders()):
+    for order in tuple(world.orders()):
         if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
             yield ev.OrderUnclear(
                 account=order.account,
                 client_order_id=order.client_order_id,
                 reason="the process ended before an answer",
             )
-    for order in tuple(world.book.orders()):
+    for order in tuple(world.orders()):
         if order.status is _S.UNKNOWN:
             yield ev.OrderQueried(
                 account=order.account, client_order_id=order.client_order_id, reason="after a start"

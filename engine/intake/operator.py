@@ -187,7 +187,7 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
     if fault:
         yield refuse(given, REFUSED, fault)
         return
-    for order in tuple(world.book.orders()):
+    for order in tuple(world.orders()):
         if given.broker in ("", order.account) and _cancellable(order):
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason=given.by
@@ -230,7 +230,7 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
     if fault:
         yield refuse(given, REFUSED, fault)
         return
-    for position in tuple(world.book.holdings()):
+    for position in tuple(world.holdings()):
         if given.broker in ("", position.account):
             yield from _close(world, position, given, now)
 

@@ -1,6 +1,6 @@
 """What a decision may look at: the book, the market, the rules in force. No I/O, no clock."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fnmatch import fnmatchcase
 
@@ -14,6 +14,8 @@ from engine.domain.money import ONE, ZERO
 from engine.ports import Capabilities
 from engine.reference.rates import ReferenceRate
 from engine.state.book import Book
+from engine.state.order import Order
+from engine.state.position import Position
 from engine.state.rates import Rates
 from engine.state.valuation import Valuation
 from engine.world.evidence import Breaches
@@ -93,6 +95,14 @@ class World:
     def accounts(self) -> tuple[str, ...]:
         """The names of the accounts of this process."""
         return tuple(self._able)
+
+    def holdings(self) -> Iterator[Position]:
+        """What is held in the accounts of this process; nothing is decided about another."""
+        return (p for p in self.book.holdings() if p.account in self._able)
+
+    def orders(self) -> Iterator[Order]:
+        """What works in the accounts of this process, UNKNOWN ones included."""
+        return (order for order in self.book.orders() if order.account in self._able)
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument as learned, else as its symbol says."""

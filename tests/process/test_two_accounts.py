@@ -154,3 +154,22 @@ def test_a_kill_without_the_engine_proves_both(pair: Pair) -> None:
     states = {name: row["state"] for name, row in done["brokers"].items()}
     assert states == {"paper": "VERIFIED", "far": "VERIFIED"}, done
     assert pair.venue.hand.positions() == {}
+
+
+def test_a_kill_with_a_config_that_leaves_an_account_out_closes_the_others_and_names_it(
+    pair: Pair,
+) -> None:
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    pair.program.send(signal.SIGKILL)
+    pair.program.ended()
+    pair.program.configure(CONFIG.partition("[brokers.far]")[0])
+    done = pair.program.document("kill", "--flatten", "all")
+    assert {name: row["state"] for name, row in done["brokers"].items()} == {
+        "paper": "VERIFIED",
+        "far": "DEGRADED",
+    }
+    assert done["brokers"]["paper"]["closed"] == 1
+    assert done["brokers"]["far"]["left"] == ["AAPL 3"]
+    assert done["brokers"]["far"]["unknown"] == ["the config does not open it"]
+    assert pair.program.run("--headless", "--for", "1").returncode == 2
