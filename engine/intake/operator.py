@@ -172,8 +172,16 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
         text = f"it protects {order.symbol}: confirm with {UNPROTECT!r}"
         yield refuse(given, REFUSED, text)
         return
-    if order.is_protective:
-        yield ev.StopRemoved(account=order.account, symbol=order.symbol, by=given.by)
+    position = world.book.holding(order.account, order.symbol) if order.is_protective else None
+    if position is not None:
+        yield ev.StopMoved(
+            account=position.account,
+            symbol=position.symbol,
+            position_id=position.position_id,
+            by=given.by,
+            before=position.stop,
+            after=None,
+        )
     if order.status is not OrderStatus.PENDING_CANCEL:
         yield ev.CancelRequested(
             account=order.account, client_order_id=order.client_order_id, reason=given.by

@@ -230,3 +230,24 @@ def test_a_price_that_is_none_is_one_sentence(text: str) -> None:
     assert str(caught.value) == (f'price "{text}" is refused: allowed is none or a number above 0')
     assert price_or_none("none") is None
     assert price_or_none("1.50") == D("1.50")
+
+
+def test_cancelling_the_stop_by_its_id_is_the_same_event() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await order(hand, Side.BUY, 50, protect=D(90))
+        moved: list[ev.StopMoved] = []
+
+        def heard(record: ev.Record) -> None:
+            if isinstance(record.event, ev.StopMoved):
+                moved.append(record.event)
+
+        hand.engine.subscribe(heard)
+        (stop,) = [o for o in hand.engine.state.orders() if o.is_protective]
+        await hand.engine.command(
+            ask.CancelOrder(by="me", client_order_id=stop.client_order_id, confirm="UNPROTECT")
+        )
+        await hand.wait(10)
+        assert [(m.by, m.before, m.after) for m in moved] == [("me", D(90), None)]
+        assert resting(hand) == []
+
+    run(play)

@@ -26,7 +26,7 @@ class ExitAbandoned(Event, frozen=True, kw_only=True):
 
 
 class StopRemoved(Event, frozen=True, kw_only=True):
-    """An operator took the stop away, typed; the position shows as unprotected."""
+    """An operator took the stop away, as 0.1.0 wrote it; since then it is a `StopMoved`."""
 
     account: str
     symbol: str
