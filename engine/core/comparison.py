@@ -14,7 +14,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Severity, Trigger
 from engine.plans.reducing import recognise
-from engine.plans.tend import tend
+from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.risk import triggers
 from engine.world import World
@@ -61,7 +61,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     there = {order.symbol for order in snapshot.orders}
     here = {*book.account(name).positions, *book.working_symbols(name)}
     for symbol in sorted(there | here):
-        yield from tend(world, name, symbol, now)
+        yield from advance(world, name, symbol, now)
 
 
 def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:

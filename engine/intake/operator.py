@@ -14,8 +14,8 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
 from engine.intake.entry import build, intend
+from engine.plans.exit import plan_exit
 from engine.plans.kill import set_latch
-from engine.plans.tend import plan_exit, tend
 from engine.risk import triggers
 from engine.risk.gate import evaluate, manual_case
 from engine.state.order import Order
@@ -221,7 +221,7 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
         where = f" in {given.broker}" if given.broker else ""
         yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")
     for position in held:
-        yield from _close(world, position, given, now)
+        yield from _close(position, given)
 
 
 def _no_account(world: World, name: str) -> str:
@@ -240,16 +240,11 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
         return
     for position in tuple(world.holdings()):
         if given.broker in ("", position.account):
-            yield from _close(world, position, given, now)
+            yield from _close(position, given)
 
 
-def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
-    if position.exiting is not None and position.exiting.is_whole:
-        yield from tend(world, position.account, position.symbol, now)
-        return
-    yield from plan_exit(
-        world, position, now, reason=ExitReason.MANUAL, priority=0, detail=given.by
-    )
+def _close(position: Position, given: Command) -> Iterator[ev.Event]:
+    return plan_exit(position, reason=ExitReason.MANUAL, priority=0, detail=given.by)
 
 
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:

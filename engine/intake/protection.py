@@ -9,8 +9,7 @@ from engine.domain.codes import Code
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive, plain
 from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
-from engine.plans.kill import ASKED
-from engine.plans.tend import tend
+from engine.plans.reducing import cancel
 from engine.state.position import Position
 from engine.world import World
 
@@ -38,13 +37,10 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
         after=given.price,
     )
     if given.price is not None:
-        yield from tend(world, position.account, position.symbol, now)
         return
     for order in tuple(world.book.working(position.account, position.symbol)):
-        if order.is_protective and order.status not in ASKED:
-            yield ev.CancelRequested(
-                account=order.account, client_order_id=order.client_order_id, reason=given.by
-            )
+        if order.is_protective:
+            yield from cancel(order, given.by)
 
 
 def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Event]:

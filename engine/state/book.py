@@ -12,12 +12,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from engine.domain.events import Event
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
+from engine.domain.schema import account_of
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
@@ -507,6 +509,28 @@ class Book:
         order = self.update(key, at, status=status, **fields)
         if order is not None and order.is_protective:
             self.guard(order.account, order.symbol, at)
+
+
+def place_of(book: Book, event: Event) -> Place | None:
+    """The account and the symbol that an event is about; None for one that is about neither."""
+    account = account_of(event)
+    if not account:
+        return None
+    symbol = getattr(event, "symbol", None)
+    if symbol is None:
+        symbol = _symbol_of(book, event)
+    return None if symbol is None else (account, symbol)
+
+
+def _symbol_of(book: Book, event: Event) -> str | None:
+    """The symbol that stands in the value an event holds, or in the order it names."""
+    for held in ("terms", "fill", "trade"):
+        value = getattr(event, held, None)
+        if value is not None:
+            symbol: str = value.symbol
+            return symbol
+    order = book.order(getattr(event, "client_order_id", ""))
+    return None if order is None else order.symbol
 
 
 def is_power_of_two(number: int) -> bool:

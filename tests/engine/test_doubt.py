@@ -200,8 +200,7 @@ def test_rule3_where_the_venue_joins_nothing_the_stop_leaves_out_what_another_or
         type=OrderType.LIMIT,
         limit_price=Decimal(104),
     )
-    desk.give(sell)
-    events = desk.tick()
+    events = desk.give(sell)
     assert one(events, ev.ReplaceRequested).quantity == MANY - 50
 
 
