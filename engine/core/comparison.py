@@ -7,6 +7,7 @@ import msgspec
 
 from engine.core import fills
 from engine.core.consequences import fire
+from engine.core.reports import replaced
 from engine.domain import events as ev
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
@@ -35,12 +36,9 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
-        yield ev.OrderReplaced(
-            account=snapshot.broker,
-            client_order_id=theirs.client_order_id,
-            quantity=theirs.quantity,
-            stop_price=theirs.stop_price,
-        )
+        ours = book.order(theirs.client_order_id)
+        if ours is not None:
+            yield replaced(ours, theirs.terms)
     yield from _take_over(world, given, before, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(

@@ -39,7 +39,7 @@ from engine.domain.market import Bar, Depth, Quote
 from engine.domain.position import ExitReason
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
-from engine.intake import entry, protection
+from engine.intake import entry, modify, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
@@ -235,6 +235,9 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
                 )
             yield from ask_exits(world, position, now)
             yield from advance(world, position.account, position.symbol, now)
+        for account in world.book.accounts:
+            for symbol in sorted(set(account.replacing.values())):
+                yield from advance(world, account.name, symbol, now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)
@@ -286,6 +289,7 @@ RULES: dict[type, Rule] = {
     ask.Resume: op.resume,
     ask.PlaceOrder: op.place_order,
     ask.CancelOrder: op.cancel_order,
+    ask.ModifyOrder: modify.modify,
     ask.CancelAll: op.cancel_all,
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,

@@ -11,7 +11,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.plans import exit as closing
-from engine.plans import leftover, protect
+from engine.plans import leftover, protect, replace
 from engine.world import World
 
 
@@ -28,6 +28,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 PLANS: tuple[Plan, ...] = (
     Plan("leftover", leftover.advance),
+    Plan("replace", replace.advance),
     Plan("exit", closing.advance),
     Plan("protect", protect.advance),
 )

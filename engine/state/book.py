@@ -32,7 +32,7 @@ K = TypeVar("K")
 Place: TypeAlias = tuple[str, str]
 """An account and a symbol."""
 
-STATE_FORMAT = 4
+STATE_FORMAT = 5
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
@@ -286,7 +286,12 @@ class Book:
 
     def _reindex(self, old: Order, new: Order) -> None:
         """As `_unindex` and `_index`, where most often only the status is new."""
-        if old.filled != new.filled or old.quantity != new.quantity or old.reserved != new.reserved:
+        if (
+            old.filled != new.filled
+            or old.quantity != new.quantity
+            or old.reserved != new.reserved
+            or old.pending is not new.pending
+        ):
             self._unindex(old)
             self._index(new)
             return
@@ -364,7 +369,7 @@ class Book:
 
     def _reserve(self, order: Order, sign: int) -> None:
         symbol = order.symbol
-        amount = order.leaves * order.reserved * self.multiplier(symbol) * sign
+        amount = order.exposure * self.multiplier(symbol) * sign
         total = self.reserved.get(symbol, ZERO) + amount
         if total:
             self.reserved[symbol] = total

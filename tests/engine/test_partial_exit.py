@@ -93,8 +93,8 @@ def _answer_stops(desk: Desk) -> None:
     for order in tuple(desk.book.orders()):
         if order.is_protective and order.status is OrderStatus.CREATED:
             desk.accept(order.terms)
-        elif order.is_protective and order.status is OrderStatus.PENDING_REPLACE:
-            desk.report(order.terms, OrderStatus.NEW, quantity=order.pending_quantity)
+        elif order.is_protective and order.pending is not None:
+            desk.report(order.terms, OrderStatus.NEW, quantity=order.pending.quantity)
 
 
 def test_a_part_that_fills_in_two_and_is_dropped_between_sells_the_rest_of_the_part() -> None:
