@@ -258,6 +258,11 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.InputRejected: _input_rejected,
     ev.SignalDecided: _decided,
     ev.SignalEnded: _ended,
+    ev.IntentOpened: lambda e: Line(
+        "INTENT", f"{e.plan}: " + ", ".join(order_words(terms) for terms in e.legs)
+    ),
+    ev.IntentEnded: lambda e: Line("INTENT", f"{e.plan} ended: {e.reason}"),
+    ev.LegRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,

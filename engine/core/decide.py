@@ -48,7 +48,7 @@ from engine.plans.reducing import CANCEL_ADDS_NOTHING
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
-from engine.state.book import Place, place_of
+from engine.state.book import Place, places_of
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import Touched
@@ -319,8 +319,7 @@ def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[e
     places: dict[Place, None] = {}
     for event in events:
         yield event
-        place = place_of(world.book, event)
-        if place is not None:
+        for place in places_of(world.book, event):
             places[place] = None
     for account, symbol in places:
         yield from advance(world, account, symbol, now)

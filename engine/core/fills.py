@@ -19,6 +19,8 @@ from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
 
+EXECUTIONS = frozenset({Outcome.EXECUTED, Outcome.RESIZED})
+
 SLIPPAGE_WARNING = Decimal("0.01")
 SLIPPAGE_BREACH = Decimal("0.02")
 """A-363: more than this against the price it was decided on."""
@@ -81,7 +83,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if before is not None and before.exiting is not None:
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
-        yield from _executed(order)
+        yield from _executed(world, order)
     yield from _alarms(event, order, now)
     if event.overfill:
         finding = triggers.Finding(
@@ -178,9 +180,13 @@ def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:
         )
 
 
-def _executed(order: Order) -> Iterator[ev.Event]:
-    """A signal is executed from its first fill on, also when it had ended without one."""
-    if order.filled:
+def _executed(world: World, order: Order) -> Iterator[ev.Event]:
+    """A signal is executed from the first fill of any of its orders on, also when it had ended
+    without one."""
+    life = world.book.data.signals.get(order.signal_id)
+    if order.filled or (life is not None and life.outcome in EXECUTIONS):
+        return
+    if order.status.is_terminal and any(o.filled for o in world.book.siblings(order)):
         return
     previous = ""
     if order.status.is_terminal:

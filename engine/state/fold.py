@@ -19,6 +19,7 @@ from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.account import KillWork, LinkStatus
 from engine.state.book import RATE_WINDOW, Book, is_power_of_two
 from engine.state.holdings import Change, adjusted, change
+from engine.state.intents import Intent, Leg
 from engine.state.order import Order, Pending
 from engine.state.portfolio import Restriction, SessionState
 from engine.state.position import ExitPlan
@@ -306,7 +307,7 @@ def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
         entry, outcome=event.outcome, stage=stage, code=event.code, reason=event.reason
     )
     book.touch(entry)
-    if any(book.works(key) for key in entry.orders):
+    if book.concerns(entry):
         data.signals[event.signal_id] = entry
     else:
         del data.signals[event.signal_id]
@@ -327,12 +328,65 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
             data.session.entries += 1
         book.stamp(order, at)
     _number(book, order)
+    if data.intents:
+        _lead(book, order)
     book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
     entry = data.signals.get(order.signal_id)
     if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
         entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))
         data.signals[order.signal_id] = entry
         book.touch(entry)
+
+
+def _lead(book: Book, order: Order) -> None:
+    """An order that an intent of several waited for, or one that takes the place of such a one."""
+    intent = book.data.intents.get(order.intent_id)
+    if intent is None:
+        return
+    legs = tuple(_led(book, leg, order) for leg in intent.legs)
+    book.data.intents[intent.intent_id] = msgspec.structs.replace(intent, legs=legs)
+
+
+def _led(book: Book, leg: Leg, order: Order) -> Leg:
+    key = order.client_order_id
+    if leg.waits:
+        mine = leg.terms.client_order_id == key
+        return msgspec.structs.replace(leg, client_order_id=key) if mine else leg
+    if leg.client_order_id != order.orig_client_order_id:
+        return leg
+    old = book.order(leg.client_order_id)
+    before = leg.before + (old.filled if old is not None else ZERO)
+    return msgspec.structs.replace(leg, client_order_id=key, before=before)
+
+
+@_on(ev.IntentOpened)
+def _intent_opened(book: Book, event: ev.IntentOpened, at: Nanos) -> None:
+    book.data.intents[event.intent_id] = Intent(
+        intent_id=event.intent_id,
+        plan=event.plan,
+        signal_id=event.signal_id,
+        legs=tuple(Leg(terms=terms) for terms in event.legs),
+    )
+
+
+@_on(ev.IntentEnded)
+def _intent_ended(book: Book, event: ev.IntentEnded, at: Nanos) -> None:
+    book.data.intents.pop(event.intent_id, None)
+    book.bury(event.signal_id)
+
+
+@_on(ev.LegRefused)
+def _leg_refused(book: Book, event: ev.LegRefused, at: Nanos) -> None:
+    intent = book.data.intents.get(event.intent_id)
+    if intent is None:
+        return
+    legs = tuple(
+        msgspec.structs.replace(leg, refused=event.reason)
+        if leg.terms.client_order_id == event.client_order_id
+        else leg
+        for leg in intent.legs
+    )
+    book.data.intents[event.intent_id] = msgspec.structs.replace(intent, legs=legs)
 
 
 def _number(book: Book, order: Order) -> None:

@@ -14,6 +14,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Mode, Phase, Trigger
 from engine.state.account import AccountState
+from engine.state.intents import Intent
 from engine.state.touched import SignalEntry
 
 
@@ -96,6 +97,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Signals that arrived and have no verdict yet."""
     signals: dict[str, SignalEntry] = {}
     """Accepted signals until they have their outcome and all their orders are done."""
+    intents: dict[str, Intent] = {}
+    """What is wanted in several orders, until it has ended, by its id."""
     window: dict[str, Nanos] = {}
     """Content of accepted signals and when (X-66)."""
     sent: list[Nanos] = []

@@ -17,6 +17,11 @@ from engine.domain.events.alarms import (
     LinkChanged,
 )
 from engine.domain.events.base import Event
+from engine.domain.events.intents import (
+    IntentEnded,
+    IntentOpened,
+    LegRefused,
+)
 from engine.domain.events.latch import (
     HaltCleared,
     Halted,
@@ -101,8 +106,11 @@ __all__ = [
     "Halted",
     "InputRejected",
     "InstrumentLearned",
+    "IntentEnded",
+    "IntentOpened",
     "KillProgressed",
     "KillProved",
+    "LegRefused",
     "LinkChanged",
     "OperatorActed",
     "OrderAccepted",
@@ -183,6 +191,9 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderExpired,
         ReplaceRequested,
         OrderReplaced,
+        IntentOpened,
+        IntentEnded,
+        LegRefused,
         ReplaceAbandoned,
         OrderSettled,
         OrderAdopted,
