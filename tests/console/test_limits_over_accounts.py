@@ -13,8 +13,8 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
 from engine.domain.order import OrderType, Side
-from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.domain.result import Result
+from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from tests.brokers.kit import D
 
 FREE = {"slippage_bps": 0, "commission_bps": 0, "latency_ms": [0, 0], "initial_cash": 100_000}
