@@ -62,7 +62,7 @@ LOOK_PAUSE = 2 * NS_PER_SECOND
 
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """A process took the account: the latch first, then what was under way (R2)."""
-    config = world.config
+    config, before = world.config, world.book.data.calendar
     yield ev.EngineStarted(
         mode=config.mode,
         profile=config.profile,
@@ -70,7 +70,17 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         version=given.version,
         accounts=given.accounts,
         primary=config.account.primary,
+        currency=world.base,
+        calendar=world.home.name,
     )
+    if before not in ("", world.home.name):
+        text = f"the portfolio's day is now that of {world.home.name}; it was that of {before}"
+        yield ev.Alarmed(
+            code="CALENDAR_CHANGED",
+            severity=Severity.WARNING,
+            subject=world.home.name,
+            text=text,
+        )
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
