@@ -13,6 +13,7 @@ import pytest
 
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
+from console.host.past import open_past
 from console.virtual import MONDAY
 from engine.config import from_mapping
 from engine.domain import commands as ask
@@ -261,6 +262,12 @@ def test_x12_a_day_that_has_begun_is_not_begun_again_by_a_calendar_that_is_behin
         )
     ]
     assert dates == ["2013-10-08"]
+
+
+def test_x86_the_past_counts_as_its_journal_did(life: Life) -> None:
+    life.run(tree(), buy)
+    desk = open_past(life.folder / wiring.JOURNAL, from_mapping(tree(currency="EUR")), life.now)
+    assert desk.view.portfolio().equity == 100_000
 
 
 # --- the process ----------------------------------------------------------------------------------
