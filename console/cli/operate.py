@@ -189,6 +189,9 @@ def _print_status(found: dict[str, Any]) -> None:
     if found["halt"] is not None:
         halt = found["halt"]
         say(f"HALTED by {halt['by']} at {halt['at']}: {halt['reason']}")
+    for account in found["accounts"]:
+        if account["kill"] is not None:
+            say(_killed(account["broker"], account["kill"]))
     for position in found["positions"]:
         if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
@@ -209,6 +212,12 @@ def _print_status(found: dict[str, Any]) -> None:
         f"journal event {found['journal']['seq']}, "
         f"last commit {cell(found['journal']['last_commit_ms'])} ms"
     )
+
+
+def _killed(broker: str, kill: Row) -> str:
+    """How far a kill is in one account, in a line."""
+    still = [f"{kind} {', '.join(kill[kind])}" for kind in ("left", "unknown") if kill[kind]]
+    return f"kill in {broker}: {'; '.join([kill['state'], *still])}"
 
 
 def _covered(position: Row, orders: Iterable[Row]) -> Decimal:

@@ -60,16 +60,13 @@ Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 LOOK_PAUSE = 2 * NS_PER_SECOND
 """Between two looks at the venue while it must be seen before anything opens."""
 
-LOOK_TIMEOUT = 30 * NS_PER_SECOND
-"""A look that takes longer is asked for again."""
-
 
 # --- rules that belong to the process as a whole ------------------------------------------------
 
 
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """A process took the account: the latch first, then what was under way (R2)."""
-    config = world.config
+    config, before = world.config, world.book.data.calendar
     yield ev.EngineStarted(
         mode=config.mode,
         profile=config.profile,
@@ -77,7 +74,17 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         version=given.version,
         accounts=given.accounts,
         primary=config.account.primary,
+        currency=world.base,
+        calendar=world.home.name,
     )
+    if before not in ("", world.home.name):
+        text = f"the portfolio's day is now that of {world.home.name}; it was that of {before}"
+        yield ev.Alarmed(
+            code="CALENDAR_CHANGED",
+            severity=Severity.WARNING,
+            subject=world.home.name,
+            text=text,
+        )
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
@@ -129,8 +136,10 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     if link is not None and link.state is given.state:
         return
     yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
-    if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
-        yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
+    if given.state is LinkState.CONNECTED:
+        if world.book.data.phase is Phase.RUNNING:
+            yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
+        yield from reports.overdue(world, given.broker, now)
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",
@@ -245,12 +254,11 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Each account alone: every so often, and soon again after a look that failed."""
+    """Each account alone: every so often. What was asked for goes on being tried by itself."""
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:
-        asked = account.snapshot_asked
-        if not account.is_connected or (asked and now - asked < max(every, LOOK_TIMEOUT)):
+        if not account.is_connected or account.snapshot_asked:
             continue
         pause = every if account.compared else LOOK_PAUSE
         if now - account.reconciled_at >= pause:

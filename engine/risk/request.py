@@ -36,7 +36,7 @@ def signal_case(world: World, signal: Signal, now: Nanos) -> Case:
     case.trade_type = signal.trade_type
     case.sign = signal.direction.sign
     if flat:
-        held = world.book.held(signal.ticker)
+        held = world.book.managed(signal.ticker)
         case.sign = -held[0].sign if held else 0
     elif not case.fault:
         _price_entry(case, signal)

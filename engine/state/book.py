@@ -200,6 +200,10 @@ class Book:
         names = self._held.get(symbol, ())
         return [self.data.accounts[name].positions[symbol] for name in names]
 
+    def managed(self, symbol: str) -> list[Position]:
+        """What signals opened of one symbol, account by account: what a flat signal closes."""
+        return [position for position in self.held(symbol) if position.managed]
+
     def holdings(self) -> Iterator[Position]:
         """Everything that is held, in every account."""
         for account in tuple(self.data.accounts.values()):

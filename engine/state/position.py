@@ -74,6 +74,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str = ""
 
     @property
+    def managed(self) -> bool:
+        """True where a signal opened it, so that a flat signal closes it (X-87).
+
+        What a person opened, and what was taken over from the venue, is a person's to close.
+        """
+        return bool(self.signal_id)
+
+    @property
     def average_price(self) -> Decimal:
         """Cost per unit of what is held."""
         if not self.quantity:
