@@ -144,7 +144,10 @@ def _filled(e: ev.OrderFilled) -> Line:
         if said
     ]
     words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} @ {plain(fill.price)}"
-    text = "  ".join([words, f"fee {plain(round(fill.commission, 4))}", *notes])
+    fee = plain(round(fill.commission, 4))
+    if fill.commission_currency:
+        fee = f"{plain(round(fill.commission, 8))} {fill.commission_currency}"
+    text = "  ".join([words, f"fee {fee}", *notes])
     return Line("FILL", text, "warn" if notes else "strong")
 
 

@@ -141,6 +141,7 @@ def _closed(
     trade = round_trip(
         closed,
         fill,
+        asset_class=world.instrument(closed.symbol).asset_class,
         reason=reason,
         detail=detail,
         mae=mae,

@@ -440,7 +440,8 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.seen_executions.add(fill.key)
     book.seen_fills.add(fill.content)
     order = book.order(fill.client_order_id)
-    book.touch(FillTaken(seq=data.seq, event=event), event.account)
+    currency = book.currency_of(fill.symbol)
+    book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
     before = book.holding(event.account, fill.symbol)
     outcome = change(before, fill, event.multiplier, order, seq=data.seq, at=at)
     if outcome.closed is not None:
@@ -689,7 +690,9 @@ def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade
-    book.touch(TradeFinished(seq=data.seq, at=at, trade=trade), event.account)
+    currency = book.currency_of(trade.symbol)
+    finished = TradeFinished(seq=data.seq, at=at, trade=trade, currency=currency)
+    book.touch(finished, event.account)
     if data.session is not None:
         data.session.trades += 1
         data.session.wins += 1 if trade.pnl > 0 else 0

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
+from engine.domain.instrument import AssetClass
 from engine.domain.money import ZERO, apportion, plain
 from engine.domain.order import Fill
 from engine.domain.position import Leg, RoundTrip
@@ -168,6 +169,7 @@ def round_trip(
     closed: Position,
     fill: Fill,
     *,
+    asset_class: AssetClass,
     reason: str,
     detail: str,
     mae: Decimal | None,
@@ -197,6 +199,7 @@ def round_trip(
         position_id=closed.position_id,
         symbol=closed.symbol,
         direction="long" if long else "short",
+        instrument_type=asset_class.value,
         trade_type=closed.trade_type,
         quantity=size,
         entry_price=_rounded(entry),
