@@ -189,6 +189,7 @@ class TestAPersonsOrder:
             await trades(hand, CALL, "2.49")
             done = await hand.engine.command(order(CALL, quantity, limit="2.49"))
             assert done.code == code, done
+            assert done.error.startswith("AAPL would be") is bool(code)
 
         rehearse(play, start=START, config=config(table, max_single_stock_exposure="0.1"))
 
