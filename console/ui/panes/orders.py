@@ -16,6 +16,7 @@ from console.ui.panes.base import (
     at_top,
     fitted_price,
     make_table,
+    name_cell,
     price_text,
     quantity_text,
     time_cell,
@@ -55,33 +56,33 @@ _ENDED: Final = {"time": "Ended", "age": "Ago"}
 """How history names the columns that count from the end of an order."""
 
 ORDER_COLUMNS: Final = (
-    Column("time", "Time", 8),
-    Column("symbol", "Sym", 7),
+    Column("time", "Time", 8, rank=2),
+    Column("symbol", "Sym", 7, most=22),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 6, "right"),
     Column("filled", "Fill", 6, "right"),
     Column("type", "Type", 4),
     Column("price", "Price", 8, "right"),
     Column("status", "Status", 10),
-    Column("age", "Age", 4, "right"),
-    Column("purpose", "For", 7),
-    Column("tif", "TIF", 3, tier=Tier.NORMAL),
-    Column("average", "AvgPx", 9, "right", Tier.WIDE),
-    Column("venue", "Broker id", 12, tier=Tier.WIDE),
-    Column("reason", "Reason", 10, tier=Tier.WIDE, grow=True),
+    Column("age", "Age", 4, "right", rank=1),
+    Column("purpose", "For", 7, rank=1),
+    Column("tif", "TIF", 3, tier=Tier.NORMAL, rank=3),
+    Column("average", "AvgPx", 9, "right", Tier.WIDE, rank=3),
+    Column("venue", "Broker id", 12, tier=Tier.WIDE, rank=3),
+    Column("reason", "Reason", 10, tier=Tier.WIDE, grow=True, rank=3),
 )
 HISTORY_COLUMNS: Final = tuple(
     replace(column, label=_ENDED.get(column.key, column.label)) for column in ORDER_COLUMNS
 )
 FILL_COLUMNS: Final = (
     Column("time", "Time", 8),
-    Column("symbol", "Sym", 7),
+    Column("symbol", "Sym", 7, most=22),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 7, "right"),
     Column("price", "Price", 10, "right"),
-    Column("fee", "Fee", 8, "right"),
-    Column("liquidity", "M/T", 5),
-    Column("order", "Order", 6),
+    Column("fee", "Fee", 8, "right", most=14),
+    Column("liquidity", "M/T", 5, rank=2),
+    Column("order", "Order", 6, rank=1),
     Column("note", "Note", 6, grow=True),
 )
 TABS: Final = ("pending", "fills", "history")
@@ -211,7 +212,7 @@ class OrdersPane(Pane):
             key,
             [
                 time_cell(fill.time, key),
-                Cell(fill.instrument.symbol, "strong"),
+                name_cell(rules),
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
@@ -233,7 +234,7 @@ class OrdersPane(Pane):
         moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
-            Cell(order.symbol, "strong"),
+            name_cell(rules),
             Cell(order_side(order.side)),
             Cell(quantity_text(order.quantity), sort=order.quantity),
             Cell(quantity_text(order.filled), sort=order.filled),
