@@ -264,6 +264,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
+    ev.CommissionTaken: lambda e: Line(
+        "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(e.price)}"
+    ),
     ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.terms), "warn"),
     ev.DeadLettered: lambda e: Line("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
     ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),

@@ -35,6 +35,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     """Signed: positive bought."""
     price: Decimal
     commission: Decimal
+    """In the currency of the instrument, whatever it was taken in."""
     time: Nanos
 
 

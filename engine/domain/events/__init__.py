@@ -37,6 +37,7 @@ from engine.domain.events.life import (
 from engine.domain.events.orders import (
     CancelRefused,
     CancelRequested,
+    CommissionTaken,
     DeadLetterClosed,
     DeadLettered,
     OrderAccepted,
@@ -88,6 +89,7 @@ __all__ = [
     "CancelRequested",
     "CheckResult",
     "CommandRefused",
+    "CommissionTaken",
     "CurrencyValued",
     "DeadLetterClosed",
     "DeadLettered",
@@ -177,6 +179,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderUnclear,
         OrderQueried,
         OrderFilled,
+        CommissionTaken,
         CancelRequested,
         CancelRefused,
         OrderCanceled,
