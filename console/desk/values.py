@@ -84,6 +84,8 @@ class Portfolio(msgspec.Struct, frozen=True):
     """Equity when the session began; None before the first."""
     drawdown: Decimal
     """Fall from the highest equity, as a fraction of it."""
+    unvalued: tuple[str, ...]
+    """Currencies that something is held or owed in and that have no fresh rate (X-86)."""
 
 
 class AccountRow(msgspec.Struct, frozen=True):
@@ -189,6 +191,8 @@ class FillRow(msgspec.Struct, frozen=True):
     quantity: Decimal
     price: Decimal
     commission: Decimal
+    commission_currency: str
+    """The asset it was taken in."""
     liquidity: Liquidity
     client_order_id: str
     late: bool

@@ -154,6 +154,7 @@ class WorldView:
             day=world.daily_pnl,
             day_start=None if session is None else session.starting_equity,
             drawdown=world.drawdown,
+            unvalued=tuple(world.unvalued(self.now)),
         )
 
     def at_stops(self) -> Decimal:

@@ -14,9 +14,9 @@ from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
 from engine.domain.market import Depth, DepthLevel
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
-from engine.ports import LinkReport
+from engine.ports import LinkReport, OrderReport
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
@@ -267,3 +267,52 @@ def test_the_best_prices_are_always_in_the_window(
     gap = high - rungs[1].price
     assert low - gap <= depth.bids[0].price
     assert depth.asks[0].price <= high + gap
+
+
+# --- money in several currencies -----------------------------------------------------------------
+
+
+async def test_x86_a_commission_shows_its_asset_and_what_is_held_of_it_falls() -> None:
+    async with Host() as host:
+        host.price("BNB-USD", "320")
+        host.price("AAPL", "229")
+        await settle()
+        for symbol, quantity in (("BNB-USD", 10), ("AAPL", 5)):
+            buy = ask.PlaceOrder(by="t", symbol=symbol, side=Side.BUY, quantity=D(quantity))
+            assert (await host.engine.command(buy)).ok
+            await host.clock.advance(1)
+        async with console(host, (120, 40)) as (app, pilot):
+            await press(app, pilot, "3", "3")
+            before = app.desk.view.portfolio().equity
+            for number, (asset, amount) in enumerate((("BNB", "0.05"), ("XYZ", "0.5"))):
+                told = Fill(
+                    execution_id=f"x{number}",
+                    client_order_id=f"of-another-program-{number}",
+                    broker="paper",
+                    symbol="AAPL",
+                    side=Side.BUY,
+                    quantity=D(1),
+                    price=D(229),
+                    commission=D(amount),
+                    commission_currency=asset,
+                    time=host.clock.now(),
+                )
+                report = OrderReport(
+                    broker="paper",
+                    client_order_id=told.client_order_id,
+                    symbol="AAPL",
+                    status=OrderStatus.FILLED,
+                    fill=told,
+                    time=told.time,
+                )
+                host.engine.step(report)
+                await drawn(app, pilot)
+            text = shown(app)
+            assert _row(text, "AAPL", "0.05 BNB")
+            assert _row(text, "AAPL", "0.5 XYZ")
+            assert _row(text, "BNB-USD", "LONG", "9.95")
+            assert "no fresh rate: XYZ" in text
+            # 0.05 x 320, and what nobody knows the worth of is left out: the total is not sure
+            held = app.desk.view.portfolio()
+            assert (held.equity, held.unvalued) == (before - 16, ("XYZ",))
+            assert "eq ~99,9" in text

@@ -94,6 +94,14 @@ EMPTY: Final = {
 }
 
 
+def _fee(fill: FillRow) -> Cell:
+    """The commission, with the asset it was taken in where that is not what the fill is paid in."""
+    if fill.commission_currency == fill.currency:
+        return Cell(number(fill.commission, 2), sort=fill.commission)
+    text = f"{quantity_text(fill.commission)} {fill.commission_currency}"
+    return Cell(text, sort=fill.commission)
+
+
 class OrdersPane(Pane):
     """Three tables, one shown."""
 
@@ -216,7 +224,7 @@ class OrdersPane(Pane):
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
-                Cell(number(fill.commission, 2), sort=fill.commission),
+                _fee(fill),
                 Cell(str(fill.liquidity) or "-"),
                 Cell(short_id(fill.client_order_id), "muted"),
                 Cell(" ".join(notes), "warn"),

@@ -129,7 +129,8 @@ class RiskPane(Pane):
             (" at stops ", "muted"),
             (compact(-self.view.at_stops()), ""),
         )
-        yield ((" cash ", "muted"), (number(held.cash, 2), ""))
+        missing = f"  no fresh rate: {' '.join(held.unvalued)}" if held.unvalued else ""
+        yield ((" cash ", "muted"), (number(held.cash, 2), ""), (missing, "warn"))
 
 
 def _amount(name: str, value: Decimal) -> str:
