@@ -6,6 +6,9 @@ option's being 100 and the future's 50. No slippage is charged, and a commission
 
 import datetime
 import json
+import signal as signal_module
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from engine.domain import events as ev
 from engine.domain.order import OrderType, Side
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from tests.brokers.kit import D
+from tests.console.program import Program
 
 CALL = "AAPL 2026-12-18 200 C"
 FUTURE = "ES 2026-12"
@@ -349,3 +353,65 @@ class TestTables:
         assert fills == [(CALL, "10", "5"), (CALL, "10", "6"), (FUTURE, "4", "8")]
         orders = {(row["symbol"], row["purpose"], row["quantity"]) for row in rows("orders")}
         assert {(CALL, "ENTRY", "10"), (CALL, "EXIT", "10"), (FUTURE, "ENTRY", "4")} <= orders
+
+
+@pytest.fixture
+def program(tmp_path: Path, table: Path) -> Iterator[Program]:
+    made = Program(tmp_path)
+    made.configure(
+        'profile = "axion_aggressive"\n'
+        f'[signals]\nbuiltin = ""\n[data]\ninstruments = "{table}"\n'
+        f'[market]\nsymbols = ["AAPL", "{CALL}", "{FUTURE}"]\n'
+        "[brokers.paper]\nlatency_ms = [0, 0]\ninitial_cash = 1000000\n"
+    )
+    yield made
+    made.stop()
+
+
+def gained(fills: list[dict[str, Any]]) -> Decimal:
+    """What the fills of one symbol that is flat again brought, by hand: money in less money out."""
+    multiplier = {CALL: 100, FUTURE: 50}[fills[0]["symbol"]]
+    sign = {"BUY": -1, "SELL": 1, "SELL_SHORT": 1}
+    return sum(
+        (
+            sign[row["side"]] * D(row["quantity"]) * D(row["price"]) * multiplier
+            - D(row["commission"])
+            for row in fills
+        ),
+        start=D(0),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["close", "kill of a dead engine"])
+def test_a_running_engine_trades_contracts_from_the_command_line(
+    program: Program, end: str
+) -> None:
+    program.start()
+    for side, symbol in (("buy", CALL), ("sell", FUTURE)):
+        done = program.run("order", side, symbol, "1", "--hold", "swing")
+        assert done.returncode == 0, done.stderr
+
+    def held() -> dict[str, str]:
+        return {row["symbol"]: row["quantity"] for row in program.ask("status")["positions"]}
+
+    program.wait_for(lambda: held() == {CALL: "1", FUTURE: "-1"})
+    if end == "close":
+        for symbol in (CALL, FUTURE):
+            assert program.run("close", symbol).returncode == 0
+        program.wait_for(lambda: not held())
+    else:
+        program.send(signal_module.SIGKILL)
+        program.ended()
+        done = program.run("kill", "--flatten", "all", "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert json.loads(done.stdout)["brokers"]["paper"]["closed"] == 2
+        program.start()
+        program.wait_for(lambda: not held())
+    fills = program.rows("fills")
+    assert len(fills) == 4
+    trades = {row["symbol"]: row for row in program.rows("trades")}
+    for symbol in (CALL, FUTURE):
+        assert D(trades[symbol]["pnl"]) == gained([f for f in fills if f["symbol"] == symbol])
+    account = program.ask("status")["account"]
+    assert D(account["equity"]) == 1_000_000 + sum(D(row["pnl"]) for row in trades.values())
