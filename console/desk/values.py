@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True):
     profile: str
     account: str
     """The name of the primary account under `[brokers]`."""
+    currency: str
+    """The base currency: what is paid in another one says so."""
     symbols: tuple[str, ...]
     flatten: Flatten
     """What a kill closes unless it says otherwise (`kill.flatten`)."""

@@ -78,6 +78,7 @@ class WorldView:
             mode=config.mode,
             profile=str(config.profile),
             account=config.account.primary,
+            currency=world.base,
             symbols=tuple(config.market.symbols),
             flatten=Flatten(config.kill.flatten),
             quote_max_age_seconds=world.limits.quote_max_age_seconds,

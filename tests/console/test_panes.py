@@ -13,6 +13,7 @@ from console.ui.panes.risk import spark
 from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
@@ -316,3 +317,31 @@ async def test_x86_a_commission_shows_its_asset_and_what_is_held_of_it_falls() -
             held = app.desk.view.portfolio()
             assert (held.equity, held.unvalued) == (before - 16, ("XYZ",))
             assert "eq ~99,9" in text
+
+
+async def test_x86_a_profit_in_another_currency_says_which_and_the_sum_is_in_the_base() -> None:
+    sap = instrument_of("SAP", Facts(currency="EUR"))
+    async with Host(instruments={"SAP": sap}) as host:
+        for symbol, price in (("EUR_USD", "1.25"), ("SAP", "200"), ("AAPL", "229")):
+            host.price(symbol, price, spread="0")
+        await settle()
+        async with console(host, (120, 40)) as (app, pilot):
+            for symbol in ("AAPL", "SAP"):
+                buy = ask.PlaceOrder(by="t", symbol=symbol, side=Side.BUY, quantity=D(10))
+                assert (await host.engine.command(buy)).ok
+                await host.clock.advance(1)
+                await drawn(app, pilot)
+                # The column is there once something has a currency of its own.
+                assert ("Cur" in _row(shown(app), "uPnL", "Avg")) is (symbol == "SAP")
+            host.price("SAP", "205", spread="0")
+            host.price("AAPL", "228", spread="0")
+            await drawn(app, pilot)
+            text = shown(app)
+            assert _row(text, "SAP", "+50.00 EUR")
+            assert "EUR" not in _row(text, "AAPL", "LONG")
+            # 50 x 1.25 - 10
+            assert "uPnL +52.50" in text
+            await press(app, pilot, "3", "3")
+            # 10 basis points of 2000 euros, and of 2290 dollars
+            assert _row(shown(app), "SAP", "2.00 EUR")
+            assert "USD" not in _row(shown(app), "AAPL", "2.29")

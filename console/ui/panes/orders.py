@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 
 from console.desk.port import Topic
 from console.desk.values import FillRow, OrderRow
-from console.ui.format import Glyphs, number, order_side
+from console.ui.format import Glyphs, money, order_side
 from console.ui.lines import short_id
 from console.ui.panes.base import (
     Pane,
@@ -94,12 +94,11 @@ EMPTY: Final = {
 }
 
 
-def _fee(fill: FillRow) -> Cell:
-    """The commission, with the asset it was taken in where that is not what the fill is paid in."""
-    if fill.commission_currency == fill.currency:
-        return Cell(number(fill.commission, 2), sort=fill.commission)
-    text = f"{quantity_text(fill.commission)} {fill.commission_currency}"
-    return Cell(text, sort=fill.commission)
+def _fee(fill: FillRow, base: str) -> Cell:
+    """The commission, with what it was taken in unless that is the base currency."""
+    places = 2 if fill.commission_currency == fill.currency else None
+    amount = fill.commission if places else fill.commission.normalize()
+    return Cell(money(amount, fill.commission_currency, base, places), sort=fill.commission)
 
 
 class OrdersPane(Pane):
@@ -224,7 +223,7 @@ class OrdersPane(Pane):
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
-                _fee(fill),
+                _fee(fill, self.view.settings.currency),
                 Cell(str(fill.liquidity) or "-"),
                 Cell(short_id(fill.client_order_id), "muted"),
                 Cell(" ".join(notes), "warn"),

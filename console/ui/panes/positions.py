@@ -29,6 +29,7 @@ COLUMNS: Final = (
     Column("average", "Avg", 8, "right"),
     Column("last", "Last", 10, "right"),
     Column("unrealized", "uPnL", 9, "right"),
+    Column("currency", "Cur", 0, most=4),
     Column("percent", "%", 5, "right", rank=1),
     Column("stop", "Stop", 8, "right"),
     Column("r", "R", 4, "right", rank=2),
@@ -133,6 +134,7 @@ class PositionsPane(Pane):
             Cell(fitted_price(row.average_price, rules, 8), sort=row.average_price),
             self._last(row),
             Cell(signed(row.unrealized), dim or profit_style(row.unrealized), row.unrealized),
+            Cell("" if row.currency == self.view.settings.currency else row.currency, "muted"),
             Cell(
                 percent(row.unrealized_share).removesuffix("%"),
                 dim or profit_style(row.unrealized),

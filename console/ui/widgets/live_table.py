@@ -342,7 +342,7 @@ class LiveTable(ScrollView, can_focus=True):
         wanted = [
             (column.rank, index, max(column.width, self._needs.get(index, (0, 0))[0]))
             for index, column in enumerate(self.columns)
-            if window >= column.tier
+            if window >= column.tier and (column.width or self._needs[index][0])
         ]
         first = [width for rank, _, width in wanted if not rank]
         missing = max(sum(first) + len(first) - 1 - room, 0)

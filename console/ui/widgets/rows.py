@@ -31,7 +31,8 @@ class Tier(IntEnum):
 class Column:
     """One column: `width` cells, shown from `tier` on; `grow` takes what the others leave.
 
-    A column with `most` is as wide as its longest cell, up to that. Where there is no room for all,
+    A column with `most` is as wide as its longest cell, up to that, and one of width 0 is not there
+    while it is empty. Where there is no room for all,
     those of the highest `rank` go first, and of one rank the last; before one of rank 0 goes, those
     with `least` are cut as far as that.
     """
