@@ -196,6 +196,9 @@ def _print_status(found: dict[str, Any]) -> None:
         if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
     say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
+    unvalued = {currency for account in found["accounts"] for currency in account["unvalued"]}
+    if unvalued:
+        say(f"WARNING: no fresh rate of {', '.join(sorted(unvalued))}: the totals are not sure")
     for title, rows, columns in (
         ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
         ("positions", [_guarded(row, found["orders"]) for row in found["positions"]], _POSITIONS),

@@ -105,7 +105,7 @@ def _account(world: World) -> dict[str, Any]:
 
 
 def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
-    """One account in its own currency; `unexplained` names what has no fresh rate (X-86)."""
+    """One account in its own currency; `unvalued` names what has no fresh rate (X-86)."""
     currency = account.currency or world.base
     worth = world.worth(currency)
     missing = [c for c in world.unvalued(now) if c in _currencies_of(world, account)]

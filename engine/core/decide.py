@@ -413,7 +413,7 @@ def note(world: World, event: ev.Event) -> None:
         if position is not None and position.opened_at == event.fill.time:
             world.market.watch(symbol, event.fill.price)
         world.revalue(symbol)
-    elif isinstance(event, ev.PositionAdjusted):
+    elif isinstance(event, ev.PositionAdjusted | ev.CommissionTaken):
         world.revalue(event.symbol)
     elif isinstance(event, ev.PositionClosed):
         symbol = event.trade.symbol

@@ -69,7 +69,7 @@ class Portfolio(msgspec.Struct, kw_only=True):
     primary: str = ""
     """The account that orders go to where no route says otherwise, and whose id the rows of the
     portfolio carry."""
-    currency: str = ""
+    base_currency: str = ""
     """The base currency, fixed for the life of the journal (X-86); "" before it is known."""
     calendar: str = ""
     """The calendar of the portfolio's day (X-95); "" before it is known."""

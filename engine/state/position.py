@@ -46,6 +46,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     realized: Decimal = ZERO
     """Profit of what was closed, before commission."""
     commission: Decimal = ZERO
+    """In the currency of the instrument, whatever it was taken in."""
     trade_type: TradeType
     initial_stop: Decimal | None = None
     """Fixed at entry; defines R (A-163, D-10)."""

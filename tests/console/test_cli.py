@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from engine.analytics.status import status_of
 from engine.config import parse
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
+from engine.domain.market import Quote
 from storage.journal import open_journal
 from storage.latch import FileLatch
 from tests.brokers.test_paper_book import OLD_BOOK
@@ -317,6 +319,21 @@ def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
     _print_status(found)
     said = capsys.readouterr().out
     assert ("WARNING: no stop rests at the venue for all of AAPL" in said) is warned
+
+
+@pytest.mark.parametrize("rate", [None, "1.25"])
+def test_x86_status_says_which_currency_has_no_fresh_rate(
+    rate: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = Built()
+    if rate is not None:
+        quote = Quote(symbol="EUR_USD", bid=None, ask=None, last=Decimal(rate), time=built.now)
+        built.world.take_quote(quote, built.now)
+    built.book.account("paper").cash["EUR"] = Decimal(1_000)
+    found = status_of(built.world, MIDDAY)
+    _print_status(found)
+    said = capsys.readouterr().out
+    assert ("WARNING: no fresh rate of EUR: the totals are not sure" in said) is (rate is None)
 
 
 def test_status_without_an_engine_knows_a_latch_set_by_hand(

@@ -42,6 +42,7 @@ from engine.domain.events.life import (
 from engine.domain.events.orders import (
     CancelRefused,
     CancelRequested,
+    CommissionTaken,
     DeadLetterClosed,
     DeadLettered,
     OrderAccepted,
@@ -93,6 +94,7 @@ __all__ = [
     "CancelRequested",
     "CheckResult",
     "CommandRefused",
+    "CommissionTaken",
     "CurrencyValued",
     "DeadLetterClosed",
     "DeadLettered",
@@ -185,6 +187,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderUnclear,
         OrderQueried,
         OrderFilled,
+        CommissionTaken,
         CancelRequested,
         CancelRefused,
         OrderCanceled,

@@ -101,8 +101,9 @@ def _share(case: Case, *, held: Decimal, limit: Decimal, what: str) -> Finding:
 
 
 def single_name(case: Case, limit: Limit) -> Finding | None:
-    """SINGLE_EXPOSURE: one symbol."""
-    return _share(case, held=case.world.exposure(case.symbol), limit=limit, what=case.symbol)
+    """SINGLE_EXPOSURE: one name, which is a stock with its options, or a root with its futures."""
+    name = case.instrument.underlying
+    return _share(case, held=case.world.exposure(case.symbol), limit=limit, what=name)
 
 
 def sector(case: Case, limit: Limit) -> Finding | None:
