@@ -140,8 +140,8 @@ class World:
             self._learn(pair.quote, now)
 
     def refresh_rates(self, now: Nanos) -> None:
-        """Take reference rates of days that have begun by now."""
-        for currency in self.rates.currencies:
+        """Take the rates that time alone has put in force by now."""
+        for currency in self.rates.ageing:
             self._learn(currency, now)
 
     def _learn(self, currency: str, now: Nanos) -> None:
