@@ -200,6 +200,22 @@ def test_x87_close_is_for_every_account_or_for_the_one_named(
     rehearse(play, config=TWO)
 
 
+def test_x87_a_part_is_closed_in_the_account_named_and_never_in_two_at_once() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        part = ask.ClosePosition(by="test", symbol="AAPL", quantity=D(2))
+        refused = await hand.engine.command(part)
+        assert refused.error == "AAPL is held in eur and paper: name one of them as the broker"
+        named = ask.ClosePosition(by="test", symbol="AAPL", quantity=D(2), broker="eur")
+        assert (await hand.engine.command(named)).ok
+        await hand.wait(0.1)
+        hand.price("AAPL", "100")
+        await hand.wait(0.1)
+        assert holdings(hand) == {("paper", "AAPL"): 10, ("eur", "AAPL"): 3}
+
+    rehearse(play, config=TWO)
+
+
 def _close(broker: str) -> ask.ClosePosition:
     return ask.ClosePosition(by="test", symbol="AAPL", broker=broker)
 

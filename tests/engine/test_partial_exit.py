@@ -167,3 +167,41 @@ def test_the_stop_that_ends_the_position_is_its_reason_though_a_part_was_being_c
     close_part(desk, THREE, ExitReason.TARGET)
     desk.filled(stop, 10, "90")
     assert one(desk.seen, ev.PositionClosed).trade.exit_reason is ExitReason.STOP_LOSS
+
+
+def asked(quantity: str, **more: str) -> ask.ClosePosition:
+    return ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(quantity), **more)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sold_at_once", "left"), [("3", 3, 7), ("10", 10, 0), ("11", 10, 0)]
+)
+def test_an_operator_closes_a_part_and_at_most_what_is_held(
+    quantity: str, sold_at_once: int, left: int
+) -> None:
+    desk = ten_held()
+    desk.give(asked(quantity))
+    order = desk.last(Purpose.EXIT)
+    assert order.quantity == sold_at_once
+    desk.accept(order)
+    desk.filled(order, sold_at_once, "101")
+    held = desk.book.holding(BROKER, "NVDA")
+    assert (held.quantity if held else 0) == left
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity"])
+def test_a_part_that_is_no_multiple_of_the_lot_is_refused(quantity: str) -> None:
+    desk = ten_held()
+    desk.give(asked(quantity))
+    assert one(desk.seen, ev.CommandRefused).code == "BAD_LOT"
+    assert desk.of(ev.ExitPlanned) == []
+
+
+def test_a_second_part_and_one_of_what_is_not_held_are_refused_in_words() -> None:
+    desk = ten_held()
+    desk.give(asked("3"))
+    desk.give(asked("3"))
+    assert one(desk.seen, ev.CommandRefused).reason == "NVDA is being closed"
+    assert len(desk.of(ev.ExitPlanned)) == 1
+    desk.give(ask.ClosePosition(by="me", symbol="AMD", quantity=THREE))
+    assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of AMD"
