@@ -139,7 +139,7 @@ def _take_over(
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
             ours = recognise(world, snapshot.broker, proposal.terms.symbol, key, now)
-            if world.book.order(key) is not None:
+            if world.book.order_in(snapshot.broker, key) is not None:
                 yield ev.CancelRequested(
                     account=snapshot.broker, client_order_id=key, reason="it ended here"
                 )

@@ -256,30 +256,39 @@ def test_reconcile_looks_at_the_named_account_alone_and_its_rows_say_which() -> 
     rehearse(play, config=TWO)
 
 
+def _theirs(house: wiring.House, account: str, key: str) -> None:
+    """Somebody else orders in an account."""
+    house.venues[account].submit(
+        OrderTerms(
+            client_order_id=key,
+            intent_id="theirs",
+            account=account,
+            symbol="AAPL",
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            quantity=D(3),
+            limit_price=D(50),
+            purpose=Purpose.MANUAL,
+        )
+    )
+
+
+def _priced(house: wiring.House, clock: Clock) -> None:
+    for symbol, price in (("AAPL", D(100)), ("EUR_USD", D("1.1"))):
+        at = clock.now()
+        quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=at, trade=True)
+        for venue in house.venues.values():
+            venue.on_price(quote)
+        house.engine.step(quote)
+
+
 def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
     async def main(clock: Clock) -> None:
         house = built(TWO, clock, memory_database())
         await house.engine.start()
-        for symbol, price in (("AAPL", D(100)), ("EUR_USD", D("1.1"))):
-            at = clock.now()
-            quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=at, trade=True)
-            for venue in house.venues.values():
-                venue.on_price(quote)
-            house.engine.step(quote)
-        house.venues["eur"].submit(
-            OrderTerms(
-                client_order_id="somebody",
-                intent_id="theirs",
-                account="eur",
-                symbol="AAPL",
-                side=Side.BUY,
-                type=OrderType.LIMIT,
-                time_in_force=TimeInForce.GTC,
-                quantity=D(3),
-                limit_price=D(50),
-                purpose=Purpose.MANUAL,
-            )
-        )
+        _priced(house, clock)
+        _theirs(house, "eur", "somebody")
         await clock.sleep(6)
         found = await house.engine.command(ask.Reconcile(by="test"))
         assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
@@ -290,6 +299,34 @@ def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
         blocked = {one.name: set(one.blocked) for one in house.engine.state.accounts}
         assert blocked == {"paper": set(), "eur": {"AAPL"}}
         await house.engine.stop("done")
+        house.close()
+
+    run_virtual(main, parse_rfc3339(MONDAY), 600)
+
+
+def test_x87_an_id_of_somebody_else_may_be_the_same_in_two_accounts() -> None:
+    """What happens to it in one account says nothing of the other."""
+
+    async def main(clock: Clock) -> None:
+        house = built(TWO, clock, memory_database())
+        engine = house.engine
+        await engine.start()
+        _priced(house, clock)
+        _theirs(house, "paper", "17")
+        await clock.sleep(6)
+        await engine.command(ask.Reconcile(by="test", broker="paper", apply=True))
+        _theirs(house, "eur", "17")
+        await clock.sleep(6)
+        found = await engine.command(ask.Reconcile(by="test", apply=True))
+        assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
+            ("eur", "AAPL")
+        }
+        house.venues["eur"].cancel("17")
+        await clock.sleep(6)
+        known = engine.state.order("17")
+        assert known is not None
+        assert (known.account, known.status) == ("paper", "NEW")
+        await engine.stop("done")
         house.close()
 
     run_virtual(main, parse_rfc3339(MONDAY), 600)
