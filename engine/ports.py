@@ -144,9 +144,18 @@ class Broker(Protocol):
         ...
 
     async def modify_order(
-        self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
     ) -> None:
-        """Ask for a new total quantity or stop price."""
+        """Ask for other terms of a working order, where `native_modify`.
+
+        `quantity` is the new total, what has filled included; None leaves a term as it is. Raises
+        one of the six errors, `Rejected` where the order stays as it was.
+        """
         ...
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:

@@ -18,7 +18,7 @@ from brokers.paper.venue import PaperVenue
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
+from engine.domain.order import Fill, OrderTerms, OrderType, Replacement, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import (
     BrokerError,
@@ -138,10 +138,21 @@ class PaperBroker:
         await self._request(self.venue.cancel_all)
 
     async def modify_order(
-        self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
     ) -> None:
         """Raises Rejected, and NotSent."""
-        await self._request(lambda: self.venue.modify(client_order_id, quantity, stop_price))
+        wanted = Replacement(
+            quantity=quantity,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+        )
+        await self._request(lambda: self.venue.modify(client_order_id, wanted))
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
         await self._settled()

@@ -9,6 +9,7 @@ the newest rate that the prices of this market tell; without one nothing is open
 import contextlib
 import datetime
 from collections.abc import Mapping
+from copy import copy
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
@@ -20,7 +21,7 @@ from engine.domain.instant import Nanos, from_datetime
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ONE, ZERO, is_multiple, is_positive
-from engine.domain.order import OrderTerms, OrderType, TimeInForce
+from engine.domain.order import OrderTerms, OrderType, Replacement, TimeInForce
 from engine.ports import Clock
 from engine.state.rates import Rates
 
@@ -121,37 +122,59 @@ class Admission:
     def reprice(
         self,
         order: PaperOrder,
+        wanted: Replacement,
         *,
-        quantity: Decimal,
-        stop_price: Decimal | None,
+        now: Nanos,
         quotes: Mapping[str, Quote],
         reserved: Decimal,
         working: SymbolBook,
-    ) -> Decimal:
-        """The cash per unit to hold back once a working order has changed. Raises Refused."""
+    ) -> PaperOrder:
+        """A working order as it is to become, with its expiry and the cash to hold back per unit.
+
+        Raises Refused.
+        """
         rules = self._instruments.get(order.symbol)
+        self._check_change(order, wanted, rules)
+        changed = copy(order)
+        changed.quantity = wanted.quantity
+        changed.limit_price = wanted.limit_price or order.limit_price
+        changed.stop_price = wanted.stop_price or order.stop_price
+        if wanted.time_in_force not in (None, order.time_in_force):
+            changed.time_in_force = wanted.time_in_force or order.time_in_force
+            changed.expires_at = self._expiry(changed, rules, now)
+        quote = quotes.get(order.symbol)
+        dearer = (changed.quantity, changed.limit_price) != (order.quantity, order.limit_price)
+        if order.reduce_only or quote is None or not dearer:
+            return changed
+        price = self._worst_price(changed, quote, rules)
+        others = working.leaves(buy=order.buy) - order.leaves
+        leaves = changed.quantity - order.filled
+        changed.reserved = self._per_unit(changed, leaves, others, price, rules)
+        if changed.reserved * leaves > order.reserved * order.leaves:
+            held = reserved - order.reserved * order.leaves
+            self._check_cash(changed, changed.reserved * leaves, quotes, held)
+        return changed
+
+    def _check_change(self, order: PaperOrder, wanted: Replacement, rules: Instrument) -> None:
+        """What a working order may become. Raises Refused."""
+        name, quantity = order.client_order_id, wanted.quantity
         self._check_quantity(order.symbol, quantity, rules, whole=not order.reduce_only)
         if quantity <= order.filled:
             raise Refused(
                 Refusal.INVALID_ORDER,
-                f"{order.filled} of {order.client_order_id} are filled: "
+                f"{order.filled} of {name} are filled: "
                 f"its quantity must stay above that, not {quantity}",
             )
-        if stop_price is not None:
+        if wanted.limit_price is not None:
+            if order.limit_price is None:
+                raise Refused(Refusal.INVALID_ORDER, f"{name} has no limit")
+            self._check_price("limit", order.symbol, wanted.limit_price, rules)
+        if wanted.stop_price is not None:
             if order.stop_price is None or order.armed:
-                raise Refused(
-                    Refusal.INVALID_ORDER, f"{order.client_order_id} has no stop that waits"
-                )
-            self._check_price("stop", order.symbol, stop_price, rules)
-        quote = quotes.get(order.symbol)
-        if order.reduce_only or quote is None or quantity <= order.quantity:
-            return order.reserved
-        price = self._worst_price(order, quote, rules)
-        others = working.leaves(buy=order.buy) - order.leaves
-        leaves = quantity - order.filled
-        per_unit = self._per_unit(order, leaves, others, price, rules)
-        self._check_cash(order, per_unit * leaves, quotes, reserved - order.reserved * order.leaves)
-        return per_unit
+                raise Refused(Refusal.INVALID_ORDER, f"{name} has no stop that waits")
+            self._check_price("stop", order.symbol, wanted.stop_price, rules)
+        if wanted.time_in_force in _AT_ONCE:
+            raise Refused(Refusal.INVALID_ORDER, f"{name} works: it cannot become IOC or FOK")
 
     def free_cash(self, quotes: Mapping[str, Quote]) -> Decimal:
         """Cash that is neither a short's proceeds nor its margin, in the account's currency; below
@@ -270,7 +293,7 @@ class Admission:
                 f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
             )
 
-    def _expiry(self, order: OrderTerms, rules: Instrument, now: Nanos) -> Nanos:
+    def _expiry(self, order: OrderTerms | PaperOrder, rules: Instrument, now: Nanos) -> Nanos:
         """When an order ends by itself: a DAY order with the session in progress, or with the next
         one (C-155); any order with the last day of its contract. 0 is never."""
         session = self._session_end(order, now)
@@ -279,7 +302,7 @@ class Admission:
         ends = _end_of(rules.last_day)
         return min(session, ends) if session else ends
 
-    def _session_end(self, order: OrderTerms, now: Nanos) -> Nanos:
+    def _session_end(self, order: OrderTerms | PaperOrder, now: Nanos) -> Nanos:
         calendar = self._instruments.calendar(order.symbol)
         if calendar.is_open(now):
             close = calendar.close_of(now)

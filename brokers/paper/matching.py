@@ -90,6 +90,7 @@ class PaperOrder(msgspec.Struct, kw_only=True, eq=False):
             filled=self.filled,
             limit_price=self.limit_price,
             stop_price=self.stop_price,
+            time_in_force=self.time_in_force,
             status=self.status,
             reduce_only=self.reduce_only,
         )

@@ -20,7 +20,7 @@ from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, MarketEvent
-from engine.domain.order import Fill, OrderTerms
+from engine.domain.order import Fill, OrderTerms, Replacement, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -197,9 +197,20 @@ class RemotePaper:
         await self._ask("cancel_all", wire.Nothing(), None)
 
     async def modify_order(
-        self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
     ) -> None:
-        await self._ask("modify", wire.Modify(client_order_id, quantity, stop_price), None)
+        wanted = Replacement(
+            quantity=quantity,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+        )
+        await self._ask("modify", wire.Modify(client_order_id, wanted), None)
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
         answer: VenueOrder | None = await self._ask(

@@ -96,7 +96,13 @@ class PaperServer:
             "cancel_all": (wire.Nothing, lambda _: broker.cancel_all()),
             "modify": (
                 wire.Modify,
-                lambda a: broker.modify_order(a.client_order_id, a.quantity, a.stop_price),
+                lambda a: broker.modify_order(
+                    a.client_order_id,
+                    a.wanted.quantity,
+                    a.wanted.limit_price,
+                    a.wanted.stop_price,
+                    a.wanted.time_in_force,
+                ),
             ),
             "order": (wire.Named, lambda a: broker.get_order(a.client_order_id)),
             "open_orders": (wire.Nothing, lambda _: broker.get_open_orders()),

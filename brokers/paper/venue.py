@@ -22,7 +22,7 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, floor_to
-from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, TimeInForce
+from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, Replacement, TimeInForce
 from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
 from engine.state.rates import Rates
 
@@ -210,17 +210,17 @@ class PaperVenue:
             self._end(order, OrderStatus.CANCELED, "", "cancelled on request")
         return self._commit()
 
-    def modify(self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None) -> int:
-        """Change the total quantity and, if given, the stop price; returns the ticket.
+    def modify(self, client_order_id: str, wanted: Replacement) -> int:
+        """Change the total quantity and whatever else is given; returns the ticket.
 
         Raises Rejected, and the order stands as it was.
         """
         order = self._working(client_order_id)
         try:
-            reserve = self._admission.reprice(
+            changed = self._admission.reprice(
                 order,
-                quantity=quantity,
-                stop_price=stop_price,
+                wanted,
+                now=self._clock.now(),
                 quotes=self.quotes,
                 reserved=self._reserved,
                 working=self._books[order.symbol],
@@ -228,14 +228,13 @@ class PaperVenue:
         except Refused as refused:
             raise Rejected(refused.code, refused.text) from refused
         self._unrest(order)
-        order.quantity = quantity
-        order.reserved = reserve
-        if stop_price is not None:
-            order.stop_price = stop_price
+        order.quantity, order.reserved = changed.quantity, changed.reserved
+        order.limit_price, order.stop_price = changed.limit_price, changed.stop_price
+        order.time_in_force, order.expires_at = changed.time_in_force, changed.expires_at
         order.updated_at = self._clock.now()
         self._rest(order)
         self.book.put_order(order)
-        self._report(order, quantity=order.quantity, stop_price=order.stop_price)
+        self._report(order, changed=True)
         self._meet_on_arrival(order)
         return self._commit()
 
@@ -544,9 +543,9 @@ class PaperVenue:
         order: PaperOrder,
         *,
         fill: Fill | None = None,
-        quantity: Decimal | None = None,
-        stop_price: Decimal | None = None,
+        changed: bool = False,
     ) -> None:
+        """`changed`: a replace made its terms what they are now."""
         report = OrderReport(
             broker=self.name,
             client_order_id=order.client_order_id,
@@ -554,8 +553,10 @@ class PaperVenue:
             symbol=order.symbol,
             status=order.status,
             fill=fill,
-            quantity=quantity,
-            stop_price=stop_price,
+            quantity=order.quantity if changed else None,
+            limit_price=order.limit_price if changed else None,
+            stop_price=order.stop_price if changed else None,
+            time_in_force=order.time_in_force if changed else None,
             text=order.text,
             code=order.code,
             time=order.updated_at,

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
-from engine.domain.order import OrderTerms
+from engine.domain.order import OrderTerms, Replacement
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -82,8 +82,7 @@ class Modify(msgspec.Struct, frozen=True):
     """A change of a working order."""
 
     client_order_id: str
-    quantity: Decimal
-    stop_price: Decimal | None
+    wanted: Replacement
 
 
 class Since(msgspec.Struct, frozen=True):

@@ -77,6 +77,21 @@ class CancelArgs(Args):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ModifyArgs(Args):
+    """`modify`; what is not given stays as it is."""
+
+    id: str = field(metadata=given(metavar="ID", positional=True))
+    quantity: Decimal | None = field(
+        default=None, metadata=given("The new total; what has filled already, or less, cancels.")
+    )
+    limit: Decimal | None = field(default=None, metadata=given("Limit price."))
+    stop: Decimal | None = field(default=None, metadata=given("Stop price."))
+    tif: Literal["day", "gtc", "ioc", "fok"] | None = field(
+        default=None, metadata=given("day, gtc, ioc or fok.")
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProtectArgs(Args):
     """`protect`."""
 

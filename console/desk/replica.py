@@ -327,6 +327,7 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.OrderExpired: Replica._venue_order,
     ev.ReplaceRequested: Replica._order,
     ev.OrderReplaced: Replica._venue_order,
+    ev.ReplaceAbandoned: Replica._order,
     ev.OrderSettled: Replica._venue_order,
     ev.ExitPlanned: Replica._position,
     ev.ExitAbandoned: Replica._position,

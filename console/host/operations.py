@@ -18,6 +18,7 @@ from console.commands.arguments import (
     CloseArgs,
     KillArgs,
     LetterArgs,
+    ModifyArgs,
     NoArgs,
     OrderArgs,
     ProtectArgs,
@@ -118,6 +119,18 @@ class Operations:
             return await self._do(ask.CancelAll(by=args.by, broker=args.broker))
         return await self._do(
             ask.CancelOrder(by=args.by, client_order_id=args.id or "", confirm=args.confirm)
+        )
+
+    async def _modify(self, args: ModifyArgs) -> Any:
+        return await self._do(
+            ask.ModifyOrder(
+                by=args.by,
+                client_order_id=args.id,
+                quantity=args.quantity,
+                limit_price=args.limit,
+                stop_price=args.stop,
+                time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
+            )
         )
 
     async def _close(self, args: CloseArgs) -> Any:
@@ -347,6 +360,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "order": Operations._order,
     "cancel": Operations._cancel,
     "close": Operations._close,
+    "modify": Operations._modify,
     "protect": Operations._protect,
     "target": Operations._target,
     "reconcile": Operations._reconcile,

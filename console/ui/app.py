@@ -29,6 +29,7 @@ from console.ui.palette import Actions
 from console.ui.panes.orders import TABS, OrdersPane
 from console.ui.panes.positions import PositionsPane
 from console.ui.screens.base import MeridianPalette
+from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen
 from console.ui.screens.detail import DetailScreen
 from console.ui.screens.halt import HaltScreen
 from console.ui.screens.help import HelpScreen
@@ -319,6 +320,23 @@ class MeridianApp(TerminalApp[str]):
         self._confirm(
             screen, lambda: self.ask(typed, done=f"{order.symbol} loses its stop"), "the stop stays"
         )
+
+    def action_modify(self) -> None:
+        """Change the order or the position that is selected."""
+        if not self._over_main:
+            return
+        pane = self.main.active_pane
+        if isinstance(pane, PositionsPane) and pane.selected is not None:
+            position = self.desk.view.position(pane.selected)
+            if position is not None:
+                self.push_screen(ChangePositionScreen(position), self._ticket_closed)
+                return
+        key = pane.selected if isinstance(pane, OrdersPane) else None
+        order = None if key is None else self.desk.view.order(key)
+        if order is None or not order.working:
+            self._tell("choose a working order or a position first: 3 or 2 goes there", warn=True)
+            return
+        self.push_screen(ChangeOrderScreen(order), self._ticket_closed)
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""

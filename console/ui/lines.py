@@ -156,6 +156,18 @@ def _because(words: str, reason: str) -> str:
     return f"{words}: {reason}" if reason else words
 
 
+def _change_asked(e: ev.ReplaceRequested, name: str) -> Line | None:
+    """What a working order is to become; silent where a stop only follows its position."""
+    if e.native and not e.reserved and e.limit_price is None and e.time_in_force is None:
+        return None
+    wanted = [plain(e.quantity)]
+    wanted += [f"limit {plain(e.limit_price)}"] if e.limit_price is not None else []
+    wanted += [f"stop {plain(e.stop_price)}"] if e.stop_price is not None else []
+    wanted += [e.time_in_force] if e.time_in_force is not None else []
+    how = "" if e.native else " by cancel and a new order"
+    return Line("CHANGE", _because(f"asked {name} to {' '.join(wanted)}{how}", e.reason), "muted")
+
+
 def _trade(e: ev.PositionClosed) -> Line:
     trade = e.trade
     pnl = plain(round(trade.pnl, 2))
@@ -274,7 +286,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.Alarmed: _alarm,
 }
 
-_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line]]] = {
+_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line | None]]] = {
     ev.OrderRejected: lambda e, name: Line("REJECT", f"{name}: {e.code} {e.text}", "error"),
     ev.OrderUnclear: lambda e, name: Line("UNKNOWN", _because(name, e.reason), "error"),
     ev.CancelRequested: lambda e, name: Line(
@@ -283,6 +295,13 @@ _ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line]]] = {
     ev.CancelRefused: lambda e, name: Line("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
     ev.OrderCanceled: lambda e, name: Line("CANCEL", _because(f"done {name}", e.reason)),
     ev.OrderExpired: lambda e, name: Line("EXPIRED", name, "muted"),
+    ev.ReplaceRequested: _change_asked,
+    ev.OrderReplaced: lambda e, name: (
+        Line("CHANGE", f"done {name}") if e.reserved is not None else None
+    ),
+    ev.ReplaceAbandoned: lambda e, name: Line(
+        "CHANGE", f"no order takes the place of {name}: {e.code} {e.reason}", "warn"
+    ),
     ev.OrderSettled: lambda e, name: Line("ORDER", f"{name} is {e.status}: {e.reason}"),
 }
 """Events that name an order by its id alone."""

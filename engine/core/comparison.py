@@ -7,6 +7,7 @@ import msgspec
 
 from engine.core import fills
 from engine.core.consequences import fire
+from engine.core.reports import replaced
 from engine.domain import events as ev
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
@@ -14,7 +15,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Severity, Trigger
 from engine.plans.reducing import recognise
-from engine.plans.tend import tend
+from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.risk import triggers
 from engine.world import World
@@ -35,12 +36,9 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
-        yield ev.OrderReplaced(
-            account=snapshot.broker,
-            client_order_id=theirs.client_order_id,
-            quantity=theirs.quantity,
-            stop_price=theirs.stop_price,
-        )
+        ours = book.order_in(snapshot.broker, theirs.client_order_id)
+        if ours is not None:
+            yield replaced(ours, theirs.terms)
     yield from _take_over(world, given, before, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(
@@ -61,7 +59,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     there = {order.symbol for order in snapshot.orders}
     here = {*book.account(name).positions, *book.working_symbols(name)}
     for symbol in sorted(there | here):
-        yield from tend(world, name, symbol, now)
+        yield from advance(world, name, symbol, now)
 
 
 def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:

@@ -39,12 +39,16 @@ from engine.domain.market import Bar, Depth, Quote
 from engine.domain.position import ExitReason
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
-from engine.intake import entry, protection
+from engine.intake import entry, modify, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
-from engine.plans.tend import overdue, plan_exit, tend
+from engine.plans.exit import plan_exit
+from engine.plans.protect import overdue
+from engine.plans.reducing import CANCEL_ADDS_NOTHING
+from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
+from engine.state.book import Place, place_of
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import Touched
@@ -110,7 +114,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
     for order in tuple(world.orders()):
-        if order.reserved and order.status not in work.ASKED:
+        if order.reserved and order.status not in CANCEL_ADDS_NOTHING:
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
             )
@@ -167,9 +171,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
     if decided is None or not world.is_open(position.symbol, now):
         return
     yield from plan_exit(
-        world,
         position,
-        now,
         reason=decided.reason,
         priority=decided.priority,
         detail=decided.found.detail,
@@ -179,29 +181,9 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
 
 
 def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
-    """An execution report, then whatever the symbol needs."""
+    """An execution report, then the limits on what is held."""
     yield from reports.report(world, given, now)
-    yield from tend(world, given.broker, given.symbol, now)
     yield from ask_triggers(world, now)
-
-
-def _for_order(rule: Rule) -> Rule:
-    """A rule about one order, followed by what its symbol then needs."""
-
-    def followed(world: World, given: Any, now: Nanos) -> Iterator[ev.Event]:
-        yield from rule(world, given, now)
-        order = world.book.order(given.client_order_id)
-        if order is not None:
-            yield from tend(world, order.account, order.symbol, now)
-
-    return followed
-
-
-def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
-    """Evidence on one order, with the fills of others that came on the way."""
-    yield from _for_order(reports.query_answered)(world, given, now)
-    for account, symbol in sorted({(fill.broker, fill.symbol) for fill in given.fills}):
-        yield from tend(world, account, symbol, now)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
@@ -246,15 +228,16 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         for position in tuple(world.holdings()):
             if overdue(world, position, now):
                 yield from plan_exit(
-                    world,
                     position,
-                    now,
                     reason=ExitReason.UNPROTECTED,
                     priority=1,
                     detail="its stop was not acknowledged in time",
                 )
             yield from ask_exits(world, position, now)
-            yield from tend(world, position.account, position.symbol, now)
+            yield from advance(world, position.account, position.symbol, now)
+        for account in world.book.accounts:
+            for symbol in sorted(set(account.replacing.values())):
+                yield from advance(world, account.name, symbol, now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)
@@ -288,12 +271,12 @@ RULES: dict[type, Rule] = {
     SignalArrived: entry.signal,
     InvalidArrived: entry.invalid,
     Sending: reports.sending,
-    SubmitFailed: _for_order(reports.submit_failed),
-    GateClosed: _for_order(reports.gate_closed),
-    CancelFailed: _for_order(reports.cancel_failed),
-    ModifyFailed: _for_order(reports.modify_failed),
-    QueryAnswered: query_answered,
-    QueryFailed: _for_order(reports.query_failed),
+    SubmitFailed: reports.submit_failed,
+    GateClosed: reports.gate_closed,
+    CancelFailed: reports.cancel_failed,
+    ModifyFailed: reports.modify_failed,
+    QueryAnswered: reports.query_answered,
+    QueryFailed: reports.query_failed,
     SnapshotTaken: snapshot_taken,
     SnapshotFailed: comparison.snapshot_failed,
     JournalFailed: journal_failed,
@@ -306,6 +289,7 @@ RULES: dict[type, Rule] = {
     ask.Resume: op.resume,
     ask.PlaceOrder: op.place_order,
     ask.CancelOrder: op.cancel_order,
+    ask.ModifyOrder: modify.modify,
     ask.CancelAll: op.cancel_all,
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,
@@ -320,13 +304,26 @@ RULES: dict[type, Rule] = {
 def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     """The events an input leads to. Whoever iterates applies each before asking for the next.
 
-    A latch that a rule set, or raised, is carried through once the rule has ended.
+    The plans then move on wherever something happened, and a latch that was set, or raised, is
+    carried through.
     """
     epoch = world.book.data.epoch
     yield from first_rates(world)
-    yield from RULES[type(given)](world, given, now)
+    yield from followed(world, RULES[type(given)](world, given, now), now)
     if world.book.data.epoch != epoch:
-        yield from after_halt(world, now)
+        yield from followed(world, after_halt(world, now), now)
+
+
+def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
+    """The events, then the next steps of the plans at every place that one of them was about."""
+    places: dict[Place, None] = {}
+    for event in events:
+        yield event
+        place = place_of(world.book, event)
+        if place is not None:
+            places[place] = None
+    for account, symbol in places:
+        yield from advance(world, account, symbol, now)
 
 
 class Step(NamedTuple):

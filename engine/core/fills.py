@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.core.consequences import fire
-from engine.core.ending import ended_as
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -12,6 +11,7 @@ from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.order import ADDING, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
+from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
 from engine.state.holdings import change, round_trip

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.core import fills
-from engine.core.ending import ended_as
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
@@ -18,8 +17,9 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import ADDING, TERMINAL, OrderStatus
+from engine.domain.order import TERMINAL, OrderStatus, Replacement, Side
 from engine.domain.run import Severity, Trigger
+from engine.plans.outcome import after_end
 from engine.plans.reducing import adopt
 from engine.ports import (
     Ambiguous,
@@ -30,8 +30,11 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
-from engine.state.order import Order
+from engine.state.order import Order, Pending
 from engine.world import World
+
+REPLACED = "REPLACED"
+"""Why an order ended whose place another takes (X-88)."""
 
 DUPLICATE_ID = "DUPLICATE_ID"
 """How an adapter says that the venue knows the client order id already: it is live, ask."""
@@ -116,17 +119,22 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
 
 
 def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A cancel that was not taken proves nothing: the venue is asked."""
+    """A cancel that was not taken proves nothing: the venue is asked.
+
+    Where it was to make room for another order, and was refused, the change is given up.
+    """
     order = world.book.order(given.client_order_id)
     if order is None or order.status.is_terminal:
         return
+    if _makes_room(order) and not isinstance(given.error, Ambiguous):
+        yield from _unchanged(order, str(given.error))
     yield ev.OrderQueried(
         account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
     )
 
 
 def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A replace that was refused leaves the old order, which is then cancelled and placed anew."""
+    """A replace that was refused leaves the old order; a stop is then cancelled and placed anew."""
     order = world.book.order(given.client_order_id)
     if order is None or order.status.is_terminal:
         return
@@ -137,13 +145,43 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
             account=order.account, client_order_id=key, reason="no answer to the replace"
         )
         return
-    status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
+    if order.status is not _S.PENDING_REPLACE:
+        return  # a cancel is under way, or the venue is being asked
+    if not order.is_protective:
+        yield from _unchanged(order, str(given.error))
+        return
     yield ev.CancelRefused(
-        account=order.account, client_order_id=key, status=status, text=str(given.error)
+        account=order.account, client_order_id=key, status=_works_as(order), text=str(given.error)
     )
     yield ev.CancelRequested(
         account=order.account, client_order_id=key, reason="the venue would not replace it"
     )
+
+
+def _unchanged(order: Order, why: str) -> Iterator[ev.Event]:
+    """The order works as it was, and whoever asked for the change is told."""
+    yield ev.CancelRefused(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        status=_works_as(order),
+        text=why,
+    )
+    yield ev.Alarmed(
+        code="MODIFY_REFUSED",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"order {order.client_order_id} in {order.symbol} was not changed and works as it "
+        f"was: {why}",
+    )
+
+
+def _works_as(order: Order) -> OrderStatus:
+    return _S.PARTIALLY_FILLED if order.filled else _S.NEW
+
+
+def _makes_room(order: Order) -> bool:
+    """It is being cancelled so that another order can take its place (X-88)."""
+    return order.pending is not None and not order.pending.native
 
 
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
@@ -179,15 +217,15 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
         return
     match said:
         case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
-            if not current.is_terminal and (
-                current is _S.PENDING_REPLACE or _differs(order, given.quantity, given.stop_price)
-            ):
-                yield ev.OrderReplaced(
-                    account=order.account,
-                    client_order_id=key,
-                    quantity=given.quantity,
-                    stop_price=given.stop_price,
-                )
+            answered = current is _S.PENDING_REPLACE and not _makes_room(order)
+            theirs = Replacement(
+                quantity=given.quantity,
+                limit_price=given.limit_price,
+                stop_price=given.stop_price,
+                time_in_force=given.time_in_force,
+            )
+            if not current.is_terminal and (answered or order.differs(theirs)):
+                yield replaced(order, theirs)
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
             yield ev.OrderAccepted(
                 account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
@@ -205,7 +243,8 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 reason="all of it, the venue says",
             )
         case _S.CANCELED if not current.is_terminal:
-            yield ev.OrderCanceled(account=order.account, client_order_id=key, reason=given.text)
+            text = REPLACED if _makes_room(order) else given.text
+            yield ev.OrderCanceled(account=order.account, client_order_id=key, reason=text)
         case _S.EXPIRED if not current.is_terminal:
             yield ev.OrderExpired(account=order.account, client_order_id=key)
         case _S.REJECTED if not current.is_terminal:
@@ -234,8 +273,24 @@ def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> b
     return order.filled < filled
 
 
-def _differs(order: Order, quantity: Decimal, stop_price: Decimal | None) -> bool:
-    return quantity != order.quantity or (stop_price is not None and stop_price != order.stop_price)
+def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
+    """The order works with the venue's terms from now on; its exposure is counted by them."""
+    asked, reserved = order.pending, None
+    if order.reserved and asked is not None and asked.limit_price == theirs.limit_price:
+        reserved = asked.reserved
+    elif order.reserved and theirs.limit_price not in (None, order.limit_price):
+        reserved = theirs.limit_price
+        if order.side is not Side.BUY and reserved is not None:
+            reserved = max(order.reserved, reserved)
+    return ev.OrderReplaced(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        quantity=theirs.quantity,
+        limit_price=theirs.limit_price,
+        stop_price=theirs.stop_price,
+        time_in_force=theirs.time_in_force,
+        reserved=reserved,
+    )
 
 
 def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
@@ -304,17 +359,13 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
                 client_order_id=key,
                 venue_order_id=venue.venue_order_id,
                 status=venue.status,
-                reason="as the venue says",
+                reason=REPLACED if _makes_room(order) else "as the venue says",
             )
         return
-    if _differs(order, venue.quantity, venue.stop_price):
-        yield ev.OrderReplaced(
-            account=order.account,
-            client_order_id=key,
-            quantity=venue.quantity,
-            stop_price=venue.stop_price,
-        )
-        current = _S.NEW
+    theirs = venue.terms
+    if order.differs(theirs):
+        yield replaced(order, theirs)
+        current = current if _makes_room(order) else _S.NEW
     status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
     if current in _UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(
@@ -326,6 +377,23 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
         )
     if order.cancel_wanted:
         yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)
+    elif order.pending is not None and _makes_room(order):
+        yield again(order, order.pending)
+
+
+def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
+    """Its cancel was lost on the way: it is asked for once more."""
+    return ev.ReplaceRequested(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        quantity=wanted.quantity,
+        limit_price=wanted.limit_price,
+        stop_price=wanted.stop_price,
+        time_in_force=wanted.time_in_force,
+        reserved=wanted.reserved,
+        new_client_order_id=wanted.new_client_order_id,
+        reason="the venue still works it",
+    )
 
 
 def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -381,21 +449,3 @@ def doubtful(world: World) -> Iterator[ev.Event]:
             yield ev.OrderQueried(
                 account=order.account, client_order_id=order.client_order_id, reason="after a start"
             )
-
-
-def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
-    """A signal whose order ended without a fill ends with it (INTERFACE, journal signals)."""
-    order = world.book.order(client_order_id)
-    if order is None or order.is_working or order.filled or order.purpose not in ADDING:
-        return
-    life = world.book.data.signals.get(order.signal_id)
-    if life is None or life.outcome is not None:
-        return
-    outcome, code = ended_as(order)
-    yield ev.SignalEnded(
-        signal_id=order.signal_id,
-        symbol=order.symbol,
-        outcome=outcome,
-        code=code,
-        reason=order.reason or order.status,
-    )

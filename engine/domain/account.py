@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.instant import Nanos
-from engine.domain.order import Fill, OrderStatus, OrderType, Side
+from engine.domain.order import Fill, OrderStatus, OrderType, Replacement, Side, TimeInForce
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,8 +45,20 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     filled: Decimal
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    """None where the venue does not say."""
     status: OrderStatus
     reduce_only: bool = False
+
+    @property
+    def terms(self) -> Replacement:
+        """The terms that a replace can change, as they stand there."""
+        return Replacement(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            time_in_force=self.time_in_force,
+        )
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):

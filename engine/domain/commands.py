@@ -62,6 +62,19 @@ class CancelOrder(Command, frozen=True, kw_only=True):
     confirm: str = ""
 
 
+class ModifyOrder(Command, frozen=True, kw_only=True):
+    """Change a working order; what is None stays as it is (X-88).
+
+    `quantity` is the new total, the filled part included; at or below that it means cancel.
+    """
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+
+
 class CancelAll(Command, frozen=True, kw_only=True):
     """Cancel everything but protective stops; in one account where it is named."""
 

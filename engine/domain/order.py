@@ -137,6 +137,8 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     intent_id: str
     signal_id: str = ""
     parent_id: str = ""
+    orig_client_order_id: str = ""
+    """The order this one takes the place of, where the venue cannot change one (FIX 41, X-88)."""
     account: str
     symbol: str
     side: Side
@@ -172,6 +174,18 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     def is_protective(self) -> bool:
         """A stop that rests at the venue to protect a position (A-172)."""
         return self.purpose is Purpose.PROTECT
+
+
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a working order is to become (FIX 35=G); None leaves a term as it is.
+
+    `quantity` is the new total in units of the instrument, what has filled included.
+    """
+
+    quantity: Decimal
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
 
 
 class VenueState(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.instant import Nanos
-from engine.domain.order import Fill, OrderStatus
+from engine.domain.order import Fill, OrderStatus, TimeInForce
 from engine.domain.run import LinkState
 
 
@@ -22,7 +22,10 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     """All that has filled by then (FIX 14), None when the venue does not say."""
     quantity: Decimal | None = None
     """The order's quantity, when a replace changed it."""
+    limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    """The other terms, when a replace changed them; None where the venue does not say."""
     text: str = ""
     code: str = ""
     time: Nanos

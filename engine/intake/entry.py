@@ -12,7 +12,7 @@ from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms, Purpose, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction, Signal
-from engine.plans.tend import plan_exit
+from engine.plans.exit import plan_exit
 from engine.risk.case import Ruling
 from engine.risk.gate import evaluate, signal_case
 from engine.world import World
@@ -72,9 +72,7 @@ def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Ev
         )
         return
     for position in held:
-        yield from plan_exit(
-            world, position, now, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id
-        )
+        yield from plan_exit(position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id)
 
 
 def build(

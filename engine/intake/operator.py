@@ -16,8 +16,8 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
 from engine.intake.entry import build, intend
+from engine.plans.exit import plan_exit
 from engine.plans.kill import set_latch
-from engine.plans.tend import plan_exit, tend
 from engine.risk import triggers
 from engine.risk.gate import evaluate, manual_case
 from engine.state.order import Order
@@ -223,14 +223,14 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
         where = f" in {given.broker}" if given.broker else ""
         yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")
     if given.quantity is not None:
-        yield from _close_part(world, held, given, given.quantity, now)
+        yield from _close_part(world, held, given, given.quantity)
         return
     for position in held:
-        yield from _close(world, position, given, now)
+        yield from _close(position, given)
 
 
 def _close_part(
-    world: World, held: list[Position], given: ask.ClosePosition, quantity: Decimal, now: Nanos
+    world: World, held: list[Position], given: ask.ClosePosition, quantity: Decimal
 ) -> Iterator[ev.Event]:
     """So much of one position; a second part waits until the first is closed."""
     if not held:
@@ -248,9 +248,7 @@ def _close_part(
         yield refuse(given, REFUSED, f"{given.symbol} is being closed")
     else:
         yield from plan_exit(
-            world,
             position,
-            now,
             reason=ExitReason.MANUAL,
             priority=0,
             detail=given.by,
@@ -274,16 +272,11 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
         return
     for position in tuple(world.holdings()):
         if given.broker in ("", position.account):
-            yield from _close(world, position, given, now)
+            yield from _close(position, given)
 
 
-def _close(world: World, position: Position, given: Command, now: Nanos) -> Iterator[ev.Event]:
-    if position.exiting is not None and position.exiting.is_whole:
-        yield from tend(world, position.account, position.symbol, now)
-        return
-    yield from plan_exit(
-        world, position, now, reason=ExitReason.MANUAL, priority=0, detail=given.by
-    )
+def _close(position: Position, given: Command) -> Iterator[ev.Event]:
+    return plan_exit(position, reason=ExitReason.MANUAL, priority=0, detail=given.by)
 
 
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:

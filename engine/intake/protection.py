@@ -6,11 +6,11 @@ from decimal import Decimal
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
+from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive, plain
 from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
-from engine.plans.kill import ASKED
-from engine.plans.tend import tend
+from engine.plans.reducing import cancel
 from engine.state.position import Position
 from engine.world import World
 
@@ -23,28 +23,44 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
     if position is None:
         yield refuse(given, REFUSED, fault)
         return
-    code, fault = _stop_fault(world, position, given)
+    if given.price is not None:
+        yield from move_stop(world, given, position, given.price)
+        return
+    if given.confirm != UNPROTECT:
+        text = f"it protects {position.symbol}: confirm with {UNPROTECT!r}"
+        yield refuse(given, REFUSED, text)
+        return
+    if position.stop is None:
+        return
+    yield _moved(position, given, None)
+    for order in tuple(world.book.working(position.account, position.symbol)):
+        if order.is_protective:
+            yield from cancel(order, given.by)
+
+
+def move_stop(
+    world: World, given: Command, position: Position, price: Decimal
+) -> Iterator[ev.Event]:
+    """Put the stop of a position at a price, or refuse the command that asks for it (X-85)."""
+    if position.exiting is not None:
+        yield refuse(given, REFUSED, f"{position.symbol} is being closed")
+        return
+    fault = _stop_fault(world, position, price)
     if fault:
-        yield refuse(given, code, fault)
-        return
-    if given.price == position.stop:
-        return
-    yield ev.StopMoved(
+        yield refuse(given, Code.INVALID_STOP, fault)
+    elif price != position.stop:
+        yield _moved(position, given, price)
+
+
+def _moved(position: Position, given: Command, after: Decimal | None) -> ev.StopMoved:
+    return ev.StopMoved(
         account=position.account,
         symbol=position.symbol,
         position_id=position.position_id,
         by=given.by,
         before=position.stop,
-        after=given.price,
+        after=after,
     )
-    if given.price is not None:
-        yield from tend(world, position.account, position.symbol, now)
-        return
-    for order in tuple(world.book.working(position.account, position.symbol)):
-        if order.is_protective and order.status not in ASKED:
-            yield ev.CancelRequested(
-                account=order.account, client_order_id=order.client_order_id, reason=given.by
-            )
 
 
 def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Event]:
@@ -86,24 +102,20 @@ def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]
     return position, ""
 
 
-def _stop_fault(world: World, position: Position, given: ask.Protect) -> tuple[str, str]:
-    """Why this stop is refused: the code and a sentence; empty where it is not."""
-    price, before = given.price, position.stop
-    if price is None:
-        if given.confirm == UNPROTECT:
-            return "", ""
-        return REFUSED, f"it protects {position.symbol}: confirm with {UNPROTECT!r}"
+def _stop_fault(world: World, position: Position, price: Decimal) -> str:
+    """Why a stop at this price is refused; "" where it is not."""
+    before = position.stop
     if fault := _beyond(world, position, price, winning=False):
-        return Code.INVALID_STOP, fault
+        return fault
     if before is None or (price - before) * position.sign >= 0:
-        return "", ""
+        return ""
     share = world.limits.risk_per_trade
     loss = max((position.entry_price - price) * position.sign, ZERO) * position.multiplier
     currency = world.book.currency_of(position.symbol)
     risk = world.in_base({currency: abs(position.quantity) * loss})
     if share is None or risk <= share * world.equity:
-        return "", ""
-    return Code.INVALID_STOP, (
+        return ""
+    return (
         f"A stop at {plain(price)} is looser than {plain(before)} and would risk "
         f"{plain(round(risk, 2))}, above the {plain(round(share * world.equity, 2))} allowed a "
         "trade."

@@ -16,7 +16,8 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
-from engine.plans.tend import plan_exit
+from engine.plans.exit import plan_exit
+from engine.plans.reducing import CANCEL_ADDS_NOTHING
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
@@ -32,9 +33,6 @@ DEGRADED_PAUSE = 5 * NS_PER_SECOND
 
 LOOK_LOST = 5 * NS_PER_SECOND
 """A look that has not answered for so long is asked for again."""
-
-ASKED = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
-"""Orders a cancel adds nothing to: it is under way, or the venue is being asked."""
 
 WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
 
@@ -95,7 +93,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
             continue
         for order in tuple(account.orders.values()):
             wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
-            if wanted and order.status not in ASKED and not _closes(world, order):
+            if wanted and order.status not in CANCEL_ADDS_NOTHING and not _closes(world, order):
                 yield ev.CancelRequested(
                     account=account.name, client_order_id=order.client_order_id, reason=halt.level
                 )
@@ -140,9 +138,7 @@ def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
         return
     for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten):
-            yield from plan_exit(
-                world, position, now, reason=ExitReason.KILL, priority=0, detail=halt.trigger
-            )
+            yield from plan_exit(position, reason=ExitReason.KILL, priority=0, detail=halt.trigger)
     left, unknown = _left(world, account), _unknown(world, account)
     clean = work.clean_reads + 1 if not left and not unknown and account.reconciled_clean else 0
     yield ev.KillProgressed(

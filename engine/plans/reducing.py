@@ -25,6 +25,7 @@ from engine.domain.order import (
     VenueState,
 )
 from engine.domain.position import ExitReason
+from engine.domain.run import Phase
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -37,6 +38,10 @@ LOST_ATTEMPTS: Final = 8
 
 CLOCKS_APART: Final = 5 * NS_PER_SECOND
 """How far the venue's time of a fill and ours may differ (U-52, clock_skew)."""
+
+CANCEL_ADDS_NOTHING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
+"""States of an order in which another cancel adds nothing: it is under way, or the venue is asked
+first."""
 
 SETTLED: Final = 60 * NS_PER_SECOND
 """This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
@@ -60,6 +65,28 @@ def to_protect(world: World, position: Position) -> Decimal:
         if order.reduce_only and not order.is_protective
     )
     return max(held - sum(others, start=ZERO), ZERO)
+
+
+def working_for(world: World, position: Position) -> list[Order]:
+    """The working orders that take something off a position, its stop among them."""
+    reducing = world.book.reducing(position.account, position.symbol)
+    return [o for o in reducing if o.reduce_only and o.side.sign * position.quantity < 0]
+
+
+def cancel(order: Order, reason: str) -> Iterator[ev.Event]:
+    """Ask for the end of an order, unless that is under way or the venue is being asked."""
+    if order.status in CANCEL_ADDS_NOTHING:
+        return
+    yield ev.CancelRequested(
+        account=order.account, client_order_id=order.client_order_id, reason=reason
+    )
+
+
+def may_send(world: World, account: str) -> bool:
+    """After a start the venue is looked at first: what is held may have changed."""
+    data = world.book.data
+    seen = world.book.account(account).seen_at >= data.started_at
+    return data.phase is not Phase.STARTING and seen
 
 
 def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> OrderTerms:

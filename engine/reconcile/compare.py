@@ -17,7 +17,6 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, TimeInForce, VenueState
 from engine.state.account import AccountState
 from engine.state.book import Book
-from engine.state.order import Order
 from engine.state.position import Position
 
 LOCAL_ONLY = "LOCAL_ONLY"
@@ -85,7 +84,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
             continue
         if ours is not None and ours.is_working:
             matched += 1
-            if _terms_differ(ours, order):
+            if ours.differs(order.terms):
                 changed.append(order)
         else:
             differences.append(_foreign(order))
@@ -107,11 +106,6 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
         changed=tuple(changed),
         proposals=tuple(proposals),
     )
-
-
-def _terms_differ(ours: Order, theirs: VenueOrder) -> bool:
-    stop = theirs.stop_price
-    return theirs.quantity != ours.quantity or (stop is not None and stop != ours.stop_price)
 
 
 def _busy(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
@@ -194,7 +188,7 @@ def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
         quantity=order.quantity,
         limit_price=order.limit_price,
         stop_price=order.stop_price,
-        time_in_force=TimeInForce.GTC,
+        time_in_force=order.time_in_force or TimeInForce.GTC,
         reduce_only=order.reduce_only,
         purpose=purpose,
         reserved=ZERO if order.reduce_only else price,

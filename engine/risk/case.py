@@ -33,10 +33,12 @@ class Kind(StrEnum):
     """A signal that opens a position or adds to one."""
     MANUAL = "MANUAL"
     """A person's order that opens a position or adds to one."""
+    CHANGE = "CHANGE"
+    """A person's change of a working order that opens a position or adds to one (X-88)."""
     FLAT = "FLAT"
     """A signal that asks to close: the guard applies, no entry gate does (A-089, X-20)."""
     REDUCE = "REDUCE"
-    """A person's order that only reduces what is held (rule 3)."""
+    """A person's order, or change of one, that only reduces what is held (rule 3)."""
 
     @property
     def reduces(self) -> bool:
@@ -118,6 +120,10 @@ class Case(msgspec.Struct, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     quantity: Decimal | None = None
+    filled: Decimal = ZERO
+    """How much of `quantity` has filled already, where a working order is changed."""
+    freed: Decimal = ZERO
+    """What that order counts as exposure until it is changed, in the base currency."""
     size: SizedOrder | None = None
     account: str = ""
     """The account that the order is for, by its name under `[brokers]`."""
@@ -178,8 +184,19 @@ class Case(msgspec.Struct, kw_only=True):
 
     @property
     def notional(self) -> Decimal:
-        """What the order adds to exposure at worst, in the base currency."""
+        """What the whole order is worth at worst, in the base currency."""
         return (self.quantity or ZERO) * self.unit_value
+
+    @property
+    def leaves(self) -> Decimal:
+        """How much of it can still fill."""
+        return (self.quantity or ZERO) - self.filled
+
+    @property
+    def added(self) -> Decimal:
+        """What it adds to exposure at worst beyond what it counts as already, in the base
+        currency."""
+        return self.leaves * self.unit_value - self.freed
 
     def affordable(self, room: Decimal, unit: Decimal) -> Decimal:
         """The largest quantity on the lot's grid that costs at most `room`, zero if none does."""
@@ -199,15 +216,15 @@ class Case(msgspec.Struct, kw_only=True):
         limit: Decimal,
         reason: Callable[[], str],
     ) -> Finding:
-        """PASS where `quantity` x `unit` fits into `room`, else RESIZE to what does."""
-        if (self.quantity or ZERO) * unit <= room:
+        """PASS where what can still fill, at `unit` each, fits into `room`, else RESIZE."""
+        if self.leaves * unit <= room:
             return passed(measured, limit)
         return Finding(
             answer=Answer.RESIZE,
             measured=words(measured),
             limit=words(limit),
             reason=reason(),
-            max_quantity=self.affordable(room, unit),
+            max_quantity=self.filled + self.affordable(room, unit),
         )
 
 

@@ -18,16 +18,18 @@ from engine.domain.money import ZERO, floor_to, plain
 from engine.risk import guard
 from engine.risk.case import Case, Finding, Kind, Limit, Ruling, refused
 from engine.risk.checks import account, exposure, holding, order, permission, price, session
-from engine.risk.request import manual_case, signal_case
+from engine.risk.request import change_case, manual_case, signal_case
 from engine.sizing.stock import Bound
 
-__all__ = ["CHECKS", "Check", "evaluate", "manual_case", "signal_case"]
+__all__ = ["CHECKS", "Check", "change_case", "evaluate", "manual_case", "signal_case"]
 
-ENTRIES: Final = frozenset({Kind.SIGNAL, Kind.MANUAL})
+ENTRIES: Final = frozenset({Kind.SIGNAL, Kind.MANUAL, Kind.CHANGE})
+NEW: Final = frozenset({Kind.SIGNAL, Kind.MANUAL})
+"""Rows that count orders: a change of one that works adds none."""
 SIGNALS: Final = frozenset({Kind.SIGNAL, Kind.FLAT})
 OPENING_SIGNALS: Final = frozenset({Kind.SIGNAL})
-SIZED: Final = frozenset({Kind.SIGNAL, Kind.FLAT})
-SESSION: Final = frozenset({Kind.SIGNAL, Kind.MANUAL, Kind.FLAT})
+SIZED: Final = frozenset({Kind.SIGNAL, Kind.FLAT, Kind.CHANGE})
+SESSION: Final = ENTRIES | {Kind.FLAT}
 EVERY: Final = frozenset(Kind)
 
 OPTIONAL: Final = frozenset(row.field for row in ROWS)
@@ -104,6 +106,7 @@ CHECKS: Final = (
         _C.MAX_TRADES,
         _S.RISK,
         account.trades_today,
+        NEW,
         limit="trades_per_day",
         key="risk.max_trades_per_day",
     ),
@@ -111,6 +114,7 @@ CHECKS: Final = (
         _C.MAX_POSITIONS,
         _S.RISK,
         holding.slots,
+        NEW,
         limit="max_positions",
         key="risk.max_concurrent_positions",
     ),
@@ -162,6 +166,7 @@ CHECKS: Final = (
         _C.MAX_OPEN_ORDERS,
         _S.ORDER,
         order.open_orders,
+        NEW,
         limit="max_open_orders",
         key="risk.max_open_orders",
     ),
@@ -169,12 +174,14 @@ CHECKS: Final = (
         _C.DUPLICATE_ORDER,
         _S.ORDER,
         order.repeated,
+        NEW,
         key="execution.dedup_window_seconds",
     ),
     Check(
         _C.RATE_LIMIT,
         _S.ORDER,
         order.rate,
+        NEW,
         limit="max_orders_per_minute",
         key="risk.max_orders_per_minute",
     ),

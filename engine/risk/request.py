@@ -12,12 +12,13 @@ from engine.config.kinds import as_decimal
 from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.instrument import SYMBOL_WORDS, is_symbol
-from engine.domain.money import ZERO, early_stop, is_positive, passive_price
-from engine.domain.order import OrderType, TimeInForce
+from engine.domain.money import ZERO, early_stop, is_positive, passive_price, plain
+from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
 from engine.domain.text import clean_text
 from engine.risk.case import Case, Kind
 from engine.sizing.stock import FULL_CONVICTION
+from engine.state.order import Order
 from engine.world import World
 
 _WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
@@ -74,6 +75,34 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
         case.entry = command.limit_price or command.stop_price or case.mark
         if command.quantity <= _reducible(case):
             case.kind = Kind.REDUCE
+    return case
+
+
+def change_case(world: World, order: Order, wanted: Replacement, now: Nanos) -> Case:
+    """The case of a change of a working order (X-88).
+
+    One that only makes an order smaller, and every change of one that only reduces, is REDUCE. An
+    order that has ended is asked for anew: what takes its place adds all of its leaves.
+    """
+    case = _case(world, order.account, order.symbol, now, Kind.CHANGE)
+    case.sign = order.side.sign
+    case.trade_type, case.order_type = order.trade_type, order.type
+    case.limit_price = wanted.limit_price or order.limit_price
+    case.stop_price = wanted.stop_price or order.stop_price
+    case.stop = order.stop_loss
+    case.quantity, case.filled = wanted.quantity, order.filled
+    case.time_in_force = wanted.time_in_force or order.time_in_force
+    case.entry = case.limit_price or case.stop_price or case.mark
+    exposure = order.exposure * case.instrument.multiplier
+    case.freed = world.in_base({case.instrument.currency: exposure})
+    same = (case.limit_price, case.stop_price) == (order.limit_price, order.stop_price)
+    if not order.reserved:
+        case.kind = Kind.REDUCE
+        most = order.filled + order.leaves + max(_reducible(case), ZERO)
+        if wanted.quantity > most:
+            case.fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
+    elif order.is_working and same and wanted.quantity < order.quantity:
+        case.kind = Kind.REDUCE
     return case
 
 

@@ -23,6 +23,7 @@ from engine.domain.inputs import (
     Input,
     InvalidArrived,
     LatchFound,
+    ModifyFailed,
     Ready,
     Sending,
     SignalArrived,
@@ -33,7 +34,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
@@ -406,8 +407,35 @@ class Engine:
         self._session(event.account).cancel(event.client_order_id)
 
     def _replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
-        session = self._session(event.account)
-        self._tasks.spawn(session.modify(event.client_order_id, event.quantity, event.stop_price))
+        if event.native:
+            self._tasks.spawn(self._modify(event, durable))
+        else:
+            self._session(event.account).cancel(event.client_order_id)
+
+    async def _modify(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
+        """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
+        key, session = event.client_order_id, self._session(event.account)
+        connection = session.connection
+        if event.reserved:
+            try:
+                await durable
+            except Exception as error:  # not durable: it must not leave, whatever the reason
+                self.step(ModifyFailed(key, NotSent(f"the change is not durable: {error}")))
+                return
+            known = self.book.order(key)
+            if known is None or known.status is not OrderStatus.PENDING_REPLACE:
+                return  # a cancel came in between
+            lost = session.lost_since(connection)
+            if self.gate.closed or lost is not None:
+                self.step(ModifyFailed(key, lost or NotSent("halted before it was sent")))
+                return
+        wanted = Replacement(
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+            time_in_force=event.time_in_force,
+        )
+        await session.modify(key, wanted)
 
     def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
         self._session(event.account).query(event.client_order_id)

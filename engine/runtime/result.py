@@ -1,7 +1,11 @@
 """What a command came to, read off the records it led to."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.result import Result
 from engine.domain.schema import account_of
@@ -34,6 +38,17 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
     )
 
 
+def _changed(client_order_id: str, events: Sequence[ev.Event]) -> dict[str, Any]:
+    """What `modify --json` says (X-88): the order that counts from now on, and how it was made."""
+    asked = [event for event in events if isinstance(event, ev.ReplaceRequested)]
+    cancelled = any(isinstance(event, ev.CancelRequested) for event in events)
+    return {
+        "client_order_id": (asked[0].new_client_order_id if asked else "") or client_order_id,
+        "orig_client_order_id": client_order_id,
+        "native": asked[0].native if asked else not cancelled,
+    }
+
+
 def result_of(records: list[ev.Record]) -> Result:
     """Done, or refused with its code; with the ids of the orders that were made."""
     for record in records:
@@ -44,5 +59,9 @@ def result_of(records: list[ev.Record]) -> Result:
                 return Result(ok=False, code=refused.code, error=refused.reason)
             case _:
                 pass
+    events = [record.event for record in records]
+    for event in events:
+        if isinstance(event, ev.OperatorActed) and event.command == ask.ModifyOrder.__name__:
+            return Result(ok=True, data=_changed(event.args["client_order_id"], events))
     ids = [r.event.terms.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
     return Result(ok=True, data={"client_order_ids": ids} if ids else {})

@@ -10,7 +10,6 @@ the new connection.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -23,7 +22,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms
+from engine.domain.order import OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -275,9 +274,9 @@ class Session:
         if failed is not None:
             self._step(failed)
 
-    async def modify(self, key: str, quantity: Decimal, stop: Decimal | None) -> None:
-        """Ask for another quantity or stop; the core hears of it when it was not taken."""
-        failed = await self._venue.modify(key, quantity, stop)
+    async def modify(self, key: str, wanted: Replacement) -> None:
+        """Ask for other terms; the core hears of it when it was not taken."""
+        failed = await self._venue.modify(key, wanted)
         if failed is not None:
             self._step(failed)
 

@@ -5,7 +5,6 @@ did, so it counts as ambiguous.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from decimal import Decimal
 
 import msgspec
 
@@ -18,7 +17,7 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import Fill, OrderTerms
+from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, OrderReport
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
@@ -62,11 +61,19 @@ class Venue:
             return [CancelFailed(key, error) for key in keys]
         return [CancelFailed(key, refused[key]) for key in keys if key in refused]
 
-    async def modify(
-        self, key: str, quantity: Decimal, stop: Decimal | None
-    ) -> ModifyFailed | None:
-        """Ask for another quantity or stop; None when the request was taken."""
-        error = await self._failure(lambda: self._broker.modify_order(key, quantity, stop))
+    async def modify(self, key: str, wanted: Replacement) -> ModifyFailed | None:
+        """Ask for other terms; None when the request was taken."""
+
+        async def request() -> None:
+            await self._broker.modify_order(
+                key,
+                wanted.quantity,
+                wanted.limit_price,
+                wanted.stop_price,
+                wanted.time_in_force,
+            )
+
+        error = await self._failure(request)
         return None if error is None else ModifyFailed(key, error)
 
     async def look_up(self, key: str) -> QueryAnswered | QueryFailed:

@@ -63,6 +63,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """Those that work, by client order id."""
     closed: dict[str, Order] = {}
     """Those that ended not long ago."""
+    replacing: dict[str, str] = {}
+    """The symbol of each order that is cancelled to make room for another, by its id (X-88)."""
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
     kill: KillWork | None = None

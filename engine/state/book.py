@@ -12,12 +12,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from engine.domain.events import Event
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
+from engine.domain.schema import account_of
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
@@ -30,7 +32,7 @@ K = TypeVar("K")
 Place: TypeAlias = tuple[str, str]
 """An account and a symbol."""
 
-STATE_FORMAT = 4
+STATE_FORMAT = 5
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
@@ -291,7 +293,12 @@ class Book:
 
     def _reindex(self, old: Order, new: Order) -> None:
         """As `_unindex` and `_index`, where most often only the status is new."""
-        if old.filled != new.filled or old.quantity != new.quantity or old.reserved != new.reserved:
+        if (
+            old.filled != new.filled
+            or old.quantity != new.quantity
+            or old.reserved != new.reserved
+            or old.pending is not new.pending
+        ):
             self._unindex(old)
             self._index(new)
             return
@@ -369,7 +376,7 @@ class Book:
 
     def _reserve(self, order: Order, sign: int) -> None:
         symbol = order.symbol
-        amount = order.leaves * order.reserved * self.multiplier(symbol) * sign
+        amount = order.exposure * self.multiplier(symbol) * sign
         total = self.reserved.get(symbol, ZERO) + amount
         if total:
             self.reserved[symbol] = total
@@ -514,6 +521,28 @@ class Book:
         order = self.update(key, at, status=status, **fields)
         if order is not None and order.is_protective:
             self.guard(order.account, order.symbol, at)
+
+
+def place_of(book: Book, event: Event) -> Place | None:
+    """The account and the symbol that an event is about; None for one that is about neither."""
+    account = account_of(event)
+    if not account:
+        return None
+    symbol = getattr(event, "symbol", None)
+    if symbol is None:
+        symbol = _symbol_of(book, event)
+    return None if symbol is None else (account, symbol)
+
+
+def _symbol_of(book: Book, event: Event) -> str | None:
+    """The symbol that stands in the value an event holds, or in the order it names."""
+    for held in ("terms", "fill", "trade"):
+        value = getattr(event, held, None)
+        if value is not None:
+            symbol: str = value.symbol
+            return symbol
+    order = book.order(getattr(event, "client_order_id", ""))
+    return None if order is None else order.symbol
 
 
 def is_power_of_two(number: int) -> bool:

@@ -14,12 +14,12 @@ from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import Fill, OrderStatus, Purpose, move
+from engine.domain.order import ADDING, Fill, OrderStatus, Purpose, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.account import KillWork, LinkStatus
 from engine.state.book import RATE_WINDOW, Book, is_power_of_two
 from engine.state.holdings import Change, adjusted, change
-from engine.state.order import Order
+from engine.state.order import Order, Pending
 from engine.state.portfolio import Restriction, SessionState
 from engine.state.position import ExitPlan
 from engine.state.touched import (
@@ -327,6 +327,12 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
             data.session.entries += 1
         book.stamp(order, at)
     _number(book, order)
+    book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
+    entry = data.signals.get(order.signal_id)
+    if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
+        entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))
+        data.signals[order.signal_id] = entry
+        book.touch(entry)
 
 
 def _number(book: Book, order: Order) -> None:
@@ -381,8 +387,7 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         venue_order_id=event.venue_order_id or order.venue_order_id,
         accepted_at=order.accepted_at or at,
         queries=0,
-        pending_quantity=None,
-        pending_stop=None,
+        pending=None,
     )
     if order.is_protective:
         book.guard(order.account, order.symbol, at)
@@ -521,6 +526,8 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
     if order is None or order.status.is_terminal:
         return
     fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
+    if book.enter(event.account).replacing.pop(event.client_order_id, None) is not None:
+        fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
         fields["status"] = OrderStatus.PENDING_CANCEL
     book.update(event.client_order_id, at, **fields)
@@ -533,9 +540,9 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
         at,
         status=event.status,
         cancel_wanted=False,
-        pending_quantity=None,
-        pending_stop=None,
+        pending=None,
     )
+    book.enter(event.account).replacing.pop(event.client_order_id, None)
 
 
 @_on(ev.OrderCanceled)
@@ -556,9 +563,18 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
         event.client_order_id,
         at,
         status=OrderStatus.PENDING_REPLACE,
-        pending_quantity=event.quantity,
-        pending_stop=event.stop_price,
+        pending=Pending(
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+            time_in_force=event.time_in_force,
+            reserved=event.reserved,
+            new_client_order_id=event.new_client_order_id,
+        ),
     )
+    order = book.order(event.client_order_id)
+    if order is not None and not event.native:
+        book.enter(event.account).replacing[event.client_order_id] = order.symbol
 
 
 @_on(ev.OrderReplaced)
@@ -566,9 +582,10 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
     order = book.order(event.client_order_id)
     if order is None:
         return
+    waits = order.pending is not None and not order.pending.native
     if order.filled >= event.quantity:
         status = OrderStatus.FILLED
-    elif order.status is OrderStatus.PENDING_CANCEL:
+    elif order.status is OrderStatus.PENDING_CANCEL or waits:
         status = order.status
     else:
         status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
@@ -577,13 +594,20 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         at,
         status=status,
         quantity=event.quantity,
+        limit_price=event.limit_price if event.limit_price is not None else order.limit_price,
         stop_price=event.stop_price if event.stop_price is not None else order.stop_price,
-        pending_quantity=None,
-        pending_stop=None,
+        time_in_force=event.time_in_force or order.time_in_force,
+        reserved=event.reserved if event.reserved is not None else order.reserved,
+        pending=order.pending if waits else None,
         queries=0,
     )
     if order.is_protective:
         book.guard(order.account, order.symbol, at)
+
+
+@_on(ev.ReplaceAbandoned)
+def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
+    book.enter(event.account).replacing.pop(event.client_order_id, None)
 
 
 @_on(ev.OrderSettled)

@@ -97,6 +97,7 @@ def _extended(
     position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
 ) -> Position:
     another = order is not None and order.client_order_id != position.order_id
+    succeeds = order is not None and order.orig_client_order_id == position.order_id
     return msgspec.structs.replace(
         position,
         quantity=position.quantity + quantity,
@@ -105,7 +106,7 @@ def _extended(
         entry_quantity=position.entry_quantity + abs(quantity),
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
-        adds=position.adds + (1 if another else 0),
+        adds=position.adds + (1 if another and not succeeds else 0),
         stop=position.stop or (order.stop_loss if order else None),
         initial_stop=position.initial_stop or (order.stop_loss if order else None),
         order_id=order.client_order_id if order and another else position.order_id,

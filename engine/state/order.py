@@ -5,9 +5,25 @@ from typing import Self
 
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.order import OrderStatus, OrderTerms, Replacement
 
 _TERMS = OrderTerms.__struct_fields__
+
+
+class Pending(Replacement, frozen=True, kw_only=True):
+    """A change that is under way.
+
+    `reserved` is the price per unit at which what is unfilled then counts as exposure.
+    """
+
+    new_client_order_id: str = ""
+    """The order that takes its place once its cancel is proved; "" where the venue changes it."""
+    reserved: Decimal = ZERO
+
+    @property
+    def native(self) -> bool:
+        """The venue changes the order itself (X-88)."""
+        return not self.new_client_order_id
 
 
 class Order(OrderTerms, frozen=True, kw_only=True):
@@ -35,8 +51,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """How often the venue was asked about it since it became unclear."""
     cancel_wanted: bool = False
     """We asked for its end and did not give that up; outlives every doubt about its state."""
-    pending_quantity: Decimal | None = None
-    pending_stop: Decimal | None = None
+    pending: Pending | None = None
+    """The change that was asked for and that nothing has proved or refused yet."""
 
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:
@@ -49,10 +65,21 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """The terms in force."""
         return OrderTerms(**{name: getattr(self, name) for name in _TERMS})
 
+    def differs(self, theirs: Replacement) -> bool:
+        """True where the venue's terms, as far as it says them, are not these."""
+        return theirs.quantity != self.quantity or any(
+            said is not None and said != known
+            for said, known in (
+                (theirs.limit_price, self.limit_price),
+                (theirs.stop_price, self.stop_price),
+                (theirs.time_in_force, self.time_in_force),
+            )
+        )
+
     @property
     def most(self) -> Decimal:
         """What the venue may fill of it: a replace under way may have enlarged it already."""
-        return max(self.quantity, self.pending_quantity or ZERO)
+        return self.quantity if self.pending is None else max(self.quantity, self.pending.quantity)
 
     @property
     def leaves(self) -> Decimal:
@@ -61,6 +88,17 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             return ZERO
         left = self.quantity - self.filled
         return left if left > 0 else ZERO
+
+    @property
+    def exposure(self) -> Decimal:
+        """What it may still add at worst, without the multiplier (U-51).
+
+        While a change is under way it is the larger of both: one of them is live, never both.
+        """
+        amount = self.leaves * self.reserved
+        if self.pending is None or self.status.is_terminal:
+            return amount
+        return max(amount, max(self.pending.quantity - self.filled, ZERO) * self.pending.reserved)
 
     @property
     def is_working(self) -> bool:

@@ -176,7 +176,7 @@ class BrokerConformance:
         if not lab.broker.capabilities.native_modify:
             pytest.skip("this venue cannot change a working order")
         await lab.broker.submit_order(order("a", "BUY", "10", stop="110"))
-        await lab.broker.modify_order("a", D(4), D(108))
+        await lab.broker.modify_order("a", D(4), stop_price=D(108))
         known = await lab.broker.get_order("a")
         assert known is not None
         assert (known.quantity, known.stop_price) == (D(4), D(108))

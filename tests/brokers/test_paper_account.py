@@ -9,6 +9,7 @@ from brokers.paper.account import Balance, PaperAccount
 from brokers.paper.terms import Arrival
 from engine.domain.instrument import default_instrument
 from engine.domain.money import COST_QUANTUM, plain
+from engine.domain.order import Replacement
 from engine.ports import Rejected
 from tests.brokers.kit import FREE, D, Rig, rig
 
@@ -236,7 +237,7 @@ def test_modify_changes_quantity_and_stop() -> None:
         r.price("100", ask_size="40")
         r.submit("a", "BUY", "10")
         r.submit("stop", "SELL", "4", stop="95", reduce_only=True)
-        r.venue.modify("stop", D(10), D(97))
+        r.venue.modify("stop", Replacement(quantity=D(10), stop_price=D(97)))
         assert (r.reports[-1].quantity, r.reports[-1].stop_price) == (D(10), D(97))
         for quantity, stop, code in (
             (D(4), None, "INVALID_ORDER"),
@@ -245,9 +246,9 @@ def test_modify_changes_quantity_and_stop() -> None:
             (D(10), D(90), "INVALID_ORDER"),
         ):
             with pytest.raises(Rejected) as refused:
-                r.venue.modify("a", quantity, stop)
+                r.venue.modify("a", Replacement(quantity=quantity, stop_price=stop))
             assert refused.value.code == code
-        r.venue.modify("a", D(5), None)
+        r.venue.modify("a", Replacement(quantity=D(5)))
         r.price("97", ask_size="1000")
         assert r.traded[1:] == [("a", D(1), D(97)), ("stop", D(5), D(97))]
 

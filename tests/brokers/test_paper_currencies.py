@@ -17,6 +17,7 @@ from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
 from engine.domain.instrument import AssetClass, Facts, Instrument, instrument_of
+from engine.domain.order import Replacement
 from engine.ports import Rejected
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
@@ -115,7 +116,7 @@ class TestMoney:
             r.price("100")
             r.submit("a", "BUY", "50", limit="90")
             assert r.venue.account().buying_power == D(10_000) - D(4_500) / D("1.25")
-            r.venue.modify("a", D(100), None)
+            r.venue.modify("a", Replacement(quantity=D(100)))
             assert r.venue.account().buying_power == D(10_000) - D(9_000) / D("1.25")
             r.venue.cancel("a")
             assert r.venue.account().buying_power == 10_000

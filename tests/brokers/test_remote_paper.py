@@ -293,7 +293,7 @@ async def test_requests_about_orders_are_recorded_in_the_order_they_came_once_as
     await hand.line.ask("record", wire.Nothing(), None)
     await broker.submit_order(order("a", limit="90"))
     await broker.get_order("a")
-    await broker.modify_order("a", D(5), None)
+    await broker.modify_order("a", D(5))
     await broker.cancel_order("a")
     await broker.cancel_orders(("before", "nobody"))
     await broker.cancel_all()

@@ -30,7 +30,7 @@ from tests.engine.worlds import Built
 
 ON_THE_LINE = {
     "status", "kill", "resume", "pause", "unpause", "signal", "order", "cancel", "close",
-    "protect", "target",
+    "protect", "target", "modify",
     "reconcile", "dead-letters list", "dead-letters retry", "dead-letters drop",
 }  # fmt: skip
 """The commands of INTERFACE that ask an engine."""
@@ -78,7 +78,8 @@ def test_a_kill_takes_every_scope_that_the_engine_knows() -> None:
 def test_what_asks_the_engine_is_marked_and_what_only_looks_is_not() -> None:
     asking = {action.id for action in ACTIONS if action.asks}
     assert asking == {
-        "kill", "flatten", "pause", "buy", "sell", "close", "cancel", "cancel-all", "reconcile"
+        "kill", "flatten", "pause", "buy", "sell", "close", "modify", "cancel", "cancel-all",
+        "reconcile",
     }  # fmt: skip
     assert {a.id for a in ACTIONS if a.danger is not Danger.NONE} <= asking
 

@@ -27,8 +27,6 @@ SILENT = {
     "OrderSent",
     "OrderAccepted",
     "OrderQueried",
-    "ReplaceRequested",
-    "OrderReplaced",
     "SnapshotRequested",
 }
 """Events without a line: another line says it, or it is every second's business."""

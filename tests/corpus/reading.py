@@ -177,8 +177,8 @@ def beyond_status(journal: Path) -> Row:
                 "reserved": plain(order.reserved),
                 "timeout_seconds": order.timeout_seconds,
                 "cancel_wanted": order.cancel_wanted,
-                "pending_quantity": _number(order.pending_quantity),
-                "pending_stop": _number(order.pending_stop),
+                "pending_quantity": _number(order.pending and order.pending.quantity),
+                "pending_stop": _number(order.pending and order.pending.stop_price),
             }
             for key, order in data.accounts["paper"].orders.items()
         },

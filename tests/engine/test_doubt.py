@@ -155,7 +155,9 @@ def test_a_stop_that_may_have_been_enlarged_is_not_filled_before_the_venue_says_
     desk = protected(40)
     stop = desk.last(Purpose.PROTECT)
     desk.filled(desk.last(Purpose.ENTRY), 60, "100")
-    assert desk.current(stop).pending_quantity == 100
+    pending = desk.current(stop).pending
+    assert pending is not None
+    assert pending.quantity == 100
     desk.report(stop, OrderStatus.PARTIALLY_FILLED, fill=desk.execution(stop, 40, "95"))
     assert desk.current(stop).is_working
     assert len(desk.intended(Purpose.PROTECT)) == 1
@@ -200,8 +202,7 @@ def test_rule3_where_the_venue_joins_nothing_the_stop_leaves_out_what_another_or
         type=OrderType.LIMIT,
         limit_price=Decimal(104),
     )
-    desk.give(sell)
-    events = desk.tick()
+    events = desk.give(sell)
     assert one(events, ev.ReplaceRequested).quantity == MANY - 50
 
 

@@ -6,14 +6,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.decide import note
+from engine.core.decide import followed, note
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten
 from engine.domain.signal import TradeType
-from engine.plans.tend import plan_exit
+from engine.plans.exit import plan_exit
 from engine.state.fold import apply
 from engine.state.position import Position
 from tests.engine.desk import Desk, one
@@ -51,10 +51,8 @@ def ten_held(**able: Any) -> Desk:
 
 def close_part(desk: Desk, quantity: Decimal | None, reason: ExitReason) -> None:
     """A rule decides to close so much."""
-    decided = plan_exit(
-        desk.world, holding(desk), desk.now, reason=reason, priority=5, quantity=quantity
-    )
-    for event in decided:
+    decided = plan_exit(holding(desk), reason=reason, priority=5, quantity=quantity)
+    for event in followed(desk.world, decided, desk.now):
         apply(desk.book, ev.Record(desk.book.data.seq + 1, desk.now, event))
         note(desk.world, event)
         desk.seen.append(event)
@@ -95,8 +93,8 @@ def _answer_stops(desk: Desk) -> None:
     for order in tuple(desk.book.orders()):
         if order.is_protective and order.status is OrderStatus.CREATED:
             desk.accept(order.terms)
-        elif order.is_protective and order.status is OrderStatus.PENDING_REPLACE:
-            desk.report(order.terms, OrderStatus.NEW, quantity=order.pending_quantity)
+        elif order.is_protective and order.pending is not None:
+            desk.report(order.terms, OrderStatus.NEW, quantity=order.pending.quantity)
 
 
 def test_a_part_that_fills_in_two_and_is_dropped_between_sells_the_rest_of_the_part() -> None:

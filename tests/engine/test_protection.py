@@ -11,7 +11,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
-from engine.plans.tend import PROTECT_SECONDS
+from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
 from tests.engine.desk import Desk, kinds
 from tests.engine.worlds import ABLE, signal

@@ -8,7 +8,12 @@ import msgspec
 from engine.state.book import STATE_FORMAT
 from engine.state.portfolio import Portfolio
 
-SHAPES = {1: "29e18fef668fdbc4", 3: "02cda02ab43f1727", 4: "20d808e9081686c4"}
+SHAPES = {
+    1: "29e18fef668fdbc4",
+    3: "02cda02ab43f1727",
+    4: "20d808e9081686c4",
+    5: "29fe18bd4c4cb576",
+}
 """The shape of the state that each format stands for."""
 
 

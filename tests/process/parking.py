@@ -17,12 +17,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Sequence
-from decimal import Decimal
 from pathlib import Path
 
 from brokers.paper.remote import RemotePaper
 from console.cli.program import main
-from engine.domain.order import OrderTerms
+from engine.domain.order import OrderTerms, Replacement
 from engine.runtime.engine import Engine
 from engine.runtime.session import Session
 from storage.writer import Entry, Writer
@@ -72,9 +71,9 @@ async def cancel(self: Session, key: str) -> None:
     await _cancel(self, key)
 
 
-async def modify(self: Session, key: str, quantity: Decimal, stop: Decimal | None) -> None:
+async def modify(self: Session, key: str, wanted: Replacement) -> None:
     await stand("replace", "", key)
-    await _modify(self, key, quantity, stop)
+    await _modify(self, key, wanted)
 
 
 def commit(self: Writer, entries: Sequence[Entry]) -> None:

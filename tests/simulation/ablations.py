@@ -20,7 +20,7 @@ from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Severity
 from engine.plans import kill as work
-from engine.plans import reducing, tend
+from engine.plans import protect, reducing, table
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.runtime.engine import Engine
 from engine.runtime.session import Session
@@ -117,7 +117,7 @@ def _submit_again(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
 
 
 def _resends(patching: pytest.MonkeyPatch) -> None:
-    patching.setitem(core.RULES, SubmitFailed, core._for_order(_submit_again))
+    patching.setitem(core.RULES, SubmitFailed, _submit_again)
 
 
 # --- the gate is not asked in the last function before the socket ---------------------------------
@@ -150,7 +150,7 @@ def _no_fill_dedup(patching: pytest.MonkeyPatch) -> None:
 
 
 def _no_resize(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(tend, "_fit", lambda *args: iter(()))
+    patching.setattr(protect, "_fit", lambda *args: iter(()))
 
 
 class _EmptyOnError(Line):
@@ -215,7 +215,8 @@ def _no_sweep(patching: pytest.MonkeyPatch) -> None:
 
 
 def _no_protection(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(tend, "_protect", lambda *args: iter(()))
+    plans = tuple(plan for plan in table.PLANS if plan.name != "protect")
+    patching.setattr(table, "PLANS", plans)
 
 
 DYING = msgspec.structs.replace(CRASHY, name="dying", crash_after_send=0.6, crashes=10)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
-from engine.domain.order import Fill, OrderTerms
+from engine.domain.order import Fill, OrderTerms, Replacement, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -98,11 +98,22 @@ class Line:
             await self.cancel_order(key)
 
     async def modify_order(
-        self, client_order_id: str, quantity: Decimal, stop_price: Decimal | None
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
     ) -> None:
         """Ask for a replace."""
         self.on_key(client_order_id)
-        await self._ask(lambda: self._venue.modify(client_order_id, quantity, stop_price))
+        wanted = Replacement(
+            quantity=quantity,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            time_in_force=time_in_force,
+        )
+        await self._ask(lambda: self._venue.modify(client_order_id, wanted))
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
         """The order as it stands."""

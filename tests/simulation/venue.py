@@ -15,6 +15,7 @@ from engine.domain.order import (
     OrderTerms,
     OrderType,
     Purpose,
+    Replacement,
     Side,
     TimeInForce,
 )
@@ -59,7 +60,16 @@ class Listener(Protocol):
 class Working:
     """An order as the venue has it."""
 
-    __slots__ = ("filled", "order", "quantity", "status", "stop_price", "triggered", "venue_id")
+    __slots__ = (
+        "filled",
+        "limit_price",
+        "order",
+        "quantity",
+        "status",
+        "stop_price",
+        "triggered",
+        "venue_id",
+    )
 
     def __init__(self, order: OrderTerms, venue_id: str) -> None:
         self.order = order
@@ -67,6 +77,7 @@ class Working:
         self.quantity = order.quantity
         self.filled = ZERO
         self.status = _S.NEW
+        self.limit_price = order.limit_price
         self.stop_price = order.stop_price
         self.triggered = order.stop_price is None
 
@@ -91,7 +102,7 @@ class Working:
             type=order.type,
             quantity=self.quantity,
             filled=self.filled,
-            limit_price=order.limit_price,
+            limit_price=self.limit_price,
             stop_price=self.stop_price,
             status=self.status,
             reduce_only=order.reduce_only,
@@ -177,7 +188,7 @@ class Venue:
             if (price < stop) if buy else (price > stop):
                 return
             working.triggered = True
-        limit = order.limit_price
+        limit = working.limit_price
         if limit is not None and ((price > limit) if buy else (price < limit)):
             return
         at = price + CENT if buy else price - CENT
@@ -295,15 +306,16 @@ class Venue:
         if working.triggered and not stranger and self.random.random() < self.faults.cancel_race:
             price = self.prices[working.order.symbol]
             part = Decimal(self.random.randint(1, int(working.leaves)))
-            self._fill(working, part, working.order.limit_price or price)
+            self._fill(working, part, working.limit_price or price)
         if working.is_open:
             self._end(working, _S.CANCELED, "on request")
 
-    def modify(self, key: str, quantity: Decimal, stop_price: Decimal | None) -> None:
+    def modify(self, key: str, wanted: Replacement) -> None:
         """A replace. Raises Rejected."""
         working = self.orders.get(key)
         if working is None or not working.is_open:
             raise Rejected("NOT_WORKING", f"{key} does not work")
+        quantity = wanted.quantity
         refused = self.random.random() < self.faults.replace_refused
         if not self.capabilities.native_modify or refused or quantity <= working.filled:
             raise Rejected("NO_REPLACE", "it cannot be replaced")
@@ -311,9 +323,9 @@ class Venue:
         if spot and more > self._free(working.order.symbol):
             raise Rejected("INSUFFICIENT", "not so much is free")
         working.quantity = quantity
-        if stop_price is not None:
-            working.stop_price = stop_price
-        self._report(working, quantity=quantity, stop_price=working.stop_price)
+        working.limit_price = wanted.limit_price or working.limit_price
+        working.stop_price = wanted.stop_price or working.stop_price
+        self._report(working, changed=True)
 
     def _end(self, working: Working, status: OrderStatus, text: str) -> None:
         working.status = status
@@ -327,8 +339,7 @@ class Venue:
         working: Working,
         *,
         fill: Fill | None = None,
-        quantity: Decimal | None = None,
-        stop_price: Decimal | None = None,
+        changed: bool = False,
         text: str = "",
     ) -> None:
         if self.line is None:
@@ -341,8 +352,9 @@ class Venue:
             status=working.status,
             fill=fill,
             filled=working.filled,
-            quantity=quantity,
-            stop_price=stop_price,
+            quantity=working.quantity if changed else None,
+            limit_price=working.limit_price if changed else None,
+            stop_price=working.stop_price if changed else None,
             text=text,
             time=self.agenda.now,
         )

@@ -52,6 +52,7 @@ from engine.domain.events.orders import (
     OrderSent,
     OrderSettled,
     OrderUnclear,
+    ReplaceAbandoned,
     ReplaceRequested,
 )
 from engine.domain.events.positions import (
@@ -123,6 +124,7 @@ __all__ = [
     "PositionClosed",
     "Reconciled",
     "Record",
+    "ReplaceAbandoned",
     "ReplaceRequested",
     "Restricted",
     "SessionClosed",
@@ -181,6 +183,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderExpired,
         ReplaceRequested,
         OrderReplaced,
+        ReplaceAbandoned,
         OrderSettled,
         OrderAdopted,
         DeadLettered,

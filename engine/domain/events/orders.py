@@ -4,8 +4,8 @@ from decimal import Decimal
 
 from engine.domain.events.base import Event
 from engine.domain.events.signals import CheckResult
-from engine.domain.money import ONE
-from engine.domain.order import Fill, OrderStatus, OrderTerms, VenueState
+from engine.domain.money import ONE, ZERO
+from engine.domain.order import Fill, OrderStatus, OrderTerms, TimeInForce, VenueState
 
 
 class OrderIntended(Event, frozen=True, kw_only=True):
@@ -103,7 +103,10 @@ class CancelRequested(Event, frozen=True, kw_only=True):
 
 
 class CancelRefused(Event, frozen=True, kw_only=True):
-    """The venue did not take the cancel; the order is what its status says."""
+    """The venue did not change the order; it works as it was, and is what its status says.
+
+    It is named after the cancel, and says what became of a refused change too.
+    """
 
     account: str
     client_order_id: str
@@ -127,22 +130,50 @@ class OrderExpired(Event, frozen=True, kw_only=True):
 
 
 class ReplaceRequested(Event, frozen=True, kw_only=True):
-    """We asked the venue to change quantity or stop of a working order."""
+    """A working order is to change; durable before the request where it can add exposure (rule 1).
+
+    None leaves a price or the time in force as it is. `quantity` is the new total.
+    """
 
     account: str
     client_order_id: str
     quantity: Decimal
     stop_price: Decimal | None
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    reserved: Decimal = ZERO
+    """Price per unit at which what is unfilled then counts as exposure; 0 if it only reduces."""
+    new_client_order_id: str = ""
+    """The order that takes its place once its cancel is proved; "" where the venue changes it."""
     reason: str
+
+    @property
+    def native(self) -> bool:
+        """The venue changes the order itself (X-88)."""
+        return not self.new_client_order_id
 
 
 class OrderReplaced(Event, frozen=True, kw_only=True):
-    """The venue works it with the new quantity or stop."""
+    """The venue works it with other terms; None is a term that is as it was."""
 
     account: str
     client_order_id: str
     quantity: Decimal
     stop_price: Decimal | None
+    limit_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
+    reserved: Decimal | None = None
+    """Price per unit at which what is unfilled counts as exposure from now on."""
+
+
+class ReplaceAbandoned(Event, frozen=True, kw_only=True):
+    """An order was cancelled to make room for another, and the other is not sent (X-88)."""
+
+    account: str
+    client_order_id: str
+    """The one that was cancelled."""
+    code: str
+    reason: str
 
 
 class OrderSettled(Event, frozen=True, kw_only=True):

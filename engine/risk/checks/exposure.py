@@ -16,6 +16,8 @@ def sized(case: Case, _: Limit) -> Finding | None:
     """SIZE_ZERO: sizes the request; what cannot be at least one lot is not traded (A-104)."""
     if case.kind is Kind.FLAT:
         return _held(case)
+    if case.kind is Kind.CHANGE:
+        return _risked(case)
     signal, limits = case.signal, case.world.limits
     if signal is None or case.conviction is None:
         return None
@@ -42,6 +44,26 @@ def sized(case: Case, _: Limit) -> Finding | None:
     )
 
 
+def _risked(case: Case) -> Finding | None:
+    """A larger order risks no more than a trade may, where its stop is known (A-104, X-88)."""
+    share, entry, stop = case.world.limits.risk_per_trade, case.entry, case.stop
+    if share is None or entry is None or stop is None or case.added <= ZERO:
+        return None
+    room = share * _in_instruments_currency(case)
+    unit = abs(entry - stop) * case.instrument.multiplier
+    quantity = case.quantity or ZERO
+    if quantity * unit <= room:
+        return passed(quantity * unit, room)
+    most = case.affordable(room, unit)
+    return refused(
+        quantity * unit,
+        room,
+        f"{plain(quantity)} {case.symbol} from {plain(entry)} to their stop at {plain(stop)} would "
+        f"risk {plain(quantity * unit)}; {plain(room)} is allowed a trade: at most {plain(most)} "
+        "would fit.",
+    )
+
+
 def _in_instruments_currency(case: Case) -> Decimal:
     """Equity as the instrument's prices count it; NaN without a rate (U-53)."""
     currency = case.instrument.currency
@@ -63,9 +85,9 @@ def _held(case: Case) -> Finding:
 
 def _share(case: Case, *, held: Decimal, limit: Decimal, what: str) -> Finding:
     """`held` and this order together are at most `limit` of equity."""
-    measured = fraction(held + case.notional, case.equity, up=True)
+    measured = fraction(held + case.added, case.equity, up=True)
     return case.within(
-        room=limit * case.equity - held,
+        room=limit * case.equity - held + case.freed,
         unit=case.unit_value,
         measured=measured,
         limit=limit,
@@ -92,9 +114,9 @@ def gross(case: Case, limit: Limit) -> Finding | None:
 
 def buying_power(case: Case, _: Limit) -> Finding | None:
     """BUYING_POWER: the sized order at its worst price with its fee (A-088)."""
-    room = case.world.buying_power(case.account)
+    room = case.world.buying_power(case.account) + case.freed
     unit = case.unit_value * (ONE + _fee_rate(case))
-    needed = (case.quantity or ZERO) * unit
+    needed = case.leaves * unit
     return case.within(
         room=room,
         unit=unit,

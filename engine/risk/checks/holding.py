@@ -1,7 +1,7 @@
 """What is held or about to be held in the symbol (A-081..A-083, X-42)."""
 
 from engine.domain.money import ZERO, plain
-from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.case import Case, Finding, Limit, passed, refused
 
 MAX_ADDS = 1
 """How often a position may be added to (A-082)."""
@@ -19,7 +19,7 @@ def conflict(case: Case, _: Limit) -> Finding | None:
         where = "" if position.account == case.account else f" in {position.account}"
         hint = (
             f"at most {plain(held)} less what is already being closed may be reduced in one order"
-            if case.kind is Kind.MANUAL
+            if case.signal is None
             else "it must be flat first"
         )
         return refused(

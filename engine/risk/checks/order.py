@@ -48,7 +48,8 @@ def on_lot(case: Case, _: Limit) -> Finding | None:
 def max_notional(case: Case, limit: Limit) -> Finding | None:
     """MAX_NOTIONAL: the worth of one order at its worst price."""
     return case.within(
-        room=limit,
+        # The filled part counts too: the limit is of the whole order.
+        room=limit - case.filled * case.unit_value,
         unit=case.unit_value,
         measured=case.notional,
         limit=limit,

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.domain.money import is_positive, plain
-from engine.risk.case import Case, Finding, Kind, Limit, fraction, passed, refused
+from engine.risk.case import Case, Finding, Limit, fraction, passed, refused
 from engine.risk.guard import in_seconds
 
 
@@ -42,7 +42,7 @@ def valid_stop(case: Case, _: Limit) -> Finding | None:
 
     A person's order may have none; what it has must make sense.
     """
-    if case.kind is Kind.MANUAL and case.stop is None:
+    if case.signal is None and case.stop is None:
         return None
     below, word = case.sign > 0, "below" if case.sign > 0 else "above"
     stop, entries = case.stop, [case.entry]

@@ -1,0 +1,235 @@
+"""What changes a working order, or the stop and the target of a position (X-85, X-88).
+
+The fields hold what stands. Enter sends what was typed over, and nothing else; a refusal is said
+under the fields, which stay open.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input, Label
+
+from console.commands.table import UNPROTECT
+from console.desk.port import Result
+from console.desk.values import OrderRow, PositionRow
+from console.ui.console import console_of
+from console.ui.external import literal
+from console.ui.format import number
+from console.ui.lines import order_words
+from console.ui.screens.base import MeridianModal
+from console.ui.widgets.choice import Choice
+from console.ui.widgets.confirm import ConfirmScreen
+from console.ui.widgets.text_lines import TextLine, TextLines
+from engine.domain import commands as ask
+from engine.domain.inputs import Command
+from engine.domain.money import plain
+from engine.domain.order import OrderType, TimeInForce
+
+PRICES: Final = {
+    OrderType.MARKET: (),
+    OrderType.LIMIT: ("limit",),
+    OrderType.STOP: ("stop",),
+    OrderType.STOP_LIMIT: ("limit", "stop"),
+}
+"""The prices that a type of order has."""
+
+
+class ChangeScreen(MeridianModal[str]):
+    """Fields with what stands; subclasses say what they are, and make commands of them.
+
+    Its result is one sentence on what was sent, None where nothing was.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Leave"),
+        Binding("up", "app.focus_previous", "Up", show=False),
+        Binding("down", "app.focus_next", "Down", show=False),
+        Binding("enter", "send", "Send", show=False),
+    ]
+    DEFAULT_CSS = """
+    ChangeScreen {
+        & > .modal--frame { border: round $primary; border-title-color: $primary; }
+        & .change--field { height: 1; }
+        & .change--field Label { width: 12; color: $muted; }
+        & Input { width: 1fr; height: 1; border: none; padding: 0 1; background: $panel; }
+        & Input:focus {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+        }
+        & Choice { width: 1fr; }
+        & #change-what { height: auto; margin-bottom: 1; }
+        & #change-said { height: 2; margin-top: 1; }
+    }
+    """
+
+    def __init__(self, title: str, what: str, numbers: dict[str, Decimal | None]) -> None:
+        super().__init__()
+        self._title = title
+        self._what = what
+        self._numbers = numbers
+        """What stands, by the name of its field."""
+        self._left = 0
+        """How many commands have not been answered."""
+
+    def body(self) -> ComposeResult:
+        """What is changed, a line a field, and what was said."""
+        yield TextLines(id="change-what")
+        for name, value in self._numbers.items():
+            with Horizontal(classes="change--field"):
+                yield Label(literal(name.capitalize()))
+                text = "" if value is None else plain(value)
+                yield Input(text, id=name, compact=True, restrict=r"[0-9.]*")
+        yield from self.more()
+        yield TextLines(id="change-said")
+
+    def more(self) -> ComposeResult:
+        """Fields that hold no number."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """The title, and the first field with what stands in it."""
+        self.frame.border_title = literal(self._title)
+        self.frame.border_subtitle = literal("enter sends what was changed   esc leaves")
+        self.query_one("#change-what", TextLines).show_lines([((self._what, "strong"),)])
+        self.query(Input).first().focus()
+
+    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
+        """What is asked, from the numbers that are not what stood; None is a field left empty."""
+        yield from ()
+
+    def changed(self) -> dict[str, Decimal | None] | str:
+        """The numbers that were typed over, or one sentence on what is none."""
+        found: dict[str, Decimal | None] = {}
+        for name, stood in self._numbers.items():
+            text = self.query_one(f"#{name}", Input).value.strip()
+            try:
+                value = Decimal(text) if text else None
+            except InvalidOperation:
+                return f"{name} is {text!r}: a number is allowed"
+            if value != stood:
+                found[name] = value
+        return found
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_send()
+
+    def action_send(self) -> None:
+        """Ask for what was changed."""
+        if self._left:
+            return
+        changed = self.changed()
+        if isinstance(changed, str):
+            self.say(changed, "warn")
+            return
+        asked = list(self.commands(changed))
+        if asked:
+            self.ask(asked)
+        elif not self._left:
+            self.say("nothing was changed", "warn")
+
+    def ask(self, asked: list[Command]) -> None:
+        """Hand the commands over, and wait for all their answers."""
+        self._left = len(asked)
+        self.say("sending …", "warn")
+        for command in asked:
+            console_of(self.app).ask(command, answered=self._answered)
+
+    def _answered(self, result: Result) -> None:
+        if not self.is_attached:
+            return
+        self._left -= 1
+        if not result.ok:
+            self.say(f"refused: {result.code} {result.error}", "loss")
+        elif not self._left:
+            self.dismiss(f"asked for: {self._what}")
+
+    def say(self, words: str, style: str) -> None:
+        """One sentence under the fields."""
+        line: TextLine = ((words, style),)
+        self.query_one("#change-said", TextLines).show_lines([line])
+
+
+class ChangeOrderScreen(ChangeScreen):
+    """`m` on an order: quantity, prices, time in force; of a stop that protects, its price."""
+
+    def __init__(self, order: OrderRow) -> None:
+        prices = {"limit": order.limit_price, "stop": order.stop_price}
+        numbers = {} if order.protective else {"quantity": order.quantity}
+        numbers |= {name: prices[name] or Decimal(0) for name in PRICES[order.type]}
+        super().__init__("Change an order", order_words(order), dict(numbers))
+        self._order = order
+
+    def more(self) -> ComposeResult:
+        """The time in force."""
+        if self._order.protective:
+            return
+        with Horizontal(classes="change--field"):
+            yield Label(literal("TIF"))
+            now = str(self._order.time_in_force)
+            others = [str(one) for one in TimeInForce if str(one) != now]
+            yield Choice((now, *others), id="tif")
+
+    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
+        """One command with everything that was typed over; an empty field changes nothing."""
+        tif = None
+        if not self._order.protective:
+            chosen = TimeInForce(self.query_one("#tif", Choice).value)
+            tif = None if chosen is self._order.time_in_force else chosen
+        given = {name: value for name, value in changed.items() if value is not None}
+        if given or tif is not None:
+            yield ask.ModifyOrder(
+                by=console_of(self.app).by,
+                client_order_id=self._order.client_order_id,
+                quantity=given.get("quantity"),
+                limit_price=given.get("limit"),
+                stop_price=given.get("stop"),
+                time_in_force=tif,
+            )
+
+
+class ChangePositionScreen(ChangeScreen):
+    """`m` on a position: its stop and its target; an empty field takes them away."""
+
+    def __init__(self, position: PositionRow) -> None:
+        what = f"{number(position.quantity)} {position.symbol} in {position.account}"
+        super().__init__(
+            "Stop and target", what, {"stop": position.stop, "target": position.target}
+        )
+        self._position = position
+
+    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
+        """One command for each; the end of a stop is typed first."""
+        position, by = self._position, console_of(self.app).by
+        named = {"symbol": position.symbol, "broker": position.account}
+        asked: list[Command] = []
+        if "target" in changed:
+            asked.append(ask.SetTarget(by=by, price=changed["target"], **named))
+        if changed.get("stop") is not None:
+            asked.append(ask.Protect(by=by, price=changed["stop"], **named))
+        if "stop" in changed and changed["stop"] is None:
+            bare = ask.Protect(by=by, price=None, confirm=UNPROTECT.phrase, **named)
+            self._take_away([*asked, bare])
+            return
+        yield from asked
+
+    def _take_away(self, asked: list[Command]) -> None:
+        """The stop goes only once it is typed out; until then nothing is sent."""
+        lines = [f"{self._position.symbol} is then held without a stop: nothing protects it."]
+        screen = ConfirmScreen(
+            "Take the stop away", lines, phrase=UNPROTECT.phrase, action="Unprotect"
+        )
+
+        def decided(yes: bool | None) -> None:
+            if yes is True:
+                self.ask(asked)
+            else:
+                self.say("the stop stays", "warn")
+
+        self.app.push_screen(screen, decided)

@@ -1,0 +1,20 @@
+"""The plan that ends orders which reduce nothing any more (rule 3)."""
+
+from collections.abc import Iterator
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.plans.reducing import cancel
+from engine.world import World
+
+
+def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """Cancel what would open a position instead of reducing one."""
+    position = world.book.holding(account, symbol)
+    for order in tuple(world.book.reducing(account, symbol)):
+        if not order.reduce_only:
+            continue
+        if position is None:
+            yield from cancel(order, "nothing is held")
+        elif order.side.sign * position.quantity > 0:
+            yield from cancel(order, "it belongs to a position that is gone")

@@ -1,0 +1,50 @@
+"""How a signal ends whose orders ended without a fill (U-30; INTERFACE, journal signals).
+
+The outcome of a signal is that of all its orders together, never of one of them.
+"""
+
+from collections.abc import Iterator
+
+from engine.domain import events as ev
+from engine.domain.codes import Code, Outcome
+from engine.domain.order import ADDING, OrderStatus
+from engine.state.order import Order
+from engine.world import World
+
+_ENDS = {
+    OrderStatus.CANCELED: Outcome.CANCELLED,
+    OrderStatus.EXPIRED: Outcome.EXPIRED,
+    OrderStatus.REJECTED: Outcome.REJECTED,
+}
+
+
+def ended_as(order: Order) -> tuple[Outcome, str]:
+    """The outcome of a terminal order's status, and the code that explains it, if any."""
+    outcome = _ENDS.get(order.status, Outcome.CANCELLED)
+    if outcome is Outcome.CANCELLED and order.reason == Code.ORDER_TIMEOUT:
+        return outcome, Code.ORDER_TIMEOUT
+    return outcome, order.reject_code
+
+
+def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
+    """The end of the signal that an order belongs to, once none of its orders can fill any more.
+
+    Nothing while another of them works, or while one is to take the place of this.
+    """
+    order = world.book.order(client_order_id)
+    if order is None or order.is_working or order.filled or order.purpose not in ADDING:
+        return
+    life = world.book.data.signals.get(order.signal_id)
+    if life is None or life.outcome is not None:
+        return
+    replacing = world.book.account(order.account).replacing
+    if any(world.book.works(key) or key in replacing for key in life.orders):
+        return
+    outcome, code = ended_as(order)
+    yield ev.SignalEnded(
+        signal_id=order.signal_id,
+        symbol=order.symbol,
+        outcome=outcome,
+        code=code,
+        reason=order.reason or order.status,
+    )

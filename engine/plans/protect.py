@@ -1,0 +1,104 @@
+"""The plan that keeps a stop of the right size and price at the venue (rule 3, A-172)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import early_stop, plain
+from engine.domain.order import OrderStatus
+from engine.domain.position import ExitReason
+from engine.plans.exit import RETRY_SECONDS, plan_exit
+from engine.plans.reducing import (
+    PROTECT,
+    cancel,
+    last,
+    may_send,
+    stop_order,
+    to_protect,
+    working_for,
+)
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.world import World
+
+PROTECT_SECONDS = 5
+"""A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
+
+_S = OrderStatus
+_SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
+
+
+def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """Place the stop of what is held, bring it to size and price, or close without one.
+
+    While the position is being closed, the close decides what becomes of the stop.
+    """
+    position = world.book.holding(account, symbol)
+    if position is None or position.exiting is not None:
+        return
+    if position.stop is None or not world.able(account).native_stop:
+        return
+    stops = [order for order in working_for(world, position) if order.is_protective]
+    wanted = to_protect(world, position)
+    if not wanted:
+        for order in stops:
+            yield from cancel(order, "another order takes it off")
+        return
+    if stops:
+        keep, *extra = stops
+        for order in extra:
+            yield from cancel(order, "one stop is enough")
+        yield from _fit(world, position, keep, wanted, position.stop)
+        return
+    newest = last(world, position, PROTECT)
+    if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
+        yield from plan_exit(
+            position,
+            reason=ExitReason.UNPROTECTED,
+            priority=1,
+            detail="the venue refused the stop",
+        )
+        return
+    if may_send(world, account) and (newest is None or not _short_lived(newest, now)):
+        yield ev.OrderIntended(terms=stop_order(world, position, position.stop, now))
+
+
+def overdue(world: World, position: Position, now: Nanos) -> bool:
+    """True if a stop that should rest at the venue has not done so for too long."""
+    if position.stop is None or not world.able(position.account).native_stop or position.exiting:
+        return False
+    since = position.unprotected_since
+    seen_at = world.book.account(position.account).seen_at
+    if seen_at < world.book.data.started_at:
+        return False
+    counted = max(since, world.book.data.running_at)
+    return bool(since) and now - counted > PROTECT_SECONDS * NS_PER_SECOND
+
+
+def _short_lived(newest: Order, now: Nanos) -> bool:
+    """True while a stop that the venue dropped at once should not be placed again yet."""
+    pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
+    lived = newest.updated_at - newest.created_at
+    return lived < NS_PER_SECOND and now - newest.updated_at < pause
+
+
+def _fit(
+    world: World, position: Position, stop: Order, wanted: Decimal, price: Decimal
+) -> Iterator[ev.Event]:
+    """Bring a stop that rests to the size and the price that are wanted."""
+    tick = world.instrument(stop.symbol).tick
+    price = early_stop(price, tick, sell=position.is_long)
+    if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in _SETTLED:
+        return
+    if not world.able(stop.account).native_modify:
+        yield from cancel(stop, "its size or its price no longer fits")
+        return
+    yield ev.ReplaceRequested(
+        account=stop.account,
+        client_order_id=stop.client_order_id,
+        quantity=stop.filled + wanted,
+        stop_price=price,
+        reason=f"{plain(wanted)} are to be protected at {plain(price)}",
+    )

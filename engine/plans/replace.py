@@ -1,0 +1,70 @@
+"""The plan that puts one order in the place of another, where the venue cannot change one (X-88).
+
+The first is cancelled. Once the venue has proved its end, a new order is made for what is left of
+the quantity that was asked for, under an id of its own. Both are never live together, and a fill in
+between reduces what is left.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.ids import order_id
+from engine.domain.instant import Nanos
+from engine.domain.money import plain
+from engine.domain.order import OrderStatus
+from engine.plans.outcome import after_end
+from engine.plans.reducing import may_send
+from engine.risk.gate import change_case, evaluate
+from engine.state.order import Order, Pending
+from engine.world import World
+
+
+def new_id(order: Order) -> str:
+    """The id of the order that takes the place of this one; the same whenever it is worked out."""
+    return order_id(order.created_at, "replace", order.client_order_id)
+
+
+def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """Send what takes the place of an order whose end is proved, or say why it is not sent."""
+    replacing = world.book.account(account).replacing
+    for key in [key for key, where in replacing.items() if where == symbol]:
+        order = world.book.order(key)
+        if order is None or order.pending is None:
+            yield _abandoned(account, key, Code.UNKNOWN_STATE, "nothing is known of it any more")
+        elif order.status.is_terminal and may_send(world, account):
+            yield from _succeed(world, order, order.pending, now)
+
+
+def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterator[ev.Event]:
+    key, left = order.client_order_id, wanted.quantity - order.filled
+    if order.status is not OrderStatus.CANCELED or left <= 0:
+        text = f"it is {order.status}, {plain(order.filled)} filled: nothing is left to be ordered"
+        yield _abandoned(order.account, key, order.status, text)
+        yield from after_end(world, key)
+        return
+    # It was asked when the change was, and may have waited since: for a link, or for a start.
+    ruling = evaluate(change_case(world, order, wanted, now))
+    if not ruling.allowed:
+        yield _abandoned(order.account, key, ruling.code, ruling.reason)
+        yield from after_end(world, key)
+        return
+    yield ev.OrderIntended(
+        terms=msgspec.structs.replace(
+            order.terms,
+            client_order_id=wanted.new_client_order_id,
+            orig_client_order_id=key,
+            quantity=left,
+            limit_price=wanted.limit_price or order.limit_price,
+            stop_price=wanted.stop_price or order.stop_price,
+            time_in_force=wanted.time_in_force or order.time_in_force,
+            reserved=ruling.reserved,
+            reference=wanted.limit_price or order.reference,
+        )
+    )
+
+
+def _abandoned(account: str, key: str, code: str, reason: str) -> ev.ReplaceAbandoned:
+    return ev.ReplaceAbandoned(account=account, client_order_id=key, code=code, reason=reason)

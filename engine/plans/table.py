@@ -1,0 +1,47 @@
+"""The plans, one row each, and the one way in which they move on (DESIGN, Intents and plans).
+
+A plan is a state machine over facts in the state, so that it goes on after a crash at any step. It
+looks at one symbol in one account and says what is to be done next, if anything.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.plans import exit as closing
+from engine.plans import leftover, protect, replace
+from engine.world import World
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One row: the plan's name, and the events that are its next step at one place.
+
+    `advance` takes the world, the account, the symbol and the time. It must yield nothing once what
+    it wants is done or under way.
+    """
+
+    name: str
+    advance: Callable[[World, str, str, Nanos], Iterator[ev.Event]]
+
+
+PLANS: tuple[Plan, ...] = (
+    Plan("leftover", leftover.advance),
+    Plan("replace", replace.advance),
+    Plan("exit", closing.advance),
+    Plan("protect", protect.advance),
+)
+
+
+def advance(
+    world: World, account: str, symbol: str, now: Nanos, plans: tuple[Plan, ...] | None = None
+) -> Iterator[ev.Event]:
+    """Ask the plans, those of `PLANS` unless others are given, until none has a next step."""
+    moved = True
+    while moved:
+        moved = False
+        for plan in PLANS if plans is None else plans:
+            for event in plan.advance(world, account, symbol, now):
+                moved = True
+                yield event

@@ -1,0 +1,565 @@
+"""X-88: an operator changes a working order, natively or by cancel, proof and a new order."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.codes import Outcome
+from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
+from engine.domain.run import Flatten, Level
+from engine.domain.signal import TradeType
+from engine.ports import Ambiguous, Rejected
+from engine.state.book import Book
+from engine.state.order import Order
+from tests.engine.desk import Desk, kinds, one
+from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
+
+D = Decimal
+S = OrderStatus
+
+CASES = pytest.mark.parametrize("native", [True, False], ids=["native", "by cancel"])
+
+
+def desk_of(
+    *,
+    native: bool,
+    risk: dict[str, Any] | None = None,
+    buying_power: str | None = None,
+    **able: Any,
+) -> Desk:
+    profile = AXION | {"risk": AXION["risk"] | (risk or {})}
+    desk = Desk(
+        config_of(**profile),
+        capabilities=msgspec.structs.replace(ABLE, native_modify=native, **able),
+        buying_power=buying_power,
+    )
+    desk.quote("NVDA", "100")
+    return desk
+
+
+def buying(desk: Desk, quantity: int = 10, limit: str = "99", **fields: Any) -> OrderTerms:
+    """A limit order to buy that the venue works."""
+    desk.give(
+        ask.PlaceOrder(
+            by="test",
+            symbol="NVDA",
+            side=Side.BUY,
+            quantity=D(quantity),
+            type=OrderType.LIMIT,
+            limit_price=D(limit),
+            **{"hold": TradeType.SWING, **fields},
+        )
+    )
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    return order
+
+
+def modify(desk: Desk, order: OrderTerms, **fields: Any) -> list[ev.Event]:
+    return desk.give(ask.ModifyOrder(by="ann", client_order_id=order.client_order_id, **fields))
+
+
+def replaced(desk: Desk, order: OrderTerms) -> list[ev.Event]:
+    """The venue does what was asked: it changes the order, or it cancels it."""
+    pending = desk.current(order).pending
+    assert pending is not None
+    if not pending.native:
+        return desk.report(order, S.CANCELED, filled=desk.current(order).filled)
+    return desk.report(
+        order,
+        S.NEW,
+        quantity=pending.quantity,
+        limit_price=pending.limit_price or order.limit_price,
+        stop_price=pending.stop_price or order.stop_price,
+        time_in_force=pending.time_in_force or order.time_in_force,
+    )
+
+
+def successor(desk: Desk, order: OrderTerms) -> OrderTerms:
+    (found,) = [
+        e.terms
+        for e in desk.of(ev.OrderIntended)
+        if e.terms.orig_client_order_id == order.client_order_id
+    ]
+    return found
+
+
+def live(desk: Desk) -> list[Order]:
+    return [order for order in desk.book.orders() if not order.is_protective]
+
+
+def refusal(events: list[ev.Event]) -> tuple[str, str]:
+    found = one(events, ev.CommandRefused)
+    return found.code, found.reason
+
+
+# --- what it becomes ------------------------------------------------------------------------------
+
+
+def test_X88_a_venue_that_changes_orders_changes_this_one() -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    events = modify(desk, order, quantity=D(12), limit_price=D(98), time_in_force=TimeInForce.GTC)
+    asked = one(events, ev.ReplaceRequested)
+    assert (asked.native, asked.quantity, asked.limit_price) == (True, 12, 98)
+    assert desk.current(order).status is S.PENDING_REPLACE
+    replaced(desk, order)
+    now = desk.current(order)
+    assert (now.status, now.quantity, now.limit_price) == (S.NEW, 12, 98)
+    assert now.time_in_force is TimeInForce.GTC
+    assert now.pending is None
+    assert desk.book.reserved["NVDA"] == 12 * 98
+
+
+def test_X88_elsewhere_it_is_cancelled_and_another_takes_its_place_once_that_is_proved() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    events = modify(desk, order, quantity=D(12), limit_price=D(98))
+    asked = one(events, ev.ReplaceRequested)
+    assert not asked.native
+    assert len(live(desk)) == 1
+    proof = desk.report(order, S.CANCELED)
+    ended = one(proof, ev.OrderCanceled)
+    assert ended.reason == "REPLACED"
+    new = one(proof, ev.OrderIntended).terms
+    assert kinds(proof).index("OrderCanceled") < kinds(proof).index("OrderIntended")
+    assert new.client_order_id == asked.new_client_order_id != order.client_order_id
+    assert new.orig_client_order_id == order.client_order_id
+    assert new.intent_id == order.intent_id
+    assert (new.quantity, new.limit_price, new.side) == (12, 98, Side.BUY)
+    assert [o.client_order_id for o in live(desk)] == [new.client_order_id]
+    assert desk.book.reserved["NVDA"] == 12 * 98
+
+
+@pytest.mark.parametrize("filled", [1, 4, 9])
+def test_X88_a_fill_in_between_reduces_what_is_left(filled: int) -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.filled(order, filled, "99")
+    assert desk.current(order).status is S.PENDING_REPLACE
+    desk.report(order, S.CANCELED, filled=D(filled))
+    assert successor(desk, order).quantity == 12 - filled
+
+
+def test_X88_a_fill_that_is_missing_when_the_cancel_is_told_is_waited_for() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.report(order, S.CANCELED, filled=D(4))
+    assert desk.current(order).status is S.UNKNOWN
+    assert len(desk.of(ev.OrderIntended)) == 1
+    fill = desk.execution(order, 4, "99")
+    there = msgspec.structs.replace(desk.works(order), status=S.CANCELED, filled=D(4))
+    desk.give(QueryAnswered(order.client_order_id, there, (fill,), desk.now))
+    assert desk.current(order).status is S.CANCELED
+    assert desk.current(order).reason == "REPLACED"
+    assert successor(desk, order).quantity == 8
+
+
+def test_C305_one_that_fills_before_the_cancel_is_replaced_by_nothing() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.filled(order, 10, "99")
+    assert desk.current(order).status is S.FILLED
+    assert len(desk.of(ev.OrderIntended)) == 1
+    assert one(desk.seen, ev.ReplaceAbandoned).code == "FILLED"
+    assert not desk.book.account(BROKER).replacing
+
+
+def test_a_cut_below_what_fills_meanwhile_leaves_nothing_to_order() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(5))
+    desk.filled(order, 6, "99")
+    desk.report(order, S.CANCELED, filled=D(6))
+    assert len(desk.of(ev.OrderIntended)) == 1
+    assert not live(desk)
+
+
+@CASES
+def test_X88_a_quantity_that_has_filled_means_cancel(native: bool) -> None:
+    for quantity, cancels in ((0, True), (3, True), (4, True), (5, False)):
+        desk = desk_of(native=native)
+        order = buying(desk)
+        desk.filled(order, 4, "99")
+        names = kinds(modify(desk, order, quantity=D(quantity)))
+        assert ("CancelRequested" in names) is cancels, quantity
+        assert ("ReplaceRequested" in names) is not cancels, quantity
+
+
+@CASES
+def test_what_is_as_it_should_be_is_left_alone(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    assert kinds(modify(desk, order, quantity=D(10), limit_price=D(99))) == ["OperatorActed"]
+
+
+def test_a_chain_of_changes_goes_on_from_the_newest() -> None:
+    desk = desk_of(native=False)
+    first = buying(desk)
+    modify(desk, first, limit_price=D(98))
+    replaced(desk, first)
+    second = successor(desk, first)
+    desk.accept(second)
+    desk.filled(second, 3, "98")
+    modify(desk, second, quantity=D(8))
+    replaced(desk, second)
+    third = successor(desk, second)
+    assert third.quantity == 5
+    assert len({first.client_order_id, second.client_order_id, third.client_order_id}) == 3
+    desk.accept(third)
+    desk.filled(third, 5, "98")
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert held.quantity == 8
+    assert held.adds == 0, "what takes an order's place adds nothing of its own"
+
+
+# --- what is asked of it --------------------------------------------------------------------------
+
+
+@CASES
+def test_X88_exposure_is_asked_for_the_difference(native: bool) -> None:
+    # 15 % of 100,000 in one name; 100 at 100 count as 10,000 already.
+    desk = desk_of(native=native)
+    order = buying(desk, 100, "100")
+    assert refusal(modify(desk, order, quantity=D(151)))[0] == "SINGLE_EXPOSURE"
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(150)))
+
+
+@CASES
+def test_X88_the_filled_part_is_held_and_counts_once(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk, 100, "100")
+    desk.filled(order, 75, "100")
+    code, reason = refusal(modify(desk, order, quantity=D(151)))
+    assert code == "SINGLE_EXPOSURE"
+    assert "At most 150 would fit" in reason
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(150)))
+
+
+@CASES
+def test_X88_the_notional_is_asked_for_the_whole(native: bool) -> None:
+    desk = desk_of(native=native, risk={"max_order_notional": "12000"})
+    order = buying(desk, 100, "100")
+    desk.filled(order, 90, "100")
+    assert refusal(modify(desk, order, quantity=D(121)))[0] == "MAX_NOTIONAL"
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(120)))
+
+
+@CASES
+def test_X88_buying_power_is_asked_for_the_difference(native: bool) -> None:
+    desk = desk_of(native=native, buying_power="12012")  # 120 x 100 and 10 bps
+    order = buying(desk, 100, "100")
+    assert refusal(modify(desk, order, quantity=D(121)))[0] == "BUYING_POWER"
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(120)))
+
+
+@CASES
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"limit_price": D("98.005")}, "BAD_TICK"),
+        ({"quantity": D("10.5")}, "BAD_LOT"),
+        ({"limit_price": D(1)}, "PRICE_COLLAR"),
+    ],
+)
+def test_X88_the_grid_and_the_collar_are_asked(
+    native: bool, fields: dict[str, Any], code: str
+) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    assert refusal(modify(desk, order, **fields))[0] == code
+    assert desk.current(order).status is S.NEW
+
+
+@CASES
+def test_X88_a_larger_order_of_a_signal_risks_no_more_than_a_trade_may(native: bool) -> None:
+    desk = desk_of(native=native, risk={"max_risk_per_trade": "0.01"})
+    desk.signal(signal(entry="100", stop="95", conviction=60))
+    order = desk.last(Purpose.ENTRY)
+    desk.accept(order)
+    limit = order.limit_price
+    assert limit is not None
+    # 1 % of 100,000 over 100 to 95 a share.
+    most = int(D(1000) / (limit - 95))
+    assert order.quantity <= most
+    code, reason = refusal(modify(desk, order, quantity=D(most + 1)))
+    assert code == "SIZE_ZERO"
+    assert f"at most {most} would fit" in reason
+
+
+@CASES
+def test_reducing_is_always_allowed_and_adding_is_not(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    desk.give(ask.Pause(by="ann"))
+    assert refusal(modify(desk, order, quantity=D(11)))[0] == "RUN_STATE"
+    assert refusal(modify(desk, order, limit_price=D(100)))[0] == "RUN_STATE"
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(9)))
+
+
+@CASES
+def test_a_pure_cut_needs_no_fresh_price(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    desk.later(3600)
+    assert refusal(modify(desk, order, quantity=D(11)))[0] == "STALE_QUOTE"
+    assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(9)))
+
+
+@CASES
+def test_rule3_an_order_that_reduces_never_grows_beyond_what_is_held(native: bool) -> None:
+    desk = desk_of(native=native)
+    entry = buying(desk)
+    desk.filled(entry, 10, "99")
+    desk.give(
+        ask.PlaceOrder(
+            by="test",
+            symbol="NVDA",
+            side=Side.SELL,
+            quantity=D(4),
+            type=OrderType.LIMIT,
+            limit_price=D(105),
+        )
+    )
+    sell = desk.last(Purpose.MANUAL)
+    assert sell.reduce_only
+    desk.accept(sell)
+    code, reason = refusal(modify(desk, sell, quantity=D(11)))
+    assert code == "INVALID_INPUT"
+    assert "only 10 NVDA" in reason
+    modify(desk, sell, quantity=D(10), limit_price=D(104))
+    replaced(desk, sell)
+    (now,) = live(desk)
+    assert (now.quantity, now.limit_price, now.reduce_only) == (10, 104, True)
+    assert not now.reserved
+
+
+# --- while it is under way ------------------------------------------------------------------------
+
+
+@CASES
+def test_U51_the_larger_of_both_is_reserved_until_the_venue_has_answered(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    modify(desk, order, quantity=D(20), limit_price=D(98))
+    assert desk.book.reserved["NVDA"] == 20 * 98
+    smaller = desk_of(native=native)
+    order = buying(smaller)
+    modify(smaller, order, quantity=D(4))
+    assert smaller.book.reserved["NVDA"] == 10 * 99
+
+
+@CASES
+def test_one_change_at_a_time(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    code, reason = refusal(modify(desk, order, quantity=D(14)))
+    assert (code, "PENDING_REPLACE" in reason) == ("REFUSED", True)
+
+
+def test_a_change_that_the_venue_refuses_leaves_the_order_and_says_so() -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    events = desk.give(ModifyFailed(order.client_order_id, Rejected("NO", "not now")))
+    assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
+    now = desk.current(order)
+    assert (now.status, now.quantity, now.pending) == (S.NEW, 10, None)
+    assert desk.book.reserved["NVDA"] == 10 * 99
+
+
+def test_a_cancel_that_the_venue_refuses_leaves_the_order_and_asks_what_it_is() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    events = desk.give(CancelFailed(order.client_order_id, Rejected("NO", "not now")))
+    assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
+    assert "OrderQueried" in kinds(events)
+    desk.report(order, S.CANCELED)
+    assert len(desk.of(ev.OrderIntended)) == 1, "the change was given up"
+
+
+def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.give(CancelFailed(order.client_order_id, Ambiguous("no answer")))
+    events = desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
+    assert one(events, ev.ReplaceRequested).quantity == 12
+    desk.report(order, S.CANCELED)
+    assert successor(desk, order).quantity == 12
+
+
+def test_an_answer_that_was_lost_is_proved_by_a_question() -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12), limit_price=D(98))
+    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    assert desk.current(order).status is S.UNKNOWN
+    assert desk.book.reserved["NVDA"] == 12 * 98
+    there = msgspec.structs.replace(desk.works(order), quantity=D(12), limit_price=D(98))
+    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    now = desk.current(order)
+    assert (now.status, now.quantity, now.limit_price) == (S.NEW, 12, 98)
+
+
+def test_a_cancel_while_it_is_under_way_ends_both() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.give(ask.CancelOrder(by="ann", client_order_id=order.client_order_id))
+    desk.report(order, S.CANCELED)
+    assert len(desk.of(ev.OrderIntended)) == 1
+    assert not live(desk)
+    assert desk.current(order).reason == "ann"
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_U41_after_a_halt_nothing_takes_the_place_of_an_entry(level: Level) -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(8))
+    desk.give(ask.Kill(by="ann", level=level, flatten=Flatten.NONE))
+    desk.report(order, S.CANCELED)
+    assert len(desk.of(ev.OrderIntended)) == 1
+    assert not live(desk)
+
+
+@CASES
+def test_a_restart_in_the_middle_goes_on_with_it(native: bool) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12), limit_price=D(98))
+    known = Book.restore(desk.book.snapshot()).order(order.client_order_id)
+    assert known is not None
+    assert known.pending == desk.current(order).pending
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    assert desk.current(order).status is S.UNKNOWN
+    there = desk.works(order)
+    there = msgspec.structs.replace(
+        there,
+        status=S.NEW if native else S.CANCELED,
+        quantity=D(12) if native else D(10),
+        limit_price=D(98) if native else D(99),
+    )
+    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    assert len(live(desk)) == (1 if native else 0), "the venue is looked at first after a start"
+    desk.snapshot()
+    desk.quote("NVDA", "100")
+    desk.tick()
+    desk.tick()
+    (now,) = live(desk)
+    assert (now.quantity, now.limit_price) == (12, 98)
+
+
+def test_the_signal_goes_on_with_what_takes_the_place_of_its_order() -> None:
+    desk = desk_of(native=False)
+    desk.signal(signal(entry="100", stop="95", conviction=60))
+    order = desk.last(Purpose.ENTRY)
+    desk.accept(order)
+    modify(desk, order, quantity=order.quantity - 1)
+    replaced(desk, order)
+    assert not desk.of(ev.SignalEnded)
+    new = successor(desk, order)
+    assert new.signal_id == "s-1"
+    assert desk.book.data.signals["s-1"].orders == (order.client_order_id, new.client_order_id)
+    desk.accept(new)
+    desk.filled(new, 1, "100")
+    assert one(desk.seen, ev.SignalEnded).outcome is Outcome.EXECUTED
+
+
+def test_the_signal_ends_where_nothing_takes_the_place_of_its_order() -> None:
+    desk = desk_of(native=False)
+    desk.signal(signal(entry="100", stop="95", conviction=60))
+    order = desk.last(Purpose.ENTRY)
+    desk.accept(order)
+    modify(desk, order, quantity=order.quantity - 1)
+    desk.give(ask.Pause(by="ann"))
+    desk.report(order, S.CANCELED)
+    assert one(desk.seen, ev.ReplaceAbandoned).code == "RUN_STATE"
+    assert one(desk.seen, ev.SignalEnded).outcome is Outcome.CANCELLED
+
+
+# --- stops, and what cannot be changed ------------------------------------------------------------
+
+
+@CASES
+def test_X88_on_a_protective_stop_it_is_protect(native: bool) -> None:
+    desk = desk_of(native=native)
+    entry = buying(desk, protect=D(90))
+    desk.filled(entry, 10, "99")
+    stop = desk.last(Purpose.PROTECT)
+    desk.accept(stop)
+    assert refusal(modify(desk, stop, stop_price=D(101)))[0] == "INVALID_STOP"
+    code, reason = refusal(modify(desk, stop, quantity=D(3)))
+    assert (code, "only its stop can be moved" in reason) == ("REFUSED", True)
+    moved = one(modify(desk, stop, stop_price=D(95)), ev.StopMoved)
+    assert (moved.before, moved.after, moved.by) == (90, 95, "ann")
+    replaced(desk, stop) if native else desk.report(stop, S.CANCELED)
+    (resting,) = [o for o in desk.book.orders() if o.is_protective]
+    assert (resting.stop_price, resting.leaves) == (95, 10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "nothing is to be changed"),
+        ({"quantity": D(-1)}, "quantity is -1; a number above 0 is allowed"),
+        ({"quantity": D("NaN")}, "quantity is NaN"),
+        ({"limit_price": D(0)}, "limit_price is 0"),
+        ({"limit_price": D("Infinity")}, "limit_price is Infinity"),
+        ({"stop_price": D(98)}, "a LIMIT order has no stop_price"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_sentence(fields: dict[str, Any], words: str) -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    code, reason = refusal(modify(desk, order, **fields))
+    assert code == "REFUSED"
+    assert words in reason
+
+
+def test_a_time_in_force_that_the_venue_does_not_know_is_refused() -> None:
+    desk = desk_of(native=True, times_in_force=frozenset({TimeInForce.DAY, TimeInForce.GTC}))
+    order = buying(desk)
+    _, reason = refusal(modify(desk, order, time_in_force=TimeInForce.IOC))
+    assert reason == "the broker does not know IOC; DAY, GTC are"
+
+
+def test_only_what_works_and_is_the_operators_to_change_can_be() -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    unknown = msgspec.structs.replace(order, client_order_id="nobody")
+    assert refusal(modify(desk, unknown, quantity=D(5)))[1] == "no working order has the id nobody"
+    desk.filled(order, 10, "99")
+    assert "no working order" in refusal(modify(desk, order, quantity=D(5)))[1]
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
+    closing = desk.last(Purpose.EXIT)
+    desk.accept(closing)
+    assert "it closes a position" in refusal(modify(desk, closing, quantity=D(5)))[1]
+
+
+def test_one_that_was_not_acknowledged_yet_is_left_alone() -> None:
+    desk = desk_of(native=True)
+    desk.give(
+        ask.PlaceOrder(
+            by="test",
+            symbol="NVDA",
+            side=Side.BUY,
+            quantity=D(10),
+            type=OrderType.LIMIT,
+            limit_price=D(99),
+        )
+    )
+    order = desk.last(Purpose.MANUAL)
+    assert "it is CREATED" in refusal(modify(desk, order, quantity=D(5)))[1]
