@@ -124,7 +124,8 @@ def recognise(
         attempt = position.protect_attempt + ahead
         if client_order_id == _id(position, PROTECT, attempt):
             return _stop(world, position, position.stop or position.average_price, now, attempt)
-        attempt = position.exit_attempt + ahead
+        # The decision to close is durable before its order is: that one is not ahead of it.
+        attempt = position.exit_attempt + ahead - 1
         if client_order_id == _id(position, EXIT, attempt):
             return _reducing(world, position, now, client_order_id=client_order_id, attempt=attempt)
     return None

@@ -11,7 +11,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Phase
 from engine.domain.signal import TradeType
 from engine.plans.exit import plan_exit
 from engine.state.fold import apply
@@ -203,3 +203,24 @@ def test_a_second_part_and_one_of_what_is_not_held_are_refused_in_words() -> Non
     assert len(desk.of(ev.ExitPlanned)) == 1
     desk.give(ask.ClosePosition(by="me", symbol="AMD", quantity=THREE))
     assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of AMD"
+
+
+def test_c406_the_order_of_a_part_that_only_an_earlier_process_knew_counts_for_that_part() -> None:
+    """The decision was durable and its order was not: it sold, and is not sent a second time."""
+    before = ten_held()
+    before.give(asked("3"))
+    decided, lost = one(before.seen, ev.ExitPlanned), before.last(Purpose.EXIT)
+    desk = ten_held()
+    desk.event(ev.PhaseChanged(phase=Phase.STARTING, reason="test"))
+    desk.event(decided)
+    desk.report(lost, OrderStatus.PARTIALLY_FILLED, fill=desk.execution(lost, 2, "101"))
+    assert one(desk.seen, ev.OrderAdopted).terms.client_order_id == lost.client_order_id
+    plan = holding(desk).exiting
+    assert plan is not None
+    assert (holding(desk).quantity, plan.quantity) == (8, 1)
+    desk.event(ev.PhaseChanged(phase=Phase.RUNNING, reason="test"))
+    ended = desk.execution(lost, 1, "101")
+    desk.report(lost, OrderStatus.FILLED, fill=ended, filled=THREE)
+    desk.tick(120)
+    assert (holding(desk).quantity, holding(desk).exiting) == (7, None)
+    assert len(desk.intended(Purpose.EXIT)) == 0
