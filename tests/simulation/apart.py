@@ -87,19 +87,21 @@ class Apart:
             self._broken(f"{order.symbol} goes to {order.account}, and {wanted} is meant")
         if not order.reserved:
             return
+        # What takes the place of an order goes on with what that one began.
+        opens = order.purpose in ADDING and not order.orig_client_order_id
         for name in self._venues:
             state = book.account(name)
             held = state.positions.get(order.symbol)
             if held is not None and held.sign != order.side.sign:
                 self._broken(f"{order.side} {order.symbol}, and {held.quantity} is held in {name}")
-            if held is not None and name != order.account and order.purpose in ADDING:
+            if held is not None and name != order.account and opens:
                 self._broken(f"a signal opens {order.symbol}, which is held in {name}")
             for other in state.orders.values():
                 if other.symbol != order.symbol or not other.reserved:
                     continue
                 if other.side.sign != order.side.sign and other.intent_id != "venue":
                     self._broken(f"{order.side} {order.symbol}, the other side works in {name}")
-                if order.purpose in ADDING:
+                if opens:
                     self._broken(
                         f"a signal opens {order.symbol}, of which an entry works in {name}"
                     )
@@ -107,6 +109,9 @@ class Apart:
     def _account_of(self, order: OrderTerms, book: Book) -> str | None:
         """Where an order must go; None where a holding says so."""
         home = HOMES[order.symbol]
+        if order.orig_client_order_id:
+            first = book.order(order.orig_client_order_id)
+            return None if first is None else first.account
         match self.asked:
             case ask.PlaceOrder(broker=broker):
                 return broker or home

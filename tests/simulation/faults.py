@@ -61,7 +61,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     operator: int = 3
     """Commands of an operator in a run, at the most."""
     hands: int = 8
-    """What an operator does to positions and orders in a run, at the most."""
+    """What an operator does to positions in a run, at the most."""
+    changes: int = 4
+    """Changes of a working order in a run, at the most."""
     jumps: float = 0.02
     """Chance that a price jumps for one tick."""
 

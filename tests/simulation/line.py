@@ -41,6 +41,7 @@ class Line:
         self.on_submit: Callable[[OrderTerms], None] = lambda order: None
         self.on_key: Callable[[str], None] = lambda client_order_id: None
         """Told of every order that the venue is asked about or asked to change."""
+        self.on_change: Callable[[str, Decimal], None] = lambda client_order_id, quantity: None
         venue.line = self
 
     # --- the port ---------------------------------------------------------------------------------
@@ -107,6 +108,7 @@ class Line:
     ) -> None:
         """Ask for a replace."""
         self.on_key(client_order_id)
+        self.on_change(client_order_id, quantity)
         wanted = Replacement(
             quantity=quantity,
             limit_price=limit_price,

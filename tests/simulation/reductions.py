@@ -154,6 +154,13 @@ class Reductions:
             for symbol in symbols | set(book.account(account).positions):
                 self._sample_one(book, venue, (account, symbol))
 
+    def happened(self, book: Book) -> None:
+        """After a step: a stop that is acknowledged, and gone again before the next sample."""
+        for what, place in [key for key in self._since if key[0] == "here"]:
+            held = book.holding(*place)
+            if held is None or _acknowledged(book, place) >= abs(held.quantity):
+                del self._since[what, place]
+
     def _sample_one(self, book: Book, venue: Venue, place: Place) -> None:
         account, symbol = place
         there = [w for w in venue.open.values() if w.order.symbol == symbol]
@@ -184,14 +191,7 @@ class Reductions:
             text=f"{resting} of {truth} {symbol}",
         )
         # What the engine itself can know is bound by the rule's own seconds wherever it fails.
-        known = sum(
-            (
-                order.leaves
-                for order in book.working(account, symbol)
-                if order.is_protective and order.accepted_at
-            ),
-            ZERO,
-        )
+        known = _acknowledged(book, place)
         short = held is not None and known < abs(held.quantity) and known < wanted
         self._may_last(
             "here",
@@ -216,3 +216,11 @@ class Reductions:
         if self._now() - since > (seconds + SLACK_SECONDS) * NS_PER_SECOND:
             self._broken("protect", f"{text} protected in {place[0]} ({what})")
             self._since.pop((what, place), None)
+
+
+def _acknowledged(book: Book, place: Place) -> Decimal:
+    """How much the stops cover that the venue is known to have taken."""
+    return sum(
+        (o.leaves for o in book.working(*place) if o.is_protective and o.accepted_at),
+        start=ZERO,
+    )

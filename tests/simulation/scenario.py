@@ -11,7 +11,7 @@ from engine.config import Config, from_mapping
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.market import Quote
-from engine.domain.order import OrderType, Side
+from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.state.book import Book
@@ -190,12 +190,41 @@ def _may_send(book: Book, order: ask.PlaceOrder, joins: Joins) -> bool:
     return joins[account] or held is None or held.sign == order.side.sign
 
 
+Draw = Callable[[Random, Market, Book, Joins], Command | None]
+RESTING: Final = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
 def hand(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
-    """Something an operator may do to a position, None while nothing is held."""
+    """Something an operator may do to a position, None while there is none."""
     held = [position for name in joins for position in book.account(name).positions.values()]
     if not held:
         return None
     return random.choice(HANDS)(random, market, book, random.choice(held), joins)
+
+
+def change(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
+    """Another total, limit or stop of an order, whatever becomes of it meanwhile (X-88).
+
+    Mostly of one that rests and adds; None while there is none.
+    """
+    orders = [order for name in joins for order in book.account(name).orders.values()]
+    if random.random() < 0.9:
+        orders = [o for o in orders if o.status in RESTING and not o.is_protective]
+    if not orders:
+        return None
+    order = random.choice(orders)
+    away = Decimal(random.randint(-10, 10)) / 1000
+    near = _cents(market.price(order.symbol) * (1 + away))
+    # Among them are totals that have filled already: those cancel.
+    total = max(order.quantity + random.randint(-20, 20), order.filled - 1)
+    draw = random.random()
+    return ask.ModifyOrder(
+        by=BY,
+        client_order_id=order.client_order_id,
+        quantity=total if draw < 0.6 and not order.is_protective else None,
+        limit_price=near if draw > 0.4 and order.limit_price is not None else None,
+        stop_price=near if draw > 0.3 and order.stop_price is not None else None,
+    )
 
 
 def _close_part(
@@ -283,8 +312,7 @@ HANDS: Final[tuple[Hand, ...]] = (
     _elsewhere,
     _elsewhere,
 )
-"""What is drawn from, each row as often as it stands here. A command on a position or on its orders
-(another limit or quantity of one that works, X-88) is one more function and row."""
+"""What is drawn from, each row as often as it stands here."""
 
 
 def _manual(random: Random, symbol: str, price: Decimal, broker: str) -> ask.PlaceOrder:

@@ -167,7 +167,9 @@ class Run:
         for _ in range(random.randint(0, profile.operator)):
             agenda.after(random.uniform(2, BUSY_SECONDS), self._command)
         for _ in range(random.randint(0, profile.hands)):
-            agenda.after(random.uniform(3, BUSY_SECONDS), self._hand)
+            agenda.after(random.uniform(3, BUSY_SECONDS), partial(self._when, scenario.hand))
+        for _ in range(random.randint(0, profile.changes)):
+            agenda.after(random.uniform(1, BUSY_SECONDS), partial(self._when, scenario.change))
         for name, venue in self.venues.items():
             if name not in self.sound:
                 self._plan_outages(venue)
@@ -256,15 +258,15 @@ class Run:
             self.agenda.after(self.random.uniform(1, 5), lambda: self._do(ask.Unpause(by="sim")))
         self._do(given)
 
-    def _hand(self) -> None:
-        """An operator does something to a position, as soon as there is one."""
+    def _when(self, draw: scenario.Draw) -> None:
+        """An operator does something to a position or an order, as soon as there is one."""
         if self.quiet:
             return
         given = None
         if self.engine is not None and self._running:
-            given = scenario.hand(self.random, self.market, self.engine.book, self._joins)
+            given = draw(self.random, self.market, self.engine.book, self._joins)
         if given is None:
-            self.agenda.after(1, self._hand)
+            self.agenda.after(self.random.uniform(0.2, 1), partial(self._when, draw))
         else:
             self._do(given)
 
@@ -440,6 +442,7 @@ class Run:
         line = self.line_class(venue)
         line.on_submit = lambda order: self._sending(venue.name, order)
         line.on_key = lambda key: self.watch.asking_about(venue.name, key)
+        line.on_change = self.watch.changing
         return line
 
     def _sending(self, account: str, order: OrderTerms) -> None:

@@ -23,7 +23,8 @@ from engine.state.order import Order
 from tests.simulation.apart import Apart
 from tests.simulation.ledger import Ledger
 from tests.simulation.reductions import Reductions
-from tests.simulation.store import Disk, Row
+from tests.simulation.replaces import Replaces, most, worst
+from tests.simulation.store import Disk, Row, change_key
 from tests.simulation.venue import CENT, Venue, Working
 
 ZERO: Final = Decimal(0)
@@ -81,14 +82,15 @@ class Watch:
         self.ledger = Ledger({name: venue.cash for name, venue in venues.items()})
         self.apart = Apart(venues, now, self.broken)
         self.reductions = Reductions(venues, now, faultless, self.broken)
+        self.replaces = Replaces(venues, self.broken)
         self.halted = False
         self.halted_at: Nanos = 0
         self.found: list[str] = []
         self.trace: list[str] = []
         self.events = 0
         self.seen: set[str] = set()
-        self.intents: set[str] = set()
-        """Intents that add exposure of which a venue accepted an order."""
+        self.intents: dict[str, list[str]] = {}
+        """Intents that add exposure, and the orders of each that a venue accepted."""
         for name, venue in venues.items():
             venue.on_accept = partial(self.accepted, name)
             venue.on_fill = partial(self.filled, name)
@@ -162,6 +164,7 @@ class Watch:
             event, self.shadow, looked=lambda name: self.accounts[name].looked_over_link
         )
         self.reductions.before(event, self.shadow, self.apart.asked)
+        self.replaces.before(event)
         apply(self.shadow, Record(seq, time, event))
         self.seen.add(name)
         if before is not None:
@@ -186,6 +189,8 @@ class Watch:
         if check is not None:
             check(self, event)
         self._bounded()
+        if self.engine is not None:
+            self.reductions.happened(self.engine.book)
 
     def _halted(self, event: ev.Halted) -> None:
         self.halted = True
@@ -251,9 +256,20 @@ class Watch:
                 self.broken("I5", f"{quantity} {symbol} are held {where}")
 
     def _intended(self, event: ev.OrderIntended) -> None:
+        """I7: what is intended and adds exposure keeps every limit."""
+        if event.terms.reserved:
+            self._limited(event.terms.symbol)
+
+    def _changing(self, event: ev.ReplaceRequested) -> None:
+        """I7: so does a change that makes an order larger or dearer."""
+        order = self.shadow.order(event.client_order_id)
+        if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
+            self._limited(order.symbol)
+
+    def _limited(self, changed: str) -> None:
         """I7: the limits hold over all accounts, with everything that works and is unknown."""
-        engine, order = self.engine, event.terms
-        if engine is None or not order.reserved:
+        engine = self.engine
+        if engine is None:
             return
         world = engine.world
         equity, limits = world.equity, world.limits
@@ -262,8 +278,7 @@ class Watch:
         taken: set[str] = set()
         for account in accounts:
             for working in account.orders.values():
-                amount = working.leaves * working.reserved
-                worth[working.symbol] = worth.get(working.symbol, ZERO) + amount
+                worth[working.symbol] = worth.get(working.symbol, ZERO) + worst(working)
                 if working.reserved:
                     taken.add(working.symbol)
             for symbol, position in account.positions.items():
@@ -271,9 +286,9 @@ class Watch:
                 value = position.cost if mark is None else position.market_value(mark)
                 worth[symbol] = worth.get(symbol, ZERO) + abs(value)
                 taken.add(symbol)
-        single, here = limits.single_name, worth.get(order.symbol, ZERO)
+        single, here = limits.single_name, worth.get(changed, ZERO)
         if single is not None and here > single * equity:
-            self.broken("I7", f"{order.symbol} at {here}, {single * equity} is allowed")
+            self.broken("I7", f"{changed} at {here}, {single * equity} is allowed")
         gross = sum(worth.values(), ZERO)
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
@@ -299,7 +314,7 @@ class Watch:
             here = abs(position.quantity) if position is not None else ZERO
             for order in book.working(name, symbol):
                 if order.reserved:
-                    here += order.leaves
+                    here += most(order)
             if amount > here:
                 self.broken("I7", f"{symbol} in {name}: {amount} there, {here} counted here")
 
@@ -340,6 +355,16 @@ class Watch:
         """A venue is asked about an order, or asked to change it."""
         self.apart.asks_about(account, key, self.shadow)
 
+    def changing(self, key: str, quantity: Decimal) -> None:
+        """I2 and I5 of a change, in the instant before the socket."""
+        order = self.shadow.order(key)
+        if order is None or not order.reserved:
+            return
+        if change_key(key, quantity) not in self.disk.intents:
+            self.broken("I2", f"the change of {key} left before it was durable")
+        if self.halted or self.disk.latch is not None:
+            self.broken("I5", f"the change of {key} left after the halt")
+
     # --- the venues' side -------------------------------------------------------------------------
 
     def accepted(self, account: str, order: OrderTerms, again: bool) -> None:
@@ -348,10 +373,12 @@ class Watch:
         self.apart.reaches(account, order)
         if again:
             self.broken("I1", f"{order.client_order_id} was accepted twice")
+        self.replaces.accepted(account, order)
         if order.reserved:
-            if order.intent_id in self.intents:
+            earlier = self.intents.setdefault(order.intent_id, [])
+            if earlier and order.orig_client_order_id != earlier[-1]:
                 self.broken("I1", f"intent {order.intent_id} was accepted twice")
-            self.intents.add(order.intent_id)
+            earlier.append(order.client_order_id)
 
     def filled(
         self, account: str, working: Working, fill: Fill, before: Decimal, after: Decimal
@@ -463,6 +490,11 @@ class Watch:
                 f"orders only here {[k[-6:] for k in sorted(ours - theirs)]}, "
                 f"only there {[k[-6:] for k in sorted(theirs - ours)]}"
             )
+        for key in ours & theirs:
+            order, working = account.orders[key], venue.open[key]
+            known = (order.quantity, order.limit_price, order.stop_price)
+            if known != (working.quantity, working.limit_price, working.stop_price):
+                left.append(f"order {key[-6:]} is {known} here and other there")
         return left
 
     def at_end(self) -> None:
@@ -484,7 +516,7 @@ class Watch:
         if account.cash != {"USD": counted} or venue.cash != counted:
             text = f"cash {account.cash} in {name}, {venue.cash} there, {counted} by the ledger"
             self.broken("I8", text)
-        reserved = sum((o.leaves * o.reserved for o in account.orders.values()), ZERO)
+        reserved = sum((worst(o) for o in account.orders.values()), ZERO)
         here = sum((a for (n, _), a in book.reserved_of.items() if n == name), ZERO)
         if here != reserved:
             self.broken("I7", f"{here} is counted as reserved in {name}, {reserved} is")
@@ -550,5 +582,6 @@ _CHECKS: dict[type[ev.Event], Callable[[Watch, ev.Event], None]] = {
     ev.OrderFilled: Watch._overfilled,  # type: ignore[dict-item]
     ev.KillProved: Watch._proved,  # type: ignore[dict-item]
     ev.ExitPlanned: Watch._planned,  # type: ignore[dict-item]
+    ev.ReplaceRequested: Watch._changing,  # type: ignore[dict-item]
     ev.OrderIntended: Watch._intended,  # type: ignore[dict-item]
 }
