@@ -75,8 +75,12 @@ class Reductions:
             known = held is not None and held.position_id == part.position_id
             if not known or held is None or held.exiting is None:
                 part.spoiled = part.spoiled or not part.done
-            elif part.quantity is not None and held.exiting.is_whole:
+            elif held.exiting.is_whole:
                 part.quantity = None
+            elif part.quantity is None:
+                part.spoiled = (
+                    True  # the decision to close the whole was lost, that of the part not
+                )
 
     # --- closes of a part -------------------------------------------------------------------------
 
