@@ -231,3 +231,17 @@ def test_a_new_kind_of_instrument_touches_one_file() -> None:
                 if node.value.id == "AssetClass":
                     found.add(f"{path.relative_to(root)}: {node.attr}")
     assert {one.partition(":")[0] for one in found} == {"engine/domain/instrument.py"}
+
+
+def test_a_row_that_fails_fails_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(world: World, account: str, symbol: str, now: Nanos) -> Iterator[Event]:
+        raise ZeroDivisionError("a defect")
+        yield
+
+    monkeypatch.setattr("engine.plans.table.PLANS", (Plan("broken", broken), *PLANS))
+
+    async def play(desk: Rehearsal) -> None:
+        await buy(desk)
+
+    with pytest.raises(Exception, match="a defect"):
+        rehearse(play)
