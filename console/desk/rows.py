@@ -68,7 +68,7 @@ def place_of(world: World, key: str) -> tuple[str, str]:
 def covered(world: World, position: Position) -> Decimal:
     """How much of a holding the venue's own stops protect."""
     working = world.book.working(position.account, position.symbol)
-    stops = (o for o in working if o.is_protective and o.accepted_at)
+    stops = (o for o in working if o.protects and o.accepted_at)
     return sum((order.leaves for order in stops), start=ZERO)
 
 

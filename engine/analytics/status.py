@@ -191,7 +191,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
 def _protected(world: World, position: Position) -> Decimal:
     """How much of a position resting stops at the venue cover (INTERFACE `protected`)."""
     stops = world.book.reducing(position.account, position.symbol)
-    covered = (o.leaves for o in stops if o.is_protective and o.accepted_at)
+    covered = (o.leaves for o in stops if o.protects and o.accepted_at)
     return min(sum(covered, start=ZERO), abs(position.quantity))
 
 

@@ -175,6 +175,11 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
         """A stop that rests at the venue to protect a position (A-172)."""
         return self.purpose is Purpose.PROTECT
 
+    @property
+    def protects(self) -> bool:
+        """A stop that only reduces: ours, or one that the operator rests (X-85)."""
+        return self.is_protective or (self.reduce_only and self.type is OrderType.STOP)
+
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
     """What a working order is to become (FIX 35=G); None leaves a term as it is.

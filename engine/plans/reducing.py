@@ -54,15 +54,14 @@ def last(world: World, position: Position, leg: str) -> Order | None:
 
 
 def to_protect(world: World, position: Position) -> Decimal:
-    """How much a protective stop should cover: what no other order takes off already, where the
-    venue would let both fill."""
+    """How much a protective stop of ours should cover: what no stop of the operator's does (X-85),
+    and no other order takes off already, where the venue would let both fill."""
     held = abs(position.quantity)
-    if world.able(position.account).reduce_only:
-        return held
+    joins = world.able(position.account).reduce_only
     others = (
         order.leaves
-        for order in world.book.working(position.account, position.symbol)
-        if order.reduce_only and not order.is_protective
+        for order in world.book.reducing(position.account, position.symbol)
+        if order.reduce_only and not order.is_protective and (order.protects or not joins)
     )
     return max(held - sum(others, start=ZERO), ZERO)
 

@@ -130,16 +130,19 @@ def _case(world: World, account: str, symbol: str, now: Nanos, kind: Kind) -> Ca
 def _reducible(case: Case) -> Decimal:
     """What an order of this side may still take off the position; zero where it would add.
 
-    Protective stops do not count: they and the exit that replaces them count once (rule 3).
+    Stops do not count where the venue joins them with what reduces too, and ours nowhere: they and
+    the exit that replaces them count once (rule 3).
     """
     position = case.position
     if position is None or position.sign == case.sign:
         return ZERO
+    joins = case.world.able(case.account).reduce_only
     leaving = sum(
         (
             order.leaves
             for order in case.world.book.working(case.account, case.symbol)
-            if order.side.sign == case.sign and not order.is_protective
+            if order.side.sign == case.sign
+            and not (order.protects if joins else order.is_protective)
         ),
         start=ZERO,
     )

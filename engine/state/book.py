@@ -537,7 +537,7 @@ class Book:
         if position is None:
             return
         covered = sum(
-            (o.leaves for o in self.reducing(account, symbol) if o.is_protective and o.accepted_at),
+            (o.leaves for o in self.reducing(account, symbol) if o.protects and o.accepted_at),
             start=ZERO,
         )
         since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
@@ -547,7 +547,7 @@ class Book:
     def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:
         """Make an order terminal; a position that loses its stop counts as unprotected from now."""
         order = self.update(key, at, status=status, **fields)
-        if order is not None and order.is_protective:
+        if order is not None and order.protects:
             self.guard(order.account, order.symbol, at)
 
 

@@ -444,7 +444,7 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         queries=0,
         pending=None,
     )
-    if order.is_protective:
+    if order.protects:
         book.guard(order.account, order.symbol, at)
 
 
@@ -680,7 +680,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         pending=order.pending if waits else None,
         queries=0,
     )
-    if order.is_protective:
+    if order.protects:
         book.guard(order.account, order.symbol, at)
 
 
@@ -698,7 +698,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
         order = book.update(
             event.client_order_id, at, status=event.status, accepted_at=at, **fields
         )
-        if order is not None and order.is_protective:
+        if order is not None and order.protects:
             book.guard(order.account, order.symbol, at)
 
 
