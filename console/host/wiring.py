@@ -138,7 +138,7 @@ def world_at_rest(config: Config, book: Book) -> World:
 
     Raises BadFile and SectorFileError for the files that `config` names.
     """
-    config = as_counted(config, currency=book.data.currency, calendar=book.data.calendar)
+    config = as_counted(config, currency=book.data.base_currency, calendar=book.data.calendar)
     rules = instruments(config, simulated=config.market.source == "simulated")
     known = set(config.brokers.names) & {*opened(config), *book.data.accounts}
     tables = {name: config.brokers.of(name) for name in known}
@@ -361,7 +361,7 @@ def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:
     """
     data = book.data
     if flatten_only:
-        return as_counted(config, currency=data.currency, calendar=data.calendar)
+        return as_counted(config, currency=data.base_currency, calendar=data.calendar)
     fault = contradiction(book, currency=config.account.currency, calendar=config.account.calendar)
     if fault:
         raise FixedOtherwise(fault)

@@ -68,8 +68,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     primary: str = ""
     """The account that orders go to where no route says otherwise, and whose id the rows of the
     portfolio carry."""
-    currency: str = ""
-    """The base currency, fixed for the life of the journal (X-86); "" before it is known."""
+    base_currency: str = ""
+    """What the portfolio counts in, fixed for the journal's life (X-86); "" before it is known."""
     calendar: str = ""
     """The calendar of the portfolio's day (X-95); "" before it is known."""
     phase: Phase = Phase.STOPPED
