@@ -30,13 +30,6 @@ class Group(StrEnum):
     CONSOLE = "Console"
 
 
-class Giver(StrEnum):
-    """Who may give a command (INTERFACE, Control socket)."""
-
-    ANYBODY = "anybody"
-    COMMANDING = "the commanding console, the command line and scripts"
-
-
 @dataclass(frozen=True, slots=True)
 class Confirm:
     """The word that a person types before something is done."""
@@ -157,7 +150,6 @@ class Command:
 
     name: str
     danger: Danger = Danger.NONE
-    giver: Giver = Giver.ANYBODY
     takes: type[Args] | None = None
     """Its arguments on the control socket; None where it is not served there."""
     question: bool = False

@@ -16,7 +16,7 @@ from console.commands.arguments import (
     SignalArgs,
     TargetArgs,
 )
-from console.commands.model import Action, Command, Confirm, Danger, Giver, Group, Line
+from console.commands.model import Action, Command, Confirm, Danger, Group, Line
 
 PANES: Final = ("Signals", "Positions", "Orders", "Order book", "Risk", "Journal")
 """Titles of the panes; the number that focuses one is its place here."""
@@ -76,7 +76,6 @@ COMMANDS: Final = (
     Command(
         "resume",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=ResumeArgs,
         confirm=RESUME,
         seconds=30.0,
@@ -118,21 +117,18 @@ COMMANDS: Final = (
     Command(
         "unpause",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=NoArgs,
         lines=(Line(("unpause",), "Entries again."),),
     ),
     Command(
         "signal",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=SignalArgs,
         lines=(Line(("signal",), "Submit JSONL signals; one result line each, at the verdict."),),
     ),
     Command(
         "order",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=OrderArgs,
         lines=(Line(("order",), "A manual order.", any_word=True),),
         actions=(
@@ -204,7 +200,6 @@ COMMANDS: Final = (
     Command(
         "protect",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=ProtectArgs,
         confirm=UNPROTECT,
         lines=(Line(("protect",), "Attach, move or remove a position's stop.", any_word=True),),
@@ -212,7 +207,6 @@ COMMANDS: Final = (
     Command(
         "target",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=TargetArgs,
         lines=(Line(("target",), "Attach, move or remove a position's target.", any_word=True),),
     ),
@@ -252,7 +246,6 @@ COMMANDS: Final = (
     Command(
         "reconcile",
         Danger.NONE,
-        Giver.COMMANDING,
         takes=ReconcileArgs,
         seconds=30.0,
         lines=(Line(("reconcile",), "Show the difference between us and the venue."),),
@@ -273,7 +266,6 @@ COMMANDS: Final = (
     Command(
         "dead-letters",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=LetterArgs,
         lines=(
             Line(("dead-letters", "list"), "List what could not be sent.", {"action": "list"}, ()),

@@ -82,7 +82,7 @@ def open_past(journal: Path, config: Config, at: Nanos) -> PastDesk:
             raise _usage(f"--at {words_of(at)} is before the journal begins, at {began}.")
         beginning = next(found.records)
         if isinstance(beginning.event, EngineStarted):
-            currency = beginning.event.currency
+            currency = beginning.event.base_currency
             config = wiring.as_counted(config, currency=currency, calendar="")
         return PastDesk(
             wiring.world_at_rest(config, Book()),

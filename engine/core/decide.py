@@ -75,7 +75,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         version=given.version,
         accounts=given.accounts,
         primary=config.account.primary,
-        currency=world.base,
+        base_currency=world.base,
         calendar=world.home.name,
     )
     if before not in ("", world.home.name):

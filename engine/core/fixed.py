@@ -11,11 +11,12 @@ def contradiction(book: Book, *, currency: str, calendar: str) -> str:
     numbers of it. The calendar may change while nothing is held and nothing works.
     """
     data = book.data
-    if data.base_currency not in ("", currency) and data.starting_equity is not None:
+    base = data.base_currency
+    if base not in ("", currency) and data.starting_equity is not None:
         return (
-            f"This journal counts in {data.base_currency} and [account] currency is "
-            f'"{currency}": the base currency is fixed for the life of a journal. Set it to '
-            f'"{data.base_currency}", or begin another journal with --state-dir.'
+            f'This journal counts in {base} and [account] currency is "{currency}": the base '
+            f'currency is fixed for the life of a journal. Set it to "{base}", or begin another '
+            "journal with --state-dir."
         )
     if calendar and data.calendar not in ("", calendar) and _exposed(book):
         return (

@@ -44,7 +44,7 @@ def _with_account(data: Data, context: Context) -> Data:
 def _started(data: Data, context: Context) -> Data:
     name = data.pop("broker")
     # It did not say in what it counted, nor whose day it kept.
-    unknown = {"currency": "", "calendar": ""}
+    unknown = {"base_currency": "", "calendar": ""}
     return data | {"accounts": {name: data.pop("account_id")}, "primary": name} | unknown
 
 

@@ -36,7 +36,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
-from engine.runtime.backoff import Backoff
+from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
 from engine.runtime.venue import Venue
@@ -84,8 +84,8 @@ class Session:
         self._spawn = spawn
         self._link = Link(broker.name)
         self._venue = Venue(broker, self._link, book, time)
-        self._jitter = jitter
         self._backoff = Backoff(jitter)
+        self._look_pauses = Backoff(jitter)
         self._state: LinkState | None = None
         """What the core was told last."""
         self._connected = asyncio.Event()
@@ -109,6 +109,11 @@ class Session:
         """What is to be asked once there is a connection, in the order it came up."""
         self._looking: set[str] = set()
         """The reasons of the looks that are under way."""
+        self._again: dict[str, None] = {}
+        """The reasons of those that failed and are tried again after a pause."""
+        self._look_lost = asyncio.Event()
+        self._failures: dict[str, str] = {}
+        """Why the newest looks failed, by reason; empty once one succeeded."""
 
     @property
     def connection(self) -> int:
@@ -333,28 +338,34 @@ class Session:
 
     async def _look(self, reason: str) -> None:
         try:
-            await self._look_until_seen(reason)
+            seen = await self._venue.look()
+            if isinstance(seen, BrokerError):
+                self._look_failed(reason, seen)
+            else:
+                self._failures.clear()
+                self._look_pauses.reset()
+                self._step(SnapshotTaken(seen, reason))
         finally:
             self._looking.discard(reason)
 
-    async def _look_until_seen(self, reason: str) -> None:
-        """Feed in the first look that succeeds, and before it each way to fail, once in a row."""
-        pauses, told = Backoff(self._jitter), ""
+    def _look_failed(self, reason: str, error: BrokerError) -> None:
+        """It is tried again; the core hears of each way in which it fails once in a row."""
+        self._again[reason] = None
+        self._look_lost.set()
+        said = f"{type(error).__name__}: {error}"
+        if self._failures.get(reason) != said:
+            self._failures[reason] = said
+            self._step(SnapshotFailed(self.name, reason, error))
+
+    async def look_again(self) -> None:
+        """Try looks that failed again, after pauses, for as long as the engine runs."""
         while True:
-            pause = pauses.pause()
-            if pause:
-                await self._clock.sleep(pause)
-            if not self._link.is_up:
-                self._waiting_looks[reason] = None
-                return
-            seen = await self._venue.look()
-            if not isinstance(seen, BrokerError):
-                self._step(SnapshotTaken(seen, reason))
-                return
-            said = f"{type(seen).__name__}: {seen}"
-            if said != told:
-                told = said
-                self._step(SnapshotFailed(self.name, reason, seen))
+            await self._look_lost.wait()
+            self._look_lost.clear()
+            await self._clock.sleep(self._look_pauses.pause() or FIRST_PAUSE)
+            again, self._again = self._again, {}
+            for reason in again:
+                self.ask_look(reason)
 
     async def look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
         """Ask the venue now for everything a comparison needs, and feed it in.

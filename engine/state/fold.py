@@ -69,7 +69,7 @@ def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
     data.mode, data.primary = event.mode, event.primary
-    data.base_currency, data.calendar = event.currency, event.calendar
+    data.base_currency, data.calendar = event.base_currency, event.calendar
     data.phase, data.started_at = Phase.STARTING, at
     for account in data.accounts.values():
         account.open = False

@@ -12,7 +12,7 @@ import typer
 
 from console.cli import lines
 from console.commands.arguments import CancelArgs, KillArgs, OrderArgs
-from console.commands.model import Args, Command, Confirm, Danger, Giver, Line, choices_of, given
+from console.commands.model import Args, Command, Confirm, Danger, Line, choices_of, given
 from console.commands.table import (
     ACTIONS,
     BY_NAME,
@@ -54,14 +54,6 @@ def test_the_socket_does_every_command_that_it_takes_and_no_other() -> None:
 
 def test_only_what_stops_or_reduces_counts_as_reducing() -> None:
     assert {c.name for c in COMMANDS if c.reduces} == {"kill", "pause", "cancel", "close"}
-
-
-def test_who_may_give_what_adds_exposure() -> None:
-    for command in SERVED.values():
-        if command.danger is Danger.ADDS:
-            assert command.giver is Giver.COMMANDING, command.name
-        if command.reduces:
-            assert command.giver is Giver.ANYBODY, command.name
 
 
 def test_what_is_typed_is_what_the_engine_wants() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.config import Config
@@ -349,7 +349,29 @@ def test_a_row_is_asked_of_its_kinds_only() -> None:
 
 MONEY = st.decimals("0", "40000", places=2)
 
+NEARLY_FULL: dict[str, Any] = {
+    "sector": Decimal("24990.01"),
+    "other": Decimal(0),
+    "power": Decimal(40_000),
+    "notional": Decimal(30_000),
+    "price": Decimal("5.00"),
+    "gap": Decimal("0.02"),
+    "ask": Decimal(0),
+}
+"""A sector with room for 9.99 where one share costs 5.00."""
 
+
+@example(**NEARLY_FULL, held=Decimal(0), conviction=60, short=False)
+@example(**NEARLY_FULL, held=Decimal(0), conviction=60, short=True)
+@example(**NEARLY_FULL, held=Decimal(0), conviction=100, short=False)
+@example(**NEARLY_FULL, held=Decimal(0), conviction=100, short=True)
+@example(**NEARLY_FULL | {"ask": Decimal("0.04")}, held=Decimal(0), conviction=80, short=False)
+@example(
+    **NEARLY_FULL | {"sector": Decimal("15000.01")},
+    held=Decimal("9990.00"),
+    conviction=80,
+    short=False,
+)
 @given(
     held=MONEY,
     sector=MONEY,
@@ -409,3 +431,29 @@ def test_resize_never_increases_and_every_limit_holds_afterwards(
     assert held + sector + other + adds <= limits.gross * equity
     assert adds <= world.world.buying_power("paper")
     assert adds <= notional
+
+
+@pytest.mark.parametrize(
+    ("conviction", "ask", "working", "quantity"),
+    [
+        (60, "5.00", "24990.00", 2),
+        (60, "5.00", "24990.01", 1),
+        (60, "5.00", "24995.00", 1),
+        (60, "5.00", "24995.01", None),
+        # A market order is counted at its worst price: 5.005, and 5.2052 where it is asked so.
+        (80, "5.00", "24990.00", 1),
+        (80, "5.00", "24994.995", 1),
+        (80, "5.00", "24994.996", None),
+        (80, "5.20", "24994.7948", 1),
+        (80, "5.20", "24994.7949", None),
+    ],
+)
+def test_the_last_shares_that_a_sector_has_room_for(
+    conviction: int, ask: str, working: str, quantity: int | None
+) -> None:
+    """A-085, U-51: below, at and above, one share at a time."""
+    world = Built(STRICT, sectors={"NVDA": "A", "S": "A"}, buying_power="1000000")
+    world.price("NVDA", "5.00", ask=ask)
+    world.order("S", 1, working)
+    ruling = world.decide(signal(entry="5.00", stop="4.90", conviction=conviction))
+    assert (ruling.code, ruling.quantity) == ("SECTOR_EXPOSURE", quantity)

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.config import from_mapping
 from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.market import Quote
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Flatten
@@ -31,11 +32,12 @@ LONG = 1_200
 class Mute(Wire):
     """Looks fail while it is told to be mute, though the connection stands."""
 
-    mute = False
+    mute = ""
+    """Why they fail; empty while they do not."""
 
     async def get_positions(self) -> Any:
         if self.mute:
-            raise Ambiguous("the venue is silent")
+            raise Ambiguous(self.mute)
         return await super().get_positions()
 
 
@@ -185,7 +187,7 @@ def test_while_a_venue_answers_no_look_its_failure_is_told_once() -> None:
     """The connection stands and every look fails: one alarm, and another once it has changed."""
 
     async def scene(pair: Pair) -> None:
-        pair.wire.mute = True
+        pair.wire.mute = "it is silent"
         await pair.kill()
         await pair.rig.clock.sleep(60)
         assert pair.state("second") == "DEGRADED"
@@ -195,10 +197,29 @@ def test_while_a_venue_answers_no_look_its_failure_is_told_once() -> None:
         assert pair.counted(settled) == {}
         # It goes on asking all the same.
         assert len(pair.wire.since(0)) - before > LONG / 60
-        pair.wire.mute = False
+        pair.wire.mute = ""
         for _ in range(120):
             pair.price()
             await pair.rig.clock.sleep(0.5)
         assert pair.state("second") == "VERIFIED"
+
+    played(scene)
+
+
+def test_a_look_that_fails_in_another_way_is_told_again_and_no_kill_is_needed_for_that() -> None:
+    async def scene(pair: Pair) -> None:
+        start = pair.rig.now
+        pair.wire.mute = "it is silent"
+        await pair.rig.clock.sleep(LONG)
+        told = {"Alarmed": 1, "Reconciled": 1, "SnapshotRequested": 2}
+        assert pair.counted(start) == told
+        pair.wire.mute = "it is closed"
+        await pair.rig.clock.sleep(LONG)
+        again = {"Alarmed": 2, "Reconciled": 2, "SnapshotRequested": 3}
+        assert pair.counted(start) == again
+        pair.wire.mute = ""
+        await pair.rig.clock.sleep(10)
+        looks = [e for e in pair.rig.events(ev.Reconciled) if e.account == "second"]
+        assert not looks[-1].failed
 
     played(scene)

@@ -11,8 +11,8 @@ class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A process took the accounts. The config is known by its digest.
 
     `accounts` maps each name under `[brokers]` to the venue's id of that account; `primary` is the
-    name that orders go to where no route says otherwise. `currency` is the base currency and
-    `calendar` that of the portfolio's day; the usual ones are not written, so that an event from
+    name that orders go to where no route says otherwise. `base_currency` is what the portfolio
+    counts in, `calendar` whose day it keeps; the usual ones are not written, so that an event from
     before there were others is the same bytes. "" is not known.
     """
 
@@ -22,7 +22,7 @@ class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     version: str
     accounts: dict[str, str]
     primary: str
-    currency: str = "USD"
+    base_currency: str = "USD"
     calendar: str = "XNYS"
 
 
