@@ -117,6 +117,7 @@ class CloseArgs(Args):
     symbol: str | None = field(default=None, metadata=given(positional=True))
     all: bool = field(default=False, metadata=given("Every position."))
     broker: str = field(default="", metadata=given("In one account only."))
+    quantity: Decimal | None = field(default=None, metadata=given("So much of it; else all."))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -134,10 +134,17 @@ class Operations:
         )
 
     async def _close(self, args: CloseArgs) -> Any:
+        if args.all and args.quantity is not None:
+            raise CommandError("INVALID_INPUT", "quantity is a part of one position, not of all")
         if args.all:
             return await self._do(ask.CloseAll(by=args.by, broker=args.broker))
         return await self._do(
-            ask.ClosePosition(by=args.by, symbol=args.symbol or "", broker=args.broker)
+            ask.ClosePosition(
+                by=args.by,
+                symbol=args.symbol or "",
+                broker=args.broker,
+                quantity=args.quantity,
+            )
         )
 
     async def _protect(self, args: ProtectArgs) -> Any:

@@ -36,7 +36,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
-        ours = book.order(theirs.client_order_id)
+        ours = book.order_in(snapshot.broker, theirs.client_order_id)
         if ours is not None:
             yield replaced(ours, theirs.terms)
     yield from _take_over(world, given, before, now)
@@ -142,7 +142,7 @@ def _take_over(
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
             ours = recognise(world, snapshot.broker, proposal.terms.symbol, key, now)
-            if world.book.order(key) is not None:
+            if world.book.order_in(snapshot.broker, key) is not None:
                 yield ev.CancelRequested(
                     account=snapshot.broker, client_order_id=key, reason="it ended here"
                 )

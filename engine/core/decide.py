@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engine.core import comparison, reports
+from engine.core.calm import calm_until
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.domain import commands as ask
@@ -316,7 +317,8 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     carried through.
     """
     epoch = world.book.data.epoch
-    yield from first_rates(world)
+    if world.first_told:
+        yield from first_rates(world)
     yield from followed(world, RULES[type(given)](world, given, now), now)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
@@ -355,12 +357,18 @@ class Core:
         self.world = world
         self.proposed: tuple[ev.Event, ...] = ()
         """What the newest look proposes to take over, where an operator asked for it."""
+        self._calm_until: Nanos = 0
+        """Ticks before this moment lead to nothing, unless something else comes in first."""
 
     def handle(self, given: Input, now: Nanos) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
 
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
+        ticks = isinstance(given, Tick)
+        if ticks and now < self._calm_until:
+            return Step([], [])
+        self._calm_until = 0
         world = self.world
         observe(world, given, now)
         records: list[ev.Record] = []
@@ -375,6 +383,8 @@ class Core:
                 self.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(Step(records, touched), error) from error
+        if ticks and not records:
+            self._calm_until = calm_until(world, now)
         return Step(records, touched)
 
 

@@ -52,9 +52,9 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
         yield from _quarantine(world, fill, "not a fact")
         return
-    if book.order(fill.client_order_id) is None:
+    if book.order_in(fill.broker, fill.client_order_id) is None:
         yield from adopt(world, fill.broker, fill.symbol, fill.client_order_id, now)
-    order = book.order(fill.client_order_id)
+    order = book.order_in(fill.broker, fill.client_order_id)
     if world.book.instrument(fill.symbol) is None:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
     mult = book.multiplier(fill.symbol)

@@ -189,9 +189,9 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """An execution report, in whatever order it comes (U-21)."""
     if given.fill is not None:
         yield from fills.take(world, given.fill, now)
-    if world.book.order(given.client_order_id) is None:
+    if world.book.order_in(given.broker, given.client_order_id) is None:
         yield from adopt(world, given.broker, given.symbol, given.client_order_id, now)
-    order = world.book.order(given.client_order_id)
+    order = world.book.order_in(given.broker, given.client_order_id)
     if order is None:
         if given.fill is None and given.status not in TERMINAL:
             yield ev.Alarmed(

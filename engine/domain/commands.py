@@ -105,10 +105,14 @@ class SetTarget(Command, frozen=True, kw_only=True):
 
 
 class ClosePosition(Command, frozen=True, kw_only=True):
-    """Reduce-only close of one symbol, in every account that holds it or in the one named."""
+    """Reduce-only close of one symbol, in every account that holds it or in the one named.
+
+    `quantity` closes so much of one position and leaves the rest; None closes all of it.
+    """
 
     symbol: str
     broker: str = ""
+    quantity: Decimal | None = None
 
 
 class CloseAll(Command, frozen=True, kw_only=True):

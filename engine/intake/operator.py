@@ -4,12 +4,14 @@ Reducing is done at once; adding goes through the gate; a refusal is an event wi
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import is_multiple, is_positive, plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
@@ -220,8 +222,38 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
     if not held:
         where = f" in {given.broker}" if given.broker else ""
         yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")
+    if given.quantity is not None:
+        yield from _close_part(world, held, given, given.quantity)
+        return
     for position in held:
         yield from _close(position, given)
+
+
+def _close_part(
+    world: World, held: list[Position], given: ask.ClosePosition, quantity: Decimal
+) -> Iterator[ev.Event]:
+    """So much of one position; a second part waits until the first is closed."""
+    if not held:
+        return
+    position, *others = held
+    lot = world.instrument(given.symbol).lot
+    if others:
+        names = " and ".join(sorted(p.account for p in held))
+        text = f"{given.symbol} is held in {names}: name one of them as the broker"
+        yield refuse(given, REFUSED, text)
+    elif not is_positive(quantity) or not is_multiple(quantity, lot):
+        text = f"quantity {quantity} is refused: allowed is a multiple of {plain(lot)} above 0"
+        yield refuse(given, Code.BAD_LOT, text)
+    elif position.exiting is not None:
+        yield refuse(given, REFUSED, f"{given.symbol} is being closed")
+    else:
+        yield from plan_exit(
+            position,
+            reason=ExitReason.MANUAL,
+            priority=0,
+            detail=given.by,
+            quantity=quantity,
+        )
 
 
 def _no_account(world: World, name: str) -> str:

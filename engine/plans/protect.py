@@ -15,6 +15,7 @@ from engine.plans.reducing import (
     cancel,
     last,
     may_send,
+    reducing_intent,
     stop_order,
     to_protect,
     working_for,
@@ -33,14 +34,22 @@ _SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Place the stop of what is held, bring it to size and price, or close without one.
 
+    Where no stop is wanted, one of ours that turns up is cancelled; somebody else's is left.
+
     While the position is being closed, the close decides what becomes of the stop.
     """
     position = world.book.holding(account, symbol)
     if position is None or position.exiting is not None:
         return
-    if position.stop is None or not world.able(account).native_stop:
-        return
     stops = [order for order in working_for(world, position) if order.is_protective]
+    if position.stop is None:
+        # An operator took it away (X-85) while it was unclear whether it rests, or unknown here.
+        for order in stops:
+            if order.intent_id == reducing_intent(position):
+                yield from cancel(order, "no stop is wanted any more")
+        return
+    if not world.able(account).native_stop:
+        return
     wanted = to_protect(world, position)
     if not wanted:
         for order in stops:

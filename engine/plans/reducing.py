@@ -124,7 +124,8 @@ def recognise(
         attempt = position.protect_attempt + ahead
         if client_order_id == _id(position, PROTECT, attempt):
             return _stop(world, position, position.stop or position.average_price, now, attempt)
-        attempt = position.exit_attempt + ahead
+        # The decision to close is durable before its order is: that one is not ahead of it.
+        attempt = position.exit_attempt + ahead - 1
         if client_order_id == _id(position, EXIT, attempt):
             return _reducing(world, position, now, client_order_id=client_order_id, attempt=attempt)
     return None
@@ -141,6 +142,11 @@ def adopt(
     yield ev.OrderQueried(
         account=found.account, client_order_id=client_order_id, reason="sent by an earlier process"
     )
+
+
+def reducing_intent(position: Position) -> str:
+    """The intent of every order of ours that protects or closes this position."""
+    return f"{position.position_id}-reduce"
 
 
 def _attempt(position: Position, leg: str) -> int:
@@ -178,7 +184,7 @@ def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
 def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> OrderTerms:
     template = OrderTerms(
         client_order_id="",
-        intent_id=f"{position.position_id}-reduce",
+        intent_id=reducing_intent(position),
         signal_id=position.signal_id,
         account=position.account,
         symbol=position.symbol,

@@ -79,7 +79,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
             proposals.append(_adjust(book, snapshot, symbol, theirs.get(symbol), by))
     changed: list[VenueOrder] = []
     for key, order in works.items():
-        ours = book.order(key)
+        ours = book.order_in(snapshot.broker, key)
         if order.symbol in busy and ours is not None:
             continue
         if ours is not None and ours.is_working:
@@ -88,7 +88,9 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
                 changed.append(order)
         else:
             differences.append(_foreign(order))
-            proposals.append(_adopted(order, snapshot.broker))
+            # An id that another account has taken cannot be taken over: the difference stays.
+            if ours is not None or book.order(key) is None:
+                proposals.append(_adopted(order, snapshot.broker))
     missing = tuple(
         key
         for key, order in account.orders.items()

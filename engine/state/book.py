@@ -147,6 +147,13 @@ class Book:
                 return found
         return None
 
+    def order_in(self, account: str, client_order_id: str) -> Order | None:
+        """The same of one account: only our own ids differ from account to account."""
+        state = self.data.accounts.get(account)
+        if state is None:
+            return None
+        return state.orders.get(client_order_id) or state.closed.get(client_order_id)
+
     def of_facts(self, client_order_id: str) -> Order | None:
         """A known order that stands for the same facts as this id, whenever it was made."""
         found = self._facts.get(client_order_id[-FACT_DIGITS:])

@@ -494,7 +494,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         return
     book.seen_executions.add(fill.key)
     book.seen_fills.add(fill.content)
-    order = book.order(fill.client_order_id)
+    order = book.order_in(event.account, fill.client_order_id)
     currency = book.currency_of(fill.symbol)
     book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
     before = book.holding(event.account, fill.symbol)

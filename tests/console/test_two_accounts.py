@@ -200,6 +200,22 @@ def test_x87_close_is_for_every_account_or_for_the_one_named(
     rehearse(play, config=TWO)
 
 
+def test_x87_a_part_is_closed_in_the_account_named_and_never_in_two_at_once() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await both(hand)
+        part = ask.ClosePosition(by="test", symbol="AAPL", quantity=D(2))
+        refused = await hand.engine.command(part)
+        assert refused.error == "AAPL is held in eur and paper: name one of them as the broker"
+        named = ask.ClosePosition(by="test", symbol="AAPL", quantity=D(2), broker="eur")
+        assert (await hand.engine.command(named)).ok
+        await hand.wait(0.1)
+        hand.price("AAPL", "100")
+        await hand.wait(0.1)
+        assert holdings(hand) == {("paper", "AAPL"): 10, ("eur", "AAPL"): 3}
+
+    rehearse(play, config=TWO)
+
+
 def _close(broker: str) -> ask.ClosePosition:
     return ask.ClosePosition(by="test", symbol="AAPL", broker=broker)
 
@@ -240,6 +256,24 @@ def test_reconcile_looks_at_the_named_account_alone_and_its_rows_say_which() -> 
     rehearse(play, config=TWO)
 
 
+def theirs(house: wiring.House, account: str, key: str) -> None:
+    """Somebody else orders in an account."""
+    house.venues[account].submit(
+        OrderTerms(
+            client_order_id=key,
+            intent_id="theirs",
+            account=account,
+            symbol="AAPL",
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            quantity=D(3),
+            limit_price=D(50),
+            purpose=Purpose.MANUAL,
+        )
+    )
+
+
 def priced(house: wiring.House, clock: Clock) -> None:
     """A share trades at 100, and the euro at 1.10."""
     for symbol, price in (("AAPL", D(100)), ("EUR_USD", D("1.1"))):
@@ -250,21 +284,6 @@ def priced(house: wiring.House, clock: Clock) -> None:
         house.engine.step(quote)
 
 
-def of_somebody() -> OrderTerms:
-    return OrderTerms(
-        client_order_id="somebody",
-        intent_id="theirs",
-        account="eur",
-        symbol="AAPL",
-        side=Side.BUY,
-        type=OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        quantity=D(3),
-        limit_price=D(50),
-        purpose=Purpose.MANUAL,
-    )
-
-
 def test_x69_a_halt_is_cleared_only_once_both_accounts_agree_with_their_venues() -> None:
     async def main(clock: Clock) -> None:
         house = built(TWO, clock, memory_database())
@@ -272,7 +291,7 @@ def test_x69_a_halt_is_cleared_only_once_both_accounts_agree_with_their_venues()
         await engine.start()
         priced(house, clock)
         await engine.command(ask.Kill(by="test", level=Level.HALT, reason="drill"))
-        venue.submit(of_somebody())
+        theirs(house, "eur", "somebody")
         await clock.sleep(6)
         resume = ask.Resume(by="test", confirm="RESUME")
         refused = await engine.command(resume)
@@ -296,7 +315,7 @@ def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
         house = built(TWO, clock, memory_database())
         await house.engine.start()
         priced(house, clock)
-        house.venues["eur"].submit(of_somebody())
+        theirs(house, "eur", "somebody")
         await clock.sleep(6)
         found = await house.engine.command(ask.Reconcile(by="test"))
         assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
@@ -307,6 +326,34 @@ def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
         blocked = {one.name: set(one.blocked) for one in house.engine.state.accounts}
         assert blocked == {"paper": set(), "eur": {"AAPL"}}
         await house.engine.stop("done")
+        house.close()
+
+    run_virtual(main, parse_rfc3339(MONDAY), 600)
+
+
+def test_x87_an_id_of_somebody_else_may_be_the_same_in_two_accounts() -> None:
+    """What happens to it in one account says nothing of the other."""
+
+    async def main(clock: Clock) -> None:
+        house = built(TWO, clock, memory_database())
+        engine = house.engine
+        await engine.start()
+        priced(house, clock)
+        theirs(house, "paper", "17")
+        await clock.sleep(6)
+        await engine.command(ask.Reconcile(by="test", broker="paper", apply=True))
+        theirs(house, "eur", "17")
+        await clock.sleep(6)
+        found = await engine.command(ask.Reconcile(by="test", apply=True))
+        assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
+            ("eur", "AAPL")
+        }
+        house.venues["eur"].cancel("17")
+        await clock.sleep(6)
+        known = engine.state.order("17")
+        assert known is not None
+        assert (known.account, known.status) == ("paper", "NEW")
+        await engine.stop("done")
         house.close()
 
     run_virtual(main, parse_rfc3339(MONDAY), 600)

@@ -11,7 +11,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Phase
 from engine.domain.signal import TradeType
 from engine.plans.exit import plan_exit
 from engine.state.fold import apply
@@ -165,3 +165,62 @@ def test_the_stop_that_ends_the_position_is_its_reason_though_a_part_was_being_c
     close_part(desk, THREE, ExitReason.TARGET)
     desk.filled(stop, 10, "90")
     assert one(desk.seen, ev.PositionClosed).trade.exit_reason is ExitReason.STOP_LOSS
+
+
+def asked(quantity: str, **more: str) -> ask.ClosePosition:
+    return ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(quantity), **more)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sold_at_once", "left"), [("3", 3, 7), ("10", 10, 0), ("11", 10, 0)]
+)
+def test_an_operator_closes_a_part_and_at_most_what_is_held(
+    quantity: str, sold_at_once: int, left: int
+) -> None:
+    desk = ten_held()
+    desk.give(asked(quantity))
+    order = desk.last(Purpose.EXIT)
+    assert order.quantity == sold_at_once
+    desk.accept(order)
+    desk.filled(order, sold_at_once, "101")
+    held = desk.book.holding(BROKER, "NVDA")
+    assert (held.quantity if held else 0) == left
+
+
+@pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity"])
+def test_a_part_that_is_no_multiple_of_the_lot_is_refused(quantity: str) -> None:
+    desk = ten_held()
+    desk.give(asked(quantity))
+    assert one(desk.seen, ev.CommandRefused).code == "BAD_LOT"
+    assert desk.of(ev.ExitPlanned) == []
+
+
+def test_a_second_part_and_one_of_what_is_not_held_are_refused_in_words() -> None:
+    desk = ten_held()
+    desk.give(asked("3"))
+    desk.give(asked("3"))
+    assert one(desk.seen, ev.CommandRefused).reason == "NVDA is being closed"
+    assert len(desk.of(ev.ExitPlanned)) == 1
+    desk.give(ask.ClosePosition(by="me", symbol="AMD", quantity=THREE))
+    assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of AMD"
+
+
+def test_c406_the_order_of_a_part_that_only_an_earlier_process_knew_counts_for_that_part() -> None:
+    """The decision was durable and its order was not: it sold, and is not sent a second time."""
+    before = ten_held()
+    before.give(asked("3"))
+    decided, lost = one(before.seen, ev.ExitPlanned), before.last(Purpose.EXIT)
+    desk = ten_held()
+    desk.event(ev.PhaseChanged(phase=Phase.STARTING, reason="test"))
+    desk.event(decided)
+    desk.report(lost, OrderStatus.PARTIALLY_FILLED, fill=desk.execution(lost, 2, "101"))
+    assert one(desk.seen, ev.OrderAdopted).terms.client_order_id == lost.client_order_id
+    plan = holding(desk).exiting
+    assert plan is not None
+    assert (holding(desk).quantity, plan.quantity) == (8, 1)
+    desk.event(ev.PhaseChanged(phase=Phase.RUNNING, reason="test"))
+    ended = desk.execution(lost, 1, "101")
+    desk.report(lost, OrderStatus.FILLED, fill=ended, filled=THREE)
+    desk.tick(120)
+    assert (holding(desk).quantity, holding(desk).exiting) == (7, None)
+    assert len(desk.intended(Purpose.EXIT)) == 0

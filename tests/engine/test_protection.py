@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import ModifyFailed, SubmitFailed
 from engine.domain.instant import NS_PER_SECOND
@@ -193,3 +194,17 @@ def test_the_id_of_what_reduces_comes_from_durable_facts_alone() -> None:
         ids.append(desk.last(Purpose.PROTECT).client_order_id)
     assert ids[:2] == ids[2:]
     assert all(len(i) <= 32 and i.isalnum() for i in ids)
+
+
+def test_x85_a_stop_taken_away_while_nobody_knows_whether_it_rests_is_cancelled_once_it_does() -> (
+    None
+):
+    desk = holding()
+    stop = desk.last(Purpose.PROTECT)
+    desk.give(SubmitFailed(stop.client_order_id, Ambiguous("timed out")))
+    assert desk.current(stop).status is OrderStatus.UNKNOWN
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=None, confirm="UNPROTECT"))
+    assert "CancelRequested" not in kinds(desk.seen)
+    desk.accept(stop)
+    (cancelled,) = [e for e in desk.seen if isinstance(e, ev.CancelRequested)]
+    assert cancelled.client_order_id == stop.client_order_id

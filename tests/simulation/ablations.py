@@ -4,6 +4,7 @@ A rule is taken out by overriding a part of the run, or by replacing one functio
 """
 
 from collections.abc import Awaitable, Callable, Generator, Iterator
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,19 +12,30 @@ import pytest
 
 from engine.core import decide as core
 from engine.core import reports as lifecycle
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition
+from engine.domain.codes import Code
 from engine.domain.events import Record
 from engine.domain.ids import order_id
 from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderTerms
+from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
+from engine.intake import operator
+from engine.plans import exit as closing
 from engine.plans import kill as work
-from engine.plans import protect, reducing, table
+from engine.plans import protect, reducing, replace, table
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
+from engine.risk import gate
+from engine.risk.case import Case, Finding, Limit, refused
+from engine.risk.checks.account import known_account
 from engine.runtime.engine import Engine
 from engine.runtime.session import Session
+from engine.state import fold
+from engine.state.account import AccountState
+from engine.state.order import Order, Pending
+from engine.state.position import Position
 from engine.state.seen import SeenIds
 from engine.world import World
 from tests.simulation.faults import CRASHY, Profile
@@ -107,7 +119,7 @@ def _submit_again(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
         yield from lifecycle.submit_failed(world, given, now)
         return
     yield ev.OrderRejected(
-        account="paper", client_order_id=order.client_order_id, code="NOT_SENT", text="again"
+        account=order.account, client_order_id=order.client_order_id, code="NOT_SENT", text="again"
     )
     key = order_id(now, "again", order.client_order_id)
     again = msgspec.structs.replace(
@@ -194,10 +206,10 @@ def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
 
 def _one_clean_read(patching: pytest.MonkeyPatch) -> None:
     def proves_at_once(world: World, now: Nanos) -> Iterator[ev.Event]:
-        account = world.book.account("paper")
-        kill = account.kill
-        if kill is not None and kill.state == work.WORKING and world.book.halted:
-            yield from work._prove(world, account, work.VERIFIED, now)
+        for account in world.book.accounts:
+            kill = account.kill
+            if kill is not None and kill.state == work.WORKING and world.book.halted:
+                yield from work._prove(world, account, work.VERIFIED, now)
 
     patching.setitem(core.RULES, Tick, _followed_by(core.tick, proves_at_once))
 
@@ -217,6 +229,194 @@ def _no_sweep(patching: pytest.MonkeyPatch) -> None:
 def _no_protection(patching: pytest.MonkeyPatch) -> None:
     plans = tuple(plan for plan in table.PLANS if plan.name != "protect")
     patching.setattr(table, "PLANS", plans)
+
+
+# --- accounts apart -------------------------------------------------------------------------------
+
+
+def _one_route(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(World, "route", lambda self, symbol: self.config.account.primary)
+
+
+def _one_line(patching: pytest.MonkeyPatch) -> None:
+    def first(self: Engine, account: str) -> Session:
+        return next(iter(self._sessions.values()))
+
+    patching.setattr(Engine, "_session", first)
+
+
+def _in_its_own_account(ask: Any) -> Any:
+    """A check of the gate that sees what is held and works in the account of the request only."""
+
+    def asked(case: Case, limit: Limit) -> Finding | None:
+        book, name = case.world.book, case.account
+        with pytest.MonkeyPatch.context() as patching:
+            held, entries = book.held, book.entries_in
+            patching.setattr(book, "held", lambda s: [p for p in held(s) if p.account == name])
+            patching.setattr(
+                book, "entries_in", lambda s: [o for o in entries(s) if o.account == name]
+            )
+            patching.setattr(
+                book,
+                "count_entries",
+                lambda s, sign: sum(1 for o in book.entries_in(s) if o.side.sign == sign),
+            )
+            found: Finding | None = ask(case, limit)
+        return found
+
+    return asked
+
+
+def _looks_at_one_account(*codes: Code) -> Patch:
+    def patch(patching: pytest.MonkeyPatch) -> None:
+        checks = tuple(
+            msgspec.structs.replace(check, ask=_in_its_own_account(check.ask))
+            if check.code in codes
+            else check
+            for check in gate.CHECKS
+        )
+        patching.setattr(gate, "CHECKS", checks)
+
+    return patch
+
+
+def _limits_of_one_account(patching: pytest.MonkeyPatch) -> None:
+    """What another account holds of a symbol does not count against the limit of a name."""
+    exposure = World.exposure
+
+    def of_primary(self: World, symbol: str) -> Decimal:
+        elsewhere = [p for p in self.book.held(symbol) if p.account != self.config.account.primary]
+        mark = self.mark(symbol)
+        worth = sum((abs(p.market_value(mark)) for p in elsewhere if mark is not None), Decimal(0))
+        return exposure(self, symbol) - worth
+
+    patching.setattr(World, "exposure", of_primary)
+
+
+def _everybody_unseen(patching: pytest.MonkeyPatch) -> None:
+    """An account that was not compared keeps entries away from all of them."""
+
+    def patch(case: Case, limit: Limit) -> Finding | None:
+        for account in case.world.book.accounts:
+            if not account.compared:
+                return refused("not compared", "a comparison", "An account was not seen.")
+        return known_account(case, limit)
+
+    checks = tuple(
+        msgspec.structs.replace(check, ask=patch) if check.code is Code.NO_ACCOUNT else check
+        for check in gate.CHECKS
+    )
+    patching.setattr(gate, "CHECKS", checks)
+
+
+def _closes_everywhere(patching: pytest.MonkeyPatch) -> None:
+    """`close SYMBOL --broker` closes in the accounts that were not named too."""
+
+    def close(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
+        yield from operator.close_position(world, msgspec.structs.replace(given, broker=""), now)
+
+    patching.setitem(core.RULES, ask.ClosePosition, close)
+
+
+def _any_account_proves(patching: pytest.MonkeyPatch) -> None:
+    """A kill that is proved in one account counts as proved in all."""
+    prove = work._prove
+
+    def everywhere(
+        world: World, account: AccountState, state: str, now: Nanos
+    ) -> Iterator[ev.Event]:
+        for each in world.book.accounts:
+            yield from prove(world, each, state, now)
+
+    patching.setattr(work, "_prove", everywhere)
+
+
+# --- a part, its stop, another in its place -------------------------------------------------------
+
+
+class _AllJoined:
+    """The world as it looks where every venue joins a stop with what closes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+    def able(self, account: str) -> Capabilities:
+        return msgspec.structs.replace(self._world.able(account), reduce_only=True)
+
+
+def _part_beside_its_stop(patching: pytest.MonkeyPatch) -> None:
+    """The stop is not taken away before a close where the venue would fill both."""
+    close = closing._close
+
+    def beside(world: World, *rest: Any) -> Iterator[ev.Event]:
+        joined: Any = _AllJoined(world)
+        yield from close(joined, *rest)
+
+    patching.setattr(closing, "_close", beside)
+
+
+def _part_forgotten(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(fold, "_close_part", lambda *args: None)
+
+
+def _stop_beside_stop(patching: pytest.MonkeyPatch) -> None:
+    """A stop that is moved is placed anew, and the old one is left."""
+    live = reducing.working_for
+
+    def only_fitting(world: World, position: Position) -> list[Order]:
+        return [
+            order
+            for order in live(world, position)
+            if not order.is_protective or order.stop_price == position.stop
+        ]
+
+    patching.setattr(protect, "working_for", only_fitting)
+
+
+def _removed_stop_left(patching: pytest.MonkeyPatch) -> None:
+    """A stop that was taken away while it was unclear is left where it turns up."""
+    patching.setattr(protect, "reducing_intent", lambda position: "")
+
+
+def _both_live(patching: pytest.MonkeyPatch) -> None:
+    """What takes the place of an order does not wait until that one has ended."""
+
+    def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+        replacing = world.book.account(account).replacing
+        for key in [key for key, where in replacing.items() if where == symbol]:
+            order = world.book.order(key)
+            if order is None or order.pending is None:
+                continue
+            known = world.book.order(order.pending.new_client_order_id)
+            if known is None and not order.status.is_terminal:
+                ended = msgspec.structs.replace(order, status=OrderStatus.CANCELED)
+                yield from replace._succeed(world, ended, order.pending, now)
+        yield from before(world, account, symbol, now)
+
+    before = replace.advance
+    plans = tuple(
+        msgspec.structs.replace(plan, advance=advance) if plan.name == "replace" else plan
+        for plan in table.PLANS
+    )
+    patching.setattr(table, "PLANS", plans)
+
+
+def _fill_between_forgotten(patching: pytest.MonkeyPatch) -> None:
+    """What takes the place of an order is for the whole that was asked, whatever has filled."""
+    succeed = replace._succeed
+
+    def whole(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterator[ev.Event]:
+        for event in succeed(world, order, wanted, now):
+            if isinstance(event, ev.OrderIntended):
+                terms = msgspec.structs.replace(event.terms, quantity=wanted.quantity)
+                yield ev.OrderIntended(terms=terms)
+            else:
+                yield event
+
+    patching.setattr(replace, "_succeed", whole)
 
 
 DYING = msgspec.structs.replace(CRASHY, name="dying", crash_after_send=0.6, crashes=10)
@@ -275,5 +475,86 @@ ABLATIONS = (
     ),
     Ablation(
         name="a halt cancels nothing", profile="calm", caught_by=("I3", "I5"), patch=_no_sweep
+    ),
+    Ablation(
+        name="the route ignores the account",
+        profile="calm",
+        caught_by=("apart",),
+        patch=_one_route,
+    ),
+    Ablation(
+        name="every order leaves by one line", profile="calm", caught_by=("apart",), patch=_one_line
+    ),
+    Ablation(
+        name="conflict looks at one account",
+        profile="calm",
+        caught_by=("apart",),
+        patch=_looks_at_one_account(Code.CONFLICT),
+    ),
+    Ablation(
+        name="duplicate looks at one account",
+        profile="calm",
+        caught_by=("apart",),
+        patch=_looks_at_one_account(Code.DUPLICATE_POSITION),
+    ),
+    Ablation(
+        name="limits are those of one account",
+        profile="calm",
+        caught_by=("I7",),
+        patch=_limits_of_one_account,
+    ),
+    Ablation(
+        name="an account that is not seen blocks all",
+        profile="apart",
+        caught_by=("apart",),
+        patch=_everybody_unseen,
+    ),
+    Ablation(
+        name="a close goes to accounts not named",
+        profile="calm",
+        caught_by=("apart",),
+        patch=_closes_everywhere,
+    ),
+    Ablation(
+        name="a kill proved in one is proved in all",
+        profile="apart",
+        caught_by=("I5",),
+        patch=_any_account_proves,
+    ),
+    Ablation(
+        name="a part is closed beside its stop",
+        profile="calm",
+        caught_by=("I6", "part", "protect"),
+        patch=_part_beside_its_stop,
+    ),
+    Ablation(
+        name="what is left of a part is forgotten",
+        profile="calm",
+        caught_by=("part",),
+        patch=_part_forgotten,
+    ),
+    Ablation(
+        name="a stop that is moved is doubled",
+        profile="calm",
+        caught_by=("protect",),
+        patch=_stop_beside_stop,
+    ),
+    Ablation(
+        name="a stop taken away in doubt is left",
+        profile="hostile",
+        caught_by=("protect", "I3"),
+        patch=_removed_stop_left,
+    ),
+    Ablation(
+        name="both orders of a change are live",
+        profile="calm",
+        caught_by=("replace", "I1"),
+        patch=_both_live,
+    ),
+    Ablation(
+        name="a fill during a change is forgotten",
+        profile="hostile",
+        caught_by=("replace",),
+        patch=_fill_between_forgotten,
     ),
 )

@@ -50,9 +50,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     crashes: int = 0
     """Crashes in a run, at the most."""
     link_cuts: int = 0
+    """Of each venue, at the most."""
+    restarts: int = 0
+    """Of each venue, at the most: what is on its way to it is lost."""
+    strangers: int = 0
+    """Orders of somebody else in each account, at the most."""
+    one_sound: bool = False
+    """The venue of one account never fails, and nothing that the other does may be felt there."""
     full_disks: int = 0
     operator: int = 3
     """Commands of an operator in a run, at the most."""
+    hands: int = 8
+    """What an operator does to positions in a run, at the most."""
+    changes: int = 4
+    """Changes of a working order in a run, at the most."""
     jumps: float = 0.02
     """Chance that a price jumps for one tick."""
 
@@ -80,6 +91,7 @@ LOSSY = Profile(
     ),
     slow_commit=0.1,
     link_cuts=1,
+    strangers=1,
 )
 
 CRASHY = Profile(
@@ -97,6 +109,8 @@ CRASHY = Profile(
     slow_commit=0.5,
     crash_after_send=0.2,
     crashes=4,
+    restarts=1,
+    strangers=1,
     full_disks=1,
 )
 
@@ -124,9 +138,20 @@ HOSTILE = Profile(
     crash_after_send=0.05,
     crashes=3,
     link_cuts=2,
+    restarts=1,
+    strangers=1,
     full_disks=1,
     operator=5,
     jumps=0.05,
 )
 
-PROFILES = {profile.name: profile for profile in (CALM, LOSSY, CRASHY, HOSTILE)}
+APART = Profile(
+    name="apart",
+    faults=HOSTILE.faults,
+    link_cuts=3,
+    restarts=2,
+    strangers=2,
+    one_sound=True,
+)
+
+PROFILES = {profile.name: profile for profile in (CALM, LOSSY, CRASHY, HOSTILE, APART)}

@@ -1,6 +1,7 @@
 """The faulty line between a process and the venue: the Broker port in virtual time."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
@@ -21,7 +22,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
-from tests.simulation.venue import LATE_SECONDS, NAME, TIMEOUTS, Venue
+from tests.simulation.venue import LATE_SECONDS, TIMEOUTS, Venue
 
 T = TypeVar("T")
 
@@ -38,6 +39,9 @@ class Line:
         """The number of the connection that stands; 0 while none does."""
         self._connections = 0
         self.on_submit: Callable[[OrderTerms], None] = lambda order: None
+        self.on_key: Callable[[str], None] = lambda client_order_id: None
+        """Told of every order that the venue is asked about or asked to change."""
+        self.on_change: Callable[[str, Decimal], None] = lambda client_order_id, quantity: None
         venue.line = self
 
     # --- the port ---------------------------------------------------------------------------------
@@ -45,7 +49,7 @@ class Line:
     @property
     def name(self) -> str:
         """The name under `[brokers]`."""
-        return NAME
+        return self._venue.name
 
     @property
     def capabilities(self) -> Capabilities:
@@ -82,6 +86,7 @@ class Line:
 
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for a cancel."""
+        self.on_key(client_order_id)
         await self._ask(lambda: self._venue.cancel(client_order_id))
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
@@ -102,6 +107,8 @@ class Line:
         time_in_force: TimeInForce | None = None,
     ) -> None:
         """Ask for a replace."""
+        self.on_key(client_order_id)
+        self.on_change(client_order_id, quantity)
         wanted = Replacement(
             quantity=quantity,
             limit_price=limit_price,
@@ -112,6 +119,7 @@ class Line:
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
         """The order as it stands."""
+        self.on_key(client_order_id)
 
         def look() -> VenueOrder | None:
             known = self._venue.orders.get(client_order_id)
@@ -178,13 +186,27 @@ class Line:
         if (draw := draw - faults.late_request) < 0:
             wait = random.uniform(*TIMEOUTS)
             late = wait + random.uniform(0, LATE_SECONDS)
-            venue.agenda.after(late, lambda: _quietly(act))
+            venue.agenda.after(late, self._unheard(act, lost))
             await self._time_out(wait)
         if (draw := draw - faults.lost_answer) < 0:
-            venue.agenda.after(random.uniform(0.001, 0.05), lambda: _quietly(act))
+            venue.agenda.after(random.uniform(0.001, 0.05), self._unheard(act, lost))
             await self._time_out()
         slow = random.random() < faults.slow_request
-        await self._answer(act, random.uniform(0, LATE_SECONDS) if slow else 0.0)
+        await self._answer(act, random.uniform(0, LATE_SECONDS) if slow else 0.0, lost)
+
+    def _unheard(self, act: Callable[[], object], lost: Callable[[], None]) -> Callable[[], None]:
+        """The request as it arrives, if the venue was not started again meanwhile; nobody hears
+        the answer."""
+        started = self._venue.starts
+
+        def arrive() -> None:
+            if self._venue.starts != started:
+                lost()
+                return
+            with contextlib.suppress(BrokerError):
+                act()
+
+        return arrive
 
     async def _read(self, look: Callable[[], T]) -> T:
         """A question; its failure is an error, never an empty answer."""
@@ -201,8 +223,11 @@ class Line:
         await asyncio.sleep(wait)
         raise Ambiguous(f"no answer within {wait:.1f} s")
 
-    async def _answer(self, act: Callable[[], Any], slow: float = 0.0) -> Any:
+    async def _answer(
+        self, act: Callable[[], Any], slow: float = 0.0, lost: Callable[[], None] = lambda: None
+    ) -> Any:
         venue = self._venue
+        started = venue.starts
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         connection = self._connection
 
@@ -210,7 +235,11 @@ class Line:
             result: Any = None
             error: BrokerError | None = None
             try:
-                result = act()
+                if venue.starts == started:
+                    result = act()
+                else:
+                    # It answers nothing; the connection that broke with it says so.
+                    lost()
             except BrokerError as refused:
                 error = refused
             back = venue.random.uniform(0.001, 0.05)
@@ -259,7 +288,7 @@ class Line:
 
     def _tell(self, state: LinkState) -> None:
         """The connection's own report; it is never late."""
-        self._put(LinkReport(broker=NAME, state=state, time=self._venue.agenda.now))
+        self._put(LinkReport(broker=self._venue.name, state=state, time=self._venue.agenda.now))
 
     def die(self) -> None:
         """The process is gone; what it asked for may still arrive."""
@@ -276,11 +305,3 @@ class Line:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def _quietly(act: Callable[[], object]) -> None:
-    """It arrives, and nobody hears the answer."""
-    try:
-        act()
-    except BrokerError:
-        return

@@ -1,61 +1,101 @@
 """What the market does and what people ask in a run, all drawn from its seed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from engine.config import Config, from_mapping
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.market import Quote
-from engine.domain.order import OrderType, Side
+from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.state.book import Book
+from engine.state.position import Position
 from tests.simulation.agenda import Agenda
 
-SYMBOLS: Final = ("AAA", "BBB", "CCC")
+PRIMARY: Final = "paper"
+SECOND: Final = "second"
+HOMES: Final = {"AAA": PRIMARY, "BBB": PRIMARY, "CCC": PRIMARY, "DDD": SECOND, "EEE": SECOND}
+"""Where an order goes that names no account; the routes of the config say the same."""
 CENT: Final = Decimal("0.01")
 BY: Final = "simulation"
 
-CONFIGS: Final = tuple(
-    from_mapping(
-        {
-            "risk": {
-                "max_risk_per_trade": "0.01",
-                "daily_loss_limit": "0.02",
-                "drawdown_limit": "0.10",
-                "max_concurrent_positions": positions,
-                "max_single_stock_exposure": "0.10",
-                "max_gross_exposure": gross,
-                "max_orders_per_minute": 40,
-            },
-            "kill": {"flatten": flatten, "reject_storm": "alert", "divergence": "alert"},
-            "execution": {
-                "dedup_window_seconds": 0,
-                "order_timeout_seconds": timeout,
-                "reconcile_seconds": 15,
-            },
-            "entries": {"medium_conviction_order_type": "limit"},
-        }
-    )
-    for positions, gross, flatten, timeout in (
-        (3, "0.25", "day", 20),
-        (2, "1.0", "all", 20),
-        (3, "0.15", "none", 10),
-    )
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts of a run, what is traded in them, and the config that says so."""
+
+    config: Config
+    accounts: tuple[str, ...]
+    symbols: tuple[str, ...]
+
+
+def _setting(
+    accounts: tuple[str, ...], positions: int, gross: str, flatten: str, timeout: int
+) -> Setting:
+    tree: dict[str, Any] = {
+        "risk": {
+            "max_risk_per_trade": "0.01",
+            "daily_loss_limit": "0.02",
+            "drawdown_limit": "0.10",
+            "max_concurrent_positions": positions,
+            "max_single_stock_exposure": "0.10",
+            "max_gross_exposure": gross,
+            "max_orders_per_minute": 40,
+        },
+        "kill": {"flatten": flatten, "reject_storm": "alert", "divergence": "alert"},
+        "execution": {
+            "dedup_window_seconds": 0,
+            "order_timeout_seconds": timeout,
+            "reconcile_seconds": 15,
+        },
+        "entries": {"medium_conviction_order_type": "limit"},
+    }
+    if SECOND in accounts:
+        tree["brokers"] = {SECOND: {"kind": "paper"}}
+        tree["routes"] = [
+            {"symbol": "DDD", "broker": SECOND},
+            {"symbol": "E*", "broker": SECOND},
+            {"symbol": "DD*", "broker": PRIMARY},
+        ]
+    symbols = tuple(symbol for symbol, home in HOMES.items() if home in accounts)
+    return Setting(config=from_mapping(tree), accounts=accounts, symbols=symbols)
+
+
+ONE: Final = (
+    _setting((PRIMARY,), 3, "0.25", "day", 20),
+    _setting((PRIMARY,), 2, "1.0", "all", 20),
+    _setting((PRIMARY,), 3, "0.15", "none", 10),
 )
+TWO: Final = (
+    _setting((PRIMARY, SECOND), 4, "0.25", "day", 20),
+    _setting((PRIMARY, SECOND), 2, "1.0", "all", 20),
+    _setting((PRIMARY, SECOND), 5, "0.15", "none", 10),
+)
+TWO_ACCOUNTS: Final = 0.75
+"""Chance that a run has two accounts."""
+
+
+def setting(random: Random, *, one_sound: bool) -> Setting:
+    """One of the settings, which are built once; two accounts where one is to stay sound."""
+    return random.choice(TWO if one_sound or random.random() < TWO_ACCOUNTS else ONE)
 
 
 class Market:
     """Random walks with jumps that last one tick; every price goes to the venue and the engine."""
 
-    def __init__(self, agenda: Agenda, random: Random, jumps: float) -> None:
+    def __init__(
+        self, agenda: Agenda, random: Random, jumps: float, symbols: tuple[str, ...]
+    ) -> None:
         self._agenda = agenda
         self._random = random
         self._jumps = jumps
-        self._true = {symbol: Decimal(random.randint(20, 200)) for symbol in SYMBOLS}
+        self.symbols = symbols
+        self._true = {symbol: Decimal(random.randint(20, 200)) for symbol in symbols}
         self.calm = False
         self.on_quote: Callable[[Quote], None] = lambda quote: None
 
@@ -87,7 +127,7 @@ class Market:
 
 def signal(random: Random, market: Market, number: int, now: int) -> Signal:
     """A random wish to trade."""
-    symbol = random.choice(SYMBOLS)
+    symbol = random.choice(market.symbols)
     direction = random.choice((Direction.LONG, Direction.LONG, Direction.SHORT, Direction.FLAT))
     price = market.price(symbol)
     away = Decimal(random.choice((8, 15, 30, 60))) / 1000
@@ -108,14 +148,15 @@ def signal(random: Random, market: Market, number: int, now: int) -> Signal:
     )
 
 
-def command(random: Random, market: Market, book: Book, *, joins: bool) -> Command:
-    """Something an operator may ask.
+Joins = Mapping[str, bool]
+"""By account, whether its venue joins a person's order with the stop; else both may fill, and
+nobody reduces by hand there."""
 
-    Where the venue does not join a person's order with the stop (`joins`), both may fill: there
-    nobody reduces by hand.
-    """
-    symbol = random.choice(SYMBOLS)
-    price = market.price(symbol)
+
+def command(random: Random, market: Market, book: Book, joins: Joins) -> Command:
+    """Something an operator may ask."""
+    symbol = random.choice(market.symbols)
+    broker = random.choice(("", *joins))
     kill = ask.Kill(by=BY, level=Level.KILL, flatten=random.choice(tuple(Flatten)))
     choices: list[Command] = [
         kill,
@@ -126,23 +167,155 @@ def command(random: Random, market: Market, book: Book, *, joins: bool) -> Comma
         ask.ClosePosition(by=BY, symbol=symbol),
         ask.CloseAll(by=BY),
         ask.CancelAll(by=BY),
-        ask.Reconcile(by=BY),
-        ask.Reconcile(by=BY, apply=True),
+        ask.Reconcile(by=BY, broker=broker),
+        ask.Reconcile(by=BY, broker=broker, apply=True),
     ]
     data = book.data
-    manual = _manual(random, symbol, price)
-    held = data.accounts["paper"].positions.get(symbol)
-    if joins or held is None or held.sign == manual.side.sign:
+    manual = _manual(random, symbol, market.price(symbol), broker)
+    if _may_send(book, manual, joins):
         choices += [manual] * 3
     choices += [
-        ask.CancelOrder(by=BY, client_order_id=key) for key in data.accounts["paper"].orders
+        ask.CancelOrder(by=BY, client_order_id=key)
+        for name in joins
+        for key in book.account(name).orders
     ]
     for key in data.letters:
         choices += [ask.RetryLetter(by=BY, letter_id=key), ask.DropLetter(by=BY, letter_id=key)]
     return random.choice(choices)
 
 
-def _manual(random: Random, symbol: str, price: Decimal) -> ask.PlaceOrder:
+def _may_send(book: Book, order: ask.PlaceOrder, joins: Joins) -> bool:
+    account = order.broker or HOMES[order.symbol]
+    held = book.holding(account, order.symbol)
+    return joins[account] or held is None or held.sign == order.side.sign
+
+
+Draw = Callable[[Random, Market, Book, Joins], Command | None]
+RESTING: Final = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+
+def hand(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
+    """Something an operator may do to a position, None while there is none."""
+    held = [position for name in joins for position in book.account(name).positions.values()]
+    if not held:
+        return None
+    return random.choice(HANDS)(random, market, book, random.choice(held), joins)
+
+
+def change(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
+    """Another total, limit or stop of an order, whatever becomes of it meanwhile (X-88).
+
+    Mostly of one that rests and adds; None while there is none.
+    """
+    orders = [order for name in joins for order in book.account(name).orders.values()]
+    if random.random() < 0.9:
+        orders = [o for o in orders if o.status in RESTING and not o.is_protective]
+    if not orders:
+        return None
+    order = random.choice(orders)
+    away = Decimal(random.randint(-10, 10)) / 1000
+    near = _cents(market.price(order.symbol) * (1 + away))
+    # Among them are totals that have filled already: those cancel.
+    total = max(order.quantity + random.randint(-20, 20), order.filled - 1)
+    draw = random.random()
+    return ask.ModifyOrder(
+        by=BY,
+        client_order_id=order.client_order_id,
+        quantity=total if draw < 0.6 and not order.is_protective else None,
+        limit_price=near if draw > 0.4 and order.limit_price is not None else None,
+        stop_price=near if draw > 0.3 and order.stop_price is not None else None,
+    )
+
+
+def _close_part(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """A part, and now and then more than there is."""
+    quantity = Decimal(random.randint(1, int(abs(position.quantity)) + 2))
+    return ask.ClosePosition(
+        by=BY, symbol=position.symbol, broker=position.account, quantity=quantity
+    )
+
+
+def _close_here(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """All of it in one account, whatever else is held there or elsewhere."""
+    if random.random() < 0.3:
+        return ask.CloseAll(by=BY, broker=position.account)
+    return ask.ClosePosition(by=BY, symbol=position.symbol, broker=position.account)
+
+
+def _protect(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """A first stop, a tighter one, a looser one, or one that the market has passed already."""
+    away = Decimal(random.choice((-5, 5, 10, 20, 40))) / 1000
+    price = _cents(market.price(position.symbol) * (1 - position.sign * away))
+    return ask.Protect(by=BY, symbol=position.symbol, price=price, broker=position.account)
+
+
+def _unprotect(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """The stop is taken away, by its position or by its order; not always with the word."""
+    confirm = random.choice(("UNPROTECT", "UNPROTECT", ""))
+    stops = [o for o in book.working(position.account, position.symbol) if o.is_protective]
+    if stops and random.random() < 0.5:
+        return ask.CancelOrder(by=BY, client_order_id=stops[0].client_order_id, confirm=confirm)
+    return ask.Protect(
+        by=BY, symbol=position.symbol, price=None, confirm=confirm, broker=position.account
+    )
+
+
+def _target(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """A target, near or far, or none."""
+    away = Decimal(random.choice((-5, 5, 10, 40))) / 1000
+    price = _cents(market.price(position.symbol) * (1 + position.sign * away))
+    given = None if random.random() < 0.25 else price
+    return ask.SetTarget(by=BY, symbol=position.symbol, price=given, broker=position.account)
+
+
+def _elsewhere(
+    random: Random, market: Market, book: Book, position: Position, joins: Joins
+) -> Command:
+    """More of what is held, now and then its opposite, mostly in the account that lacks it."""
+    others = [name for name in joins if name != position.account]
+    account = random.choice(others) if others and random.random() < 0.8 else position.account
+    made = _manual(random, position.symbol, market.price(position.symbol), account)
+    more = random.random() < 0.7 and made.side.sign != position.sign
+    if more or not _may_send(book, made, joins):
+        side = Side.BUY if position.sign > 0 else Side.SELL
+        return ask.PlaceOrder(
+            by=BY,
+            symbol=position.symbol,
+            side=side,
+            quantity=Decimal(random.randint(1, 20)),
+            hold=made.hold,
+            broker=account,
+        )
+    return made
+
+
+Hand = Callable[[Random, Market, Book, Position, Joins], Command]
+HANDS: Final[tuple[Hand, ...]] = (
+    _close_part,
+    _close_part,
+    _close_part,
+    _close_here,
+    _protect,
+    _protect,
+    _unprotect,
+    _target,
+    _elsewhere,
+    _elsewhere,
+)
+"""What is drawn from, each row as often as it stands here."""
+
+
+def _manual(random: Random, symbol: str, price: Decimal, broker: str) -> ask.PlaceOrder:
     side = random.choice((Side.BUY, Side.SELL))
     kind = random.choice((OrderType.MARKET, OrderType.LIMIT, OrderType.STOP))
     away = Decimal(random.randint(-10, 10)) / 1000
@@ -158,12 +331,13 @@ def _manual(random: Random, symbol: str, price: Decimal) -> ask.PlaceOrder:
         stop_price=near if kind is OrderType.STOP else None,
         protect=protect if random.random() < 0.7 else None,
         hold=random.choice((TradeType.DAY, TradeType.SWING)),
+        broker=broker,
     )
 
 
-def config(random: Random) -> Config:
-    """One of the configs, which are built once."""
-    return random.choice(CONFIGS)
+def words(given: Command) -> str:
+    """A command as a line of the trace."""
+    return f"{type(given).__name__} {ask.args_of(given)}"
 
 
 def _decimal(value: float) -> Decimal:

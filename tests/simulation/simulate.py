@@ -5,6 +5,7 @@
 
 import asyncio
 import hashlib
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -34,7 +35,7 @@ from engine.state.fold import apply
 from engine.world import World
 from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
-from tests.simulation.faults import PROFILES, Faults, Profile
+from tests.simulation.faults import CALM, PROFILES, Faults, Profile
 from tests.simulation.line import Line
 from tests.simulation.store import Disk, FileLatch, MemoryStore, RealStore, Row
 from tests.simulation.venue import ACCOUNT, Venue, capabilities
@@ -46,6 +47,8 @@ BUSY_SECONDS: Final = 30
 QUIET_LIMIT: Final = 400
 """Within so many seconds after that all is settled, or nothing ever is (I11)."""
 EVENT_LIMIT: Final = 20_000
+SOUND: Final = CALM.faults
+"""What a venue that never fails does: it fills in parts now and then."""
 KILL_AFTER_SIGNAL: Final = 0.02
 """Chance of a kill in the moment after a signal, while its order waits for the disk."""
 CRASH_AT_COMMIT: Final = 0.01
@@ -112,15 +115,13 @@ class Run:
     def __init__(self, seed: int, profile: Profile) -> None:
         self.profile = profile
         self.random = random = Random(f"{profile.name}:{seed}")
-        self.config = scenario.config(random)
+        self.setting = scenario.setting(random, one_sound=profile.one_sound)
         self.agenda = Agenda(START)
         self.disk = self.disk_class()
-        self.venue = Venue(self.agenda, random, capabilities(random))
-        self.venue.faults = profile.faults
-        self.watch = Watch(
-            self.disk, self.venue, lambda: self.agenda.now, faultless=profile.name == "calm"
-        )
-        self.market = scenario.Market(self.agenda, random, profile.jumps)
+        self.sound = self._sound_accounts()
+        self.venues = {name: self._venue(seed, name) for name in self.setting.accounts}
+        self.watch = Watch(self.disk, self.venues, lambda: self.agenda.now, faultless=self.sound)
+        self.market = scenario.Market(self.agenda, random, profile.jumps, self.setting.symbols)
         self.market.on_quote = self._quote
         self.feed: Feed | None = None
         self.engine: Engine | None = None
@@ -139,33 +140,74 @@ class Run:
 
     # --- what is going to happen ------------------------------------------------------------------
 
+    def _sound_accounts(self) -> frozenset[str]:
+        """The accounts whose venue never fails."""
+        if self.profile.one_sound:
+            return frozenset((self.random.choice(self.setting.accounts),))
+        calm = self.profile.name == "calm"
+        return frozenset(self.setting.accounts if calm else ())
+
+    def _venue(self, seed: int, name: str) -> Venue:
+        """The venue of an account; its chances are its own, whatever happens at another."""
+        random = Random(f"{self.profile.name}:{seed}:{name}")
+        account_id = ACCOUNT if name == scenario.PRIMARY else name
+        able = capabilities(random)
+        venue = Venue(self.agenda, random, able, name=name, account_id=account_id)
+        failing = not self.profile.one_sound or name not in self.sound
+        venue.faults = self.profile.faults if failing else SOUND
+        return venue
+
     def _plan(self) -> None:
         agenda, random, profile = self.agenda, self.random, self.profile
-        for number, symbol in enumerate(scenario.SYMBOLS):
+        for number, symbol in enumerate(self.setting.symbols):
             agenda.after(0.01 + number / 10, lambda s=symbol: self._prices(s))  # type: ignore[misc]
         at = 1.0
         while (at := at + random.expovariate(1 / 3)) < BUSY_SECONDS - 3:
             agenda.after(at, self._signal)
         for _ in range(random.randint(0, profile.operator)):
             agenda.after(random.uniform(2, BUSY_SECONDS), self._command)
-        for _ in range(random.randint(0, profile.link_cuts)):
-            down = random.uniform(2, BUSY_SECONDS)
-            agenda.after(down, lambda: self.venue.set_link(up=False))
-            agenda.after(down + random.uniform(0.5, 10), lambda: self.venue.set_link(up=True))
+        for _ in range(random.randint(0, profile.hands)):
+            agenda.after(random.uniform(3, BUSY_SECONDS), partial(self._when, scenario.hand))
+        for _ in range(random.randint(0, profile.changes)):
+            agenda.after(random.uniform(1, BUSY_SECONDS), partial(self._when, scenario.change))
+        for name, venue in self.venues.items():
+            if name not in self.sound:
+                self._plan_outages(venue)
         for _ in range(random.randint(0, profile.full_disks)):
             full = random.uniform(2, BUSY_SECONDS)
             agenda.after(full, lambda: setattr(self.disk, "full", True))
             agenda.after(full + random.uniform(0.5, 8), lambda: setattr(self.disk, "full", False))
         agenda.after(BUSY_SECONDS, self._calm_down)
 
+    def _plan_outages(self, venue: Venue) -> None:
+        agenda, random, profile = self.agenda, self.random, self.profile
+
+        def up() -> None:
+            venue.set_link(up=True)
+
+        for _ in range(random.randint(0, profile.link_cuts)):
+            down = random.uniform(2, BUSY_SECONDS)
+            agenda.after(down, lambda: venue.set_link(up=False))
+            agenda.after(down + random.uniform(0.5, 10), up)
+        for _ in range(random.randint(0, profile.restarts)):
+            down = random.uniform(2, BUSY_SECONDS)
+            agenda.after(down, venue.restart)
+            agenda.after(down + random.uniform(0.5, 5), up)
+        for _ in range(random.randint(0, profile.strangers)):
+            symbol = random.choice(self.setting.symbols)
+            at = random.uniform(2, BUSY_SECONDS - 5)
+            agenda.after(at, partial(venue.somebody_orders, symbol))
+
     def _calm_down(self) -> None:
         self.quiet = True
         self.quiet_until = self.agenda.now + QUIET_LIMIT * NS_PER_SECOND
-        self.venue.faults = Faults()
+        for venue in self.venues.values():
+            venue.faults = Faults()
+            if not venue.link_up:
+                venue.set_link(up=True)
+            venue.somebody_withdraws()
         self.market.calm = True
         self.disk.full = False
-        if not self.venue.link_up:
-            self.venue.set_link(up=True)
         self.watch.note("--- faults end")
         self.agenda.after(5, self._look_whether_done)
 
@@ -187,7 +229,8 @@ class Run:
         self.agenda.after(pause, lambda: self._prices(symbol))
 
     def _quote(self, quote: Quote) -> None:
-        self.venue.on_price(quote)
+        for venue in self.venues.values():
+            venue.on_price(quote)
         if self.feed is not None:
             self.feed.put(quote)
 
@@ -207,16 +250,30 @@ class Run:
     def _command(self) -> None:
         if self.engine is None or not self._running:
             return
-        can = self.venue.capabilities
-        joins = can.reduce_only or not can.shorting
-        given = scenario.command(self.random, self.market, self.engine.book, joins=joins)
-        self.watch.note(f"operator: {type(given).__name__}")
+        given = scenario.command(self.random, self.market, self.engine.book, self._joins)
         if isinstance(given, ask.Kill):
             self.kills += 1
             self.agenda.after(self.random.uniform(3, 15), self._resume)
         elif isinstance(given, ask.Pause):
             self.agenda.after(self.random.uniform(1, 5), lambda: self._do(ask.Unpause(by="sim")))
         self._do(given)
+
+    def _when(self, draw: scenario.Draw) -> None:
+        """An operator does something to a position or an order, as soon as there is one."""
+        if self.quiet:
+            return
+        given = None
+        if self.engine is not None and self._running:
+            given = draw(self.random, self.market, self.engine.book, self._joins)
+        if given is None:
+            self.agenda.after(self.random.uniform(0.2, 1), partial(self._when, draw))
+        else:
+            self._do(given)
+
+    @property
+    def _joins(self) -> dict[str, bool]:
+        able = {name: venue.capabilities for name, venue in self.venues.items()}
+        return {name: can.reduce_only or not can.shorting for name, can in able.items()}
 
     def _kill(self) -> None:
         self.kills += 1
@@ -260,9 +317,18 @@ class Run:
     def _do(self, given: Command) -> None:
         engine = self.engine
         if engine is not None and self._running:
-            task = asyncio.get_running_loop().create_task(engine.command(given))
+            self.watch.note(f"operator: {scenario.words(given)}")
+            task = asyncio.get_running_loop().create_task(self._ask(engine, given))
             self._commands.add(task)
             task.add_done_callback(self._commands.discard)
+
+    async def _ask(self, engine: Engine, given: Command) -> None:
+        # What is asked without waiting for a venue is decided before this gives way to anything.
+        waits = isinstance(given, ask.Resume | ask.Reconcile)
+        with self.watch.hearing(None if waits else given):
+            result = await engine.command(given)
+        if not result.ok:
+            self.watch.note(f"refused: {result.code} {result.error}")
 
     # --- processes --------------------------------------------------------------------------------
 
@@ -298,8 +364,9 @@ class Run:
         crash.bury()
 
     def _forget(self) -> None:
-        if self.venue.line is not None:
-            self.venue.line.die()
+        for venue in self.venues.values():
+            if venue.line is not None:
+                venue.line.die()
         if self.store is not None:
             self.store.die()
         self.watch.engine = self.engine = self.feed = self.store = None
@@ -325,6 +392,7 @@ class Run:
             running = loop.create_task(engine.run())
             while not self.done and not running.done():
                 await clock.sleep(0.5)
+                self.watch.sample()
                 if self._keeps_a_snapshot() and self.store is not None:
                     self.store.save_snapshot(engine.book.data.seq, engine.book.snapshot())
                 if self.watch.found or self.watch.events > EVENT_LIMIT:
@@ -346,18 +414,17 @@ class Run:
             apply(book, record)
         world = World(
             book,
-            self.config,
-            {"paper": self._stated(self.venue.capabilities)},
+            self.setting.config,
+            {name: self._stated(venue.capabilities) for name, venue in self.venues.items()},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
-        line = self.line_class(self.venue)
-        line.on_submit = self._sending
+        lines = {name: self._line(venue) for name, venue in self.venues.items()}
         store.on_row = self._row
         self.feed = Feed()
         self.engine = self.engine_class(
             world,
-            brokers={line.name: line},
+            brokers=lines,
             store=store,
             clock=clock,
             latch=self.latch_class(self.disk),
@@ -365,14 +432,21 @@ class Run:
             market=self.feed,
             builtin=None,
             version="simulation",
-            account_ids={"paper": ACCOUNT},
+            account_ids={name: venue.account_id for name, venue in self.venues.items()},
         )
         watch.started(self.engine, self.disk.records(0))
         self.engine.subscribe(watch.happened)
         return self.engine
 
-    def _sending(self, order: OrderTerms) -> None:
-        self.watch.sending(order)
+    def _line(self, venue: Venue) -> Line:
+        line = self.line_class(venue)
+        line.on_submit = lambda order: self._sending(venue.name, order)
+        line.on_key = lambda key: self.watch.asking_about(venue.name, key)
+        line.on_change = self.watch.changing
+        return line
+
+    def _sending(self, account: str, order: OrderTerms) -> None:
+        self.watch.sending(account, order)
         if order.client_order_id in self.disk.intents or self.quiet or not self.crashes_left:
             return
         if self.random.random() < self.profile.crash_after_send:
@@ -418,7 +492,7 @@ class Run:
             broken=self.watch.found,
             digest=self.digest.hexdigest(),
             events=self.watch.events,
-            fills=len(self.venue.fills),
+            fills=sum(len(venue.fills) for venue in self.venues.values()),
             crashes=self.crashes,
             kills=self.kills,
             real_journal=self.real,

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from engine.domain import events as ev
@@ -15,6 +16,20 @@ from storage import memory_database, open_journal
 from tests.simulation.agenda import Agenda
 
 Row = tuple[int, Nanos, str, bytes]
+
+
+def change_key(client_order_id: str, quantity: Decimal) -> str:
+    """A change of an order, as it is told apart from others."""
+    return f"{client_order_id} to {quantity}"
+
+
+def _adds(event: ev.Event) -> list[str]:
+    """What may leave once this event is durable."""
+    if isinstance(event, ev.OrderIntended):
+        return [event.terms.client_order_id]
+    if isinstance(event, ev.ReplaceRequested):
+        return [change_key(event.client_order_id, event.quantity)]
+    return []
 
 
 class DiskFull(Exception):  # noqa: N818 - named for what is wrong
@@ -37,7 +52,7 @@ class Disk:
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.intents: set[str] = set()
-        """Orders whose intent is durable."""
+        """Orders whose intent is durable, and changes of them."""
         self.snapshot: tuple[int, bytes] | None = None
         self.latch: Halt | None = None
         self.full = False
@@ -92,8 +107,7 @@ class MemoryStore:
             event = record.event
             row = (record.seq, record.time, type(event).__name__, encode(event))
             rows.append(row)
-            if isinstance(event, ev.OrderIntended):
-                intents.append(event.terms.client_order_id)
+            intents += _adds(event)
             if self.on_row is not None:
                 self.on_row(row)
         if self._failure is not None:
@@ -199,8 +213,7 @@ class RealStore:
             event = record.event
             row = (record.seq, record.time, type(event).__name__, encode(event))
             self._rows.append(row)
-            if isinstance(event, ev.OrderIntended):
-                self._intents.append(event.terms.client_order_id)
+            self._intents += _adds(event)
             if self.on_row is not None:
                 self.on_row(row)
         return self.journal.append(records, touched)

@@ -16,7 +16,7 @@ from tests.simulation.faults import PROFILES
 from tests.simulation.simulate import Outcome, simulate
 
 BATCHES = 20
-SEEDS_PER_BATCH = 25
+SEEDS_PER_BATCH = 20
 """Of each profile: 2,000 seeds in all."""
 
 FEW = 12

@@ -7,12 +7,14 @@ from typing import Final, Protocol
 
 from engine.core.reports import DUPLICATE_ID
 from engine.domain.account import Account, VenueOrder
+from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.order import (
     Fill,
     OrderStatus,
     OrderTerms,
     OrderType,
+    Purpose,
     Replacement,
     Side,
     TimeInForce,
@@ -107,6 +109,18 @@ class Working:
         )
 
 
+class Stranger:
+    """An order of somebody else in our account: far from the market, it never fills."""
+
+    __slots__ = ("since", "symbol", "until")
+
+    def __init__(self, symbol: str, since: Nanos) -> None:
+        self.symbol = symbol
+        self.since = since
+        self.until: Nanos | None = None
+        """When it was withdrawn."""
+
+
 class Venue:
     """Accepts, matches and remembers. What it holds is what is true.
 
@@ -114,7 +128,17 @@ class Venue:
     beyond what is free are refused where nothing may be shorted, else nothing is checked.
     """
 
-    def __init__(self, agenda: Agenda, random: Random, capabilities: Capabilities) -> None:
+    def __init__(
+        self,
+        agenda: Agenda,
+        random: Random,
+        capabilities: Capabilities,
+        *,
+        name: str = NAME,
+        account_id: str = ACCOUNT,
+    ) -> None:
+        self.name = name
+        self.account_id = account_id
         self.agenda = agenda
         self.random = random
         self.capabilities = capabilities
@@ -128,6 +152,10 @@ class Venue:
         self.prices: dict[str, Decimal] = {}
         self.line: Listener | None = None
         self.link_up = True
+        self.starts = 1
+        """How often it was started; what was on its way to an earlier start is lost."""
+        self.strangers: dict[str, Stranger] = {}
+        """Orders that somebody else placed in the account."""
         self.in_flight = 0
         """Requests to submit that may still arrive."""
         self.on_accept: Callable[[OrderTerms, bool], None] = lambda order, again: None
@@ -204,7 +232,7 @@ class Venue:
             execution_id=f"x{len(self.fills) + 1}",
             client_order_id=order.client_order_id,
             venue_order_id=working.venue_id,
-            broker=NAME,
+            broker=self.name,
             symbol=symbol,
             side=order.side,
             quantity=quantity,
@@ -274,7 +302,8 @@ class Venue:
             raise Rejected("NOT_WORKING", f"{key} does not work")
         if self.random.random() < self.faults.cancel_ignored:
             return
-        if working.triggered and self.random.random() < self.faults.cancel_race:
+        stranger = key in self.strangers
+        if working.triggered and not stranger and self.random.random() < self.faults.cancel_race:
             price = self.prices[working.order.symbol]
             part = Decimal(self.random.randint(1, int(working.leaves)))
             self._fill(working, part, working.limit_price or price)
@@ -316,7 +345,7 @@ class Venue:
         if self.line is None:
             return
         report = OrderReport(
-            broker=NAME,
+            broker=self.name,
             client_order_id=working.order.client_order_id,
             venue_order_id=working.venue_id,
             symbol=working.order.symbol,
@@ -337,13 +366,48 @@ class Venue:
         if not up and self.line is not None:
             self.line.cut()
 
+    def restart(self) -> None:
+        """End and start again: what works and what is held stays, what was on its way is lost."""
+        self.starts += 1
+        self.set_link(up=False)
+
+    # --- somebody else in the account -------------------------------------------------------------
+
+    def somebody_orders(self, symbol: str) -> None:
+        """An order that this program knows nothing of; its report comes like any other."""
+        key = f"somebody{len(self.strangers) + 1}"
+        order = OrderTerms(
+            client_order_id=key,
+            intent_id="theirs",
+            account=self.name,
+            symbol=symbol,
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            time_in_force=TimeInForce.GTC,
+            quantity=Decimal(3),
+            limit_price=(self.prices[symbol] / 4).quantize(CENT),
+            purpose=Purpose.MANUAL,
+        )
+        self._ids += 1
+        working = Working(order, f"v{self._ids}")
+        self.strangers[key] = Stranger(symbol, self.agenda.now)
+        self.orders[key] = self.open[key] = working
+        self._report(working)
+
+    def somebody_withdraws(self) -> None:
+        """Every such order is withdrawn by who placed it."""
+        for key, stranger in self.strangers.items():
+            stranger.until = stranger.until or self.agenda.now
+            if self.orders[key].is_open:
+                self._end(self.orders[key], _S.CANCELED, "withdrawn")
+
     def account(self) -> Account:
         """Balances now."""
         worth = sum((q * self.prices[s] for s, q in self.positions.items()), ZERO)
         gross = sum((abs(q) * self.prices[s] for s, q in self.positions.items()), ZERO)
         equity = self.cash + worth
         return Account(
-            account_id=ACCOUNT,
+            account_id=self.account_id,
             cash=self.cash,
             equity=equity,
             buying_power=max(equity * 2 - gross, ZERO),

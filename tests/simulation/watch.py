@@ -1,28 +1,39 @@
 """The invariants I1 to I9, checked against the venue's truth after everything that happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
 from engine.domain.events import Record
+from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Level
 from engine.domain.schema import decode
-from engine.plans.kill import in_scope
+from engine.plans.kill import VERIFIED, in_scope
 from engine.runtime.engine import Engine
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.order import Order
-from tests.simulation.store import Disk, Row
-from tests.simulation.venue import Venue, Working
+from tests.simulation.apart import Apart
+from tests.simulation.ledger import Ledger
+from tests.simulation.reductions import Reductions
+from tests.simulation.replaces import Replaces, most, worst
+from tests.simulation.store import Disk, Row, change_key
+from tests.simulation.venue import CENT, Venue, Working
 
 ZERO: Final = Decimal(0)
 CANCEL_BUDGET: Final = NS_PER_SECOND
 """Where nothing fails, no entry works longer than this after a halt."""
+PROOF_BUDGET: Final = 20 * NS_PER_SECOND
+"""Where nothing fails, a kill is proved within this."""
+UNSEEN: Final = 3 * NS_PER_SECOND
+"""A stranger's order that is younger than this may have come after the last look."""
 TRACE: Final = 60
 LATCH_BUDGET: Final = 20 * NS_PER_MS
 """A halt that is older than this survives everything."""
@@ -32,35 +43,57 @@ class Broken(Exception):  # noqa: N818 - the outcome of a run
     """An invariant does not hold."""
 
 
-class Watch:
-    """Sees every event, every send and everything the venue does, over all processes of a run."""
+class Seen:
+    """One account as it is watched: its venue, and what this process has seen of it."""
 
-    def __init__(
-        self, disk: Disk, venue: Venue, now: Callable[[], Nanos], *, faultless: bool
-    ) -> None:
-        self.disk = disk
+    def __init__(self, venue: Venue, *, faultless: bool) -> None:
         self.venue = venue
-        self.now = now
         self.faultless = faultless
-        self.engine: Engine | None = None
-        self.shadow = Book()
-        """The fold of what was journalled, from its bytes."""
-        self.halted = False
-        self.halted_at: Nanos = 0
         self.proved: Flatten | None = None
-        """How far a kill that is proved reaches."""
+        """How far a kill that is proved here reaches."""
         self.looked = False
         """Whether this process has compared with the venue."""
         self.looked_over_link = False
         """The same of the connection that stands."""
+
+
+class Watch:
+    """Sees every event, every send and everything the venues do, over all processes of a run.
+
+    `faultless` names the accounts whose venue never fails: there, more is asked.
+    """
+
+    def __init__(
+        self,
+        disk: Disk,
+        venues: Mapping[str, Venue],
+        now: Callable[[], Nanos],
+        *,
+        faultless: frozenset[str],
+    ) -> None:
+        self.disk = disk
+        self.accounts = {
+            name: Seen(venue, faultless=name in faultless) for name, venue in venues.items()
+        }
+        self.now = now
+        self.engine: Engine | None = None
+        self.shadow = Book()
+        """The fold of what was journalled, from its bytes."""
+        self.ledger = Ledger({name: venue.cash for name, venue in venues.items()})
+        self.apart = Apart(venues, now, self.broken)
+        self.reductions = Reductions(venues, now, faultless, self.broken)
+        self.replaces = Replaces(venues, self.broken)
+        self.halted = False
+        self.halted_at: Nanos = 0
         self.found: list[str] = []
         self.trace: list[str] = []
         self.events = 0
         self.seen: set[str] = set()
-        self.intents: set[str] = set()
-        """Intents that add exposure of which the venue accepted an order."""
-        venue.on_accept = self.accepted
-        venue.on_fill = self.filled
+        self.intents: dict[str, list[str]] = {}
+        """Intents that add exposure, and the orders of each that a venue accepted."""
+        for name, venue in venues.items():
+            venue.on_accept = partial(self.accepted, name)
+            venue.on_fill = partial(self.filled, name)
 
     def broken(self, which: str, text: str) -> None:
         """Remember the violation; the run ends with it."""
@@ -86,8 +119,37 @@ class Watch:
         self.shadow = Book()
         for record in records:
             apply(self.shadow, record)
-        self.looked = self.looked_over_link = False
+        for seen in self.accounts.values():
+            seen.looked = seen.looked_over_link = False
+        self.apart.started(self.shadow)
+        self.reductions.started(self.shadow)
         self.same("I4", "after a start")
+
+    @contextmanager
+    def hearing(self, given: Command | None) -> Iterator[None]:
+        """What is decided meanwhile follows from this command."""
+        self.apart.asked = given
+        try:
+            yield
+        finally:
+            self.apart.asked = None
+
+    def sample(self) -> None:
+        """Twice a second."""
+        book = self.engine.book if self.engine is not None else None
+        self.reductions.sample(book, lambda name: self.accounts[name].looked_over_link)
+        self._kill_in_time()
+
+    def _kill_in_time(self) -> None:
+        """I5: where nothing fails a kill is proved soon, whatever happens in another account."""
+        engine = self.engine
+        late = self.now() - self.halted_at > PROOF_BUDGET
+        if engine is None or not self.halted or not late:
+            return
+        for name, seen in self.accounts.items():
+            work = engine.book.account(name).kill
+            if seen.faultless and work is not None and work.state != VERIFIED:
+                self.broken("I5", f"the kill in {name} is {work.state} after so long")
 
     def row(self, row: Row) -> None:
         """I4, I9: every event as its bytes say, along legal edges."""
@@ -98,6 +160,11 @@ class Watch:
         if isinstance(event, ev.OrderFilled):
             key = event.fill.client_order_id
         before = self.shadow.order(key) if key else None
+        self.apart.before(
+            event, self.shadow, looked=lambda name: self.accounts[name].looked_over_link
+        )
+        self.reductions.before(event, self.shadow, self.apart.asked)
+        self.replaces.before(event)
         apply(self.shadow, Record(seq, time, event))
         self.seen.add(name)
         if before is not None:
@@ -122,25 +189,37 @@ class Watch:
         if check is not None:
             check(self, event)
         self._bounded()
+        if self.engine is not None:
+            self.reductions.happened(self.engine.book)
 
     def _halted(self, event: ev.Halted) -> None:
         self.halted = True
         self.halted_at = self.now()
-        self.proved = None
+        self._unprove()
 
     def _cleared(self, event: ev.HaltCleared) -> None:
         self.halted = False
-        self.proved = None
+        self._unprove()
+
+    def _unprove(self) -> None:
+        for seen in self.accounts.values():
+            seen.proved = None
 
     def _linked(self, event: ev.LinkChanged) -> None:
-        self.looked_over_link = False
+        self.accounts[event.account].looked_over_link = False
 
     def _reconciled(self, event: ev.Reconciled) -> None:
+        seen = self.accounts[event.account]
         if not event.failed:
-            self.looked = self.looked_over_link = True
+            seen.looked = seen.looked_over_link = True
         for difference in event.differences:
-            if difference.kind != "PRICE_DRIFT" and event.reason != "start":
+            known = difference.client_order_id in seen.venue.strangers
+            if difference.kind != "PRICE_DRIFT" and event.reason != "start" and not known:
                 self.broken("I3", f"a difference that is not there: {difference}")
+
+    def _alarmed(self, event: ev.Alarmed) -> None:
+        if event.code == "OBSERVER_FAILED":
+            self.broken("error", f"the watch itself failed: {event.text}")
 
     def _adjusted(self, event: ev.PositionAdjusted) -> None:
         self.broken("I3", f"a holding was invented: {event.symbol} {event.quantity}")
@@ -154,80 +233,90 @@ class Watch:
             self.broken("I9", f"{event.fill.client_order_id} filled {event.overfill} too much")
 
     def _planned(self, event: ev.ExitPlanned) -> None:
-        if self.faultless and event.decision.reason is ExitReason.UNPROTECTED:
+        faultless = self.accounts[event.account].faultless
+        if faultless and event.decision.reason is ExitReason.UNPROTECTED:
             self.broken("protect", f"{event.symbol} had no stop for all of it, and nothing failed")
 
     def _proved(self, event: ev.KillProved) -> None:
-        """I5: a proof is true."""
-        engine = self.engine
-        if event.state != "VERIFIED" or engine is None or engine.book.data.halt is None:
+        """I5: a proof is true, in the account that it speaks of."""
+        engine, seen = self.engine, self.accounts[event.account]
+        if event.state != VERIFIED or engine is None or engine.book.data.halt is None:
             return
-        self.proved = engine.book.data.halt.flatten
-        for working in self.venue.open.values():
+        seen.proved = engine.book.data.halt.flatten
+        for key, working in seen.venue.open.items():
+            stranger = seen.venue.strangers.get(key)
+            if stranger is not None and self.now() - stranger.since < UNSEEN:
+                continue
             if not working.order.is_protective:
-                self.broken("I5", f"{working.order.client_order_id} works after VERIFIED")
-        for symbol, quantity in self.venue.positions.items():
-            held = engine.book.holding("paper", symbol)
-            if held is None or in_scope(held, self.proved):
-                self.broken("I5", f"{quantity} {symbol} are held after VERIFIED")
+                self.broken("I5", f"{key} works in {event.account} after VERIFIED")
+        for symbol, quantity in seen.venue.positions.items():
+            held = engine.book.holding(event.account, symbol)
+            if held is None or in_scope(held, seen.proved):
+                where = f"in {event.account} after VERIFIED"
+                self.broken("I5", f"{quantity} {symbol} are held {where}")
 
     def _intended(self, event: ev.OrderIntended) -> None:
-        """I7: the limits hold with everything that works and is unknown counted."""
-        engine, order = self.engine, event.terms
-        if engine is None or not order.reserved:
+        """I7: what is intended and adds exposure keeps every limit."""
+        if event.terms.reserved:
+            self._limited(event.terms.symbol)
+
+    def _changing(self, event: ev.ReplaceRequested) -> None:
+        """I7: so does a change that makes an order larger or dearer."""
+        order = self.shadow.order(event.client_order_id)
+        if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
+            self._limited(order.symbol)
+
+    def _limited(self, changed: str) -> None:
+        """I7: the limits hold over all accounts, with everything that works and is unknown."""
+        engine = self.engine
+        if engine is None:
             return
         world = engine.world
-        data = world.book.data
         equity, limits = world.equity, world.limits
-        gross = ZERO
-        for symbol in {o.symbol for o in data.accounts["paper"].orders.values()} | set(
-            data.accounts["paper"].positions
-        ):
-            worth = sum(
-                (
-                    o.leaves * o.reserved
-                    for o in data.accounts["paper"].orders.values()
-                    if o.symbol == symbol
-                ),
-                ZERO,
-            )
-            position = data.accounts["paper"].positions.get(symbol)
-            if position is not None:
+        accounts = [world.book.account(name) for name in self.accounts]
+        worth: dict[str, Decimal] = {}
+        taken: set[str] = set()
+        for account in accounts:
+            for working in account.orders.values():
+                worth[working.symbol] = worth.get(working.symbol, ZERO) + worst(working)
+                if working.reserved:
+                    taken.add(working.symbol)
+            for symbol, position in account.positions.items():
                 mark = world.mark(symbol)
-                worth += abs(position.cost if mark is None else position.market_value(mark))
-            gross += worth
-            limit = limits.single_name
-            if symbol == order.symbol and limit is not None and worth > limit * equity:
-                self.broken("I7", f"{symbol} at {worth}, {limit * equity} is allowed")
+                value = position.cost if mark is None else position.market_value(mark)
+                worth[symbol] = worth.get(symbol, ZERO) + abs(value)
+                taken.add(symbol)
+        single, here = limits.single_name, worth.get(changed, ZERO)
+        if single is not None and here > single * equity:
+            self.broken("I7", f"{changed} at {here}, {single * equity} is allowed")
+        gross = sum(worth.values(), ZERO)
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
-        slots = len(
-            set(data.accounts["paper"].positions)
-            | {o.symbol for o in data.accounts["paper"].orders.values() if o.reserved}
-        )
-        if limits.max_positions is not None and slots > limits.max_positions:
-            self.broken("I7", f"{slots} slots, {limits.max_positions} are allowed")
+        if limits.max_positions is not None and len(taken) > limits.max_positions:
+            self.broken("I7", f"{len(taken)} slots, {limits.max_positions} are allowed")
 
     def _bounded(self) -> None:
-        """I7: what the venue holds and works never exceeds what we count."""
-        engine = self.engine
-        if engine is None or not self.looked:
+        """I7: what a venue holds and works never exceeds what we count in its account."""
+        if self.engine is None:
             return
-        book, venue = engine.book, self.venue
-        for symbol in venue.prices:
-            there = abs(venue.positions.get(symbol, ZERO))
-            for working in venue.open.values():
-                if working.order.symbol == symbol and working.order.reserved:
-                    there += working.leaves
-            if not there:
-                continue
-            position = book.holding("paper", symbol)
+        for name, seen in self.accounts.items():
+            if seen.looked:
+                self._bounded_in(self.engine.book, name, seen.venue)
+
+    def _bounded_in(self, book: Book, name: str, venue: Venue) -> None:
+        there: dict[str, Decimal] = {s: abs(q) for s, q in venue.positions.items()}
+        for working in venue.open.values():
+            if working.order.reserved:
+                symbol = working.order.symbol
+                there[symbol] = there.get(symbol, ZERO) + working.leaves
+        for symbol, amount in there.items():
+            position = book.holding(name, symbol)
             here = abs(position.quantity) if position is not None else ZERO
-            for order in book.working("paper", symbol):
+            for order in book.working(name, symbol):
                 if order.reserved:
-                    here += order.leaves
-            if there > here:
-                self.broken("I7", f"{symbol}: {there} there, {here} counted here")
+                    here += most(order)
+            if amount > here:
+                self.broken("I7", f"{symbol} in {name}: {amount} there, {here} counted here")
 
     def same(self, which: str, when: str) -> None:
         """I4: the fold of the journal is the live state, to the byte."""
@@ -244,151 +333,212 @@ class Watch:
         if self.halted and young and self.disk.latch is None:
             self.halted = any(isinstance(r.event, ev.Halted) for r in self.disk.records(0))
 
-    # --- the line ---------------------------------------------------------------------------------
+    # --- the lines --------------------------------------------------------------------------------
 
-    def sending(self, order: OrderTerms) -> None:
+    def sending(self, account: str, order: OrderTerms) -> None:
         """I2 and I5, in the instant before the socket."""
         self.note(
             f"send {order.client_order_id[-6:]} {order.side} {order.quantity} {order.symbol} "
-            f"{order.purpose}"
+            f"{order.purpose} to {account}"
         )
+        self.apart.reaches(account, order)
         if order.reduce_only and not order.reserved:
             return
         if order.client_order_id not in self.disk.intents:
             self.broken("I2", f"{order.client_order_id} left before its intent was durable")
         if self.halted or self.disk.latch is not None:
             self.broken("I5", f"{order.client_order_id} left after the halt")
-        if not self.looked_over_link:
+        if not self.accounts[account].looked_over_link:
             self.broken("I3", f"{order.client_order_id} left before the connection's first look")
 
-    # --- the venue's side -------------------------------------------------------------------------
+    def asking_about(self, account: str, key: str) -> None:
+        """A venue is asked about an order, or asked to change it."""
+        self.apart.asks_about(account, key, self.shadow)
 
-    def accepted(self, order: OrderTerms, again: bool) -> None:
+    def changing(self, key: str, quantity: Decimal) -> None:
+        """I2 and I5 of a change, in the instant before the socket."""
+        order = self.shadow.order(key)
+        if order is None or not order.reserved:
+            return
+        if change_key(key, quantity) not in self.disk.intents:
+            self.broken("I2", f"the change of {key} left before it was durable")
+        if self.halted or self.disk.latch is not None:
+            self.broken("I5", f"the change of {key} left after the halt")
+
+    # --- the venues' side -------------------------------------------------------------------------
+
+    def accepted(self, account: str, order: OrderTerms, again: bool) -> None:
         """I1: one intent, one order there."""
-        self.note(f"venue accepts {order.client_order_id[-6:]} {order.purpose}")
+        self.note(f"{account} accepts {order.client_order_id[-6:]} {order.purpose}")
+        self.apart.reaches(account, order)
         if again:
             self.broken("I1", f"{order.client_order_id} was accepted twice")
+        self.replaces.accepted(account, order)
         if order.reserved:
-            if order.intent_id in self.intents:
+            earlier = self.intents.setdefault(order.intent_id, [])
+            if earlier and order.orig_client_order_id != earlier[-1]:
                 self.broken("I1", f"intent {order.intent_id} was accepted twice")
-            self.intents.add(order.intent_id)
+            earlier.append(order.client_order_id)
 
-    def filled(self, working: Working, fill: Fill, before: Decimal, after: Decimal) -> None:
+    def filled(
+        self, account: str, working: Working, fill: Fill, before: Decimal, after: Decimal
+    ) -> None:
         """I6: what reduces never crosses zero and never adds."""
-        order = working.order
+        order, seen = working.order, self.accounts[account]
         self.note(
-            f"venue fills {order.client_order_id[-6:]} {fill.quantity} of {order.symbol}: "
+            f"{account} fills {order.client_order_id[-6:]} {fill.quantity} of {order.symbol}: "
             f"{before} to {after}"
         )
+        counted = self.ledger.take(
+            (account, order.symbol),
+            bought=fill.quantity * order.side.sign,
+            price=fill.price,
+            fee=fill.commission,
+        )
+        if counted != (before, after):
+            self.broken("I8", f"{order.symbol} from {before} to {after}, {counted} by the ledger")
+        self.reductions.filled(account, order, fill.quantity)
         if order.reduce_only and (before * after < 0 or abs(after) > abs(before)):
             self.broken("I6", f"{order.purpose} took {order.symbol} from {before} to {after}")
         since = self.now() - self.halted_at
-        if self.faultless and self.halted and order.reserved and since > CANCEL_BUDGET:
+        if seen.faultless and self.halted and order.reserved and since > CANCEL_BUDGET:
             self.broken("I5", f"{order.client_order_id} filled long after the halt")
-        if self.proved is not None and not order.reduce_only:
-            self.broken("I5", f"{order.client_order_id} filled after VERIFIED")
+        if seen.proved is not None and not order.reduce_only:
+            self.broken("I5", f"{order.client_order_id} filled in {account} after VERIFIED")
 
     # --- the end ----------------------------------------------------------------------------------
 
     def unsettled(self) -> list[str]:
         """What is still under way."""
-        engine, venue = self.engine, self.venue
+        engine = self.engine
         if engine is None:
             return ["no engine runs"]
-        data = engine.book.data
+        return [
+            f"{what} in {name}"
+            for name, seen in self.accounts.items()
+            for what in self._unsettled(engine.book, name, seen.venue)
+        ]
+
+    def _unsettled(self, book: Book, name: str, venue: Venue) -> list[str]:
+        account, halt = book.account(name), book.data.halt
         left = [
             f"order {o.client_order_id[-6:]} {o.purpose} {o.symbol} is {o.status}"
-            for o in data.accounts["paper"].orders.values()
+            for o in account.orders.values()
             if o.status
             not in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED)
         ]
-        left += [
-            f"{p.symbol} is exiting" for p in data.accounts["paper"].positions.values() if p.exiting
-        ]
-        left += self._unprotected()
-        if data.halt is not None:
+        left += [f"{p.symbol} is exiting" for p in account.positions.values() if p.exiting]
+        left += self._unprotected(book, name, venue)
+        if halt is not None:
             left += [f"entry {k[-6:]} works" for k, w in venue.open.items() if w.order.reserved]
-        if (
-            data.accounts["paper"].kill is not None
-            and data.accounts["paper"].kill.state != "VERIFIED"
-        ):
-            left.append(f"the kill is {data.accounts['paper'].kill.state}")
-        if not data.accounts["paper"].compared or data.accounts["paper"].balances is None:
+            if halt.level is Level.KILL and (
+                account.kill is None or account.kill.state != VERIFIED
+            ):
+                left.append(f"the kill is {account.kill.state if account.kill else 'not begun'}")
+        if not account.compared or account.balances is None:
             left.append("the venue was not seen")
-        left += self._differences()
+        left += self._differences(book, name, venue)
         if venue.in_flight:
             left.append(f"{venue.in_flight} requests are in flight")
-        if not all(account.is_connected for account in data.accounts.values()):
+        if not account.is_connected:
             left.append("the link is down")
-        if data.accounts["paper"].snapshot_asked:
+        if account.blocked:
+            left.append(f"{', '.join(account.blocked)} blocked")
+        if account.snapshot_asked:
             left.append("a comparison is under way")
         return left
 
-    def _unprotected(self) -> list[str]:
-        engine, venue = self.engine, self.venue
+    def _unprotected(self, book: Book, name: str, venue: Venue) -> list[str]:
         left = []
-        for position in engine.book.account("paper").positions.values() if engine else ():
-            if position.stop is None or position.exiting is not None:
+        for position in book.account(name).positions.values():
+            if position.exiting is not None:
                 continue
             there = [w for w in venue.open.values() if w.order.symbol == position.symbol]
-            resting = sum((w.leaves for w in there if w.order.is_protective), ZERO)
+            stops = [w for w in there if w.order.is_protective]
+            resting = sum((w.leaves for w in stops), ZERO)
             others = sum(
                 (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
             )
-            wanted = abs(position.quantity)
+            wanted = abs(position.quantity) if position.stop is not None else ZERO
             if not venue.capabilities.reduce_only:
                 wanted = max(wanted - others, ZERO)
             if resting != wanted:
                 left.append(f"{position.symbol} {position.quantity}: stops for {resting}")
+            for working in stops:
+                # Prices here have whole cents, and a stop is moved to no other price than its own.
+                if (
+                    position.stop is None
+                    or abs((working.stop_price or ZERO) - position.stop) >= CENT
+                ):
+                    at = f"{working.stop_price}, {position.stop} is wanted"
+                    left.append(f"the stop of {position.symbol} rests at {at}")
         return left
 
-    def _differences(self) -> list[str]:
-        engine, venue = self.engine, self.venue
-        if engine is None:
-            return []
-        book, left = engine.book, []
-        here = {p.symbol: p.quantity for p in book.account("paper").positions.values()}
-        if here != venue.positions:
-            left.append(f"holdings {_text(here)} here, {_text(venue.positions)} there")
-        ours, theirs = set(book.account("paper").orders), set(venue.open)
+    def _differences(self, book: Book, name: str, venue: Venue) -> list[str]:
+        left = []
+        account = book.account(name)
+        here = {p.symbol: p.quantity for p in account.positions.values()}
+        counted = self.ledger.held(name)
+        if here != counted or venue.positions != counted:
+            left.append(
+                f"holdings {_text(here)} here, {_text(venue.positions)} there, "
+                f"{_text(counted)} by the ledger"
+            )
+        ours, theirs = set(account.orders), set(venue.open)
         if ours != theirs:
             left.append(
                 f"orders only here {[k[-6:] for k in sorted(ours - theirs)]}, "
                 f"only there {[k[-6:] for k in sorted(theirs - ours)]}"
             )
+        for key in ours & theirs:
+            order, working = account.orders[key], venue.open[key]
+            known = (order.quantity, order.limit_price, order.stop_price)
+            if known != (working.quantity, working.limit_price, working.stop_price):
+                left.append(f"order {key[-6:]} is {known} here and other there")
         return left
 
     def at_end(self) -> None:
         """I3, I4, I8 and liveness, once all is quiet."""
-        engine, venue = self.engine, self.venue
+        engine = self.engine
         for what in self.unsettled():
             self.broken("I3 or liveness", what)
         if engine is None:
             return
         self.same("I4", "at the end")
-        book = engine.book
-        if book.account("paper").cash["USD"] != venue.cash:
-            self.broken("I8", f"cash {book.account('paper').cash['USD']} here, {venue.cash} there")
-        cost = sum((p.cost for p in book.account("paper").positions.values()), ZERO)
-        start = book.data.starting_equity or ZERO
-        earned = book.data.realized - book.data.commission
-        if book.account("paper").cash["USD"] + cost != start + earned:
-            self.broken(
-                "I8",
-                f"cash {book.account('paper').cash['USD']} + cost {cost} is not {start} + {earned}",
-            )
-        reserved = sum(
-            (o.leaves * o.reserved for o in book.account("paper").orders.values() if o.reserved),
-            ZERO,
-        )
-        if sum(book.reserved_total.values(), ZERO) != reserved:
-            self.broken("I7", f"{book.reserved_total} is counted as reserved, {reserved} is")
-        self._counts(book)
+        for name, seen in self.accounts.items():
+            self._paid(engine.book, name, seen.venue)
+        self._earned(engine.book)
+        self._counts(engine.book)
+
+    def _paid(self, book: Book, name: str, venue: Venue) -> None:
+        """I8 and I7 in one account."""
+        account, counted = book.account(name), self.ledger.cash[name]
+        if account.cash != {"USD": counted} or venue.cash != counted:
+            text = f"cash {account.cash} in {name}, {venue.cash} there, {counted} by the ledger"
+            self.broken("I8", text)
+        reserved = sum((worst(o) for o in account.orders.values()), ZERO)
+        here = sum((a for (n, _), a in book.reserved_of.items() if n == name), ZERO)
+        if here != reserved:
+            self.broken("I7", f"{here} is counted as reserved in {name}, {reserved} is")
+
+    def _earned(self, book: Book) -> None:
+        """I8 over all accounts."""
+        ledger, data = self.ledger, book.data
+        accounts = [book.account(name) for name in self.accounts]
+        cost = sum((p.cost for a in accounts for p in a.positions.values()), ZERO)
+        cash = sum((a.cash["USD"] for a in accounts), ZERO)
+        earned = data.realized - data.commission
+        if cash + cost != ledger.start + earned or data.starting_equity != ledger.start:
+            start = data.starting_equity
+            self.broken("I8", f"cash {cash} + cost {cost} is not {start} + {earned}")
+        if data.commission != ledger.fees:
+            self.broken("I8", f"fees {data.commission}, {ledger.fees} by the ledger")
 
     def _counts(self, book: Book) -> None:
         metrics = book.data.metrics
         ended = metrics.filled + metrics.cancelled + metrics.rejected + metrics.expired
-        if metrics.total != ended + len(book.account("paper").orders):
+        working = sum(len(book.account(name).orders) for name in self.accounts)
+        if metrics.total != ended + working:
             self.broken(
                 "I8",
                 f"{metrics.total} orders, {ended} ended, {book.working_count} open (C-308)",
@@ -426,10 +576,12 @@ _CHECKS: dict[type[ev.Event], Callable[[Watch, ev.Event], None]] = {
     ev.HaltCleared: Watch._cleared,  # type: ignore[dict-item]
     ev.LinkChanged: Watch._linked,  # type: ignore[dict-item]
     ev.Reconciled: Watch._reconciled,  # type: ignore[dict-item]
+    ev.Alarmed: Watch._alarmed,  # type: ignore[dict-item]
     ev.PositionAdjusted: Watch._adjusted,  # type: ignore[dict-item]
     ev.AccountSynced: Watch._synced,  # type: ignore[dict-item]
     ev.OrderFilled: Watch._overfilled,  # type: ignore[dict-item]
     ev.KillProved: Watch._proved,  # type: ignore[dict-item]
     ev.ExitPlanned: Watch._planned,  # type: ignore[dict-item]
+    ev.ReplaceRequested: Watch._changing,  # type: ignore[dict-item]
     ev.OrderIntended: Watch._intended,  # type: ignore[dict-item]
 }

@@ -1,0 +1,37 @@
+"""What each venue executed, added up by itself: it shares no code with the engine or the venue.
+
+Holdings, cash and fees come from the executions alone (I8).
+"""
+
+from decimal import Decimal
+from typing import Final
+
+ZERO: Final = Decimal(0)
+
+Place = tuple[str, str]
+"""An account, and a symbol in it."""
+
+
+class Ledger:
+    """One sheet for each account. `cash` is what they begin with."""
+
+    def __init__(self, cash: dict[str, Decimal]) -> None:
+        self.cash = dict(cash)
+        self.start = sum(cash.values(), ZERO)
+        self.fees = ZERO
+        self._held: dict[Place, Decimal] = {}
+
+    def take(
+        self, place: Place, *, bought: Decimal, price: Decimal, fee: Decimal
+    ) -> tuple[Decimal, Decimal]:
+        """One execution, `bought` below zero where it sold; what was held before and after."""
+        account, _ = place
+        self.cash[account] -= bought * price + fee
+        self.fees += fee
+        before = self._held.get(place, ZERO)
+        self._held[place] = before + bought
+        return before, before + bought
+
+    def held(self, account: str) -> dict[str, Decimal]:
+        """Holdings of an account by symbol, without those that ended."""
+        return {s: q for (name, s), q in self._held.items() if name == account and q}
