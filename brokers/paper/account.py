@@ -109,6 +109,23 @@ class PaperAccount:
             totals[held.currency] = totals.get(held.currency, ZERO) + value
         return totals
 
+    def charge(self, commission: Decimal, currency: str) -> None:
+        """Take a commission out of cash."""
+        balance = self.balances[currency]
+        balance.cash -= commission
+        balance.commission += commission
+
+    def spend(self, symbol: str, quantity: Decimal, price: Decimal) -> Holding:
+        """Take a commission out of a holding: so much of it is sold at `price` and paid at once.
+
+        Returns the holding, of quantity zero when nothing is left.
+        """
+        held = self.holdings[symbol]
+        paid = quantity * price * held.multiplier
+        return self.book_fill(
+            symbol, -quantity, price, held.multiplier, paid, currency=held.currency
+        )
+
     def book_fill(
         self,
         symbol: str,

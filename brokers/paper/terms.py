@@ -22,6 +22,9 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Round trip of an order, from and to; each leg takes half of a draw of its own."""
     slippage_bps: Decimal = Decimal(5)
     commission_bps: Decimal = Decimal(10)
+    commission_currency: str = ""
+    """The coin that commissions are taken in while enough of it is held, as Binance takes BNB; else
+    they are paid in the currency of what was traded. Empty is no coin."""
     fill_probability: Decimal = Decimal("0.95")
     participation: Decimal = Decimal("0.10")
     short_margin: Decimal = Decimal("1.5")

@@ -6,7 +6,7 @@ latency, and waiting for the disk, are the adapter's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from random import Random
 from typing import Final
 
@@ -21,7 +21,7 @@ from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
-from engine.domain.money import ZERO, floor_to
+from engine.domain.money import COST_QUANTUM, ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, Replacement, TimeInForce
 from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
 from engine.state.rates import Rates
@@ -459,9 +459,12 @@ class PaperVenue:
         commission = amount * self.terms.commission
         signed = quantity if order.buy else -quantity
         held = self._account.book_fill(
-            order.symbol, signed, price, rules.multiplier, commission, currency=rules.currency
+            order.symbol, signed, price, rules.multiplier, ZERO, currency=rules.currency
         )
         self.book.put_holding(order.symbol, held if held.quantity else None)
+        coins = self._pay_in_coins(commission, rules)
+        if not coins:
+            self._account.charge(commission, rules.currency)
         # Whoever finds this position after a crash needs a price to close it at.
         self.book.put_quote(self.quotes[order.symbol])
         self._put_money(rules.currency)
@@ -475,7 +478,8 @@ class PaperVenue:
             side=order.side,
             quantity=quantity,
             price=price,
-            commission=commission,
+            commission=coins or commission,
+            commission_currency=self.terms.commission_currency if coins else "",
             liquidity=liquidity,
             time=now,
         )
@@ -493,6 +497,31 @@ class PaperVenue:
         self.book.put_order(order)
         self._report(order, fill=fill)
         self._end_those_that_no_longer_reduce(order.symbol)
+
+    def _pay_in_coins(self, commission: Decimal, rules: Instrument) -> Decimal:
+        """Take a commission in the coin of the terms; zero, and nothing taken, where the account
+        holds too little of it, or nobody knows its worth."""
+        coin, worth = self.terms.commission_currency, self._worth(rules.currency)
+        if not coin or not commission or worth is None:
+            return ZERO
+        for symbol, held in self._account.holdings.items():
+            paid_in, quote = self._worth(held.currency), self.quotes.get(symbol)
+            if self.instruments.get(symbol).coin != coin or paid_in is None or quote is None:
+                continue
+            exact = commission * worth / (quote.last * paid_in)
+            quantity = exact.quantize(COST_QUANTUM, ROUND_UP)
+            if quantity <= held.quantity:
+                left = self._account.spend(symbol, quantity, quote.last)
+                self.book.put_holding(symbol, left if left.quantity else None)
+                self.book.put_quote(quote)
+                self._put_money(held.currency)
+                return quantity
+        return ZERO
+
+    def _worth(self, currency: str) -> Decimal | None:
+        """What one unit of a currency is worth in the account's; None without a price that says."""
+        rate = self._rates.rate(currency, self._clock.now())
+        return None if rate is None else rate.value
 
     def _put_money(self, currency: str) -> None:
         """Write a balance down, and with foreign money the price that tells what it is worth."""

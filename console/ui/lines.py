@@ -270,7 +270,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
     ev.CommissionTaken: lambda e: Line(
-        "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(e.price)}"
+        "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(round(e.price, 10))}"
     ),
     ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.terms), "warn"),
     ev.DeadLettered: lambda e: Line("DEAD", f"{e.terms.symbol}: {e.error}", "error"),

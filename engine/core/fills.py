@@ -7,7 +7,7 @@ from engine.core.consequences import fire
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import COST_DIGITS, ONE, ZERO, is_positive, plain
+from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.order import ADDING, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
@@ -172,7 +172,7 @@ def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
 def _coin_price(world: World, position: Position, worth: Decimal, rate: Decimal) -> Decimal:
     """What one coin of a holding counts as: its worth, else its last price, else what it cost."""
     if worth and rate:
-        return round(worth / rate, COST_DIGITS)
+        return worth / rate
     mark = world.mark(position.symbol)
     return mark if mark is not None and is_positive(mark) else position.average_price
 

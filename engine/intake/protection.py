@@ -112,6 +112,11 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
     share = world.limits.risk_per_trade
     loss = max((position.entry_price - price) * position.sign, ZERO) * position.multiplier
     currency = world.book.currency_of(position.symbol)
+    if share is not None and world.worth(currency) is None:
+        return (
+            f"A stop at {plain(price)} is looser than {plain(before)}, and what it would risk is "
+            f"not known: nothing tells what one {currency} is worth."
+        )
     risk = world.in_base({currency: abs(position.quantity) * loss})
     if share is None or risk <= share * world.equity:
         return ""

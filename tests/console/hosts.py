@@ -147,6 +147,7 @@ class Host:
         latency_ms: tuple[float, float] = (0, 0),
         engine_class: type[Engine] = Engine,
         instruments: Mapping[str, Instrument] | None = None,
+        commission_currency: str = "",
         **sections: Any,
     ) -> None:
         wanted = {"profile": "axion_aggressive", "risk": {"max_order_notional": "500000"}}
@@ -161,6 +162,7 @@ class Host:
             latency_ms=latency_ms,
             slippage_bps=D(0),
             commission_bps=D(10),
+            commission_currency=commission_currency,
             fill_probability=D(1),
             participation=D(1),
         )

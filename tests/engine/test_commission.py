@@ -185,6 +185,17 @@ class TestOfAHolding:
         # 50000 + has x 20, and 0.05 x 320 are gone
         assert desk.world.equity == D(50_000) + D(has) * 20 - 16
 
+    def test_a_coin_of_hardly_any_worth_keeps_it(self) -> None:
+        desk = desk_with(USD="50000", EUR="1000")
+        desk.quote("XYZ-USD", "0.000000012")
+        desk.hold("XYZ-EUR", 10_000_000, "0.00000001")
+        events = fill(desk, desk.order("BTC-USD", 2, "10000"), "10000", "5000000", "XYZ")
+        taken = one(events, ev.CommissionTaken)
+        # 0.000000012 / 1.25
+        assert taken.price == D("0.0000000096")
+        # half of 0.10 euros of cost went for 0.048 euros
+        assert desk.book.data.realized == D("-0.002") * D("1.25")
+
     def test_a_rebate_adds_to_it(self) -> None:
         desk = desk_with(USD="50000").hold("BNB-USD", 10, "300", mark="320")
         fill(desk, desk.order("BTC-USD", 2, "10000"), "10000", "-0.05", "BNB")

@@ -103,3 +103,25 @@ def test_profit_is_in_its_own_currency_and_the_day_in_the_base() -> None:
     assert desk.world.equity == 100_260
     assert desk.book.data.session is not None
     assert desk.book.data.session.date == datetime.date(2013, 10, 7)
+
+
+@pytest.mark.parametrize("rate", [None, "1.25"])
+def test_U53_a_stop_is_not_loosened_while_nobody_knows_what_it_would_risk(
+    rate: str | None,
+) -> None:
+    desk = Desk()
+    if rate is not None:
+        desk.quote("EUR_USD", rate)
+    desk.event(ev.InstrumentLearned(instrument=DAX))
+    desk.filled(desk.order(DAX.symbol, 4, "10", stop="9.50"), 4, "10")
+    desk.quote(DAX.symbol, "10")
+
+    def moved(price: str) -> list[ev.Event]:
+        return desk.give(ask.Protect(by="t", symbol=DAX.symbol, price=D(price)))
+
+    # 4 x 0.60 x 25 euros would be far below what a trade may risk
+    looser = [e for e in moved("9.40") if isinstance(e, ev.CommandRefused)]
+    assert bool(looser) is (rate is None)
+    assert all("nothing tells what one EUR is worth" in event.reason for event in looser)
+    tighter = one(moved("9.60"), ev.StopMoved)
+    assert tighter.after == D("9.60")

@@ -288,3 +288,22 @@ def test_completing_changes_nothing_where_id_kind_and_currency_do_not_agree() ->
 )
 def test_an_instrument_can_be_written_down_and_read_back(made: Instrument) -> None:
     assert msgspec.json.decode(msgspec.json.encode(made), type=Instrument) == made
+
+
+@pytest.mark.parametrize(
+    ("symbol", "facts", "coin"),
+    [
+        ("BTC-USD", Facts(), "BTC"),
+        ("ETH-BTC", Facts(), "ETH"),
+        # what moves by more than its own price is a contract, and no coin is held
+        ("BTC-USD", Facts(multiplier=Decimal(10)), ""),
+        ("EUR_USD", Facts(), ""),
+        ("AAPL", Facts(), ""),
+        ("AAPL 2026-12-18 200 C", Facts(), ""),
+        ("ES 2026-12", Facts(multiplier=Decimal(50)), ""),
+    ],
+)
+def test_x86_a_coin_that_is_held_can_be_spent_and_a_contract_cannot(
+    symbol: str, facts: Facts, coin: str
+) -> None:
+    assert instrument_of(symbol, facts).coin == coin
