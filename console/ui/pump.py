@@ -164,10 +164,12 @@ class Pump:
 
     def _next_due(self) -> float | None:
         period = 1.0 / self.hz
-        due = min(
-            (entry.due(period) for entry in self._entries.values() if entry.pane.is_showing),
-            default=float("inf"),
-        )
+        due = float("inf")
+        for entry in self._entries.values():
+            at = entry.due(period)
+            # Whether a pane shows is asked last: Textual walks up the tree for the answer.
+            if at < due and entry.pane.is_showing:
+                due = at
         if due == float("inf") or self._loop is None:
             return None
         return max(due, self._next_slot, self._loop.time())

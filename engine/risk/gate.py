@@ -281,7 +281,7 @@ def _ruling(
 ) -> Ruling:
     """The ruling; `by` is the check that refused or resized."""
     allowed = verdict is not Verdict.REJECTED
-    heard = any(
+    heard = case.signal is not None and any(
         code is Code.DUPLICATE_SIGNAL and found.answer is Answer.PASS for code, found in trace
     )
     return Ruling(

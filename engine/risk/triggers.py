@@ -93,7 +93,10 @@ def _broker_lost(world: World, now: Nanos) -> Finding | None:
 
 
 def _reject_storm(world: World, now: Nanos) -> Finding | None:
-    recent = sum(1 for at in world.book.data.rejects if at > now - 60 * NS_PER_SECOND)
+    rejects = world.book.data.rejects
+    if len(rejects) < REJECT_STORM:
+        return None  # asked at every price of what is held, and most often there are a few
+    recent = sum(1 for at in rejects if at > now - 60 * NS_PER_SECOND)
     if recent < REJECT_STORM:
         return None
     return Finding(str(recent), str(REJECT_STORM), "the venue refused too many orders in a minute")

@@ -16,6 +16,9 @@ TICK_IDLE = 10.0
 TICK_KILL = 0.25
 """Seconds between two looks at the clock while a kill works."""
 
+SHORTEST: Nanos = 1_000_000
+"""A tick comes no sooner than this after the one before."""
+
 
 class Timer:
     """Calls `tick` when something is due, and notes in `lag` how late the call came."""
@@ -36,12 +39,26 @@ class Timer:
         self._tick = tick
         self._at: Nanos = 0
         """When the next tick is planned, on the monotonic clock."""
-        self._rings = asyncio.Event()
+        self._rings: asyncio.Future[None] | None = None
+        """What `run` waits for: that the alarm rings, or that something is due before it."""
 
     def replan(self) -> None:
         """After the state has changed: ring sooner when something is due before the plan."""
-        if self._clock.monotonic() + round(self._pause() * NS_PER_SECOND) < self._at:
-            self._rings.set()
+        ahead = self._at - self._clock.monotonic()
+        if ahead <= 0:
+            return
+        if ahead <= TICK_BUSY * NS_PER_SECOND and self._book.data.halt is None:
+            # The plan is a busy one, and only an order's deadline can come before it: of the five
+            # steps of an order's life each asks this.
+            sooner = self._until_due()
+        else:
+            sooner = round(self._pause() * NS_PER_SECOND)
+        if sooner is not None and sooner < ahead:
+            self._ring()
+
+    def _ring(self) -> None:
+        if self._rings is not None and not self._rings.done():
+            self._rings.set_result(None)
 
     def overdue(self) -> Nanos:
         """How long the next tick has been due and could not run; 0 while it is not due."""
@@ -49,12 +66,13 @@ class Timer:
 
     async def run(self) -> None:
         """Tick for ever."""
+        loop = asyncio.get_running_loop()
         while True:
+            self._rings = loop.create_future()
             pause = self._pause()
             self._at = self._clock.monotonic() + round(pause * NS_PER_SECOND)
-            alarm = self._clock.call_later(pause, self._rings.set)
-            await self._rings.wait()
-            self._rings.clear()
+            alarm = self._clock.call_later(pause, self._ring)
+            await self._rings
             alarm.cancel()
             late = self._clock.monotonic() - self._at
             if late < 0:
@@ -73,7 +91,10 @@ class Timer:
                 pause = min(pause, TICK_BUSY)
             if kill is not None and kill.state == "WORKING":
                 pause = min(pause, TICK_KILL)
+        due = self._until_due()
+        return pause if due is None else min(pause, due / NS_PER_SECOND)
+
+    def _until_due(self) -> Nanos | None:
+        """How long until something must be done about an order, a millisecond at the least."""
         due = self._book.next_due()
-        if due is not None:
-            pause = min(pause, max((due - self._time.now()) / NS_PER_SECOND, 0.001))
-        return pause
+        return None if due is None else max(due - self._time.now(), SHORTEST)
