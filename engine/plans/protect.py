@@ -87,7 +87,12 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
 
 
 def _short_lived(newest: Order, now: Nanos) -> bool:
-    """True while a stop that the venue dropped at once should not be placed again yet."""
+    """True while a stop that the venue dropped at once should not be placed again yet.
+
+    One whose end we asked for, to bring it to size, was not dropped.
+    """
+    if newest.cancel_wanted:
+        return False
     pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
     lived = newest.updated_at - newest.created_at
     return lived < NS_PER_SECOND and now - newest.updated_at < pause

@@ -208,3 +208,15 @@ def test_x85_a_stop_taken_away_while_nobody_knows_whether_it_rests_is_cancelled_
     desk.accept(stop)
     (cancelled,) = [e for e in desk.seen if isinstance(e, ev.CancelRequested)]
     assert cancelled.client_order_id == stop.client_order_id
+
+
+def test_a_stop_that_we_cancel_to_bring_it_to_size_is_placed_anew_at_once_each_time() -> None:
+    """Where the venue cannot change one, every fill makes a new stop, the tenth as the first."""
+    desk = protected(10, capabilities=msgspec.structs.replace(ABLE, native_modify=False))
+    for fills in range(2, 12):
+        old = desk.last(Purpose.PROTECT)
+        desk.later(0.1).filled(desk.last(Purpose.ENTRY), 10, "100")
+        desk.report(old, OrderStatus.CANCELED)
+        new = desk.last(Purpose.PROTECT)
+        assert (new.client_order_id != old.client_order_id, new.quantity) == (True, 10 * fills)
+        desk.accept(new)
