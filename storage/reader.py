@@ -116,8 +116,8 @@ _FILLS: Final = _List(
     time_value=_unchanged,
     symbol="symbol = :symbol",
     columns=_same(
-        "execution_id client_order_id symbol side quantity price commission commission_currency "
-        "liquidity broker time"
+        "execution_id client_order_id symbol side quantity price currency commission "
+        "commission_currency liquidity broker time"
     ),
     convert={"time": _instant},
 )
@@ -128,7 +128,7 @@ _TRADES: Final = _List(
     time_value=stamp,
     symbol="ticker = :symbol",
     columns={"symbol": "ticker"}
-    | _same("direction instrument_type trade_type")
+    | _same("direction instrument_type currency trade_type")
     | {"quantity": "shares"}
     | _same(
         "entry_price exit_price entry_time exit_time exit_reason exit_detail pnl pnl_pct fees "

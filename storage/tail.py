@@ -129,5 +129,9 @@ def _book(connection: sqlite3.Connection, where: str) -> tuple[Book, int]:
 def _shape_like_today(connection: sqlite3.Connection) -> None:
     """The tables of 0.1.0, whose rows were written with their events, with today's columns."""
     connection.execute(
-        "CREATE TEMP VIEW fills AS SELECT *, '' AS commission_currency FROM main.fills"
+        "CREATE TEMP VIEW fills AS "
+        "SELECT *, '' AS currency, '' AS commission_currency FROM main.fills"
+    )
+    connection.execute(
+        "CREATE TEMP VIEW trade_executions AS SELECT *, '' AS currency FROM main.trade_executions"
     )

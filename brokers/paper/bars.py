@@ -29,6 +29,8 @@ DEFAULT_SECONDS: Final = 60
 
 _LARGEST: Final = Decimal("1e15")
 _FINEST: Final = -40
+_PLAIN: Final = 15
+"""A text of digits and one point that is no longer than this lies within both bounds."""
 
 
 class BarFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,6 +176,8 @@ class _Parser:
 
 
 def _decimal(name: str, text: str) -> Decimal:
+    if len(text) <= _PLAIN and text.isascii() and text.replace(".", "", 1).isdigit():
+        return Decimal(text)
     try:
         if not text.isascii() or "_" in text or text != text.strip():
             raise InvalidOperation

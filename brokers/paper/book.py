@@ -15,7 +15,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -54,6 +54,49 @@ class Contents(msgspec.Struct, kw_only=True):
     orders: list[PaperOrder]
     """Those that work, oldest first."""
     quotes: dict[str, Quote]
+
+
+class Summary(NamedTuple):
+    """How much a book holds."""
+
+    holdings: int
+    orders: int
+    """Those that work."""
+
+
+def summary(path: Path) -> Summary:
+    """What the book at `path` holds, as it lies there: nothing is migrated, written or made.
+
+    Nobody may be writing it. Raises BookError for a file that is not there or is no book, and for
+    the book of a newer program.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    if not path.with_name(f"{path.name}-wal").exists():
+        # Without it a reader leaves a log of its own beside a file that has none.
+        address += "&immutable=1"
+    try:
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)
+        try:
+            _refuse_newer(connection, f"the paper book {path}")
+            (holdings,) = connection.execute("SELECT count(*) FROM holdings").fetchone()
+            query = "SELECT count(*) FROM orders WHERE working"
+            (orders,) = connection.execute(query).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise BookError(f"the paper book {path} cannot be read: {error}") from error
+    return Summary(holdings, orders)
+
+
+def _refuse_newer(connection: sqlite3.Connection, title: str) -> int:
+    """The book's version. Raises BookError for one that a newer program wrote."""
+    found = schema.version(connection)
+    if found > schema.VERSION:
+        raise BookError(
+            f"{title} was written by a newer version of this program "
+            f"(its format is {found}, this program writes {schema.VERSION})"
+        )
+    return found
 
 
 class _Batch:
@@ -279,12 +322,7 @@ class PaperBook:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = self._open_file()
         try:
-            found = schema.version(connection)
-            if found > schema.VERSION:
-                raise BookError(
-                    f"{self.title} was written by a newer version of this program "
-                    f"(its format is {found}, this program writes {schema.VERSION})"
-                )
+            found = _refuse_newer(connection, self.title)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if found < schema.VERSION:

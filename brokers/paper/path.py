@@ -102,7 +102,11 @@ class PricePath:
         self._shared = shared
         self._beta = 0.6 + 0.8 * hashed(seed, symbol, "beta")
         self._random = random
-        self._phases = [math.tau * hashed(seed, symbol, "wave", n) for n in range(len(_WAVES))]
+        self._waves = [
+            (size, hours * 3600, math.tau * hashed(seed, symbol, "wave", n))
+            for n, (size, hours) in enumerate(_WAVES)
+        ]
+        """Size, length in seconds and phase of each slow wave."""
         self._noise = 0.0
         self._restless = 0.0
         """Logarithm of how much larger than usual the noise is."""
@@ -158,9 +162,9 @@ class PricePath:
         second = int(time)
         if second != self._slow_second:
             self._slow_second = second
+            turned = math.tau * second
             self._slow = sum(
-                size * math.sin(math.tau * second / (hours * 3600) + phase)
-                for (size, hours), phase in zip(_WAVES, self._phases, strict=True)
+                [size * math.sin(turned / length + phase) for size, length, phase in self._waves]
             )
         return self._slow + start + (end - start) * way, part >= quiet
 

@@ -50,6 +50,8 @@ class _Line:
         self._writer: asyncio.StreamWriter | None = None
         self._reader: asyncio.StreamReader | None = None
         self._calls: dict[int, asyncio.Future[msgspec.Raw]] = {}
+        self._unsent: list[bytes] = []
+        """Calls made since the loop last came round."""
         self._number = 0
         self._decode = msgspec.json.Decoder(wire.Said).decode
         self._encode = msgspec.json.Encoder().encode
@@ -95,7 +97,21 @@ class _Line:
         """Call without waiting for the answer."""
         if self._writer is not None:
             self._number += 1
-            self._writer.write(self._encode(wire.Call(id=self._number, op=op)) + b"\n")
+            self._send(wire.Call(id=self._number, op=op))
+
+    def _send(self, call: wire.Call) -> None:
+        """Write a call together with every other one that is made before the loop comes round.
+
+        A write of its own for each is 80 us of the loop, a sixth of an order's whole life there.
+        """
+        self._unsent.append(self._encode(call))
+        if len(self._unsent) == 1:
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent and self._writer is not None:
+            self._writer.write(b"\n".join(unsent) + b"\n")
 
     async def ask(self, op: str, args: msgspec.Struct, kind: Any) -> Any:
         """Call, and the answer as `kind`. Raises the port's errors."""
@@ -108,7 +124,7 @@ class _Line:
         call = wire.Call(id=number, op=op, args=msgspec.Raw(self._encode(args)))
         try:
             async with asyncio.timeout(self._timeout):
-                writer.write(self._encode(call) + b"\n")
+                self._send(call)
                 await writer.drain()
                 return msgspec.json.decode(await answer, type=kind)
         except TimeoutError as error:
@@ -124,6 +140,7 @@ class _Line:
         """End the connection; calls without an answer are ambiguous."""
         if self._writer is None:
             return
+        self._flush()
         self._writer.close()
         self._writer = None
         for answer in self._calls.values():

@@ -27,10 +27,13 @@ COLUMNS: Final = {
         "created_at", "client_order_id", "symbol", "side", "type", "quantity", "filled",
         "average_price", "limit_price", "stop_price", "status", "purpose", "reject_code",
     ),
-    "fills": ("time", "symbol", "side", "quantity", "price", "commission", "client_order_id"),
+    "fills": (
+        "time", "symbol", "side", "quantity", "price", "currency", "commission",
+        "commission_currency", "client_order_id",
+    ),
     "trades": (
         "symbol", "direction", "trade_type", "quantity", "entry_price", "exit_price", "entry_time",
-        "exit_time", "exit_reason", "pnl", "fees", "r_multiple", "signal_id",
+        "exit_time", "exit_reason", "pnl", "fees", "currency", "r_multiple", "signal_id",
     ),
     "daily": (
         "date", "starting_equity", "ending_equity", "realized_pnl", "unrealized_pnl",

@@ -189,10 +189,16 @@ def _print_status(found: dict[str, Any]) -> None:
     if found["halt"] is not None:
         halt = found["halt"]
         say(f"HALTED by {halt['by']} at {halt['at']}: {halt['reason']}")
+    for account in found["accounts"]:
+        if account["kill"] is not None:
+            say(_killed(account["broker"], account["kill"]))
     for position in found["positions"]:
         if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
     say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
+    unvalued = {currency for account in found["accounts"] for currency in account["unvalued"]}
+    if unvalued:
+        say(f"WARNING: no fresh rate of {', '.join(sorted(unvalued))}: the totals are not sure")
     for title, rows, columns in (
         ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
         ("positions", [_guarded(row, found["orders"]) for row in found["positions"]], _POSITIONS),
@@ -209,6 +215,12 @@ def _print_status(found: dict[str, Any]) -> None:
         f"journal event {found['journal']['seq']}, "
         f"last commit {cell(found['journal']['last_commit_ms'])} ms"
     )
+
+
+def _killed(broker: str, kill: Row) -> str:
+    """How far a kill is in one account, in a line."""
+    still = [f"{kind} {', '.join(kill[kind])}" for kind in ("left", "unknown") if kill[kind]]
+    return f"kill in {broker}: {'; '.join([kill['state'], *still])}"
 
 
 def _covered(position: Row, orders: Iterable[Row]) -> Decimal:

@@ -336,6 +336,7 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.TargetMoved: Replica._position,
     ev.PositionClosed: Replica._position,
     ev.PositionAdjusted: Replica._position,
+    ev.CommissionTaken: Replica._position,
     ev.PhaseChanged: Replica._state,
     ev.Paused: Replica._state,
     ev.Unpaused: Replica._state,

@@ -39,11 +39,15 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
         currency=rules.currency,
         price=price,
         notional=notional,
-        equity_share=_share(notional, world.equity),
+        equity_share=_share(world, notional, rules.currency),
         risk=risk,
-        risk_share=_share(risk, world.equity),
+        risk_share=_share(world, risk, rules.currency),
     )
 
 
-def _share(amount: Decimal | None, equity: Decimal) -> Decimal | None:
-    return None if amount is None or equity <= 0 else amount / equity
+def _share(world: World, amount: Decimal | None, currency: str) -> Decimal | None:
+    """An amount in a currency as a fraction of equity; None while nobody knows its worth."""
+    worth, equity = world.worth(currency), world.equity
+    if amount is None or worth is None or equity <= 0:
+        return None
+    return amount * worth / equity

@@ -120,6 +120,7 @@ def fill_row(world: World, record: Record, event: OrderFilled) -> FillRow:
         quantity=fill.quantity,
         price=fill.price,
         commission=fill.commission,
+        commission_currency=fill.commission_currency or rules.currency,
         liquidity=fill.liquidity,
         client_order_id=fill.client_order_id,
         late=event.late,

@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True):
     profile: str
     account: str
     """The name of the primary account under `[brokers]`."""
+    currency: str
+    """The base currency: what is paid in another one says so."""
     symbols: tuple[str, ...]
     flatten: Flatten
     """What a kill closes unless it says otherwise (`kill.flatten`)."""
@@ -84,6 +86,8 @@ class Portfolio(msgspec.Struct, frozen=True):
     """Equity when the session began; None before the first."""
     drawdown: Decimal
     """Fall from the highest equity, as a fraction of it."""
+    unvalued: tuple[str, ...]
+    """Currencies that something is held or owed in and that have no fresh rate (X-86)."""
 
 
 class AccountRow(msgspec.Struct, frozen=True):
@@ -189,6 +193,8 @@ class FillRow(msgspec.Struct, frozen=True):
     quantity: Decimal
     price: Decimal
     commission: Decimal
+    commission_currency: str
+    """The asset it was taken in."""
     liquidity: Liquidity
     client_order_id: str
     late: bool

@@ -78,6 +78,7 @@ class WorldView:
             mode=config.mode,
             profile=str(config.profile),
             account=config.account.primary,
+            currency=world.base,
             symbols=tuple(config.market.symbols),
             flatten=Flatten(config.kill.flatten),
             quote_max_age_seconds=world.limits.quote_max_age_seconds,
@@ -154,6 +155,7 @@ class WorldView:
             day=world.daily_pnl,
             day_start=None if session is None else session.starting_equity,
             drawdown=world.drawdown,
+            unvalued=tuple(world.unvalued(self.now)),
         )
 
     def at_stops(self) -> Decimal:

@@ -23,6 +23,9 @@ LONGEST_PATH: Final = 100
 
 _CHUNK: Final = 65_536
 
+_TURN_SECONDS: Final = 0.005
+"""Between two calls at an engine that has no room for one more who waits."""
+
 
 class NoEngine(Exception):  # noqa: N818 - what is the case
     """No engine listens on this state folder (exit code 3)."""
@@ -52,7 +55,7 @@ class Client:
         self._number = 0
         try:
             with address(path) as name:
-                self._socket.connect(name)
+                self._call(name, time.monotonic() + timeout)
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
             self._socket.close()
             raise NoEngine(f"No engine is running on {path.parent}.") from error
@@ -61,6 +64,22 @@ class Client:
             raise NoAnswer(
                 f"The engine on {path.parent} does not take calls: {error.strerror or error}."
             ) from error
+
+    def _call(self, name: str, deadline: float) -> None:
+        """Connect, waiting for a place among those who wait to be taken. Raises OSError.
+
+        A local socket with a time-out does not wait for one: the system says at once that there
+        is none.
+        """
+        while True:
+            try:
+                self._socket.connect(name)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_TURN_SECONDS)
+            else:
+                return
 
     def request(
         self,

@@ -277,11 +277,16 @@ class ControlServer:
     # --- clients ----------------------------------------------------------------------------------
 
     def _accept(self) -> None:
+        """Take all who wait, so that a crowd of callers keeps no kill from calling."""
         assert self._listener is not None  # noqa: S101 - it is what woke us
-        try:
-            connection, _ = self._listener.accept()
-        except OSError:
-            return  # the client is gone again
+        for _ in range(MOST_CLIENTS):
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return  # nobody waits any more, or the client is gone again
+            self._welcome(connection)
+
+    def _welcome(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         if not _same_user(connection):
             _log.warning("a connection of another user to the control socket was refused")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from brokers.paper.bars import check_bars
-from brokers.paper.book import BookError, PaperBook
+from brokers.paper.book import BookError, summary
 from brokers.paper.instruments import BadFile
 from brokers.paper.setup import book_name
 from console.host import paths, wiring
@@ -192,13 +192,10 @@ def _paper(host: Host, config: Config, name: str) -> Finding:
     if trader(host, config, host.state_dir) is not None:
         return Finding(True, f"{account} is in use by a running engine")
     try:
-        book = PaperBook(path)
-        contents = book.load()
-        book.close()
+        holds = summary(path)
     except BookError as error:
         return Finding(False, str(error))
-    held = len(contents.holdings)
-    return Finding(True, f"{account} holds {held} positions, {len(contents.orders)} orders")
+    return Finding(True, f"{account} holds {holds.holdings} positions, {holds.orders} orders")
 
 
 def _elsewhere(address: str) -> Finding:

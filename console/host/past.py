@@ -6,6 +6,7 @@ runs on undisturbed. Nothing is written, not even a log.
 
 import asyncio
 import re
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from console.host.supervisor import has_terminal
 from console.terminal.bootstrap import prepare_environment
 from console.terminal.signals import install_signals
 from engine.config import Config
+from engine.domain.events import EngineStarted
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.state.book import Book
 from storage.errors import JournalError
@@ -69,7 +71,7 @@ def open_past(journal: Path, config: Config, at: Nanos) -> PastDesk:
     """The desk of the moment `at` (UTC nanoseconds). Raises CommandFailed.
 
     After the journal's last event it is the moment of that event. Limits are those of `config`:
-    the journal does not keep the ones that were in force.
+    the journal does not keep the ones that were in force. The base currency is the journal's.
     """
     try:
         found = load_until(journal, at)
@@ -78,9 +80,13 @@ def open_past(journal: Path, config: Config, at: Nanos) -> PastDesk:
         if found.last is None:
             began = words_of(found.first)
             raise _usage(f"--at {words_of(at)} is before the journal begins, at {began}.")
+        beginning = next(found.records)
+        if isinstance(beginning.event, EngineStarted):
+            currency = beginning.event.currency
+            config = wiring.as_counted(config, currency=currency, calendar="")
         return PastDesk(
             wiring.world_at_rest(config, Book()),
-            found.records,
+            chain((beginning,), found.records),
             at=found.last if found.newest else at,
             is_last=found.newest,
         )

@@ -84,7 +84,10 @@ def report_of(
         "outcomes": dict(sorted(outcomes.items())),
         "orders": tally.orders,
         "fills": tally.fills,
-        "round_trips": [round_trip(trip) for trip in tally.trips],
+        "round_trips": [
+            round_trip(trip) | {"currency": engine.book.currency_of(trip.symbol)}
+            for trip in tally.trips
+        ],
         "starting_equity": plain(starting),
         "ending_equity": plain(world.equity),
         "cash": plain(world.cash),

@@ -131,7 +131,12 @@ def serve(plan: Plan) -> int:
 
             return serve_fast(plan.config, plan.folder, bars)
         return asyncio.run(Supervisor(plan, bars).live())
-    except (BadFile, wiring.SectorFileError, wiring.AccountNotOpened) as error:
+    except (
+        BadFile,
+        wiring.SectorFileError,
+        wiring.AccountNotOpened,
+        wiring.FixedOtherwise,
+    ) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error

@@ -22,6 +22,7 @@ from console.host.rates import rates
 from console.host.sectors import SectorFileError, sectors
 from engine.config import Config, account_id, digest, opened
 from engine.config.model import PaperConfig
+from engine.core.fixed import calendar_of, contradiction
 from engine.domain.instrument import Instrument
 from engine.domain.signal import Timeframe
 from engine.intake.builtin import BuiltinSignals
@@ -54,6 +55,10 @@ Heard = Callable[[list[Touched], int], None]
 
 class AccountNotOpened(Exception):  # noqa: N818 - the caller reads it as a sentence
     """The journal knows of something in an account that the config does not open."""
+
+
+class FixedOtherwise(Exception):  # noqa: N818 - the caller reads it as a sentence
+    """The config says something else than what the journal has fixed for its life."""
 
 
 class House:
@@ -119,11 +124,21 @@ def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) 
     return next((name for name in STRICTEST if name in found), found[0] if found else STRICTEST[0])
 
 
+def as_counted(config: Config, *, currency: str, calendar: str) -> Config:
+    """The config with the base currency and the calendar of a journal, as far as they are known."""
+    known = {"currency": currency, "calendar": calendar}
+    fixed = {name: value for name, value in known.items() if value}
+    return config.model_copy(update={"account": config.account.model_copy(update=fixed)})
+
+
 def world_at_rest(config: Config, book: Book) -> World:
     """The world of a state that no engine runs on: to be looked at, nothing is decided in it.
 
+    It counts as the journal does, whatever the config says by now.
+
     Raises BadFile and SectorFileError for the files that `config` names.
     """
+    config = as_counted(config, currency=book.data.base_currency, calendar=book.data.calendar)
     rules = instruments(config, simulated=config.market.source == "simulated")
     known = set(config.brokers.names) & {*opened(config), *book.data.accounts}
     tables = {name: config.brokers.of(name) for name in known}
@@ -148,7 +163,11 @@ def _world(
         able,
         instrument_of=rules.get,
         sectors=sectors(config.data.sectors),
-        home_calendar=home_calendar(config, rules, symbols),
+        home_calendar=calendar_of(
+            book,
+            named=config.account.calendar,
+            usual=home_calendar(config, rules, symbols),
+        ),
         reference_rates=rates(config.data.rates, config.account.currency),
     )
 
@@ -229,7 +248,7 @@ def build(
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
 
     Raises JournalError kinds, BookError, BadFile, SectorFileError,
-    AccountNotOpened; nothing stays open then.
+    FixedOtherwise, AccountNotOpened; nothing stays open then.
     """
     own = by_hand or bars is not None or not threads
     simulated = config.market.source == "simulated" and bars is None and not by_hand
@@ -246,6 +265,7 @@ def build(
         behind = _Behind(journal)
         book, warning = _restored(source, behind)
         behind.flush()
+        config = _agreed(config, book, flatten_only=flatten_only)
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
         prices = Prices.BY_HAND if by_hand else Prices.MARKET
@@ -334,6 +354,20 @@ def _open(
     return exchange.market if exchange is not None else connections[first.name].market
 
 
+def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:
+    """The config, which must not contradict the journal; what only closes counts as that does.
+
+    Raises FixedOtherwise.
+    """
+    data = book.data
+    if flatten_only:
+        return as_counted(config, currency=data.base_currency, calendar=data.calendar)
+    fault = contradiction(book, currency=config.account.currency, calendar=config.account.calendar)
+    if fault:
+        raise FixedOtherwise(fault)
+    return config
+
+
 def _left_out(book: Book, names: tuple[str, ...]) -> dict[str, str]:
     """The accounts in which something is held or works and that are not opened: why, by name."""
     return {
@@ -374,6 +408,7 @@ __all__ = [
     "SOCKET",
     "STATE_FORMAT",
     "AccountNotOpened",
+    "FixedOtherwise",
     "House",
     "SectorFileError",
     "build",

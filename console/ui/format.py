@@ -100,6 +100,12 @@ def number(value: Decimal | int | None, places: int | None = None, *, signed: bo
     return format(exact, "+,f" if signed and exact else ",f")
 
 
+def money(amount: Decimal, currency: str, base: str, places: int | None = 2) -> str:
+    """An amount; what is not in the base currency says what it is in."""
+    text = number(amount, places)
+    return text if currency == base else f"{text} {currency}"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """`1 order`, `2 orders`; `many` where it is not made with an s."""
     return f"{count} {one if count == 1 else many or one + 's'}"

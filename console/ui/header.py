@@ -68,7 +68,10 @@ class Header:
         held = view.portfolio()
         day = held.day
         share = f" {percent(day / held.day_start, 2)}" if held.day_start else ""
-        yield BannerItem(f"eq {number(held.equity, 0)}", "strong", 65, right=True)
+        sure = "" if not held.unvalued else glyphs.stale
+        yield BannerItem(
+            f"eq {sure}{number(held.equity, 0)}", "stale" if sure else "strong", 65, right=True
+        )
         yield BannerItem(
             f"day {signed(day)}{tick(day, glyphs).strip()}{share}",
             profit_style(day),

@@ -144,7 +144,10 @@ def _filled(e: ev.OrderFilled) -> Line:
         if said
     ]
     words = f"{fill.side} {plain(fill.quantity)} {fill.symbol} @ {plain(fill.price)}"
-    text = "  ".join([words, f"fee {plain(round(fill.commission, 4))}", *notes])
+    fee = plain(round(fill.commission, 4))
+    if fill.commission_currency:
+        fee = f"{plain(round(fill.commission, 8))} {fill.commission_currency}"
+    text = "  ".join([words, f"fee {fee}", *notes])
     return Line("FILL", text, "warn" if notes else "strong")
 
 
@@ -258,9 +261,17 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
     ev.InputRejected: _input_rejected,
     ev.SignalDecided: _decided,
     ev.SignalEnded: _ended,
+    ev.IntentOpened: lambda e: Line(
+        "INTENT", f"{e.plan}: " + ", ".join(order_words(terms) for terms in e.legs)
+    ),
+    ev.IntentEnded: lambda e: Line("INTENT", f"{e.plan} ended: {e.reason}"),
+    ev.LegRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
+    ev.CommissionTaken: lambda e: Line(
+        "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(e.price)}"
+    ),
     ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.terms), "warn"),
     ev.DeadLettered: lambda e: Line("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
     ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),

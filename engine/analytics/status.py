@@ -13,6 +13,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.exits.rules import target_price
+from engine.plans.kill import left, unknown
 from engine.state.account import AccountState
 from engine.state.book import RATE_WINDOW
 from engine.state.order import Order
@@ -104,7 +105,7 @@ def _account(world: World) -> dict[str, Any]:
 
 
 def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
-    """One account in its own currency; `unexplained` names what has no fresh rate (X-86)."""
+    """One account in its own currency; `unvalued` names what has no fresh rate (X-86)."""
     currency = account.currency or world.base
     worth = world.worth(currency)
     missing = [c for c in world.unvalued(now) if c in _currencies_of(world, account)]
@@ -121,6 +122,18 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "differences": [msgspec.to_builtins(found) for found in account.differences],
         "unexplained": [],
         "unvalued": missing,
+        "kill": _kill(world, account),
+    }
+
+
+def _kill(world: World, account: AccountState) -> dict[str, Any] | None:
+    """How far a kill is in one account, and what it has still to prove; None without one."""
+    if account.kill is None:
+        return None
+    return {
+        "state": account.kill.state,
+        "left": list(left(world, account)),
+        "unknown": list(unknown(world, account)),
     }
 
 

@@ -56,6 +56,10 @@ class Calendar:
         session = self._span(now).session
         return session.close if session is not None and self.has_session_end else None
 
+    def constant_until(self, now: Nanos) -> Nanos:
+        """The moment up to which every answer stays what it is now."""
+        return self._span(now).end
+
     def session_date(self, now: Nanos) -> datetime.date:
         """The accounting day that `now` belongs to (X-12).
 

@@ -388,8 +388,10 @@ class BrokersConfig(Section):
 
     def of(self, name: str) -> VenueConfig | PaperConfig:
         """The settings of an account by its name. Raises KeyError for a name not there."""
-        tables: Mapping[str, VenueConfig | PaperConfig] = dict(self)
-        return tables[name]
+        if name in KIND_TABLES:
+            known: VenueConfig | PaperConfig = getattr(self, name)
+            return known
+        return (self.__pydantic_extra__ or {})[name]
 
     def kind_of(self, name: str) -> str:
         """The kind of an account: its name where that is one, else as its table states."""

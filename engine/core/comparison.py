@@ -71,7 +71,10 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A failed look is no look: nothing is concluded from it."""
+    """A failed look is no look: nothing is concluded from it, and it goes on being tried.
+
+    An operator's is not: the failure is its answer.
+    """
     yield ev.Reconciled(
         account=given.broker,
         reason=given.reason,
@@ -86,6 +89,8 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
         subject=given.broker,
         text=f"{given.broker} could not be compared: {given.error}",
     )
+    if given.reason != OPERATOR:
+        yield ev.SnapshotRequested(account=given.broker, reason=given.reason)
 
 
 def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:

@@ -13,13 +13,16 @@ MARK_SECONDS = 60
 
 
 def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Close the day that ended and open the one that began; neither clears a halt (X-06, A-187)."""
+    """Close the day that ended and open the one that began; neither clears a halt (X-06, A-187).
+
+    A day that has begun is not begun again, should another calendar be behind (X-95).
+    """
     data = world.book.data
     if data.starting_equity is None:
         return
     date = world.home.session_date(now)
     session = data.session
-    if session is not None and session.date == date:
+    if session is not None and session.date >= date:
         return
     if session is not None:
         yield from close_day(world, final=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from engine.core import comparison, reports
+from engine.core.calm import calm_until
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.domain import commands as ask
@@ -48,7 +49,7 @@ from engine.plans.reducing import CANCEL_ADDS_NOTHING
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
-from engine.state.book import Place, place_of
+from engine.state.book import Place, places_of
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import Touched
@@ -60,16 +61,13 @@ Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 LOOK_PAUSE = 2 * NS_PER_SECOND
 """Between two looks at the venue while it must be seen before anything opens."""
 
-LOOK_TIMEOUT = 30 * NS_PER_SECOND
-"""A look that takes longer is asked for again."""
-
 
 # --- rules that belong to the process as a whole ------------------------------------------------
 
 
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """A process took the account: the latch first, then what was under way (R2)."""
-    config = world.config
+    config, before = world.config, world.book.data.calendar
     yield ev.EngineStarted(
         mode=config.mode,
         profile=config.profile,
@@ -77,7 +75,17 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         version=given.version,
         accounts=given.accounts,
         primary=config.account.primary,
+        currency=world.base,
+        calendar=world.home.name,
     )
+    if before not in ("", world.home.name):
+        text = f"the portfolio's day is now that of {world.home.name}; it was that of {before}"
+        yield ev.Alarmed(
+            code="CALENDAR_CHANGED",
+            severity=Severity.WARNING,
+            subject=world.home.name,
+            text=text,
+        )
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
@@ -129,8 +137,10 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     if link is not None and link.state is given.state:
         return
     yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
-    if given.state is LinkState.CONNECTED and world.book.data.phase is Phase.RUNNING:
-        yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
+    if given.state is LinkState.CONNECTED:
+        if world.book.data.phase is Phase.RUNNING:
+            yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
+        yield from reports.overdue(world, given.broker, now)
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",
@@ -245,12 +255,11 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Each account alone: every so often, and soon again after a look that failed."""
+    """Each account alone: every so often. What was asked for goes on being tried by itself."""
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:
-        asked = account.snapshot_asked
-        if not account.is_connected or (asked and now - asked < max(every, LOOK_TIMEOUT)):
+        if not account.is_connected or account.snapshot_asked:
             continue
         pause = every if account.compared else LOOK_PAUSE
         if now - account.reconciled_at >= pause:
@@ -308,7 +317,8 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     carried through.
     """
     epoch = world.book.data.epoch
-    yield from first_rates(world)
+    if world.first_told:
+        yield from first_rates(world)
     yield from followed(world, RULES[type(given)](world, given, now), now)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
@@ -319,8 +329,7 @@ def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[e
     places: dict[Place, None] = {}
     for event in events:
         yield event
-        place = place_of(world.book, event)
-        if place is not None:
+        for place in places_of(world.book, event):
             places[place] = None
     for account, symbol in places:
         yield from advance(world, account, symbol, now)
@@ -348,12 +357,18 @@ class Core:
         self.world = world
         self.proposed: tuple[ev.Event, ...] = ()
         """What the newest look proposes to take over, where an operator asked for it."""
+        self._calm_until: Nanos = 0
+        """Ticks before this moment lead to nothing, unless something else comes in first."""
 
     def handle(self, given: Input, now: Nanos) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
 
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
+        ticks = isinstance(given, Tick)
+        if ticks and now < self._calm_until:
+            return Step([], [])
+        self._calm_until = 0
         world = self.world
         observe(world, given, now)
         records: list[ev.Record] = []
@@ -368,6 +383,8 @@ class Core:
                 self.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(Step(records, touched), error) from error
+        if ticks and not records:
+            self._calm_until = calm_until(world, now)
         return Step(records, touched)
 
 
@@ -406,7 +423,7 @@ def note(world: World, event: ev.Event) -> None:
         if position is not None and position.opened_at == event.fill.time:
             world.market.watch(symbol, event.fill.price)
         world.revalue(symbol)
-    elif isinstance(event, ev.PositionAdjusted):
+    elif isinstance(event, ev.PositionAdjusted | ev.CommissionTaken):
         world.revalue(event.symbol)
     elif isinstance(event, ev.PositionClosed):
         symbol = event.trade.symbol

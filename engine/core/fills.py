@@ -7,17 +7,19 @@ from engine.core.consequences import fire
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.money import COST_DIGITS, ONE, ZERO, is_positive, plain
 from engine.domain.order import ADDING, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
-from engine.state.holdings import change, round_trip
+from engine.state.holdings import change, fee_of, round_trip
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
+
+EXECUTIONS = frozenset({Outcome.EXECUTED, Outcome.RESIZED})
 
 SLIPPAGE_WARNING = Decimal("0.01")
 SLIPPAGE_BREACH = Decimal("0.02")
@@ -57,7 +59,10 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
     mult = book.multiplier(fill.symbol)
     before = book.holding(fill.broker, fill.symbol)
-    outcome = change(before, fill, mult, order)
+    currency = book.currency_of(fill.symbol)
+    rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
+    fee = fee_of(fill, currency, rate, fee_rate)
+    outcome = change(before, fill, mult, order, fee=fee)
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
     over = _beyond(order, cumulative, outcome.opened) if order else ZERO
@@ -71,17 +76,19 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         overfill=min(over, fill.quantity),
         known_order=order is not None,
         position_id=outcome.position_id,
-        rate=_worth(world, book.currency_of(fill.symbol)),
-        fee_rate=_worth(world, fill.commission_currency or book.currency_of(fill.symbol)),
+        rate=rate,
+        fee_rate=fee_rate,
         account_rate=_worth(world, _currency_of(world, fill.broker)),
     )
     yield event
     if outcome.closed is not None:
         yield from _closed(world, outcome.closed, before, fill, order)
+    if fill.commission_currency not in ("", currency):
+        yield from _charged(world, event)
     if before is not None and before.exiting is not None:
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
-        yield from _executed(order)
+        yield from _executed(world, order)
     yield from _alarms(event, order, now)
     if event.overfill:
         finding = triggers.Finding(
@@ -95,6 +102,79 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
 def _worth(world: World, currency: str) -> Decimal:
     """The rate that the sums are kept at; 0 where none was ever told, and they leave it out."""
     return world.worth(currency) or ZERO
+
+
+def _fee_rate(world: World, fill: Fill, currency: str) -> Decimal:
+    """The rate of what the commission was taken in.
+
+    A coin that has none is worth what a holding of it is; no rate is made of that.
+    """
+    asset = fill.commission_currency or currency
+    known = world.worth(asset)
+    if known is not None:
+        return known
+    if world.instrument(fill.symbol).coin == asset:
+        return fill.price * _worth(world, currency)
+    for position in _holdings_of(world, fill):
+        mark = world.mark(position.symbol)
+        if mark is not None and is_positive(mark):
+            return mark * _worth(world, world.book.currency_of(position.symbol))
+    return ZERO
+
+
+def _holdings_of(world: World, fill: Fill) -> list[Position]:
+    """What its account holds of the asset that a commission was taken in; first what was bought."""
+    held = world.book.account(fill.broker).positions.values()
+    coins = [
+        position
+        for position in held
+        if position.is_long and world.instrument(position.symbol).coin == fill.commission_currency
+    ]
+    return sorted(coins, key=lambda position: (position.symbol != fill.symbol, position.symbol))
+
+
+def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
+    """What of a commission comes out of holdings of its asset (X-86); the rest is owed in cash."""
+    fill, left = event.fill, event.fill.commission
+    asset = fill.commission_currency
+    for position in _holdings_of(world, fill) if left else ():
+        quantity = min(left, position.quantity)
+        rate = _worth(world, world.book.currency_of(position.symbol))
+        taken = ev.CommissionTaken(
+            account=fill.broker,
+            symbol=position.symbol,
+            currency=asset,
+            quantity=quantity,
+            price=_coin_price(world, position, event.fee_rate, rate),
+            rate=rate,
+            account_rate=event.account_rate,
+            execution_id=fill.execution_id,
+            time=fill.time,
+        )
+        closed = change(position, taken.execution, ONE, None).closed
+        yield taken
+        if closed is not None:
+            spent = "the last of it paid a commission"
+            yield from _closed(world, closed, position, taken.execution, None, unasked=spent)
+        left -= quantity
+        if not left:
+            break
+    if fill.commission and not event.fee_rate:
+        yield _alarm(
+            "FEE_WITHOUT_RATE",
+            asset,
+            f"a commission of {plain(fill.commission)} {asset} for {fill.symbol} is in no profit: "
+            f"what one {asset} is worth in {world.base} is not known",
+            Severity.WARNING,
+        )
+
+
+def _coin_price(world: World, position: Position, worth: Decimal, rate: Decimal) -> Decimal:
+    """What one coin of a holding counts as: its worth, else its last price, else what it cost."""
+    if worth and rate:
+        return round(worth / rate, COST_DIGITS)
+    mark = world.mark(position.symbol)
+    return mark if mark is not None and is_positive(mark) else position.average_price
 
 
 def _currency_of(world: World, account: str) -> str:
@@ -126,7 +206,13 @@ def _blocked_for(world: World, fill: Fill) -> str | None:
 
 
 def _closed(
-    world: World, closed: Position, before: Position | None, fill: Fill, order: Order | None
+    world: World,
+    closed: Position,
+    before: Position | None,
+    fill: Fill,
+    order: Order | None,
+    *,
+    unasked: str = "an order we did not send",
 ) -> Iterator[ev.Event]:
     plan = before.exiting if before is not None else None
     by_stop = order is not None and order.is_protective
@@ -135,12 +221,13 @@ def _closed(
     elif order is not None:
         reason, detail = _REASONS.get(order.purpose, (ExitReason.MANUAL, ""))
     else:
-        reason, detail = ExitReason.VENUE, "an order we did not send"
+        reason, detail = ExitReason.VENUE, unasked
     mae, mfe = _excursion(world, closed, fill)
     entry = world.book.order(closed.order_id)
     trade = round_trip(
         closed,
         fill,
+        asset_class=world.instrument(closed.symbol).asset_class,
         reason=reason,
         detail=detail,
         mae=mae,
@@ -178,9 +265,13 @@ def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:
         )
 
 
-def _executed(order: Order) -> Iterator[ev.Event]:
-    """A signal is executed from its first fill on, also when it had ended without one."""
-    if order.filled:
+def _executed(world: World, order: Order) -> Iterator[ev.Event]:
+    """A signal is executed from the first fill of any of its orders on, also when it had ended
+    without one."""
+    life = world.book.data.signals.get(order.signal_id)
+    if order.filled or (life is not None and life.outcome in EXECUTIONS):
+        return
+    if order.status.is_terminal and any(o.filled for o in world.book.siblings(order)):
         return
     previous = ""
     if order.status.is_terminal:

@@ -30,6 +30,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.state.book import due_at
 from engine.state.order import Order, Pending
 from engine.world import World
 
@@ -418,6 +419,8 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
                 yield ev.CancelRequested(
                     account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
                 )
+            case _S.UNKNOWN if not world.book.account(order.account).is_connected:
+                pass  # the question waits for the connection: see `overdue`
             case _S.UNKNOWN:
                 yield ev.OrderQueried(
                     account=order.account, client_order_id=key, reason="still unknown"
@@ -433,6 +436,17 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
                 yield ev.OrderQueried(
                     account=order.account, client_order_id=key, reason="no answer in time"
                 )
+
+
+def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
+    """Orders in doubt whose time to be asked about passed while there was no connection."""
+    for order in tuple(world.book.account(account).orders.values()):
+        if order.status is _S.UNKNOWN and due_at(order) <= now:
+            yield ev.OrderQueried(
+                account=account,
+                client_order_id=order.client_order_id,
+                reason="the connection is back",
+            )
 
 
 def doubtful(world: World) -> Iterator[ev.Event]:

@@ -118,6 +118,17 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
                 return self.symbol
 
     @property
+    def coin(self) -> str:
+        """The asset that a holding of it consists of; "" for what is a share, a contract or money.
+
+        A coin that was bought can be spent, as for a commission. A position in a pair of currencies
+        is a contract on margin, and money of its name is cash.
+        """
+        if self.asset_class is AssetClass.CRYPTO and isinstance(self.contract, Pair):
+            return self.contract.base if self.multiplier == ONE else ""
+        return ""
+
+    @property
     def last_day(self) -> datetime.date | None:
         """The last day on which it trades; None for what does not expire.
 

@@ -4,7 +4,8 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Dec
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
-COST_QUANTUM = Decimal("1e-8")
+COST_DIGITS = 8
+COST_QUANTUM = Decimal(1).scaleb(-COST_DIGITS)
 """Apportioned cost is cut to this step, so that every sum of money stays exact."""
 
 

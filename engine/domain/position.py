@@ -35,6 +35,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     """Signed: positive bought."""
     price: Decimal
     commission: Decimal
+    """In the currency of the instrument, whatever it was taken in."""
     time: Nanos
 
 
@@ -61,6 +62,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     direction: str
     instrument_type: str = "stock"
+    """The kind of instrument (`AssetClass`)."""
     trade_type: TradeType
     quantity: Decimal
     entry_price: Decimal
@@ -70,7 +72,7 @@ class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
     exit_reason: str
     exit_detail: str = ""
     pnl: Decimal
-    """After commission."""
+    """After commission; money is in the currency of the instrument."""
     pnl_pct: Decimal
     fees: Decimal
     r_multiple: Decimal | None

@@ -43,7 +43,9 @@ def _with_account(data: Data, context: Context) -> Data:
 
 def _started(data: Data, context: Context) -> Data:
     name = data.pop("broker")
-    return data | {"accounts": {name: data.pop("account_id")}, "primary": name}
+    # It did not say in what it counted, nor whose day it kept.
+    unknown = {"currency": "", "calendar": ""}
+    return data | {"accounts": {name: data.pop("account_id")}, "primary": name} | unknown
 
 
 def _synced(data: Data, context: Context) -> Data:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import plain
 from engine.domain.position import ExitReason
@@ -25,12 +25,17 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: the reason it closes for, its priority, its config key, its question."""
+    """One row: the reason it closes for, its priority, its config key, its question.
+
+    `same_until` says up to which moment the answer cannot change by time alone; None where it may
+    at any second.
+    """
 
     reason: ExitReason
     priority: int
     config_key: str
     ask: Callable[[World, Position, Nanos], Exit | None]
+    same_until: Callable[[World, Position, Nanos], Nanos] | None = None
 
 
 class ExitDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +98,11 @@ def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
     return Exit(measured=plain(price), limit=plain(target))
 
 
+def by_price(world: World, position: Position, now: Nanos) -> Nanos:
+    """`same_until` of a rule that leans on prices and on the position, and on no clock."""
+    return LATEST
+
+
 def end_of_day(world: World, position: Position, now: Nanos) -> Exit | None:
     """P6: day trades and scalps are flat before the session ends, early closes too (A-165, D-11).
 
@@ -119,19 +129,38 @@ def end_of_day(world: World, position: Position, now: Nanos) -> Exit | None:
     )
 
 
+def same_day(world: World, position: Position, now: Nanos) -> Nanos:
+    """`same_until` of `end_of_day`: the last minutes of the session, else the next one."""
+    known = world.calendar(world.instrument(position.symbol).calendar)
+    if known is None or not position.trade_type.ends_with_session:
+        return LATEST
+    close = known.close_of(now)
+    minutes = world.config.exits.eod_close_minutes_before
+    last_minutes = now if close is None else close - minutes * 60 * NS_PER_SECOND
+    return last_minutes if last_minutes > now else known.constant_until(now)
+
+
 EXITS: tuple[ExitRule, ...] = (
-    ExitRule(reason=ExitReason.STOP_LOSS, priority=1, config_key="exits.stop_mode", ask=hard_stop),
+    ExitRule(
+        reason=ExitReason.STOP_LOSS,
+        priority=1,
+        config_key="exits.stop_mode",
+        ask=hard_stop,
+        same_until=by_price,
+    ),
     ExitRule(
         reason=ExitReason.TARGET,
         priority=4,
         config_key="exits.reward_to_risk_target",
         ask=profit_target,
+        same_until=by_price,
     ),
     ExitRule(
         reason=ExitReason.EOD,
         priority=6,
         config_key="exits.eod_close_minutes_before",
         ask=end_of_day,
+        same_until=same_day,
     ),
 )
 

@@ -58,8 +58,8 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
 
 
 def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:
-    """A flat signal closes what is held of its symbol, in every account (X-87)."""
-    held = world.book.held(asked.ticker)
+    """A flat signal closes what signals opened of its symbol, in every account (X-87)."""
+    held = world.book.managed(asked.ticker)
     closing = [position for position in held if position.exiting is not None]
     if closing and len(closing) == len(held):
         yield ev.SignalEnded(

@@ -31,8 +31,6 @@ READ_PAUSE = 250 * NS_PER_MS
 DEGRADED_PAUSE = 5 * NS_PER_SECOND
 """Between two looks at the venue, in the first seconds and from then on."""
 
-LOOK_LOST = 5 * NS_PER_SECOND
-"""A look that has not answered for so long is asked for again."""
 
 WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
 
@@ -123,10 +121,9 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
             continue
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
-        last = max(account.reconciled_at, account.snapshot_asked)
         pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
-        asked = account.snapshot_asked
-        if now - last >= pause and (not asked or now - last > LOOK_LOST):
+        # A look that was asked for goes on being tried until the venue answers: nothing to add.
+        if not account.snapshot_asked and now - account.reconciled_at >= pause:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
 
 
@@ -139,14 +136,15 @@ def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
     for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten):
             yield from plan_exit(position, reason=ExitReason.KILL, priority=0, detail=halt.trigger)
-    left, unknown = _left(world, account), _unknown(world, account)
-    clean = work.clean_reads + 1 if not left and not unknown and account.reconciled_clean else 0
+    remaining, doubtful = left(world, account), unknown(world, account)
+    found = remaining or doubtful or not account.reconciled_clean
+    clean = 0 if found else work.clean_reads + 1
     yield ev.KillProgressed(
         epoch=work.epoch,
         account=name,
         clean_reads=min(clean, CLEAN_READS),
-        left=left,
-        unknown=unknown,
+        left=remaining,
+        unknown=doubtful,
     )
     span = now - work.clean_since
     bound = int(world.able(name).late_arrival_seconds * NS_PER_SECOND)
@@ -154,7 +152,8 @@ def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
         yield from _prove(world, account, VERIFIED, now)
 
 
-def _left(world: World, account: AccountState) -> tuple[str, ...]:
+def left(world: World, account: AccountState) -> tuple[str, ...]:
+    """What a kill has still to close and to cancel in an account: holdings and order ids."""
     halt = world.book.data.halt
     if halt is None:
         return ()
@@ -172,7 +171,8 @@ def _left(world: World, account: AccountState) -> tuple[str, ...]:
     return tuple(sorted(held) + sorted(works))
 
 
-def _unknown(world: World, account: AccountState) -> tuple[str, ...]:
+def unknown(world: World, account: AccountState) -> tuple[str, ...]:
+    """Orders of an account of which nobody knows what became."""
     if not world.book.unclear:
         return ()
     orders = account.orders.values()
@@ -185,7 +185,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         return
     ended = (account.closed.get(key) for key in work.baseline)
     cancelled = sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
-    left, unknown = _left(world, account), _unknown(world, account)
+    remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
         p.symbol
         for p in account.positions.values()
@@ -197,14 +197,14 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         state=state,
         cancelled=cancelled,
         closed=work.closed,
-        left=left,
-        unknown=unknown,
+        left=remaining,
+        unknown=doubtful,
     )
     yield ev.Alarmed(
         code=f"KILL_{state}",
         severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
         subject=account.name,
         text=f"kill {state}: {cancelled} orders cancelled, {work.closed} positions closed, "
-        f"{len(left)} left, {len(unknown)} unknown"
+        f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )

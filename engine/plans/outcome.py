@@ -37,6 +37,8 @@ def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
     life = world.book.data.signals.get(order.signal_id)
     if life is None or life.outcome is not None:
         return
+    if order.intent_id in world.book.data.intents:
+        return  # its plan says what became of all of it
     replacing = world.book.account(order.account).replacing
     if any(world.book.works(key) or key in replacing for key in life.orders):
         return

@@ -1,7 +1,8 @@
 """The plans, one row each, and the one way in which they move on (DESIGN, Intents and plans).
 
 A plan is a state machine over facts in the state, so that it goes on after a crash at any step. It
-looks at one symbol in one account and says what is to be done next, if anything.
+looks at one symbol in one account and says what is to be done next, if anything. A kill works on
+whole accounts (`engine.plans.kill`); what it closes, the plans of this table carry.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,8 +11,8 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
+from engine.plans import entry, leftover, protect, replace
 from engine.plans import exit as closing
-from engine.plans import leftover, protect, replace
 from engine.world import World
 
 
@@ -28,6 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 PLANS: tuple[Plan, ...] = (
     Plan("leftover", leftover.advance),
+    Plan(entry.ENTRY, entry.advance),
     Plan("replace", replace.advance),
     Plan("exit", closing.advance),
     Plan("protect", protect.advance),

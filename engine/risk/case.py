@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.calendars import Calendar
-from engine.domain.codes import Answer, Stage, Verdict
+from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.events import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
@@ -46,21 +46,24 @@ class Kind(StrEnum):
         return self in (Kind.FLAT, Kind.REDUCE)
 
 
+Measure = Decimal | int | str
+"""A number or a word as a check saw it; `words` makes it the text of the trace."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What one check found: the number it saw, the limit it met, and a sentence when it is not met.
 
-    `max_quantity` belongs to RESIZE: the largest quantity that the limit still has room for.
+    Numbers become text only where a trace is kept: an order that passes two dozen checks keeps
+    none, and their text was a tenth of its life on the loop. `max_quantity` belongs to RESIZE: the
+    largest quantity that the limit still has room for.
     """
 
     answer: Answer
-    measured: str
-    limit: str
+    measured: Measure
+    limit: Measure
     reason: str = ""
     max_quantity: Decimal | None = None
 
-
-Measure = Decimal | int | str
-"""A number or a word as it goes into the trace."""
 
 Limit = Any
 """A limit as its row finds it: Decimal, int or text; a row's function knows which."""
@@ -73,14 +76,12 @@ def words(value: Measure) -> str:
 
 def passed(measured: Measure, limit: Measure) -> Finding:
     """The check is met."""
-    return Finding(answer=Answer.PASS, measured=words(measured), limit=words(limit))
+    return Finding(answer=Answer.PASS, measured=measured, limit=limit)
 
 
 def refused(measured: Measure, limit: Measure, reason: str) -> Finding:
     """The check is not met, and no smaller quantity would meet it."""
-    return Finding(
-        answer=Answer.REJECT, measured=words(measured), limit=words(limit), reason=reason
-    )
+    return Finding(answer=Answer.REJECT, measured=measured, limit=limit, reason=reason)
 
 
 def fraction(part: Decimal, whole: Decimal, *, up: bool) -> Decimal:
@@ -221,8 +222,8 @@ class Case(msgspec.Struct, kw_only=True):
             return passed(measured, limit)
         return Finding(
             answer=Answer.RESIZE,
-            measured=words(measured),
-            limit=words(limit),
+            measured=measured,
+            limit=limit,
             reason=reason(),
             max_quantity=self.filled + self.affordable(room, unit),
         )
@@ -231,8 +232,8 @@ class Case(msgspec.Struct, kw_only=True):
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """The decision on one request (U-13), with the order it allows.
 
-    REJECTED and RESIZED name the check that decided; `checks` is the trace of all that were asked,
-    in order. The fields of the order mean something only when `allowed`.
+    REJECTED and RESIZED name the check that decided; `trace` has all that were asked, in order. The
+    fields of the order mean something only when `allowed`.
     """
 
     kind: Kind
@@ -244,7 +245,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     measured: str
     limit: str
     reason: str
-    checks: tuple[CheckResult, ...]
+    trace: tuple[tuple[Code, Finding], ...]
     symbol: str
     instrument: Instrument
     side: Side
@@ -264,6 +265,20 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     adding: bool = False
     content: str = ""
     """For `SignalDecided.content`: empty until the guard accepted the signal (A-301)."""
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """The trace as it is journalled, made anew at each call."""
+        return tuple(
+            CheckResult(
+                code=code,
+                answer=finding.answer,
+                measured=words(finding.measured),
+                limit=words(finding.limit),
+                max_quantity=finding.max_quantity,
+            )
+            for code, finding in self.trace
+        )
 
     @property
     def allowed(self) -> bool:

@@ -13,10 +13,9 @@ import msgspec
 
 from engine.config.profiles import ROWS
 from engine.domain.codes import Answer, Code, Stage, Verdict
-from engine.domain.events import CheckResult
 from engine.domain.money import ZERO, floor_to, plain
 from engine.risk import guard
-from engine.risk.case import Case, Finding, Kind, Limit, Ruling, refused
+from engine.risk.case import Case, Finding, Kind, Limit, Ruling, refused, words
 from engine.risk.checks import account, exposure, holding, order, permission, price, session
 from engine.risk.request import change_case, manual_case, signal_case
 from engine.sizing.stock import Bound
@@ -198,7 +197,7 @@ def evaluate(case: Case, checks: tuple[Check, ...] | None = None) -> Ruling:
     RESIZE binds: later checks and the order see the smaller quantity. A person's number is never
     silently changed, so for MANUAL a resize is a refusal that says what would fit (X-24).
     """
-    trace: list[CheckResult] = []
+    trace: list[tuple[Code, Finding]] = []
     bound: tuple[Check, Finding] | None = None
     for check in CHECKS if checks is None else checks:
         if case.kind not in check.kinds:
@@ -209,15 +208,7 @@ def evaluate(case: Case, checks: tuple[Check, ...] | None = None) -> Ruling:
         if finding.answer is Answer.RESIZE:
             finding = _resized(case, check, finding)
             bound = (check, finding)
-        trace.append(
-            CheckResult(
-                code=check.code,
-                answer=finding.answer,
-                measured=finding.measured,
-                limit=finding.limit,
-                max_quantity=finding.max_quantity,
-            )
-        )
+        trace.append((check.code, finding))
         if finding.answer is Answer.REJECT:
             return _ruling(case, Verdict.REJECTED, finding, trace, check)
     if bound is not None:
@@ -285,13 +276,13 @@ def _ruling(
     case: Case,
     verdict: Verdict,
     finding: Finding,
-    trace: list[CheckResult],
+    trace: list[tuple[Code, Finding]],
     by: Check | None = None,
 ) -> Ruling:
     """The ruling; `by` is the check that refused or resized."""
     allowed = verdict is not Verdict.REJECTED
     heard = any(
-        result.code is Code.DUPLICATE_SIGNAL and result.answer is Answer.PASS for result in trace
+        code is Code.DUPLICATE_SIGNAL and found.answer is Answer.PASS for code, found in trace
     )
     return Ruling(
         kind=case.kind,
@@ -299,10 +290,10 @@ def _ruling(
         verdict=verdict,
         stage=by.stage if by is not None and not allowed else Stage.ORDER,
         code=str(by.code) if by is not None else "",
-        measured=finding.measured,
-        limit=finding.limit,
+        measured=words(finding.measured),
+        limit=words(finding.limit),
         reason=finding.reason,
-        checks=tuple(trace),
+        trace=tuple(trace),
         symbol=case.symbol,
         instrument=case.instrument,
         side=case.side,

@@ -36,7 +36,7 @@ def signal_case(world: World, signal: Signal, now: Nanos) -> Case:
     case.trade_type = signal.trade_type
     case.sign = signal.direction.sign
     if flat:
-        held = world.book.held(signal.ticker)
+        held = world.book.managed(signal.ticker)
         case.sign = -held[0].sign if held else 0
     elif not case.fault:
         _price_entry(case, signal)
@@ -81,8 +81,8 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
 def change_case(world: World, order: Order, wanted: Replacement, now: Nanos) -> Case:
     """The case of a change of a working order (X-88).
 
-    One that only makes an order smaller, and every change of one that only reduces, is REDUCE. An
-    order that has ended is asked for anew: what takes its place adds all of its leaves.
+    One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
+    an order that does not work, as one that has ended or was not sent yet, all leaves are added.
     """
     case = _case(world, order.account, order.symbol, now, Kind.CHANGE)
     case.sign = order.side.sign
@@ -93,15 +93,16 @@ def change_case(world: World, order: Order, wanted: Replacement, now: Nanos) -> 
     case.quantity, case.filled = wanted.quantity, order.filled
     case.time_in_force = wanted.time_in_force or order.time_in_force
     case.entry = case.limit_price or case.stop_price or case.mark
-    exposure = order.exposure * case.instrument.multiplier
-    case.freed = world.in_base({case.instrument.currency: exposure})
+    if world.book.works(order.client_order_id):
+        exposure = order.exposure * case.instrument.multiplier
+        case.freed = world.in_base({case.instrument.currency: exposure})
     same = (case.limit_price, case.stop_price) == (order.limit_price, order.stop_price)
     if not order.reserved:
         case.kind = Kind.REDUCE
         most = order.filled + order.leaves + max(_reducible(case), ZERO)
         if wanted.quantity > most:
             case.fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
-    elif order.is_working and same and wanted.quantity < order.quantity:
+    elif case.freed and same and wanted.quantity < order.quantity:
         case.kind = Kind.REDUCE
     return case
 

@@ -30,11 +30,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: a trigger, whether it leans on marks, and the question it asks."""
+    """One row: a trigger, whether it leans on marks, and the question it asks.
+
+    `by_time`: it may begin to hold while time passes and nothing else happens, although every
+    account is connected.
+    """
 
     trigger: Trigger
     on_marks: bool
     ask: Callable[[World, Nanos], Finding | None]
+    by_time: bool = True
 
 
 def _daily_loss(world: World, now: Nanos) -> Finding | None:
@@ -95,12 +100,12 @@ def _reject_storm(world: World, now: Nanos) -> Finding | None:
 
 
 RULES: tuple[TriggerRule, ...] = (
-    TriggerRule(trigger=Trigger.DAILY_LOSS, on_marks=True, ask=_daily_loss),
-    TriggerRule(trigger=Trigger.MIN_EQUITY, on_marks=True, ask=_min_equity),
-    TriggerRule(trigger=Trigger.DRAWDOWN, on_marks=True, ask=_drawdown),
-    TriggerRule(trigger=Trigger.LOSS_STREAK, on_marks=False, ask=_loss_streak),
-    TriggerRule(trigger=Trigger.BROKER_LOST, on_marks=False, ask=_broker_lost),
-    TriggerRule(trigger=Trigger.REJECT_STORM, on_marks=False, ask=_reject_storm),
+    TriggerRule(trigger=Trigger.DAILY_LOSS, on_marks=True, ask=_daily_loss, by_time=False),
+    TriggerRule(trigger=Trigger.MIN_EQUITY, on_marks=True, ask=_min_equity, by_time=False),
+    TriggerRule(trigger=Trigger.DRAWDOWN, on_marks=True, ask=_drawdown, by_time=False),
+    TriggerRule(trigger=Trigger.LOSS_STREAK, on_marks=False, ask=_loss_streak, by_time=False),
+    TriggerRule(trigger=Trigger.BROKER_LOST, on_marks=False, ask=_broker_lost, by_time=False),
+    TriggerRule(trigger=Trigger.REJECT_STORM, on_marks=False, ask=_reject_storm, by_time=False),
 )
 """The triggers that are asked again and again; the others are fired by what they are about."""
 

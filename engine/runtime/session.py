@@ -84,6 +84,7 @@ class Session:
         self._spawn = spawn
         self._link = Link(broker.name)
         self._venue = Venue(broker, self._link, book, time)
+        self._jitter = jitter
         self._backoff = Backoff(jitter)
         self._state: LinkState | None = None
         """What the core was told last."""
@@ -215,11 +216,12 @@ class Session:
         self._up_since = self._clock.monotonic()
         self._said = ""
         cancels, self._waiting_cancels = self._waiting_cancels, {}
-        queries, self._waiting_queries = self._waiting_queries, {}
         looks, self._waiting_looks = self._waiting_looks, {}
         for key in cancels:
             self.cancel(key)
         self._report(LinkState.CONNECTED)
+        # Those that the core has just asked for again are no longer among them.
+        queries, self._waiting_queries = self._waiting_queries, {}
         for key in queries:
             self.query(key)
         for reason in looks:
@@ -310,6 +312,7 @@ class Session:
     def query(self, key: str) -> None:
         """Ask what the venue knows of an order, as soon as there is a connection."""
         if self._link.is_up:
+            self._waiting_queries.pop(key, None)
             self._spawn(self._query(key))
         else:
             self._waiting_queries[key] = None
@@ -318,7 +321,10 @@ class Session:
         self._step(await self._venue.look_up(key))
 
     def ask_look(self, reason: str) -> None:
-        """Look at the venue as soon as there is a connection; not twice at a time for a reason."""
+        """Look at the venue as soon as there is a connection; not twice at a time for a reason.
+
+        A look that fails is tried again, after pauses, until it succeeds.
+        """
         if not self._link.is_up:
             self._waiting_looks[reason] = None
         elif reason not in self._looking:
@@ -327,9 +333,28 @@ class Session:
 
     async def _look(self, reason: str) -> None:
         try:
-            await self.look(reason)
+            await self._look_until_seen(reason)
         finally:
             self._looking.discard(reason)
+
+    async def _look_until_seen(self, reason: str) -> None:
+        """Feed in the first look that succeeds, and before it each way to fail, once in a row."""
+        pauses, told = Backoff(self._jitter), ""
+        while True:
+            pause = pauses.pause()
+            if pause:
+                await self._clock.sleep(pause)
+            if not self._link.is_up:
+                self._waiting_looks[reason] = None
+                return
+            seen = await self._venue.look()
+            if not isinstance(seen, BrokerError):
+                self._step(SnapshotTaken(seen, reason))
+                return
+            said = f"{type(seen).__name__}: {seen}"
+            if said != told:
+                told = said
+                self._step(SnapshotFailed(self.name, reason, seen))
 
     async def look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
         """Ask the venue now for everything a comparison needs, and feed it in.

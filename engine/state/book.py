@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from engine.domain.events import Event
+from engine.domain.events import Event, IntentOpened
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
@@ -21,11 +21,12 @@ from engine.domain.order import OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import account_of
 from engine.state.account import AccountState
+from engine.state.intents import Intent
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
 from engine.state.position import Position
 from engine.state.seen import SeenIds
-from engine.state.touched import Touched, Value
+from engine.state.touched import SignalEntry, Touched, Value
 
 K = TypeVar("K")
 
@@ -158,6 +159,23 @@ class Book:
         found = self._facts.get(client_order_id[-FACT_DIGITS:])
         return None if found is None else self.order(found[1])
 
+    def siblings(self, order: Order) -> list[Order]:
+        """The other orders of an order's intent that are still at hand, in any account.
+
+        This looks at every order: it is for what happens rarely.
+        """
+        return [
+            other
+            for account in self.data.accounts.values()
+            for other in (*account.orders.values(), *account.closed.values())
+            if other.intent_id == order.intent_id and other.client_order_id != order.client_order_id
+        ]
+
+    def intents_at(self, account: str, symbol: str) -> list[Intent]:
+        """Intents of several orders that are about this symbol in this account."""
+        intents = self.data.intents.values()
+        return [intent for intent in intents if intent.touches(account, symbol)] if intents else []
+
     def orders(self) -> Iterator[Order]:
         """Every working order of every account, UNKNOWN ones included."""
         for account in tuple(self.data.accounts.values()):
@@ -188,6 +206,10 @@ class Book:
         """What is held of one symbol, account by account."""
         names = self._held.get(symbol, ())
         return [self.data.accounts[name].positions[symbol] for name in names]
+
+    def managed(self, symbol: str) -> list[Position]:
+        """What signals opened of one symbol, account by account: what a flat signal closes."""
+        return [position for position in self.held(symbol) if position.managed]
 
     def holdings(self) -> Iterator[Position]:
         """Everything that is held, in every account."""
@@ -457,15 +479,21 @@ class Book:
             self._forget(account, next(iter(account.closed)))
         if old is not None:
             self._count_end(order)
-            self._bury(order.signal_id)
+            self.bury(order.signal_id)
 
-    def _bury(self, signal_id: str) -> None:
+    def bury(self, signal_id: str) -> None:
         """Forget a signal that has its outcome once its last order is done."""
         life = self.data.signals.get(signal_id)
         if life is None or life.outcome is None:
             return
-        if not any(self._works(key) for key in life.orders):
+        if not self.concerns(life):
             del self.data.signals[signal_id]
+
+    def concerns(self, life: SignalEntry) -> bool:
+        """Whether an order of a signal still works, or is still to be made."""
+        return any(self._works(key) for key in life.orders) or any(
+            intent.signal_id == life.signal_id for intent in self.data.intents.values()
+        )
 
     def works(self, client_order_id: str) -> bool:
         """Whether an order of that id is not terminal."""
@@ -523,15 +551,17 @@ class Book:
             self.guard(order.account, order.symbol, at)
 
 
-def place_of(book: Book, event: Event) -> Place | None:
-    """The account and the symbol that an event is about; None for one that is about neither."""
+def places_of(book: Book, event: Event) -> tuple[Place, ...]:
+    """The accounts and symbols that an event is about; none for one of the portfolio."""
+    if isinstance(event, IntentOpened):
+        return tuple((terms.account, terms.symbol) for terms in event.legs)
     account = account_of(event)
     if not account:
-        return None
+        return ()
     symbol = getattr(event, "symbol", None)
     if symbol is None:
         symbol = _symbol_of(book, event)
-    return None if symbol is None else (account, symbol)
+    return () if symbol is None else ((account, symbol),)
 
 
 def _symbol_of(book: Book, event: Event) -> str | None:

@@ -13,12 +13,13 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO
+from engine.domain.money import ONE, ZERO
 from engine.domain.order import ADDING, Fill, OrderStatus, Purpose, move
 from engine.domain.run import Level, LinkState, Phase, Trigger
 from engine.state.account import KillWork, LinkStatus
 from engine.state.book import RATE_WINDOW, Book, is_power_of_two
-from engine.state.holdings import Change, adjusted, change
+from engine.state.holdings import Change, adjusted, change, fee_of
+from engine.state.intents import Intent, Leg
 from engine.state.order import Order, Pending
 from engine.state.portfolio import Restriction, SessionState
 from engine.state.position import ExitPlan
@@ -68,6 +69,7 @@ def _on(kind: type[ev.Event]) -> Callable[[Rule], Rule]:
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data = book.data
     data.mode, data.primary = event.mode, event.primary
+    data.base_currency, data.calendar = event.currency, event.calendar
     data.phase, data.started_at = Phase.STARTING, at
     for account in data.accounts.values():
         account.open = False
@@ -306,7 +308,7 @@ def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
         entry, outcome=event.outcome, stage=stage, code=event.code, reason=event.reason
     )
     book.touch(entry)
-    if any(book.works(key) for key in entry.orders):
+    if book.concerns(entry):
         data.signals[event.signal_id] = entry
     else:
         del data.signals[event.signal_id]
@@ -327,12 +329,65 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
             data.session.entries += 1
         book.stamp(order, at)
     _number(book, order)
+    if data.intents:
+        _lead(book, order)
     book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
     entry = data.signals.get(order.signal_id)
     if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
         entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))
         data.signals[order.signal_id] = entry
         book.touch(entry)
+
+
+def _lead(book: Book, order: Order) -> None:
+    """An order that an intent of several waited for, or one that takes the place of such a one."""
+    intent = book.data.intents.get(order.intent_id)
+    if intent is None:
+        return
+    legs = tuple(_led(book, leg, order) for leg in intent.legs)
+    book.data.intents[intent.intent_id] = msgspec.structs.replace(intent, legs=legs)
+
+
+def _led(book: Book, leg: Leg, order: Order) -> Leg:
+    key = order.client_order_id
+    if leg.waits:
+        mine = leg.terms.client_order_id == key
+        return msgspec.structs.replace(leg, client_order_id=key) if mine else leg
+    if leg.client_order_id != order.orig_client_order_id:
+        return leg
+    old = book.order(leg.client_order_id)
+    before = leg.before + (old.filled if old is not None else ZERO)
+    return msgspec.structs.replace(leg, client_order_id=key, before=before)
+
+
+@_on(ev.IntentOpened)
+def _intent_opened(book: Book, event: ev.IntentOpened, at: Nanos) -> None:
+    book.data.intents[event.intent_id] = Intent(
+        intent_id=event.intent_id,
+        plan=event.plan,
+        signal_id=event.signal_id,
+        legs=tuple(Leg(terms=terms) for terms in event.legs),
+    )
+
+
+@_on(ev.IntentEnded)
+def _intent_ended(book: Book, event: ev.IntentEnded, at: Nanos) -> None:
+    book.data.intents.pop(event.intent_id, None)
+    book.bury(event.signal_id)
+
+
+@_on(ev.LegRefused)
+def _leg_refused(book: Book, event: ev.LegRefused, at: Nanos) -> None:
+    intent = book.data.intents.get(event.intent_id)
+    if intent is None:
+        return
+    legs = tuple(
+        msgspec.structs.replace(leg, refused=event.reason)
+        if leg.terms.client_order_id == event.client_order_id
+        else leg
+        for leg in intent.legs
+    )
+    book.data.intents[event.intent_id] = msgspec.structs.replace(intent, legs=legs)
 
 
 def _number(book: Book, order: Order) -> None:
@@ -440,9 +495,11 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.seen_executions.add(fill.key)
     book.seen_fills.add(fill.content)
     order = book.order_in(event.account, fill.client_order_id)
-    book.touch(FillTaken(seq=data.seq, event=event), event.account)
+    currency = book.currency_of(fill.symbol)
+    book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
     before = book.holding(event.account, fill.symbol)
-    outcome = change(before, fill, event.multiplier, order, seq=data.seq, at=at)
+    fee = fee_of(fill, currency, event.rate, event.fee_rate)
+    outcome = change(before, fill, event.multiplier, order, fee=fee, seq=data.seq, at=at)
     if outcome.closed is not None:
         book.touch(outcome.closed, event.account)
     _pay(book, event, outcome)
@@ -452,7 +509,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if order is not None:
         _close_part(book, order, fill)
-        book.put(_after_fill(book, order, fill, at))
+        book.put(_after_fill(book, order, fill, fee, at))
     book.guard(event.account, fill.symbol, at)
 
 
@@ -493,7 +550,29 @@ def _pay(book: Book, event: ev.OrderFilled, outcome: Change) -> None:
         data.session.fees += fee
 
 
-def _after_fill(book: Book, order: Order, fill: Fill, at: Nanos) -> Order:
+@_on(ev.CommissionTaken)
+def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
+    data, account = book.data, book.enter(event.account)
+    before = book.holding(event.account, event.symbol)
+    outcome = change(before, event.execution, ONE, None, seq=data.seq, at=at)
+    if outcome.closed is not None:
+        book.touch(outcome.closed, event.account)
+    account.cash[event.currency] = account.cash.get(event.currency, ZERO) + event.quantity
+    if event.account_rate:
+        # The fill used it, as a commission in cash would have.
+        saved = event.quantity * event.price * event.rate / event.account_rate
+        account.buying_power += saved
+    gained = outcome.realized * event.rate
+    data.realized += gained
+    if data.session is not None:
+        data.session.realized += gained
+    book.hold(event.account, event.symbol, outcome.after)
+    if not book.held(event.symbol):
+        data.marks.pop(event.symbol, None)
+    book.guard(event.account, event.symbol, at)
+
+
+def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -> Order:
     """The order with this fill in it."""
     if not order.filled and order.sent_at:
         book.data.metrics.latency_ns += max(at - order.sent_at, 0)
@@ -512,7 +591,7 @@ def _after_fill(book: Book, order: Order, fill: Fill, at: Nanos) -> Order:
         order,
         filled=filled,
         notional=order.notional + fill.quantity * fill.price,
-        commission=order.commission + fill.commission,
+        commission=order.commission + fee,
         status=order.status if status is order.status else move(order.status, status),
         venue_order_id=fill.venue_order_id or order.venue_order_id,
         accepted_at=order.accepted_at or at,
@@ -689,7 +768,9 @@ def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
 @_on(ev.PositionClosed)
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
     data, trade = book.data, event.trade
-    book.touch(TradeFinished(seq=data.seq, at=at, trade=trade), event.account)
+    currency = book.currency_of(trade.symbol)
+    finished = TradeFinished(seq=data.seq, at=at, trade=trade, currency=currency)
+    book.touch(finished, event.account)
     if data.session is not None:
         data.session.trades += 1
         data.session.wins += 1 if trade.pnl > 0 else 0

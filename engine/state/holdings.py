@@ -6,7 +6,8 @@ import msgspec
 
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, apportion, plain
+from engine.domain.instrument import AssetClass
+from engine.domain.money import COST_DIGITS, ZERO, apportion, plain
 from engine.domain.order import Fill
 from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
@@ -131,36 +132,50 @@ def _reduced(
     return reduced, gained
 
 
+def fee_of(fill: Fill, currency: str, rate: Decimal, fee_rate: Decimal) -> Decimal:
+    """The commission of a fill in the `currency` of its instrument; 0 while nobody knows its worth.
+
+    `rate` is the worth of that currency in the base currency, `fee_rate` that of the asset that the
+    commission was taken in.
+    """
+    if fill.commission_currency in ("", currency):
+        return fill.commission
+    return round(fill.commission * fee_rate / rate, COST_DIGITS) if rate else ZERO
+
+
 def change(
     position: Position | None,
     fill: Fill,
     mult: Decimal,
     order: Order | None,
     *,
+    fee: Decimal | None = None,
     seq: int = 0,
     at: Nanos = 0,
 ) -> Change:
     """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side.
 
-    `seq` and `at` are those of the event that records the fill.
+    `fee` is the commission in the currency of the instrument, None where the fill states it in
+    that. `seq` and `at` are those of the event that records the fill.
     """
     quantity = fill.quantity * fill.side.sign
+    fee = fill.commission if fee is None else fee
     if position is None or not position.quantity:
-        opened = _opened(fill, quantity, fill.commission, mult, order, seq=seq, at=at)
+        opened = _opened(fill, quantity, fee, mult, order, seq=seq, at=at)
         return Change(None, opened, ZERO, fill.quantity, opened.position_id)
     if position.quantity * quantity > 0:
-        after = _extended(position, fill, quantity, fill.commission, order)
+        after = _extended(position, fill, quantity, fee, order)
         return Change(None, after, ZERO, fill.quantity)
     if abs(quantity) <= abs(position.quantity):
-        after, gained = _reduced(position, fill, quantity, fill.commission)
+        after, gained = _reduced(position, fill, quantity, fee)
         if after.quantity:
             return Change(None, after, gained, ZERO)
         return Change(after, None, gained, ZERO)
     closing = -position.quantity
-    share = apportion(fill.commission, abs(closing), fill.quantity)
+    share = apportion(fee, abs(closing), fill.quantity)
     closed, gained = _reduced(position, fill, closing, share)
     rest = quantity - closing
-    opened = _opened(fill, rest, fill.commission - share, mult, order, seq=seq, at=at)
+    opened = _opened(fill, rest, fee - share, mult, order, seq=seq, at=at)
     return Change(closed, opened, gained, abs(rest), opened.position_id)
 
 
@@ -168,6 +183,7 @@ def round_trip(
     closed: Position,
     fill: Fill,
     *,
+    asset_class: AssetClass,
     reason: str,
     detail: str,
     mae: Decimal | None,
@@ -197,6 +213,7 @@ def round_trip(
         position_id=closed.position_id,
         symbol=closed.symbol,
         direction="long" if long else "short",
+        instrument_type=asset_class.value,
         trade_type=closed.trade_type,
         quantity=size,
         entry_price=_rounded(entry),

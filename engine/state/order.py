@@ -40,6 +40,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     notional: Decimal = ZERO
     """Sum of price x quantity over its fills, without the multiplier."""
     commission: Decimal = ZERO
+    """In the currency of the instrument, whatever it was taken in."""
     reject_code: str = ""
     created_at: Nanos
     updated_at: Nanos

@@ -14,6 +14,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Mode, Phase, Trigger
 from engine.state.account import AccountState
+from engine.state.intents import Intent
 from engine.state.touched import SignalEntry
 
 
@@ -68,6 +69,10 @@ class Portfolio(msgspec.Struct, kw_only=True):
     primary: str = ""
     """The account that orders go to where no route says otherwise, and whose id the rows of the
     portfolio carry."""
+    base_currency: str = ""
+    """The base currency, fixed for the life of the journal (X-86); "" before it is known."""
+    calendar: str = ""
+    """The calendar of the portfolio's day (X-95); "" before it is known."""
     phase: Phase = Phase.STOPPED
     started_at: Nanos = 0
     """When this process took the accounts."""
@@ -96,6 +101,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Signals that arrived and have no verdict yet."""
     signals: dict[str, SignalEntry] = {}
     """Accepted signals until they have their outcome and all their orders are done."""
+    intents: dict[str, Intent] = {}
+    """What is wanted in several orders, until it has ended, by its id."""
     window: dict[str, Nanos] = {}
     """Content of accepted signals and when (X-66)."""
     sent: list[Nanos] = []

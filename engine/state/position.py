@@ -46,6 +46,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     realized: Decimal = ZERO
     """Profit of what was closed, before commission."""
     commission: Decimal = ZERO
+    """In the currency of the instrument, whatever it was taken in."""
     trade_type: TradeType
     initial_stop: Decimal | None = None
     """Fixed at entry; defines R (A-163, D-10)."""
@@ -72,6 +73,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     unprotected_since: Nanos = 0
     origin: str = "bot"
     order_id: str = ""
+
+    @property
+    def managed(self) -> bool:
+        """True where a signal opened it, so that a flat signal closes it (X-87).
+
+        What a person opened, and what was taken over from the venue, is a person's to close.
+        """
+        return bool(self.signal_id)
 
     @property
     def average_price(self) -> Decimal:

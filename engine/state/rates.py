@@ -64,6 +64,9 @@ class Rates:
         """By currency and pair."""
         self._reference: dict[str, list[ReferenceRate]] = {}
         """By currency, the newest day first."""
+        self.ageing: set[str] = set()
+        """Currencies whose rate in force may change by time alone: those with reference data or
+        several pairs. The last rate of a single pair stays in force however old it grows."""
 
     def take_quote(self, instrument: Instrument, quote: Quote) -> bool:
         """Take the rate that a quote tells; True where it tells one.
@@ -91,6 +94,8 @@ class Rates:
             stale_at=quote.stale_at or quote.time + self._max_age,
             calendar=instrument.calendar,
         )
+        if len(known) > 1:
+            self.ageing.add(pair.quote if inverted else pair.base)
         return True
 
     def take_reference(self, rates: Iterable[ReferenceRate]) -> None:
@@ -104,11 +109,8 @@ class Rates:
                 self._reference.setdefault(rate.currency, []).append(rate)
         for known in self._reference.values():
             known.sort(key=lambda rate: rate.date, reverse=True)
-
-    @property
-    def currencies(self) -> set[str]:
-        """Every currency that a rate was ever told of."""
-        return {*self._quoted, *self._reference}
+        several = {currency for currency, pairs in self._quoted.items() if len(pairs) > 1}
+        self.ageing = {*several, *self._reference}
 
     def rate(self, currency: str, now: Nanos) -> Rate | None:
         """What one unit of a currency is worth in the base currency, the last known where none is

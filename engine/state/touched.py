@@ -19,18 +19,23 @@ from engine.state.position import Position
 
 
 class FillTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution, as event `seq` told it."""
+    """One execution, as event `seq` told it. `currency` is that of its price."""
 
     seq: int
     event: ev.OrderFilled
+    currency: str
 
 
 class TradeFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """A position became flat: the trade that it was, by event `seq` recorded at `at`."""
+    """A position became flat: the trade that it was, by event `seq` recorded at `at`.
+
+    `currency` is that of its prices, its P&L and its fees.
+    """
 
     seq: int
     at: Nanos
     trade: RoundTrip
+    currency: str
 
 
 class TradeVanished(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ class Part(NamedTuple):
     currency: str
     value: Decimal
     unrealized: Decimal
+    groups: tuple[str, ...]
+    """Those it was counted in: a symbol's stay the same while it is held."""
 
 
 class Valuation:
@@ -45,22 +47,36 @@ class Valuation:
         """Put one holding's share of the totals right; without a mark it counts at cost."""
         place = (account, symbol)
         old = self._parts.pop(place, None)
-        if old is not None:
-            self._add(symbol, old, -1)
+        if old is not None and (position is None or old.currency != currency):
+            self._add(old.groups, old.currency, -old.value, -old.unrealized, -abs(old.value))
+            old = None
         if position is None:
             return
         value = position.cost if mark is None else position.market_value(mark)
-        part = self._parts[place] = Part(currency, value, value - position.cost)
-        self._add(symbol, part, 1)
+        unrealized = value - position.cost
+        before = old or Part(currency, ZERO, ZERO, tuple(self._groups_of(symbol)))
+        self._parts[place] = Part(currency, value, unrealized, before.groups)
+        # One sum of differences: every price of what is held comes through here.
+        self._add(
+            before.groups,
+            currency,
+            value - before.value,
+            unrealized - before.unrealized,
+            abs(value) - abs(before.value),
+        )
 
-    def _add(self, symbol: str, part: Part, sign: int) -> None:
-        currency, value = part.currency, part.value * sign
-        gross = abs(part.value) * sign
+    def _add(
+        self,
+        groups: tuple[str, ...],
+        currency: str,
+        value: Decimal,
+        unrealized: Decimal,
+        gross: Decimal,
+    ) -> None:
         self.market_value[currency] = self.market_value.get(currency, ZERO) + value
-        unrealized = self.unrealized.get(currency, ZERO) + part.unrealized * sign
-        self.unrealized[currency] = unrealized
+        self.unrealized[currency] = self.unrealized.get(currency, ZERO) + unrealized
         self.gross[currency] = self.gross.get(currency, ZERO) + gross
-        for group in self._groups_of(symbol):
+        for group in groups:
             key = (group, currency)
             self.gross_in[key] = self.gross_in.get(key, ZERO) + gross
 

@@ -140,8 +140,8 @@ class World:
             self._learn(pair.quote, now)
 
     def refresh_rates(self, now: Nanos) -> None:
-        """Take reference rates of days that have begun by now."""
-        for currency in self.rates.currencies:
+        """Take the rates that time alone has put in force by now."""
+        for currency in self.rates.ageing:
             self._learn(currency, now)
 
     def _learn(self, currency: str, now: Nanos) -> None:
@@ -212,7 +212,10 @@ class World:
     @property
     def cash(self) -> Decimal:
         """Cash of all accounts."""
-        return sum((self.in_base(account.cash) for account in self.book.accounts), start=ZERO)
+        total = ZERO
+        for account in self.book.accounts:
+            total += self.in_base(account.cash)
+        return total
 
     @property
     def equity(self) -> Decimal:
@@ -270,8 +273,9 @@ class World:
 
     def _in_group(self, group: str) -> Decimal:
         total = ZERO
+        currencies = self.value.gross | self.book.reserved_total
         for sums in (self.value.gross_in, self.book.reserved_in):
-            for currency in self.value.gross | self.book.reserved_total:
+            for currency in currencies:
                 amount = sums.get((group, currency), ZERO)
                 if amount:
                     total += amount * self._worth.get(currency, ZERO)

@@ -28,5 +28,6 @@ DROP TABLE temp.fills_of_days;
 CREATE INDEX ix_fills_symbol ON fills (symbol);
 CREATE INDEX ix_fills_time ON fills (time);
 DROP TABLE watermark;
+ALTER TABLE trade_executions DROP COLUMN currency;
 ALTER TABLE events DROP COLUMN engine;
 ALTER TABLE events DROP COLUMN version;

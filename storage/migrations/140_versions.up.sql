@@ -21,6 +21,7 @@ CREATE TABLE fills (
     side                 TEXT          NOT NULL,
     quantity             NUMERIC_TEXT  NOT NULL,
     price                NUMERIC_TEXT  NOT NULL,
+    currency             TEXT          NOT NULL DEFAULT '',
     commission           NUMERIC_TEXT  NOT NULL,
     commission_currency  TEXT          NOT NULL DEFAULT '',
     liquidity            TEXT          NOT NULL DEFAULT '',
@@ -35,6 +36,9 @@ CREATE TABLE fills (
 );
 CREATE INDEX ix_fills_symbol ON fills (symbol);
 CREATE INDEX ix_fills_time ON fills (time);
+
+-- Prices, P&L and fees of a trade are in it (X-86).
+ALTER TABLE trade_executions ADD COLUMN currency TEXT NOT NULL DEFAULT '';
 
 DELETE FROM trade_executions;
 DELETE FROM daily_pnl;

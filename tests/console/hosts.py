@@ -6,7 +6,7 @@ two runs draw the same picture.
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import count
@@ -29,6 +29,7 @@ from engine.config import Config, from_mapping
 from engine.domain.commands import ClosePosition
 from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.instrument import Instrument
 from engine.domain.market import Depth, DepthLevel, MarketEvent, Quote
 from engine.domain.run import Mode
 from engine.domain.signal import Direction, Signal, Timeframe
@@ -145,6 +146,7 @@ class Host:
         *,
         latency_ms: tuple[float, float] = (0, 0),
         engine_class: type[Engine] = Engine,
+        instruments: Mapping[str, Instrument] | None = None,
         **sections: Any,
     ) -> None:
         wanted = {"profile": "axion_aggressive", "risk": {"max_order_notional": "500000"}}
@@ -162,7 +164,7 @@ class Host:
             fill_probability=D(1),
             participation=D(1),
         )
-        self.rules = Instruments(None, "SIM")
+        self.rules = Instruments(instruments, "SIM")
         self.venue = PaperVenue(
             clock=self.clock,
             random=Random(7),

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 
 import pytest
 from textual import events, on
@@ -12,7 +13,11 @@ from textual.widgets import Input
 
 from console.desk.local import LocalDesk
 from console.ui.app import MeridianApp
+from engine.domain.commands import PlaceOrder
+from engine.domain.instrument import Facts, instrument_of
+from engine.domain.order import OrderType, Side
 from engine.domain.run import Mode
+from engine.domain.signal import Direction
 from tests.console.hosts import Host, drawn, morning, settle
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
@@ -66,6 +71,36 @@ def picture(compare: Compare, host: Host, scene: Scene, size: tuple[int, int], *
     return compare(app, terminal_size=size, run_before=play)
 
 
+CALL = "KO 2026-12-18 62.5 C"
+FUTURE = "MES 2026-12"
+CONTRACTS = {
+    FUTURE: instrument_of(FUTURE, Facts(multiplier=Decimal(5), tick=Decimal("0.25"))),
+}
+
+
+async def contracts(app: MeridianApp, pilot: Pilot[str], host: Host) -> None:
+    """An option and a future beside the stocks, and one more order of the option."""
+    host.price(CALL, "4.20")
+    host.price(FUTURE, "550.00", spread="0.50")
+    await settle()
+    host.signal(CALL, "4.20", "2.20")
+    await host.clock.advance(2)
+    host.signal(FUTURE, "550.00", "580.00", direction=Direction.SHORT)
+    await host.clock.advance(2)
+    wanted = PlaceOrder(
+        by="t",
+        symbol=CALL,
+        side=Side.BUY,
+        quantity=Decimal(2),
+        type=OrderType.LIMIT,
+        limit_price=Decimal("4.05"),
+    )
+    await host.engine.command(wanted)
+    host.price(CALL, "4.55")
+    host.price(FUTURE, "541.75", spread="0.50")
+    await host.clock.advance(1)
+
+
 async def active(app: MeridianApp, pilot: Pilot[str], host: Host) -> None:
     """As the morning left it."""
 
@@ -100,6 +135,12 @@ async def palette(app: MeridianApp, pilot: Pilot[str], host: Host) -> None:
 @pytest.mark.parametrize("scene", [active, halted, ticket], ids=lambda scene: scene.__name__)
 def test_scenes(snap_compare: Compare, scene: Scene, size: tuple[int, int]) -> None:
     assert picture(snap_compare, Host(), scene, size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_a_contract_is_named_beside_a_stock(snap_compare: Compare, size: tuple[int, int]) -> None:
+    """U-10: which contract it is can be read, and what protects it still stands there."""
+    assert picture(snap_compare, Host(instruments=CONTRACTS), contracts, size)
 
 
 @pytest.mark.parametrize("scene", [killed, stale], ids=lambda scene: scene.__name__)

@@ -13,6 +13,7 @@ from console.ui.widgets.choice import Choice
 from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
 from engine.risk.case import Kind
 from engine.risk.gate import CHECKS
@@ -54,6 +55,29 @@ def test_every_check_of_a_manual_order_is_asked_even_after_one_refused() -> None
     for result in results:
         assert result.measured
         assert result.limit
+
+
+async def test_x86_what_is_paid_in_another_currency_says_so_and_is_a_share_of_the_base() -> None:
+    sap = instrument_of("SAP", Facts(currency="EUR"))
+    async with Host(instruments={"SAP": sap}) as host:
+        host.price("EUR_USD", "1.25", spread="0.0002")
+        host.price("SAP", "200")
+        await settle()
+        order = ask.PlaceOrder(
+            by="t", symbol="SAP", side=Side.BUY, quantity=D(20), protect=D(195), broker=""
+        )
+        review = LocalDesk(host.engine).view.review(order)
+        # 20 x 200 and 20 x 5 euros, at 1.25 dollars of 100,000
+        assert (review.notional, review.risk, review.currency) == (D(4_000), D(100), "EUR")
+        assert (review.equity_share, review.risk_share) == (D("0.05"), D("0.00125"))
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "b")
+            app.screen.query_one("#symbol", Input).value = "SAP"
+            app.screen.query_one("#quantity", Input).value = "20"
+            app.screen.query_one("#protect", Input).value = "195"
+            await drawn(app, pilot)
+            assert "= 4,000.00 EUR (5.0% of equity)" in shown(app)
+            assert "risk at stop 100.00 EUR (0.12%)" in shown(app)
 
 
 async def test_a_market_order_from_keys_alone() -> None:

@@ -2,16 +2,20 @@
 
 import json
 import os
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brokers.paper.book import PaperBook
 from console.cli.killing import _print as _print_kill
 from console.cli.operate import _guarded, _print_status
 from console.cli.program import hoisted, main
@@ -24,8 +28,10 @@ from engine.analytics.status import status_of
 from engine.config import parse
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
+from engine.domain.market import Quote
 from storage.journal import open_journal
 from storage.latch import FileLatch
+from tests.brokers.test_paper_book import OLD_BOOK
 from tests.engine.worlds import MIDDAY, Built
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED = 0, 1, 2, 3, 4
@@ -315,6 +321,21 @@ def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
     assert ("WARNING: no stop rests at the venue for all of AAPL" in said) is warned
 
 
+@pytest.mark.parametrize("rate", [None, "1.25"])
+def test_x86_status_says_which_currency_has_no_fresh_rate(
+    rate: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    built = Built()
+    if rate is not None:
+        quote = Quote(symbol="EUR_USD", bid=None, ask=None, last=Decimal(rate), time=built.now)
+        built.world.take_quote(quote, built.now)
+    built.book.account("paper").cash["EUR"] = Decimal(1_000)
+    found = status_of(built.world, MIDDAY)
+    _print_status(found)
+    said = capsys.readouterr().out
+    assert ("WARNING: no fresh rate of EUR: the totals are not sure" in said) is (rate is None)
+
+
 def test_status_without_an_engine_knows_a_latch_set_by_hand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -409,6 +430,64 @@ def test_the_doctor_sees_a_journal_that_is_none(
     bad = [row["check"] for row in document(capsys)["checks"] if not row["ok"]]
     assert bad == ["journal"]
     assert main(["status"]) == FAILED
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """What lies in a folder; the index that readers of a log share is nobody's content."""
+    found = (path for path in folder.iterdir() if not path.name.endswith("-shm"))
+    return {path.name: path.read_bytes() for path in found}
+
+
+def _book(folder: Path, state: str) -> None:
+    """A paper account's book in that state."""
+    path = folder / "paper.db"
+    match state:
+        case "of 0.1.0":
+            connection = sqlite3.connect(path)
+            connection.executescript(OLD_BOOK.read_text(encoding="utf-8"))
+            connection.close()
+        case "new":
+            PaperBook(path).close()
+        case "of a process that was killed":
+            killed = folder.parent / "killed"
+            killed.mkdir()
+            book = PaperBook(killed / "paper.db")
+            book.put_sequence(1)
+            book.commit()
+            for left in killed.iterdir():
+                shutil.copy(left, folder)
+            book.close()
+        case "newer":
+            connection = sqlite3.connect(path)
+            connection.execute("PRAGMA user_version = 99")
+            connection.close()
+        case _:
+            path.write_bytes(b"not a book" * 20)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("of 0.1.0", "the paper account holds 3 positions, 2 orders"),
+        ("new", "the paper account holds 0 positions, 0 orders"),
+        ("of a process that was killed", "the paper account holds 0 positions, 0 orders"),
+        ("newer", "newer version"),
+        ("no book", "not a database"),
+    ],
+)
+def test_the_doctor_looks_at_a_paper_book_and_leaves_it_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, said: str
+) -> None:
+    """Nothing is migrated, nothing is made: a program of before can still open it."""
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    _book(folder, state)
+    before = _files(folder)
+    code = main(["doctor", "--json"])
+    (row,) = [row for row in document(capsys)["checks"] if row["check"] == "broker"]
+    assert said in row["text"]
+    assert row["ok"] is (code == DONE)
+    assert _files(folder) == before
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal(

@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from console.host import wiring
-from console.host.client import Client, NoEngine, Refused
+from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.control import LONGEST_LINE, ControlServer, raised
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
@@ -224,6 +224,44 @@ async def test_clients_that_never_read_and_never_end_a_line_hold_up_nobody(room:
     finally:
         for raw in sockets:
             raw.close()
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[tuple[Path, socket.socket]]:
+    """A socket on which as many wait as may, and whose owner takes nobody yet."""
+    path = tmp_path / "full.sock"
+    with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as waiting:
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(20.0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                caller = waiting.enter_context(socket.socket(socket.AF_UNIX))
+                caller.setblocking(False)
+                caller.connect(str(path))
+        yield path, listener
+
+
+def test_a_client_waits_its_turn_while_others_wait_to_be_taken(
+    full: tuple[Path, socket.socket],
+) -> None:
+    """The system says "full" at once to a call with a time-out: that is no answer."""
+    path, listener = full
+    calling = threading.Thread(target=lambda: Client(path, 20.0).close())
+    calling.start()
+    taken = [listener.accept()[0] for _ in range(3)]
+    calling.join(20.0)
+    assert not calling.is_alive()
+    for one in taken:
+        one.close()
+
+
+def test_a_client_that_is_never_taken_gives_up_after_its_time(
+    full: tuple[Path, socket.socket],
+) -> None:
+    path, _ = full
+    with pytest.raises(NoAnswer, match="does not take calls"):
+        Client(path, 0.05)
 
 
 async def test_a_kill_latches_acknowledges_and_proves(room: Room) -> None:

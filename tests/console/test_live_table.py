@@ -261,3 +261,49 @@ async def test_a_style_is_a_colour_of_the_theme_and_follows_it() -> None:
         await pilot.pause()
         await pilot.pause()
         assert colour() == app.theme_variables["profit"]
+
+
+NAMED = [
+    Column("sym", "Sym", 4, most=12),
+    Column("side", "Side", 4),
+    Column("state", "State", 8, least=5),
+    Column("age", "Age", 4, rank=1),
+]
+LONG = Cell("OPTION 2026C", short="OPT 26 C")
+
+
+@pytest.mark.parametrize(
+    ("width", "first", "shown"),
+    [
+        # two cells are the scroll bar's and the cursor's
+        (25, "ABC", "ABC  BUY  WORKING  12s"),
+        (29, LONG, "OPT 26 C BUY  WORKING  12s"),
+        (33, LONG, "OPTION 2026C BUY  WORKING  12s"),
+        # the highest rank goes first, and the name takes what it leaves
+        (28, LONG, "OPTION 2026C BUY  WORKING"),
+        (24, LONG, "OPT 26 C BUY  WORKING"),
+        # then what may be cut is cut
+        (21, LONG, "OPT 26 C BUY  WORK…"),
+    ],
+)
+async def test_a_long_name_takes_its_room_from_what_matters_least(
+    width: int, first: Cell | str, shown: str
+) -> None:
+    """U-10: a contract is told apart by the end of its name, which is never cut before others."""
+    table = LiveTable(NAMED)
+    async with app_with(table).run_test(size=(width, 5)) as pilot:
+        table.upsert(1, [first, "BUY", "WORKING", "12s"])
+        await pilot.pause()
+        assert lines(pilot.app)[2].removeprefix("▸").rstrip(" ▁▂▃▄▅▆▇█") == shown
+
+
+async def test_a_name_that_is_gone_leaves_its_room_so_that_nothing_jumps() -> None:
+    table = LiveTable(NAMED)
+    async with app_with(table).run_test(size=(29, 6)) as pilot:
+        table.upsert(1, [LONG, "BUY", "WORKING", "12s"])
+        table.upsert(2, ["ABC", "BUY", "WORKING", "12s"])
+        await pilot.pause()
+        before = lines(pilot.app)[3]
+        table.remove_row(1)
+        await pilot.pause()
+        assert lines(pilot.app)[2].strip("▸ ") == before.strip()

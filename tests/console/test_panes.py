@@ -13,10 +13,11 @@ from console.ui.panes.risk import spark
 from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Depth, DepthLevel
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
-from engine.ports import LinkReport
+from engine.ports import LinkReport, OrderReport
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
@@ -267,3 +268,80 @@ def test_the_best_prices_are_always_in_the_window(
     gap = high - rungs[1].price
     assert low - gap <= depth.bids[0].price
     assert depth.asks[0].price <= high + gap
+
+
+# --- money in several currencies -----------------------------------------------------------------
+
+
+async def test_x86_a_commission_shows_its_asset_and_what_is_held_of_it_falls() -> None:
+    async with Host() as host:
+        host.price("BNB-USD", "320")
+        host.price("AAPL", "229")
+        await settle()
+        for symbol, quantity in (("BNB-USD", 10), ("AAPL", 5)):
+            buy = ask.PlaceOrder(by="t", symbol=symbol, side=Side.BUY, quantity=D(quantity))
+            assert (await host.engine.command(buy)).ok
+            await host.clock.advance(1)
+        async with console(host, (120, 40)) as (app, pilot):
+            await press(app, pilot, "3", "3")
+            before = app.desk.view.portfolio().equity
+            for number, (asset, amount) in enumerate((("BNB", "0.05"), ("XYZ", "0.5"))):
+                told = Fill(
+                    execution_id=f"x{number}",
+                    client_order_id=f"of-another-program-{number}",
+                    broker="paper",
+                    symbol="AAPL",
+                    side=Side.BUY,
+                    quantity=D(1),
+                    price=D(229),
+                    commission=D(amount),
+                    commission_currency=asset,
+                    time=host.clock.now(),
+                )
+                report = OrderReport(
+                    broker="paper",
+                    client_order_id=told.client_order_id,
+                    symbol="AAPL",
+                    status=OrderStatus.FILLED,
+                    fill=told,
+                    time=told.time,
+                )
+                host.engine.step(report)
+                await drawn(app, pilot)
+            text = shown(app)
+            assert _row(text, "AAPL", "0.05 BNB")
+            assert _row(text, "AAPL", "0.5 XYZ")
+            assert _row(text, "BNB-USD", "LONG", "9.95")
+            assert "no fresh rate: XYZ" in text
+            # 0.05 x 320, and what nobody knows the worth of is left out: the total is not sure
+            held = app.desk.view.portfolio()
+            assert (held.equity, held.unvalued) == (before - 16, ("XYZ",))
+            assert "eq ~99,9" in text
+
+
+async def test_x86_a_profit_in_another_currency_says_which_and_the_sum_is_in_the_base() -> None:
+    sap = instrument_of("SAP", Facts(currency="EUR"))
+    async with Host(instruments={"SAP": sap}) as host:
+        for symbol, price in (("EUR_USD", "1.25"), ("SAP", "200"), ("AAPL", "229")):
+            host.price(symbol, price, spread="0")
+        await settle()
+        async with console(host, (120, 40)) as (app, pilot):
+            for symbol in ("AAPL", "SAP"):
+                buy = ask.PlaceOrder(by="t", symbol=symbol, side=Side.BUY, quantity=D(10))
+                assert (await host.engine.command(buy)).ok
+                await host.clock.advance(1)
+                await drawn(app, pilot)
+                # The column is there once something has a currency of its own.
+                assert ("Cur" in _row(shown(app), "uPnL", "Avg")) is (symbol == "SAP")
+            host.price("SAP", "205", spread="0")
+            host.price("AAPL", "228", spread="0")
+            await drawn(app, pilot)
+            text = shown(app)
+            assert _row(text, "SAP", "+50.00 EUR")
+            assert "EUR" not in _row(text, "AAPL", "LONG")
+            # 50 x 1.25 - 10
+            assert "uPnL +52.50" in text
+            await press(app, pilot, "3", "3")
+            # 10 basis points of 2000 euros, and of 2290 dollars
+            assert _row(shown(app), "SAP", "2.00 EUR")
+            assert "USD" not in _row(shown(app), "AAPL", "2.29")

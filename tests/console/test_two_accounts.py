@@ -24,7 +24,7 @@ from engine.domain.account import Account
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Level, RunState
 from engine.domain.signal import TradeType
 from engine.plans.kill import VERIFIED
 from engine.ports import Clock
@@ -256,7 +256,7 @@ def test_reconcile_looks_at_the_named_account_alone_and_its_rows_say_which() -> 
     rehearse(play, config=TWO)
 
 
-def _theirs(house: wiring.House, account: str, key: str) -> None:
+def theirs(house: wiring.House, account: str, key: str) -> None:
     """Somebody else orders in an account."""
     house.venues[account].submit(
         OrderTerms(
@@ -274,7 +274,8 @@ def _theirs(house: wiring.House, account: str, key: str) -> None:
     )
 
 
-def _priced(house: wiring.House, clock: Clock) -> None:
+def priced(house: wiring.House, clock: Clock) -> None:
+    """A share trades at 100, and the euro at 1.10."""
     for symbol, price in (("AAPL", D(100)), ("EUR_USD", D("1.1"))):
         at = clock.now()
         quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=at, trade=True)
@@ -283,12 +284,38 @@ def _priced(house: wiring.House, clock: Clock) -> None:
         house.engine.step(quote)
 
 
+def test_x69_a_halt_is_cleared_only_once_both_accounts_agree_with_their_venues() -> None:
+    async def main(clock: Clock) -> None:
+        house = built(TWO, clock, memory_database())
+        engine, venue = house.engine, house.venues["eur"]
+        await engine.start()
+        priced(house, clock)
+        await engine.command(ask.Kill(by="test", level=Level.HALT, reason="drill"))
+        theirs(house, "eur", "somebody")
+        await clock.sleep(6)
+        resume = ask.Resume(by="test", confirm="RESUME")
+        refused = await engine.command(resume)
+        assert not refused.ok
+        assert "eur" in refused.error
+        assert "paper" not in refused.error
+        assert engine.state.data.halt is not None
+        venue.cancel("somebody")
+        await clock.sleep(6)
+        assert (await engine.command(resume)).ok
+        assert engine.state.data.halt is None
+        assert engine.state.run_state is RunState.PAUSED
+        await engine.stop("done")
+        house.close()
+
+    run_virtual(main, parse_rfc3339(MONDAY), 600)
+
+
 def test_an_order_of_somebody_else_is_a_difference_of_its_own_account() -> None:
     async def main(clock: Clock) -> None:
         house = built(TWO, clock, memory_database())
         await house.engine.start()
-        _priced(house, clock)
-        _theirs(house, "eur", "somebody")
+        priced(house, clock)
+        theirs(house, "eur", "somebody")
         await clock.sleep(6)
         found = await house.engine.command(ask.Reconcile(by="test"))
         assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {
@@ -311,11 +338,11 @@ def test_x87_an_id_of_somebody_else_may_be_the_same_in_two_accounts() -> None:
         house = built(TWO, clock, memory_database())
         engine = house.engine
         await engine.start()
-        _priced(house, clock)
-        _theirs(house, "paper", "17")
+        priced(house, clock)
+        theirs(house, "paper", "17")
         await clock.sleep(6)
         await engine.command(ask.Reconcile(by="test", broker="paper", apply=True))
-        _theirs(house, "eur", "17")
+        theirs(house, "eur", "17")
         await clock.sleep(6)
         found = await engine.command(ask.Reconcile(by="test", apply=True))
         assert {(row["broker"], row["symbol"]) for row in found.data["differences"]} == {

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.domain.instrument import AssetClass
 from engine.domain.order import Fill, Side
 from engine.state.holdings import change, round_trip
 from engine.state.position import Position
@@ -67,9 +68,17 @@ def test_a393_a_round_trip_counts_fees_and_the_multiplier() -> None:
     closed = change(bought, sold, Decimal(100), None).closed
     assert closed is not None
     trade = round_trip(
-        closed, sold, reason="target", detail="", mae=None, mfe=None, expected_entry=None
+        closed,
+        sold,
+        asset_class=AssetClass.OPTION,
+        reason="target",
+        detail="",
+        mae=None,
+        mfe=None,
+        expected_entry=None,
     )
     assert (trade.pnl, trade.fees, trade.direction) == (398, 2, "long")
+    assert trade.instrument_type == "option"
     assert trade.pnl_pct == Decimal("0.199")
 
 
@@ -80,7 +89,14 @@ def test_d10_r_is_measured_from_the_initial_stop() -> None:
     closed = change(bought, sold, ONE, None).closed
     assert closed is not None
     trade = round_trip(
-        closed, sold, reason="target", detail="", mae=None, mfe=None, expected_entry=None
+        closed,
+        sold,
+        asset_class=AssetClass.OPTION,
+        reason="target",
+        detail="",
+        mae=None,
+        mfe=None,
+        expected_entry=None,
     )
     assert trade.r_multiple == 2
 

@@ -12,7 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-    5: "29fe18bd4c4cb576",
+    5: "0a44f338652b363a",
 }
 """The shape of the state that each format stands for."""
 

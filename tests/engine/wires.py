@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from engine.config import from_mapping
+from engine.config import Config, from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
@@ -41,13 +41,12 @@ from tests.simulation.venue import ACCOUNT, Venue, capabilities
 ABLE = msgspec.structs.replace(
     capabilities(Random(1)), reduce_only=True, shorting=True, native_modify=True, deduplicates=False
 )
-CONFIG = from_mapping(
-    {
-        "profile": "axion_aggressive",
-        "risk": {"max_order_notional": "100000"},
-        "execution": {"dedup_window_seconds": 0, "order_timeout_seconds": 3600},
-    }
-)
+TREE: dict[str, Any] = {
+    "profile": "axion_aggressive",
+    "risk": {"max_order_notional": "100000"},
+    "execution": {"dedup_window_seconds": 0, "order_timeout_seconds": 3600},
+}
+CONFIG = from_mapping(TREE)
 PRICE = Decimal(100)
 
 STEADY = 5.0
@@ -110,6 +109,7 @@ class Rig:
         self,
         clock: VirtualClock,
         *,
+        config: Config = CONFIG,
         wire: type[Wire] = Wire,
         more: Sequence[Broker] = (),
         commit_seconds: Callable[[], float] = lambda: 0.0,
@@ -128,7 +128,7 @@ class Rig:
         self.feed = Feed()
         world = World(
             Book(),
-            CONFIG,
+            config,
             {wire.name: ABLE for wire in (self.wire, *more)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",

@@ -173,3 +173,44 @@ def test_a_kill_with_a_config_that_leaves_an_account_out_closes_the_others_and_n
     assert done["brokers"]["far"]["left"] == ["AAPL 3"]
     assert done["brokers"]["far"]["unknown"] == ["the config does not open it"]
     assert pair.program.run("--headless", "--for", "1").returncode == 2
+
+
+def _kills(pair: Pair) -> dict[str, str]:
+    """How far the kill is in each account, as `status` says."""
+    return {row["broker"]: row["kill"]["state"] for row in pair.status["accounts"] if row["kill"]}
+
+
+def test_a_halt_outlives_a_restart_in_both_and_is_cleared_after_a_look_at_both(pair: Pair) -> None:
+    """U-71, X-69, C-502: one venue is away while the process is killed and started again."""
+    pair.buy("AAPL", 3, "far")
+    pair.until_held({("paper", "AAPL"): 5, ("far", "AAPL"): 3})
+    pair.venue.kill()
+    pair.until_links(paper="CONNECTED", far="DISCONNECTED")
+    pair.program.ask("kill", flatten="all", wait=False)
+    pair.program.wait_for(lambda: _kills(pair)["paper"] == "VERIFIED")
+    pair.program.wait_for(lambda: _kills(pair)["far"] == "DEGRADED", 45)
+    told = pair.program.run("status").stdout
+    assert "kill in paper: VERIFIED" in told
+    assert "kill in far: DEGRADED; left AAPL 3" in told
+    pair.program.send(signal.SIGKILL)
+    pair.program.ended()
+    assert verify(pair.program.folder / "journal.db").ok
+
+    pair.program.start()
+    pair.until_links(paper="CONNECTED", far="CONNECTING")
+    assert pair.status["run_state"] == "HALTED"
+    assert _kills(pair) == {"paper": "VERIFIED", "far": "DEGRADED"}
+    assert pair.held == {("far", "AAPL"): 3}
+    with pytest.raises(Refused, match="far"):
+        pair.program.ask("resume", confirm="RESUME")
+    assert pair.status["run_state"] == "HALTED"
+
+    pair.venue.start()
+    pair.program.wait_for(lambda: _kills(pair) == {"paper": "VERIFIED", "far": "VERIFIED"})
+    assert pair.held == {}
+    assert pair.venue.hand.positions() == {}
+    assert pair.status["run_state"] == "HALTED"
+    assert pair.program.document("reconcile", "--broker", "far")["clean"] is True
+    pair.program.ask("resume", confirm="RESUME")
+    assert pair.status["run_state"] == "PAUSED"
+    assert _kills(pair) == {}

@@ -12,6 +12,7 @@ import pytest
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instrument import AssetClass
 from engine.domain.order import Purpose, Side
 from engine.domain.position import ExitReason
 from engine.state.holdings import change, round_trip
@@ -25,10 +26,10 @@ KEYS = {
     "orders": "client_order_id venue_order_id intent_id signal_id symbol side type quantity filled "
     "average_price limit_price stop_price time_in_force status purpose broker reject_code "
     "created_at updated_at",
-    "fills": "execution_id client_order_id symbol side quantity price commission "
+    "fills": "execution_id client_order_id symbol side quantity price currency commission "
     "commission_currency liquidity broker time",
     "trades": "symbol direction trade_type quantity entry_price exit_price entry_time exit_time "
-    "exit_reason pnl fees r_multiple mae mfe signal_id",
+    "exit_reason pnl fees r_multiple mae mfe signal_id currency",
     "daily": "id date starting_equity ending_equity realized_pnl unrealized_pnl total_trades "
     "winning_trades losing_trades max_drawdown kill_switch_triggered metadata_json",
     "signals": "signal_id time symbol outcome stage code measured limit reason client_order_ids",
@@ -57,6 +58,7 @@ def history() -> History:
     trade = round_trip(
         closed,
         fill,
+        asset_class=AssetClass.STOCK,
         reason=ExitReason.TARGET,
         detail="",
         mae=None,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
+from engine.domain.instrument import AssetClass
 from engine.domain.order import TRANSITIONS, OrderStatus, Purpose, Side, VenueState
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode
@@ -312,6 +313,7 @@ def closing(history: History, key: str) -> ev.PositionClosed:
     trade = round_trip(
         closed,
         fill.fill,
+        asset_class=AssetClass.STOCK,
         reason=ExitReason.TARGET,
         detail="2R",
         mae=Decimal("-0.001"),

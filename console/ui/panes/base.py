@@ -17,7 +17,8 @@ from console.ui.widgets.fed import Fed
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import Instrument
+from engine.domain.instrument import FutureContract, Instrument, OptionContract
+from engine.domain.money import plain
 
 
 class Pane(Fed):
@@ -143,6 +144,32 @@ def restyle(node: DOMNode, name: str, *, on: bool) -> None:
     """Set a class that says nothing of what is inside: only the node itself is styled anew."""
     node.set_class(on, name, update=False)
     node.app.stylesheet.update_nodes([node])
+
+
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
+
+
+def name_cell(instrument: Instrument, name: str = "") -> Cell:
+    """The id of an instrument, or the `name` that begins with it, as a table's cell.
+
+    Where a contract's id does not fit, it is written as traders do: `AAPL 18Dec26 200C`.
+    """
+    symbol = instrument.symbol
+    name = name or symbol
+    match instrument.contract:
+        case OptionContract(underlying=of, expiry=day, strike=strike, right=right):
+            date = f"{day.day}{_MONTHS[day.month - 1]}{day:%y}"
+            short = f"{of} {date} {plain(strike)}{right[0].upper()}"
+        case FutureContract(root=root, expiry=expiry) if expiry:
+            year, month, *days = expiry.split("-")
+            short = f"{root} {''.join(days)}{_MONTHS[int(month) - 1]}{year[2:]}"
+        case _:
+            short = symbol
+    if len(short) >= len(symbol):
+        return Cell(name, "strong")
+    return Cell(name, "strong", short=short + name.removeprefix(symbol))
 
 
 def places_of(instrument: Instrument) -> int:

@@ -9,13 +9,14 @@ from textual.binding import Binding, BindingType
 
 from console.desk.port import Topic
 from console.desk.values import FillRow, OrderRow
-from console.ui.format import Glyphs, number, order_side
+from console.ui.format import Glyphs, money, order_side
 from console.ui.lines import short_id
 from console.ui.panes.base import (
     Pane,
     at_top,
     fitted_price,
     make_table,
+    name_cell,
     price_text,
     quantity_text,
     time_cell,
@@ -55,33 +56,33 @@ _ENDED: Final = {"time": "Ended", "age": "Ago"}
 """How history names the columns that count from the end of an order."""
 
 ORDER_COLUMNS: Final = (
-    Column("time", "Time", 8),
-    Column("symbol", "Sym", 7),
+    Column("time", "Time", 8, rank=2),
+    Column("symbol", "Sym", 7, most=22),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 6, "right"),
     Column("filled", "Fill", 6, "right"),
     Column("type", "Type", 4),
     Column("price", "Price", 8, "right"),
     Column("status", "Status", 10),
-    Column("age", "Age", 4, "right"),
-    Column("purpose", "For", 7),
-    Column("tif", "TIF", 3, tier=Tier.NORMAL),
-    Column("average", "AvgPx", 9, "right", Tier.WIDE),
-    Column("venue", "Broker id", 12, tier=Tier.WIDE),
-    Column("reason", "Reason", 10, tier=Tier.WIDE, grow=True),
+    Column("age", "Age", 4, "right", rank=1),
+    Column("purpose", "For", 7, rank=1),
+    Column("tif", "TIF", 3, tier=Tier.NORMAL, rank=3),
+    Column("average", "AvgPx", 9, "right", Tier.WIDE, rank=3),
+    Column("venue", "Broker id", 12, tier=Tier.WIDE, rank=3),
+    Column("reason", "Reason", 10, tier=Tier.WIDE, grow=True, rank=3),
 )
 HISTORY_COLUMNS: Final = tuple(
     replace(column, label=_ENDED.get(column.key, column.label)) for column in ORDER_COLUMNS
 )
 FILL_COLUMNS: Final = (
     Column("time", "Time", 8),
-    Column("symbol", "Sym", 7),
+    Column("symbol", "Sym", 7, most=22),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 7, "right"),
     Column("price", "Price", 10, "right"),
-    Column("fee", "Fee", 8, "right"),
-    Column("liquidity", "M/T", 5),
-    Column("order", "Order", 6),
+    Column("fee", "Fee", 8, "right", most=14),
+    Column("liquidity", "M/T", 5, rank=2),
+    Column("order", "Order", 6, rank=1),
     Column("note", "Note", 6, grow=True),
 )
 TABS: Final = ("pending", "fills", "history")
@@ -91,6 +92,13 @@ EMPTY: Final = {
     "fills": "no fills since this console opened",
     "history": "no finished orders yet",
 }
+
+
+def _fee(fill: FillRow, base: str) -> Cell:
+    """The commission, with what it was taken in unless that is the base currency."""
+    places = 2 if fill.commission_currency == fill.currency else None
+    amount = fill.commission if places else fill.commission.normalize()
+    return Cell(money(amount, fill.commission_currency, base, places), sort=fill.commission)
 
 
 class OrdersPane(Pane):
@@ -211,11 +219,11 @@ class OrdersPane(Pane):
             key,
             [
                 time_cell(fill.time, key),
-                Cell(fill.instrument.symbol, "strong"),
+                name_cell(rules),
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
-                Cell(number(fill.commission, 2), sort=fill.commission),
+                _fee(fill, self.view.settings.currency),
                 Cell(str(fill.liquidity) or "-"),
                 Cell(short_id(fill.client_order_id), "muted"),
                 Cell(" ".join(notes), "warn"),
@@ -233,7 +241,7 @@ class OrdersPane(Pane):
         moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
-            Cell(order.symbol, "strong"),
+            name_cell(rules),
             Cell(order_side(order.side)),
             Cell(quantity_text(order.quantity), sort=order.quantity),
             Cell(quantity_text(order.filled), sort=order.filled),

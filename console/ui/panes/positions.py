@@ -12,6 +12,7 @@ from console.ui.panes.base import (
     Pane,
     fitted_price,
     make_table,
+    name_cell,
     price_text,
     quantity_text,
     whole_age,
@@ -22,21 +23,22 @@ from engine.domain.money import ZERO
 from engine.domain.run import RunState
 
 COLUMNS: Final = (
-    Column("symbol", "Sym", 7),
+    Column("symbol", "Sym", 7, most=22),
     Column("side", "Side", 5),
     Column("quantity", "Qty", 6, "right"),
     Column("average", "Avg", 8, "right"),
     Column("last", "Last", 10, "right"),
     Column("unrealized", "uPnL", 9, "right"),
-    Column("percent", "%", 5, "right"),
+    Column("currency", "Cur", 0, most=4),
+    Column("percent", "%", 5, "right", rank=1),
     Column("stop", "Stop", 8, "right"),
-    Column("r", "R", 4, "right"),
-    Column("age", "Age", 3, "right"),
-    Column("value", "MktVal", 10, "right", Tier.WIDE),
-    Column("share", "%Eq", 5, "right", Tier.WIDE),
-    Column("realized", "rPnL", 9, "right", Tier.WIDE),
-    Column("target", "Target", 9, "right", Tier.WIDE),
-    Column("hold", "Hold", 5, "left", Tier.WIDE),
+    Column("r", "R", 4, "right", rank=2),
+    Column("age", "Age", 3, "right", rank=2),
+    Column("value", "MktVal", 10, "right", Tier.WIDE, rank=3),
+    Column("share", "%Eq", 5, "right", Tier.WIDE, rank=3),
+    Column("realized", "rPnL", 9, "right", Tier.WIDE, rank=3),
+    Column("target", "Target", 9, "right", Tier.WIDE, rank=3),
+    Column("hold", "Hold", 5, "left", Tier.WIDE, rank=3),
 )
 
 EMPTY: Final = "no positions; a signal that passes every check opens one"
@@ -126,12 +128,13 @@ class PositionsPane(Pane):
         dim = "" if row.fresh else "stale"
         return [
             # In another account than the primary one, the key says which.
-            Cell(row.key, "strong"),
+            name_cell(rules, row.key),
             Cell(position_side(row.quantity)),
             Cell(quantity_text(row.quantity), sort=row.quantity),
             Cell(fitted_price(row.average_price, rules, 8), sort=row.average_price),
             self._last(row),
             Cell(signed(row.unrealized), dim or profit_style(row.unrealized), row.unrealized),
+            Cell("" if row.currency == self.view.settings.currency else row.currency, "muted"),
             Cell(
                 percent(row.unrealized_share).removesuffix("%"),
                 dim or profit_style(row.unrealized),

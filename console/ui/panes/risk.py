@@ -13,7 +13,7 @@ from console.ui.panes.base import Pane, make_table
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from console.ui.widgets.strips import AMBER, loudness
-from console.ui.widgets.text_lines import TextLine, TextLines
+from console.ui.widgets.text_lines import Piece, TextLine, TextLines
 
 COLUMNS: Final = (
     Column("name", "Limit", 13, grow=True),
@@ -129,7 +129,10 @@ class RiskPane(Pane):
             (" at stops ", "muted"),
             (compact(-self.view.at_stops()), ""),
         )
-        yield ((" cash ", "muted"), (number(held.cash, 2), ""))
+        cash: list[Piece] = [(" cash ", "muted"), (number(held.cash, 2), "")]
+        if held.unvalued:
+            cash.append((f"  no fresh rate: {' '.join(held.unvalued)}", "warn"))
+        yield cash
 
 
 def _amount(name: str, value: Decimal) -> str:

@@ -7,24 +7,33 @@ from textual.app import ComposeResult
 from console.desk.port import Topic
 from console.desk.values import SignalRow
 from console.ui.measures import measures, short_code
-from console.ui.panes.base import Pane, at_top, make_table, price_text, time_cell, to_top, whole_age
+from console.ui.panes.base import (
+    Pane,
+    at_top,
+    make_table,
+    name_cell,
+    price_text,
+    time_cell,
+    to_top,
+    whole_age,
+)
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.codes import Verdict
 from engine.domain.signal import Direction
 
 COLUMNS: Final = (
-    Column("symbol", "Sym", 7),
+    Column("symbol", "Sym", 7, most=22),
     Column("direction", "Dir", 6),
-    Column("conviction", "Cv", 3, "right"),
-    Column("state", "State", 14),
-    Column("age", "Age", 4, "right"),
-    Column("why", "Why", 24, grow=True),
-    Column("type", "Type", 19, tier=Tier.NORMAL),
-    Column("timeframe", "TF", 3, tier=Tier.NORMAL),
-    Column("entry", "Entry", 9, "right", Tier.NORMAL),
-    Column("stop", "Stop", 9, "right", Tier.NORMAL),
-    Column("time", "Time", 8, tier=Tier.NORMAL),
+    Column("conviction", "Cv", 3, "right", rank=1),
+    Column("state", "State", 14, least=10),
+    Column("age", "Age", 4, "right", rank=1),
+    Column("why", "Why", 24, grow=True, rank=1),
+    Column("type", "Type", 19, tier=Tier.NORMAL, rank=2),
+    Column("timeframe", "TF", 3, tier=Tier.NORMAL, rank=2),
+    Column("entry", "Entry", 9, "right", Tier.NORMAL, rank=2),
+    Column("stop", "Stop", 9, "right", Tier.NORMAL, rank=2),
+    Column("time", "Time", 8, tier=Tier.NORMAL, rank=2),
 )
 EMPTY: Final = "none yet; bars bring them"
 _STYLES: Final = {"EXECUTED": "strong", "RESIZED": "strong", "ACCEPTED": "", "NEW": "muted"}
@@ -89,7 +98,7 @@ class SignalsPane(Pane):
             why = f"{seen}  {decided.reason}".strip()
         mark = {Direction.LONG: self.glyphs.up, Direction.SHORT: self.glyphs.down}
         return [
-            Cell(signal.ticker, "strong"),
+            name_cell(rules),
             Cell(f"{mark.get(signal.direction, self.glyphs.flat)}{signal.direction.upper()}"),
             Cell(str(signal.conviction), sort=signal.conviction),
             Cell(short_code(row.state), "warn" if refused else _STYLES.get(row.state, "muted")),

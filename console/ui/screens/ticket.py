@@ -20,7 +20,7 @@ from console.desk.port import Result, Topic, View
 from console.desk.values import Review
 from console.ui.console import console_of
 from console.ui.external import literal
-from console.ui.format import age, number, percent
+from console.ui.format import age, money, number, percent
 from console.ui.measures import label, measures, short_code
 from console.ui.panes.base import price_text
 from console.ui.screens.base import MeridianModal
@@ -276,7 +276,7 @@ class TicketScreen(MeridianModal[str]):
         pieces.append((f" {order.type} · hold {order.hold} · TIF {review.time_in_force}", ""))
         if review.notional is not None:
             share = percent(review.equity_share, 1, sign=False)
-            pieces.append((f"   = {number(review.notional, 2)}", ""))
+            pieces.append((f"   = {self._money(review.notional, review)}", ""))
             pieces.append((f" ({share} of equity)", "muted"))
         yield pieces
         yield (self._risk(review),)
@@ -297,7 +297,10 @@ class TicketScreen(MeridianModal[str]):
         if review.risk is None:
             return "no protective stop: the position will show as unprotected", "warn"
         share = percent(review.risk_share, 2, sign=False)
-        return f"risk at stop {number(review.risk, 2)} ({share})", ""
+        return f"risk at stop {self._money(review.risk, review)} ({share})", ""
+
+    def _money(self, amount: Decimal, review: Review) -> str:
+        return money(amount, review.currency, console_of(self.app).desk.view.settings.currency)
 
     # -- keys
 

@@ -104,6 +104,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._empty = clean_text(empty)
         self._rows = Rows()
         self._layout: tuple[tuple[int, int], ...] = ()
+        self._needs = {index: (0, 0) for index, column in enumerate(self.columns) if column.most}
+        """The longest short form and the longest text that an elastic column had to hold."""
         self._cursor_key: RowKey | None = None
         self._looks: dict[tuple[str, str], Style] = {}
         self._settling = False
@@ -121,6 +123,7 @@ class LiveTable(ScrollView, can_focus=True):
         old = self._rows.get(key)
         if old is not None and old.cells == new:
             return
+        self._make_room(new)
         if self._rows.upsert(key, new):
             self._order_changed()
         else:
@@ -316,21 +319,49 @@ class LiveTable(ScrollView, can_focus=True):
                 return index
         raise KeyError(f"no column {column!r}; there are {', '.join(c.key for c in self.columns)}")
 
+    def _make_room(self, cells: tuple[Cell, ...]) -> None:
+        """A longer name than any before makes its column wider; it stays so, and nothing jumps."""
+        grown = False
+        for index, (short, long) in self._needs.items():
+            cell, most = cells[index], self.columns[index].most
+            needs = (
+                max(short, min(cell_len(cell.short or cell.text), most)),
+                max(long, min(cell_len(cell.text), most)),
+            )
+            grown = grown or needs != (short, long)
+            self._needs[index] = needs
+        if grown and self.is_attached:
+            self._lay_out()
+            self._order_changed()
+
     def _lay_out(self) -> None:
         """Which columns fit this window, and how wide each is."""
         window = self.app.size.width
         # the scroll bar covers the last column of cells
         room = self.scrollable_content_region.width - 1
-        chosen: list[int] = []
-        for index, column in enumerate(self.columns):
-            if window >= column.tier and room >= column.width + bool(chosen):
-                room -= column.width + bool(chosen)
-                chosen.append(index)
-        growing = [index for index in chosen if self.columns[index].grow]
-        self._layout = tuple(
-            (index, self.columns[index].width + (room if index in growing[:1] else 0))
-            for index in chosen
-        )
+        wanted = [
+            (column.rank, index, max(column.width, self._needs.get(index, (0, 0))[0]))
+            for index, column in enumerate(self.columns)
+            if window >= column.tier and (column.width or self._needs[index][0])
+        ]
+        first = [width for rank, _, width in wanted if not rank]
+        missing = max(sum(first) + len(first) - 1 - room, 0)
+        widths: dict[int, int] = {}
+        for _, index, width in sorted(wanted):
+            cut = min(missing, width - (self.columns[index].least or width))
+            missing -= cut
+            if room >= width - cut + bool(widths):
+                room -= width - cut + bool(widths)
+                widths[index] = width - cut
+        for index, (_, long) in self._needs.items():
+            if index in widths:
+                more = min(max(long - widths[index], 0), room)
+                widths[index] += more
+                room -= more
+        growing = next((index for index in sorted(widths) if self.columns[index].grow), None)
+        if growing is not None:
+            widths[growing] += room
+        self._layout = tuple(sorted(widths.items()))
 
     def _order_changed(self) -> None:
         """Rows came, went or moved."""
@@ -442,9 +473,8 @@ class LiveTable(ScrollView, can_focus=True):
             if look_of_cell is not style:
                 segments.append(Segment(text, style))
                 text, style = "", look_of_cell
-            text += _fit(
-                cell.text, count, self.columns[index].align == "right", self._glyphs.ellipsis
-            )
+            told = cell.text if not cell.short or cell_len(cell.text) <= count else cell.short
+            text += _fit(told, count, self.columns[index].align == "right", self._glyphs.ellipsis)
         segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, plain)
 

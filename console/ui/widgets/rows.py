@@ -29,7 +29,13 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `width` cells, shown from `tier` on; `grow` takes what the others leave."""
+    """One column: `width` cells, shown from `tier` on; `grow` takes what the others leave.
+
+    A column with `most` is as wide as its longest cell, up to that, and one of width 0 is not there
+    while it is empty. Where there is no room for all,
+    those of the highest `rank` go first, and of one rank the last; before one of rank 0 goes, those
+    with `least` are cut as far as that.
+    """
 
     key: str
     label: str
@@ -37,14 +43,21 @@ class Column:
     align: Literal["left", "right"] = "left"
     tier: Tier = Tier.NARROW
     grow: bool = False
+    most: int = 0
+    least: int = 0
+    rank: int = 0
 
 
 class Cell(NamedTuple):
-    """Text, the name of its style, and what it sorts by (the text where that is not given)."""
+    """Text, the name of its style, and what it sorts by (the text where that is not given).
+
+    `short` stands there where the text does not fit.
+    """
 
     text: str
     style: str = ""
     sort: SortValue = None
+    short: str = ""
 
 
 RowKey = Hashable
@@ -74,7 +87,7 @@ def make_cells(cells: Sequence[Cell | str], count: int) -> tuple[Cell, ...]:
     return tuple(
         Cell(clean_text(cell))
         if isinstance(cell, str)
-        else Cell(clean_text(cell.text), cell.style, cell.sort)
+        else Cell(clean_text(cell.text), cell.style, cell.sort, clean_text(cell.short))
         for cell in cells
     )
 

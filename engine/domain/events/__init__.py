@@ -17,6 +17,11 @@ from engine.domain.events.alarms import (
     LinkChanged,
 )
 from engine.domain.events.base import Event
+from engine.domain.events.intents import (
+    IntentEnded,
+    IntentOpened,
+    LegRefused,
+)
 from engine.domain.events.latch import (
     HaltCleared,
     Halted,
@@ -37,6 +42,7 @@ from engine.domain.events.life import (
 from engine.domain.events.orders import (
     CancelRefused,
     CancelRequested,
+    CommissionTaken,
     DeadLetterClosed,
     DeadLettered,
     OrderAccepted,
@@ -88,6 +94,7 @@ __all__ = [
     "CancelRequested",
     "CheckResult",
     "CommandRefused",
+    "CommissionTaken",
     "CurrencyValued",
     "DeadLetterClosed",
     "DeadLettered",
@@ -101,8 +108,11 @@ __all__ = [
     "Halted",
     "InputRejected",
     "InstrumentLearned",
+    "IntentEnded",
+    "IntentOpened",
     "KillProgressed",
     "KillProved",
+    "LegRefused",
     "LinkChanged",
     "OperatorActed",
     "OrderAccepted",
@@ -177,12 +187,16 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OrderUnclear,
         OrderQueried,
         OrderFilled,
+        CommissionTaken,
         CancelRequested,
         CancelRefused,
         OrderCanceled,
         OrderExpired,
         ReplaceRequested,
         OrderReplaced,
+        IntentOpened,
+        IntentEnded,
+        LegRefused,
         ReplaceAbandoned,
         OrderSettled,
         OrderAdopted,

@@ -7,11 +7,13 @@ from engine.domain.instant import Nanos
 from engine.domain.run import Mode, Phase, Trigger
 
 
-class EngineStarted(Event, frozen=True, kw_only=True):
+class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A process took the accounts. The config is known by its digest.
 
     `accounts` maps each name under `[brokers]` to the venue's id of that account; `primary` is the
-    name that orders go to where no route says otherwise.
+    name that orders go to where no route says otherwise. `currency` is the base currency and
+    `calendar` that of the portfolio's day; the usual ones are not written, so that an event from
+    before there were others is the same bytes. "" is not known.
     """
 
     mode: Mode
@@ -20,6 +22,8 @@ class EngineStarted(Event, frozen=True, kw_only=True):
     version: str
     accounts: dict[str, str]
     primary: str
+    currency: str = "USD"
+    calendar: str = "XNYS"
 
 
 class PhaseChanged(Event, frozen=True, kw_only=True):

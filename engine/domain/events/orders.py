@@ -4,8 +4,9 @@ from decimal import Decimal
 
 from engine.domain.events.base import Event
 from engine.domain.events.signals import CheckResult
+from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
-from engine.domain.order import Fill, OrderStatus, OrderTerms, TimeInForce, VenueState
+from engine.domain.order import Fill, OrderStatus, OrderTerms, Side, TimeInForce, VenueState
 
 
 class OrderIntended(Event, frozen=True, kw_only=True):
@@ -92,6 +93,45 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     """What one unit of the asset that the commission was taken in was worth in it."""
     account_rate: Decimal = ONE
     """What one unit of the account's own currency was worth in it."""
+
+
+class CommissionTaken(Event, frozen=True, kw_only=True):
+    """The commission of a fill came out of a holding of the asset that it was charged in.
+
+    The holding gives `quantity` at `price`, as if it had been sold for the commission, and the cash
+    that the fill was charged to gets it back. A rebate has a quantity below 0 and adds to it.
+    """
+
+    account: str
+    symbol: str
+    """The holding, a pair whose base is the asset."""
+    currency: str
+    """The asset."""
+    quantity: Decimal
+    price: Decimal
+    """What one unit of the asset was worth in the currency of the holding."""
+    rate: Decimal
+    """What one unit of that currency was worth in the base currency; 0 where nobody knew."""
+    account_rate: Decimal
+    """What one unit of the account's own currency was worth in it."""
+    execution_id: str
+    """The fill that it was charged for."""
+    time: Nanos
+    """The venue's own time of that fill."""
+
+    @property
+    def execution(self) -> Fill:
+        """What it does to the holding: a sale, or for a rebate a purchase."""
+        return Fill(
+            execution_id=self.execution_id,
+            client_order_id="",
+            broker=self.account,
+            symbol=self.symbol,
+            side=Side.SELL if self.quantity > 0 else Side.BUY,
+            quantity=abs(self.quantity),
+            price=self.price,
+            time=self.time,
+        )
 
 
 class CancelRequested(Event, frozen=True, kw_only=True):

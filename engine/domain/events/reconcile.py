@@ -8,7 +8,7 @@ from engine.domain.events.base import Event
 
 
 class SnapshotRequested(Event, frozen=True, kw_only=True):
-    """The venue is being asked for account, holdings, orders and fills."""
+    """The venue is being asked for account, holdings, orders and fills, until it answers."""
 
     account: str
     reason: str

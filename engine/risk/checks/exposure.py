@@ -73,10 +73,15 @@ def _in_instruments_currency(case: Case) -> Decimal:
 
 
 def _held(case: Case) -> Finding:
-    """What a flat signal closes: everything that is held of the symbol, in any account (X-87)."""
-    held = case.world.book.held(case.symbol)
+    """What a flat signal closes: all that signals opened of the symbol, in any account (X-87)."""
+    held = case.world.book.managed(case.symbol)
     if not held:
-        return refused(0, "a position", f"There is no position in {case.symbol} to close.")
+        kept = ", ".join(
+            f"{plain(position.quantity)} in {position.account}"
+            for position in case.world.book.held(case.symbol)
+        )
+        but = f"; what is held ({kept}) was opened by no signal" if kept else ""
+        return refused(0, "a position", f"There is no position in {case.symbol} to close{but}.")
     if all(position.exiting is not None for position in held):
         return refused(0, "a position", f"The position in {case.symbol} is being closed already.")
     case.quantity = sum((abs(position.quantity) for position in held), start=ZERO)
@@ -96,8 +101,9 @@ def _share(case: Case, *, held: Decimal, limit: Decimal, what: str) -> Finding:
 
 
 def single_name(case: Case, limit: Limit) -> Finding | None:
-    """SINGLE_EXPOSURE: one symbol."""
-    return _share(case, held=case.world.exposure(case.symbol), limit=limit, what=case.symbol)
+    """SINGLE_EXPOSURE: one name, which is a stock with its options, or a root with its futures."""
+    name = case.instrument.underlying
+    return _share(case, held=case.world.exposure(case.symbol), limit=limit, what=name)
 
 
 def sector(case: Case, limit: Limit) -> Finding | None:

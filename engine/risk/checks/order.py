@@ -35,12 +35,14 @@ def on_lot(case: Case, _: Limit) -> Finding | None:
         )
     if case.kind.reduces:
         return passed(quantity, lot)
+    # Both are in what it is paid in, not in the base currency.
     least = case.instrument.min_notional
-    if case.notional < least:
+    amount = quantity * case.worst_price * case.instrument.multiplier
+    if amount < least:
         return refused(
-            case.notional,
+            amount,
             least,
-            f"The order is worth {plain(case.notional)}; {case.symbol} wants {plain(least)}.",
+            f"The order is worth {plain(amount)}; {case.symbol} wants {plain(least)}.",
         )
     return passed(quantity, lot)
 

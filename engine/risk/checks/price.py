@@ -66,10 +66,19 @@ def valid_stop(case: Case, _: Limit) -> Finding | None:
 
 
 def sound_instrument(case: Case, _: Limit) -> Finding | None:
-    """NO_CONTRACT: the facts of the instrument are whole and do not contradict each other."""
+    """NO_CONTRACT: the facts of the instrument fit each other, and its last day is not over."""
     if case.instrument.fault:
         return refused("unusable facts", "facts that fit", case.instrument.fault)
-    return None
+    last = case.instrument.last_day
+    if last is None:
+        return None
+    if case.calendar is None:
+        text = f"Without a calendar nobody knows whether {case.symbol} still trades."
+        return refused("no calendar", "a calendar", text)
+    today = case.calendar.session_date(case.now)
+    if today > last:
+        return refused(str(today), str(last), f"{case.symbol} traded until {last}.")
+    return passed(str(today), str(last))
 
 
 def shortable(case: Case, _: Limit) -> Finding | None:

@@ -1,0 +1,59 @@
+"""Until when no tick can lead to anything (DESIGN, Time and determinism).
+
+A tick asks every rule again, once a second while anything is held, and nearly always in vain: in a
+replay that was more than half of all work. After a tick that led to nothing, the state and the
+market stay what they are until something comes in, and only a rule that looks at the clock can find
+more than it just did. What is said here may be too early a moment, never too late a one.
+"""
+
+from engine.core.day import MARK_SECONDS
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.run import Phase
+from engine.exits import rules as exits
+from engine.risk import triggers
+from engine.state.account import AccountState
+from engine.state.position import Position
+from engine.world import World
+
+
+def calm_until(world: World, now: Nanos) -> Nanos:
+    """Before which moment a tick leads to nothing, if nothing else comes in; `now`: any may.
+
+    To be asked after a tick at `now` that led to no event.
+    """
+    data = world.book.data
+    if data.phase is not Phase.RUNNING or data.halt is not None or data.restrictions:
+        return now
+    if world.rates.ageing or any(rule.by_time for rule in triggers.RULES):
+        return now
+    moments = [world.home.constant_until(now)]
+    if (due := world.book.next_due()) is not None:
+        moments.append(due)
+    # A mark that was due and was not made found equity unchanged, which it stays.
+    if (marks := data.marked_at + MARK_SECONDS * NS_PER_SECOND) > now:
+        moments.append(marks)
+    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
+    moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]
+    for position in world.holdings():
+        moments += _moments(world, position, now)
+    return min(moments)
+
+
+def _is_quiet(account: AccountState) -> bool:
+    """Connected and compared, with no look, no kill and no change of an order under way."""
+    under_way = account.snapshot_asked or account.kill is not None or account.replacing
+    return account.is_connected and account.compared and not under_way
+
+
+def _moments(world: World, position: Position, now: Nanos) -> list[Nanos]:
+    """When a rule may find something new about a position."""
+    if position.exiting is not None or (position.stop is not None and position.unprotected_since):
+        return [now]  # its close, or its stop, is tried again after pauses
+    moments = [
+        now if rule.same_until is None else rule.same_until(world, position, now)
+        for rule in exits.EXITS
+    ]
+    known = world.calendar(world.instrument(position.symbol).calendar)
+    if known is not None:
+        moments.append(known.constant_until(now))
+    return moments

@@ -1,0 +1,42 @@
+"""What a journal fixes for its life, against what a config says now (X-86, X-95)."""
+
+from engine.state.book import Book
+
+
+def contradiction(book: Book, *, currency: str, calendar: str) -> str:
+    """One sentence on what the config says against the journal; "" where nothing does.
+
+    `currency` is the config's base currency, `calendar` the one it names for the portfolio's day,
+    "" for none. The currency stays, flat or not: equity, its highest and every day's row are
+    numbers of it. The calendar may change while nothing is held and nothing works.
+    """
+    data = book.data
+    if data.base_currency not in ("", currency) and data.starting_equity is not None:
+        return (
+            f"This journal counts in {data.base_currency} and [account] currency is "
+            f'"{currency}": the base currency is fixed for the life of a journal. Set it to '
+            f'"{data.base_currency}", or begin another journal with --state-dir.'
+        )
+    if calendar and data.calendar not in ("", calendar) and _exposed(book):
+        return (
+            f"The portfolio's day of this journal is that of {data.calendar} and [account] "
+            f'calendar is "{calendar}": it can be changed while nothing is held and nothing '
+            f'works. Until then set it to "{data.calendar}".'
+        )
+    return ""
+
+
+def calendar_of(book: Book, *, named: str, usual: str) -> str:
+    """The calendar of the portfolio's day from now on.
+
+    The one the config names; where it names none the journal's for as long as something is held
+    or works, else `usual`, which is that of the configured symbols.
+    """
+    if named:
+        return named
+    return book.data.calendar if book.data.calendar and _exposed(book) else usual
+
+
+def _exposed(book: Book) -> bool:
+    """Something is held or works, in whichever account."""
+    return any(account.exposed for account in book.data.accounts.values())

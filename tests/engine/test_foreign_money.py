@@ -1,0 +1,105 @@
+"""An instrument that is paid in another currency than the base: limits, size and profit (X-86).
+
+Equity is 100,000 dollars and a euro is worth 1.25 of them; amounts are worked out by hand.
+"""
+
+import datetime
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.instrument import Facts, Instrument, instrument_of
+from engine.domain.order import OrderType, Purpose, Side
+from tests.engine.desk import Desk, one
+from tests.engine.worlds import BROKER, config_of, signal
+
+D = Decimal
+SAP = instrument_of("SAP", Facts(currency="EUR", calendar="24/7"))
+DAX = instrument_of("FDAX 2013-12", Facts(multiplier=D(25), currency="EUR", calendar="24/7"))
+
+
+def desk_with(instrument: Instrument, price: str, **risk: str) -> Desk:
+    limits = {"max_order_notional": "1000000", **risk}
+    desk = Desk(config_of(profile="axion_aggressive", risk=limits))
+    desk.quote("EUR_USD", "1.25")
+    desk.event(ev.InstrumentLearned(instrument=instrument))
+    desk.quote(instrument.symbol, price)
+    return desk
+
+
+def ordered(desk: Desk, symbol: str, quantity: str, limit: str) -> str:
+    """The code that a person's limit order is refused with; "" where it is sent."""
+    events = desk.give(
+        ask.PlaceOrder(
+            by="t",
+            symbol=symbol,
+            side=Side.BUY,
+            quantity=D(quantity),
+            type=OrderType.LIMIT,
+            limit_price=D(limit),
+        )
+    )
+    return "".join(event.code for event in events if isinstance(event, ev.OrderRefused))
+
+
+@pytest.mark.parametrize(
+    # 10 x 9.99 are 99.90 euros and 124.875 dollars
+    ("limit", "code"),
+    [("9.99", "BAD_LOT"), ("10.00", ""), ("10.01", "")],
+)
+def test_the_smallest_order_is_counted_in_what_it_is_paid_in(limit: str, code: str) -> None:
+    least = msgspec.structs.replace(SAP, min_notional=D(100))
+    assert ordered(desk_with(least, "10"), "SAP", "10", limit) == code
+
+
+@pytest.mark.parametrize(
+    # 10,000 dollars are 8,000 euros
+    ("quantity", "code"),
+    [("799", ""), ("800", ""), ("801", "MAX_NOTIONAL")],
+)
+def test_the_largest_order_is_counted_in_the_base_currency(quantity: str, code: str) -> None:
+    desk = desk_with(SAP, "10", max_order_notional="10000")
+    assert ordered(desk, "SAP", quantity, "10") == code
+
+
+@pytest.mark.parametrize(
+    # a contract is 25 x 10 euros, 312.50 dollars; 0.1 of equity are 32
+    ("quantity", "code"),
+    [("31", ""), ("32", ""), ("33", "SINGLE_EXPOSURE")],
+)
+def test_the_share_of_a_future_counts_multiplier_and_rate(quantity: str, code: str) -> None:
+    desk = desk_with(DAX, "10", max_single_stock_exposure="0.1")
+    assert ordered(desk, DAX.symbol, quantity, "10") == code
+
+
+@pytest.mark.parametrize(
+    # 1 % of 80,000 euros are 800; 1.59, 1.60 and 1.61 a unit are 39.75, 40 and 40.25 a contract
+    ("stop", "quantity"),
+    [("8.41", 20), ("8.40", 20), ("8.39", 19)],
+)
+def test_a_size_is_what_the_stop_may_cost_at_the_rate(stop: str, quantity: int) -> None:
+    desk = desk_with(DAX, "10", max_risk_per_trade="0.01")
+    desk.signal(signal(DAX.symbol, entry="10", stop=stop, at=desk.now))
+    assert desk.last(Purpose.ENTRY, DAX.symbol).quantity == quantity
+
+
+def test_profit_is_in_its_own_currency_and_the_day_in_the_base() -> None:
+    desk = desk_with(DAX, "10")
+    bought = desk.order(DAX.symbol, 4, "10")
+    desk.filled(bought, 4, "10")
+    desk.quote(DAX.symbol, "12")
+    # 4 x 2 x 25 euros
+    assert (desk.world.unrealized, desk.world.equity) == (250, 100_250)
+    sold = desk.order(DAX.symbol, 4, "12", side=Side.SELL, purpose=Purpose.EXIT, reserves=False)
+    trade = one(desk.filled(sold, 4, "12"), ev.PositionClosed).trade
+    assert (trade.pnl, trade.instrument_type) == (200, "future")
+    assert desk.world.daily_pnl == 250
+    # 200 euros of cash, valued at a rate that moves on
+    assert desk.book.account(BROKER).cash["EUR"] == 200
+    desk.quote("EUR_USD", "1.30")
+    assert desk.world.equity == 100_260
+    assert desk.book.data.session is not None
+    assert desk.book.data.session.date == datetime.date(2013, 10, 7)

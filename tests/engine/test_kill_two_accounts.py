@@ -1,0 +1,204 @@
+"""A kill of two accounts while one venue cannot be reached (X-52, C-502, C-441, DESIGN Kill).
+
+Each account is proved by itself, and nothing is told twice while nothing changes.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+from engine.config import from_mapping
+from engine.domain import commands as ask
+from engine.domain.market import Quote
+from engine.domain.order import OrderType, Side
+from engine.domain.run import Flatten
+from engine.ports import Ambiguous
+from engine.runtime.clock import VirtualClock
+from engine.runtime.virtual_time import VirtualLoop, run_virtual
+from tests.engine.wires import ABLE, PRICE, TREE, Rig, Wire
+from tests.engine.worlds import MIDDAY
+from tests.simulation.agenda import Agenda
+from tests.simulation.venue import Venue
+
+CONFIG = from_mapping({**TREE, "brokers": {"second": {"kind": "paper"}}})
+LONG = 1_200
+"""Seconds for which a venue stays away."""
+
+
+class Mute(Wire):
+    """Looks fail while it is told to be mute, though the connection stands."""
+
+    mute = False
+
+    async def get_positions(self) -> Any:
+        if self.mute:
+            raise Ambiguous("the venue is silent")
+        return await super().get_positions()
+
+
+class Pair:
+    """The rig with a second account at a venue of its own, which a test cuts off."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        agenda = Agenda(MIDDAY)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        agenda.attach(loop, clock)
+        self.far = Venue(agenda, Random(8), ABLE)
+        self.wire = Mute(self.far, "second")
+        self.rig = Rig(clock, config=CONFIG, more=(self.wire,))
+
+    def cut(self) -> None:
+        self.far.set_link(up=False)
+
+    def mend(self) -> None:
+        self.far.set_link(up=True)
+
+    def price(self) -> None:
+        quote = Quote(symbol="AAA", bid=PRICE, ask=PRICE, last=PRICE, time=self.rig.clock.now())
+        self.far.on_price(quote)
+
+    async def hold(self) -> None:
+        """Five of AAA in both, with a limit order that rests in both."""
+        for broker in ("paper", "second"):
+            await self._order(broker, 5 if broker == "paper" else 6, None)
+            await self._order(broker, 7 if broker == "paper" else 8, PRICE - 2)
+        await self.rig.until(lambda: len(self.rig.engine.book.held("AAA")) == 2)
+
+    async def _order(self, broker: str, quantity: int, limit: Decimal | None) -> None:
+        asked = ask.PlaceOrder(
+            by="test",
+            symbol="AAA",
+            side=Side.BUY,
+            quantity=Decimal(quantity),
+            type=OrderType.MARKET if limit is None else OrderType.LIMIT,
+            limit_price=limit,
+            protect=PRICE - 10,
+            broker=broker,
+        )
+        done = await self.rig.engine.command(asked)
+        assert done.ok, done.error
+        for _ in range(4):
+            self.price()
+            await self.rig.clock.sleep(0.5)
+
+    async def kill(self) -> None:
+        await self.rig.engine.command(ask.Kill(by="test", flatten=Flatten.ALL, reason="drill"))
+
+    def state(self, name: str) -> str:
+        work = self.rig.engine.book.account(name).kill
+        return "" if work is None else work.state
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `status` says of the kill, by account."""
+        return {row["broker"]: row["kill"] for row in self.rig.engine.status()["accounts"]}
+
+    def counted(self, since: float) -> Counter[str]:
+        """Events about the second account by type, from that second on."""
+        start = MIDDAY + round(since * 1e9)
+        return Counter(
+            type(r.event).__name__
+            for r in self.rig.records
+            if r.time >= start
+            and "second" in (getattr(r.event, "account", ""), getattr(r.event, "subject", ""))
+        )
+
+
+def played(scene: Callable[[Pair], Awaitable[None]]) -> None:
+    async def main(clock: VirtualClock) -> None:
+        pair = Pair(clock)
+        await pair.rig.start()
+        try:
+            await pair.hold()
+            await scene(pair)
+        finally:
+            await pair.rig.stop()
+
+    run_virtual(main, MIDDAY, 3600)
+
+
+def test_c502_one_is_verified_the_other_degraded_and_status_says_both() -> None:
+    async def scene(pair: Pair) -> None:
+        pair.cut()
+        await pair.kill()
+        await pair.rig.until(lambda: pair.state("paper") == "VERIFIED", 20)
+        assert pair.state("second") == "WORKING"
+        assert pair.told["second"]["state"] == "WORKING"
+        await pair.rig.until(lambda: pair.state("second") == "DEGRADED", 40)
+        assert pair.state("paper") == "VERIFIED"
+        assert pair.told["paper"]["state"] == "VERIFIED"
+        assert pair.told["paper"]["left"] == []
+        assert pair.told["second"]["state"] == "DEGRADED"
+        assert "AAA 6" in pair.told["second"]["left"]
+        assert not pair.rig.venue.positions
+        assert pair.far.positions["AAA"] == 6
+
+    played(scene)
+
+
+def test_c441_it_becomes_verified_by_itself_once_the_venue_is_back() -> None:
+    async def scene(pair: Pair) -> None:
+        pair.cut()
+        await pair.kill()
+        await pair.rig.clock.sleep(LONG)
+        assert (pair.state("paper"), pair.state("second")) == ("VERIFIED", "DEGRADED")
+        looks = len(pair.rig.wire.since(0))
+        pair.mend()
+        for _ in range(60):
+            pair.price()
+            await pair.rig.clock.sleep(0.5)
+        assert pair.state("second") == "VERIFIED"
+        assert pair.told["second"] == {"state": "VERIFIED", "left": [], "unknown": []}
+        assert not pair.far.positions
+        assert not pair.far.open
+        # The account that is proved is let alone but for its own comparisons.
+        assert "submit FLATTEN" not in pair.rig.wire.since(0)[looks:]
+
+    played(scene)
+
+
+def test_while_the_venue_stays_away_nothing_is_told_twice() -> None:
+    """What is awaited is written once, and once more when something changes."""
+
+    async def scene(pair: Pair) -> None:
+        pair.cut()
+        await pair.kill()
+        await pair.rig.clock.sleep(60)
+        assert pair.state("second") == "DEGRADED"
+        settled = pair.rig.now
+        await pair.rig.clock.sleep(LONG)
+        assert pair.counted(settled) == {}
+        pair.mend()
+        for _ in range(60):
+            pair.price()
+            await pair.rig.clock.sleep(0.5)
+        assert pair.state("second") == "VERIFIED"
+
+    played(scene)
+
+
+def test_while_a_venue_answers_no_look_its_failure_is_told_once() -> None:
+    """The connection stands and every look fails: one alarm, and another once it has changed."""
+
+    async def scene(pair: Pair) -> None:
+        pair.wire.mute = True
+        await pair.kill()
+        await pair.rig.clock.sleep(60)
+        assert pair.state("second") == "DEGRADED"
+        settled = pair.rig.now
+        before = len(pair.wire.since(0))
+        await pair.rig.clock.sleep(LONG)
+        assert pair.counted(settled) == {}
+        # It goes on asking all the same.
+        assert len(pair.wire.since(0)) - before > LONG / 60
+        pair.wire.mute = False
+        for _ in range(120):
+            pair.price()
+            await pair.rig.clock.sleep(0.5)
+        assert pair.state("second") == "VERIFIED"
+
+    played(scene)
