@@ -258,15 +258,15 @@ class Watch:
     def _intended(self, event: ev.OrderIntended) -> None:
         """I7: what is intended and adds exposure keeps every limit."""
         if event.terms.reserved:
-            self._limited(event.terms)
+            self._limited(event.terms, takes_slot=not event.terms.orig_client_order_id)
 
     def _changing(self, event: ev.ReplaceRequested) -> None:
         """I7: so does a change that makes an order larger or dearer."""
         order = self.shadow.order(event.client_order_id)
         if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
-            self._limited(order)
+            self._limited(order, takes_slot=False)
 
-    def _limited(self, changed: OrderTerms) -> None:
+    def _limited(self, changed: OrderTerms, *, takes_slot: bool) -> None:
         """I7: the limits hold over all accounts, with everything that works and is unknown."""
         engine = self.engine
         if engine is None:
@@ -292,10 +292,10 @@ class Watch:
         gross = sum(worth.values(), ZERO)
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
-        # A symbol that is held or worked already takes no other slot; what a start takes over from
-        # the venue may be more than is allowed.
+        # What is changed, and a symbol that is held or worked already, takes no other slot; what a
+        # start takes over from the venue may be more than is allowed.
         slots = len(taken) + 1
-        if changed.symbol in taken or limits.max_positions is None:
+        if not takes_slot or changed.symbol in taken or limits.max_positions is None:
             return
         if slots > limits.max_positions:
             self.broken("I7", f"{slots} slots, {limits.max_positions} are allowed")
