@@ -1,4 +1,4 @@
-"""One seeded run: the real engine in virtual time against the faulty venue, through crashes.
+"""One seeded run: the real engine in virtual time against faulty venues, through crashes.
 
 `simulate(seed, profile)` returns what came of it; equal seeds give equal digests.
 """

@@ -1,4 +1,4 @@
-"""The invariants I1 to I9, checked against the venue's truth after everything that happens."""
+"""The invariants I1 to I9, checked against the venues' truth after everything that happens."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
