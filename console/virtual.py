@@ -4,6 +4,7 @@ A day passes in milliseconds, and twice the same way. Prices are told by hand; t
 fills at the next one.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
@@ -87,10 +88,17 @@ def rehearse(
             by_hand=True,
         )
         await house.engine.start()
+        running = asyncio.ensure_future(house.engine.run())
+        playing = asyncio.ensure_future(play(Rehearsal(house, clock)))
         try:
-            return await play(Rehearsal(house, clock))
+            await asyncio.wait({running, playing}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()  # an engine that failed raises here, whatever the play would say
+            return await playing
         finally:
+            playing.cancel()
             await house.engine.stop("the rehearsal has ended")
+            await asyncio.gather(running, playing, return_exceptions=True)
             house.close()
 
     return run_virtual(main, parse_rfc3339(start), LIMIT_SECONDS)

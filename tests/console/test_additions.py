@@ -1,26 +1,43 @@
-"""A ninth check, a new exit, a second broker: each is one row of one table, and trades.
+"""A check, an exit, a broker, a plan, a front end: each is one row of one table, and trades.
 
 The engine that runs here is the whole one, in virtual time; only the row is added.
 """
 
+import ast
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
-from brokers import FACTORIES, Plan
+from brokers import FACTORIES
+from brokers import Plan as Opening
 from brokers.paper.setup import open_paper
 from console.virtual import Rehearsal, rehearse
+from engine.core.decide import RULES
 from engine.domain.codes import Code, Stage
-from engine.domain.events import SignalDecided
+from engine.domain.commands import PlaceOrder
+from engine.domain.events import (
+    CommandRefused,
+    Event,
+    IntentEnded,
+    IntentOpened,
+    SignalDecided,
+)
+from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
+from engine.domain.order import OrderTerms, Side
 from engine.domain.position import ExitReason
 from engine.exits.rules import EXITS, Exit, ExitRule
+from engine.intake.entry import build
+from engine.plans.exit import plan_exit
+from engine.plans.table import PLANS, Plan
 from engine.risk.case import Case, Finding, passed, refused
-from engine.risk.gate import CHECKS, Check
+from engine.risk.gate import CHECKS, Check, evaluate, manual_case
 from engine.state.position import Position
 from engine.world import World
 
@@ -98,7 +115,7 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another adapter under another name: the config takes it, orders go there, fills come back."""
 
-    def open_second(plan: Plan) -> object:
+    def open_second(plan: Opening) -> object:
         paper = msgspec.structs.replace(plan, settings=_Paper())
         return open_paper(paper)
 
@@ -126,3 +143,105 @@ class _Paper:
     commission_bps = Decimal(10)
     fill_probability = Decimal(1)
     participation = Decimal("0.1")
+
+
+class Basket(Command, frozen=True, kw_only=True):
+    """A front end of a test's own: so many of each symbol, in one intent."""
+
+    quantities: dict[str, Decimal]
+
+
+def basket(world: World, given: Basket, now: Nanos) -> Iterator[Event]:
+    """Each leg passes the gate as a person's order would; then all of them are one intent."""
+    legs: list[OrderTerms] = []
+    for symbol, quantity in given.quantities.items():
+        wanted = PlaceOrder(by=given.by, symbol=symbol, side=Side.BUY, quantity=quantity)
+        ruling = evaluate(manual_case(world, wanted, now))
+        if not ruling.allowed:
+            yield CommandRefused(
+                command="Basket", code=ruling.code, reason=ruling.reason, by=given.by
+            )
+            return
+        terms = build(world, ruling, now, signal_id="", facts=("basket", symbol))
+        legs.append(msgspec.structs.replace(terms, intent_id="basket"))
+    yield IntentOpened(intent_id="basket", plan="entry", by=given.by, legs=tuple(legs))
+
+
+def test_a_new_front_end_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RULES, Basket, basket)
+
+    async def play(desk: Rehearsal) -> tuple[Decimal, Decimal, list[Event]]:
+        ended: list[Event] = []
+        desk.engine.subscribe(
+            lambda record: (
+                ended.append(record.event) if isinstance(record.event, IntentEnded) else None
+            )
+        )
+        for symbol in ("NVDA", "AMD"):
+            desk.price(symbol, "100")
+        done = await desk.engine.command(
+            Basket(by="test", quantities={"NVDA": Decimal(3), "AMD": Decimal(4)})
+        )
+        assert done.ok, done.error
+        await desk.wait(1)
+        for symbol in ("NVDA", "AMD"):
+            desk.price(symbol, "100")
+        await desk.wait(1)
+        return desk.held("NVDA"), desk.held("AMD"), ended
+
+    nvda, amd, ended = rehearse(play)
+    assert (nvda, amd) == (3, 4)
+    (end,) = ended
+    assert isinstance(end, IntentEnded)
+    assert end.reason.startswith("2 of 2 legs filled")
+
+
+def test_a_new_plan_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that keeps no more than ten of anything: what is above that is closed."""
+
+    def trim(world: World, account: str, symbol: str, now: Nanos) -> Iterator[Event]:
+        held = world.book.holding(account, symbol)
+        if held is not None and held.quantity > 10 and held.exiting is None:
+            yield from plan_exit(
+                held, reason=ExitReason.TIME_STOP, priority=9, quantity=held.quantity - 10
+            )
+
+    monkeypatch.setattr("engine.plans.table.PLANS", (Plan("trim", trim), *PLANS))
+
+    async def play(desk: Rehearsal) -> Decimal:
+        await buy(desk)
+        for _ in range(5):
+            await desk.wait(1)
+            desk.price("NVDA", "100")
+        return desk.held("NVDA")
+
+    assert rehearse(play) == 10
+
+
+def test_a_new_kind_of_instrument_touches_one_file() -> None:
+    """What an instrument is stands in its facts; nothing that decides or draws asks for its kind by
+    name, so that a kind is a member, its fields and a row of defaults in `domain/instrument.py`."""
+    root = Path(__file__).resolve().parents[2]
+    found: set[str] = set()
+    for folder in ("engine", "console", "storage"):
+        for path in (root / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
+                    continue
+                if node.value.id == "AssetClass":
+                    found.add(f"{path.relative_to(root)}: {node.attr}")
+    assert {one.partition(":")[0] for one in found} == {"engine/domain/instrument.py"}
+
+
+def test_a_row_that_fails_fails_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(world: World, account: str, symbol: str, now: Nanos) -> Iterator[Event]:
+        raise ZeroDivisionError("a defect")
+        yield
+
+    monkeypatch.setattr("engine.plans.table.PLANS", (Plan("broken", broken), *PLANS))
+
+    async def play(desk: Rehearsal) -> None:
+        await buy(desk)
+
+    with pytest.raises(Exception, match="a defect"):
+        rehearse(play)

@@ -14,9 +14,11 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from engine.domain.schema import Decoder
+from engine.domain.events import EVENT_TYPES
+from engine.domain.schema import Decoder, encode
 from storage import open_journal
 from storage.verify import verify
+from tests.corpus.examples import NOW, examples, line_of
 from tests.corpus.reading import (
     EventRow,
     beyond_status,
@@ -103,6 +105,41 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(part)
     elif isinstance(value, str) and (len(value) > 8 or "." in value):
         yield value
+
+
+# --- events of now --------------------------------------------------------------------------------
+
+
+class Versioned(msgspec.Struct):
+    """An event as a line of the corpus holds it."""
+
+    type: str
+    version: int
+    data: msgspec.Raw
+
+
+OF_NOW = [msgspec.json.decode(line, type=Versioned) for line in NOW.read_bytes().splitlines()]
+
+
+def test_every_event_type_of_now_has_an_example_with_all_fields_and_one_with_none() -> None:
+    assert {one.type for one in OF_NOW} == set(EVENT_TYPES)
+    assert min(Counter(one.type for one in OF_NOW).values()) == 2
+
+
+def test_what_is_written_now_is_what_the_corpus_holds() -> None:
+    """A field that is added, renamed or left out shows here before a journal shows it."""
+    assert [line_of(event) for event in examples()] == NOW.read_bytes().splitlines(), (
+        "an event is written otherwise: once its version is released it needs a new version and an "
+        "upcast; before that `python -m tests.corpus.examples` writes the corpus anew"
+    )
+
+
+@pytest.mark.parametrize(
+    "example", [pytest.param(one, id=f"{one.type}-{n}") for n, one in enumerate(OF_NOW)]
+)
+def test_U70_an_event_of_now_decodes_and_is_written_the_same_again(example: Versioned) -> None:
+    event = Decoder("paper").decode(example.type, example.version, bytes(example.data))
+    assert encode(event) == bytes(example.data)
 
 
 # --- runs -----------------------------------------------------------------------------------------
