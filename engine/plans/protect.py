@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import early_stop, plain
+from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.plans.exit import RETRY_SECONDS, plan_exit
@@ -79,15 +79,30 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     if position.stop is None or not world.able(position.account).native_stop or position.exiting:
         return False
     since = position.unprotected_since
-    seen_at = world.book.account(position.account).seen_at
-    if seen_at < world.book.data.started_at:
+    account = world.book.account(position.account)
+    if not since or account.seen_at < world.book.data.started_at:
         return False
     counted = max(since, world.book.data.running_at)
-    return bool(since) and now - counted > PROTECT_SECONDS * NS_PER_SECOND
+    if not world.able(position.account).reduce_only:
+        # What another order takes off is no stop's to cover; where that order ends or shrinks, the
+        # stop has its time to grow.
+        working = working_for(world, position)
+        stops = (o.leaves for o in working if o.is_protective and o.accepted_at)
+        if sum(stops, start=ZERO) >= to_protect(world, position):
+            return False
+        ended = (o for o in account.closed.values() if o.symbol == position.symbol)
+        others = (o for o in (*working, *ended) if o.reduce_only and not o.is_protective)
+        counted = max(counted, *(o.updated_at for o in others), 0)
+    return now - counted > PROTECT_SECONDS * NS_PER_SECOND
 
 
 def _short_lived(newest: Order, now: Nanos) -> bool:
-    """True while a stop that the venue dropped at once should not be placed again yet."""
+    """True while a stop that the venue dropped at once should not be placed again yet.
+
+    One whose end we asked for, to bring it to size, was not dropped.
+    """
+    if newest.cancel_wanted:
+        return False
     pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
     lived = newest.updated_at - newest.created_at
     return lived < NS_PER_SECOND and now - newest.updated_at < pause

@@ -208,3 +208,43 @@ def test_x85_a_stop_taken_away_while_nobody_knows_whether_it_rests_is_cancelled_
     desk.accept(stop)
     (cancelled,) = [e for e in desk.seen if isinstance(e, ev.CancelRequested)]
     assert cancelled.client_order_id == stop.client_order_id
+
+
+def test_a_stop_that_we_cancel_to_bring_it_to_size_is_placed_anew_at_once_each_time() -> None:
+    """Where the venue cannot change one, every fill makes a new stop, the tenth as the first."""
+    desk = protected(10, capabilities=msgspec.structs.replace(ABLE, native_modify=False))
+    for fills in range(2, 12):
+        old = desk.last(Purpose.PROTECT)
+        desk.later(0.1).filled(desk.last(Purpose.ENTRY), 10, "100")
+        desk.report(old, OrderStatus.CANCELED)
+        new = desk.last(Purpose.PROTECT)
+        assert (new.client_order_id != old.client_order_id, new.quantity) == (True, 10 * fills)
+        desk.accept(new)
+
+
+def test_x85_where_nothing_joins_them_a_persons_order_leaves_the_stop_less_to_cover() -> None:
+    """A sale of 20 rests: the stop covers the other 130, and that is no position without one."""
+    desk = protected(capabilities=NO_REDUCE_ONLY)
+    stop = desk.last(Purpose.PROTECT)
+    sale = ask.PlaceOrder(
+        by="me",
+        symbol="NVDA",
+        side=Side.SELL,
+        quantity=Decimal(20),
+        type=OrderType.LIMIT,
+        limit_price=Decimal(104),
+    )
+    desk.give(sale)
+    desk.accept(desk.last(Purpose.MANUAL))
+    desk.report(stop, OrderStatus.NEW, quantity=Decimal(130))
+    for _ in range(3 * PROTECT_SECONDS):
+        desk.tick()
+    assert "ExitPlanned" not in kinds(desk.seen)
+    # It ends: the stop is to cover all of it again, and has its time for that.
+    desk.report(desk.last(Purpose.MANUAL), OrderStatus.CANCELED)
+    (*_, grown) = [e for e in desk.seen if isinstance(e, ev.ReplaceRequested)]
+    assert grown.quantity == 150
+    desk.tick(PROTECT_SECONDS)
+    assert "ExitPlanned" not in kinds(desk.seen)
+    desk.tick(1)
+    assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED

@@ -32,6 +32,11 @@ class Ledger:
         self._held[place] = before + bought
         return before, before + bought
 
+    def shared(self) -> set[str]:
+        """Symbols that more than one account has ever held."""
+        symbols = [symbol for _, symbol in self._held]
+        return {symbol for symbol in symbols if symbols.count(symbol) > 1}
+
     def held(self, account: str) -> dict[str, Decimal]:
         """Holdings of an account by symbol, without those that ended."""
         return {s: q for (name, s), q in self._held.items() if name == account and q}

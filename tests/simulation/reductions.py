@@ -34,7 +34,7 @@ Broken = Callable[[str, str], None]
 class Part:
     """A close of a part as it was decided, and what the venue has sold of it."""
 
-    __slots__ = ("done", "position_id", "quantity", "sold", "spoiled")
+    __slots__ = ("done", "position_id", "quantity", "restarted", "sold", "spoiled")
 
     def __init__(self, position_id: str, quantity: Decimal | None) -> None:
         self.position_id = position_id
@@ -43,6 +43,8 @@ class Part:
         self.sold = ZERO
         self.done = False
         """It ended; nothing more may be sold."""
+        self.restarted = False
+        """A process began meanwhile, which hears later what was sold."""
         self.spoiled = False
         """A crash lost the decision: what is decided next comes on top of what that one sold."""
 
@@ -71,6 +73,7 @@ class Reductions:
         """A process begins: a close that was decided in the last moment may be forgotten."""
         self._since.clear()
         for (account, symbol), part in self._parts.items():
+            part.restarted = True
             held = book.holding(account, symbol)
             known = held is not None and held.position_id == part.position_id
             if not known or held is None or held.exiting is None:
@@ -111,8 +114,7 @@ class Reductions:
                 part.quantity += quantity
         elif part.quantity is None:
             self._broken("part", f"a part of {event.symbol} is closed while the whole is")
-        elif part.quantity - part.sold != quantity:
-            left = part.quantity - part.sold
+        elif quantity != (left := part.quantity - part.sold) and not part.restarted:
             self._broken("part", f"{quantity} {event.symbol} are to be closed, {left} are left")
 
     def _ended(self, event: ev.ExitAbandoned, book: Book) -> None:

@@ -1,4 +1,4 @@
-"""One seeded run: the real engine in virtual time against the faulty venue, through crashes.
+"""One seeded run: the real engine in virtual time against faulty venues, through crashes.
 
 `simulate(seed, profile)` returns what came of it; equal seeds give equal digests.
 """
@@ -72,6 +72,13 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Virtual."""
     steps: int
     kinds: set[str]
+    accounts: int
+    parts: int
+    """Parts of positions that were closed to the end."""
+    successors: int
+    """Orders that took the place of another."""
+    shared: int
+    """Symbols that were held in two accounts."""
     trace: list[str]
 
     @property
@@ -499,6 +506,10 @@ class Run:
             seconds=(self.agenda.now - START) / NS_PER_SECOND,
             steps=self.steps,
             kinds=self.watch.seen,
+            accounts=len(self.venues),
+            parts=self.watch.reductions.closed_parts,
+            successors=self.watch.replaces.succeeded,
+            shared=len(self.watch.ledger.shared()),
             trace=self.watch.trace,
         )
 

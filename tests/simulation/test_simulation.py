@@ -1,4 +1,4 @@
-"""Thousands of seeded runs of the real engine against a venue that fails in every way (I1 to I9).
+"""Thousands of seeded runs of the real engine against venues that fail in every way (I1 to I9).
 
 One seed replays exactly: `simulate(seed, profile)`. A failure prints the seed and the tail of its
 events.
@@ -86,6 +86,10 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
                 fills=outcome.fills,
                 kills=outcome.kills,
                 real_journals=outcome.real_journal,
+                single=outcome.accounts == 1,
+                parts=outcome.parts,
+                successors=outcome.successors,
+                shared=outcome.shared,
             )
     wanted = {
         "OrderIntended",
@@ -103,6 +107,12 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
         "LinkChanged",
         "TriggerFired",
         "DeadLettered",
+        "StopMoved",
+        "TargetMoved",
+        "ExitAbandoned",
+        "ReplaceRequested",
+        "SymbolBlocked",
     }
     assert not wanted - kinds
-    assert all(totals[name] for name in ("crashes", "fills", "kills", "real_journals"))
+    names = "crashes fills kills real_journals single parts successors shared"
+    assert all(totals[name] for name in names.split()), totals

@@ -17,6 +17,7 @@ from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import Faults
+from tests.simulation.ledger import Ledger
 from tests.simulation.line import Line
 from tests.simulation.venue import LATE_SECONDS, TIMEOUTS, Venue, capabilities
 
@@ -185,3 +186,44 @@ def test_cash_moves_by_price_and_fee_alone() -> None:
     fill = venue.fills[0]
     assert fill.price == Decimal("100.01")
     assert venue.cash == Decimal(100_000) - 10 * fill.price - fill.commission
+
+
+def test_what_is_on_its_way_to_a_venue_that_starts_again_never_arrives() -> None:
+    told: list[str] = []
+
+    async def scene(venue: Venue, line: Line, clock: VirtualClock) -> None:
+        asked = asyncio.ensure_future(line.submit_order(order("a")))
+        await clock.sleep(0)
+        venue.restart()
+        with pytest.raises(Ambiguous, match="broke"):
+            await asked
+        venue.set_link(up=True)
+        told.append(f"{venue.in_flight} on the way")
+
+    venue = play(scene)
+    assert told == ["0 on the way"]
+    assert venue.orders == {}
+
+
+def test_somebody_elses_order_rests_and_is_withdrawn_by_nobody_else() -> None:
+    async def scene(venue: Venue, line: Line, clock: VirtualClock) -> None:
+        venue.somebody_orders("AAA")
+        await clock.sleep(5)
+        (theirs,) = await line.get_open_orders()
+        assert theirs.status is OrderStatus.NEW
+        venue.somebody_withdraws()
+
+    venue = play(scene)
+    assert venue.open == {}
+    assert [working.status for working in venue.orders.values()] == [OrderStatus.CANCELED]
+
+
+def test_the_ledger_counts_executions_alone() -> None:
+    ledger = Ledger({"a": Decimal(100), "b": Decimal(50)})
+    one = Decimal(1)
+    assert ledger.take(("a", "AAA"), bought=one * 3, price=one * 10, fee=one) == (0, 3)
+    assert ledger.take(("b", "AAA"), bought=-one, price=one * 10, fee=one) == (0, -1)
+    assert ledger.take(("a", "AAA"), bought=-one * 3, price=one * 11, fee=one) == (3, 0)
+    assert (ledger.held("a"), ledger.held("b")) == ({}, {"AAA": -1})
+    assert (ledger.cash, ledger.fees, ledger.start) == ({"a": 101, "b": 59}, 3, 150)
+    assert ledger.shared() == {"AAA"}

@@ -1,4 +1,4 @@
-"""The invariants I1 to I9, checked against the venue's truth after everything that happens."""
+"""The invariants I1 to I9, checked against the venues' truth after everything that happens."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -258,15 +258,15 @@ class Watch:
     def _intended(self, event: ev.OrderIntended) -> None:
         """I7: what is intended and adds exposure keeps every limit."""
         if event.terms.reserved:
-            self._limited(event.terms.symbol)
+            self._limited(event.terms, takes_slot=not event.terms.orig_client_order_id)
 
     def _changing(self, event: ev.ReplaceRequested) -> None:
         """I7: so does a change that makes an order larger or dearer."""
         order = self.shadow.order(event.client_order_id)
         if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
-            self._limited(order.symbol)
+            self._limited(order, takes_slot=False)
 
-    def _limited(self, changed: str) -> None:
+    def _limited(self, changed: OrderTerms, *, takes_slot: bool) -> None:
         """I7: the limits hold over all accounts, with everything that works and is unknown."""
         engine = self.engine
         if engine is None:
@@ -279,21 +279,26 @@ class Watch:
         for account in accounts:
             for working in account.orders.values():
                 worth[working.symbol] = worth.get(working.symbol, ZERO) + worst(working)
-                if working.reserved:
+                if working.reserved and working.client_order_id != changed.client_order_id:
                     taken.add(working.symbol)
             for symbol, position in account.positions.items():
                 mark = world.mark(symbol)
                 value = position.cost if mark is None else position.market_value(mark)
                 worth[symbol] = worth.get(symbol, ZERO) + abs(value)
                 taken.add(symbol)
-        single, here = limits.single_name, worth.get(changed, ZERO)
+        single, here = limits.single_name, worth.get(changed.symbol, ZERO)
         if single is not None and here > single * equity:
-            self.broken("I7", f"{changed} at {here}, {single * equity} is allowed")
+            self.broken("I7", f"{changed.symbol} at {here}, {single * equity} is allowed")
         gross = sum(worth.values(), ZERO)
         if limits.gross is not None and gross > limits.gross * equity:
             self.broken("I7", f"gross at {gross}, {limits.gross * equity} is allowed")
-        if limits.max_positions is not None and len(taken) > limits.max_positions:
-            self.broken("I7", f"{len(taken)} slots, {limits.max_positions} are allowed")
+        # What is changed, and a symbol that is held or worked already, takes no other slot; what a
+        # start takes over from the venue may be more than is allowed.
+        slots = len(taken) + 1
+        if not takes_slot or changed.symbol in taken or limits.max_positions is None:
+            return
+        if slots > limits.max_positions:
+            self.broken("I7", f"{slots} slots, {limits.max_positions} are allowed")
 
     def _bounded(self) -> None:
         """I7: what a venue holds and works never exceeds what we count in its account."""
