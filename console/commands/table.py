@@ -179,7 +179,6 @@ COMMANDS: Final = (
     Command(
         "modify",
         Danger.ADDS,
-        Giver.COMMANDING,
         takes=ModifyArgs,
         lines=(Line(("modify",), "Change a working order.", any_word=True),),
         actions=(
