@@ -441,6 +441,13 @@ class Book:
                 if symbol in self.reserved:
                     self._pending.add(symbol)
 
+    def mark(self, symbol: str, price: Decimal) -> None:
+        """Keep the last price of a holding, so that a restart does not value it at cost."""
+        if self.held(symbol):
+            self.data.marks[symbol] = price
+        else:
+            self.data.marks.pop(symbol, None)
+
     def amend(self, position: Position, **fields: Any) -> None:
         """A new version of a position that no row tells of: its stop, its close, its counts."""
         positions = self.data.accounts[position.account].positions

@@ -27,7 +27,7 @@ SINGLE = {"account", "broker", "cash", "balances", "buying_power", "currency", "
 PRIMARY = {
     "engine/world/world.py": "where an order goes that no route names",
     "engine/state/book.py": "whose account an event of 0.1.0 was",
-    "engine/state/fold.py": "which one that is",
+    "engine/state/folds/process.py": "which one that is",
     "engine/core/decide.py": "which one that is, told at the start",
     "engine/intake/operator.py": "whose id is typed to resume (X-69)",
 }

@@ -32,8 +32,8 @@ from engine.risk.case import Case, Finding, Limit, refused
 from engine.risk.checks.account import known_account
 from engine.runtime.engine import Engine
 from engine.runtime.session import Session
-from engine.state import fold
 from engine.state.account import AccountState
+from engine.state.folds import fills as fill_rules
 from engine.state.order import Order, Pending
 from engine.state.position import Position
 from engine.state.seen import SeenIds
@@ -359,7 +359,7 @@ def _part_beside_its_stop(patching: pytest.MonkeyPatch) -> None:
 
 
 def _part_forgotten(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(fold, "_close_part", lambda *args: None)
+    patching.setattr(fill_rules, "_close_part", lambda *args: None)
 
 
 def _stop_beside_stop(patching: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,133 @@
+"""Executions: what is held, the money, the order (U-17, rule 2)."""
+
+from decimal import Decimal
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.money import ONE, ZERO
+from engine.domain.order import Fill, OrderStatus, Purpose, move
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.holdings import Change, change, fee_of
+from engine.state.order import Order
+from engine.state.touched import (
+    FillTaken,
+)
+
+
+def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
+    data, fill = book.data, event.fill
+    if fill.key in book.seen_executions:
+        return
+    book.seen_executions.add(fill.key)
+    book.seen_fills.add(fill.content)
+    order = book.order_in(event.account, fill.client_order_id)
+    currency = book.currency_of(fill.symbol)
+    book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
+    before = book.holding(event.account, fill.symbol)
+    fee = fee_of(fill, currency, event.rate, event.fee_rate)
+    outcome = change(before, fill, event.multiplier, order, fee=fee, seq=data.seq, at=at)
+    if outcome.closed is not None:
+        book.touch(outcome.closed, event.account)
+    _pay(book, event, outcome)
+    book.hold(event.account, fill.symbol, outcome.after)
+    book.mark(fill.symbol, fill.price)
+    account = book.enter(event.account)
+    account.last_fill = max(account.last_fill, min(fill.time, at))
+    if order is not None:
+        _close_part(book, order, fill)
+        book.put(_after_fill(book, order, fill, fee, at))
+    book.guard(event.account, fill.symbol, at)
+
+
+def _close_part(book: Book, order: Order, fill: Fill) -> None:
+    """What a fill of a close takes off the part that is still to be closed."""
+    position = book.holding(order.account, fill.symbol)
+    if position is None or position.exiting is None or position.exiting.quantity is None:
+        return
+    if order.purpose in (Purpose.EXIT, Purpose.FLATTEN):
+        left = max(position.exiting.quantity - fill.quantity, ZERO)
+        plan = msgspec.structs.replace(position.exiting, quantity=left)
+        book.amend(position, exiting=plan)
+
+
+def _pay(book: Book, event: ev.OrderFilled, outcome: Change) -> None:
+    """The money of a fill: each amount in its own currency, sums in the base currency."""
+    data, fill = book.data, event.fill
+    account = book.enter(event.account)
+    currency = book.currency_of(fill.symbol)
+    charged_in = fill.commission_currency or currency
+    money = fill.quantity * fill.price * event.multiplier
+    cash = account.cash
+    cash[currency] = cash.get(currency, ZERO) - money * fill.side.sign
+    cash[charged_in] = cash.get(charged_in, ZERO) - fill.commission
+    fee = fill.commission * event.fee_rate
+    gained = outcome.realized * event.rate
+    used = outcome.opened * fill.price * event.multiplier * event.rate + fee
+    if event.account_rate:
+        account.buying_power -= used / event.account_rate
+    data.realized += gained
+    data.commission += fee
+    metrics = data.metrics
+    metrics.fills += 1
+    metrics.notional += money * event.rate
+    metrics.commission += fee
+    if data.session is not None:
+        data.session.realized += gained
+        data.session.fees += fee
+
+
+def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
+    data, account = book.data, book.enter(event.account)
+    before = book.holding(event.account, event.symbol)
+    outcome = change(before, event.execution, ONE, None, seq=data.seq, at=at)
+    if outcome.closed is not None:
+        book.touch(outcome.closed, event.account)
+    account.cash[event.currency] = account.cash.get(event.currency, ZERO) + event.quantity
+    if event.account_rate:
+        # The fill used it, as a commission in cash would have.
+        saved = event.quantity * event.price * event.rate / event.account_rate
+        account.buying_power += saved
+    gained = outcome.realized * event.rate
+    data.realized += gained
+    if data.session is not None:
+        data.session.realized += gained
+    book.hold(event.account, event.symbol, outcome.after)
+    if not book.held(event.symbol):
+        data.marks.pop(event.symbol, None)
+    book.guard(event.account, event.symbol, at)
+
+
+def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -> Order:
+    """The order with this fill in it."""
+    if not order.filled and order.sent_at:
+        book.data.metrics.latency_ns += max(at - order.sent_at, 0)
+        book.data.metrics.latency_count += 1
+    filled = order.filled + fill.quantity
+    if filled >= order.most:
+        status = OrderStatus.FILLED
+    elif order.status.is_terminal or order.status in (
+        OrderStatus.PENDING_CANCEL,
+        OrderStatus.PENDING_REPLACE,
+    ):
+        status = order.status
+    else:
+        status = OrderStatus.PARTIALLY_FILLED
+    return msgspec.structs.replace(
+        order,
+        filled=filled,
+        notional=order.notional + fill.quantity * fill.price,
+        commission=order.commission + fee,
+        status=order.status if status is order.status else move(order.status, status),
+        venue_order_id=fill.venue_order_id or order.venue_order_id,
+        accepted_at=order.accepted_at or at,
+        updated_at=at,
+    )
+
+
+RULES: Rules = {
+    ev.OrderFilled: _filled,
+    ev.CommissionTaken: _commission_taken,
+}

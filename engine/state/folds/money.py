@@ -1,0 +1,80 @@
+"""Instruments, balances, days and what things are worth (U-18, X-12, X-86)."""
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.portfolio import SessionState
+from engine.state.touched import (
+    DayTotals,
+)
+
+
+def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
+    book.data.instruments[event.instrument.symbol] = event.instrument
+
+
+def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
+    data, told = book.data, event.balances
+    account = book.enter(event.account)
+    equity, flow = told.equity * event.rate, event.flow * event.rate
+    if account.balances is None:
+        data.starting_equity = (data.starting_equity or ZERO) + equity
+        data.peak_equity += equity
+        if data.session is not None:
+            # An account that is seen for the first time brings what it had: it is no profit, and
+            # the day's loss is measured against it too.
+            data.session.starting_equity += equity
+    else:
+        data.flows += flow
+        data.peak_equity += flow
+        if data.session is not None:
+            data.session.flows += flow
+    account.balances = told
+    account.cash = dict(told.balances) or {told.currency: told.cash}
+    account.buying_power = told.buying_power
+
+
+def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
+    data = book.data
+    data.session = SessionState(
+        date=event.date,
+        starting_equity=event.starting_equity,
+        starting_unrealized=event.unrealized,
+    )
+
+
+def _session_closed(book: Book, event: ev.SessionClosed, at: Nanos) -> None:
+    book.touch(DayTotals(event=event))
+
+
+def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
+    data = book.data
+    data.rates[event.currency] = event.rate
+    if data.starting_equity is not None:
+        data.starting_equity += event.equity
+        data.peak_equity += event.equity
+    if data.session is not None:
+        # It was there when the day began, and nobody knew what it was worth.
+        data.session.starting_equity += event.equity
+        data.session.starting_unrealized += event.unrealized
+
+
+def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
+    book.data.peak_equity = event.peak
+    book.data.marked_at, book.data.marked_equity = at, event.equity
+    book.data.marks.update(event.marks)
+    book.data.rates.update(event.rates)
+    if book.data.session is not None:
+        book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
+
+
+RULES: Rules = {
+    ev.InstrumentLearned: _instrument,
+    ev.AccountSynced: _account,
+    ev.SessionOpened: _session,
+    ev.SessionClosed: _session_closed,
+    ev.CurrencyValued: _valued,
+    ev.EquityMarked: _marked,
+}

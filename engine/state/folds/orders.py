@@ -1,0 +1,201 @@
+"""The life of an order but for its fills (U-20)."""
+
+from typing import Any
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.instant import Nanos
+from engine.domain.order import ADDING, OrderStatus
+from engine.state.book import RATE_WINDOW, Book
+from engine.state.folds.intents import lead
+from engine.state.folds.rule import Rules
+from engine.state.order import Order
+from engine.state.touched import (
+    LetterClosed,
+    LetterOpened,
+)
+
+OUR_OWN = frozenset({Code.NOT_SENT, Code.KILL_SWITCH})
+"""Ends of orders that no venue ever saw: no sign of a venue that refuses."""
+
+
+def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
+    data = book.data
+    order = Order.of(event.terms, seq=data.seq, at=at)
+    book.put(order)
+    data.metrics.total += 1
+    if order.reserved:
+        if data.session is not None:
+            data.session.entries += 1
+        book.stamp(order, at)
+    _number(book, order)
+    if data.intents:
+        lead(book, order)
+    book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
+    entry = data.signals.get(order.signal_id)
+    if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
+        entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))
+        data.signals[order.signal_id] = entry
+        book.touch(entry)
+
+
+def _number(book: Book, order: Order) -> None:
+    """A position counts the orders that reduce it, so that each has an id of its own."""
+    position = book.holding(order.account, order.symbol)
+    if position is None or not order.attempt:
+        return
+    leg = "protect_attempt" if order.is_protective else "exit_attempt"
+    if order.attempt > getattr(position, leg):
+        book.amend(position, **{leg: order.attempt})
+
+
+def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
+    state = event.state
+    seen = at if state.listed else 0
+    order = msgspec.structs.replace(
+        Order.of(event.terms, seq=book.data.seq, at=at),
+        status=state.status,
+        venue_order_id=state.venue_order_id,
+        filled=state.filled,
+        notional=state.notional,
+        sent_at=seen,
+        accepted_at=seen,
+        unclear_at=at if state.status is OrderStatus.UNKNOWN else 0,
+    )
+    book.put(order)
+    book.data.metrics.total += 1
+    _number(book, order)
+    book.guard(order.account, order.symbol, at)
+
+
+def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is not None and order.status is OrderStatus.CREATED:
+        book.update(event.client_order_id, at, status=OrderStatus.PENDING_NEW, sent_at=at)
+    elif order is not None:
+        book.update(event.client_order_id, at, sent_at=at)
+
+
+def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None:
+        return
+    status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
+    book.update(
+        event.client_order_id,
+        at,
+        status=status,
+        venue_order_id=event.venue_order_id or order.venue_order_id,
+        accepted_at=order.accepted_at or at,
+        queries=0,
+        pending=None,
+    )
+    if order.protects:
+        book.guard(order.account, order.symbol, at)
+
+
+def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
+    data = book.data
+    book.end(
+        event.client_order_id, at, OrderStatus.REJECTED, reject_code=event.code, reason=event.text
+    )
+    if event.code not in OUR_OWN:
+        data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
+        data.rejects.append(at)
+
+
+def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
+    book.update(
+        event.client_order_id,
+        at,
+        status=OrderStatus.UNKNOWN,
+        reason=event.reason,
+        unclear_at=at,
+    )
+    book.data.metrics.failures += 1
+    book.data.metrics.last_failure = at
+
+
+def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is not None:
+        book.update(event.client_order_id, at, queries=order.queries + 1)
+
+
+def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
+    if book.enter(event.account).replacing.pop(event.client_order_id, None) is not None:
+        fields["pending"] = None
+    if order.status is not OrderStatus.UNKNOWN:
+        fields["status"] = OrderStatus.PENDING_CANCEL
+    book.update(event.client_order_id, at, **fields)
+
+
+def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
+    book.update(
+        event.client_order_id,
+        at,
+        status=event.status,
+        cancel_wanted=False,
+        pending=None,
+    )
+    book.enter(event.account).replacing.pop(event.client_order_id, None)
+
+
+def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    reason = event.reason or (order.reason if order else "")
+    book.end(event.client_order_id, at, OrderStatus.CANCELED, reason=reason)
+
+
+def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
+    book.end(event.client_order_id, at, OrderStatus.EXPIRED)
+
+
+def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
+    fields: dict[str, Any] = {"venue_order_id": event.venue_order_id, "queries": 0}
+    if event.status.is_terminal:
+        book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
+    else:
+        order = book.update(
+            event.client_order_id, at, status=event.status, accepted_at=at, **fields
+        )
+        if order is not None and order.protects:
+            book.guard(order.account, order.symbol, at)
+
+
+def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
+    book.data.letters[event.letter_id] = event.terms
+    letter = LetterOpened(
+        seq=book.data.seq, at=at, letter_id=event.letter_id, terms=event.terms, error=event.error
+    )
+    book.touch(letter, event.account)
+
+
+def _dead_closed(book: Book, event: ev.DeadLetterClosed, at: Nanos) -> None:
+    book.data.letters.pop(event.letter_id, None)
+    closed = LetterClosed(at=at, letter_id=event.letter_id, action=event.action, by=event.by)
+    book.touch(closed, event.account)
+
+
+RULES: Rules = {
+    ev.OrderIntended: _intended,
+    ev.OrderAdopted: _adopted,
+    ev.OrderSent: _sent,
+    ev.OrderAccepted: _accepted,
+    ev.OrderRejected: _rejected,
+    ev.OrderUnclear: _unclear,
+    ev.OrderQueried: _queried,
+    ev.CancelRequested: _cancel_requested,
+    ev.CancelRefused: _cancel_refused,
+    ev.OrderCanceled: _canceled,
+    ev.OrderExpired: _expired,
+    ev.OrderSettled: _settled,
+    ev.DeadLettered: _dead,
+    ev.DeadLetterClosed: _dead_closed,
+}

@@ -1,0 +1,77 @@
+"""Closes, stops and targets of what is held (rule 3, X-85)."""
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.position import ExitPlan
+from engine.state.touched import (
+    TradeFinished,
+)
+
+
+def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is None:
+        return
+    decided, under_way = event.decision, position.exiting
+    plan = ExitPlan(
+        reason=decided.reason,
+        detail=decided.detail,
+        priority=decided.priority,
+        quantity=decided.quantity,
+        attempt=decided.attempt,
+        started_at=at if under_way is None else under_way.started_at,
+    )
+    book.amend(position, exiting=plan, exit_attempt=plan.attempt)
+
+
+def _exit_abandoned(book: Book, event: ev.ExitAbandoned, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        book.amend(position, exiting=None)
+
+
+def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        book.amend(position, stop=None)
+
+
+def _stop_moved(book: Book, event: ev.StopMoved, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        # A first stop has the usual time to rest at the venue.
+        bare = position.unprotected_since if position.stop is not None else at
+        book.amend(position, stop=event.after, unprotected_since=bare)
+
+
+def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        book.amend(position, target=event.after, own_target=True)
+
+
+def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
+    data, trade = book.data, event.trade
+    currency = book.currency_of(trade.symbol)
+    finished = TradeFinished(seq=data.seq, at=at, trade=trade, currency=currency)
+    book.touch(finished, event.account)
+    if data.session is not None:
+        data.session.trades += 1
+        data.session.wins += 1 if trade.pnl > 0 else 0
+        data.session.losses += 1 if trade.pnl < 0 else 0
+    data.loss_streak = event.loss_streak
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.closed += 1
+
+
+RULES: Rules = {
+    ev.ExitPlanned: _exit_planned,
+    ev.ExitAbandoned: _exit_abandoned,
+    ev.StopRemoved: _stop_removed,
+    ev.StopMoved: _stop_moved,
+    ev.TargetMoved: _target_moved,
+    ev.PositionClosed: _closed,
+}

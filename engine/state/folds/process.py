@@ -1,0 +1,105 @@
+"""What a process, a pause and a halt change (U-41, U-71)."""
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.run import Level, LinkState, Phase, Trigger
+from engine.state.account import KillWork, LinkStatus
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.portfolio import Restriction
+
+
+def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
+    data = book.data
+    data.mode, data.primary = event.mode, event.primary
+    data.base_currency, data.calendar = event.base_currency, event.calendar
+    data.phase, data.started_at = Phase.STARTING, at
+    for account in data.accounts.values():
+        account.open = False
+        account.link = None
+    for name, identity in event.accounts.items():
+        account = book.enter(name)
+        account.id, account.open = identity, True
+        account.link = LinkStatus(state=LinkState.CONNECTING, since=at)
+        account.compared = False
+        account.snapshot_asked = 0
+
+
+def _phase(book: Book, event: ev.PhaseChanged, at: Nanos) -> None:
+    book.data.phase = event.phase
+    if event.phase is Phase.RUNNING:
+        book.data.running_at = at
+
+
+def _paused(book: Book, event: ev.Paused, at: Nanos) -> None:
+    book.data.paused, book.data.pause_reason = True, event.reason
+
+
+def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
+    book.data.paused, book.data.pause_reason = False, ""
+
+
+def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
+    book.data.restrictions[event.cause] = Restriction(reason=event.reason, until=event.until)
+
+
+def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
+    book.data.restrictions.pop(event.cause, None)
+    if event.cause is Trigger.JOURNAL:
+        book.data.journal_failed = False
+    if event.cause is Trigger.LOSS_STREAK:
+        book.data.loss_streak = 0
+
+
+def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
+    data, halt = book.data, event.halt
+    data.halt, data.epoch = halt, halt.epoch
+    if halt.level is Level.KILL:
+        for account in book.accounts:
+            work = sorted(o.client_order_id for o in account.orders.values() if not o.is_protective)
+            account.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
+
+
+def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
+    data = book.data
+    data.halt = None
+    for account in data.accounts.values():
+        account.kill = None
+    data.paused, data.pause_reason = True, "halt cleared"
+    data.loss_streak = 0
+
+
+def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
+    session = book.data.session
+    book.data.alerted[event.trigger] = str(session.date) if session else ""
+    if event.trigger is Trigger.JOURNAL:
+        book.data.journal_failed = True
+
+
+def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.clean_reads = event.clean_reads
+        if event.clean_reads == 1:
+            kill.clean_since = at
+
+
+def _kill_proved(book: Book, event: ev.KillProved, at: Nanos) -> None:
+    kill = book.enter(event.account).kill
+    if kill is not None:
+        kill.state = event.state
+
+
+RULES: Rules = {
+    ev.EngineStarted: _started,
+    ev.PhaseChanged: _phase,
+    ev.Paused: _paused,
+    ev.Unpaused: _unpaused,
+    ev.Restricted: _restricted,
+    ev.Unrestricted: _unrestricted,
+    ev.Halted: _halted,
+    ev.HaltCleared: _halt_cleared,
+    ev.TriggerFired: _fired,
+    ev.KillProgressed: _kill_progressed,
+    ev.KillProved: _kill_proved,
+}

@@ -1,0 +1,65 @@
+"""Changes of working orders, by the venue itself or by another order (X-88)."""
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.order import Pending
+
+
+def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> None:
+    book.update(
+        event.client_order_id,
+        at,
+        status=OrderStatus.PENDING_REPLACE,
+        pending=Pending(
+            quantity=event.quantity,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+            time_in_force=event.time_in_force,
+            reserved=event.reserved,
+            new_client_order_id=event.new_client_order_id,
+        ),
+    )
+    order = book.order(event.client_order_id)
+    if order is not None and not event.native:
+        book.enter(event.account).replacing[event.client_order_id] = order.symbol
+
+
+def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
+    order = book.order(event.client_order_id)
+    if order is None:
+        return
+    waits = order.pending is not None and not order.pending.native
+    if order.filled >= event.quantity:
+        status = OrderStatus.FILLED
+    elif order.status is OrderStatus.PENDING_CANCEL or waits:
+        status = order.status
+    else:
+        status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
+    book.update(
+        event.client_order_id,
+        at,
+        status=status,
+        quantity=event.quantity,
+        limit_price=event.limit_price if event.limit_price is not None else order.limit_price,
+        stop_price=event.stop_price if event.stop_price is not None else order.stop_price,
+        time_in_force=event.time_in_force or order.time_in_force,
+        reserved=event.reserved if event.reserved is not None else order.reserved,
+        pending=order.pending if waits else None,
+        queries=0,
+    )
+    if order.protects:
+        book.guard(order.account, order.symbol, at)
+
+
+def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
+    book.enter(event.account).replacing.pop(event.client_order_id, None)
+
+
+RULES: Rules = {
+    ev.ReplaceRequested: _replace_requested,
+    ev.OrderReplaced: _replaced,
+    ev.ReplaceAbandoned: _replace_abandoned,
+}
