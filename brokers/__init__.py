@@ -16,7 +16,7 @@ from engine.domain.instrument import Instrument
 from engine.ports import Broker, Clock, MarketData
 
 
-class Prices(Enum):
+class PriceSource(Enum):
     """Where the prices of a venue come from."""
 
     MARKET = auto()
@@ -27,7 +27,7 @@ class Prices(Enum):
     """From what the venue has kept, however old: only to close what is held."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue is opened for. Each takes what it needs of it."""
 
     name: str
@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Where a venue may keep files of its own; None leaves nothing behind."""
     threads: bool = True
     """False in virtual time: nothing may run beside the loop."""
-    prices: Prices = Prices.MARKET
+    prices: PriceSource = PriceSource.MARKET
     instruments: Mapping[str, Instrument] = {}
     """What the user's table says of symbols."""
     exchange: Any = None
@@ -76,10 +76,10 @@ class Connection(Protocol):
 FACTORIES: Final[dict[str, str]] = {
     "paper": "brokers.paper.setup:open_paper",
 }
-"""Kind of a broker -> `module:function`; the function takes a `Plan`."""
+"""Kind of a broker -> `module:function`; the function takes a `VenueSetup`."""
 
 
-def open_venue(plan: Plan) -> Connection:
+def open_venue(plan: VenueSetup) -> Connection:
     """Open the venue of that kind. Raises LookupError for one that is not built."""
     kind = plan.kind or plan.name
     known = FACTORIES.get(kind)
@@ -88,5 +88,5 @@ def open_venue(plan: Plan) -> Connection:
             f"there is no broker named {kind!r} here: {', '.join(FACTORIES)} are allowed"
         )
     module, _, function = known.partition(":")
-    factory: Callable[[Plan], Connection] = getattr(import_module(module), function)
+    factory: Callable[[VenueSetup], Connection] = getattr(import_module(module), function)
     return factory(plan)

@@ -10,7 +10,7 @@ MOST: Final = 2_048
 """With more than this waiting, rows are written although a commit may have to wait for them."""
 
 
-class Rows(NamedTuple):
+class PendingRows(NamedTuple):
     """Rows to write in one transaction: every row up to the event `until` is then there."""
 
     values: list[Touched]
@@ -40,13 +40,13 @@ class RowsBehind:
             self._waiting[identity(touched)] = touched
         self._until = until
 
-    def take(self) -> Rows:
+    def take(self) -> PendingRows:
         """Everything that waits; it waits no more."""
-        rows = Rows(list(self._waiting.values()), self._until)
+        rows = PendingRows(list(self._waiting.values()), self._until)
         self._waiting, self._until = {}, 0
         return rows
 
-    def back(self, rows: Rows) -> None:
+    def back(self, rows: PendingRows) -> None:
         """Take back what could not be written; what was touched since counts more."""
         older = {identity(touched): touched for touched in rows.values}
         self._waiting = older | self._waiting

@@ -9,7 +9,7 @@ GENESIS = bytes(32)
 """What the first row follows."""
 
 
-class Row(NamedTuple):
+class ChainRow(NamedTuple):
     """An event row as it is hashed and stored."""
 
     seq: int
@@ -21,7 +21,7 @@ class Row(NamedTuple):
     data: str
 
 
-def link(previous: bytes, row: Row) -> bytes:
+def link(previous: bytes, row: ChainRow) -> bytes:
     """The SHA-256 of a row, from its content and the previous row's hash alone.
 
     Nothing of the machine, the path or the program enters, so equal histories have equal heads.

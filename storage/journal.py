@@ -25,7 +25,7 @@ from engine.domain.run import Mode
 from engine.state.touched import Touched
 from storage import snapshots
 from storage.ballast import Ballast
-from storage.behind import Rows, RowsBehind
+from storage.behind import PendingRows, RowsBehind
 from storage.connection import open_writer, prepare
 from storage.errors import (
     JournalClosed,
@@ -439,7 +439,7 @@ class Journal:
         if self._failure is None and not self._behind.done:
             self._write_rows(self._behind.take())
 
-    def _write_rows(self, rows: Rows, snapshot: tuple[bytes, int] | None = None) -> bool:
+    def _write_rows(self, rows: PendingRows, snapshot: tuple[bytes, int] | None = None) -> bool:
         """Write some rows; those that the disk does not take wait for another time."""
         self._rows_pause = ROWS_SECONDS
         try:
@@ -479,7 +479,7 @@ class Journal:
         if self._failure is not None:
             return
         waiting = self._behind.take()
-        if not self._write_rows(Rows(waiting.values, seq), (state, self._state_format)):
+        if not self._write_rows(PendingRows(waiting.values, seq), (state, self._state_format)):
             self._maintenance = f"the snapshot at event {seq} has no event: it was not kept"
 
     def _checkpoint_if_needed(self) -> None:

@@ -46,7 +46,7 @@ class Put(NamedTuple):
     """Columns of an existing row that stay as they are, separated by commas."""
 
 
-class Change(NamedTuple):
+class RowChange(NamedTuple):
     """Change some columns of a row that is there; nothing happens where there is none."""
 
     sql: str
@@ -281,12 +281,12 @@ def _letter(value: LetterOpened) -> Columns:
     }
 
 
-RULES: Final[dict[type, Put | Change]] = {
+RULES: Final[dict[type, Put | RowChange]] = {
     Order: Put("orders", "client_order_id", _order, lambda v: v.client_order_id),
     FillTaken: Put("fills", "broker,symbol,day,execution_id", _fill, lambda v: v.seq),
     SignalEntry: Put("signals", "seq", _signal, lambda v: v.seq),
     # An id is accepted once only, so that the row is the accepted one, not a later duplicate's.
-    SignalLate: Change(
+    SignalLate: RowChange(
         "UPDATE signals SET outcome = ?, stage = ?, code = ?, reason = ? WHERE seq = "
         "(SELECT max(seq) FROM signals WHERE signal_id = ? AND verdict <> 'REJECTED')",
         lambda v: (v.outcome.value, v.stage.value, v.code, v.reason, v.signal_id),
@@ -300,7 +300,7 @@ RULES: Final[dict[type, Put | Change]] = {
         lambda v: v.trade.position_id,
         kept="created_at",
     ),
-    TradeVanished: Change(
+    TradeVanished: RowChange(
         "UPDATE trade_executions SET held = '0', status = 'cancelled', exit_reason = ?, "
         "exit_detail = ?, seq = ? WHERE position_id = ?",
         lambda v: (ExitReason.VENUE.value, v.reason, v.seq, v.position_id),
@@ -308,7 +308,7 @@ RULES: Final[dict[type, Put | Change]] = {
     ),
     DayTotals: Put("daily_pnl", "account_id,date", _day, lambda v: v.event.date),
     LetterOpened: Put("dead_letters", "letter_id", _letter, lambda v: v.letter_id),
-    LetterClosed: Change(
+    LetterClosed: RowChange(
         "UPDATE dead_letters SET action = ?, closed_by = ?, closed_at = ? WHERE letter_id = ?",
         lambda v: (v.action, v.by, v.at, v.letter_id),
         lambda v: v.letter_id,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from storage import migrations
 from storage import tables as made
-from storage.chain import GENESIS, Row, link
+from storage.chain import GENESIS, ChainRow, link
 from storage.connection import memory_database, open_reader, prepare
 from storage.errors import journal_error
 from storage.history import VERSIONED, version_column
@@ -64,7 +64,7 @@ def verify_connection(connection: sqlite3.Connection) -> Verification:
             (last, PAGE),
         ).fetchall()
         for *columns, stored_previous, stored in page:
-            row = Row(*columns)
+            row = ChainRow(*columns)
             problem = ""
             if row.seq != last + 1:
                 problem = f"event {last + 1} is missing: the next one is {row.seq}"

@@ -13,7 +13,7 @@ from engine.domain.instant import Nanos
 from engine.domain.schema import VERSIONS, account_of, encode
 from engine.state.touched import Touched
 from storage import bulk, snapshots, tables
-from storage.chain import GENESIS, Row, link
+from storage.chain import GENESIS, ChainRow, link
 from storage.errors import JournalCorrupt, JournalGap, journal_error
 
 Hook = Callable[[], None]
@@ -55,7 +55,7 @@ def entry_of(record: Record) -> Entry:
 class _Linked(NamedTuple):
     """A row in its place in the chain."""
 
-    row: Row
+    row: ChainRow
     previous: bytes
     hash: bytes
 
@@ -199,7 +199,7 @@ class Writer:
             seq += 1
             if entry.seq != seq:
                 raise JournalGap(f"event {entry.seq} cannot follow event {seq - 1}")
-            row = Row(
+            row = ChainRow(
                 seq, entry.time, self._mode, entry.account, entry.type, entry.version, entry.data
             )
             own = link(previous, row)

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Final, NamedTuple
 
 
-class Step(NamedTuple):
+class Migration(NamedTuple):
     """One step, both ways. `obstacle` counts what the way down would lose."""
 
     number: int
@@ -17,7 +17,7 @@ class Step(NamedTuple):
 
 
 _STEPS: Final = (
-    Step(
+    Migration(
         1,
         up=(
             "CREATE TABLE account (key TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
@@ -35,7 +35,7 @@ _STEPS: Final = (
         ),
     ),
     # Cash by currency. The first version knew one balance, which was in dollars.
-    Step(
+    Migration(
         2,
         up=(
             "CREATE TABLE balances (currency TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",

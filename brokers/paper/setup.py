@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from brokers import Plan, Prices
+from brokers import PriceSource, VenueSetup
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.book import PaperBook
 from brokers.paper.exchange import Exchange
@@ -62,7 +62,7 @@ def book_name(name: str) -> str:
     return BOOK if name == DEFAULT_NAME else f"paper-{name}.db"
 
 
-def open_paper(plan: Plan) -> PaperConnection | RemoteConnection:
+def open_paper(plan: VenueSetup) -> PaperConnection | RemoteConnection:
     """Open the account of `plan`. With `settings.address` it is that of `brokers.paper.server`.
 
     Raises BookError, and BadFile as `open_exchange` does; nothing stays open then. A book with a
@@ -96,14 +96,14 @@ def open_paper(plan: Plan) -> PaperConnection | RemoteConnection:
     return PaperConnection(broker, exchange.market if shared is None else None, venue, exchange)
 
 
-def open_exchange(plan: Plan) -> Exchange:
+def open_exchange(plan: VenueSetup) -> Exchange:
     """Open the market of `plan`, for every account that joins it.
 
     Raises BadFile where a symbol of the market is no instrument, such as a future that no table
     names.
     """
     recorded = plan.bars is not None or plan.market.source != "simulated"
-    simulated = plan.prices is not Prices.BY_HAND and not recorded
+    simulated = plan.prices is not PriceSource.BY_HAND and not recorded
     exchange = Exchange(Instruments(plan.instruments, SIMULATED_CALENDAR if simulated else ""))
     exchange.market = _market(plan, exchange)
     return exchange
@@ -122,20 +122,20 @@ def terms_of(settings: Any) -> Terms:
     )
 
 
-def _remote(plan: Plan, terms: Terms, address: Path) -> RemoteConnection:
+def _remote(plan: VenueSetup, terms: Terms, address: Path) -> RemoteConnection:
     broker = RemotePaper(address, plan.clock, name=plan.name, latency_ms=terms.latency_ms)
-    wanted = plan.prices is Prices.MARKET
+    wanted = plan.prices is PriceSource.MARKET
     return RemoteConnection(broker, RemoteMarket(address, plan.clock) if wanted else None)
 
 
-def _arrival(plan: Plan) -> Arrival:
-    if plan.prices is Prices.LAST_KNOWN:
+def _arrival(plan: VenueSetup) -> Arrival:
+    if plan.prices is PriceSource.LAST_KNOWN:
         return Arrival.LAST_KNOWN
     return Arrival.STANDING_QUOTE if plan.bars is None else Arrival.NEXT_PRICE
 
 
-def _market(plan: Plan, exchange: Exchange) -> MarketData | None:
-    if plan.prices is not Prices.MARKET:
+def _market(plan: VenueSetup, exchange: Exchange) -> MarketData | None:
+    if plan.prices is not PriceSource.MARKET:
         return None
     where = "[market] symbols" if plan.bars is None else str(plan.bars.path)
     for symbol in plan.market.symbols if plan.bars is None else plan.bars.symbols:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from console.cli.work import do
-from console.commands.model import CLI, Command, Line, OnCommandLine
+from console.commands.model import CLI, CommandLine, CommandSpec, OnCommandLine
 from console.commands.table import SERVED
 from console.host.place import Host
 
@@ -31,7 +31,7 @@ def add_lines(parents: Mapping[tuple[str, ...], typer.Typer]) -> None:
             )(_function(command, line))
 
 
-def _function(command: Command, line: Line) -> Callable[..., None]:
+def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
     """The function behind a line, with the signature that typer reads its arguments from."""
     taken = [field for field in command.arguments if _is_taken(field, line)]
 
@@ -61,7 +61,7 @@ def _function(command: Command, line: Line) -> Callable[..., None]:
     return function
 
 
-def _is_taken(field: Field, line: Line) -> bool:
+def _is_taken(field: Field, line: CommandLine) -> bool:
     return CLI in field.metadata and (line.takes is None or field.name in line.takes)
 
 
@@ -91,7 +91,7 @@ def _parameter(
     )
 
 
-def _demand_either(command: Command, values: Mapping[str, Any]) -> None:
+def _demand_either(command: CommandSpec, values: Mapping[str, Any]) -> None:
     if command.either is None:
         return
     one, everything = command.either

@@ -78,7 +78,7 @@ def choices_of(takes: type[Args], name: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CommandLine:
     """A command of the command line."""
 
     path: tuple[str, ...]
@@ -145,7 +145,7 @@ _KEY_WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandSpec:
     """One thing that may be asked for, from wherever it is asked."""
 
     name: str
@@ -160,7 +160,7 @@ class Command:
     """What its argument `confirm` must hold."""
     seconds: float | None = None
     """How long the engine may take to answer; None is the usual time."""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[CommandLine, ...] = ()
     actions: tuple[Action, ...] = ()
 
     @property

@@ -16,7 +16,7 @@ from console.commands.arguments import (
     SignalArgs,
     TargetArgs,
 )
-from console.commands.model import Action, Command, Confirm, Danger, Group, Line
+from console.commands.model import Action, CommandLine, CommandSpec, Confirm, Danger, Group
 
 PANES: Final = ("Signals", "Positions", "Orders", "Order book", "Risk", "Journal")
 """Titles of the panes; the number that focuses one is its place here."""
@@ -27,18 +27,20 @@ APPLY: Final = Confirm("APPLY", when="it takes over what the venue says")
 RESUME: Final = Confirm("RESUME", when="with real money the last 4 of the account id follow")
 
 COMMANDS: Final = (
-    Command(
+    CommandSpec(
         "status",
         takes=NoArgs,
         question=True,
-        lines=(Line(("status",), "Run state, mode, brokers, positions, limits used, ages."),),
+        lines=(
+            CommandLine(("status",), "Run state, mode, brokers, positions, limits used, ages."),
+        ),
     ),
-    Command(
+    CommandSpec(
         "kill",
         Danger.STOPS,
         takes=KillArgs,
         lines=(
-            Line(
+            CommandLine(
                 ("kill",),
                 "Halt, cancel and flatten; works with the engine healthy, hung or dead.",
             ),
@@ -72,20 +74,20 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command("kill-report", takes=NoArgs, question=True, seconds=45.0),
-    Command(
+    CommandSpec("kill-report", takes=NoArgs, question=True, seconds=45.0),
+    CommandSpec(
         "resume",
         Danger.ADDS,
         takes=ResumeArgs,
         confirm=RESUME,
         seconds=30.0,
-        lines=(Line(("resume",), "Clear a halt; lands in PAUSED."),),
+        lines=(CommandLine(("resume",), "Clear a halt; lands in PAUSED."),),
     ),
-    Command(
+    CommandSpec(
         "pause",
         Danger.STOPS,
         takes=NoArgs,
-        lines=(Line(("pause",), "No new entries; exits go on."),),
+        lines=(CommandLine(("pause",), "No new entries; exits go on."),),
         actions=(
             Action(
                 "pause",
@@ -100,7 +102,7 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "halt",
         actions=(
             Action(
@@ -114,23 +116,25 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "unpause",
         Danger.ADDS,
         takes=NoArgs,
-        lines=(Line(("unpause",), "Entries again."),),
+        lines=(CommandLine(("unpause",), "Entries again."),),
     ),
-    Command(
+    CommandSpec(
         "signal",
         Danger.ADDS,
         takes=SignalArgs,
-        lines=(Line(("signal",), "Submit JSONL signals; one result line each, at the verdict."),),
+        lines=(
+            CommandLine(("signal",), "Submit JSONL signals; one result line each, at the verdict."),
+        ),
     ),
-    Command(
+    CommandSpec(
         "order",
         Danger.ADDS,
         takes=OrderArgs,
-        lines=(Line(("order",), "A manual order.", any_word=True),),
+        lines=(CommandLine(("order",), "A manual order.", any_word=True),),
         actions=(
             Action(
                 "buy",
@@ -156,12 +160,12 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "close",
         Danger.REDUCES,
         takes=CloseArgs,
         either=("symbol", "all"),
-        lines=(Line(("close",), "Close reduce-only."),),
+        lines=(CommandLine(("close",), "Close reduce-only."),),
         actions=(
             Action(
                 "close",
@@ -176,11 +180,11 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "modify",
         Danger.ADDS,
         takes=ModifyArgs,
-        lines=(Line(("modify",), "Change a working order.", any_word=True),),
+        lines=(CommandLine(("modify",), "Change a working order.", any_word=True),),
         actions=(
             Action(
                 "modify",
@@ -196,26 +200,30 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "protect",
         Danger.ADDS,
         takes=ProtectArgs,
         confirm=UNPROTECT,
-        lines=(Line(("protect",), "Attach, move or remove a position's stop.", any_word=True),),
+        lines=(
+            CommandLine(("protect",), "Attach, move or remove a position's stop.", any_word=True),
+        ),
     ),
-    Command(
+    CommandSpec(
         "target",
         Danger.ADDS,
         takes=TargetArgs,
-        lines=(Line(("target",), "Attach, move or remove a position's target.", any_word=True),),
+        lines=(
+            CommandLine(("target",), "Attach, move or remove a position's target.", any_word=True),
+        ),
     ),
-    Command(
+    CommandSpec(
         "cancel",
         Danger.REDUCES,
         takes=CancelArgs,
         either=("id", "all"),
         confirm=UNPROTECT,
-        lines=(Line(("cancel",), "Cancel one order, or all that protect nothing."),),
+        lines=(CommandLine(("cancel",), "Cancel one order, or all that protect nothing."),),
         actions=(
             Action(
                 "cancel",
@@ -242,12 +250,12 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "reconcile",
         Danger.NONE,
         takes=ReconcileArgs,
         seconds=30.0,
-        lines=(Line(("reconcile",), "Show the difference between us and the venue."),),
+        lines=(CommandLine(("reconcile",), "Show the difference between us and the venue."),),
         actions=(
             Action(
                 "reconcile",
@@ -262,22 +270,24 @@ COMMANDS: Final = (
             ),
         ),
     ),
-    Command(
+    CommandSpec(
         "dead-letters",
         Danger.ADDS,
         takes=LetterArgs,
         lines=(
-            Line(("dead-letters", "list"), "List what could not be sent.", {"action": "list"}, ()),
-            Line(
+            CommandLine(
+                ("dead-letters", "list"), "List what could not be sent.", {"action": "list"}, ()
+            ),
+            CommandLine(
                 ("dead-letters", "retry"),
                 "Decide one anew, with a fresh price and the whole gate.",
                 {"action": "retry"},
             ),
-            Line(("dead-letters", "drop"), "Forget one.", {"action": "drop"}),
+            CommandLine(("dead-letters", "drop"), "Forget one.", {"action": "drop"}),
         ),
     ),
     *(
-        Command(
+        CommandSpec(
             f"pane-{number}",
             actions=(
                 Action(
@@ -293,7 +303,7 @@ COMMANDS: Final = (
         for number, title in enumerate(PANES, 1)
     ),
     *(
-        Command(action.id, actions=(action,))
+        CommandSpec(action.id, actions=(action,))
         for action in (
             Action(
                 "filter",

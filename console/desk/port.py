@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from console.desk.values import (
     AccountRow,
-    Comparison,
+    ComparisonView,
     Counts,
     FillRow,
     HaltView,
@@ -20,7 +20,7 @@ from console.desk.values import (
     LimitRow,
     LinkRow,
     OrderRow,
-    Portfolio,
+    PortfolioView,
     PositionRow,
     Prices,
     Review,
@@ -131,7 +131,7 @@ class View(Protocol):
 
     # -- money
 
-    def portfolio(self) -> Portfolio:
+    def portfolio(self) -> PortfolioView:
         """All accounts together, in the base currency."""
         ...
 
@@ -238,7 +238,7 @@ class View(Protocol):
         """The halt that stands, and what it has shown so far at each account."""
         ...
 
-    def comparison(self) -> Comparison:
+    def comparison(self) -> ComparisonView:
         """The newest comparison with a venue."""
         ...
 

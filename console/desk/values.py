@@ -69,7 +69,7 @@ class RunView(msgspec.Struct, frozen=True):
     """Causes that allow only reducing, each with its reason."""
 
 
-class Portfolio(msgspec.Struct, frozen=True):
+class PortfolioView(msgspec.Struct, frozen=True):
     """All accounts together, in the base currency."""
 
     currency: str
@@ -303,7 +303,7 @@ class HaltView(msgspec.Struct, frozen=True):
     accounts: tuple[HaltedAccount, ...]
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class ComparisonView(msgspec.Struct, frozen=True):
     """The newest comparison of one account with its venue."""
 
     account: str

@@ -17,7 +17,7 @@ from console.desk.review import review
 from console.desk.rows import covered, fill_row, key_of, order_row, place_of, position_row
 from console.desk.values import (
     AccountRow,
-    Comparison,
+    ComparisonView,
     Counts,
     FillRow,
     HaltedAccount,
@@ -27,7 +27,7 @@ from console.desk.values import (
     LimitRow,
     LinkRow,
     OrderRow,
-    Portfolio,
+    PortfolioView,
     PositionRow,
     Prices,
     Review,
@@ -142,10 +142,10 @@ class WorldView:
 
     # -- money
 
-    def portfolio(self) -> Portfolio:
+    def portfolio(self) -> PortfolioView:
         """All accounts together, in the base currency."""
         world, session = self._world, self._book.data.session
-        return Portfolio(
+        return PortfolioView(
             currency=world.base,
             equity=world.equity,
             cash=world.cash,
@@ -385,11 +385,11 @@ class WorldView:
             and order.updated_at >= halt.at
         ]
 
-    def comparison(self) -> Comparison:
+    def comparison(self) -> ComparisonView:
         """The newest comparison with each venue, told as one: the oldest of their times."""
         accounts = self._book.accounts
         differences = tuple(d for account in accounts for d in account.differences)
-        return Comparison(
+        return ComparisonView(
             account=", ".join(account.name for account in accounts),
             at=min((account.reconciled_at for account in accounts), default=0),
             failed=any(account.reconcile_reason.endswith("failed") for account in accounts),

@@ -27,7 +27,7 @@ from console.host.client import address
 from engine.domain.run import Flatten, Halt, Level
 from engine.domain.text import clean_text
 from engine.ports import Latch, LatchError
-from engine.runtime.send_gate import Gate
+from engine.runtime.send_gate import SendGate
 
 WATCH_SECONDS: Final = 0.04
 """How often the `HALT` file is looked for; it must halt within 100 ms."""
@@ -136,7 +136,7 @@ class ControlServer:
         *,
         loop: asyncio.AbstractEventLoop,
         handler: Handler,
-        gate: Gate,
+        gate: SendGate,
         latch: Latch,
         halt_file: Path,
     ) -> None:

@@ -38,18 +38,18 @@ EARLIEST: Final = 1_704_067_200
 """2024: a clock before it is wrong."""
 
 
-class Finding(NamedTuple):
+class Diagnosis(NamedTuple):
     """What one check found; `ok` None is a warning."""
 
     ok: bool | None
     text: str
 
 
-class Check(NamedTuple):
+class DoctorCheck(NamedTuple):
     """A row: the check's name and the rule that asks."""
 
     name: str
-    ask: Callable[[Host, Config], Finding]
+    ask: Callable[[Host, Config], Diagnosis]
 
 
 def command(host: Host, *, as_json: bool) -> ExitCode:
@@ -68,33 +68,33 @@ def command(host: Host, *, as_json: bool) -> ExitCode:
     return ExitCode.FAILED if bad else ExitCode.DONE
 
 
-def examine(host: Host) -> Iterator[tuple[str, Finding]]:
+def examine(host: Host) -> Iterator[tuple[str, Diagnosis]]:
     """Every check in turn; without a config only that one."""
     try:
         config = host.config()
     except CommandFailed as error:
-        yield "config", Finding(False, str(error))
+        yield "config", Diagnosis(False, str(error))
         return
     for check in CHECKS:
         try:
             yield check.name, check.ask(host, config)
         except CommandFailed as error:
-            yield check.name, Finding(False, str(error))
+            yield check.name, Diagnosis(False, str(error))
 
 
-def _config(host: Host, config: Config) -> Finding:
-    return Finding(True, f"{host.config_file() or 'the defaults'}; {worst_case(limits(config))}")
+def _config(host: Host, config: Config) -> Diagnosis:
+    return Diagnosis(True, f"{host.config_file() or 'the defaults'}; {worst_case(limits(config))}")
 
 
-def _clock(_host: Host, _config: Config) -> Finding:
+def _clock(_host: Host, _config: Config) -> Diagnosis:
     now = time.time()
     if now < EARLIEST:
-        return Finding(False, f"the clock says {rfc3339(time.time_ns())}: it is wrong")
+        return Diagnosis(False, f"the clock says {rfc3339(time.time_ns())}: it is wrong")
     synchronised = _time_is_synchronised()
     if synchronised is False:
-        return Finding(None, "the clock is not synchronised: start NTP before trading live")
+        return Diagnosis(None, "the clock is not synchronised: start NTP before trading live")
     known = "synchronised" if synchronised else "whether it is synchronised is not known here"
-    return Finding(True, f"{rfc3339(time.time_ns())}, {known}")
+    return Diagnosis(True, f"{rfc3339(time.time_ns())}, {known}")
 
 
 def _time_is_synchronised() -> bool | None:
@@ -112,22 +112,24 @@ def _time_is_synchronised() -> bool | None:
     return {"yes": True, "no": False}.get(asked.stdout.strip())
 
 
-def _state(host: Host, _config: Config) -> Finding:
+def _state(host: Host, _config: Config) -> Diagnosis:
     try:
         doubts = paths.make_state_dir(host.state_dir)
     except paths.PathError as error:
-        return Finding(False, str(error))
-    return Finding(None if doubts else True, " ".join(doubts) or f"{host.state_dir} is ours alone")
+        return Diagnosis(False, str(error))
+    return Diagnosis(
+        None if doubts else True, " ".join(doubts) or f"{host.state_dir} is ours alone"
+    )
 
 
-def _disk(host: Host, _config: Config) -> Finding:
+def _disk(host: Host, _config: Config) -> Diagnosis:
     folder = host.state_dir
     free = shutil.disk_usage(folder).free
     if free < LEAST_DISK:
-        return Finding(False, f"{free // 1_000_000} MB are free at {folder}: 100 MB are needed")
+        return Diagnosis(False, f"{free // 1_000_000} MB are free at {folder}: 100 MB are needed")
     slow = _sync_ms(folder)
     text = f"{free // 1_000_000} MB free, a durable write takes {slow:.1f} ms"
-    return Finding(None if slow > LONGEST_SYNC_MS else True, text)
+    return Diagnosis(None if slow > LONGEST_SYNC_MS else True, text)
 
 
 def _sync_ms(folder: Path) -> float:
@@ -147,40 +149,40 @@ def _sync_ms(folder: Path) -> float:
     return sorted(took)[2]
 
 
-def _journal(host: Host, _config: Config) -> Finding:
+def _journal(host: Host, _config: Config) -> Diagnosis:
     try:
         found = verify(host.state_dir / wiring.JOURNAL)
     except JournalError as error:
-        return Finding(False, str(error))
-    return Finding(found.ok, found.problem or f"{found.events} events, the chain holds")
+        return Diagnosis(False, str(error))
+    return Diagnosis(found.ok, found.problem or f"{found.events} events, the chain holds")
 
 
-def _latch(host: Host, _config: Config) -> Finding:
+def _latch(host: Host, _config: Config) -> Diagnosis:
     halt = FileLatch(host.state_dir).read()
     if halt is None:
-        return Finding(True, "nothing is halted")
-    return Finding(None, f"HALTED since {rfc3339(halt.at)} by {halt.by}: {halt.reason}")
+        return Diagnosis(True, "nothing is halted")
+    return Diagnosis(None, f"HALTED since {rfc3339(halt.at)} by {halt.by}: {halt.reason}")
 
 
-def _account(host: Host, config: Config) -> Finding:
+def _account(host: Host, config: Config) -> Diagnosis:
     try:
         held = trader(host, config, host.state_dir)
     except LockError as error:
-        return Finding(False, str(error))
+        return Diagnosis(False, str(error))
     names = ", ".join(f"{name} account {account_id(config, name)}" for name in opened(config))
     name = f"{names}, mode {config.mode.value}"
     if held is not None:
-        return Finding(None, f"{name}: process {held.pid} trades it now")
-    return Finding(True, f"{name}: free")
+        return Diagnosis(None, f"{name}: process {held.pid} trades it now")
+    return Diagnosis(True, f"{name}: free")
 
 
-def _broker(host: Host, config: Config) -> Finding:
+def _broker(host: Host, config: Config) -> Diagnosis:
     found = [_paper(host, config, name) for name in opened(config)]
     words = "; ".join(one.text for one in found)
-    return Finding(all(one.ok for one in found), words)
+    return Diagnosis(all(one.ok for one in found), words)
 
 
-def _paper(host: Host, config: Config, name: str) -> Finding:
+def _paper(host: Host, config: Config, name: str) -> Diagnosis:
     """The paper account of that name."""
     address: str = getattr(config.brokers.of(name), "address", "")
     if address:
@@ -188,59 +190,59 @@ def _paper(host: Host, config: Config, name: str) -> Finding:
     account = "the paper account" if name == "paper" else f"the paper account {name}"
     path = host.state_dir / book_name(name)
     if not path.exists():
-        return Finding(True, f"{account} is new")
+        return Diagnosis(True, f"{account} is new")
     if trader(host, config, host.state_dir) is not None:
-        return Finding(True, f"{account} is in use by a running engine")
+        return Diagnosis(True, f"{account} is in use by a running engine")
     try:
         holds = summary(path)
     except BookError as error:
-        return Finding(False, str(error))
-    return Finding(True, f"{account} holds {holds.holdings} positions, {holds.orders} orders")
+        return Diagnosis(False, str(error))
+    return Diagnosis(True, f"{account} holds {holds.holdings} positions, {holds.orders} orders")
 
 
-def _elsewhere(address: str) -> Finding:
+def _elsewhere(address: str) -> Diagnosis:
     """Whether the paper venue of another process answers."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(address)
         except OSError as error:
             why = error.strerror or error
-            return Finding(False, f"the paper venue at {address} does not answer: {why}")
-    return Finding(True, f"the paper venue at {address} answers")
+            return Diagnosis(False, f"the paper venue at {address} does not answer: {why}")
+    return Diagnosis(True, f"the paper venue at {address} answers")
 
 
-def _market(_host: Host, config: Config) -> Finding:
+def _market(_host: Host, config: Config) -> Diagnosis:
     if config.market.source != "replay":
-        return Finding(True, f"simulated: {' '.join(config.market.symbols)}")
+        return Diagnosis(True, f"simulated: {' '.join(config.market.symbols)}")
     try:
         file = check_bars(Path(config.market.file), not_after=time.time_ns())
     except BadFile as error:
-        return Finding(False, str(error))
-    return Finding(True, f"{file.bars} bars of {' '.join(file.symbols)}")
+        return Diagnosis(False, str(error))
+    return Diagnosis(True, f"{file.bars} bars of {' '.join(file.symbols)}")
 
 
-def _calendars(_host: Host, config: Config) -> Finding:
+def _calendars(_host: Host, config: Config) -> Diagnosis:
     try:
         rules = wiring.instruments(config, simulated=config.market.source == "simulated")
     except BadFile as error:
-        return Finding(False, str(error))
+        return Diagnosis(False, str(error))
     names = sorted({rules.get(symbol).calendar for symbol in config.market.symbols})
     now = time.time_ns()
     missing = [name for name in names if not calendar(name).covers(now)]
     if missing:
-        return Finding(False, "; ".join(calendar(name).explain(now) for name in missing))
-    return Finding(True, "; ".join(calendar(name).explain(now) for name in names))
+        return Diagnosis(False, "; ".join(calendar(name).explain(now) for name in missing))
+    return Diagnosis(True, "; ".join(calendar(name).explain(now) for name in names))
 
 
 CHECKS: Final = (
-    Check("config", _config),
-    Check("clock", _clock),
-    Check("state", _state),
-    Check("disk", _disk),
-    Check("journal", _journal),
-    Check("latch", _latch),
-    Check("account", _account),
-    Check("broker", _broker),
-    Check("market", _market),
-    Check("calendars", _calendars),
+    DoctorCheck("config", _config),
+    DoctorCheck("clock", _clock),
+    DoctorCheck("state", _state),
+    DoctorCheck("disk", _disk),
+    DoctorCheck("journal", _journal),
+    DoctorCheck("latch", _latch),
+    DoctorCheck("account", _account),
+    DoctorCheck("broker", _broker),
+    DoctorCheck("market", _market),
+    DoctorCheck("calendars", _calendars),
 )

@@ -24,7 +24,7 @@ TAIL: Final = 64
 _log = logging.getLogger("console.host.follow")
 
 
-class Position(msgspec.Struct):
+class Cursor(msgspec.Struct):
     """How far which file was read."""
 
     inode: int = 0
@@ -34,11 +34,11 @@ class Position(msgspec.Struct):
     """The last bytes before `offset`: a new file may have the number of the old one."""
 
 
-class Line(NamedTuple):
+class FollowedLine(NamedTuple):
     """One line that is not empty, and where it leaves the reader."""
 
     content: bytes
-    after: Position
+    after: Cursor
 
 
 class SignalFile:
@@ -77,7 +77,7 @@ class SignalFile:
         finally:
             self._write_note()
 
-    def _lines(self) -> list[Line]:
+    def _lines(self) -> list[FollowedLine]:
         """The complete lines since the last look; an absent file has none."""
         try:
             content = self._content()
@@ -87,14 +87,14 @@ class SignalFile:
         if not whole and len(content) > MAX_LINE:
             # No line may be so long: it is refused as it stands, and so is what follows of it.
             whole = [content]
-        found: list[Line] = []
+        found: list[FollowedLine] = []
         at = self._at
         for line in whole:
             end = min(at.offset + len(line) + 1, self._at.offset + len(content))
             tail = (at.tail + line + b"\n")[-TAIL:] if end > at.offset + len(line) else b""
-            at = Position(at.inode, end, at.line + 1, tail)
+            at = Cursor(at.inode, end, at.line + 1, tail)
             if line.strip():
-                found.append(Line(line, at))
+                found.append(FollowedLine(line, at))
         if not found:
             self._at = at  # nothing but empty lines
         return found
@@ -108,20 +108,20 @@ class SignalFile:
             if not stat.S_ISREG(found.st_mode):
                 return b""
             if found.st_ino != self._at.inode or found.st_size < self._at.offset:
-                self._at = Position(inode=found.st_ino)  # another file, or cut short
+                self._at = Cursor(inode=found.st_ino)  # another file, or cut short
             if found.st_size == self._at.offset:
                 return b""
             file.seek(self._at.offset - len(self._at.tail))
             if file.read(len(self._at.tail)) != self._at.tail:
-                self._at = Position(inode=found.st_ino)  # another file under the old number
+                self._at = Cursor(inode=found.st_ino)  # another file under the old number
                 file.seek(0)
             return file.read(CHUNK)
 
-    def _read_note(self) -> Position:
+    def _read_note(self) -> Cursor:
         try:
-            return msgspec.json.decode(self._note.read_bytes(), type=Position)
+            return msgspec.json.decode(self._note.read_bytes(), type=Cursor)
         except (OSError, msgspec.DecodeError):
-            return Position()
+            return Cursor()
 
     def _write_note(self) -> None:
         if self._at == self._noted:

@@ -89,7 +89,7 @@ class Lines(logging.Formatter):
         return clean_text(self._redactor.redact(text), LONGEST_LINE)
 
 
-class Target:
+class LogFile:
     """A place that lines go to: its queue, and the thread that alone writes there."""
 
     def __init__(self, name: str, capacity: int) -> None:
@@ -144,7 +144,7 @@ class Target:
         raise NotImplementedError
 
 
-class FileTarget(Target):
+class FileTarget(LogFile):
     """A file (mode 0600) that is turned over when it is large."""
 
     def __init__(self, path: Path, capacity: int = CAPACITY, largest: int = LARGEST_FILE) -> None:
@@ -180,7 +180,7 @@ class FileTarget(Target):
         return os.open(self._path, flags, 0o600)
 
 
-class StderrTarget(Target):
+class StderrTarget(LogFile):
     """Standard error; a reader that is gone ends it, one that does not read holds up only it."""
 
     def __init__(self, capacity: int = CAPACITY, descriptor: int = 2) -> None:
@@ -214,7 +214,7 @@ def _write_all(descriptor: int, text: bytes) -> None:
 class Logs(logging.Handler):
     """The one handler of the program: formats, and gives the line to every target."""
 
-    def __init__(self, targets: tuple[Target, ...], redactor: Redactor, level: int) -> None:
+    def __init__(self, targets: tuple[LogFile, ...], redactor: Redactor, level: int) -> None:
         """Use `start` to put it in place."""
         super().__init__(level)
         self.setFormatter(Lines(redactor))
@@ -258,7 +258,7 @@ def start(
     `stderr` is for headless runs: with the console on the terminal nothing may print there.
     Raises OSError if the file cannot be opened.
     """
-    targets: list[Target] = [] if file is None else [FileTarget(file)]
+    targets: list[LogFile] = [] if file is None else [FileTarget(file)]
     if stderr:
         targets.append(StderrTarget())
     logs = Logs(tuple(targets), redactor or Redactor(), level)

@@ -44,7 +44,7 @@ STOP_SECONDS: Final = 20.0
 _log = logging.getLogger("console.host.supervisor")
 
 
-class Plan:
+class Launch:
     """What one process is to do."""
 
     def __init__(
@@ -68,7 +68,7 @@ def run(host: Host, *, headless: bool, seconds: float | None, until_idle: bool) 
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
-    plan = Plan(config, folder, headless=without, seconds=seconds, until_idle=until_idle)
+    plan = Launch(config, folder, headless=without, seconds=seconds, until_idle=until_idle)
     forbid_core_dumps()
     with account_locks(host, config, folder):
         logging_ = _start_logs(host, plan)
@@ -122,7 +122,7 @@ def trader(host: Host, config: Config, folder: Path) -> Holder | None:
     return next((one for one in found if one is not None), None)
 
 
-def serve(plan: Plan) -> int:
+def serve(plan: Launch) -> int:
     """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
     try:
         bars = _bars(plan.config)
@@ -150,7 +150,7 @@ def _bars(config: Config) -> BarFile | None:
     return check_bars(Path(config.market.file), not_after=time.time_ns())
 
 
-def _start_logs(host: Host, plan: Plan) -> logs.Logs:
+def _start_logs(host: Host, plan: Launch) -> logs.Logs:
     try:
         level = logs.level_of(host.environ)
         return logs.start(file=plan.folder / wiring.LOG, stderr=plan.headless, level=level)
@@ -164,7 +164,7 @@ def _start_logs(host: Host, plan: Plan) -> logs.Logs:
 class Supervisor:
     """One process on one loop."""
 
-    def __init__(self, plan: Plan, bars: BarFile | None = None) -> None:
+    def __init__(self, plan: Launch, bars: BarFile | None = None) -> None:
         """`bars` is the checked file of a replayed market."""
         self.plan = plan
         self._bars = bars

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from brokers import Connection, Plan, Prices, open_venue
+from brokers import Connection, PriceSource, VenueSetup, open_venue
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -28,7 +28,7 @@ from engine.domain.signal import Timeframe
 from engine.intake.builtin import BuiltinSignals
 from engine.ports import Capabilities, Clock, Latch, MarketData
 from engine.runtime.engine import Engine
-from engine.runtime.send_gate import Gate
+from engine.runtime.send_gate import SendGate
 from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.state.touched import Touched
@@ -231,7 +231,7 @@ def build(
     state_dir: Path | None,
     version: str,
     latch: Latch,
-    gate: Gate | None = None,
+    gate: SendGate | None = None,
     bars: BarFile | None = None,
     database: sqlite3.Connection | None = None,
     threads: bool = True,
@@ -268,8 +268,8 @@ def build(
         config = _agreed(config, book, flatten_only=flatten_only)
         table = _table(config)
         rules = Instruments(table, "SIM" if simulated else "")
-        prices = Prices.BY_HAND if by_hand else Prices.MARKET
-        first = Plan(
+        prices = PriceSource.BY_HAND if by_hand else PriceSource.MARKET
+        first = VenueSetup(
             name=config.account.primary,
             kind=config.brokers.kind_of(config.account.primary),
             settings=_settings(config, config.account.primary, own=own),
@@ -278,7 +278,7 @@ def build(
             clock=clock,
             state_dir=state_dir,
             threads=threads,
-            prices=Prices.LAST_KNOWN if flatten_only else prices,
+            prices=PriceSource.LAST_KNOWN if flatten_only else prices,
             instruments=table,
             bars=bars,
             quote_max_age_seconds=config.risk.quote_max_age_seconds,
@@ -300,7 +300,7 @@ def build(
             store=journal,
             clock=clock,
             latch=latch,
-            gate=gate or Gate(),
+            gate=gate or SendGate(),
             market=market,
             builtin=None if flatten_only else _builtin(config, rules),
             version=version,
@@ -324,7 +324,7 @@ def build(
 
 
 def _open(
-    config: Config, first: Plan, connections: dict[str, Connection], *, own: bool
+    config: Config, first: VenueSetup, connections: dict[str, Connection], *, own: bool
 ) -> MarketData | None:
     """Open every account into `connections`, so that a failure leaves none unknown; the market.
 
@@ -347,7 +347,7 @@ def _open(
         if plan in here:
             shared = msgspec.structs.replace(plan, exchange=exchange)
         elif exchange is not None or connections:
-            shared = msgspec.structs.replace(plan, prices=Prices.BY_HAND)
+            shared = msgspec.structs.replace(plan, prices=PriceSource.BY_HAND)
         else:
             shared = plan
         connections[plan.name] = open_venue(shared)
@@ -379,7 +379,7 @@ def _left_out(book: Book, names: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def _in_process(plan: Plan) -> bool:
+def _in_process(plan: VenueSetup) -> bool:
     return isinstance(plan.settings, PaperConfig) and not plan.settings.address
 
 

@@ -33,7 +33,7 @@ from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen
 from console.ui.screens.detail import DetailScreen
 from console.ui.screens.halt import HaltScreen
 from console.ui.screens.help import HelpScreen
-from console.ui.screens.jump import JumpScreen, Place
+from console.ui.screens.jump import JumpMark, JumpScreen
 from console.ui.screens.main import MainScreen
 from console.ui.screens.quit import QuitScreen
 from console.ui.screens.reconcile import ReconcileScreen
@@ -392,9 +392,9 @@ class MeridianApp(TerminalApp[str]):
         if self._over_main:
             self.push_screen(JumpScreen(self._places()), self._jumped)
 
-    def _places(self) -> dict[str, Place]:
+    def _places(self) -> dict[str, JumpMark]:
         """Panes that are shown at their corner, hidden ones on the tabs, tabs of Orders inside."""
-        places: dict[str, Place] = {}
+        places: dict[str, JumpMark] = {}
         corner = self.main.region.offset
         tabs = self.main.query_one(TabStrip).spans()
         for number in range(1, 7):
@@ -405,11 +405,11 @@ class MeridianApp(TerminalApp[str]):
             # as wide as what it covers, so that no letters of it are left
             covers = cell_len(str(pane.border_title)) if shown else width - 4
             words = pane.title if shown else SHORT.get(pane.title, pane.title)
-            places[str(number)] = Place(at, words.ljust(covers))
+            places[str(number)] = JumpMark(at, words.ljust(covers))
             if shown and isinstance(pane, OrdersPane):
                 for place, name in enumerate(TABS):
                     spot = Offset(at.x + 12 + 12 * place, at.y)
-                    places[name[0]] = Place(spot, name)
+                    places[name[0]] = JumpMark(spot, name)
         return places
 
     def _jumped(self, key: str | None) -> None:

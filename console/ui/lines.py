@@ -19,7 +19,7 @@ from engine.domain.run import LinkState, Severity
 SHORT_ID: Final = 6
 
 
-class Line(NamedTuple):
+class JournalLine(NamedTuple):
     """Kind in one word, the sentence, and the name of the kind's style."""
 
     kind: str
@@ -32,7 +32,7 @@ class Line(NamedTuple):
         return "" if self.kind == "VETO" else self.style
 
 
-class OrderTerms(Protocol):
+class OrderWords(Protocol):
     """What was asked for, as far as a line names it."""
 
     @property
@@ -64,11 +64,11 @@ class OrderTerms(Protocol):
         """For how long."""
 
 
-Find = Callable[[str], OrderTerms | None]
+Find = Callable[[str], OrderWords | None]
 """An order by its client order id."""
 
 
-def _nobody(client_order_id: str) -> OrderTerms | None:
+def _nobody(client_order_id: str) -> OrderWords | None:
     return None
 
 
@@ -77,7 +77,7 @@ def short_id(client_order_id: str) -> str:
     return client_order_id[-SHORT_ID:]
 
 
-def order_words(order: OrderTerms) -> str:
+def order_words(order: OrderWords) -> str:
     """`BUY 40 NVDA LIMIT 134.80 DAY`."""
     parts = [str(order.side), plain(order.quantity), order.symbol, str(order.type)]
     if order.stop_price is not None:
@@ -87,7 +87,7 @@ def order_words(order: OrderTerms) -> str:
     return " ".join([*parts, str(order.time_in_force)])
 
 
-def line_of(event: ev.Event, find: Find = _nobody) -> Line | None:
+def line_of(event: ev.Event, find: Find = _nobody) -> JournalLine | None:
     """The line of an event; None for one that has none. `find` knows orders by their id."""
     rule = _LINES.get(type(event))
     if rule is not None:
@@ -103,36 +103,36 @@ def line_of(event: ev.Event, find: Find = _nobody) -> Line | None:
 # --- signals -------------------------------------------------------------------------------------
 
 
-def _decided(e: ev.SignalDecided) -> Line:
+def _decided(e: ev.SignalDecided) -> JournalLine:
     measured, limit = measures(e.code, e.measured, e.limit)
     seen = f"  {measured} against {limit}" if measured or limit else ""
     if e.verdict is Verdict.REJECTED:
-        return Line("VETO", f"{e.symbol} {e.code}{seen}  {e.reason}", "warn")
+        return JournalLine("VETO", f"{e.symbol} {e.code}{seen}  {e.reason}", "warn")
     amount = "" if e.quantity is None else f" {plain(e.quantity)}"
     if e.verdict is Verdict.RESIZED:
-        return Line("SIGNAL", f"{e.symbol} RESIZED to{amount} by {e.code}{seen}")
-    return Line("SIGNAL", f"{e.symbol} ACCEPTED{amount}  {e.signal_id}")
+        return JournalLine("SIGNAL", f"{e.symbol} RESIZED to{amount} by {e.code}{seen}")
+    return JournalLine("SIGNAL", f"{e.symbol} ACCEPTED{amount}  {e.signal_id}")
 
 
-def _ended(e: ev.SignalEnded) -> Line | None:
+def _ended(e: ev.SignalEnded) -> JournalLine | None:
     if e.outcome in (Outcome.EXECUTED, Outcome.RESIZED, Outcome.REJECTED):
         return None
-    return Line("SIGNAL", f"{e.symbol} {e.outcome} {e.code} {e.reason}".rstrip(), "muted")
+    return JournalLine("SIGNAL", f"{e.symbol} {e.outcome} {e.code} {e.reason}".rstrip(), "muted")
 
 
-def _input_rejected(e: ev.InputRejected) -> Line:
+def _input_rejected(e: ev.InputRejected) -> JournalLine:
     where = f"{e.source} line {e.line}" if e.line else e.source
-    return Line("VETO", f"INVALID_INPUT from {where}: {e.reason}", "warn")
+    return JournalLine("VETO", f"INVALID_INPUT from {where}: {e.reason}", "warn")
 
 
 # --- orders --------------------------------------------------------------------------------------
 
 
-def _intended(e: ev.OrderIntended) -> Line:
-    return Line("ORDER", f"{order_words(e.terms)}  {e.terms.purpose}")
+def _intended(e: ev.OrderIntended) -> JournalLine:
+    return JournalLine("ORDER", f"{order_words(e.terms)}  {e.terms.purpose}")
 
 
-def _filled(e: ev.OrderFilled) -> Line:
+def _filled(e: ev.OrderFilled) -> JournalLine:
     fill = e.fill
     notes = [
         note
@@ -148,7 +148,7 @@ def _filled(e: ev.OrderFilled) -> Line:
     if fill.commission_currency:
         fee = f"{plain(round(fill.commission, 8))} {fill.commission_currency}"
     text = "  ".join([words, f"fee {fee}", *notes])
-    return Line("FILL", text, "warn" if notes else "strong")
+    return JournalLine("FILL", text, "warn" if notes else "strong")
 
 
 def _price_words(price: Decimal | None) -> str:
@@ -159,7 +159,7 @@ def _because(words: str, reason: str) -> str:
     return f"{words}: {reason}" if reason else words
 
 
-def _change_asked(e: ev.ReplaceRequested, name: str) -> Line | None:
+def _change_asked(e: ev.ReplaceRequested, name: str) -> JournalLine | None:
     """What a working order is to become; silent where a stop only follows its position."""
     if e.native and not e.reserved and e.limit_price is None and e.time_in_force is None:
         return None
@@ -168,151 +168,157 @@ def _change_asked(e: ev.ReplaceRequested, name: str) -> Line | None:
     wanted += [f"stop {plain(e.stop_price)}"] if e.stop_price is not None else []
     wanted += [e.time_in_force] if e.time_in_force is not None else []
     how = "" if e.native else " by cancel and a new order"
-    return Line("CHANGE", _because(f"asked {name} to {' '.join(wanted)}{how}", e.reason), "muted")
+    return JournalLine(
+        "CHANGE", _because(f"asked {name} to {' '.join(wanted)}{how}", e.reason), "muted"
+    )
 
 
-def _trade(e: ev.PositionClosed) -> Line:
+def _trade(e: ev.PositionClosed) -> JournalLine:
     trade = e.trade
     pnl = plain(round(trade.pnl, 2))
     ratio = "" if trade.r_multiple is None else f"  {round(trade.r_multiple, 2):+}R"
     sign = "+" if trade.pnl > 0 else ""
     style = "profit" if trade.pnl > 0 else "loss" if trade.pnl < 0 else ""
     text = f"{trade.direction} {plain(trade.quantity)} {trade.symbol} {sign}{pnl}{ratio}"
-    return Line("TRADE", f"{text}  {trade.exit_reason}", style)
+    return JournalLine("TRADE", f"{text}  {trade.exit_reason}", style)
 
 
-def _exit(e: ev.ExitPlanned) -> Line:
+def _exit(e: ev.ExitPlanned) -> JournalLine:
     measured, limit = measures("", e.decision.measured, e.decision.limit)
     seen = f"  {measured} against {limit}" if measured or limit else ""
     amount = "all" if e.decision.quantity is None else plain(e.decision.quantity)
-    return Line("EXIT", f"{e.symbol} {amount}: {e.decision.reason}{seen}")
+    return JournalLine("EXIT", f"{e.symbol} {amount}: {e.decision.reason}{seen}")
 
 
 # --- stop and go ---------------------------------------------------------------------------------
 
 
-def _halted(e: ev.Halted) -> Line:
+def _halted(e: ev.Halted) -> JournalLine:
     what = f"{e.halt.level.upper()} by {e.halt.by}: {e.halt.reason}"
-    return Line("KILL", f"{what} (flatten {e.halt.flatten})", "error")
+    return JournalLine("KILL", f"{what} (flatten {e.halt.flatten})", "error")
 
 
-def _kill_progress(e: ev.KillProgressed) -> Line | None:
+def _kill_progress(e: ev.KillProgressed) -> JournalLine | None:
     if not e.left and not e.unknown:
         return None
-    return Line("KILL", f"{e.account}: {len(e.left)} left, {len(e.unknown)} unknown", "warn")
+    return JournalLine("KILL", f"{e.account}: {len(e.left)} left, {len(e.unknown)} unknown", "warn")
 
 
-def _kill_proved(e: ev.KillProved) -> Line:
+def _kill_proved(e: ev.KillProved) -> JournalLine:
     text = (
         f"{e.account} {e.state}: {e.cancelled} cancelled, {e.closed} closed, "
         f"{len(e.left)} left, {len(e.unknown)} unknown"
     )
-    return Line("KILL", text, "" if e.state == "VERIFIED" else "error")
+    return JournalLine("KILL", text, "" if e.state == "VERIFIED" else "error")
 
 
-def _reconciled(e: ev.Reconciled) -> Line:
+def _reconciled(e: ev.Reconciled) -> JournalLine:
     if e.clean:
-        return Line("RECON", f"{e.account} clean, {e.matched} matched ({e.reason})", "muted")
-    return Line(
+        return JournalLine("RECON", f"{e.account} clean, {e.matched} matched ({e.reason})", "muted")
+    return JournalLine(
         "RECON", f"{e.account} {counted(len(e.differences), 'difference')} ({e.reason})", "warn"
     )
 
 
-def _acted(e: ev.OperatorActed) -> Line:
+def _acted(e: ev.OperatorActed) -> JournalLine:
     given = " ".join(f"{k}={v}" for k, v in e.args.items() if v not in (None, "", False))
-    return Line("OPERATOR", f"{e.by}: {e.command} {given}".rstrip())
+    return JournalLine("OPERATOR", f"{e.by}: {e.command} {given}".rstrip())
 
 
 _LOUD: Final = {Severity.INFO: "", Severity.WARNING: "warn"}
 
 
-def _alarm(e: ev.Alarmed) -> Line:
-    return Line("ALARM", f"{e.code} {e.text}", _LOUD.get(e.severity, "error"))
+def _alarm(e: ev.Alarmed) -> JournalLine:
+    return JournalLine("ALARM", f"{e.code} {e.text}", _LOUD.get(e.severity, "error"))
 
 
-def _link(e: ev.LinkChanged) -> Line:
+def _link(e: ev.LinkChanged) -> JournalLine:
     style = "" if e.state is LinkState.CONNECTED else "error"
-    return Line("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
+    return JournalLine("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
 
 
-_LINES: Final[dict[type[ev.Event], Callable[[Any], Line | None]]] = {
-    ev.EngineStarted: lambda e: Line("ENGINE", f"started {e.version}, {e.mode}, {e.profile}"),
-    ev.PhaseChanged: lambda e: Line("ENGINE", f"{e.phase}: {e.reason}"),
-    ev.Paused: lambda e: Line("ENGINE", f"PAUSED by {e.by}: {e.reason}", "warn"),
-    ev.Unpaused: lambda e: Line("ENGINE", f"unpaused by {e.by}"),
-    ev.Restricted: lambda e: Line("ENGINE", f"REDUCE ONLY, {e.cause}: {e.reason}", "warn"),
-    ev.Unrestricted: lambda e: Line("ENGINE", f"restriction {e.cause} lifted by {e.by}"),
+_LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
+    ev.EngineStarted: lambda e: JournalLine(
+        "ENGINE", f"started {e.version}, {e.mode}, {e.profile}"
+    ),
+    ev.PhaseChanged: lambda e: JournalLine("ENGINE", f"{e.phase}: {e.reason}"),
+    ev.Paused: lambda e: JournalLine("ENGINE", f"PAUSED by {e.by}: {e.reason}", "warn"),
+    ev.Unpaused: lambda e: JournalLine("ENGINE", f"unpaused by {e.by}"),
+    ev.Restricted: lambda e: JournalLine("ENGINE", f"REDUCE ONLY, {e.cause}: {e.reason}", "warn"),
+    ev.Unrestricted: lambda e: JournalLine("ENGINE", f"restriction {e.cause} lifted by {e.by}"),
     ev.OperatorActed: _acted,
-    ev.CommandRefused: lambda e: Line("REFUSED", f"{e.command} {e.code}: {e.reason}", "warn"),
-    ev.TriggerFired: lambda e: Line("KILL", f"trigger {e.trigger}: {e.reason}", "error"),
+    ev.CommandRefused: lambda e: JournalLine(
+        "REFUSED", f"{e.command} {e.code}: {e.reason}", "warn"
+    ),
+    ev.TriggerFired: lambda e: JournalLine("KILL", f"trigger {e.trigger}: {e.reason}", "error"),
     ev.Halted: _halted,
-    ev.HaltCleared: lambda e: Line("KILL", f"halt cleared by {e.by}; entries stay paused"),
+    ev.HaltCleared: lambda e: JournalLine("KILL", f"halt cleared by {e.by}; entries stay paused"),
     ev.KillProgressed: _kill_progress,
     ev.KillProved: _kill_proved,
     ev.AccountSynced: lambda e: (
-        Line(
+        JournalLine(
             "ACCOUNT",
             f"{e.account} cash {plain(e.balances.cash)} {e.balances.currency} flow {plain(e.flow)}",
         )
         if e.flow
         else None
     ),
-    ev.SessionOpened: lambda e: Line("SESSION", f"{e.date} from {plain(e.starting_equity)}"),
+    ev.SessionOpened: lambda e: JournalLine("SESSION", f"{e.date} from {plain(e.starting_equity)}"),
     ev.InputRejected: _input_rejected,
     ev.SignalDecided: _decided,
     ev.SignalEnded: _ended,
-    ev.IntentOpened: lambda e: Line(
+    ev.IntentOpened: lambda e: JournalLine(
         "INTENT", f"{e.plan}: " + ", ".join(order_words(terms) for terms in e.legs)
     ),
-    ev.IntentEnded: lambda e: Line("INTENT", f"{e.plan} ended: {e.reason}"),
-    ev.LegRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
+    ev.IntentEnded: lambda e: JournalLine("INTENT", f"{e.plan} ended: {e.reason}"),
+    ev.LegRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderIntended: _intended,
-    ev.OrderRefused: lambda e: Line("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
+    ev.OrderRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
-    ev.CommissionTaken: lambda e: Line(
+    ev.CommissionTaken: lambda e: JournalLine(
         "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(round(e.price, 10))}"
     ),
-    ev.OrderAdopted: lambda e: Line("ADOPTED", order_words(e.terms), "warn"),
-    ev.DeadLettered: lambda e: Line("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
-    ev.DeadLetterClosed: lambda e: Line("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
+    ev.OrderAdopted: lambda e: JournalLine("ADOPTED", order_words(e.terms), "warn"),
+    ev.DeadLettered: lambda e: JournalLine("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
+    ev.DeadLetterClosed: lambda e: JournalLine("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
-    ev.ExitAbandoned: lambda e: Line("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
-    ev.StopMoved: lambda e: Line(
+    ev.ExitAbandoned: lambda e: JournalLine("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
+    ev.StopMoved: lambda e: JournalLine(
         "STOP",
         f"{e.symbol} stop {_price_words(e.before)} to {_price_words(e.after)} by {e.by}",
         "error" if e.after is None else "",
     ),
-    ev.TargetMoved: lambda e: Line(
+    ev.TargetMoved: lambda e: JournalLine(
         "TARGET", f"{e.symbol} target {_price_words(e.before)} to {_price_words(e.after)} by {e.by}"
     ),
-    ev.StopRemoved: lambda e: Line("STOP", f"{e.symbol} stop taken away by {e.by}", "error"),
+    ev.StopRemoved: lambda e: JournalLine("STOP", f"{e.symbol} stop taken away by {e.by}", "error"),
     ev.PositionClosed: _trade,
     ev.Reconciled: _reconciled,
-    ev.PositionAdjusted: lambda e: Line(
+    ev.PositionAdjusted: lambda e: JournalLine(
         "RECON", f"{e.symbol} {plain(e.previous)} is now {plain(e.quantity)}: {e.reason}", "warn"
     ),
-    ev.SymbolBlocked: lambda e: Line("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
-    ev.SymbolUnblocked: lambda e: Line("BLOCK", f"{e.symbol} free again ({e.cause})"),
+    ev.SymbolBlocked: lambda e: JournalLine("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
+    ev.SymbolUnblocked: lambda e: JournalLine("BLOCK", f"{e.symbol} free again ({e.cause})"),
     ev.LinkChanged: _link,
     ev.Alarmed: _alarm,
 }
 
-_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], Line | None]]] = {
-    ev.OrderRejected: lambda e, name: Line("REJECT", f"{name}: {e.code} {e.text}", "error"),
-    ev.OrderUnclear: lambda e, name: Line("UNKNOWN", _because(name, e.reason), "error"),
-    ev.CancelRequested: lambda e, name: Line(
+_ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], JournalLine | None]]] = {
+    ev.OrderRejected: lambda e, name: JournalLine("REJECT", f"{name}: {e.code} {e.text}", "error"),
+    ev.OrderUnclear: lambda e, name: JournalLine("UNKNOWN", _because(name, e.reason), "error"),
+    ev.CancelRequested: lambda e, name: JournalLine(
         "CANCEL", _because(f"asked {name}", e.reason), "muted"
     ),
-    ev.CancelRefused: lambda e, name: Line("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
-    ev.OrderCanceled: lambda e, name: Line("CANCEL", _because(f"done {name}", e.reason)),
-    ev.OrderExpired: lambda e, name: Line("EXPIRED", name, "muted"),
+    ev.CancelRefused: lambda e, name: JournalLine("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
+    ev.OrderCanceled: lambda e, name: JournalLine("CANCEL", _because(f"done {name}", e.reason)),
+    ev.OrderExpired: lambda e, name: JournalLine("EXPIRED", name, "muted"),
     ev.ReplaceRequested: _change_asked,
     ev.OrderReplaced: lambda e, name: (
-        Line("CHANGE", f"done {name}") if e.reserved is not None else None
+        JournalLine("CHANGE", f"done {name}") if e.reserved is not None else None
     ),
-    ev.ReplaceAbandoned: lambda e, name: Line(
+    ev.ReplaceAbandoned: lambda e, name: JournalLine(
         "CHANGE", f"no order takes the place of {name}: {e.code} {e.reason}", "warn"
     ),
-    ev.OrderSettled: lambda e, name: Line("ORDER", f"{name} is {e.status}: {e.reason}"),
+    ev.OrderSettled: lambda e, name: JournalLine("ORDER", f"{name} is {e.status}: {e.reason}"),
 }
 """Events that name an order by its id alone."""

@@ -22,7 +22,7 @@ SLOW_HZ: Final = 4.0
 _EPSILON: Final = 1e-4
 
 
-class Pane(Protocol):
+class PumpedPane(Protocol):
     """What the pump paints."""
 
     def paint(self) -> None:
@@ -43,7 +43,7 @@ class Timers(Protocol):
         """Call back at `when`."""
 
 
-class Host(Protocol):
+class PaneHost(Protocol):
     """What the pump needs of the app."""
 
     def batch_update(self) -> AbstractContextManager[None]:
@@ -52,7 +52,7 @@ class Host(Protocol):
 
 @dataclass(slots=True)
 class _Entry:
-    pane: Pane
+    pane: PumpedPane
     every: float | None
     dirty: bool = True
     painted_at: float = float("-inf")
@@ -76,7 +76,7 @@ class Pump:
 
     def __init__(
         self,
-        host: Host,
+        host: PaneHost,
         *,
         hz: float = 0.0,
         link_is_slow: Callable[[], bool] = lambda: False,
@@ -86,7 +86,7 @@ class Pump:
         self._hz = hz
         self._link_is_slow = link_is_slow
         self._remote = "SSH_CONNECTION" in (os.environ if environ is None else environ)
-        self._entries: dict[Pane, _Entry] = {}
+        self._entries: dict[PumpedPane, _Entry] = {}
         self._next_slot = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop: Timers | None = None
@@ -114,16 +114,16 @@ class Pump:
             self._timer.cancel()
             self._timer = None
 
-    def register(self, pane: Pane, *, every: float | None = None) -> None:
+    def register(self, pane: PumpedPane, *, every: float | None = None) -> None:
         """Paint `pane` when it is marked, and at least each `every` seconds where it shows ages."""
         self._entries[pane] = _Entry(pane, every)
         self.wake()
 
-    def unregister(self, pane: Pane) -> None:
+    def unregister(self, pane: PumpedPane) -> None:
         """Forget `pane`; one that is not registered is fine."""
         self._entries.pop(pane, None)
 
-    def mark(self, pane: Pane) -> None:
+    def mark(self, pane: PumpedPane) -> None:
         """`pane` has news: it is painted in its next slot."""
         entry = self._entries.get(pane)
         if entry is not None and not entry.dirty:
@@ -136,7 +136,7 @@ class Pump:
             entry.dirty = True
         self.wake()
 
-    def urgent(self, *panes: Pane) -> None:
+    def urgent(self, *panes: PumpedPane) -> None:
         """Paint these now, whatever the rate: a fill, a reject, a halt. Hidden ones wait."""
         if self._loop is None:
             return

@@ -238,7 +238,7 @@ def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
 # --- limits --------------------------------------------------------------------------------------
 
 
-class LimitRow(msgspec.Struct, frozen=True):
+class LimitUse(msgspec.Struct, frozen=True):
     """One limit as the status shows it: its key under `[risk]`, its value, what is measured."""
 
     name: str
@@ -277,27 +277,27 @@ def _sent_last_minute(world: World, now: Nanos) -> int:
 
 
 LIMITS: Final = (
-    LimitRow("daily_loss_limit", lambda w: w.limits.daily_loss, _daily_loss),
-    LimitRow("drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.drawdown, 6)),
-    LimitRow(
+    LimitUse("daily_loss_limit", lambda w: w.limits.daily_loss, _daily_loss),
+    LimitUse("drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.drawdown, 6)),
+    LimitUse(
         "max_concurrent_positions", lambda w: w.limits.max_positions, lambda w, n: w.book.slots_used
     ),
-    LimitRow("max_single_stock_exposure", lambda w: w.limits.single_name, _largest_name),
-    LimitRow("max_sector_exposure", lambda w: w.limits.sector, _largest_sector),
-    LimitRow(
+    LimitUse("max_single_stock_exposure", lambda w: w.limits.single_name, _largest_name),
+    LimitUse("max_sector_exposure", lambda w: w.limits.sector, _largest_sector),
+    LimitUse(
         "max_gross_exposure",
         lambda w: w.limits.gross,
         lambda w, n: _share(w.gross_exposure, w.equity),
     ),
-    LimitRow("max_trades_per_day", lambda w: w.limits.trades_per_day, _entries_today),
-    LimitRow(
+    LimitUse("max_trades_per_day", lambda w: w.limits.trades_per_day, _entries_today),
+    LimitUse(
         "consecutive_loss_threshold",
         lambda w: w.limits.loss_streak_count,
         lambda w, n: w.book.data.loss_streak,
     ),
-    LimitRow("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
-    LimitRow("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
-    LimitRow(
+    LimitUse("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
+    LimitUse("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
+    LimitUse(
         "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: w.book.working_count
     ),
 )

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from engine.calendars.continuous import ForeignExchange, UtcDays
-from engine.calendars.exchange import Exchange
+from engine.calendars.exchange import ExchangeCalendar
 from engine.calendars.session import Session, Sessions, Span
 from engine.domain.instant import Nanos, rfc3339
 
@@ -95,7 +95,7 @@ class Calendar:
 
 
 def _xnys() -> Calendar:
-    sessions = Exchange.load("xnys.csv")
+    sessions = ExchangeCalendar.load("xnys.csv")
     return Calendar("XNYS", sessions, always_open=False, has_session_end=True)
 
 

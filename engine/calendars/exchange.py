@@ -19,7 +19,7 @@ _ONE_DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
 
-class Exchange:
+class ExchangeCalendar:
     """Weekdays 09:30 to 16:00 New York, save for the holidays and early closes of a table.
 
     Args:

@@ -34,7 +34,7 @@ class Tighter(StrEnum):
     HIGHER = "at least"
 
 
-class Row(msgspec.Struct, frozen=True):
+class ProfileLimit(msgspec.Struct, frozen=True):
     """One row of U-50: its field in `Ceilings`, its key in `[risk]`, and which way is tighter."""
 
     field: str
@@ -47,17 +47,17 @@ class Row(msgspec.Struct, frozen=True):
 
 
 ROWS: Final = (
-    Row("risk_per_trade", "max_risk_per_trade"),
-    Row("daily_loss", "daily_loss_limit"),
-    Row("drawdown", "drawdown_limit"),
-    Row("max_positions", "max_concurrent_positions"),
-    Row("single_name", "max_single_stock_exposure"),
-    Row("sector", "max_sector_exposure"),
-    Row("gross", "max_gross_exposure"),
-    Row("trades_per_day", "max_trades_per_day"),
-    Row("min_equity", "min_account_equity", Tighter.HIGHER),
-    Row("loss_streak_count", "consecutive_loss_threshold"),
-    Row("loss_streak_pct", "consecutive_loss_pct"),
+    ProfileLimit("risk_per_trade", "max_risk_per_trade"),
+    ProfileLimit("daily_loss", "daily_loss_limit"),
+    ProfileLimit("drawdown", "drawdown_limit"),
+    ProfileLimit("max_positions", "max_concurrent_positions"),
+    ProfileLimit("single_name", "max_single_stock_exposure"),
+    ProfileLimit("sector", "max_sector_exposure"),
+    ProfileLimit("gross", "max_gross_exposure"),
+    ProfileLimit("trades_per_day", "max_trades_per_day"),
+    ProfileLimit("min_equity", "min_account_equity", Tighter.HIGHER),
+    ProfileLimit("loss_streak_count", "consecutive_loss_threshold"),
+    ProfileLimit("loss_streak_pct", "consecutive_loss_pct"),
 )
 
 FREE_KEYS: Final = (

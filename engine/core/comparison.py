@@ -215,5 +215,5 @@ def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterat
         if symbol not in serious and symbol not in found.skipped:
             yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=CAUSE, by=CAUSE)
     if repeated:
-        finding = triggers.Finding(str(len(serious)), "0", "differences with the venue persist")
+        finding = triggers.Trip(str(len(serious)), "0", "differences with the venue persist")
         yield from fire(world, Trigger.DIVERGENCE, finding, now)

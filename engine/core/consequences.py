@@ -11,7 +11,7 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Flatten, Level, Severity, Trigger, TriggerAction
 from engine.plans.kill import after_latch, set_latch
-from engine.risk.triggers import RULES, Finding
+from engine.risk.triggers import RULES, Trip
 from engine.world import World
 
 
@@ -48,7 +48,7 @@ def ask_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
             yield from fire(world, rule.trigger, finding, now)
 
 
-def fire(world: World, trigger: Trigger, finding: Finding, now: Nanos) -> Iterator[ev.Event]:
+def fire(world: World, trigger: Trigger, finding: Trip, now: Nanos) -> Iterator[ev.Event]:
     """What a trigger does: kill, reduce only, or alert; once until its effect is gone."""
     action = action_of(world, trigger)
     if _done(world, trigger, action):

@@ -210,7 +210,7 @@ def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Even
 
 def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[ev.Event]:
     """No journal, no new risk; cancels and closes go on (rule of the journal)."""
-    finding = triggers.Finding(given.error, "writable", "the journal cannot be written")
+    finding = triggers.Trip(given.error, "writable", "the journal cannot be written")
     yield from fire(world, Trigger.JOURNAL, finding, now)
 
 

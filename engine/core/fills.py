@@ -91,7 +91,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield from _executed(world, order)
     yield from _alarms(event, order, now)
     if event.overfill:
-        finding = triggers.Finding(
+        finding = triggers.Trip(
             plain(cumulative),
             plain(order.quantity if order else ZERO),
             "the venue filled more than was ordered",

@@ -38,7 +38,7 @@ class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
     same_until: Callable[[World, Position, Nanos], Nanos] | None = None
 
 
-class ExitDecision(msgspec.Struct, frozen=True, kw_only=True):
+class WinningExit(msgspec.Struct, frozen=True, kw_only=True):
     """The rule that won."""
 
     reason: ExitReason
@@ -167,11 +167,11 @@ EXITS: tuple[ExitRule, ...] = (
 
 def ask_all(
     world: World, position: Position, now: Nanos, rules: tuple[ExitRule, ...] | None = None
-) -> ExitDecision | None:
+) -> WinningExit | None:
     """Evaluate every rule, those of `EXITS` unless others are given; the lowest priority wins."""
-    decided: ExitDecision | None = None
+    decided: WinningExit | None = None
     for rule in EXITS if rules is None else rules:
         found = rule.ask(world, position, now)
         if found is not None and (decided is None or rule.priority < decided.priority):
-            decided = ExitDecision(reason=rule.reason, priority=rule.priority, found=found)
+            decided = WinningExit(reason=rule.reason, priority=rule.priority, found=found)
     return decided

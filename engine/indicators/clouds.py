@@ -31,7 +31,7 @@ class PriceSource(StrEnum):
     HL2 = "hl2"
 
 
-class Place(StrEnum):
+class CloudPlace(StrEnum):
     """Where the close lies; on an edge is inside."""
 
     ABOVE = "above"
@@ -81,7 +81,7 @@ class CloudState(msgspec.Struct, frozen=True, kw_only=True):
     long: float
     bullish: bool | None
     thickness: float
-    place: Place
+    place: CloudPlace
     slope: float
     flipped: bool
     crossed: int
@@ -126,9 +126,9 @@ class CloudSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def aligned(self) -> int:
         """+1 when every cloud is bullish and the close above all, -1 the mirror, else 0."""
-        if all(state.bullish and state.place is Place.ABOVE for state in self.states):
+        if all(state.bullish and state.place is CloudPlace.ABOVE for state in self.states):
             return 1
-        if all(state.bullish is False and state.place is Place.BELOW for state in self.states):
+        if all(state.bullish is False and state.place is CloudPlace.BELOW for state in self.states):
             return -1
         return 0
 
@@ -173,11 +173,11 @@ class _Cloud:
         elif previous_close >= lower_before and close < lower:
             crossed = -1
 
-        place = Place.INSIDE
+        place = CloudPlace.INSIDE
         if close > upper:
-            place = Place.ABOVE
+            place = CloudPlace.ABOVE
         elif close < lower:
-            place = Place.BELOW
+            place = CloudPlace.BELOW
 
         return CloudState(
             layer=self._layer,

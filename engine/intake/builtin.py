@@ -47,7 +47,7 @@ VOLUME_FACTOR: Final = 1.5
 AVERAGE_BARS: Final = 20
 
 
-class Kind(msgspec.Struct, frozen=True):
+class SignalKind(msgspec.Struct, frozen=True):
     """One kind of built-in signal: its name, its word in ids, and where its stop lies.
 
     The stop is the macro cloud's long average times (1 - `margin`) for a long and (1 + `margin`)
@@ -61,16 +61,16 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 _CROSS: Final = {
-    1: Kind("cloud_cross_bullish", "crossup", Direction.LONG, 0.005),
-    -1: Kind("cloud_cross_bearish", "crossdn", Direction.SHORT, 0.005),
+    1: SignalKind("cloud_cross_bullish", "crossup", Direction.LONG, 0.005),
+    -1: SignalKind("cloud_cross_bearish", "crossdn", Direction.SHORT, 0.005),
 }
 _FLIP: Final = {
-    1: Kind("cloud_flip_bullish", "flipup", Direction.LONG, 0.005),
-    -1: Kind("cloud_flip_bearish", "flipdn", Direction.SHORT, 0.005),
+    1: SignalKind("cloud_flip_bullish", "flipup", Direction.LONG, 0.005),
+    -1: SignalKind("cloud_flip_bearish", "flipdn", Direction.SHORT, 0.005),
 }
 _ALIGNED: Final = {
-    1: Kind("trend_aligned_long", "trendup", Direction.LONG, 0.01),
-    -1: Kind("trend_aligned_short", "trenddn", Direction.SHORT, 0.01),
+    1: SignalKind("trend_aligned_long", "trendup", Direction.LONG, 0.01),
+    -1: SignalKind("trend_aligned_short", "trenddn", Direction.SHORT, 0.01),
 }
 KINDS: Final = (*_CROSS.values(), *_FLIP.values(), *_ALIGNED.values())
 
@@ -122,7 +122,7 @@ class BuiltinSignals:
         return [signal for signal in signals if signal is not None]
 
     def _signal(
-        self, bar: Bar, kind: Kind, snapshot: CloudSnapshot, factors: "_Factors"
+        self, bar: Bar, kind: SignalKind, snapshot: CloudSnapshot, factors: "_Factors"
     ) -> Signal | None:
         """The signal, or None where its stop would not protect: at or beyond the price."""
         sign = kind.direction.sign
@@ -154,7 +154,7 @@ def timeframe_of(seconds: int) -> Timeframe:
     return fitting[-1] if fitting else Timeframe.S10
 
 
-def signal_id(symbol: str, timeframe: Timeframe, kind: Kind, bar_end: Nanos) -> str:
+def signal_id(symbol: str, timeframe: Timeframe, kind: SignalKind, bar_end: Nanos) -> str:
     """The id of a built-in signal: the same for the same bar in every run (D-04).
 
     At most 40 characters: for a long symbol the facts are hashed instead of written out.
@@ -197,7 +197,7 @@ class _Symbol:
         self._volumes: deque[float] = deque(maxlen=AVERAGE_BARS)
         self._widths: deque[float] = deque(maxlen=AVERAGE_BARS)
 
-    def update(self, bar: Bar) -> tuple[CloudSnapshot, list[Kind], _Factors]:
+    def update(self, bar: Bar) -> tuple[CloudSnapshot, list[SignalKind], _Factors]:
         """Take a completed bar in: the clouds, the edges it made, and the other factors."""
         snapshot = self.clouds.update(float(bar.high), float(bar.low), float(bar.close))
         self.time = bar.time
@@ -220,9 +220,9 @@ class _Symbol:
         self._volumes.append(float(volume))
         return high
 
-    def _kinds(self, snapshot: CloudSnapshot) -> list[Kind]:
+    def _kinds(self, snapshot: CloudSnapshot) -> list[SignalKind]:
         fast = snapshot[Layer.FAST]
-        kinds: list[Kind] = []
+        kinds: list[SignalKind] = []
         if fast.crossed:
             kinds.append(_CROSS[fast.crossed])
         if fast.flipped:

@@ -13,12 +13,12 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus, Replacement
 from engine.plans.outcome import ended_as
 from engine.risk.gate import change_case, evaluate
-from engine.state.intents import Intent, Leg
+from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 from engine.world import World
 
 
-def send(world: World, leg: Leg, now: Nanos) -> Iterator[ev.Event]:
+def send(world: World, leg: IntentLeg, now: Nanos) -> Iterator[ev.Event]:
     """Make the order of a leg that waits, if it passes what is asked of it now.
 
     It was asked when the intent was opened, and the world may have changed since.
@@ -41,7 +41,7 @@ def send(world: World, leg: Leg, now: Nanos) -> Iterator[ev.Event]:
     )
 
 
-def is_over(world: World, leg: Leg) -> bool:
+def is_over(world: World, leg: IntentLeg) -> bool:
     """Whether nothing of the leg can fill any more: its order has ended, or is never made."""
     if not leg.client_order_id:
         return bool(leg.refused)
@@ -49,7 +49,7 @@ def is_over(world: World, leg: Leg) -> bool:
     return not world.book.works(leg.client_order_id) and leg.client_order_id not in replacing
 
 
-def done(world: World, leg: Leg) -> LegDone:
+def done(world: World, leg: IntentLeg) -> LegDone:
     """How far a leg has come."""
     order = world.book.order(leg.client_order_id) if leg.client_order_id else None
     return LegDone(

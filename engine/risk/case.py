@@ -26,7 +26,7 @@ from engine.world import World
 PLACES: Final = Decimal("0.000001")
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What kind of request is decided; each row of the gate says which kinds it is asked of."""
 
     SIGNAL = "SIGNAL"
@@ -43,7 +43,7 @@ class Kind(StrEnum):
     @property
     def reduces(self) -> bool:
         """True where exposure can only shrink."""
-        return self in (Kind.FLAT, Kind.REDUCE)
+        return self in (RequestKind.FLAT, RequestKind.REDUCE)
 
 
 Measure = Decimal | int | str
@@ -99,7 +99,7 @@ class Case(msgspec.Struct, kw_only=True):
 
     world: World
     now: Nanos
-    kind: Kind
+    kind: RequestKind
     symbol: str
     sign: int
     instrument: Instrument
@@ -236,7 +236,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     fields of the order mean something only when `allowed`.
     """
 
-    kind: Kind
+    kind: RequestKind
     account: str
     verdict: Verdict
     stage: Stage

@@ -15,21 +15,21 @@ from engine.config.profiles import ROWS
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.money import ZERO, floor_to, plain
 from engine.risk import guard
-from engine.risk.case import Case, Finding, Kind, Limit, Ruling, refused, words
+from engine.risk.case import Case, Finding, Limit, RequestKind, Ruling, refused, words
 from engine.risk.checks import account, exposure, holding, order, permission, price, session
 from engine.risk.request import change_case, manual_case, signal_case
 from engine.sizing.stock import Bound
 
 __all__ = ["CHECKS", "Check", "change_case", "evaluate", "manual_case", "signal_case"]
 
-ENTRIES: Final = frozenset({Kind.SIGNAL, Kind.MANUAL, Kind.CHANGE})
-NEW: Final = frozenset({Kind.SIGNAL, Kind.MANUAL})
+ENTRIES: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL, RequestKind.CHANGE})
+NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
 """Rows that count orders: a change of one that works adds none."""
-SIGNALS: Final = frozenset({Kind.SIGNAL, Kind.FLAT})
-OPENING_SIGNALS: Final = frozenset({Kind.SIGNAL})
-SIZED: Final = frozenset({Kind.SIGNAL, Kind.FLAT, Kind.CHANGE})
-SESSION: Final = ENTRIES | {Kind.FLAT}
-EVERY: Final = frozenset(Kind)
+SIGNALS: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT})
+OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
+SIZED: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT, RequestKind.CHANGE})
+SESSION: Final = ENTRIES | {RequestKind.FLAT}
+EVERY: Final = frozenset(RequestKind)
 
 OPTIONAL: Final = frozenset(row.field for row in ROWS)
 """Limits that a profile may not have: None is off. Any other missing limit refuses (U-53)."""
@@ -41,7 +41,7 @@ class Check(msgspec.Struct, frozen=True):
     code: Code
     stage: Stage
     ask: Callable[[Case, Limit], Finding | None]
-    kinds: frozenset[Kind] = ENTRIES
+    kinds: frozenset[RequestKind] = ENTRIES
     limit: str = ""
     key: str = ""
 
@@ -237,7 +237,7 @@ def _resized(case: Case, check: Check, finding: Finding) -> Finding:
     most = finding.max_quantity or ZERO
     quantity = floor_to(min(case.quantity or ZERO, most), case.instrument.lot)
     kept: dict[str, object] = {"max_quantity": most}
-    if case.kind is not Kind.SIGNAL:
+    if case.kind is not RequestKind.SIGNAL:
         hint = f"{finding.reason} At most {plain(most)} would fit."
         return msgspec.structs.replace(finding, answer=Answer.REJECT, reason=hint, **kept)
     if quantity <= ZERO:

@@ -16,7 +16,7 @@ from engine.domain.money import ZERO, early_stop, is_positive, passive_price, pl
 from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
 from engine.domain.text import clean_text
-from engine.risk.case import Case, Kind
+from engine.risk.case import Case, RequestKind
 from engine.sizing.stock import FULL_CONVICTION
 from engine.state.order import Order
 from engine.world import World
@@ -29,7 +29,9 @@ def signal_case(world: World, signal: Signal, now: Nanos) -> Case:
     """The case of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
     flat = signal.direction is Direction.FLAT
     account = world.route(signal.ticker)
-    case = _case(world, account, signal.ticker, now, Kind.FLAT if flat else Kind.SIGNAL)
+    case = _case(
+        world, account, signal.ticker, now, RequestKind.FLAT if flat else RequestKind.SIGNAL
+    )
     case.signal = signal
     case.fault = case.fault or _signal_fault(signal)
     case.conviction = signal.conviction
@@ -62,7 +64,7 @@ def _price_entry(case: Case, signal: Signal) -> None:
 def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
     """The case of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
     account = command.broker or world.route(command.symbol)
-    case = _case(world, account, command.symbol, now, Kind.MANUAL)
+    case = _case(world, account, command.symbol, now, RequestKind.MANUAL)
     case.sign = command.side.sign
     case.trade_type = command.hold
     case.order_type = command.type
@@ -74,7 +76,7 @@ def manual_case(world: World, command: PlaceOrder, now: Nanos) -> Case:
     if not case.fault:
         case.entry = command.limit_price or command.stop_price or case.mark
         if command.quantity <= _reducible(case):
-            case.kind = Kind.REDUCE
+            case.kind = RequestKind.REDUCE
     return case
 
 
@@ -84,7 +86,7 @@ def change_case(world: World, order: Order, wanted: Replacement, now: Nanos) -> 
     One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
     an order that does not work, as one that has ended or was not sent yet, all leaves are added.
     """
-    case = _case(world, order.account, order.symbol, now, Kind.CHANGE)
+    case = _case(world, order.account, order.symbol, now, RequestKind.CHANGE)
     case.sign = order.side.sign
     case.trade_type, case.order_type = order.trade_type, order.type
     case.limit_price = wanted.limit_price or order.limit_price
@@ -98,16 +100,16 @@ def change_case(world: World, order: Order, wanted: Replacement, now: Nanos) -> 
         case.freed = world.in_base({case.instrument.currency: exposure})
     same = (case.limit_price, case.stop_price) == (order.limit_price, order.stop_price)
     if not order.reserved:
-        case.kind = Kind.REDUCE
+        case.kind = RequestKind.REDUCE
         most = order.filled + order.leaves + max(_reducible(case), ZERO)
         if wanted.quantity > most:
             case.fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
     elif case.freed and same and wanted.quantity < order.quantity:
-        case.kind = Kind.REDUCE
+        case.kind = RequestKind.REDUCE
     return case
 
 
-def _case(world: World, account: str, symbol: str, now: Nanos, kind: Kind) -> Case:
+def _case(world: World, account: str, symbol: str, now: Nanos, kind: RequestKind) -> Case:
     instrument = world.instrument(symbol)
     fault = (
         "" if is_symbol(symbol) else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."

@@ -21,7 +21,7 @@ REJECT_STORM = 10
 """Venue rejections within a minute (U-52)."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Trip(msgspec.Struct, frozen=True):
     """A trigger's condition holds: what was measured against which limit."""
 
     measured: str
@@ -38,21 +38,21 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
 
     trigger: Trigger
     on_marks: bool
-    ask: Callable[[World, Nanos], Finding | None]
+    ask: Callable[[World, Nanos], Trip | None]
     by_time: bool = True
 
 
-def _daily_loss(world: World, now: Nanos) -> Finding | None:
+def _daily_loss(world: World, now: Nanos) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
     if session is None or limit is None or session.starting_equity <= 0:
         return None
     loss = -world.daily_pnl / session.starting_equity
     if loss < limit:
         return None
-    return Finding(_share(loss), _share(limit), "the day's loss reached its limit")
+    return Trip(_share(loss), _share(limit), "the day's loss reached its limit")
 
 
-def _min_equity(world: World, now: Nanos) -> Finding | None:
+def _min_equity(world: World, now: Nanos) -> Trip | None:
     floor = world.limits.min_equity
     if (
         world.book.data.starting_equity is None
@@ -61,25 +61,25 @@ def _min_equity(world: World, now: Nanos) -> Finding | None:
         or world.equity >= floor
     ):
         return None
-    return Finding(plain(world.equity), plain(floor), "equity fell below its floor")
+    return Trip(plain(world.equity), plain(floor), "equity fell below its floor")
 
 
-def _drawdown(world: World, now: Nanos) -> Finding | None:
+def _drawdown(world: World, now: Nanos) -> Trip | None:
     limit = world.limits.drawdown
     if limit is None or world.book.data.starting_equity is None or world.drawdown < limit:
         return None
-    return Finding(_share(world.drawdown), _share(limit), "drawdown reached its limit")
+    return Trip(_share(world.drawdown), _share(limit), "drawdown reached its limit")
 
 
-def _loss_streak(world: World, now: Nanos) -> Finding | None:
+def _loss_streak(world: World, now: Nanos) -> Trip | None:
     limit = world.limits.loss_streak_count
     streak = world.book.data.loss_streak
     if not limit or streak < limit:
         return None
-    return Finding(str(streak), str(limit), "too many large losses in a row")
+    return Trip(str(streak), str(limit), "too many large losses in a row")
 
 
-def _broker_lost(world: World, now: Nanos) -> Finding | None:
+def _broker_lost(world: World, now: Nanos) -> Trip | None:
     seconds = world.limits.api_timeout_seconds
     for account in world.book.accounts:
         link = account.link
@@ -88,18 +88,18 @@ def _broker_lost(world: World, now: Nanos) -> Finding | None:
         down = now - link.since
         if down > seconds * NS_PER_SECOND:
             text = f"{account.name} has been unreachable while it holds exposure or orders"
-            return Finding(str(down // NS_PER_SECOND), str(seconds), text)
+            return Trip(str(down // NS_PER_SECOND), str(seconds), text)
     return None
 
 
-def _reject_storm(world: World, now: Nanos) -> Finding | None:
+def _reject_storm(world: World, now: Nanos) -> Trip | None:
     rejects = world.book.data.rejects
     if len(rejects) < REJECT_STORM:
         return None  # asked at every price of what is held, and most often there are a few
     recent = sum(1 for at in rejects if at > now - 60 * NS_PER_SECOND)
     if recent < REJECT_STORM:
         return None
-    return Finding(str(recent), str(REJECT_STORM), "the venue refused too many orders in a minute")
+    return Trip(str(recent), str(REJECT_STORM), "the venue refused too many orders in a minute")
 
 
 RULES: tuple[TriggerRule, ...] = (
@@ -119,7 +119,7 @@ def _share(value: Decimal) -> str:
     return plain(round(value, 6))
 
 
-def holding(world: World, now: Nanos) -> list[tuple[Trigger, Finding]]:
+def holding(world: World, now: Nanos) -> list[tuple[Trigger, Trip]]:
     """Every trigger whose condition holds now, confirmed or not (X-69)."""
     found = ((rule.trigger, rule.ask(world, now)) for rule in RULES)
     return [(trigger, finding) for trigger, finding in found if finding is not None]

@@ -47,8 +47,8 @@ from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
 from engine.runtime.latch_keeper import LatchKeeper
 from engine.runtime.result import compared, result_of
-from engine.runtime.send_gate import Cause, Gate
-from engine.runtime.session import Session
+from engine.runtime.send_gate import Cause, SendGate
+from engine.runtime.session import AccountSession
 from engine.runtime.tasks import Tasks
 from engine.runtime.timer import Timer
 from engine.state.book import Book
@@ -71,7 +71,7 @@ class Engine:
         store: EventStore,
         clock: Clock,
         latch: Latch,
-        gate: Gate,
+        gate: SendGate,
         market: MarketData | None,
         builtin: BuiltinSignals | None,
         version: str,
@@ -106,7 +106,7 @@ class Engine:
         )
         self._feed = MarketFeed(market, builtin, step=self.step) if market is not None else None
         self._sessions = {
-            name: Session(
+            name: AccountSession(
                 broker,
                 world.book,
                 clock=clock,
@@ -369,7 +369,7 @@ class Engine:
 
     # --- effects: they follow events and never decide ---------------------------------------------
 
-    def _session(self, account: str) -> Session:
+    def _session(self, account: str) -> AccountSession:
         """Raises LookupError for an account that this engine was not given."""
         try:
             return self._sessions[account]

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from engine.core.decide import Step
 from engine.domain.inputs import Input, JournalFailed, JournalRecovered
 from engine.ports import EventStore
-from engine.runtime.send_gate import Cause, Gate
+from engine.runtime.send_gate import Cause, SendGate
 from engine.runtime.tasks import Tasks
 from engine.state.book import Book
 
@@ -29,7 +29,7 @@ class JournalWatch:
         store: EventStore,
         book: Book,
         *,
-        gate: Gate,
+        gate: SendGate,
         tasks: Tasks,
         step: Callable[[Input], object],
     ) -> None:

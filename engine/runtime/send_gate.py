@@ -16,7 +16,7 @@ class Cause(StrEnum):
     STOPPING = "stopping"
 
 
-class Gate:
+class SendGate:
     """Closed means: nothing that adds exposure leaves this process."""
 
     def __init__(self) -> None:

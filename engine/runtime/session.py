@@ -54,10 +54,10 @@ AT_ONCE = 256
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
 
-Step = Callable[[Input], list[ev.Record]]
+Decide = Callable[[Input], list[ev.Record]]
 
 
-class Session:
+class AccountSession:
     """The session of one account; `name` is the account's name under `[brokers]`.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
@@ -71,7 +71,7 @@ class Session:
         *,
         clock: Clock,
         time: SteadyTime,
-        step: Step,
+        step: Decide,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         jitter: Random | None = None,
     ) -> None:

@@ -18,7 +18,7 @@ MAX_LEGS = 200
 """Legs kept on one position; later ones are summed only, the fills table has them all."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class HoldingChange(msgspec.Struct, frozen=True):
     """What one fill did to one holding."""
 
     closed: Position | None
@@ -152,7 +152,7 @@ def change(
     fee: Decimal | None = None,
     seq: int = 0,
     at: Nanos = 0,
-) -> Change:
+) -> HoldingChange:
     """What `fill` makes of `position`; a fill beyond flat closes it and opens the other side.
 
     `fee` is the commission in the currency of the instrument, None where the fill states it in
@@ -162,21 +162,21 @@ def change(
     fee = fill.commission if fee is None else fee
     if position is None or not position.quantity:
         opened = _opened(fill, quantity, fee, mult, order, seq=seq, at=at)
-        return Change(None, opened, ZERO, fill.quantity, opened.position_id)
+        return HoldingChange(None, opened, ZERO, fill.quantity, opened.position_id)
     if position.quantity * quantity > 0:
         after = _extended(position, fill, quantity, fee, order)
-        return Change(None, after, ZERO, fill.quantity)
+        return HoldingChange(None, after, ZERO, fill.quantity)
     if abs(quantity) <= abs(position.quantity):
         after, gained = _reduced(position, fill, quantity, fee)
         if after.quantity:
-            return Change(None, after, gained, ZERO)
-        return Change(after, None, gained, ZERO)
+            return HoldingChange(None, after, gained, ZERO)
+        return HoldingChange(after, None, gained, ZERO)
     closing = -position.quantity
     share = apportion(fee, abs(closing), fill.quantity)
     closed, gained = _reduced(position, fill, closing, share)
     rest = quantity - closing
     opened = _opened(fill, rest, fee - share, mult, order, seq=seq, at=at)
-    return Change(closed, opened, gained, abs(rest), opened.position_id)
+    return HoldingChange(closed, opened, gained, abs(rest), opened.position_id)
 
 
 def round_trip(

@@ -12,7 +12,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
 
 
-class Leg(msgspec.Struct, frozen=True, kw_only=True):
+class IntentLeg(msgspec.Struct, frozen=True, kw_only=True):
     """One part of an intent: what was decided, and the newest order made of it."""
 
     terms: OrderTerms
@@ -36,7 +36,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     intent_id: str
     plan: str
     signal_id: str = ""
-    legs: tuple[Leg, ...]
+    legs: tuple[IntentLeg, ...]
 
     def touches(self, account: str, symbol: str) -> bool:
         """Whether a leg is about this symbol in this account."""

@@ -8,7 +8,7 @@ from engine.domain.money import ZERO
 from engine.state.position import Position
 
 
-class Part(NamedTuple):
+class ValuedPart(NamedTuple):
     """One holding's share of the totals."""
 
     currency: str
@@ -26,7 +26,7 @@ class Valuation:
 
     def __init__(self, groups_of: Callable[[str], Iterable[str]]) -> None:
         self._groups_of = groups_of
-        self._parts: dict[tuple[str, str], Part] = {}
+        self._parts: dict[tuple[str, str], ValuedPart] = {}
         self.market_value: dict[str, Decimal] = {}
         """By currency, signed."""
         self.unrealized: dict[str, Decimal] = {}
@@ -54,8 +54,8 @@ class Valuation:
             return
         value = position.cost if mark is None else position.market_value(mark)
         unrealized = value - position.cost
-        before = old or Part(currency, ZERO, ZERO, tuple(self._groups_of(symbol)))
-        self._parts[place] = Part(currency, value, unrealized, before.groups)
+        before = old or ValuedPart(currency, ZERO, ZERO, tuple(self._groups_of(symbol)))
+        self._parts[place] = ValuedPart(currency, value, unrealized, before.groups)
         # One sum of differences: every price of what is held comes through here.
         self._add(
             before.groups,

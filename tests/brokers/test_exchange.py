@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brokers import Plan, Prices, open_venue
+from brokers import PriceSource, VenueSetup, open_venue
 from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.exchange import Exchange
 from brokers.paper.instruments import BadFile
@@ -27,7 +27,7 @@ SYMBOLS = ("AAPL", "EUR_USD")
 Play = Callable[[PaperConnection, PaperConnection, Exchange], Coroutine[Any, Any, None]]
 
 
-def plan(clock: VirtualClock, name: str, currency: str, **more: Any) -> Plan:
+def plan(clock: VirtualClock, name: str, currency: str, **more: Any) -> VenueSetup:
     config = Config()
     paper = config.brokers.paper.model_copy(
         update={"currency": currency, "slippage_bps": D(0), "fill_probability": D(1)}
@@ -42,7 +42,7 @@ def plan(clock: VirtualClock, name: str, currency: str, **more: Any) -> Plan:
         "state_dir": None,
         "threads": False,
     }
-    return Plan(**(given | more))
+    return VenueSetup(**(given | more))
 
 
 def side_by_side(play: Play, state_dir: Path | None = None) -> None:
@@ -170,7 +170,7 @@ def test_accounts_draw_numbers_of_their_own_and_the_first_draws_as_before() -> N
         found: list[float] = []
 
         async def main(clock: VirtualClock) -> None:
-            opened = open_venue(plan(clock, name, "USD", prices=Prices.BY_HAND))
+            opened = open_venue(plan(clock, name, "USD", prices=PriceSource.BY_HAND))
             assert isinstance(opened, PaperConnection)
             found.append(opened.venue._random.random())
             opened.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import brokers
-from brokers import FACTORIES, Plan, Prices, open_venue
+from brokers import FACTORIES, PriceSource, VenueSetup, open_venue
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.remote import RemoteMarket, RemotePaper
@@ -22,7 +22,7 @@ from engine.runtime.clock import SystemClock
 from tests.brokers.kit import D
 
 
-def plan(name: str = "paper", *, address: str = "", **more: Any) -> Plan:
+def plan(name: str = "paper", *, address: str = "", **more: Any) -> VenueSetup:
     config = Config()
     settings = config.brokers.paper.model_copy(update={"address": address})
     given: dict[str, Any] = {
@@ -34,7 +34,7 @@ def plan(name: str = "paper", *, address: str = "", **more: Any) -> Plan:
         "state_dir": None,
         "threads": False,
     }
-    return Plan(**(given | more))
+    return VenueSetup(**(given | more))
 
 
 def test_the_paper_account_trades_on_a_simulated_market_by_default() -> None:
@@ -63,12 +63,12 @@ def test_a_recording_is_played_under_its_own_calendar(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("prices", "arrival", "calendar"),
     [
-        (Prices.BY_HAND, Arrival.STANDING_QUOTE, "XNYS"),
-        (Prices.LAST_KNOWN, Arrival.LAST_KNOWN, "SIM"),
+        (PriceSource.BY_HAND, Arrival.STANDING_QUOTE, "XNYS"),
+        (PriceSource.LAST_KNOWN, Arrival.LAST_KNOWN, "SIM"),
     ],
 )
 def test_without_a_market_prices_come_by_hand_or_from_the_book(
-    prices: Prices, arrival: Arrival, calendar: str
+    prices: PriceSource, arrival: Arrival, calendar: str
 ) -> None:
     opened = open_venue(plan(prices=prices))
     assert isinstance(opened, PaperConnection)

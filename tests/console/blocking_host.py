@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from console.host.place import Host
-from console.host.supervisor import Plan, Supervisor, account_locks
+from console.host.supervisor import Launch, Supervisor, account_locks
 
 
 async def block(folder: Path) -> None:
@@ -19,7 +19,7 @@ async def block(folder: Path) -> None:
 
 async def main(host: Host, folder: Path) -> None:
     blocking = asyncio.create_task(block(folder))
-    await Supervisor(Plan(host.config(), folder, headless=True)).live()
+    await Supervisor(Launch(host.config(), folder, headless=True)).live()
     blocking.cancel()
 
 

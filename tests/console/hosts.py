@@ -35,7 +35,7 @@ from engine.domain.run import Mode
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.ports import Cancellable
 from engine.runtime.engine import Engine
-from engine.runtime.send_gate import Gate
+from engine.runtime.send_gate import SendGate
 from engine.state.book import Book
 from engine.world import World
 from storage import memory_database, open_journal
@@ -154,7 +154,7 @@ class Host:
         self.config: Config = from_mapping({**wanted, **sections})
         self.clock = HandClock()
         self.tape = Tape()
-        self.gate = Gate()
+        self.gate = SendGate()
         self.latch = MemoryLatch()
         self.records: list[Record] = []
         self.running: asyncio.Future[None] | None = None

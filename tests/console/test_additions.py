@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from brokers import FACTORIES
-from brokers import Plan as Opening
+from brokers import FACTORIES, VenueSetup
 from brokers.paper.setup import open_paper
 from console.virtual import Rehearsal, rehearse
 from engine.core.decide import RULES
@@ -115,7 +114,7 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another adapter under another name: the config takes it, orders go there, fills come back."""
 
-    def open_second(plan: Opening) -> object:
+    def open_second(plan: VenueSetup) -> object:
         paper = msgspec.structs.replace(plan, settings=_Paper())
         return open_paper(paper)
 

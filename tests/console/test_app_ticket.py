@@ -15,7 +15,7 @@ from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
-from engine.risk.case import Kind
+from engine.risk.case import RequestKind
 from engine.risk.gate import CHECKS
 from tests.console.hosts import Host, console, drawn, press, settle, shown, write
 
@@ -49,7 +49,7 @@ def test_every_check_of_a_manual_order_is_asked_even_after_one_refused() -> None
     assert not review.allowed
     results = review.checks
     asked = {result.code for result in results}
-    known = {check.code for check in CHECKS if Kind.MANUAL in check.kinds}
+    known = {check.code for check in CHECKS if RequestKind.MANUAL in check.kinds}
     assert {Code.RUN_STATE, Code.NO_PRICE, Code.RATE_LIMIT, Code.MAX_OPEN_ORDERS} <= asked <= known
     assert sum(1 for result in results if result.answer is Answer.REJECT) > 1
     for result in results:

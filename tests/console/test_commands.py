@@ -12,7 +12,15 @@ import typer
 
 from console.cli import lines
 from console.commands.arguments import CancelArgs, KillArgs, OrderArgs
-from console.commands.model import Args, Command, Confirm, Danger, Line, choices_of, given
+from console.commands.model import (
+    Args,
+    CommandLine,
+    CommandSpec,
+    Confirm,
+    Danger,
+    choices_of,
+    given,
+)
 from console.commands.table import (
     ACTIONS,
     BY_NAME,
@@ -107,13 +115,13 @@ class MoveArgs(Args):
     secret: int = 0
 
 
-MOVE = Command(
+MOVE = CommandSpec(
     "move",
     Danger.REDUCES,
     takes=MoveArgs,
     either=("price", "away"),
     confirm=Confirm("MOVE"),
-    lines=(Line(("move",), "Move a stop."),),
+    lines=(CommandLine(("move",), "Move a stop."),),
 )
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from console.host.logs import (
     FileTarget,
+    LogFile,
     Logs,
     LogSettingError,
     StderrTarget,
-    Target,
     level_of,
     start,
 )
@@ -145,7 +145,7 @@ def test_a_level_that_is_none_is_one_sentence() -> None:
     )
 
 
-class Stuck(Target):
+class Stuck(LogFile):
     """A place that takes nothing until it is let go."""
 
     def __init__(self, capacity: int) -> None:

@@ -19,7 +19,7 @@ from engine.domain.order import OrderStatus, Purpose, Side
 from engine.ports import Cancellable, Clock, Rejected
 from engine.runtime.clock import SteadyClock
 from engine.runtime.virtual_time import run_virtual
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 from tests.engine.worlds import signal
 
 
@@ -140,7 +140,7 @@ def test_a_clock_for_a_process_never_runs_backward_and_waits_as_its_own_does() -
 
 def test_a_cancel_before_the_order_left_is_a_cancel_also_when_the_venue_was_asked() -> None:
     """Its intent waits for a slow disk while the venue says it knows no such order."""
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from engine.indicators.clouds import (
     FOUR_LAYERS,
     PERIODS,
+    CloudPlace,
     Clouds,
     CloudSnapshot,
     CloudState,
     Layer,
-    Place,
     PriceSource,
     Slope,
 )
@@ -92,9 +92,9 @@ def test_A141_X38_close_is_the_default_and_hl2_the_choice() -> None:
 
 def test_A143_inside_includes_the_edges() -> None:
     clouds = Clouds()
-    assert {state.place for state in closes(clouds, 10, 10).states} == {Place.INSIDE}
-    assert {state.place for state in closes(clouds, 10.0001).states} == {Place.ABOVE}
-    assert {state.place for state in closes(clouds, 9).states} == {Place.BELOW}
+    assert {state.place for state in closes(clouds, 10, 10).states} == {CloudPlace.INSIDE}
+    assert {state.place for state in closes(clouds, 10.0001).states} == {CloudPlace.ABOVE}
+    assert {state.place for state in closes(clouds, 9).states} == {CloudPlace.BELOW}
 
 
 def _state(slope: float) -> CloudState:

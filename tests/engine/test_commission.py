@@ -22,7 +22,7 @@ from engine.state.book import Book
 from engine.state.fold import apply
 from storage import memory_database, open_journal, tables
 from storage.connection import prepare
-from tests.engine.desk import Desk, one
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ACCOUNT, BROKER
 
 D = Decimal
@@ -32,13 +32,13 @@ QUOTE_AGE = 15
 """`[risk] quote_max_age_seconds` of the profile."""
 
 
-def desk_with(**balances: str) -> Desk:
+def desk_with(**balances: str) -> CoreDriver:
     """A running engine with this cash by currency, which is all there is, and prices of the coins.
 
     A BNB is worth 320 dollars, a bitcoin 10,000, a euro 1.25.
     """
     cash = {currency: D(amount) for currency, amount in balances.items()}
-    desk = Desk()
+    desk = CoreDriver()
     desk.quote("EUR_USD", "1.25")
     desk.quote("BNB-USD", "320")
     desk.quote("BTC-USD", "10000")
@@ -55,7 +55,9 @@ def desk_with(**balances: str) -> Desk:
     return desk
 
 
-def fill(desk: Desk, order: OrderTerms, price: str, commission: str, asset: str) -> list[ev.Event]:
+def fill(
+    desk: CoreDriver, order: OrderTerms, price: str, commission: str, asset: str
+) -> list[ev.Event]:
     """The whole order fills at `price`, and this much of an asset is taken for it."""
     done = msgspec.structs.replace(
         desk.execution(order, order.quantity, price),
@@ -65,16 +67,16 @@ def fill(desk: Desk, order: OrderTerms, price: str, commission: str, asset: str)
     return desk.report(order, OrderStatus.FILLED, fill=done)
 
 
-def held(desk: Desk, symbol: str) -> Decimal:
+def held(desk: CoreDriver, symbol: str) -> Decimal:
     position = desk.book.holding(BROKER, symbol)
     return position.quantity if position is not None else D(0)
 
 
-def cash(desk: Desk) -> dict[str, Decimal]:
+def cash(desk: CoreDriver) -> dict[str, Decimal]:
     return {c: amount for c, amount in desk.book.account(BROKER).cash.items() if amount}
 
 
-def total(desk: Desk) -> tuple[Decimal, list[str]]:
+def total(desk: CoreDriver) -> tuple[Decimal, list[str]]:
     """Equity to the cent, and the currencies whose worth `status` is not sure of."""
     found = status_of(desk.world, desk.now)
     (account,) = found["accounts"]
@@ -247,7 +249,7 @@ class TestWithoutARate:
 
     def test_a_holding_tells_the_worth_of_its_own_coin(self) -> None:
         """BNB is quoted in USDT alone, and a USDT is 0.5 dollars: no chain makes a rate of BNB."""
-        desk = Desk()
+        desk = CoreDriver()
         desk.quote("USDT-USD", "0.5")
         desk.hold("BNB-USDT", 10, "600")
         desk.quote("BNB-USDT", "640")
@@ -270,7 +272,7 @@ class TestWithoutARate:
         ],
     )
     def test_x86_an_entry_paid_in_it_needs_a_fresh_rate(self, age: float | None, code: str) -> None:
-        desk = Desk()
+        desk = CoreDriver()
         if age is not None:
             desk.quote("XYZ-USD", "40")
             desk.later(age)

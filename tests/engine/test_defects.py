@@ -9,19 +9,19 @@ from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Level, RunState, Trigger
 from engine.domain.signal import TradeType
 from engine.ports import NotSent
-from tests.engine.desk import Desk, kinds, one
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import AXION, config_of, signal
 
 
-def entered(**kwargs: object) -> Desk:
-    desk = Desk().price("NVDA", "100")
+def entered(**kwargs: object) -> CoreDriver:
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95", **kwargs))  # type: ignore[arg-type]
     desk.accept(desk.last(Purpose.ENTRY))
     return desk
 
 
 def test_d02_notional_is_quantity_times_price_times_multiplier_and_exposure_is_money() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.order("NVDA", 7, "100")
     assert desk.world.exposure("NVDA") == 700
     desk.hold("AAPL", 3, "180")
@@ -38,7 +38,7 @@ def test_d16_an_acknowledgement_without_fills_opens_nothing_and_a_later_fill_doe
 
 
 def test_d17_a_kill_gets_in_between_a_decision_and_its_send() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.Kill(by="test", level=Level.HALT, reason="now"))
@@ -48,7 +48,7 @@ def test_d17_a_kill_gets_in_between_a_decision_and_its_send() -> None:
 
 
 def test_d18_every_rejection_is_recorded_and_counted() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     for n in range(3):
         events = desk.signal(
             signal("NVDA", signal_id=f"s{n}", conviction=40, entry="100", stop="95")
@@ -58,7 +58,7 @@ def test_d18_every_rejection_is_recorded_and_counted() -> None:
 
 
 def test_d20_closing_sends_an_order_and_books_nothing_before_its_fill() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
     desk.price("NVDA", "120")
     desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
@@ -83,14 +83,14 @@ def test_d21_the_trade_carries_the_conviction_it_was_entered_with() -> None:
 
 
 def test_d22_without_an_account_nothing_opens_rather_than_on_a_guess() -> None:
-    desk = Desk(running=False).price("NVDA", "100")
+    desk = CoreDriver(running=False).price("NVDA", "100")
     assert desk.book.account("paper").balances is None
     events = desk.signal(signal("NVDA", entry="100", stop="95"))
     assert one(events, ev.SignalDecided).verdict == "REJECTED"
 
 
 def test_d25_the_days_loss_is_fed_by_fills_and_by_prices_alike() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.hold("NVDA", 100, "100", mark="95")
     assert desk.world.daily_pnl == -500
     desk.hold("AAPL", 10, "180", mark="181")
@@ -98,10 +98,10 @@ def test_d25_the_days_loss_is_fed_by_fills_and_by_prices_alike() -> None:
 
 
 def test_d29_every_kill_is_alarmed() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.give(ask.Kill(by="test", reason="because"))
     assert "HALTED" in [e.code for e in desk.of(ev.Alarmed)]
-    limit = Desk(config_of(**AXION))
+    limit = CoreDriver(config_of(**AXION))
     limit.fill(limit.order("NVDA", 1000, "100", hold=TradeType.SWING), None, "100")
     for _ in range(2):
         limit.later(1)
@@ -111,7 +111,7 @@ def test_d29_every_kill_is_alarmed() -> None:
 
 
 def test_d38_manual_orders_and_exits_are_counted_like_every_other() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
 
     desk.give(ask.PlaceOrder(by="test", symbol="NVDA", side=Side.BUY, quantity=Decimal(5)))
     manual = desk.last(Purpose.MANUAL)
@@ -137,7 +137,7 @@ def test_d47_a_replace_asks_for_what_is_filled_and_what_is_still_wanted() -> Non
 
 
 def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(SubmitFailed(entry.client_order_id, NotSent("no route")))
@@ -157,13 +157,13 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
 
 def test_d55_conviction_chooses_between_market_and_limit() -> None:
     for conviction, kind in ((75, OrderType.MARKET), (74, OrderType.LIMIT)):
-        desk = Desk().price("NVDA", "100")
+        desk = CoreDriver().price("NVDA", "100")
         desk.signal(signal("NVDA", conviction=conviction, entry="100", stop="95"))
         assert desk.last(Purpose.ENTRY).type is kind
 
 
 def test_d57_a_size_is_units_never_money() -> None:
-    desk = Desk().price("BTC-USD", "50000", stale_at=desk_never())
+    desk = CoreDriver().price("BTC-USD", "50000", stale_at=desk_never())
     desk.signal(signal("BTC-USD", entry="50000", stop="49000"))
     assert desk.last(Purpose.ENTRY, "BTC-USD").quantity < 1
 
@@ -174,7 +174,7 @@ def desk_never() -> int:
 
 
 def test_d54_a_signal_the_other_way_while_flat_does_not_double_a_short() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.hold("NVDA", -10, "100")
     desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
     out = desk.last(Purpose.EXIT)

@@ -28,16 +28,16 @@ from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Sid
 from engine.domain.run import LinkState, Phase, RunState
 from engine.ports import Ambiguous, LinkReport
 from engine.world import World
-from tests.engine.desk import Desk, kinds, one
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, BROKER, signal
 
 MANY = 150
 """What the entry of these tests is for."""
 
 
-def entered(filled: int = MANY, **kwargs: Any) -> Desk:
+def entered(filled: int = MANY, **kwargs: Any) -> CoreDriver:
     """An entry that works and filled so far; its stop was decided."""
-    desk = Desk(**kwargs).price("NVDA", "100")
+    desk = CoreDriver(**kwargs).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     desk.accept(desk.last(Purpose.ENTRY))
     if filled:
@@ -45,14 +45,14 @@ def entered(filled: int = MANY, **kwargs: Any) -> Desk:
     return desk
 
 
-def protected(filled: int = MANY, **kwargs: Any) -> Desk:
+def protected(filled: int = MANY, **kwargs: Any) -> CoreDriver:
     """And its stop rests."""
     desk = entered(filled, **kwargs)
     desk.accept(desk.last(Purpose.PROTECT))
     return desk
 
 
-def stated(desk: Desk, order: OrderTerms, **fields: Any) -> VenueOrder:
+def stated(desk: CoreDriver, order: OrderTerms, **fields: Any) -> VenueOrder:
     return msgspec.structs.replace(desk.works(order), **fields)
 
 
@@ -61,7 +61,7 @@ def stated(desk: Desk, order: OrderTerms, **fields: Any) -> VenueOrder:
 
 def test_c402_the_late_arrival_bound_counts_from_the_time_out_not_from_the_send() -> None:
     able = msgspec.structs.replace(ABLE, late_arrival_seconds=2.0)
-    desk = Desk(capabilities=able).price("NVDA", "100")
+    desk = CoreDriver(capabilities=able).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -74,7 +74,7 @@ def test_c402_the_late_arrival_bound_counts_from_the_time_out_not_from_the_send(
 
 def test_what_counts_is_when_the_venue_was_asked_not_when_it_answered() -> None:
     able = msgspec.structs.replace(ABLE, late_arrival_seconds=2.0)
-    desk = Desk(capabilities=able).price("NVDA", "100")
+    desk = CoreDriver(capabilities=able).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -85,7 +85,7 @@ def test_what_counts_is_when_the_venue_was_asked_not_when_it_answered() -> None:
 
 
 def test_an_order_still_on_its_way_that_the_venue_does_not_know_is_unknown_not_refused() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -294,7 +294,7 @@ def test_a_lost_order_that_turns_up_at_a_later_look_is_taken_over_too() -> None:
 def test_c406_the_venue_is_asked_first_about_orders_that_reduce_an_earlier_process_position() -> (
     None
 ):
-    desk = Desk().price("NVDA", "100").later(10)
+    desk = CoreDriver().price("NVDA", "100").later(10)
     desk.signal(signal("NVDA", entry="100", stop="95", at=desk.now))
     desk.accept(desk.last(Purpose.ENTRY)).filled(desk.last(Purpose.ENTRY), MANY, "100")
     desk.accept(desk.last(Purpose.PROTECT))
@@ -319,7 +319,7 @@ def test_an_order_that_ended_here_and_works_there_is_cancelled_and_not_brought_b
 
 
 def test_a_cancel_that_comes_before_the_send_ends_the_order_unsent() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
@@ -332,7 +332,7 @@ def test_an_order_an_earlier_process_sent_is_what_the_venue_says_and_not_unsent(
     filled: int,
 ) -> None:
     """It waited to be sent, and meanwhile the venue told of it: the gate ends only what is here."""
-    desk = Desk()
+    desk = CoreDriver()
     order = desk.order("NVDA", 10, "100")
     desk.accept(order)
     if filled:
@@ -345,19 +345,19 @@ def test_an_order_an_earlier_process_sent_is_what_the_venue_says_and_not_unsent(
 # --- nothing opens in the dark --------------------------------------------------------------------
 
 
-def cut(desk: Desk) -> Desk:
+def cut(desk: CoreDriver) -> CoreDriver:
     for state in (LinkState.DISCONNECTED, LinkState.CONNECTED):
         desk.give(LinkReport(broker=BROKER, state=state, time=desk.now))
     return desk
 
 
-def asked(desk: Desk, signal_id: str) -> list[ev.Event]:
+def asked(desk: CoreDriver, signal_id: str) -> list[ev.Event]:
     request = signal("NVDA", signal_id=signal_id, signal_type=signal_id, entry="100", stop="95")
     return desk.signal(request)
 
 
 def test_r2_after_the_connection_broke_nothing_opens_before_the_venue_was_seen() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.snapshot()
     cut(desk)
     assert one(asked(desk, "s-1"), ev.SignalDecided).code == Code.NO_ACCOUNT
@@ -366,7 +366,7 @@ def test_r2_after_the_connection_broke_nothing_opens_before_the_venue_was_seen()
 
 
 def test_r2_the_engine_does_not_run_before_its_first_look_succeeded_and_tries_again() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.give(LinkReport(broker=BROKER, state=LinkState.CONNECTED, time=desk.now))
     assert "SnapshotRequested" not in kinds(desk.tick(1.999))
@@ -401,7 +401,7 @@ def test_a_rule_that_fails_does_not_take_what_was_decided_before_it_along(
         raise ZeroDivisionError("second")
 
     monkeypatch.setitem(core.RULES, Tick, broken)
-    desk = Desk()
+    desk = CoreDriver()
     before = desk.book.data.seq
     with pytest.raises(RuleFailedError, match="ZeroDivisionError: second") as failed:
         desk.give(Tick())

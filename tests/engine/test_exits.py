@@ -12,19 +12,19 @@ from engine.domain.signal import TradeType
 from engine.exits import rules
 from engine.exits.rules import EXITS, Exit, ExitRule, ask_all
 from engine.world import World
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 from tests.engine.worlds import MIDDAY
 
 
-def long(stop: str = "175", target: str | None = None, *, entry: str = "180") -> Desk:
-    desk = Desk()
+def long(stop: str = "175", target: str | None = None, *, entry: str = "180") -> CoreDriver:
+    desk = CoreDriver()
     order = desk.order("AAPL", 100, entry, stop=stop)
     desk.fill(order, None, entry)
     desk.price("AAPL", entry)
     return desk
 
 
-def reason(desk: Desk) -> ExitReason | None:
+def reason(desk: CoreDriver) -> ExitReason | None:
     planned = desk.of(ev.ExitPlanned)
     return planned[-1].decision.reason if planned else None
 
@@ -68,7 +68,7 @@ def test_x71_one_bad_tick_between_good_ones_trips_nothing() -> None:
 
 def test_d11_scalps_and_day_trades_are_flat_before_the_close() -> None:
     for hold, closes in ((TradeType.SCALP, 1), (TradeType.DAY, 1), (TradeType.SWING, 0)):
-        desk = Desk()
+        desk = CoreDriver()
         desk.fill(desk.order("AAPL", 10, "180", hold=hold), None, "180")
         desk.price("AAPL", "180")
         desk.now = parse_rfc3339("2013-10-07T19:54:59.999Z")
@@ -79,7 +79,7 @@ def test_d11_scalps_and_day_trades_are_flat_before_the_close() -> None:
 
 
 def test_a165_early_closes_count() -> None:
-    desk = Desk(now=parse_rfc3339("2026-11-27T16:00:00Z"))
+    desk = CoreDriver(now=parse_rfc3339("2026-11-27T16:00:00Z"))
     desk.fill(desk.order("AAPL", 10, "180"), None, "180")
     desk.price("AAPL", "180")
     desk.now = parse_rfc3339("2026-11-27T17:55:00Z")
@@ -88,7 +88,7 @@ def test_a165_early_closes_count() -> None:
 
 
 def test_a_day_trade_left_over_is_closed_in_the_next_session() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("AAPL", 10, "180"), None, "180")
     desk.price("AAPL", "180")
     desk.now = parse_rfc3339("2013-10-08T12:00:00Z")

@@ -9,7 +9,7 @@ from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import Side
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 
 D = Decimal
 CALL = "AAPL 2013-10-07 480 C"
@@ -32,7 +32,7 @@ DAY = instrument_of("NQ 2013-10", Facts(multiplier=D(5), expiry="2013-10-07"))
     ],
 )
 def test_the_last_day_is_the_last_on_which_it_is_opened(symbol: str, at: str, code: str) -> None:
-    desk = Desk(now=parse_rfc3339(at))
+    desk = CoreDriver(now=parse_rfc3339(at))
     for known in (MONTH, DAY):
         desk.event(ev.InstrumentLearned(instrument=known))
     desk.quote(symbol, "5")
@@ -43,7 +43,7 @@ def test_the_last_day_is_the_last_on_which_it_is_opened(symbol: str, at: str, co
 
 
 def test_what_is_held_of_it_may_still_be_closed() -> None:
-    desk = Desk(now=parse_rfc3339("2013-10-08T15:00:00Z")).hold(CALL, 2, "5")
+    desk = CoreDriver(now=parse_rfc3339("2013-10-08T15:00:00Z")).hold(CALL, 2, "5")
     desk.quote(CALL, "5")
     events = desk.give(ask.ClosePosition(by="t", symbol=CALL))
     assert [e.terms.quantity for e in events if isinstance(e, ev.OrderIntended)] == [D(2)]

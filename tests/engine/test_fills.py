@@ -11,12 +11,12 @@ from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import RunState
-from tests.engine.desk import Desk, kinds, one
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import signal
 
 
-def entered(quantity: int = 10) -> Desk:
-    desk = Desk().price("NVDA", "100")
+def entered(quantity: int = 10) -> CoreDriver:
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     desk.accept(desk.last(Purpose.ENTRY))
     return desk
@@ -138,7 +138,7 @@ def test_X91_the_same_key_with_other_numbers_is_quarantined_once(change: dict[st
 
 def test_t11_a_fill_that_comes_with_the_answer_counts_and_is_told_once() -> None:
     """D-46: the order is registered before it is sent, so a synchronous fill finds it."""
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     events = desk.filled(entry, 150, "100")

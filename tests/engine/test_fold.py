@@ -17,14 +17,14 @@ from engine.domain.run import Level
 from engine.ports import Ambiguous, NotSent, Rejected
 from engine.state.book import Book
 from engine.state.fold import apply
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 from tests.engine.worlds import Built, signal
 
 SYMBOLS = ("NVDA", "AAPL")
 S = OrderStatus
 
 
-class Recorded(Desk):
+class Recorded(CoreDriver):
     """A desk that keeps every record, those of its building included."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ def test_a_snapshot_of_another_shape_is_refused() -> None:
 
 def test_a_core_that_starts_from_a_snapshot_goes_on() -> None:
     desk = play([("signal", 0, 30, 100), ("report", 0, 0, 80), ("fill", 0, 9, 100)])
-    again = Desk()
+    again = CoreDriver()
     again.world.book = Book.restore(desk.book.snapshot())
     core = Core(again.world)
     assert core.handle(Tick(), desk.now + 10**9) is not None

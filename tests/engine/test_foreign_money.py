@@ -13,7 +13,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instrument import Facts, Instrument, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
-from tests.engine.desk import Desk, one
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import BROKER, config_of, signal
 
 D = Decimal
@@ -21,16 +21,16 @@ SAP = instrument_of("SAP", Facts(currency="EUR", calendar="24/7"))
 DAX = instrument_of("FDAX 2013-12", Facts(multiplier=D(25), currency="EUR", calendar="24/7"))
 
 
-def desk_with(instrument: Instrument, price: str, **risk: str) -> Desk:
+def desk_with(instrument: Instrument, price: str, **risk: str) -> CoreDriver:
     limits = {"max_order_notional": "1000000", **risk}
-    desk = Desk(config_of(profile="axion_aggressive", risk=limits))
+    desk = CoreDriver(config_of(profile="axion_aggressive", risk=limits))
     desk.quote("EUR_USD", "1.25")
     desk.event(ev.InstrumentLearned(instrument=instrument))
     desk.quote(instrument.symbol, price)
     return desk
 
 
-def ordered(desk: Desk, symbol: str, quantity: str, limit: str) -> str:
+def ordered(desk: CoreDriver, symbol: str, quantity: str, limit: str) -> str:
     """The code that a person's limit order is refused with; "" where it is sent."""
     events = desk.give(
         ask.PlaceOrder(
@@ -109,7 +109,7 @@ def test_profit_is_in_its_own_currency_and_the_day_in_the_base() -> None:
 def test_U53_a_stop_is_not_loosened_while_nobody_knows_what_it_would_risk(
     rate: str | None,
 ) -> None:
-    desk = Desk()
+    desk = CoreDriver()
     if rate is not None:
         desk.quote("EUR_USD", rate)
     desk.event(ev.InstrumentLearned(instrument=DAX))

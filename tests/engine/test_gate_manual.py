@@ -13,7 +13,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, LinkState, Trigger
 from engine.domain.signal import TradeType
-from engine.risk.case import Kind, Ruling
+from engine.risk.case import RequestKind, Ruling
 from engine.risk.gate import evaluate, manual_case
 from tests.engine.worlds import ABLE, MIDDAY, Built, config_of
 
@@ -55,7 +55,7 @@ def limit(price: str) -> dict[str, Any]:
 def test_a_plain_order_passes_without_guard_and_conviction() -> None:
     ruling = ask(built())
     assert (ruling.kind, ruling.verdict, ruling.quantity) == (
-        Kind.MANUAL,
+        RequestKind.MANUAL,
         Verdict.ACCEPTED,
         Decimal(10),
     )
@@ -238,21 +238,22 @@ def test_a_shorter_window_of_signals_shortens_it(window: int, after: int, passes
 
 def test_selling_what_is_not_held_is_selling_short() -> None:
     ruling = ask(built(), Side.SELL)
-    assert (ruling.kind, ruling.side, ruling.allowed) == (Kind.MANUAL, Side.SELL_SHORT, True)
+    assert (ruling.kind, ruling.side, ruling.allowed) == (RequestKind.MANUAL, Side.SELL_SHORT, True)
     unable = built(capabilities=msgspec.structs.replace(ABLE, shorting=False))
     assert ask(unable, Side.SELL).code == "NOT_SHORTABLE"
 
 
 @pytest.mark.parametrize(
-    ("quantity", "kind"), [("9", Kind.REDUCE), ("10", Kind.REDUCE), ("11", Kind.MANUAL)]
+    ("quantity", "kind"),
+    [("9", RequestKind.REDUCE), ("10", RequestKind.REDUCE), ("11", RequestKind.MANUAL)],
 )
-def test_what_only_reduces_is_told_by_its_quantity(quantity: str, kind: Kind) -> None:
+def test_what_only_reduces_is_told_by_its_quantity(quantity: str, kind: RequestKind) -> None:
     """Rule 3: |position| never grows and never changes sign."""
     for held, side in ((10, Side.SELL), (-10, Side.BUY)):
         ruling = ask(built().hold("NVDA", held, "100"), side, quantity)
         assert ruling.kind is kind
-        assert ruling.allowed is ruling.reduce_only is (kind is Kind.REDUCE)
-        if kind is Kind.MANUAL:
+        assert ruling.allowed is ruling.reduce_only is (kind is RequestKind.REDUCE)
+        if kind is RequestKind.MANUAL:
             assert ruling.code == "CONFLICT"
         else:
             assert ruling.side is side
@@ -263,7 +264,7 @@ def test_what_is_leaving_already_cannot_leave_again() -> None:
     world = built().hold("NVDA", 10, "100")
     world.order("NVDA", 6, "100", side=Side.SELL, purpose=Purpose.EXIT, reserves=False)
     world.order("NVDA", 10, "95", side=Side.SELL, purpose=Purpose.PROTECT, reserves=False)
-    assert ask(world, Side.SELL, "4").kind is Kind.REDUCE
+    assert ask(world, Side.SELL, "4").kind is RequestKind.REDUCE
     assert ask(world, Side.SELL, "5").code == "CONFLICT"
 
 

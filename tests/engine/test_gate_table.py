@@ -18,7 +18,7 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
-from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.case import Case, Finding, Limit, RequestKind, passed, refused
 from engine.risk.gate import CHECKS, Check, evaluate, signal_case
 from engine.state.book import print_of
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
@@ -338,7 +338,10 @@ def test_a_ninth_check_is_one_row(limit: str, code: str) -> None:
 
 def test_a_row_is_asked_of_its_kinds_only() -> None:
     row = Check(
-        Code.RWS_LIMIT, Stage.RISK, lambda c, _: refused("", "", ""), frozenset({Kind.MANUAL})
+        Code.RWS_LIMIT,
+        Stage.RISK,
+        lambda c, _: refused("", "", ""),
+        frozenset({RequestKind.MANUAL}),
     )
     world = built()
     case = signal_case(world.world, signal(conviction=60), world.now)

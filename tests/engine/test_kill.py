@@ -14,13 +14,15 @@ from engine.domain.run import Flatten, Halt, Level, LinkState, RunState, Trigger
 from engine.domain.signal import TradeType
 from engine.risk import triggers
 from engine.state.book import Book
-from tests.engine.desk import Desk, kinds
+from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import AXION, config_of, signal
 
 BY = "test"
 
 
-def kill(desk: Desk, level: Level = Level.KILL, flatten: Flatten = Flatten.DAY) -> list[ev.Event]:
+def kill(
+    desk: CoreDriver, level: Level = Level.KILL, flatten: Flatten = Flatten.DAY
+) -> list[ev.Event]:
     return desk.give(ask.Kill(by=BY, level=level, flatten=flatten, reason="because"))
 
 
@@ -28,15 +30,15 @@ def cancelled(events: list[ev.Event]) -> set[str]:
     return {e.client_order_id for e in events if isinstance(e, ev.CancelRequested)}
 
 
-def halt_of(desk: Desk) -> Halt:
+def halt_of(desk: CoreDriver) -> Halt:
     halt = desk.book.data.halt
     assert halt is not None
     return halt
 
 
-def stocked() -> Desk:
+def stocked() -> CoreDriver:
     """A protected day trade in NVDA, a swing in AAPL, and a working entry in MSFT."""
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100", stop="95"), None, "100")
     desk.fill(desk.order("AAPL", 10, "180", stop="170", hold=TradeType.SWING), None, "180")
     for symbol, price in (("NVDA", "100"), ("AAPL", "180"), ("MSFT", "30")):
@@ -112,7 +114,7 @@ def test_d53_a_close_under_way_is_not_cancelled_by_the_kill() -> None:
 
 
 def test_c501_t05_a_hundred_open_orders_are_asked_to_cancel_in_the_same_step() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     for n in range(100):
         desk.order(f"S{n}", 1, "10", limit="10", order_id=f"o{n}")
         desk.accept(desk.book.account("paper").orders[f"o{n}"])
@@ -167,9 +169,9 @@ def test_an_order_in_doubt_keeps_a_kill_from_being_verified() -> None:
 # --- triggers ------------------------------------------------------------------------------------
 
 
-def losing(drop: str) -> Desk:
+def losing(drop: str) -> CoreDriver:
     """Long 100 at 100 with 10,000 of equity: `drop` takes that share of equity."""
-    desk = Desk(config_of(**AXION), equity="100000", buying_power="100000")
+    desk = CoreDriver(config_of(**AXION), equity="100000", buying_power="100000")
     told = desk.book.account("paper").balances
     assert told is not None
     desk.event(ev.AccountSynced(account="paper", balances=told))
@@ -191,7 +193,7 @@ def test_a180_daily_loss_trips_at_ten_percent_of_starting_equity(drop: str, trip
 
 
 def test_x71_one_bad_tick_trips_no_limit() -> None:
-    desk = Desk(config_of(**AXION))
+    desk = CoreDriver(config_of(**AXION))
     desk.fill(desk.order("NVDA", 1000, "100"), None, "100")
     for last in ("100", "1", "100", "1", "100"):
         desk.later(1)
@@ -210,7 +212,7 @@ def test_x13_an_unrealised_loss_counts_and_so_does_a_profitable_day() -> None:
     ("equity", "trips"), [("25000.01", False), ("25000", False), ("24999.99", True)]
 )
 def test_a183_equity_floor(equity: str, trips: bool) -> None:
-    desk = Desk(config_of(**AXION), equity=equity)
+    desk = CoreDriver(config_of(**AXION), equity=equity)
     desk.fill(desk.order("NVDA", 1, "100", hold=TradeType.DAY), None, "100")
     for _ in range(2):
         desk.later(1)
@@ -219,7 +221,7 @@ def test_a183_equity_floor(equity: str, trips: bool) -> None:
 
 
 def test_x05_three_losses_of_three_percent_in_a_row() -> None:
-    desk = Desk(config_of(**AXION), equity="1000000")
+    desk = CoreDriver(config_of(**AXION), equity="1000000")
     for n, exit_price in enumerate(("97", "97", "97.01", "97")):
         if n == 3:
             assert desk.book.data.loss_streak == 2
@@ -236,7 +238,7 @@ def test_x05_three_losses_of_three_percent_in_a_row() -> None:
 
 
 def test_a_win_clears_the_streak() -> None:
-    desk = Desk(config_of(**AXION), equity="1000000")
+    desk = CoreDriver(config_of(**AXION), equity="1000000")
     assert triggers.losses(desk.world, Decimal(-3), Decimal(100)) == 1
     assert triggers.losses(desk.world, Decimal("-2.99"), Decimal(100)) == 0
     desk.book.data.loss_streak = 2
@@ -248,7 +250,7 @@ def test_a_win_clears_the_streak() -> None:
 def test_x53_a_broker_with_exposure_lost_for_more_than_sixty_seconds(
     seconds: float, trips: bool
 ) -> None:
-    desk = Desk(config_of(**AXION))
+    desk = CoreDriver(config_of(**AXION))
     desk.fill(desk.order("NVDA", 1, "100"), None, "100")
     desk.link(LinkState.DISCONNECTED)
     desk.tick(seconds)
@@ -256,7 +258,7 @@ def test_x53_a_broker_with_exposure_lost_for_more_than_sixty_seconds(
 
 
 def test_x53_a_lost_broker_without_exposure_trips_nothing() -> None:
-    desk = Desk(config_of(**AXION))
+    desk = CoreDriver(config_of(**AXION))
     desk.link(LinkState.DISCONNECTED)
     desk.tick(1000)
     assert not desk.of(ev.TriggerFired)
@@ -264,7 +266,7 @@ def test_x53_a_lost_broker_without_exposure_trips_nothing() -> None:
 
 @pytest.mark.parametrize(("count", "trips"), [(9, False), (10, True)])
 def test_u52_ten_rejects_a_minute_restrict(count: int, trips: bool) -> None:
-    desk = Desk(config_of(**AXION))
+    desk = CoreDriver(config_of(**AXION))
     for n in range(count):
         order = desk.order(f"S{n}", 1, "10", order_id=f"o{n}")
         desk.report(order, OrderStatus.REJECTED, text="no")
@@ -282,7 +284,7 @@ def test_u52_a_journal_that_cannot_be_written_kills_and_cancels_still_go_out() -
 
 @pytest.mark.parametrize("action", ["kill", "reduce_only", "alert"])
 def test_u52_each_trigger_does_what_the_config_says(action: str) -> None:
-    desk = Desk(config_of(**AXION, kill={"broker_lost": action}))
+    desk = CoreDriver(config_of(**AXION, kill={"broker_lost": action}))
     desk.fill(desk.order("NVDA", 1, "100"), None, "100")
     desk.link(LinkState.DISCONNECTED)
     desk.tick(61)
@@ -331,8 +333,8 @@ def test_a_latch_set_from_outside_halts() -> None:
 # --- coming back ---------------------------------------------------------------------------------
 
 
-def halted() -> Desk:
-    desk = Desk()
+def halted() -> CoreDriver:
+    desk = CoreDriver()
     kill(desk, Level.HALT)
     desk.snapshot(reason="resume")
     return desk

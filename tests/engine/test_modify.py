@@ -16,7 +16,7 @@ from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, Rejected
 from engine.state.book import Book
 from engine.state.order import Order
-from tests.engine.desk import Desk, kinds, one
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
 
 D = Decimal
@@ -31,9 +31,9 @@ def desk_of(
     risk: dict[str, Any] | None = None,
     buying_power: str | None = None,
     **able: Any,
-) -> Desk:
+) -> CoreDriver:
     profile = AXION | {"risk": AXION["risk"] | (risk or {})}
-    desk = Desk(
+    desk = CoreDriver(
         config_of(**profile),
         capabilities=msgspec.structs.replace(ABLE, native_modify=native, **able),
         buying_power=buying_power,
@@ -42,7 +42,7 @@ def desk_of(
     return desk
 
 
-def buying(desk: Desk, quantity: int = 10, limit: str = "99", **fields: Any) -> OrderTerms:
+def buying(desk: CoreDriver, quantity: int = 10, limit: str = "99", **fields: Any) -> OrderTerms:
     """A limit order to buy that the venue works."""
     desk.give(
         ask.PlaceOrder(
@@ -60,11 +60,11 @@ def buying(desk: Desk, quantity: int = 10, limit: str = "99", **fields: Any) -> 
     return order
 
 
-def modify(desk: Desk, order: OrderTerms, **fields: Any) -> list[ev.Event]:
+def modify(desk: CoreDriver, order: OrderTerms, **fields: Any) -> list[ev.Event]:
     return desk.give(ask.ModifyOrder(by="ann", client_order_id=order.client_order_id, **fields))
 
 
-def replaced(desk: Desk, order: OrderTerms) -> list[ev.Event]:
+def replaced(desk: CoreDriver, order: OrderTerms) -> list[ev.Event]:
     """The venue does what was asked: it changes the order, or it cancels it."""
     pending = desk.current(order).pending
     assert pending is not None
@@ -80,7 +80,7 @@ def replaced(desk: Desk, order: OrderTerms) -> list[ev.Event]:
     )
 
 
-def successor(desk: Desk, order: OrderTerms) -> OrderTerms:
+def successor(desk: CoreDriver, order: OrderTerms) -> OrderTerms:
     (found,) = [
         e.terms
         for e in desk.of(ev.OrderIntended)
@@ -89,7 +89,7 @@ def successor(desk: Desk, order: OrderTerms) -> OrderTerms:
     return found
 
 
-def live(desk: Desk) -> list[Order]:
+def live(desk: CoreDriver) -> list[Order]:
     return [order for order in desk.book.orders() if not order.is_protective]
 
 

@@ -25,12 +25,12 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
-from tests.engine.desk import Desk, kinds
+from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import ABLE, signal
 
 
-def sent() -> Desk:
-    desk = Desk().price("NVDA", "100")
+def sent() -> CoreDriver:
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     desk.give(Sending(desk.last(Purpose.ENTRY).client_order_id))
     return desk
@@ -80,7 +80,7 @@ def test_d58_an_ambiguous_submit_is_queried_and_never_sent_again() -> None:
 
 
 def test_not_found_is_final_only_after_the_late_arrival_bound() -> None:
-    desk = Desk(capabilities=_late(4.0)).price("NVDA", "100")
+    desk = CoreDriver(capabilities=_late(4.0)).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -159,7 +159,7 @@ def test_no_answer_is_asked_about_after_its_deadline_and_becomes_unknown() -> No
 
 @pytest.mark.parametrize(("seconds", "cancels"), [(299.999, 0), (300, 1), (300.001, 1)])
 def test_c304_a_resting_entry_times_out_after_300_seconds(seconds: float, cancels: int) -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     desk.accept(desk.last(Purpose.ENTRY))
     desk.later(seconds).tick(0)
@@ -180,7 +180,7 @@ def test_x54_a_protective_stop_never_times_out() -> None:
 
 
 def test_a_cancel_without_an_answer_is_queried_and_asked_again() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry).later(300).tick(0)
@@ -190,7 +190,7 @@ def test_a_cancel_without_an_answer_is_queried_and_asked_again() -> None:
 
 
 def test_a496_a_halt_between_decision_and_send_ends_the_order_unsent() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(GateClosed(entry.client_order_id))

@@ -13,13 +13,13 @@ from engine.domain.order import Side
 from engine.domain.signal import Direction
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 from tests.engine.worlds import config_of, signal
 
 
-def desk() -> Desk:
+def desk() -> CoreDriver:
     config = config_of(profile="axion_aggressive", risk={"max_order_notional": "1000000"})
-    return Desk(config).price("NVDA", "100").price("AAPL", "100")
+    return CoreDriver(config).price("NVDA", "100").price("AAPL", "100")
 
 
 def bought(symbol: str, waited_ms: float) -> PlaceOrder:
@@ -33,14 +33,14 @@ def bought(symbol: str, waited_ms: float) -> PlaceOrder:
     )
 
 
-def verdict(desk: Desk, symbol: str, waited_ms: float) -> ev.SignalDecided:
+def verdict(desk: CoreDriver, symbol: str, waited_ms: float) -> ev.SignalDecided:
     """What becomes of a fresh signal that comes after so long."""
     asked = signal(symbol, signal_id=f"{symbol}-{waited_ms}", conviction=60)
     given = SignalArrived(asked, round(waited_ms * NS_PER_MS))
     return next(e for e in desk.give(given) if isinstance(e, ev.SignalDecided))
 
 
-def overloaded() -> Desk:
+def overloaded() -> CoreDriver:
     made = desk()
     assert verdict(made, "AAPL", 251).code == "OVERLOADED"
     return made

@@ -10,7 +10,7 @@ from engine.domain import commands as ask
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.signal import TradeType
 from engine.state.position import Position
-from tests.engine.desk import Desk
+from tests.engine.driver import CoreDriver
 from tests.engine.worlds import ABLE, BROKER
 
 D = Decimal
@@ -18,14 +18,14 @@ D = Decimal
 JOINS = pytest.mark.parametrize("joins", [True, False], ids=["joins", "joins nothing"])
 
 
-def held(desk: Desk) -> Position:
+def held(desk: CoreDriver) -> Position:
     found = desk.book.holding(BROKER, "NVDA")
     assert found is not None
     return found
 
 
-def ten(joins: bool, protect: str | None) -> Desk:
-    desk = Desk(capabilities=msgspec.structs.replace(ABLE, reduce_only=joins))
+def ten(joins: bool, protect: str | None) -> CoreDriver:
+    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, reduce_only=joins))
     desk.quote("NVDA", "100")
     desk.give(
         ask.PlaceOrder(
@@ -45,7 +45,7 @@ def ten(joins: bool, protect: str | None) -> Desk:
     return desk
 
 
-def own_stop(desk: Desk, quantity: int, price: str) -> OrderTerms:
+def own_stop(desk: CoreDriver, quantity: int, price: str) -> OrderTerms:
     desk.give(
         ask.PlaceOrder(
             by="me",
@@ -62,7 +62,7 @@ def own_stop(desk: Desk, quantity: int, price: str) -> OrderTerms:
     return stop
 
 
-def answer(desk: Desk) -> None:
+def answer(desk: CoreDriver) -> None:
     """The venue does what is asked of our stop."""
     for order in tuple(desk.book.orders()):
         if order.is_protective and order.pending is not None:
@@ -73,11 +73,11 @@ def answer(desk: Desk) -> None:
             desk.report(order.terms, OrderStatus.CANCELED)
 
 
-def ours(desk: Desk) -> list[Decimal]:
+def ours(desk: CoreDriver) -> list[Decimal]:
     return [order.leaves for order in desk.book.orders() if order.is_protective]
 
 
-def protected(desk: Desk) -> str:
+def protected(desk: CoreDriver) -> str:
     extras = Extras(running=True, lag_ms=(0, 0), commit_ms=0)
     (row,) = status_of(desk.world, desk.now, extras)["positions"]
     return str(row["protected"])

@@ -16,21 +16,21 @@ from engine.domain.signal import TradeType
 from engine.plans.exit import plan_exit
 from engine.state.fold import apply
 from engine.state.position import Position
-from tests.engine.desk import Desk, one
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, BROKER
 
 TEN, THREE = Decimal(10), Decimal(3)
 
 
-def holding(desk: Desk) -> Position:
+def holding(desk: CoreDriver) -> Position:
     found = desk.book.holding(BROKER, "NVDA")
     assert found is not None
     return found
 
 
-def ten_held(**able: Any) -> Desk:
+def ten_held(**able: Any) -> CoreDriver:
     """Ten bought at 100, with their stop at 90 resting."""
-    desk = Desk(capabilities=msgspec.structs.replace(ABLE, **able))
+    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, **able))
     desk.quote("NVDA", "100")
     desk.give(
         ask.PlaceOrder(
@@ -49,7 +49,7 @@ def ten_held(**able: Any) -> Desk:
     return desk
 
 
-def close_part(desk: Desk, quantity: Decimal | None, reason: ExitReason) -> None:
+def close_part(desk: CoreDriver, quantity: Decimal | None, reason: ExitReason) -> None:
     """A rule decides to close so much."""
     decided = plan_exit(holding(desk), reason=reason, priority=5, quantity=quantity)
     for event in followed(desk.world, decided, desk.now):
@@ -58,7 +58,7 @@ def close_part(desk: Desk, quantity: Decimal | None, reason: ExitReason) -> None
         desk.seen.append(event)
 
 
-def sold(desk: Desk) -> Decimal:
+def sold(desk: CoreDriver) -> Decimal:
     """What the closes have sold, by the venue's own count."""
     return sum(
         (desk.current(order).filled for order in desk.intended(Purpose.EXIT)), start=Decimal(0)
@@ -88,7 +88,7 @@ def test_three_of_ten_sells_exactly_three_and_the_rest_is_protected_again(
     assert (resting.leaves, resting.stop_price) == (7, 90)
 
 
-def _answer_stops(desk: Desk) -> None:
+def _answer_stops(desk: CoreDriver) -> None:
     """The venue takes new stops, and changes of old ones."""
     for order in tuple(desk.book.orders()):
         if order.is_protective and order.status is OrderStatus.CREATED:

@@ -14,21 +14,21 @@ from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
-from tests.engine.desk import Desk, kinds
+from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import ABLE, signal
 
 NO_REDUCE_ONLY = msgspec.structs.replace(ABLE, reduce_only=False)
 
 
-def holding(quantity: int = 150, **kwargs: Any) -> Desk:
-    desk = Desk(**kwargs).price("NVDA", "100")
+def holding(quantity: int = 150, **kwargs: Any) -> CoreDriver:
+    desk = CoreDriver(**kwargs).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     desk.accept(desk.last(Purpose.ENTRY))
     desk.filled(desk.last(Purpose.ENTRY), quantity, "100")
     return desk
 
 
-def protected(quantity: int = 150, **kwargs: Any) -> Desk:
+def protected(quantity: int = 150, **kwargs: Any) -> CoreDriver:
     desk = holding(quantity, **kwargs)
     desk.accept(desk.last(Purpose.PROTECT))
     return desk
@@ -171,7 +171,7 @@ def test_at_most_one_exit_works_at_a_time() -> None:
 
 
 def test_d54_closing_a_short_buys() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", direction=Direction.SHORT, entry="100", stop="105"))
     entry = desk.last(Purpose.ENTRY)
     assert entry.side is Side.SELL_SHORT

@@ -8,12 +8,12 @@ from engine.domain.codes import Code
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.run import RunState
 from engine.reconcile.compare import SEED_LABELS
-from tests.engine.desk import Desk, kinds, one
+from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import signal
 
 
-def holding(**held: int) -> Desk:
-    desk = Desk()
+def holding(**held: int) -> CoreDriver:
+    desk = CoreDriver()
     for symbol, quantity in held.items():
         desk.hold(symbol, quantity, "100")
     return desk.later(1)
@@ -40,21 +40,21 @@ def test_x08_quantity_and_side() -> None:
 
 
 def test_price_drift_is_told_and_blocks_nothing() -> None:
-    desk = Desk().hold("AAPL", 100, "106").later(1)
+    desk = CoreDriver().hold("AAPL", 100, "106").later(1)
     events = desk.snapshot(positions={"AAPL": 100})
     assert found(events) == {"AAPL": "PRICE_DRIFT"}
     assert not desk.book.account("paper").blocked
 
 
 def test_t15_orders_in_flight_make_no_mismatch() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     events = desk.later(1).snapshot(positions={"NVDA": 40})
     assert found(events) == {}
 
 
 def test_a373_what_changed_since_the_venue_was_asked_is_left_for_the_next_time() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
@@ -63,7 +63,7 @@ def test_a373_what_changed_since_the_venue_was_asked_is_left_for_the_next_time()
 
 
 def test_fills_that_were_missed_come_with_the_comparison() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
@@ -74,7 +74,7 @@ def test_fills_that_were_missed_come_with_the_comparison() -> None:
 
 
 def test_an_unexplained_difference_blocks_entries_in_that_symbol_alone() -> None:
-    desk = Desk().price("NVDA", "100").price("MSFT", "100").later(1)
+    desk = CoreDriver().price("NVDA", "100").price("MSFT", "100").later(1)
     desk.snapshot(positions={"NVDA": 5})
     blocked = desk.signal(signal("NVDA", entry="100", stop="95", at=desk.now))
     assert one(blocked, ev.SignalDecided).code == Code.UNKNOWN_STATE
@@ -83,7 +83,7 @@ def test_an_unexplained_difference_blocks_entries_in_that_symbol_alone() -> None
 
 
 def test_a_difference_that_persists_restricts_and_one_that_goes_unblocks() -> None:
-    desk = Desk().later(1)
+    desk = CoreDriver().later(1)
     desk.snapshot(positions={"NVDA": 5})
     assert desk.book.run_state is RunState.ACTIVE
     desk.later(1).snapshot(positions={"NVDA": 5})
@@ -118,7 +118,7 @@ def test_taking_the_venues_side_is_an_operators_decision() -> None:
 
 
 def test_an_order_of_ours_that_the_venue_does_not_list_is_asked_about_never_inferred() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry).later(1)

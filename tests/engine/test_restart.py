@@ -20,12 +20,12 @@ from engine.domain.signal import Direction
 from engine.ports import Ambiguous
 from engine.state.book import Book
 from engine.world import World
-from tests.engine.desk import Desk, kinds
+from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import ABLE, signal
 
 
-def restarted(desk: Desk) -> Desk:
-    again = Desk(running=False)
+def restarted(desk: CoreDriver) -> CoreDriver:
+    again = CoreDriver(running=False)
     again.now = desk.now
     again.book = Book.restore(desk.book.snapshot())
     again.world = World(again.book, desk.world.config, {"paper": ABLE}, home_calendar="XNYS")
@@ -35,7 +35,7 @@ def restarted(desk: Desk) -> Desk:
 
 
 def test_what_is_held_is_valued_at_its_last_known_price_not_at_cost() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
     desk.quote("NVDA", "130")
     desk.give(Stop("the end"))
@@ -45,7 +45,7 @@ def test_what_is_held_is_valued_at_its_last_known_price_not_at_cost() -> None:
 
 
 def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
@@ -57,7 +57,7 @@ def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:
 
 
 def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_time_out() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -72,7 +72,7 @@ def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_ti
 
 
 def test_c406_what_is_in_doubt_is_asked_about_soon_and_then_less_and_less() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(Sending(entry.client_order_id))
@@ -83,7 +83,7 @@ def test_c406_what_is_in_doubt_is_asked_about_soon_and_then_less_and_less() -> N
 
 
 def test_an_order_the_venue_does_not_list_is_asked_about_whatever_its_symbol_does() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     resting = desk.order("NVDA", 10, "99")
     desk.accept(resting)
     desk.signal(signal("NVDA", entry="100", stop="95"))
@@ -95,7 +95,7 @@ def test_an_order_the_venue_does_not_list_is_asked_about_whatever_its_symbol_doe
 
 
 def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
@@ -108,7 +108,7 @@ def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:
 
 def test_a_signal_that_asks_to_close_ends_with_the_first_fill_of_its_close() -> None:
 
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
     desk.price("NVDA", "100")
     desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
@@ -122,7 +122,7 @@ def test_a_signal_that_asks_to_close_ends_with_the_first_fill_of_its_close() -> 
 
 
 def test_a_signal_with_a_partial_fill_is_forgotten_once_its_order_is_done() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
@@ -134,7 +134,7 @@ def test_a_signal_with_a_partial_fill_is_forgotten_once_its_order_is_done() -> N
 
 def test_our_own_unsent_orders_are_no_storm_of_rejects() -> None:
 
-    desk = Desk()
+    desk = CoreDriver()
     for n in range(12):
         order = desk.order(f"S{n}", 1, "10", order_id=f"o{n}")
         desk.give(GateClosed(order.client_order_id))
@@ -142,7 +142,7 @@ def test_our_own_unsent_orders_are_no_storm_of_rejects() -> None:
 
 
 def test_a_fill_from_the_future_does_not_hide_later_fills() -> None:
-    desk = Desk().price("NVDA", "100")
+    desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
 

@@ -9,7 +9,7 @@ from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
 from engine.domain.run import Level, RunState
-from tests.engine.desk import Desk, one
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import AXION, config_of
 
 
@@ -24,7 +24,7 @@ from tests.engine.worlds import AXION, config_of
 def test_t16_the_day_turns_at_the_open_on_both_sides_of_the_clock_change(
     before: str, at: str, date: str
 ) -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.now = parse_rfc3339(before)
     desk.tick(0)
     turned = len(desk.of(ev.SessionOpened))
@@ -37,7 +37,7 @@ def test_t16_the_day_turns_at_the_open_on_both_sides_of_the_clock_change(
 
 
 def test_a284_the_turn_zeroes_the_days_counters_and_nothing_else() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
     desk.book.data.loss_streak = 2
     desk.give(ask.Kill(by="test", level=Level.HALT, reason="because"))
@@ -52,7 +52,7 @@ def test_a284_the_turn_zeroes_the_days_counters_and_nothing_else() -> None:
 
 def test_a407_the_row_reconciles_to_the_cent() -> None:
     """ending = starting + realised (after fees) + change of unrealised + flows."""
-    desk = Desk()
+    desk = CoreDriver()
     entry = desk.order("NVDA", 10, "100")
     desk.accept(entry)
     desk.filled(entry, 10, "100")
@@ -71,14 +71,14 @@ def test_a407_the_row_reconciles_to_the_cent() -> None:
 
 
 def test_a407_a_kill_writes_the_row_so_far() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     row = one(desk.give(ask.Kill(by="test", reason="because")), ev.SessionClosed)
     assert not row.final
     assert row.kill_switch_triggered
 
 
 def test_x06_a_daily_loss_may_restrict_until_the_next_session() -> None:
-    desk = Desk(config_of(**AXION, kill={"daily_loss": "reduce_only"}))
+    desk = CoreDriver(config_of(**AXION, kill={"daily_loss": "reduce_only"}))
     desk.fill(desk.order("NVDA", 1000, "100"), None, "100")
     for _ in range(2):
         desk.later(1)
@@ -97,7 +97,7 @@ def test_x06_a_daily_loss_may_restrict_until_the_next_session() -> None:
 
 
 def test_u50_the_autotrader_profile_rests_after_its_streak_and_comes_back() -> None:
-    desk = Desk(config_of(profile="autotrader", risk={"max_order_notional": "1000000"}))
+    desk = CoreDriver(config_of(profile="autotrader", risk={"max_order_notional": "1000000"}))
     desk.book.data.loss_streak = 5
     desk.tick()
     assert desk.book.run_state is RunState.COOLDOWN
@@ -109,7 +109,7 @@ def test_u50_the_autotrader_profile_rests_after_its_streak_and_comes_back() -> N
 
 
 def test_equity_is_marked_once_a_minute_and_only_when_it_moved() -> None:
-    desk = Desk()
+    desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
     for last in ("101", "101", "102"):
         desk.quote("NVDA", last)

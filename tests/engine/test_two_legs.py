@@ -18,7 +18,7 @@ from engine.plans.table import PLANS, Plan
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
-from tests.engine.desk import Desk, one
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, BROKER
 
 D = Decimal
@@ -45,7 +45,7 @@ def terms(symbol: str, quantity: int, price: str) -> OrderTerms:
 LEGS = (terms("NVDA", 10, "100"), terms("AMD", 20, "50"))
 
 
-def opened(desk: Desk, plan: str = "entry") -> list[ev.Event]:
+def opened(desk: CoreDriver, plan: str = "entry") -> list[ev.Event]:
     """A front end asks for both legs in one intent."""
     facts: list[ev.Event] = [
         ev.SignalDecided(
@@ -72,14 +72,14 @@ def opened(desk: Desk, plan: str = "entry") -> list[ev.Event]:
     return seen
 
 
-def desk_of(**able: object) -> Desk:
-    desk = Desk(capabilities=msgspec.structs.replace(ABLE, **able))
+def desk_of(**able: object) -> CoreDriver:
+    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, **able))
     desk.quote("NVDA", "101")
     desk.quote("AMD", "51")
     return desk
 
 
-def outcome(desk: Desk) -> tuple[Outcome, str]:
+def outcome(desk: CoreDriver) -> tuple[Outcome, str]:
     found = desk.of(ev.SignalEnded)[-1]
     return found.outcome, found.reason
 
@@ -201,7 +201,7 @@ def with_pair(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "PLANS", (*PLANS, Plan("pair", pair)))
 
 
-def sent(desk: Desk) -> list[str]:
+def sent(desk: CoreDriver) -> list[str]:
     return [order.symbol for order in desk.book.orders()]
 
 

@@ -27,7 +27,7 @@ from engine.domain.run import LinkState
 from engine.ports import Broker, BrokerError
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
-from engine.runtime.send_gate import Gate
+from engine.runtime.send_gate import SendGate
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from engine.state.book import Book
 from engine.world import World
@@ -124,7 +124,7 @@ class Rig:
         self.wire = wire(self.venue)
         self.disk = Disk()
         self.latch = FileLatch(self.disk)
-        self.gate = Gate()
+        self.gate = SendGate()
         self.feed = Feed()
         world = World(
             Book(),

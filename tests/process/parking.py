@@ -23,7 +23,7 @@ from brokers.paper.remote import RemotePaper
 from console.cli.program import main
 from engine.domain.order import OrderTerms, Replacement
 from engine.runtime.engine import Engine
-from engine.runtime.session import Session
+from engine.runtime.session import AccountSession
 from storage.writer import Entry, Writer
 
 FOLDER = Path(sys.argv[sys.argv.index("--state-dir") + 1])
@@ -50,7 +50,7 @@ async def stand(place: str, purpose: str, key: str) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-_submit, _cancel, _modify = Engine._submit, Session._cancel, Session.modify
+_submit, _cancel, _modify = Engine._submit, AccountSession._cancel, AccountSession.modify
 _send, _commit = RemotePaper.submit_order, Writer.commit
 
 
@@ -66,12 +66,12 @@ async def send(self: RemotePaper, order: OrderTerms) -> None:
     await _send(self, order)
 
 
-async def cancel(self: Session, key: str) -> None:
+async def cancel(self: AccountSession, key: str) -> None:
     await stand("cancel", "", key)
     await _cancel(self, key)
 
 
-async def modify(self: Session, key: str, wanted: Replacement) -> None:
+async def modify(self: AccountSession, key: str, wanted: Replacement) -> None:
     await stand("replace", "", key)
     await _modify(self, key, wanted)
 
@@ -84,8 +84,8 @@ def commit(self: Writer, entries: Sequence[Entry]) -> None:
 
 if __name__ == "__main__":
     Engine._submit = submit  # type: ignore[method-assign]
-    Session._cancel = cancel  # type: ignore[method-assign]
-    Session.modify = modify  # type: ignore[method-assign]
+    AccountSession._cancel = cancel  # type: ignore[method-assign]
+    AccountSession.modify = modify  # type: ignore[method-assign]
     RemotePaper.submit_order = send  # type: ignore[method-assign]
     Writer.commit = commit  # type: ignore[method-assign]
     sys.exit(main())

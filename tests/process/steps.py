@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from engine.domain.order import OrderStatus
-from tests.process.desk import PRICE, Desk
+from tests.process.driver import PRICE, ProcessDriver
 
 Keys = dict[str, str]
 """The order of each symbol."""
@@ -24,14 +24,14 @@ class Step(NamedTuple):
     """`bring` leads there and returns what each symbol must hold in the end."""
 
     name: str
-    bring: Callable[[Desk, Sequence[str]], Held]
+    bring: Callable[[ProcessDriver, Sequence[str]], Held]
     held: bool = False
     """Something is held back at the venue, which goes on while the process is dead, or after."""
-    away: Callable[[Desk, Sequence[str]], None] | None = None
+    away: Callable[[ProcessDriver, Sequence[str]], None] | None = None
     """What happens at the venue while the process is dead."""
 
 
-def enter(desk: Desk, symbols: Sequence[str], **more: int) -> Keys:
+def enter(desk: ProcessDriver, symbols: Sequence[str], **more: int) -> Keys:
     """Opening orders, by hand and, where no `limit` is asked for, by signal in turn."""
     keys = {}
     for number, symbol in enumerate(symbols):
@@ -42,17 +42,17 @@ def enter(desk: Desk, symbols: Sequence[str], **more: int) -> Keys:
     return keys
 
 
-def until_all(desk: Desk, keys: Keys, true: Callable[[str], bool], what: str) -> None:
+def until_all(desk: ProcessDriver, keys: Keys, true: Callable[[str], bool], what: str) -> None:
     for key in keys.values():
         desk.until(lambda key=key: true(key), f"{key} {what}")  # type: ignore[misc]
 
 
-def until_parked(desk: Desk, count: int) -> list[str]:
+def until_parked(desk: ProcessDriver, count: int) -> list[str]:
     desk.until(lambda: len(set(desk.parked())) >= count, f"{count} orders stand still")
     return desk.parked()
 
 
-def asked(desk: Desk, keys: Keys) -> Held:
+def asked(desk: ProcessDriver, keys: Keys) -> Held:
     """All that was ordered."""
     return {symbol: desk.quantity(key) for symbol, key in keys.items()}
 
@@ -64,7 +64,7 @@ def nothing(symbols: Sequence[str]) -> Held:
 # --- orders that open -------------------------------------------------------------------------
 
 
-def intent_durable(desk: Desk, symbols: Sequence[str]) -> Held:
+def intent_durable(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("durable", *OPENING)
     keys = enter(desk, symbols)
     until_parked(desk, len(keys))
@@ -75,7 +75,7 @@ def intent_durable(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
+def counted_as_sent(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("sending", *OPENING)
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: desk.has_event("OrderSent", key), "is said to be sent")
@@ -84,7 +84,7 @@ def counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def received(desk: Desk, symbols: Sequence[str]) -> Held:
+def received(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.hand.hold("requests")
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: key in desk.hand.submits(), "reached the venue")
@@ -92,7 +92,7 @@ def received(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def answer_lost(desk: Desk, symbols: Sequence[str]) -> Held:
+def answer_lost(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.hand.hold("reports")
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: at_venue(desk, key) is OrderStatus.FILLED, "filled there")
@@ -100,25 +100,25 @@ def answer_lost(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def acknowledged(desk: Desk, symbols: Sequence[str]) -> Held:
+def acknowledged(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.hand.hold("fills")
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: desk.order_status(key) == "NEW", "is acknowledged")
     return asked(desk, keys)
 
 
-def resting(desk: Desk, symbols: Sequence[str]) -> Held:
+def resting(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = enter(desk, symbols, limit=PRICE - 1)
     until_all(desk, keys, lambda key: desk.order_status(key) == "NEW", "rests")
     return nothing(symbols)
 
 
-def partly_filled(desk: Desk, symbols: Sequence[str]) -> Held:
+def partly_filled(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _part(desk, symbols)
     return asked(desk, keys)
 
 
-def part_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
+def part_unheard(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.hand.hold("fills")
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: desk.order_status(key) == "NEW", "is acknowledged")
@@ -129,7 +129,7 @@ def part_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def _part(desk: Desk, symbols: Sequence[str]) -> Keys:
+def _part(desk: ProcessDriver, symbols: Sequence[str]) -> Keys:
     desk.hand.hold("fills")
     keys = enter(desk, symbols)
     until_all(desk, keys, lambda key: desk.order_status(key) == "NEW", "is acknowledged")
@@ -144,7 +144,7 @@ def _part(desk: Desk, symbols: Sequence[str]) -> Keys:
 # --- cancels ----------------------------------------------------------------------------------
 
 
-def cancel_decided(desk: Desk, symbols: Sequence[str]) -> Held:
+def cancel_decided(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _resting(desk, symbols)
     desk.park("cancel")
     _cancel(desk, keys)
@@ -153,7 +153,7 @@ def cancel_decided(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def cancel_sent(desk: Desk, symbols: Sequence[str]) -> Held:
+def cancel_sent(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _resting(desk, symbols)
     desk.hand.hold("requests")
     _cancel(desk, keys)
@@ -161,7 +161,7 @@ def cancel_sent(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def cancel_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
+def cancel_unheard(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _resting(desk, symbols)
     desk.hand.hold("reports")
     _cancel(desk, keys)
@@ -169,20 +169,20 @@ def cancel_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def cancel_of_a_part(desk: Desk, symbols: Sequence[str]) -> Held:
+def cancel_of_a_part(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _part(desk, symbols)
     desk.hand.hold("requests")
     _cancel(desk, keys)
     return dict.fromkeys(symbols, Decimal(PART))
 
 
-def _resting(desk: Desk, symbols: Sequence[str]) -> Keys:
+def _resting(desk: ProcessDriver, symbols: Sequence[str]) -> Keys:
     keys = enter(desk, symbols, limit=PRICE - 1)
     until_all(desk, keys, lambda key: desk.order_status(key) == "NEW", "rests")
     return keys
 
 
-def _cancel(desk: Desk, keys: Keys) -> None:
+def _cancel(desk: ProcessDriver, keys: Keys) -> None:
     for key in keys.values():
         desk.program.ask("cancel", id=key)
     until_all(desk, keys, lambda key: desk.has_event("CancelRequested", key), "is to be cancelled")
@@ -191,7 +191,7 @@ def _cancel(desk: Desk, keys: Keys) -> None:
 # --- protective stops -------------------------------------------------------------------------
 
 
-def stop_decided(desk: Desk, symbols: Sequence[str]) -> Held:
+def stop_decided(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("durable", "PROTECT")
     keys = enter(desk, symbols)
     stops = until_parked(desk, len(keys))
@@ -200,7 +200,7 @@ def stop_decided(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def stop_counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
+def stop_counted_as_sent(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("sending", "PROTECT")
     keys = enter(desk, symbols)
     stops = until_parked(desk, len(keys))
@@ -208,7 +208,7 @@ def stop_counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def stop_received(desk: Desk, symbols: Sequence[str]) -> Held:
+def stop_received(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("sending", "PROTECT")
     keys = enter(desk, symbols)
     stops = set(until_parked(desk, len(keys)))
@@ -219,7 +219,7 @@ def stop_received(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def stop_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
+def stop_unheard(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     desk.park("sending", "PROTECT")
     keys = enter(desk, symbols)
     stops = set(until_parked(desk, len(keys)))
@@ -229,7 +229,7 @@ def stop_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def stop_not_in_the_journal(desk: Desk, symbols: Sequence[str]) -> Held:
+def stop_not_in_the_journal(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     """What reduces never waits for the disk: neither the fill nor its stop is durable."""
     desk.hand.hold("fills")
     keys = enter(desk, symbols)
@@ -243,7 +243,7 @@ def stop_not_in_the_journal(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def resize_decided(desk: Desk, symbols: Sequence[str]) -> Held:
+def resize_decided(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _part(desk, symbols)
     desk.park("replace")
     for key in keys.values():
@@ -252,7 +252,7 @@ def resize_decided(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def resize_received(desk: Desk, symbols: Sequence[str]) -> Held:
+def resize_received(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     keys = _part(desk, symbols)
     desk.hand.hold("requests")
     for symbol, key in keys.items():
@@ -265,7 +265,7 @@ def resize_received(desk: Desk, symbols: Sequence[str]) -> Held:
     return asked(desk, keys)
 
 
-def resize_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
+def resize_unheard(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     held = resize_decided(desk, symbols)
     desk.hand.hold("reports")
     desk.unpark()
@@ -277,7 +277,7 @@ def resize_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
 # --- exits ------------------------------------------------------------------------------------
 
 
-def exit_decided(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_decided(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.park("durable", "EXIT")
     _close(desk, symbols)
@@ -287,7 +287,7 @@ def exit_decided(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def exit_counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_counted_as_sent(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.park("sending", "EXIT")
     _close(desk, symbols)
@@ -297,7 +297,7 @@ def exit_counted_as_sent(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def exit_received(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_received(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     before = len(desk.hand.submits())
     desk.hand.hold("requests")
@@ -307,7 +307,7 @@ def exit_received(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def exit_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_unheard(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.hand.hold("reports")
     _close(desk, symbols)
@@ -316,14 +316,14 @@ def exit_unheard(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def exit_acknowledged(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_acknowledged(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.hand.hold("fills")
     _closing(desk, symbols)
     return nothing(symbols)
 
 
-def exit_partly_filled(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_partly_filled(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     desk.hand.hold("fills")
     for key in _closing(desk, symbols):
@@ -335,7 +335,7 @@ def exit_partly_filled(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def exit_not_in_the_journal(desk: Desk, symbols: Sequence[str]) -> Held:
+def exit_not_in_the_journal(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     known = set(desk.hand.submits())
     desk.park("frozen")
@@ -347,12 +347,12 @@ def exit_not_in_the_journal(desk: Desk, symbols: Sequence[str]) -> Held:
     return nothing(symbols)
 
 
-def protected(desk: Desk, symbols: Sequence[str]) -> Held:
+def protected(desk: ProcessDriver, symbols: Sequence[str]) -> Held:
     _hold(desk, symbols)
     return nothing(symbols)
 
 
-def fall(desk: Desk, symbols: Sequence[str]) -> None:
+def fall(desk: ProcessDriver, symbols: Sequence[str]) -> None:
     """The stops fill while nobody looks, and the price comes back."""
     for symbol in symbols:
         desk.venue.move(symbol, PRICE - 20)
@@ -361,18 +361,18 @@ def fall(desk: Desk, symbols: Sequence[str]) -> None:
         desk.venue.move(symbol, PRICE)
 
 
-def _hold(desk: Desk, symbols: Sequence[str]) -> None:
+def _hold(desk: ProcessDriver, symbols: Sequence[str]) -> None:
     enter(desk, symbols)
     for symbol in symbols:
         desk.until(lambda s=symbol: desk.is_protected(s), f"{symbol} is protected")  # type: ignore[misc]
 
 
-def _close(desk: Desk, symbols: Sequence[str]) -> None:
+def _close(desk: ProcessDriver, symbols: Sequence[str]) -> None:
     for symbol in symbols:
         desk.program.ask("close", symbol=symbol)
 
 
-def _closing(desk: Desk, symbols: Sequence[str]) -> list[str]:
+def _closing(desk: ProcessDriver, symbols: Sequence[str]) -> list[str]:
     """Exits that work at the venue and are acknowledged."""
     known = set(desk.hand.orders())
     _close(desk, symbols)
@@ -386,7 +386,7 @@ def _closing(desk: Desk, symbols: Sequence[str]) -> list[str]:
     return found()
 
 
-def at_venue(desk: Desk, key: str) -> OrderStatus | None:
+def at_venue(desk: ProcessDriver, key: str) -> OrderStatus | None:
     found = desk.hand.order(key)
     return None if found is None else found.status
 

@@ -15,7 +15,7 @@ from random import Random
 import pytest
 
 from console.host.client import NoAnswer, NoEngine, Refused
-from tests.process.desk import PRICE, Desk, rounds
+from tests.process.driver import PRICE, ProcessDriver, rounds
 from tests.process.steps import BY_NAME, STEPS, Held, Step
 
 pytestmark = pytest.mark.slow
@@ -28,14 +28,14 @@ class Desks:
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
-        self._desk: Desk | None = None
+        self._desk: ProcessDriver | None = None
         self.is_whole = True
 
-    def take(self) -> Desk:
+    def take(self) -> ProcessDriver:
         if not self.is_whole:
             self.close()
         if self._desk is None:
-            self._desk = Desk(self._factory.mktemp("desk"), SYMBOLS)
+            self._desk = ProcessDriver(self._factory.mktemp("desk"), SYMBOLS)
             self._desk.start()
         self.is_whole = False
         return self._desk
@@ -53,7 +53,7 @@ def desks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desks]:
     made.close()
 
 
-def live_through(desk: Desk, step: Step, *, while_dead: bool) -> None:
+def live_through(desk: ProcessDriver, step: Step, *, while_dead: bool) -> None:
     """Bring orders to the step, kill, restart, and see that everything is as it must be."""
     held = step.bring(desk, desk.symbols)
     desk.kill()
@@ -67,7 +67,7 @@ def live_through(desk: Desk, step: Step, *, while_dead: bool) -> None:
     desk.clear()
 
 
-def expect(desk: Desk, held: Held) -> None:
+def expect(desk: ProcessDriver, held: Held) -> None:
     """What must be held in the end is held, and all else is as it must be."""
     wanted = {symbol: quantity for symbol, quantity in held.items() if quantity}
     desk.until(lambda: desk.hand.positions() == wanted, f"{wanted} is held")
@@ -115,7 +115,7 @@ def test_T06_killed_again_while_it_recovers(desks: Desks, name: str) -> None:
     desks.is_whole = True
 
 
-def count_starts(desk: Desk) -> int:
+def count_starts(desk: ProcessDriver) -> int:
     (row,) = desk.rows("SELECT count(*) FROM events WHERE type = 'EngineStarted'")
     return int(row[0])
 
@@ -174,7 +174,7 @@ def test_T06_C503_a_dead_engine_is_killed_at_its_venue_from_a_second_shell(desks
 class Trader(threading.Thread):
     """Orders, cancels, closes and moving prices without a pause, until told to stop."""
 
-    def __init__(self, desk: Desk, random: Random) -> None:
+    def __init__(self, desk: ProcessDriver, random: Random) -> None:
         super().__init__(name="trader")
         self._desk = desk
         self._random = random
@@ -208,7 +208,7 @@ class Trader(threading.Thread):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_T06_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
     """The venue takes up to 20 ms, so that every step has a width."""
-    desk = Desk(tmp_path, SYMBOLS, latency_ms=[0, 20])
+    desk = ProcessDriver(tmp_path, SYMBOLS, latency_ms=[0, 20])
     random = Random(seed)
     try:
         desk.start()

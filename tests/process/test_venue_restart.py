@@ -13,7 +13,7 @@ import pytest
 
 from console.host.client import Refused
 from tests.console.program import PATIENCE
-from tests.process.desk import PRICE, Desk
+from tests.process.driver import PRICE, ProcessDriver
 
 pytestmark = pytest.mark.slow
 
@@ -23,20 +23,20 @@ RECONNECTION = 5.0
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    made = Desk(tmp_path, SYMBOLS)
+def desk(tmp_path: Path) -> Iterator[ProcessDriver]:
+    made = ProcessDriver(tmp_path, SYMBOLS)
     made.start()
     yield made
     made.close()
 
 
-def lose_the_venue(desk: Desk) -> None:
+def lose_the_venue(desk: ProcessDriver) -> None:
     """SIGKILL, and the engine has noticed."""
     desk.venue.kill()
     desk.until(lambda: desk.links()[-1:] == ["DISCONNECTED"], "the engine notices the break")
 
 
-def bring_it_back(desk: Desk) -> None:
+def bring_it_back(desk: ProcessDriver) -> None:
     """The venue again, and the engine has looked at it."""
     looks = desk.looks()
     desk.venue.start()
@@ -46,7 +46,7 @@ def bring_it_back(desk: Desk) -> None:
     desk.until(lambda: desk.looks() > looks, "the engine has looked at the venue")
 
 
-def refusal(desk: Desk, symbol: str) -> str:
+def refusal(desk: ProcessDriver, symbol: str) -> str:
     """The code of a manual order that is refused."""
     with pytest.raises(Refused) as refused:
         desk.program.ask("order", side="buy", symbol=symbol, quantity="1", protect="90")
@@ -54,7 +54,7 @@ def refusal(desk: Desk, symbol: str) -> str:
 
 
 def test_a_venue_that_is_killed_and_started_again_is_found_looked_at_and_traded_with(
-    desk: Desk,
+    desk: ProcessDriver,
 ) -> None:
     desk.hold_position("AAPL")
     assert set(desk.hand.submits().values()) == {1}
@@ -69,7 +69,7 @@ def test_a_venue_that_is_killed_and_started_again_is_found_looked_at_and_traded_
     assert list(desk.hand.submits().values()) == [1, 1]
 
 
-def test_it_is_found_every_time(desk: Desk) -> None:
+def test_it_is_found_every_time(desk: ProcessDriver) -> None:
     for number, symbol in enumerate(SYMBOLS, start=1):
         lose_the_venue(desk)
         bring_it_back(desk)
@@ -78,7 +78,7 @@ def test_it_is_found_every_time(desk: Desk) -> None:
     desk.check()
 
 
-def test_an_order_the_venue_never_took_is_known_to_be_lost(desk: Desk) -> None:
+def test_an_order_the_venue_never_took_is_known_to_be_lost(desk: ProcessDriver) -> None:
     desk.hand.hold("requests")
     key = desk.buy("AAPL")
     desk.until(lambda: key in desk.hand.submits(), "it reached the venue")
@@ -91,7 +91,9 @@ def test_an_order_the_venue_never_took_is_known_to_be_lost(desk: Desk) -> None:
     assert desk.hand.positions() == {}
 
 
-def test_a_fill_whose_report_died_with_the_venue_is_found_and_protected(desk: Desk) -> None:
+def test_a_fill_whose_report_died_with_the_venue_is_found_and_protected(
+    desk: ProcessDriver,
+) -> None:
     desk.hand.hold("reports")
     key = desk.buy("AAPL")
     desk.until(lambda: desk.hand.positions() == {"AAPL": Decimal(10)}, "it filled there")
@@ -103,7 +105,7 @@ def test_a_fill_whose_report_died_with_the_venue_is_found_and_protected(desk: De
     desk.check()
 
 
-def test_cancels_of_the_gap_leave_once_the_venue_is_back(desk: Desk) -> None:
+def test_cancels_of_the_gap_leave_once_the_venue_is_back(desk: ProcessDriver) -> None:
     key = desk.buy("AAPL", limit=PRICE - 1)
     desk.until(lambda: desk.order_status(key) == "NEW", "it rests")
     lose_the_venue(desk)
@@ -115,7 +117,7 @@ def test_cancels_of_the_gap_leave_once_the_venue_is_back(desk: Desk) -> None:
 
 
 def test_a_kill_in_the_gap_works_what_is_reachable_and_is_verified_when_the_venue_is_back(
-    desk: Desk,
+    desk: ProcessDriver,
 ) -> None:
     desk.hold_position("AAPL")
     resting = desk.buy("MSFT", limit=PRICE - 1)

@@ -31,7 +31,7 @@ from engine.risk import gate
 from engine.risk.case import Case, Finding, Limit, refused
 from engine.risk.checks.account import known_account
 from engine.runtime.engine import Engine
-from engine.runtime.session import Session
+from engine.runtime.session import AccountSession
 from engine.state.account import AccountState
 from engine.state.folds import fills as fill_rules
 from engine.state.order import Order, Pending
@@ -192,12 +192,12 @@ class NoLateBound(Run):
         return msgspec.structs.replace(capabilities, late_arrival_seconds=-1.0)
 
 
-async def _is_always_new(self: Session, order: OrderTerms) -> bool:
+async def _is_always_new(self: AccountSession, order: OrderTerms) -> bool:
     return True
 
 
 def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(Session, "is_new", _is_always_new)
+    patching.setattr(AccountSession, "is_new", _is_always_new)
 
 
 def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def _one_route(patching: pytest.MonkeyPatch) -> None:
 
 
 def _one_line(patching: pytest.MonkeyPatch) -> None:
-    def first(self: Engine, account: str) -> Session:
+    def first(self: Engine, account: str) -> AccountSession:
         return next(iter(self._sessions.values()))
 
     patching.setattr(Engine, "_session", first)

@@ -21,7 +21,7 @@ from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.ports import BrokerError, Capabilities
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
-from engine.runtime.send_gate import Gate
+from engine.runtime.send_gate import SendGate
 from engine.runtime.virtual_time import (
     Deadlock,
     Livelock,
@@ -115,7 +115,7 @@ class Run:
     engine_class: type[Engine] = Engine
     line_class: type[Line] = Line
     latch_class: type[FileLatch] = FileLatch
-    gate_class: type[Gate] = Gate
+    gate_class: type[SendGate] = SendGate
     disk_class: type[Disk] = Disk
     keeps_snapshots = True
 

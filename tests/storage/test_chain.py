@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.domain.run import Mode
 from storage import memory_database, open_journal
-from storage.chain import GENESIS, Row, link
+from storage.chain import GENESIS, ChainRow, link
 from storage.verify import verify, verify_connection
 from tests.storage.lives import History, notes
 
@@ -166,7 +166,9 @@ def test_a_chain_longer_than_a_page_verifies(monkeypatch: pytest.MonkeyPatch) ->
         ]
     ),
 )
-def test_every_part_of_a_row_enters_its_hash(time: int, change: Callable[[Row], Row]) -> None:
-    row = Row(1, time, Mode.PAPER.value, "account", "Paused", 2, "{}")
+def test_every_part_of_a_row_enters_its_hash(
+    time: int, change: Callable[[ChainRow], ChainRow]
+) -> None:
+    row = ChainRow(1, time, Mode.PAPER.value, "account", "Paused", 2, "{}")
     assert link(GENESIS, row) != link(GENESIS, change(row))
     assert link(GENESIS, row) != link(bytes([1]) + GENESIS[1:], row)

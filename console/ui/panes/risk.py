@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from textual.app import ComposeResult
 
 from console.desk.port import Topic
-from console.desk.values import Portfolio
+from console.desk.values import PortfolioView
 from console.ui.format import ASCII, Glyphs, bar, compact, number, percent, profit_style, signed
 from console.ui.panes.base import Pane, make_table
 from console.ui.widgets.live_table import LiveTable
@@ -106,7 +106,7 @@ class RiskPane(Pane):
             )
         self.head(f"({self.view.settings.profile})")
 
-    def _money(self, held: Portfolio) -> Iterator[TextLine]:
+    def _money(self, held: PortfolioView) -> Iterator[TextLine]:
         curve = self.view.equity_curve()
         marks = ASCII_SPARKS if self.glyphs is ASCII else SPARKS
         room = max(self.size.width - 22, 8)

@@ -13,7 +13,7 @@ from console.ui.external import literal
 from console.ui.widgets.banner import Banner
 
 
-class Place(NamedTuple):
+class JumpMark(NamedTuple):
     """Where a label stands and what it says."""
 
     at: Offset
@@ -31,7 +31,7 @@ class JumpScreen(ModalScreen[str]):
     }
     """
 
-    def __init__(self, places: Mapping[str, Place]) -> None:
+    def __init__(self, places: Mapping[str, JumpMark]) -> None:
         super().__init__()
         self.places = dict(places)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from console.desk.port import Topic
 from console.ui.format import bar, compact, percent, signed
-from console.ui.lines import Line, line_of
+from console.ui.lines import JournalLine, line_of
 from console.ui.widgets.fed import Fed
 from console.ui.widgets.text_lines import PaintedLines, Piece, TextLine
 from engine.domain.events import Record
@@ -30,7 +30,7 @@ def clock_text(at: Nanos) -> str:
     return datetime.fromtimestamp(at // NS_PER_SECOND, UTC).strftime("%H:%M:%S")
 
 
-def event_line(record: Record, line: Line) -> TextLine:
+def event_line(record: Record, line: JournalLine) -> TextLine:
     """One event as the strip shows it."""
     return (
         (f" {clock_text(record.time)} ", "muted"),

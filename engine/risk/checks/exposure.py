@@ -6,7 +6,7 @@
 from decimal import Decimal
 
 from engine.domain.money import ONE, ZERO, plain
-from engine.risk.case import Case, Finding, Kind, Limit, fraction, passed, refused
+from engine.risk.case import Case, Finding, Limit, RequestKind, fraction, passed, refused
 from engine.sizing.stock import size
 
 BASIS_POINTS = Decimal(10_000)
@@ -14,9 +14,9 @@ BASIS_POINTS = Decimal(10_000)
 
 def sized(case: Case, _: Limit) -> Finding | None:
     """SIZE_ZERO: sizes the request; what cannot be at least one lot is not traded (A-104)."""
-    if case.kind is Kind.FLAT:
+    if case.kind is RequestKind.FLAT:
         return _held(case)
-    if case.kind is Kind.CHANGE:
+    if case.kind is RequestKind.CHANGE:
         return _risked(case)
     signal, limits = case.signal, case.world.limits
     if signal is None or case.conviction is None:

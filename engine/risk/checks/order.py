@@ -3,7 +3,7 @@
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ZERO, is_multiple, plain
 from engine.domain.order import OrderTerms, Purpose
-from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.case import Case, Finding, Limit, RequestKind, passed, refused
 from engine.risk.guard import in_seconds
 from engine.state.book import RATE_WINDOW, print_of
 
@@ -101,7 +101,7 @@ def _draft(case: Case) -> OrderTerms:
         limit_price=case.limit_price,
         stop_price=case.stop_price,
         time_in_force=case.time_in_force,
-        purpose=Purpose.MANUAL if case.kind is Kind.MANUAL else Purpose.ENTRY,
+        purpose=Purpose.MANUAL if case.kind is RequestKind.MANUAL else Purpose.ENTRY,
     )
 
 

@@ -1,7 +1,7 @@
 """Is the instrument's market in session (A-086, A-165, X-16, X-43, D-07)?"""
 
 from engine.domain.instant import NS_PER_SECOND, rfc3339
-from engine.risk.case import Case, Finding, Kind, Limit, passed, refused
+from engine.risk.case import Case, Finding, Limit, RequestKind, passed, refused
 
 
 def known_calendar(case: Case, _: Limit) -> Finding | None:
@@ -28,7 +28,7 @@ def market_open(case: Case, limit: Limit) -> Finding | None:
     close = calendar.close_of(case.now)
     if close is None:
         return passed(at, "never closes")
-    if case.kind is Kind.FLAT or not case.trade_type.ends_with_session:
+    if case.kind is RequestKind.FLAT or not case.trade_type.ends_with_session:
         return passed(at, rfc3339(close))
     last = close - limit * 60 * NS_PER_SECOND
     if case.now < last:

@@ -10,7 +10,7 @@ from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, Purpose, move
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
-from engine.state.holdings import Change, change, fee_of
+from engine.state.holdings import HoldingChange, change, fee_of
 from engine.state.order import Order
 from engine.state.touched import (
     FillTaken,
@@ -53,7 +53,7 @@ def _close_part(book: Book, order: Order, fill: Fill) -> None:
         book.amend(position, exiting=plan)
 
 
-def _pay(book: Book, event: ev.OrderFilled, outcome: Change) -> None:
+def _pay(book: Book, event: ev.OrderFilled, outcome: HoldingChange) -> None:
     """The money of a fill: each amount in its own currency, sums in the base currency."""
     data, fill = book.data, event.fill
     account = book.enter(event.account)

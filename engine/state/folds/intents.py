@@ -7,7 +7,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
-from engine.state.intents import Intent, Leg
+from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 
 
@@ -20,7 +20,7 @@ def lead(book: Book, order: Order) -> None:
     book.data.intents[intent.intent_id] = msgspec.structs.replace(intent, legs=legs)
 
 
-def _led(book: Book, leg: Leg, order: Order) -> Leg:
+def _led(book: Book, leg: IntentLeg, order: Order) -> IntentLeg:
     key = order.client_order_id
     if leg.waits:
         mine = leg.terms.client_order_id == key
@@ -37,7 +37,7 @@ def _intent_opened(book: Book, event: ev.IntentOpened, at: Nanos) -> None:
         intent_id=event.intent_id,
         plan=event.plan,
         signal_id=event.signal_id,
-        legs=tuple(Leg(terms=terms) for terms in event.legs),
+        legs=tuple(IntentLeg(terms=terms) for terms in event.legs),
     )
 
 

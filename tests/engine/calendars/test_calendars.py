@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.calendars import CALENDARS, Calendar, UnknownCalendarError, calendar
-from engine.calendars.exchange import Exchange
+from engine.calendars.exchange import ExchangeCalendar
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339
 
 XNYS = calendar("XNYS")
@@ -253,14 +253,16 @@ def test_the_accounting_day_never_goes_back(name: str, now: Nanos, later: Nanos)
 @given(moments=st.lists(instants, min_size=1, max_size=20))
 def test_answers_do_not_depend_on_what_was_asked_before(moments: list[Nanos]) -> None:
     for now in moments:
-        fresh = Calendar("XNYS", Exchange.load("xnys.csv"), always_open=False, has_session_end=True)
+        fresh = Calendar(
+            "XNYS", ExchangeCalendar.load("xnys.csv"), always_open=False, has_session_end=True
+        )
         assert XNYS.session_at(now) == fresh.session_at(now)
         assert XNYS.next_open(now) == fresh.next_open(now)
         assert XNYS.session_date(now) == fresh.session_date(now)
 
 
 def test_a_year_has_its_sessions() -> None:
-    table = Exchange.load("xnys.csv")
+    table = ExchangeCalendar.load("xnys.csv")
     day, count = date(2013, 1, 1), 0
     while day.year == 2013:
         count += table.session_on(day) is not None

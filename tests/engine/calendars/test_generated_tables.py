@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.calendars.exchange import Exchange
+from engine.calendars.exchange import ExchangeCalendar
 from tests.tools import generate_calendars as generator
 
 pytestmark = [
@@ -24,7 +24,7 @@ def test_the_table_is_as_generated(root: Path) -> None:
 
 
 def test_A086_every_session_agrees_with_the_library() -> None:
-    table = Exchange.load("xnys.csv")
+    table = ExchangeCalendar.load("xnys.csv")
     known = generator.sessions("XNYS")
     for day in generator.weekdays():
         session = table.session_on(day)

@@ -23,7 +23,7 @@ from tests.engine.worlds import ACCOUNT, BROKER, Built, number
 E = TypeVar("E", bound=ev.Event)
 
 
-class Desk(Built):
+class CoreDriver(Built):
     """A running world whose core is given inputs one at a time; `seen` holds every event."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -61,7 +61,7 @@ latency_ms = [0, 100]
 """
 
 
-class Desk:
+class ProcessDriver:
     """One account: its venue, its state folder, and the engine of the moment."""
 
     def __init__(self, folder: Path, symbols: Sequence[str], **terms: Any) -> None:
