@@ -84,14 +84,14 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         return False
     counted = max(since, world.book.data.running_at)
     if not world.able(position.account).reduce_only:
-        # What another order takes off is no stop's to cover; where that order ends or shrinks, the
-        # stop has its time to grow.
+        # What another order takes off is no stop's to cover; once that order ends, the stop has its
+        # time to grow.
         working = working_for(world, position)
         stops = (o.leaves for o in working if o.is_protective and o.accepted_at)
         if sum(stops, start=ZERO) >= to_protect(world, position):
             return False
         ended = (o for o in account.closed.values() if o.symbol == position.symbol)
-        others = (o for o in (*working, *ended) if o.reduce_only and not o.is_protective)
+        others = (o for o in ended if o.reduce_only and not o.is_protective)
         counted = max(counted, *(o.updated_at for o in others), 0)
     return now - counted > PROTECT_SECONDS * NS_PER_SECOND
 
