@@ -7,12 +7,13 @@ import msgspec
 
 from engine.core import fills
 from engine.core.consequences import fire
-from engine.core.reports import replaced
+from engine.core.reports import lost, replaced, unchanged
 from engine.domain import events as ev
+from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.order import RESTING, OrderStatus, OrderTerms
 from engine.domain.run import Severity, Trigger
 from engine.plans.reducing import recognise
 from engine.plans.table import advance
@@ -39,6 +40,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         ours = book.order_in(snapshot.broker, theirs.client_order_id)
         if ours is not None:
             yield replaced(ours, theirs.terms)
+    for theirs in snapshot.orders:
+        yield from _change_lost(world, theirs, snapshot)
     yield from _take_over(world, given, before, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(
@@ -60,6 +63,17 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     here = {*book.account(name).positions, *book.working_symbols(name)}
     for symbol in sorted(there | here):
         yield from advance(world, name, symbol, now)
+
+
+def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
+    """A change that was never answered is given up once it cannot arrive any more (X-88)."""
+    ours = world.book.order_in(snapshot.broker, theirs.client_order_id)
+    if ours is None or ours.pending is None or not ours.pending.native or ours.is_protective:
+        return
+    if ours.status not in RESTING or ours.updated_at >= snapshot.requested_at:
+        return
+    if not ours.differs(theirs.terms) and lost(world, ours, snapshot.requested_at):
+        yield from unchanged(ours, "it never reached the venue")
 
 
 def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:

@@ -128,7 +128,7 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
     if order is None or order.status.is_terminal:
         return
     if _makes_room(order) and not isinstance(given.error, Ambiguous):
-        yield from _unchanged(order, str(given.error))
+        yield from unchanged(order, str(given.error))
     yield ev.OrderQueried(
         account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
     )
@@ -149,7 +149,7 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
     if order.status is not _S.PENDING_REPLACE:
         return  # a cancel is under way, or the venue is being asked
     if not order.is_protective:
-        yield from _unchanged(order, str(given.error))
+        yield from unchanged(order, str(given.error))
         return
     yield ev.CancelRefused(
         account=order.account, client_order_id=key, status=_works_as(order), text=str(given.error)
@@ -159,7 +159,7 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
     )
 
 
-def _unchanged(order: Order, why: str) -> Iterator[ev.Event]:
+def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
     """The order works as it was, and whoever asked for the change is told."""
     yield ev.CancelRefused(
         account=order.account,
@@ -303,9 +303,37 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
         return
     if given.order is None:
         yield from _not_found(world, order, given.asked_at)
+    elif _may_still_change(world, order, given):
+        return
     else:
-        yield from _settle(order, given.order)
+        yield from _settle(order, given.order, given.asked_at)
     yield from after_end(world, given.client_order_id)
+
+
+def _may_still_change(world: World, order: Order, given: QueryAnswered) -> bool:
+    """True while a change that nobody answered may reach the venue yet (X-88, rule 1).
+
+    Until then the order stays UNKNOWN, and keeps the larger exposure.
+    """
+    there = given.order
+    if there is None or there.status.is_terminal or order.status is not _S.UNKNOWN:
+        return False
+    return (
+        _awaits_change(order)
+        and not order.differs(there.terms)
+        and not lost(world, order, given.asked_at)
+    )
+
+
+def _awaits_change(order: Order) -> bool:
+    """The venue was asked to change it, and nothing has proved or refused that yet."""
+    return order.pending is not None and order.pending.native and not order.is_protective
+
+
+def lost(world: World, order: Order, asked_at: Nanos) -> bool:
+    """Whether a change that the venue did not show when it was asked cannot arrive any more."""
+    bound = int(world.able(order.account).late_arrival_seconds * NS_PER_SECOND)
+    return asked_at - max(order.unclear_at, order.sent_at) > bound
 
 
 def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
@@ -347,7 +375,8 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     )
 
 
-def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
+def _settle(order: Order, venue: VenueOrder, asked_at: Nanos) -> Iterator[ev.Event]:
+    """Take over what the venue said of an order when it was asked at `asked_at`."""
     key, current = order.client_order_id, order.status
     if venue.status.is_terminal and _fills_missing(order, venue.status, venue.filled):
         text = f"{venue.status} there, fills not reported yet"
@@ -364,9 +393,13 @@ def _settle(order: Order, venue: VenueOrder) -> Iterator[ev.Event]:
             )
         return
     theirs = venue.terms
-    if order.differs(theirs):
+    # What was asked before the newest report may be older than it.
+    if order.updated_at <= asked_at and order.differs(theirs):
         yield replaced(order, theirs)
         current = current if _makes_room(order) else _S.NEW
+    elif _awaits_change(order) and not order.cancel_wanted:
+        yield from unchanged(order, "it never reached the venue")
+        return
     status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
     if current in _UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(

@@ -85,6 +85,9 @@ TERMINAL = frozenset(
     {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
 )
 
+RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
+"""The venue works it, and nothing is asked of it."""
+
 _S = OrderStatus
 _ENDS = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 _OPEN = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})

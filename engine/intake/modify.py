@@ -8,7 +8,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import is_positive
-from engine.domain.order import OrderStatus, OrderType, Purpose, Replacement
+from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
 from engine.plans.replace import new_id
@@ -17,7 +17,6 @@ from engine.state.order import Order
 from engine.world import World
 
 _S = OrderStatus
-_ACKNOWLEDGED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
 _WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _CLOSES = frozenset({Purpose.EXIT, Purpose.FLATTEN})
@@ -80,7 +79,7 @@ def _fault(world: World, order: Order | None, given: ask.ModifyOrder) -> str:
         return f"it works in {order.account}, which is not open here; {names} are"
     if order.purpose in _CLOSES:
         return "it closes a position: it cannot be changed, only cancelled"
-    if order.status not in _ACKNOWLEDGED:
+    if order.status not in RESTING:
         return (
             f"it is {order.status}: an order can be changed while the venue works it and nothing "
             "else is under way"

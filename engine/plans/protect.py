@@ -7,7 +7,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, plain
-from engine.domain.order import OrderStatus
+from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.plans.exit import RETRY_SECONDS, plan_exit
 from engine.plans.reducing import (
@@ -28,7 +28,6 @@ PROTECT_SECONDS = 5
 """A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
 
 _S = OrderStatus
-_SETTLED = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
@@ -114,7 +113,7 @@ def _fit(
     """Bring a stop that rests to the size and the price that are wanted."""
     tick = world.instrument(stop.symbol).tick
     price = early_stop(price, tick, sell=position.is_long)
-    if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in _SETTLED:
+    if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in RESTING:
         return
     if not world.able(stop.account).native_modify:
         yield from cancel(stop, "its size or its price no longer fits")

@@ -14,7 +14,14 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, TimeInForce, VenueState
+from engine.domain.order import (
+    RESTING,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    TimeInForce,
+    VenueState,
+)
 from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.position import Position
@@ -30,8 +37,6 @@ SEED_LABELS = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan", QTY_MISMATCH: "quanti
 
 DRIFT = Decimal("0.05")
 """Average prices further apart than this are reported; they block nothing (A-370)."""
-
-_SETTLED = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,9 +99,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
     missing = tuple(
         key
         for key, order in account.orders.items()
-        if key not in works
-        and order.status in _SETTLED
-        and order.updated_at < snapshot.requested_at
+        if key not in works and order.status in RESTING and order.updated_at < snapshot.requested_at
     )
     return Comparison(
         differences=tuple(differences),
@@ -113,7 +116,7 @@ def _busy(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
     moving = {
         o.symbol
         for o in account.orders.values()
-        if o.status not in _SETTLED or o.updated_at >= snapshot.requested_at
+        if o.status not in RESTING or o.updated_at >= snapshot.requested_at
     }
     ended = {o.symbol for o in account.closed.values() if o.updated_at >= snapshot.requested_at}
     return moving | ended

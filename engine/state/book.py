@@ -17,7 +17,7 @@ from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.order import OrderStatus, OrderTerms, move
+from engine.domain.order import RESTING, OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import account_of
 from engine.state.account import AccountState
@@ -54,8 +54,6 @@ DOUBT_SECONDS = 1
 """Between the first two questions about an order in doubt; each pause is twice the one before."""
 
 QUERY_SECONDS_MAX = 60
-
-_RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
 
 
 class Book:
@@ -610,7 +608,7 @@ def due_at(order: Order) -> Nanos:
     Unanswered requests are queried, more and more slowly; resting orders time out.
     """
     status = order.status
-    if status in _RESTING:
+    if status in RESTING:
         timeout = order.timeout_seconds
         return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0
     if status.is_terminal:

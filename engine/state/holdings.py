@@ -98,6 +98,7 @@ def _extended(
     position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
 ) -> Position:
     another = order is not None and order.client_order_id != position.order_id
+    first = order.stop_loss if order is not None else None
     succeeds = order is not None and order.orig_client_order_id == position.order_id
     return msgspec.structs.replace(
         position,
@@ -108,8 +109,9 @@ def _extended(
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
         adds=position.adds + (1 if another and not succeeds else 0),
-        stop=position.stop or (order.stop_loss if order else None),
-        initial_stop=position.initial_stop or (order.stop_loss if order else None),
+        # A stop that was taken away stays away: only a first one comes with an order that adds.
+        stop=position.stop if position.initial_stop is not None else position.stop or first,
+        initial_stop=position.initial_stop or first,
         order_id=order.client_order_id if order and another else position.order_id,
     )
 

@@ -563,3 +563,65 @@ def test_one_that_was_not_acknowledged_yet_is_left_alone() -> None:
     )
     order = desk.last(Purpose.MANUAL)
     assert "it is CREATED" in refusal(modify(desk, order, quantity=D(5)))[1]
+
+
+# --- answers that come late -----------------------------------------------------------------------
+
+
+def test_rule1_a_change_that_may_still_arrive_keeps_the_order_in_doubt_and_its_exposure() -> None:
+    desk = desk_of(native=True, late_arrival_seconds=3.0)
+    order = buying(desk)
+    modify(desk, order, quantity=D(20))
+    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    for seconds, doubtful in ((3.0, True), (0.5, False)):
+        desk.later(seconds)
+        desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
+        now = desk.current(order)
+        assert (now.status is S.UNKNOWN) is doubtful
+        assert desk.book.reserved["NVDA"] == (20 if doubtful else 10) * 99
+    assert desk.of(ev.Alarmed)[-1].code == "MODIFY_REFUSED"
+    assert desk.current(order).pending is None
+
+
+def test_a_change_that_arrives_late_is_taken_over_and_an_older_answer_does_not_undo_it() -> None:
+    desk = desk_of(native=True, late_arrival_seconds=3.0)
+    order = buying(desk)
+    asked_at = desk.now
+    before = desk.works(order)
+    modify(desk, order, quantity=D(20))
+    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.later(1)
+    replaced(desk, order)
+    assert desk.current(order).quantity == 20
+    desk.give(QueryAnswered(order.client_order_id, before, (), asked_at))
+    assert desk.current(order).quantity == 20
+
+
+def test_a_change_that_a_fill_left_unanswered_is_given_up_by_a_later_look() -> None:
+    desk = desk_of(native=True, late_arrival_seconds=3.0)
+    order = buying(desk)
+    modify(desk, order, quantity=D(20))
+    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.filled(order, 4, "99")
+    assert desk.book.reserved["NVDA"] == 16 * 99
+    desk.later(10)
+    there = msgspec.structs.replace(desk.works(order), status=S.PARTIALLY_FILLED)
+    desk.snapshot(positions={"NVDA": 4}, orders=(there,))
+    desk.later(10)
+    desk.snapshot(positions={"NVDA": 4}, orders=(there,))
+    assert desk.current(order).pending is None
+    assert desk.book.reserved["NVDA"] == 6 * 99
+
+
+def test_x85_a_stop_that_was_taken_away_does_not_come_back_with_the_next_fill() -> None:
+    desk = desk_of(native=True)
+    order = buying(desk, protect=D(90))
+    desk.filled(order, 4, "99")
+    desk.accept(desk.last(Purpose.PROTECT))
+    desk.give(ask.Protect(by="ann", symbol="NVDA", price=None, confirm="UNPROTECT"))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    desk.filled(order, 6, "99")
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert (held.quantity, held.stop, held.initial_stop) == (10, None, 90)
+    assert len(desk.intended(Purpose.PROTECT)) == 1

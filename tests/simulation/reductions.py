@@ -12,7 +12,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms, Purpose
+from engine.domain.order import OrderTerms, OrderType, Purpose
 from engine.domain.run import Phase
 from engine.state.book import Book
 from tests.simulation.ledger import Place
@@ -187,7 +187,8 @@ class Reductions:
         others = sum(
             (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
         )
-        wanted = truth if venue.capabilities.reduce_only else truth - others
+        own = sum((w.leaves for w in there if is_own_stop(w.order)), ZERO)
+        wanted = truth - (own if venue.capabilities.reduce_only else others)
         self._may_last(
             "there",
             place,
@@ -222,6 +223,11 @@ class Reductions:
         if self._now() - since > (seconds + SLACK_SECONDS) * NS_PER_SECOND:
             self._broken("protect", f"{text} protected in {place[0]} ({what})")
             self._since.pop((what, place), None)
+
+
+def is_own_stop(order: OrderTerms) -> bool:
+    """A stop that the operator rests: it protects what it covers (X-85)."""
+    return order.reduce_only and order.type is OrderType.STOP and not order.is_protective
 
 
 def _acknowledged(book: Book, place: Place) -> Decimal:

@@ -22,7 +22,7 @@ from engine.state.fold import apply
 from engine.state.order import Order
 from tests.simulation.apart import Apart
 from tests.simulation.ledger import Ledger
-from tests.simulation.reductions import Reductions
+from tests.simulation.reductions import Reductions, is_own_stop
 from tests.simulation.replaces import Replaces, most, worst
 from tests.simulation.store import Disk, Row, change_key
 from tests.simulation.venue import CENT, Venue, Working
@@ -465,8 +465,9 @@ class Watch:
                 (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
             )
             wanted = abs(position.quantity) if position.stop is not None else ZERO
-            if not venue.capabilities.reduce_only:
-                wanted = max(wanted - others, ZERO)
+            own = sum((w.leaves for w in there if is_own_stop(w.order)), ZERO)
+            taken = own if venue.capabilities.reduce_only else others
+            wanted = max(wanted - taken, ZERO)
             if resting != wanted:
                 left.append(f"{position.symbol} {position.quantity}: stops for {resting}")
             for working in stops:
