@@ -75,7 +75,10 @@ class Cancellable(Protocol):
 
 
 class Clock(Protocol):
-    """Time as the engine sees it."""
+    """The engine's only source of time (DESIGN, Time and determinism).
+
+    Real, scaled for a demonstration, or virtual for replay and tests. All times are nanoseconds.
+    """
 
     @property
     def is_real(self) -> bool:
@@ -83,15 +86,16 @@ class Clock(Protocol):
         ...
 
     def now(self) -> Nanos:
-        """Wall time, UTC."""
+        """Nanoseconds since 1970-01-01 UTC. It may jump, as the machine's clock may."""
         ...
 
     def monotonic(self) -> Nanos:
-        """A time that only moves forward, from an arbitrary origin."""
+        """Nanoseconds since an arbitrary moment; it never goes back, and intervals are measured on
+        it."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait this long; zero or less only lets others run."""
+        """Wait so many seconds; zero or less gives the other tasks one turn of the loop."""
         ...
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
@@ -100,35 +104,53 @@ class Clock(Protocol):
 
 
 class Broker(Protocol):
-    """One venue. Adapters translate; they neither retry nor sleep nor hold state we need (U-60)."""
+    """One account at one venue (U-60).
+
+    An adapter translates and does nothing else: it neither retries nor sleeps, and holds nothing
+    that the engine needs after a restart. Every method that asks the venue raises one of the six
+    errors of `engine.domain.failure`, and whatever else it raises counts as `Ambiguous`:
+    `NotSent` when nothing left this process, `Throttled` when the venue wants us to wait,
+    `Ambiguous` when nobody knows whether the venue acted, `Rejected` when it refused,
+    `AuthFailed` when it does not accept the credentials, `MarketClosed` when it takes nothing now.
+    Quantities are in units of the instrument, prices in its currency, times in nanoseconds UTC.
+    """
 
     @property
     def name(self) -> str:
-        """The name under `[brokers]`."""
+        """The account's name under `[brokers]`."""
         ...
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the venue can do."""
+        """What the venue can do; it does not change while the process runs."""
         ...
 
     async def connect(self) -> None:
         """Open the connection and the report stream, and again after a break (C-441).
 
-        Raises one of the six errors; the caller tries again.
+        Returns once orders can be sent. Raises one of the six errors; the caller tries again.
         """
         ...
 
     async def disconnect(self) -> None:
-        """Close it; no order is cancelled by closing (D-53)."""
+        """Close the connection. No order is cancelled by it (D-53). Does nothing when closed."""
         ...
 
     async def submit_order(self, order: OrderTerms) -> None:
-        """Hand the order over; its fate arrives as reports, possibly before this returns."""
+        """Hand an order to the venue.
+
+        Returns once the venue has taken the request, which is no acknowledgement of the order: what
+        becomes of it arrives as reports, possibly before this returns. Raises `Rejected` with code
+        DUPLICATE_ID where the venue knows the client order id already.
+        """
         ...
 
     async def cancel_order(self, client_order_id: str) -> None:
-        """Ask for a cancel; returning means the request was taken (C-123)."""
+        """Ask the venue to cancel an order (C-123).
+
+        Returns once the request was taken; the end of the order arrives as a report. Raises
+        `Rejected` for an order that is unknown there or has ended.
+        """
         ...
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
@@ -140,7 +162,7 @@ class Broker(Protocol):
         ...
 
     async def cancel_all(self) -> None:
-        """Ask for a cancel of everything, protective stops included."""
+        """Ask the venue to cancel every order of the account, protective stops included."""
         ...
 
     async def modify_order(
@@ -159,31 +181,36 @@ class Broker(Protocol):
         ...
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
-        """The order as the venue knows it; None when it does not."""
+        """The order as the venue states it now, ended ones included; None for an id it does not
+        know. An error is never an answer: a venue that cannot be asked raises."""
         ...
 
     async def get_open_orders(self) -> tuple[VenueOrder, ...]:
-        """Everything that works there, held legs included."""
+        """Every order that can still fill, those that wait for another to fill included, whoever
+        sent them."""
         ...
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
-        """Executions at or after `since`, oldest first."""
+        """Every execution of the account at or after `since` (nanoseconds UTC, by the venue's
+        clock), oldest first."""
         ...
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
-        """Holdings that are not flat."""
+        """Every holding that is not flat, signed: below zero is short."""
         ...
 
     async def get_account(self) -> Account:
-        """Balances."""
+        """Cash by currency, equity and buying power, and when the venue stated them."""
         ...
 
     async def instrument(self, symbol: str) -> Instrument:
-        """Grid, calendar and shortability of a symbol."""
+        """The venue's facts of an instrument, by our id: grid of price and quantity, currency,
+        multiplier, calendar, whether it can be sold short. Raises `Rejected` for one it does not
+        trade."""
         ...
 
     async def server_time(self) -> Nanos:
-        """The venue's clock."""
+        """The venue's clock, nanoseconds UTC."""
         ...
 
     def reports(self) -> AsyncIterator[Report]:
@@ -196,14 +223,15 @@ class Broker(Protocol):
 
 
 class MarketData(Protocol):
-    """A source of market events."""
+    """A source of prices: a venue's feed, a simulated market, or a recording."""
 
     def events(self) -> AsyncIterator[MarketEvent]:
         """Quotes, completed bars and depth, in order; ends when a recorded market is exhausted."""
         ...
 
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
-        """Up to `bars` completed bars before now, oldest first."""
+        """Up to `bars` completed bars of a symbol before now, oldest first; none where the source
+        keeps no past."""
         ...
 
 
@@ -221,7 +249,7 @@ class EventStore(Protocol):
 
     @property
     def last_seq(self) -> int:
-        """The number of the newest record handed in."""
+        """`seq` of the newest record that was handed in, durable or not; 0 before the first."""
         ...
 
     def recover(self) -> bool:
@@ -230,7 +258,7 @@ class EventStore(Protocol):
 
     @property
     def last_commit_seconds(self) -> float:
-        """How long the newest commit took."""
+        """How many seconds the newest commit took; 0 before the first."""
         ...
 
     def save_snapshot(self, seq: int, state: bytes) -> None:
@@ -246,11 +274,12 @@ class Latch(Protocol):
     """The file half of the halt latch (U-71); safe to call from any thread."""
 
     def set(self, halt: Halt) -> None:
-        """Write it atomically and durably."""
+        """Write the halt, whole and durable by the time this returns. Raises LatchError."""
         ...
 
     def read(self) -> Halt | None:
-        """What stands there; an unreadable file is a halt (A-283)."""
+        """The halt that stands there, None without one; a file that cannot be read is a halt
+        (A-283)."""
         ...
 
     def clear(self, epoch: int) -> None:
