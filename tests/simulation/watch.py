@@ -77,6 +77,8 @@ class Watch:
         }
         self.now = now
         self.engine: Engine | None = None
+        self._changes: dict[str, tuple[object, ...]] = {}
+        """What each order was asked to become, by its id."""
         self.shadow = Book()
         """The fold of what was journalled, from its bytes."""
         self.ledger = Ledger({name: venue.cash for name, venue in venues.items()})
@@ -262,6 +264,11 @@ class Watch:
 
     def _changing(self, event: ev.ReplaceRequested) -> None:
         """I7: so does a change that makes an order larger or dearer."""
+        wanted = (event.quantity, event.limit_price, event.stop_price, event.new_client_order_id)
+        again = self._changes.get(event.client_order_id) == wanted
+        self._changes[event.client_order_id] = wanted
+        if again:
+            return  # its cancel was lost: it has counted since it was asked for first
         order = self.shadow.order(event.client_order_id)
         if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
             self._limited(order, takes_slot=False)
