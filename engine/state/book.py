@@ -622,7 +622,8 @@ def due_at(order: Order) -> Nanos:
 
 
 def print_of(order: OrderTerms) -> str:
-    """What makes two orders the same for the duplicate-order limit."""
+    """What makes two orders the same for the duplicate-order limit; in another account it is
+    another order (X-87)."""
     numbers = (order.quantity, order.limit_price, order.stop_price)
     texts = ("" if number is None else plain(number) for number in numbers)
-    return "|".join((order.symbol, order.side, *texts))
+    return "|".join((order.account, order.symbol, order.side, *texts))

@@ -101,6 +101,19 @@ def test_an_order_goes_where_the_first_route_says_and_else_to_the_primary() -> N
     rehearse(play, config=TWO)
 
 
+def test_x87_the_same_order_in_the_other_account_is_no_repeat_of_the_first() -> None:
+    async def play(hand: Rehearsal) -> None:
+        hand.price("EUR_USD", "1.10")
+        await bought(hand, "AAPL", 10, "100")
+        hand.price("AAPL", "100")
+        again = await hand.engine.command(buy("AAPL", 10, ""))
+        assert (again.ok, again.code) == (False, "DUPLICATE_ORDER")
+        await bought(hand, "AAPL", 10, "100", "eur")
+        assert holdings(hand) == {("paper", "AAPL"): 10, ("eur", "AAPL"): 10}
+
+    rehearse(play, config=TWO)
+
+
 def test_the_money_of_both_is_one_portfolio_and_each_keeps_its_own() -> None:
     async def play(hand: Rehearsal) -> None:
         await both(hand)
