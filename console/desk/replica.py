@@ -246,7 +246,7 @@ class Replica:
                 self._change(Topic.ORDERS, oldest)
         self._change(Topic.ORDERS, key, urgent=urgent)
         order = self._book.order(key)
-        if order is not None and order.is_protective:
+        if order is not None and order.protects:
             self._holding(order.account, order.symbol)
 
     def _filled(self, record: ev.Record, event: ev.OrderFilled) -> None:
@@ -314,6 +314,8 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.SignalReceived: Replica._received,
     ev.SignalDecided: Replica._decided,
     ev.SignalEnded: Replica._ended,
+    ev.DeadLettered: Replica._state,
+    ev.DeadLetterClosed: Replica._state,
     ev.OrderIntended: Replica._whole_order,
     ev.OrderAdopted: Replica._whole_order,
     ev.OrderSent: Replica._order,

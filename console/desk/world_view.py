@@ -360,13 +360,13 @@ class WorldView:
         work = account.kill
         row = self._replica.kill.get(name, KillRow())
         ended = [] if data.halt is None else self._cancelled_since(account, data.halt)
-        stops = sum(order.is_protective for order in ended)
+        stops = sum(order.protects for order in ended)
         closed = 0 if work is None else work.closed
         return HaltedAccount(
             account=name,
             entries_working=sum(bool(order.reserved) for order in account.orders.values()),
             positions=len(account.positions),
-            stops=sum(order.is_protective for order in account.orders.values()),
+            stops=sum(order.protects for order in account.orders.values()),
             entries_cancelled=len(ended) - stops,
             stops_cancelled=stops,
             working=work is not None,
@@ -392,7 +392,7 @@ class WorldView:
         return ComparisonView(
             account=", ".join(account.name for account in accounts),
             at=min((account.reconciled_at for account in accounts), default=0),
-            failed=any(account.reconcile_reason.endswith("failed") for account in accounts),
+            failed=any(account.look_failed for account in accounts),
             differences=differences,
             blocked=tuple(symbol for account in accounts for symbol in account.blocked),
         )

@@ -24,6 +24,8 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     data = world.book.data
     if data.phase is not Phase.RUNNING or data.halt is not None or data.restrictions:
         return now
+    if data.intents:
+        return now
     if world.rates.ageing or any(rule.by_time for rule in triggers.RULES):
         return now
     moments = [world.home.constant_until(now)]

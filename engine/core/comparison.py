@@ -15,7 +15,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, OrderStatus, OrderTerms
 from engine.domain.run import Severity, Trigger
-from engine.plans.reducing import recognise
+from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.risk import triggers
@@ -161,10 +161,12 @@ def _take_over(
                     account=snapshot.broker, client_order_id=key, reason="it ended here"
                 )
             elif ours is not None:
+                yield from learned(world, proposal.terms.symbol)
                 fills = [f.quantity for f in snapshot.fills if f.client_order_id == key]
                 yield from _adopt(ours, proposal, sum(fills, start=ZERO))
             elif taking or given.reason == START:
-                yield proposal
+                yield from learned(world, proposal.terms.symbol)
+                yield _counted(world, proposal)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
             yield ev.PositionAdjusted(
                 symbol=proposal.symbol,
@@ -176,6 +178,16 @@ def _take_over(
                 reason=proposal.reason,
                 by=by,
             )
+
+
+def _counted(world: World, found: ev.OrderAdopted) -> ev.OrderAdopted:
+    """An order without a price that does not only reduce counts at the price of now, or of a tick:
+    whatever is known of it, it adds exposure (U-51)."""
+    terms = found.terms
+    if terms.reduce_only or terms.reserved:
+        return found
+    price = world.mark(terms.symbol) or world.instrument(terms.symbol).tick
+    return ev.OrderAdopted(terms=msgspec.structs.replace(terms, reserved=price), state=found.state)
 
 
 def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator[ev.Event]:

@@ -151,7 +151,19 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
 
 
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
-    """A price: the exits of what is held, then the limits on what it is worth."""
+    """A price: the exits of what is held, then the limits on what it is worth.
+
+    One whose numbers are no prices is left aside, and told once in a row.
+    """
+    if given.symbol in world.market.bad:
+        if world.market.newly_bad == given.symbol:
+            yield ev.Alarmed(
+                code="BAD_QUOTE",
+                severity=Severity.ERROR,
+                subject=given.symbol,
+                text=f"a quote of {given.symbol} is left aside: {given.fault}",
+            )
+        return
     held = world.book.held(given.symbol)
     for position in held:
         yield from ask_exits(world, position, now)
@@ -245,9 +257,8 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
                 )
             yield from ask_exits(world, position, now)
             yield from advance(world, position.account, position.symbol, now)
-        for account in world.book.accounts:
-            for symbol in sorted(set(account.replacing.values())):
-                yield from advance(world, account.name, symbol, now)
+        for account, symbol in world.book.waiting_places():
+            yield from advance(world, account, symbol, now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)
@@ -390,7 +401,9 @@ class Core:
 
 def observe(world: World, given: Input, now: Nanos) -> None:
     """Move the market view on; it is no part of the state and is never journalled."""
-    if isinstance(given, Quote):
+    if isinstance(given, Quote) and given.fault:
+        world.market.quarantine(given)
+    elif isinstance(given, Quote):
         world.take_quote(given, now)
         held = world.book.held(given.symbol)
         if not held:
@@ -399,7 +412,7 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         for position in held:
             certain = both_sides(given, falling=position.is_long)
             world.breaches.see(
-                exits.breach_key(position),
+                exits.breach_key(position.account, position.symbol),
                 breached=exits.is_beyond(position, given.last),
                 at=now,
                 traded_both_sides=certain,
@@ -419,14 +432,13 @@ def note(world: World, event: ev.Event) -> None:
         world.value_currency(event.currency, event.rate)
     elif isinstance(event, ev.OrderFilled):
         symbol = event.fill.symbol
-        position = world.book.holding(event.account, symbol)
-        if position is not None and position.opened_at == event.fill.time:
-            world.market.watch(symbol, event.fill.price)
+        if event.position_id:
+            world.market.watch(event.account, symbol, event.fill.price)
         world.revalue(symbol)
     elif isinstance(event, ev.PositionAdjusted | ev.CommissionTaken):
         world.revalue(event.symbol)
     elif isinstance(event, ev.PositionClosed):
         symbol = event.trade.symbol
-        if not world.book.held(symbol):
-            world.market.unwatch(symbol)
-        world.breaches.forget(f"stop:{event.account}:{symbol}")
+        if world.book.holding(event.account, symbol) is None:
+            world.market.unwatch(event.account, symbol)
+        world.breaches.forget(exits.breach_key(event.account, symbol))

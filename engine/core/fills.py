@@ -241,7 +241,7 @@ def _closed(
 
 
 def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | None, Decimal | None]:
-    seen = world.market.extremes.get(closed.symbol)
+    seen = world.market.extremes.get(closed.symbol, {}).get(closed.account)
     entry = closed.entry_price
     if seen is None or not entry:
         return None, None

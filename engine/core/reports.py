@@ -68,8 +68,8 @@ def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Even
         yield ev.OrderRejected(
             account=order.account,
             client_order_id=given.client_order_id,
-            code=Code.KILL_SWITCH,
-            text="halted before it was sent",
+            code=Code.KILL_SWITCH if given.halted else Code.NOT_SENT,
+            text=given.reason,
         )
     yield from after_end(world, given.client_order_id)
 

@@ -46,9 +46,14 @@ class SubmitFailed(msgspec.Struct, frozen=True):
 
 
 class GateClosed(msgspec.Struct, frozen=True):
-    """The last gate before the socket was shut: the order provably did not leave."""
+    """The last gate before the socket was shut: the order provably did not leave.
+
+    `halted` says whether a halt shut it, `reason` what did.
+    """
 
     client_order_id: str
+    halted: bool = True
+    reason: str = "halted before it was sent"
 
 
 class CancelFailed(msgspec.Struct, frozen=True):

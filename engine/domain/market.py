@@ -5,6 +5,12 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.instant import Nanos
+from engine.domain.money import is_positive
+
+
+def _is_side(price: Decimal | None) -> bool:
+    """A bid or an offer, or none: some venues write 0 for a side that is not there."""
+    return price is None or (price.is_finite() and price >= 0)
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +29,13 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     time: Nanos
     stale_at: Nanos = 0
     trade: bool = False
+
+    @property
+    def fault(self) -> str:
+        """Why these numbers cannot be prices, in words; "" where they can (DESIGN rule 4)."""
+        if is_positive(self.last) and _is_side(self.bid) and _is_side(self.ask):
+            return ""
+        return f"last {self.last}, bid {self.bid}, ask {self.ask}"
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):

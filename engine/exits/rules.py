@@ -53,9 +53,9 @@ def exit_price(quote: Quote, position: Position) -> Decimal:
     return max(quote.last, quote.ask) if quote.ask else quote.last
 
 
-def breach_key(position: Position) -> str:
+def breach_key(account: str, symbol: str) -> str:
     """Where `Breaches` keeps the evidence for a hard stop."""
-    return f"stop:{position.account}:{position.symbol}"
+    return f"stop:{account}:{symbol}"
 
 
 def is_beyond(position: Position, last: Decimal) -> bool:
@@ -70,7 +70,7 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
     last = world.market.mark(position.symbol)
     if last is None or position.stop is None or not is_beyond(position, last):
         return None
-    if not world.breaches.confirmed(breach_key(position)):
+    if not world.breaches.confirmed(breach_key(position.account, position.symbol)):
         return None
     return Exit(measured=plain(last), limit=plain(position.stop), detail="hard")
 

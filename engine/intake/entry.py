@@ -1,6 +1,7 @@
 """From a signal to a verdict and, if it passes, to an order (X-17, A-003, U-30)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 
@@ -92,7 +93,7 @@ def build(
         symbol=ruling.symbol,
         side=ruling.side,
         type=ruling.order_type,
-        quantity=ruling.quantity or ruling.instrument.lot,
+        quantity=_quantity(ruling),
         limit_price=ruling.limit_price,
         stop_price=ruling.stop_price,
         time_in_force=TimeInForce(ruling.time_in_force),
@@ -107,6 +108,13 @@ def build(
         resized=ruling.verdict is Verdict.RESIZED,
         timeout_seconds=timeout,
     )
+
+
+def _quantity(ruling: Ruling) -> Decimal:
+    """What an allowed ruling orders. Raises ValueError where it does not say: a defect of ours."""
+    if not ruling.quantity:
+        raise ValueError(f"{ruling.symbol} passed the gate without a quantity")
+    return ruling.quantity
 
 
 def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:

@@ -126,8 +126,10 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
         where = "the venue" if len(accounts) == 1 else account.name
         if now - account.reconciled_at > FRESH_RECONCILE or not account.reconciled_at:
             found.append(f"there is no fresh comparison with {where}")
+        elif account.look_failed:
+            found.append(f"{where} could not be read")
         elif not account.reconciled_clean:
-            found.append(f"{max(len(account.differences), 1)} differences with {where} remain")
+            found.append(f"{len(account.differences)} differences with {where} remain")
     if world.book.unclear:
         found.append(f"{world.book.unclear} orders are UNKNOWN")
     if data.journal_failed:
@@ -205,7 +207,7 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
 
 
 def _cancellable(order: Order) -> bool:
-    return not order.is_protective and order.status not in (
+    return not order.protects and order.status not in (
         OrderStatus.PENDING_CANCEL,
         OrderStatus.UNKNOWN,
     )

@@ -90,7 +90,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
         if not world.book.closable.get(account.name):
             continue
         for order in tuple(account.orders.values()):
-            wanted = bool(order.reserved) if halt.level is Level.HALT else not order.is_protective
+            wanted = bool(order.reserved) if halt.level is Level.HALT else not order.protects
             if wanted and order.status not in CANCEL_ADDS_NOTHING and not _closes(world, order):
                 yield ev.CancelRequested(
                     account=account.name, client_order_id=order.client_order_id, reason=halt.level
@@ -166,7 +166,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
     works = [
         o.client_order_id
         for o in (account.orders.values() if closable else ())
-        if not o.is_protective and o.status is not OrderStatus.UNKNOWN
+        if not o.protects and o.status is not OrderStatus.UNKNOWN
     ]
     return tuple(sorted(held) + sorted(works))
 

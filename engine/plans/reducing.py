@@ -130,6 +130,12 @@ def recognise(
     return None
 
 
+def learned(world: World, symbol: str) -> Iterator[ev.Event]:
+    """Record an instrument before anything in it counts, if it is not known yet."""
+    if world.book.instrument(symbol) is None:
+        yield ev.InstrumentLearned(instrument=world.instrument(symbol))
+
+
 def adopt(
     world: World, account: str, symbol: str, client_order_id: str, now: Nanos
 ) -> Iterator[ev.Event]:
@@ -137,6 +143,7 @@ def adopt(
     found = recognise(world, account, symbol, client_order_id, now)
     if found is None:
         return
+    yield from learned(world, symbol)
     yield ev.OrderAdopted(terms=found, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
     yield ev.OrderQueried(
         account=found.account, client_order_id=client_order_id, reason="sent by an earlier process"

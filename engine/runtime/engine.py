@@ -395,7 +395,7 @@ class Engine:
         known = self.book.order(key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
         if withdrawn or (order.reserved and self.gate.closed):
-            self.step(GateClosed(key))
+            self.step(self._withheld(key))
             return
         lost = session.lost_since(connection) if order.reserved else None
         if lost is not None:
@@ -413,6 +413,12 @@ class Engine:
         else:
             self._session(event.account).cancel(event.client_order_id)
 
+    def _withheld(self, key: str) -> GateClosed:
+        """Why an order that was decided does not leave."""
+        if self.gate.closed and not self.gate.halted:
+            return GateClosed(key, halted=False, reason=f"not sent: {self.gate.reason}")
+        return GateClosed(key)
+
     async def _modify(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
         """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
         key, session = event.client_order_id, self._session(event.account)
@@ -428,7 +434,7 @@ class Engine:
                 return  # a cancel came in between
             lost = session.lost_since(connection)
             if self.gate.closed or lost is not None:
-                self.step(ModifyFailed(key, lost or NotSent("halted before it was sent")))
+                self.step(ModifyFailed(key, lost or NotSent(f"not sent: {self.gate.reason}")))
                 return
         wanted = Replacement(
             quantity=event.quantity,

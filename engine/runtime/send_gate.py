@@ -28,6 +28,11 @@ class SendGate:
         return bool(self._causes)
 
     @property
+    def halted(self) -> bool:
+        """True while a halt keeps it shut."""
+        return Cause.HALT in self._causes
+
+    @property
     def reason(self) -> str:
         """Why, cause by cause."""
         return "; ".join(tuple(self._causes.values()))

@@ -91,6 +91,8 @@ class Timer:
                 pause = min(pause, TICK_BUSY)
             if kill is not None and kill.state == "WORKING":
                 pause = min(pause, TICK_KILL)
+        if self._book.waiting_places():
+            pause = min(pause, TICK_BUSY)
         due = self._until_due()
         return pause if due is None else min(pause, due / NS_PER_SECOND)
 

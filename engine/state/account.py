@@ -79,6 +79,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """Whether the venue's holdings and orders were seen since the start and since the connection
     last broke; until then nothing opens."""
     reconcile_reason: str = ""
+    look_failed: bool = False
+    """The newest look at the venue failed: its differences are those of the one before."""
     differences: tuple[ev.Difference, ...] = ()
     snapshot_asked: Nanos = 0
     """When the venue was asked for its view, and has not answered; 0 when no question is open."""

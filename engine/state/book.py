@@ -76,6 +76,8 @@ class Book:
         self._held: dict[str, dict[str, None]] = {}
         """By symbol, the accounts that hold it."""
         self.deadlines: list[tuple[Nanos, str]] = []
+        self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
+        """What each working order counts as, by account and id: its currency and the amount."""
         self.reserved: dict[str, Decimal] = {}
         """Value of what is unfilled of working entries, by symbol, in its currency."""
         self.reserved_total: dict[str, Decimal] = {}
@@ -168,6 +170,17 @@ class Book:
             for other in (*account.orders.values(), *account.closed.values())
             if other.intent_id == order.intent_id and other.client_order_id != order.client_order_id
         ]
+
+    def waiting_places(self) -> list[Place]:
+        """Where a plan waits although nothing may be held: for a leg, or for an order's end."""
+        places = {
+            (account.name, symbol)
+            for account in self.data.accounts.values()
+            for symbol in account.replacing.values()
+        }
+        for intent in self.data.intents.values():
+            places |= {(leg.terms.account, leg.terms.symbol) for leg in intent.legs}
+        return sorted(places)
 
     def intents_at(self, account: str, symbol: str) -> list[Intent]:
         """Intents of several orders that are about this symbol in this account."""
@@ -301,13 +314,13 @@ class Book:
         self._by_place.setdefault(place, {})[order.client_order_id] = None
         self.working_count += 1
         if order.reserved:
-            self._reserve(order, 1)
+            self._reserve(order)
             self._count_entry(order, 1)
         else:
             self._reducing.setdefault(place, {})[order.client_order_id] = None
         if order.status is OrderStatus.UNKNOWN:
             self.unclear += 1
-        if not order.is_protective:
+        if not order.protects:
             self._count_closable(order.account, 1)
         self._schedule(order)
 
@@ -373,13 +386,13 @@ class Book:
         _drop(self._by_place, order)
         self.working_count -= 1
         if order.reserved:
-            self._reserve(order, -1)
+            self._release(order)
             self._count_entry(order, -1)
         else:
             _drop(self._reducing, order)
         if order.status is OrderStatus.UNKNOWN:
             self.unclear -= 1
-        if not order.is_protective:
+        if not order.protects:
             self._count_closable(order.account, -1)
 
     def _count_entry(self, order: Order, change: int) -> None:
@@ -394,9 +407,19 @@ class Book:
         else:
             self.closable.pop(account, None)
 
-    def _reserve(self, order: Order, sign: int) -> None:
+    def _reserve(self, order: Order) -> None:
+        currency = self.currency_of(order.symbol)
+        amount = order.exposure * self.multiplier(order.symbol)
+        self._counted[order.account, order.client_order_id] = (currency, amount)
+        self._count(order, currency, amount)
+
+    def _release(self, order: Order) -> None:
+        """Take off exactly what was counted, whatever is known of the instrument by now."""
+        currency, amount = self._counted.pop((order.account, order.client_order_id))
+        self._count(order, currency, -amount)
+
+    def _count(self, order: Order, currency: str, amount: Decimal) -> None:
         symbol = order.symbol
-        amount = order.exposure * self.multiplier(symbol) * sign
         total = self.reserved.get(symbol, ZERO) + amount
         if total:
             self.reserved[symbol] = total
@@ -405,7 +428,6 @@ class Book:
         else:
             self.reserved.pop(symbol, None)
             self._pending.discard(symbol)
-        currency = self.currency_of(symbol)
         _add(self.reserved_total, currency, amount)
         _add(self.reserved_of, (order.account, currency), amount)
         self._reserve_in_groups(symbol, currency, amount)

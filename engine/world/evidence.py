@@ -31,11 +31,10 @@ class Breaches:
         """True once the breach stands on evidence."""
         return key in self._confirmed
 
-    def forget(self, prefix: str) -> None:
-        """Drop what was seen under keys that start with `prefix`."""
-        for key in [k for k in self._since if k.startswith(prefix)]:
-            self._since.pop(key)
-            self._confirmed.discard(key)
+    def forget(self, key: str) -> None:
+        """Drop what was seen under a key."""
+        self._since.pop(key, None)
+        self._confirmed.discard(key)
 
 
 def both_sides(quote: Quote, *, falling: bool) -> bool:

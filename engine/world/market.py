@@ -16,25 +16,41 @@ class MarketView:
         self.max_age = max_age_seconds * NS_PER_SECOND
         self.quotes: dict[str, Quote] = {}
         self.depths: dict[str, Depth] = {}
-        self.extremes: dict[str, tuple[Decimal, Decimal]] = {}
-        """Lowest and highest price since a symbol was last bought or sold from flat."""
+        self.extremes: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
+        """By symbol and account, the lowest and highest price since a position was opened."""
         self.updates = 0
+        self.bad: set[str] = set()
+        """Symbols whose newest quote held a number that is no price, and was not taken."""
+        self.newly_bad = ""
+        """The one that the quote of this moment made bad."""
+
+    def quarantine(self, quote: Quote) -> None:
+        """Leave a quote aside: the one before it ages, and nothing leans on this."""
+        self.newly_bad = "" if quote.symbol in self.bad else quote.symbol
+        self.bad.add(quote.symbol)
 
     def take(self, quote: Quote) -> None:
         """Keep a quote."""
+        self.bad.discard(quote.symbol)
         self.updates += 1
         self.quotes[quote.symbol] = quote
-        seen = self.extremes.get(quote.symbol)
-        if seen is not None and not seen[0] <= quote.last <= seen[1]:
-            self.extremes[quote.symbol] = (min(seen[0], quote.last), max(seen[1], quote.last))
+        watched = self.extremes.get(quote.symbol)
+        if watched is None:
+            return
+        for account, (low, high) in watched.items():
+            if not low <= quote.last <= high:
+                watched[account] = (min(low, quote.last), max(high, quote.last))
 
-    def watch(self, symbol: str, price: Decimal) -> None:
-        """Measure extremes from here: a position opened."""
-        self.extremes[symbol] = (price, price)
+    def watch(self, account: str, symbol: str, price: Decimal) -> None:
+        """Measure extremes from here: a position opened in an account."""
+        self.extremes.setdefault(symbol, {})[account] = (price, price)
 
-    def unwatch(self, symbol: str) -> tuple[Decimal, Decimal] | None:
-        """Stop measuring; lowest and highest since `watch`."""
-        return self.extremes.pop(symbol, None)
+    def unwatch(self, account: str, symbol: str) -> None:
+        """Stop measuring: the position has ended."""
+        watched = self.extremes.get(symbol, {})
+        watched.pop(account, None)
+        if not watched:
+            self.extremes.pop(symbol, None)
 
     def mark(self, symbol: str) -> Decimal | None:
         """Last price, None before the first."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from console.desk.past import PastDesk
 from console.host import wiring
 from console.host.locks import AccountLock, holder
 from console.host.memory_latch import MemoryLatch
@@ -21,6 +22,7 @@ from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account
+from engine.domain.events import Record
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
@@ -468,3 +470,24 @@ def test_no_contract_what_no_table_tells_of_is_not_opened_and_the_sentence_says_
         assert "ES 2013-12" in done.error
 
     rehearse(play, config=TWO)
+
+
+def test_X86_the_past_counts_both_currencies_as_the_engine_did() -> None:
+    """`--at`: what each was worth is in the events alone."""
+    records: list[Record] = []
+
+    async def main(clock: Clock) -> D:
+        house = built(TWO, clock, memory_database())
+        house.engine.subscribe(records.append)
+        await house.engine.start()
+        await both(Rehearsal(house, clock))
+        await clock.sleep(120)
+        equity = D(house.engine.status()["account"]["equity"])
+        await house.engine.stop("done")
+        house.close()
+        return equity
+
+    equity = run_virtual(main, parse_rfc3339(MONDAY), 600)
+    desk = PastDesk(wiring.world_at_rest(from_mapping(TWO), Book()), records, at=records[-1].time)
+    assert equity == 100_000 + 50_000 * D("1.10")
+    assert desk.view.portfolio().equity == equity

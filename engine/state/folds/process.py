@@ -56,7 +56,7 @@ def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     data.halt, data.epoch = halt, halt.epoch
     if halt.level is Level.KILL:
         for account in book.accounts:
-            work = sorted(o.client_order_id for o in account.orders.values() if not o.is_protective)
+            work = sorted(o.client_order_id for o in account.orders.values() if not o.protects)
             account.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
 
 

@@ -20,6 +20,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     account = book.enter(event.account)
     account.reconciled_at, account.reconciled_clean = at, event.clean
     account.reconcile_reason, account.differences = event.reason, event.differences
+    account.look_failed = event.failed
     if event.clean and not event.failed:
         account.clean_at = at
     if not event.failed:
