@@ -333,6 +333,7 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.OrderSettled: Replica._venue_order,
     ev.ExitPlanned: Replica._position,
     ev.ExitAbandoned: Replica._position,
+    ev.ExitRefused: Replica._position,
     ev.StopRemoved: Replica._position,
     ev.StopMoved: Replica._position,
     ev.TargetMoved: Replica._position,

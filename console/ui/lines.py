@@ -263,6 +263,12 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         if e.flow
         else None
     ),
+    ev.AccountLeft: lambda e: JournalLine(
+        "ACCOUNT", f"{e.account} is left out: {plain(round(e.equity, 2))} count no longer", "warn"
+    ),
+    ev.AccountReturned: lambda e: JournalLine(
+        "ACCOUNT", f"{e.account} counts again with {plain(round(e.equity, 2))}"
+    ),
     ev.SessionOpened: lambda e: JournalLine("SESSION", f"{e.date} from {plain(e.starting_equity)}"),
     ev.InputRejected: _input_rejected,
     ev.SignalDecided: _decided,
@@ -282,6 +288,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.DeadLettered: lambda e: JournalLine("DEAD", f"{e.terms.symbol}: {e.error}", "error"),
     ev.DeadLetterClosed: lambda e: JournalLine("DEAD", f"{e.letter_id} {e.action} by {e.by}"),
     ev.ExitPlanned: _exit,
+    ev.ExitRefused: lambda e: JournalLine("EXIT", f"{e.symbol} REFUSED {e.code}", "error"),
     ev.ExitAbandoned: lambda e: JournalLine("EXIT", f"{e.symbol} abandoned: {e.detail}", "warn"),
     ev.StopMoved: lambda e: JournalLine(
         "STOP",

@@ -35,6 +35,7 @@ LABELS: Final = {
     Code.NO_PRICE: "price known",
     Code.STALE_QUOTE: "price fresh",
     Code.INVALID_STOP: "stop usable",
+    Code.INVALID_TARGET: "target usable",
     Code.NO_CONTRACT: "facts fit",
     Code.NOT_SHORTABLE: "shortable",
     Code.SIZE_ZERO: "size",

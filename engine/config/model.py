@@ -243,7 +243,7 @@ class DataConfig(Section):
 class RouteConfig(Section):
     """One row of [[routes]]: the first that matches names the broker."""
 
-    asset_class: OptionalName = Field("", description="stock | crypto | fx")
+    asset_class: OptionalName = Field("", description="stock | crypto | fx | etf | option | future")
     symbol: Text = Field("", description='a symbol, or a pattern such as "BTC*"')
     broker: Name = Field(description="a name under [brokers]")
 

@@ -15,6 +15,7 @@ from engine.config.accounts import account_id, opened
 from engine.config.model import KIND_TABLES, Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
+from engine.domain.instrument import AssetClass
 from engine.domain.run import Mode
 
 VENUES: Final = ("alpaca", "ibkr", "binance", "coinbase", "okx", "oanda")
@@ -245,6 +246,10 @@ def routes(config: Config) -> Iterator[Problem]:
         if not route.asset_class and not route.symbol:
             key = ("routes", str(index), "symbol")
             yield Problem(key, "", "a symbol, an asset_class or both")
+        known = [str(kind) for kind in AssetClass]
+        if route.asset_class and route.asset_class not in known:
+            key = ("routes", str(index), "asset_class")
+            yield Problem(key, route.asset_class, f'"" or {", ".join(known)}')
 
 
 RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.core import fills
-from engine.core.consequences import fire
+from engine.core.consequences import action_of, fire
 from engine.core.reports import lost, replaced, unchanged
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
@@ -14,7 +14,7 @@ from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, OrderStatus, OrderTerms
-from engine.domain.run import Severity, Trigger
+from engine.domain.run import Severity, Trigger, TriggerAction
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
@@ -240,6 +240,9 @@ def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterat
     for symbol in [s for s, causes in blocked.items() if CAUSE in causes]:
         if symbol not in serious and symbol not in found.skipped:
             yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=CAUSE, by=CAUSE)
-    if repeated:
+    # Where another account could trade, a restriction of the whole portfolio would touch it: the
+    # symbol is blocked in its own account, and what else the config wants of it is done.
+    restricts = action_of(world, Trigger.DIVERGENCE) is TriggerAction.REDUCE_ONLY
+    if repeated and not (restricts and len(world.book.accounts) > 1):
         finding = triggers.Trip(str(len(serious)), "0", "differences with the venue persist")
         yield from fire(world, Trigger.DIVERGENCE, finding, now)

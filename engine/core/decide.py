@@ -4,7 +4,7 @@
 event before it asks for the next, so that no check and the reservation it leads to can be parted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.core import comparison, reports
@@ -37,15 +37,14 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
-from engine.domain.position import ExitReason
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
 from engine.intake import entry, modify, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
-from engine.plans.protect import overdue
-from engine.plans.reducing import CANCEL_ADDS_NOTHING
+from engine.plans.protect import give_up, overdue
+from engine.plans.reducing import is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
@@ -68,6 +67,7 @@ LOOK_PAUSE = 2 * NS_PER_SECOND
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """A process took the account: the latch first, then what was under way (R2)."""
     config, before = world.config, world.book.data.calendar
+    moved = _moved(world, given.accounts)
     yield ev.EngineStarted(
         mode=config.mode,
         profile=config.profile,
@@ -78,6 +78,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         base_currency=world.base,
         calendar=world.home.name,
     )
+    yield from moved
     if before not in ("", world.home.name):
         text = f"the portfolio's day is now that of {world.home.name}; it was that of {before}"
         yield ev.Alarmed(
@@ -90,6 +91,17 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
     yield from reports.doubtful(world)
+
+
+def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
+    """The accounts that this process no longer works with, and those that it does again (X-13)."""
+    moved: list[ev.Event] = []
+    for account in world.book.data.accounts.values():
+        if account.balances is None or account.open is (account.name in accounts):
+            continue
+        kind = ev.AccountLeft if account.open else ev.AccountReturned
+        moved.append(kind(account=account.name, equity=world.equity_of(account.name)))
+    return moved
 
 
 def _instruments(world: World) -> Iterator[ev.Event]:
@@ -122,7 +134,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
     for order in tuple(world.orders()):
-        if order.reserved and order.status not in CANCEL_ADDS_NOTHING:
+        if order.reserved and not is_ending(order):
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
             )
@@ -249,12 +261,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     if data.phase is Phase.RUNNING:
         for position in tuple(world.holdings()):
             if overdue(world, position, now):
-                yield from plan_exit(
-                    position,
-                    reason=ExitReason.UNPROTECTED,
-                    priority=1,
-                    detail="its stop was not acknowledged in time",
-                )
+                yield from give_up(position, "its stop was not acknowledged in time")
             yield from ask_exits(world, position, now)
             yield from advance(world, position.account, position.symbol, now)
         for account, symbol in world.book.waiting_places():

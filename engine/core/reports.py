@@ -17,6 +17,7 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import is_positive, plain
 from engine.domain.order import TERMINAL, OrderStatus, Replacement, Side
 from engine.domain.run import Severity, Trigger
 from engine.plans.outcome import after_end
@@ -154,6 +155,8 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
     yield ev.CancelRefused(
         account=order.account, client_order_id=key, status=_works_as(order), text=str(given.error)
     )
+    if isinstance(given.error, NotSent | Throttled):
+        return  # the stop rests as it did, and its plan asks again
     yield ev.CancelRequested(
         account=order.account, client_order_id=key, reason="the venue would not replace it"
     )
@@ -186,7 +189,23 @@ def _makes_room(order: Order) -> bool:
 
 
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
-    """An execution report, in whatever order it comes (U-21)."""
+    """An execution report, in whatever order it comes (U-21).
+
+    One whose numbers cannot be those of an order is left aside, and the venue is asked.
+    """
+    fault = _number_fault(given)
+    if fault:
+        yield ev.Alarmed(
+            code="BAD_REPORT",
+            severity=Severity.CRITICAL,
+            subject=given.symbol,
+            text=f"a report on order {given.client_order_id} is left aside: {fault}",
+        )
+        if world.book.works(given.client_order_id):
+            yield ev.OrderQueried(
+                account=given.broker, client_order_id=given.client_order_id, reason=fault
+            )
+        return
     if given.fill is not None:
         yield from fills.take(world, given.fill, now)
     if world.book.order_in(given.broker, given.client_order_id) is None:
@@ -206,8 +225,29 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     yield from after_end(world, given.client_order_id)
 
 
+def _number_fault(given: OrderReport) -> str:
+    """Which number of a report can be no number of an order; "" where all can."""
+    numbers = {
+        "quantity": given.quantity,
+        "filled": given.filled,
+        "limit_price": given.limit_price,
+        "stop_price": given.stop_price,
+    }
+    for name, number in numbers.items():
+        if number is None or (name == "filled" and number.is_finite() and number >= 0):
+            continue
+        if not is_positive(number):
+            return f"{name} is {number}"
+    return ""
+
+
 def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
     key, current, said = order.client_order_id, order.status, given.status
+    if _untold(order, given):
+        reason = "cancelled there, and what of it filled is not told"
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=reason)
+        yield ev.OrderQueried(account=order.account, client_order_id=key, reason=reason)
+        return
     if said.is_terminal and not current.is_terminal and _fills_missing(order, said, given.filled):
         yield ev.OrderUnclear(
             account=order.account, client_order_id=key, reason=f"{said} there, fills missing here"
@@ -226,7 +266,7 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 time_in_force=given.time_in_force,
             )
             if not current.is_terminal and (answered or order.differs(theirs)):
-                yield replaced(order, theirs)
+                yield from _told(order, theirs)
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
             yield ev.OrderAccepted(
                 account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
@@ -265,6 +305,46 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
             )
         case _:
             pass
+
+
+def _untold(order: Order, given: OrderReport) -> bool:
+    """A cancel that makes room for another order, and does not say how much filled before it.
+
+    That decides how much the next one is for, so that such a report is no proof (X-88).
+    """
+    ends = given.status is _S.CANCELED and not order.status.is_terminal
+    return ends and _makes_room(order) and given.filled is None
+
+
+def _told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+    """The venue says that the order works with these terms."""
+    if theirs.quantity >= order.filled:
+        yield from _otherwise(order, theirs)
+        yield replaced(order, theirs)
+        return
+    text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
+    key = order.client_order_id
+    yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+    yield ev.OrderQueried(account=order.account, client_order_id=key, reason=text)
+
+
+def _otherwise(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+    """The venue made of an order what nobody asked for: it is so, and it is said."""
+    asked = order.pending
+    if order.is_protective or not order.differs(theirs):
+        return
+    wanted = (asked.quantity, asked.limit_price or order.limit_price) if asked else None
+    if wanted == (theirs.quantity, theirs.limit_price or order.limit_price):
+        return
+    yield ev.Alarmed(
+        code="REPLACED_OTHERWISE",
+        severity=Severity.CRITICAL,
+        subject=order.symbol,
+        text=f"order {order.client_order_id} in {order.symbol} now works for "
+        f"{plain(theirs.quantity)}"
+        + (f" at {plain(theirs.limit_price)}" if theirs.limit_price is not None else "")
+        + ", which was not asked for",
+    )
 
 
 def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> bool:

@@ -11,7 +11,7 @@ from engine.domain.money import is_positive
 from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
-from engine.plans.replace import new_id
+from engine.plans.successor import new_id
 from engine.risk.gate import change_case, evaluate
 from engine.state.order import Order
 from engine.world import World
@@ -51,11 +51,11 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
         return
     if not order.differs(wanted):
         return
+    native = world.able(order.account).native_modify
     ruling = evaluate(change_case(world, order, wanted, now))
     if not ruling.allowed:
         yield refuse(given, ruling.code, ruling.reason)
         return
-    native = world.able(order.account).native_modify
     yield ev.ReplaceRequested(
         account=order.account,
         client_order_id=order.client_order_id,

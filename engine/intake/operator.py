@@ -18,6 +18,7 @@ from engine.domain.run import Mode, Trigger
 from engine.intake.entry import build, intend
 from engine.plans.exit import plan_exit
 from engine.plans.kill import set_latch
+from engine.plans.reducing import is_ending
 from engine.risk import triggers
 from engine.risk.gate import evaluate, manual_case
 from engine.state.order import Order
@@ -207,10 +208,7 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
 
 
 def _cancellable(order: Order) -> bool:
-    return not order.protects and order.status not in (
-        OrderStatus.PENDING_CANCEL,
-        OrderStatus.UNKNOWN,
-    )
+    return not order.protects and not is_ending(order)
 
 
 def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:

@@ -71,7 +71,7 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
         yield refuse(given, REFUSED, fault)
         return
     if given.price is not None and (fault := _beyond(world, position, given.price, winning=True)):
-        yield refuse(given, REFUSED, fault)
+        yield refuse(given, Code.INVALID_TARGET, fault)
         return
     if given.price == position.target and position.own_target:
         return

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import Purpose
+from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitDecision, ExitReason
+from engine.domain.run import Severity
 from engine.plans.reducing import EXIT, cancel, exit_order, last, may_send, working_for
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
@@ -15,6 +16,7 @@ from engine.world import World
 RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
 
+_UNKNOWN = OrderStatus.UNKNOWN
 _CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 
 
@@ -73,13 +75,16 @@ def _close(
         # One that sells all that is held, as an earlier process may have sent, does the work.
         if order.attempt < plan.attempt and order.leaves < abs(position.quantity):
             yield from cancel(order, "another close has taken its place")
-    if closing:
+    # Where the venue never lets reducing orders sell more than is held, the close of all does not
+    # wait for a part of which nobody knows what became.
+    lost = able and all(o.attempt < plan.attempt and o.status is _UNKNOWN for o in closing)
+    if closing and not lost:
         return
     if plan.quantity is not None and not plan.quantity:
         yield _abandoned(position, plan, "the part is closed")
         return
     for order in others:
-        if not (able and order.is_protective):
+        if not (able and order.protects):
             yield from cancel(order, "it makes room for the close")
     if others and not able:
         return
@@ -106,6 +111,20 @@ def _next_attempt(
     world: World, position: Position, plan: ExitPlan, newest: Order, now: Nanos
 ) -> Iterator[ev.Event]:
     """The order of this attempt ended and something is still held."""
+    if newest.status is OrderStatus.REJECTED and newest.reject_code != plan.refused:
+        yield ev.ExitRefused(
+            account=position.account,
+            symbol=position.symbol,
+            position_id=position.position_id,
+            code=newest.reject_code,
+        )
+        yield ev.Alarmed(
+            code="EXIT_REFUSED",
+            severity=Severity.CRITICAL,
+            subject=position.symbol,
+            text=f"the close of {position.symbol} in {position.account} is refused "
+            f"({newest.reject_code}) and tried again: {newest.reason}",
+        )
     pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
     if not newest.filled and now - newest.updated_at < pause * NS_PER_SECOND:
         return

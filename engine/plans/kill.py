@@ -17,7 +17,7 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.exit import plan_exit
-from engine.plans.reducing import CANCEL_ADDS_NOTHING
+from engine.plans.reducing import is_ending
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
@@ -91,7 +91,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
             continue
         for order in tuple(account.orders.values()):
             wanted = bool(order.reserved) if halt.level is Level.HALT else not order.protects
-            if wanted and order.status not in CANCEL_ADDS_NOTHING and not _closes(world, order):
+            if wanted and not is_ending(order) and not _closes(world, order):
                 yield ev.CancelRequested(
                     account=account.name, client_order_id=order.client_order_id, reason=halt.level
                 )

@@ -9,6 +9,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
+from engine.domain.run import Severity
 from engine.plans.exit import RETRY_SECONDS, plan_exit
 from engine.plans.reducing import (
     PROTECT,
@@ -58,19 +59,25 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         keep, *extra = stops
         for order in extra:
             yield from cancel(order, "one stop is enough")
-        yield from _fit(world, position, keep, wanted, position.stop)
+        yield from _fit(world, position, keep, wanted, now)
         return
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
-        yield from plan_exit(
-            position,
-            reason=ExitReason.UNPROTECTED,
-            priority=1,
-            detail="the venue refused the stop",
-        )
+        yield from give_up(position, "the venue refused the stop")
         return
     if may_send(world, account) and (newest is None or not _short_lived(newest, now)):
         yield ev.OrderIntended(terms=stop_order(world, position, position.stop, now))
+
+
+def give_up(position: Position, why: str) -> Iterator[ev.Event]:
+    """Close what cannot be protected, and say so (DESIGN rule 3)."""
+    yield ev.Alarmed(
+        code="UNPROTECTED",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"{position.symbol} in {position.account} has no stop and is closed: {why}",
+    )
+    yield from plan_exit(position, reason=ExitReason.UNPROTECTED, priority=1, detail=why)
 
 
 def overdue(world: World, position: Position, now: Nanos) -> bool:
@@ -108,13 +115,18 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
 
 
 def _fit(
-    world: World, position: Position, stop: Order, wanted: Decimal, price: Decimal
+    world: World, position: Position, stop: Order, wanted: Decimal, now: Nanos
 ) -> Iterator[ev.Event]:
     """Bring a stop that rests to the size and the price that are wanted."""
+    price = position.stop or stop.stop_price or ZERO
     tick = world.instrument(stop.symbol).tick
     price = early_stop(price, tick, sell=position.is_long)
     if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in RESTING:
         return
+    if now - stop.refused_at < NS_PER_SECOND:
+        return  # asked for in vain a moment ago
+    if not world.book.account(stop.account).is_connected:
+        return  # it rests as it is until the venue can be asked
     if not world.able(stop.account).native_modify:
         yield from cancel(stop, "its size or its price no longer fits")
         return

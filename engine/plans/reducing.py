@@ -26,6 +26,7 @@ from engine.domain.order import (
 )
 from engine.domain.position import ExitReason
 from engine.domain.run import Phase
+from engine.plans.successor import successor
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -39,9 +40,6 @@ LOST_ATTEMPTS: Final = 8
 CLOCKS_APART: Final = 5 * NS_PER_SECOND
 """How far the venue's time of a fill and ours may differ (U-52, clock_skew)."""
 
-CANCEL_ADDS_NOTHING: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN})
-"""States of an order in which another cancel adds nothing: it is under way, or the venue is asked
-first."""
 
 SETTLED: Final = 60 * NS_PER_SECOND
 """This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
@@ -61,7 +59,9 @@ def to_protect(world: World, position: Position) -> Decimal:
     others = (
         order.leaves
         for order in world.book.reducing(position.account, position.symbol)
-        if order.reduce_only and not order.is_protective and (order.protects or not joins)
+        if order.reduce_only
+        and not order.is_protective
+        and (bool(order.accepted_at) if order.protects else not joins)
     )
     return max(held - sum(others, start=ZERO), ZERO)
 
@@ -72,9 +72,19 @@ def working_for(world: World, position: Position) -> list[Order]:
     return [o for o in reducing if o.reduce_only and o.side.sign * position.quantity < 0]
 
 
+def is_ending(order: Order) -> bool:
+    """Its end is asked for and not proved: another cancel adds nothing.
+
+    Of an order in doubt the wish is kept, and what was to take its place is given up with it.
+    """
+    if order.status is OrderStatus.UNKNOWN:
+        return order.cancel_wanted
+    return order.status is OrderStatus.PENDING_CANCEL
+
+
 def cancel(order: Order, reason: str) -> Iterator[ev.Event]:
-    """Ask for the end of an order, unless that is under way or the venue is being asked."""
-    if order.status in CANCEL_ADDS_NOTHING:
+    """Ask for the end of an order, unless that is wanted already (see `is_ending`)."""
+    if is_ending(order):
         return
     yield ev.CancelRequested(
         account=order.account, client_order_id=order.client_order_id, reason=reason
@@ -116,6 +126,12 @@ def recognise(
     world: World, account: str, symbol: str, client_order_id: str, now: Nanos
 ) -> OrderTerms | None:
     """An order that only an earlier process knew; its quantity is the venue's to say."""
+    for key, where in world.book.account(account).replacing.items():
+        order = world.book.order(key) if where == symbol else None
+        if order is None or order.pending is None:
+            continue
+        if order.pending.new_client_order_id == client_order_id:
+            return successor(world, order, order.pending, order.pending.reserved)
     position = world.book.holding(account, symbol)
     if position is None:
         return None

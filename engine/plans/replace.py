@@ -7,24 +7,21 @@ between reduces what is left.
 
 from collections.abc import Iterator
 
-import msgspec
-
 from engine.domain import events as ev
 from engine.domain.codes import Code
-from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
+from engine.domain.run import RunState, Severity
 from engine.plans.outcome import after_end
 from engine.plans.reducing import may_send
+from engine.plans.successor import successor
 from engine.risk.gate import change_case, evaluate
 from engine.state.order import Order, Pending
 from engine.world import World
 
-
-def new_id(order: Order) -> str:
-    """The id of the order that takes the place of this one; the same whenever it is worked out."""
-    return order_id(order.created_at, "replace", order.client_order_id)
+_CUT_IN = frozenset({RunState.ACTIVE, RunState.PAUSED})
+"""States in which working entries are left alone, and a smaller one too (X-81)."""
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
@@ -45,25 +42,29 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield _abandoned(order.account, key, order.status, text)
         yield from after_end(world, key)
         return
+    if _is_cut(order, wanted) and world.book.run_state in _CUT_IN:
+        yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
+        return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
     ruling = evaluate(change_case(world, order, wanted, now))
     if not ruling.allowed:
         yield _abandoned(order.account, key, ruling.code, ruling.reason)
+        yield ev.Alarmed(
+            code="REPLACE_ABANDONED",
+            severity=Severity.ERROR,
+            subject=order.symbol,
+            text=f"order {key} in {order.symbol} was cancelled to be changed, and none takes its "
+            f"place: {ruling.reason}",
+        )
         yield from after_end(world, key)
         return
-    yield ev.OrderIntended(
-        terms=msgspec.structs.replace(
-            order.terms,
-            client_order_id=wanted.new_client_order_id,
-            orig_client_order_id=key,
-            quantity=left,
-            limit_price=wanted.limit_price or order.limit_price,
-            stop_price=wanted.stop_price or order.stop_price,
-            time_in_force=wanted.time_in_force or order.time_in_force,
-            reserved=ruling.reserved,
-            reference=wanted.limit_price or order.reference,
-        )
-    )
+    yield ev.OrderIntended(terms=successor(world, order, wanted, ruling.reserved))
+
+
+def _is_cut(order: Order, wanted: Pending) -> bool:
+    """Less than what worked, at the same prices: nothing is added by it."""
+    prices = (wanted.limit_price or order.limit_price, wanted.stop_price or order.stop_price)
+    return wanted.quantity <= order.quantity and prices == (order.limit_price, order.stop_price)
 
 
 def _abandoned(account: str, key: str, code: str, reason: str) -> ev.ReplaceAbandoned:

@@ -126,6 +126,7 @@ CHECKS: Final = (
         key="risk.quote_max_age_seconds",
     ),
     Check(_C.INVALID_STOP, _S.RISK, price.valid_stop),
+    Check(_C.INVALID_TARGET, _S.RISK, price.valid_target, OPENING_SIGNALS),
     Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
     Check(_C.SIZE_ZERO, _S.SIZING, exposure.sized, SIZED),
@@ -187,7 +188,7 @@ CHECKS: Final = (
 )
 """The order is X-65 with X-96.
 
-INVALID_TARGET, CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
+CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
 """
 
 

@@ -138,7 +138,9 @@ def _reducible(case: Case) -> Decimal:
     position = case.position
     if position is None or position.sign == case.sign:
         return ZERO
-    joins = case.world.able(case.account).reduce_only
+    # Two stops that trade together take off both: they count against each other, and only a stop
+    # of ours makes room by itself.
+    joins = case.world.able(case.account).reduce_only and case.order_type is not OrderType.STOP
     leaving = sum(
         (
             order.leaves

@@ -89,7 +89,7 @@ class Venue:
                 known.created_at, opened, self._book.account(self._broker.name).last_fill or asked
             )
         try:
-            async with self._link.request(grace=0):
+            async with self._link.request(grace=0, limit=LOOK_SECONDS):
                 order = await self._broker.get_order(key)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # see the module: one of the six, or ambiguous

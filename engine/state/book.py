@@ -331,6 +331,7 @@ class Book:
             or old.quantity != new.quantity
             or old.reserved != new.reserved
             or old.pending is not new.pending
+            or (old.purpose, old.reduce_only, old.type) != (new.purpose, new.reduce_only, new.type)
         ):
             self._unindex(old)
             self._index(new)

@@ -52,6 +52,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """How often the venue was asked about it since it became unclear."""
     cancel_wanted: bool = False
     """We asked for its end and did not give that up; outlives every doubt about its state."""
+    refused_at: Nanos = 0
+    """When the venue last refused a cancel or a change of it, or was not reached for one."""
     pending: Pending | None = None
     """The change that was asked for and that nothing has proved or refused yet."""
 

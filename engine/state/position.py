@@ -20,6 +20,8 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     """How much is still to be closed; None is all of it, whatever that is by then."""
     attempt: int
     started_at: Nanos
+    refused: str = ""
+    """The code with which the venue last refused an order of it, told once."""
 
     @property
     def is_whole(self) -> bool:

@@ -217,7 +217,7 @@ def test_a_close_takes_all_that_is_held_by_then() -> None:
     assert second.quantity == 145
 
 
-def test_a_resting_order_of_a_person_does_not_keep_a_close_from_its_work() -> None:
+def test_x85_a_stop_that_a_person_rests_stays_beside_a_close_where_the_venue_joins_them() -> None:
     desk = protected()
     desk.give(
         ask.PlaceOrder(
@@ -231,8 +231,10 @@ def test_a_resting_order_of_a_person_does_not_keep_a_close_from_its_work() -> No
     )
     manual = desk.accept(desk.last(Purpose.MANUAL)).last(Purpose.MANUAL)
     events = desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
-    assert one(events, ev.CancelRequested).client_order_id == manual.client_order_id
+    assert "CancelRequested" not in kinds(events)
     assert desk.last(Purpose.EXIT).quantity == MANY
+    desk.filled(desk.accept(desk.last(Purpose.EXIT)).last(Purpose.EXIT), MANY, "99")
+    assert desk.current(manual).status is OrderStatus.PENDING_CANCEL
 
 
 # --- what an earlier process sent -----------------------------------------------------------------

@@ -33,7 +33,7 @@ BUYING_POWER BAD_TICK BAD_LOT
 MAX_NOTIONAL PRICE_COLLAR MAX_OPEN_ORDERS DUPLICATE_ORDER RATE_LIMIT CIRCUIT_OPEN""",
 )
 
-LATER = {"INVALID_TARGET", "CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
+LATER = {"CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
 
 STRICT = config_of(
     profile="conservative", risk={"max_order_notional": "1000000", "max_trades_per_day": 5}
@@ -161,6 +161,7 @@ ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
     Code.NO_PRICE: (lambda w: w.price("NVDA", "NaN"), {}),
     Code.STALE_QUOTE: (lambda w: w.price("NVDA", "100", at=MIDDAY - 16 * NS_PER_SECOND), {}),
     Code.INVALID_STOP: (lambda w: w, {"stop": "101"}),
+    Code.INVALID_TARGET: (lambda w: w, {"target": "99"}),
     Code.NOT_SHORTABLE: (learned(shortable=False), {"direction": Direction.SHORT, "stop": "105"}),
     Code.SIZE_ZERO: (learned(lot=Decimal(1_000)), {}),
     Code.SINGLE_EXPOSURE: (limited(single_name=Decimal("0.0001"), risk_per_trade=None), {}),

@@ -123,7 +123,7 @@ def test_X88_elsewhere_it_is_cancelled_and_another_takes_its_place_once_that_is_
     asked = one(events, ev.ReplaceRequested)
     assert not asked.native
     assert len(live(desk)) == 1
-    proof = desk.report(order, S.CANCELED)
+    proof = desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     ended = one(proof, ev.OrderCanceled)
     assert ended.reason == "REPLACED"
     new = one(proof, ev.OrderIntended).terms
@@ -385,7 +385,7 @@ def test_a_cancel_that_the_venue_refuses_leaves_the_order_and_asks_what_it_is() 
     events = desk.give(CancelFailed(order.client_order_id, Rejected("NO", "not now")))
     assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
     assert "OrderQueried" in kinds(events)
-    desk.report(order, S.CANCELED)
+    desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert len(desk.of(ev.OrderIntended)) == 1, "the change was given up"
 
 
@@ -396,7 +396,7 @@ def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again() -> None:
     desk.give(CancelFailed(order.client_order_id, Ambiguous("no answer")))
     events = desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
     assert one(events, ev.ReplaceRequested).quantity == 12
-    desk.report(order, S.CANCELED)
+    desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert successor(desk, order).quantity == 12
 
 
@@ -418,7 +418,7 @@ def test_a_cancel_while_it_is_under_way_ends_both() -> None:
     order = buying(desk)
     modify(desk, order, quantity=D(12))
     desk.give(ask.CancelOrder(by="ann", client_order_id=order.client_order_id))
-    desk.report(order, S.CANCELED)
+    desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert len(desk.of(ev.OrderIntended)) == 1
     assert not live(desk)
     assert desk.current(order).reason == "ann"
@@ -430,7 +430,7 @@ def test_U41_after_a_halt_nothing_takes_the_place_of_an_entry(level: Level) -> N
     order = buying(desk)
     modify(desk, order, quantity=D(8))
     desk.give(ask.Kill(by="ann", level=level, flatten=Flatten.NONE))
-    desk.report(order, S.CANCELED)
+    desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert len(desk.of(ev.OrderIntended)) == 1
     assert not live(desk)
 
@@ -483,9 +483,10 @@ def test_the_signal_ends_where_nothing_takes_the_place_of_its_order() -> None:
     desk.signal(signal(entry="100", stop="95", conviction=60))
     order = desk.last(Purpose.ENTRY)
     desk.accept(order)
-    modify(desk, order, quantity=order.quantity - 1)
+    assert order.limit_price is not None
+    modify(desk, order, limit_price=order.limit_price - D("0.5"))
     desk.give(ask.Pause(by="ann"))
-    desk.report(order, S.CANCELED)
+    desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert one(desk.seen, ev.ReplaceAbandoned).code == "RUN_STATE"
     assert one(desk.seen, ev.SignalEnded).outcome is Outcome.CANCELLED
 

@@ -4,24 +4,40 @@ belongs to one account is not changed by another, and a recorded cause is the tr
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder
+from engine.domain.account import Account, VenueOrder
 from engine.domain.codes import Code
-from engine.domain.inputs import GateClosed
+from engine.domain.inputs import (
+    CancelFailed,
+    GateClosed,
+    ModifyFailed,
+    QueryAnswered,
+    QueryFailed,
+    Start,
+)
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import (
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+)
 from engine.domain.run import Flatten
 from engine.domain.signal import TradeType
 from engine.plans import table
 from engine.plans.table import PLANS, Plan
+from engine.ports import Ambiguous, BrokerError, NotSent, Throttled
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.world import World
 from tests.engine.driver import CoreDriver, one
-from tests.engine.worlds import BROKER
+from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
 D = Decimal
 OPTION = "AAPL 2026-12-18 200 C"
@@ -189,3 +205,216 @@ def test_a_side_that_is_not_there_may_be_written_as_nothing() -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100", bid="0", ask="101")
     assert desk.world.mark("NVDA") == 100
+
+
+# --- what an adversary found -----------------------------------------------------------------------
+
+
+def changing(desk: CoreDriver, side: Side, quantity: int, price: str, to: str) -> OrderTerms:
+    """A limit order that the venue works and that is to become another, by cancel."""
+    desk.give(
+        ask.PlaceOrder(
+            by="me",
+            symbol="NVDA",
+            side=side,
+            quantity=D(quantity),
+            type=OrderType.LIMIT,
+            limit_price=D(price),
+            hold=TradeType.SWING,
+        )
+    )
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    desk.give(ask.ModifyOrder(by="me", client_order_id=order.client_order_id, limit_price=D(to)))
+    return order
+
+
+def slow() -> CoreDriver:
+    """A venue that changes no order and joins none."""
+    return CoreDriver(
+        capabilities=msgspec.structs.replace(ABLE, native_modify=False, deduplicates=False)
+    )
+
+
+def restarted(desk: CoreDriver, **snapshot: object) -> None:
+    desk.later(1)
+    desk.give(Start(version="test", accounts={BROKER: ACCOUNT}, config_digest=""))
+    desk.snapshot(reason="start", **snapshot)  # type: ignore[arg-type]
+    desk.quote("NVDA", "100")
+    desk.tick()
+
+
+def test_rule1_what_takes_an_orders_place_is_asked_about_before_it_is_sent_by_another_process() -> (
+    None
+):
+    desk = slow()
+    bought(desk, 10)
+    order = changing(desk, Side.SELL, 10, "105", "104")
+    restarted(desk, positions={"NVDA": 10})
+    there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
+    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.tick()
+    new = desk.last(Purpose.MANUAL)
+    assert new.orig_client_order_id == order.client_order_id
+    assert new.check_first
+
+
+def test_rule1_a_fill_of_what_an_earlier_process_sent_in_its_place_counts_for_it() -> None:
+    desk = slow()
+    bought(desk, 10)
+    order = changing(desk, Side.SELL, 10, "105", "104")
+    pending = desk.current(order).pending
+    assert pending is not None
+    key = pending.new_client_order_id
+    sent = msgspec.structs.replace(order, client_order_id=key, orig_client_order_id="x")
+    fill = msgspec.structs.replace(desk.execution(order, 10, "104"), client_order_id=key)
+    restarted(desk)
+    desk.report(sent, OrderStatus.FILLED, fill=fill, filled=D(10))
+    found = desk.book.order(key)
+    assert found is not None
+    assert (found.orig_client_order_id, found.filled) == (order.client_order_id, 10)
+    there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
+    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.tick()
+    assert [e.terms.client_order_id for e in desk.of(ev.OrderIntended)].count(key) == 0
+    assert "UNKNOWN_ORDER_FILL" not in [alarm.code for alarm in desk.of(ev.Alarmed)]
+
+
+@pytest.mark.parametrize("command", [ask.CancelAll(by="me"), ask.CloseAll(by="me")])
+def test_nothing_takes_the_place_of_an_order_in_doubt_after_everything_was_cancelled(
+    command: ask.CancelAll | ask.CloseAll,
+) -> None:
+    desk = slow()
+    bought(desk, 10)
+    order = changing(desk, Side.BUY, 5, "99", "98")
+    desk.give(CancelFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(QueryFailed(order.client_order_id, Ambiguous("no answer")))
+    assert desk.current(order).status is OrderStatus.UNKNOWN
+    desk.give(command)
+    there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
+    before = len(desk.intended(Purpose.MANUAL))
+    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.tick()
+    assert len(desk.intended(Purpose.MANUAL)) == before
+
+
+def test_x85_a_first_stop_behind_one_that_covers_all_closes_nothing() -> None:
+    desk = CoreDriver()
+    bought(desk, 10)
+    desk.give(
+        ask.PlaceOrder(
+            by="me",
+            symbol="NVDA",
+            side=Side.SELL,
+            quantity=D(10),
+            type=OrderType.STOP,
+            stop_price=D(95),
+        )
+    )
+    desk.accept(desk.last(Purpose.MANUAL))
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=D(90)))
+    for _ in range(10):
+        desk.quote("NVDA", "100")
+        desk.tick()
+    assert held(desk).exiting is None
+
+
+def test_x85_two_stops_of_a_person_cover_no_more_than_is_held() -> None:
+    desk = CoreDriver()
+    bought(desk, 90)
+    for quantity, allowed in ((40, True), (51, False), (50, True)):
+        desk.later(61)
+        desk.quote("NVDA", "100")
+        events = desk.give(
+            ask.PlaceOrder(
+                by="me",
+                symbol="NVDA",
+                side=Side.SELL,
+                quantity=D(quantity),
+                type=OrderType.STOP,
+                stop_price=D(95),
+            )
+        )
+        assert any(isinstance(e, ev.OrderIntended) for e in events) is allowed, quantity
+        if allowed:
+            desk.accept(desk.last(Purpose.MANUAL))
+
+
+def test_rule3_a_close_that_is_refused_is_said_once_for_each_reason() -> None:
+    desk = CoreDriver()
+    bought(desk, 10)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    for code in ("A", "A", "B"):
+        exit_ = desk.last(Purpose.EXIT)
+        desk.accept(exit_)
+        desk.report(exit_, OrderStatus.REJECTED, code=code, text="no")
+        for _ in range(20):
+            desk.tick()
+    told = [alarm.code for alarm in desk.of(ev.Alarmed)]
+    assert told.count("EXIT_REFUSED") == 2
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-5", "0"])
+def test_a_report_with_no_number_is_left_aside_and_asked_about(number: str) -> None:
+    desk = CoreDriver()
+    desk.quote("NVDA", "100")
+    desk.give(
+        ask.PlaceOrder(
+            by="me",
+            symbol="NVDA",
+            side=Side.BUY,
+            quantity=D(10),
+            type=OrderType.LIMIT,
+            limit_price=D(99),
+        )
+    )
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    events = desk.report(order, OrderStatus.NEW, quantity=D(number))
+    assert one(events, ev.Alarmed).code == "BAD_REPORT"
+    assert one(events, ev.OrderQueried).client_order_id == order.client_order_id
+    assert desk.current(order).quantity == 10
+
+
+@pytest.mark.parametrize("error", [NotSent("far is down"), Throttled("later", 1)])
+def test_a_stop_whose_change_did_not_leave_rests_as_it_was_and_is_asked_again(
+    error: BrokerError,
+) -> None:
+    desk = CoreDriver()
+    bought(desk, 10)
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=D(90)))
+    stop = desk.last(Purpose.PROTECT)
+    desk.accept(stop)
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=D(95)))
+    events = desk.give(ModifyFailed(stop.client_order_id, error))
+    assert not [e for e in events if isinstance(e, ev.CancelRequested | ev.ReplaceRequested)]
+    assert desk.current(stop).status is OrderStatus.NEW
+    asked = [e for e in desk.tick() + desk.tick() if isinstance(e, ev.ReplaceRequested)]
+    assert [e.stop_price for e in asked] == [95]
+
+
+@pytest.mark.parametrize(("target", "passes"), [("99", False), ("100", False), ("101", True)])
+def test_x96_a_target_lies_on_the_winning_side(target: str, passes: bool) -> None:
+    desk = CoreDriver()
+    desk.quote("NVDA", "100")
+    desk.signal(signal(entry="100", stop="95", target=target))
+    found = desk.of(ev.SignalDecided)[-1]
+    assert (found.code == "INVALID_TARGET") is not passes
+
+
+def test_x13_an_account_that_is_left_out_is_a_transfer_and_no_loss() -> None:
+    desk = CoreDriver()
+    desk.give(Start(version="t", accounts={BROKER: ACCOUNT, "other": "o"}, config_digest=""))
+    money = Account(
+        account_id="o", cash=D(50_000), equity=D(50_000), buying_power=D(0), as_of=desk.now
+    )
+    desk.event(ev.AccountSynced(account="other", balances=money))
+    before = desk.world.daily_pnl
+    assert desk.world.equity == 150_000
+    desk.give(Start(version="t", accounts={BROKER: ACCOUNT}, config_digest=""))
+    assert desk.world.equity == 100_000
+    assert desk.world.daily_pnl == before
+    assert desk.book.data.peak_equity == 100_000
+    desk.give(Start(version="t", accounts={BROKER: ACCOUNT, "other": "o"}, config_digest=""))
+    assert desk.world.equity == 150_000
+    assert desk.world.daily_pnl == before

@@ -5,6 +5,8 @@ tables are rows of the state. Fields are added with a default, never renamed or 
 """
 
 from engine.domain.events.accounts import (
+    AccountLeft,
+    AccountReturned,
     AccountSynced,
     CurrencyValued,
     EquityMarked,
@@ -64,6 +66,7 @@ from engine.domain.events.orders import (
 from engine.domain.events.positions import (
     ExitAbandoned,
     ExitPlanned,
+    ExitRefused,
     PositionClosed,
     StopMoved,
     StopRemoved,
@@ -88,6 +91,8 @@ from engine.domain.events.signals import (
 
 __all__ = [
     "EVENT_TYPES",
+    "AccountLeft",
+    "AccountReturned",
     "AccountSynced",
     "Alarmed",
     "CancelRefused",
@@ -104,6 +109,7 @@ __all__ = [
     "Event",
     "ExitAbandoned",
     "ExitPlanned",
+    "ExitRefused",
     "HaltCleared",
     "Halted",
     "InputRejected",
@@ -171,6 +177,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         KillProved,
         InstrumentLearned,
         AccountSynced,
+        AccountLeft,
+        AccountReturned,
         SessionOpened,
         SessionClosed,
         CurrencyValued,
@@ -204,6 +212,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         DeadLetterClosed,
         ExitPlanned,
         ExitAbandoned,
+        ExitRefused,
         StopMoved,
         StopRemoved,
         TargetMoved,

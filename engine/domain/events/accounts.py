@@ -28,6 +28,25 @@ class AccountSynced(Event, frozen=True, kw_only=True):
     """What one unit of the account's own currency was worth in the base currency."""
 
 
+class AccountLeft(Event, frozen=True, kw_only=True):
+    """This process works without an account that the one before it had; it holds nothing.
+
+    What it is worth is no longer counted. That is a transfer, and no loss.
+    """
+
+    account: str
+    equity: Decimal
+    """What it was last worth, in the base currency."""
+
+
+class AccountReturned(Event, frozen=True, kw_only=True):
+    """An account that was left out counts again. What it is worth is a transfer, and no profit."""
+
+    account: str
+    equity: Decimal
+    """What it was last worth, in the base currency."""
+
+
 class SessionOpened(Event, frozen=True, kw_only=True):
     """An accounting day began (X-12); the daily limits count from here."""
 

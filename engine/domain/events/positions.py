@@ -15,6 +15,15 @@ class ExitPlanned(Event, frozen=True, kw_only=True):
     decision: ExitDecision
 
 
+class ExitRefused(Event, frozen=True, kw_only=True):
+    """The venue refused an order that was to close a position; it is tried again after a pause."""
+
+    account: str
+    symbol: str
+    position_id: str
+    code: str
+
+
 class ExitAbandoned(Event, frozen=True, kw_only=True):
     """A close ended before all of it was closed; it is protected again and may exit again."""
 

@@ -65,6 +65,25 @@ def valid_stop(case: Case, _: Limit) -> Finding | None:
     return passed(stop, f"{word} {plain(nearest)}")
 
 
+def valid_target(case: Case, _: Limit) -> Finding | None:
+    """INVALID_TARGET: the target lies on the winning side of the entry and of the market (X-96)."""
+    target = case.target
+    if target is None:
+        return None
+    above, word = case.sign > 0, "above" if case.sign > 0 else "below"
+    if not is_positive(target):
+        return refused(str(target), word, "The target is no usable price.")
+    entries = [case.entry, *([case.signal.entry_price] if case.signal is not None else [])]
+    for entry in entries:
+        if entry is not None and ((target <= entry) if above else (target >= entry)):
+            return refused(
+                target,
+                f"{word} {plain(entry)}",
+                f"A target at {plain(target)} is not {word} the entry at {plain(entry)}.",
+            )
+    return passed(target, word)
+
+
 def sound_instrument(case: Case, _: Limit) -> Finding | None:
     """NO_CONTRACT: the facts of the instrument fit each other, and its last day is not over."""
     if case.instrument.fault:

@@ -1,5 +1,7 @@
 """Instruments, balances, days and what things are worth (U-18, X-12, X-86)."""
 
+from decimal import Decimal
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
@@ -27,13 +29,27 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
             # the day's loss is measured against it too.
             data.session.starting_equity += equity
     else:
-        data.flows += flow
-        data.peak_equity += flow
-        if data.session is not None:
-            data.session.flows += flow
+        _transferred(book, flow)
     account.balances = told
     account.cash = dict(told.balances) or {told.currency: told.cash}
     account.buying_power = told.buying_power
+
+
+def _left(book: Book, event: ev.AccountLeft, at: Nanos) -> None:
+    _transferred(book, -event.equity)
+
+
+def _returned(book: Book, event: ev.AccountReturned, at: Nanos) -> None:
+    _transferred(book, event.equity)
+
+
+def _transferred(book: Book, amount: Decimal) -> None:
+    """Money that came or went and is neither profit nor loss (X-13)."""
+    data = book.data
+    data.flows += amount
+    data.peak_equity += amount
+    if data.session is not None:
+        data.session.flows += amount
 
 
 def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
@@ -73,6 +89,8 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
 RULES: Rules = {
     ev.InstrumentLearned: _instrument,
     ev.AccountSynced: _account,
+    ev.AccountLeft: _left,
+    ev.AccountReturned: _returned,
     ev.SessionOpened: _session,
     ev.SessionClosed: _session_closed,
     ev.CurrencyValued: _valued,

@@ -67,6 +67,7 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     book.put(order)
     book.data.metrics.total += 1
     _number(book, order)
+    book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
     book.guard(order.account, order.symbol, at)
 
 
@@ -90,7 +91,6 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         venue_order_id=event.venue_order_id or order.venue_order_id,
         accepted_at=order.accepted_at or at,
         queries=0,
-        pending=None,
     )
     if order.protects:
         book.guard(order.account, order.symbol, at)
@@ -142,6 +142,7 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
         at,
         status=event.status,
         cancel_wanted=False,
+        refused_at=at,
         pending=None,
     )
     book.enter(event.account).replacing.pop(event.client_order_id, None)

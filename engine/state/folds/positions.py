@@ -1,5 +1,7 @@
 """Closes, stops and targets of what is held (rule 3, X-85)."""
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.state.book import Book
@@ -22,8 +24,16 @@ def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
         quantity=decided.quantity,
         attempt=decided.attempt,
         started_at=at if under_way is None else under_way.started_at,
+        refused="" if under_way is None else under_way.refused,
     )
     book.amend(position, exiting=plan, exit_attempt=plan.attempt)
+
+
+def _exit_refused(book: Book, event: ev.ExitRefused, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None and position.exiting is not None:
+        plan = msgspec.structs.replace(position.exiting, refused=event.code)
+        book.amend(position, exiting=plan)
 
 
 def _exit_abandoned(book: Book, event: ev.ExitAbandoned, at: Nanos) -> None:
@@ -41,9 +51,10 @@ def _stop_removed(book: Book, event: ev.StopRemoved, at: Nanos) -> None:
 def _stop_moved(book: Book, event: ev.StopMoved, at: Nanos) -> None:
     position = book.holding(event.account, event.symbol)
     if position is not None:
-        # A first stop has the usual time to rest at the venue.
-        bare = position.unprotected_since if position.stop is not None else at
+        # A first stop has the usual time to rest at the venue, where nothing covers it all yet.
+        bare = position.unprotected_since if position.stop is not None else 0
         book.amend(position, stop=event.after, unprotected_since=bare)
+        book.guard(event.account, event.symbol, at)
 
 
 def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
@@ -70,6 +81,7 @@ def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
 RULES: Rules = {
     ev.ExitPlanned: _exit_planned,
     ev.ExitAbandoned: _exit_abandoned,
+    ev.ExitRefused: _exit_refused,
     ev.StopRemoved: _stop_removed,
     ev.StopMoved: _stop_moved,
     ev.TargetMoved: _target_moved,
