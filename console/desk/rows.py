@@ -7,6 +7,7 @@ from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
+from engine.exits.rules import target_price
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -40,7 +41,7 @@ def position_row(
         value=value,
         equity_share=in_base / equity if equity else None,
         stop=position.stop,
-        target=position.target,
+        target=target_price(world, position),
         covered=covered(world, position),
         closing=position.exiting is not None,
         r_multiple=r_multiple(position, mark),

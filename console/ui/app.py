@@ -273,7 +273,16 @@ class MeridianApp(TerminalApp[str]):
     def action_ticket(self, side: str) -> None:
         """A ticket for the symbol that is selected."""
         if self._over_main:
-            self.push_screen(TicketScreen(Side(side), self.main.symbol), self._ticket_closed)
+            screen = TicketScreen(Side(side), self.main.symbol, self._account())
+            self.push_screen(screen, self._ticket_closed)
+
+    def _account(self) -> str:
+        """The account of the position that is selected, where there are several accounts."""
+        pane = self.main.active_pane
+        key = pane.selected if isinstance(pane, PositionsPane) else None
+        if key is None or len(self.desk.view.accounts()) < 2:
+            return ""
+        return self.desk.view.account_of(key)
 
     def _ticket_closed(self, sent: str | None) -> None:
         if sent:

@@ -246,6 +246,10 @@ def _close_part(
         yield refuse(given, Code.BAD_LOT, text)
     elif position.exiting is not None:
         yield refuse(given, REFUSED, f"{given.symbol} is being closed")
+    elif quantity > abs(position.quantity):
+        most = plain(abs(position.quantity))
+        text = f"{most} {given.symbol} are held: at most that can be closed, not {plain(quantity)}"
+        yield refuse(given, REFUSED, text)
     else:
         yield from plan_exit(
             position,

@@ -8,7 +8,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.money import ZERO, is_multiple, is_positive, plain
 from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
 from engine.plans.reducing import cancel
 from engine.state.position import Position
@@ -45,8 +45,12 @@ def move_stop(
     if position.exiting is not None:
         yield refuse(given, REFUSED, f"{position.symbol} is being closed")
         return
+    tick = world.instrument(position.symbol).tick
     fault = _stop_fault(world, position, price)
-    if fault:
+    if not fault and not is_multiple(price, tick):
+        text = f"{plain(price)} is no multiple of {position.symbol}'s tick {plain(tick)}"
+        yield refuse(given, Code.BAD_TICK, text)
+    elif fault:
         yield refuse(given, Code.INVALID_STOP, fault)
     elif price != position.stop:
         yield _moved(position, given, price)

@@ -389,8 +389,9 @@ def test_a_running_engine_trades_contracts_from_the_command_line(
 ) -> None:
     program.start()
     for side, symbol in (("buy", CALL), ("sell", FUTURE)):
-        done = program.run("order", side, symbol, "1", "--hold", "swing")
-        assert done.returncode == 0, done.stderr
+        # It is refused until the market that has just opened has told a price.
+        order = ("order", side, symbol, "1", "--hold", "swing")
+        program.wait_for(lambda order=order: program.run(*order).returncode == 0)
 
     def held() -> dict[str, str]:
         return {row["symbol"]: row["quantity"] for row in program.ask("status")["positions"]}

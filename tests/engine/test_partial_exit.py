@@ -171,9 +171,17 @@ def asked(quantity: str, **more: str) -> ask.ClosePosition:
     return ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(quantity), **more)
 
 
-@pytest.mark.parametrize(
-    ("quantity", "sold_at_once", "left"), [("3", 3, 7), ("10", 10, 0), ("11", 10, 0)]
-)
+def test_a_part_larger_than_what_is_held_is_refused_and_says_what_is() -> None:
+    """A nought too many is no close of all."""
+    desk = ten_held()
+    events = desk.give(asked("11"))
+    assert one(events, ev.CommandRefused).reason == (
+        "10 NVDA are held: at most that can be closed, not 11"
+    )
+    assert desk.intended(Purpose.EXIT) == []
+
+
+@pytest.mark.parametrize(("quantity", "sold_at_once", "left"), [("3", 3, 7), ("10", 10, 0)])
 def test_an_operator_closes_a_part_and_at_most_what_is_held(
     quantity: str, sold_at_once: int, left: int
 ) -> None:

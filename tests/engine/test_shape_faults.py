@@ -207,7 +207,7 @@ def test_a_side_that_is_not_there_may_be_written_as_nothing() -> None:
     assert desk.world.mark("NVDA") == 100
 
 
-# --- what an adversary found -----------------------------------------------------------------------
+# --- what an adversary found ----------------------------------------------------------------------
 
 
 def changing(desk: CoreDriver, side: Side, quantity: int, price: str, to: str) -> OrderTerms:

@@ -230,6 +230,11 @@ class OrdersPane(Pane):
             ],
         )
 
+    def _named(self, symbol: str, account: str) -> str:
+        """The symbol, with its account where it is not the primary one."""
+        primary = self.view.settings.account
+        return symbol if account in ("", primary) else f"{symbol} @{account}"
+
     def _order(self, order: OrderRow, now: int) -> list[Cell]:
         rules = order.instrument
         word, style = WORDS[order.status]
@@ -241,7 +246,7 @@ class OrdersPane(Pane):
         moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
-            name_cell(rules),
+            name_cell(rules, self._named(order.symbol, order.account)),
             Cell(order_side(order.side)),
             Cell(quantity_text(order.quantity), sort=order.quantity),
             Cell(quantity_text(order.filled), sort=order.filled),

@@ -64,7 +64,12 @@ class MeridianScreen(Screen[Result], Generic[Result]):
 class MeridianModal(ModalScreen[Result], Generic[Result]):
     """A modal in a frame; subclasses write `body`. Escape closes it with `None`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    # With priority the focus moves before the next key of a burst is handed to a field.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close"),
+        Binding("tab", "app.focus_next", "Next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "Previous", show=False, priority=True),
+    ]
     DEFAULT_CSS = """
     MeridianModal {
         align: center middle;

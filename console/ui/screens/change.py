@@ -73,6 +73,8 @@ class ChangeScreen(MeridianModal[str]):
         self._what = what
         self._numbers = numbers
         """What stands, by the name of its field."""
+        self._wanted = ""
+        """What was asked for, in words."""
         self._left = 0
         """How many commands have not been answered."""
 
@@ -128,6 +130,10 @@ class ChangeScreen(MeridianModal[str]):
         if isinstance(changed, str):
             self.say(changed, "warn")
             return
+        self._wanted = ", ".join(
+            f"{name} {_words(self._numbers[name])} to {_words(value)}"
+            for name, value in changed.items()
+        )
         asked = list(self.commands(changed))
         if asked:
             self.ask(asked)
@@ -148,12 +154,16 @@ class ChangeScreen(MeridianModal[str]):
         if not result.ok:
             self.say(f"refused: {result.code} {result.error}", "loss")
         elif not self._left:
-            self.dismiss(f"asked for: {self._what}")
+            self.dismiss(f"{self._what}: {self._wanted}")
 
     def say(self, words: str, style: str) -> None:
         """One sentence under the fields."""
         line: TextLine = ((words, style),)
         self.query_one("#change-said", TextLines).show_lines([line])
+
+
+def _words(number: Decimal | None) -> str:
+    return "none" if number is None else plain(number)
 
 
 class ChangeOrderScreen(ChangeScreen):
@@ -182,6 +192,8 @@ class ChangeOrderScreen(ChangeScreen):
         if not self._order.protective:
             chosen = TimeInForce(self.query_one("#tif", Choice).value)
             tif = None if chosen is self._order.time_in_force else chosen
+        if tif is not None:
+            self._wanted = ", ".join(filter(None, [self._wanted, f"time in force {tif}"]))
         given = {name: value for name, value in changed.items() if value is not None}
         if given or tif is not None:
             yield ask.ModifyOrder(

@@ -93,8 +93,10 @@ class TicketScreen(MeridianModal[str]):
         Binding("left,right", "other_button", "Other button", show=False),
     ]
 
-    def __init__(self, side: Side, symbol: str) -> None:
+    def __init__(self, side: Side, symbol: str, account: str = "") -> None:
+        """`account` is that of the position the ticket was opened on; "" goes where routes say."""
         super().__init__()
+        self._account = account
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
         self.side = side
         self._symbol = symbol
@@ -148,7 +150,7 @@ class TicketScreen(MeridianModal[str]):
     def on_mount(self) -> None:
         """The side in title and border; only what the type has is open."""
         self.add_class("-buy" if self.side is Side.BUY else "-sell")
-        self.frame.border_title = literal(f"{self.side} order")
+        self.frame.border_title = literal(self._title)
         self._ready = True
         for button in self.query(Button):
             # while a press shows, textual takes no other one
@@ -206,6 +208,7 @@ class TicketScreen(MeridianModal[str]):
             protect=numbers["protect"],
             hold=TradeType(self.query_one("#hold", Choice).value),
             time_in_force=None if tif == "default" else TimeInForce(tif),
+            broker=self._account if symbol == self._symbol else "",
             intent_id=self.intent_id,
         )
 
@@ -251,12 +254,13 @@ class TicketScreen(MeridianModal[str]):
             table.clear()
         table.replace(rows)
         count = f"{len(failed)} of {len(results)} checks fail" if failed else "every check passes"
-        self.frame.border_title = literal(f"{self.side} order   {count}")
+        self.frame.border_title = literal(f"{self._title}   {count}")
 
     def _quote(self, view: View, symbol: str) -> Iterator[TextLine]:
         prices = view.prices(symbol)
         quote, rules = prices.quote, prices.instrument
-        amount = f"holding {number(prices.held)}" if prices.held else "flat"
+        held = self._held(view, symbol) if self._account else prices.held
+        amount = f"holding {number(held)}" if held else "flat"
         yield ((amount, "muted"),)
         if quote is None:
             yield (("no quote", "warn"),)
@@ -270,6 +274,17 @@ class TicketScreen(MeridianModal[str]):
             (f"{quote_age} old", "warn" if stale else "muted"),
             (f" (limit {limit}s)", "muted"),
         )
+
+    @property
+    def _title(self) -> str:
+        """What the ticket is for, with the account where it was opened on one."""
+        return f"{self.side} order" + (f" in {self._account}" if self._account else "")
+
+    def _held(self, view: View, symbol: str) -> Decimal:
+        """What the account of the ticket holds."""
+        rows = [view.position(key) for key in view.held()]
+        mine = [row for row in rows if row is not None and row.symbol == symbol]
+        return sum((row.quantity for row in mine if row.account == self._account), Decimal(0))
 
     def _words(self, order: PlaceOrder, review: Review) -> Iterator[TextLine]:
         pieces: list[Piece] = [(f"{review.side} {number(order.quantity)} {order.symbol}", "strong")]
