@@ -7,7 +7,7 @@ fills at the next one.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from brokers import FACTORIES
 from console.host import wiring
@@ -68,11 +68,13 @@ def rehearse(
     *,
     start: str = MONDAY,
     config: Mapping[str, Any] | None = None,
+    market: Literal["by_hand", "simulated"] = "by_hand",
 ) -> T:
     """Runs `play` against a started engine in virtual time and returns what it returns.
 
-    `config` holds nested keys as the file does; the built-in signals are off unless it says
-    otherwise. Raises what `play` or the engine raised.
+    `market` "by_hand" leaves every price to `play`; "simulated" lets the simulated market run, in
+    the virtual time that `play` lets pass. `config` holds nested keys as the file does; the built-in
+    signals are off unless it says otherwise. Raises what `play` or the engine raised.
     """
     tree: dict[str, Any] = {"signals": {"builtin": ""}, **(config or {})}
 
@@ -85,7 +87,7 @@ def rehearse(
             latch=MemoryLatch(),
             database=memory_database(),
             threads=False,
-            by_hand=True,
+            by_hand=market == "by_hand",
         )
         await house.engine.start()
         running = asyncio.ensure_future(house.engine.run())

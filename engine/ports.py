@@ -64,6 +64,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     timeout_seconds: float = 5
     """How long an answer is waited for at most: a process that ended before saw no time-out."""
     cancel_all: bool
+    odd_lots: bool = True
+    """An order that only reduces may be for any part of what is held, not only for whole lots."""
     cancels_together: bool = False
     """Several orders are cancelled by one request."""
 

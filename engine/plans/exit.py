@@ -8,7 +8,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
-from engine.plans.reducing import EXIT, cancel, exit_order, last, may_send, working_for
+from engine.plans.reducing import EXIT, cancel, exit_order, in_lots, last, may_send, working_for
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -92,7 +92,14 @@ def _close(
     if newest is not None and newest.attempt == plan.attempt:
         yield from _next_attempt(world, position, plan, newest, now)
         return
-    if world.is_open(position.symbol, now) and may_send(world, position.account):
+    yield from _send(world, position, plan, now)
+
+
+def _send(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Iterator[ev.Event]:
+    """The order of the plan's attempt, once the market is open and the venue was seen."""
+    if not in_lots(world, position, abs(position.quantity)):
+        yield _abandoned(position, plan, "less than a lot is left, which the venue does not take")
+    elif world.is_open(position.symbol, now) and may_send(world, position.account):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
 
 

@@ -89,7 +89,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     if not since or account.seen_at < world.book.data.started_at:
         return False
     counted = max(since, world.book.data.running_at)
-    if not world.able(position.account).reduce_only:
+    able = world.able(position.account)
+    if not (able.reduce_only and able.odd_lots):
         # What another order takes off is no stop's to cover; once that order ends, the stop has its
         # time to grow.
         working = working_for(world, position)

@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO, early_stop
+from engine.domain.money import ZERO, early_stop, floor_to
 from engine.domain.order import (
     OrderStatus,
     OrderTerms,
@@ -63,7 +63,18 @@ def to_protect(world: World, position: Position) -> Decimal:
         and not order.is_protective
         and (bool(order.accepted_at) if order.protects else not joins)
     )
-    return max(held - sum(others, start=ZERO), ZERO)
+    return in_lots(world, position, max(held - sum(others, start=ZERO), ZERO))
+
+
+def in_lots(world: World, position: Position, quantity: Decimal) -> Decimal:
+    """What the venue takes of a quantity that reduces: whole lots where it wants them.
+
+    A commission taken in the coin that was bought leaves a holding that is no multiple of its lot;
+    what is less than one lot can be neither protected nor closed there.
+    """
+    if world.able(position.account).odd_lots:
+        return quantity
+    return floor_to(quantity, world.instrument(position.symbol).lot)
 
 
 def working_for(world: World, position: Position) -> list[Order]:
@@ -108,12 +119,13 @@ def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> 
     """The order of the plan's attempt."""
     kill = plan.reason is ExitReason.KILL
     held = abs(position.quantity)
+    wanted = held if plan.quantity is None else min(plan.quantity, held)
     return _reducing(
         world,
         position,
         now,
         client_order_id=_id(position, EXIT, plan.attempt),
-        quantity=held if plan.quantity is None else min(plan.quantity, held),
+        quantity=in_lots(world, position, wanted),
         purpose=Purpose.FLATTEN if kill else Purpose.EXIT,
         attempt=plan.attempt,
         timeout_seconds=world.config.execution.order_timeout_seconds,

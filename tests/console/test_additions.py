@@ -244,3 +244,13 @@ def test_a_row_that_fails_fails_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(Exception, match="a defect"):
         rehearse(play)
+
+
+def test_the_simulated_market_runs_in_a_rehearsal() -> None:
+    async def play(desk: Rehearsal) -> int:
+        before = desk.now
+        await desk.wait(120)
+        assert desk.now - before >= 120_000_000_000
+        return len(desk.engine.world.market.quotes)
+
+    assert rehearse(play, market="simulated") > 0
