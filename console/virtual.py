@@ -73,8 +73,8 @@ def rehearse(
     """Runs `play` against a started engine in virtual time and returns what it returns.
 
     `market` "by_hand" leaves every price to `play`; "simulated" lets the simulated market run, in
-    the virtual time that `play` lets pass. `config` holds nested keys as the file does; the built-in
-    signals are off unless it says otherwise. Raises what `play` or the engine raised.
+    the virtual time that `play` lets pass. `config` holds nested keys as the file does; the
+    built-in signals are off unless it says otherwise. Raises what `play` or the engine raised.
     """
     tree: dict[str, Any] = {"signals": {"builtin": ""}, **(config or {})}
 
