@@ -3,8 +3,10 @@
 import os
 import sqlite3
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
+from engine.domain.schema import Decoder, UnknownEventError, UpcastError
 from storage import migrations
 from storage.errors import JournalCorrupt, JournalNewer, JournalUnwritable, journal_error
 
@@ -18,6 +20,9 @@ CACHE = "cache_size=-8000"
 """Kilobytes of pages kept at hand, so that old rows and long indexes cost a commit nothing."""
 
 HEADER_BYTES = 100
+
+VERSIONED: Final = 140
+"""The first schema whose event rows say the version of their data."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -68,6 +73,7 @@ def prepare(connection: sqlite3.Connection, where: str) -> None:
     if connection.in_transaction:
         connection.rollback()
     _refuse_version(migrations.version(connection), where)
+    _refuse_unreadable(connection, where)
     if migrations.version(connection) < migrations.LATEST:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         migrations.migrate(connection, migrations.LATEST)
@@ -165,3 +171,22 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _refuse_unreadable(connection: sqlite3.Connection, where: str) -> None:
+    """An event of 0.1.0 that cannot be brought up is told before the journal is migrated.
+
+    The older program can then still open it. Later schemas keep the version of each event.
+    """
+    if not 0 < migrations.version(connection) < VERSIONED:
+        return
+    decoder = Decoder()
+    rows = connection.execute("SELECT seq, type, data FROM events ORDER BY seq")
+    for seq, kind, data in rows:
+        try:
+            decoder.decode(kind, 1, data)
+        except (UnknownEventError, UpcastError) as error:
+            newer = isinstance(error, UnknownEventError)
+            raise (JournalNewer if newer else JournalCorrupt)(
+                f"event {seq} of the journal {where}: {error}; the journal is left as it was"
+            ) from error

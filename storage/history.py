@@ -9,13 +9,10 @@ from engine.domain.events import Record
 from engine.domain.instant import Nanos
 from engine.domain.schema import Decoder, UnknownEventError, UpcastError
 from storage import migrations
-from storage.connection import open_reader
+from storage.connection import VERSIONED, open_reader
 from storage.errors import JournalCorrupt, JournalError, JournalNewer, journal_error
 
 FETCH: Final = 1_000
-
-VERSIONED: Final = 140
-"""The first schema whose event rows say the version of their data."""
 
 
 def version_column(connection: sqlite3.Connection) -> str:

@@ -17,8 +17,9 @@ import msgspec
 from engine.domain.events import Record
 from engine.domain.instant import LATEST, Nanos, parse_rfc3339, rfc3339, to_datetime
 from engine.domain.schema import Decoder, UnknownEventError, UpcastError
+from storage.connection import VERSIONED
 from storage.errors import journal_error
-from storage.history import VERSIONED, unreadable
+from storage.history import unreadable
 from storage.rows import stamp
 from storage.tail import open_caught_up
 

@@ -16,9 +16,9 @@ from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.state.touched import Touched
 from storage import migrations, snapshots, tables
-from storage.connection import open_reader
+from storage.connection import VERSIONED, open_reader
 from storage.errors import journal_error
-from storage.history import VERSIONED, records
+from storage.history import records
 
 PATIENCE: Final = 2.0
 """Seconds that a reader waits at most for the writer to catch up."""

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from storage import migrations
 from storage import tables as made
 from storage.chain import GENESIS, ChainRow, link
-from storage.connection import memory_database, open_reader, prepare
+from storage.connection import VERSIONED, memory_database, open_reader, prepare
 from storage.errors import journal_error
-from storage.history import VERSIONED, version_column
+from storage.history import version_column
 
 PAGE = 5_000
 

@@ -5,6 +5,7 @@ program says of it may have more keys than it had, never fewer, and never anothe
 """
 
 import gzip
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -17,6 +18,8 @@ import pytest
 from engine.domain.events import EVENT_TYPES
 from engine.domain.schema import Decoder, encode
 from storage import open_journal
+from storage.connection import VERSIONED
+from storage.errors import JournalCorrupt
 from storage.verify import verify
 from tests.corpus.examples import NOW, examples, line_of
 from tests.corpus.reading import (
@@ -105,6 +108,34 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(part)
     elif isinstance(value, str) and (len(value) > 8 or "." in value):
         yield value
+
+
+def test_U70_an_event_that_cannot_be_brought_up_is_told_before_the_journal_is_migrated(
+    tmp_path: Path,
+) -> None:
+    """The older program can still open it: nothing else is lost."""
+    journal = tmp_path / "journal.db"
+    rows = event_rows(CORPUS / "day.jsonl.gz")
+    broken = [
+        msgspec.structs.replace(row, data="{}") if row.type == "OrderIntended" else row
+        for row in rows
+    ]
+    put(broken, journal)
+    before = version_of(journal)
+    with pytest.raises(JournalCorrupt, match="the journal is left as it was"):
+        open_journal(journal, inline=True)
+    assert version_of(journal) == before < VERSIONED
+    assert sorted(path.name for path in tmp_path.iterdir() if "ballast" in path.name) == []
+
+
+def version_of(journal: Path) -> int:
+    """The version of a journal's schema."""
+    connection = sqlite3.connect(journal)
+    try:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    finally:
+        connection.close()
+    return found
 
 
 # --- events of now --------------------------------------------------------------------------------
