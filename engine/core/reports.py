@@ -191,8 +191,11 @@ def _makes_room(order: Order) -> bool:
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """An execution report, in whatever order it comes (U-21).
 
-    One whose numbers cannot be those of an order is left aside, and the venue is asked.
+    Its fill is a fact and is taken whatever else it says (rule 2). A report whose own numbers
+    cannot be those of an order is then left aside, and the venue is asked.
     """
+    if given.fill is not None:
+        yield from fills.take(world, given.fill, now)
     fault = _number_fault(given)
     if fault:
         yield ev.Alarmed(
@@ -206,8 +209,6 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
                 account=given.broker, client_order_id=given.client_order_id, reason=fault
             )
         return
-    if given.fill is not None:
-        yield from fills.take(world, given.fill, now)
     if world.book.order_in(given.broker, given.client_order_id) is None:
         yield from adopt(world, given.broker, given.symbol, given.client_order_id, now)
     order = world.book.order_in(given.broker, given.client_order_id)

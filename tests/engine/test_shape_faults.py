@@ -376,6 +376,20 @@ def test_a_report_with_no_number_is_left_aside_and_asked_about(number: str) -> N
     assert desk.current(order).quantity == 10
 
 
+@pytest.mark.parametrize("number", ["NaN", "-5"])
+def test_rule2_a_fill_is_taken_although_the_report_around_it_is_left_aside(number: str) -> None:
+    desk = CoreDriver()
+    desk.quote("NVDA", "100")
+    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(10)))
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    fill = desk.execution(order, 4, "100")
+    events = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill, filled=D(number))
+    assert one(events, ev.OrderFilled).fill == fill
+    assert "BAD_REPORT" in [e.code for e in events if isinstance(e, ev.Alarmed)]
+    assert held(desk).quantity == 4
+
+
 @pytest.mark.parametrize("error", [NotSent("far is down"), Throttled("later", 1)])
 def test_a_stop_whose_change_did_not_leave_rests_as_it_was_and_is_asked_again(
     error: BrokerError,
