@@ -261,7 +261,7 @@ class PaperBroker:
 
     def _tell(self, state: LinkState, detail: str = "") -> None:
         now = self._clock.now()
-        self._receive(LinkReport(broker=self.name, state=state, detail=detail, time=now))
+        self._receive(LinkReport(account=self.name, state=state, detail=detail, time=now))
 
     def _receive(self, report: Report) -> None:
         if self._connected:

@@ -285,7 +285,7 @@ class RemotePaper:
 
     def _tell(self, state: LinkState, detail: str = "") -> None:
         now = self._clock.now()
-        self._inbox.put(LinkReport(broker=self._name, state=state, detail=detail, time=now))
+        self._inbox.put(LinkReport(account=self._name, state=state, detail=detail, time=now))
 
 
 class RemoteMarket:

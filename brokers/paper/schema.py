@@ -53,6 +53,19 @@ _STEPS: Final = (
         ),
         obstacle="SELECT count(*) FROM balances WHERE currency <> 'USD'",
     ),
+    # A fill names its account by that word. A quote inside a text of JSON is escaped, so that only
+    # keys are found.
+    Migration(
+        3,
+        up=(
+            "UPDATE fills SET data ="
+            """ CAST(replace(CAST(data AS TEXT), '"broker":', '"account":') AS BLOB)""",
+        ),
+        down=(
+            "UPDATE fills SET data ="
+            """ CAST(replace(CAST(data AS TEXT), '"account":', '"broker":') AS BLOB)""",
+        ),
+    ),
 )
 
 VERSION: Final = _STEPS[-1].number

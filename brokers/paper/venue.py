@@ -473,7 +473,7 @@ class PaperVenue:
             execution_id=f"{order.venue_order_id}-{order.fills}",
             client_order_id=order.client_order_id,
             venue_order_id=order.venue_order_id,
-            broker=self.name,
+            account=self.name,
             symbol=order.symbol,
             side=order.side,
             quantity=quantity,
@@ -576,7 +576,7 @@ class PaperVenue:
     ) -> None:
         """`changed`: a replace made its terms what they are now."""
         report = OrderReport(
-            broker=self.name,
+            account=self.name,
             client_order_id=order.client_order_id,
             venue_order_id=order.venue_order_id,
             symbol=order.symbol,

@@ -114,7 +114,7 @@ def fill_row(world: World, record: Record, event: OrderFilled) -> FillRow:
     return FillRow(
         seq=record.seq,
         time=record.time,
-        account=fill.broker,
+        account=fill.account,
         currency=rules.currency,
         instrument=rules,
         side=fill.side,

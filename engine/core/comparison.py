@@ -37,7 +37,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
-        ours = book.order_in(snapshot.broker, theirs.client_order_id)
+        ours = book.order_in(snapshot.account, theirs.client_order_id)
         if ours is not None:
             yield replaced(ours, theirs.terms)
     for theirs in snapshot.orders:
@@ -45,7 +45,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield from _take_over(world, given, before, now)
     after = compare(book, snapshot, now)
     yield ev.Reconciled(
-        account=snapshot.broker,
+        account=snapshot.account,
         reason=given.reason,
         clean=after.clean,
         differences=after.differences,
@@ -53,12 +53,12 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     )
     for key in after.missing:
         yield ev.OrderQueried(
-            account=snapshot.broker, client_order_id=key, reason="the venue does not list it"
+            account=snapshot.account, client_order_id=key, reason="the venue does not list it"
         )
-    yield from _blocks(world, snapshot.broker, after, now)
+    yield from _blocks(world, snapshot.account, after, now)
     if given.apply:
-        yield from _cleared(world, snapshot.broker, after, given.by)
-    name = snapshot.broker
+        yield from _cleared(world, snapshot.account, after, given.by)
+    name = snapshot.account
     there = {order.symbol for order in snapshot.orders}
     here = {*book.account(name).positions, *book.working_symbols(name)}
     for symbol in sorted(there | here):
@@ -67,7 +67,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
 
 def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
     """A change that was never answered is given up once it cannot arrive any more (X-88)."""
-    ours = world.book.order_in(snapshot.broker, theirs.client_order_id)
+    ours = world.book.order_in(snapshot.account, theirs.client_order_id)
     if ours is None or ours.pending is None or not ours.pending.native or ours.is_protective:
         return
     if ours.status not in RESTING or ours.updated_at >= snapshot.requested_at:
@@ -90,26 +90,26 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
     An operator's is not: the failure is its answer.
     """
     yield ev.Reconciled(
-        account=given.broker,
+        account=given.account,
         reason=given.reason,
         clean=False,
-        differences=world.book.account(given.broker).differences,
+        differences=world.book.account(given.account).differences,
         matched=0,
         failed=True,
     )
     yield ev.Alarmed(
         code="RECONCILE_FAILED",
         severity=Severity.ERROR,
-        subject=given.broker,
-        text=f"{given.broker} could not be compared: {given.error}",
+        subject=given.account,
+        text=f"{given.account} could not be compared: {given.error}",
     )
     if given.reason != OPERATOR:
-        yield ev.SnapshotRequested(account=given.broker, reason=given.reason)
+        yield ev.SnapshotRequested(account=given.account, reason=given.reason)
 
 
 def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:
     """The venue's balances; what trading does not explain of its cash is a flow (X-13)."""
-    name, told = given.snapshot.broker, given.snapshot.account
+    name, told = given.snapshot.account, given.snapshot.balances
     account = world.book.account(name)
     rate = world.worth(told.currency) or ZERO
     if account.balances is None:
@@ -155,10 +155,10 @@ def _take_over(
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
-            ours = recognise(world, snapshot.broker, proposal.terms.symbol, key, now)
-            if world.book.order_in(snapshot.broker, key) is not None:
+            ours = recognise(world, snapshot.account, proposal.terms.symbol, key, now)
+            if world.book.order_in(snapshot.account, key) is not None:
                 yield ev.CancelRequested(
-                    account=snapshot.broker, client_order_id=key, reason="it ended here"
+                    account=snapshot.account, client_order_id=key, reason="it ended here"
                 )
             elif ours is not None:
                 yield from learned(world, proposal.terms.symbol)

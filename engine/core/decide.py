@@ -145,20 +145,20 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
 
 def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     """A connection came up or went down; coming up again means to compare first."""
-    link = world.book.account(given.broker).link
+    link = world.book.account(given.account).link
     if link is not None and link.state is given.state:
         return
-    yield ev.LinkChanged(account=given.broker, state=given.state, detail=given.detail)
+    yield ev.LinkChanged(account=given.account, state=given.state, detail=given.detail)
     if given.state is LinkState.CONNECTED:
         if world.book.data.phase is Phase.RUNNING:
-            yield ev.SnapshotRequested(account=given.broker, reason="reconnect")
-        yield from reports.overdue(world, given.broker, now)
+            yield ev.SnapshotRequested(account=given.account, reason="reconnect")
+        yield from reports.overdue(world, given.account, now)
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",
             severity=Severity.CRITICAL,
-            subject=given.broker,
-            text=f"{given.broker} is disconnected: {given.detail or 'no reason given'}",
+            subject=given.account,
+            text=f"{given.account} is disconnected: {given.detail or 'no reason given'}",
         )
 
 
@@ -224,7 +224,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     """The venue's view, then the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
     yield from roll(world, now)
-    yield from work.after_read(world, given.snapshot.broker, now)
+    yield from work.after_read(world, given.snapshot.account, now)
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:

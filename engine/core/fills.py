@@ -52,13 +52,13 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
         yield from _quarantine(world, fill, "not a fact")
         return
-    if book.order_in(fill.broker, fill.client_order_id) is None:
-        yield from adopt(world, fill.broker, fill.symbol, fill.client_order_id, now)
-    order = book.order_in(fill.broker, fill.client_order_id)
+    if book.order_in(fill.account, fill.client_order_id) is None:
+        yield from adopt(world, fill.account, fill.symbol, fill.client_order_id, now)
+    order = book.order_in(fill.account, fill.client_order_id)
     if world.book.instrument(fill.symbol) is None:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
     mult = book.multiplier(fill.symbol)
-    before = book.holding(fill.broker, fill.symbol)
+    before = book.holding(fill.account, fill.symbol)
     currency = book.currency_of(fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
     fee = fee_of(fill, currency, rate, fee_rate)
@@ -67,7 +67,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
     over = _beyond(order, cumulative, outcome.opened) if order else ZERO
     event = ev.OrderFilled(
-        account=fill.broker,
+        account=fill.account,
         fill=fill,
         multiplier=mult,
         cumulative=cumulative,
@@ -78,7 +78,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         position_id=outcome.position_id,
         rate=rate,
         fee_rate=fee_rate,
-        account_rate=_worth(world, _currency_of(world, fill.broker)),
+        account_rate=_worth(world, _currency_of(world, fill.account)),
     )
     yield event
     if outcome.closed is not None:
@@ -124,7 +124,7 @@ def _fee_rate(world: World, fill: Fill, currency: str) -> Decimal:
 
 def _holdings_of(world: World, fill: Fill) -> list[Position]:
     """What its account holds of the asset that a commission was taken in; first what was bought."""
-    held = world.book.account(fill.broker).positions.values()
+    held = world.book.account(fill.account).positions.values()
     coins = [
         position
         for position in held
@@ -141,7 +141,7 @@ def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
         quantity = min(left, position.quantity)
         rate = _worth(world, world.book.currency_of(position.symbol))
         taken = ev.CommissionTaken(
-            account=fill.broker,
+            account=fill.account,
             symbol=position.symbol,
             currency=asset,
             quantity=quantity,
@@ -196,12 +196,12 @@ def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
     if _blocked_for(world, fill) == text:
         return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
-    yield ev.SymbolBlocked(account=fill.broker, symbol=fill.symbol, cause=BAD_FILL, reason=text)
+    yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=BAD_FILL, reason=text)
 
 
 def _blocked_for(world: World, fill: Fill) -> str | None:
     """Why a fill that could not be believed blocks the symbol already."""
-    account = world.book.data.accounts.get(fill.broker)
+    account = world.book.data.accounts.get(fill.account)
     return None if account is None else account.blocked.get(fill.symbol, {}).get(BAD_FILL)
 
 
@@ -236,7 +236,7 @@ def _closed(
     )
     basis = closed.entry_notional * closed.multiplier
     yield ev.PositionClosed(
-        account=fill.broker, trade=trade, loss_streak=triggers.losses(world, trade.pnl, basis)
+        account=fill.account, trade=trade, loss_streak=triggers.losses(world, trade.pnl, basis)
     )
 
 

@@ -206,12 +206,12 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         )
         if world.book.works(given.client_order_id):
             yield ev.OrderQueried(
-                account=given.broker, client_order_id=given.client_order_id, reason=fault
+                account=given.account, client_order_id=given.client_order_id, reason=fault
             )
         return
-    if world.book.order_in(given.broker, given.client_order_id) is None:
-        yield from adopt(world, given.broker, given.symbol, given.client_order_id, now)
-    order = world.book.order_in(given.broker, given.client_order_id)
+    if world.book.order_in(given.account, given.client_order_id) is None:
+        yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
+    order = world.book.order_in(given.account, given.client_order_id)
     if order is None:
         if given.fill is None and given.status not in TERMINAL:
             yield ev.Alarmed(

@@ -64,8 +64,8 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one reconcile compares with. A part that failed is never an empty part."""
 
-    broker: str
-    account: Account
+    account: str
+    balances: Account
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]

@@ -99,7 +99,7 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
 class SnapshotFailed(msgspec.Struct, frozen=True):
     """A part of the venue's view could not be had; a failed part is never an empty part."""
 
-    broker: str
+    account: str
     reason: str
     error: BrokerError
 

@@ -222,7 +222,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str
     client_order_id: str
     venue_order_id: str = ""
-    broker: str
+    account: str
     symbol: str
     side: Side
     quantity: Decimal
@@ -242,7 +242,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         on another day.
         """
         day = self.time // NS_PER_DAY if self.time else ""
-        return f"{self.broker}|{self.symbol}|{day}|{self.execution_id}"
+        return f"{self.account}|{self.symbol}|{day}|{self.execution_id}"
 
     @property
     def content(self) -> str:

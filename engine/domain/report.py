@@ -12,7 +12,7 @@ from engine.domain.run import LinkState
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     """An execution report (U-17): a change of status, or a fill."""
 
-    broker: str
+    account: str
     client_order_id: str
     venue_order_id: str = ""
     symbol: str
@@ -34,7 +34,7 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
     """The connection came up, went down, or proved alive."""
 
-    broker: str
+    account: str
     state: LinkState
     detail: str = ""
     time: Nanos

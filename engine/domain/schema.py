@@ -97,7 +97,9 @@ def _closed(data: Data, context: Context) -> Data:
 
 
 def _filled(data: Data, context: Context) -> Data:
-    return data | {"account": data["fill"]["broker"]}
+    fill: Data = data["fill"]
+    fill["account"] = fill.pop("broker")
+    return data | {"account": fill["account"]}
 
 
 _TOLD: Final = (

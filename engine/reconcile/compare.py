@@ -65,7 +65,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcile") -> Comparison:
     """Compare holdings and working orders. The snapshot's fills were taken in before."""
-    account = book.account(snapshot.broker)
+    account = book.account(snapshot.account)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
     busy = _busy(account, snapshot)
@@ -84,7 +84,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
             proposals.append(_adjust(book, snapshot, symbol, theirs.get(symbol), by))
     changed: list[VenueOrder] = []
     for key, order in works.items():
-        ours = book.order_in(snapshot.broker, key)
+        ours = book.order_in(snapshot.account, key)
         if order.symbol in busy and ours is not None:
             continue
         if ours is not None and ours.is_working:
@@ -95,7 +95,7 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
             differences.append(_foreign(order))
             # An id that another account has taken cannot be taken over: the difference stays.
             if ours is not None or book.order(key) is None:
-                proposals.append(_adopted(order, snapshot.broker))
+                proposals.append(_adopted(order, snapshot.account))
     missing = tuple(
         key
         for key, order in account.orders.items()
@@ -152,11 +152,11 @@ def _drifted(mine: Decimal, other: Decimal) -> bool:
 def _adjust(
     book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None, by: str
 ) -> ev.PositionAdjusted:
-    ours = book.holding(snapshot.broker, symbol)
+    ours = book.holding(snapshot.account, symbol)
     price = theirs.average_price if theirs else (ours.average_price if ours else ZERO)
     return ev.PositionAdjusted(
         symbol=symbol,
-        account=snapshot.broker,
+        account=snapshot.account,
         quantity=theirs.quantity if theirs else ZERO,
         price=price,
         multiplier=book.multiplier(symbol),

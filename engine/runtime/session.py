@@ -247,7 +247,7 @@ class AccountSession:
             return
         self._state = state
         now = self._time.now()
-        self._step(LinkReport(broker=self.name, state=state, detail=detail, time=now))
+        self._step(LinkReport(account=self.name, state=state, detail=detail, time=now))
 
     # --- orders -----------------------------------------------------------------------------------
 

@@ -112,8 +112,8 @@ class Venue:
         except Exception as error:  # see the module: one of the six, or ambiguous
             return _as_broker_error(error)
         return VenueSnapshot(
-            broker=broker.name,
-            account=account,
+            account=broker.name,
+            balances=account,
             positions=positions,
             orders=orders,
             fills=self._own_fills(fills),
@@ -126,14 +126,14 @@ class Venue:
         fill = report.fill
         if fill is not None:
             (fill,) = self._own_fills((fill,))
-        if report.broker == self._broker.name and fill is report.fill:
+        if report.account == self._broker.name and fill is report.fill:
             return report
-        return msgspec.structs.replace(report, broker=self._broker.name, fill=fill)
+        return msgspec.structs.replace(report, account=self._broker.name, fill=fill)
 
     def _own_fills(self, fills: tuple[Fill, ...]) -> tuple[Fill, ...]:
         name = self._broker.name
         return tuple(
-            fill if fill.broker == name else msgspec.structs.replace(fill, broker=name)
+            fill if fill.account == name else msgspec.structs.replace(fill, account=name)
             for fill in fills
         )
 

@@ -51,9 +51,9 @@ def _position_id(fill: Fill, order: Order | None) -> str:
     """From the order that opened it, which is durable before any fill is; an order that opens
     again after flat has filled more by then."""
     if order is None:
-        return "p" + order_id(fill.time, "position", fill.broker, fill.execution_id)
+        return "p" + order_id(fill.time, "position", fill.account, fill.execution_id)
     facts = (order.client_order_id, plain(order.filled))
-    return "p" + order_id(order.created_at, "position", fill.broker, *facts)
+    return "p" + order_id(order.created_at, "position", fill.account, *facts)
 
 
 def _opened(
@@ -72,7 +72,7 @@ def _opened(
         seq=seq,
         recorded_at=at,
         symbol=fill.symbol,
-        account=fill.broker,
+        account=fill.account,
         quantity=quantity,
         cost=quantity * fill.price * mult,
         multiplier=mult,

@@ -108,7 +108,9 @@ def test_orders_of_one_never_touch_the_other() -> None:
         await usd.broker.submit_order(order("same-id", "BUY", "10"))
         await usd.broker.submit_order(order("resting", "BUY", "1", limit="1"))
         ended = [r for r in await reports_of(usd, 3) if r.fill is not None]
-        assert [(r.broker, r.fill.broker if r.fill else "") for r in ended] == [("paper", "paper")]
+        assert [(r.account, r.fill.account if r.fill else "") for r in ended] == [
+            ("paper", "paper")
+        ]
         after = eur.venue.account()
         assert (after.balances, after.equity) == (untouched.balances, untouched.equity)
         assert (eur.venue.positions(), eur.venue.open_orders()) == ((), ())
@@ -116,7 +118,7 @@ def test_orders_of_one_never_touch_the_other() -> None:
         # The id is free in the other account, which pays in dollars and counts in euros.
         await eur.broker.submit_order(order("same-id", "BUY", "10"))
         (fill,) = [r.fill for r in await reports_of(eur, 2) if r.fill is not None]
-        assert (fill.broker, fill.symbol) == ("euro", "AAPL")
+        assert (fill.account, fill.symbol) == ("euro", "AAPL")
         cost = fill.price * 10 + fill.commission
         account = await eur.broker.get_account()
         assert (account.account_id, account.currency) == ("euro", "EUR")

@@ -196,7 +196,7 @@ def test_a_book_of_0_1_0_is_carried_over(tmp_path: Path) -> None:
             r.submit("refused")
         r.price("95")
         assert r.traded == [("stop", D(7), D("94.95"))]
-    assert dump(path)[0] == 2
+    assert dump(path)[0] == schema.VERSION
 
 
 def test_a_book_of_0_1_0_is_no_account_in_another_currency(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_the_steps_of_the_schema_go_both_ways_and_lose_nothing(tmp_path: Path) -
     before = dump(path)
     connection = sqlite3.connect(path, isolation_level=None)
     schema.migrate(connection)
-    assert schema.version(connection) == 2
+    assert schema.version(connection) == schema.VERSION
     held = connection.execute("SELECT data FROM holdings WHERE symbol = 'AAPL'").fetchone()[0]
     assert msgspec.json.decode(held)["currency"] == "USD"
     schema.migrate(connection, 1)
@@ -219,9 +219,9 @@ def test_the_steps_of_the_schema_go_both_ways_and_lose_nothing(tmp_path: Path) -
     schema.migrate(connection, 0)
     assert dump(path) == (0, ["BEGIN TRANSACTION;", "COMMIT;"])
     schema.migrate(connection)
-    assert schema.version(connection) == 2
-    with pytest.raises(ValueError, match="version 3 does not exist"):
-        schema.migrate(connection, 3)
+    assert schema.version(connection) == schema.VERSION
+    with pytest.raises(ValueError, match="version 4 does not exist"):
+        schema.migrate(connection, 4)
     connection.close()
 
 

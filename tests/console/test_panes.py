@@ -163,7 +163,7 @@ async def test_a_broker_that_is_gone_is_on_the_banner() -> None:
     async with Host() as host, console(host) as (app, pilot):
         host.engine.step(
             LinkReport(
-                broker="paper",
+                account="paper",
                 state=LinkState.DISCONNECTED,
                 detail="cable",
                 time=host.clock.now(),
@@ -289,7 +289,7 @@ async def test_x86_a_commission_shows_its_asset_and_what_is_held_of_it_falls() -
                 told = Fill(
                     execution_id=f"x{number}",
                     client_order_id=f"of-another-program-{number}",
-                    broker="paper",
+                    account="paper",
                     symbol="AAPL",
                     side=Side.BUY,
                     quantity=D(1),
@@ -299,7 +299,7 @@ async def test_x86_a_commission_shows_its_asset_and_what_is_held_of_it_falls() -
                     time=host.clock.now(),
                 )
                 report = OrderReport(
-                    broker="paper",
+                    account="paper",
                     client_order_id=told.client_order_id,
                     symbol="AAPL",
                     status=OrderStatus.FILLED,

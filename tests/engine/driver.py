@@ -92,7 +92,7 @@ class CoreDriver(Built):
         """An execution report about an order."""
         return self.give(
             OrderReport(
-                broker=BROKER,
+                account=BROKER,
                 client_order_id=order.client_order_id,
                 venue_order_id=f"v-{order.client_order_id}",
                 symbol=order.symbol,
@@ -111,7 +111,7 @@ class CoreDriver(Built):
         return Fill(
             execution_id=f"e{self._executions}",
             client_order_id=order.client_order_id,
-            broker=BROKER,
+            account=BROKER,
             symbol=order.symbol,
             side=order.side,
             quantity=number(quantity),
@@ -147,8 +147,8 @@ class CoreDriver(Built):
         return self.give(
             SnapshotTaken(
                 VenueSnapshot(
-                    broker=BROKER,
-                    account=Account(
+                    account=BROKER,
+                    balances=Account(
                         account_id=ACCOUNT,
                         cash=money,
                         equity=money,

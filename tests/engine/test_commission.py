@@ -372,7 +372,7 @@ def test_whatever_is_charged_in_whichever_asset_each_is_conserved(
         told = Fill(
             execution_id=f"x{number}",
             client_order_id=f"somebody-{number}",
-            broker=BROKER,
+            account=BROKER,
             symbol=symbol,
             side=Side.BUY if quantity > 0 else Side.SELL,
             quantity=D(abs(quantity)),

@@ -349,7 +349,7 @@ def test_an_order_an_earlier_process_sent_is_what_the_venue_says_and_not_unsent(
 
 def cut(desk: CoreDriver) -> CoreDriver:
     for state in (LinkState.DISCONNECTED, LinkState.CONNECTED):
-        desk.give(LinkReport(broker=BROKER, state=state, time=desk.now))
+        desk.give(LinkReport(account=BROKER, state=state, time=desk.now))
     return desk
 
 
@@ -370,7 +370,7 @@ def test_r2_after_the_connection_broke_nothing_opens_before_the_venue_was_seen()
 def test_r2_the_engine_does_not_run_before_its_first_look_succeeded_and_tries_again() -> None:
     desk = CoreDriver()
     desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
-    desk.give(LinkReport(broker=BROKER, state=LinkState.CONNECTED, time=desk.now))
+    desk.give(LinkReport(account=BROKER, state=LinkState.CONNECTED, time=desk.now))
     assert "SnapshotRequested" not in kinds(desk.tick(1.999))
     assert one(desk.tick(0.001), ev.SnapshotRequested).reason == "start"
     failed = desk.give(SnapshotFailed(BROKER, "start", Ambiguous("timed out")))

@@ -21,7 +21,7 @@ def fill(
     return Fill(
         execution_id=f"x{n}",
         client_order_id="o1",
-        broker="paper",
+        account="paper",
         symbol="SPY",
         side=Side.BUY if amount > 0 else Side.SELL,
         quantity=abs(amount),

@@ -240,7 +240,7 @@ class Built:
                 fill=Fill(
                     execution_id=f"x{self._fills}",
                     client_order_id=order.client_order_id,
-                    broker=BROKER,
+                    account=BROKER,
                     symbol=order.symbol,
                     side=order.side,
                     quantity=amount,

@@ -288,7 +288,7 @@ class Line:
 
     def _tell(self, state: LinkState) -> None:
         """The connection's own report; it is never late."""
-        self._put(LinkReport(broker=self._venue.name, state=state, time=self._venue.agenda.now))
+        self._put(LinkReport(account=self._venue.name, state=state, time=self._venue.agenda.now))
 
     def die(self) -> None:
         """The process is gone; what it asked for may still arrive."""

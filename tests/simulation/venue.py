@@ -232,7 +232,7 @@ class Venue:
             execution_id=f"x{len(self.fills) + 1}",
             client_order_id=order.client_order_id,
             venue_order_id=working.venue_id,
-            broker=self.name,
+            account=self.name,
             symbol=symbol,
             side=order.side,
             quantity=quantity,
@@ -345,7 +345,7 @@ class Venue:
         if self.line is None:
             return
         report = OrderReport(
-            broker=self.name,
+            account=self.name,
             client_order_id=working.order.client_order_id,
             venue_order_id=working.venue_id,
             symbol=working.order.symbol,

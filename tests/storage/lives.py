@@ -130,7 +130,7 @@ class History:
             execution_id=execution or f"x-{key}-{self._next}",
             client_order_id=key,
             venue_order_id=order.venue_order_id,
-            broker="paper",
+            account="paper",
             symbol=order.symbol,
             side=order.side,
             quantity=Decimal(quantity),
@@ -144,7 +144,7 @@ class History:
         notional = order.notional + fill.quantity * fill.price
         return self.add(
             ev.OrderFilled(
-                account=fill.broker,
+                account=fill.account,
                 fill=fill,
                 multiplier=Decimal(1),
                 cumulative=cumulative,

@@ -289,7 +289,7 @@ def test_the_same_execution_id_at_two_brokers_is_two_fills() -> None:
     history = History()
     history.order("o1", "AAPL")
     history.fill("o1", 4, execution="x1")
-    history.fill("o1", 4, execution="x1", broker="other")
+    history.fill("o1", 4, execution="x1", account="other")
     assert len(Tables(history).rows("fills")) == 2
 
 

@@ -125,7 +125,7 @@ class CommissionTaken(Event, frozen=True, kw_only=True):
         return Fill(
             execution_id=self.execution_id,
             client_order_id="",
-            broker=self.account,
+            account=self.account,
             symbol=self.symbol,
             side=Side.SELL if self.quantity > 0 else Side.BUY,
             quantity=abs(self.quantity),

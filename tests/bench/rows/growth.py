@@ -76,8 +76,8 @@ class Desk:
             account_id="paper", cash=MONEY, equity=MONEY, buying_power=MONEY, as_of=self.now
         )
         seen = VenueSnapshot(
-            broker="paper",
-            account=account,
+            account="paper",
+            balances=account,
             positions=(),
             orders=(),
             fills=(),
@@ -85,7 +85,7 @@ class Desk:
             as_of=self.now,
         )
         self.give(Start(version="bench", accounts={"paper": "paper"}, config_digest=""))
-        self.give(LinkReport(broker="paper", state=LinkState.CONNECTED, time=self.now))
+        self.give(LinkReport(account="paper", state=LinkState.CONNECTED, time=self.now))
         self.give(SnapshotTaken(seen, "start"))
         self.give(Ready())
         self.tell()
@@ -140,7 +140,7 @@ class Desk:
             fill = Fill(
                 execution_id=f"e{key}",
                 client_order_id=key,
-                broker="paper",
+                account="paper",
                 symbol=symbol,
                 side=side,
                 quantity=Decimal(1),
@@ -149,7 +149,7 @@ class Desk:
             )
         self.give(
             OrderReport(
-                broker="paper",
+                account="paper",
                 client_order_id=key,
                 symbol=symbol,
                 status=status,
@@ -248,7 +248,7 @@ def one_life() -> Callable[[int], list[ev.Event]]:
     fill = Fill(
         execution_id="e",
         client_order_id=key,
-        broker="paper",
+        account="paper",
         symbol=symbol,
         side=Side.BUY,
         quantity=Decimal(1),
