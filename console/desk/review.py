@@ -8,8 +8,9 @@ from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import Side
+from engine.pipeline.request import manual_request
+from engine.pipeline.stages import decide
 from engine.risk import gate
-from engine.risk.gate import evaluate, manual_case
 from engine.world import World
 
 
@@ -19,8 +20,9 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     The gate stops at the first refusal; a person wants to see all of them, so that each check is
     asked by itself too.
     """
-    ruling = evaluate(manual_case(world, order, now))
-    alone = (evaluate(manual_case(world, order, now), (check,)) for check in gate.CHECKS)
+    request = manual_request(world, order)
+    ruling = decide(world, request, now)
+    alone = (decide(world, request, now, (check,)) for check in gate.CHECKS)
     rules = world.instrument(order.symbol)
     units = order.quantity * rules.multiplier
     price = order.limit_price or order.stop_price or world.market.mark(order.symbol)

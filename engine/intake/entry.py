@@ -1,21 +1,19 @@
 """From a signal to a verdict and, if it passes, to an order (X-17, A-003, U-30)."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.codes import Outcome, Verdict
-from engine.domain.ids import order_id
+from engine.domain.codes import Outcome
 from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderTerms, Purpose, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction, Signal
+from engine.pipeline.intent import build, intend
+from engine.pipeline.request import signal_request
+from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
-from engine.risk.case import Ruling
-from engine.risk.gate import evaluate, signal_case
 from engine.world import World
 
 
@@ -30,7 +28,7 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
     """Every signal ends in exactly one recorded outcome (rule 6)."""
     asked = given.signal
     yield ev.SignalReceived(signal=asked)
-    ruling = evaluate(signal_case(world, asked, now))
+    ruling = decide(world, signal_request(world, asked), now)
     order = None
     if ruling.allowed and asked.direction is not Direction.FLAT:
         order = build(world, ruling, now, signal_id=asked.signal_id, facts=("entry",))
@@ -74,51 +72,3 @@ def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Ev
         return
     for position in held:
         yield from plan_exit(position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id)
-
-
-def build(
-    world: World, ruling: Ruling, now: Nanos, *, signal_id: str, facts: tuple[str, ...]
-) -> OrderTerms:
-    """The order a ruling allows; its id stands for the intent and is the same on every retry."""
-    intent = signal_id or facts[-1]
-    key = order_id(now, *facts, world.book.account(ruling.account).id, intent)
-    manual = not signal_id
-    purpose = Purpose.ADD if ruling.adding else Purpose.ENTRY
-    timeout = 0 if manual else world.config.execution.order_timeout_seconds
-    return OrderTerms(
-        client_order_id=key,
-        intent_id=f"i{key}",
-        signal_id=signal_id,
-        account=ruling.account,
-        symbol=ruling.symbol,
-        side=ruling.side,
-        type=ruling.order_type,
-        quantity=_quantity(ruling),
-        limit_price=ruling.limit_price,
-        stop_price=ruling.stop_price,
-        time_in_force=TimeInForce(ruling.time_in_force),
-        reduce_only=ruling.reduce_only,
-        purpose=Purpose.MANUAL if manual else purpose,
-        reserved=ruling.reserved,
-        reference=ruling.limit_price or world.market.mark(ruling.symbol),
-        trade_type=ruling.trade_type,
-        stop_loss=ruling.stop_loss,
-        target=ruling.target,
-        conviction=ruling.conviction,
-        resized=ruling.verdict is Verdict.RESIZED,
-        timeout_seconds=timeout,
-    )
-
-
-def _quantity(ruling: Ruling) -> Decimal:
-    """What an allowed ruling orders. Raises ValueError where it does not say: a defect of ours."""
-    if not ruling.quantity:
-        raise ValueError(f"{ruling.symbol} passed the gate without a quantity")
-    return ruling.quantity
-
-
-def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
-    """Record the instrument before its first order, then the intent."""
-    if world.book.instrument(order.symbol) != ruling.instrument:
-        yield ev.InstrumentLearned(instrument=ruling.instrument)
-    yield ev.OrderIntended(terms=order)

@@ -11,8 +11,9 @@ from engine.domain.money import is_positive
 from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
+from engine.pipeline.request import change_request
+from engine.pipeline.stages import decide
 from engine.plans.successor import new_id
-from engine.risk.gate import change_case, evaluate
 from engine.state.order import Order
 from engine.world import World
 
@@ -52,7 +53,7 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
     if not order.differs(wanted):
         return
     native = world.able(order.account).native_modify
-    ruling = evaluate(change_case(world, order, wanted, now))
+    ruling = decide(world, change_request(world, order, wanted), now)
     if not ruling.allowed:
         yield refuse(given, ruling.code, ruling.reason)
         return

@@ -15,12 +15,13 @@ from engine.domain.money import is_multiple, is_positive, plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
-from engine.intake.entry import build, intend
+from engine.pipeline.intent import build, intend
+from engine.pipeline.request import manual_request
+from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
 from engine.plans.kill import set_latch
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
-from engine.risk.gate import evaluate, manual_case
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -144,7 +145,7 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
 def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
     """A manual order: no guard, no conviction, every hard limit (INTERFACE, order)."""
     yield acted(given)
-    ruling = evaluate(manual_case(world, given, now))
+    ruling = decide(world, manual_request(world, given), now)
     intent = given.intent_id or f"manual-{world.book.data.seq}"
     if not ruling.allowed:
         yield ev.OrderRefused(

@@ -10,10 +10,10 @@ from engine.domain.codes import Outcome
 from engine.domain.instant import Nanos
 from engine.domain.intent import LegDone
 from engine.domain.money import ZERO, plain
-from engine.domain.order import OrderStatus, Replacement
+from engine.domain.order import OrderStatus
+from engine.pipeline.request import leg_request
+from engine.pipeline.stages import decide
 from engine.plans.outcome import ended_as
-from engine.risk.case import RequestKind
-from engine.risk.gate import change_case, evaluate
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 from engine.world import World
@@ -26,10 +26,7 @@ def send(world: World, leg: IntentLeg, now: Nanos) -> Iterator[ev.Event]:
     """
     terms = leg.terms
     draft = Order.of(terms, seq=0, at=now)
-    case = change_case(world, draft, Replacement(quantity=terms.quantity), now)
-    if terms.reserved:
-        case.kind = RequestKind.MANUAL  # a new order: the rows that count orders are asked
-    ruling = evaluate(case)
+    ruling = decide(world, leg_request(world, draft), now)
     if ruling.allowed:
         yield ev.OrderIntended(terms=terms)
         return

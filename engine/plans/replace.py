@@ -13,10 +13,11 @@ from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import RunState, Severity
+from engine.pipeline.request import change_request
+from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
 from engine.plans.reducing import may_send
 from engine.plans.successor import successor
-from engine.risk.gate import change_case, evaluate
 from engine.state.order import Order, Pending
 from engine.world import World
 
@@ -46,7 +47,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
-    ruling = evaluate(change_case(world, order, wanted, now))
+    ruling = decide(world, change_request(world, order, wanted), now)
     if not ruling.allowed:
         yield _abandoned(order.account, key, ruling.code, ruling.reason)
         yield ev.Alarmed(

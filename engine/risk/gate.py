@@ -1,26 +1,35 @@
-"""The gate: one table of checks in the order of X-65, and the ruling they add up to (U-13, X-17).
+"""The gate: one table of checks in the order of X-65 (U-13, X-17).
 
 A check is one function and one row here. The row says its code, the stage it belongs to, the limit
 it asks (a field of `RiskLimits`, or the config key), and of which kinds of request it is asked.
-Requests that only reduce meet none of the entry gates (A-089, X-20).
+What it reads is what its function takes: each parameter is a field of the request or a fact of
+`engine.risk.facts`, and `limit` is its limit. A function never asks whether its limit exists: a row
+whose limit is off is not asked. Requests that only reduce meet none of the entry gates (A-089,
+X-20).
 """
 
+import inspect
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
-import msgspec
-
-from engine.config.profiles import ROWS
-from engine.domain.codes import Answer, Code, Stage, Verdict
-from engine.domain.money import ZERO, floor_to, plain
-from engine.risk import guard
-from engine.risk.case import Case, Finding, Limit, RequestKind, Ruling, refused, words
-from engine.risk.checks import account, exposure, holding, order, permission, price, session
-from engine.risk.request import change_case, manual_case, signal_case
-from engine.sizing.stock import Bound
-
-__all__ = ["CHECKS", "Check", "change_case", "evaluate", "manual_case", "signal_case"]
+from engine.config.model import Config
+from engine.config.profiles import ROWS, RiskLimits
+from engine.domain.codes import Code, Stage
+from engine.risk.checks import (
+    account,
+    exposure,
+    guard,
+    holding,
+    order,
+    permission,
+    price,
+    session,
+    sizing,
+)
+from engine.risk.facts import Facts
+from engine.risk.finding import Finding, Limit, refused
+from engine.risk.request import Request, RequestKind
 
 ENTRIES: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL, RequestKind.CHANGE})
 NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
@@ -35,34 +44,90 @@ OPTIONAL: Final = frozenset(row.field for row in ROWS)
 """Limits that a profile may not have: None is off. Any other missing limit refuses (U-53)."""
 
 
-class Check(msgspec.Struct, frozen=True):
+LIMIT: Final = "limit"
+"""The parameter that a row's own limit is handed to."""
+
+
+class Check:
     """One row. `limit` names a field of `RiskLimits`, `key` the config key it is set by."""
 
-    code: Code
-    stage: Stage
-    ask: Callable[[Case, Limit], Finding | None]
-    kinds: frozenset[RequestKind] = ENTRIES
-    limit: str = ""
-    key: str = ""
+    def __init__(
+        self,
+        code: Code,
+        stage: Stage,
+        ask: Callable[..., Finding | None],
+        kinds: frozenset[RequestKind] = ENTRIES,
+        *,
+        limit: str = "",
+        key: str = "",
+    ) -> None:
+        """Raises TypeError for a function that takes what is neither asked nor a fact."""
+        self.code, self.stage, self.ask, self.kinds = code, stage, ask, kinds
+        self.limit, self.key = limit, key
+        named = tuple(inspect.signature(ask).parameters)
+        self.reads = tuple(name for name in named if name != LIMIT)
+        """The names of what the row reads."""
+        self._of = _reader(code, ask, self.reads, takes_limit=LIMIT in named)
+        self._key = attrgetter(key) if key else None
 
-    def limit_for(self, case: Case) -> Limit:
+    def limit_for(self, limits: RiskLimits, config: Config) -> Limit:
         """The limit in force; None where there is none."""
         if self.limit:
-            return getattr(case.world.limits, self.limit)
-        if self.key:
-            section, _, name = self.key.partition(".")
-            return getattr(getattr(case.world.config, section), name)
-        return None
+            return getattr(limits, self.limit)
+        return None if self._key is None else self._key(config)
+
+    def judge(self, facts: Facts, limit: Limit) -> Finding | None:
+        """What the row finds of the facts; None where its question does not arise."""
+        if limit is None and self.limit:
+            if self.limit in OPTIONAL:
+                return None
+            return refused("none", "none", f"The limit {self.key or self.limit} is missing.")
+        try:
+            return self._of(facts, limit)
+        except ArithmeticError:
+            # NaN and infinities do not compare: what cannot be measured opens nothing (U-53).
+            return refused(
+                "not a number",
+                str(limit),
+                f"{self.code} cannot be measured in {facts.request.symbol}.",
+            )
+
+
+def _reader(
+    code: Code, ask: Callable[..., Finding | None], names: tuple[str, ...], *, takes_limit: bool
+) -> Callable[[Facts, Limit], Finding | None]:
+    """What asks a row: its facts in their order, and its limit by name."""
+    paths: list[str] = []
+    for name in names:
+        if hasattr(Facts, name):
+            paths.append(name)
+        elif hasattr(Request, name):
+            paths.append(f"request.{name}")
+        else:
+            raise TypeError(f"the row {code} reads {name!r}, which is neither asked nor a fact")
+    if len(paths) == 1:
+        one = attrgetter(*paths)
+        if takes_limit:
+            return lambda facts, limit: ask(one(facts), limit=limit)
+        return lambda facts, _: ask(one(facts))
+    read = attrgetter(*paths) if paths else _nothing
+    if takes_limit:
+        return lambda facts, limit: ask(*read(facts), limit=limit)
+    return lambda facts, _: ask(*read(facts))
+
+
+def _nothing(facts: Facts) -> tuple[Any, ...]:
+    return ()
 
 
 _C, _S = Code, Stage
 
 CHECKS: Final = (
-    Check(_C.INVALID_INPUT, _S.INTAKE, permission.fault, EVERY),
+    Check(_C.INVALID_INPUT, _S.INTAKE, permission.readable, EVERY),
     Check(_C.KILL_SWITCH, _S.KILL_SWITCH, permission.kill_switch),
-    Check(_C.RUN_STATE, _S.KILL_SWITCH, permission.run_state, EVERY),
+    Check(_C.RUN_STATE, _S.KILL_SWITCH, permission.active, EVERY),
     Check(_C.OVERLOADED, _S.KILL_SWITCH, permission.overloaded),
-    Check(_C.UNKNOWN_STATE, _S.RISK, permission.unknown_state),
+    Check(_C.UNKNOWN_STATE, _S.RISK, permission.explained),
     Check(
         _C.STALE_SIGNAL,
         _S.SIGNAL_GUARD,
@@ -77,7 +142,7 @@ CHECKS: Final = (
         SIGNALS,
         key="execution.dedup_window_seconds",
     ),
-    Check(_C.LOW_CONVICTION, _S.RISK, permission.conviction, OPENING_SIGNALS),
+    Check(_C.LOW_CONVICTION, _S.RISK, permission.convinced, OPENING_SIGNALS),
     Check(_C.NO_CALENDAR, _S.RISK, session.known_calendar),
     Check(
         _C.MARKET_CLOSED,
@@ -129,7 +194,7 @@ CHECKS: Final = (
     Check(_C.INVALID_TARGET, _S.RISK, price.valid_target, OPENING_SIGNALS),
     Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
-    Check(_C.SIZE_ZERO, _S.SIZING, exposure.sized, SIZED),
+    Check(_C.SIZE_ZERO, _S.SIZING, sizing.sized, SIZED),
     Check(
         _C.SINGLE_EXPOSURE,
         _S.RISK,
@@ -140,12 +205,12 @@ CHECKS: Final = (
     Check(
         _C.SECTOR_EXPOSURE,
         _S.RISK,
-        exposure.sector,
+        exposure.sector_share,
         limit="sector",
         key="risk.max_sector_exposure",
     ),
     Check(_C.GROSS_EXPOSURE, _S.RISK, exposure.gross, limit="gross", key="risk.max_gross_exposure"),
-    Check(_C.BUYING_POWER, _S.RISK, exposure.buying_power),
+    Check(_C.BUYING_POWER, _S.RISK, exposure.affordable),
     Check(_C.BAD_TICK, _S.ORDER, order.on_tick, EVERY),
     Check(_C.BAD_LOT, _S.ORDER, order.on_lot, EVERY),
     Check(
@@ -190,125 +255,3 @@ CHECKS: Final = (
 
 CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
 """
-
-
-def evaluate(case: Case, checks: tuple[Check, ...] | None = None) -> Ruling:
-    """Ask every check of the case's kind in order; the first that refuses ends it.
-
-    RESIZE binds: later checks and the order see the smaller quantity. A person's number is never
-    silently changed, so for MANUAL a resize is a refusal that says what would fit (X-24).
-    """
-    trace: list[tuple[Code, Finding]] = []
-    bound: tuple[Check, Finding] | None = None
-    for check in CHECKS if checks is None else checks:
-        if case.kind not in check.kinds:
-            continue
-        finding = _ask(check, case)
-        if finding is None:
-            continue
-        if finding.answer is Answer.RESIZE:
-            finding = _resized(case, check, finding)
-            bound = (check, finding)
-        trace.append((check.code, finding))
-        if finding.answer is Answer.REJECT:
-            return _ruling(case, Verdict.REJECTED, finding, trace, check)
-    if bound is not None:
-        check, finding = bound
-        return _ruling(case, Verdict.RESIZED, finding, trace, check)
-    return _ruling(case, Verdict.ACCEPTED, _accepted(case), trace)
-
-
-def _ask(check: Check, case: Case) -> Finding | None:
-    limit = check.limit_for(case)
-    if limit is None and check.limit:
-        if check.limit in OPTIONAL:
-            return None
-        return refused("none", "none", f"The limit {check.key or check.limit} is missing.")
-    try:
-        return check.ask(case, limit)
-    except ArithmeticError:
-        # NaN and infinities do not compare: what cannot be measured opens nothing (U-53).
-        return refused(
-            "not a number", str(limit), f"{check.code} cannot be measured in {case.symbol}."
-        )
-
-
-def _resized(case: Case, check: Check, finding: Finding) -> Finding:
-    """The smaller quantity taken over, or a refusal where not one lot of it is left."""
-    most = finding.max_quantity or ZERO
-    quantity = floor_to(min(case.quantity or ZERO, most), case.instrument.lot)
-    kept: dict[str, object] = {"max_quantity": most}
-    if case.kind is not RequestKind.SIGNAL:
-        hint = f"{finding.reason} At most {plain(most)} would fit."
-        return msgspec.structs.replace(finding, answer=Answer.REJECT, reason=hint, **kept)
-    if quantity <= ZERO:
-        return msgspec.structs.replace(finding, answer=Answer.REJECT, **kept)
-    case.quantity = quantity
-    if case.size is not None:
-        case.size = msgspec.structs.replace(
-            case.size,
-            quantity=quantity,
-            bounds=(*case.size.bounds, Bound(check.code, most)),
-            binding=str(check.code),
-        )
-    return msgspec.structs.replace(finding, **kept)
-
-
-def _accepted(case: Case) -> Finding:
-    quantity = plain(case.quantity or ZERO)
-    what = f"{case.side} {quantity} {case.symbol}"
-    if case.size is None:
-        return Finding(
-            answer=Answer.PASS,
-            measured=quantity,
-            limit=quantity,
-            reason=f"{what} passes every check.",
-        )
-    most = min((bound.quantity for bound in case.size.bounds), default=Decimal(0))
-    return Finding(
-        answer=Answer.PASS,
-        measured=quantity,
-        limit=plain(floor_to(most, case.instrument.lot)),
-        reason=f"{what} passes every check; {case.size.binding} binds its size.",
-    )
-
-
-def _ruling(
-    case: Case,
-    verdict: Verdict,
-    finding: Finding,
-    trace: list[tuple[Code, Finding]],
-    by: Check | None = None,
-) -> Ruling:
-    """The ruling; `by` is the check that refused or resized."""
-    allowed = verdict is not Verdict.REJECTED
-    heard = case.signal is not None and any(
-        code is Code.DUPLICATE_SIGNAL and found.answer is Answer.PASS for code, found in trace
-    )
-    return Ruling(
-        kind=case.kind,
-        account=case.account,
-        verdict=verdict,
-        stage=by.stage if by is not None and not allowed else Stage.ORDER,
-        code=str(by.code) if by is not None else "",
-        measured=words(finding.measured),
-        limit=words(finding.limit),
-        reason=finding.reason,
-        trace=tuple(trace),
-        symbol=case.symbol,
-        instrument=case.instrument,
-        side=case.side,
-        quantity=case.quantity if allowed else None,
-        size=case.size,
-        order_type=case.order_type,
-        limit_price=case.limit_price,
-        stop_price=case.stop_price,
-        time_in_force=case.time_in_force,
-        reserved=case.worst_price if allowed and not case.kind.reduces else ZERO,
-        stop_loss=case.stop,
-        target=case.target,
-        trade_type=case.trade_type,
-        conviction=case.conviction,
-        adding=case.adding,
-        content=case.signal.content if case.signal is not None and heard else "",
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from fnmatch import fnmatchcase
 
 from engine.calendars import Calendar, calendar
 from engine.config import Config
@@ -55,7 +54,6 @@ class World:
         self.breaches = Breaches()
         self.overload = Overload()
         self._able = dict(capabilities)
-        self._routed: dict[str, str] = {}
         self._worth: dict[str, Decimal] = {self.base: ONE} | {
             currency: rate for currency, rate in book.data.rates.items() if currency != self.base
         }
@@ -72,24 +70,6 @@ class World:
     def able(self, account: str) -> Capabilities:
         """What the venue of an account can do. Raises KeyError for an account that is not ours."""
         return self._able[account]
-
-    def route(self, symbol: str) -> str:
-        """The account that an order in a symbol goes to: the first route that matches, else the
-        primary one (INTERFACE `[[routes]]`)."""
-        known = self._routed.get(symbol)
-        if known is None:
-            known = self._routed[symbol] = self._first_route(symbol)
-        return known
-
-    def _first_route(self, symbol: str) -> str:
-        kind = self.instrument(symbol).asset_class
-        for route in self.config.routes:
-            if route.asset_class and route.asset_class != kind:
-                continue
-            if route.symbol and not fnmatchcase(symbol, route.symbol):
-                continue
-            return route.broker
-        return self.config.account.primary
 
     @property
     def accounts(self) -> tuple[str, ...]:

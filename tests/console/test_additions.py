@@ -32,11 +32,13 @@ from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms, Side
 from engine.domain.position import ExitReason
 from engine.exits.rules import EXITS, Exit, ExitRule
-from engine.intake.entry import build
+from engine.pipeline.intent import build
+from engine.pipeline.request import manual_request
+from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
 from engine.plans.table import PLANS, Plan
-from engine.risk.case import Case, Finding, passed, refused
-from engine.risk.gate import CHECKS, Check, evaluate, manual_case
+from engine.risk.finding import Finding, passed, refused
+from engine.risk.gate import CHECKS, Check
 from engine.state.position import Position
 from engine.world import World
 
@@ -67,7 +69,7 @@ async def buy(desk: Rehearsal) -> SignalDecided:
 def test_a_ninth_check_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     """The row names its code, its limit and its config key; the verdict carries them."""
 
-    def spread(case: Case, limit: Any) -> Finding | None:
+    def spread(limit: Any) -> Finding | None:
         wide = Decimal("0.004")
         return passed(wide, limit) if wide <= limit else refused(wide, limit, "the spread is wide")
 
@@ -155,7 +157,7 @@ def basket(world: World, given: Basket, now: Nanos) -> Iterator[Event]:
     legs: list[OrderTerms] = []
     for symbol, quantity in given.quantities.items():
         wanted = PlaceOrder(by=given.by, symbol=symbol, side=Side.BUY, quantity=quantity)
-        ruling = evaluate(manual_case(world, wanted, now))
+        ruling = decide(world, manual_request(world, wanted), now)
         if not ruling.allowed:
             yield CommandRefused(
                 command="Basket", code=ruling.code, reason=ruling.reason, by=given.by

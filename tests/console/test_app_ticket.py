@@ -15,8 +15,8 @@ from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
-from engine.risk.case import RequestKind
 from engine.risk.gate import CHECKS
+from engine.risk.request import RequestKind
 from tests.console.hosts import Host, console, drawn, press, settle, shown, write
 
 pytestmark = pytest.mark.slow  # each drives a whole screen

@@ -16,8 +16,10 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.order import OrderTerms, Purpose
 from engine.domain.signal import Direction, Signal
-from engine.risk.case import Ruling
-from engine.risk.gate import CHECKS, evaluate, signal_case
+from engine.pipeline.request import signal_request
+from engine.pipeline.ruling import Ruling
+from engine.pipeline.stages import decide
+from engine.risk.gate import CHECKS
 from tests.engine.worlds import BROKER, Built, config_of, signal
 
 
@@ -88,7 +90,7 @@ def assert_within(world: Built, *entered: str) -> None:
 def stacked(world: Built, request: Signal) -> Ruling:
     """A ruling in which one symbol may be entered again and again: exposure alone decides."""
     rows = tuple(check for check in CHECKS if check.code is not Code.DUPLICATE_POSITION)
-    return evaluate(signal_case(world.world, request, world.now), rows)
+    return decide(world.world, signal_request(world.world, request), world.now, rows)
 
 
 @pytest.mark.parametrize("conviction", [60, 80])

@@ -13,7 +13,7 @@ from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import LinkState
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.risk.case import Ruling
+from engine.pipeline.ruling import Ruling
 from tests.engine.worlds import ABLE, BROKER, MIDDAY, Built, config_of, signal
 
 SECTORS = {"AAPL": "Technology", "MSFT": "Technology", "NVDA": "Semiconductors"}

@@ -13,8 +13,10 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, LinkState, Trigger
 from engine.domain.signal import TradeType
-from engine.risk.case import RequestKind, Ruling
-from engine.risk.gate import evaluate, manual_case
+from engine.pipeline.request import manual_request
+from engine.pipeline.ruling import Ruling
+from engine.pipeline.stages import decide
+from engine.risk.request import RequestKind
 from tests.engine.worlds import ABLE, MIDDAY, Built, config_of
 
 NEVER = {
@@ -45,7 +47,7 @@ def ask(world: Built, side: Side = Side.BUY, quantity: str = "10", **more: Any) 
         quantity=Decimal(quantity),
         **numbers,
     )
-    return evaluate(manual_case(world.world, command, world.now))
+    return decide(world.world, manual_request(world.world, command), world.now)
 
 
 def limit(price: str) -> dict[str, Any]:

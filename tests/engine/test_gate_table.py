@@ -18,8 +18,12 @@ from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
-from engine.risk.case import Case, Finding, Limit, RequestKind, passed, refused
-from engine.risk.gate import CHECKS, Check, evaluate, signal_case
+from engine.pipeline.request import signal_request
+from engine.pipeline.stages import decide
+from engine.risk.finding import Finding, passed, refused
+from engine.risk.gate import CHECKS, Check
+from engine.risk.request import RequestKind
+from engine.sizing.added import Added
 from engine.state.book import print_of
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
@@ -201,11 +205,11 @@ def test_a_refusal_names_code_stage_measured_and_limit(code: Code) -> None:
     request = signal(**(words | changes))
     if code is Code.SINGLE_EXPOSURE:
         # Sized before its limit shrank: the exposure row is what catches it.
-        case = signal_case(world.world, request, world.now)
+        asked = signal_request(world.world, request)
         rows = tuple(c for c in CHECKS if c.code not in (Code.SIZE_ZERO,))
-        case.quantity = Decimal(100)
+        asked = msgspec.structs.replace(asked, quantity=Decimal(100))
         spoil(world)
-        ruling = evaluate(case, rows)
+        ruling = decide(world.world, asked, world.now, rows)
     else:
         ruling = spoil(world).decide(request)
     assert ruling.verdict is Verdict.REJECTED
@@ -223,8 +227,8 @@ def test_a_refusal_names_code_stage_measured_and_limit(code: Code) -> None:
         assert check.measured
         assert check.limit
     order = [check.code for check in CHECKS]
-    asked = [check.code for check in ruling.checks]
-    assert asked == sorted(asked, key=order.index)
+    named = [check.code for check in ruling.checks]
+    assert named == sorted(named, key=order.index)
 
 
 def test_a_blocked_symbol_takes_no_entries_and_others_do() -> None:
@@ -303,9 +307,9 @@ def test_a_number_that_is_none_in_a_signal_of_a_program(field: str, value: str) 
 # --- a ninth check --------------------------------------------------------------------------------
 
 
-def share_of_buying_power(case: Case, limit: Limit) -> Finding | None:
+def share_of_buying_power(adds: Added, buying_power: Decimal, limit: Decimal) -> Finding | None:
     """A rule of somebody's own: one order takes at most a share of buying power."""
-    share = case.notional / case.world.buying_power(case.account)
+    share = adds.notional / buying_power
     if share <= limit:
         return passed(share, limit)
     return refused(share, limit, "The order takes too much of buying power.")
@@ -328,8 +332,8 @@ def test_a_ninth_check_is_one_row(limit: str, code: str) -> None:
         risk={"max_order_notional": "1000000", "price_collar_pct": limit},
     )
     world = Built(config).price("NVDA", "100")
-    case = signal_case(world.world, signal(conviction=60), world.now)
-    ruling = evaluate(case, checks)
+    asked = signal_request(world.world, signal(conviction=60))
+    ruling = decide(world.world, asked, world.now, checks)
     assert ruling.code == code
     seen = next(check for check in ruling.checks if check.code is Code.VAR_BUDGET)
     assert (seen.measured, seen.limit) == ("0.15", limit)
@@ -341,12 +345,12 @@ def test_a_row_is_asked_of_its_kinds_only() -> None:
     row = Check(
         Code.RWS_LIMIT,
         Stage.RISK,
-        lambda c, _: refused("", "", ""),
+        lambda: refused("", "", ""),
         frozenset({RequestKind.MANUAL}),
     )
     world = built()
-    case = signal_case(world.world, signal(conviction=60), world.now)
-    assert evaluate(case, (row, *CHECKS)).allowed
+    asked = signal_request(world.world, signal(conviction=60))
+    assert decide(world.world, asked, world.now, (row, *CHECKS)).allowed
 
 
 # --- properties -----------------------------------------------------------------------------------

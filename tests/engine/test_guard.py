@@ -10,7 +10,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.signal import Direction, Signal, Timeframe
-from engine.risk.case import Ruling
+from engine.pipeline.ruling import Ruling
 from engine.risk.guard import stats
 from engine.state.book import Book
 from engine.world import World

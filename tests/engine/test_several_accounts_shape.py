@@ -21,11 +21,23 @@ from engine.state.order import Order
 from engine.state.portfolio import Portfolio
 from engine.state.position import Position
 
-ROOMS = ("state", "core", "risk", "plans", "sizing", "exits", "reconcile", "intake", "world")
+ROOMS = (
+    "state",
+    "core",
+    "risk",
+    "plans",
+    "sizing",
+    "exits",
+    "reconcile",
+    "intake",
+    "world",
+    "pipeline",
+    "routing",
+)
 OF_ONE_ACCOUNT = (Account, AccountState, KillWork, LinkStatus, Order, Position)
 SINGLE = {"account", "broker", "cash", "balances", "buying_power", "currency", "link", "kill"}
 PRIMARY = {
-    "engine/world/world.py": "where an order goes that no route names",
+    "engine/routing/route.py": "where an order goes that no route names",
     "engine/state/book.py": "whose account an event of 0.1.0 was",
     "engine/state/folds/process.py": "which one that is",
     "engine/core/decide.py": "which one that is, told at the start",

@@ -18,9 +18,10 @@ from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import LinkState, Mode, Phase
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
+from engine.pipeline.request import signal_request
+from engine.pipeline.ruling import Ruling
+from engine.pipeline.stages import decide
 from engine.ports import Capabilities
-from engine.risk.case import Ruling
-from engine.risk.gate import evaluate, signal_case
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
@@ -309,4 +310,4 @@ class Built:
 
     def decide(self, request: Signal) -> Ruling:
         """The ruling on a signal now."""
-        return evaluate(signal_case(self.world, request, self.now))
+        return decide(self.world, signal_request(self.world, request), self.now)

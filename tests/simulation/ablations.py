@@ -23,13 +23,15 @@ from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
 from engine.intake import operator
+from engine.pipeline import request
 from engine.plans import exit as closing
 from engine.plans import kill as work
 from engine.plans import protect, reducing, replace, table
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.risk import gate
-from engine.risk.case import Case, Finding, Limit, refused
 from engine.risk.checks.account import known_account
+from engine.risk.facts import Facts
+from engine.risk.finding import Finding, refused
 from engine.runtime.engine import Engine
 from engine.runtime.session import AccountSession
 from engine.state.account import AccountState
@@ -235,7 +237,7 @@ def _no_protection(patching: pytest.MonkeyPatch) -> None:
 
 
 def _one_route(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(World, "route", lambda self, symbol: self.config.account.primary)
+    patching.setattr(request, "account_for", lambda world, symbol: world.config.account.primary)
 
 
 def _one_line(patching: pytest.MonkeyPatch) -> None:
@@ -245,32 +247,37 @@ def _one_line(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(Engine, "_session", first)
 
 
-def _in_its_own_account(ask: Any) -> Any:
-    """A check of the gate that sees what is held and works in the account of the request only."""
+class _OneAccount(Facts):
+    """Facts that hold what is held and works in the account of the request only."""
 
-    def asked(case: Case, limit: Limit) -> Finding | None:
-        book, name = case.world.book, case.account
-        with pytest.MonkeyPatch.context() as patching:
-            held, entries = book.held, book.entries_in
-            patching.setattr(book, "held", lambda s: [p for p in held(s) if p.account == name])
-            patching.setattr(
-                book, "entries_in", lambda s: [o for o in entries(s) if o.account == name]
-            )
-            patching.setattr(
-                book,
-                "count_entries",
-                lambda s, sign: sum(1 for o in book.entries_in(s) if o.side.sign == sign),
-            )
-            found: Finding | None = ask(case, limit)
-        return found
+    @property
+    def held(self) -> list[Position]:
+        return [p for p in super().held if p.account == self.request.account]
 
-    return asked
+    @property
+    def opposing(self) -> Order | None:
+        found = super().opposing
+        return found if found is None or found.account == self.request.account else None
+
+    @property
+    def entries_working(self) -> int:
+        entries = self._book.entries_in(self.request.symbol)
+        return sum(1 for order in entries if order.account == self.request.account)
+
+
+class _Narrowed(gate.Check):
+    """A row that is asked of the account of the request only."""
+
+    def judge(self, facts: Facts, limit: Any) -> Finding | None:
+        return super().judge(_OneAccount(facts._world, facts.request, facts.now), limit)
 
 
 def _looks_at_one_account(*codes: Code) -> Patch:
     def patch(patching: pytest.MonkeyPatch) -> None:
         checks = tuple(
-            msgspec.structs.replace(check, ask=_in_its_own_account(check.ask))
+            _Narrowed(
+                check.code, check.stage, check.ask, check.kinds, limit=check.limit, key=check.key
+            )
             if check.code in codes
             else check
             for check in gate.CHECKS
@@ -296,14 +303,14 @@ def _limits_of_one_account(patching: pytest.MonkeyPatch) -> None:
 def _everybody_unseen(patching: pytest.MonkeyPatch) -> None:
     """An account that was not compared keeps entries away from all of them."""
 
-    def patch(case: Case, limit: Limit) -> Finding | None:
-        for account in case.world.book.accounts:
-            if not account.compared:
+    class Unseen(gate.Check):
+        def judge(self, facts: Facts, limit: Any) -> Finding | None:
+            if not all(account.compared for account in facts._world.book.accounts):
                 return refused("not compared", "a comparison", "An account was not seen.")
-        return known_account(case, limit)
+            return super().judge(facts, limit)
 
     checks = tuple(
-        msgspec.structs.replace(check, ask=patch) if check.code is Code.NO_ACCOUNT else check
+        Unseen(check.code, check.stage, known_account) if check.code is Code.NO_ACCOUNT else check
         for check in gate.CHECKS
     )
     patching.setattr(gate, "CHECKS", checks)

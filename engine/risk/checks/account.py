@@ -1,86 +1,82 @@
 """Does the account allow another entry today (A-080, A-087, X-13, X-15, X-55, U-53)?"""
 
-from engine.domain.instant import NS_PER_SECOND
+from collections.abc import Mapping
+from decimal import Decimal
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO, is_positive, plain
-from engine.risk.case import Case, Finding, Limit, fraction, passed, refused
-from engine.risk.guard import in_seconds
+from engine.risk.finding import Finding, fraction, in_seconds, passed, refused
+from engine.state.account import AccountState
+from engine.state.portfolio import SessionState
+from engine.state.rates import Rate
 
 MAX_SILENCE_SECONDS = 5
 """Balances are as old as the link that keeps them true; older ones open nothing (U-53)."""
 
 
-def known_account(case: Case, _: Limit) -> Finding | None:
+def known_account(
+    venue_account: AccountState, session: SessionState | None, equity: Decimal, now: Nanos
+) -> Finding:
     """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
 
     All of it is asked of the account that the order goes to, and of no other.
     """
-    account = case.world.book.account(case.account)
-    if account.balances is None:
+    if venue_account.balances is None:
         return refused("none", "an account", "The account's balances are not known yet.")
-    session = case.world.book.data.session
     if session is None or not is_positive(session.starting_equity):
         start = "none" if session is None else plain(session.starting_equity)
         return refused(start, "> 0", "The session's starting equity is not known or not above 0.")
-    if not is_positive(case.equity):
-        return refused(case.equity, "> 0", "Equity is not above 0.")
-    link = account.link
+    if not is_positive(equity):
+        return refused(equity, "> 0", "Equity is not above 0.")
+    link = venue_account.link
     if link is None:
         return refused("no link", "a link", "No broker is connected.")
-    silent = case.now - link.since
-    if not account.is_connected and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
+    silent = now - link.since
+    if not venue_account.is_connected and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
         age = in_seconds(silent)
         return refused(
             age,
             MAX_SILENCE_SECONDS,
-            f"{account.name} is {link.state} for {plain(age)} s: balances are not to be trusted.",
+            f"{venue_account.name} is {link.state} for {plain(age)} s: balances are not to be "
+            "trusted.",
         )
-    if not account.compared:
+    if not venue_account.compared:
         text = "The venue was not seen since the start, or since the connection broke."
         return refused("not compared", "a comparison", text)
-    return passed(case.equity, "> 0")
+    return passed(equity, "> 0")
 
 
-def known_rates(case: Case, _: Limit) -> Finding | None:
+def known_rates(rates: Mapping[str, Rate | None], base: str, now: Nanos) -> Finding | None:
     """NO_RATE: what the order is paid in, and what its account is kept in, has a fresh rate (X-86).
 
     Nothing is asked where both are the base currency.
     """
-    world = case.world
-    account = world.book.account(case.account)
-    needed = {case.instrument.currency, account.currency or world.base} - {world.base}
-    if not needed:
-        return None
-    for currency in sorted(needed):
-        rate = world.rates.rate(currency, case.now)
+    for currency, rate in rates.items():
         if rate is None:
-            return refused(
-                "none", "a rate", f"What one {currency} is worth in {world.base} is not known."
-            )
+            text = f"What one {currency} is worth in {base} is not known."
+            return refused("none", "a rate", text)
         if not rate.fresh:
-            age = in_seconds(case.now - rate.time)
+            age = in_seconds(now - rate.time)
             return refused(
                 age,
                 "a fresh rate",
                 f"The rate of {currency} ({rate.source}) is {plain(age)} s old.",
             )
-    return passed(", ".join(sorted(needed)), "a fresh rate")
+    return passed(", ".join(rates), "a fresh rate") if rates else None
 
 
-def min_equity(case: Case, limit: Limit) -> Finding | None:
+def min_equity(equity: Decimal, limit: Decimal) -> Finding:
     """MIN_EQUITY: equity at or above the floor, a floor of the user's, no regulation (X-15)."""
-    if case.equity >= limit:
-        return passed(case.equity, limit)
-    return refused(
-        case.equity, limit, f"Equity {plain(case.equity)} is below the floor {plain(limit)}."
-    )
+    if equity >= limit:
+        return passed(equity, limit)
+    return refused(equity, limit, f"Equity {plain(equity)} is below the floor {plain(limit)}.")
 
 
-def daily_loss(case: Case, limit: Limit) -> Finding | None:
+def daily_loss(session: SessionState | None, daily_pnl: Decimal, limit: Decimal) -> Finding:
     """DAILY_LOSS: the day's loss, unrealised included, below `limit` of its starting equity."""
-    session = case.world.book.data.session
     if session is None:
         return refused("none", limit, "No session is open: the day's loss cannot be measured.")
-    loss = max(-case.world.daily_pnl, ZERO)
+    loss = max(-daily_pnl, ZERO)
     measured = fraction(loss, session.starting_equity, up=False)
     if loss < limit * session.starting_equity:
         return passed(measured, limit)
@@ -89,11 +85,10 @@ def daily_loss(case: Case, limit: Limit) -> Finding | None:
     )
 
 
-def drawdown(case: Case, limit: Limit) -> Finding | None:
+def drawdown(fallen: Decimal, limit: Decimal) -> Finding:
     """DRAWDOWN: the fall from the highest equity, below `limit` of it."""
-    fall = case.world.drawdown
-    measured = fraction(fall, ONE, up=False)
-    if fall < limit:
+    measured = fraction(fallen, ONE, up=False)
+    if fallen < limit:
         return passed(measured, limit)
     return refused(
         measured,
@@ -102,9 +97,8 @@ def drawdown(case: Case, limit: Limit) -> Finding | None:
     )
 
 
-def trades_today(case: Case, limit: Limit) -> Finding | None:
+def trades_today(session: SessionState | None, limit: int) -> Finding:
     """MAX_TRADES: entries intended since the session opened."""
-    session = case.world.book.data.session
     if session is None:
         return refused("none", limit, "No session is open: its entries cannot be counted.")
     if session.entries < limit:

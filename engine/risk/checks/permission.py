@@ -1,28 +1,28 @@
 """May anything be traded now, and this symbol (U-41, U-42, U-31)?"""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.domain.instant import NS_PER_US, Nanos
 from engine.domain.money import plain
-from engine.domain.order import OrderStatus
-from engine.domain.run import RunState
+from engine.domain.run import Halt, RunState
 from engine.domain.text import clean_text
-from engine.risk.case import Case, Finding, Limit, passed, refused
+from engine.risk.finding import Finding, passed, refused
 from engine.sizing.stock import MIN_CONVICTION
-from engine.world.overload import ENDS
+from engine.state.order import Order
+from engine.world.overload import ENDS, Overload
 
 
-def fault(case: Case, _: Limit) -> Finding | None:
+def readable(symbol: str, fault: str) -> Finding:
     """INVALID_INPUT: the request is what it claims to be."""
-    seen = clean_text(case.symbol, 40) or "no symbol"
-    if case.fault:
-        return refused(seen, "a request that can be read", case.fault)
+    seen = clean_text(symbol, 40) or "no symbol"
+    if fault:
+        return refused(seen, "a request that can be read", fault)
     return passed(seen, "a request that can be read")
 
 
-def kill_switch(case: Case, _: Limit) -> Finding | None:
+def kill_switch(halt: Halt | None) -> Finding:
     """KILL_SWITCH: no halt is latched."""
-    halt = case.world.book.data.halt
     if halt is None:
         return passed("clear", "clear")
     return refused(
@@ -32,25 +32,22 @@ def kill_switch(case: Case, _: Limit) -> Finding | None:
     )
 
 
-def run_state(case: Case, _: Limit) -> Finding | None:
+def active(run_state: RunState, reduces: bool, against_entries: tuple[str, ...]) -> Finding:
     """RUN_STATE: entries want ACTIVE; reducing wants anything but STOPPED (U-42)."""
-    data, state = case.world.book.data, case.world.book.run_state
-    if case.kind.reduces:
-        if state.may_reduce:
-            return passed(state, "not STOPPED")
-        return refused(state, "not STOPPED", "The engine is STOPPED and sends nothing.")
-    if state.may_enter:
-        return passed(state, RunState.ACTIVE)
-    causes = [f"{cause} ({item.reason})" for cause, item in data.restrictions.items()]
-    if data.paused:
-        causes.append(data.pause_reason)
-    because = f": {'; '.join(filter(None, causes))}" if any(causes) else ""
-    return refused(state, RunState.ACTIVE, f"The engine is {state}, entries need ACTIVE{because}.")
+    if reduces:
+        if run_state.may_reduce:
+            return passed(run_state, "not STOPPED")
+        return refused(run_state, "not STOPPED", "The engine is STOPPED and sends nothing.")
+    if run_state.may_enter:
+        return passed(run_state, RunState.ACTIVE)
+    because = f": {'; '.join(against_entries)}" if against_entries else ""
+    return refused(
+        run_state, RunState.ACTIVE, f"The engine is {run_state}, entries need ACTIVE{because}."
+    )
 
 
-def overloaded(case: Case, _: Limit) -> Finding | None:
+def overloaded(overload: Overload) -> Finding | None:
     """OVERLOADED: what comes in is decided in time (X-89). Not asked while nothing has waited."""
-    overload = case.world.overload
     if not overload.waited:
         return None
     measured, limit = milliseconds(overload.waited), milliseconds(overload.limit)
@@ -69,38 +66,32 @@ def milliseconds(time: Nanos) -> str:
     return f"{plain(Decimal(time // NS_PER_US) / 1000)} ms"
 
 
-def unknown_state(case: Case, _: Limit) -> Finding | None:
+def explained(symbol: str, blocks: Mapping[str, str], unclear: tuple[Order, ...]) -> Finding:
     """UNKNOWN_STATE: nothing unexplained is open in the symbol (rule 1).
 
     Blocks of the symbol and orders that are UNKNOWN; U-31 has the code and X-65 has no row for it:
     it is the part of RUN_STATE that concerns one symbol, asked after OVERLOADED (X-96).
     """
-    book = case.world.book
-    blocks = book.account(case.account).blocked.get(case.symbol)
     if blocks:
         why = "; ".join(f"{cause} ({reason})" for cause, reason in blocks.items())
         return refused(
-            f"{len(blocks)} blocked", "0", f"{case.symbol} takes no entries until resolved: {why}."
+            f"{len(blocks)} blocked", "0", f"{symbol} takes no entries until resolved: {why}."
         )
-    working = book.working(case.account, case.symbol) if book.unclear else ()
-    unclear = [o for o in working if o.status is OrderStatus.UNKNOWN]
     if unclear:
         return refused(
             len(unclear),
             "0",
-            f"Nobody knows yet what became of order {unclear[0].client_order_id} in {case.symbol}.",
+            f"Nobody knows yet what became of order {unclear[0].client_order_id} in {symbol}.",
         )
     return passed("0", "0")
 
 
-def conviction(case: Case, _: Limit) -> Finding | None:
+def convinced(conviction: int | None) -> Finding:
     """LOW_CONVICTION: 50 and more is traded (A-090, D-61)."""
-    if case.conviction is None:
+    if conviction is None:
         return refused("none", MIN_CONVICTION, "The signal states no conviction.")
-    if case.conviction >= MIN_CONVICTION:
-        return passed(case.conviction, MIN_CONVICTION)
+    if conviction >= MIN_CONVICTION:
+        return passed(conviction, MIN_CONVICTION)
     return refused(
-        case.conviction,
-        MIN_CONVICTION,
-        f"Conviction {case.conviction} is below {MIN_CONVICTION}.",
+        conviction, MIN_CONVICTION, f"Conviction {conviction} is below {MIN_CONVICTION}."
     )

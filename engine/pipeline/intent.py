@@ -1,0 +1,60 @@
+"""From a ruling to the order it allows, and to the events that record it (A-003, U-30)."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.domain import events as ev
+from engine.domain.codes import Verdict
+from engine.domain.ids import order_id
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderTerms, Purpose, TimeInForce
+from engine.pipeline.ruling import Ruling
+from engine.world import World
+
+
+def build(
+    world: World, ruling: Ruling, now: Nanos, *, signal_id: str, facts: tuple[str, ...]
+) -> OrderTerms:
+    """The order a ruling allows; its id stands for the intent and is the same on every retry."""
+    intent = signal_id or facts[-1]
+    key = order_id(now, *facts, world.book.account(ruling.account).id, intent)
+    manual = not signal_id
+    purpose = Purpose.ADD if ruling.adding else Purpose.ENTRY
+    timeout = 0 if manual else world.config.execution.order_timeout_seconds
+    return OrderTerms(
+        client_order_id=key,
+        intent_id=f"i{key}",
+        signal_id=signal_id,
+        account=ruling.account,
+        symbol=ruling.symbol,
+        side=ruling.side,
+        type=ruling.order_type,
+        quantity=_quantity(ruling),
+        limit_price=ruling.limit_price,
+        stop_price=ruling.stop_price,
+        time_in_force=TimeInForce(ruling.time_in_force),
+        reduce_only=ruling.reduce_only,
+        purpose=Purpose.MANUAL if manual else purpose,
+        reserved=ruling.reserved,
+        reference=ruling.limit_price or world.market.mark(ruling.symbol),
+        trade_type=ruling.trade_type,
+        stop_loss=ruling.stop_loss,
+        target=ruling.target,
+        conviction=ruling.conviction,
+        resized=ruling.verdict is Verdict.RESIZED,
+        timeout_seconds=timeout,
+    )
+
+
+def _quantity(ruling: Ruling) -> Decimal:
+    """What an allowed ruling orders. Raises ValueError where it does not say: a defect of ours."""
+    if not ruling.quantity:
+        raise ValueError(f"{ruling.symbol} passed the gate without a quantity")
+    return ruling.quantity
+
+
+def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
+    """Record the instrument before its first order, then the intent."""
+    if world.book.instrument(order.symbol) != ruling.instrument:
+        yield ev.InstrumentLearned(instrument=ruling.instrument)
+    yield ev.OrderIntended(terms=order)

@@ -1,0 +1,247 @@
+"""From a signal, a person's order or a change to the request that the gate decides.
+
+The instrument, the account ([[routes]] or the one that was named) and the prices of an entry are
+settled here. Nothing is refused: what does not fit becomes `Request.fault`, which the first row of
+the gate turns into INVALID_INPUT.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.config.kinds import as_decimal
+from engine.domain.commands import PlaceOrder
+from engine.domain.instrument import SYMBOL_WORDS, is_symbol
+from engine.domain.money import ZERO, early_stop, is_positive, passive_price, plain
+from engine.domain.order import OrderType, Replacement, TimeInForce
+from engine.domain.signal import Direction, Signal
+from engine.domain.text import clean_text
+from engine.risk.facts import usable_mark
+from engine.risk.request import Request, RequestKind
+from engine.routing.route import account_for
+from engine.sizing.stock import FULL_CONVICTION
+from engine.state.order import Order
+from engine.world import World
+
+_WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
+_replace = msgspec.structs.replace
+
+
+def signal_request(world: World, signal: Signal) -> Request:
+    """The request of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
+    kind = RequestKind.FLAT if signal.direction is Direction.FLAT else RequestKind.SIGNAL
+    request = _request(world, account_for(world, signal.ticker), signal.ticker, kind)
+    request = _replace(
+        request,
+        signal=signal,
+        fault=request.fault or _signal_fault(signal),
+        conviction=signal.conviction,
+        trade_type=signal.trade_type,
+        sign=signal.direction.sign,
+        time_in_force=_time_in_force(world, request),
+    )
+    if kind is RequestKind.FLAT:
+        held = world.book.managed(signal.ticker)
+        return _replace(request, sign=-held[0].sign if held else 0)
+    return request if request.fault else _priced(world, request, signal)
+
+
+def _priced(world: World, request: Request, signal: Signal) -> Request:
+    """Order type and prices of an entry; prices move to the grid as U-01 says."""
+    entries, tick = world.config.entries, request.instrument.tick
+    high = signal.conviction >= FULL_CONVICTION
+    name = entries.high_conviction_order_type if high else entries.medium_conviction_order_type
+    order_type, limit = OrderType(name.upper()), None
+    if order_type is OrderType.LIMIT:
+        limit = passive_price(signal.entry_price, tick, buy=request.sign > 0)
+    return _replace(
+        request,
+        order_type=order_type,
+        limit_price=limit,
+        entry=usable_mark(world, request.symbol) if limit is None else limit,
+        stop=early_stop(signal.stop_loss, tick, sell=request.sign > 0),
+        target=signal.target_price,
+    )
+
+
+def manual_request(world: World, command: PlaceOrder) -> Request:
+    """The request of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
+    account = command.broker or account_for(world, command.symbol)
+    request = _request(world, account, command.symbol, RequestKind.MANUAL)
+    request = _replace(
+        request,
+        sign=command.side.sign,
+        trade_type=command.hold,
+        order_type=command.type,
+        limit_price=command.limit_price,
+        stop_price=command.stop_price,
+        stop=command.protect,
+        quantity=command.quantity,
+        fault=request.fault or _manual_fault(world, account, command),
+        time_in_force=command.time_in_force or _time_in_force(world, request),
+    )
+    if request.fault:
+        return request
+    mark = usable_mark(world, command.symbol)
+    reduces = command.quantity <= _reducible(world, request)
+    return _replace(
+        request,
+        entry=command.limit_price or command.stop_price or mark,
+        kind=RequestKind.REDUCE if reduces else RequestKind.MANUAL,
+    )
+
+
+def change_request(
+    world: World,
+    order: Order,
+    wanted: Replacement,
+) -> Request:
+    """The request of a change of a working order (X-88).
+
+    One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
+    an order that does not work, as one that has ended or was not sent yet, all leaves are added.
+    """
+    request = _request(world, order.account, order.symbol, RequestKind.CHANGE)
+    limit_price = wanted.limit_price or order.limit_price
+    stop_price = wanted.stop_price or order.stop_price
+    freed = ZERO
+    if world.book.works(order.client_order_id):
+        exposure = order.exposure * request.instrument.multiplier
+        freed = world.in_base({request.instrument.currency: exposure})
+    request = _replace(
+        request,
+        sign=order.side.sign,
+        trade_type=order.trade_type,
+        order_type=order.type,
+        limit_price=limit_price,
+        stop_price=stop_price,
+        stop=order.stop_loss,
+        quantity=wanted.quantity,
+        filled=order.filled,
+        freed=freed,
+        time_in_force=wanted.time_in_force or order.time_in_force,
+        entry=limit_price or stop_price or usable_mark(world, order.symbol),
+    )
+    same = (limit_price, stop_price) == (order.limit_price, order.stop_price)
+    if not order.reserved:
+        most = order.filled + order.leaves + max(_reducible(world, request), ZERO)
+        fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
+        return _replace(
+            request,
+            kind=RequestKind.REDUCE,
+            fault=fault if wanted.quantity > most else request.fault,
+        )
+    if freed and same and wanted.quantity < order.quantity:
+        return _replace(request, kind=RequestKind.REDUCE)
+    return request
+
+
+def leg_request(world: World, draft: Order) -> Request:
+    """The request of an order that was decided before and is made now: it counts as a new one."""
+    request = change_request(world, draft, Replacement(quantity=draft.quantity))
+    return _replace(request, kind=RequestKind.MANUAL) if draft.reserved else request
+
+
+def _request(world: World, account: str, symbol: str, kind: RequestKind) -> Request:
+    instrument = world.instrument(symbol)
+    fault = (
+        "" if is_symbol(symbol) else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
+    )
+    return Request(
+        kind=kind,
+        symbol=symbol,
+        sign=0,
+        instrument=instrument,
+        calendar=world.calendar(instrument.calendar),
+        account=account,
+        position=world.book.holding(account, symbol),
+        fault=fault,
+    )
+
+
+def _reducible(world: World, request: Request) -> Decimal:
+    """What an order of this side may still take off the position; zero where it would add.
+
+    Stops do not count where the venue joins them with what reduces too, and ours nowhere: they and
+    the exit that replaces them count once (rule 3).
+    """
+    position = request.position
+    if position is None or position.sign == request.sign:
+        return ZERO
+    # Two stops that trade together take off both: they count against each other, and only a stop
+    # of ours makes room by itself.
+    joins = world.able(request.account).reduce_only and request.order_type is not OrderType.STOP
+    leaving = sum(
+        (
+            order.leaves
+            for order in world.book.working(request.account, request.symbol)
+            if order.side.sign == request.sign
+            and not (order.protects if joins else order.is_protective)
+        ),
+        start=ZERO,
+    )
+    return abs(position.quantity) - leaving
+
+
+def _time_in_force(world: World, request: Request) -> TimeInForce:
+    """The default: DAY where sessions end, GTC where they never do (X-34)."""
+    preferred = world.config.execution.default_time_in_force
+    calendar = request.calendar
+    if preferred is TimeInForce.DAY and calendar is not None and calendar.always_open:
+        return TimeInForce.GTC
+    return preferred
+
+
+def _signal_fault(signal: Signal) -> str:
+    """Numbers that no parser has seen, when a program hands the signal over (U-53)."""
+    prices = {"entry_price": signal.entry_price}
+    if signal.direction is not Direction.FLAT:
+        prices["stop_loss"] = signal.stop_loss
+    if signal.target_price is not None:
+        prices["target_price"] = signal.target_price
+    for name, price in prices.items():
+        if not _usable(price):
+            return f"{name} is {price}; a number above 0 is allowed."
+    if not 0 <= signal.conviction <= 100:
+        return f"conviction is {signal.conviction}; a whole number from 0 to 100 is allowed."
+    return (
+        "" if signal.signal_id else "signal_id is empty; a text of 1 to 50 characters is allowed."
+    )
+
+
+def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
+    """One sentence on the first thing in the order that cannot be."""
+    kind = command.type
+    if account not in world.accounts:
+        return f"there is no broker {account!r}; {_list(world.accounts)} are allowed."
+    able = world.able(account)
+    numbers: dict[str, Decimal | None] = {"quantity": command.quantity}
+    numbers |= {"limit_price": command.limit_price} if kind in _WITH_LIMIT else {}
+    numbers |= {"stop_price": command.stop_price} if kind in _WITH_STOP else {}
+    numbers |= {"protect": command.protect} if command.protect is not None else {}
+    for name, number in numbers.items():
+        if not _usable(number):
+            return f"{name} is {number}; a number above 0 is allowed."
+    if command.limit_price is not None and kind not in _WITH_LIMIT:
+        return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
+    if command.stop_price is not None and kind not in _WITH_STOP:
+        return f"a {kind} order has no stop_price; STOP and STOP_LIMIT have one."
+    if kind not in able.order_types:
+        return f"the broker takes no {kind} orders; {_list(able.order_types)} are allowed."
+    asked = command.time_in_force
+    if asked is not None and asked not in able.times_in_force:
+        return f"the broker does not know {asked}; {_list(able.times_in_force)} are allowed."
+    return ""
+
+
+def _usable(number: Decimal | None) -> bool:
+    """Above zero, finite, and neither so large nor so fine that arithmetic cuts it."""
+    return is_positive(number) and as_decimal(number) is not None
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,337 @@
+"""What a row of the gate may read: each fact under one name.
+
+A row declares what it reads by the names of its parameters: a field of the request, or an attribute
+here (`engine.risk.gate`). Nothing else reaches it, so that what a verdict leaned on can be read off
+the row.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.market import Quote
+from engine.domain.money import ONE, ZERO, is_positive
+from engine.domain.order import OrderStatus, OrderTerms, Purpose
+from engine.domain.run import Halt, RunState
+from engine.ports import Capabilities
+from engine.risk.request import Request, RequestKind
+from engine.sizing.added import Added
+from engine.state.account import AccountState
+from engine.state.book import RATE_WINDOW, print_of
+from engine.state.order import Order
+from engine.state.portfolio import SessionState
+from engine.state.position import Position
+from engine.state.rates import Rate
+from engine.world import World
+from engine.world.overload import Overload
+
+
+class Facts:
+    """The world as one request meets it at one moment.
+
+    What several rows lean on is worked out once, when the first of them asks for it.
+    """
+
+    def __init__(self, world: World, request: Request, now: Nanos) -> None:
+        self.request = request
+        self._now = now
+        self._world = world
+        self._book = world.book
+
+    def of(self, request: Request) -> "Facts":
+        """The facts of the same request with another quantity."""
+        other = Facts.__new__(Facts)
+        other.__dict__.update(self.__dict__)
+        other.__dict__.pop("adds", None)
+        other.request = request
+        return other
+
+    @property
+    def now(self) -> Nanos:
+        """The moment of the decision."""
+        return self._now
+
+    # --- the request ------------------------------------------------------------------------------
+
+    @property
+    def reduces(self) -> bool:
+        """True where exposure can only shrink."""
+        return self.request.kind.reduces
+
+    @property
+    def instrument(self) -> Instrument:
+        """What is traded."""
+        return self.request.instrument
+
+    # --- the portfolio ----------------------------------------------------------------------------
+
+    @property
+    def halt(self) -> Halt | None:
+        """The halt that is latched."""
+        return self._book.data.halt
+
+    @property
+    def run_state(self) -> RunState:
+        """What the engine may do."""
+        return self._book.run_state
+
+    @property
+    def against_entries(self) -> tuple[str, ...]:
+        """What keeps entries back: restrictions with their reasons, and the reason of a pause."""
+        data = self._book.data
+        causes = [f"{cause} ({item.reason})" for cause, item in data.restrictions.items()]
+        if data.paused:
+            causes.append(data.pause_reason)
+        return tuple(filter(None, causes))
+
+    @property
+    def overload(self) -> Overload:
+        """Whether more comes in than can be decided in time."""
+        return self._world.overload
+
+    @property
+    def session(self) -> SessionState | None:
+        """The portfolio's trading day."""
+        return self._book.data.session
+
+    @property
+    def base(self) -> str:
+        """The currency that the portfolio is counted in."""
+        return self._world.base
+
+    @cached_property
+    def equity(self) -> Decimal:
+        """What everything is worth, in the base currency."""
+        return self._world.equity
+
+    @property
+    def daily_pnl(self) -> Decimal:
+        """The day's profit, unrealised included, in the base currency."""
+        return self._world.daily_pnl
+
+    @property
+    def fallen(self) -> Decimal:
+        """The fall of equity from its highest, as a fraction of that."""
+        return self._world.drawdown
+
+    @property
+    def slots_used(self) -> int:
+        """Positions that are open or being opened."""
+        return self._book.slots_used
+
+    @property
+    def has_slot(self) -> bool:
+        """True where the symbol is held or being opened already."""
+        symbol = self.request.symbol
+        return bool(self._book.held(symbol)) or symbol in self._book.reserved
+
+    @property
+    def orders_working(self) -> int:
+        """Orders that work, UNKNOWN ones among them."""
+        return self._book.working_count
+
+    @property
+    def recent_entries(self) -> int:
+        """Entries that were intended within the last minute."""
+        return self._book.sent_since(self._now - RATE_WINDOW)
+
+    @property
+    def same_order_at(self) -> Nanos | None:
+        """When the same order was made before, None where it never was."""
+        return self._book.data.prints.get(print_of(_draft(self.request)))
+
+    # --- signals before this one ------------------------------------------------------------------
+
+    @property
+    def heard(self) -> bool:
+        """True where a signal of this id was accepted before."""
+        signal = self.request.signal
+        return signal is not None and signal.signal_id in self._book.seen_signals
+
+    @property
+    def same_signal_at(self) -> Nanos | None:
+        """When a signal of the same content was accepted last, None where none was."""
+        signal = self.request.signal
+        return None if signal is None else self._book.data.window.get(signal.content)
+
+    # --- the account ------------------------------------------------------------------------------
+
+    @property
+    def venue_account(self) -> AccountState:
+        """The account that the order goes to: its balances, its link, its last comparison."""
+        return self._book.account(self.request.account)
+
+    @property
+    def able(self) -> Capabilities:
+        """What its venue can do."""
+        return self._world.able(self.request.account)
+
+    @property
+    def blocks(self) -> Mapping[str, str]:
+        """What is unexplained of the symbol there: causes with their reasons."""
+        return self.venue_account.blocked.get(self.request.symbol) or {}
+
+    @property
+    def unclear(self) -> tuple[Order, ...]:
+        """Orders in the symbol there that are UNKNOWN."""
+        if not self._book.unclear:
+            return ()
+        working = self._book.working(self.request.account, self.request.symbol)
+        return tuple(order for order in working if order.status is OrderStatus.UNKNOWN)
+
+    @property
+    def rates(self) -> Mapping[str, Rate | None]:
+        """The rate of each other currency that the order is paid or its account is kept in."""
+        currencies = {self.instrument.currency, self.venue_account.currency or self.base}
+        return {
+            currency: self._world.rates.rate(currency, self._now)
+            for currency in sorted(currencies - {self.base})
+        }
+
+    @property
+    def buying_power(self) -> Decimal:
+        """What new exposure there may still cost, what this order holds already included."""
+        return self._world.buying_power(self.request.account) + self.request.freed
+
+    @property
+    def fee_rate(self) -> Decimal:
+        """What the broker charges of a trade as far as the config says, as a fraction of it."""
+        settings = self._world.config.brokers.of(self.request.account)
+        return getattr(settings, "commission_bps", ZERO) / BASIS_POINTS
+
+    # --- what is held and works in the symbol -----------------------------------------------------
+
+    @property
+    def held(self) -> list[Position]:
+        """What is held of the symbol, in any account."""
+        return self._book.held(self.request.symbol)
+
+    @property
+    def opposing(self) -> Order | None:
+        """A working entry the other way round, in any account."""
+        symbol, sign = self.request.symbol, self.request.sign
+        if not self._book.count_entries(symbol, -sign):
+            return None
+        entries = self._book.entries_in(symbol)
+        return next((order for order in entries if order.side.sign != sign), None)
+
+    @property
+    def entries_working(self) -> int:
+        """Working entries in the symbol, in any account and either way round."""
+        return sum(self._book.count_entries(self.request.symbol, sign) for sign in (1, -1))
+
+    # --- its market -------------------------------------------------------------------------------
+
+    @property
+    def last(self) -> Decimal | None:
+        """The newest price, usable or not."""
+        return self._world.market.mark(self.request.symbol)
+
+    @property
+    def mark(self) -> Decimal | None:
+        """The newest price, fresh or not; None where it is not a usable number."""
+        return usable_mark(self._world, self.request.symbol)
+
+    @property
+    def quote(self) -> Quote | None:
+        """The newest quote."""
+        return self._world.market.quotes.get(self.request.symbol)
+
+    @property
+    def quote_age(self) -> Nanos | None:
+        """How old the newest quote is."""
+        return self._world.market.age(self.request.symbol, self._now)
+
+    @property
+    def is_fresh(self) -> bool:
+        """True while the newest price may be traded on."""
+        return self._world.market.is_fresh(self.request.symbol, self._now)
+
+    # --- exposure ---------------------------------------------------------------------------------
+
+    @cached_property
+    def worst_price(self) -> Decimal:
+        """The dearest price a unit may come to, at which exposure is counted (A-066).
+
+        A buy with a limit costs its limit at most; anything else the worse of its reference and
+        the market, and `execution.slippage_buffer` on top. NaN without any price: every comparison
+        with it fails, and the check with it (U-53).
+        """
+        request = self.request
+        if request.sign > 0 and request.limit_price is not None:
+            return request.limit_price
+        prices = [price for price in (request.entry, self.mark) if price is not None]
+        quote = self.quote
+        if request.sign > 0 and quote is not None and quote.ask is not None:
+            prices += [quote.ask] if is_positive(quote.ask) else []
+        worst = max(prices, default=Decimal("NaN"))
+        return worst * (ONE + self._world.config.execution.slippage_buffer)
+
+    @cached_property
+    def unit_value(self) -> Decimal:
+        """What one unit adds to exposure at worst, in the base currency; NaN without a rate."""
+        value = self.worst_price * self.instrument.multiplier
+        currency = self.instrument.currency
+        if currency == self.base:
+            return value
+        return value * (self._world.worth(currency) or Decimal("NaN"))
+
+    @cached_property
+    def adds(self) -> Added:
+        """What the order adds to exposure at worst."""
+        request = self.request
+        return Added(
+            leaves=(request.quantity or ZERO) - request.filled,
+            filled=request.filled,
+            unit_value=self.unit_value,
+            freed=request.freed,
+            lot=request.instrument.lot,
+        )
+
+    @property
+    def name_exposure(self) -> Decimal:
+        """Gross value of the name, working entries included, in the base currency."""
+        return self._world.exposure(self.request.symbol)
+
+    @cached_property
+    def sector(self) -> str:
+        """The sector of the name."""
+        return self._world.sector_of(self.request.symbol)
+
+    @property
+    def sector_exposure(self) -> Decimal:
+        """Gross value of that sector, working entries included, in the base currency."""
+        return self._world.sector_exposure(self.sector)
+
+    @property
+    def gross_exposure(self) -> Decimal:
+        """Gross value of everything, working entries included, in the base currency."""
+        return self._world.gross_exposure
+
+
+BASIS_POINTS = Decimal(10_000)
+
+
+def usable_mark(world: World, symbol: str) -> Decimal | None:
+    """The newest price of a symbol, fresh or not; None where it is not a usable number."""
+    last = world.market.mark(symbol)
+    return last if is_positive(last) else None
+
+
+def _draft(request: Request) -> OrderTerms:
+    """The order as far as another can be told to be the same."""
+    return OrderTerms(
+        client_order_id="",
+        intent_id="",
+        account=request.account,
+        symbol=request.symbol,
+        side=request.side,
+        type=request.order_type,
+        quantity=request.quantity or ZERO,
+        limit_price=request.limit_price,
+        stop_price=request.stop_price,
+        time_in_force=request.time_in_force,
+        purpose=Purpose.MANUAL if request.kind is RequestKind.MANUAL else Purpose.ENTRY,
+    )

@@ -1,0 +1,1 @@
+"""Routing: which account an order goes to."""
