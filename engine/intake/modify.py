@@ -8,7 +8,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import is_positive
-from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement
+from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement, TimeInForce
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
 from engine.pipeline.request import change_request
@@ -20,6 +20,7 @@ from engine.world import World
 _S = OrderStatus
 _WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 _CLOSES = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 
 
@@ -110,6 +111,8 @@ def _number_fault(world: World, order: Order, given: ask.ModifyOrder) -> str:
     allowed = world.able(order.account).times_in_force
     if given.time_in_force is not None and given.time_in_force not in allowed:
         return f"the broker does not know {given.time_in_force}; {', '.join(sorted(allowed))} are"
+    if given.time_in_force in _AT_ONCE:
+        return f"it rests, so that it cannot become {given.time_in_force}; DAY and GTC are allowed"
     return ""
 
 

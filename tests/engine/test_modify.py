@@ -530,6 +530,18 @@ def test_what_cannot_be_is_said_in_one_sentence(fields: dict[str, Any], words: s
     assert words in reason
 
 
+@pytest.mark.parametrize("asked", [TimeInForce.IOC, TimeInForce.FOK])
+def test_X26_an_order_that_rests_cannot_become_one_of_the_moment(asked: TimeInForce) -> None:
+    """It is refused before anything is sent, at a venue that knows the word too."""
+    desk = desk_of(native=True)
+    order = buying(desk)
+    before = desk.current(order)
+    code, reason = refusal(modify(desk, order, time_in_force=asked))
+    assert code == "REFUSED"
+    assert reason == f"it rests, so that it cannot become {asked}; DAY and GTC are allowed"
+    assert desk.current(order) == before
+
+
 def test_a_time_in_force_that_the_venue_does_not_know_is_refused() -> None:
     desk = desk_of(native=True, times_in_force=frozenset({TimeInForce.DAY, TimeInForce.GTC}))
     order = buying(desk)
