@@ -1,19 +1,23 @@
-"""Venues behind the broker port, one package or module each; the paper venue among them.
+"""Venues behind the broker port, one folder each; the paper venue among them.
 
-`FACTORIES` is the table of them: a further venue is one row, naming the function that opens it.
-A venue's module, and its library, load only when that venue is opened.
+`FACTORIES` is the table of them: a further venue is its folder and one row, which names the model
+of its settings and the function that opens it. The settings of every venue load with the config;
+its adapter, and its library, only when an account of it is opened.
 """
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
 from engine.domain.instrument import Instrument
 from engine.ports import Broker, Clock, MarketData
+
+if TYPE_CHECKING:
+    from engine.config.venue import VenueKind
 
 
 class PriceSource(Enum):
@@ -73,20 +77,49 @@ class Connection(Protocol):
         ...
 
 
-FACTORIES: Final[dict[str, str]] = {
-    "paper": "brokers.paper.setup:open_paper",
+class Factory(msgspec.Struct, frozen=True):
+    """Where a kind of venue is found, as `module:name`; nothing of it is loaded by this table."""
+
+    settings: str
+    """The model of its tables `[brokers.NAME]`, in a module that loads neither adapter nor SDK."""
+    open: str = ""
+    """The function that takes a `VenueSetup` and opens an account; empty: not built yet."""
+
+
+FACTORIES: Final[dict[str, Factory]] = {
+    "paper": Factory("brokers.paper.settings:PaperConfig", "brokers.paper.setup:open_paper"),
+    "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig"),
+    "ibkr": Factory("brokers.ibkr.settings:IbkrConfig"),
+    "binance": Factory("brokers.binance.settings:BinanceConfig"),
+    "coinbase": Factory("brokers.coinbase.settings:CoinbaseConfig"),
+    "okx": Factory("brokers.okx.settings:OkxConfig"),
+    "oanda": Factory("brokers.oanda.settings:OandaConfig"),
 }
-"""Kind of a broker -> `module:function`; the function takes a `VenueSetup`."""
+"""Kind of a venue -> its settings and what opens it, in the order in which users read of them."""
+
+
+def venue_kinds() -> "dict[str, VenueKind]":
+    """What the config loader needs to know of each kind; no adapter is loaded for it."""
+    from engine.config.venue import VenueKind
+
+    return {
+        kind: VenueKind(_found(row.settings), built=bool(row.open))
+        for kind, row in FACTORIES.items()
+    }
 
 
 def open_venue(plan: VenueSetup) -> Connection:
     """Open the venue of that kind. Raises LookupError for one that is not built."""
     kind = plan.kind or plan.name
-    known = FACTORIES.get(kind)
-    if known is None:
-        raise LookupError(
-            f"there is no broker named {kind!r} here: {', '.join(FACTORIES)} are allowed"
-        )
-    module, _, function = known.partition(":")
-    factory: Callable[[VenueSetup], Connection] = getattr(import_module(module), function)
+    row = FACTORIES.get(kind)
+    if row is None or not row.open:
+        built = ", ".join(name for name, known in FACTORIES.items() if known.open)
+        raise LookupError(f"there is no broker named {kind!r} here: {built} are allowed")
+    factory: Callable[[VenueSetup], Connection] = _found(row.open)
     return factory(plan)
+
+
+def _found(place: str) -> Any:
+    """What stands at `module:name`."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeVar
 
-from brokers import FACTORIES
+from brokers import venue_kinds
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from engine.config import from_mapping
@@ -80,7 +80,7 @@ def rehearse(
 
     async def main(clock: Clock) -> T:
         house = wiring.build(
-            from_mapping(tree, None, FACTORIES),
+            from_mapping(tree, None, venue_kinds()),
             clock=clock,
             state_dir=None,
             version="rehearsal",

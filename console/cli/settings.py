@@ -2,11 +2,16 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
+from brokers import venue_kinds
 from console.host import paths
 from console.host.output import CommandFailed, ExitCode, document, say, text_block
 from console.host.place import Host
 from engine.config import init_text, show, show_text
+
+ROUTED: Final = "binance"
+"""The broker that the example of a route names in a new file."""
 
 
 def init(host: Host, *, as_json: bool) -> None:
@@ -16,7 +21,7 @@ def init(host: Host, *, as_json: bool) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(init_text())
+            file.write(init_text(venue_kinds(), example=ROUTED))
     except FileExistsError:
         raise CommandFailed(
             ExitCode.REFUSED, f"{path} is there already: it is never written over.", "EXISTS"

@@ -184,7 +184,7 @@ def _broker(host: Host, config: Config) -> Diagnosis:
 
 def _paper(host: Host, config: Config, name: str) -> Diagnosis:
     """The paper account of that name."""
-    address: str = getattr(config.brokers.of(name), "address", "")
+    address = config.brokers.address_of(name)
     if address:
         return _elsewhere(address)
     account = "the paper account" if name == "paper" else f"the paper account {name}"

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
+from brokers import venue_kinds
 from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
@@ -24,7 +25,7 @@ from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_files, trader
 from console.terminal.bootstrap import settle_task_factory
-from engine.config import Config, opened
+from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Halt
 from engine.ports import BrokerError, Clock, LatchError
@@ -90,7 +91,7 @@ def _config(host: Host) -> tuple[Config, CommandFailed | None]:
     try:
         return host.config(), None
     except CommandFailed as error:
-        return Config.model_construct(), error
+        return from_mapping({}, None, venue_kinds()), error
 
 
 def _set(latch: FileLatch, halt: Halt) -> bool:

@@ -44,11 +44,11 @@ class Host:
 
     def config(self) -> "Config":
         """The effective config. Raises CommandFailed (usage) with every problem."""
-        from brokers import FACTORIES
+        from brokers import venue_kinds
         from engine.config import ConfigError, load
 
         try:
-            return load(self.config_file(), self.environ, FACTORIES)
+            return load(self.config_file(), self.environ, venue_kinds())
         except ConfigError as error:
             raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
 

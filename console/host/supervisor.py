@@ -108,7 +108,7 @@ def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
         locks = paths.lock_dir(host.environ)
         found = set()
         for name in opened(config):
-            address: str = getattr(config.brokers.of(name), "address", "")
+            address = config.brokers.address_of(name)
             kind, where = config.brokers.kind_of(name), Path(address) if address else folder
             found.add(paths.account_lock_file(locks, kind, account_id(config, name), where))
     except paths.PathError as error:

@@ -16,12 +16,12 @@ from brokers import Connection, PriceSource, VenueSetup, open_venue
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
+from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import BOOK, PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.sectors import SectorFileError, sectors
 from engine.config import Config, account_id, digest, opened
-from engine.config.model import PaperConfig
 from engine.core.fixed import calendar_of, contradiction
 from engine.domain.instrument import Instrument
 from engine.domain.signal import Timeframe

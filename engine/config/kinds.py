@@ -25,8 +25,6 @@ FINEST_EXPONENT: Final = -18
 _DECIMAL: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
-_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", re.ASCII)
-_URL: Final = re.compile(r"(https?|wss?)://[^\s/@?#]+(/[^\s@]*)?", re.ASCII)
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -180,20 +178,6 @@ Currency = Annotated[
     text(
         "three capital letters such as USD",
         lambda value: _CURRENCY.fullmatch(value) is not None,
-    ),
-]
-Variable = Annotated[
-    str,
-    text(
-        "the name of an environment variable such as ALPACA_API_KEY, never the secret itself",
-        lambda value: len(value) <= 128 and _VARIABLE.fullmatch(value) is not None,
-    ),
-]
-Url = Annotated[
-    str,
-    text(
-        '"" or an address that starts with http://, https://, ws:// or wss:// and holds no user',
-        lambda value: not value or _URL.fullmatch(value) is not None,
     ),
 ]
 Symbol = Annotated[str, text(f"a symbol of {SYMBOL_WORDS}", is_symbol)]

@@ -7,24 +7,13 @@ belongs to an input that a market without regimes does not have (X-59).
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
+from engine.config.model import Config
 from engine.domain.money import ONE, ZERO, plain
-
-if TYPE_CHECKING:
-    from engine.config.model import Config
-
-
-class ProfileName(StrEnum):
-    """The named profiles; a bare installation runs with `conservative`."""
-
-    CONSERVATIVE = "conservative"
-    AXION_AGGRESSIVE = "axion_aggressive"
-    AUTOTRADER = "autotrader"
-    MERIDIAN = "meridian"
-    CUSTOM = "custom"
+from engine.domain.run import ProfileName
 
 
 class Tighter(StrEnum):
@@ -159,7 +148,7 @@ class RiskLimits(Ceilings, frozen=True, kw_only=True):
     max_open_orders: int
 
 
-def limits(config: "Config") -> RiskLimits:
+def limits(config: Config) -> RiskLimits:
     """The limits in force: the key of `[risk]` where it is set, else the profile's (X-67).
 
     `engine.config` has refused what is looser; the tighter of both holds here all the same.

@@ -12,8 +12,10 @@ import msgspec
 from pydantic import BaseModel
 
 from engine.config.model import Config
-from engine.config.profiles import PROFILES, ROWS, ProfileName, limits
+from engine.config.profiles import PROFILES, ROWS, limits
+from engine.config.venue import BrokersConfig, VenueKinds
 from engine.domain.money import plain
+from engine.domain.run import ProfileName
 
 MASK: Final = "***"
 
@@ -102,6 +104,8 @@ def plain_value(value: object) -> object:
     match value:
         case BaseModel():
             return {name: plain_value(item) for name, item in value}
+        case BrokersConfig():
+            return {name: plain_value(item) for name, item in value.tables.items()}
         case Decimal():
             return plain(value)
         case StrEnum():
@@ -181,38 +185,48 @@ _RISK_NOTE: Final = (
 _ROUTES: Final = (
     "# [[routes]]                          # first match wins; no routes = primary",
     '# asset_class = "crypto"              # and/or symbol = "BTC*"',
-    '# broker = "binance"',
 )
 
 
-def init_text() -> str:
-    """The file that `config init` writes: every key, commented, and equal to the defaults."""
-    return _HEAD + "\n" + "\n".join(_init_lines(Config.model_construct(), ())) + "\n"
+def init_text(kinds: VenueKinds, *, example: str) -> str:
+    """The file that `config init` writes: every key, commented, and equal to the defaults.
+
+    `example` is the broker that the commented example of a route names.
+    """
+    config = Config.model_construct(brokers=BrokersConfig.default(kinds))
+    return _HEAD + "\n" + "\n".join(_init_lines(config, example)) + "\n"
 
 
-def _init_lines(section: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
-    inner: list[tuple[str, BaseModel | None]] = []
-    for name, info in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel) or name == "routes":
-            inner.append((name, value if isinstance(value, BaseModel) else None))
-            continue
+def _init_lines(config: Config, example: str) -> Iterator[str]:
+    yield from _init_keys(config)
+    for name, section in config:
+        if name == "routes":
+            yield from ("", *_ROUTES, f"# broker = {written(example)}")
+        elif isinstance(section, BrokersConfig):
+            for account in section.names:
+                yield from _init_table((name, account), section.of(account))
+        elif isinstance(section, BaseModel):
+            yield from _init_table((name,), section)
+
+
+def _init_table(path: tuple[str, ...], table: BaseModel) -> Iterator[str]:
+    yield from ("", f"# {(type(table).__doc__ or '').splitlines()[0]}")
+    yield f"[{dotted(path)}]"
+    if path == ("risk",):
+        yield from _RISK_NOTE
+    yield from _init_keys(table)
+
+
+def _init_keys(table: BaseModel) -> Iterator[str]:
+    for name, info in type(table).model_fields.items():
+        value = getattr(table, name)
+        if isinstance(value, BaseModel | BrokersConfig) or name == "routes":
+            continue  # a table of its own
         off = "# " if value is None else ""
         if value is None:
             value = _conservative(name)
         line = f"{off}{name} = {written(value)}"
         yield f"{line:<{_COMMENT_COLUMN - 1}} # {info.description}"
-    for name, table in inner:
-        if table is None:
-            yield from ("", *_ROUTES)
-            continue
-        here = (*path, name)
-        if here != ("brokers",):
-            yield from ("", f"# {(type(table).__doc__ or '').splitlines()[0]}")
-            yield f"[{dotted(here)}]"
-        if here == ("risk",):
-            yield from _RISK_NOTE
-        yield from _init_lines(table, here)
 
 
 def _conservative(key: str) -> object:

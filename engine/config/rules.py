@@ -5,20 +5,20 @@ refuses. A feature that comes later is one row of `NOT_BUILT`; it leaves the tab
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
 import msgspec
 
 from engine.config.accounts import account_id, opened
-from engine.config.model import KIND_TABLES, Config
+from engine.config.model import Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
+from engine.config.venue import BrokersConfig, SimulatedVenueConfig, VenueKinds
 from engine.domain.instrument import AssetClass
 from engine.domain.run import Mode
 
-VENUES: Final = ("alpaca", "ibkr", "binance", "coinbase", "okx", "oanda")
 LONGEST_NAME: Final = 32
 _ACCOUNT_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 """No double underscore: a variable `MERIDIAN_BROKERS__NAME__KEY` ends the name there."""
@@ -95,43 +95,44 @@ NOT_BUILT: Final = (
 )
 
 
-def not_built(venues: Collection[str]) -> Iterator[NotBuilt]:
-    """`NOT_BUILT`, and what concerns brokers without an adapter; `venues` have one."""
+def not_built(kinds: VenueKinds) -> Iterator[NotBuilt]:
+    """`NOT_BUILT`, and the tables of the venues that have no adapter."""
     yield from NOT_BUILT
-    for venue in VENUES:
-        if venue not in venues:
-            for key, value in getattr(_DEFAULTS.brokers, venue):
-                yield NotBuilt(("brokers", venue, key), (value,), f"the broker {venue}")
+    for name, kind in kinds.items():
+        if not kind.built:
+            for key, value in kind.settings.model_construct():
+                yield NotBuilt(("brokers", name, key), (value,), f"the broker {name}")
 
 
 def value_at(config: Config, key: tuple[str, ...]) -> object:
     """The value of a key, given as its path."""
     value: object = config
     for part in key:
-        value = getattr(value, part)
+        value = value.of(part) if isinstance(value, BrokersConfig) else getattr(value, part)
     return value
 
 
-def unbuilt(config: Config, venues: Collection[str]) -> Iterator[Problem]:
+def unbuilt(config: Config) -> Iterator[Problem]:
     """Keys of features that are not built yet, away from their default."""
-    for row in not_built(venues):
+    for row in not_built(config.brokers.kinds):
         value = value_at(config, row.key)
         if value not in row.allowed:
             taken = " or ".join(written(item) for item in row.allowed)
             yield Problem(row.key, value, f"{taken} ({row.feature}: not built yet)")
-    yield from _without_adapter(config, venues)
+    yield from _without_adapter(config)
 
 
-def _without_adapter(config: Config, venues: Collection[str]) -> Iterator[Problem]:
+def _without_adapter(config: Config) -> Iterator[Problem]:
     """The accounts whose kind of broker has no adapter, at the key that opens each."""
-    taken = " or ".join(written(venue) for venue in venues)
+    built = [name for name, kind in config.brokers.kinds.items() if kind.built]
+    taken = " or ".join(written(name) for name in built)
     for key, name in _selected(config):
         kind = config.brokers.kind_of(name) if name in config.brokers.names else ""
-        if kind and kind not in venues:
+        if kind and kind not in built:
             yield Problem(key, name, f"{taken} (the broker {kind}: not built yet)")
     for name in config.brokers.names:
         stated = config.brokers.of(name).kind
-        if stated and stated not in venues:
+        if stated and stated not in built:
             key = ("brokers", name, "kind")
             yield Problem(key, stated, f"{taken} (the broker {stated}: not built yet)")
 
@@ -178,7 +179,7 @@ def account_names(config: Config) -> Iterator[Problem]:
     """An account's name is a word, and the name of a kind is not that of another kind."""
     for name in config.brokers.names:
         stated = config.brokers.of(name).kind
-        if name in KIND_TABLES and stated not in ("", name):
+        if name in config.brokers.kinds and stated not in ("", name):
             key = ("brokers", name, "kind")
             yield Problem(key, stated, f'"{name}", or another name for the table')
         elif len(name) > LONGEST_NAME or not _ACCOUNT_NAME.fullmatch(name):
@@ -193,10 +194,10 @@ def one_account_twice(config: Config) -> Iterator[Problem]:
         if name not in config.brokers.names:
             continue  # told by another rule
         settings, kind = config.brokers.of(name), config.brokers.kind_of(name)
-        address: str = getattr(settings, "address", "")
-        environment: str = getattr(settings, "environment", "")
+        address = config.brokers.address_of(name)
+        environment = config.brokers.environment_of(name)
         marks = [("address", address)] if address else []
-        if settings.account_id or kind == "paper":
+        if settings.account_id or isinstance(settings, SimulatedVenueConfig):
             marks.append(("account_id", account_id(config, name)))
         for key, value in marks:
             other = seen.setdefault((kind, environment, key, value), name)
@@ -209,14 +210,14 @@ def environments(config: Config) -> Iterator[Problem]:
     """No live broker in paper mode, and none but live brokers in live mode (X-30)."""
     selected = {name: key for key, name in _selected(config)}
     for name in config.brokers.names:
-        environment: str = getattr(config.brokers.of(name), "environment", "")
-        kind = config.brokers.kind_of(name)
+        environment = config.brokers.environment_of(name)
         key = ("brokers", name, "environment")
         if config.mode is Mode.PAPER and environment == "live":
-            default = KIND_TABLES[kind].model_fields["environment"].default
+            kind = config.brokers.kinds[config.brokers.kind_of(name)]
+            default = kind.settings.model_fields["environment"].default
             yield Problem(key, environment, f'"{default}" while mode is "paper"')
         if config.mode is Mode.LIVE and name in opened(config):
-            if kind == "paper":
+            if isinstance(config.brokers.of(name), SimulatedVenueConfig):
                 place = selected.get(name, ("brokers", name, "kind"))
                 yield Problem(place, name, 'a live broker while mode is "live"')
             elif environment != "live":
@@ -230,9 +231,9 @@ def replays(config: Config) -> Iterator[Problem]:
 
 
 def addresses(config: Config) -> Iterator[Problem]:
-    """A paper venue in another process has the market it trades on, and a full path."""
+    """A simulated venue in another process has the market it trades on, and a full path."""
     for name in config.brokers.names:
-        address: str = getattr(config.brokers.of(name), "address", "")
+        address = config.brokers.address_of(name)
         key = ("brokers", name, "address")
         if address and not address.startswith("/"):
             yield Problem(key, address, '"" or the full path of a unix socket')
@@ -264,13 +265,13 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
 )
 
 
-def problems(config: Config, venues: Collection[str]) -> Iterator[Problem]:
+def problems(config: Config) -> Iterator[Problem]:
     """What the rules refuse; a key that one of them refused is not judged again.
 
     A mode that is not built yet is told first, and nobody is told to fit the rest to it.
     """
     seen: set[tuple[str, ...]] = set()
-    later = tuple(unbuilt(config, venues))
+    later = tuple(unbuilt(config))
     mode = tuple(problem for problem in later if problem.key == ("mode",))
     rules = tuple(rule for rule in RULES if not mode or rule is not environments)
     for problem in chain(mode, *(rule(config) for rule in rules), later):

@@ -16,6 +16,16 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class ProfileName(StrEnum):
+    """The named risk profiles (U-50); a bare installation runs with `conservative`."""
+
+    CONSERVATIVE = "conservative"
+    AXION_AGGRESSIVE = "axion_aggressive"
+    AUTOTRADER = "autotrader"
+    MERIDIAN = "meridian"
+    CUSTOM = "custom"
+
+
 class Phase(StrEnum):
     """Where the process stands in its own life."""
 

@@ -198,8 +198,7 @@ class Facts:
     @property
     def fee_rate(self) -> Decimal:
         """What the broker charges of a trade as far as the config says, as a fraction of it."""
-        settings = self._world.config.brokers.of(self.request.account)
-        return getattr(settings, "commission_bps", ZERO) / BASIS_POINTS
+        return self._world.config.brokers.of(self.request.account).fee_rate
 
     # --- what is held and works in the symbol -----------------------------------------------------
 
@@ -309,9 +308,6 @@ class Facts:
     def gross_exposure(self) -> Decimal:
         """Gross value of everything, working entries included, in the base currency."""
         return self._world.gross_exposure
-
-
-BASIS_POINTS = Decimal(10_000)
 
 
 def usable_mark(world: World, symbol: str) -> Decimal | None:

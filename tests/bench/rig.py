@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from console.host import wiring
 from console.terminal.bootstrap import settle_collector
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
@@ -29,6 +29,7 @@ from engine.runtime.clock import SystemClock
 from engine.runtime.engine import Engine
 from storage.latch import FileLatch
 from tests.bench.figures import Row, emit
+from tests.configs import from_mapping
 
 __all__ = [
     "BEAT",

@@ -12,7 +12,6 @@ from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.exchange import Exchange
 from brokers.paper.instruments import BadFile
 from brokers.paper.setup import PaperConnection, book_name, open_exchange
-from engine.config.model import Config
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.market import MarketEvent, Quote
 from engine.domain.run import LinkState
@@ -20,6 +19,7 @@ from engine.ports import LinkReport, OrderReport
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import run_virtual
 from tests.brokers.kit import D, order
+from tests.configs import from_mapping
 
 START = parse_rfc3339("2026-03-02T15:00:00Z")
 SYMBOLS = ("AAPL", "EUR_USD")
@@ -28,8 +28,8 @@ Play = Callable[[PaperConnection, PaperConnection, Exchange], Coroutine[Any, Any
 
 
 def plan(clock: VirtualClock, name: str, currency: str, **more: Any) -> VenueSetup:
-    config = Config()
-    paper = config.brokers.paper.model_copy(
+    config = from_mapping({})
+    paper = config.brokers.of("paper").model_copy(
         update={"currency": currency, "slippage_bps": D(0), "fill_probability": D(1)}
     )
     given: dict[str, Any] = {
@@ -191,7 +191,7 @@ def test_a_market_with_a_future_that_no_table_names_does_not_open(tmp_path: Path
     async def main(clock: VirtualClock) -> None:
         with pytest.raises(BadFile, match=r"bars\.csv: ES 2013-12 is a future without"):
             open_venue(plan(clock, "paper", "USD", bars=check_bars(path)))
-        market = Config().market.model_copy(update={"symbols": ("ES 2013-12",)})
+        market = from_mapping({}).market.model_copy(update={"symbols": ("ES 2013-12",)})
         with pytest.raises(BadFile, match=r"\[market\] symbols: ES 2013-12 is a future without"):
             open_exchange(plan(clock, "paper", "USD", market=market))
 

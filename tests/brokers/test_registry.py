@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import brokers
-from brokers import FACTORIES, PriceSource, VenueSetup, open_venue
+from brokers import FACTORIES, Factory, PriceSource, VenueSetup, open_venue
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.remote import RemoteMarket, RemotePaper
@@ -17,14 +17,14 @@ from brokers.paper.replay import ReplayMarket
 from brokers.paper.setup import PaperConnection, RemoteConnection
 from brokers.paper.simulated import SimulatedMarket
 from brokers.paper.terms import Arrival
-from engine.config.model import Config
 from engine.runtime.clock import SystemClock
 from tests.brokers.kit import D
+from tests.configs import from_mapping
 
 
 def plan(name: str = "paper", *, address: str = "", **more: Any) -> VenueSetup:
-    config = Config()
-    settings = config.brokers.paper.model_copy(update={"address": address})
+    config = from_mapping({})
+    settings = config.brokers.of("paper").model_copy(update={"address": address})
     given: dict[str, Any] = {
         "name": name,
         "settings": settings,
@@ -89,13 +89,36 @@ def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("second_venue")
     module.__dict__["open_second"] = lambda given: given.account_id
     monkeypatch.setitem(sys.modules, "second_venue", module)
-    monkeypatch.setitem(FACTORIES, "second", "second_venue:open_second")
+    row = Factory("brokers.paper.settings:PaperConfig", "second_venue:open_second")
+    monkeypatch.setitem(FACTORIES, "second", row)
     assert open_venue(plan("second", account_id="DU1234")) == "DU1234"
 
 
-def test_a_broker_that_is_not_built_is_refused_in_words() -> None:
-    with pytest.raises(LookupError, match="no broker named 'etrade' here: paper"):
-        open_venue(plan("etrade"))
+@pytest.mark.parametrize("kind", ["etrade", "alpaca"])
+def test_a_broker_that_is_not_built_is_refused_in_words(kind: str) -> None:
+    """Whether nobody has heard of it, or only its settings are there."""
+    with pytest.raises(LookupError, match=f"no broker named '{kind}' here: paper are allowed"):
+        open_venue(plan(kind))
+
+
+def test_a_venue_s_folder_declares_its_settings() -> None:
+    for kind, row in FACTORIES.items():
+        assert row.settings.startswith(f"brokers.{kind}.settings:")
+        assert not row.open or row.open.startswith(f"brokers.{kind}.")
+
+
+def test_the_settings_of_every_venue_load_neither_an_adapter_nor_a_library() -> None:
+    """Start-up: all of them load with the config, whichever venue is configured."""
+    code = (
+        "import sys, engine.config, engine.ports; before = set(sys.modules); "
+        "import brokers; brokers.venue_kinds(); print(*sorted(set(sys.modules) - before))"
+    )
+    root = Path(brokers.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    folders = [f"brokers.{kind}{module}" for kind in FACTORIES for module in ("", ".settings")]
+    assert set(done.stdout.split()) <= {"brokers", "brokers.values", *folders}
 
 
 def test_naming_the_venues_loads_none_of_them() -> None:

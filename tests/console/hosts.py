@@ -25,7 +25,7 @@ from console.host.memory_latch import MemoryLatch
 from console.host.wiring import House, build
 from console.ui.app import MeridianApp
 from console.ui.widgets.painted import Painted
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.domain.commands import ClosePosition
 from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
@@ -39,6 +39,7 @@ from engine.runtime.send_gate import SendGate
 from engine.state.book import Book
 from engine.world import World
 from storage import memory_database, open_journal
+from tests.configs import from_mapping
 from tests.console.helpers import lines
 
 D = Decimal

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import msgspec
 import pytest
 
-from brokers import FACTORIES, VenueSetup
-from brokers.paper.setup import open_paper
+import brokers
+from brokers import FACTORIES, Factory, venue_kinds
 from console.virtual import Rehearsal, rehearse
+from engine.config import ConfigError, init_text, opened, show_text
+from engine.config.rules import value_at
 from engine.core.decide import RULES
 from engine.domain.codes import Code, Stage
 from engine.domain.commands import PlaceOrder
@@ -41,6 +42,7 @@ from engine.risk.finding import Finding, passed, refused
 from engine.risk.gate import CHECKS, Check
 from engine.state.position import Position
 from engine.world import World
+from tests.configs import from_mapping
 
 SIGNAL = {
     "signal_id": "s-1",
@@ -113,37 +115,101 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after == 0
 
 
-def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another adapter under another name: the config takes it, orders go there, fills come back."""
+SECOND = {
+    "__init__.py": "",
+    "settings.py": """
+from typing import Annotated, Literal
 
-    def open_second(plan: VenueSetup) -> object:
-        paper = msgspec.structs.replace(plan, settings=_Paper())
-        return open_paper(paper)
+from pydantic import Field
 
-    module = ModuleType("second_venue")
-    module.__dict__["open_second"] = open_second
-    monkeypatch.setitem(sys.modules, "second_venue", module)
-    monkeypatch.setitem(FACTORIES, "alpaca", "second_venue:open_second")
+from engine.config.kinds import whole
+from engine.config.venue import RealVenueConfig
 
-    async def play(desk: Rehearsal) -> tuple[str, bool]:
+
+class SecondConfig(RealVenueConfig):
+    \'\'\'A second venue.\'\'\'
+
+    environment: Literal["demo", "live"] = Field("demo", description="demo | live")
+    desk: Annotated[int, whole(1, 9)] = Field(1, description="of its house")
+""",
+    "adapter.py": """
+from decimal import Decimal
+
+import msgspec
+
+from brokers.paper.settings import PaperConfig
+from brokers.paper.setup import open_paper
+
+
+def open_second(plan):
+    terms = PaperConfig.model_construct(
+        latency_ms=(0, 0), fill_probability=Decimal(1), initial_cash=plan.settings.desk * 10_000
+    )
+    return open_paper(msgspec.structs.replace(plan, settings=terms))
+""",
+}
+"""The folder of a venue: the settings it declares, and what opens an account of it."""
+
+
+@pytest.fixture
+def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A venue that is added by its folder under `brokers` and a row of `FACTORIES`."""
+    folder = tmp_path / "second"
+    folder.mkdir()
+    for name, text in SECOND.items():
+        (folder / name).write_text(text)
+    monkeypatch.setattr(brokers, "__path__", [*brokers.__path__, str(tmp_path)])
+    row = Factory("brokers.second.settings:SecondConfig", "brokers.second.adapter:open_second")
+    monkeypatch.setitem(FACTORIES, "second", row)
+    yield
+    for name in [name for name in sys.modules if name.startswith("brokers.second")]:
+        del sys.modules[name]
+    del brokers.second  # type: ignore[attr-defined]  # set by the import
+
+
+def test_a_second_broker_is_a_folder_and_a_row(second: None) -> None:
+    """The config takes its table, orders go there, fills come back, and its own key reaches it."""
+
+    async def play(desk: Rehearsal) -> tuple[str, bool, Decimal]:
+        cash = desk.engine.state.data.accounts["second"].cash["USD"]
         await buy(desk)
         (position,) = desk.engine.state.held("NVDA")
-        return position.account, position.quantity > 0
+        return position.account, position.quantity > 0, cash
 
-    assert rehearse(play, config={"account": {"primary": "alpaca"}}) == ("alpaca", True)
+    config = {"account": {"primary": "second"}, "brokers": {"second": {"desk": 5}}}
+    assert rehearse(play, config=config) == ("second", True, Decimal(50_000))
 
 
-class _Paper:
-    """What the paper account behind the second name is opened with."""
+def test_the_settings_of_an_added_broker_are_judged_as_every_key_is(second: None) -> None:
+    """At the boundary, below and above; an unknown key, its kind, and its live world too."""
+    for desk in (1, 9):
+        config = from_mapping({"brokers": {"second": {"desk": desk}}})
+        assert value_at(config, ("brokers", "second", "desk")) == desk
+    assert opened(from_mapping({"brokers": {"mine": {"kind": "second"}}})) == ("paper", "mine")
+    refused = "is refused: allowed is a whole number from 1 to 9."
+    assert _told({"second": {"desk": 0}}) == [f"brokers.second.desk = 0 {refused}"]
+    assert _told({"second": {"desk": 10}}) == [f"brokers.second.desk = 10 {refused}"]
+    assert _told({"mine": {"kind": "second", "desk": 10}}) == [f"brokers.mine.desk = 10 {refused}"]
+    assert _told({"second": {"dsk": 1}}) == [
+        "brokers.second.dsk = 1 is unknown: desk may be meant, "
+        "[brokers.second] takes kind, account_id, environment, desk."
+    ]
+    assert _told({"second": {"environment": "live"}}) == [
+        'brokers.second.environment = "live" is refused: allowed is "demo" while mode is "paper".'
+    ]
 
-    address = ""
-    initial_cash = Decimal(50_000)
-    currency = "USD"
-    latency_ms = (0.0, 0.0)
-    slippage_bps = Decimal(5)
-    commission_bps = Decimal(10)
-    fill_probability = Decimal(1)
-    participation = Decimal("0.1")
+
+def test_an_added_broker_is_written_and_shown_with_the_others(second: None) -> None:
+    text = init_text(venue_kinds(), example="second")
+    assert "# A second venue.\n[brokers.second]\n" in text
+    assert '# broker = "second"\n' in text
+    assert "desk = 7\n" in show_text(from_mapping({"brokers": {"second": {"desk": 7}}}))
+
+
+def _told(accounts: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as told:
+        from_mapping({"brokers": accounts})
+    return list(told.value.problems)
 
 
 class Basket(Command, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from console.host.control import WATCH_SECONDS, ControlServer
 from console.host.follow import SignalFile
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
-from engine.config import from_mapping
 from engine.domain.run import RunState
 from engine.domain.text import UNSAFE
 from engine.intake.parse import MAX_LINE
@@ -29,6 +28,7 @@ from engine.runtime.clock import SystemClock
 from engine.runtime.engine import Engine
 from storage.connection import memory_database
 from storage.latch import FileLatch
+from tests.configs import from_mapping
 
 ESCAPES = "\x1b[2J\x1b]0;LIVE\x07"
 

@@ -25,13 +25,13 @@ from console.host.control import CommandError
 from console.host.operations import convert, place_order, verdict
 from console.host.output import counted
 from engine.analytics.status import status_of
-from engine.config import parse
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
 from engine.domain.market import Quote
 from storage.journal import open_journal
 from storage.latch import FileLatch
 from tests.brokers.test_paper_book import OLD_BOOK
+from tests.configs import parse
 from tests.engine.worlds import MIDDAY, Built
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED = 0, 1, 2, 3, 4

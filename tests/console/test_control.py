@@ -19,11 +19,11 @@ from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.control import LONGEST_LINE, ControlServer, raised
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
-from engine.config import from_mapping
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
 from engine.runtime.clock import SystemClock
 from storage.connection import memory_database
 from storage.latch import FileLatch
+from tests.configs import from_mapping
 
 T = TypeVar("T")
 

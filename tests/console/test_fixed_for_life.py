@@ -15,7 +15,6 @@ from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from console.host.past import open_past
 from console.virtual import MONDAY
-from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
@@ -27,6 +26,7 @@ from engine.ports import Clock
 from engine.runtime.virtual_time import run_virtual
 from storage.journal import open_journal
 from tests.brokers.kit import D
+from tests.configs import from_mapping
 from tests.console.program import Program
 
 FREE = {"slippage_bps": 0, "commission_bps": 0, "latency_ms": [0, 0]}

@@ -15,13 +15,13 @@ from console.host.past import moment, open_past
 from console.ui.app import MeridianApp
 from console.ui.screens.halt import HaltScreen
 from engine.analytics.status import Extras, status_of
-from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain.events import EquityMarked
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.order import Side
 from engine.domain.run import Flatten, Level, Mode, RunState
 from storage import open_journal
+from tests.configs import from_mapping
 from tests.console.hosts import D, Host, drawn, morning, press, settle, shown
 
 SECOND = NS_PER_SECOND

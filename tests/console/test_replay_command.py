@@ -17,8 +17,9 @@ from brokers.paper.bars import check_bars
 from console.cli.program import main
 from console.host import replay
 from console.host.report import sharpe
-from engine.config import Config, from_mapping
+from engine.config import Config
 from storage.verify import verify
+from tests.configs import from_mapping
 from tests.console.program import MAIN
 
 HEADER = "time,symbol,open,high,low,close,volume,bid,bid_size,ask,ask_size\n"

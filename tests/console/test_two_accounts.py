@@ -18,7 +18,6 @@ from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
 from console.host.supervisor import account_locks, lock_files
 from console.virtual import MONDAY, Rehearsal, rehearse
-from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account
@@ -37,6 +36,7 @@ from engine.state.fold import apply
 from storage.connection import memory_database
 from storage.journal import open_journal
 from tests.brokers.kit import D
+from tests.configs import from_mapping
 
 FREE = {"slippage_bps": 0, "commission_bps": 0, "latency_ms": [0, 0]}
 TWO: dict[str, Any] = {

@@ -7,11 +7,12 @@ import pytest
 from console.host.sectors import SectorFileError, sectors
 from console.host.wiring import home_calendar, instruments, restored, world_at_rest
 from console.virtual import Rehearsal, rehearse
-from engine.config import account_id, from_mapping
+from engine.config import account_id
 from engine.domain import events as ev
 from engine.state.book import STATE_FORMAT, Book
 from storage.connection import memory_database
 from storage.journal import open_journal
+from tests.configs import from_mapping
 
 
 @pytest.mark.parametrize(

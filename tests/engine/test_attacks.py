@@ -7,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from brokers import FACTORIES
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from console.virtual import Rehearsal, rehearse
-from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain.inputs import CancelFailed, GateClosed, QueryAnswered
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
@@ -19,6 +17,7 @@ from engine.domain.order import OrderStatus, Purpose, Side
 from engine.ports import Cancellable, Clock, Rejected
 from engine.runtime.clock import SteadyClock
 from engine.runtime.virtual_time import run_virtual
+from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import signal
 
@@ -79,7 +78,7 @@ class Settable:
 
 def house(clock: Clock, folder: Path, more: dict[str, Any] | None = None) -> wiring.House:
     return wiring.build(
-        from_mapping({"signals": {"builtin": ""}, **(more or {})}, None, FACTORIES),
+        from_mapping({"signals": {"builtin": ""}, **(more or {})}),
         clock=clock,
         state_dir=folder,
         version="test",

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import Config, ConfigError, amended, from_mapping, load, parse
+from brokers import venue_kinds
+from engine.config import Config, ConfigError, amended
+from engine.config.rules import value_at
 from engine.domain.order import TimeInForce
 from engine.domain.run import Flatten, Mode, TriggerAction
+from tests.configs import from_mapping, load, paper, parse
 
 RATE_KEYS = [
     "risk.max_risk_per_trade",
@@ -76,12 +79,13 @@ def test_no_file_at_all_is_paper_simulated_builtin_conservative() -> None:
     assert config.kill.flatten is Flatten.DAY
     assert config.kill.overfill is TriggerAction.REDUCE_ONLY
     assert config.execution.default_time_in_force is TimeInForce.DAY
-    assert config.brokers.paper.initial_cash == Decimal(100_000)
+    assert paper(config).initial_cash == Decimal(100_000)
 
 
 def test_the_defaults_are_what_validation_makes_of_nothing() -> None:
-    assert Config.model_validate({}) == from_mapping({}) == Config()
-    assert from_mapping({"mode": "paper"}) == from_mapping({})
+    assert Config.model_validate({}) == Config.model_construct()
+    every: dict[str, Any] = {name: {} for name in venue_kinds()}
+    assert from_mapping({"brokers": every}) == from_mapping({"mode": "paper"}) == from_mapping({})
 
 
 def test_a_config_is_frozen() -> None:
@@ -122,16 +126,16 @@ def test_X86_X95_the_base_currency_and_the_calendar_of_the_day_are_taken() -> No
         }
     )
     assert (config.account.currency, config.account.calendar) == ("EUR", "FX")
-    assert (config.brokers.paper.currency, config.data.rates) == ("CHF", "rates.csv")
+    assert (paper(config).currency, config.data.rates) == ("CHF", "rates.csv")
     assert config.market.symbols[0] == "AAPL 2026-12-18 200 C"
     standard = from_mapping({})
     assert (standard.account.currency, standard.account.calendar) == ("USD", "")
-    assert (standard.brokers.paper.currency, standard.data.rates) == ("USD", "")
+    assert (paper(standard).currency, standard.data.rates) == ("USD", "")
 
 
 def test_a_toml_decimal_keeps_every_digit_that_was_written() -> None:
     config = parse("[brokers.paper]\ninitial_cash = 12345678901.123456789\n")
-    assert config.brokers.paper.initial_cash == Decimal("12345678901.123456789")
+    assert paper(config).initial_cash == Decimal("12345678901.123456789")
 
 
 def test_a_float_of_a_program_is_read_through_its_repr() -> None:
@@ -143,7 +147,7 @@ def test_a_float_of_a_program_is_read_through_its_repr() -> None:
 def test_a_share_is_above_zero_and_at_most_one(value: str, taken: bool) -> None:
     tree = nested("brokers.paper.participation", value)
     if taken:
-        assert from_mapping(tree).brokers.paper.participation == Decimal(value)
+        assert paper(from_mapping(tree)).participation == Decimal(value)
     else:
         assert "above 0 and at most 1" in only(tree)
 
@@ -307,10 +311,7 @@ def test_the_environment_is_laid_over_the_file(tmp_path: Path) -> None:
 def test_any_key_can_be_set_from_the_environment(
     name: str, text: str, key: str, value: object
 ) -> None:
-    found: object = from_mapping({}, {name: text})
-    for part in key.split("."):
-        found = getattr(found, part)
-    assert found == value
+    assert value_at(from_mapping({}, {name: text}), tuple(key.split("."))) == value
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine.config import ConfigError, account_id, amended, digest, from_mapping, opened, parse
+from engine.config import ConfigError, account_id, amended, digest, opened
 from engine.config.render import show_text
+from tests.configs import built, from_mapping, parse
 
 
 def told(text: str) -> tuple[str, ...]:
@@ -158,4 +159,4 @@ def test_accounts_of_one_id_at_different_kinds_are_two() -> None:
             "b": {"kind": "ibkr", "account_id": "U1"},
         }
     }
-    assert opened(from_mapping(tree, None, ("paper", "alpaca", "ibkr"))) == ("paper", "a", "b")
+    assert opened(from_mapping(tree, None, built("alpaca", "ibkr"))) == ("paper", "a", "b")

@@ -13,34 +13,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import Config, digest, from_mapping, init_text, parse, show, show_text
-from engine.config.render import masked, quoted, written
+from brokers import venue_kinds
+from engine.config import digest, init_text, show, show_text
+from engine.config.render import masked, plain_value, quoted, written
+from tests.configs import from_mapping, parse, unruled
 
 KEY = re.compile(r"(# )?[a-z_]+ = ")
 
 
 def test_the_written_file_is_the_defaults() -> None:
-    assert parse(init_text()) == from_mapping({})
+    assert parse(init_text(venue_kinds(), example="binance")) == from_mapping({})
 
 
 def test_the_written_file_has_every_key_once_with_a_comment() -> None:
-    text = init_text()
+    text = init_text(venue_kinds(), example="binance")
 
-    def keys(section: Any) -> int:
-        return sum(
-            keys(value) if hasattr(value, "model_fields_set") else name != "routes"
-            for name, value in section
-        )
+    def keys(tree: Any) -> int:
+        return sum(map(keys, tree.values())) if isinstance(tree, dict) else 1
 
     lines = [line for line in text.splitlines() if KEY.match(line)]
     lines = [line for line in lines if not line.startswith(("# asset_class", "# broker"))]
-    assert len(lines) == keys(from_mapping({}))
+    tree: Any = plain_value(from_mapping({}))
+    del tree["routes"]
+    assert len(lines) == keys(tree)
     for line in lines:
         assert " # " in line.removeprefix("# "), line
 
 
 def test_the_limits_that_it_shows_are_those_of_conservative() -> None:
-    text = init_text()
+    text = init_text(venue_kinds(), example="binance")
     section = text[text.index("[risk]") : text.index("[kill]")]
     commented = "\n".join(
         line.removeprefix("# ") for line in section.splitlines() if KEY.match(line)
@@ -68,7 +69,7 @@ def test_show_as_text_is_toml() -> None:
 
 
 def test_show_cuts_account_ids_and_masks_what_is_secret() -> None:
-    config = Config.model_validate(
+    config = unruled(
         {
             "brokers": {"paper": {"account_id": "DU1234567"}, "oanda": {"account_id": "001"}},
             "alerts": {"urls": ["slack://canary"]},
@@ -132,7 +133,10 @@ def test_the_digest_changes_with_what_trades_and_not_with_how_it_looks() -> None
 
 @pytest.mark.parametrize("seed", ["0", "1", "random"])
 def test_the_digest_does_not_depend_on_the_hash_seed(root: Path, seed: str) -> None:
-    code = "from engine.config import digest, load; print(digest(load(None, {})))"
+    code = (
+        "from engine.config import digest; from tests.configs import load; "
+        "print(digest(load(None, {})))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=root,
@@ -147,7 +151,8 @@ def test_the_digest_does_not_depend_on_the_hash_seed(root: Path, seed: str) -> N
 def test_the_config_is_loaded_without_what_it_does_not_need(root: Path) -> None:
     """Start-up: pydantic-settings alone costs more than the whole headless budget leaves."""
     code = (
-        "import engine.config, sys; engine.config.load(None, {}); "
+        "import brokers, engine.config, sys; "
+        "engine.config.load(None, {}, brokers.venue_kinds()); "
         "print([m for m in ('pydantic_settings', 'asyncio', 'sqlite3', 'numpy') "
         "if m in sys.modules])"
     )

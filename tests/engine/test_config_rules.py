@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from engine.config import Config, ConfigError, from_mapping
-from engine.config.load import BUILT
-from engine.config.profiles import PROFILES, ROWS, ProfileName, Tighter
-from engine.config.rules import VENUES, environments, not_built, problems, value_at
-from engine.domain.run import Mode, TriggerAction
+from engine.config import Config, ConfigError
+from engine.config.profiles import PROFILES, ROWS, Tighter
+from engine.config.rules import environments, not_built, problems, value_at
+from engine.domain.run import Mode, ProfileName, TriggerAction
+from tests.configs import built, from_mapping, unruled
 
 CUSTOM: dict[str, Any] = {
     "max_risk_per_trade": "0.5",
@@ -110,19 +110,19 @@ def test_order_rate_position_count_and_duplicate_window_can_be_lifted() -> None:
     assert config.execution.dedup_window_seconds == 0
 
 
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("venue", ["alpaca", "ibkr", "binance", "coinbase", "okx", "oanda"])
 def test_X30_no_live_broker_in_paper_mode(venue: str) -> None:
     sentence = about({"brokers": {venue: {"environment": "live"}}}, f"brokers.{venue}.environment")
     assert 'while mode is "paper"' in sentence
 
 
 def rules_told(config: Config) -> dict[str, str]:
-    return {".".join(problem.key): problem.allowed for problem in problems(config, BUILT)}
+    return {".".join(problem.key): problem.allowed for problem in problems(config)}
 
 
 def with_values(**sections: Any) -> Config:
     """A config past the refusal of what is not built, to judge the rules that come with it."""
-    return Config.model_validate(sections)
+    return unruled(sections)
 
 
 def told_by_environments(config: Config) -> dict[str, str]:
@@ -238,7 +238,7 @@ def test_a_key_whose_feature_comes_later_is_taken_at_its_default_and_refused_oth
 
 def test_every_row_of_what_is_not_built_takes_its_default() -> None:
     config = from_mapping({})
-    rows = tuple(not_built(BUILT))
+    rows = tuple(not_built(config.brokers.kinds))
     for row in rows:
         assert value_at(config, row.key) in row.allowed
     tested = {key.split(".")[0] for key in OTHER}
@@ -247,7 +247,7 @@ def test_every_row_of_what_is_not_built_takes_its_default() -> None:
 
 def test_a_venue_with_an_adapter_is_taken_with_whatever_its_section_says() -> None:
     tree = {"account": {"primary": "alpaca"}, "brokers": {"alpaca": {"key_env": "MY_KEY"}}}
-    assert from_mapping(tree, None, (*BUILT, "alpaca")).account.primary == "alpaca"
+    assert from_mapping(tree, None, built("alpaca")).account.primary == "alpaca"
     with pytest.raises(ConfigError):
         from_mapping(tree)
 

@@ -10,7 +10,6 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from engine.config import from_mapping
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.market import Quote
@@ -19,6 +18,7 @@ from engine.domain.run import Flatten
 from engine.ports import Ambiguous
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
+from tests.configs import from_mapping
 from tests.engine.wires import ABLE, PRICE, TREE, Rig, Wire
 from tests.engine.worlds import MIDDAY
 from tests.simulation.agenda import Agenda

@@ -7,17 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.config.profiles import (
     FREE_KEYS,
     PROFILES,
     ROWS,
-    ProfileName,
     RiskLimits,
     Tighter,
     limits,
     worst_case,
 )
+from engine.domain.run import ProfileName
+from tests.configs import from_mapping
 
 TABLE = {
     "conservative": ".01 .02 .10 5 .10 .25 1.0 100 0 3 .03",

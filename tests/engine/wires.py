@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
@@ -31,6 +31,7 @@ from engine.runtime.send_gate import SendGate
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from engine.state.book import Book
 from engine.world import World
+from tests.configs import from_mapping
 from tests.engine.worlds import MIDDAY, signal
 from tests.simulation.agenda import Agenda
 from tests.simulation.line import Line

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from engine.calendars import calendar
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
@@ -25,6 +25,7 @@ from engine.ports import Capabilities
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
+from tests.configs import from_mapping
 
 MIDDAY = parse_rfc3339("2013-10-07T16:00:00Z")
 """Noon in New York on a plain Monday."""

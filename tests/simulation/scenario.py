@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.config import Config, from_mapping
+from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.market import Quote
@@ -16,6 +16,7 @@ from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.state.book import Book
 from engine.state.position import Position
+from tests.configs import from_mapping
 from tests.simulation.agenda import Agenda
 
 PRIMARY: Final = "paper"

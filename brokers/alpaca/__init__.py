@@ -1,0 +1,1 @@
+"""Alpaca: its settings; the adapter is not built yet."""

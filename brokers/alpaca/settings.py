@@ -1,0 +1,20 @@
+"""What a table `[brokers.NAME]` of kind alpaca takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from brokers.values import Url, Variable
+from engine.config.venue import RealVenueConfig
+
+
+class AlpacaConfig(RealVenueConfig):
+    """Alpaca."""
+
+    environment: Literal["paper", "live"] = Field("paper", description="paper | live")
+    key_env: Variable = Field("ALPACA_API_KEY", description="the variable that holds the key")
+    secret_env: Variable = Field("ALPACA_SECRET_KEY", description="and the secret")
+    trading_url: Url = Field("", description='"" = the venue\'s own')
+    trading_stream_url: Url = Field("", description='"" = the venue\'s own')
+    data_url: Url = Field("", description='"" = the venue\'s own')
+    data_stream_url: Url = Field("", description='"" = the venue\'s own')

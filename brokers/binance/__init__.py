@@ -1,0 +1,1 @@
+"""Binance: its settings; the adapter is not built yet."""

@@ -1,0 +1,19 @@
+"""What a table `[brokers.NAME]` of kind binance takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from brokers.values import Url, Variable
+from engine.config.venue import RealVenueConfig
+
+
+class BinanceConfig(RealVenueConfig):
+    """Binance spot."""
+
+    environment: Literal["testnet", "live"] = Field("testnet", description="testnet | live")
+    key_env: Variable = Field("BINANCE_API_KEY", description="the variable that holds the key")
+    secret_env: Variable = Field("BINANCE_SECRET_KEY", description="and the secret")
+    rest_url: Url = Field("", description='"" = the venue\'s own')
+    stream_url: Url = Field("", description='"" = the venue\'s own')
+    ws_api_url: Url = Field("", description='"" = the venue\'s own')

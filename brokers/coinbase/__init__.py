@@ -1,0 +1,1 @@
+"""Coinbase Advanced Trade: its settings; the adapter is not built yet."""

@@ -1,0 +1,20 @@
+"""What a table `[brokers.NAME]` of kind coinbase takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from brokers.values import Url, Variable
+from engine.config.venue import RealVenueConfig
+
+
+class CoinbaseConfig(RealVenueConfig):
+    """Coinbase Advanced Trade."""
+
+    environment: Literal["sandbox", "live"] = Field(
+        "sandbox", description="sandbox (static answers) | live"
+    )
+    key_env: Variable = Field("COINBASE_API_KEY", description="the variable that holds the key")
+    secret_env: Variable = Field("COINBASE_SECRET_KEY", description="and the secret")
+    rest_url: Url = Field("", description='"" = the venue\'s own')
+    stream_url: Url = Field("", description='"" = the venue\'s own')

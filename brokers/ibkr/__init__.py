@@ -1,0 +1,1 @@
+"""Interactive Brokers: its settings; the adapter is not built yet."""

@@ -1,0 +1,17 @@
+"""What a table `[brokers.NAME]` of kind ibkr takes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.config.kinds import Text, whole
+from engine.config.venue import RealVenueConfig
+
+
+class IbkrConfig(RealVenueConfig):
+    """Interactive Brokers through TWS or its gateway."""
+
+    environment: Literal["paper", "live"] = Field("paper", description="paper | live")
+    host: Text = Field("127.0.0.1", description="of TWS or the gateway")
+    port: Annotated[int, whole(1, 65_535)] = Field(4002, description="4002 is the paper gateway")
+    client_id: Annotated[int, whole(0, 2**31 - 1)] = Field(17, description="one for each program")

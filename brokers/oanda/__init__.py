@@ -1,0 +1,1 @@
+"""OANDA: its settings; the adapter is not built yet."""

@@ -1,0 +1,17 @@
+"""What a table `[brokers.NAME]` of kind oanda takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from brokers.values import Url, Variable
+from engine.config.venue import RealVenueConfig
+
+
+class OandaConfig(RealVenueConfig):
+    """OANDA."""
+
+    environment: Literal["practice", "live"] = Field("practice", description="practice | live")
+    token_env: Variable = Field("OANDA_API_TOKEN", description="the variable that holds the token")
+    rest_url: Url = Field("", description='"" = the venue\'s own')
+    stream_url: Url = Field("", description='"" = the venue\'s own')

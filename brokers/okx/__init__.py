@@ -1,0 +1,1 @@
+"""OKX: its settings; the adapter is not built yet."""

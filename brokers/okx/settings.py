@@ -1,0 +1,20 @@
+"""What a table `[brokers.NAME]` of kind okx takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from brokers.values import Url, Variable
+from engine.config.venue import RealVenueConfig
+
+
+class OkxConfig(RealVenueConfig):
+    """OKX."""
+
+    environment: Literal["demo", "live"] = Field("demo", description="demo | live")
+    key_env: Variable = Field("OKX_API_KEY", description="the variable that holds the key")
+    secret_env: Variable = Field("OKX_SECRET_KEY", description="and the secret")
+    passphrase_env: Variable = Field("OKX_PASSPHRASE", description="and the passphrase")
+    rest_url: Url = Field("", description='"" = the venue\'s own')
+    stream_url: Url = Field("", description='private; "" = the venue\'s own')
+    public_stream_url: Url = Field("", description='"" = the venue\'s own')

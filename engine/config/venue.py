@@ -1,0 +1,102 @@
+"""What the engine reads of an account's table `[brokers.NAME]`, of whatever venue.
+
+A venue's folder derives its own table from `RealVenueConfig` or `SimulatedVenueConfig`; the host
+hands the loader every kind there is. Nothing in the engine knows which those are.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+from pydantic import Field
+
+from engine.config.kinds import OptionalName, Text
+from engine.config.section import Section
+from engine.domain.money import ZERO
+
+
+class KindConfig(Section):
+    """The first key of every account's table.
+
+    Apart from `VenueConfig`, so that a venue may show keys of its own between the two: keys are
+    written in the order of the bases, the last base first.
+    """
+
+    kind: OptionalName = Field("", description='"" = the name of this table')
+
+
+class VenueConfig(KindConfig):
+    """What every account's table takes."""
+
+    account_id: OptionalName = Field("", description="live: must equal what the venue answers")
+
+    @property
+    def fee_rate(self) -> Decimal:
+        """What the venue charges of a traded amount, as a fraction of 1, as far as it is stated."""
+        return ZERO
+
+
+class RealVenueConfig(VenueConfig):
+    """An account at a venue of its own; it states which of the venue's worlds it is in."""
+
+    environment: str = Field(description='"live" is real money')
+
+
+class SimulatedVenueConfig(VenueConfig):
+    """An account whose venue is a program of ours, which never trades real money.
+
+    Its id is its name unless `account_id` says otherwise.
+    """
+
+    address: Text = Field("", description="socket of the venue in another process")
+
+
+class VenueKind(msgspec.Struct, frozen=True):
+    """One kind of venue: what its tables take, and whether an account of it can be opened."""
+
+    settings: type[VenueConfig]
+    """Every key of it has a default: an account of each kind is there without being written."""
+    built: bool
+
+
+VenueKinds = Mapping[str, VenueKind]
+"""The kinds of venue there are, by the word that `kind` takes."""
+
+
+class BrokersConfig(msgspec.Struct, frozen=True):
+    """The accounts that may be named: one of each kind, and those that state theirs."""
+
+    kinds: VenueKinds = {}
+    tables: Mapping[str, VenueConfig] = {}
+
+    @classmethod
+    def default(cls, kinds: VenueKinds) -> "BrokersConfig":
+        """The accounts of a file that says nothing of them: one of each kind."""
+        # The defaults need no validation, and building validators costs 30 ms.
+        return cls(kinds, {name: kind.settings.model_construct() for name, kind in kinds.items()})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every table there is: one of each kind, and those with a name of their own."""
+        return tuple(self.tables)
+
+    def of(self, name: str) -> VenueConfig:
+        """The settings of an account by its name. Raises KeyError for a name not there."""
+        return self.tables[name]
+
+    def kind_of(self, name: str) -> str:
+        """The kind of an account: its name where that is one, else as its table states.
+
+        Raises KeyError for a name not there.
+        """
+        return name if name in self.kinds else self.of(name).kind
+
+    def address_of(self, name: str) -> str:
+        """The socket of the account's venue in another process; "" for any other venue."""
+        settings = self.of(name)
+        return settings.address if isinstance(settings, SimulatedVenueConfig) else ""
+
+    def environment_of(self, name: str) -> str:
+        """The world of its venue that the account is in; "" where the venue has but one."""
+        settings = self.of(name)
+        return settings.environment if isinstance(settings, RealVenueConfig) else ""
