@@ -1,13 +1,17 @@
 """The walls between the folders, and the promises of the packaging files."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from brokers import FACTORIES
 
 LOCKED = re.compile(r"^([a-z0-9-]+)==([^ ]+)", re.MULTILINE)
 
@@ -33,6 +37,52 @@ def test_no_folder_imports_through_a_wall(root: Path) -> None:
     linter = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([linter, "--no-logo"], cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def words(name: str) -> set[str]:
+    """The words of a name or a text, in small letters: those of `KeyOfAlpaca` and `alpaca_key`."""
+    found = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
+    return {word.lower() for word in found}
+
+
+def named(source: str) -> Iterator[str]:
+    """Every name and every text of a source, without its comments and docstrings."""
+    tree = ast.parse(source)
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            if isinstance(node.value, str) and id(node) not in prose:
+                yield node.value
+            continue
+        for field in ("id", "attr", "arg", "name", "asname", "module"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                yield value
+
+
+def test_words_are_told_apart() -> None:
+    source = (
+        '"""Of okx."""\nclass OandaKey:\n    IBKR_PORT = f"at {x.binance} coinbases"  # alpaca\n'
+    )
+    found = set().union(*map(words, named(source)))
+    assert found >= {"oanda", "key", "ibkr", "port", "at", "binance", "coinbases"}
+    assert not found & {"okx", "coinbase", "alpaca"}
+
+
+def test_the_engine_names_no_venue(root: Path) -> None:
+    """A venue's folder declares what is its own; the engine knows it by its table and its port."""
+    venues = set(FACTORIES) - {"paper"}  # which is the word of a mode too
+    found: dict[str, set[str]] = {}
+    texts: set[str] = set()
+    for path in (root / "engine").rglob("*.py"):
+        for name in named(path.read_text()):
+            if words(name) & venues:
+                found.setdefault(str(path.relative_to(root)), set()).add(name)
+            if name == "paper":
+                texts.add(str(path.relative_to(root)))
+    assert found == {}
+    # The mode of that name, and the name of the account that a file without [account] trades in.
+    assert texts == {"engine/domain/run.py", "engine/config/trading.py"}
 
 
 @pytest.mark.parametrize("folder", ["engine", "brokers", "storage", "themes"])
