@@ -375,7 +375,7 @@ class Core:
         self.world = world
         self.proposed: tuple[ev.Event, ...] = ()
         """What the newest look proposes to take over, where an operator asked for it."""
-        self._calm_until: Nanos = 0
+        self.calm_until: Nanos = 0
         """Ticks before this moment lead to nothing, unless something else comes in first."""
 
     def handle(self, given: Input, now: Nanos) -> Step:
@@ -384,9 +384,9 @@ class Core:
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
         ticks = isinstance(given, Tick)
-        if ticks and now < self._calm_until:
+        if ticks and now < self.calm_until:
             return Step([], [])
-        self._calm_until = 0
+        self.calm_until = 0
         world = self.world
         observe(world, given, now)
         records: list[ev.Record] = []
@@ -402,7 +402,7 @@ class Core:
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(Step(records, touched), error) from error
         if ticks and not records:
-            self._calm_until = calm_until(world, now)
+            self.calm_until = calm_until(world, now)
         return Step(records, touched)
 
 

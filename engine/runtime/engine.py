@@ -102,7 +102,12 @@ class Engine:
             store, world.book, gate=gate, tasks=self._tasks, step=self.step
         )
         self._timer = Timer(
-            world.book, clock=clock, time=self._time, lag=self.lag, tick=self._on_tick
+            world.book,
+            clock=clock,
+            time=self._time,
+            lag=self.lag,
+            tick=self._on_tick,
+            calm=self._calm_until,
         )
         self._feed = MarketFeed(market, builtin, step=self.step) if market is not None else None
         self._sessions = {
@@ -306,6 +311,7 @@ class Engine:
 
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
+        self._timer.rouse()
         if isinstance(given, SignalArrived | ask.PlaceOrder):
             given = self._aged(given)
         try:
@@ -349,6 +355,10 @@ class Engine:
             self._observers.remove(observer)
             text = f"{type(error).__name__}: {error}"
             self.step(Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text))
+
+    def _calm_until(self) -> Nanos:
+        """Before when a tick leads to nothing; each tries a journal that is down."""
+        return 0 if self._journal.is_down else self._core.calm_until
 
     def _on_tick(self) -> None:
         if self._journal.is_down and self._journal.try_again() and self._uncleared is not None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.ports import Clock
+from engine.ports import Cancellable, Clock
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
 from engine.state.book import Book
@@ -21,7 +21,13 @@ SHORTEST: Nanos = 1_000_000
 
 
 class Timer:
-    """Calls `tick` when something is due, and notes in `lag` how late the call came."""
+    """Calls `tick` when something is due, and notes in `lag` how late the call came.
+
+    `calm` tells before which moment of `time` a tick leads to nothing unless something else comes
+    in. Where time is not that of the machine, as in a replay, the beats before it are left out, and
+    `rouse` brings the next one back: every tick that is made comes when it would have come anyway.
+    The machine's own time keeps every beat, as their lateness is how late the loop is.
+    """
 
     def __init__(
         self,
@@ -31,16 +37,23 @@ class Timer:
         time: SteadyTime,
         lag: LagMeter,
         tick: Callable[[], None],
+        calm: Callable[[], Nanos],
     ) -> None:
         self._book = book
         self._clock = clock
         self._time = time
         self._lag = lag
         self._tick = tick
+        self._calm = calm
         self._at: Nanos = 0
         """When the next tick is planned, on the monotonic clock."""
         self._rings: asyncio.Future[None] | None = None
         """What `run` waits for: that the alarm rings, or that something is due before it."""
+        self._alarm: Cancellable | None = None
+        self._beat: Nanos = 0
+        """Nanoseconds between two beats while some are left out, else 0."""
+        self._rests_since: Nanos = 0
+        """The beat before the first that is left out, on the monotonic clock."""
 
     def replan(self) -> None:
         """After the state has changed: ring sooner when something is due before the plan."""
@@ -56,6 +69,27 @@ class Timer:
         if sooner is not None and sooner < ahead:
             self._ring()
 
+    def rouse(self) -> None:
+        """Before an input is decided: the next beat may lead to something again."""
+        if not self._beat:
+            return
+        now = self._clock.monotonic()
+        # A beat of this very moment is not over: whatever comes in at a moment comes before it.
+        beats = max((now - self._rests_since - 1) // self._beat, 0)
+        at = self._after(self._rests_since + beats * self._beat, now)
+        self._beat = 0
+        self._set_alarm(at, now)
+
+    def _set_alarm(self, at: Nanos, now: Nanos) -> None:
+        """Ring at a moment of the monotonic clock instead of when it was planned."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._at = at
+        if at > now:
+            self._alarm = self._clock.call_later((at - now) / NS_PER_SECOND, self._ring)
+        else:
+            self._ring()
+
     def _ring(self) -> None:
         if self._rings is not None and not self._rings.done():
             self._rings.set_result(None)
@@ -69,16 +103,34 @@ class Timer:
         loop = asyncio.get_running_loop()
         while True:
             self._rings = loop.create_future()
-            pause = self._pause()
-            self._at = self._clock.monotonic() + round(pause * NS_PER_SECOND)
-            alarm = self._clock.call_later(pause, self._ring)
+            now = self._clock.monotonic()
+            self._set_alarm(self._next(now), now)
             await self._rings
-            alarm.cancel()
+            self._beat = 0
             late = self._clock.monotonic() - self._at
             if late < 0:
                 continue
             self._lag.add(late / NS_PER_SECOND)
             self._tick()
+
+    def _next(self, now: Nanos) -> Nanos:
+        """When the next tick comes, on the monotonic clock.
+
+        In calm that is its last beat: the one after it is planned there, as it always is.
+        """
+        pause = round(self._pause() * NS_PER_SECOND)
+        calm = 0 if self._clock.is_real else self._calm() - self._time.now()
+        if calm <= 2 * pause:
+            return now + pause
+        self._beat, self._rests_since = pause, now
+        return now + (calm - 1) // pause * pause
+
+    def _after(self, beat: Nanos, now: Nanos) -> Nanos:
+        """When the tick after a beat comes: with the next beat, or when something is due."""
+        due = self._book.next_due()
+        if due is None:
+            return beat + self._beat
+        return beat + min(self._beat, max(now + due - self._time.now() - beat, SHORTEST))
 
     def _pause(self) -> float:
         """Seconds until the next tick."""

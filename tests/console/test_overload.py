@@ -31,7 +31,14 @@ async def test_an_entry_carries_its_wait_where_time_is_the_machine_s(
 
 async def test_a_tick_that_is_due_and_could_not_run_counts_from_when_it_was_due() -> None:
     clock = HandClock()
-    timer = Timer(Book(), clock=clock, time=SteadyTime(clock), lag=LagMeter(), tick=lambda: None)
+    timer = Timer(
+        Book(),
+        clock=clock,
+        time=SteadyTime(clock),
+        lag=LagMeter(),
+        tick=lambda: None,
+        calm=lambda: 0,
+    )
     assert timer.overdue() == 0
     running = asyncio.ensure_future(timer.run())
     await settle()
