@@ -8,6 +8,7 @@ memory does not grow with the file.
 import csv
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -135,16 +136,14 @@ class _Parser:
         if symbol in self._symbols:
             raise ValueError(f"{symbol} has a bar at {row[0]} already")
         self._symbols.add(symbol)
-        opened, high, low, close = (
-            _number(name, text) for name, text in zip(COLUMNS[2:6], row[2:6], strict=True)
-        )
+        opened, high = _number("open", row[2]), _number("high", row[3])
+        low, close = _number("low", row[4]), _number("close", row[5])
         if not low <= min(opened, close) <= max(opened, close) <= high:
             raise ValueError(
                 f"low {low} and high {high} do not enclose open {opened} and close {close}"
             )
-        volume, bid_size, ask_size = (
-            _size(name, row[COLUMNS.index(name)]) for name in ("volume", "bid_size", "ask_size")
-        )
+        volume = _size("volume", row[6])
+        bid_size, ask_size = _size("bid_size", row[8]), _size("ask_size", row[10])
         return Bar(
             symbol=symbol,
             time=time,
@@ -175,9 +174,18 @@ class _Parser:
         return time
 
 
-def _decimal(name: str, text: str) -> Decimal:
+@lru_cache(maxsize=8_192)
+def _plain(text: str) -> Decimal | None:
+    """The number that few plain digits are; None where the text takes a closer look."""
     if len(text) <= _PLAIN and text.isascii() and text.replace(".", "", 1).isdigit():
         return Decimal(text)
+    return None
+
+
+def _decimal(name: str, text: str) -> Decimal:
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     try:
         if not text.isascii() or "_" in text or text != text.strip():
             raise InvalidOperation

@@ -126,11 +126,14 @@ class CloudSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def aligned(self) -> int:
         """+1 when every cloud is bullish and the close above all, -1 the mirror, else 0."""
-        if all(state.bullish and state.place is CloudPlace.ABOVE for state in self.states):
-            return 1
-        if all(state.bullish is False and state.place is CloudPlace.BELOW for state in self.states):
-            return -1
-        return 0
+        return 1 if self._all(True, CloudPlace.ABOVE) else -self._all(False, CloudPlace.BELOW)
+
+    def _all(self, bullish: bool, place: CloudPlace) -> bool:
+        """Whether every cloud has this colour and the close lies there."""
+        for state in self.states:
+            if state.place is not place or state.bullish is not bullish:
+                return False
+        return True
 
 
 class _Cloud:
@@ -151,11 +154,12 @@ class _Cloud:
 
     def update(self, price: float, close: float, previous_close: float) -> CloudState:
         """Take one completed bar in."""
-        upper_before, lower_before = max(self.short, self.long), min(self.short, self.long)
-        self.short += self._alpha_short * (price - self.short)
-        self.long += self._alpha_long * (price - self.long)
         short, long = self.short, self.long
-        upper, lower = max(short, long), min(short, long)
+        upper_before, lower_before = (short, long) if short > long else (long, short)
+        short += self._alpha_short * (price - short)
+        long += self._alpha_long * (price - long)
+        upper, lower = (short, long) if short > long else (long, short)
+        self.short, self.long = short, long
 
         before = self._bullish
         if abs(short - long) >= TOUCH * close and short != long:
@@ -227,7 +231,7 @@ class Clouds:
             close=close,
             bars=self._bars,
             ready=self._bars >= self._ready_at,
-            states=tuple(cloud.update(price, close, previous_close) for cloud in self._clouds),
+            states=tuple([cloud.update(price, close, previous_close) for cloud in self._clouds]),
         )
         return self.current
 

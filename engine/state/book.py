@@ -173,11 +173,10 @@ class Book:
 
     def waiting_places(self) -> list[Place]:
         """Where a plan waits although nothing may be held: for a leg, or for an order's end."""
-        places = {
-            (account.name, symbol)
-            for account in self.data.accounts.values()
-            for symbol in account.replacing.values()
-        }
+        places: set[Place] = set()
+        for account in self.data.accounts.values():
+            if account.replacing:
+                places |= {(account.name, symbol) for symbol in account.replacing.values()}
         for intent in self.data.intents.values():
             places |= {(leg.terms.account, leg.terms.symbol) for leg in intent.legs}
         return sorted(places)

@@ -15,7 +15,7 @@ from engine.calendars import calendar
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, Pair
 from engine.domain.market import Quote
-from engine.domain.money import ONE, is_positive
+from engine.domain.money import ONE, ZERO
 from engine.reference.rates import ReferenceRate
 
 BASE: Final = "base"
@@ -130,6 +130,14 @@ class Rates:
             quoted.append(reference)
         return max(fresh or quoted, key=lambda rate: (rate.time, rate.source), default=None)
 
+    def value(self, currency: str, now: Nanos) -> Decimal | None:
+        """The value of `rate`, as every price of a pair asks for it."""
+        quoted = self._quoted.get(currency)
+        if quoted and currency not in self.ageing:
+            return next(iter(quoted.values())).value  # the only one that there is
+        rate = self.rate(currency, now)
+        return None if rate is None else rate.value
+
     def is_fresh(self, currency: str, now: Nanos) -> bool:
         """Whether exposure may be opened in a currency (X-86)."""
         rate = self.rate(currency, now)
@@ -168,17 +176,23 @@ class Rates:
 
 def _price(quote: Quote) -> Decimal | None:
     """The middle of both sides, else the last price; None for a quote that cannot be trusted."""
-    bid, ask = quote.bid, quote.ask
-    if not all(_is_sound(price) for price in (quote.last, bid, ask) if price is not None):
+    last, bid, ask = quote.last, quote.bid, quote.ask
+    if not _is_sound(last):
+        return None
+    if (bid is not None and not _is_sound(bid)) or (ask is not None and not _is_sound(ask)):
         return None
     if bid is None or ask is None:
-        return quote.last
+        return last
     return (bid + ask) * _HALF if bid <= ask else None
 
 
 def _is_sound(price: Decimal) -> bool:
     """Finite, above 0, and of a size that any currency may have."""
-    return is_positive(price) and abs(price.adjusted()) <= _LARGEST_EXPONENT
+    return (
+        price.is_finite()
+        and price > ZERO
+        and -_LARGEST_EXPONENT <= price.adjusted() <= _LARGEST_EXPONENT
+    )
 
 
 def _rests(seen: _Quoted, now: Nanos) -> bool:

@@ -126,11 +126,11 @@ class World:
 
     def _learn(self, currency: str, now: Nanos) -> None:
         if currency != self.base:
-            rate = self.rates.rate(currency, now)
-            if rate is not None and currency in self._worth:
-                self._worth[currency] = rate.value
-            elif rate is not None:
-                self.first_told[currency] = rate.value
+            value = self.rates.value(currency, now)
+            if value is not None and currency in self._worth:
+                self._worth[currency] = value
+            elif value is not None:
+                self.first_told[currency] = value
 
     def value_currency(self, currency: str, rate: Decimal) -> None:
         """Count from now on what is held in a currency whose worth was not known before."""
