@@ -58,15 +58,16 @@ class Timer:
     def replan(self) -> None:
         """After the state has changed: ring sooner when something is due before the plan."""
         ahead = self._at - self._clock.monotonic()
-        if ahead <= 0:
+        if ahead <= SHORTEST:
             return
-        if ahead <= TICK_BUSY * NS_PER_SECOND and self._book.data.halt is None:
-            # The plan is a busy one, and only an order's deadline can come before it: of the five
-            # steps of an order's life each asks this.
-            sooner = self._until_due()
+        shortest = TICK_BUSY if self._book.data.halt is None else TICK_KILL
+        if ahead <= shortest * NS_PER_SECOND:
+            # Only an order's deadline can come before such a plan: of the five steps of an order's
+            # life, and of a thousand cancels, each asks this.
+            sooner = self._book.is_due_before(self._time.now() + ahead)
         else:
-            sooner = round(self._pause() * NS_PER_SECOND)
-        if sooner is not None and sooner < ahead:
+            sooner = round(self._pause() * NS_PER_SECOND) < ahead
+        if sooner:
             self._ring()
 
     def rouse(self) -> None:

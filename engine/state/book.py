@@ -8,6 +8,7 @@ import heapq
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -382,6 +383,13 @@ class Book:
             heapq.heappop(self.deadlines)
         return None
 
+    def is_due_before(self, moment: Nanos) -> bool:
+        """Whether a deadline of an order that works comes before a moment."""
+        if not self.deadlines or self.deadlines[0][0] >= moment:
+            return False
+        due = self.next_due()
+        return due is not None and due < moment
+
     def _unindex(self, order: Order) -> None:
         _drop(self._by_place, order)
         self.working_count -= 1
@@ -585,21 +593,31 @@ def places_of(book: Book, event: Event) -> tuple[Place, ...]:
     account = account_of(event)
     if not account:
         return ()
-    symbol = getattr(event, "symbol", None)
-    if symbol is None:
-        symbol = _symbol_of(book, event)
+    symbol = _symbol_of(book, event)
     return () if symbol is None else ((account, symbol),)
 
 
+@cache
+def _telling(kind: type[Event]) -> str:
+    """The field of an event that tells its symbol; "" where there is none."""
+    for field in ("symbol", "terms", "fill", "trade", "client_order_id"):
+        if field in kind.__struct_fields__:
+            return field
+    return ""
+
+
 def _symbol_of(book: Book, event: Event) -> str | None:
-    """The symbol that stands in the value an event holds, or in the order it names."""
-    for held in ("terms", "fill", "trade"):
-        value = getattr(event, held, None)
-        if value is not None:
-            symbol: str = value.symbol
-            return symbol
-    order = book.order(getattr(event, "client_order_id", ""))
-    return None if order is None else order.symbol
+    """The symbol of an event, of the value it holds, or of the order it names."""
+    field = _telling(type(event))
+    if not field:
+        return None
+    told = getattr(event, field)
+    if field == "symbol":
+        return str(told)
+    if field == "client_order_id":
+        order = book.order(told)
+        return None if order is None else order.symbol
+    return str(told.symbol)
 
 
 def is_power_of_two(number: int) -> bool:

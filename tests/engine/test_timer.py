@@ -1,4 +1,4 @@
-"""In a replay the beats of the timer that lead to nothing are left out; no other one moves."""
+"""When the timer rings: for what is due, and in a replay for no beat that leads to nothing."""
 
 import asyncio
 
@@ -6,11 +6,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import Purpose
 from engine.runtime.clock import SteadyTime, VirtualClock
 from engine.runtime.lag import LagMeter
 from engine.runtime.timer import Timer
 from engine.runtime.virtual_time import run_virtual
 from engine.state.book import Book
+from tests.engine.driver import CoreDriver
+from tests.engine.worlds import signal
 
 START: Nanos = 1_000 * NS_PER_SECOND
 SECONDS = 200.0
@@ -78,3 +81,18 @@ def test_a_tick_that_may_lead_to_something_comes_when_it_would_without_calm(
 def test_the_beats_in_calm_are_left_out_but_for_the_last() -> None:
     assert ticks_of([100.0], [], told=False)[1] == 19
     assert ticks_of([100.0], [], told=True)[1] == 19 - 8
+
+
+def test_an_answer_is_due_before_a_moment_only_after_its_deadline() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    due = desk.book.next_due()
+    assert due is not None
+    assert not desk.book.is_due_before(due)
+    assert desk.book.is_due_before(due + 1)
+    desk.accept(desk.last(Purpose.ENTRY))
+    after = desk.book.next_due()
+    assert after is not None
+    assert after > due
+    assert not desk.book.is_due_before(due + 1)
+    assert desk.book.is_due_before(after + 1)
