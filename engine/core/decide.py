@@ -368,6 +368,10 @@ class RuleFailedError(Exception):
         self.step = step
 
 
+_LOOKS = (SnapshotTaken, SnapshotFailed)
+_ENTRIES = (SignalArrived, ask.PlaceOrder)
+
+
 class Core:
     """The synchronous driver: an input in, the records it led to out, the state moved on."""
 
@@ -397,7 +401,7 @@ class Core:
                 touched += apply(world.book, record)
                 note(world, event)
                 records.append(record)
-            if isinstance(given, SnapshotTaken | SnapshotFailed):
+            if isinstance(given, _LOOKS):
                 self.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(Step(records, touched), error) from error
@@ -408,9 +412,10 @@ class Core:
 
 def observe(world: World, given: Input, now: Nanos) -> None:
     """Move the market view on; it is no part of the state and is never journalled."""
-    if isinstance(given, Quote) and given.fault:
-        world.market.quarantine(given)
-    elif isinstance(given, Quote):
+    if isinstance(given, Quote):
+        if given.fault:
+            world.market.quarantine(given)
+            return
         world.take_quote(given, now)
         held = world.book.held(given.symbol)
         if not held:
@@ -429,8 +434,11 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         world.market.depths[given.symbol] = given
     elif isinstance(given, Tick):
         world.refresh_rates(now)
-    elif isinstance(given, SignalArrived | ask.PlaceOrder):
+    elif isinstance(given, _ENTRIES):
         world.overload.see(given.waited)
+
+
+_REVALUED = (ev.PositionAdjusted, ev.CommissionTaken)
 
 
 def note(world: World, event: ev.Event) -> None:
@@ -442,7 +450,7 @@ def note(world: World, event: ev.Event) -> None:
         if event.position_id:
             world.market.watch(event.account, symbol, event.fill.price)
         world.revalue(symbol)
-    elif isinstance(event, ev.PositionAdjusted | ev.CommissionTaken):
+    elif isinstance(event, _REVALUED):
         world.revalue(event.symbol)
     elif isinstance(event, ev.PositionClosed):
         symbol = event.trade.symbol

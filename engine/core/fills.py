@@ -289,33 +289,28 @@ def _executed(world: World, order: Order) -> Iterator[ev.Event]:
 
 def _alarms(event: ev.OrderFilled, order: Order | None, now: Nanos) -> Iterator[ev.Event]:
     fill = event.fill
-    what = f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
     if order is None:
-        yield _alarm("UNKNOWN_ORDER_FILL", fill.symbol, f"{what}: of an order we do not know")
+        yield _told("UNKNOWN_ORDER_FILL", fill, "of an order we do not know")
         return
     if event.late:
-        yield _alarm("LATE_FILL", fill.symbol, f"{what}: after the order was {order.status}")
+        yield _told("LATE_FILL", fill, f"after the order was {order.status}")
     if event.overfill:
-        yield _alarm("OVERFILL", fill.symbol, f"{what}: {plain(event.overfill)} beyond the order")
+        yield _told("OVERFILL", fill, f"{plain(event.overfill)} beyond the order")
     if fill.symbol != order.symbol or (fill.side.sign != order.side.sign):
-        yield _alarm(
-            "FILL_MISMATCH", fill.symbol, f"{what}: the order was {order.side} {order.symbol}"
-        )
+        yield _told("FILL_MISMATCH", fill, f"the order was {order.side} {order.symbol}")
     if now - fill.time > STALE_FILL:
-        yield _alarm(
-            "STALE_FILL",
-            fill.symbol,
-            f"{what}: reported minutes after it happened",
-            Severity.WARNING,
-        )
+        yield _told("STALE_FILL", fill, "reported minutes after it happened", Severity.WARNING)
     if order.reference:
         slip = (fill.price - order.reference) / order.reference * fill.side.sign
         if slip > SLIPPAGE_BREACH:
-            yield _alarm("SLIPPAGE_BREACH", fill.symbol, f"{what}: {slip:.2%} worse than decided")
+            yield _told("SLIPPAGE_BREACH", fill, f"{slip:.2%} worse than decided")
         elif slip > SLIPPAGE_WARNING:
-            yield _alarm(
-                "SLIPPAGE", fill.symbol, f"{what}: {slip:.2%} worse than decided", Severity.WARNING
-            )
+            yield _told("SLIPPAGE", fill, f"{slip:.2%} worse than decided", Severity.WARNING)
+
+
+def _told(code: str, fill: Fill, why: str, severity: Severity = Severity.ERROR) -> ev.Alarmed:
+    what = f"{fill.side} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)}"
+    return _alarm(code, fill.symbol, f"{what}: {why}", severity)
 
 
 def _alarm(code: str, subject: str, text: str, severity: Severity = Severity.ERROR) -> ev.Alarmed:

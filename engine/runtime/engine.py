@@ -54,6 +54,9 @@ from engine.runtime.timer import Timer
 from engine.state.book import Book
 from engine.world import World
 
+_ENTRIES = (SignalArrived, ask.PlaceOrder)
+"""What adds exposure, and is refused where it has waited for too long (X-89)."""
+
 
 class Engine:
     """One loop, and a session for each account.
@@ -312,7 +315,7 @@ class Engine:
     def step(self, given: Input) -> list[ev.Record]:
         """One input: decide, journal, act, tell."""
         self._timer.rouse()
-        if isinstance(given, SignalArrived | ask.PlaceOrder):
+        if isinstance(given, _ENTRIES):
             given = self._aged(given)
         try:
             step = self._core.handle(given, self._time.now())

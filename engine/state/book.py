@@ -471,7 +471,7 @@ class Book:
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Keep the last price of a holding, so that a restart does not value it at cost."""
-        if self.held(symbol):
+        if symbol in self._held:
             self.data.marks[symbol] = price
         else:
             self.data.marks.pop(symbol, None)

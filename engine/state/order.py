@@ -1,6 +1,7 @@
 """An order as the state knows it: its terms, and what became of it (U-16, U-20)."""
 
 from decimal import Decimal
+from operator import attrgetter
 from typing import Self
 
 from engine.domain.instant import Nanos
@@ -8,6 +9,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
 
 _TERMS = OrderTerms.__struct_fields__
+_values = attrgetter(*_TERMS)
 
 
 class Pending(Replacement, frozen=True, kw_only=True):
@@ -60,13 +62,13 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:
         """The order that these terms make, intended by event `seq` at `at`."""
-        decided = {name: getattr(terms, name) for name in _TERMS}
+        decided = dict(zip(_TERMS, _values(terms), strict=True))
         return cls(**decided, seq=seq, created_at=at, updated_at=at)
 
     @property
     def terms(self) -> OrderTerms:
         """The terms in force."""
-        return OrderTerms(**{name: getattr(self, name) for name in _TERMS})
+        return OrderTerms(**dict(zip(_TERMS, _values(self), strict=True)))
 
     def differs(self, theirs: Replacement) -> bool:
         """True where the venue's terms, as far as it says them, are not these."""
