@@ -14,6 +14,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import SGR_STYLES, Strip
 
+from console.terminal.compositor import LinesUpdate
 from engine.domain.text import UNSAFE
 
 RESET: Final = "\x1b[0m"
@@ -21,6 +22,9 @@ UNKNOWN: Final = "\x00"
 """The text of a cell whose content on the terminal is not known: it differs from every other."""
 
 _PEN_CACHE_LIMIT: Final = 4_096
+_CELL_CACHE_LIMIT: Final = 512
+"""Lines whose cells are remembered: a row that moves up or down is the same line elsewhere."""
+
 _REWRITE_GAP: Final = 4
 """Unchanged cells between two changes that cost fewer bytes to write again than to jump over."""
 
@@ -34,6 +38,12 @@ class Pen(NamedTuple):
 
 
 PLAIN: Final = Pen("", "39", "49")
+
+Cells = tuple[list[str], list[Pen], bool]
+"""The text and the pen of each cell of a strip, and whether any character is wide."""
+
+Update = LayoutUpdate | ChopsUpdate | LinesUpdate
+"""What the compositors hand on."""
 
 
 class _Row:
@@ -74,6 +84,8 @@ class CellScreen:
         self._size = (0, 0)
         self._rows: list[_Row] = []
         self._pens: dict[Style, Pen] = {}
+        self._cells: dict[int, tuple[Strip, Cells]] = {}
+        """By identity; the strip is kept so that its identity stays its own."""
         self._shared: dict[Pen, Pen] = {}
         self._color_system: ColorSystem | None = None
         self._cursor = (-1, -1)
@@ -85,7 +97,7 @@ class CellScreen:
 
     def diff(
         self,
-        update: LayoutUpdate | ChopsUpdate,
+        update: Update,
         size: tuple[int, int],
         cursor: tuple[int, int],
         color_system: ColorSystem | None,
@@ -108,13 +120,18 @@ class CellScreen:
                 continue
             before_texts, before_pens = row.texts[:], row.pens[:]
             was_wide = row.wide
+            first, end = width, 0
             for x, strip in changed:
                 texts, pens, wide = self._cells_of(strip)
                 row.wide = row.wide or wide
                 row.put(x, strip, texts, pens)
+                first, end = min(first, x), max(end, x + len(texts))
             if row.wide:
                 row.wide = _settle_wide_cells(row.texts)
-            writer.row(y, row, before_texts, before_pens, whole=row.wide or was_wide)
+            if row.wide or was_wide:
+                first, end = 0, width
+            span = range(first, min(end, width))
+            writer.row(y, row, before_texts, before_pens, span, whole=row.wide or was_wide)
         self.valid = True
         return self._finish(writer, cursor)
 
@@ -122,6 +139,7 @@ class CellScreen:
         if self._color_system is not color_system:
             self._color_system = color_system
             self._pens.clear()
+            self._cells.clear()
             self.valid = False
         if size != self._size or not self.valid:
             self._size = size
@@ -135,8 +153,18 @@ class CellScreen:
         writer.finish(cursor)
         return "".join(writer.parts)
 
-    def _cells_of(self, strip: Strip) -> tuple[list[str], list[Pen], bool]:
+    def _cells_of(self, strip: Strip) -> Cells:
         """`strip` as one text and one pen a cell; the second cell of a wide character is ""."""
+        known = self._cells.get(id(strip))
+        if known is not None:
+            return known[1]
+        cells = self._make_cells(strip)
+        if len(self._cells) >= _CELL_CACHE_LIMIT:
+            del self._cells[next(iter(self._cells))]
+        self._cells[id(strip)] = strip, cells
+        return cells
+
+    def _make_cells(self, strip: Strip) -> Cells:
         texts: list[str] = []
         pens: list[Pen] = []
         wide = False
@@ -174,6 +202,7 @@ class CellScreen:
             if len(self._pens) >= _PEN_CACHE_LIMIT:
                 self._pens.clear()
                 self._shared.clear()
+                self._cells.clear()
             pen = _pen_of(style, self._color_system)
             pen = self._pens[style] = self._shared.setdefault(pen, pen)
         return pen
@@ -188,12 +217,19 @@ class _FrameWriter:
         self._at: tuple[int, int] | None = None
 
     def row(
-        self, y: int, row: _Row, before_texts: list[str], before_pens: list[Pen], *, whole: bool
+        self,
+        y: int,
+        row: _Row,
+        before_texts: list[str],
+        before_pens: list[Pen],
+        span: range,
+        *,
+        whole: bool,
     ) -> None:
         texts, pens = row.texts, row.pens
         if not whole and texts == before_texts and pens == before_pens:
             return
-        for start, end in _changed_runs(row, before_texts, before_pens, whole=whole):
+        for start, end in _changed_runs(row, before_texts, before_pens, span, whole=whole):
             self._move(start, y)
             x = start
             while x < end:
@@ -255,20 +291,19 @@ class _FrameWriter:
 
 
 def _changed_runs(
-    row: _Row, before_texts: list[str], before_pens: list[Pen], *, whole: bool
+    row: _Row, before_texts: list[str], before_pens: list[Pen], span: range, *, whole: bool
 ) -> Iterable[tuple[int, int]]:
-    """Half-open runs of columns to write; gaps too short to jump over are closed.
+    """Half-open runs of columns of `span` to write; gaps too short to jump over are closed.
 
     A row that holds (or held) wide characters is written whole: half of one cannot be.
     """
     texts, pens = row.texts, row.pens
-    width = len(texts)
     if whole:
         if texts != before_texts or pens != before_pens:
-            yield 0, width
+            yield 0, len(texts)
         return
     start = end = -1
-    for x in range(width):
+    for x in span:
         if texts[x] == before_texts[x] and pens[x] == before_pens[x]:
             continue
         if start < 0:
@@ -312,9 +347,12 @@ def _pen_of(style: Style, color_system: ColorSystem | None) -> Pen:
 
 
 def _placed_strips(
-    update: LayoutUpdate | ChopsUpdate,
+    update: Update,
 ) -> Iterable[tuple[int, list[tuple[int, Strip]]]]:
     """The strips of an update with their column, line by line."""
+    if isinstance(update, LinesUpdate):
+        yield from update.lines.items()
+        return
     if isinstance(update, LayoutUpdate):
         for y, line in enumerate(update.strips, update.region.y):
             yield y, _in_sequence(update.region.x, line)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from rich.color import ColorSystem
 from rich.console import RenderableType
 from textual import events
-from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual._compositor import LayoutUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -24,7 +24,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from console.terminal.bootstrap import settle_task_factory
-from console.terminal.cells import CellScreen
+from console.terminal.cells import CellScreen, Update
 from console.terminal.driver import EngineSafeDriver
 from console.ui.external import CLIPBOARD_LIMIT, ExternalTextFilter
 from console.ui.format import GLYPHS
@@ -148,7 +148,7 @@ class TerminalApp(App[Result], Generic[Result]):
             super()._display(screen, renderable)
             return
         try:
-            if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            if isinstance(renderable, Update):
                 self._send(driver, screen, renderable)
             else:
                 self._cells.invalidate()
@@ -158,9 +158,7 @@ class TerminalApp(App[Result], Generic[Result]):
         finally:
             self.post_display_hook()
 
-    def _send(
-        self, driver: EngineSafeDriver, screen: Screen[Any], update: LayoutUpdate | ChopsUpdate
-    ) -> None:
+    def _send(self, driver: EngineSafeDriver, screen: Screen[Any], update: Update) -> None:
         if driver.behind:
             self._cells.invalidate()
             driver.skip_frame()

@@ -3,8 +3,8 @@
 import asyncio
 from random import Random
 
+from rich.cells import set_cell_size
 from rich.segment import Segment
-from textual._compositor import ChopsUpdate
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
@@ -12,7 +12,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.terminal.cells import CellScreen
-from console.terminal.compositor import LINES_A_TURN, PartCompositor, shares
+from console.terminal.compositor import LINES_A_TURN, LinesUpdate, PartCompositor, shares
 from console.ui.screens.base import MeridianScreen
 from console.ui.terminal_app import TerminalApp
 
@@ -30,7 +30,7 @@ class Board(Widget):
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
-        return Strip([Segment(self.words.get(y, "-").ljust(width)[:width])], width)
+        return Strip([Segment(set_cell_size(self.words.get(y, "-"), width))], width)
 
 
 class Boards(MeridianScreen[None]):
@@ -40,6 +40,22 @@ class Boards(MeridianScreen[None]):
                 yield Board()
                 yield Board()
             yield Board()
+
+
+class Card(Board):
+    """Lies over the boards, in part outside the screen."""
+
+    DEFAULT_CSS = "Card { layer: over; width: 31; height: 9; offset: 66 7; background: blue; }"
+
+
+class Overlaid(MeridianScreen[None]):
+    DEFAULT_CSS = "Overlaid { layers: under over; }"
+
+    def body(self) -> ComposeResult:
+        with Horizontal():
+            yield Board()
+            yield Board()
+        yield Card()
 
 
 class BoardApp(TerminalApp[None]):
@@ -126,7 +142,7 @@ async def test_what_changes_between_two_turns_is_drawn_too() -> None:
         shown: list[str] = []
 
         def show(_screen: object, update: object) -> None:
-            assert isinstance(update, ChopsUpdate)
+            assert isinstance(update, LinesUpdate)
             cells.diff(update, SIZE, (0, 0), None)
             shown[:] = ["".join(row.texts) for row in cells._rows]
 
@@ -134,3 +150,29 @@ async def test_what_changes_between_two_turns_is_drawn_too() -> None:
         while compositor._dirty_regions:
             screen._draw_rest()
         assert shown == drawn(pilot.app, CellScreen(), whole=True)
+
+
+async def test_what_lies_over_changed_lines_stays_in_front() -> None:
+    random = Random(7)
+    async with BoardApp().run_test(size=SIZE) as pilot:
+        await pilot.app.push_screen(Overlaid())
+        await pilot.pause()
+        compositor = pilot.app.screen._compositor
+        assert isinstance(compositor, PartCompositor)
+        compositor._more = lambda: None
+        cells = CellScreen()
+        drawn(pilot.app, cells, whole=True)
+        boards = list(pilot.app.screen.query(Board))
+        assert [type(board) for board in boards] == [Board, Board, Card]
+        for turn in range(40):
+            board = random.choice(boards)
+            # characters of two columns lie under the edges of the card
+            board.words = {row: f"{'x' * (row % 2)}{'漢' * 20}{turn}" for row in range(37)}
+            top = random.randint(0, 20)
+            lines = Region(0, top, board.size.width + 2, random.randint(1, 8))
+            board._styles_cache.set_dirty(lines)
+            part = lines.translate(board.region.offset).intersection(board.region)
+            compositor._dirty_regions.add(part)
+            shown = drawn(pilot.app, cells, whole=False)
+            whole = drawn(pilot.app, CellScreen(), whole=True)
+            assert shown[part.y : part.bottom] == whole[part.y : part.bottom]

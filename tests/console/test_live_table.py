@@ -307,3 +307,21 @@ async def test_a_name_that_is_gone_leaves_its_room_so_that_nothing_jumps() -> No
         table.remove_row(1)
         await pilot.pause()
         assert lines(pilot.app)[2].strip("▸ ") == before.strip()
+
+
+async def test_the_scroll_bar_is_drawn_again_only_where_its_thumb_moves() -> None:
+    table = LiveTable(COLUMNS)
+    async with app_with(table).run_test(size=(80, 24)) as pilot:
+        bar = table.vertical_scrollbar
+        drawn: list[int] = []
+        bar.refresh = lambda *_, **__: drawn.append(1) or bar  # type: ignore[method-assign,assignment,func-returns-value]
+        page = table.size.height - 1
+        await fill(pilot, table, page)
+        drawn.clear()
+        await fill(pilot, table, page + 1)
+        assert drawn
+        await fill(pilot, table, 10_000)
+        drawn.clear()
+        await fill(pilot, table, 10_001)
+        assert not drawn
+        assert bar.window_virtual_size == 10_001 + 1

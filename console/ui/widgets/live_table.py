@@ -6,6 +6,7 @@ causes a layout. Cells are plain text and the name of a style, never markup.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -13,9 +14,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -108,6 +111,8 @@ class LiveTable(ScrollView, can_focus=True):
         """The longest short form and the longest text that an elastic column had to hold."""
         self._cursor_key: RowKey | None = None
         self._looks: dict[tuple[str, str], Style] = {}
+        self._background: Color | None = None
+        self._framed = False
         self._settling = False
         self._moved = False
         self._changed: set[RowKey] = set()
@@ -254,6 +259,28 @@ class LiveTable(ScrollView, can_focus=True):
 
     # -- drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of `crop` as textual makes them of `render_line`.
+
+        A table without a frame does without textual's cache: each row keeps its own line.
+        """
+        background = self._background
+        if background is None:
+            background = self._background = self.background_colors[1]
+            self._framed = bool(self.styles.gutter)
+        if self._framed:
+            return super().render_lines(crop)
+        filters = self.get_line_filters()
+        x, end = crop.column_span
+        cut = (x, end) != (0, self.size.width)
+        strips: list[Strip] = []
+        for y in crop.line_range:
+            strip = self.render_line(y)
+            for line_filter in filters:
+                strip = strip.apply_filter(line_filter, background)
+            strips.append(strip.crop(x, end) if cut else strip)
+        return strips
+
     def render_line(self, y: int) -> Strip:
         """Line `y` of the window: the header, then rows from the one scrolled to."""
         width = self.size.width
@@ -298,6 +325,7 @@ class LiveTable(ScrollView, can_focus=True):
         """Another theme: every line is drawn anew."""
         super().notify_style_update()
         self._looks = {}
+        self._background = None
         for key in self._rows.keys():  # noqa: SIM118 - Rows is no mapping
             row = self._rows.get(key)
             if row is not None:
@@ -308,6 +336,11 @@ class LiveTable(ScrollView, can_focus=True):
     @property
     def _top(self) -> int:
         return self.scroll_offset.y
+
+    @property
+    def _width(self) -> int:
+        """Columns beside the scroll bar, which draws itself."""
+        return self.scrollable_content_region.width
 
     @property
     def _page(self) -> int:
@@ -338,7 +371,7 @@ class LiveTable(ScrollView, can_focus=True):
         """Which columns fit this window, and how wide each is."""
         window = self.app.size.width
         # the scroll bar covers the last column of cells
-        room = self.scrollable_content_region.width - 1
+        room = self._width - 1
         wanted = [
             (column.rank, index, max(column.width, self._needs.get(index, (0, 0))[0]))
             for index, column in enumerate(self.columns)
@@ -387,7 +420,7 @@ class LiveTable(ScrollView, can_focus=True):
             self._moved = False
             self._settle_order()
             return
-        page, top, width = self._page, self._top, self.size.width
+        page, top, width = self._page, self._top, self._width
         places = (self._rows.index(key) for key in changed)
         lines = [place - top for place in places if place is not None]
         regions = [Region(0, y + HEADER_LINES, width, 1) for y in lines if 0 <= y < page]
@@ -400,11 +433,21 @@ class LiveTable(ScrollView, can_focus=True):
         if size != self.virtual_size:
             # set silently: the reactive would lay out and repaint the whole screen
             self.set_reactive(Widget.virtual_size, size)
-            self._scroll_update(size)
+            self._move_bar(size)
         if self.has_focus and self._cursor_was_visible:
             # a row somebody may act on does not slip out of sight
             self._show_cursor()
-        self.refresh(self.size.region)
+        self.refresh(Region(0, 0, self._width, self.size.height))
+
+    def _move_bar(self, size: Size) -> None:
+        """Tell the scroll bar how long the table is; it is drawn again where that can be seen."""
+        bar = self.vertical_scrollbar
+        before = _thumb(bar)
+        bar.set_reactive(ScrollBar.window_virtual_size, size.height)
+        bar.set_reactive(ScrollBar.window_size, self.container_size.height)
+        if _thumb(bar) != before:
+            bar.refresh()
+        self.scroll_y = self.validate_scroll_y(self.scroll_y)
 
     def _refresh_cursor(self) -> None:
         if self._cursor_key is not None:
@@ -490,6 +533,16 @@ class LiveTable(ScrollView, can_focus=True):
                     style += self.get_component_rich_style(f"live-table--{part}", partial=True)
             self._looks[name, look] = style
         return style
+
+
+def _thumb(bar: ScrollBar) -> tuple[int, int] | None:
+    """Where textual draws the thumb of a vertical bar, in eighths of a cell; None without one."""
+    size, length, window = bar.size.height, bar.window_virtual_size, bar.window_size
+    if not size or not window or window >= length or size == length:
+        return None
+    thumb = max(1.0, window * size / length)
+    start = int((size - thumb) * bar.position / (length - window) * 8)
+    return start, start + ceil(thumb * 8)
 
 
 def _fit(text: str, width: int, right: bool, ellipsis: str) -> str:

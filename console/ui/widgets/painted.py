@@ -3,6 +3,8 @@
 from functools import cached_property
 from typing import Protocol, cast
 
+from textual.app import App
+from textual.screen import Screen
 from textual.widget import Widget
 
 from console.ui.pump import Pump
@@ -30,12 +32,16 @@ class Painted(Widget):
     @property
     def is_showing(self) -> bool:
         """True if the widget is on a screen that can be seen, behind a modal too."""
-        return self.is_attached and self._screen_shows and self.is_on_screen
+        # textual's own ways walk up the tree at each step, and every paint asks this of every pane
+        app, screen = self._shown_by
+        if app._exit or not self.is_running or self not in screen._compositor.visible_widgets:
+            return False
+        return screen is app.screen or screen in app._background_screens
 
-    @property
-    def _screen_shows(self) -> bool:
-        """True if its screen is the top one, or lies under nothing but modals."""
-        return self.screen is self.app.screen or self.screen in self.app._background_screens
+    @cached_property
+    def _shown_by(self) -> tuple[App[object], Screen[object]]:
+        """The app and the screen, which stay the same once it is mounted."""
+        return self.app, self.screen
 
     def paint(self) -> None:
         """Bring what is shown up to date; called by the pump, inside a batch."""
