@@ -65,6 +65,10 @@ class LocalDesk:
         """Have the engine do something; the result says whether it did, or why not."""
         return self._engine.command(command)
 
+    def shut(self, reason: str) -> None:
+        """Close the gate; a flag that any thread may set (X-52)."""
+        self._engine.gate.close(reason)
+
     def halt(self, kill: Kill) -> Awaitable[Result]:
         """Halt or kill: the gate is shut before this returns; the rest is the engine's (X-52)."""
         self._engine.gate.close(kill.reason)

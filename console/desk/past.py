@@ -70,6 +70,9 @@ class PastDesk:
         """Refuse."""
         return Result(ok=False, code=READ_ONLY, error=self._refusal)
 
+    def shut(self, reason: str) -> None:
+        """Nothing leaves from here."""
+
     def halt(self, kill: Kill) -> Awaitable[Result]:
         """Refuse: what ran then is not reached from here."""
         return self.ask(kill)

@@ -287,6 +287,10 @@ class Desk(Protocol):
         """Have the engine do something; the result says whether it did, or why not."""
         ...
 
+    def shut(self, reason: str) -> None:
+        """Let nothing out any more that adds exposure; safe from any thread. `halt` follows it."""
+        ...
+
     def halt(self, kill: Kill) -> Awaitable[Result]:
         """Halt or kill: before this returns, nothing that adds exposure can leave any more.
 

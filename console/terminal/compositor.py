@@ -47,10 +47,11 @@ class PartCompositor(Compositor):
     def __init__(self, more: Callable[[], object]) -> None:
         super().__init__()
         self._more = more
+        self.lines_a_turn = LINES_A_TURN
 
     def render_partial_update(self) -> LinesUpdate | None:  # type: ignore[override]
         """The update of the regions that are dirty, as far as a turn goes; None if none is."""
-        now, later = shares(self._dirty_regions)
+        now, later = shares(self._dirty_regions, self.lines_a_turn)
         self._dirty_regions = set(later)
         try:
             lines = self._lines(now)
@@ -113,11 +114,12 @@ def _joined(areas: list[Region]) -> list[Region]:
     return joined
 
 
-def shares(regions: Iterable[Region]) -> tuple[list[Region], list[Region]]:
+def shares(
+    regions: Iterable[Region], lines: int = LINES_A_TURN
+) -> tuple[list[Region], list[Region]]:
     """What is drawn in this turn, and what in the next: from top to bottom, whole lines each."""
     now: list[Region] = []
     later: list[Region] = []
-    lines = LINES_A_TURN
     for region in sorted(regions, key=lambda region: (region.y, region.x)):
         if region.height <= lines:
             now.append(region)

@@ -32,6 +32,7 @@ from textual.drivers.linux_driver import (
     LinuxDriver,
 )
 from textual.geometry import Size
+from textual.message import Message
 
 from console.terminal.input import TerminalInput
 from console.terminal.signals import IGNORED
@@ -44,6 +45,9 @@ CHECK_SECONDS: Final = 0.5
 
 STOP_SECONDS: Final = 0.25
 """The longest the loop waits for a thread when the console closes."""
+
+SWITCH_SECONDS: Final = 0.001
+"""How long the loop may keep the interpreter while a key waits to be read; Python's own is 5 ms."""
 
 SLOW_MEMORY_SECONDS: Final = 10.0
 """How long a link counts as slow after its last dropped frame."""
@@ -63,6 +67,12 @@ class TerminalOwner(Protocol):
 
     def terminal_lost(self) -> None:
         """The terminal is gone for good: end the interface, not the process."""
+
+    def urgent_key(self, key: str) -> Callable[[], None] | None:
+        """Begin what `key` does where that waits for nothing; what is left of it, for the loop.
+
+        None leaves the key to the app. The one call that comes in the reading thread.
+        """
 
 
 class EngineSafeDriver(LinuxDriver):
@@ -85,6 +95,7 @@ class EngineSafeDriver(LinuxDriver):
         self._input: TerminalInput | None = None
         self._check: asyncio.TimerHandle | None = None
         self._signals_before: dict[signal.Signals, Any] = {}
+        self._switch_before = sys.getswitchinterval()
         self._drops_seen = 0
         self._dropped_at: float | None = None
         self.lost = False
@@ -130,11 +141,28 @@ class EngineSafeDriver(LinuxDriver):
         recently = self._dropped_at is not None and now - self._dropped_at < SLOW_MEMORY_SECONDS
         return recently or max(stats.frame_seconds, stats.lag_seconds) > SLOW_FRAME_SECONDS
 
+    # -- input
+
+    def process_message(self, message: Message) -> None:
+        """As textual's; a key that stops the engine goes ahead of all that waits for the loop."""
+        if isinstance(message, events.Key) and isinstance(self._app, TerminalOwner):
+            rest = self._app.urgent_key(message.key)
+            if rest is not None:
+                self._call(self._loop, rest)
+                return
+        super().process_message(message)
+
+    def send_message(self, message: Message) -> None:
+        """Hand `message` to the app, without a task of its own."""
+        self._call(self._loop, lambda: self._app.post_message(message))
+
     # -- life
 
     def start_application_mode(self) -> None:
         """Take the terminal: raw input, alternate screen, both threads."""
         loop = asyncio.get_running_loop()
+        self._switch_before = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH_SECONDS, self._switch_before))
         self._take_signals(loop)
         self._writer = TerminalWriter(
             self._out,
@@ -186,6 +214,7 @@ class EngineSafeDriver(LinuxDriver):
         # the keyboard protocol ends before the alternate screen is left
         self.write("\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l")
         self._give_back_signals()
+        sys.setswitchinterval(self._switch_before)
 
     def close(self) -> None:
         """End the output thread; waits `STOP_SECONDS` at most, and not at all when it is stuck."""
@@ -233,7 +262,7 @@ class EngineSafeDriver(LinuxDriver):
     # -- parts
 
     @staticmethod
-    def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
+    def _call(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:
         # the loop may have ended while a stuck thread waited for the terminal
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(callback)

@@ -28,7 +28,7 @@ from console.ui.lines import order_words
 from console.ui.palette import Actions
 from console.ui.panes.orders import TABS, OrdersPane
 from console.ui.panes.positions import PositionsPane
-from console.ui.screens.base import MeridianPalette
+from console.ui.screens.base import MeridianPalette, MeridianScreen
 from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen
 from console.ui.screens.detail import DetailScreen
 from console.ui.screens.halt import HaltScreen
@@ -58,7 +58,11 @@ MARKET_SECONDS: Final = 0.1
 
 OPERATOR: Final = "console"
 
+CHORD: Final = "chord pressed"
+CHORD_TWICE: Final = "chord pressed twice"
+
 _BY_ACTION: Final = {action.name: action for action in ACTIONS}
+KILL: Final = _BY_ACTION["kill"]
 
 
 class MeridianApp(TerminalApp[str]):
@@ -215,16 +219,35 @@ class MeridianApp(TerminalApp[str]):
 
         The gate is shut before anything else; nothing that adds exposure leaves from here on.
         """
+        self._press_kill()
+
+    def urgent_key(self, key: str) -> Callable[[], None] | None:
+        """The chord shuts the gate as soon as it is read; the halt follows on the loop (X-52)."""
+        if key not in KILL.keys or self.desk.refusal:
+            return None
+        self.desk.shut(CHORD)
+        return self._kill_pressed
+
+    def _kill_pressed(self) -> None:
+        with self._context():
+            self._press_kill()
+            if self.is_running and isinstance(self.screen, MeridianScreen):
+                self.screen.draw_now()
+
+    def _press_kill(self) -> None:
         second = self.armed_seconds > 0
         self._armed_until = float("-inf") if second else self.seconds() + CHORD_SECONDS
-        await self.desk.halt(
+        answer = self.desk.halt(
             ask.Kill(
                 by=self.by,
                 level=Level.KILL if second else Level.HALT,
                 flatten=self.desk.view.settings.flatten if second else Flatten.NONE,
-                reason="chord pressed twice" if second else "chord pressed",
+                reason=CHORD_TWICE if second else CHORD,
             )
         )
+        self._carry(answer)
+        if not self.is_running:
+            return
         self.header.paint()
         if not second:
             self.set_timer(CHORD_SECONDS, self.header.paint)

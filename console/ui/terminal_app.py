@@ -8,6 +8,7 @@ import asyncio
 import base64
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -21,7 +22,7 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from console.terminal.bootstrap import settle_task_factory
 from console.terminal.cells import CellScreen, Update
@@ -29,9 +30,10 @@ from console.terminal.driver import EngineSafeDriver
 from console.ui.external import CLIPBOARD_LIMIT, ExternalTextFilter
 from console.ui.format import GLYPHS
 from console.ui.pump import Pump
-from console.ui.screens.base import MeridianPalette
+from console.ui.screens.base import MeridianPalette, MeridianScreen
 from console.ui.theme import DEFAULT_THEME, PROFIT_COLOURS, choose_theme, load_themes
 from console.ui.widgets.banner import BannerFeed, Mode
+from console.ui.widgets.live_table import LiveTable
 from engine.domain.text import clean_text
 
 log = logging.getLogger(__name__)
@@ -103,6 +105,29 @@ class TerminalApp(App[Result], Generic[Result]):
         """The terminal is gone: the app ends, the process goes on."""
         self.terminal_is_lost = True
         self.exit()
+
+    def urgent_key(self, key: str) -> Callable[[], None] | None:
+        """What `key` does before all that waits for the loop; None where it can wait."""
+        return None
+
+    async def on_event(self, event: events.Event) -> None:
+        """As textual's; what a key changes is drawn in the same turn of the loop."""
+        if not isinstance(event, events.Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if not await self._is_bound(event.key):
+            await super().on_event(event)
+        if self._screen_stack and isinstance(self.screen, MeridianScreen):
+            self.screen.draw_now()
+
+    async def _is_bound(self, key: str) -> bool:
+        """Do what `key` is bound to over a table of a full screen; False if that is nothing.
+
+        A table takes keys by bindings alone: they need not go through all that it lies in.
+        """
+        if isinstance(self.screen, ModalScreen) or not isinstance(self.focused, LiveTable):
+            return False
+        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
 
     def action_redraw(self) -> None:
         """Send every cell again: something else wrote on the terminal."""

@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 import pytest
+from textual import events
 from textual.widgets import Button, Input
 
 from console.commands.table import PANES
+from console.terminal.compositor import LinesUpdate
 from console.ui.panes.orders import OrdersPane
 from console.ui.panes.positions import PositionsPane
 from console.ui.screens.base import MeridianPalette
@@ -40,6 +42,42 @@ async def test_six_panes_with_their_titles_A480() -> None:
             assert "[Pending·4] Fills·0 History·6" in text
             assert "PAPER" in text.splitlines()[0]
             assert "134.89" in text
+
+
+async def test_the_chord_shuts_the_gate_where_it_is_read_X52() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        for key in ("k", "ctrl+l", "enter"):
+            assert app.urgent_key(key) is None
+        assert not host.gate.closed
+        for presses, level in ((1, Level.HALT), (2, Level.KILL)):
+            rest = app.urgent_key("ctrl+k")
+            assert rest is not None
+            assert host.gate.closed
+            rest()
+            await drawn(app, pilot)
+            halt = host.engine.book.data.halt
+            assert halt is not None, presses
+            assert halt.level is level
+
+
+async def test_what_a_key_changes_is_drawn_before_the_loop_turns() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "2")
+            updates: list[object] = []
+            app._display = lambda _screen, update: updates.append(update)  # type: ignore[method-assign,assignment]
+            key = events.Key("3", "3")
+            with app._context():
+                sending = app.on_event(key).send
+                # a coroutine that ends in its first step has waited for nothing
+                with pytest.raises(StopIteration):
+                    sending(None)
+            (update,) = updates
+            assert isinstance(update, LinesUpdate)
+            for number in (2, 3):
+                frame = app.main.pane(number).region
+                assert {frame.y, frame.bottom - 1} <= update.lines.keys()
 
 
 async def test_at_80_columns_one_pane_and_what_a_tab_could_hide() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.scrollbar import ScrollBar
 
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
@@ -309,12 +310,19 @@ async def test_a_name_that_is_gone_leaves_its_room_so_that_nothing_jumps() -> No
         assert lines(pilot.app)[2].strip("▸ ") == before.strip()
 
 
-async def test_the_scroll_bar_is_drawn_again_only_where_its_thumb_moves() -> None:
+async def test_the_scroll_bar_is_drawn_again_only_where_its_thumb_moves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     table = LiveTable(COLUMNS)
     async with app_with(table).run_test(size=(80, 24)) as pilot:
         bar = table.vertical_scrollbar
         drawn: list[int] = []
-        bar.refresh = lambda *_, **__: drawn.append(1) or bar  # type: ignore[method-assign,assignment,func-returns-value]
+
+        def refresh(*_: object, **__: object) -> ScrollBar:
+            drawn.append(1)
+            return bar
+
+        monkeypatch.setattr(bar, "refresh", refresh)
         page = table.size.height - 1
         await fill(pilot, table, page)
         drawn.clear()

@@ -7,7 +7,6 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.dom import DOMNode
 from textual.geometry import Region
 from textual.widgets import Input
 
@@ -100,8 +99,28 @@ class Pane(Fed):
 
     def show_focus(self, focused: bool) -> None:
         """Mark the frame of the pane that keys go to."""
-        if focused != self.has_class("-focused"):
-            restyle(self, "-focused", on=focused)
+        self.show_place(active=self.has_class("-active"), focused=focused)
+
+    def show_place(self, *, active: bool, focused: bool) -> None:
+        """Whether this is the active pane, and whether keys go to it: one change of style."""
+        wanted = {"-active": active, "-focused": focused}
+        changed = {name: holds for name, holds in wanted.items() if self.has_class(name) != holds}
+        if not changed:
+            return
+        marked = self._repaint_regions.copy()
+        for name, holds in changed.items():
+            self.set_class(holds, name, update=False)
+        # the classes say nothing of what is inside: only the pane itself is styled anew
+        self.app.stylesheet.update_nodes([self])
+        self._repaint_regions = marked.union(self._frame)
+
+    @property
+    def _frame(self) -> set[Region]:
+        """The cells of the frame, as textual keeps what is to be drawn."""
+        width, height = self.outer_size
+        sides = (Region(x, 1, 1, max(height - 2, 0)) for x in (0, width - 1))
+        edges = (Region(0, y, width, 1) for y in (0, height - 1))
+        return {region for region in (*sides, *edges) if region}
 
     # -- filter
 
@@ -138,12 +157,6 @@ class Pane(Fed):
         self.needle = text
         if self.table is not None:
             self.table.set_filter(text)
-
-
-def restyle(node: DOMNode, name: str, *, on: bool) -> None:
-    """Set a class that says nothing of what is inside: only the node itself is styled anew."""
-    node.set_class(on, name, update=False)
-    node.app.stylesheet.update_nodes([node])
 
 
 _MONTHS: Final = (

@@ -8,7 +8,7 @@ from textual.containers import Container
 
 from console.commands.table import PANES
 from console.ui.console import Console, console_of
-from console.ui.panes.base import Pane, restyle
+from console.ui.panes.base import Pane
 from console.ui.panes.depth import DepthPane
 from console.ui.panes.journal import JournalPane
 from console.ui.panes.orders import OrdersPane
@@ -102,18 +102,17 @@ class MainScreen(MeridianScreen[None]):
 
     def show(self, number: int) -> None:
         """Make pane `number` the active one and focus it."""
-        self._activate(number)
         for other in range(1, len(PANES) + 1):
             # the frames change with the key, not with the messages that follow it
-            self.pane(other).show_focus(other == number)
+            self.pane(other).show_place(active=other == number, focused=other == number)
+        self._activate(number)
         self.pane(number).focus_inside()
 
     def _activate(self, number: int) -> None:
         self.active = number
         for other in range(1, len(PANES) + 1):
             pane = self.pane(other)
-            if pane.has_class("-active") is not (other == number):
-                restyle(pane, "-active", on=other == number)
+            pane.show_place(active=other == number, focused=pane.has_class("-focused"))
         self.show_tabs()
         self.console.pump.wake()
 

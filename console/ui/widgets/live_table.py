@@ -410,9 +410,9 @@ class LiveTable(ScrollView, can_focus=True):
         """Draw once, however many rows changed in this turn of the loop."""
         if not self._settling and self.is_attached:
             self._settling = True
-            self.call_next(self._settle)
+            self.call_next(self.settle)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Mark the lines that changed, or all of them where rows moved."""
         self._settling = False
         changed, self._changed = self._changed, set()
