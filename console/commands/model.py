@@ -18,6 +18,7 @@ class Danger(StrEnum):
     REDUCES = "reduces risk: at once"
     STOPS = "stops trading: at once"
     ADDS = "adds risk: with a review"
+    CHANGES = "may add risk: sent with Enter, after the gate"
     TYPED = "typed"
 
 

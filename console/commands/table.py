@@ -194,7 +194,7 @@ COMMANDS: Final = (
                 "selected in Positions",
                 "modify",
                 Group.TRADE,
-                Danger.ADDS,
+                Danger.CHANGES,
                 shown=55,
                 asks=True,
             ),

@@ -41,6 +41,7 @@ from console.ui.screens.ticket import TicketScreen
 from console.ui.terminal_app import TerminalApp
 from console.ui.widgets.banner import Mode
 from console.ui.widgets.confirm import ConfirmScreen
+from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.tab_strip import SHORT, TabStrip
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -206,6 +207,15 @@ class MeridianApp(TerminalApp[str]):
         if known is not None and known.asks and self._refuses():
             return True
         return await super().run_action(action, default_namespace, namespaces)
+
+    async def _is_bound(self, key: str) -> bool:
+        """Over a table of the panes, which takes keys by bindings alone.
+
+        Textual would hand the key up through all that the table lies in, a turn of the loop each.
+        """
+        if not self._over_main or not isinstance(self.focused, LiveTable):
+            return False
+        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
 
     # -- stop
 

@@ -22,7 +22,7 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.notifications import SeverityLevel
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 
 from console.terminal.bootstrap import settle_task_factory
 from console.terminal.cells import CellScreen, Update
@@ -33,7 +33,6 @@ from console.ui.pump import Pump
 from console.ui.screens.base import MeridianPalette, MeridianScreen
 from console.ui.theme import DEFAULT_THEME, PROFIT_COLOURS, choose_theme, load_themes
 from console.ui.widgets.banner import BannerFeed, Mode
-from console.ui.widgets.live_table import LiveTable
 from engine.domain.text import clean_text
 
 log = logging.getLogger(__name__)
@@ -121,13 +120,8 @@ class TerminalApp(App[Result], Generic[Result]):
             self.screen.draw_now()
 
     async def _is_bound(self, key: str) -> bool:
-        """Do what `key` is bound to over a table of a full screen; False if that is nothing.
-
-        A table takes keys by bindings alone: they need not go through all that it lies in.
-        """
-        if isinstance(self.screen, ModalScreen) or not isinstance(self.focused, LiveTable):
-            return False
-        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
+        """Do at once what `key` is bound to; False leaves it to textual."""
+        return False
 
     def action_redraw(self) -> None:
         """Send every cell again: something else wrote on the terminal."""
