@@ -85,7 +85,8 @@ _EVENT_SYMBOL: Final = (
     "OR json_extract(data, '$.client_order_id') IN "
     "(SELECT client_order_id FROM orders WHERE symbol = :symbol) "
     "OR json_extract(data, '$.signal_id') IN "
-    "(SELECT signal_id FROM signals WHERE symbol = :symbol))"
+    "(SELECT signal_id FROM signals WHERE symbol = :symbol) "
+    "OR type = 'SignalsRefused' AND seq IN (SELECT seq FROM signals WHERE symbol = :symbol))"
 )
 
 _EVENTS: Final = _List(
@@ -155,7 +156,7 @@ _DAILY: Final = _List(
 )
 _SIGNALS: Final = _List(
     source="signals",
-    key="seq",
+    key="(seq * 1048576 + place)",
     time="time",
     time_value=_unchanged,
     symbol="symbol = :symbol",

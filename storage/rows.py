@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339, to_datetime
 from engine.domain.money import plain
 from engine.domain.position import ExitReason
@@ -22,6 +23,7 @@ from engine.state.touched import (
     LetterOpened,
     SignalEntry,
     SignalLate,
+    SignalsTurnedAway,
     Touched,
     TradeFinished,
     TradeVanished,
@@ -40,7 +42,8 @@ class Put(NamedTuple):
     table: str
     key: str
     """Column names, separated by commas."""
-    columns: Callable[[Any], Columns]
+    columns: Callable[[Any], Columns | list[Columns]]
+    """The columns of the value's row, or of each of its rows."""
     identity: Callable[[Any], Hashable]
     kept: str = ""
     """Columns of an existing row that stay as they are, separated by commas."""
@@ -174,7 +177,8 @@ def _position(held: Position) -> Columns:
 
 
 _CONTEXT: Final = (
-    "(SELECT metadata_json FROM signals WHERE signal_id = nullif(?, '') ORDER BY seq LIMIT 1)"
+    "(SELECT metadata_json FROM signals WHERE signal_id = nullif(?, '') AND verdict <> 'REJECTED' "
+    "ORDER BY seq LIMIT 1)"
 )
 
 _EXPRESSIONS: Final = {("trade_executions", "metadata_json"): _CONTEXT}
@@ -254,6 +258,7 @@ def _signal(entry: SignalEntry) -> Columns:
         context["metadata"] = entry.signal.metadata
     return {
         "seq": entry.seq,
+        "place": 0,
         "time": entry.time,
         "signal_id": entry.signal_id,
         "symbol": entry.symbol,
@@ -267,6 +272,30 @@ def _signal(entry: SignalEntry) -> Columns:
         "client_order_ids": to_json(entry.orders),
         "metadata_json": to_json(context) if context else None,
     }
+
+
+def _turned_away(value: SignalsTurnedAway) -> list[Columns]:
+    """A row for each, with the time at which it came and its place in the event."""
+    event = value.event
+    return [
+        {
+            "seq": value.seq,
+            "place": place,
+            "time": refusal.at,
+            "signal_id": refusal.signal_id,
+            "symbol": refusal.symbol,
+            "verdict": Verdict.REJECTED.value,
+            "outcome": Outcome.REJECTED.value,
+            "stage": event.stage.value,
+            "code": event.code.value,
+            "measured": refusal.measured,
+            "limit": refusal.limit,
+            "reason": event.reason,
+            "client_order_ids": "[]",
+            "metadata_json": None,
+        }
+        for place, refusal in enumerate(event.refusals)
+    ]
 
 
 def _letter(value: LetterOpened) -> Columns:
@@ -284,7 +313,8 @@ def _letter(value: LetterOpened) -> Columns:
 RULES: Final[dict[type, Put | RowChange]] = {
     Order: Put("orders", "client_order_id", _order, lambda v: v.client_order_id),
     FillTaken: Put("fills", "broker,symbol,day,execution_id", _fill, lambda v: v.seq),
-    SignalEntry: Put("signals", "seq", _signal, lambda v: v.seq),
+    SignalEntry: Put("signals", "seq,place", _signal, lambda v: v.seq),
+    SignalsTurnedAway: Put("signals", "seq,place", _turned_away, lambda v: v.seq),
     # An id is accepted once only, so that the row is the accepted one, not a later duplicate's.
     SignalLate: RowChange(
         "UPDATE signals SET outcome = ?, stage = ?, code = ?, reason = ? WHERE seq = "
@@ -325,11 +355,13 @@ def identity(touched: Touched) -> Hashable:
     return kind, touched.account_id, RULES[kind].identity(touched.value)
 
 
-def written(put: Put, touched: Touched) -> Columns:
-    """The columns of a row, with whose it is (A-405)."""
+def written(put: Put, touched: Touched) -> list[Columns]:
+    """The columns of a value's rows, with whose they are (A-405)."""
     columns = put.columns(touched.value)
-    columns["account_id"], columns["mode"] = touched.account_id, touched.mode
-    return columns
+    rows = columns if isinstance(columns, list) else [columns]
+    for row in rows:
+        row["account_id"], row["mode"] = touched.account_id, touched.mode
+    return rows
 
 
 @lru_cache(maxsize=256)

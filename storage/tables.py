@@ -62,7 +62,7 @@ def write(connection: sqlite3.Connection, values: Iterable[Touched]) -> None:
 
 
 def _put(connection: sqlite3.Connection, put: Put, values: Sequence[Touched]) -> None:
-    rows = [written(put, touched) for touched in values]
+    rows = [row for touched in values for row in written(put, touched)]
     for part in bulk.pieces(rows):
         if len(part) == 1 or not _at_once(connection, put, part):
             for row in part:

@@ -49,7 +49,7 @@ def open_caught_up(path: Path, patience: float = PATIENCE) -> CaughtUp:
         connection.execute("PRAGMA temp_store=MEMORY")
         target = head(connection)
         follows = False
-        if migrations.version(connection) < VERSIONED:
+        if migrations.version(connection) < migrations.LATEST:
             _shape_like_today(connection)
         elif not _followed(connection, target, patience):
             target = _fold_the_rest(connection, str(path))
@@ -127,7 +127,10 @@ def _book(connection: sqlite3.Connection, where: str) -> tuple[Book, int]:
 
 
 def _shape_like_today(connection: sqlite3.Connection) -> None:
-    """The tables of 0.1.0, whose rows were written with their events, with today's columns."""
+    """The tables of an older schema with today's columns."""
+    connection.execute("CREATE TEMP VIEW signals AS SELECT *, 0 AS place FROM main.signals")
+    if migrations.version(connection) >= VERSIONED:
+        return
     connection.execute(
         "CREATE TEMP VIEW fills AS "
         "SELECT *, '' AS currency, '' AS commission_currency FROM main.fills"

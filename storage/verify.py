@@ -7,7 +7,7 @@ from typing import NamedTuple
 from storage import migrations
 from storage import tables as made
 from storage.chain import GENESIS, ChainRow, link
-from storage.connection import VERSIONED, memory_database, open_reader, prepare
+from storage.connection import memory_database, open_reader, prepare
 from storage.errors import journal_error
 from storage.history import version_column
 
@@ -35,8 +35,8 @@ def verify(journal: Path, *, tables: bool = False) -> Verification:
 
     Finds a changed byte, a missing, swapped or added row, and rows cut off at the end. With
     `tables` the tables are made again in memory, up to their watermark, and compared; those of
-    0.1.0 are not, as the next start makes them again. A missing journal is in order.
-    Nothing is written. Raises `JournalError` kinds for a file that cannot be read at all.
+    an older schema are not, as the next start brings them to this one. A missing journal is in
+    order. Nothing is written. Raises `JournalError` kinds for a file that cannot be read at all.
     """
     if not journal.exists():
         return Verification(True, 0, GENESIS.hex(), None, "")
@@ -88,7 +88,7 @@ def verify_connection(connection: sqlite3.Connection) -> Verification:
 
 
 def _with_tables(connection: sqlite3.Connection, result: Verification) -> Verification:
-    if migrations.version(connection) < VERSIONED:
+    if migrations.version(connection) < migrations.LATEST:
         return result
     again = memory_database()
     try:

@@ -43,6 +43,8 @@ class Tally:
             case ev.InputRejected():
                 self.inputs += 1
                 self.invalid += 1
+            case ev.SignalsRefused(count=count):
+                self.inputs += count
             case ev.OrderIntended():
                 self.orders += 1
             case ev.OrderFilled():

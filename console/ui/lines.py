@@ -18,6 +18,9 @@ from engine.domain.run import LinkState, Severity
 
 SHORT_ID: Final = 6
 
+SYMBOLS_NAMED: Final = 3
+"""Symbols that a line names before it says that there are more."""
+
 
 class JournalLine(NamedTuple):
     """Kind in one word, the sentence, and the name of the kind's style."""
@@ -112,6 +115,14 @@ def _decided(e: ev.SignalDecided) -> JournalLine:
     if e.verdict is Verdict.RESIZED:
         return JournalLine("SIGNAL", f"{e.symbol} RESIZED to{amount} by {e.code}{seen}")
     return JournalLine("SIGNAL", f"{e.symbol} ACCEPTED{amount}  {e.signal_id}")
+
+
+def _turned_away(e: ev.SignalsRefused) -> JournalLine:
+    symbols = list(dict.fromkeys(refusal.symbol for refusal in e.refusals))
+    named = ", ".join(symbols[:SYMBOLS_NAMED]) + (", ..." if symbols[SYMBOLS_NAMED:] else "")
+    return JournalLine(
+        "VETO", f"{counted(e.count, 'signal')} {e.code}: {named}  {e.reason}", "warn"
+    )
 
 
 def _ended(e: ev.SignalEnded) -> JournalLine | None:
@@ -273,6 +284,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.InputRejected: _input_rejected,
     ev.SignalDecided: _decided,
     ev.SignalEnded: _ended,
+    ev.SignalsRefused: _turned_away,
     ev.IntentOpened: lambda e: JournalLine(
         "INTENT", f"{e.plan}: " + ", ".join(order_words(terms) for terms in e.legs)
     ),

@@ -11,6 +11,7 @@ from engine.core import comparison, reports
 from engine.core.calm import calm_until
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
+from engine.core.refusals import Refusals, lost
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
@@ -67,7 +68,7 @@ LOOK_PAUSE = 2 * NS_PER_SECOND
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """A process took the account: the latch first, then what was under way (R2)."""
     config, before = world.config, world.book.data.calendar
-    moved = _moved(world, given.accounts)
+    moved, refusals_lost = _moved(world, given.accounts), lost(world.book)
     yield ev.EngineStarted(
         mode=config.mode,
         profile=config.profile,
@@ -79,6 +80,8 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         calendar=world.home.name,
     )
     yield from moved
+    if refusals_lost is not None:
+        yield refusals_lost
     if before not in ("", world.home.name):
         text = f"the portfolio's day is now that of {world.home.name}; it was that of {before}"
         yield ev.Alarmed(
@@ -358,6 +361,8 @@ class Step(NamedTuple):
 
     records: list[ev.Record]
     touched: list[Touched]
+    refused: ev.SignalDecided | None = None
+    """The verdict on a signal that an overload refused; its record may come later (X-89)."""
 
 
 class RuleFailedError(Exception):
@@ -379,6 +384,7 @@ class Core:
         self.world = world
         self.proposed: tuple[ev.Event, ...] = ()
         """What the newest look proposes to take over, where an operator asked for it."""
+        self._refusals = Refusals()
         self.calm_until: Nanos = 0
         """Ticks before this moment lead to nothing, unless something else comes in first."""
 
@@ -387,27 +393,44 @@ class Core:
 
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
-        ticks = isinstance(given, Tick)
-        if ticks and now < self.calm_until:
+        ticks, due = (
+            isinstance(given, Tick),
+            self._refusals.due(self.world.book, now) or isinstance(given, Stop),
+        )
+        if ticks and now < self.calm_until and not due:
             return Step([], [])
         self.calm_until = 0
         world = self.world
         observe(world, given, now)
-        records: list[ev.Record] = []
-        touched: list[Touched] = []
+        step, refused = Step([], []), None
         try:
+            if due and (told := self._refusals.told()) is not None:
+                self._record(step, told, now)
             for event in decide(world, given, now):
-                record = ev.Record(world.book.data.seq + 1, now, event)
-                touched += apply(world.book, record)
-                note(world, event)
-                records.append(record)
+                if isinstance(event, ev.SignalsRefused):
+                    refused = event.verdict(event.refusals[0])
+                    if self._refusals.take(event, world.book, now):
+                        continue
+                self._record(step, event, now)
             if isinstance(given, _LOOKS):
                 self.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
-            raise RuleFailedError(Step(records, touched), error) from error
-        if ticks and not records:
+            raise RuleFailedError(step, error) from error
+        if ticks and not step.records:
             self.calm_until = calm_until(world, now)
-        return Step(records, touched)
+        return step._replace(refused=refused)
+
+    def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
+        """Apply an event and add it to what the input led to."""
+        record = ev.Record(self.world.book.data.seq + 1, now, event)
+        step.touched.extend(apply(self.world.book, record))
+        note(self.world, event)
+        step.records.append(record)
+
+    @property
+    def due_at(self) -> Nanos | None:
+        """When a tick must come for refusals that are gathered; None while none are."""
+        return self._refusals.due_at(self.world.book)
 
 
 def observe(world: World, given: Input, now: Nanos) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.codes import Outcome
+from engine.domain.codes import Code, Outcome
 from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.position import ExitReason
@@ -27,6 +27,9 @@ def invalid(world: World, given: InvalidArrived, now: Nanos) -> Iterator[ev.Even
 def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]:
     """Every signal ends in exactly one recorded outcome (rule 6)."""
     asked = given.signal
+    if (refused := _overloaded(world, asked, now)) is not None:
+        yield refused
+        return
     yield ev.SignalReceived(signal=asked)
     ruling = decide(world, signal_request(world, asked), now)
     order = None
@@ -54,6 +57,29 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
         return
     if ruling.allowed:
         yield from _close_everywhere(world, asked, now)
+
+
+def _overloaded(world: World, asked: Signal, now: Nanos) -> ev.SignalsRefused | None:
+    """The refusal of a signal that an overload keeps out, None for any other (X-89)."""
+    if not world.overload.active:
+        return None
+    ruling = decide(world, signal_request(world, asked), now)
+    if ruling.code != Code.OVERLOADED or ruling.stage is None:
+        return None
+    refusal = ev.Refusal(
+        signal_id=asked.signal_id,
+        symbol=asked.ticker,
+        at=now,
+        measured=ruling.measured,
+        limit=ruling.limit,
+    )
+    return ev.SignalsRefused(
+        stage=ruling.stage,
+        code=Code.OVERLOADED,
+        reason=ruling.reason,
+        count=1,
+        refusals=(refusal,),
+    )
 
 
 def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:

@@ -111,6 +111,7 @@ class Engine:
             lag=self.lag,
             tick=self._on_tick,
             calm=self._calm_until,
+            due=lambda: self._core.due_at,
         )
         self._feed = MarketFeed(market, builtin, step=self.step) if market is not None else None
         self._sessions = {
@@ -199,7 +200,10 @@ class Engine:
         else:
             read = parse_signal(raw, source=source, number=line)
         given: Input = read if isinstance(read, InvalidArrived) else SignalArrived(read, waited)
-        for record in self.step(given):
+        step = self._take(given)
+        if step.refused is not None:
+            return step.refused
+        for record in step.records:
             if isinstance(record.event, ev.SignalDecided | ev.InputRejected):
                 return record.event
         raise RuntimeError("a signal ended without a verdict")
@@ -313,7 +317,10 @@ class Engine:
     # --- the step ---------------------------------------------------------------------------------
 
     def step(self, given: Input) -> list[ev.Record]:
-        """One input: decide, journal, act, tell."""
+        """One input: decide, journal, act, tell. Returns what was recorded."""
+        return self._take(given).records
+
+    def _take(self, given: Input) -> Step:
         self._timer.rouse()
         if isinstance(given, _ENTRIES):
             given = self._aged(given)
@@ -323,7 +330,7 @@ class Engine:
             self._carry(failed.step)
             raise
         self._carry(step)
-        return step.records
+        return step
 
     def _aged(self, given: SignalArrived | ask.PlaceOrder) -> Input:
         """The entry with the age of the oldest input that is not decided yet (X-89).
@@ -339,6 +346,8 @@ class Engine:
         """Journal what was decided, start its effects, tell the observers."""
         records = step.records
         if not records:
+            if step.refused is not None:
+                self._timer.replan()  # it is gathered, and must be recorded in time
             return
         durable = self._journal.append(step)
         for record in records:
@@ -361,7 +370,10 @@ class Engine:
 
     def _calm_until(self) -> Nanos:
         """Before when a tick leads to nothing; each tries a journal that is down."""
-        return 0 if self._journal.is_down else self._core.calm_until
+        if self._journal.is_down:
+            return 0
+        due = self._core.due_at
+        return self._core.calm_until if due is None else min(self._core.calm_until, due)
 
     def _on_tick(self) -> None:
         if self._journal.is_down and self._journal.try_again() and self._uncleared is not None:

@@ -38,13 +38,16 @@ class Timer:
         lag: LagMeter,
         tick: Callable[[], None],
         calm: Callable[[], Nanos],
+        due: Callable[[], Nanos | None] = lambda: None,
     ) -> None:
+        """`due`: when a tick must come for something that is not in `book`; None for never."""
         self._book = book
         self._clock = clock
         self._time = time
         self._lag = lag
         self._tick = tick
         self._calm = calm
+        self._due = due
         self._at: Nanos = 0
         """When the next tick is planned, on the monotonic clock."""
         self._rings: asyncio.Future[None] | None = None
@@ -62,9 +65,10 @@ class Timer:
             return
         shortest = TICK_BUSY if self._book.data.halt is None else TICK_KILL
         if ahead <= shortest * NS_PER_SECOND:
-            # Only an order's deadline can come before such a plan: of the five steps of an order's
-            # life, and of a thousand cancels, each asks this.
-            sooner = self._book.is_due_before(self._time.now() + ahead)
+            # Only a deadline can come before such a plan: of the five steps of an order's life, and
+            # of a thousand cancels, each asks this.
+            at, due = self._time.now() + ahead, self._due()
+            sooner = self._book.is_due_before(at) or (due is not None and due < at)
         else:
             sooner = round(self._pause() * NS_PER_SECOND) < ahead
         if sooner:
@@ -128,7 +132,7 @@ class Timer:
 
     def _after(self, beat: Nanos, now: Nanos) -> Nanos:
         """When the tick after a beat comes: with the next beat, or when something is due."""
-        due = self._book.next_due()
+        due = self._earliest()
         if due is None:
             return beat + self._beat
         return beat + min(self._beat, max(now + due - self._time.now() - beat, SHORTEST))
@@ -150,6 +154,11 @@ class Timer:
         return pause if due is None else min(pause, due / NS_PER_SECOND)
 
     def _until_due(self) -> Nanos | None:
-        """How long until something must be done about an order, a millisecond at the least."""
-        due = self._book.next_due()
+        """How long until something must be done at its time, a millisecond at the least."""
+        due = self._earliest()
         return None if due is None else max(due - self._time.now(), SHORTEST)
+
+    def _earliest(self) -> Nanos | None:
+        """The next deadline of an order, or of what is not in the book."""
+        due = (self._book.next_due(), self._due())
+        return min((at for at in due if at is not None), default=None)

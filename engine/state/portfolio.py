@@ -101,6 +101,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Signals that arrived and have no verdict yet."""
     signals: dict[str, SignalEntry] = {}
     """Accepted signals until they have their outcome and all their orders are done."""
+    refused_at: Nanos = 0
+    """When refusals of an overload were recorded last; 0 never (X-89)."""
     intents: dict[str, Intent] = {}
     """What is wanted in several orders, until it has ended, by its id."""
     window: dict[str, Nanos] = {}

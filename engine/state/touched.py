@@ -89,6 +89,17 @@ class SignalLate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class SignalsTurnedAway(msgspec.Struct, frozen=True, kw_only=True):
+    """Signals that ended in event `seq`, each with a row of its own (X-89).
+
+    They are one value: a flood has thousands a second, and their rows are made where they are
+    written.
+    """
+
+    seq: int
+    event: ev.SignalsRefused
+
+
 class LetterOpened(msgspec.Struct, frozen=True, kw_only=True):
     """A decision that could not be sent (C-430)."""
 
@@ -117,6 +128,7 @@ Value: TypeAlias = (
     | DayTotals
     | SignalEntry
     | SignalLate
+    | SignalsTurnedAway
     | LetterOpened
     | LetterClosed
 )

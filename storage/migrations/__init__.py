@@ -38,7 +38,7 @@ def steps() -> tuple[Migration, ...]:
     return tuple(sorted(found))
 
 
-LATEST = 140
+LATEST = 141
 """The schema this program writes."""
 
 

@@ -5,12 +5,14 @@ from decimal import Decimal
 import pytest
 
 from engine.domain import events as ev
-from engine.domain.codes import Stage
+from engine.domain.codes import Code, Stage
 from engine.domain.commands import ClosePosition, Kill, PlaceOrder
 from engine.domain.inputs import Input, SignalArrived
 from engine.domain.instant import NS_PER_MS
 from engine.domain.order import Side
 from engine.domain.signal import Direction
+from engine.risk.case import RequestKind
+from engine.risk.gate import CHECKS
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
 from tests.engine.driver import CoreDriver
@@ -37,7 +39,9 @@ def verdict(desk: CoreDriver, symbol: str, waited_ms: float) -> ev.SignalDecided
     """What becomes of a fresh signal that comes after so long."""
     asked = signal(symbol, signal_id=f"{symbol}-{waited_ms}", conviction=60)
     given = SignalArrived(asked, round(waited_ms * NS_PER_MS))
-    return next(e for e in desk.give(given) if isinstance(e, ev.SignalDecided))
+    step = desk.core.handle(given, desk.now)
+    told = (r.event for r in step.records if isinstance(r.event, ev.SignalDecided))
+    return step.refused or next(told)
 
 
 def overloaded() -> CoreDriver:
@@ -70,7 +74,8 @@ def test_after_it_ended_only_a_wait_above_250_ms_begins_another() -> None:
 def test_the_refusal_says_the_wait_the_limit_and_comes_right_after_the_run_state() -> None:
     told = verdict(desk(), "NVDA", 251.5)
     assert (told.measured, told.limit, told.stage) == ("251.5 ms", "250 ms", Stage.KILL_SWITCH)
-    assert [check.code for check in told.checks][-2:] == ["RUN_STATE", "OVERLOADED"]
+    asked = [check.code for check in CHECKS if RequestKind.SIGNAL in check.kinds]
+    assert asked[asked.index(Code.RUN_STATE) + 1] == told.checks[-1].code == "OVERLOADED"
     again = verdict(overloaded(), "NVDA", 251.5)
     assert (again.measured, again.limit) == ("251.5 ms", "50 ms")
     assert "Entries are taken again below 50 ms." in told.reason

@@ -84,9 +84,11 @@ from engine.domain.events.record import Record
 from engine.domain.events.signals import (
     CheckResult,
     InputRejected,
+    Refusal,
     SignalDecided,
     SignalEnded,
     SignalReceived,
+    SignalsRefused,
 )
 
 __all__ = [
@@ -140,6 +142,7 @@ __all__ = [
     "PositionClosed",
     "Reconciled",
     "Record",
+    "Refusal",
     "ReplaceAbandoned",
     "ReplaceRequested",
     "Restricted",
@@ -148,6 +151,7 @@ __all__ = [
     "SignalDecided",
     "SignalEnded",
     "SignalReceived",
+    "SignalsRefused",
     "SnapshotRequested",
     "StopMoved",
     "StopRemoved",
@@ -187,6 +191,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SignalReceived,
         SignalDecided,
         SignalEnded,
+        SignalsRefused,
         OrderIntended,
         OrderRefused,
         OrderSent,

@@ -6,6 +6,7 @@ import msgspec
 
 from engine.domain.codes import Answer, Code, Outcome, Stage, Verdict
 from engine.domain.events.base import Event
+from engine.domain.instant import Nanos
 from engine.domain.signal import Signal
 
 
@@ -50,6 +51,50 @@ class SignalDecided(Event, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     content: str = ""
     """Fingerprint for the duplicate window; empty when the guard did not accept it."""
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal of `SignalsRefused`: when it came, what was measured and the limit it met."""
+
+    signal_id: str
+    symbol: str
+    at: Nanos
+    measured: str
+    limit: str
+
+
+class SignalsRefused(Event, frozen=True, kw_only=True):
+    """Signals that an overload refused, all of one second, in the order they came (X-89).
+
+    It stands in for the `SignalReceived` and the `SignalDecided` of each. The place of a signal in
+    `refusals` and the number of the event tell its row from those of the others.
+    """
+
+    stage: Stage
+    code: Code
+    reason: str
+    count: int
+    refusals: tuple[Refusal, ...]
+
+    def verdict(self, refusal: Refusal) -> SignalDecided:
+        """The verdict on one of `refusals`, as whoever asked gets it."""
+        check = CheckResult(
+            code=self.code,
+            answer=Answer.REJECT,
+            measured=refusal.measured,
+            limit=refusal.limit,
+        )
+        return SignalDecided(
+            signal_id=refusal.signal_id,
+            symbol=refusal.symbol,
+            verdict=Verdict.REJECTED,
+            stage=self.stage,
+            code=self.code,
+            measured=refusal.measured,
+            limit=refusal.limit,
+            reason=self.reason,
+            checks=(check,),
+        )
 
 
 class SignalEnded(Event, frozen=True, kw_only=True):

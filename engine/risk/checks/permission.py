@@ -56,7 +56,7 @@ def overloaded(overload: Overload) -> Finding | None:
     return refused(
         measured,
         limit,
-        f"More comes in than can be decided: what came first has waited {measured}. "
+        "More comes in than can be decided in time. "
         f"Entries are taken again below {milliseconds(ENDS)}.",
     )
 

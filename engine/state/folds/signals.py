@@ -10,6 +10,7 @@ from engine.state.folds.rule import Rules
 from engine.state.touched import (
     SignalEntry,
     SignalLate,
+    SignalsTurnedAway,
 )
 
 WINDOW_KEPT = 8_192
@@ -105,8 +106,14 @@ def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
         del data.signals[event.signal_id]
 
 
-def _count(book: Book, code: str) -> None:
-    book.data.outcomes[code] = book.data.outcomes.get(code, 0) + 1
+def _refused(book: Book, event: ev.SignalsRefused, at: Nanos) -> None:
+    _count(book, event.code, len(event.refusals))
+    book.data.refused_at = at
+    book.touch(SignalsTurnedAway(seq=book.data.seq, event=event))
+
+
+def _count(book: Book, code: str, number: int = 1) -> None:
+    book.data.outcomes[code] = book.data.outcomes.get(code, 0) + number
 
 
 RULES: Rules = {
@@ -114,4 +121,5 @@ RULES: Rules = {
     ev.SignalReceived: _received,
     ev.SignalDecided: _decided,
     ev.SignalEnded: _ended,
+    ev.SignalsRefused: _refused,
 }
