@@ -201,13 +201,27 @@ class Replica:
     def _received(self, record: ev.Record, event: ev.SignalReceived) -> None:
         signal = event.signal
         instrument = self._world.instrument(signal.ticker)
-        self.signals[signal.signal_id] = SignalRow(signal, instrument, record.time, record.seq)
+        self._listed(SignalRow(signal, instrument, record.time, record.seq))
+        self.counts = replace(self.counts, signals=self.counts.signals + 1)
+
+    def _turned_away(self, record: ev.Record, event: ev.SignalsRefused) -> None:
+        """The newest that the list can hold; all of them count."""
+        for refusal in event.refusals[-SIGNALS_KEPT:]:
+            known = self.signals.get(refusal.signal_id)
+            if known is not None and known.time > refusal.at:
+                continue  # it was offered again since, and is told already
+            instrument, decided = self._world.instrument(refusal.symbol), event.verdict(refusal)
+            self._listed(SignalRow(refusal, instrument, refusal.at, record.seq, decided))
+        self.counts = replace(self.counts, signals=self.counts.signals + event.count)
+
+    def _listed(self, row: SignalRow) -> None:
+        signal_id = row.signal.signal_id
+        self.signals[signal_id] = row
         if len(self.signals) > SIGNALS_KEPT:
             oldest = next(iter(self.signals))
             del self.signals[oldest]
             self._change(Topic.SIGNALS, oldest)
-        self.counts = replace(self.counts, signals=self.counts.signals + 1)
-        self._change(Topic.SIGNALS, signal.signal_id)
+        self._change(Topic.SIGNALS, signal_id)
 
     def _decided(self, record: ev.Record, event: ev.SignalDecided) -> None:
         self._signal(event.signal_id, decided=event)
@@ -312,6 +326,7 @@ class Replica:
 Rule = Callable[[Replica, ev.Record, Any], None]
 _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.SignalReceived: Replica._received,
+    ev.SignalsRefused: Replica._turned_away,
     ev.SignalDecided: Replica._decided,
     ev.SignalEnded: Replica._ended,
     ev.DeadLettered: Replica._state,

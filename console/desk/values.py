@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.codes import Answer, Outcome, Verdict
-from engine.domain.events import CheckResult, Difference, SignalDecided
+from engine.domain.events import CheckResult, Difference, Refusal, SignalDecided
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Depth, Quote
@@ -205,7 +205,8 @@ class FillRow(msgspec.Struct, frozen=True):
 class SignalRow(msgspec.Struct, frozen=True):
     """One signal from its arrival to its outcome, with every check that was asked."""
 
-    signal: Signal
+    signal: Signal | Refusal
+    """What was asked; of a signal that an overload refused its id and symbol alone (X-89)."""
     instrument: Instrument
     time: Nanos
     seq: int

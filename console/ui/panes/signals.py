@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 
 from console.desk.port import Topic
 from console.desk.values import SignalRow
+from console.ui.format import MISSING
 from console.ui.measures import measures, short_code
 from console.ui.panes.base import (
     Pane,
@@ -20,7 +21,9 @@ from console.ui.panes.base import (
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.codes import Verdict
-from engine.domain.signal import Direction
+from engine.domain.events import Refusal
+from engine.domain.instrument import Instrument
+from engine.domain.signal import Direction, Signal
 
 COLUMNS: Final = (
     Column("symbol", "Sym", 7, most=22),
@@ -96,17 +99,31 @@ class SignalsPane(Pane):
             measured, limit = measures(decided.code, decided.measured, decided.limit)
             seen = f"{measured} / {limit}" if limit else measured
             why = f"{seen}  {decided.reason}".strip()
-        mark = {Direction.LONG: self.glyphs.up, Direction.SHORT: self.glyphs.down}
+        direction, conviction, kind, timeframe, entry, stop = self._asked(signal, rules)
         return [
             name_cell(rules),
-            Cell(f"{mark.get(signal.direction, self.glyphs.flat)}{signal.direction.upper()}"),
-            Cell(str(signal.conviction), sort=signal.conviction),
+            direction,
+            conviction,
             Cell(short_code(row.state), "warn" if refused else _STYLES.get(row.state, "muted")),
             Cell(whole_age(now - row.time), "muted", now - row.time),
             Cell(why, "muted"),
+            kind,
+            timeframe,
+            entry,
+            stop,
+            time_cell(row.time, row.seq),
+        ]
+
+    def _asked(self, signal: Signal | Refusal, rules: Instrument) -> list[Cell]:
+        """What was asked for; of a signal that an overload refused that is not kept."""
+        if isinstance(signal, Refusal):
+            return [Cell(MISSING, "muted") for _ in range(6)]
+        mark = {Direction.LONG: self.glyphs.up, Direction.SHORT: self.glyphs.down}
+        return [
+            Cell(f"{mark.get(signal.direction, self.glyphs.flat)}{signal.direction.upper()}"),
+            Cell(str(signal.conviction), sort=signal.conviction),
             Cell(signal.signal_type),
             Cell(str(signal.timeframe)),
             Cell(price_text(signal.entry_price, rules), sort=signal.entry_price),
             Cell(price_text(signal.stop_loss, rules), sort=signal.stop_loss),
-            time_cell(row.time, row.seq),
         ]

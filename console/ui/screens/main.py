@@ -171,7 +171,7 @@ class MainScreen(MeridianScreen[None]):
                 return order.symbol if order is not None else ""
             case "signals":
                 row = view.signal(str(key))
-                return row.signal.ticker if row is not None else ""
+                return row.instrument.symbol if row is not None else ""
             case _:
                 return ""
 
