@@ -12,6 +12,7 @@ import pytest
 
 from engine.core import decide as core
 from engine.core import reports as lifecycle
+from engine.core.refusals import Refusals
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition
@@ -433,6 +434,30 @@ DYING = msgspec.structs.replace(
 BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, jumps=0.0)
 """A venue that never fails, and an operator who does nothing but change what is there."""
 
+# --- what an overload refuses ---------------------------------------------------------------------
+
+
+def _one_by_one(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Refusals, "take", lambda self, event, book, now: False)
+
+
+def _never_recorded(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Refusals, "told", lambda self: None)
+
+
+def _no_tick_for_them(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Refusals, "due", lambda self, book, now: False)
+
+
+def _loss_not_told(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(core, "lost", lambda book: None)
+
+
+FLOODED = msgspec.structs.replace(
+    CRASHY, name="flooded", crashes=10, floods=8, full_disks=0, operator=0
+)
+"""A process that dies again and again while it refuses."""
+
 ABLATIONS = (
     Ablation(
         name="intent not durable before send",
@@ -561,5 +586,29 @@ ABLATIONS = (
         profile=BUSY,
         caught_by=("replace", "I7"),
         patch=_fill_between_forgotten,
+    ),
+    Ablation(
+        name="each refusal is an event of its own",
+        profile="hostile",
+        caught_by=("flood",),
+        patch=_one_by_one,
+    ),
+    Ablation(
+        name="what is gathered is not recorded",
+        profile="hostile",
+        caught_by=("flood",),
+        patch=_never_recorded,
+    ),
+    Ablation(
+        name="what is gathered waits for the end",
+        profile="hostile",
+        caught_by=("flood",),
+        patch=_no_tick_for_them,
+    ),
+    Ablation(
+        name="refusals lost in a crash are not told",
+        profile=FLOODED,
+        caught_by=("flood",),
+        patch=_loss_not_told,
     ),
 )

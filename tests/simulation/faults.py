@@ -64,6 +64,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator does to positions in a run, at the most."""
     changes: int = 4
     """Changes of a working order in a run, at the most."""
+    floods: int = 0
+    """Times at which more signals come in than can be decided, at the most."""
     jumps: float = 0.02
     """Chance that a price jumps for one tick."""
 
@@ -112,6 +114,7 @@ CRASHY = Profile(
     restarts=1,
     strangers=1,
     full_disks=1,
+    floods=2,
 )
 
 HOSTILE = Profile(
@@ -141,6 +144,7 @@ HOSTILE = Profile(
     restarts=1,
     strangers=1,
     full_disks=1,
+    floods=2,
     operator=5,
     jumps=0.05,
 )

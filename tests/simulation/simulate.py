@@ -68,6 +68,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     crashes: int
     kills: int
     real_journal: bool
+    refused: int
+    """Signals that an overload refused."""
     seconds: float
     """Virtual."""
     steps: int
@@ -122,6 +124,8 @@ class Run:
     def __init__(self, seed: int, profile: Profile) -> None:
         self.profile = profile
         self.random = random = Random(f"{profile.name}:{seed}")
+        self.waves = Random(f"{profile.name}:{seed}:waves")
+        """What floods draw on, so that a run without one is the same run."""
         self.setting = scenario.setting(random, one_sound=profile.one_sound)
         self.agenda = Agenda(START)
         self.disk = self.disk_class()
@@ -143,6 +147,7 @@ class Run:
         self.quiet_until: Nanos = 0
         self.done = False
         self._signals = 0
+        self._late = 0
         self._plan()
 
     # --- what is going to happen ------------------------------------------------------------------
@@ -184,6 +189,8 @@ class Run:
             full = random.uniform(2, BUSY_SECONDS)
             agenda.after(full, lambda: setattr(self.disk, "full", True))
             agenda.after(full + random.uniform(0.5, 8), lambda: setattr(self.disk, "full", False))
+        for _ in range(self.waves.randint(0, profile.floods)):
+            agenda.after(self.waves.uniform(2, BUSY_SECONDS - 5), self._flood)
         agenda.after(BUSY_SECONDS, self._calm_down)
 
     def _plan_outages(self, venue: Venue) -> None:
@@ -253,6 +260,22 @@ class Run:
                     self.agenda.after(random.uniform(0, 0.1), self._kill)
                 if random.random() < 0.1:
                     self.watch.second(self.engine.submit(made))
+
+    def _flood(self) -> None:
+        """For seconds signals come in that have waited too long; now and then one has not."""
+        for after in sorted(self.waves.uniform(0, 3) for _ in range(self.waves.randint(10, 90))):
+            self.agenda.after(after, self._late_signal)
+
+    def _late_signal(self) -> None:
+        self._late += 1
+        made = scenario.signal(self.waves, self.market, self._late, self.agenda.now)
+        made = msgspec.structs.replace(made, signal_id=f"late{self._late // 2}")
+        waited = (
+            0 if self.waves.random() < 0.02 else round(self.waves.uniform(0.2, 2) * NS_PER_SECOND)
+        )
+        if self.engine is not None and self._running:
+            self.watch.floods.offer(made.signal_id)
+            self.watch.floods.answered(self.engine.submit(made, waited=waited))
 
     def _command(self) -> None:
         if self.engine is None or not self._running:
@@ -383,6 +406,7 @@ class Run:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.agenda.attach(loop, clock)
+        clock.is_real = True  # here a signal may say that it has waited
         if self.crashes:
             await clock.sleep(self.random.uniform(0, 4))
         while not self.done:
@@ -503,6 +527,7 @@ class Run:
             crashes=self.crashes,
             kills=self.kills,
             real_journal=self.real,
+            refused=self.watch.floods.refused,
             seconds=(self.agenda.now - START) / NS_PER_SECOND,
             steps=self.steps,
             kinds=self.watch.seen,

@@ -90,6 +90,7 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
                 parts=outcome.parts,
                 successors=outcome.successors,
                 shared=outcome.shared,
+                refused=outcome.refused,
             )
     wanted = {
         "OrderIntended",
@@ -112,7 +113,8 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
         "ExitAbandoned",
         "ReplaceRequested",
         "SymbolBlocked",
+        "SignalsRefused",
     }
     assert not wanted - kinds
-    names = "crashes fills kills real_journals single parts successors shared"
+    names = "crashes fills kills real_journals single parts successors shared refused"
     assert all(totals[name] for name in names.split()), totals

@@ -21,6 +21,7 @@ from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.order import Order
 from tests.simulation.apart import Apart
+from tests.simulation.floods import Floods
 from tests.simulation.ledger import Ledger
 from tests.simulation.reductions import Reductions, is_own_stop
 from tests.simulation.replaces import Replaces, most, worst
@@ -85,6 +86,7 @@ class Watch:
         self.apart = Apart(venues, now, self.broken)
         self.reductions = Reductions(venues, now, faultless, self.broken)
         self.replaces = Replaces(venues, self.broken)
+        self.floods = Floods(self.broken)
         self.halted = False
         self.halted_at: Nanos = 0
         self.found: list[str] = []
@@ -125,6 +127,7 @@ class Watch:
             seen.looked = seen.looked_over_link = False
         self.apart.started(self.shadow)
         self.reductions.started(self.shadow)
+        self.floods.started(self.shadow.data.refused_at)
         self.same("I4", "after a start")
 
     @contextmanager
@@ -141,6 +144,7 @@ class Watch:
         book = self.engine.book if self.engine is not None else None
         self.reductions.sample(book, lambda name: self.accounts[name].looked_over_link)
         self._kill_in_time()
+        self.floods.running()
 
     def _kill_in_time(self) -> None:
         """I5: where nothing fails a kill is proved soon, whatever happens in another account."""
@@ -167,6 +171,7 @@ class Watch:
         )
         self.reductions.before(event, self.shadow, self.apart.asked)
         self.replaces.before(event)
+        self.floods.before(event, time)
         apply(self.shadow, Record(seq, time, event))
         self.seen.add(name)
         if before is not None:
@@ -518,6 +523,7 @@ class Watch:
         if engine is None:
             return
         self.same("I4", "at the end")
+        self.floods.at_end()
         for name, seen in self.accounts.items():
             self._paid(engine.book, name, seen.venue)
         self._earned(engine.book)
