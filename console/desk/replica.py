@@ -25,6 +25,8 @@ SIGNALS_KEPT: Final = 300
 FILLS_KEPT: Final = 500
 HISTORY_KEPT: Final = 500
 EQUITY_KEPT: Final = 240
+REFUSALS_KEPT: Final = 20
+"""Signals that one of the newest events names; a flood has thousands a second."""
 DIRTY_KEPT: Final = 2_000
 """Changed keys remembered for a pane; beyond that it looks at everything again."""
 
@@ -156,7 +158,7 @@ class Replica:
 
     def observe(self, record: ev.Record) -> None:
         """Take one record in, after it was applied to the book."""
-        self.records.append(record)
+        self.records.append(_short(record))
         self._change(Topic.JOURNAL, record.seq)
         rule = _RULES.get(type(record.event))
         if rule is not None:
@@ -321,6 +323,15 @@ class Replica:
     def _marked(self, record: ev.Record, event: ev.EquityMarked) -> None:
         self.equity.append((record.time, event.equity))
         self._change(Topic.RISK, "equity")
+
+
+def _short(record: ev.Record) -> ev.Record:
+    """The record as it is kept: of many refusals the newest, with the count of all of them."""
+    event = record.event
+    if not isinstance(event, ev.SignalsRefused) or len(event.refusals) <= REFUSALS_KEPT:
+        return record
+    newest = event.refusals[-REFUSALS_KEPT:]
+    return ev.Record(record.seq, record.time, replace(event, refusals=newest))
 
 
 Rule = Callable[[Replica, ev.Record, Any], None]

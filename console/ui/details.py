@@ -11,12 +11,12 @@ from console.ui.lines import line_of
 from console.ui.widgets.strips import clock_text
 from console.ui.widgets.text_lines import TextLine
 from engine.domain.codes import Answer
-from engine.domain.events import CheckResult, Record
+from engine.domain.events import CheckResult, Event, Record, SignalsRefused
 from engine.domain.instant import rfc3339
 
 Details = tuple[str, list[TextLine]]
 
-HIDDEN = frozenset({"legs", "checks"})
+HIDDEN = frozenset({"legs", "checks", "refusals"})
 TIMES = frozenset(
     {"created_at", "updated_at", "sent_at", "accepted_at", "opened_at", "unprotected_since", "time",
      "timestamp", "started_at", "at"}
@@ -47,9 +47,23 @@ def details(view: View, table: str, key: object) -> Details | None:
             return f"{record.type} #{record.seq}", [
                 (("time              ", "muted"), (rfc3339(record.time), "")),
                 *_fields(msgspec.structs.asdict(record.event)),
+                *_refusals(record.event),
             ]
         case _:
             return None
+
+
+def _refusals(event: Event) -> Iterator[TextLine]:
+    """The newest signals of an event that refused many, one a line."""
+    if not isinstance(event, SignalsRefused):
+        return
+    yield ()
+    for refusal in event.refusals:
+        seen = f"{refusal.measured:>14}{refusal.limit:>14}"
+        at, named = f"{clock_text(refusal.at)}  ", f"{refusal.symbol:<10}{seen}  "
+        yield ((at, "muted"), (named, ""), (refusal.signal_id, "muted"))
+    if (more := event.count - len(event.refusals)) > 0:
+        yield ((f"and {more} before: meridian-tui journal signals", "muted"),)
 
 
 def _verdict(row: SignalRow) -> Iterator[TextLine]:

@@ -12,6 +12,7 @@ from engine.domain.position import ExitReason
 from engine.domain.signal import Direction, Signal
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import signal_request
+from engine.pipeline.ruling import Ruling
 from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
 from engine.world import World
@@ -27,11 +28,14 @@ def invalid(world: World, given: InvalidArrived, now: Nanos) -> Iterator[ev.Even
 def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]:
     """Every signal ends in exactly one recorded outcome (rule 6)."""
     asked = given.signal
-    if (refused := _overloaded(world, asked, now)) is not None:
-        yield refused
-        return
+    ruling = None
+    if world.overload.active:
+        ruling = decide(world, signal_request(world, asked), now)
+        if ruling.code == Code.OVERLOADED:
+            yield _turned_away(asked, ruling, now)
+            return
     yield ev.SignalReceived(signal=asked)
-    ruling = decide(world, signal_request(world, asked), now)
+    ruling = ruling or decide(world, signal_request(world, asked), now)
     order = None
     if ruling.allowed and asked.direction is not Direction.FLAT:
         order = build(world, ruling, now, signal_id=asked.signal_id, facts=("entry",))
@@ -59,13 +63,8 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
         yield from _close_everywhere(world, asked, now)
 
 
-def _overloaded(world: World, asked: Signal, now: Nanos) -> ev.SignalsRefused | None:
-    """The refusal of a signal that an overload keeps out, None for any other (X-89)."""
-    if not world.overload.active:
-        return None
-    ruling = decide(world, signal_request(world, asked), now)
-    if ruling.code != Code.OVERLOADED or ruling.stage is None:
-        return None
+def _turned_away(asked: Signal, ruling: Ruling, now: Nanos) -> ev.SignalsRefused:
+    """The refusal of a signal that an overload keeps out (X-89)."""
     refusal = ev.Refusal(
         signal_id=asked.signal_id,
         symbol=asked.ticker,

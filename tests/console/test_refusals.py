@@ -8,6 +8,7 @@ from console.desk import replica
 from console.desk.local import LocalDesk
 from console.host.past import open_past
 from console.host.report import Tally
+from console.ui.details import details
 from console.ui.lines import line_of
 from engine.domain import events as ev
 from engine.domain.codes import Code, Stage, Verdict
@@ -168,3 +169,27 @@ def test_the_report_counts_each_as_an_input() -> None:
     tally = Tally()
     tally.observe(ev.Record(1, 1, refused("A", "B", "C")))
     assert tally.inputs == 3
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 21, 500])
+async def test_of_a_long_event_the_console_keeps_the_newest_and_the_count(count: int) -> None:
+    """A console that stays open through a flood must not grow with it."""
+    async with flooded() as host:
+        desk = LocalDesk(host.engine)
+        desk.start()
+        offer(host, "first")
+        for n in range(count):
+            offer(host, f"s-{n}")
+        await host.clock.advance(1)
+        desk.stop()
+        record = [r for r in desk.view.records() if isinstance(r.event, ev.SignalsRefused)][-1]
+        event = record.event
+        assert isinstance(event, ev.SignalsRefused)
+        assert event.count == count
+        assert [r.signal_id for r in event.refusals] == [f"s-{n}" for n in range(count)][-20:]
+        assert told(host)[-1] == [f"s-{n}" for n in range(count)]
+        named = details(desk.view, "journal", record.seq)
+        assert named is not None
+        text = ["".join(part for part, _ in line) for line in named[1]]
+        assert any(f"s-{count - 1}" in line for line in text)
+        assert any(f"and {count - 20} before" in line for line in text) is (count > 20)
