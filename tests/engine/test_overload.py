@@ -11,8 +11,8 @@ from engine.domain.inputs import Input, SignalArrived
 from engine.domain.instant import NS_PER_MS
 from engine.domain.order import Side
 from engine.domain.signal import Direction
-from engine.risk.case import RequestKind
 from engine.risk.gate import CHECKS
+from engine.risk.request import RequestKind
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
 from tests.engine.driver import CoreDriver
