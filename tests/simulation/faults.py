@@ -33,6 +33,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """A fill overtakes a cancel."""
     cancel_ignored: float = 0.0
     """A cancel is taken and nothing happens."""
+    slow_cancel: float = 0.0
+    """A cancel or a change takes up to the venue's bound to arrive, and the caller waits."""
     replace_refused: float = 0.0
 
 
@@ -41,6 +43,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     faults: Faults
+    joins: float = 0.7
+    """Chance that a venue joins a stop with what reduces beside it; else both may fill."""
     real_journal: float = 0.1
     """Chance that the run keeps its events in the product's own journal."""
     slow_commit: float = 0.0
@@ -158,4 +162,24 @@ APART = Profile(
     one_sound=True,
 )
 
-PROFILES = {profile.name: profile for profile in (CALM, LOSSY, CRASHY, HOSTILE, APART)}
+BARE = Profile(
+    name="bare",
+    faults=Faults(
+        lost_answer=0.02,
+        partial=0.4,
+        rejected=0.05,
+        cancel_race=0.2,
+        cancel_ignored=0.05,
+        slow_cancel=0.5,
+        replace_refused=0.1,
+    ),
+    joins=0.0,
+    crash_after_send=0.05,
+    crashes=1,
+    hands=20,
+    changes=16,
+    jumps=0.2,
+)
+"""Venues that join nothing and are slow to cancel, and an operator who reduces by hand."""
+
+PROFILES = {profile.name: profile for profile in (CALM, LOSSY, CRASHY, HOSTILE, APART, BARE)}

@@ -87,7 +87,9 @@ class Line:
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for a cancel."""
         self.on_key(client_order_id)
-        await self._ask(lambda: self._venue.cancel(client_order_id))
+        await self._ask(
+            lambda: self._venue.cancel(client_order_id), slow=self._venue.faults.slow_cancel
+        )
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
         """This venue takes cancels one by one."""
@@ -115,7 +117,10 @@ class Line:
             stop_price=stop_price,
             time_in_force=time_in_force,
         )
-        await self._ask(lambda: self._venue.modify(client_order_id, wanted))
+        await self._ask(
+            lambda: self._venue.modify(client_order_id, wanted),
+            slow=self._venue.faults.slow_cancel,
+        )
 
     async def get_order(self, client_order_id: str) -> VenueOrder | None:
         """The order as it stands."""
@@ -168,9 +173,13 @@ class Line:
     # --- faults -----------------------------------------------------------------------------------
 
     async def _ask(
-        self, act: Callable[[], object], lost: Callable[[], None] = lambda: None
+        self,
+        act: Callable[[], object],
+        lost: Callable[[], None] = lambda: None,
+        *,
+        slow: float = 0.0,
     ) -> None:
-        """A request that changes something there."""
+        """A request that changes something there; `slow` is one more chance that it takes long."""
         venue, faults = self._venue, self._venue.faults
         random = venue.random
         draw = random.random()
@@ -191,8 +200,8 @@ class Line:
         if (draw := draw - faults.lost_answer) < 0:
             venue.agenda.after(random.uniform(0.001, 0.05), self._unheard(act, lost))
             await self._time_out()
-        slow = random.random() < faults.slow_request
-        await self._answer(act, random.uniform(0, LATE_SECONDS) if slow else 0.0, lost)
+        late = random.random() < faults.slow_request + slow
+        await self._answer(act, random.uniform(0, LATE_SECONDS) if late else 0.0, lost)
 
     def _unheard(self, act: Callable[[], object], lost: Callable[[], None]) -> Callable[[], None]:
         """The request as it arrives, if the venue was not started again meanwhile; nobody hears

@@ -1,6 +1,6 @@
 """What the market does and what people ask in a run, all drawn from its seed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -149,15 +149,14 @@ def signal(random: Random, market: Market, number: int, now: int) -> Signal:
     )
 
 
-Joins = Mapping[str, bool]
-"""By account, whether its venue joins a person's order with the stop; else both may fill, and
-nobody reduces by hand there."""
+Accounts = tuple[str, ...]
+"""The accounts of a run, by name."""
 
 
-def command(random: Random, market: Market, book: Book, joins: Joins) -> Command:
+def command(random: Random, market: Market, book: Book, accounts: Accounts) -> Command:
     """Something an operator may ask."""
     symbol = random.choice(market.symbols)
-    broker = random.choice(("", *joins))
+    broker = random.choice(("", *accounts))
     kill = ask.Kill(by=BY, level=Level.KILL, flatten=random.choice(tuple(Flatten)))
     choices: list[Command] = [
         kill,
@@ -172,12 +171,10 @@ def command(random: Random, market: Market, book: Book, joins: Joins) -> Command
         ask.Reconcile(by=BY, broker=broker, apply=True),
     ]
     data = book.data
-    manual = _manual(random, symbol, market.price(symbol), broker)
-    if _may_send(book, manual, joins):
-        choices += [manual] * 3
+    choices += [_manual(random, symbol, market.price(symbol), broker)] * 3
     choices += [
         ask.CancelOrder(by=BY, client_order_id=key)
-        for name in joins
+        for name in accounts
         for key in book.account(name).orders
     ]
     for key in data.letters:
@@ -185,30 +182,24 @@ def command(random: Random, market: Market, book: Book, joins: Joins) -> Command
     return random.choice(choices)
 
 
-def _may_send(book: Book, order: ask.PlaceOrder, joins: Joins) -> bool:
-    account = order.broker or HOMES[order.symbol]
-    held = book.holding(account, order.symbol)
-    return joins[account] or held is None or held.sign == order.side.sign
-
-
-Draw = Callable[[Random, Market, Book, Joins], Command | None]
+Draw = Callable[[Random, Market, Book, Accounts], Command | None]
 RESTING: Final = (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
 
 
-def hand(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
+def hand(random: Random, market: Market, book: Book, accounts: Accounts) -> Command | None:
     """Something an operator may do to a position, None while there is none."""
-    held = [position for name in joins for position in book.account(name).positions.values()]
+    held = [position for name in accounts for position in book.account(name).positions.values()]
     if not held:
         return None
-    return random.choice(HANDS)(random, market, book, random.choice(held), joins)
+    return random.choice(HANDS)(random, market, book, random.choice(held), accounts)
 
 
-def change(random: Random, market: Market, book: Book, joins: Joins) -> Command | None:
+def change(random: Random, market: Market, book: Book, accounts: Accounts) -> Command | None:
     """Another total, limit or stop of an order, whatever becomes of it meanwhile (X-88).
 
     Mostly of one that rests and adds; None while there is none.
     """
-    orders = [order for name in joins for order in book.account(name).orders.values()]
+    orders = [order for name in accounts for order in book.account(name).orders.values()]
     if random.random() < 0.9:
         orders = [o for o in orders if o.status in RESTING and not o.is_protective]
     if not orders:
@@ -229,7 +220,7 @@ def change(random: Random, market: Market, book: Book, joins: Joins) -> Command 
 
 
 def _close_part(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """A part, and now and then more than there is."""
     quantity = Decimal(random.randint(1, int(abs(position.quantity)) + 2))
@@ -239,7 +230,7 @@ def _close_part(
 
 
 def _close_here(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """All of it in one account, whatever else is held there or elsewhere."""
     if random.random() < 0.3:
@@ -248,7 +239,7 @@ def _close_here(
 
 
 def _protect(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """A first stop, a tighter one, a looser one, or one that the market has passed already."""
     away = Decimal(random.choice((-5, 5, 10, 20, 40))) / 1000
@@ -257,7 +248,7 @@ def _protect(
 
 
 def _unprotect(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """The stop is taken away, by its position or by its order; not always with the word."""
     confirm = random.choice(("UNPROTECT", "UNPROTECT", ""))
@@ -270,7 +261,7 @@ def _unprotect(
 
 
 def _target(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """A target, near or far, or none."""
     away = Decimal(random.choice((-5, 5, 10, 40))) / 1000
@@ -279,15 +270,25 @@ def _target(
     return ask.SetTarget(by=BY, symbol=position.symbol, price=given, broker=position.account)
 
 
+def _reduce(
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
+) -> Command:
+    """An order of a person's that takes something off, at the market, near it, or as a stop."""
+    made = _manual(random, position.symbol, market.price(position.symbol), position.account)
+    side = Side.SELL if position.is_long else Side.BUY
+    quantity = Decimal(random.randint(1, int(abs(position.quantity))))
+    return msgspec.structs.replace(made, side=side, quantity=quantity, protect=None)
+
+
 def _elsewhere(
-    random: Random, market: Market, book: Book, position: Position, joins: Joins
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
 ) -> Command:
     """More of what is held, now and then its opposite, mostly in the account that lacks it."""
-    others = [name for name in joins if name != position.account]
+    others = [name for name in accounts if name != position.account]
     account = random.choice(others) if others and random.random() < 0.8 else position.account
     made = _manual(random, position.symbol, market.price(position.symbol), account)
     more = random.random() < 0.7 and made.side.sign != position.sign
-    if more or not _may_send(book, made, joins):
+    if more:
         side = Side.BUY if position.sign > 0 else Side.SELL
         return ask.PlaceOrder(
             by=BY,
@@ -300,12 +301,14 @@ def _elsewhere(
     return made
 
 
-Hand = Callable[[Random, Market, Book, Position, Joins], Command]
+Hand = Callable[[Random, Market, Book, Position, Accounts], Command]
 HANDS: Final[tuple[Hand, ...]] = (
     _close_part,
     _close_part,
     _close_part,
     _close_here,
+    _reduce,
+    _reduce,
     _protect,
     _protect,
     _unprotect,

@@ -163,7 +163,7 @@ class Run:
         """The venue of an account; its chances are its own, whatever happens at another."""
         random = Random(f"{self.profile.name}:{seed}:{name}")
         account_id = ACCOUNT if name == scenario.PRIMARY else name
-        able = capabilities(random)
+        able = capabilities(random, self.profile.joins)
         venue = Venue(self.agenda, random, able, name=name, account_id=account_id)
         failing = not self.profile.one_sound or name not in self.sound
         venue.faults = self.profile.faults if failing else SOUND
@@ -280,7 +280,7 @@ class Run:
     def _command(self) -> None:
         if self.engine is None or not self._running:
             return
-        given = scenario.command(self.random, self.market, self.engine.book, self._joins)
+        given = scenario.command(self.random, self.market, self.engine.book, self.setting.accounts)
         if isinstance(given, ask.Kill):
             self.kills += 1
             self.agenda.after(self.random.uniform(3, 15), self._resume)
@@ -294,16 +294,11 @@ class Run:
             return
         given = None
         if self.engine is not None and self._running:
-            given = draw(self.random, self.market, self.engine.book, self._joins)
+            given = draw(self.random, self.market, self.engine.book, self.setting.accounts)
         if given is None:
             self.agenda.after(self.random.uniform(0.2, 1), partial(self._when, draw))
         else:
             self._do(given)
-
-    @property
-    def _joins(self) -> dict[str, bool]:
-        able = {name: venue.capabilities for name, venue in self.venues.items()}
-        return {name: can.reduce_only or not can.shorting for name, can in able.items()}
 
     def _kill(self) -> None:
         self.kills += 1

@@ -415,9 +415,9 @@ class Venue:
         )
 
 
-def capabilities(random: Random) -> Capabilities:
-    """What this run's venue can do."""
-    reduce_only = random.random() < 0.7
+def capabilities(random: Random, joins: float = 0.7) -> Capabilities:
+    """What this run's venue can do; `joins` is the chance that it joins what reduces."""
+    reduce_only = random.random() < joins
     margin = random.random() < 0.5
     return Capabilities(
         order_types=frozenset(OrderType),

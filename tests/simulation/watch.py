@@ -254,7 +254,8 @@ class Watch:
             stranger = seen.venue.strangers.get(key)
             if stranger is not None and self.now() - stranger.since < UNSEEN:
                 continue
-            if not working.order.is_protective:
+            # A stop that the operator rests protects too, and stays while the position does.
+            if not working.order.protects:
                 self.broken("I5", f"{key} works in {event.account} after VERIFIED")
         for symbol, quantity in seen.venue.positions.items():
             held = engine.book.holding(event.account, symbol)
