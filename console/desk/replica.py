@@ -363,6 +363,7 @@ _RULES: Final[dict[type[ev.Event], Rule]] = {
     ev.StopRemoved: Replica._position,
     ev.StopMoved: Replica._position,
     ev.TargetMoved: Replica._position,
+    ev.Unprotected: Replica._position,
     ev.PositionClosed: Replica._position,
     ev.PositionAdjusted: Replica._position,
     ev.CommissionTaken: Replica._position,

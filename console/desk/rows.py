@@ -69,8 +69,7 @@ def place_of(world: World, key: str) -> tuple[str, str]:
 def covered(world: World, position: Position) -> Decimal:
     """How much of a holding the venue's own stops protect."""
     working = world.book.working(position.account, position.symbol)
-    stops = (o for o in working if o.protects and o.accepted_at)
-    return sum((order.leaves for order in stops), start=ZERO)
+    return sum((order.covers for order in working), start=ZERO)
 
 
 def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:

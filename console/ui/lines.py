@@ -307,6 +307,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         f"{e.symbol} stop {_price_words(e.before)} to {_price_words(e.after)} by {e.by}",
         "error" if e.after is None else "",
     ),
+    ev.Unprotected: lambda e: JournalLine(
+        "STOP", f"{plain(e.quantity)} {e.symbol} UNPROTECTED", "error"
+    ),
     ev.TargetMoved: lambda e: JournalLine(
         "TARGET", f"{e.symbol} target {_price_words(e.before)} to {_price_words(e.after)} by {e.by}"
     ),

@@ -190,9 +190,9 @@ def _position(world: World, position: Position) -> dict[str, Any]:
 
 def _protected(world: World, position: Position) -> Decimal:
     """How much of a position resting stops at the venue cover (INTERFACE `protected`)."""
-    stops = world.book.reducing(position.account, position.symbol)
-    covered = (o.leaves for o in stops if o.protects and o.accepted_at)
-    return min(sum(covered, start=ZERO), abs(position.quantity))
+    working = world.book.reducing(position.account, position.symbol)
+    covered = sum((order.covers for order in working), start=ZERO)
+    return min(covered, abs(position.quantity))
 
 
 def _order(order: Order) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import Refusals, lost
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Code
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
@@ -44,7 +45,8 @@ from engine.intake import entry, modify, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
-from engine.plans.protect import give_up, overdue
+from engine.plans.protect import give_up, overdue, tell
+from engine.plans.reduce import withdraw
 from engine.plans.reducing import is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
@@ -136,6 +138,8 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """An orderly end: entries are cancelled, protective stops stay (C-552)."""
+    for leg in world.book.waiting_legs():
+        yield from withdraw(leg, Code.NOT_SENT, "shutdown")
     for order in tuple(world.orders()):
         if order.reserved and not is_ending(order):
             yield ev.CancelRequested(
@@ -265,6 +269,8 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         for position in tuple(world.holdings()):
             if overdue(world, position, now):
                 yield from give_up(position, "its stop was not acknowledged in time")
+            else:
+                yield from tell(world, position, now)
             yield from ask_exits(world, position, now)
             yield from advance(world, position.account, position.symbol, now)
         for account, symbol in world.book.waiting_places():

@@ -7,12 +7,13 @@ from engine.config.kinds import as_decimal
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import is_positive
+from engine.domain.money import ZERO, is_positive
 from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement, TimeInForce
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
+from engine.plans.reducing import room
 from engine.plans.successor import new_id
 from engine.state.order import Order
 from engine.world import World
@@ -53,7 +54,7 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
         return
     if not order.differs(wanted):
         return
-    native = world.able(order.account).native_modify
+    native = world.able(order.account).native_modify and _fits(world, order, wanted)
     ruling = decide(world, change_request(world, order, wanted), now)
     if not ruling.allowed:
         yield refuse(given, ruling.code, ruling.reason)
@@ -70,6 +71,14 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
         new_client_order_id="" if native else new_id(order),
         reason=given.by,
     )
+
+
+def _fits(world: World, order: Order, wanted: Replacement) -> bool:
+    """Whether nothing has to make room for what is asked; else another order takes its place."""
+    position = world.book.holding(order.account, order.symbol)
+    if not order.reduce_only or position is None or world.able(order.account).reduce_only:
+        return True
+    return wanted.quantity - order.quantity <= max(room(world, position), ZERO)
 
 
 def _fault(world: World, order: Order | None, given: ask.ModifyOrder) -> str:

@@ -9,10 +9,11 @@ from decimal import Decimal
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
+from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import is_multiple, is_positive, plain
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
 from engine.pipeline.intent import build, intend
@@ -20,6 +21,7 @@ from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
 from engine.plans.kill import set_latch
+from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
 from engine.state.order import Order
@@ -161,15 +163,28 @@ def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.
         )
         return
     order = build(world, ruling, now, signal_id="", facts=("manual", intent))
-    if world.book.of_facts(order.client_order_id) is not None:
+    if world.book.of_facts(order.client_order_id) is not None or _awaited(world, order):
         yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
         return
+    if waits(world, order):
+        yield ev.IntentOpened(intent_id=order.intent_id, plan=REDUCE, by=given.by, legs=(order,))
+        return
     yield from intend(world, ruling, order)
+
+
+def _awaited(world: World, order: OrderTerms) -> bool:
+    """Whether an order that stands for the same facts still waits to be made."""
+    facts = order.client_order_id[-FACT_DIGITS:]
+    return any(leg.terms.client_order_id.endswith(facts) for leg in world.book.waiting_legs())
 
 
 def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
     """Cancel one; a protective stop wants its word."""
     yield acted(given)
+    leg = world.book.waiting_leg(given.client_order_id)
+    if leg is not None:
+        yield from withdraw(leg, Code.NOT_SENT, f"cancelled by {given.by}")
+        return
     order = world.book.order(given.client_order_id)
     if order is None or order.status.is_terminal:
         yield refuse(given, REFUSED, f"no working order has the id {given.client_order_id}")
@@ -201,6 +216,9 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
     if fault:
         yield refuse(given, REFUSED, fault)
         return
+    for leg in world.book.waiting_legs():
+        if given.broker in ("", leg.terms.account):
+            yield from withdraw(leg, Code.NOT_SENT, f"cancelled by {given.by}")
     for order in tuple(world.orders()):
         if given.broker in ("", order.account) and _cancellable(order):
             yield ev.CancelRequested(
@@ -316,7 +334,7 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
     sent = False
     for event in place_order(world, again, now):
         yield event
-        sent = sent or isinstance(event, ev.OrderIntended)
+        sent = sent or isinstance(event, ev.OrderIntended | ev.IntentOpened)
     if sent:
         yield ev.DeadLetterClosed(
             account=letter.account, letter_id=given.letter_id, action="retried", by=given.by

@@ -128,7 +128,8 @@ def change_request(
     )
     same = (limit_price, stop_price) == (order.limit_price, order.stop_price)
     if not order.reserved:
-        most = order.filled + order.leaves + max(_reducible(world, request), ZERO)
+        left = _reducible(world, request, but=order.client_order_id)
+        most = order.filled + order.leaves + max(left, ZERO)
         fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
         return _replace(
             request,
@@ -163,8 +164,10 @@ def _request(world: World, account: str, symbol: str, kind: RequestKind) -> Requ
     )
 
 
-def _reducible(world: World, request: Request) -> Decimal:
+def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:
     """What an order of this side may still take off the position; zero where it would add.
+
+    What is still to be made counts as what works does, but for what takes the place of `but`.
 
     Stops do not count where the venue joins them with what reduces too, and ours nowhere: they and
     the exit that replaces them count once (rule 3).
@@ -177,14 +180,15 @@ def _reducible(world: World, request: Request) -> Decimal:
     joins = world.able(request.account).reduce_only and request.order_type is not OrderType.STOP
     leaving = sum(
         (
-            order.leaves
+            order.reach
             for order in world.book.working(request.account, request.symbol)
             if order.side.sign == request.sign
             and not (order.protects if joins else order.is_protective)
         ),
         start=ZERO,
     )
-    return abs(position.quantity) - leaving
+    coming = world.book.to_come(request.account, request.symbol, but=but)
+    return abs(position.quantity) - leaving - coming
 
 
 def _time_in_force(world: World, request: Request) -> TimeInForce:

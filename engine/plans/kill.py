@@ -10,6 +10,7 @@ and goes on trying.
 from collections.abc import Iterator
 
 from engine.domain import events as ev
+from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.money import plain
@@ -17,7 +18,8 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.exit import plan_exit
-from engine.plans.reducing import is_ending
+from engine.plans.reduce import withdraw
+from engine.plans.reducing import hindrance, is_ending
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
@@ -86,6 +88,10 @@ def _sweep(world: World) -> Iterator[ev.Event]:
     halt = world.book.data.halt
     if halt is None:
         return
+    for leg in world.book.waiting_legs():
+        against = hindrance(world, leg.terms) if leg.terms.reduce_only else ""
+        if against:
+            yield from withdraw(leg, Code.KILL_SWITCH, against)
     for account in world.book.accounts:
         if not world.book.closable.get(account.name):
             continue

@@ -14,6 +14,7 @@ from engine.plans.exit import RETRY_SECONDS, plan_exit
 from engine.plans.reducing import (
     PROTECT,
     cancel,
+    in_lots,
     last,
     may_send,
     reducing_intent,
@@ -71,6 +72,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
 
 def give_up(position: Position, why: str) -> Iterator[ev.Event]:
     """Close what cannot be protected, and say so (DESIGN rule 3)."""
+    yield _unprotected(position, abs(position.quantity))
     yield ev.Alarmed(
         code="UNPROTECTED",
         severity=Severity.CRITICAL,
@@ -82,7 +84,52 @@ def give_up(position: Position, why: str) -> Iterator[ev.Event]:
 
 def overdue(world: World, position: Position, now: Nanos) -> bool:
     """True if a stop that should rest at the venue has not done so for too long."""
-    if position.stop is None or not world.able(position.account).native_stop or position.exiting:
+    if position.exiting is not None or not _late(world, position, now):
+        return False
+    working = working_for(world, position)
+    stops = sum((o.covers for o in working if o.is_protective), start=ZERO)
+    # Where both may fill, a stop of the operator's is left out of ours before it is known to rest.
+    theirs = (o.leaves - o.covers for o in working if o.protects and not o.is_protective)
+    joins = world.able(position.account).reduce_only
+    due = ZERO if joins else sum(theirs, start=ZERO)
+    return to_protect(world, position) + due > stops
+
+
+def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
+    """Say once that nothing is known to protect a position that is not closed for it.
+
+    Its close is under way and in doubt, or an order waits for the end of its stop.
+    """
+    if position.told_unprotected or not _late(world, position, now):
+        return
+    working = working_for(world, position)
+    resting = (o.leaves for o in working if not o.protects and o.status in RESTING)
+    known = sum((o.covers for o in working), start=ZERO) + sum(resting, start=ZERO)
+    bare = in_lots(world, position, max(abs(position.quantity) - known, ZERO))
+    if not bare:
+        return
+    yield _unprotected(position, bare)
+    yield ev.Alarmed(
+        code="UNPROTECTED",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"{plain(bare)} {position.symbol} in {position.account} have no stop that is known to "
+        f"rest, for more than {PROTECT_SECONDS} s",
+    )
+
+
+def _unprotected(position: Position, quantity: Decimal) -> ev.Unprotected:
+    return ev.Unprotected(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        quantity=quantity,
+    )
+
+
+def _late(world: World, position: Position, now: Nanos) -> bool:
+    """Whether a stop for all of a position has not been known to rest for too long."""
+    if position.stop is None or not world.able(position.account).native_stop:
         return False
     since = position.unprotected_since
     account = world.book.account(position.account)
@@ -92,14 +139,13 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     able = world.able(position.account)
     if not (able.reduce_only and able.odd_lots):
         # What another order takes off is no stop's to cover; once that order ends, the stop has its
-        # time to grow.
-        working = working_for(world, position)
-        stops = (o.leaves for o in working if o.is_protective and o.accepted_at)
-        if sum(stops, start=ZERO) >= to_protect(world, position):
-            return False
+        # time to grow, and a stop of the operator's has its own to be acknowledged.
         ended = (o for o in account.closed.values() if o.symbol == position.symbol)
-        others = (o for o in ended if o.reduce_only and not o.is_protective)
-        counted = max(counted, *(o.updated_at for o in others), 0)
+        begun = [o.updated_at for o in ended if o.reduce_only and not o.is_protective]
+        for order in working_for(world, position):
+            if order.protects and not order.is_protective and not order.covers:
+                begun += [order.created_at, order.unclear_at]
+        counted = max(counted, *begun, 0)
     return now - counted > PROTECT_SECONDS * NS_PER_SECOND
 
 

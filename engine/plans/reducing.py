@@ -25,7 +25,7 @@ from engine.domain.order import (
     VenueState,
 )
 from engine.domain.position import ExitReason
-from engine.domain.run import Phase
+from engine.domain.run import Level, Phase
 from engine.plans.successor import successor
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
@@ -52,18 +52,61 @@ def last(world: World, position: Position, leg: str) -> Order | None:
 
 
 def to_protect(world: World, position: Position) -> Decimal:
-    """How much a protective stop of ours should cover: what no stop of the operator's does (X-85),
-    and no other order takes off already, where the venue would let both fill."""
+    """How much a protective stop of ours should cover: what no stop of the operator's does (X-85).
+
+    Where the venue would let both fill, it leaves room for every other order that takes something
+    off, those that are still to be made among them.
+    """
     held = abs(position.quantity)
-    joins = world.able(position.account).reduce_only
-    others = (
-        order.leaves
+    others = [
+        order
         for order in world.book.reducing(position.account, position.symbol)
-        if order.reduce_only
-        and not order.is_protective
-        and (bool(order.accepted_at) if order.protects else not joins)
+        if order.reduce_only and not order.is_protective
+    ]
+    if world.able(position.account).reduce_only:
+        taken = sum((order.covers for order in others), start=ZERO)
+    else:
+        taken = sum((order.reach for order in others), start=ZERO)
+        taken += world.book.to_come(position.account, position.symbol)
+    return in_lots(world, position, max(held - taken, ZERO))
+
+
+def room(world: World, position: Position) -> Decimal:
+    """What may be taken off beside everything that works, our stop included (rule 3).
+
+    It bounds every order that reduces, where the venue would fill each beside the others.
+    """
+    return abs(position.quantity) - sum(
+        (order.reach for order in _against(world, position)), start=ZERO
     )
-    return in_lots(world, position, max(held - sum(others, start=ZERO), ZERO))
+
+
+def most_reducible(world: World, position: Position) -> Decimal:
+    """What may be taken off once our stop has made room for it."""
+    others = (o.reach for o in _against(world, position) if not o.is_protective)
+    return abs(position.quantity) - sum(others, start=ZERO)
+
+
+def _against(world: World, position: Position) -> list[Order]:
+    """Everything that works on the side that takes something off a position."""
+    working = world.book.working(position.account, position.symbol)
+    return [order for order in working if order.side.sign * position.quantity < 0]
+
+
+def hindrance(world: World, terms: OrderTerms) -> str:
+    """Why an order that waited to reduce is never to be sent; "" where nothing speaks against it.
+
+    A close and a kill cancel what else reduces, and so what has not been sent.
+    """
+    position = world.book.holding(terms.account, terms.symbol)
+    if position is None or terms.side.sign * position.quantity > 0:
+        return "nothing is held that it would reduce"
+    if position.exiting is not None:
+        return "the position is being closed"
+    halt = world.book.data.halt
+    if halt is not None and halt.level is Level.KILL and not terms.protects:
+        return f"killed by {halt.by}: {halt.reason}"
+    return ""
 
 
 def in_lots(world: World, position: Position, quantity: Decimal) -> Decimal:
@@ -144,6 +187,9 @@ def recognise(
             continue
         if order.pending.new_client_order_id == client_order_id:
             return successor(world, order, order.pending, order.pending.reserved)
+    leg = world.book.waiting_leg(client_order_id)
+    if leg is not None and (leg.terms.account, leg.terms.symbol) == (account, symbol):
+        return leg.terms
     position = world.book.holding(account, symbol)
     if position is None:
         return None

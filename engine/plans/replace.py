@@ -2,7 +2,8 @@
 
 The first is cancelled. Once the venue has proved its end, a new order is made for what is left of
 the quantity that was asked for, under an id of its own. Both are never live together, and a fill in
-between reduces what is left.
+between reduces what is left. One that reduces also waits until our stop has made room for it, where
+the venue would fill both (rule 3).
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from engine.domain.run import RunState, Severity
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
-from engine.plans.reducing import may_send
+from engine.plans.reducing import hindrance, may_send, most_reducible, room
 from engine.plans.successor import successor
 from engine.state.order import Order, Pending
 from engine.world import World
@@ -43,23 +44,41 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield _abandoned(order.account, key, order.status, text)
         yield from after_end(world, key)
         return
+    if order.reduce_only and not world.able(order.account).reduce_only:
+        position = world.book.holding(order.account, order.symbol)
+        against = hindrance(world, order)
+        if not against and position is not None:
+            most = most_reducible(world, position)
+            if left > most:
+                against = f"only {plain(most)} {order.symbol} can still be reduced"
+            elif left > room(world, position):
+                return  # our stop makes room first
+        if against:
+            yield from _given_up(world, order, Code.NOT_SENT, against)
+            return
     if _is_cut(order, wanted) and world.book.run_state in _CUT_IN:
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
     ruling = decide(world, change_request(world, order, wanted), now)
     if not ruling.allowed:
-        yield _abandoned(order.account, key, ruling.code, ruling.reason)
-        yield ev.Alarmed(
-            code="REPLACE_ABANDONED",
-            severity=Severity.ERROR,
-            subject=order.symbol,
-            text=f"order {key} in {order.symbol} was cancelled to be changed, and none takes its "
-            f"place: {ruling.reason}",
-        )
-        yield from after_end(world, key)
+        yield from _given_up(world, order, ruling.code, ruling.reason)
         return
     yield ev.OrderIntended(terms=successor(world, order, wanted, ruling.reserved))
+
+
+def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev.Event]:
+    """The first has ended, and the second must not be sent any more."""
+    key = order.client_order_id
+    yield _abandoned(order.account, key, code, reason)
+    yield ev.Alarmed(
+        code="REPLACE_ABANDONED",
+        severity=Severity.ERROR,
+        subject=order.symbol,
+        text=f"order {key} in {order.symbol} was cancelled to be changed, and none takes its "
+        f"place: {reason}",
+    )
+    yield from after_end(world, key)
 
 
 def _is_cut(order: Order, wanted: Pending) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.plans import entry, leftover, protect, replace
+from engine.plans import entry, leftover, protect, reduce, replace
 from engine.plans import exit as closing
 from engine.world import World
 
@@ -31,6 +31,7 @@ PLANS: tuple[Plan, ...] = (
     Plan("leftover", leftover.advance),
     Plan(entry.ENTRY, entry.advance),
     Plan("replace", replace.advance),
+    Plan(reduce.REDUCE, reduce.advance),
     Plan("exit", closing.advance),
     Plan("protect", protect.advance),
 )

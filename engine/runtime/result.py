@@ -63,5 +63,9 @@ def result_of(records: list[ev.Record]) -> Result:
     for event in events:
         if isinstance(event, ev.OperatorActed) and event.command == ask.ModifyOrder.__name__:
             return Result(ok=True, data=_changed(event.args["client_order_id"], events))
-    ids = [r.event.terms.client_order_id for r in records if isinstance(r.event, ev.OrderIntended)]
+    ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
+    # Made as soon as its stop has made room for it, under this id.
+    opened = [event for event in events if isinstance(event, ev.IntentOpened)]
+    waiting = [leg.client_order_id for event in opened for leg in event.legs]
+    ids += [key for key in waiting if key not in ids]
     return Result(ok=True, data={"client_order_ids": ids} if ids else {})

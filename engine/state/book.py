@@ -22,7 +22,7 @@ from engine.domain.order import RESTING, OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import account_of
 from engine.state.account import AccountState
-from engine.state.intents import Intent
+from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
 from engine.state.position import Position
@@ -50,6 +50,9 @@ PRINTS_KEPT = 1_024
 
 ANSWER_SECONDS = 5
 """How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
+
+STOP_SECONDS = 2
+"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
 
 DOUBT_SECONDS = 1
 """Between the first two questions about an order in doubt; each pause is twice the one before."""
@@ -186,6 +189,37 @@ class Book:
         """Intents of several orders that are about this symbol in this account."""
         intents = self.data.intents.values()
         return [intent for intent in intents if intent.touches(account, symbol)] if intents else []
+
+    def waiting_legs(self) -> list[IntentLeg]:
+        """The legs of intents of which no order was made yet."""
+        intents = self.data.intents.values()
+        return [leg for intent in intents for leg in intent.legs if leg.waits]
+
+    def waiting_leg(self, client_order_id: str) -> IntentLeg | None:
+        """The leg that waits for an order of this id to be made."""
+        for leg in self.waiting_legs():
+            if leg.terms.client_order_id == client_order_id:
+                return leg
+        return None
+
+    def to_come(self, account: str, symbol: str, *, but: str = "") -> Decimal:
+        """What orders that only reduce, and are still to be made, will take off in one place.
+
+        They wait until a stop has made room, or take the place of one that has ended; the order
+        `but`, or what takes its place, is left out.
+        """
+        found = ZERO
+        for intent in self.intents_at(account, symbol):
+            for leg in intent.legs:
+                here = (leg.terms.account, leg.terms.symbol) == (account, symbol)
+                if here and leg.waits and leg.terms.reduce_only:
+                    found += ZERO if leg.terms.client_order_id == but else leg.terms.quantity
+        for key, where in self.account(account).replacing.items():
+            order = self.order(key) if where == symbol and key != but else None
+            if order is not None and order.pending is not None and order.status.is_terminal:
+                left = order.pending.quantity - order.filled
+                found += max(left, ZERO) if order.reduce_only else ZERO
+        return found
 
     def orders(self) -> Iterator[Order]:
         """Every working order of every account, UNKNOWN ones included."""
@@ -564,26 +598,33 @@ class Book:
             move(order.status, status)
         new = msgspec.structs.replace(order, updated_at=at, **fields)
         self.put(new)
+        if order.covers != new.covers:
+            self.guard(order.account, order.symbol, at)
         return new
 
     def guard(self, account: str, symbol: str, at: Nanos) -> None:
-        """Set or clear since when a position lacks a stop at the venue for all of it (A-172)."""
+        """Set or clear since when a position lacks a stop that is known to rest for all of it.
+
+        What is not known to rest does not protect (A-172, rule 3).
+        """
         position = self.holding(account, symbol)
         if position is None:
             return
-        covered = sum(
-            (o.leaves for o in self.reducing(account, symbol) if o.protects and o.accepted_at),
-            start=ZERO,
-        )
+        covered = sum((order.covers for order in self.reducing(account, symbol)), start=ZERO)
         since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
         if since != position.unprotected_since:
-            self.amend(position, unprotected_since=since)
+            told = position.told_unprotected and bool(since)
+            self.amend(position, unprotected_since=since, told_unprotected=told)
+
+    def guard_anew(self, account: str, symbol: str, at: Nanos) -> None:
+        """What an order was to take off is a stop's to cover again, which has its time from now."""
+        position = self.holding(account, symbol)
+        if position is not None and position.unprotected_since:
+            self.amend(position, unprotected_since=at)
 
     def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:
         """Make an order terminal; a position that loses its stop counts as unprotected from now."""
-        order = self.update(key, at, status=status, **fields)
-        if order is not None and order.protects:
-            self.guard(order.account, order.symbol, at)
+        self.update(key, at, status=status, **fields)
 
 
 def places_of(book: Book, event: Event) -> tuple[Place, ...]:
@@ -656,7 +697,8 @@ def due_at(order: Order) -> Nanos:
     if status is OrderStatus.UNKNOWN:
         pause = DOUBT_SECONDS * 2 ** max(order.queries - 1, 0)
     else:
-        pause = ANSWER_SECONDS * 2**order.queries
+        ending = order.protects and status is OrderStatus.PENDING_CANCEL
+        pause = (STOP_SECONDS if ending else ANSWER_SECONDS) * 2**order.queries
     pause = min(pause, QUERY_SECONDS_MAX)
     return int(order.updated_at + pause * NS_PER_SECOND)
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import OrderStatus, OrderTerms, Replacement
+from engine.domain.order import RESTING, OrderStatus, OrderTerms, Replacement
 
 _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
@@ -93,6 +93,25 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             return ZERO
         left = self.quantity - self.filled
         return left if left > 0 else ZERO
+
+    @property
+    def reach(self) -> Decimal:
+        """The most that can still fill, whether a change under way was taken or not."""
+        if self.status.is_terminal:
+            return ZERO
+        return max(self.most - self.filled, ZERO)
+
+    @property
+    def covers(self) -> Decimal:
+        """How much a stop protects: nothing while it is not known to rest at the venue (rule 3).
+
+        One that is being changed there rests meanwhile; one whose end was asked for may be gone.
+        """
+        changing = self.status is OrderStatus.PENDING_REPLACE
+        rests = self.status in RESTING or (
+            changing and self.pending is not None and self.pending.native
+        )
+        return self.leaves if self.protects and self.accepted_at and rests else ZERO
 
     @property
     def exposure(self) -> Decimal:

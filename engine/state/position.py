@@ -73,6 +73,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers the protective orders, so that each id is derived from durable facts."""
     exit_attempt: int = 0
     unprotected_since: Nanos = 0
+    told_unprotected: bool = False
+    """It was told that no stop is known to rest for all of it, though one should."""
     origin: str = "bot"
     order_id: str = ""
 

@@ -8,17 +8,19 @@ desk.accept(desk.entry("NVDA")).filled(desk.entry("NVDA"), 10, "100")
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
+import msgspec
+
 from engine.core.decide import Core
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
-from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Tick
+from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Start, Tick
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose
 from engine.domain.signal import Signal
 from engine.ports import OrderReport
 from engine.state.order import Order
-from tests.engine.worlds import ACCOUNT, BROKER, Built, number
+from tests.engine.worlds import ABLE, ACCOUNT, BROKER, Built, number, signal
 
 E = TypeVar("E", bound=ev.Event)
 
@@ -166,6 +168,14 @@ class CoreDriver(Built):
             )
         )
 
+    def restart(self, **view: Any) -> None:
+        """Another process goes on a second later: it starts, sees the venue and a price."""
+        self.later(1)
+        self.give(Start(version="test", accounts={BROKER: ACCOUNT}, config_digest=""))
+        self.snapshot(reason="start", **view)
+        self.quote("NVDA", "100")
+        self.tick()
+
     def works(self, order: OrderTerms) -> VenueOrder:
         """The order as the venue lists it."""
         now = self.current(order)
@@ -203,6 +213,26 @@ class CoreDriver(Built):
     def of(self, kind: type[E]) -> list[E]:
         """Every event of a kind so far."""
         return [event for event in self.seen if isinstance(event, kind)]
+
+
+NO_REDUCE_ONLY = msgspec.structs.replace(ABLE, reduce_only=False)
+"""A venue that would fill a stop and what reduces beside it, each of them."""
+
+
+def holding(quantity: int = 150, **kwargs: Any) -> CoreDriver:
+    """A signal bought so many NVDA at 100; the stop at 95 is decided and not acknowledged."""
+    desk = CoreDriver(**kwargs).price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    desk.accept(desk.last(Purpose.ENTRY))
+    desk.filled(desk.last(Purpose.ENTRY), quantity, "100")
+    return desk
+
+
+def protected(quantity: int = 150, **kwargs: Any) -> CoreDriver:
+    """The same, and the stop rests."""
+    desk = holding(quantity, **kwargs)
+    desk.accept(desk.last(Purpose.PROTECT))
+    return desk
 
 
 def one(events: list[ev.Event], kind: type[E]) -> E:

@@ -56,6 +56,7 @@ def own_stop(desk: CoreDriver, quantity: int, price: str) -> OrderTerms:
             stop_price=D(price),
         )
     )
+    answer(desk)  # where nothing joins them, ours makes room before theirs is sent
     stop = desk.last(Purpose.MANUAL)
     assert stop.reduce_only
     desk.accept(stop)

@@ -1,7 +1,6 @@
 """Every position has its stop at the venue, of its size, or it is closed (rule 3, A-172, A-173)."""
 
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -14,24 +13,8 @@ from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
-from tests.engine.driver import CoreDriver, kinds
+from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, holding, kinds, protected
 from tests.engine.worlds import ABLE, signal
-
-NO_REDUCE_ONLY = msgspec.structs.replace(ABLE, reduce_only=False)
-
-
-def holding(quantity: int = 150, **kwargs: Any) -> CoreDriver:
-    desk = CoreDriver(**kwargs).price("NVDA", "100")
-    desk.signal(signal("NVDA", entry="100", stop="95"))
-    desk.accept(desk.last(Purpose.ENTRY))
-    desk.filled(desk.last(Purpose.ENTRY), quantity, "100")
-    return desk
-
-
-def protected(quantity: int = 150, **kwargs: Any) -> CoreDriver:
-    desk = holding(quantity, **kwargs)
-    desk.accept(desk.last(Purpose.PROTECT))
-    return desk
 
 
 def test_a172_a_fill_places_a_reduce_only_stop_for_what_is_held() -> None:
@@ -236,8 +219,8 @@ def test_x85_where_nothing_joins_them_a_persons_order_leaves_the_stop_less_to_co
         limit_price=Decimal(104),
     )
     desk.give(sale)
-    desk.accept(desk.last(Purpose.MANUAL))
     desk.report(stop, OrderStatus.NEW, quantity=Decimal(130))
+    desk.accept(desk.last(Purpose.MANUAL))
     for _ in range(3 * PROTECT_SECONDS):
         desk.tick()
     assert "ExitPlanned" not in kinds(desk.seen)

@@ -236,21 +236,13 @@ def slow() -> CoreDriver:
     )
 
 
-def restarted(desk: CoreDriver, **snapshot: object) -> None:
-    desk.later(1)
-    desk.give(Start(version="test", accounts={BROKER: ACCOUNT}, config_digest=""))
-    desk.snapshot(reason="start", **snapshot)  # type: ignore[arg-type]
-    desk.quote("NVDA", "100")
-    desk.tick()
-
-
 def test_rule1_what_takes_an_orders_place_is_asked_about_before_it_is_sent_by_another_process() -> (
     None
 ):
     desk = slow()
     bought(desk, 10)
     order = changing(desk, Side.SELL, 10, "105", "104")
-    restarted(desk, positions={"NVDA": 10})
+    desk.restart(positions={"NVDA": 10})
     there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
     desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
     desk.tick()
@@ -268,7 +260,7 @@ def test_rule1_a_fill_of_what_an_earlier_process_sent_in_its_place_counts_for_it
     key = pending.new_client_order_id
     sent = msgspec.structs.replace(order, client_order_id=key, orig_client_order_id="x")
     fill = msgspec.structs.replace(desk.execution(order, 10, "104"), client_order_id=key)
-    restarted(desk)
+    desk.restart()
     desk.report(sent, OrderStatus.FILLED, fill=fill, filled=D(10))
     found = desk.book.order(key)
     assert found is not None

@@ -71,6 +71,7 @@ from engine.domain.events.positions import (
     StopMoved,
     StopRemoved,
     TargetMoved,
+    Unprotected,
 )
 from engine.domain.events.reconcile import (
     Difference,
@@ -160,6 +161,7 @@ __all__ = [
     "TargetMoved",
     "TriggerFired",
     "Unpaused",
+    "Unprotected",
     "Unrestricted",
 ]
 
@@ -221,6 +223,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         StopMoved,
         StopRemoved,
         TargetMoved,
+        Unprotected,
         PositionClosed,
         SnapshotRequested,
         Reconciled,

@@ -24,6 +24,19 @@ class ExitRefused(Event, frozen=True, kw_only=True):
     code: str
 
 
+class Unprotected(Event, frozen=True, kw_only=True):
+    """So much of a position has had no stop that is known to rest for longer than is allowed.
+
+    It is being closed already, or an order waits for the end of its stop: told once, until a stop
+    rests again.
+    """
+
+    account: str
+    symbol: str
+    position_id: str
+    quantity: Decimal
+
+
 class ExitAbandoned(Event, frozen=True, kw_only=True):
     """A close ended before all of it was closed; it is protected again and may exit again."""
 

@@ -67,6 +67,8 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     book.put(order)
     book.data.metrics.total += 1
     _number(book, order)
+    if book.data.intents:
+        lead(book, order)
     book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
     book.guard(order.account, order.symbol, at)
 
@@ -92,8 +94,6 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         accepted_at=order.accepted_at or at,
         queries=0,
     )
-    if order.protects:
-        book.guard(order.account, order.symbol, at)
 
 
 def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
@@ -163,11 +163,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     if event.status.is_terminal:
         book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
     else:
-        order = book.update(
-            event.client_order_id, at, status=event.status, accepted_at=at, **fields
-        )
-        if order is not None and order.protects:
-            book.guard(order.account, order.symbol, at)
+        book.update(event.client_order_id, at, status=event.status, accepted_at=at, **fields)
 
 
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:

@@ -57,6 +57,12 @@ def _stop_moved(book: Book, event: ev.StopMoved, at: Nanos) -> None:
         book.guard(event.account, event.symbol, at)
 
 
+def _unprotected(book: Book, event: ev.Unprotected, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    if position is not None:
+        book.amend(position, told_unprotected=True)
+
+
 def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
     position = book.holding(event.account, event.symbol)
     if position is not None:
@@ -85,5 +91,6 @@ RULES: Rules = {
     ev.StopRemoved: _stop_removed,
     ev.StopMoved: _stop_moved,
     ev.TargetMoved: _target_moved,
+    ev.Unprotected: _unprotected,
     ev.PositionClosed: _closed,
 }

@@ -50,12 +50,12 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         pending=order.pending if waits else None,
         queries=0,
     )
-    if order.protects:
-        book.guard(order.account, order.symbol, at)
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
-    book.enter(event.account).replacing.pop(event.client_order_id, None)
+    symbol = book.enter(event.account).replacing.pop(event.client_order_id, None)
+    if symbol is not None:
+        book.guard_anew(event.account, symbol, at)
 
 
 RULES: Rules = {
