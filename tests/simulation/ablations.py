@@ -23,7 +23,7 @@ from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
-from engine.intake import operator
+from engine.intake import modify, operator
 from engine.pipeline import request
 from engine.plans import exit as closing
 from engine.plans import kill as work
@@ -422,6 +422,27 @@ def _fill_between_forgotten(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(replace, "_succeed", whole)
 
 
+def _no_room_first(patching: pytest.MonkeyPatch) -> None:
+    """A person's order leaves at once, beside a stop that still covers all that is held."""
+    patching.setattr(operator, "waits", lambda world, terms: False)
+
+
+def _grows_beside_its_stop(patching: pytest.MonkeyPatch) -> None:
+    """An order that reduces is made larger whatever the stop beside it still covers."""
+    patching.setattr(modify, "_fits", lambda world, order, wanted: True)
+    patching.setattr(replace, "room", lambda world, position: position.quantity.copy_abs())
+
+
+def _doubt_untold(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(core, "tell", lambda *args: iter(()))
+
+
+def _doubt_protects(patching: pytest.MonkeyPatch) -> None:
+    """A stop protects for as long as nothing proves its end."""
+    known = property(lambda o: o.leaves if o.protects and o.accepted_at else Decimal(0))
+    patching.setattr(Order, "covers", known)
+
+
 DYING = msgspec.structs.replace(
     CRASHY,
     name="dying",
@@ -433,6 +454,13 @@ DYING = msgspec.structs.replace(
 
 BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, jumps=0.0)
 """A venue that never fails, and an operator who does nothing but change what is there."""
+
+MUTE = Profile(
+    name="mute",
+    faults=Faults(partial=0.2, lost_answer=0.3, read_failed=0.7, replace_refused=0.3),
+    hands=20,
+)
+"""A venue that acts and does not answer, and cannot be asked."""
 
 # --- what an overload refuses ---------------------------------------------------------------------
 
@@ -560,7 +588,7 @@ ABLATIONS = (
     Ablation(
         name="a part is closed beside its stop",
         profile="calm",
-        caught_by=("I3", "I6"),
+        caught_by=("I3", "I6", "room"),
         patch=_part_beside_its_stop,
     ),
     Ablation(
@@ -610,5 +638,29 @@ ABLATIONS = (
         profile=FLOODED,
         caught_by=("flood",),
         patch=_loss_not_told,
+    ),
+    Ablation(
+        name="no room is made for what reduces",
+        profile="bare",
+        caught_by=("room", "I6"),
+        patch=_no_room_first,
+    ),
+    Ablation(
+        name="what reduces grows beside its stop",
+        profile="bare",
+        caught_by=("room", "I6"),
+        patch=_grows_beside_its_stop,
+    ),
+    Ablation(
+        name="what nothing protects is not told",
+        profile="hostile",
+        caught_by=("untold",),
+        patch=_doubt_untold,
+    ),
+    Ablation(
+        name="a stop in doubt protects",
+        profile=MUTE,
+        caught_by=("untold",),
+        patch=_doubt_protects,
     ),
 )

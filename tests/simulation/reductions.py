@@ -12,11 +12,12 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms, OrderType, Purpose
+from engine.domain.order import RESTING, OrderStatus, OrderTerms, OrderType, Purpose
 from engine.domain.run import Phase
 from engine.state.book import Book
+from engine.state.order import Order
 from tests.simulation.ledger import Place
-from tests.simulation.venue import Venue
+from tests.simulation.venue import Venue, Working
 
 ZERO: Final = Decimal(0)
 CLOSING: Final = (Purpose.EXIT, Purpose.FLATTEN)
@@ -94,6 +95,11 @@ class Reductions:
                 self._planned(event, asked)
             case ev.ExitAbandoned():
                 self._ended(event, book)
+            case ev.OrderSettled(status=status) if not status.is_terminal:
+                # The venue has said that it rests; it may be cancelled in the same moment.
+                order = book.order(event.client_order_id)
+                place = (event.account, order.symbol if order is not None else "")
+                self._since.pop(("untold", place), None)
             case ev.PositionClosed():
                 self._parts.pop((event.account, event.trade.symbol), None)
 
@@ -146,6 +152,19 @@ class Reductions:
         elif part.done and part.quantity is not None and not part.spoiled:
             self._broken("part", f"{quantity} {order.symbol} sold after the part was closed")
 
+    def works(self, account: str, working: Working) -> None:
+        """Rule 3 in the venue's own book: where it would fill all that reduces, together they are
+        for no more than is held."""
+        venue, order = self._venues[account], working.order
+        if venue.capabilities.reduce_only or not order.reduce_only:
+            return
+        held = -venue.positions.get(order.symbol, ZERO) * order.side.sign
+        there = [w for w in venue.open.values() if w.order.symbol == order.symbol]
+        against = [w for w in there if w.order.side.sign == order.side.sign]
+        most = sum((w.leaves for w in against if w.order.reduce_only), ZERO)
+        if held > 0 and most > held:
+            self._broken("room", f"orders for {most} of {held} {order.symbol} work in {account}")
+
     # --- stops ------------------------------------------------------------------------------------
 
     def sample(self, book: Book | None, looked: Callable[[str], bool]) -> None:
@@ -197,9 +216,14 @@ class Reductions:
             seconds=bound,
             text=f"{resting} of {truth} {symbol}",
         )
+        self._told(book, place)
         # What the engine itself can know is bound by the rule's own seconds wherever it fails.
         known = _acknowledged(book, place)
-        short = held is not None and known < abs(held.quantity) and known < wanted
+        left = abs(held.quantity) if held is not None else ZERO
+        if not venue.capabilities.reduce_only:
+            # Nor may a stop cover what another order may sell, whatever became of that one.
+            left -= _taken(book, place)
+        short = known < left and known < wanted
         self._may_last(
             "here",
             place,
@@ -207,6 +231,23 @@ class Reductions:
             holds=wants and short,
             seconds=PROTECT_SECONDS,
             text=f"{known} of {truth} {symbol}",
+        )
+
+    def _told(self, book: Book, place: Place) -> None:
+        """What is not known to be protected is told, as long as nothing changes about it."""
+        held = book.holding(*place)
+        working = [o for o in book.working(*place) if o.reduce_only]
+        known = sum((o.leaves for o in working if o.accepted_at and _rests(o)), ZERO)
+        bare = held is not None and held.stop is not None and known < abs(held.quantity)
+        told = held is not None and held.told_unprotected
+        states = " ".join(f"{o.client_order_id} {o.status}" for o in working)
+        self._may_last(
+            "untold",
+            place,
+            "" if held is None else f"{held.position_id} {states}",
+            holds=bare and not told,
+            seconds=PROTECT_SECONDS,
+            text=f"{known} of {held.quantity if held else 0} {place[1]} known and nobody told, not",
         )
 
     def _may_last(
@@ -221,13 +262,28 @@ class Reductions:
             since = self._now()
         self._since[what, place] = (position, since)
         if self._now() - since > (seconds + SLACK_SECONDS) * NS_PER_SECOND:
-            self._broken("protect", f"{text} protected in {place[0]} ({what})")
+            rule = "untold" if what == "untold" else "protect"
+            self._broken(rule, f"{text} protected in {place[0]} ({what})")
             self._since.pop((what, place), None)
 
 
 def is_own_stop(order: OrderTerms) -> bool:
     """A stop that the operator rests: it protects what it covers (X-85)."""
     return order.reduce_only and order.type is OrderType.STOP and not order.is_protective
+
+
+def _rests(order: Order) -> bool:
+    """The venue works it as far as is known here, or is changing it."""
+    changing = order.status is OrderStatus.PENDING_REPLACE
+    return order.status in RESTING or (changing and bool(order.pending and order.pending.native))
+
+
+def _taken(book: Book, place: Place) -> Decimal:
+    """What the orders beside the stops may take off, as far as is known here."""
+    return sum(
+        (o.leaves for o in book.working(*place) if o.reduce_only and not o.is_protective),
+        start=ZERO,
+    )
 
 
 def _acknowledged(book: Book, place: Place) -> Decimal:

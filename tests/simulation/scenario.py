@@ -11,7 +11,7 @@ from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.market import Quote
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction, Signal, Timeframe, TradeType
 from engine.state.book import Book
@@ -277,7 +277,26 @@ def _reduce(
     made = _manual(random, position.symbol, market.price(position.symbol), position.account)
     side = Side.SELL if position.is_long else Side.BUY
     quantity = Decimal(random.randint(1, int(abs(position.quantity))))
-    return msgspec.structs.replace(made, side=side, quantity=quantity, protect=None)
+    limit = made.limit_price
+    if limit is not None and random.random() < 0.7:
+        # So far away that it rests for a while.
+        away = Decimal(random.randint(10, 40)) / 1000
+        limit = _cents(market.price(position.symbol) * (1 + position.sign * away))
+    return msgspec.structs.replace(
+        made, side=side, quantity=quantity, protect=None, limit_price=limit
+    )
+
+
+def _grow(
+    random: Random, market: Market, book: Book, position: Position, accounts: Accounts
+) -> Command:
+    """A person's order that reduces is made larger or smaller; a new one where none rests."""
+    orders = book.reducing(position.account, position.symbol)
+    mine = [o for o in orders if o.status in RESTING and o.purpose is Purpose.MANUAL]
+    if not mine:
+        return _reduce(random, market, book, position, accounts)
+    total = Decimal(random.randint(1, int(abs(position.quantity))))
+    return ask.ModifyOrder(by=BY, client_order_id=mine[0].client_order_id, quantity=total)
 
 
 def _elsewhere(
@@ -309,6 +328,8 @@ HANDS: Final[tuple[Hand, ...]] = (
     _close_here,
     _reduce,
     _reduce,
+    _grow,
+    _grow,
     _protect,
     _protect,
     _unprotect,

@@ -159,6 +159,8 @@ class Venue:
         self.in_flight = 0
         """Requests to submit that may still arrive."""
         self.on_accept: Callable[[OrderTerms, bool], None] = lambda order, again: None
+        self.on_work: Callable[[Working], None] = lambda working: None
+        """Told of an order that works from now on, or works with other terms."""
         self.on_fill: Callable[[Working, Fill, Decimal, Decimal], None] = lambda *_: None
         self._ids = 0
         self._joins = random.random() < 0.7
@@ -271,6 +273,7 @@ class Venue:
         self.on_accept(order, known is not None)
         self.orders[key] = working
         self.open[key] = working
+        self.on_work(working)
         self._report(working)
         if self.random.random() < 0.5:
             self._meet(working)
@@ -325,6 +328,7 @@ class Venue:
         working.quantity = quantity
         working.limit_price = wanted.limit_price or working.limit_price
         working.stop_price = wanted.stop_price or working.stop_price
+        self.on_work(working)
         self._report(working, changed=True)
 
     def _end(self, working: Working, status: OrderStatus, text: str) -> None:

@@ -98,6 +98,7 @@ class Watch:
         for name, venue in venues.items():
             venue.on_accept = partial(self.accepted, name)
             venue.on_fill = partial(self.filled, name)
+            venue.on_work = partial(self.reductions.works, name)
 
     def broken(self, which: str, text: str) -> None:
         """Remember the violation; the run ends with it."""
@@ -265,8 +266,14 @@ class Watch:
 
     def _intended(self, event: ev.OrderIntended) -> None:
         """I7: what is intended and adds exposure keeps every limit."""
-        if event.terms.reserved:
-            self._limited(event.terms, takes_slot=not event.terms.orig_client_order_id)
+        terms = event.terms
+        first = self.shadow.order(terms.orig_client_order_id)
+        if first is not None:
+            left = (first.quantity - first.filled) * first.reserved
+            if terms.quantity * terms.reserved <= left:
+                return  # it adds nothing to what worked in its place
+        if terms.reserved:
+            self._limited(terms, takes_slot=not terms.orig_client_order_id)
 
     def _changing(self, event: ev.ReplaceRequested) -> None:
         """I7: so does a change that makes an order larger or dearer."""
