@@ -134,6 +134,7 @@ class Run:
         self.watch = Watch(self.disk, self.venues, lambda: self.agenda.now, faultless=self.sound)
         self.market = scenario.Market(self.agenda, random, profile.jumps, self.setting.symbols)
         self.market.on_quote = self._quote
+        self.clock: VirtualClock | None = None
         self.feed: Feed | None = None
         self.engine: Engine | None = None
         self.store: MemoryStore | RealStore | None = None
@@ -275,7 +276,12 @@ class Run:
         )
         if self.engine is not None and self._running:
             self.watch.floods.offer(made.signal_id)
-            self.watch.floods.answered(self.engine.submit(made, waited=waited))
+            assert self.clock is not None
+            self.clock.is_real = True  # where time is not the machine's nothing has waited
+            try:
+                self.watch.floods.answered(self.engine.submit(made, waited=waited))
+            finally:
+                self.clock.is_real = False
 
     def _command(self) -> None:
         if self.engine is None or not self._running:
@@ -401,7 +407,7 @@ class Run:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.agenda.attach(loop, clock)
-        clock.is_real = True  # here a signal may say that it has waited
+        self.clock = clock
         if self.crashes:
             await clock.sleep(self.random.uniform(0, 4))
         while not self.done:
