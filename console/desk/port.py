@@ -200,10 +200,10 @@ class View(Protocol):
         ...
 
     def signals(self) -> Sequence[str]:
-        """The ids of the newest signals, oldest first."""
+        """The keys of the newest signals, oldest first: ids, told apart where one came again."""
         ...
 
-    def signal(self, signal_id: str) -> SignalRow | None:
+    def signal(self, key: str) -> SignalRow | None:
         """One of `signals`."""
         ...
 

@@ -18,6 +18,7 @@ from console.desk.port import RECORDS_KEPT, Topic
 from console.desk.rows import key_of
 from console.desk.values import Counts, KillRow, SignalRow
 from engine.domain import events as ev
+from engine.domain.codes import Verdict
 from engine.domain.instant import Nanos
 from engine.world import World
 
@@ -78,6 +79,11 @@ class Replica:
         self._world = world
         self._book = world.book
         self.signals: dict[str, SignalRow] = {}
+        """By id; one whose id is listed already has its event's number behind it."""
+        self._undecided: dict[str, str] = {}
+        """By id, the key of the row that waits for its verdict."""
+        self._accepted: dict[str, str] = {}
+        """By id, the key of the row that was accepted: an id is, once and ever (A-301)."""
         self.fills: dict[int, ev.Record] = {}
         self.history: dict[str, None] = {}
         """Ids of finished orders, oldest first; the orders themselves are in the book."""
@@ -119,7 +125,7 @@ class Replica:
         older = [record for record in earlier if record.seq < first]
         counts, on_halt = self.counts, self.on_halt
         self.on_halt = None
-        for kept in (self.signals, self.fills, self.kill):
+        for kept in (self.signals, self._undecided, self._accepted, self.fills, self.kill):
             kept.clear()
         self.records.clear()
         self.equity.clear()
@@ -203,39 +209,47 @@ class Replica:
     def _received(self, record: ev.Record, event: ev.SignalReceived) -> None:
         signal = event.signal
         instrument = self._world.instrument(signal.ticker)
-        self._listed(SignalRow(signal, instrument, record.time, record.seq))
+        row = SignalRow(signal, instrument, record.time, record.seq)
+        self._undecided[signal.signal_id] = self._listed(row)
         self.counts = replace(self.counts, signals=self.counts.signals + 1)
 
     def _turned_away(self, record: ev.Record, event: ev.SignalsRefused) -> None:
         """The newest that the list can hold; all of them count."""
         for refusal in event.refusals[-SIGNALS_KEPT:]:
-            known = self.signals.get(refusal.signal_id)
-            if known is not None and known.time > refusal.at:
-                continue  # it was offered again since, and is told already
             instrument, decided = self._world.instrument(refusal.symbol), event.verdict(refusal)
             self._listed(SignalRow(refusal, instrument, refusal.at, record.seq, decided))
         self.counts = replace(self.counts, signals=self.counts.signals + event.count)
 
-    def _listed(self, row: SignalRow) -> None:
+    def _listed(self, row: SignalRow) -> str:
+        """Takes the row in and tells its key; what is listed of the same id stays as it is."""
         signal_id = row.signal.signal_id
-        self.signals[signal_id] = row
+        key = f"{signal_id} #{row.seq}" if signal_id in self.signals else signal_id
+        self.signals[key] = row
         if len(self.signals) > SIGNALS_KEPT:
             oldest = next(iter(self.signals))
-            del self.signals[oldest]
+            gone = self.signals.pop(oldest).signal.signal_id
+            for keys in (self._undecided, self._accepted):
+                if keys.get(gone) == oldest:
+                    del keys[gone]
             self._change(Topic.SIGNALS, oldest)
-        self._change(Topic.SIGNALS, signal_id)
+        self._change(Topic.SIGNALS, key)
+        return key
 
     def _decided(self, record: ev.Record, event: ev.SignalDecided) -> None:
-        self._signal(event.signal_id, decided=event)
+        key = self._undecided.pop(event.signal_id, event.signal_id)
+        self._changed_signal(key, decided=event)
+        if event.verdict is not Verdict.REJECTED:
+            self._accepted[event.signal_id] = key
 
     def _ended(self, record: ev.Record, event: ev.SignalEnded) -> None:
-        self._signal(event.signal_id, outcome=event.outcome, outcome_code=event.code)
+        key = self._accepted.get(event.signal_id, event.signal_id)
+        self._changed_signal(key, outcome=event.outcome, outcome_code=event.code)
 
-    def _signal(self, signal_id: str, **changes: Any) -> None:
-        row = self.signals.get(signal_id)
+    def _changed_signal(self, key: str, **changes: Any) -> None:
+        row = self.signals.get(key)
         if row is not None:
-            self.signals[signal_id] = replace(row, **changes)
-            self._change(Topic.SIGNALS, signal_id)
+            self.signals[key] = replace(row, **changes)
+            self._change(Topic.SIGNALS, key)
 
     def _order(self, record: ev.Record, event: Any) -> None:
         self._order_changed(event.client_order_id)

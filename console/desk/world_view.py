@@ -297,12 +297,12 @@ class WorldView:
         return fill_row(self._world, record, record.event)
 
     def signals(self) -> Sequence[str]:
-        """The ids of the newest signals, oldest first."""
+        """The keys of the newest signals, oldest first: ids, told apart where one came again."""
         return list(self._replica.signals)
 
-    def signal(self, signal_id: str) -> SignalRow | None:
+    def signal(self, key: str) -> SignalRow | None:
         """One of `signals`."""
-        return self._replica.signals.get(signal_id)
+        return self._replica.signals.get(key)
 
     @property
     def counts(self) -> Counts:

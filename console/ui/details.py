@@ -30,7 +30,7 @@ def details(view: View, table: str, key: object) -> Details | None:
             row, facts = view.signal(str(key)), view.facts(Subject.SIGNAL, str(key))
             if row is None or facts is None:
                 return None
-            return f"Signal {key}", [*_fields(facts), *_verdict(row)]
+            return f"Signal {row.signal.signal_id}", [*_fields(facts), *_verdict(row)]
         case "positions":
             facts = view.facts(Subject.POSITION, str(key))
             return None if facts is None else (f"Position {facts['symbol']}", list(_fields(facts)))

@@ -28,6 +28,10 @@ from engine.world import World
 from engine.world.overload import Overload
 
 
+OF_THE_QUANTITY = ("adds",)
+"""Facts that are kept and lean on the quantity: with another one they are worked out anew."""
+
+
 class Facts:
     """The world as one request meets it at one moment.
 
@@ -44,7 +48,8 @@ class Facts:
         """The facts of the same request with another quantity."""
         other = Facts.__new__(Facts)
         other.__dict__.update(self.__dict__)
-        other.__dict__.pop("adds", None)
+        for name in OF_THE_QUANTITY:
+            other.__dict__.pop(name, None)
         other.request = request
         return other
 

@@ -68,6 +68,20 @@ async def test_a_signal_is_followed_to_its_outcome() -> None:
         assert desk.view.signal("s-3") is None
 
 
+async def test_a_signal_offered_again_leaves_the_row_of_the_first_as_it_is() -> None:
+    """Rule 6: what was traded is never shown as refused, because its id came a second time."""
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        desk.start()
+        host.price("AAPL", "229")
+        await settle()
+        host.signal("AAPL", "229", "225", signal_id="s-1")
+        await host.clock.advance(1)
+        host.signal("AAPL", "229", "225", signal_id="s-1")
+        rows = [desk.view.signal(key) for key in desk.view.signals()]
+        assert [row.state for row in rows if row] == ["EXECUTED", "DUPLICATE_SIGNAL"]
+
+
 async def test_fills_and_finished_orders_reach_their_topics() -> None:
     async with Host() as host:
         desk = LocalDesk(host.engine)

@@ -3,8 +3,10 @@
 import ast
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.domain.codes import Answer, Code, Stage, Verdict
@@ -27,6 +29,19 @@ def test_what_a_row_reads_is_asked_or_a_fact(check: Check) -> None:
     facts = {name for name in dir(Facts) if not name.startswith("_")}
     assert check.reads
     assert set(check.reads) <= fields | facts
+
+
+def test_a_fact_that_is_kept_is_the_same_with_another_quantity_or_worked_out_anew() -> None:
+    """Every kept fact is asked with a quantity of 1, then of 2: as if it had never been kept."""
+    world = Built().price("NVDA", "100")
+    one = msgspec.structs.replace(signal_request(world.world, signal()), quantity=Decimal(1))
+    two = msgspec.structs.replace(one, quantity=Decimal(2))
+    kept = [name for name in dir(Facts) if isinstance(getattr(Facts, name), cached_property)]
+    assert "adds" in kept
+    facts = Facts(world.world, one, world.now)
+    for name in kept:
+        getattr(facts, name)
+        assert getattr(facts.of(two), name) == getattr(Facts(world.world, two, world.now), name)
 
 
 def test_no_row_is_handed_the_whole_of_anything() -> None:
