@@ -22,20 +22,18 @@ class SeenIds:
         self._shelves: dict[int, array[int]] = {}
         self._count = 0
 
-    def add(self, text: str) -> bool:
-        """Remember `text`; False where it was seen before."""
+    def add(self, text: str) -> None:
+        """Remember `text`."""
         key = fingerprint(text)
         shelf = self._shelves.get(key >> _SHELF_BITS)
         if shelf is None:
             self._shelves[key >> _SHELF_BITS] = array("Q", (key,))
             self._count += 1
-            return True
+            return
         at = bisect_left(shelf, key)
-        if at < len(shelf) and shelf[at] == key:
-            return False
-        shelf.insert(at, key)
-        self._count += 1
-        return True
+        if at == len(shelf) or shelf[at] != key:
+            shelf.insert(at, key)
+            self._count += 1
 
     def __contains__(self, text: str) -> bool:
         key = fingerprint(text)

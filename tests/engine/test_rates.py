@@ -295,3 +295,28 @@ def test_whatever_is_quoted_a_rate_is_finite_and_positive_or_none(
     if rate is not None:
         assert rate.value.is_finite()
         assert rate.value > 0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["EUR_USD", "EUR-USD", "USD_JPY", "BTC-USD"]),
+            st.sampled_from(["0.9", "1.08", "160"]),
+            st.sampled_from([-40, -1, 0, 1, 30]),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_the_value_alone_is_that_of_the_rate_in_force(
+    told: list[tuple[str, str, int]], reference: bool
+) -> None:
+    made = rates()
+    if reference:
+        made.take_reference([ReferenceRate(currency="EUR", date=date(2026, 3, 2), value=D("1.1"))])
+    for symbol, price, seconds in told:
+        given_at = TUESDAY_NOON + seconds * SECOND
+        made.take_quote(default_instrument(symbol, ""), quote(symbol, price, given_at))
+        for now in (TUESDAY_NOON, TUESDAY_NOON + 20 * SECOND, SUNDAY_OPEN):
+            for currency in ("EUR", "JPY", "BTC", "USD", "CHF"):
+                assert made.value(currency, now) == value(made, currency, now)
