@@ -27,7 +27,6 @@ from engine.state.rates import Rate
 from engine.world import World
 from engine.world.overload import Overload
 
-
 OF_THE_QUANTITY = ("adds",)
 """Facts that are kept and lean on the quantity: with another one they are worked out anew."""
 
