@@ -257,12 +257,12 @@ def _daily_loss(world: World, now: Nanos) -> Decimal:
 
 
 def _largest_name(world: World, now: Nanos) -> Decimal:
-    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reserved}
+    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reservations.by_symbol}
     return _share(max(map(world.exposure, symbols), default=ZERO), world.equity)
 
 
 def _largest_sector(world: World, now: Nanos) -> Decimal:
-    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reserved}
+    symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reservations.by_symbol}
     sectors = {world.sector_of(symbol) for symbol in symbols}
     return _share(max(map(world.sector_exposure, sectors), default=ZERO), world.equity)
 

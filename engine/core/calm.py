@@ -29,7 +29,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     if world.rates.ageing or any(rule.by_time for rule in triggers.RULES):
         return now
     moments = [world.home.constant_until(now)]
-    if (due := world.book.next_due()) is not None:
+    if (due := world.book.deadlines.next()) is not None:
         moments.append(due)
     # A mark that was due and was not made found equity unchanged, which it stays.
     if (marks := data.marked_at + MARK_SECONDS * NS_PER_SECOND) > now:

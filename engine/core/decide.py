@@ -51,8 +51,9 @@ from engine.plans.reducing import is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
-from engine.state.book import Place, places_of
+from engine.state.book import Place
 from engine.state.fold import apply
+from engine.state.places import places_of
 from engine.state.position import Position
 from engine.state.touched import Touched
 from engine.world import World

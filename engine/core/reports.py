@@ -31,7 +31,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
-from engine.state.book import due_at
+from engine.state.deadlines import due_at
 from engine.state.order import Order, Pending
 from engine.world import World
 
@@ -524,7 +524,7 @@ def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Ev
 
 def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Orders about which nothing came in for too long."""
-    for order in world.book.pop_due(now):
+    for order in world.book.deadlines.pop(now):
         if order.account not in world.accounts:
             continue  # nobody here can ask about it
         key = order.client_order_id

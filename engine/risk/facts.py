@@ -129,7 +129,7 @@ class Facts:
     def has_slot(self) -> bool:
         """True where the symbol is held or being opened already."""
         symbol = self.request.symbol
-        return bool(self._book.held(symbol)) or symbol in self._book.reserved
+        return bool(self._book.held(symbol)) or symbol in self._book.reservations.by_symbol
 
     @property
     def orders_working(self) -> int:

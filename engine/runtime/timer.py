@@ -68,7 +68,7 @@ class Timer:
             # Only a deadline can come before such a plan: of the five steps of an order's life, and
             # of a thousand cancels, each asks this.
             at, due = self._time.now() + ahead, self._due()
-            sooner = self._book.is_due_before(at) or (due is not None and due < at)
+            sooner = self._book.deadlines.is_before(at) or (due is not None and due < at)
         else:
             sooner = round(self._pause() * NS_PER_SECOND) < ahead
         if sooner:
@@ -160,5 +160,5 @@ class Timer:
 
     def _earliest(self) -> Nanos | None:
         """The next deadline of an order, or of what is not in the book."""
-        due = (self._book.next_due(), self._due())
+        due = (self._book.deadlines.next(), self._due())
         return min((at for at in due if at is not None), default=None)

@@ -4,32 +4,28 @@ Its `data` is plain and goes into snapshots; the indexes beside it are derived a
 per event does not depend on how many orders there are.
 """
 
-import heapq
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
-from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 
-from engine.domain.events import Event, IntentOpened
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.order import RESTING, OrderStatus, OrderTerms, move
+from engine.domain.order import OrderStatus, OrderTerms, move
 from engine.domain.run import Phase, RunState, Trigger
-from engine.domain.schema import account_of
 from engine.state.account import AccountState
+from engine.state.deadlines import Deadlines
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
 from engine.state.position import Position
+from engine.state.reservations import Reservations
 from engine.state.seen import SeenIds
 from engine.state.touched import SignalEntry, Touched, Value
-
-K = TypeVar("K")
 
 Place: TypeAlias = tuple[str, str]
 """An account and a symbol."""
@@ -47,17 +43,6 @@ CLOSED_KEPT = 2_000
 RATE_WINDOW = 60 * NS_PER_SECOND
 
 PRINTS_KEPT = 1_024
-
-ANSWER_SECONDS = 5
-"""How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
-
-STOP_SECONDS = 2
-"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
-
-DOUBT_SECONDS = 1
-"""Between the first two questions about an order in doubt; each pause is twice the one before."""
-
-QUERY_SECONDS_MAX = 60
 
 
 class Book:
@@ -79,18 +64,8 @@ class Book:
         """Working orders that add exposure, by symbol and sign, over all accounts."""
         self._held: dict[str, dict[str, None]] = {}
         """By symbol, the accounts that hold it."""
-        self.deadlines: list[tuple[Nanos, str]] = []
-        self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
-        """What each working order counts as, by account and id: its currency and the amount."""
-        self.reserved: dict[str, Decimal] = {}
-        """Value of what is unfilled of working entries, by symbol, in its currency."""
-        self.reserved_total: dict[str, Decimal] = {}
-        """The same by currency."""
-        self.reserved_in: dict[tuple[str, str], Decimal] = {}
-        """The same by group and currency, see `group`."""
-        self.reserved_of: dict[tuple[str, str], Decimal] = {}
-        """The same by account and currency."""
-        self._groups_of: Callable[[str], Iterable[str]] = lambda symbol: ()
+        self.deadlines = Deadlines(self._works)
+        self.reservations = Reservations()
         self._pending: set[str] = set()
         """Symbols with a working entry that no account holds."""
         self.entries_working = 0
@@ -298,17 +273,6 @@ class Book:
         """Symbols that are held plus symbols with a working entry that are not held (A-081)."""
         return len(self._held) + len(self._pending)
 
-    def group(self, groups_of: Callable[[str], Iterable[str]]) -> None:
-        """Keep `reserved_in` by the groups that each symbol belongs to from now on."""
-        self._groups_of = groups_of
-        self.reserved_in = {}
-        for symbol, amount in self.reserved.items():
-            self._reserve_in_groups(symbol, self.currency_of(symbol), amount)
-
-    def _reserve_in_groups(self, symbol: str, currency: str, amount: Decimal) -> None:
-        for group in self._groups_of(symbol):
-            _add(self.reserved_in, (group, currency), amount)
-
     def sent_since(self, at: Nanos) -> int:
         """How many orders that add exposure were intended after `at`."""
         return len(self.data.sent) - bisect_right(self.data.sent, at)
@@ -348,7 +312,9 @@ class Book:
         self._by_place.setdefault(place, {})[order.client_order_id] = None
         self.working_count += 1
         if order.reserved:
-            self._reserve(order)
+            amount = order.exposure * self.multiplier(order.symbol)
+            self.reservations.take(order, self.currency_of(order.symbol), amount)
+            self._await(order.symbol)
             self._count_entry(order, 1)
         else:
             self._reducing.setdefault(place, {})[order.client_order_id] = None
@@ -375,16 +341,8 @@ class Book:
         self._schedule(new)
 
     def _schedule(self, order: Order) -> None:
-        due = due_at(order)
-        if due:
-            heapq.heappush(self.deadlines, (due, order.client_order_id))
-            if len(self.deadlines) > 1_000 + 4 * self.working_count:
-                self._compact()
-
-    def _compact(self) -> None:
-        dues = ((due_at(order), order.client_order_id) for order in self.orders())
-        self.deadlines = [item for item in dues if item[0]]
-        heapq.heapify(self.deadlines)
+        self.deadlines.schedule(order)
+        self.deadlines.sweep(self.orders(), self.working_count)
 
     def _works(self, key: str) -> Order | None:
         """A working order of any account."""
@@ -394,41 +352,12 @@ class Book:
                 return order
         return None
 
-    def pop_due(self, now: Nanos) -> list[Order]:
-        """Orders about which something must be done by now; each is returned once per deadline."""
-        due: list[Order] = []
-        while self.deadlines and self.deadlines[0][0] <= now:
-            item = heapq.heappop(self.deadlines)
-            if self.deadlines and self.deadlines[0] == item:
-                continue  # an order that changed twice in one moment stands there twice
-            at, key = item
-            order = self._works(key)
-            if order is not None and due_at(order) == at:
-                due.append(order)
-        return due
-
-    def next_due(self) -> Nanos | None:
-        """The earliest deadline of any order that works."""
-        while self.deadlines:
-            at, key = self.deadlines[0]
-            order = self._works(key)
-            if order is not None and due_at(order) == at:
-                return at
-            heapq.heappop(self.deadlines)
-        return None
-
-    def is_due_before(self, moment: Nanos) -> bool:
-        """Whether a deadline of an order that works comes before a moment."""
-        if not self.deadlines or self.deadlines[0][0] >= moment:
-            return False
-        due = self.next_due()
-        return due is not None and due < moment
-
     def _unindex(self, order: Order) -> None:
         _drop(self._by_place, order)
         self.working_count -= 1
         if order.reserved:
-            self._release(order)
+            self.reservations.release(order)
+            self._await(order.symbol)
             self._count_entry(order, -1)
         else:
             _drop(self._reducing, order)
@@ -436,6 +365,13 @@ class Book:
             self.unclear -= 1
         if not order.protects:
             self._count_closable(order.account, -1)
+
+    def _await(self, symbol: str) -> None:
+        """Whether an entry works in a symbol that no account holds."""
+        if symbol in self.reservations.by_symbol and symbol not in self._held:
+            self._pending.add(symbol)
+        else:
+            self._pending.discard(symbol)
 
     def _count_entry(self, order: Order, change: int) -> None:
         key = (order.symbol, order.side.sign)
@@ -448,31 +384,6 @@ class Book:
             self.closable[account] = count
         else:
             self.closable.pop(account, None)
-
-    def _reserve(self, order: Order) -> None:
-        currency = self.currency_of(order.symbol)
-        amount = order.exposure * self.multiplier(order.symbol)
-        self._counted[order.account, order.client_order_id] = (currency, amount)
-        self._count(order, currency, amount)
-
-    def _release(self, order: Order) -> None:
-        """Take off exactly what was counted, whatever is known of the instrument by now."""
-        currency, amount = self._counted.pop((order.account, order.client_order_id))
-        self._count(order, currency, -amount)
-
-    def _count(self, order: Order, currency: str, amount: Decimal) -> None:
-        symbol = order.symbol
-        total = self.reserved.get(symbol, ZERO) + amount
-        if total:
-            self.reserved[symbol] = total
-            if symbol not in self._held:
-                self._pending.add(symbol)
-        else:
-            self.reserved.pop(symbol, None)
-            self._pending.discard(symbol)
-        _add(self.reserved_total, currency, amount)
-        _add(self.reserved_of, (order.account, currency), amount)
-        self._reserve_in_groups(symbol, currency, amount)
 
     def touch(self, value: Value, account: str = "") -> None:
         """Say that an event made or changed this value; "" is one of the portfolio."""
@@ -500,8 +411,7 @@ class Book:
             holders.pop(account, None)
             if not holders:
                 del self._held[symbol]
-                if symbol in self.reserved:
-                    self._pending.add(symbol)
+                self._await(symbol)
 
     def mark(self, symbol: str, price: Decimal) -> None:
         """Keep the last price of a holding, so that a restart does not value it at cost."""
@@ -627,40 +537,6 @@ class Book:
         self.update(key, at, status=status, **fields)
 
 
-def places_of(book: Book, event: Event) -> tuple[Place, ...]:
-    """The accounts and symbols that an event is about; none for one of the portfolio."""
-    if isinstance(event, IntentOpened):
-        return tuple((terms.account, terms.symbol) for terms in event.legs)
-    account = account_of(event)
-    if not account:
-        return ()
-    symbol = _symbol_of(book, event)
-    return () if symbol is None else ((account, symbol),)
-
-
-@cache
-def _telling(kind: type[Event]) -> str:
-    """The field of an event that tells its symbol; "" where there is none."""
-    for field in ("symbol", "terms", "fill", "trade", "client_order_id"):
-        if field in kind.__struct_fields__:
-            return field
-    return ""
-
-
-def _symbol_of(book: Book, event: Event) -> str | None:
-    """The symbol of an event, of the value it holds, or of the order it names."""
-    field = _telling(type(event))
-    if not field:
-        return None
-    told = getattr(event, field)
-    if field == "symbol":
-        return str(told)
-    if field == "client_order_id":
-        order = book.order(told)
-        return None if order is None else order.symbol
-    return str(told.symbol)
-
-
 def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
     return number & (number - 1) == 0
@@ -673,34 +549,6 @@ def _drop(keys_of: dict[Place, dict[str, None]], order: Order) -> None:
         keys.pop(order.client_order_id, None)
         if not keys:
             del keys_of[place]
-
-
-def _add(sums: dict[K, Decimal], key: K, amount: Decimal) -> None:
-    total = sums.get(key, ZERO) + amount
-    if total:
-        sums[key] = total
-    else:
-        sums.pop(key, None)
-
-
-def due_at(order: Order) -> Nanos:
-    """When something must be done about an order if nothing comes in: 0 never (C-304, X-54).
-
-    Unanswered requests are queried, more and more slowly; resting orders time out.
-    """
-    status = order.status
-    if status in RESTING:
-        timeout = order.timeout_seconds
-        return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0
-    if status.is_terminal:
-        return 0
-    if status is OrderStatus.UNKNOWN:
-        pause = DOUBT_SECONDS * 2 ** max(order.queries - 1, 0)
-    else:
-        ending = order.protects and status is OrderStatus.PENDING_CANCEL
-        pause = (STOP_SECONDS if ending else ANSWER_SECONDS) * 2**order.queries
-    pause = min(pause, QUERY_SECONDS_MAX)
-    return int(order.updated_at + pause * NS_PER_SECOND)
 
 
 def print_of(order: OrderTerms) -> str:

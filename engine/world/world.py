@@ -63,7 +63,7 @@ class World:
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         self.value = Valuation(self.groups_of)
-        book.group(self.groups_of)
+        book.reservations.group(self.groups_of, book.currency_of)
         for position in book.holdings():
             self.revalue(position.symbol)
 
@@ -160,7 +160,9 @@ class World:
     def _currencies(self) -> set[str]:
         """Every currency that something is held, owed or reserved in."""
         found = {currency for currency, amount in self.value.gross.items() if amount}
-        found |= {currency for currency, amount in self.book.reserved_total.items() if amount}
+        found |= {
+            currency for currency, amount in self.book.reservations.by_currency.items() if amount
+        }
         for account in self.book.accounts:
             found |= {currency for currency, amount in account.cash.items() if amount}
             found.add(account.currency or self.base)
@@ -253,8 +255,8 @@ class World:
 
     def _in_group(self, group: str) -> Decimal:
         total = ZERO
-        currencies = self.value.gross | self.book.reserved_total
-        for sums in (self.value.gross_in, self.book.reserved_in):
+        currencies = self.value.gross | self.book.reservations.by_currency
+        for sums in (self.value.gross_in, self.book.reservations.by_group):
             for currency in currencies:
                 amount = sums.get((group, currency), ZERO)
                 if amount:
@@ -264,14 +266,14 @@ class World:
     @property
     def gross_exposure(self) -> Decimal:
         """Gross value of everything, working and UNKNOWN entries included."""
-        return self.in_base(self.value.gross) + self.in_base(self.book.reserved_total)
+        return self.in_base(self.value.gross) + self.in_base(self.book.reservations.by_currency)
 
     def buying_power(self, account: str) -> Decimal:
         """What new exposure in an account may still cost after what is reserved, in the base
         currency."""
         state = self.book.account(account)
         reserved = ZERO
-        for (name, currency), amount in self.book.reserved_of.items():
+        for (name, currency), amount in self.book.reservations.by_account.items():
             if name == account and amount:
                 reserved += amount * self._worth.get(currency, ZERO)
         return state.buying_power * self._worth.get(state.currency or self.base, ZERO) - reserved

@@ -182,7 +182,9 @@ def beyond_status(journal: Path) -> Row:
             }
             for key, order in data.accounts["paper"].orders.items()
         },
-        "reserved": {symbol: plain(amount) for symbol, amount in book.reserved.items()},
+        "reserved": {
+            symbol: plain(amount) for symbol, amount in book.reservations.by_symbol.items()
+        },
     }
 
 

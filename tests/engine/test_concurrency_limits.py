@@ -104,7 +104,7 @@ def test_a_hundred_signals_on_one_symbol_stay_within_the_single_name(conviction:
         if ruling.allowed:
             intend(world, request, ruling)
         assert_within(world, "NVDA")
-    assert world.book.reserved["NVDA"] > Decimal(9_800)
+    assert world.book.reservations.by_symbol["NVDA"] > Decimal(9_800)
 
 
 def test_a_hundred_signals_on_one_symbol_make_one_entry() -> None:

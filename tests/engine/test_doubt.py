@@ -99,11 +99,11 @@ def test_u21_an_end_that_overtakes_its_fills_keeps_the_exposure_until_they_are_h
 ) -> None:
     desk = entered(10)
     entry = desk.last(Purpose.ENTRY)
-    reserved = desk.book.reserved["NVDA"]
+    reserved = desk.book.reservations.by_symbol["NVDA"]
     events = desk.report(entry, end, filled=Decimal(MANY))
     assert kinds(events)[:2] == ["OrderUnclear", "OrderQueried"]
     assert desk.current(entry).status is OrderStatus.UNKNOWN
-    assert desk.book.reserved["NVDA"] == reserved
+    assert desk.book.reservations.by_symbol["NVDA"] == reserved
 
 
 def test_u21_an_end_that_comes_with_all_its_fills_is_the_end() -> None:
@@ -111,7 +111,7 @@ def test_u21_an_end_that_comes_with_all_its_fills_is_the_end() -> None:
     entry = desk.last(Purpose.ENTRY)
     desk.report(entry, OrderStatus.CANCELED, filled=Decimal(10))
     assert desk.current(entry).status is OrderStatus.CANCELED
-    assert "NVDA" not in desk.book.reserved
+    assert "NVDA" not in desk.book.reservations.by_symbol
 
 
 def test_a_replace_that_is_reported_twice_changes_nothing_the_second_time() -> None:

@@ -119,7 +119,7 @@ def test_replaying_the_records_rebuilds_the_state_bit_for_bit(
     assert again.snapshot() == desk.book.snapshot()
     restored = Book.restore(desk.book.snapshot())
     assert restored.snapshot() == desk.book.snapshot()
-    assert restored.reserved == desk.book.reserved
+    assert restored.reservations.by_symbol == desk.book.reservations.by_symbol
     assert restored.entries_working == desk.book.entries_working
     assert restored.closable == desk.book.closable
     assert restored.unclear == desk.book.unclear
@@ -145,7 +145,7 @@ def test_u21_sums_over_orders_and_cash_are_exact(steps: list[tuple[str, int, int
     reserved = sum(
         (o.leaves * o.reserved for o in data.accounts["paper"].orders.values()), Decimal(0)
     )
-    assert sum(desk.book.reserved_total.values(), Decimal(0)) == reserved
+    assert sum(desk.book.reservations.by_currency.values(), Decimal(0)) == reserved
 
 
 def test_a_snapshot_of_another_shape_is_refused() -> None:

@@ -113,7 +113,7 @@ def test_X88_a_venue_that_changes_orders_changes_this_one() -> None:
     assert (now.status, now.quantity, now.limit_price) == (S.NEW, 12, 98)
     assert now.time_in_force is TimeInForce.GTC
     assert now.pending is None
-    assert desk.book.reserved["NVDA"] == 12 * 98
+    assert desk.book.reservations.by_symbol["NVDA"] == 12 * 98
 
 
 def test_X88_elsewhere_it_is_cancelled_and_another_takes_its_place_once_that_is_proved() -> None:
@@ -133,7 +133,7 @@ def test_X88_elsewhere_it_is_cancelled_and_another_takes_its_place_once_that_is_
     assert new.intent_id == order.intent_id
     assert (new.quantity, new.limit_price, new.side) == (12, 98, Side.BUY)
     assert [o.client_order_id for o in live(desk)] == [new.client_order_id]
-    assert desk.book.reserved["NVDA"] == 12 * 98
+    assert desk.book.reservations.by_symbol["NVDA"] == 12 * 98
 
 
 @pytest.mark.parametrize("filled", [1, 4, 9])
@@ -351,11 +351,11 @@ def test_U51_the_larger_of_both_is_reserved_until_the_venue_has_answered(native:
     desk = desk_of(native=native)
     order = buying(desk)
     modify(desk, order, quantity=D(20), limit_price=D(98))
-    assert desk.book.reserved["NVDA"] == 20 * 98
+    assert desk.book.reservations.by_symbol["NVDA"] == 20 * 98
     smaller = desk_of(native=native)
     order = buying(smaller)
     modify(smaller, order, quantity=D(4))
-    assert smaller.book.reserved["NVDA"] == 10 * 99
+    assert smaller.book.reservations.by_symbol["NVDA"] == 10 * 99
 
 
 @CASES
@@ -375,7 +375,7 @@ def test_a_change_that_the_venue_refuses_leaves_the_order_and_says_so() -> None:
     assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
     now = desk.current(order)
     assert (now.status, now.quantity, now.pending) == (S.NEW, 10, None)
-    assert desk.book.reserved["NVDA"] == 10 * 99
+    assert desk.book.reservations.by_symbol["NVDA"] == 10 * 99
 
 
 def test_a_cancel_that_the_venue_refuses_leaves_the_order_and_asks_what_it_is() -> None:
@@ -406,7 +406,7 @@ def test_an_answer_that_was_lost_is_proved_by_a_question() -> None:
     modify(desk, order, quantity=D(12), limit_price=D(98))
     desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
     assert desk.current(order).status is S.UNKNOWN
-    assert desk.book.reserved["NVDA"] == 12 * 98
+    assert desk.book.reservations.by_symbol["NVDA"] == 12 * 98
     there = msgspec.structs.replace(desk.works(order), quantity=D(12), limit_price=D(98))
     desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
     now = desk.current(order)
@@ -591,7 +591,7 @@ def test_rule1_a_change_that_may_still_arrive_keeps_the_order_in_doubt_and_its_e
         desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
         now = desk.current(order)
         assert (now.status is S.UNKNOWN) is doubtful
-        assert desk.book.reserved["NVDA"] == (20 if doubtful else 10) * 99
+        assert desk.book.reservations.by_symbol["NVDA"] == (20 if doubtful else 10) * 99
     assert desk.of(ev.Alarmed)[-1].code == "MODIFY_REFUSED"
     assert desk.current(order).pending is None
 
@@ -616,14 +616,14 @@ def test_a_change_that_a_fill_left_unanswered_is_given_up_by_a_later_look() -> N
     modify(desk, order, quantity=D(20))
     desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
     desk.filled(order, 4, "99")
-    assert desk.book.reserved["NVDA"] == 16 * 99
+    assert desk.book.reservations.by_symbol["NVDA"] == 16 * 99
     desk.later(10)
     there = msgspec.structs.replace(desk.works(order), status=S.PARTIALLY_FILLED)
     desk.snapshot(positions={"NVDA": 4}, orders=(there,))
     desk.later(10)
     desk.snapshot(positions={"NVDA": 4}, orders=(there,))
     assert desk.current(order).pending is None
-    assert desk.book.reserved["NVDA"] == 6 * 99
+    assert desk.book.reservations.by_symbol["NVDA"] == 6 * 99
 
 
 def test_x85_a_stop_that_was_taken_away_does_not_come_back_with_the_next_fill() -> None:

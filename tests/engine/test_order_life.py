@@ -59,9 +59,9 @@ def test_c403_each_failure_of_a_submit(error: BrokerError, status: OrderStatus, 
 def test_rule1_an_unknown_order_keeps_its_exposure_and_blocks_its_symbol() -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
-    reserved = desk.book.reserved["NVDA"]
+    reserved = desk.book.reservations.by_symbol["NVDA"]
     desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
-    assert desk.book.reserved["NVDA"] == reserved
+    assert desk.book.reservations.by_symbol["NVDA"] == reserved
     verdict = desk.signal(signal("NVDA", signal_id="s-2", signal_type="x", entry="100", stop="95"))
     decided = next(e for e in verdict if isinstance(e, ev.SignalDecided))
     assert decided.code == Code.UNKNOWN_STATE
@@ -195,7 +195,7 @@ def test_a496_a_halt_between_decision_and_send_ends_the_order_unsent() -> None:
     entry = desk.last(Purpose.ENTRY)
     desk.give(GateClosed(entry.client_order_id))
     assert desk.current(entry).reject_code == Code.KILL_SWITCH
-    assert not desk.book.reserved_total
+    assert not desk.book.reservations.by_currency
 
 
 def test_x10_what_could_not_be_sent_is_kept_as_a_dead_letter_and_left_alone() -> None:
@@ -209,9 +209,9 @@ def test_x10_what_could_not_be_sent_is_kept_as_a_dead_letter_and_left_alone() ->
 
 def test_reservations_are_released_with_the_order() -> None:
     desk = sent()
-    assert desk.book.reserved_total["USD"] > 0
+    assert desk.book.reservations.by_currency["USD"] > 0
     desk.report(desk.last(Purpose.ENTRY), OrderStatus.REJECTED, text="no")
-    assert not desk.book.reserved_total
+    assert not desk.book.reservations.by_currency
     assert desk.book.entries_working == 0
 
 

@@ -77,13 +77,13 @@ def bought(desk: CoreDriver, quantity: int) -> None:
 def test_U51_what_an_adopted_contract_reserves_is_gone_once_nothing_works() -> None:
     desk = CoreDriver()
     desk.snapshot(orders=(foreign(OPTION, OrderType.LIMIT, "5"),), reason="operator", apply=True)
-    assert desk.book.reserved[OPTION] == 2 * 5 * 100
+    assert desk.book.reservations.by_symbol[OPTION] == 2 * 5 * 100
     order = desk.book.order("theirs")
     assert order is not None
     desk.filled(order.terms, 2, "5")
-    assert not desk.book.reserved
-    assert not any(desk.book.reserved_total.values())
-    assert not any(desk.book.reserved_of.values())
+    assert not desk.book.reservations.by_symbol
+    assert not any(desk.book.reservations.by_currency.values())
+    assert not any(desk.book.reservations.by_account.values())
 
 
 @pytest.mark.parametrize("priced", [True, False])

@@ -86,13 +86,13 @@ def test_the_beats_in_calm_are_left_out_but_for_the_last() -> None:
 def test_an_answer_is_due_before_a_moment_only_after_its_deadline() -> None:
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
-    due = desk.book.next_due()
+    due = desk.book.deadlines.next()
     assert due is not None
-    assert not desk.book.is_due_before(due)
-    assert desk.book.is_due_before(due + 1)
+    assert not desk.book.deadlines.is_before(due)
+    assert desk.book.deadlines.is_before(due + 1)
     desk.accept(desk.last(Purpose.ENTRY))
-    after = desk.book.next_due()
+    after = desk.book.deadlines.next()
     assert after is not None
     assert after > due
-    assert not desk.book.is_due_before(due + 1)
-    assert desk.book.is_due_before(after + 1)
+    assert not desk.book.deadlines.is_before(due + 1)
+    assert desk.book.deadlines.is_before(after + 1)

@@ -275,10 +275,10 @@ class Built:
     def reserve(self, symbol: str, amount: Decimal) -> Self:
         """Count `amount` as reserved in a symbol, as orders that work there would."""
         book = self.book
-        book.reserved[symbol] = amount
-        total = sum(book.reserved.values(), start=Decimal(0))
-        book.reserved_total["USD"] = book.reserved_of[BROKER, "USD"] = total
-        book.group(self.world.groups_of)
+        book.reservations.by_symbol[symbol] = amount
+        total = sum(book.reservations.by_symbol.values(), start=Decimal(0))
+        book.reservations.by_currency["USD"] = book.reservations.by_account[BROKER, "USD"] = total
+        book.reservations.group(self.world.groups_of, book.currency_of)
         return self
 
     # --- the market -------------------------------------------------------------------------------

@@ -544,7 +544,7 @@ class Watch:
             text = f"cash {account.cash} in {name}, {venue.cash} there, {counted} by the ledger"
             self.broken("I8", text)
         reserved = sum((worst(o) for o in account.orders.values()), ZERO)
-        here = sum((a for (n, _), a in book.reserved_of.items() if n == name), ZERO)
+        here = sum((a for (n, _), a in book.reservations.by_account.items() if n == name), ZERO)
         if here != reserved:
             self.broken("I7", f"{here} is counted as reserved in {name}, {reserved} is")
 

@@ -1,0 +1,97 @@
+"""When something must be done about an order if nothing comes in (C-304, X-54)."""
+
+import heapq
+from collections.abc import Callable, Iterable
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import RESTING, OrderStatus
+from engine.state.order import Order
+
+ANSWER_SECONDS = 5
+"""How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
+
+STOP_SECONDS = 2
+"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
+
+DOUBT_SECONDS = 1
+"""Between the first two questions about an order in doubt; each pause is twice the one before."""
+
+QUERY_SECONDS_MAX = 60
+
+_SLACK = 1_000
+"""Deadlines that have passed over and are kept before the list is swept."""
+
+
+class Deadlines:
+    """The deadlines of all orders that work, the earliest first.
+
+    An order that changes is scheduled again; what was planned before is left out when it comes up.
+    """
+
+    def __init__(self, find: Callable[[str], Order | None]) -> None:
+        """`find` gives a working order by its id, None for one that does not work."""
+        self._find = find
+        self._heap: list[tuple[Nanos, str]] = []
+
+    def schedule(self, order: Order) -> None:
+        """Plan the deadline that an order has now."""
+        due = due_at(order)
+        if due:
+            heapq.heappush(self._heap, (due, order.client_order_id))
+
+    def sweep(self, working: Iterable[Order], count: int) -> None:
+        """Keep the list in proportion to `count`, how many `working` orders there are."""
+        if len(self._heap) > _SLACK + 4 * count:
+            dues = ((due_at(order), order.client_order_id) for order in working)
+            self._heap = [item for item in dues if item[0]]
+            heapq.heapify(self._heap)
+
+    def pop(self, now: Nanos) -> list[Order]:
+        """Orders about which something must be done by now; each is returned once per deadline."""
+        due: list[Order] = []
+        while self._heap and self._heap[0][0] <= now:
+            item = heapq.heappop(self._heap)
+            if self._heap and self._heap[0] == item:
+                continue  # an order that changed twice in one moment stands there twice
+            at, key = item
+            order = self._find(key)
+            if order is not None and due_at(order) == at:
+                due.append(order)
+        return due
+
+    def next(self) -> Nanos | None:
+        """The earliest deadline of any order that works."""
+        while self._heap:
+            at, key = self._heap[0]
+            order = self._find(key)
+            if order is not None and due_at(order) == at:
+                return at
+            heapq.heappop(self._heap)
+        return None
+
+    def is_before(self, moment: Nanos) -> bool:
+        """Whether a deadline of an order that works comes before a moment."""
+        if not self._heap or self._heap[0][0] >= moment:
+            return False
+        due = self.next()
+        return due is not None and due < moment
+
+
+def due_at(order: Order) -> Nanos:
+    """The moment of an order's deadline: 0 never.
+
+    Unanswered requests are queried, more and more slowly; resting orders time out.
+    """
+    status = order.status
+    if status in RESTING:
+        timeout = order.timeout_seconds
+        return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0
+    if status.is_terminal:
+        return 0
+    if status is OrderStatus.UNKNOWN:
+        pause = DOUBT_SECONDS * 2 ** max(order.queries - 1, 0)
+    else:
+        ending = order.protects and status is OrderStatus.PENDING_CANCEL
+        pause = (STOP_SECONDS if ending else ANSWER_SECONDS) * 2**order.queries
+    pause = min(pause, QUERY_SECONDS_MAX)
+    return int(order.updated_at + pause * NS_PER_SECOND)

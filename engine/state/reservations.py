@@ -1,0 +1,65 @@
+"""What working entries may still cost: sums that limits are held against (U-51)."""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import TypeVar
+
+from engine.domain.money import ZERO
+from engine.state.order import Order
+
+K = TypeVar("K")
+
+
+class Reservations:
+    """The value of what is unfilled of working entries, at the dearest price each may come to.
+
+    Every sum is in the currency that the instrument is paid in.
+    """
+
+    def __init__(self) -> None:
+        self.by_symbol: dict[str, Decimal] = {}
+        self.by_currency: dict[str, Decimal] = {}
+        self.by_account: dict[tuple[str, str], Decimal] = {}
+        """By account and currency."""
+        self.by_group: dict[tuple[str, str], Decimal] = {}
+        """By group and currency, see `group`."""
+        self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
+        """What each working order counts as, by account and id: its currency and the amount."""
+        self._groups_of: Callable[[str], Iterable[str]] = lambda symbol: ()
+
+    def group(
+        self, groups_of: Callable[[str], Iterable[str]], currency_of: Callable[[str], str]
+    ) -> None:
+        """Keep `by_group` by the groups that each symbol belongs to from now on."""
+        self._groups_of = groups_of
+        self.by_group = {}
+        for symbol, amount in self.by_symbol.items():
+            self._count_in_groups(symbol, currency_of(symbol), amount)
+
+    def take(self, order: Order, currency: str, amount: Decimal) -> None:
+        """Count an order that has begun to work as `amount` of a currency."""
+        self._counted[order.account, order.client_order_id] = (currency, amount)
+        self._count(order, currency, amount)
+
+    def release(self, order: Order) -> None:
+        """Take off exactly what was counted, whatever is known of the instrument by now."""
+        currency, amount = self._counted.pop((order.account, order.client_order_id))
+        self._count(order, currency, -amount)
+
+    def _count(self, order: Order, currency: str, amount: Decimal) -> None:
+        _add(self.by_symbol, order.symbol, amount)
+        _add(self.by_currency, currency, amount)
+        _add(self.by_account, (order.account, currency), amount)
+        self._count_in_groups(order.symbol, currency, amount)
+
+    def _count_in_groups(self, symbol: str, currency: str, amount: Decimal) -> None:
+        for group in self._groups_of(symbol):
+            _add(self.by_group, (group, currency), amount)
+
+
+def _add(sums: dict[K, Decimal], key: K, amount: Decimal) -> None:
+    total = sums.get(key, ZERO) + amount
+    if total:
+        sums[key] = total
+    else:
+        sums.pop(key, None)
