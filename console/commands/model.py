@@ -136,6 +136,7 @@ _KEY_WORDS: Final = {
     "ctrl+q": "^q",
     "ctrl+l": "^l",
     "question_mark": "?",
+    "exclamation_mark": "!",
     "slash": "/",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

@@ -315,6 +315,14 @@ COMMANDS: Final = (
                 shown=45,
             ),
             Action(
+                "alerts",
+                ("exclamation_mark",),
+                "Alerts",
+                "Everything that is wrong now, in whole sentences",
+                "alerts",
+                Group.LOOK,
+            ),
+            Action(
                 "zoom",
                 ("z",),
                 "Zoom",

@@ -184,7 +184,7 @@ def _demand_writable(report: Path | None) -> None:
         report.open("a", encoding="utf-8").close()
     except OSError as error:
         raise CommandFailed(
-            ExitCode.USAGE, f"{report} cannot be written: {error.strerror or error}.", "BAD_REPORT"
+            ExitCode.FAILED, f"{report} cannot be written: {error.strerror or error}.", "BAD_REPORT"
         ) from error
 
 

@@ -39,10 +39,12 @@ from console.ui.screens.quit import QuitScreen
 from console.ui.screens.reconcile import ReconcileScreen
 from console.ui.screens.ticket import TicketScreen
 from console.ui.terminal_app import TerminalApp
+from console.ui.widgets.alert_line import standing
 from console.ui.widgets.banner import Mode
 from console.ui.widgets.confirm import ConfirmScreen
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.tab_strip import SHORT, TabStrip
+from console.ui.widgets.text_lines import plain_line, wrapped
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
@@ -472,6 +474,15 @@ class MeridianApp(TerminalApp[str]):
         if found is not None:
             title, lines = found
             self.push_screen(DetailScreen(title, lines))
+
+    def action_alerts(self) -> None:
+        """Everything that is wrong now, in whole sentences."""
+        if not self._over_main:
+            return
+        alerts = standing(self.desk.view)
+        width = min(self.size.width, 96) - 10
+        lines = [plain_line(line, a.style) for a in alerts for line in wrapped(a.text, width)]
+        self.push_screen(DetailScreen("Alerts", lines or [plain_line("nothing is wrong", "muted")]))
 
     # -- the console itself
 

@@ -45,13 +45,10 @@ def move_stop(
     if position.exiting is not None:
         yield refuse(given, REFUSED, f"{position.symbol} is being closed")
         return
-    tick = world.instrument(position.symbol).tick
-    fault = _stop_fault(world, position, price)
-    if not fault and not is_multiple(price, tick):
-        text = f"{plain(price)} is no multiple of {position.symbol}'s tick {plain(tick)}"
-        yield refuse(given, Code.BAD_TICK, text)
-    elif fault:
+    if fault := _stop_fault(world, position, price):
         yield refuse(given, Code.INVALID_STOP, fault)
+    elif fault := _off_tick(world, position.symbol, price):
+        yield refuse(given, Code.BAD_TICK, fault)
     elif price != position.stop:
         yield _moved(position, given, price)
 
@@ -74,9 +71,13 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
     if position is None:
         yield refuse(given, REFUSED, fault)
         return
-    if given.price is not None and (fault := _beyond(world, position, given.price, winning=True)):
-        yield refuse(given, Code.INVALID_TARGET, fault)
-        return
+    if given.price is not None:
+        if fault := _beyond(world, position, given.price, winning=True):
+            yield refuse(given, Code.INVALID_TARGET, fault)
+            return
+        if fault := _off_tick(world, position.symbol, given.price):
+            yield refuse(given, Code.BAD_TICK, fault)
+            return
     if given.price == position.target and position.own_target:
         return
     yield ev.TargetMoved(
@@ -129,6 +130,14 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
         f"{plain(round(risk, 2))}, above the {plain(round(share * world.equity, 2))} allowed a "
         "trade."
     )
+
+
+def _off_tick(world: World, symbol: str, price: Decimal) -> str:
+    """Why the venue would not take this price; "" where it would."""
+    tick = world.instrument(symbol).tick
+    if is_multiple(price, tick):
+        return ""
+    return f"{plain(price)} is no multiple of {symbol}'s tick {plain(tick)}"
 
 
 def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) -> str:

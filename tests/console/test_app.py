@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from textual.widgets import Button, Input
 
@@ -78,6 +79,40 @@ async def test_what_a_key_changes_is_drawn_before_the_loop_turns() -> None:
             for number in (2, 3):
                 frame = app.main.pane(number).region
                 assert {frame.y, frame.bottom - 1} <= update.lines.keys()
+
+
+async def test_an_alert_that_is_cut_says_so_and_is_read_whole_with_a_key() -> None:
+    async with Host() as host, console(host, (80, 24)) as (app, pilot):
+        reason = " ".join(f"word{number}" for number in range(30))
+        await host.engine.command(ask.Kill(by="test", level=Level.HALT, reason=reason))
+        await drawn(app, pilot)
+        alert = shown(app).splitlines()[-2]
+        assert alert.startswith(" !  HALTED")
+        assert alert.endswith("…")
+        assert "word29" not in alert
+        await press(app, pilot, "exclamation_mark")
+        text = " ".join(shown(app).replace("│", " ").split())
+        assert f"by test: {reason}" in text
+        await press(app, pilot, "escape", "ctrl+l")
+        assert "word29" not in shown(app)
+
+
+async def test_a_fill_names_its_account_where_it_is_not_the_primary_one_X86() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await morning(host)
+        await press(app, pilot, "3", "3")
+        pane = app.main.pane(3)
+        assert isinstance(pane, OrdersPane)
+        assert pane.tab == "fills"
+        key = app.desk.view.fills()[0]
+        fill = app.desk.view.fill(key)
+        assert fill is not None
+        name = fill.instrument.symbol
+        for account, told in (("paper", name), ("eur", f"{name} @eur")):
+            pane._paint_fill(key, replace(fill, account=account))
+            row = pane.table._rows.get(key)
+            assert row is not None
+            assert row.cells[1].text == told
 
 
 async def test_at_80_columns_one_pane_and_what_a_tab_could_hide() -> None:

@@ -6,7 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from console.ui.app import MeridianApp
-from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen
+from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen, ChangeScreen
 from console.ui.widgets.confirm import ConfirmScreen
 from engine.state.order import Order
 from tests.console.hosts import Host, console, drawn, morning, press, shown, write
@@ -108,6 +108,20 @@ async def test_m_moves_the_stop_and_the_target_of_a_position_and_takes_a_stop_aw
             await host.clock.advance(1)
             await drawn(app, pilot)
             assert not resting(host, stop.symbol)
+
+
+async def test_a_long_refusal_is_read_whole_under_the_fields() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "2", "m")
+            screen = app.screen
+            assert isinstance(screen, ChangeScreen)
+            words = " ".join(f"word{number}" for number in range(30))
+            screen.say(f"refused: {words}", "loss")
+            await drawn(app, pilot)
+            text = shown(app).replace("│", " ").split()
+            assert [word for word in text if word.startswith("word")] == words.split()
 
 
 async def test_m_needs_something_that_is_selected() -> None:

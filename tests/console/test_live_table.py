@@ -298,6 +298,32 @@ async def test_a_long_name_takes_its_room_from_what_matters_least(
         assert lines(pilot.app)[2].removeprefix("▸").rstrip(" ▁▂▃▄▅▆▇█") == shown
 
 
+SHORTEST = Cell("OPTION 2026C", short="OPT 26 C", least="O…C")
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (33, "OPTION 2026C BUY  WORKING  12s"),
+        (32, "OPT 26 C    BUY  WORKING  12s"),
+        (29, "OPT 26 C BUY  WORKING  12s"),
+        (28, "O…C     BUY  WORKING  12s"),
+        (25, "O…C  BUY  WORKING  12s"),
+        # only now a column goes, and the name takes what it leaves
+        (24, "OPT 26 C BUY  WORKING"),
+        (23, "O…C     BUY  WORKING"),
+    ],
+)
+async def test_columns_keep_their_place_while_a_name_has_a_shorter_form(
+    width: int, shown: str
+) -> None:
+    table = LiveTable(NAMED)
+    async with app_with(table).run_test(size=(width, 5)) as pilot:
+        table.upsert(1, [SHORTEST, "BUY", "WORKING", "12s"])
+        await pilot.pause()
+        assert lines(pilot.app)[2].removeprefix("▸").rstrip(" ▁▂▃▄▅▆▇█") == shown
+
+
 async def test_a_name_that_is_gone_leaves_its_room_so_that_nothing_jumps() -> None:
     table = LiveTable(NAMED)
     async with app_with(table).run_test(size=(29, 6)) as pilot:

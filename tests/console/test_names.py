@@ -43,7 +43,28 @@ def test_the_short_name_says_the_same_as_the_id(symbol: str, facts: Facts, short
 def test_the_account_of_a_holding_follows_either_name() -> None:
     made = instrument_of("AAPL 2026-12-18 200 C", Facts())
     assert name_cell(made, "AAPL 2026-12-18 200 C @eur") == Cell(
-        "AAPL 2026-12-18 200 C @eur", "strong", short="AAPL 18Dec26 200C @eur"
+        "AAPL 2026-12-18 200 C @eur",
+        "strong",
+        short="AAPL 18Dec26 200C @eur",
     )
     stock = instrument_of("AAPL", Facts())
     assert name_cell(stock, "AAPL @eur") == Cell("AAPL @eur", "strong")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "facts", "least"),
+    [
+        ("AAPL 2026-12-18 200 C", Facts(), "AAPL…200C"),
+        ("KO 2027-01-05 62.5 P", Facts(), "KO…62.5P"),
+        ("ES 2026-12", FUTURE, "ESZ26"),
+        # the day it expires on does not tell the month it is named by
+        ("CL 2026-02", Facts(multiplier=Decimal(1000), expiry="2026-02-20"), ""),
+        ("AAPL", Facts(), ""),
+    ],
+)
+def test_the_least_name_keeps_the_end_by_which_contracts_differ(
+    symbol: str, facts: Facts, least: str
+) -> None:
+    made = instrument_of(symbol, facts)
+    assert name_cell(made, f"{symbol} @eur", brief=True).least == (f"{least} @eur" if least else "")
+    assert not name_cell(made).least

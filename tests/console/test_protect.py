@@ -180,6 +180,24 @@ def test_a_target_closes_when_it_is_met_and_is_not_taken_when_it_is_met_already(
     run(play)
 
 
+@pytest.mark.parametrize("off", ["110.005", "109.9999999"])
+def test_a_price_off_the_grid_is_neither_a_stop_nor_a_target(off: str) -> None:
+    async def play(hand: Rehearsal) -> None:
+        await order(hand, Side.BUY, 50)
+        refused = await target(hand, off)
+        assert (refused.ok, refused.code) == (False, "BAD_TICK")
+        assert off in refused.error
+        assert "0.01" in refused.error
+        assert [p.target for p in hand.engine.book.held("AAPL")] == [None]
+        assert (await target(hand, "110.01")).ok
+        stop = str(D(off) - 20)
+        refused = await protect(hand, stop)
+        assert (refused.ok, refused.code) == (False, "BAD_TICK")
+        assert (await protect(hand, "90.01")).ok
+
+    run(play)
+
+
 def test_no_target_means_none_though_one_could_be_worked_out() -> None:
     """A stop 1 away from the entry would make a target; it was taken away by a person."""
 

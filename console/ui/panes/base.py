@@ -162,27 +162,35 @@ class Pane(Fed):
 _MONTHS: Final = (
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 )  # fmt: skip
+_MONTH_LETTERS: Final = "FGHJKMNQUVXZ"
 
 
-def name_cell(instrument: Instrument, name: str = "") -> Cell:
+def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) -> Cell:
     """The id of an instrument, or the `name` that begins with it, as a table's cell.
 
-    Where a contract's id does not fit, it is written as traders do: `AAPL 18Dec26 200C`.
+    Where a contract's id does not fit, it is written as traders do, `AAPL 18Dec26 200C`. With
+    `brief` it gives way to other columns: without the day, `AAPL…200C`, a future by the letter of
+    its month.
     """
     symbol = instrument.symbol
     name = name or symbol
+    least = ""
     match instrument.contract:
         case OptionContract(underlying=of, expiry=day, strike=strike, right=right):
             date = f"{day.day}{_MONTHS[day.month - 1]}{day:%y}"
-            short = f"{of} {date} {plain(strike)}{right[0].upper()}"
+            tail = f"{plain(strike)}{right[0].upper()}"
+            short, least = f"{of} {date} {tail}", f"{of}…{tail}"
         case FutureContract(root=root, expiry=expiry) if expiry:
             year, month, *days = expiry.split("-")
             short = f"{root} {''.join(days)}{_MONTHS[int(month) - 1]}{year[2:]}"
+            if not days:
+                least = f"{root}{_MONTH_LETTERS[int(month) - 1]}{year[2:]}"
         case _:
             short = symbol
     if len(short) >= len(symbol):
         return Cell(name, "strong")
-    return Cell(name, "strong", short=short + name.removeprefix(symbol))
+    more = name.removeprefix(symbol)
+    return Cell(name, "strong", short=short + more, least=least + more if brief and least else "")
 
 
 def places_of(instrument: Instrument) -> int:

@@ -63,7 +63,7 @@ ORDER_COLUMNS: Final = (
     Column("filled", "Fill", 6, "right"),
     Column("type", "Type", 4),
     Column("price", "Price", 8, "right"),
-    Column("status", "Status", 10),
+    Column("status", "Status", 9),
     Column("age", "Age", 4, "right", rank=1),
     Column("purpose", "For", 7, rank=1),
     Column("tif", "TIF", 3, tier=Tier.NORMAL, rank=3),
@@ -219,7 +219,7 @@ class OrdersPane(Pane):
             key,
             [
                 time_cell(fill.time, key),
-                name_cell(rules),
+                name_cell(rules, self._named(rules.symbol, fill.account), brief=True),
                 Cell(order_side(fill.side)),
                 Cell(quantity_text(fill.quantity), sort=fill.quantity),
                 Cell(price_text(fill.price, rules), sort=fill.price),
@@ -246,7 +246,7 @@ class OrdersPane(Pane):
         moment = order.created_at if order.working else order.updated_at
         return [
             Cell(time_cell(moment, 0).text, "muted", moment),
-            name_cell(rules, self._named(order.symbol, order.account)),
+            name_cell(rules, self._named(order.symbol, order.account), brief=True),
             Cell(order_side(order.side)),
             Cell(quantity_text(order.quantity), sort=order.quantity),
             Cell(quantity_text(order.filled), sort=order.filled),

@@ -24,7 +24,7 @@ from console.ui.lines import order_words
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
 from console.ui.widgets.confirm import ConfirmScreen
-from console.ui.widgets.text_lines import TextLine, TextLines
+from console.ui.widgets.text_lines import TextLines, plain_line, wrapped
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.money import plain
@@ -63,7 +63,7 @@ class ChangeScreen(MeridianModal[str]):
         }
         & Choice { width: 1fr; }
         & #change-what { height: auto; margin-bottom: 1; }
-        & #change-said { height: 2; margin-top: 1; }
+        & #change-said { height: auto; min-height: 2; margin-top: 1; }
     }
     """
 
@@ -158,8 +158,8 @@ class ChangeScreen(MeridianModal[str]):
 
     def say(self, words: str, style: str) -> None:
         """One sentence under the fields."""
-        line: TextLine = ((words, style),)
-        self.query_one("#change-said", TextLines).show_lines([line])
+        said = self.query_one("#change-said", TextLines)
+        said.show_lines(plain_line(line, style) for line in wrapped(words, said.size.width or 60))
 
 
 def _words(number: Decimal | None) -> str:

@@ -6,7 +6,7 @@ from console.commands.model import Danger, Group
 from console.commands.table import ACTIONS
 from console.ui.panes.base import Pane
 from console.ui.screens.detail import DetailScreen
-from console.ui.widgets.text_lines import TextLine
+from console.ui.widgets.text_lines import TextLine, wrapped
 
 INSIDE = (
     ("up down k j", "move the cursor; PgUp PgDn Home End too"),
@@ -40,17 +40,6 @@ def help_lines(pane: Pane | None, width: int) -> Iterator[TextLine]:
     yield (("Inside a pane", "paper"),)
     for keys, words in INSIDE:
         yield ((f"  {keys:<24}", "strong"), (words, "muted"))
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """`text` in lines of at most `width`."""
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
 
 
 class HelpScreen(DetailScreen):

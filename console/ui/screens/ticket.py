@@ -28,7 +28,7 @@ from console.ui.widgets.choice import Choice
 from console.ui.widgets.fed import Fed
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, RowKey
-from console.ui.widgets.text_lines import Piece, TextLine, TextLines
+from console.ui.widgets.text_lines import Piece, TextLine, TextLines, plain_line, wrapped
 from engine.domain.codes import Answer
 from engine.domain.commands import PlaceOrder
 from engine.domain.order import OrderType, Side, TimeInForce
@@ -300,11 +300,16 @@ class TicketScreen(MeridianModal[str]):
         elif self._hurried:
             yield ((f"too soon: keys count {DEBOUNCE_SECONDS}s after the review opens", "warn"),)
         elif self._refusal:
-            yield ((self._refusal, "loss"),)
+            yield from self._whole(self._refusal)
         elif review.allowed:
             yield (("Send it?" if self.reviewed else "every check passes", "profit"),)
         else:
-            yield ((review.reason, "loss"),)
+            yield from self._whole(review.reason)
+
+    def _whole(self, reason: str) -> Iterator[TextLine]:
+        """Why it is refused, in as many lines as that takes."""
+        width = self.query_one("#ticket-words", TextLines).size.width or 60
+        return (plain_line(line, "loss") for line in wrapped(reason, width))
 
     def _risk(self, review: Review) -> Piece:
         if review.reduce_only:

@@ -28,6 +28,8 @@ from console.ui.widgets.styles import STYLES, style_rules
 from engine.domain.text import clean_text
 
 HEADER_LINES: Final = 1
+SPARE_RANK: Final = 3
+"""From this rank on, columns have only what the names leave in their short forms."""
 _PARTS: Final = ("header", "cursor", "cursor-blurred", "empty")
 
 
@@ -107,8 +109,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._empty = clean_text(empty)
         self._rows = Rows()
         self._layout: tuple[tuple[int, int], ...] = ()
-        self._needs = {index: (0, 0) for index, column in enumerate(self.columns) if column.most}
-        """The longest short form and the longest text that an elastic column had to hold."""
+        self._needs = {index: (0, 0, 0) for index, column in enumerate(self.columns) if column.most}
+        """The longest least form, short form and text that an elastic column had to hold."""
         self._cursor_key: RowKey | None = None
         self._looks: dict[tuple[str, str], Style] = {}
         self._background: Color | None = None
@@ -355,14 +357,16 @@ class LiveTable(ScrollView, can_focus=True):
     def _make_room(self, cells: tuple[Cell, ...]) -> None:
         """A longer name than any before makes its column wider; it stays so, and nothing jumps."""
         grown = False
-        for index, (short, long) in self._needs.items():
+        for index, known in self._needs.items():
             cell, most = cells[index], self.columns[index].most
-            needs = (
-                max(short, min(cell_len(cell.short or cell.text), most)),
-                max(long, min(cell_len(cell.text), most)),
+            short = cell.short or cell.text
+            forms = (cell.least or short, short, cell.text)
+            least, medium, long = (
+                max(before, min(cell_len(form), most))
+                for before, form in zip(known, forms, strict=True)
             )
-            grown = grown or needs != (short, long)
-            self._needs[index] = needs
+            grown = grown or known != (least, medium, long)
+            self._needs[index] = least, medium, long
         if grown and self.is_attached:
             self._lay_out()
             self._order_changed()
@@ -373,28 +377,36 @@ class LiveTable(ScrollView, can_focus=True):
         # the scroll bar covers the last column of cells
         room = self._width - 1
         wanted = [
-            (column.rank, index, max(column.width, self._needs.get(index, (0, 0))[0]))
+            (column.rank, index, max(column.width, self._needs.get(index, (0,))[0]))
             for index, column in enumerate(self.columns)
             if window >= column.tier and (column.width or self._needs[index][0])
         ]
         first = [width for rank, _, width in wanted if not rank]
         missing = max(sum(first) + len(first) - 1 - room, 0)
         widths: dict[int, int] = {}
-        for _, index, width in sorted(wanted):
+        for rank, index, width in sorted(wanted):
+            if rank >= SPARE_RANK:
+                room = self._widen(widths, room, form=1)
             cut = min(missing, width - (self.columns[index].least or width))
             missing -= cut
             if room >= width - cut + bool(widths):
                 room -= width - cut + bool(widths)
                 widths[index] = width - cut
-        for index, (_, long) in self._needs.items():
-            if index in widths:
-                more = min(max(long - widths[index], 0), room)
-                widths[index] += more
-                room -= more
+        for form in (1, 2):
+            room = self._widen(widths, room, form)
         growing = next((index for index in sorted(widths) if self.columns[index].grow), None)
         if growing is not None:
             widths[growing] += room
         self._layout = tuple(sorted(widths.items()))
+
+    def _widen(self, widths: dict[int, int], room: int, form: int) -> int:
+        """Let elastic columns hold a longer form, 1 the short one, 2 the text; the room left."""
+        for index, needs in self._needs.items():
+            if index in widths:
+                more = min(max(needs[form] - widths[index], 0), room)
+                widths[index] += more
+                room -= more
+        return room
 
     def _order_changed(self) -> None:
         """Rows came, went or moved."""
@@ -516,7 +528,7 @@ class LiveTable(ScrollView, can_focus=True):
             if look_of_cell is not style:
                 segments.append(Segment(text, style))
                 text, style = "", look_of_cell
-            told = cell.text if not cell.short or cell_len(cell.text) <= count else cell.short
+            told = _told(cell, count)
             text += _fit(told, count, self.columns[index].align == "right", self._glyphs.ellipsis)
         segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, plain)
@@ -543,6 +555,12 @@ def _thumb(bar: ScrollBar) -> tuple[int, int] | None:
     thumb = max(1.0, window * size / length)
     start = int((size - thumb) * bar.position / (length - window) * 8)
     return start, start + ceil(thumb * 8)
+
+
+def _told(cell: Cell, width: int) -> str:
+    """The longest form of a cell that fits, the least one where none does."""
+    forms = [form for form in (cell.text, cell.short, cell.least) if form]
+    return next((form for form in forms if cell_len(form) <= width), forms[-1] if forms else "")
 
 
 def _fit(text: str, width: int, right: bool, ellipsis: str) -> str:

@@ -32,9 +32,9 @@ class Column:
     """One column: `width` cells, shown from `tier` on; `grow` takes what the others leave.
 
     A column with `most` is as wide as its longest cell, up to that, and one of width 0 is not there
-    while it is empty. Where there is no room for all,
-    those of the highest `rank` go first, and of one rank the last; before one of rank 0 goes, those
-    with `least` are cut as far as that.
+    while it is empty; it tells least forms before it takes another's place. Where there is no room
+    for all, those of the highest `rank` go first, and of one rank the last; before one of rank 0
+    goes, those with `least` are cut as far as that.
     """
 
     key: str
@@ -51,13 +51,14 @@ class Column:
 class Cell(NamedTuple):
     """Text, the name of its style, and what it sorts by (the text where that is not given).
 
-    `short` stands there where the text does not fit.
+    `short` stands there where the text does not fit, and `least` where that does not fit either.
     """
 
     text: str
     style: str = ""
     sort: SortValue = None
     short: str = ""
+    least: str = ""
 
 
 RowKey = Hashable
@@ -87,7 +88,9 @@ def make_cells(cells: Sequence[Cell | str], count: int) -> tuple[Cell, ...]:
     return tuple(
         Cell(clean_text(cell))
         if isinstance(cell, str)
-        else Cell(clean_text(cell.text), cell.style, cell.sort, clean_text(cell.short))
+        else cell._replace(
+            text=clean_text(cell.text), short=clean_text(cell.short), least=clean_text(cell.least)
+        )
         for cell in cells
     )
 

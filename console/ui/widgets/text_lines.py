@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -14,6 +15,9 @@ from console.ui.widgets.banner import Banner
 from console.ui.widgets.painted import Painted
 from engine.domain.text import clean_text
 
+RULE: Final = "──"
+"""What a line across the window ends in: it is meant to be cut."""
+
 Piece = tuple[str, str]
 """Text and the name of its style."""
 
@@ -25,8 +29,19 @@ def plain_line(text: str, style: str = "") -> TextLine:
     return ((text, style),)
 
 
+def wrapped(text: str, width: int) -> list[str]:
+    """`text` in lines of at most `width`."""
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(word)
+        else:
+            lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
 class TextLines(Widget):
-    """As many lines as it was told; what does not fit its width is cut.
+    """As many lines as it was told; what does not fit its width is cut and ends in an ellipsis.
 
     The styles are those of the banner on its screen: one set for all, worked out once a theme.
     """
@@ -88,13 +103,15 @@ class TextLines(Widget):
             return Strip.blank(width, self._look(""))
         segments: list[Segment] = []
         room = width
-        for text, name in self._lines[y]:
-            if room <= 0:
+        for place, (text, name) in enumerate(self._lines[y]):
+            length, rest = cell_len(text), self._lines[y][place + 1 :]
+            if length > room or (length == room and any(more.strip() for more, _ in rest)):
+                mark = "" if text.endswith(RULE) else self._banner.feed.glyphs.ellipsis
+                shown = set_cell_size(text, max(room - len(mark), 0)) + mark[:room]
+                segments.append(Segment(shown, self._look(name)))
                 break
-            length = cell_len(text)
-            shown = text if length <= room else set_cell_size(text, room)
-            segments.append(Segment(shown, self._look(name)))
-            room -= min(length, room)
+            segments.append(Segment(text, self._look(name)))
+            room -= length
         return Strip(segments).adjust_cell_length(width, self._look(""))
 
     def notify_style_update(self) -> None:
