@@ -436,6 +436,10 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     sent = max(order.sent_at, order.created_at)
     seen = sent >= world.book.data.started_at
     timed_out = sent if seen else sent + int(able.timeout_seconds * NS_PER_SECOND)
+    if order.check_first:
+        # A process before the one that decided it may have sent it, in its last moment.
+        before = order.created_at + int(able.timeout_seconds * NS_PER_SECOND)
+        timed_out = max(timed_out, before)
     if asked_at - max(timed_out, order.unclear_at) <= bound:
         return
     key = order.client_order_id

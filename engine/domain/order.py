@@ -174,6 +174,14 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier process may have sent it already: the venue is asked before it is sent."""
 
     @property
+    def is_derived(self) -> bool:
+        """Its id comes from durable facts: another process works out the same (DESIGN, rule 1).
+
+        So it is with what the engine itself closes and protects, and not with a person's order.
+        """
+        return bool(self.attempt)
+
+    @property
     def is_protective(self) -> bool:
         """A stop that rests at the venue to protect a position (A-172)."""
         return self.purpose is Purpose.PROTECT

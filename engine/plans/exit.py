@@ -17,7 +17,8 @@ RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
 
 _UNKNOWN = OrderStatus.UNKNOWN
-_CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+"""The purposes of orders that close a position, or a part of one."""
 
 
 def plan_exit(
@@ -69,7 +70,7 @@ def _close(
         if order.reserved:
             yield from cancel(order, "the position is being closed")
     able = world.able(position.account).reduce_only
-    closing = [o for o in live if o.purpose in _CLOSING]
+    closing = [o for o in live if o.purpose in CLOSING]
     others = [o for o in live if o not in closing]
     for order in closing:
         # One that sells all that is held, as an earlier process may have sent, does the work.

@@ -10,7 +10,7 @@ from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
-from engine.plans.exit import RETRY_SECONDS, plan_exit
+from engine.plans.exit import CLOSING, RETRY_SECONDS, plan_exit
 from engine.plans.reducing import (
     PROTECT,
     cancel,
@@ -86,6 +86,14 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     """True if a stop that should rest at the venue has not done so for too long."""
     if position.exiting is not None or not _late(world, position, now):
         return False
+    newest = last(world, position, PROTECT)
+    if newest is not None and newest.status is _S.CREATED and newest.check_first:
+        # It is not sent before one of its id that an earlier process sent can no longer arrive. A
+        # close would have to wait as long, and that it is not protected is told meanwhile.
+        able = world.able(position.account)
+        wait = 0 if able.deduplicates else able.timeout_seconds + able.late_arrival_seconds
+        if now <= world.book.data.started_at + (wait + PROTECT_SECONDS) * NS_PER_SECOND:
+            return False
     working = working_for(world, position)
     stops = sum((o.covers for o in working if o.is_protective), start=ZERO)
     # Where both may fill, a stop of the operator's is left out of ours before it is known to rest.
@@ -138,10 +146,12 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     counted = max(since, world.book.data.running_at)
     able = world.able(position.account)
     if not (able.reduce_only and able.odd_lots):
-        # What another order takes off is no stop's to cover; once that order ends, the stop has its
-        # time to grow, and a stop of the operator's has its own to be acknowledged.
+        # What another order takes off is no stop's to cover; once that order ends with something
+        # left, or a close that had taken the stop away, the stop has its time to grow. A stop of
+        # the operator's has its own to be acknowledged.
         ended = (o for o in account.closed.values() if o.symbol == position.symbol)
-        begun = [o.updated_at for o in ended if o.reduce_only and not o.is_protective]
+        left = [o for o in ended if o.status is not _S.FILLED or o.purpose in CLOSING]
+        begun = [o.updated_at for o in left if o.reduce_only and not o.is_protective]
         for order in working_for(world, position):
             if order.protects and not order.is_protective and not order.covers:
                 begun += [order.created_at, order.unclear_at]

@@ -7,6 +7,7 @@ waits for nothing.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from random import Random
 from typing import Any
@@ -415,8 +416,14 @@ class Engine:
             except Exception as error:  # not durable: it must not leave, whatever the reason
                 self.step(SubmitFailed(key, NotSent(f"its intent is not durable: {error}")))
                 return
-        elif order.check_first and not await session.is_new(order):
-            return
+        else:
+            if not order.is_derived:
+                # A process that ended before would leave an order that the next cannot know; a
+                # journal that cannot be written keeps nothing from being reduced.
+                with contextlib.suppress(Exception):
+                    await durable
+            if order.check_first and not await session.is_new(order):
+                return
         known = self.book.order(key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
         if withdrawn or (order.reserved and self.gate.closed):

@@ -254,12 +254,13 @@ class AccountSession:
     async def is_new(self, order: OrderTerms) -> bool:
         """Whether the venue does not know an order that an earlier process may have sent.
 
-        What that process sent last may still arrive. Where the venue would fill both, the question
-        waits until it cannot; a stop rests, and the second of one id is refused. An order that is
-        known, or about which the venue does not answer, is told to the core.
+        What that process sent last may still arrive. Unless the venue refuses an id for ever once
+        it was used, the question waits until it cannot: it would take a second order of an id whose
+        first has ended. An order that is known, or about which the venue does not answer, is told
+        to the core.
         """
         able = self._broker.capabilities
-        if not (able.deduplicates or able.reduce_only or order.is_protective):
+        if not able.deduplicates:
             bound = round((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
             wait = self._book.data.started_at + bound - self._time.now()
             await self._clock.sleep(max(wait, 0) / NS_PER_SECOND)

@@ -527,9 +527,12 @@ class Book:
             self.amend(position, unprotected_since=since, told_unprotected=told)
 
     def guard_anew(self, account: str, symbol: str, at: Nanos) -> None:
-        """What an order was to take off is a stop's to cover again, which has its time from now."""
+        """What an order was to take off is a stop's to cover again, which has its time from now.
+
+        While the position is being closed no stop is placed, and nothing is put off.
+        """
         position = self.holding(account, symbol)
-        if position is not None and position.unprotected_since:
+        if position is not None and position.unprotected_since and position.exiting is None:
             self.amend(position, unprotected_since=at)
 
     def end(self, key: str, at: Nanos, status: OrderStatus, **fields: Any) -> None:

@@ -57,7 +57,8 @@ def _leg_refused(book: Book, event: ev.LegRefused, at: Nanos) -> None:
         for leg in intent.legs
     )
     book.data.intents[event.intent_id] = msgspec.structs.replace(intent, legs=legs)
-    book.guard_anew(event.account, event.symbol, at)
+    if any(leg.refused and leg.terms.reduce_only for leg in legs):
+        book.guard_anew(event.account, event.symbol, at)
 
 
 RULES: Rules = {

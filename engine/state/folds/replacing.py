@@ -53,9 +53,10 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
-    symbol = book.enter(event.account).replacing.pop(event.client_order_id, None)
-    if symbol is not None:
-        book.guard_anew(event.account, symbol, at)
+    book.enter(event.account).replacing.pop(event.client_order_id, None)
+    order = book.order(event.client_order_id)
+    if order is not None and order.reduce_only:
+        book.guard_anew(event.account, order.symbol, at)
 
 
 RULES: Rules = {

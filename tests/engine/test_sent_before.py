@@ -1,0 +1,151 @@
+"""Rule 1 across processes: what one sent in its last moment is never sent twice by the next."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.inputs import Input, QueryAnswered, Start
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose
+from engine.plans.protect import PROTECT_SECONDS
+from engine.ports import Capabilities
+from engine.runtime.clock import SteadyTime, VirtualClock
+from engine.runtime.session import AccountSession
+from engine.runtime.virtual_time import run_virtual
+from tests.engine.driver import CoreDriver, protected
+from tests.engine.worlds import ABLE, BROKER
+
+D = Decimal
+S = OrderStatus
+
+FORGETS = msgspec.structs.replace(
+    ABLE, deduplicates=False, timeout_seconds=3, late_arrival_seconds=2
+)
+"""A venue that tells ids apart only among its open orders."""
+BOUND = 5
+"""Its longest time-out, and how long after that a request may still arrive, in seconds."""
+
+
+class Asked:
+    """A venue that knows no order, and keeps when it was asked."""
+
+    def __init__(self, able: Capabilities, clock: VirtualClock) -> None:
+        self.name = BROKER
+        self.capabilities = able
+        self._clock = clock
+        self.at: list[Nanos] = []
+
+    async def connect(self) -> None:
+        """It can be reached."""
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        """Nothing is known of any."""
+        self.at.append(self._clock.now())
+        return None
+
+    async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """Nothing was filled."""
+        return ()
+
+
+def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
+    """How long after a start an order that may have been sent before is found to be new, in
+    seconds; the question comes up `began` seconds after the start."""
+    seen: list[float] = []
+
+    async def live(clock: VirtualClock) -> None:
+        desk = CoreDriver(capabilities=able)
+        desk.book.data.started_at = clock.now()
+        venue: Any = Asked(able, clock)
+        session = AccountSession(
+            venue,
+            desk.book,
+            clock=clock,
+            time=SteadyTime(clock),
+            step=_nothing,
+            spawn=lambda work: work.close(),
+        )
+        assert await session.open() is None
+        await asyncio.sleep(began)
+        assert await session.is_new(order)
+        seen.append((venue.at[0] - desk.book.data.started_at) / NS_PER_SECOND)
+
+    run_virtual(live, CoreDriver().now, 60)
+    return seen[0]
+
+
+def _nothing(given: Input) -> list[ev.Record]:
+    return []
+
+
+def reducing(purpose: Purpose) -> OrderTerms:
+    desk = protected(40)
+    stop = desk.last(Purpose.PROTECT)
+    if purpose is Purpose.PROTECT:
+        return stop
+    return msgspec.structs.replace(stop, purpose=purpose, type=OrderType.MARKET, stop_price=None)
+
+
+KINDS = pytest.mark.parametrize("purpose", [Purpose.PROTECT, Purpose.EXIT])
+
+
+@KINDS
+@pytest.mark.parametrize("joins", [True, False], ids=["joins", "joins nothing"])
+@pytest.mark.parametrize(("began", "asked"), [(0, BOUND), (4, BOUND), (5, BOUND), (6, 6)])
+def test_rule1_one_id_is_not_sent_again_while_the_first_may_still_arrive(
+    purpose: Purpose, joins: bool, began: float, asked: float
+) -> None:
+    able = msgspec.structs.replace(FORGETS, reduce_only=joins)
+    assert waited(able, reducing(purpose), began) == asked
+
+
+@KINDS
+def test_a_venue_that_never_takes_an_id_twice_is_asked_at_once(purpose: Purpose) -> None:
+    able = msgspec.structs.replace(FORGETS, deduplicates=True)
+    assert waited(able, reducing(purpose), 0) == 0
+
+
+def another_process(able: Capabilities) -> tuple[CoreDriver, OrderTerms]:
+    """A holding that the venue knows no stop of; the stop that is decided may be in flight."""
+    desk = CoreDriver(capabilities=able).price("NVDA", "100").later(10)
+    desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.snapshot(positions={"NVDA": 40}, reason="start")
+    desk.tick(0)
+    stop = desk.last(Purpose.PROTECT)
+    assert stop.check_first
+    return desk, stop
+
+
+def tick(desk: CoreDriver, seconds: int) -> None:
+    for _ in range(seconds):
+        desk.quote("NVDA", "100")
+        desk.tick()
+
+
+def test_a_stop_that_has_to_wait_is_told_and_has_its_own_time_once_it_may_be_sent() -> None:
+    desk, stop = another_process(FORGETS)
+    tick(desk, PROTECT_SECONDS + 1)
+    assert [alarm.code for alarm in desk.of(ev.Alarmed)].count("UNPROTECTED") == 1
+    assert not desk.of(ev.ExitPlanned)
+    assert desk.current(stop).leaves == 40
+
+
+def test_rule1_what_may_have_been_sent_before_counts_as_lost_only_after_the_bound() -> None:
+    desk, stop = another_process(msgspec.structs.replace(FORGETS, timeout_seconds=20))
+    key = stop.client_order_id
+    desk.later(6)
+    desk.give(QueryAnswered(key, None, (), desk.now))
+    assert desk.current(stop).status is S.UNKNOWN
+    desk.later(20 + 2 - 6)
+    desk.give(QueryAnswered(key, None, (), desk.now))
+    assert desk.current(stop).status is S.UNKNOWN
+    desk.later(0.001)
+    desk.give(QueryAnswered(key, None, (), desk.now))
+    assert desk.current(stop).status is S.REJECTED
+    assert desk.last(Purpose.PROTECT).client_order_id != key, "another attempt has another id"
