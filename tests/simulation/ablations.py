@@ -19,7 +19,7 @@ from engine.domain.account import VenueOrder, VenuePosition
 from engine.domain.codes import Code
 from engine.domain.events import Record
 from engine.domain.ids import order_id
-from engine.domain.inputs import Sending, SubmitFailed, Tick
+from engine.domain.inputs import QueryAnswered, Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
@@ -201,6 +201,24 @@ async def _is_always_new(self: AccountSession, order: OrderTerms) -> bool:
 
 def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(AccountSession, "is_new", _is_always_new)
+
+
+async def _asks_at_once(self: AccountSession, order: OrderTerms) -> bool:
+    answer = await self._venue.look_up(order.client_order_id)
+    if isinstance(answer, QueryAnswered) and answer.order is None:
+        return True
+    self._step(answer)
+    return False
+
+
+def _sends_an_id_again(patching: pytest.MonkeyPatch) -> None:
+    """What an earlier process sent in its last moment counts as lost before it may not arrive."""
+    patching.setattr(AccountSession, "is_new", _asks_at_once)
+
+
+def _by_hand_undurable(patching: pytest.MonkeyPatch) -> None:
+    """A person's order that reduces leaves before another process could know of it."""
+    patching.setattr(OrderTerms, "is_derived", True)
 
 
 def _recognises_nothing(patching: pytest.MonkeyPatch) -> None:
@@ -455,6 +473,9 @@ DYING = msgspec.structs.replace(
 BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, jumps=0.0)
 """A venue that never fails, and an operator who does nothing but change what is there."""
 
+CLUMSY = msgspec.structs.replace(DYING, name="clumsy", hands=30, real_journal=0.0)
+"""The same, and an operator who moves stops all the time."""
+
 MUTE = Profile(
     name="mute",
     faults=Faults(partial=0.2, lost_answer=0.3, read_failed=0.7, replace_refused=0.3),
@@ -638,6 +659,18 @@ ABLATIONS = (
         profile=FLOODED,
         caught_by=("flood",),
         patch=_loss_not_told,
+    ),
+    Ablation(
+        name="an id is sent again while the first may arrive",
+        profile=CLUMSY,
+        caught_by=("I1", "room"),
+        patch=_sends_an_id_again,
+    ),
+    Ablation(
+        name="a person's order not durable before send",
+        profile="crashy",
+        caught_by=("I2", "apart"),
+        patch=_by_hand_undurable,
     ),
     Ablation(
         name="no room is made for what reduces",

@@ -223,7 +223,11 @@ class Reductions:
         if not venue.capabilities.reduce_only:
             # Nor may a stop cover what another order may sell, whatever became of that one.
             left -= _taken(book, place)
-        short = known < left and known < wanted
+        # Nor is an id sent that the process before may have sent, while that may arrive.
+        able = venue.capabilities
+        wait = 0 if able.deduplicates else able.timeout_seconds + able.late_arrival_seconds
+        free = self._now() > book.data.started_at + wait * NS_PER_SECOND
+        short = free and known < left and known < wanted
         self._may_last(
             "here",
             place,

@@ -11,7 +11,7 @@ from engine.domain.codes import Verdict
 from engine.domain.events import Record
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
-from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms
+from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Level
 from engine.domain.schema import decode
@@ -368,13 +368,25 @@ class Watch:
         )
         self.apart.reaches(account, order)
         if order.reduce_only and not order.reserved:
+            if order.purpose is Purpose.MANUAL and not self._journal_fails:
+                self._durable(order)
             return
-        if order.client_order_id not in self.disk.intents:
-            self.broken("I2", f"{order.client_order_id} left before its intent was durable")
+        self._durable(order)
         if self.halted or self.disk.latch is not None:
             self.broken("I5", f"{order.client_order_id} left after the halt")
         if not self.accounts[account].looked_over_link:
             self.broken("I3", f"{order.client_order_id} left before the connection's first look")
+
+    @property
+    def _journal_fails(self) -> bool:
+        """What only reduces is not kept back by a journal that cannot be written."""
+        failed = self.engine is not None and self.engine.book.data.journal_failed
+        return failed or self.disk.full
+
+    def _durable(self, order: OrderTerms) -> None:
+        """I2: an order that another process could not work out is known before it leaves."""
+        if order.client_order_id not in self.disk.intents:
+            self.broken("I2", f"{order.client_order_id} left before its intent was durable")
 
     def asking_about(self, account: str, key: str) -> None:
         """A venue is asked about an order, or asked to change it."""
