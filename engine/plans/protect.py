@@ -162,9 +162,10 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
 def _short_lived(newest: Order, now: Nanos) -> bool:
     """True while a stop that the venue dropped at once should not be placed again yet.
 
-    One whose end we asked for, to bring it to size, was not dropped.
+    One whose end we asked for, to bring it to size, was not dropped, and neither was one that
+    filled.
     """
-    if newest.cancel_wanted:
+    if newest.cancel_wanted or newest.status is _S.FILLED:
         return False
     pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
     lived = newest.updated_at - newest.created_at

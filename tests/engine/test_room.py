@@ -207,6 +207,20 @@ def test_what_ends_other_orders_ends_one_that_waits(able: Any, way: str) -> None
         assert stops(desk) == [150]
 
 
+def test_rule3_a_stop_that_filled_at_once_is_no_reason_to_wait_with_the_next() -> None:
+    desk, order = resting(NATIVE, 100)
+    desk.give(ask.Protect(by="ann", symbol="NVDA", price=None, confirm="UNPROTECT"))
+    made_room(desk)
+    desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(98)))
+    stop = desk.last(Purpose.PROTECT)
+    assert stop.quantity == 50
+    desk.accept(stop)
+    desk.filled(stop, 50, "98")
+    desk.report(order, S.CANCELED, filled=D(0))
+    again = desk.last(Purpose.PROTECT)
+    assert (again.client_order_id != stop.client_order_id, again.quantity) == (True, 100)
+
+
 # --- a change of one ------------------------------------------------------------------------------
 
 
