@@ -21,13 +21,14 @@ from engine.domain.events import Record
 from engine.domain.ids import order_id
 from engine.domain.inputs import QueryAnswered, Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
+from engine.domain.intent import LegDone
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
 from engine.intake import modify, operator
 from engine.pipeline import request
+from engine.plans import entry, legs, protect, reducing, replace, table
 from engine.plans import exit as closing
 from engine.plans import kill as work
-from engine.plans import protect, reducing, replace, table
 from engine.ports import Ambiguous, BrokerError, Capabilities, NotSent
 from engine.risk import gate
 from engine.risk.checks.account import known_account
@@ -37,6 +38,7 @@ from engine.runtime.engine import Engine
 from engine.runtime.session import AccountSession
 from engine.state.account import AccountState
 from engine.state.folds import fills as fill_rules
+from engine.state.intents import IntentLeg
 from engine.state.order import Order, Pending
 from engine.state.position import Position
 from engine.state.seen import SeenIds
@@ -201,6 +203,25 @@ async def _is_always_new(self: AccountSession, order: OrderTerms) -> bool:
 
 def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(AccountSession, "is_new", _is_always_new)
+
+
+def _ended_with_one_leg(patching: pytest.MonkeyPatch) -> None:
+    """An intent ends as soon as every leg was sent, whatever becomes of them."""
+    patching.setattr(entry, "is_over", lambda world, leg: not leg.waits)
+
+
+def _said_of_one_leg(patching: pytest.MonkeyPatch) -> None:
+    """What is said of an intent is what is true of its first leg."""
+    done = legs.done
+
+    def first(world: World, leg: IntentLeg) -> LegDone:
+        intent = world.book.data.intents.get(leg.terms.intent_id)
+        if intent is None:
+            return done(world, leg)
+        filled = done(world, intent.legs[0]).filled
+        return msgspec.structs.replace(done(world, leg), filled=filled)
+
+    patching.setattr(legs, "done", first)
 
 
 async def _asks_at_once(self: AccountSession, order: OrderTerms) -> bool:
@@ -671,6 +692,18 @@ ABLATIONS = (
         profile="crashy",
         caught_by=("I2", "apart"),
         patch=_by_hand_undurable,
+    ),
+    Ablation(
+        name="an intent ends before its legs do",
+        profile="calm",
+        caught_by=("legs",),
+        patch=_ended_with_one_leg,
+    ),
+    Ablation(
+        name="the outcome is that of one leg",
+        profile="calm",
+        caught_by=("legs",),
+        patch=_said_of_one_leg,
     ),
     Ablation(
         name="no room is made for what reduces",

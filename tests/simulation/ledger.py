@@ -20,17 +20,24 @@ class Ledger:
         self.start = sum(cash.values(), ZERO)
         self.fees = ZERO
         self._held: dict[Place, Decimal] = {}
+        self._orders: dict[str, Decimal] = {}
 
     def take(
-        self, place: Place, *, bought: Decimal, price: Decimal, fee: Decimal
+        self, place: Place, *, order: str, bought: Decimal, price: Decimal, fee: Decimal
     ) -> tuple[Decimal, Decimal]:
-        """One execution, `bought` below zero where it sold; what was held before and after."""
+        """One execution of an order, `bought` below zero where it sold; what was held before and
+        after."""
+        self._orders[order] = self._orders.get(order, ZERO) + bought
         account, _ = place
         self.cash[account] -= bought * price + fee
         self.fees += fee
         before = self._held.get(place, ZERO)
         self._held[place] = before + bought
         return before, before + bought
+
+    def of_order(self, order: str) -> Decimal:
+        """What was ever executed of one order, below zero where it sold."""
+        return self._orders.get(order, ZERO)
 
     def shared(self) -> set[str]:
         """Symbols that more than one account has ever held."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from engine.core import decide as core
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
@@ -18,6 +19,7 @@ from engine.domain.instrument import default_instrument
 from engine.domain.market import MarketEvent, Quote
 from engine.domain.order import OrderTerms
 from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.signal import Direction
 from engine.ports import BrokerError, Capabilities
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
@@ -37,6 +39,7 @@ from tests.simulation import scenario
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import CALM, PROFILES, Faults, Profile
 from tests.simulation.line import Line
+from tests.simulation.pairs import PairArrived, open_pair
 from tests.simulation.store import Disk, FileLatch, MemoryStore, RealStore, Row
 from tests.simulation.venue import ACCOUNT, Venue, capabilities
 from tests.simulation.watch import Watch
@@ -52,6 +55,8 @@ SOUND: Final = CALM.faults
 KILL_AFTER_SIGNAL: Final = 0.02
 """Chance of a kill in the moment after a signal, while its order waits for the disk."""
 CRASH_AT_COMMIT: Final = 0.01
+PAIRS: Final = 0.3
+"""Chance that a signal is drawn as one of two legs, of which some do not fit together."""
 SNAPSHOT_CHANCE: Final = 0.05
 """How often the state is kept, asked twice a second."""
 
@@ -81,6 +86,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Orders that took the place of another."""
     shared: int
     """Symbols that were held in two accounts."""
+    pairs: int
+    """Intents of two legs that were carried to their end."""
     trace: list[str]
 
     @property
@@ -255,7 +262,12 @@ class Run:
         for _ in range(count):
             self._signals += 1
             made = scenario.signal(random, self.market, self._signals, self.agenda.now)
-            if self.engine is not None and self._running:
+            if self.engine is not None and self._running and random.random() < PAIRS:
+                other = scenario.signal(random, self.market, self._signals, self.agenda.now)
+                enter = Direction.FLAT not in (made.direction, other.direction)
+                if enter and made.ticker != other.ticker:
+                    self.engine.step(PairArrived(made, other))  # type: ignore[arg-type]
+            elif self.engine is not None and self._running:
                 self.engine.submit(made)
                 if random.random() < KILL_AFTER_SIGNAL:
                     self.agenda.after(random.uniform(0, 0.1), self._kill)
@@ -366,8 +378,12 @@ class Run:
     def go(self) -> None:
         """Processes one after the other until the end."""
         start = START
-        while not self.done:
-            start = self._process(start)
+        core.RULES[PairArrived] = open_pair
+        try:
+            while not self.done:
+                start = self._process(start)
+        finally:
+            del core.RULES[PairArrived]
 
     def _process(self, start: Nanos) -> Nanos:
         """One process from its start to its crash or the end; when it ended."""
@@ -536,6 +552,7 @@ class Run:
             parts=self.watch.reductions.closed_parts,
             successors=self.watch.replaces.succeeded,
             shared=len(self.watch.ledger.shared()),
+            pairs=self.watch.pairs.ended,
             trace=self.watch.trace,
         )
 

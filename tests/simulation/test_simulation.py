@@ -91,6 +91,7 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
                 successors=outcome.successors,
                 shared=outcome.shared,
                 refused=outcome.refused,
+                pairs=outcome.pairs,
             )
     wanted = {
         "OrderIntended",
@@ -116,5 +117,5 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
         "SignalsRefused",
     }
     assert not wanted - kinds
-    names = "crashes fills kills real_journals single parts successors shared refused"
+    names = "crashes fills kills real_journals single parts successors shared refused pairs"
     assert all(totals[name] for name in names.split()), totals

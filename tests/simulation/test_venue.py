@@ -221,9 +221,10 @@ def test_somebody_elses_order_rests_and_is_withdrawn_by_nobody_else() -> None:
 def test_the_ledger_counts_executions_alone() -> None:
     ledger = Ledger({"a": Decimal(100), "b": Decimal(50)})
     one = Decimal(1)
-    assert ledger.take(("a", "AAA"), bought=one * 3, price=one * 10, fee=one) == (0, 3)
-    assert ledger.take(("b", "AAA"), bought=-one, price=one * 10, fee=one) == (0, -1)
-    assert ledger.take(("a", "AAA"), bought=-one * 3, price=one * 11, fee=one) == (3, 0)
+    assert ledger.take(("a", "AAA"), order="x", bought=one * 3, price=one * 10, fee=one) == (0, 3)
+    assert ledger.take(("b", "AAA"), order="y", bought=-one, price=one * 10, fee=one) == (0, -1)
+    assert ledger.take(("a", "AAA"), order="x", bought=-one * 3, price=one * 11, fee=one) == (3, 0)
     assert (ledger.held("a"), ledger.held("b")) == ({}, {"AAA": -1})
     assert (ledger.cash, ledger.fees, ledger.start) == ({"a": 101, "b": 59}, 3, 150)
     assert ledger.shared() == {"AAA"}
+    assert [ledger.of_order(order) for order in ("x", "y", "z")] == [0, -1, 0]

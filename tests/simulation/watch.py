@@ -23,6 +23,7 @@ from engine.state.order import Order
 from tests.simulation.apart import Apart
 from tests.simulation.floods import Floods
 from tests.simulation.ledger import Ledger
+from tests.simulation.pairs import Pairs
 from tests.simulation.reductions import Reductions, is_own_stop
 from tests.simulation.replaces import Replaces, most, worst
 from tests.simulation.store import Disk, Row, change_key
@@ -87,6 +88,7 @@ class Watch:
         self.reductions = Reductions(venues, now, faultless, self.broken)
         self.replaces = Replaces(venues, self.broken)
         self.floods = Floods(self.broken)
+        self.pairs = Pairs(venues, self.ledger, self.broken)
         self.halted = False
         self.halted_at: Nanos = 0
         self.found: list[str] = []
@@ -267,6 +269,7 @@ class Watch:
     def _intended(self, event: ev.OrderIntended) -> None:
         """I7: what is intended and adds exposure keeps every limit."""
         terms = event.terms
+        self.pairs.made(terms)
         first = self.shadow.order(terms.orig_client_order_id)
         if first is not None:
             left = (first.quantity - first.filled) * first.reserved
@@ -285,6 +288,10 @@ class Watch:
         order = self.shadow.order(event.client_order_id)
         if order is not None and event.reserved and worst(order) > order.leaves * order.reserved:
             self._limited(order, takes_slot=False)
+
+    def _ended(self, event: ev.IntentEnded) -> None:
+        """U-30: what is said of an intent is true of all its legs."""
+        self.pairs.told(event)
 
     def _limited(self, changed: OrderTerms, *, takes_slot: bool) -> None:
         """I7: the limits hold over all accounts, with everything that works and is unknown."""
@@ -412,7 +419,8 @@ class Watch:
             self.broken("I1", f"{order.client_order_id} was accepted twice")
         self.replaces.accepted(account, order)
         if order.reserved:
-            earlier = self.intents.setdefault(order.intent_id, [])
+            # A leg of an intent is about one symbol, here.
+            earlier = self.intents.setdefault(f"{order.intent_id} {order.symbol}", [])
             if earlier and order.orig_client_order_id != earlier[-1]:
                 self.broken("I1", f"intent {order.intent_id} was accepted twice")
             earlier.append(order.client_order_id)
@@ -428,12 +436,14 @@ class Watch:
         )
         counted = self.ledger.take(
             (account, order.symbol),
+            order=order.client_order_id,
             bought=fill.quantity * order.side.sign,
             price=fill.price,
             fee=fill.commission,
         )
         if counted != (before, after):
             self.broken("I8", f"{order.symbol} from {before} to {after}, {counted} by the ledger")
+        self.pairs.filled(order)
         self.reductions.filled(account, order, fill.quantity)
         if order.reduce_only and (before * after < 0 or abs(after) > abs(before)):
             self.broken("I6", f"{order.purpose} took {order.symbol} from {before} to {after}")
@@ -622,5 +632,6 @@ _CHECKS: dict[type[ev.Event], Callable[[Watch, ev.Event], None]] = {
     ev.KillProved: Watch._proved,  # type: ignore[dict-item]
     ev.ExitPlanned: Watch._planned,  # type: ignore[dict-item]
     ev.ReplaceRequested: Watch._changing,  # type: ignore[dict-item]
+    ev.IntentEnded: Watch._ended,  # type: ignore[dict-item]
     ev.OrderIntended: Watch._intended,  # type: ignore[dict-item]
 }
