@@ -204,8 +204,7 @@ def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
 
 def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
     """Every exit rule at once; the lowest priority closes (A-160)."""
-    under_way = position.exiting
-    if under_way is not None and under_way.is_whole:
+    if position.is_closing:
         return
     if world.book.data.phase is not Phase.RUNNING:
         return

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.codes import Code, Outcome
+from engine.domain.codes import Code
 from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.position import ExitReason
@@ -83,17 +83,5 @@ def _turned_away(asked: Signal, ruling: Ruling, now: Nanos) -> ev.SignalsRefused
 
 def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:
     """A flat signal closes what signals opened of its symbol, in every account (X-87)."""
-    held = world.book.managed(asked.ticker)
-    closing = [position for position in held if position.exiting is not None]
-    if closing and len(closing) == len(held):
-        yield ev.SignalEnded(
-            signal_id=asked.signal_id,
-            symbol=asked.ticker,
-            outcome=Outcome.EXECUTED,
-            code="",
-            reason="a close is under way already: "
-            f"{', '.join(p.exiting.reason for p in closing if p.exiting is not None)}",
-        )
-        return
-    for position in held:
+    for position in world.book.managed(asked.ticker):
         yield from plan_exit(position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id)

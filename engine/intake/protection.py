@@ -42,7 +42,7 @@ def move_stop(
     world: World, given: Command, position: Position, price: Decimal
 ) -> Iterator[ev.Event]:
     """Put the stop of a position at a price, or refuse the command that asks for it (X-85)."""
-    if position.exiting is not None:
+    if position.is_closing:
         yield refuse(given, REFUSED, f"{position.symbol} is being closed")
         return
     if fault := _stop_fault(world, position, price):
@@ -102,7 +102,7 @@ def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]
         names = " and ".join(sorted(p.account for p in held))
         return None, f"{symbol} is held in {names}: name one of them as the broker"
     (position,) = held
-    if position.exiting is not None:
+    if position.is_closing:
         return None, f"{symbol} is being closed"
     return position, ""
 

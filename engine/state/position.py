@@ -87,6 +87,11 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.signal_id)
 
     @property
+    def is_closing(self) -> bool:
+        """True while all of it is being closed; the close of a part leaves the rest as it is."""
+        return self.exiting is not None and self.exiting.is_whole
+
+    @property
     def average_price(self) -> Decimal:
         """Cost per unit of what is held."""
         if not self.quantity:

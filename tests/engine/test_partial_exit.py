@@ -9,15 +9,16 @@ import pytest
 from engine.core.decide import followed, note
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Outcome, Verdict
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Phase
-from engine.domain.signal import TradeType
+from engine.domain.signal import Direction, TradeType
 from engine.plans.exit import plan_exit
 from engine.state.fold import apply
 from engine.state.position import Position
-from tests.engine.driver import CoreDriver, one
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.driver import CoreDriver, one, protected
+from tests.engine.worlds import ABLE, BROKER, signal
 
 TEN, THREE = Decimal(10), Decimal(3)
 
@@ -157,6 +158,65 @@ def test_a_close_and_a_kill_are_for_the_whole_whatever_part_is_under_way(ask_all
     plan = holding(desk).exiting
     assert plan is not None
     assert plan.is_whole
+
+
+@pytest.mark.parametrize("part", [None, "3"], ids=["nothing", "a part"])
+def test_x87_a_flat_signal_closes_all_while_no_more_than_a_part_is_being_closed(
+    part: str | None,
+) -> None:
+    desk = protected(150)
+    if part is not None:
+        desk.give(asked(part))
+        desk.accept(desk.last(Purpose.EXIT))
+    desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
+    decided = desk.of(ev.SignalDecided)[-1]
+    assert (decided.verdict, decided.code) == (Verdict.ACCEPTED, "")
+    if part is not None:
+        desk.report(desk.last(Purpose.EXIT), OrderStatus.CANCELED)
+    order = desk.last(Purpose.EXIT)
+    assert order.quantity == 150
+    desk.accept(order)
+    desk.filled(order, 150, "101")
+    assert desk.book.holding(BROKER, "NVDA") is None
+    (ended,) = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
+    assert ended.outcome is Outcome.EXECUTED
+
+
+def test_x87_a_flat_signal_is_refused_while_all_is_being_closed() -> None:
+    desk = protected(150)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
+    decided = desk.of(ev.SignalDecided)[-1]
+    assert (decided.code, decided.reason) == (
+        "SIZE_ZERO",
+        "The position in NVDA is being closed already.",
+    )
+    assert len(desk.of(ev.ExitPlanned)) == 1
+
+
+@pytest.mark.parametrize(("part", "refused"), [(THREE, False), (None, True)])
+def test_x85_the_stop_and_the_target_of_what_stays_are_a_persons_to_move(
+    part: Decimal | None, refused: bool
+) -> None:
+    """What is being closed whole needs neither; the rest of a part needs both."""
+    desk = ten_held()
+    close_part(desk, part, ExitReason.MANUAL)
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=Decimal(95)))
+    desk.give(ask.SetTarget(by="me", symbol="NVDA", price=Decimal(120)))
+    told = [e.reason for e in desk.of(ev.CommandRefused)]
+    assert told == (["NVDA is being closed"] * 2 if refused else [])
+    assert (holding(desk).stop, holding(desk).target) == ((90, None) if refused else (95, 120))
+
+
+def test_x85_a_stop_moved_during_the_close_of_a_part_rests_there_once_the_part_is_closed() -> None:
+    desk = ten_held()
+    desk.give(asked("3"))
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=Decimal(95)))
+    order = desk.last(Purpose.EXIT)
+    desk.accept(order)
+    desk.filled(order, 3, "101")
+    change = one(desk.seen, ev.ReplaceRequested)
+    assert (change.quantity, change.stop_price) == (7, 95)
 
 
 def test_the_stop_that_ends_the_position_is_its_reason_though_a_part_was_being_closed() -> None:

@@ -64,6 +64,6 @@ def _closes(closable: Closable, symbol: str) -> Finding:
         kept = ", ".join(f"{plain(p.quantity)} in {p.account}" for p in closable.held)
         but = f"; what is held ({kept}) was opened by no signal" if kept else ""
         return refused(0, "a position", f"There is no position in {symbol} to close{but}.")
-    if all(position.exiting is not None for position in closable.managed):
+    if all(position.is_closing for position in closable.managed):
         return refused(0, "a position", f"The position in {symbol} is being closed already.")
     return passed(sum(abs(p.quantity) for p in closable.managed), "a position")
