@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.domain import events as ev
+from engine.domain.codes import Code, Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import plain
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
@@ -17,6 +19,7 @@ RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
 
 _UNKNOWN = OrderStatus.UNKNOWN
+_UNANSWERED = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_NEW})
 CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 """The purposes of orders that close a position, or a part of one."""
 
@@ -55,6 +58,21 @@ def plan_exit(
     )
 
 
+def waits(world: World, position: Position, now: Nanos) -> bool:
+    """Whether a close that is wanted sends nothing for now, so that the stop is to rest (rule 3).
+
+    It waits for the market, for the first look at the venue, and between two attempts. Where the
+    venue joins both, the stop rests all along.
+    """
+    plan = position.exiting
+    if plan is None or world.able(position.account).reduce_only:
+        return False
+    failed = _failed(world, position, plan)
+    return not _can_send(world, position, now) or (
+        failed is not None and not _is_due(world, position, plan, failed, now)
+    )
+
+
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """The next step of a close that is under way: room, the order, another attempt, its end."""
     position = world.book.holding(account, symbol)
@@ -84,24 +102,79 @@ def _close(
     if plan.quantity is not None and not plan.quantity:
         yield _abandoned(position, plan, "the part is closed")
         return
-    for order in others:
-        if not (able and order.protects):
-            yield from cancel(order, "it makes room for the close")
-    if others and not able:
-        return
-    newest = last(world, position, EXIT)
-    if newest is not None and newest.attempt == plan.attempt:
-        yield from _next_attempt(world, position, plan, newest, now)
-        return
-    yield from _send(world, position, plan, now)
-
-
-def _send(world: World, position: Position, plan: ExitPlan, now: Nanos) -> Iterator[ev.Event]:
-    """The order of the plan's attempt, once the market is open and the venue was seen."""
     if not in_lots(world, position, abs(position.quantity)):
-        yield _abandoned(position, plan, "less than a lot is left, which the venue does not take")
-    elif world.is_open(position.symbol, now) and may_send(world, position.account):
+        yield from _too_little(world, position, plan)
+        return
+    yield from _attempt(world, position, plan, others, now)
+
+
+def _attempt(
+    world: World, position: Position, plan: ExitPlan, others: list[Order], now: Nanos
+) -> Iterator[ev.Event]:
+    """Room among the `others` that reduce, and the order; or the next attempt after one failed."""
+    able = world.able(position.account).reduce_only
+    failed = _failed(world, position, plan)
+    if failed is not None:
+        yield from _refused(position, plan, failed)
+    rests = able or waits(world, position, now)
+    for order in others:
+        if not (rests and order.protects):
+            yield from cancel(order, "it makes room for the close")
+    if failed is not None:
+        if _is_due(world, position, plan, failed, now):
+            yield _next_attempt(position, plan, failed)
+    elif (able or not others) and _can_send(world, position, now):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
+
+
+def _can_send(world: World, position: Position, now: Nanos) -> bool:
+    """The market is open and the venue was seen since the start."""
+    return world.is_open(position.symbol, now) and may_send(world, position.account)
+
+
+def _failed(world: World, position: Position, plan: ExitPlan) -> Order | None:
+    """The order of the plan's attempt, where it has ended and something is still held."""
+    newest = last(world, position, EXIT)
+    if newest is None or newest.attempt != plan.attempt or newest.is_working:
+        return None
+    return newest
+
+
+def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now: Nanos) -> bool:
+    """Whether another attempt may follow; one that has sold something is gone on with at once.
+
+    Where the stop is placed again in between, the pause begins once the venue works it.
+    """
+    if failed.filled:
+        return True
+    working = world.book.working(position.account, position.symbol)
+    joins = world.able(position.account).reduce_only
+    stops = [] if joins else [order for order in working if order.is_protective]
+    if any(order.status in _UNANSWERED for order in stops):
+        return False
+    pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
+    since = max([failed.updated_at, *(order.accepted_at for order in stops)])
+    return now - since >= pause * NS_PER_SECOND
+
+
+def _too_little(world: World, position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
+    """No order can close it; a signal that asked for that and has closed nothing ends with it."""
+    why = "less than a lot is left, which the venue does not take"
+    yield _abandoned(position, plan, why)
+    life = world.book.data.signals.get(plan.detail) if plan.reason is ExitReason.SIGNAL else None
+    if life is None or life.outcome is not None:
+        return
+    others = [p for p in world.book.held(position.symbol) if p.account != position.account]
+    plans = [p.exiting for p in others if p.exiting is not None]
+    if all((other.reason, other.detail) != (plan.reason, plan.detail) for other in plans):
+        yield ev.SignalEnded(
+            signal_id=plan.detail,
+            symbol=position.symbol,
+            outcome=Outcome.REJECTED,
+            code=Code.BAD_LOT,
+            reason=f"{plain(abs(position.quantity))} {position.symbol} in {position.account} are "
+            "not closed: less than a lot, which the venue does not take",
+        )
 
 
 def _abandoned(position: Position, plan: ExitPlan, detail: str) -> ev.ExitAbandoned:
@@ -115,31 +188,28 @@ def _abandoned(position: Position, plan: ExitPlan, detail: str) -> ev.ExitAbando
     )
 
 
-def _next_attempt(
-    world: World, position: Position, plan: ExitPlan, newest: Order, now: Nanos
-) -> Iterator[ev.Event]:
-    """The order of this attempt ended and something is still held."""
-    if newest.status is OrderStatus.REJECTED and newest.reject_code != plan.refused:
-        yield ev.ExitRefused(
-            account=position.account,
-            symbol=position.symbol,
-            position_id=position.position_id,
-            code=newest.reject_code,
-        )
-        yield ev.Alarmed(
-            code="EXIT_REFUSED",
-            severity=Severity.CRITICAL,
-            subject=position.symbol,
-            text=f"the close of {position.symbol} in {position.account} is refused "
-            f"({newest.reject_code}) and tried again: {newest.reason}",
-        )
-    pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
-    if not newest.filled and now - newest.updated_at < pause * NS_PER_SECOND:
+def _refused(position: Position, plan: ExitPlan, failed: Order) -> Iterator[ev.Event]:
+    """Say that the venue refused the close, once for each reason in a row."""
+    if failed.status is not OrderStatus.REJECTED or failed.reject_code == plan.refused:
         return
-    if not world.able(position.account).reduce_only and not newest.filled:
-        yield _abandoned(position, plan, newest.reason or newest.status)
-        return
-    yield ev.ExitPlanned(
+    yield ev.ExitRefused(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        code=failed.reject_code,
+    )
+    yield ev.Alarmed(
+        code="EXIT_REFUSED",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"the close of {position.symbol} in {position.account} is refused "
+        f"({failed.reject_code}) and tried again: {failed.reason}",
+    )
+
+
+def _next_attempt(position: Position, plan: ExitPlan, failed: Order) -> ev.ExitPlanned:
+    """The same close once more, under a new id."""
+    return ev.ExitPlanned(
         account=position.account,
         symbol=position.symbol,
         position_id=position.position_id,
@@ -149,7 +219,7 @@ def _next_attempt(
             priority=plan.priority,
             quantity=plan.quantity,
             attempt=plan.attempt + 1,
-            measured=newest.status,
+            measured=failed.status,
             limit="FILLED",
         ),
     )

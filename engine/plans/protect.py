@@ -10,7 +10,7 @@ from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
-from engine.plans.exit import CLOSING, RETRY_SECONDS, plan_exit
+from engine.plans.exit import CLOSING, RETRY_SECONDS, plan_exit, waits
 from engine.plans.reducing import (
     PROTECT,
     cancel,
@@ -37,10 +37,13 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
 
     Where no stop is wanted, one of ours that turns up is cancelled; somebody else's is left.
 
-    While the position is being closed, the close decides what becomes of the stop.
+    While the position is being closed, the close decides what becomes of the stop: it rests again
+    while the close waits.
     """
     position = world.book.holding(account, symbol)
-    if position is None or position.exiting is not None:
+    if position is None:
+        return
+    if position.exiting is not None and not waits(world, position, now):
         return
     stops = [order for order in working_for(world, position) if order.is_protective]
     if position.stop is None:
@@ -62,12 +65,18 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
             yield from cancel(order, "one stop is enough")
         yield from _fit(world, position, keep, wanted, now)
         return
+    yield from _place(world, position, position.stop, now)
+
+
+def _place(world: World, position: Position, stop: Decimal, now: Nanos) -> Iterator[ev.Event]:
+    """The next stop, or the close of what cannot have one; a close that waits is one already."""
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
-        yield from give_up(position, "the venue refused the stop")
+        if not position.is_closing:
+            yield from give_up(position, "the venue refused the stop")
         return
-    if may_send(world, account) and (newest is None or not _short_lived(newest, now)):
-        yield ev.OrderIntended(terms=stop_order(world, position, position.stop, now))
+    if may_send(world, position.account) and (newest is None or not _short_lived(newest, now)):
+        yield ev.OrderIntended(terms=stop_order(world, position, stop, now))
 
 
 def give_up(position: Position, why: str) -> Iterator[ev.Event]:

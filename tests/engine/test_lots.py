@@ -7,10 +7,11 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Outcome
 from engine.domain.order import Purpose, Side
-from engine.domain.signal import TradeType
+from engine.domain.signal import Direction, TradeType
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.worlds import ABLE, BROKER, signal
 
 D = Decimal
 COIN = "BTC-USD"
@@ -59,3 +60,16 @@ def test_less_than_a_lot_is_left_alone_and_said() -> None:
     events = desk.give(ask.ClosePosition(by="me", symbol=COIN))
     (abandoned,) = [e for e in events if isinstance(e, ev.ExitAbandoned)]
     assert "less than a lot" in abandoned.detail
+
+
+def test_rule6_a_flat_signal_for_less_than_a_lot_ends_and_says_why() -> None:
+    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=False))
+    desk.quote(COIN, "50000")
+    desk.fill(desk.order(COIN, "0.01", "50000"), "0.000000009", "50000")
+    desk.signal(signal(COIN, signal_id="out", direction=Direction.FLAT, at=desk.now))
+    (ended,) = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
+    assert (ended.outcome, ended.code) == (Outcome.REJECTED, "BAD_LOT")
+    assert ended.reason == (
+        "0.000000009 BTC-USD in paper are not closed: less than a lot, which the venue does not "
+        "take"
+    )

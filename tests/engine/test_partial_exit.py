@@ -164,7 +164,7 @@ def test_a_close_and_a_kill_are_for_the_whole_whatever_part_is_under_way(ask_all
 def test_x87_a_flat_signal_closes_all_while_no_more_than_a_part_is_being_closed(
     part: str | None,
 ) -> None:
-    desk = protected(150)
+    desk = protected(149)
     if part is not None:
         desk.give(asked(part))
         desk.accept(desk.last(Purpose.EXIT))
@@ -174,16 +174,16 @@ def test_x87_a_flat_signal_closes_all_while_no_more_than_a_part_is_being_closed(
     if part is not None:
         desk.report(desk.last(Purpose.EXIT), OrderStatus.CANCELED)
     order = desk.last(Purpose.EXIT)
-    assert order.quantity == 150
+    assert order.quantity == 149
     desk.accept(order)
-    desk.filled(order, 150, "101")
+    desk.filled(order, 149, "101")
     assert desk.book.holding(BROKER, "NVDA") is None
     (ended,) = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
     assert ended.outcome is Outcome.EXECUTED
 
 
 def test_x87_a_flat_signal_is_refused_while_all_is_being_closed() -> None:
-    desk = protected(150)
+    desk = protected(149)
     desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
     desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
     decided = desk.of(ev.SignalDecided)[-1]

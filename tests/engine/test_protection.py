@@ -3,18 +3,22 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.inputs import ModifyFailed, SubmitFailed
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.codes import Outcome
+from engine.domain.inputs import ModifyFailed, Sending, SubmitFailed, Tick
+from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Ambiguous, NotSent, Rejected
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, holding, kinds, protected
-from tests.engine.worlds import ABLE, signal
+from tests.engine.worlds import ABLE, BROKER, signal
+
+S = OrderStatus
 
 
 def test_a172_a_fill_places_a_reduce_only_stop_for_what_is_held() -> None:
@@ -117,16 +121,115 @@ def test_where_the_venue_cannot_join_them_the_stop_goes_before_the_exit() -> Non
     assert desk.last(Purpose.EXIT).quantity == 150
 
 
-def test_and_the_stop_is_placed_again_when_that_exit_fails() -> None:
-    desk = protected(capabilities=NO_REDUCE_ONLY)
-    desk.quote("NVDA", "111")
-    desk.report(desk.last(Purpose.PROTECT), OrderStatus.CANCELED)
-    desk.quote("NVDA", "100")
+FAILS = pytest.mark.parametrize("how", [S.REJECTED, S.CANCELED, S.EXPIRED])
+"""The venue refuses a close, or it ends without a fill, as after its time-out."""
+
+
+def failing(how: OrderStatus, quantity: str | None = None) -> CoreDriver:
+    """A person closes so much where nothing joins stop and close, and the close fails."""
+    desk = protected(149, capabilities=NO_REDUCE_ONLY)
+    wanted = None if quantity is None else Decimal(quantity)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=wanted))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
     exit_ = desk.last(Purpose.EXIT)
-    desk.give(SubmitFailed(exit_.client_order_id, Rejected("NO", "not now")))
-    desk.tick(5)
-    assert desk.of(ev.ExitAbandoned)
-    assert desk.last(Purpose.PROTECT).attempt == 2
+    desk.accept(exit_)
+    desk.report(exit_, how, code="NO" if how is S.REJECTED else "", text="not now")
+    return desk
+
+
+@FAILS
+@pytest.mark.parametrize("quantity", [None, "3"], ids=["all", "a part"])
+def test_rule3_the_stop_is_placed_again_when_an_exit_fails_and_the_exit_is_tried_again(
+    how: OrderStatus, quantity: str | None
+) -> None:
+    desk = failing(how, quantity)
+    stop = desk.last(Purpose.PROTECT)
+    assert (stop.attempt, stop.quantity) == (2, 149)
+    desk.tick(2)
+    desk.accept(stop)
+    assert desk.current(stop).status is S.NEW, "the pause begins once it rests"
+    desk.tick(0.999)
+    assert len(desk.intended(Purpose.EXIT)) == 1
+    desk.tick(0.001)
+    assert desk.current(stop).status is S.PENDING_CANCEL, "it makes room for the next attempt"
+    assert len(desk.intended(Purpose.EXIT)) == 1
+    desk.report(stop, S.CANCELED)
+    again = desk.last(Purpose.EXIT)
+    assert (again.attempt, again.quantity) == (2, Decimal(quantity or 149))
+    assert not desk.of(ev.ExitAbandoned)
+    desk.accept(again)
+    desk.filled(again, again.quantity, "100")
+    held = desk.book.holding(BROKER, "NVDA")
+    assert (held.quantity if held else 0) == (146 if quantity else 0)
+
+
+@FAILS
+def test_rule3_where_nothing_joins_them_a_close_is_never_given_up(how: OrderStatus) -> None:
+    desk = failing(how)
+    for attempt in range(2, 12):
+        stop = desk.last(Purpose.PROTECT)
+        assert stop.attempt == attempt
+        desk.accept(stop)
+        desk.tick(61)
+        desk.report(stop, S.CANCELED)
+        exit_ = desk.last(Purpose.EXIT)
+        assert exit_.attempt == attempt
+        desk.report(exit_, how, code="NO" if how is S.REJECTED else "", text="not now")
+    told = [alarm.code for alarm in desk.of(ev.Alarmed)]
+    assert told == ["EXIT_REFUSED"] * (how is S.REJECTED)
+
+
+def test_rule3_a_close_goes_on_while_the_stop_is_unanswered_and_after_it_was_refused() -> None:
+    desk = failing(S.REJECTED)
+    stop = desk.last(Purpose.PROTECT)
+    desk.give(Sending(stop.client_order_id))
+    desk.tick(30)
+    assert len(desk.intended(Purpose.EXIT)) == 1, "it waits for the venue's word on the stop"
+    desk.report(stop, S.REJECTED, code="NO", text="no stops now")
+    again = desk.last(Purpose.EXIT)
+    assert again.attempt == 2
+    assert desk.last(Purpose.PROTECT) == stop
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert held.is_closing
+
+
+def test_rule3_a_part_whose_stop_is_refused_meanwhile_gives_way_to_the_close_of_all() -> None:
+    desk = failing(S.REJECTED, "3")
+    desk.report(desk.last(Purpose.PROTECT), S.REJECTED, code="NO", text="no stops now")
+    assert "UNPROTECTED" in [alarm.code for alarm in desk.of(ev.Alarmed)]
+    assert desk.last(Purpose.EXIT).quantity == 149
+
+
+def test_rule6_a_flat_signal_whose_close_failed_at_first_ends_executed() -> None:
+    desk = protected(149, capabilities=NO_REDUCE_ONLY)
+    desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    desk.report(desk.last(Purpose.EXIT), S.REJECTED, code="NO", text="not now")
+    desk.accept(desk.last(Purpose.PROTECT))
+    desk.tick(1)
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    exit_ = desk.last(Purpose.EXIT)
+    desk.accept(exit_)
+    desk.filled(exit_, 149, "100")
+    (ended,) = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
+    assert ended.outcome is Outcome.EXECUTED
+
+
+def test_rule3_the_stop_rests_while_a_close_waits_for_the_market() -> None:
+    """What is closed at night is sold when the market opens, and is protected until then."""
+    desk = protected(149, capabilities=NO_REDUCE_ONLY)
+    stop, opens = desk.last(Purpose.PROTECT), parse_rfc3339("2013-10-08T13:30:00Z")
+    desk.now = parse_rfc3339("2013-10-07T22:00:00Z")
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.now = opens - 1
+    desk.give(Tick())
+    assert desk.current(stop).status is S.NEW
+    desk.now = opens
+    desk.give(Tick())
+    assert desk.current(stop).status is S.PENDING_CANCEL
+    desk.report(stop, S.CANCELED)
+    assert desk.last(Purpose.EXIT).quantity == 149
 
 
 def test_an_exit_that_fails_is_tried_again_under_a_new_id_and_never_given_up() -> None:

@@ -395,6 +395,7 @@ def test_rule3_once_the_doubt_is_over_what_is_held_is_covered(filled: int, left:
     assert stops(desk) == [left]
     assert not held(desk).unprotected_since
     assert not held(desk).told_unprotected
+    assert (held(desk).exiting is not None) is (filled == 0), "a close that failed is tried again"
 
 
 # --- a stop that is not known to rest -------------------------------------------------------------

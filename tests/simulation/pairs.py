@@ -12,9 +12,10 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms
 from engine.domain.signal import Signal
-from engine.intake.entry import build
+from engine.pipeline.intent import build
+from engine.pipeline.request import signal_request
+from engine.pipeline.stages import decide
 from engine.plans.entry import ENTRY
-from engine.risk.gate import evaluate, signal_case
 from engine.world import World
 from tests.simulation.ledger import Ledger
 from tests.simulation.venue import Venue
@@ -33,7 +34,7 @@ def open_pair(world: World, given: PairArrived, now: Nanos) -> Iterator[ev.Event
     """One verdict for both, and the intent of both where both pass."""
     asked = given.first
     yield ev.SignalReceived(signal=asked)
-    rulings = [evaluate(signal_case(world, signal, now)) for signal in (asked, given.second)]
+    rulings = [decide(world, signal_request(world, signal), now) for signal in (asked, given.second)]
     legs: tuple[OrderTerms, ...] = ()
     if all(ruling.allowed and ruling.quantity for ruling in rulings):
         orders = [
