@@ -39,6 +39,9 @@ OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
 SIZED: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT, RequestKind.CHANGE})
 SESSION: Final = ENTRIES | {RequestKind.FLAT}
 EVERY: Final = frozenset(RequestKind)
+ORDERS: Final = EVERY - {RequestKind.FLAT}
+"""All that become the order that was asked for: the closes of a flat signal come to their lots in
+each account by themselves."""
 
 OPTIONAL: Final = frozenset(row.field for row in ROWS)
 """Limits that a profile may not have: None is off. Any other missing limit refuses (U-53)."""
@@ -212,7 +215,7 @@ CHECKS: Final = (
     Check(_C.GROSS_EXPOSURE, _S.RISK, exposure.gross, limit="gross", key="risk.max_gross_exposure"),
     Check(_C.BUYING_POWER, _S.RISK, exposure.affordable),
     Check(_C.BAD_TICK, _S.ORDER, order.on_tick, EVERY),
-    Check(_C.BAD_LOT, _S.ORDER, order.on_lot, EVERY),
+    Check(_C.BAD_LOT, _S.ORDER, order.on_lot, ORDERS),
     Check(
         _C.MAX_NOTIONAL,
         _S.ORDER,

@@ -8,13 +8,17 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
-from engine.domain.order import Purpose, Side
+from engine.domain.instrument import default_instrument
+from engine.domain.money import floor_to
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.signal import Direction, TradeType
+from engine.ports import OrderReport
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import ABLE, BROKER, signal
 
 D = Decimal
 COIN = "BTC-USD"
+LOT = default_instrument(COIN).lot
 
 
 def holding(quantity: str, *, odd_lots: bool) -> CoreDriver:
@@ -62,14 +66,88 @@ def test_less_than_a_lot_is_left_alone_and_said() -> None:
     assert "less than a lot" in abandoned.detail
 
 
-def test_rule6_a_flat_signal_for_less_than_a_lot_ends_and_says_why() -> None:
-    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=False))
+def flat_of(**held: str) -> CoreDriver:
+    """A flat signal for the coin that signals opened, by account; its route is `paper`."""
+    able = msgspec.structs.replace(ABLE, odd_lots=False)
+    others = tuple(name for name in held if name != BROKER)
+    desk = CoreDriver(capabilities=able, others=others)
     desk.quote(COIN, "50000")
-    desk.fill(desk.order(COIN, "0.01", "50000"), "0.000000009", "50000")
+    for name, quantity in held.items():
+        bought = OrderTerms(
+            client_order_id=f"in-{name}",
+            intent_id=f"in-{name}",
+            signal_id="in",
+            account=name,
+            symbol=COIN,
+            side=Side.BUY,
+            type=OrderType.MARKET,
+            quantity=D(quantity),
+            time_in_force=TimeInForce.GTC,
+            purpose=Purpose.ENTRY,
+            reserved=D(50_000),
+        )
+        desk.event(ev.OrderIntended(terms=bought))
+        fill = msgspec.structs.replace(desk.execution(bought, quantity, "50000"), account=name)
+        desk.event(
+            ev.OrderFilled(
+                account=name,
+                fill=fill,
+                multiplier=D(1),
+                cumulative=D(quantity),
+                average_price=D(50_000),
+            )
+        )
+        desk.event(
+            ev.Reconciled(account=name, reason="start", clean=True, differences=(), matched=0)
+        )
     desk.signal(signal(COIN, signal_id="out", direction=Direction.FLAT, at=desk.now))
-    (ended,) = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
-    assert (ended.outcome, ended.code) == (Outcome.REJECTED, "BAD_LOT")
-    assert ended.reason == (
+    return desk
+
+
+def ends(desk: CoreDriver) -> list[tuple[str, str]]:
+    """How the flat signal ended: its outcome and the code of it."""
+    return [(e.outcome, e.code) for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
+
+
+@pytest.mark.parametrize("quantity", ["0.00000001", "0.000000011", "0.099913009", "0.09991301"])
+def test_x87_a_flat_signal_is_never_refused_for_a_lot(quantity: str) -> None:
+    """Wherever it is held: what it closes is worked out for each account by itself."""
+    for held in ({"paper": quantity}, {"second": quantity}, {"paper": "1", "second": quantity}):
+        desk = flat_of(**held)
+        assert desk.of(ev.SignalDecided)[-1].code == ""
+        closes = {order.account: order.quantity for order in desk.intended(Purpose.EXIT, COIN)}
+        assert closes == {name: floor_to(D(held[name]), LOT) for name in held}
+
+
+def test_rule6_a_flat_signal_for_less_than_a_lot_ends_and_says_why() -> None:
+    desk = flat_of(paper="0.000000009")
+    assert ends(desk) == [(Outcome.REJECTED, "BAD_LOT")]
+    assert desk.of(ev.SignalEnded)[-1].reason == (
         "0.000000009 BTC-USD in paper are not closed: less than a lot, which the venue does not "
         "take"
     )
+
+
+def test_rule6_and_with_the_close_elsewhere_where_another_account_holds_enough() -> None:
+    desk = flat_of(paper="0.000000009", second="1")
+    assert ends(desk) == []
+    exit_ = desk.last(Purpose.EXIT, COIN)
+    assert exit_.account == "second"
+    fill = msgspec.structs.replace(desk.execution(exit_, "1", "50000"), account="second")
+    desk.give(
+        OrderReport(
+            account="second",
+            client_order_id=exit_.client_order_id,
+            venue_order_id="v",
+            symbol=COIN,
+            status=OrderStatus.FILLED,
+            fill=fill,
+            time=desk.now,
+        )
+    )
+    assert ends(desk) == [(Outcome.EXECUTED, "")]
+
+
+def test_rule6_a_flat_signal_of_which_no_account_holds_a_lot_ends_once() -> None:
+    desk = flat_of(paper="0.000000009", second="0.000000009")
+    assert ends(desk) == [(Outcome.REJECTED, "BAD_LOT")]

@@ -105,6 +105,7 @@ class Built:
         exchange: str = "",
         sectors: dict[str, str] | None = None,
         capabilities: Capabilities = ABLE,
+        others: tuple[str, ...] = (),
         running: bool = True,
     ) -> None:
         self.book = Book()
@@ -112,7 +113,7 @@ class Built:
         self.world = World(
             self.book,
             config or config_of(**AXION),
-            {BROKER: capabilities},
+            dict.fromkeys((BROKER, *others), capabilities),
             instrument_of=lambda symbol: default_instrument(symbol, exchange),
             sectors=sectors,
             home_calendar=exchange or "XNYS",
