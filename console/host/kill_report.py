@@ -10,7 +10,7 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level
-from engine.plans.kill import DEGRADED, VERIFIED, in_scope
+from engine.plans.kill import DEGRADED, VERIFIED, cancelled, in_scope
 from engine.ports import Clock
 from engine.state.account import AccountState, KillWork
 from engine.state.book import Book
@@ -70,7 +70,7 @@ class KillReport:
         done = work.state == VERIFIED and not left and not unknown
         return {
             "state": VERIFIED if done else DEGRADED,
-            "cancelled": proved.cancelled if proved is not None else work.cancelled,
+            "cancelled": proved.cancelled if proved is not None else cancelled(account),
             "closed": work.closed,
             "left": sorted(left),
             "unknown": sorted(unknown),

@@ -185,12 +185,17 @@ def unknown(world: World, account: AccountState) -> tuple[str, ...]:
     return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))
 
 
+def cancelled(account: AccountState) -> int:
+    """How many of the orders that worked in an account when it was halted have been cancelled."""
+    ended = (account.closed.get(key) for key in account.stopped)
+    return sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
+
+
 def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Iterator[ev.Event]:
     work = account.kill
     if work is None:
         return
-    ended = (account.closed.get(key) for key in work.baseline)
-    cancelled = sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
+    gone = cancelled(account)
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
         p.symbol
@@ -201,7 +206,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         epoch=work.epoch,
         account=account.name,
         state=state,
-        cancelled=cancelled,
+        cancelled=gone,
         closed=work.closed,
         left=remaining,
         unknown=doubtful,
@@ -210,7 +215,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         code=f"KILL_{state}",
         severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
         subject=account.name,
-        text=f"kill {state}: {cancelled} orders cancelled, {work.closed} positions closed, "
+        text=f"kill {state}: {gone} orders cancelled, {work.closed} positions closed, "
         f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )

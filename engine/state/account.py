@@ -35,8 +35,6 @@ class KillWork(msgspec.Struct, kw_only=True):
 
     epoch: int
     started_at: Nanos
-    baseline: list[str]
-    cancelled: int = 0
     closed: int = 0
     clean_reads: int = 0
     clean_since: Nanos = 0
@@ -68,6 +66,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
     kill: KillWork | None = None
+    stopped: list[str] = []
+    """The orders, but for protective stops, that worked here when the halt was set or raised."""
     last_fill: Nanos = 0
     reconciled_at: Nanos = 0
     seen_at: Nanos = 0

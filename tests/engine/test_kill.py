@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import JournalFailed, JournalRecovered, LatchFound, Tick
@@ -142,6 +143,57 @@ def test_a_kill_is_verified_by_two_clean_reads_of_the_venue() -> None:
     assert (proved.state, proved.cancelled, proved.closed) == ("VERIFIED", 1, 1)
     assert proved.left == ()
     assert proved.unknown == ()
+
+
+def gone(desk: CoreDriver) -> None:
+    """The venue has cancelled the entry, if it had not before."""
+    entry = desk.book.account("paper").orders.get("entry")
+    if entry is not None:
+        desk.report(entry, OrderStatus.CANCELED)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [(), ((Level.HALT, Flatten.DAY),), ((Level.HALT, Flatten.DAY), (Level.KILL, Flatten.NONE))],
+    ids=["kill", "halt, kill", "halt, kill, raised"],
+)
+def test_c502_the_proof_counts_what_was_cancelled_since_the_first_press(
+    before: tuple[tuple[Level, Flatten], ...],
+) -> None:
+    """A chord halts, a second one kills: the entry that the first cancelled was cancelled."""
+    desk = stocked()
+    for level, flatten in before:
+        kill(desk, level, flatten)
+        gone(desk)
+    kill(desk, flatten=Flatten.ALL)
+    gone(desk)
+    assert KillReport(desk.book).brokers()["paper"]["cancelled"] == 1
+    desk.tick(31)
+    proved = desk.of(ev.KillProved)[-1]
+    assert (proved.state, proved.cancelled) == ("DEGRADED", 1)
+    assert "1 orders cancelled" in desk.of(ev.Alarmed)[-1].text
+
+
+def test_c502_the_proof_counts_what_a_kill_closed_before_it_was_raised() -> None:
+    desk = stocked()
+    kill(desk, flatten=Flatten.DAY)
+    desk.snapshot(positions={"NVDA": 10, "AAPL": 10}, reason="kill")
+    exit_ = desk.last(Purpose.FLATTEN, "NVDA")
+    desk.accept(exit_)
+    desk.filled(exit_, 10, "100")
+    kill(desk, flatten=Flatten.ALL)
+    desk.tick(31)
+    assert desk.of(ev.KillProved)[-1].closed == 1
+
+
+def test_c502_a_halt_after_one_that_was_cleared_counts_anew() -> None:
+    desk = stocked()
+    kill(desk, Level.HALT)
+    gone(desk)
+    desk.event(ev.HaltCleared(by=BY, note="", epoch=1))
+    kill(desk)
+    desk.tick(31)
+    assert desk.of(ev.KillProved)[-1].cancelled == 0
 
 
 def test_a_kill_that_cannot_be_proved_says_so_and_goes_on() -> None:

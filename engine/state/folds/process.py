@@ -53,11 +53,15 @@ def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
 
 def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     data, halt = book.data, event.halt
+    raised = data.halt is not None
     data.halt, data.epoch = halt, halt.epoch
-    if halt.level is Level.KILL:
-        for account in book.accounts:
-            work = sorted(o.client_order_id for o in account.orders.values() if not o.protects)
-            account.kill = KillWork(epoch=halt.epoch, started_at=at, baseline=work)
+    for account in book.accounts:
+        working = {o.client_order_id for o in account.orders.values() if not o.protects}
+        # What a lower level cancelled and closed before is part of what this one proves.
+        account.stopped = sorted(working.union(account.stopped if raised else ()))
+        if halt.level is Level.KILL:
+            closed = 0 if account.kill is None else account.kill.closed
+            account.kill = KillWork(epoch=halt.epoch, started_at=at, closed=closed)
 
 
 def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
@@ -65,6 +69,7 @@ def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
     data.halt = None
     for account in data.accounts.values():
         account.kill = None
+        account.stopped = []
     data.paused, data.pause_reason = True, "halt cleared"
     data.loss_streak = 0
 
