@@ -307,6 +307,24 @@ def test_reducing_is_always_allowed_and_adding_is_not(native: bool) -> None:
 
 
 @CASES
+def test_a_change_counts_as_no_other_entry(native: bool) -> None:
+    """MAX_TRADES and RATE_LIMIT count orders: three changes of one leave room for a second."""
+    desk = desk_of(native=native, risk={"max_trades_per_day": 2, "max_orders_per_minute": 2})
+    order = buying(desk)
+    for price in ("98", "97", "96"):
+        modify(desk, order, limit_price=D(price))
+        replaced(desk, order)
+        if not native:
+            order = successor(desk, order)
+            desk.accept(order)
+    session = desk.book.data.session
+    assert session is not None
+    assert (session.entries, len(desk.book.data.sent)) == (1, 1)
+    assert buying(desk, 5, "95").quantity == 5
+    assert (session.entries, len(desk.book.data.sent)) == (2, 2)
+
+
+@CASES
 def test_a_pure_cut_needs_no_fresh_price(native: bool) -> None:
     desk = desk_of(native=native)
     order = buying(desk)
