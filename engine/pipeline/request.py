@@ -108,8 +108,8 @@ def change_request(
     request = _request(world, order.account, order.symbol, RequestKind.CHANGE)
     limit_price = wanted.limit_price or order.limit_price
     stop_price = wanted.stop_price or order.stop_price
-    freed = ZERO
-    if world.book.works(order.client_order_id):
+    freed, works = ZERO, world.book.works(order.client_order_id)
+    if works:
         exposure = order.exposure * request.instrument.multiplier
         freed = world.in_base({request.instrument.currency: exposure})
     request = _replace(
@@ -126,7 +126,6 @@ def change_request(
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
     )
-    same = (limit_price, stop_price) == (order.limit_price, order.stop_price)
     if not order.reserved:
         left = _reducible(world, request, but=order.client_order_id)
         most = order.filled + order.leaves + max(left, ZERO)
@@ -136,7 +135,7 @@ def change_request(
             kind=RequestKind.REDUCE,
             fault=fault if wanted.quantity > most else request.fault,
         )
-    if freed and same and wanted.quantity < order.quantity:
+    if works and order.only_cut_by(wanted):
         return _replace(request, kind=RequestKind.REDUCE)
     return request
 

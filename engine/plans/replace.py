@@ -56,7 +56,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         if against:
             yield from _given_up(world, order, Code.NOT_SENT, against)
             return
-    if _is_cut(order, wanted) and world.book.run_state in _CUT_IN:
+    if order.only_cut_by(wanted) and world.book.run_state in _CUT_IN:
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
@@ -79,12 +79,6 @@ def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev
         f"place: {reason}",
     )
     yield from after_end(world, key)
-
-
-def _is_cut(order: Order, wanted: Pending) -> bool:
-    """Less than what worked, at the same prices: nothing is added by it."""
-    prices = (wanted.limit_price or order.limit_price, wanted.stop_price or order.stop_price)
-    return wanted.quantity <= order.quantity and prices == (order.limit_price, order.stop_price)
 
 
 def _abandoned(account: str, key: str, code: str, reason: str) -> ev.ReplaceAbandoned:

@@ -81,6 +81,17 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             )
         )
 
+    def only_cut_by(self, wanted: Replacement) -> bool:
+        """True where the change leaves its prices and its time in force, and adds no quantity."""
+        return wanted.quantity <= self.quantity and not self.differs(
+            Replacement(
+                quantity=self.quantity,
+                limit_price=wanted.limit_price,
+                stop_price=wanted.stop_price,
+                time_in_force=wanted.time_in_force,
+            )
+        )
+
     @property
     def most(self) -> Decimal:
         """What the venue may fill of it: a replace under way may have enlarged it already."""

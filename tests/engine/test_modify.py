@@ -10,6 +10,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import TradeType
@@ -21,6 +22,7 @@ from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
 
 D = Decimal
 S = OrderStatus
+DAX = instrument_of("FDAX 2013-12", Facts(multiplier=D(25), currency="EUR", calendar="24/7"))
 
 CASES = pytest.mark.parametrize("native", [True, False], ids=["native", "by cancel"])
 
@@ -304,6 +306,58 @@ def test_reducing_is_always_allowed_and_adding_is_not(native: bool) -> None:
     assert refusal(modify(desk, order, quantity=D(11)))[0] == "RUN_STATE"
     assert refusal(modify(desk, order, limit_price=D(100)))[0] == "RUN_STATE"
     assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(9)))
+
+
+@CASES
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        ({"quantity": D(9)}, True),
+        ({"quantity": D(9), "limit_price": D(99), "time_in_force": TimeInForce.DAY}, True),
+        ({"time_in_force": TimeInForce.GTC}, False),
+        ({"quantity": D(9), "time_in_force": TimeInForce.GTC}, False),
+        ({"quantity": D(9), "limit_price": D(98)}, False),
+        ({"quantity": D(11)}, False),
+    ],
+)
+def test_X81_while_paused_an_entry_is_cut_and_its_terms_stay(
+    native: bool, fields: dict[str, Any], passes: bool
+) -> None:
+    """A longer time in force is more than a cut, whatever quantity comes with it."""
+    desk = desk_of(native=native)
+    order = buying(desk, time_in_force=TimeInForce.DAY)
+    desk.give(ask.Pause(by="test"))
+    events = modify(desk, order, **fields)
+    asked = [e for e in events if isinstance(e, ev.ReplaceRequested)]
+    assert bool(asked) is passes
+    assert passes or refusal(events)[0] == "RUN_STATE"
+
+
+def test_X81_a_longer_time_in_force_is_not_sent_after_a_pause_has_come_in_between() -> None:
+    desk = desk_of(native=False)
+    for asked in (None, TimeInForce.GTC):
+        order = buying(desk, time_in_force=TimeInForce.DAY)
+        modify(desk, order, quantity=D(9), time_in_force=asked)
+        desk.give(ask.Pause(by="test"))
+        events = replaced(desk, order)
+        assert ("ReplaceAbandoned" in kinds(events)) is (asked is TimeInForce.GTC)
+        desk.give(ask.Unpause(by="test"))
+        desk.later(61)
+        desk.quote("NVDA", "100")
+
+
+@CASES
+def test_rule3_a_pure_cut_needs_no_rate(native: bool) -> None:
+    """What nobody can value any more may always be made smaller."""
+    desk = desk_of(native=native)
+    desk.event(ev.InstrumentLearned(instrument=DAX))
+    order = desk.order(DAX.symbol, 4, "10", limit="10", purpose=Purpose.MANUAL)
+    desk.accept(order)
+    assert refusal(modify(desk, order, quantity=D(5)))[0] == "NO_RATE"
+    asked = one(modify(desk, order, quantity=D(3)), ev.ReplaceRequested)
+    assert (asked.quantity, asked.reserved) == (3, order.reserved)
+    replaced(desk, order)
+    assert [o.leaves for o in live(desk)] == [3]
 
 
 @CASES
