@@ -34,7 +34,8 @@ def open_pair(world: World, given: PairArrived, now: Nanos) -> Iterator[ev.Event
     """One verdict for both, and the intent of both where both pass."""
     asked = given.first
     yield ev.SignalReceived(signal=asked)
-    rulings = [decide(world, signal_request(world, signal), now) for signal in (asked, given.second)]
+    both = (asked, given.second)
+    rulings = [decide(world, signal_request(world, signal), now) for signal in both]
     legs: tuple[OrderTerms, ...] = ()
     if all(ruling.allowed and ruling.quantity for ruling in rulings):
         orders = [
