@@ -380,7 +380,6 @@ class RuleFailedError(Exception):
 
 
 _LOOKS = (SnapshotTaken, SnapshotFailed)
-_ENTRIES = (SignalArrived, ask.PlaceOrder)
 
 
 class Core:
@@ -463,8 +462,8 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         world.market.depths[given.symbol] = given
     elif isinstance(given, Tick):
         world.refresh_rates(now)
-    elif isinstance(given, _ENTRIES):
-        world.overload.see(given.waited)
+    elif isinstance(given, ask.AGED):
+        world.overload.see(given.waited, now)
 
 
 _REVALUED = (ev.PositionAdjusted, ev.CommissionTaken)

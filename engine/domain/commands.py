@@ -1,11 +1,11 @@
 """What an operator may ask: one value a command, the same from keys, CLI and socket."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from engine.domain.inputs import Command
+from engine.domain.inputs import Command, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import Flatten, Level, Trigger
@@ -66,6 +66,7 @@ class ModifyOrder(Command, frozen=True, kw_only=True):
     """Change a working order; what is None stays as it is (X-88).
 
     `quantity` is the new total, the filled part included; at or below that it means cancel.
+    `waited` is as in `SignalArrived`, and no argument of the operator's.
     """
 
     client_order_id: str
@@ -73,6 +74,7 @@ class ModifyOrder(Command, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce | None = None
+    waited: Nanos = 0
 
 
 class CancelAll(Command, frozen=True, kw_only=True):
@@ -130,15 +132,23 @@ class Reconcile(Command, frozen=True, kw_only=True):
 
 
 class RetryLetter(Command, frozen=True, kw_only=True):
-    """Decide a dead letter anew, with a fresh price and the whole gate (C-430)."""
+    """Decide a dead letter anew, with a fresh price and the whole gate (C-430).
+
+    `waited` is as in `SignalArrived`, and no argument of the operator's.
+    """
 
     letter_id: str
+    waited: Nanos = 0
 
 
 class DropLetter(Command, frozen=True, kw_only=True):
     """Forget a dead letter."""
 
     letter_id: str
+
+
+AGED: Final = (SignalArrived, PlaceOrder, ModifyOrder, RetryLetter)
+"""The inputs that may add exposure; each carries how long it waited (X-89)."""
 
 
 def args_of(command: Command) -> dict[str, Any]:

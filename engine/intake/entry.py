@@ -29,7 +29,7 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
     """Every signal ends in exactly one recorded outcome (rule 6)."""
     asked = given.signal
     ruling = None
-    if world.overload.active:
+    if world.overload.is_active(now):
         ruling = decide(world, signal_request(world, asked), now)
         if ruling.code == Code.OVERLOADED:
             yield _turned_away(asked, ruling, now)

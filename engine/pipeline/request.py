@@ -99,8 +99,10 @@ def change_request(
     world: World,
     order: Order,
     wanted: Replacement,
+    *,
+    decided: bool = False,
 ) -> Request:
-    """The request of a change of a working order (X-88).
+    """The request of a change of a working order (X-88); `decided` as in `Request`.
 
     One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
     an order that does not work, as one that has ended or was not sent yet, all leaves are added.
@@ -122,6 +124,7 @@ def change_request(
         stop=order.stop_loss,
         quantity=wanted.quantity,
         filled=order.filled,
+        decided=decided,
         freed=freed,
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
@@ -142,7 +145,7 @@ def change_request(
 
 def leg_request(world: World, draft: Order) -> Request:
     """The request of an order that was decided before and is made now: it counts as a new one."""
-    request = change_request(world, draft, Replacement(quantity=draft.quantity))
+    request = change_request(world, draft, Replacement(quantity=draft.quantity), decided=True)
     return _replace(request, kind=RequestKind.MANUAL) if draft.reserved else request
 
 

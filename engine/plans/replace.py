@@ -60,7 +60,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
-    ruling = decide(world, change_request(world, order, wanted), now)
+    ruling = decide(world, change_request(world, order, wanted, decided=True), now)
     if not ruling.allowed:
         yield from _given_up(world, order, ruling.code, ruling.reason)
         return

@@ -68,6 +68,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     filled: Decimal = ZERO
     """How much of `quantity` has filled already, where a working order is changed."""
+    decided: bool = False
+    """It passed when it came in, and is asked again as its order is made only now."""
     freed: Decimal = ZERO
     """What that order counts as exposure until it is changed, in the base currency."""
     sizing: Sizing | None = None

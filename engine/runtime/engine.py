@@ -55,9 +55,6 @@ from engine.runtime.timer import Timer
 from engine.state.book import Book
 from engine.world import World
 
-_ENTRIES = (SignalArrived, ask.PlaceOrder)
-"""What adds exposure, and is refused where it has waited for too long (X-89)."""
-
 
 class Engine:
     """One loop, and a session for each account.
@@ -323,8 +320,7 @@ class Engine:
 
     def _take(self, given: Input) -> Step:
         self._timer.rouse()
-        if isinstance(given, _ENTRIES):
-            given = self._aged(given)
+        given = self._aged(given)
         try:
             step = self._core.handle(given, self._time.now())
         except RuleFailedError as failed:
@@ -333,11 +329,13 @@ class Engine:
         self._carry(step)
         return step
 
-    def _aged(self, given: SignalArrived | ask.PlaceOrder) -> Input:
-        """The entry with the age of the oldest input that is not decided yet (X-89).
+    def _aged(self, given: Input) -> Input:
+        """What may add exposure, with the age of the oldest input that is not decided yet (X-89).
 
-        That is the entry itself, or a tick that is due. Virtual time and recordings know no wait.
+        That is the input itself, or a tick that is due. Virtual time and recordings know no wait.
         """
+        if not isinstance(given, ask.AGED):
+            return given
         waited = max(given.waited, self._timer.overdue()) if self.clock.is_real else 0
         if waited == given.waited:
             return given

@@ -93,7 +93,7 @@ def halted(world: Built) -> Built:
 
 
 def late(world: Built) -> Built:
-    world.world.overload.see(251 * NS_PER_MS)
+    world.world.overload.see(251 * NS_PER_MS, MIDDAY)
     return world
 
 

@@ -1,27 +1,39 @@
 """More comes in than can be decided: entries are refused, everything else goes on (X-89)."""
 
 from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
 from engine.domain import events as ev
 from engine.domain.codes import Code, Stage
-from engine.domain.commands import ClosePosition, Kill, PlaceOrder
-from engine.domain.inputs import Input, SignalArrived
+from engine.domain.commands import (
+    ClosePosition,
+    Kill,
+    ModifyOrder,
+    PlaceOrder,
+    RetryLetter,
+)
+from engine.domain.inputs import Command, Input, SignalArrived
 from engine.domain.instant import NS_PER_MS
-from engine.domain.order import Side
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.signal import Direction
+from engine.pipeline.request import manual_request
+from engine.pipeline.stages import decide
+from engine.plans.legs import send
 from engine.risk.gate import CHECKS
 from engine.risk.request import RequestKind
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
-from tests.engine.driver import CoreDriver
-from tests.engine.worlds import config_of, signal
+from tests.engine.driver import CoreDriver, one
+from tests.engine.worlds import ABLE, BROKER, config_of, signal
 
 
-def desk() -> CoreDriver:
+def desk(**able: Any) -> CoreDriver:
     config = config_of(profile="axion_aggressive", risk={"max_order_notional": "1000000"})
-    return CoreDriver(config).price("NVDA", "100").price("AAPL", "100")
+    made = CoreDriver(config, capabilities=msgspec.structs.replace(ABLE, **able))
+    return made.price("NVDA", "100").price("AAPL", "100")
 
 
 def bought(symbol: str, waited_ms: float) -> PlaceOrder:
@@ -44,10 +56,47 @@ def verdict(desk: CoreDriver, symbol: str, waited_ms: float) -> ev.SignalDecided
     return step.refused or next(told)
 
 
-def overloaded() -> CoreDriver:
-    made = desk()
+def overloaded(**able: Any) -> CoreDriver:
+    made = desk(**able)
     assert verdict(made, "AAPL", 251).code == "OVERLOADED"
     return made
+
+
+def resting(made: CoreDriver) -> OrderTerms:
+    """A limit order to buy 10 NVDA that the venue works."""
+    order = msgspec.structs.replace(
+        bought("NVDA", 0), quantity=Decimal(10), type=OrderType.LIMIT, limit_price=Decimal(99)
+    )
+    made.give(order)
+    made.accept(made.last(Purpose.MANUAL))
+    return made.last(Purpose.MANUAL)
+
+
+def more(order: OrderTerms, waited_ms: float) -> ModifyOrder:
+    return ModifyOrder(
+        by="test",
+        client_order_id=order.client_order_id,
+        quantity=Decimal(12),
+        waited=round(waited_ms * NS_PER_MS),
+    )
+
+
+def letter(made: CoreDriver) -> None:
+    """A buy of NVDA that provably never left is a dead letter under "L"."""
+    order = resting(made)
+    made.report(order, OrderStatus.CANCELED)
+    made.later(120).price("NVDA", "100")
+    made.event(
+        ev.DeadLettered(
+            letter_id="L", terms=msgspec.structs.replace(order, account=BROKER), error="x"
+        )
+    )
+
+
+def refusals(made: CoreDriver, given: Command) -> list[str]:
+    """With which codes it is refused, whichever way that is told."""
+    told = made.give(given)
+    return [e.code for e in told if isinstance(e, ev.OrderRefused | ev.CommandRefused)]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +135,70 @@ def test_the_operator_s_entries_are_refused_too() -> None:
     assert [event.code for event in refused] == ["OVERLOADED"]
 
 
+@pytest.mark.parametrize(("waited", "codes"), [(249, []), (250, []), (251, ["OVERLOADED"])])
+def test_a_change_of_an_order_is_judged_by_its_own_wait(waited: float, codes: list[str]) -> None:
+    made = desk()
+    assert refusals(made, more(resting(made), waited)) == codes
+
+
+@pytest.mark.parametrize(("waited", "codes"), [(49, []), (50, ["OVERLOADED"])])
+def test_a_change_ends_an_overload_as_a_signal_does(waited: float, codes: list[str]) -> None:
+    made = desk()
+    order = resting(made)
+    assert verdict(made, "AAPL", 251).code == "OVERLOADED"
+    assert refusals(made, more(order, waited)) == codes
+
+
+@pytest.mark.parametrize(("waited", "codes"), [(250, []), (251, ["OVERLOADED"])])
+def test_a_dead_letter_that_is_tried_again_is_judged_by_its_own_wait(
+    waited: int, codes: list[str]
+) -> None:
+    made = desk()
+    letter(made)
+    again = RetryLetter(by="test", letter_id="L", waited=waited * NS_PER_MS)
+    assert refusals(made, again) == codes
+
+
+@pytest.mark.parametrize(("after_ms", "stands"), [(0, True), (999, True), (1_000, False)])
+def test_what_a_wait_told_is_past_after_a_second(after_ms: int, stands: bool) -> None:
+    """Nothing that waited came since: no one can say that anything waits (X-89)."""
+    made = overloaded()
+    made.later(after_ms / 1000)
+    assert made.world.overload.is_active(made.now) is stands
+    reviewed = decide(made.world, manual_request(made.world, bought("NVDA", 0)), made.now)
+    assert reviewed.allowed is not stands
+    assert (Code.OVERLOADED in {check.code for check in reviewed.checks}) is stands
+
+
+@pytest.mark.parametrize(("after", "code"), [(0.999, "OVERLOADED"), (1, "")])
+def test_an_overload_that_is_past_wants_250_ms_again(after: float, code: str) -> None:
+    made = overloaded()
+    made.later(after)
+    assert verdict(made, "NVDA", 250).code == code
+
+
+@pytest.mark.parametrize("after", [0, 3600])
+def test_what_takes_the_place_of_an_order_was_decided_before(after: float) -> None:
+    """Its order is cancelled already: a refusal now would leave nothing (X-88)."""
+    made = desk(native_modify=False)
+    order = resting(made)
+    made.give(more(order, 0))
+    assert verdict(made, "AAPL", 400).code == "OVERLOADED"
+    made.later(after).price("NVDA", "100")
+    seen = made.report(order, OrderStatus.CANCELED, filled=Decimal(0))
+    assert one(seen, ev.OrderIntended).terms.orig_client_order_id == order.client_order_id
+
+
+def test_a_leg_that_waited_was_decided_before() -> None:
+    made = overloaded()
+    order = msgspec.structs.replace(
+        resting(desk()), client_order_id="leg", reserved=Decimal(99), symbol="NVDA"
+    )
+    leg = made.event(ev.IntentOpened(intent_id=order.intent_id, plan="entry", legs=(order,)))
+    (waiting,) = leg.book.waiting_legs()
+    assert [type(e) for e in send(made.world, waiting, made.now)] == [ev.OrderIntended]
+
+
 def test_what_reduces_passes_and_so_does_a_kill() -> None:
     made = desk().hold("NVDA", 10, "100").hold("AAPL", 5, "100")
     assert verdict(made, "TSLA", 900).code == "OVERLOADED"
@@ -94,8 +207,8 @@ def test_what_reduces_passes_and_so_does_a_kill() -> None:
         SignalArrived(flat, 900 * NS_PER_MS),
         ClosePosition(by="test", symbol="AAPL"),
     )
-    for one in given:
-        assert any(isinstance(e, ev.ExitPlanned) for e in made.give(one)), one
+    for each in given:
+        assert any(isinstance(e, ev.ExitPlanned) for e in made.give(each)), each
     assert any(isinstance(e, ev.Halted) for e in made.give(Kill(by="test")))
 
 
@@ -116,8 +229,15 @@ def test_where_nothing_waits_the_trace_does_not_speak_of_it() -> None:
 
 
 def test_the_wait_is_no_argument_of_the_operator_s() -> None:
-    acts = [e for e in desk().give(bought("NVDA", 3)) if isinstance(e, ev.OperatorActed)]
-    assert "waited" not in acts[0].args
+    made = desk()
+    given = (
+        bought("NVDA", 3),
+        more(resting(made), 3),
+        RetryLetter(by="test", letter_id="L", waited=3),
+    )
+    for command in given:
+        acts = [e for e in made.give(command) if isinstance(e, ev.OperatorActed)]
+        assert "waited" not in acts[0].args
 
 
 def test_only_the_machine_s_own_time_lets_inputs_wait() -> None:

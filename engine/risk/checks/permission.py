@@ -46,12 +46,16 @@ def active(run_state: RunState, reduces: bool, against_entries: tuple[str, ...])
     )
 
 
-def overloaded(overload: Overload) -> Finding | None:
-    """OVERLOADED: what comes in is decided in time (X-89). Not asked while nothing has waited."""
-    if not overload.waited:
+def overloaded(overload: Overload, decided: bool, now: Nanos) -> Finding | None:
+    """OVERLOADED: what comes in is decided in time (X-89).
+
+    Not asked while nothing has waited, nor of what was decided when it came in.
+    """
+    waited = overload.waited(now)
+    if decided or not waited:
         return None
-    measured, limit = milliseconds(overload.waited), milliseconds(overload.limit)
-    if not overload.active:
+    measured, limit = milliseconds(waited), milliseconds(overload.limit)
+    if not overload.is_active(now):
         return passed(measured, limit)
     return refused(
         measured,
