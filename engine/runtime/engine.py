@@ -20,7 +20,6 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
     Command,
-    GateClosed,
     Input,
     InvalidArrived,
     LatchFound,
@@ -116,6 +115,7 @@ class Engine:
             name: AccountSession(
                 broker,
                 world.book,
+                gate=gate,
                 clock=clock,
                 time=self._time,
                 step=self.step,
@@ -425,7 +425,7 @@ class Engine:
         known = self.book.order(key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
         if withdrawn or (order.reserved and self.gate.closed):
-            self.step(self._withheld(key))
+            self.step(self.gate.withheld(key))
             return
         lost = session.lost_since(connection) if order.reserved else None
         if lost is not None:
@@ -443,12 +443,6 @@ class Engine:
         else:
             self._session(event.account).cancel(event.client_order_id)
 
-    def _withheld(self, key: str) -> GateClosed:
-        """Why an order that was decided does not leave."""
-        if self.gate.closed and not self.gate.halted:
-            return GateClosed(key, halted=False, reason=f"not sent: {self.gate.reason}")
-        return GateClosed(key)
-
     async def _modify(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
         """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
         key, session = event.client_order_id, self._session(event.account)
@@ -463,8 +457,8 @@ class Engine:
             if known is None or known.status is not OrderStatus.PENDING_REPLACE:
                 return  # a cancel came in between
             lost = session.lost_since(connection)
-            if self.gate.closed or lost is not None:
-                self.step(ModifyFailed(key, lost or NotSent(f"not sent: {self.gate.reason}")))
+            if lost is not None:
+                self.step(ModifyFailed(key, lost))
                 return
         wanted = Replacement(
             quantity=event.quantity,
@@ -472,7 +466,7 @@ class Engine:
             stop_price=event.stop_price,
             time_in_force=event.time_in_force,
         )
-        await session.modify(key, wanted)
+        await session.modify(key, wanted, adds=bool(event.reserved))
 
     def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
         self._session(event.account).query(event.client_order_id)

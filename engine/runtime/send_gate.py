@@ -7,6 +7,8 @@ resume, a journal that failed by its recovery, an ending process never.
 
 from enum import StrEnum
 
+from engine.domain.inputs import GateClosed
+
 
 class Cause(StrEnum):
     """Who keeps the gate shut."""
@@ -36,6 +38,12 @@ class SendGate:
     def reason(self) -> str:
         """Why, cause by cause."""
         return "; ".join(tuple(self._causes.values()))
+
+    def withheld(self, key: str) -> GateClosed:
+        """What the core is told of an order that does not leave, with the cause that stands now."""
+        if self.closed and not self.halted:
+            return GateClosed(key, halted=False, reason=f"not sent: {self.reason}")
+        return GateClosed(key)
 
     def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
         """Shut it at once; safe from any thread and while the loop is stuck."""

@@ -39,6 +39,7 @@ from engine.ports import (
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
+from engine.runtime.send_gate import SendGate
 from engine.runtime.venue import Venue
 from engine.state.book import Book
 
@@ -61,7 +62,8 @@ class AccountSession:
     """The session of one account; `name` is the account's name under `[brokers]`.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
-    waits for; `jitter` spreads the pauses between attempts to connect (None: exact pauses).
+    waits for; `gate` holds back what can add exposure; `jitter` spreads the pauses between attempts
+    to connect (None: exact pauses).
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class AccountSession:
         broker: Broker,
         book: Book,
         *,
+        gate: SendGate,
         clock: Clock,
         time: SteadyTime,
         step: Decide,
@@ -83,7 +86,7 @@ class AccountSession:
         self._step = step
         self._spawn = spawn
         self._link = Link(broker.name)
-        self._venue = Venue(broker, self._link, book, time)
+        self._venue = Venue(broker, self._link, gate, book, time)
         self._backoff = Backoff(jitter)
         self._look_pauses = Backoff(jitter)
         self._state: LinkState | None = None
@@ -282,9 +285,12 @@ class AccountSession:
         if failed is not None:
             self._step(failed)
 
-    async def modify(self, key: str, wanted: Replacement) -> None:
-        """Ask for other terms; the core hears of it when it was not taken."""
-        failed = await self._venue.modify(key, wanted)
+    async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
+        """Ask for other terms; the core hears of it when it was not taken.
+
+        `adds`: the order can add exposure.
+        """
+        failed = await self._venue.modify(key, wanted, adds=adds)
         if failed is not None:
             self._step(failed)
 

@@ -11,6 +11,7 @@ import msgspec
 from engine.domain.account import VenueSnapshot
 from engine.domain.inputs import (
     CancelFailed,
+    GateClosed,
     ModifyFailed,
     QueryAnswered,
     QueryFailed,
@@ -18,9 +19,10 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Fill, OrderTerms, Replacement
-from engine.ports import Ambiguous, Broker, BrokerError, OrderReport
+from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
+from engine.runtime.send_gate import SendGate
 from engine.state.book import Book
 
 FILL_MARGIN = 600 * NS_PER_SECOND
@@ -31,18 +33,34 @@ LOOK_SECONDS = 20
 
 
 class Venue:
-    """One venue, asked over its link; it decides nothing and keeps nothing."""
+    """One venue, asked over its link; it decides nothing and keeps nothing.
 
-    def __init__(self, broker: Broker, link: Link, book: Book, time: SteadyTime) -> None:
+    What can add exposure is handed over only while `gate` stands open: any thread may shut it, so
+    that it is read in the very call that hands over.
+    """
+
+    def __init__(
+        self, broker: Broker, link: Link, gate: SendGate, book: Book, time: SteadyTime
+    ) -> None:
         self._broker = broker
         self._link = link
+        self._gate = gate
         self._book = book
         self._time = time
 
-    async def submit(self, order: OrderTerms) -> SubmitFailed | None:
+    async def submit(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
         """Hand an order over; None when it was taken."""
-        error = await self._failure(lambda: self._broker.submit_order(order))
-        return None if error is None else SubmitFailed(order.client_order_id, error)
+        key, withheld = order.client_order_id, None
+
+        async def request() -> None:
+            nonlocal withheld
+            if order.reserved and self._gate.closed:
+                withheld = self._gate.withheld(key)
+            else:
+                await self._broker.submit_order(order)
+
+        error = await self._failure(request)
+        return withheld if error is None else SubmitFailed(key, error)
 
     async def cancel(self, key: str) -> CancelFailed | None:
         """Ask for a cancel; None when the request was taken."""
@@ -61,10 +79,15 @@ class Venue:
             return [CancelFailed(key, error) for key in keys]
         return [CancelFailed(key, refused[key]) for key in keys if key in refused]
 
-    async def modify(self, key: str, wanted: Replacement) -> ModifyFailed | None:
-        """Ask for other terms; None when the request was taken."""
+    async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> ModifyFailed | None:
+        """Ask for other terms; None when the request was taken.
+
+        `adds`: the order can add exposure.
+        """
 
         async def request() -> None:
+            if adds and self._gate.closed:
+                raise NotSent(f"not sent: {self._gate.reason}")
             await self._broker.modify_order(
                 key,
                 wanted.quantity,

@@ -71,9 +71,9 @@ async def cancel(self: AccountSession, key: str) -> None:
     await _cancel(self, key)
 
 
-async def modify(self: AccountSession, key: str, wanted: Replacement) -> None:
+async def modify(self: AccountSession, key: str, wanted: Replacement, *, adds: bool) -> None:
     await stand("replace", "", key)
-    await _modify(self, key, wanted)
+    await _modify(self, key, wanted, adds=adds)
 
 
 def commit(self: Writer, entries: Sequence[Entry]) -> None:

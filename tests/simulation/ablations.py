@@ -35,6 +35,7 @@ from engine.risk.checks.account import known_account
 from engine.risk.facts import Facts
 from engine.risk.finding import Finding, refused
 from engine.runtime.engine import Engine
+from engine.runtime.send_gate import SendGate
 from engine.runtime.session import AccountSession
 from engine.state.account import AccountState
 from engine.state.folds import fills as fill_rules
@@ -153,10 +154,17 @@ class _Gateless(Engine):
         await self._session(order.account).submit(order)
 
 
+class _Open(SendGate):
+    @property
+    def closed(self) -> bool:
+        return False
+
+
 class NoLastGate(Run):
     """What was decided before the halt is sent after it."""
 
     engine_class = _Gateless
+    gate_class = _Open
 
 
 # --- others ---------------------------------------------------------------------------------------
