@@ -184,16 +184,15 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
         return
-    held = world.book.held(given.symbol)
-    for position in held:
+    for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
-    if held:
+    if world.book.held(given.symbol):
         yield from ask_triggers(world, now)
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
     """A completed bar: rules that speak of bars come here."""
-    for position in world.book.held(given.symbol):
+    for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
 
 

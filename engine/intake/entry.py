@@ -83,5 +83,5 @@ def _turned_away(asked: Signal, ruling: Ruling, now: Nanos) -> ev.SignalsRefused
 
 def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:
     """A flat signal closes what signals opened of its symbol, in every account (X-87)."""
-    for position in world.book.managed(asked.ticker):
+    for position in world.managed(asked.ticker):
         yield from plan_exit(position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id)

@@ -237,7 +237,7 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
     if fault:
         yield refuse(given, REFUSED, fault)
         return
-    held = [p for p in world.book.held(given.symbol) if given.broker in ("", p.account)]
+    held = [p for p in world.held(given.symbol) if given.broker in ("", p.account)]
     if not held:
         where = f" in {given.broker}" if given.broker else ""
         yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")

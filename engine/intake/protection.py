@@ -95,7 +95,7 @@ def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]
     if broker and broker not in world.accounts:
         names = ", ".join(sorted(world.accounts))
         return None, f"there is no broker {broker!r}; {names} are allowed"
-    held = [p for p in world.book.held(symbol) if broker in ("", p.account)]
+    held = [p for p in world.held(symbol) if broker in ("", p.account)]
     if not held:
         return None, f"nothing is held of {symbol}" + (f" in {broker}" if broker else "")
     if len(held) > 1:

@@ -45,7 +45,7 @@ def signal_request(world: World, signal: Signal) -> Request:
         time_in_force=_time_in_force(world, request),
     )
     if kind is RequestKind.FLAT:
-        held = world.book.managed(signal.ticker)
+        held = world.managed(signal.ticker)
         return _replace(request, sign=-held[0].sign if held else 0)
     return request if request.fault else _priced(world, request, signal)
 

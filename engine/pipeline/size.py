@@ -69,8 +69,8 @@ def _signal(world: World, request: Request, facts: Facts) -> Request:
 
 def _flat(world: World, request: Request) -> Request:
     """All that signals opened of the symbol, in any account (X-87)."""
-    managed = tuple(world.book.managed(request.symbol))
-    closable = Closable(managed=managed, held=tuple(world.book.held(request.symbol)))
+    managed = tuple(world.managed(request.symbol))
+    closable = Closable(managed=managed, held=tuple(world.held(request.symbol)))
     quantity = sum((abs(position.quantity) for position in managed), start=ZERO)
     return _replace(request, sizing=closable, quantity=quantity)
 

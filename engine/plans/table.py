@@ -40,8 +40,11 @@ PLANS: tuple[Plan, ...] = (
 def advance(
     world: World, account: str, symbol: str, now: Nanos, plans: tuple[Plan, ...] | None = None
 ) -> Iterator[ev.Event]:
-    """Ask the plans, those of `PLANS` unless others are given, until none has a next step."""
-    moved = True
+    """Ask the plans, those of `PLANS` unless others are given, until none has a next step.
+
+    In an account that is not of this process none has one.
+    """
+    moved = world.has(account)
     while moved:
         moved = False
         for plan in PLANS if plans is None else plans:

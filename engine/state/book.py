@@ -223,13 +223,9 @@ class Book:
         return None if state is None else state.positions.get(symbol)
 
     def held(self, symbol: str) -> list[Position]:
-        """What is held of one symbol, account by account."""
+        """What is held of one symbol in every account, those of no process of ours included."""
         names = self._held.get(symbol, ())
         return [self.data.accounts[name].positions[symbol] for name in names]
-
-    def managed(self, symbol: str) -> list[Position]:
-        """What signals opened of one symbol, account by account: what a flat signal closes."""
-        return [position for position in self.held(symbol) if position.managed]
 
     def holdings(self) -> Iterator[Position]:
         """Everything that is held, in every account."""

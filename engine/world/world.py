@@ -76,9 +76,21 @@ class World:
         """The names of the accounts of this process."""
         return tuple(self._able)
 
+    def has(self, account: str) -> bool:
+        """Whether the account is one of this process."""
+        return account in self._able
+
     def holdings(self) -> Iterator[Position]:
         """What is held in the accounts of this process; nothing is decided about another."""
         return (p for p in self.book.holdings() if p.account in self._able)
+
+    def held(self, symbol: str) -> list[Position]:
+        """What is held of one symbol in the accounts of this process."""
+        return [p for p in self.book.held(symbol) if p.account in self._able]
+
+    def managed(self, symbol: str) -> list[Position]:
+        """What signals opened of it there: what a flat signal closes."""
+        return [position for position in self.held(symbol) if position.managed]
 
     def orders(self) -> Iterator[Order]:
         """What works in the accounts of this process, UNKNOWN ones included."""

@@ -1,0 +1,153 @@
+"""An account that this process was not given is counted and never acted in (X-13, rule 3).
+
+An earlier process traded there; what it left is in the journal, and this one has no venue for it.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import Command
+from engine.domain.market import Bar
+from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
+from engine.domain.run import Flatten
+from engine.domain.signal import Direction
+from tests.engine.driver import CoreDriver, kinds
+from tests.engine.worlds import config_of, signal
+
+D = Decimal
+OTHER = "other"
+ACTS = (ev.ExitPlanned, ev.OrderIntended, ev.CancelRequested, ev.StopMoved, ev.TargetMoved)
+
+
+def terms(quantity: int, **fields: object) -> OrderTerms:
+    made = OrderTerms(
+        client_order_id="there",
+        intent_id="i-there",
+        signal_id="s-there",
+        account=OTHER,
+        symbol="NVDA",
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        quantity=D(quantity),
+        time_in_force=TimeInForce.DAY,
+        purpose=Purpose.ENTRY,
+        reserved=D(100),
+        stop_loss=D(95),
+        target=D(110),
+    )
+    return msgspec.structs.replace(made, **fields)
+
+
+def desk() -> CoreDriver:
+    """10 NVDA are held in the other account, with a stop at 95 and a target of 110."""
+    risk = {"max_order_notional": "1000000"}
+    made = CoreDriver(config_of(profile="axion_aggressive", risk=risk)).price("NVDA", "100")
+    order = terms(10)
+    made.event(ev.OrderIntended(terms=order))
+    fill = Fill(
+        execution_id="x-there",
+        client_order_id=order.client_order_id,
+        account=OTHER,
+        symbol="NVDA",
+        side=Side.BUY,
+        quantity=D(10),
+        price=D(100),
+        time=made.now,
+    )
+    made.event(
+        ev.OrderFilled(
+            account=OTHER,
+            fill=fill,
+            position_id="pthere",
+            multiplier=D(1),
+            cumulative=D(10),
+            average_price=D(100),
+        )
+    )
+    assert [p.account for p in made.book.held("NVDA")] == [OTHER]
+    assert made.book.held("NVDA")[0].managed
+    return made
+
+
+def acts(events: list[ev.Event]) -> list[str]:
+    return [name for name in kinds(events) if name in {kind.__name__ for kind in ACTS}]
+
+
+@pytest.mark.parametrize("price", ["111", "110", "109", "94"])
+def test_no_price_closes_there(price: str) -> None:
+    made = desk()
+    for _ in range(3):
+        assert not acts(made.quote("NVDA", price))
+        assert not acts(made.tick())
+
+
+def test_no_bar_closes_there() -> None:
+    made = desk()
+    made.price("NVDA", "120")
+    bar = Bar(
+        symbol="NVDA",
+        seconds=60,
+        time=made.now,
+        open=D(120),
+        high=D(121),
+        low=D(90),
+        close=D(120),
+        volume=D(1),
+    )
+    assert not acts(made.give(bar))
+
+
+def test_a_flat_signal_has_nothing_to_close_there() -> None:
+    made = desk()
+    seen = made.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT))
+    assert not acts(seen)
+    assert [e.code for e in seen if isinstance(e, ev.SignalDecided)] == ["SIZE_ZERO"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ask.ClosePosition(by="ann", symbol="NVDA"),
+        ask.ClosePosition(by="ann", symbol="NVDA", quantity=D(1)),
+        ask.Protect(by="ann", symbol="NVDA", price=D(96)),
+        ask.SetTarget(by="ann", symbol="NVDA", price=D(120)),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_no_command_acts_there(given: Command) -> None:
+    seen = desk().give(given)
+    assert not acts(seen)
+    (refused,) = [e for e in seen if isinstance(e, ev.CommandRefused)]
+    assert "nothing is held of NVDA" in refused.reason
+
+
+def test_what_is_held_there_does_not_stand_in_the_way_of_what_is_held_here() -> None:
+    """Named by its symbol alone, a command means the one holding that it can reach."""
+    made = desk().hold("NVDA", 5, "100")
+    seen = made.give(ask.ClosePosition(by="ann", symbol="NVDA"))
+    assert [e.account for e in seen if isinstance(e, ev.ExitPlanned)] == ["paper"]
+
+
+def _close_all(made: CoreDriver) -> list[ev.Event]:
+    return made.give(ask.CloseAll(by="ann"))
+
+
+def _kill(made: CoreDriver) -> list[ev.Event]:
+    return made.give(ask.Kill(by="ann", flatten=Flatten.ALL))
+
+
+@pytest.mark.parametrize("act", [_close_all, _kill, CoreDriver.tick])
+def test_a_leg_that_waits_there_is_not_sent(act: Callable[[CoreDriver], list[ev.Event]]) -> None:
+    made = desk()
+    leg = terms(
+        3, client_order_id="leg", side=Side.SELL, reduce_only=True, reserved=D(0), purpose="MANUAL"
+    )
+    made.event(ev.IntentOpened(intent_id=leg.intent_id, plan="reduce", legs=(leg,)))
+    made.hold("AAPL", 1, "100")
+    assert OTHER not in {getattr(e, "account", "") for e in act(made) if isinstance(e, ACTS)}
+    assert not acts(made.tick())
