@@ -353,19 +353,24 @@ class Engine:
             effect = _EFFECTS.get(type(record.event))
             if effect is not None:
                 effect(self, record.event, durable)
-        for observer in tuple(self._observers):
-            self._tell(observer, records)
+        failed = [self._tell(observer, records) for observer in tuple(self._observers)]
         self._journal.save(if_due=True)
         self._timer.replan()
+        for trouble in filter(None, failed):
+            self.step(trouble)  # every observer has these records before those it leads to
 
-    def _tell(self, observer: Callable[[ev.Record], None], records: list[ev.Record]) -> None:
+    def _tell(
+        self, observer: Callable[[ev.Record], None], records: list[ev.Record]
+    ) -> Trouble | None:
+        """Hand the records over; one that raises hears of no more, and what it raised is told."""
         try:
             for record in records:
                 observer(record)
         except Exception as error:  # whoever only watches must not stop the trading
             self._observers.remove(observer)
             text = f"{type(error).__name__}: {error}"
-            self.step(Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text))
+            return Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text)
+        return None
 
     def _calm_until(self) -> Nanos:
         """Before when a tick leads to nothing; each tries a journal that is down."""
