@@ -32,7 +32,10 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     for key in [key for key, where in replacing.items() if where == symbol]:
         order = world.book.order(key)
         if order is None or order.pending is None:
-            yield _abandoned(account, key, Code.UNKNOWN_STATE, "nothing is known of it any more")
+            text = "nothing is known of it any more"
+            yield _abandoned(account, key, Code.UNKNOWN_STATE, text)
+            yield _alarm(key, symbol, text)
+            yield from after_end(world, key)
         elif order.status.is_terminal and may_send(world, account):
             yield from _succeed(world, order, order.pending, now)
 
@@ -71,14 +74,18 @@ def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev
     """The first has ended, and the second must not be sent any more."""
     key = order.client_order_id
     yield _abandoned(order.account, key, code, reason)
-    yield ev.Alarmed(
+    yield _alarm(key, order.symbol, reason)
+    yield from after_end(world, key)
+
+
+def _alarm(key: str, symbol: str, reason: str) -> ev.Alarmed:
+    return ev.Alarmed(
         code="REPLACE_ABANDONED",
         severity=Severity.ERROR,
-        subject=order.symbol,
-        text=f"order {key} in {order.symbol} was cancelled to be changed, and none takes its "
-        f"place: {reason}",
+        subject=symbol,
+        text=f"order {key} in {symbol} was cancelled to be changed, and none takes its place: "
+        f"{reason}",
     )
-    yield from after_end(world, key)
 
 
 def _abandoned(account: str, key: str, code: str, reason: str) -> ev.ReplaceAbandoned:

@@ -451,7 +451,10 @@ class Book:
         account.closed[key] = order
         self._facts[key[-FACT_DIGITS:]] = (account.name, key)
         if len(account.closed) > CLOSED_KEPT:
-            self._forget(account, next(iter(account.closed)))
+            # What is to take an order's place is made of it, however late that is.
+            oldest = next((k for k in account.closed if k not in account.replacing), None)
+            if oldest is not None:
+                self._forget(account, oldest)
         if old is not None:
             self._count_end(order)
             self.bury(order.signal_id)

@@ -15,7 +15,7 @@ from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Sid
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, Rejected
-from engine.state.book import Book
+from engine.state.book import CLOSED_KEPT, Book
 from engine.state.order import Order
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
@@ -710,3 +710,47 @@ def test_x85_a_stop_that_was_taken_away_does_not_come_back_with_the_next_fill() 
     assert held is not None
     assert (held.quantity, held.stop, held.initial_stop) == (10, None, 90)
     assert len(desk.intended(Purpose.PROTECT)) == 1
+
+
+# --- what waits for long --------------------------------------------------------------------------
+
+
+def ended(desk: CoreDriver, count: int) -> None:
+    """So many other orders come and end."""
+    for _ in range(count):
+        order = desk.order("AMD", 1, "10")
+        desk.event(
+            ev.OrderCanceled(account=BROKER, client_order_id=order.client_order_id, reason="x")
+        )
+
+
+@pytest.mark.parametrize("others", [CLOSED_KEPT - 1, CLOSED_KEPT, CLOSED_KEPT + 1])
+def test_X88_an_order_that_is_to_be_replaced_is_known_however_many_end_meanwhile(
+    others: int,
+) -> None:
+    """It ended while a start had not seen the venue, and what takes its place comes after that."""
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(12))
+    desk.later(1).give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.report(order, S.CANCELED, filled=D(0))
+    assert not [o for o in live(desk) if o.symbol == "NVDA"]
+    ended(desk, others)
+    assert len(desk.book.account(BROKER).closed) <= CLOSED_KEPT
+    desk.snapshot(reason="start")
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert successor(desk, order).quantity == 12
+    ended(desk, 2)
+    assert len(desk.book.account(BROKER).closed) <= CLOSED_KEPT
+
+
+def test_X88_an_order_that_nothing_is_known_of_is_given_up_aloud() -> None:
+    """A state that an earlier version wrote may have forgotten it."""
+    desk = desk_of(native=False)
+    desk.book.account(BROKER).replacing["gone"] = "NVDA"
+    events = desk.tick()
+    assert one(events, ev.ReplaceAbandoned).client_order_id == "gone"
+    told = [e for e in events if isinstance(e, ev.Alarmed) and e.code == "REPLACE_ABANDONED"]
+    assert ["gone" in alarm.text and alarm.subject == "NVDA" for alarm in told] == [True]
+    assert not desk.tick()
