@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind alpaca takes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class AlpacaConfig(RealVenueConfig):
     """Alpaca."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")
     key_env: Variable = Field("ALPACA_API_KEY", description="the variable that holds the key")

@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind binance takes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class BinanceConfig(RealVenueConfig):
     """Binance spot."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["testnet", "live"] = Field("testnet", description="testnet | live")
     key_env: Variable = Field("BINANCE_API_KEY", description="the variable that holds the key")

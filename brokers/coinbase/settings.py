@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind coinbase takes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class CoinbaseConfig(RealVenueConfig):
     """Coinbase Advanced Trade."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["sandbox", "live"] = Field(
         "sandbox", description="sandbox (static answers) | live"

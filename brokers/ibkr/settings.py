@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind ibkr takes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class IbkrConfig(RealVenueConfig):
     """Interactive Brokers through TWS or its gateway."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("host", "port")
 
     environment: Literal["paper", "live"] = Field("paper", description="paper | live")
     host: Text = Field("127.0.0.1", description="of TWS or the gateway")

@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind oanda takes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class OandaConfig(RealVenueConfig):
     """OANDA."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("token_env",)
 
     environment: Literal["practice", "live"] = Field("practice", description="practice | live")
     token_env: Variable = Field("OANDA_API_TOKEN", description="the variable that holds the token")

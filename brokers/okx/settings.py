@@ -1,6 +1,6 @@
 """What a table `[brokers.NAME]` of kind okx takes."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from engine.config.venue import RealVenueConfig
 
 class OkxConfig(RealVenueConfig):
     """OKX."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ("key_env",)
 
     environment: Literal["demo", "live"] = Field("demo", description="demo | live")
     key_env: Variable = Field("OKX_API_KEY", description="the variable that holds the key")

@@ -15,7 +15,12 @@ from engine.config.accounts import account_id, opened
 from engine.config.model import Config
 from engine.config.profiles import PROFILES, ROWS
 from engine.config.render import written
-from engine.config.venue import BrokersConfig, SimulatedVenueConfig, VenueKinds
+from engine.config.venue import (
+    BrokersConfig,
+    RealVenueConfig,
+    SimulatedVenueConfig,
+    VenueKinds,
+)
 from engine.domain.instrument import AssetClass
 from engine.domain.run import Mode
 
@@ -204,6 +209,27 @@ def one_account_twice(config: Config) -> Iterator[Problem]:
             if other != name:
                 allowed = f"another than that of [brokers.{other}], which is the same account"
                 yield Problem(("brokers", name, key), value, allowed)
+    yield from _opened_alike(config)
+
+
+def _opened_alike(config: Config) -> Iterator[Problem]:
+    """Two accounts that the venue is asked for with the same key, and that no id tells apart."""
+    seen: dict[tuple[str, ...], list[str]] = {}
+    for name in opened(config):
+        settings = config.brokers.tables.get(name)
+        if not isinstance(settings, RealVenueConfig) or not settings.opened_with:
+            continue
+        values = [str(getattr(settings, key)) for key in settings.opened_with]
+        alike = seen.setdefault(
+            (config.brokers.kind_of(name), config.brokers.environment_of(name), *values), []
+        )
+        for other in alike:
+            if not settings.account_id or not config.brokers.of(other).account_id:
+                key = settings.opened_with[-1]
+                allowed = f"another than that of [brokers.{other}], or an account_id in each"
+                yield Problem(("brokers", name, key), getattr(settings, key), allowed)
+                break
+        alike.append(name)
 
 
 def environments(config: Config) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ hands the loader every kind there is. Nothing in the engine knows which those ar
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 from pydantic import Field
@@ -38,6 +39,12 @@ class VenueConfig(KindConfig):
 
 class RealVenueConfig(VenueConfig):
     """An account at a venue of its own; it states which of the venue's worlds it is in."""
+
+    opened_with: ClassVar[tuple[str, ...]] = ()
+    """The keys that say with what the venue is asked for the account.
+
+    Two tables that agree in them open one account, unless each states its `account_id`.
+    """
 
     environment: str = Field(description='"live" is real money')
 

@@ -1,5 +1,6 @@
 """Accounts of a config: named, of a kind, opened or only set (INTERFACE, Several accounts)."""
 
+import tomllib
 from typing import Any
 
 import pytest
@@ -46,8 +47,6 @@ def test_what_was_set_is_shown_read_again_and_in_the_digest() -> None:
 
 
 def _limits(shown: str) -> dict[str, Any]:
-    import tomllib
-
     risk: dict[str, Any] = tomllib.loads(shown)["risk"]
     return risk
 
@@ -160,3 +159,47 @@ def test_accounts_of_one_id_at_different_kinds_are_two() -> None:
         }
     }
     assert opened(from_mapping(tree, None, built("alpaca", "ibkr"))) == ("paper", "a", "b")
+
+
+ID_1, ID_2, KEY_A = 'account_id = "1"', 'account_id = "2"', 'key_env = "KEY_A"'
+KEY, TOKEN = 'key_env = "***"', 'token_env = "***"'
+
+
+@pytest.mark.parametrize(
+    ("kind", "a", "b", "key"),
+    [
+        ("alpaca", "", "", KEY),
+        ("alpaca", ID_1, "", KEY),
+        ("alpaca", "", ID_1, KEY),
+        ("alpaca", 'secret_env = "SECRET_A"', "", KEY),
+        ("alpaca", KEY_A, KEY_A, KEY),
+        ("alpaca", KEY_A, "", ""),
+        ("alpaca", ID_1, ID_2, ""),
+        ("binance", "", "", KEY),
+        ("coinbase", "", "", KEY),
+        ("okx", "", "", KEY),
+        ("oanda", "", "", TOKEN),
+        ("oanda", ID_1, ID_2, ""),
+        ("ibkr", "", "client_id = 18", "port = 4002"),
+        ("ibkr", "", "port = 4003", ""),
+    ],
+)
+def test_two_tables_of_one_key_are_one_account(kind: str, a: str, b: str, key: str) -> None:
+    """Without ids that tell them apart the venue would open the same account for both."""
+    text = f'[brokers.a]\nkind = "{kind}"\n{a}\n[brokers.b]\nkind = "{kind}"\n{b}\n'
+    said = f"brokers.b.{key} is refused: allowed is another than that of [brokers.a], or an "
+    assert refused(text, kind) == ((f"{said}account_id in each.",) if key else ())
+
+
+def test_one_key_in_two_worlds_of_a_venue_is_two_accounts() -> None:
+    text = '[brokers.a]\nkind = "okx"\n[brokers.b]\nkind = "okx"\nenvironment = "live"\n'
+    assert not any("key_env" in sentence for sentence in refused(text, "okx"))
+
+
+def refused(text: str, kind: str) -> tuple[str, ...]:
+    """What is said of a config where venues of that kind can be opened."""
+    try:
+        from_mapping(tomllib.loads(text), kinds=built(kind))
+    except ConfigError as error:
+        return error.problems
+    return ()
