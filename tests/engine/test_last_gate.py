@@ -45,7 +45,7 @@ def test_an_entry_does_not_leave_once_the_gate_is_shut(cause: Cause, code: str) 
         assert order is not None
         assert (order.status, order.reject_code) == (OrderStatus.REJECTED, code)
         await rig.clock.sleep(30)
-        assert not rig.engine.book.reserved_total
+        assert not rig.engine.book.reservations.by_currency
         assert not rig.engine.book.data.letters
         assert not rig.events(ev.OrderQueried)
         (ended,) = rig.events(ev.SignalEnded)

@@ -15,6 +15,7 @@ from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpos
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Capabilities
 from engine.runtime.clock import SteadyTime, VirtualClock
+from engine.runtime.send_gate import SendGate
 from engine.runtime.session import AccountSession
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.driver import CoreDriver, protected
@@ -65,6 +66,7 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
         session = AccountSession(
             venue,
             desk.book,
+            gate=SendGate(),
             clock=clock,
             time=SteadyTime(clock),
             step=_nothing,

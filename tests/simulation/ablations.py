@@ -484,12 +484,6 @@ def _doubt_untold(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(core, "tell", lambda *args: iter(()))
 
 
-def _doubt_protects(patching: pytest.MonkeyPatch) -> None:
-    """A stop protects for as long as nothing proves its end."""
-    known = property(lambda o: o.leaves if o.protects and o.accepted_at else Decimal(0))
-    patching.setattr(Order, "covers", known)
-
-
 DYING = msgspec.structs.replace(
     CRASHY,
     name="dying",
@@ -504,13 +498,6 @@ BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, ju
 
 CLUMSY = msgspec.structs.replace(DYING, name="clumsy", hands=30, real_journal=0.0)
 """The same, and an operator who moves stops all the time."""
-
-MUTE = Profile(
-    name="mute",
-    faults=Faults(partial=0.2, lost_answer=0.3, read_failed=0.7, replace_refused=0.3),
-    hands=20,
-)
-"""A venue that acts and does not answer, and cannot be asked."""
 
 # --- what an overload refuses ---------------------------------------------------------------------
 
@@ -730,11 +717,5 @@ ABLATIONS = (
         profile="hostile",
         caught_by=("untold",),
         patch=_doubt_untold,
-    ),
-    Ablation(
-        name="a stop in doubt protects",
-        profile=MUTE,
-        caught_by=("untold",),
-        patch=_doubt_protects,
     ),
 )
