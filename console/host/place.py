@@ -48,9 +48,13 @@ class Host:
         from engine.config import ConfigError, load
 
         try:
-            return load(self.config_file(), self.environ, venue_kinds())
+            config = load(self.config_file(), self.environ, venue_kinds())
         except ConfigError as error:
             raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
+        fault = _theme_fault(config.console.theme)
+        if fault:
+            raise CommandFailed(ExitCode.USAGE, fault, "CONFIG")
+        return config
 
     def make_state_dir(self) -> Path:
         """The state folder, made if missing. Raises CommandFailed (failed)."""
@@ -62,6 +66,19 @@ class Host:
         for doubt in doubts:
             warn(doubt)
         return folder
+
+
+def _theme_fault(name: str) -> str:
+    """Why no console could start with this theme; "" where one can."""
+    from console.ui.theme import DEFAULT_THEME, load_themes
+
+    if name == DEFAULT_THEME:
+        return ""
+    known = load_themes()
+    if name in known:
+        return ""
+    allowed = ", ".join(f'"{theme}"' for theme in known)
+    return f'console.theme = "{name}" is refused: allowed is one of {allowed}.'
 
 
 def version() -> str:

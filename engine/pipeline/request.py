@@ -231,7 +231,8 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     numbers |= {"protect": command.protect} if command.protect is not None else {}
     for name, number in numbers.items():
         if not _usable(number):
-            return f"{name} is {number}; a number above 0 is allowed."
+            given = f"is {number}" if number is not None else "is missing"
+            return f"{name} {given}; a number above 0 is allowed."
     if command.limit_price is not None and kind not in _WITH_LIMIT:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
     if command.stop_price is not None and kind not in _WITH_STOP:

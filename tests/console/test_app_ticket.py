@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
@@ -106,6 +107,27 @@ async def test_a_market_order_from_keys_alone() -> None:
             assert position is not None
             assert position.quantity == 20
             assert not isinstance(app.screen, TicketScreen)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        ("1 0 backspace 5", "15"),
+        ("2 5 1 0 left backspace 7", "2570"),
+        ("9 9 ctrl+u 1 3 8", "138"),
+        ("5 home 1 end 0", "150"),
+    ],
+)
+async def test_keys_that_come_together_act_in_their_order(keys: str, value: str) -> None:
+    """As over a slow line, or while the console is busy: a wrong order here is a wrong quantity."""
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            for key in keys.split():
+                app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await drawn(app, pilot)
+            assert screen.query_one("#quantity", Input).value == value
 
 
 async def test_every_field_reaches_the_order() -> None:

@@ -395,6 +395,30 @@ def test_a_config_is_written_once_and_is_good(
     assert main(["config", "check", str(path)]) == USAGE
 
 
+@pytest.mark.parametrize("arguments", [["config", "check"], [], ["--headless"]])
+def test_a_theme_that_is_not_there_is_refused_before_anything_starts(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An engine that trades behind a console that cannot be drawn is what nobody asked for."""
+    (tmp_path / "config.toml").write_text('[console]\ntheme = "nope"\n', encoding="utf-8")
+    assert main(arguments) == USAGE
+    assert (
+        capsys.readouterr()
+        .err.strip()
+        .endswith(
+            'console.theme = "nope" is refused: allowed is one of '
+            '"meridian-ansi", "meridian-cvd", "meridian-light", "meridian".'
+        )
+    )
+    assert not (tmp_path / "state").exists()
+
+
+def test_every_theme_that_is_there_is_taken(tmp_path: Path) -> None:
+    for name in ("meridian", "meridian-ansi", "meridian-cvd", "meridian-light"):
+        (tmp_path / "config.toml").write_text(f'[console]\ntheme = "{name}"\n', encoding="utf-8")
+        assert main(["config", "check"]) == DONE
+
+
 def test_a_bad_config_names_the_key_the_value_and_what_is_allowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

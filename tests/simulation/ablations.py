@@ -3,6 +3,7 @@
 A rule is taken out by overriding a part of the run, or by replacing one function while it runs.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Generator, Iterator
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,7 @@ from engine.domain.account import VenueOrder, VenuePosition
 from engine.domain.codes import Code
 from engine.domain.events import Record
 from engine.domain.ids import order_id
-from engine.domain.inputs import QueryAnswered, Sending, SubmitFailed, Tick
+from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
 from engine.domain.intent import LegDone
 from engine.domain.order import OrderStatus, OrderTerms
@@ -150,6 +151,9 @@ class _Gateless(Engine):
             except DiskFull as error:
                 self.step(SubmitFailed(key, NotSent(str(error))))
                 return
+        elif not order.is_derived:
+            with contextlib.suppress(DiskFull):
+                await durable
         self.step(Sending(key))
         await self._session(order.account).submit(order)
 
@@ -230,19 +234,6 @@ def _said_of_one_leg(patching: pytest.MonkeyPatch) -> None:
         return msgspec.structs.replace(done(world, leg), filled=filled)
 
     patching.setattr(legs, "done", first)
-
-
-async def _asks_at_once(self: AccountSession, order: OrderTerms) -> bool:
-    answer = await self._venue.look_up(order.client_order_id)
-    if isinstance(answer, QueryAnswered) and answer.order is None:
-        return True
-    self._step(answer)
-    return False
-
-
-def _sends_an_id_again(patching: pytest.MonkeyPatch) -> None:
-    """What an earlier process sent in its last moment counts as lost before it may not arrive."""
-    patching.setattr(AccountSession, "is_new", _asks_at_once)
 
 
 def _by_hand_undurable(patching: pytest.MonkeyPatch) -> None:
@@ -496,9 +487,6 @@ DYING = msgspec.structs.replace(
 BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, jumps=0.0)
 """A venue that never fails, and an operator who does nothing but change what is there."""
 
-CLUMSY = msgspec.structs.replace(DYING, name="clumsy", hands=30, real_journal=0.0)
-"""The same, and an operator who moves stops all the time."""
-
 # --- what an overload refuses ---------------------------------------------------------------------
 
 
@@ -559,7 +547,7 @@ ABLATIONS = (
     Ablation(
         name="late arrivals not waited for",
         profile="hostile",
-        caught_by=("I1", "I3", "I7"),
+        caught_by=("I1", "I3", "I7", "room"),
         kind=NoLateBound,
     ),
     Ablation(
@@ -675,12 +663,6 @@ ABLATIONS = (
         profile=FLOODED,
         caught_by=("flood",),
         patch=_loss_not_told,
-    ),
-    Ablation(
-        name="an id is sent again while the first may arrive",
-        profile=CLUMSY,
-        caught_by=("I1", "room"),
-        patch=_sends_an_id_again,
     ),
     Ablation(
         name="a person's order not durable before send",

@@ -13,6 +13,7 @@ from textual.widgets import Input
 from console.ui.external import literal
 from console.ui.format import Glyphs, age, number
 from console.ui.widgets.fed import Fed
+from console.ui.widgets.field import Field
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -50,7 +51,7 @@ class Pane(Fed):
     def compose(self) -> ComposeResult:
         """The body, and the filter where there is a table."""
         yield from self.body()
-        yield Input(placeholder="filter", compact=True, classes="pane--filter")
+        yield Field(placeholder="filter", compact=True, classes="pane--filter")
 
     def body(self) -> ComposeResult:
         """Everything inside the frame."""

@@ -24,6 +24,7 @@ from console.ui.lines import order_words
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
 from console.ui.widgets.confirm import ConfirmScreen
+from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import TextLines, plain_line, wrapped
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
@@ -85,7 +86,7 @@ class ChangeScreen(MeridianModal[str]):
             with Horizontal(classes="change--field"):
                 yield Label(literal(name.capitalize()))
                 text = "" if value is None else plain(value)
-                yield Input(text, id=name, compact=True, restrict=r"[0-9.]*")
+                yield Field(text, id=name, compact=True, restrict=r"[0-9.]*")
         yield from self.more()
         yield TextLines(id="change-said")
 

@@ -15,6 +15,7 @@ from console.ui.format import age, counted
 from console.ui.lines import short_id
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.fed import Fed
+from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import PaintedLines, TextLine
 from engine.domain.commands import Resume
 from engine.domain.instant import Nanos
@@ -118,7 +119,7 @@ class HaltScreen(MeridianModal[None]):
         """The proof, and the line to type in."""
         yield Proof(id="proof")
         yield Static(literal(self._ask), id="resume-wanted")
-        yield Input(id="resume", placeholder=f"{self._phrase} clears the halt")
+        yield Field(id="resume", placeholder=f"{self._phrase} clears the halt")
 
     @property
     def _ask(self) -> str:

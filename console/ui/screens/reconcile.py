@@ -15,6 +15,7 @@ from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, counted
 from console.ui.screens.base import MeridianModal
+from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import TextLine, TextLines
 from engine.domain.commands import Reconcile
 
@@ -44,7 +45,7 @@ class ReconcileScreen(MeridianModal[None]):
         with VerticalScroll():
             yield TextLines(id="differences")
         yield Static(literal(""), id="apply-wanted")
-        yield Input(id="apply", placeholder=PHRASE)
+        yield Field(id="apply", placeholder=PHRASE)
 
     def on_mount(self) -> None:
         """Ask the venue at once."""

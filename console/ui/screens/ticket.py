@@ -26,6 +26,7 @@ from console.ui.panes.base import price_text
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
 from console.ui.widgets.fed import Fed
+from console.ui.widgets.field import Field
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, RowKey
 from console.ui.widgets.text_lines import Piece, TextLine, TextLines, plain_line, wrapped
@@ -61,7 +62,7 @@ WIDE: Final = 104
 """Cells from which on the wide columns fit."""
 
 
-class PriceInput(Input):
+class PriceInput(Field):
     """A number; `=` asks for the price of the quote."""
 
     class Asked(Message):
@@ -117,7 +118,7 @@ class TicketScreen(MeridianModal[str]):
         """Fields, checks, the order in words, two buttons."""
         with Horizontal(id="ticket-halves"):
             with Vertical(id="ticket-fields"):
-                yield from self._field("Symbol", Input(self._symbol, id="symbol", compact=True))
+                yield from self._field("Symbol", Field(self._symbol, id="symbol", compact=True))
                 yield from self._field("Quantity", self._number("quantity"))
                 yield from self._field("Type", Choice(TYPES, id="type"))
                 yield from self._field("Limit", self._number("limit"))

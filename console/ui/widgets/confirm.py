@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from console.ui.external import literal
 from console.ui.screens.base import MeridianModal
+from console.ui.widgets.field import Field
 
 
 class ConfirmScreen(MeridianModal[bool]):
@@ -59,7 +60,7 @@ class ConfirmScreen(MeridianModal[bool]):
         yield Static(Content("\n").join(map(literal, self._lines)), id="confirm-lines")
         if self._phrase:
             yield Static(literal(f"Type {self._phrase} to go on:"), id="confirm-wanted")
-            yield Input(id="confirm-phrase")
+            yield Field(id="confirm-phrase")
         with Horizontal(id="confirm-buttons"):
             yield Button(literal("Cancel"), id="confirm-no", compact=True)
             yield Button(
