@@ -51,7 +51,7 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
         winning_trades=session.wins,
         losing_trades=session.losses,
         max_drawdown=session.max_drawdown,
-        kill_switch_triggered=world.book.data.halt is not None,
+        kill_switch_triggered=session.halted,
         fees=session.fees,
         flows=session.flows,
         final=final,

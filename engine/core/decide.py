@@ -230,7 +230,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     """The venue's view, then the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
     yield from roll(world, now)
-    yield from work.after_read(world, given.snapshot.account, now)
+    yield from _and_the_day(world, work.after_read(world, given.snapshot.account, now))
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
@@ -277,7 +277,15 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)
-    yield from work.advance(world, now)
+    yield from _and_the_day(world, work.advance(world, now))
+
+
+def _and_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
+    """The steps of a kill; once it is proved, the day's row tells what it closed (A-407)."""
+    for event in steps:
+        yield event
+        if isinstance(event, ev.KillProved):
+            yield from close_day(world, final=False)
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:

@@ -110,7 +110,8 @@ def _number_fault(world: World, order: Order, given: ask.ModifyOrder) -> str:
         if number is not None and not _is_usable(name, number):
             return f"{name} is {number}; a number above 0 is allowed"
     if order.is_protective:
-        if given.stop_price is None or numbers["quantity"] or given.limit_price:
+        others = (given.quantity, given.limit_price)
+        if given.stop_price is None or any(value is not None for value in others):
             return f"it protects {order.symbol}, all that is held of it: only its stop can be moved"
         return "" if given.time_in_force is None else "a protective stop is always GTC"
     if given.limit_price is not None and order.type not in _WITH_LIMIT:

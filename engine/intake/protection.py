@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from engine.config.kinds import FINEST_EXPONENT, LARGEST, as_decimal
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -142,8 +143,11 @@ def _off_tick(world: World, symbol: str, price: Decimal) -> str:
 
 def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) -> str:
     """Why the price cannot stand: it is no price, or the market is there already."""
-    if not is_positive(price):
-        return f"{price} is no price: a finite number above 0 is allowed"
+    if not is_positive(price) or as_decimal(price) is None:
+        return (
+            f"{price} is no price: a number above 0, at most {plain(LARGEST)} and with at most "
+            f"{-FINEST_EXPONENT} decimal places, is allowed"
+        )
     mark = world.mark(position.symbol)
     if mark is None:
         return f"no price of {position.symbol} is known, so that nothing can be said of this one"

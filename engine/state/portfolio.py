@@ -27,6 +27,8 @@ class SessionState(msgspec.Struct, kw_only=True):
     realized: Decimal = ZERO
     fees: Decimal = ZERO
     flows: Decimal = ZERO
+    halted: bool = False
+    """A halt stood at some time of the day, whatever became of it."""
     entries: int = 0
     trades: int = 0
     wins: int = 0

@@ -86,6 +86,19 @@ def test_a_first_stop_is_attached_and_never_through_the_market(
     run(play)
 
 
+@pytest.mark.parametrize("price", ["1e30", "1e400", "1e-400", "NaN", "0", "-1"])
+def test_a_price_that_is_none_is_refused_by_both_and_ends_nothing(price: str) -> None:
+    async def play(hand: Rehearsal) -> None:
+        await order(hand, Side.SELL, 2)
+        for ask_for, code in ((protect, "INVALID_STOP"), (target, "INVALID_TARGET")):
+            done = await ask_for(hand, price)
+            assert (done.ok, done.code) == (False, code)
+            assert "is no price: a number above 0, at most" in done.error
+        assert (await protect(hand, "110")).ok
+
+    run(play)
+
+
 def test_a_stop_is_moved_to_another_price_and_one_rests_in_the_end() -> None:
     async def play(hand: Rehearsal) -> None:
         await order(hand, Side.BUY, 50, protect=D(90))

@@ -574,8 +574,9 @@ def test_X88_on_a_protective_stop_it_is_protect(native: bool) -> None:
     stop = desk.last(Purpose.PROTECT)
     desk.accept(stop)
     assert refusal(modify(desk, stop, stop_price=D(101)))[0] == "INVALID_STOP"
-    code, reason = refusal(modify(desk, stop, quantity=D(3)))
-    assert (code, "only its stop can be moved" in reason) == ("REFUSED", True)
+    for quantity in (3, 0):
+        code, reason = refusal(modify(desk, stop, quantity=D(quantity), stop_price=D(95)))
+        assert (code, "only its stop can be moved" in reason) == ("REFUSED", True)
     moved = one(modify(desk, stop, stop_price=D(95)), ev.StopMoved)
     assert (moved.before, moved.after, moved.by) == (90, 95, "ann")
     replaced(desk, stop) if native else desk.report(stop, S.CANCELED)

@@ -8,7 +8,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Purpose
-from engine.domain.run import Level, RunState
+from engine.domain.run import Flatten, Level, RunState
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import AXION, config_of
 
@@ -75,6 +75,35 @@ def test_a407_a_kill_writes_the_row_so_far() -> None:
     row = one(desk.give(ask.Kill(by="test", reason="because")), ev.SessionClosed)
     assert not row.final
     assert row.kill_switch_triggered
+
+
+def test_a402_a_day_that_was_halted_says_so_whatever_became_of_the_halt() -> None:
+    desk = CoreDriver()
+    desk.give(ask.Kill(by="test", level=Level.HALT, reason="because"))
+    desk.later(1).snapshot()
+    desk.give(ask.Resume(by="test", confirm="RESUME"))
+    assert desk.book.data.halt is None
+    desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
+    row = one(desk.tick(0), ev.SessionClosed)
+    assert (row.final, row.kill_switch_triggered) == (True, True)
+    desk.now = parse_rfc3339("2013-10-09T13:30:00Z")
+    assert not one(desk.tick(0), ev.SessionClosed).kill_switch_triggered
+
+
+def test_a407_once_a_kill_is_proved_the_row_has_what_it_closed() -> None:
+    desk = CoreDriver()
+    desk.fill(desk.order("NVDA", 10, "100"), None, "100")
+    desk.give(ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL, reason="because"))
+    desk.snapshot(positions={"NVDA": 10}, reason="kill")
+    out = desk.last(Purpose.FLATTEN)
+    desk.accept(out)
+    desk.filled(out, 10, "103")
+    for _ in range(2):
+        desk.later(1)
+        given = desk.snapshot(reason="kill")
+    one(given, ev.KillProved)
+    row = one(given, ev.SessionClosed)
+    assert (row.total_trades, row.realized_pnl, row.final) == (1, 30, False)
 
 
 def test_x06_a_daily_loss_may_restrict_until_the_next_session() -> None:

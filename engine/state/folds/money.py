@@ -58,6 +58,7 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
         date=event.date,
         starting_equity=event.starting_equity,
         starting_unrealized=event.unrealized,
+        halted=data.halt is not None,
     )
 
 

@@ -55,6 +55,8 @@ def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     data, halt = book.data, event.halt
     raised = data.halt is not None
     data.halt, data.epoch = halt, halt.epoch
+    if data.session is not None:
+        data.session.halted = True
     for account in book.accounts:
         working = {o.client_order_id for o in account.orders.values() if not o.protects}
         # What a lower level cancelled and closed before is part of what this one proves.
