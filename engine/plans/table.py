@@ -5,12 +5,14 @@ looks at one symbol in one account and says what is to be done next, if anything
 whole accounts (`engine.plans.kill`); what it closes, the plans of this table carry.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
+from engine.domain.run import Severity
 from engine.plans import entry, leftover, protect, reduce, replace
 from engine.plans import exit as closing
 from engine.world import World
@@ -37,17 +39,41 @@ PLANS: tuple[Plan, ...] = (
 )
 
 
+MOST_STEPS = 64
+"""So many steps of one plan at one place follow from one input; none needs nearly as many."""
+
+
 def advance(
     world: World, account: str, symbol: str, now: Nanos, plans: tuple[Plan, ...] | None = None
 ) -> Iterator[ev.Event]:
     """Ask the plans, those of `PLANS` unless others are given, until none has a next step.
 
-    In an account that is not of this process none has one.
+    In an account that is not of this process none has one. A plan that repeats its step is a defect
+    of ours: it is told, and not asked any more until the next input, so that the other plans and a
+    kill go on.
     """
+    steps: Counter[str] = Counter()
     moved = world.has(account)
     while moved:
         moved = False
         for plan in PLANS if plans is None else plans:
+            taken = steps[plan.name]
+            if taken > MOST_STEPS:
+                continue
             for event in plan.advance(world, account, symbol, now):
+                steps[plan.name] = taken + 1
+                if taken == MOST_STEPS:
+                    yield _repeats(plan, account, symbol)
+                    break
                 moved = True
                 yield event
+
+
+def _repeats(plan: Plan, account: str, symbol: str) -> ev.Alarmed:
+    return ev.Alarmed(
+        code="PLAN_REPEATS",
+        severity=Severity.CRITICAL,
+        subject=symbol,
+        text=f"the plan {plan.name!r} has taken {MOST_STEPS} steps in {symbol} in {account} and "
+        "wants more: it is left until the next input, and the others go on",
+    )
