@@ -10,15 +10,18 @@ from engine.core.consequences import action_of, fire
 from engine.core.reports import lost, replaced, unchanged
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
+from engine.domain.codes import Outcome
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, OrderStatus, OrderTerms
 from engine.domain.run import Severity, Trigger, TriggerAction
+from engine.plans.outcome import not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.risk import triggers
+from engine.state.position import Position
 from engine.world import World
 
 CAUSE = "reconcile"
@@ -168,6 +171,7 @@ def _take_over(
                 yield from learned(world, proposal.terms.symbol)
                 yield _counted(world, proposal)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
+            held = world.book.holding(proposal.account, proposal.symbol)
             yield ev.PositionAdjusted(
                 symbol=proposal.symbol,
                 account=proposal.account,
@@ -178,6 +182,17 @@ def _take_over(
                 reason=proposal.reason,
                 by=by,
             )
+            yield from _vanished(world, held)
+
+
+def _vanished(world: World, held: Position | None) -> Iterator[ev.Event]:
+    """The signal that was to close what the venue holds no longer has an outcome too (rule 6)."""
+    if held is None or held.exiting is None:
+        return
+    left = world.book.holding(held.account, held.symbol)
+    if left is None or left.position_id != held.position_id:
+        reason = f"{held.symbol} is not held any more in {held.account}, as the venue says"
+        yield from not_closed(world, held, held.exiting, Outcome.CANCELLED, "", reason)
 
 
 def _counted(world: World, found: ev.OrderAdopted) -> ev.OrderAdopted:

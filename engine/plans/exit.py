@@ -10,6 +10,7 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
+from engine.plans.outcome import not_closed
 from engine.plans.reducing import EXIT, cancel, exit_order, in_lots, last, may_send, working_for
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
@@ -158,23 +159,13 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
 
 
 def _too_little(world: World, position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
-    """No order can close it; a signal that asked for that and has closed nothing ends with it."""
-    why = "less than a lot is left, which the venue does not take"
-    yield _abandoned(position, plan, why)
-    life = world.book.data.signals.get(plan.detail) if plan.reason is ExitReason.SIGNAL else None
-    if life is None or life.outcome is not None:
-        return
-    others = [p for p in world.book.held(position.symbol) if p.account != position.account]
-    plans = [p.exiting for p in others if p.exiting is not None]
-    if all((other.reason, other.detail) != (plan.reason, plan.detail) for other in plans):
-        yield ev.SignalEnded(
-            signal_id=plan.detail,
-            symbol=position.symbol,
-            outcome=Outcome.REJECTED,
-            code=Code.BAD_LOT,
-            reason=f"{plain(abs(position.quantity))} {position.symbol} in {position.account} are "
-            "not closed: less than a lot, which the venue does not take",
-        )
+    """No order can close what is left."""
+    yield _abandoned(position, plan, "less than a lot is left, which the venue does not take")
+    reason = (
+        f"{plain(abs(position.quantity))} {position.symbol} in {position.account} are not closed: "
+        "less than a lot, which the venue does not take"
+    )
+    yield from not_closed(world, position, plan, Outcome.REJECTED, Code.BAD_LOT, reason)
 
 
 def _abandoned(position: Position, plan: ExitPlan, detail: str) -> ev.ExitAbandoned:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
 from engine.domain.order import ADDING, OrderStatus
+from engine.domain.position import ExitReason
 from engine.state.order import Order
+from engine.state.position import ExitPlan, Position
 from engine.world import World
 
 _ENDS = {
@@ -49,4 +51,28 @@ def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
         outcome=outcome,
         code=code,
         reason=order.reason or order.status,
+    )
+
+
+def not_closed(  # noqa: PLR0917  # what is held, its plan, and the three facts of an outcome
+    world: World, position: Position, plan: ExitPlan, outcome: Outcome, code: str, reason: str
+) -> Iterator[ev.Event]:
+    """The end of a flat signal whose close of `position` ends without a fill.
+
+    Nothing where another asked for the close, where some of it has filled in any account, or while
+    it is carried on in another account.
+    """
+    life = world.book.data.signals.get(plan.detail) if plan.reason is ExitReason.SIGNAL else None
+    if life is None or life.outcome is not None:
+        return
+    held = world.book.held(position.symbol)
+    others = (p.exiting for p in held if p.position_id != position.position_id)
+    if any(o and (o.reason, o.detail) == (plan.reason, plan.detail) for o in others):
+        return
+    yield ev.SignalEnded(
+        signal_id=plan.detail,
+        symbol=position.symbol,
+        outcome=outcome,
+        code=code,
+        reason=reason,
     )

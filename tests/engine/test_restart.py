@@ -3,9 +3,11 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Outcome
 from engine.domain.inputs import (
     GateClosed,
     QueryAnswered,
@@ -104,6 +106,28 @@ def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:
     assert desk.current(entry).status is OrderStatus.UNKNOWN
     events = desk.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), desk.now))
     assert "CancelRequested" in kinds(events)
+
+
+@pytest.mark.parametrize(
+    ("there", "ended"),
+    [({}, [Outcome.CANCELLED]), ({"NVDA": -5}, [Outcome.CANCELLED]), ({"NVDA": 5}, [])],
+    ids=["nothing", "the other side", "some of it"],
+)
+def test_rule6_a_signal_to_close_what_the_venue_holds_no_longer_ends_too(
+    there: dict[str, int | str], ended: list[Outcome]
+) -> None:
+    """A person takes over the venue's holdings, and no fill explains them."""
+    desk = CoreDriver()
+    desk.fill(desk.order("NVDA", 10, "100"), None, "100")
+    desk.price("NVDA", "100")
+    desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
+    desk.report(desk.last(Purpose.EXIT), OrderStatus.REJECTED, code="NO", text="nothing to sell")
+    desk.later(0.5)
+    desk.snapshot(positions=there, apply=True)
+    ends = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
+    assert [e.outcome for e in ends] == ended
+    for end in ends:
+        assert end.reason == "NVDA is not held any more in paper, as the venue says"
 
 
 def test_a_signal_that_asks_to_close_ends_with_the_first_fill_of_its_close() -> None:
