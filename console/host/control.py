@@ -24,7 +24,7 @@ import msgspec
 
 from console.commands.table import SERVED
 from console.host.client import address
-from engine.domain.run import Flatten, Halt, Level
+from engine.domain.run import Halt
 from engine.domain.text import clean_text
 from engine.ports import Latch, LatchError
 from engine.runtime.send_gate import SendGate
@@ -48,7 +48,6 @@ MOST_PENDING: Final = 256
 DEFAULT_SECONDS: Final = 15.0
 """How long the loop may take to answer a command that has no time of its own."""
 
-_FURTHER: Final = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}
 _log = logging.getLogger("console.host.control")
 
 
@@ -251,8 +250,8 @@ class ControlServer:
             self._told = (-1, -1)
             self._gate.close("the HALT file is set")
         # The engine writes the file too; only what goes further than what it was told is news.
-        if _rank(halt) > self._told:
-            self._told = _rank(halt)
+        if halt.reach > self._told:
+            self._told = halt.reach
             # A gate that was shut here is not left shut without a halt, should the file be gone.
             self._tell(halt, while_it_stands=not opened)
 
@@ -383,8 +382,9 @@ class ControlServer:
             self._refuse(peer, request.id, error.code, str(error))
             return
         self._gate.close(halt.reason)
-        halt = raised(self._latch.read(), halt)
-        self._told = max(self._told, _rank(halt))
+        standing = self._latch.read()
+        halt = halt if standing is None else standing.raised_by(halt)
+        self._told = max(self._told, halt.reach)
         written = True
         try:
             self._latch.set(halt)
@@ -497,18 +497,6 @@ class ControlServer:
         # A full pipe wakes as well; a closed one has nobody to wake.
         with contextlib.suppress(OSError):
             os.write(self._wake_out, b"!")
-
-
-def _rank(halt: Halt) -> tuple[int, int]:
-    """How far a halt goes: its level, then what it closes."""
-    return (int(halt.level is Level.KILL), _FURTHER[halt.flatten])
-
-
-def raised(standing: Halt | None, halt: Halt) -> Halt:
-    """The halt to be written: what stands is never lowered (C-503)."""
-    if standing is None or _FURTHER[standing.flatten] <= _FURTHER[halt.flatten]:
-        return halt
-    return msgspec.structs.replace(halt, flatten=standing.flatten)
 
 
 def _answer(request: Request, ended: "Future[Any]") -> dict[str, Any]:

@@ -17,7 +17,6 @@ from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
 from console.host import wiring
-from console.host.control import raised
 from console.host.kill_report import KillReport
 from console.host.locks import FenceFailed, LockError, fence
 from console.host.operations import convert, halt_of
@@ -57,7 +56,9 @@ def kill_directly(
     config, trouble = _config(host)
     folder = host.make_state_dir()
     latch = FileLatch(folder)
-    halt = raised(latch.read(), halt_of(convert(args, KillArgs), config))
+    halt, standing = halt_of(convert(args, KillArgs), config), latch.read()
+    if standing is not None:
+        halt = standing.raised_by(halt)
     latched = _set(latch, halt)
     found: dict[str, Any] = {
         "latched": latched, "flatten": halt.flatten.value, "fenced": None, "brokers": {}

@@ -115,6 +115,11 @@ class LinkState(StrEnum):
     DISCONNECTED = "DISCONNECTED"
 
 
+_LEVELS = (Level.HALT, Level.KILL)
+_CLOSES = (Flatten.NONE, Flatten.DAY, Flatten.ALL)
+"""Each from what goes least far to what goes furthest."""
+
+
 class Halt(msgspec.Struct, frozen=True, kw_only=True):
     """The latch as it stands: why, when, who, how far (U-71)."""
 
@@ -125,3 +130,14 @@ class Halt(msgspec.Struct, frozen=True, kw_only=True):
     trigger: Trigger
     flatten: Flatten
     epoch: int
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """How far it goes, to be compared: its level, then what it closes."""
+        return _LEVELS.index(self.level), _CLOSES.index(self.flatten)
+
+    def raised_by(self, other: "Halt") -> "Halt":
+        """`other` where this one stands already: in no respect does it go less far (C-503)."""
+        level = max(self.level, other.level, key=_LEVELS.index)
+        flatten = max(self.flatten, other.flatten, key=_CLOSES.index)
+        return msgspec.structs.replace(other, level=level, flatten=flatten)

@@ -37,9 +37,6 @@ DEGRADED_PAUSE = 5 * NS_PER_SECOND
 WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
 
 
-_RANK = {Flatten.NONE: 0, Flatten.DAY: 1, Flatten.ALL: 2}
-
-
 def set_latch(  # noqa: PLR0917  # the seven facts of a halt
     world: World,
     level: Level,
@@ -50,25 +47,21 @@ def set_latch(  # noqa: PLR0917  # the seven facts of a halt
     now: Nanos,
 ) -> Iterator[ev.Event]:
     """Set the latch or raise it; never lower it, do nothing when it stands as high (C-503)."""
+    halt = Halt(
+        reason=reason,
+        at=now,
+        by=by,
+        level=level,
+        trigger=trigger,
+        flatten=flatten if level is Level.KILL else Flatten.NONE,
+        epoch=world.book.data.epoch + 1,
+    )
     old = world.book.data.halt
     if old is not None:
-        raises = level is Level.KILL and old.level is Level.HALT
-        further = level is Level.KILL and _RANK[flatten] > _RANK[old.flatten]
-        if not raises and not further:
+        halt = old.raised_by(halt)
+        if halt.reach == old.reach:
             return
-        if _RANK[old.flatten] > _RANK[flatten]:
-            flatten = old.flatten
-    yield ev.Halted(
-        halt=Halt(
-            reason=reason,
-            at=now,
-            by=by,
-            level=level,
-            trigger=trigger,
-            flatten=flatten if level is Level.KILL else Flatten.NONE,
-            epoch=world.book.data.epoch + 1,
-        )
-    )
+    yield ev.Halted(halt=halt)
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:

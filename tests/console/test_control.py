@@ -11,12 +11,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import pytest
 
 from console.host import wiring
 from console.host.client import Client, NoAnswer, NoEngine, Refused
-from console.host.control import LONGEST_LINE, ControlServer, raised
+from console.host.control import LONGEST_LINE, ControlServer
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
@@ -404,24 +403,3 @@ async def test_a_socket_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     made.server.start()
     await off_loop(made.server.stop)
     made.house.close()
-
-
-@pytest.mark.parametrize(
-    ("standing", "asked", "written"),
-    [
-        (None, Flatten.NONE, Flatten.NONE),
-        (Flatten.NONE, Flatten.DAY, Flatten.DAY),
-        (Flatten.DAY, Flatten.DAY, Flatten.DAY),
-        (Flatten.ALL, Flatten.DAY, Flatten.ALL),
-        (Flatten.ALL, Flatten.NONE, Flatten.ALL),
-    ],
-)
-def test_a_second_kill_never_lowers_the_first(
-    standing: Flatten | None, asked: Flatten, written: Flatten
-) -> None:
-    before = None if standing is None else _with(standing)
-    assert raised(before, _with(asked)).flatten is written
-
-
-def _with(flatten: Flatten) -> Halt:
-    return msgspec.structs.replace(HALT, flatten=flatten)
