@@ -376,6 +376,8 @@ class Step(NamedTuple):
     touched: list[Touched]
     refused: ev.SignalDecided | None = None
     """The verdict on a signal that an overload refused; its record may come later (X-89)."""
+    proposed: tuple[ev.Event, ...] = ()
+    """What a look proposes to take over, where an operator asked for it."""
 
 
 class RuleFailedError(Exception):
@@ -394,8 +396,6 @@ class Core:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.proposed: tuple[ev.Event, ...] = ()
-        """What the newest look proposes to take over, where an operator asked for it."""
         self._refusals = Refusals()
         self.calm_until: Nanos = 0
         """Ticks before this moment lead to nothing, unless something else comes in first."""
@@ -415,6 +415,7 @@ class Core:
         world = self.world
         observe(world, given, now)
         step, refused = Step([], []), None
+        proposed: tuple[ev.Event, ...] = ()
         try:
             if due and (told := self._refusals.told()) is not None:
                 self._record(step, told, now)
@@ -425,12 +426,12 @@ class Core:
                         continue
                 self._record(step, event, now)
             if isinstance(given, _LOOKS):
-                self.proposed = comparison.proposed(world, given)
+                proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(step, error) from error
         if ticks and not step.records:
             self.calm_until = calm_until(world, now)
-        return step._replace(refused=refused)
+        return step._replace(refused=refused, proposed=proposed)
 
     def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
         """Apply an event and add it to what the input led to."""

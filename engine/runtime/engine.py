@@ -118,7 +118,7 @@ class Engine:
                 gate=gate,
                 clock=clock,
                 time=self._time,
-                step=self.step,
+                step=self._take,
                 spawn=self._tasks.spawn,
                 jitter=jitter,
             )
@@ -217,8 +217,9 @@ class Engine:
             proposed: tuple[ev.Event, ...] = ()
             for name, session in self._sessions.items():
                 if command.broker in ("", name):
-                    records += await session.look(OPERATOR, apply=command.apply, by=command.by)
-                    proposed += self._core.proposed
+                    seen = await session.look(OPERATOR, apply=command.apply, by=command.by)
+                    records += seen.records
+                    proposed += seen.proposed
             return compared(records, () if command.apply else proposed)
         return told
 

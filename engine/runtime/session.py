@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-from engine.domain import events as ev
+from engine.core.decide import Step
 from engine.domain.inputs import (
     Input,
     QueryAnswered,
@@ -55,7 +55,7 @@ AT_ONCE = 256
 REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
 
-Decide = Callable[[Input], list[ev.Record]]
+Decide = Callable[[Input], Step]
 
 
 class AccountSession:
@@ -374,7 +374,7 @@ class AccountSession:
             for reason in again:
                 self.ask_look(reason)
 
-    async def look(self, reason: str, *, apply: bool = False, by: str = "") -> list[ev.Record]:
+    async def look(self, reason: str, *, apply: bool = False, by: str = "") -> Step:
         """Ask the venue now for everything a comparison needs, and feed it in.
 
         A look during which the connection broke has failed. Returns what the core made of it.

@@ -1,15 +1,19 @@
 """The comparison with the venue, and what follows from it (A-370 to A-373, X-08, T-15, A-495)."""
 
+from decimal import Decimal
+
 import msgspec
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import Account, VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
+from engine.domain.inputs import SnapshotTaken
 from engine.domain.order import OrderStatus, Purpose
 from engine.domain.run import RunState
 from engine.reconcile.compare import SEED_LABELS
 from tests.engine.driver import CoreDriver, kinds, one
-from tests.engine.worlds import signal
+from tests.engine.worlds import ACCOUNT, BROKER, signal
 
 
 def holding(**held: int) -> CoreDriver:
@@ -136,3 +140,36 @@ def test_an_exit_whose_intent_was_lost_in_a_crash_is_adopted_at_the_start() -> N
     assert one(events, ev.OrderAdopted).terms.purpose is Purpose.EXIT
     assert "OrderIntended" not in kinds(events)
     assert msgspec.structs.asdict(one(events, ev.Reconciled))["clean"]
+
+
+def looked(desk: CoreDriver, reason: str, held: int) -> list[str]:
+    """What a look for this reason proposes where the venue says that so many NVDA are held."""
+    balances = Account(
+        account_id=ACCOUNT,
+        cash=desk.book.account("paper").cash["USD"],
+        equity=desk.world.equity,
+        buying_power=desk.book.account("paper").buying_power,
+        as_of=desk.now,
+    )
+    there = VenuePosition(symbol="NVDA", quantity=Decimal(held), average_price=Decimal(100))
+    snapshot = VenueSnapshot(
+        account=BROKER,
+        balances=balances,
+        positions=(there,),
+        orders=(),
+        fills=(),
+        requested_at=desk.now,
+        as_of=desk.now,
+    )
+    step = desk.core.handle(SnapshotTaken(snapshot, reason), desk.now)
+    return [type(event).__name__ for event in step.proposed]
+
+
+def test_a_look_that_an_operator_asked_for_carries_what_it_proposes() -> None:
+    """Another look that ends meanwhile takes nothing of it away and adds nothing."""
+    desk = holding(NVDA=5).later(1)
+    proposed = looked(desk, "operator", 7)
+    assert proposed
+    assert looked(desk, "scheduled", 9) == []
+    assert looked(desk, "operator", 5) == []
+    assert looked(desk, "operator", 7) == proposed
