@@ -67,6 +67,8 @@ class RunView(msgspec.Struct, frozen=True):
     """Symbols whose entries are blocked, each with its causes."""
     restrictions: tuple[tuple[str, str], ...]
     """Causes that allow only reducing, each with its reason."""
+    barred: tuple[tuple[str, tuple[str, ...]], ...]
+    """Accounts that take no entries, each with why."""
 
 
 class PortfolioView(msgspec.Struct, frozen=True):

@@ -122,6 +122,11 @@ class WorldView:
                 for symbol, causes in account.blocked.items()
             ),
             restrictions=tuple((str(c), r.reason) for c, r in data.restrictions.items()),
+            barred=tuple(
+                (account.name, tuple(account.barred.values()))
+                for account in book.accounts
+                if account.barred
+            ),
         )
 
     def links(self) -> Sequence[LinkRow]:

@@ -204,6 +204,16 @@ def _exit(e: ev.ExitPlanned) -> JournalLine:
 # --- stop and go ---------------------------------------------------------------------------------
 
 
+def _restricted(e: ev.Restricted) -> JournalLine:
+    whose = f"{e.account}: " if e.account else ""
+    return JournalLine("ENGINE", f"{whose}REDUCE ONLY, {e.cause}: {e.reason}", "warn")
+
+
+def _unrestricted(e: ev.Unrestricted) -> JournalLine:
+    whose = f"{e.account}: " if e.account else ""
+    return JournalLine("ENGINE", f"{whose}restriction {e.cause} lifted by {e.by}")
+
+
 def _halted(e: ev.Halted) -> JournalLine:
     what = f"{e.halt.level.upper()} by {e.halt.by}: {e.halt.reason}"
     return JournalLine("KILL", f"{what} (flatten {e.halt.flatten})", "error")
@@ -255,8 +265,8 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.PhaseChanged: lambda e: JournalLine("ENGINE", f"{e.phase}: {e.reason}"),
     ev.Paused: lambda e: JournalLine("ENGINE", f"PAUSED by {e.by}: {e.reason}", "warn"),
     ev.Unpaused: lambda e: JournalLine("ENGINE", f"unpaused by {e.by}"),
-    ev.Restricted: lambda e: JournalLine("ENGINE", f"REDUCE ONLY, {e.cause}: {e.reason}", "warn"),
-    ev.Unrestricted: lambda e: JournalLine("ENGINE", f"restriction {e.cause} lifted by {e.by}"),
+    ev.Restricted: _restricted,
+    ev.Unrestricted: _unrestricted,
     ev.OperatorActed: _acted,
     ev.CommandRefused: lambda e: JournalLine(
         "REFUSED", f"{e.command} {e.code}: {e.reason}", "warn"

@@ -123,6 +123,9 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "unexplained": [],
         "unvalued": missing,
         "kill": _kill(world, account),
+        "restrictions": [
+            {"cause": cause, "reason": reason} for cause, reason in account.barred.items()
+        ],
     }
 
 

@@ -161,6 +161,9 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
         if world.book.data.phase is Phase.RUNNING:
             yield ev.SnapshotRequested(account=given.account, reason="reconnect")
         yield from reports.overdue(world, given.account, now)
+        # Whoever connects has shown its credentials.
+        if Trigger.BROKER_LOST in world.book.account(given.account).barred:
+            yield ev.Unrestricted(cause=Trigger.BROKER_LOST, by="reconnect", account=given.account)
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",

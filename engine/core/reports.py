@@ -106,11 +106,7 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
             )
-            text = f"{order.account} does not accept the credentials"
-            yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
-            yield ev.Alarmed(
-                code="AUTH_FAILED", severity=Severity.CRITICAL, subject=order.account, text=text
-            )
+            yield from _credentials_refused(world, order.account)
         case _:
             yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(error))
             yield ev.OrderQueried(
@@ -118,6 +114,21 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             )
             return
     yield from after_end(world, key)
+
+
+def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
+    """Its entries end (C-403), and those of the portfolio where no other account takes any."""
+    text = f"{account} does not accept the credentials"
+    others = [a for a in world.book.accounts if a.name != account and not a.barred]
+    if not others:
+        yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
+    elif Trigger.BROKER_LOST in world.book.account(account).barred:
+        return
+    else:
+        yield ev.Restricted(
+            cause=Trigger.BROKER_LOST, reason="its credentials are not accepted", account=account
+        )
+    yield ev.Alarmed(code="AUTH_FAILED", severity=Severity.CRITICAL, subject=account, text=text)
 
 
 def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:

@@ -63,6 +63,9 @@ def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
         return
     if data.paused:
         yield ev.Unpaused(by=given.by)
+    for account in world.book.accounts:
+        for cause in tuple(account.barred):
+            yield ev.Unrestricted(cause=Trigger(cause), by=given.by, account=account.name)
     against = []
     for cause in tuple(data.restrictions):
         still = _still_holds(world, Trigger(cause), now)

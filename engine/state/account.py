@@ -65,6 +65,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The symbol of each order that is cancelled to make room for another, by its id (X-88)."""
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
+    barred: dict[str, str] = {}
+    """The causes that keep all entries away from the account, and why."""
     kill: KillWork | None = None
     stopped: list[str] = []
     """The orders, but for protective stops, that worked here when the halt was set or raised."""

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from console.ui.lines import line_of
+from engine.domain import events as ev
+from engine.domain.run import Trigger
 from engine.domain.schema import Decoder
 
 EXAMPLES = Path(__file__).parent.parent / "corpus" / "0.1.0" / "events.jsonl"
@@ -29,3 +31,13 @@ def test_every_event_has_a_line_or_is_silent_and_none_breaks_the_pane(example: E
     event = Decoder("paper").decode(example.type, 1, bytes(example.data))
     line = line_of(event)
     assert line is None or (line.kind and line.text is not None)
+
+
+@pytest.mark.parametrize(("account", "whose"), [("", ""), ("eur", "eur: ")])
+def test_a_restriction_says_whose_it_is(account: str, whose: str) -> None:
+    begun = line_of(ev.Restricted(cause=Trigger.BROKER_LOST, reason="no key", account=account))
+    ended = line_of(ev.Unrestricted(cause=Trigger.BROKER_LOST, by="ann", account=account))
+    assert begun is not None
+    assert ended is not None
+    assert begun.text == f"{whose}REDUCE ONLY, broker_lost: no key"
+    assert ended.text == f"{whose}restriction broker_lost lifted by ann"

@@ -16,7 +16,7 @@ from engine.domain import commands as ask
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
-from engine.domain.run import LinkState
+from engine.domain.run import LinkState, Trigger
 from engine.ports import LinkReport, OrderReport
 from tests.console.hosts import Host, console, drawn, morning, press, settle, shown
 
@@ -63,6 +63,15 @@ async def test_a_price_past_its_limit_is_marked_and_alarmed() -> None:
             await drawn(app, pilot)
             assert "~ 114.10" in shown(app)
             assert "entries blocked" in shown(app).splitlines()[-2]
+
+
+async def test_an_account_that_takes_no_entries_is_named_with_why() -> None:
+    async with Host() as host, console(host, (120, 40)) as (app, pilot):
+        why = "its credentials are not accepted"
+        host.engine.book.account("paper").barred[Trigger.BROKER_LOST] = why
+        await host.clock.advance(2)
+        await drawn(app, pilot)
+        assert f"paper takes no entries: {why}" in shown(app).splitlines()[-2]
 
 
 async def test_without_a_stop_it_says_so() -> None:

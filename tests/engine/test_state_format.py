@@ -12,7 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-    5: "0c07ab3a52e1e4d1",
+    5: "f0c6a6a756900645",
 }
 """The shape of the state that each format stands for."""
 

@@ -57,6 +57,8 @@ def _limited(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     """What may not grow, and why."""
     for symbol, causes in run.blocked:
         yield Alert(f"{symbol}: entries blocked, {'; '.join(causes)}")
+    for account, reasons in run.barred:
+        yield Alert(f"{account} takes no entries: {'; '.join(reasons)}", "error")
     for cause, reason in run.restrictions:
         yield Alert(f"REDUCE ONLY, {cause}: {reason}")
     limit = view.settings.quote_max_age_seconds

@@ -53,6 +53,8 @@ class Restricted(Event, frozen=True, kw_only=True):
     reason: str
     until: Nanos = 0
     """0: until lifted; else the end of the session it holds for."""
+    account: str = ""
+    """The account that alone is restricted; "" is the portfolio."""
 
 
 class Unrestricted(Event, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class Unrestricted(Event, frozen=True, kw_only=True):
 
     cause: Trigger
     by: str
+    account: str = ""
+    """As in `Restricted`."""
 
 
 class OperatorActed(Event, frozen=True, kw_only=True):

@@ -19,6 +19,8 @@ def known_account(
 ) -> Finding:
     """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
 
+    And no restriction of the account by itself, as after its credentials were refused.
+
     All of it is asked of the account that the order goes to, and of no other.
     """
     if venue_account.balances is None:
@@ -43,6 +45,13 @@ def known_account(
     if not venue_account.compared:
         text = "The venue was not seen since the start, or since the connection broke."
         return refused("not compared", "a comparison", text)
+    if venue_account.barred:
+        why = "; ".join(venue_account.barred.values())
+        return refused(
+            ", ".join(venue_account.barred),
+            "no restriction",
+            f"{venue_account.name} takes no entries: {why}.",
+        )
     return passed(equity, "> 0")
 
 

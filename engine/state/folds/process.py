@@ -40,10 +40,16 @@ def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
 
 
 def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
+    if event.account:
+        book.enter(event.account).barred[event.cause] = event.reason
+        return
     book.data.restrictions[event.cause] = Restriction(reason=event.reason, until=event.until)
 
 
 def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
+    if event.account:
+        book.enter(event.account).barred.pop(event.cause, None)
+        return
     book.data.restrictions.pop(event.cause, None)
     if event.cause is Trigger.JOURNAL:
         book.data.journal_failed = False
