@@ -21,7 +21,7 @@ def position_row(
     rules = world.instrument(symbol)
     mark = None if quote is None else quote.last
     profit = None if mark is None else position.unrealized(mark)
-    value, equity = world.value.value_of(position.account, symbol), world.equity
+    value, equity = world.market_value(position), world.equity
     in_base = world.in_base({world.book.currency_of(symbol): value})
     return PositionRow(
         key=key_of(world, position.account, symbol),

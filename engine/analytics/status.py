@@ -179,7 +179,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "quantity": plain(position.quantity),
         "average_price": plain(round(position.average_price, 8)),
         "last": _number(mark),
-        "market_value": plain(world.value.value_of(position.account, position.symbol)),
+        "market_value": plain(world.market_value(position)),
         "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(position.stop),

@@ -484,6 +484,8 @@ def note(world: World, event: ev.Event) -> None:
     """Keep the running totals beside the book true after an event changed a holding."""
     if isinstance(event, ev.CurrencyValued):
         world.value_currency(event.currency, event.rate)
+    elif isinstance(event, ev.EngineStarted):
+        world.revalue_all()
     elif isinstance(event, ev.OrderFilled):
         symbol = event.fill.symbol
         if event.position_id:

@@ -79,8 +79,3 @@ class Valuation:
         for group in groups:
             key = (group, currency)
             self.gross_in[key] = self.gross_in.get(key, ZERO) + gross
-
-    def value_of(self, account: str, symbol: str) -> Decimal:
-        """Signed value of one holding as last updated, in its currency."""
-        part = self._parts.get((account, symbol))
-        return part.value if part is not None else ZERO

@@ -64,8 +64,7 @@ class World:
         self._calendars: dict[str, Calendar] = {}
         self.value = Valuation(self.groups_of)
         book.reservations.group(self.groups_of, book.currency_of)
-        for position in book.holdings():
-            self.revalue(position.symbol)
+        self.revalue_all()
 
     def able(self, account: str) -> Capabilities:
         """What the venue of an account can do. Raises KeyError for an account that is not ours."""
@@ -190,11 +189,19 @@ class World:
         return {c: self._worth[c] for c in sorted(used) if c in self._worth}
 
     def revalue(self, symbol: str) -> None:
-        """Put the totals right after a fill or a price."""
+        """Put the totals right after a fill or a price.
+
+        An account that is not open counts for nothing in them: neither its money nor its holdings.
+        """
         currency, mark = self.book.currency_of(symbol), self.mark(symbol)
-        for account in self.book.data.accounts:
-            position = self.book.holding(account, symbol)
-            self.value.update(account, symbol, position, mark, currency)
+        for name, account in self.book.data.accounts.items():
+            position = account.positions.get(symbol) if account.open else None
+            self.value.update(name, symbol, position, mark, currency)
+
+    def revalue_all(self) -> None:
+        """The same for everything that is held, after accounts were opened or left."""
+        for symbol in {position.symbol for position in self.book.holdings()}:
+            self.revalue(symbol)
 
     def mark(self, symbol: str) -> Decimal | None:
         """Last price: of the feed, else the last one the journal knows, as after a start."""
@@ -216,13 +223,18 @@ class World:
         """Cash plus everything held at its mark."""
         return self.cash + self.in_base(self.value.market_value)
 
+    def market_value(self, position: Position) -> Decimal:
+        """Signed value of one holding at its mark, in its currency; at cost without a mark."""
+        mark = self.mark(position.symbol)
+        return position.cost if mark is None else position.market_value(mark)
+
     def equity_of(self, account: str) -> Decimal:
         """What one account is worth, in the base currency."""
         state = self.book.account(account)
         values: dict[str, Decimal] = {}
-        for symbol in state.positions:
+        for symbol, position in state.positions.items():
             currency = self.book.currency_of(symbol)
-            values[currency] = values.get(currency, ZERO) + self.value.value_of(account, symbol)
+            values[currency] = values.get(currency, ZERO) + self.market_value(position)
         return self.in_base(state.cash) + self.in_base(values)
 
     @property

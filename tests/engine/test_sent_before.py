@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.core.decide import Step
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import Input, QueryAnswered, Start
@@ -81,8 +82,8 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
     return seen[0]
 
 
-def _nothing(given: Input) -> list[ev.Record]:
-    return []
+def _nothing(given: Input) -> Step:
+    return Step([], [])
 
 
 def reducing(purpose: Purpose) -> OrderTerms:

@@ -21,6 +21,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import Nanos
 from engine.domain.order import (
+    Fill,
     OrderStatus,
     OrderTerms,
     OrderType,
@@ -424,3 +425,42 @@ def test_x13_an_account_that_is_left_out_is_a_transfer_and_no_loss() -> None:
     desk.give(Start(version="t", accounts={BROKER: ACCOUNT, "other": "o"}, config_digest=""))
     assert desk.world.equity == 150_000
     assert desk.world.daily_pnl == before
+
+
+def test_x13_what_an_account_holds_leaves_and_comes_back_with_it() -> None:
+    """10 bought at 98 are worth 1,000 at 100, then 900 at 90 while nobody looks after them."""
+    desk = CoreDriver()
+    both = {BROKER: ACCOUNT, "other": "o"}
+    desk.give(Start(version="t", accounts=both, config_digest=""))
+    money = Account(
+        account_id="o", cash=D(50_000), equity=D(50_000), buying_power=D(0), as_of=desk.now
+    )
+    desk.event(ev.AccountSynced(account="other", balances=money))
+    desk.quote("NVDA", "100")
+    desk.event(
+        ev.OrderFilled(
+            account="other",
+            fill=Fill(
+                execution_id="x1",
+                client_order_id="theirs",
+                account="other",
+                symbol="NVDA",
+                side=Side.BUY,
+                quantity=D(10),
+                price=D(98),
+                time=desk.now,
+            ),
+            multiplier=D(1),
+            cumulative=D(10),
+            average_price=D(98),
+        )
+    )
+    desk.world.revalue("NVDA")
+    assert (desk.world.equity, desk.world.daily_pnl) == (150_020, 20)
+    desk.give(Start(version="t", accounts={BROKER: ACCOUNT}, config_digest=""))
+    assert (desk.world.equity, desk.world.daily_pnl) == (100_000, 20)
+    assert not desk.world.gross_exposure
+    desk.quote("NVDA", "90")
+    assert (desk.world.equity, desk.world.daily_pnl) == (100_000, 20)
+    desk.give(Start(version="t", accounts=both, config_digest=""))
+    assert (desk.world.equity, desk.world.daily_pnl) == (149_920, 20)
