@@ -58,6 +58,8 @@ class Purpose(StrEnum):
 ADDING = frozenset({Purpose.ENTRY, Purpose.ADD})
 """The purposes of orders that a signal leads to."""
 
+_CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+
 
 class OrderStatus(StrEnum):
     """FIX 39 plus CREATED (local) and UNKNOWN (sent, no answer that proves anything)."""
@@ -180,6 +182,15 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
         So it is with what the engine itself closes and protects, and not with a person's order.
         """
         return bool(self.attempt)
+
+    @property
+    def closes(self) -> bool:
+        """An order that the engine itself made to close a position, or a part of one.
+
+        No other order that reduces is taken for it: one that rests at a price far away may never
+        sell anything.
+        """
+        return self.is_derived and self.purpose in _CLOSING
 
     @property
     def is_protective(self) -> bool:

@@ -8,7 +8,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive
-from engine.domain.order import RESTING, OrderStatus, OrderType, Purpose, Replacement, TimeInForce
+from engine.domain.order import RESTING, OrderStatus, OrderType, Replacement, TimeInForce
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
 from engine.pipeline.request import change_request
@@ -22,7 +22,6 @@ _S = OrderStatus
 _WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 _AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
-_CLOSES = frozenset({Purpose.EXIT, Purpose.FLATTEN})
 
 
 def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Event]:
@@ -88,7 +87,7 @@ def _fault(world: World, order: Order | None, given: ask.ModifyOrder) -> str:
     if order.account not in world.accounts:
         names = ", ".join(sorted(world.accounts))
         return f"it works in {order.account}, which is not open here; {names} are"
-    if order.purpose in _CLOSES:
+    if order.closes:
         return "it closes a position: it cannot be changed, only cancelled"
     if order.status not in RESTING:
         return (

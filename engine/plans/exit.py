@@ -7,7 +7,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import plain
-from engine.domain.order import OrderStatus, Purpose
+from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
 from engine.plans.outcome import not_closed
@@ -21,8 +21,6 @@ RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 
 _UNKNOWN = OrderStatus.UNKNOWN
 _UNANSWERED = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_NEW})
-CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
-"""The purposes of orders that close a position, or a part of one."""
 
 
 def plan_exit(
@@ -89,7 +87,7 @@ def _close(
         if order.reserved:
             yield from cancel(order, "the position is being closed")
     able = world.able(position.account).reduce_only
-    closing = [o for o in live if o.purpose in CLOSING]
+    closing = [o for o in live if o.closes]
     others = [o for o in live if o not in closing]
     for order in closing:
         # One that sells all that is held, as an earlier process may have sent, does the work.

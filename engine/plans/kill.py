@@ -99,7 +99,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
 def _closes(world: World, order: Order) -> bool:
     """A close that is under way is left to finish: cancelling it would undo the kill (D-53)."""
     position = world.book.holding(order.account, order.symbol)
-    return order.reduce_only and position is not None and position.exiting is not None
+    return order.closes and position is not None and position.exiting is not None
 
 
 def in_scope(position: Position, flatten: Flatten) -> bool:

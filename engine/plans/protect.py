@@ -10,7 +10,7 @@ from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
-from engine.plans.exit import CLOSING, RETRY_SECONDS, plan_exit, waits
+from engine.plans.exit import RETRY_SECONDS, plan_exit, waits
 from engine.plans.reducing import (
     PROTECT,
     cancel,
@@ -159,7 +159,7 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
         # left, or a close that had taken the stop away, the stop has its time to grow. A stop of
         # the operator's has its own to be acknowledged.
         ended = (o for o in account.closed.values() if o.symbol == position.symbol)
-        left = [o for o in ended if o.status is not _S.FILLED or o.purpose in CLOSING]
+        left = [o for o in ended if o.status is not _S.FILLED or o.closes]
         begun = [o.updated_at for o in left if o.reduce_only and not o.is_protective]
         for order in working_for(world, position):
             if order.protects and not order.is_protective and not order.covers:

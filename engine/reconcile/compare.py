@@ -177,9 +177,7 @@ def _foreign(order: VenueOrder) -> ev.Difference:
 
 
 def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
-    purpose = Purpose.MANUAL
-    if order.reduce_only:
-        purpose = Purpose.PROTECT if order.type is OrderType.STOP else Purpose.EXIT
+    stop = order.reduce_only and order.type is OrderType.STOP
     price = order.limit_price or order.stop_price or ZERO
     terms = OrderTerms(
         client_order_id=order.client_order_id,
@@ -193,7 +191,7 @@ def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
         stop_price=order.stop_price,
         time_in_force=order.time_in_force or TimeInForce.GTC,
         reduce_only=order.reduce_only,
-        purpose=purpose,
+        purpose=Purpose.PROTECT if stop else Purpose.MANUAL,
         reserved=ZERO if order.reduce_only else price,
         timeout_seconds=0,
     )

@@ -7,7 +7,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
-from engine.domain.order import Fill, OrderStatus, Purpose, move
+from engine.domain.order import Fill, OrderStatus, move
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
@@ -47,7 +47,7 @@ def _close_part(book: Book, order: Order, fill: Fill) -> None:
     position = book.holding(order.account, fill.symbol)
     if position is None or position.exiting is None or position.exiting.quantity is None:
         return
-    if order.purpose in (Purpose.EXIT, Purpose.FLATTEN):
+    if order.closes:
         left = max(position.exiting.quantity - fill.quantity, ZERO)
         plan = msgspec.structs.replace(position.exiting, quantity=left)
         book.amend(position, exiting=plan)
