@@ -1,7 +1,6 @@
 """What follows from a look at the venue: facts taken in, differences blocked or adopted (A-372)."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 import msgspec
 
@@ -14,7 +13,7 @@ from engine.domain.codes import Outcome
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import RESTING, OrderStatus, OrderTerms
+from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
 from engine.plans.outcome import not_closed
 from engine.plans.reducing import learned, recognise
@@ -163,13 +162,11 @@ def _take_over(
                 yield ev.CancelRequested(
                     account=snapshot.account, client_order_id=key, reason="it ended here"
                 )
-            elif ours is not None:
+            elif ours is not None or taking or given.reason == START:
                 yield from learned(world, proposal.terms.symbol)
-                fills = [f.quantity for f in snapshot.fills if f.client_order_id == key]
-                yield from _adopt(ours, proposal, sum(fills, start=ZERO))
-            elif taking or given.reason == START:
-                yield from learned(world, proposal.terms.symbol)
-                yield _counted(world, proposal)
+                terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
+                told = [fill for fill in snapshot.fills if fill.client_order_id == key]
+                yield from _adopt(terms, proposal.state, told)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
             held = world.book.holding(proposal.account, proposal.symbol)
             yield ev.PositionAdjusted(
@@ -195,14 +192,13 @@ def _vanished(world: World, held: Position | None) -> Iterator[ev.Event]:
         yield from not_closed(world, held, held.exiting, Outcome.CANCELLED, "", reason)
 
 
-def _counted(world: World, found: ev.OrderAdopted) -> ev.OrderAdopted:
+def _counted(world: World, terms: OrderTerms) -> OrderTerms:
     """An order without a price that does not only reduce counts at the price of now, or of a tick:
     whatever is known of it, it adds exposure (U-51)."""
-    terms = found.terms
     if terms.reduce_only or terms.reserved:
-        return found
+        return terms
     price = world.mark(terms.symbol) or world.instrument(terms.symbol).tick
-    return ev.OrderAdopted(terms=msgspec.structs.replace(terms, reserved=price), state=found.state)
+    return msgspec.structs.replace(terms, reserved=price)
 
 
 def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator[ev.Event]:
@@ -214,9 +210,9 @@ def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator
                 yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
 
 
-def _adopt(ours: OrderTerms, theirs: ev.OrderAdopted, filled: Decimal) -> Iterator[ev.Event]:
-    """Take over an order of ours as the venue says it is; asked again if it filled meanwhile."""
-    terms = msgspec.structs.replace(
+def _ours(ours: OrderTerms, theirs: ev.OrderAdopted) -> OrderTerms:
+    """The venue's terms of an order of ours, and what only we know of it."""
+    return msgspec.structs.replace(
         theirs.terms,
         intent_id=ours.intent_id,
         signal_id=ours.signal_id,
@@ -225,10 +221,24 @@ def _adopt(ours: OrderTerms, theirs: ev.OrderAdopted, filled: Decimal) -> Iterat
         attempt=ours.attempt,
         timeout_seconds=ours.timeout_seconds,
     )
-    if filled <= theirs.state.filled:
-        yield ev.OrderAdopted(terms=terms, state=theirs.state)
+
+
+def _adopt(terms: OrderTerms, listed: VenueState, told: list[Fill]) -> Iterator[ev.Event]:
+    """Take over an order as the venue lists it; asked again if it filled after it was listed.
+
+    `told` are its fills that the look brought. They were taken before the order was known, and
+    none of them comes a second time: the order starts with them (U-21).
+    """
+    filled = sum((fill.quantity for fill in told), start=ZERO)
+    if filled <= listed.filled:
+        yield ev.OrderAdopted(terms=terms, state=listed)
         return
-    doubtful = msgspec.structs.replace(theirs.state, filled=filled, status=OrderStatus.UNKNOWN)
+    doubtful = msgspec.structs.replace(
+        listed,
+        filled=filled,
+        notional=sum((fill.quantity * fill.price for fill in told), start=ZERO),
+        status=OrderStatus.UNKNOWN,
+    )
     yield ev.OrderAdopted(terms=terms, state=doubtful)
     yield ev.OrderQueried(
         account=terms.account, client_order_id=terms.client_order_id, reason="filled meanwhile"
