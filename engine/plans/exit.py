@@ -11,7 +11,16 @@ from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
 from engine.plans.outcome import not_closed
-from engine.plans.reducing import EXIT, cancel, exit_order, in_lots, last, may_send, working_for
+from engine.plans.reducing import (
+    EXIT,
+    against,
+    cancel,
+    exit_order,
+    in_lots,
+    last,
+    may_send,
+    working_for,
+)
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -110,7 +119,10 @@ def _close(
 def _attempt(
     world: World, position: Position, plan: ExitPlan, others: list[Order], now: Nanos
 ) -> Iterator[ev.Event]:
-    """Room among the `others` that reduce, and the order; or the next attempt after one failed."""
+    """Room among the `others` that reduce, and the order; or the next attempt after one failed.
+
+    Where the venue would fill both, the order waits for the end of all that works on its side.
+    """
     able = world.able(position.account).reduce_only
     failed = _failed(world, position, plan)
     if failed is not None:
@@ -122,7 +134,7 @@ def _attempt(
     if failed is not None:
         if _is_due(world, position, plan, failed, now):
             yield _next_attempt(position, plan, failed)
-    elif (able or not others) and _can_send(world, position, now):
+    elif (able or not against(world, position)) and _can_send(world, position, now):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
 
 

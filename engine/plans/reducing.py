@@ -77,18 +77,21 @@ def room(world: World, position: Position) -> Decimal:
     It bounds every order that reduces, where the venue would fill each beside the others.
     """
     return abs(position.quantity) - sum(
-        (order.reach for order in _against(world, position)), start=ZERO
+        (order.reach for order in against(world, position)), start=ZERO
     )
 
 
 def most_reducible(world: World, position: Position) -> Decimal:
     """What may be taken off once our stop has made room for it."""
-    others = (o.reach for o in _against(world, position) if not o.is_protective)
+    others = (o.reach for o in against(world, position) if not o.is_protective)
     return abs(position.quantity) - sum(others, start=ZERO)
 
 
-def _against(world: World, position: Position) -> list[Order]:
-    """Everything that works on the side that takes something off a position."""
+def against(world: World, position: Position) -> list[Order]:
+    """Everything that works on the side that takes something off a position.
+
+    An order that the venue lists without the reduce-only flag is among them.
+    """
     working = world.book.working(position.account, position.symbol)
     return [order for order in working if order.side.sign * position.quantity < 0]
 

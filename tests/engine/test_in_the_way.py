@@ -19,18 +19,19 @@ S = OrderStatus
 THEIRS = "theirs"
 
 
-def on_the_reducing_side(
+def of_nobody(
     quantity: int = 100,
     *,
     price: int | str | None = 150,
     reduce_only: bool = True,
+    side: Side = Side.SELL,
 ) -> VenueOrder:
-    """An order of nobody here that sells, at the market where it has no price."""
+    """An order of nobody here, for the market where it has no price."""
     return VenueOrder(
         client_order_id=THEIRS,
         venue_order_id="v9",
         symbol="NVDA",
-        side=Side.SELL,
+        side=side,
         type=OrderType.MARKET if price is None else OrderType.LIMIT,
         quantity=D(quantity),
         filled=D(0),
@@ -74,7 +75,7 @@ LOOKS = pytest.mark.parametrize("start", [True, False], ids=["a start", "reconci
 @pytest.mark.parametrize("quantity", [99, 100, 101])
 def test_rule3_an_order_that_rests_far_away_is_not_the_close(quantity: int, start: bool) -> None:
     """However much of what is held it would sell: all of it is no less in the way."""
-    desk = beside(on_the_reducing_side(quantity), start=start)
+    desk = beside(of_nobody(quantity), start=start)
     desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
     assert theirs(desk) is S.PENDING_CANCEL
     gone(desk)
@@ -84,7 +85,7 @@ def test_rule3_an_order_that_rests_far_away_is_not_the_close(quantity: int, star
 
 @LOOKS
 def test_rule3_a_stop_loss_is_not_kept_from_its_close_by_it(start: bool) -> None:
-    desk = beside(on_the_reducing_side(), start=start)
+    desk = beside(of_nobody(), start=start)
     for _ in range(4):
         desk.quote("NVDA", "94", trade=True)
         desk.tick()
@@ -98,7 +99,7 @@ def test_rule3_a_stop_loss_is_not_kept_from_its_close_by_it(start: bool) -> None
 @pytest.mark.parametrize("closing", [False, True])
 def test_x52_a_kill_cancels_it_and_closes(closing: bool, start: bool) -> None:
     """Also while the position is being closed: it is no close under way (D-53)."""
-    desk = beside(on_the_reducing_side(), start=start)
+    desk = beside(of_nobody(), start=start)
     if closing:
         desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=D(40)))
     desk.give(ask.Kill(by="me", flatten=Flatten.ALL))
@@ -118,7 +119,7 @@ def test_x52_a_kill_cancels_it_where_only_a_look_during_the_close_shows_it() -> 
     desk.report(desk.last(Purpose.ENTRY), S.CANCELED)
     desk.give(ask.Kill(by="me", flatten=Flatten.ALL))
     desk.later(1)
-    orders = (desk.works(desk.last(Purpose.PROTECT)), on_the_reducing_side())
+    orders = (desk.works(desk.last(Purpose.PROTECT)), of_nobody())
     desk.snapshot(reason="kill", positions={"NVDA": 100}, orders=orders)
     desk.tick()
     assert theirs(desk) is S.PENDING_CANCEL
@@ -129,7 +130,7 @@ def test_x52_a_kill_cancels_it_where_only_a_look_during_the_close_shows_it() -> 
 
 
 def test_rule3_what_it_sells_is_not_counted_for_the_part_that_is_being_closed() -> None:
-    desk = beside(on_the_reducing_side(50, price=150))
+    desk = beside(of_nobody(50, price=150))
     desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=D(40)))
     order = desk.book.order(THEIRS)
     assert order is not None
@@ -157,3 +158,46 @@ def test_rule3_the_close_that_an_earlier_process_sent_is_the_close(status: Order
     desk.give(ask.Kill(by="me", flatten=Flatten.ALL))
     desk.tick()
     assert lost.client_order_id not in {e.client_order_id for e in desk.of(ev.CancelRequested)}
+
+
+@pytest.mark.parametrize("proof", [S.CANCELED, S.FILLED])
+def test_rule3_where_both_would_fill_the_close_waits_for_a_sale_without_the_flag(
+    proof: OrderStatus,
+) -> None:
+    """A venue that has no flag lists what a person sells there without one."""
+    desk = beside(of_nobody(price="100.5", reduce_only=False), joins=False)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    assert theirs(desk) is S.PENDING_CANCEL
+    assert not desk.intended(Purpose.EXIT)
+    order = desk.book.order(THEIRS)
+    assert order is not None
+    if proof is S.FILLED:
+        desk.filled(order.terms, 100, "100.5")
+        assert not desk.intended(Purpose.EXIT)
+        assert desk.book.holding(BROKER, "NVDA") is None
+        return
+    desk.filled(order.terms, 30, "100.5")
+    gone(desk)
+    assert desk.last(Purpose.EXIT).quantity == 70
+
+
+def test_rule3_a_sale_without_the_flag_that_is_in_doubt_keeps_the_close_waiting() -> None:
+    desk = beside(of_nobody(price="100.5", reduce_only=False), joins=False)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    desk.event(ev.OrderUnclear(account=BROKER, client_order_id=THEIRS, reason="test"))
+    for _ in range(5):
+        desk.tick()
+    assert not desk.intended(Purpose.EXIT)
+    gone(desk)
+    assert desk.last(Purpose.EXIT).quantity == 100
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_rule3_the_close_does_not_wait_for_what_buys(joins: bool) -> None:
+    desk = beside(of_nobody(price=90, reduce_only=False, side=Side.BUY), joins=joins)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    assert theirs(desk) is S.PENDING_CANCEL
+    assert desk.last(Purpose.EXIT).quantity == 100
