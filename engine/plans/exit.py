@@ -113,6 +113,10 @@ def _close(
     if not in_lots(world, position, abs(position.quantity)):
         yield from _too_little(world, position, plan)
         return
+    if plan.quantity is not None and not in_lots(world, position, plan.quantity):
+        why = "less than a lot is left of the part, which the venue does not take"
+        yield _abandoned(position, plan, why)
+        return
     yield from _attempt(world, position, plan, others, now)
 
 

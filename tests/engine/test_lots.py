@@ -151,3 +151,37 @@ def test_rule6_and_with_the_close_elsewhere_where_another_account_holds_enough()
 def test_rule6_a_flat_signal_of_which_no_account_holds_a_lot_ends_once() -> None:
     desk = flat_of(paper="0.000000009", second="0.000000009")
     assert ends(desk) == [(Outcome.REJECTED, "BAD_LOT")]
+
+
+@pytest.mark.parametrize(
+    ("sold", "again"),
+    [("2", "1"), ("2.4", None), ("2.5", None), ("3", None)],
+)
+def test_rule6_what_is_left_of_a_part_is_closed_in_lots_or_not_at_all(
+    sold: str, again: str | None
+) -> None:
+    """Never an order for nothing: the close of the part ends, says why, and the rest stays."""
+    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=False))
+    desk.price("NVDA", "100")
+    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(10)))
+    bought = desk.last(Purpose.MANUAL)
+    desk.accept(bought)
+    desk.filled(bought, 10, "100")
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=D(3)))
+    first = desk.last(Purpose.EXIT)
+    desk.accept(first)
+    desk.filled(first, sold, "100")
+    desk.report(first, OrderStatus.CANCELED)
+    for _ in range(3):
+        desk.quote("NVDA", "100")
+        desk.tick()
+    orders = [order.quantity for order in desk.intended(Purpose.EXIT)]
+    assert orders == [D(3), *([D(again)] if again else [])]
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert (held.exiting is None) is (again is None)
+    ends = [event.detail for event in desk.of(ev.ExitAbandoned)]
+    if D(sold) < 3 and again is None:
+        assert ends == ["less than a lot is left of the part, which the venue does not take"]
+    else:
+        assert ends == ([] if again else ["the part is closed"])
