@@ -17,7 +17,6 @@ from engine.plans.reducing import (
     in_lots,
     last,
     may_send,
-    reducing_intent,
     stop_order,
     to_protect,
     working_for,
@@ -49,7 +48,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     if position.stop is None:
         # An operator took it away while it was unclear whether it rests, or unknown here.
         for order in stops:
-            if order.intent_id == reducing_intent(position):
+            if order.intent_id == position.reducing_intent:
                 yield from cancel(order, "no stop is wanted any more")
         return
     if not world.able(account).native_stop:

@@ -227,11 +227,6 @@ def adopt(
     )
 
 
-def reducing_intent(position: Position) -> str:
-    """The intent of every order of ours that protects or closes this position."""
-    return f"{position.position_id}-reduce"
-
-
 def _attempt(position: Position, leg: str) -> int:
     return position.exit_attempt if leg == EXIT else position.protect_attempt
 
@@ -267,7 +262,7 @@ def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
 def _reducing(world: World, position: Position, now: Nanos, **fields: object) -> OrderTerms:
     template = OrderTerms(
         client_order_id="",
-        intent_id=reducing_intent(position),
+        intent_id=position.reducing_intent,
         signal_id=position.signal_id,
         account=position.account,
         symbol=position.symbol,

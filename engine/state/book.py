@@ -451,8 +451,10 @@ class Book:
         account.closed[key] = order
         self._facts[key[-FACT_DIGITS:]] = (account.name, key)
         if len(account.closed) > CLOSED_KEPT:
-            # What is to take an order's place is made of it, however late that is (X-88).
-            oldest = next((k for k in account.closed if k not in account.replacing), None)
+            ended = account.closed.values()
+            oldest = next(
+                (o.client_order_id for o in ended if not self._is_needed(account, o)), None
+            )
             if oldest is not None:
                 self._forget(account, oldest)
         if old is not None:
@@ -476,6 +478,22 @@ class Book:
     def works(self, client_order_id: str) -> bool:
         """Whether an order of that id is not terminal."""
         return self._works(client_order_id) is not None
+
+    def _is_needed(self, account: AccountState, ended: Order) -> bool:
+        """Whether something under way is to be made of an order that has ended, however late.
+
+        What takes its place is made of it (X-88). The next attempt at a close follows from the end
+        of the newest: without that the same id would be sent again (rule 1).
+        """
+        if ended.client_order_id in account.replacing:
+            return True
+        position = account.positions.get(ended.symbol) if ended.closes else None
+        plan = None if position is None else position.exiting
+        return (
+            position is not None
+            and plan is not None
+            and (ended.intent_id, ended.attempt) == (position.reducing_intent, plan.attempt)
+        )
 
     def _forget(self, account: AccountState, key: str) -> None:
         del account.closed[key]

@@ -79,6 +79,11 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str = ""
 
     @property
+    def reducing_intent(self) -> str:
+        """The intent of every order of ours that protects or closes it."""
+        return f"{self.position_id}-reduce"
+
+    @property
     def managed(self) -> bool:
         """True where a signal opened it, so that a flat signal closes it (X-87).
 
