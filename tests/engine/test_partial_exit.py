@@ -10,7 +10,7 @@ from engine.core.decide import followed, note
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
-from engine.domain.order import OrderStatus, Purpose, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Phase
 from engine.domain.signal import Direction, TradeType
@@ -292,3 +292,39 @@ def test_c406_the_order_of_a_part_that_only_an_earlier_process_knew_counts_for_t
     desk.tick(120)
     assert (holding(desk).quantity, holding(desk).exiting) == (7, None)
     assert len(desk.intended(Purpose.EXIT)) == 0
+
+
+def more(desk: CoreDriver) -> list[ev.Event]:
+    """A person asks for two more, at a limit that does not trade now."""
+    return desk.give(
+        ask.PlaceOrder(
+            by="test",
+            symbol="NVDA",
+            side=Side.BUY,
+            quantity=Decimal(2),
+            type=OrderType.LIMIT,
+            limit_price=Decimal(97),
+        )
+    )
+
+
+def test_a_part_leaves_the_orders_that_would_add_and_a_whole_close_cancels_them() -> None:
+    desk = ten_held()
+    limit = one(more(desk), ev.OrderIntended).terms
+    desk.accept(limit)
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA", quantity=THREE))
+    assert desk.current(limit).status is OrderStatus.NEW
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
+    assert desk.current(limit).status is OrderStatus.PENDING_CANCEL
+
+
+def test_an_order_that_would_add_to_what_is_being_closed_is_refused_and_not_cancelled() -> None:
+    """Rule 6: what would never leave is not taken; while only a part is closed it is."""
+    desk = ten_held()
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA", quantity=THREE))
+    one(more(desk), ev.OrderIntended)
+    desk = ten_held()
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
+    refused = one(more(desk), ev.OrderRefused)
+    assert (refused.code, refused.measured) == ("CONFLICT", "closing")
+    assert refused.reason == "NVDA is being closed: what is added must wait."

@@ -39,6 +39,9 @@ def conflict(
             f"{symbol} is held {other} ({plain(quantity)}){where} and this order is {wanted}: "
             f"{hint}.",
         )
+    if signal is None and any(p.is_closing and p.account == account for p in held):
+        # The close takes every entry with it. Of signals DUPLICATE_POSITION says the same.
+        return refused("closing", "open", f"{symbol} is being closed: what is added must wait.")
     if opposing is not None:
         return refused(
             f"{other} entry {plain(opposing.leaves)}",
