@@ -182,7 +182,10 @@ _DEFAULTS: Final[dict[AssetClass, _Defaults]] = {
     # Crypto spot cannot be sold short (C-157).
     AssetClass.CRYPTO: _Defaults(_CENT, Decimal("0.00000001"), ONE, "24/7", shortable=False),
     AssetClass.FX: _Defaults(Decimal("0.00001"), ONE, ONE, "FX", shortable=True),
-    AssetClass.OPTION: _Defaults(_CENT, ONE, Decimal(100), "XNYS", shortable=True),
+    # What a sold option may cost has no bound, and its premium says nothing of that: it adds to
+    # exposure as its underlying does, which needs a delta. Until there is one it can only
+    # be bought, unless a table says otherwise.
+    AssetClass.OPTION: _Defaults(_CENT, ONE, Decimal(100), "XNYS", shortable=False),
     AssetClass.FUTURE: _Defaults(_CENT, ONE, None, "XNYS", shortable=True),
 }
 

@@ -17,7 +17,7 @@ ES = "ES 2026-12"
 CALL = "AAPL 2026-12-18 500 C"
 TABLE = {
     ES: instrument_of(ES, Facts(multiplier=D(50))),
-    CALL: instrument_of(CALL, Facts()),
+    CALL: instrument_of(CALL, Facts(shortable=True)),
 }
 SMALL = msgspec.structs.replace(FREE, initial_cash=D(10_000))
 PAID = msgspec.structs.replace(SMALL, commission_bps=D(10))

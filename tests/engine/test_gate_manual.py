@@ -10,6 +10,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code, Verdict
 from engine.domain.commands import PlaceOrder
 from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Halt, Level, LinkState, Trigger
 from engine.domain.signal import TradeType
@@ -243,6 +244,21 @@ def test_selling_what_is_not_held_is_selling_short() -> None:
     assert (ruling.kind, ruling.side, ruling.allowed) == (RequestKind.MANUAL, Side.SELL_SHORT, True)
     unable = built(capabilities=msgspec.structs.replace(ABLE, shorting=False))
     assert ask(unable, Side.SELL).code == "NOT_SHORTABLE"
+
+
+@pytest.mark.parametrize(
+    ("stated", "code"), [(None, "NOT_SHORTABLE"), (True, ""), (False, "NOT_SHORTABLE")]
+)
+def test_an_option_is_sold_short_only_where_a_table_says_that_it_may_be(
+    stated: bool | None, code: str
+) -> None:
+    """What it may cost has no bound, and no row measures it before there is a delta (A-084)."""
+    call = "NVDA 2013-12-20 100 C"
+    world = built()
+    world.event(ev.InstrumentLearned(instrument=instrument_of(call, Facts(shortable=stated))))
+    world.price(call, "3")
+    assert ask(world, Side.SELL, "1", symbol=call).code == code
+    assert ask(world, Side.BUY, "1", symbol=call).allowed
 
 
 @pytest.mark.parametrize(
