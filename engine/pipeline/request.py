@@ -105,15 +105,12 @@ def change_request(
     """The request of a change of a working order (X-88); `decided` as in `Request`.
 
     One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
-    an order that does not work, as one that has ended or was not sent yet, all leaves are added.
+    an order that was not sent yet, all leaves are added.
     """
     request = _request(world, order.account, order.symbol, RequestKind.CHANGE)
     limit_price = wanted.limit_price or order.limit_price
     stop_price = wanted.stop_price or order.stop_price
-    freed, works = ZERO, world.book.works(order.client_order_id)
-    if works:
-        exposure = order.exposure * request.instrument.multiplier
-        freed = world.in_base({request.instrument.currency: exposure})
+    works = world.book.works(order.client_order_id)
     request = _replace(
         request,
         sign=order.side.sign,
@@ -125,7 +122,7 @@ def change_request(
         quantity=wanted.quantity,
         filled=order.filled,
         decided=decided,
-        freed=freed,
+        freed=world.in_base(world.book.reservations.of(order)),
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
     )

@@ -67,7 +67,7 @@ class Book:
         self.deadlines = Deadlines(self._works)
         self.reservations = Reservations()
         self._pending: set[str] = set()
-        """Symbols with a working entry that no account holds."""
+        """Symbols with an entry that works, or is to follow, that no account holds."""
         self.entries_working = 0
         self.unclear = 0
         self.closable: dict[str, int] = {}
@@ -82,6 +82,8 @@ class Book:
         for account in self.data.accounts.values():
             for order in account.orders.values():
                 self._index(order)
+            for key in account.replacing:
+                self._await_successor(account, key)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -362,8 +364,27 @@ class Book:
         if not order.protects:
             self._count_closable(order.account, -1)
 
+    def _await_successor(self, account: AccountState, key: str) -> None:
+        """Count what takes the place of an order that has ended until it is made or given up.
+
+        Its room would else be another's before it is sent (U-51, X-88).
+        """
+        order = account.closed.get(key)
+        if order is None:
+            return
+        self._release(order)
+        amount = order.to_follow * self.multiplier(order.symbol)
+        if key in account.replacing and amount:
+            self.reservations.take(order, self.currency_of(order.symbol), amount)
+            self._await(order.symbol)
+
+    def _release(self, order: Order) -> None:
+        if self.reservations.of(order):
+            self.reservations.release(order)
+            self._await(order.symbol)
+
     def _await(self, symbol: str) -> None:
-        """Whether an entry works in a symbol that no account holds."""
+        """Whether an entry works, or is to follow, in a symbol that no account holds."""
         if symbol in self.reservations.by_symbol and symbol not in self._held:
             self._pending.add(symbol)
         else:
@@ -440,7 +461,9 @@ class Book:
             account.orders[key] = order
             if old is None:
                 self._facts[key[-FACT_DIGITS:]] = (account.name, key)
-                account.closed.pop(key, None)
+                ended = account.closed.pop(key, None)
+                if ended is not None:
+                    self._release(ended)
                 self._index(order)
             else:
                 self._reindex(old, order)
@@ -449,6 +472,7 @@ class Book:
             del account.orders[key]
             self._unindex(old)
         account.closed[key] = order
+        self._await_successor(account, key)
         self._facts[key[-FACT_DIGITS:]] = (account.name, key)
         if len(account.closed) > CLOSED_KEPT:
             ended = account.closed.values()
@@ -474,6 +498,14 @@ class Book:
         return any(self._works(key) for key in life.orders) or any(
             intent.signal_id == life.signal_id for intent in self.data.intents.values()
         )
+
+    def end_replacing(self, account: str, client_order_id: str) -> bool:
+        """Nothing is to take the place of an order any more; whether anything was."""
+        state = self.enter(account)
+        if state.replacing.pop(client_order_id, None) is None:
+            return False
+        self._await_successor(state, client_order_id)
+        return True
 
     def works(self, client_order_id: str) -> bool:
         """Whether an order of that id is not terminal."""

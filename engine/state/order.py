@@ -136,6 +136,15 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return max(amount, max(self.pending.quantity - self.filled, ZERO) * self.pending.reserved)
 
     @property
+    def to_follow(self) -> Decimal:
+        """What the order that is to take its place once it is cancelled may add at worst, without
+        the multiplier (X-88)."""
+        wanted = self.pending
+        if wanted is None or wanted.native or self.status is not OrderStatus.CANCELED:
+            return ZERO
+        return max(wanted.quantity - self.filled, ZERO) * wanted.reserved
+
+    @property
     def is_working(self) -> bool:
         """True until terminal; UNKNOWN counts (rule 1 of the design)."""
         return not self.status.is_terminal

@@ -1,4 +1,4 @@
-"""What working entries may still cost: sums that limits are held against (U-51)."""
+"""What entries may still cost: sums that limits are held against (U-51)."""
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -11,7 +11,8 @@ K = TypeVar("K")
 
 
 class Reservations:
-    """The value of what is unfilled of working entries, at the dearest price each may come to.
+    """The value of what is unfilled of entries that work, or that are to take the place of one that
+    has ended, at the dearest price each may come to.
 
     Every sum is in the currency that the instrument is paid in.
     """
@@ -24,7 +25,7 @@ class Reservations:
         self.by_group: dict[tuple[str, str], Decimal] = {}
         """By group and currency, see `group`."""
         self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
-        """What each working order counts as, by account and id: its currency and the amount."""
+        """What each order counts as, by account and id: its currency and the amount."""
         self._groups_of: Callable[[str], Iterable[str]] = lambda symbol: ()
 
     def group(
@@ -37,7 +38,7 @@ class Reservations:
             self._count_in_groups(symbol, currency_of(symbol), amount)
 
     def take(self, order: Order, currency: str, amount: Decimal) -> None:
-        """Count an order that has begun to work as `amount` of a currency."""
+        """Count an order as `amount` of a currency."""
         self._counted[order.account, order.client_order_id] = (currency, amount)
         self._count(order, currency, amount)
 
@@ -45,6 +46,11 @@ class Reservations:
         """Take off exactly what was counted, whatever is known of the instrument by now."""
         currency, amount = self._counted.pop((order.account, order.client_order_id))
         self._count(order, currency, -amount)
+
+    def of(self, order: Order) -> dict[str, Decimal]:
+        """What an order is counted as, by currency; empty where it is not."""
+        counted = self._counted.get((order.account, order.client_order_id))
+        return {} if counted is None else {counted[0]: counted[1]}
 
     def _count(self, order: Order, currency: str, amount: Decimal) -> None:
         _add(self.by_symbol, order.symbol, amount)

@@ -713,7 +713,7 @@ def test_x85_a_stop_that_was_taken_away_does_not_come_back_with_the_next_fill() 
     assert len(desk.intended(Purpose.PROTECT)) == 1
 
 
-# --- what waits for long --------------------------------------------------------------------------
+# --- what waits --------------------------------------------------------------------------
 
 
 def ended(desk: CoreDriver, count: int) -> None:
@@ -755,3 +755,62 @@ def test_X88_an_order_that_nothing_is_known_of_is_given_up_aloud() -> None:
     told = [e for e in events if isinstance(e, ev.Alarmed) and e.code == "REPLACE_ABANDONED"]
     assert ["gone" in alarm.text and alarm.subject == "NVDA" for alarm in told] == [True]
     assert not desk.tick()
+
+
+def waiting(wanted: int, **risk: Any) -> tuple[CoreDriver, OrderTerms]:
+    """An order for 100 at 99 whose cancel was proved before a start has seen the venue."""
+    desk = desk_of(native=False, risk=risk)
+    order = buying(desk, 100)
+    modify(desk, order, quantity=D(wanted))
+    desk.later(1).give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.report(order, S.CANCELED, filled=D(0))
+    assert not live(desk)
+    return desk, order
+
+
+@pytest.mark.parametrize("wanted", [1, 99, 101])
+def test_U51_what_waits_to_take_an_orders_place_counts_until_it_is_sent(wanted: int) -> None:
+    power = desk_of(native=False).world.buying_power(BROKER)
+    desk, order = waiting(wanted)
+    for book in (desk.book, Book.restore(desk.book.snapshot())):
+        assert book.reservations.by_symbol == {"NVDA": wanted * 99}
+        assert book.slots_used == 1
+    assert desk.world.exposure("NVDA") == desk.world.gross_exposure == wanted * 99
+    assert desk.world.buying_power(BROKER) == power - wanted * 99
+    desk.snapshot(reason="start")
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert successor(desk, order).quantity == wanted
+    assert desk.book.reservations.by_symbol == {"NVDA": wanted * 99}, "once, not twice"
+
+
+def test_U51_a_late_fill_of_the_first_leaves_less_to_wait() -> None:
+    desk, order = waiting(90)
+    desk.report(order, S.CANCELED, fill=desk.execution(order, 30, "99"), filled=D(30))
+    assert desk.book.reservations.by_symbol == {"NVDA": 60 * 99}
+
+
+@pytest.mark.parametrize("wanted", [90, 110])
+def test_U51_what_is_given_up_counts_no_longer(wanted: int) -> None:
+    desk, _ = waiting(wanted)
+    desk.give(ask.Kill(by="ann", level=Level.HALT, flatten=Flatten.NONE))
+    desk.snapshot(reason="start")
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert not live(desk)
+    one(desk.seen, ev.ReplaceAbandoned)
+    assert not desk.book.reservations.by_symbol
+    assert desk.book.slots_used == 0
+
+
+def test_X88_what_waits_and_is_more_than_a_cut_is_asked_for_once() -> None:
+    """15 % of 100,000 in one name: 150 at 100 fit while they do not count against themselves."""
+    desk = desk_of(native=False)
+    order = buying(desk, 100, "100")
+    modify(desk, order, quantity=D(150))
+    desk.later(1).give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.report(order, S.CANCELED, filled=D(0))
+    desk.snapshot(reason="start")
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert successor(desk, order).quantity == 150

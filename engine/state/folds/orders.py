@@ -34,7 +34,7 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
     _number(book, order)
     if data.intents:
         lead(book, order)
-    book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
+    book.end_replacing(order.account, order.orig_client_order_id)
     entry = data.signals.get(order.signal_id)
     if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
         entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))
@@ -70,7 +70,7 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     _number(book, order)
     if book.data.intents:
         lead(book, order)
-    book.enter(order.account).replacing.pop(order.orig_client_order_id, None)
+    book.end_replacing(order.account, order.orig_client_order_id)
     book.guard(order.account, order.symbol, at)
 
 
@@ -130,7 +130,7 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
     if order is None or order.status.is_terminal:
         return
     fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
-    if book.enter(event.account).replacing.pop(event.client_order_id, None) is not None:
+    if book.end_replacing(event.account, event.client_order_id):
         fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
         fields["status"] = OrderStatus.PENDING_CANCEL
@@ -146,7 +146,7 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
         refused_at=at,
         pending=None,
     )
-    book.enter(event.account).replacing.pop(event.client_order_id, None)
+    book.end_replacing(event.account, event.client_order_id)
 
 
 def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:

@@ -53,7 +53,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
-    book.enter(event.account).replacing.pop(event.client_order_id, None)
+    book.end_replacing(event.account, event.client_order_id)
     order = book.order(event.client_order_id)
     if order is not None and order.reduce_only:
         book.guard_anew(event.account, order.symbol, at)
