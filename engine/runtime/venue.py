@@ -20,6 +20,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
+from engine.runtime.answers import account_fault, order_fault, position_fault
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
 from engine.runtime.send_gate import SendGate
@@ -100,7 +101,10 @@ class Venue:
         return None if error is None else ModifyFailed(key, error)
 
     async def look_up(self, key: str) -> QueryAnswered | QueryFailed:
-        """What the venue knows of an order, with every fill since: in order they make sense."""
+        """What the venue knows of an order, with every fill since: in order they make sense.
+
+        An answer with a number that is none counts as no answer.
+        """
         asked = since = self._time.now()
         known = self._book.order(key)
         if known is not None:
@@ -117,10 +121,16 @@ class Venue:
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # see the module: one of the six, or ambiguous
             return QueryFailed(key, _as_broker_error(error))
+        fault = "" if order is None else order_fault(order)
+        if fault:
+            return QueryFailed(key, Ambiguous(fault))
         return QueryAnswered(key, order, self._own_fills(fills), asked)
 
     async def look(self) -> VenueSnapshot | BrokerError:
-        """Everything a comparison needs, over one connection; a part that failed fails it all."""
+        """Everything a comparison needs, over one connection.
+
+        A part that failed fails it all, and so does a number that is none.
+        """
         asked = self._time.now()
         broker = self._broker
         state = self._book.account(broker.name)
@@ -134,6 +144,14 @@ class Venue:
                 fills = await broker.get_fills_since(since)
         except Exception as error:  # see the module: one of the six, or ambiguous
             return _as_broker_error(error)
+        faults = (
+            account_fault(account),
+            *map(position_fault, positions),
+            *map(order_fault, orders),
+        )
+        fault = next(filter(None, faults), "")
+        if fault:
+            return Ambiguous(fault)
         return VenueSnapshot(
             account=broker.name,
             balances=account,

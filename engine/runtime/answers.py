@@ -1,0 +1,60 @@
+"""Whether the numbers of a venue's answer can be numbers at all (DESIGN, brokers; U-53).
+
+Checked once for all adapters, before the core hears of them: a sum that takes in one NaN is lost.
+Reports and fills are checked by the core, which has more to do about them.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from engine.domain.account import Account, VenueOrder, VenuePosition
+
+LARGEST: Final = Decimal("1e15")
+"""No amount, quantity or price reaches this."""
+
+DECIMALS: Final = 60
+"""The most digits after the point: a quotient of an adapter's has fewer."""
+
+
+def account_fault(told: Account) -> str:
+    """Which balance is no number, in one sentence; "" where each is one, owed ones included."""
+    numbers = {"cash": told.cash, "equity": told.equity, "buying_power": told.buying_power}
+    numbers |= {f"cash in {currency}": cash for currency, cash in told.balances.items()}
+    return _fault("the account", numbers)
+
+
+def position_fault(told: VenuePosition) -> str:
+    """The same of a holding, which is signed."""
+    numbers = {"quantity": told.quantity, "average_price": told.average_price}
+    return _fault(f"the position in {told.symbol}", numbers)
+
+
+def order_fault(told: VenueOrder) -> str:
+    """The same of an order: its quantity and its prices are above 0, and what filled not below."""
+    whose = f"order {told.client_order_id or told.venue_order_id} in {told.symbol}"
+    numbers = {"quantity": told.quantity, "filled": told.filled}
+    prices = {"limit_price": told.limit_price, "stop_price": told.stop_price}
+    numbers |= {name: price for name, price in prices.items() if price is not None}
+    fault = _fault(whose, numbers)
+    if fault:
+        return fault
+    for name, number in numbers.items():
+        if name == "filled" and number < 0:
+            return f"{whose}: {name} is {number}; 0 or more is allowed"
+        if name != "filled" and number <= 0:
+            return f"{whose}: {name} is {number}; a number above 0 is allowed"
+    return ""
+
+
+def _fault(whose: str, numbers: Mapping[str, Decimal]) -> str:
+    for name, number in numbers.items():
+        if not number.is_finite():
+            return f"{whose}: {name} is {number}; a finite number is allowed"
+        exponent = number.as_tuple().exponent
+        if number.copy_abs() >= LARGEST or (isinstance(exponent, int) and -exponent > DECIMALS):
+            return (
+                f"{whose}: {name} is {number:.3e}; below {LARGEST:e}, at most {DECIMALS} digits "
+                "after the point are allowed"
+            )
+    return ""

@@ -1,0 +1,161 @@
+"""Numbers of a venue's answers that are none: the look or the question has failed (DESIGN, U-53).
+
+Below, at and above each bound; and a whole engine whose second account tells NaN.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.order import OrderStatus, OrderType, Side
+from engine.runtime.answers import DECIMALS, LARGEST, account_fault, order_fault, position_fault
+from tests.engine.wires import PRICE, Rig, Wire, play
+
+D = Decimal
+NONE = [D("NaN"), D("sNaN"), D("Infinity"), D("-Infinity"), LARGEST, -LARGEST, D("1e999999")]
+NEAR = LARGEST - 1
+FINEST = D(1).scaleb(-DECIMALS)
+
+ACCOUNT = Account(
+    account_id="a", cash=D(1), equity=D(2), buying_power=D(3), balances={"EUR": D(4)}, as_of=1
+)
+POSITION = VenuePosition(symbol="AAA", quantity=D(-5), average_price=D(10))
+ORDER = VenueOrder(
+    client_order_id="k",
+    venue_order_id="v",
+    symbol="AAA",
+    side=Side.BUY,
+    type=OrderType.STOP_LIMIT,
+    quantity=D(5),
+    filled=D(0),
+    limit_price=D(10),
+    stop_price=D(9),
+    status=OrderStatus.NEW,
+)
+
+
+def with_(whole: Any, name: str, number: Any) -> Any:
+    return msgspec.structs.replace(whole, **{name: number})
+
+
+@pytest.mark.parametrize("number", [*NONE, FINEST / 10], ids=str)
+@pytest.mark.parametrize(
+    ("check", "whole", "name"),
+    [
+        (account_fault, ACCOUNT, "cash"),
+        (account_fault, ACCOUNT, "equity"),
+        (account_fault, ACCOUNT, "buying_power"),
+        (position_fault, POSITION, "quantity"),
+        (position_fault, POSITION, "average_price"),
+        (order_fault, ORDER, "quantity"),
+        (order_fault, ORDER, "filled"),
+        (order_fault, ORDER, "limit_price"),
+        (order_fault, ORDER, "stop_price"),
+    ],
+)
+def test_what_is_no_number_is_named(check: Any, whole: Any, name: str, number: Decimal) -> None:
+    assert check(whole) == ""
+    fault = check(with_(whole, name, number))
+    assert f"{name} is " in fault
+    assert "allowed" in fault
+    assert len(fault) < 150
+
+
+def test_a_balance_in_another_currency_is_named_with_it() -> None:
+    fault = account_fault(with_(ACCOUNT, "balances", {"USD": D(1), "EUR": D("NaN")}))
+    assert fault == "the account: cash in EUR is NaN; a finite number is allowed"
+
+
+@pytest.mark.parametrize("number", [NEAR, -NEAR, FINEST, -FINEST, D(0)])
+def test_what_is_owed_or_held_short_is_a_number(number: Decimal) -> None:
+    for name in ("cash", "equity", "buying_power"):
+        assert account_fault(with_(ACCOUNT, name, number)) == ""
+    assert account_fault(with_(ACCOUNT, "balances", {"EUR": number})) == ""
+    for name in ("quantity", "average_price"):
+        assert position_fault(with_(POSITION, name, number)) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "quantity", "filled"),
+    [(-FINEST, False, False), (D(0), False, True), (FINEST, True, True), (NEAR, True, True)],
+)
+def test_the_sign_of_an_orders_numbers(number: Decimal, quantity: bool, filled: bool) -> None:
+    for name in ("quantity", "limit_price", "stop_price"):
+        assert (order_fault(with_(ORDER, name, number)) == "") is quantity, name
+    assert (order_fault(with_(ORDER, "filled", number)) == "") is filled
+
+
+def test_an_order_without_prices_has_none_that_is_wrong() -> None:
+    assert order_fault(with_(with_(ORDER, "limit_price", None), "stop_price", None)) == ""
+
+
+# --- what the engine makes of it ------------------------------------------------------------------
+
+
+class Wrong(Wire):
+    """Puts a number in the place of one, while it is told to."""
+
+    cash: Decimal | None = None
+    held: Decimal | None = None
+    size: Decimal | None = None
+
+    async def get_account(self) -> Account:
+        told = await super().get_account()
+        return told if self.cash is None else with_(told, "cash", self.cash)
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        told = await super().get_positions()
+        more = VenuePosition(symbol="BBB", quantity=self.held or D(1), average_price=PRICE)
+        return told if self.held is None else (*told, more)
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        return tuple(self._other(order) for order in await super().get_open_orders())
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        order = await super().get_order(client_order_id)
+        return None if order is None else self._other(order)
+
+    def _other(self, order: VenueOrder) -> VenueOrder:
+        return order if self.size is None else with_(order, "quantity", self.size)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "words"),
+    [
+        ("cash", "NaN", "the account: cash is NaN; a finite number is allowed"),
+        ("held", "NaN", "the position in BBB: quantity is NaN; a finite number is allowed"),
+        ("size", "NaN", "quantity is NaN; a finite number is allowed"),
+        ("size", "-5", "quantity is -5; a number above 0 is allowed"),
+    ],
+)
+def test_U53_a_look_with_a_number_that_is_none_has_failed(
+    name: str, number: str, words: str
+) -> None:
+    """The engine goes on, nothing of the look is taken, and it is told once."""
+
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        reserved = dict(rig.engine.book.reservations.by_symbol)
+        cash, start = dict(rig.engine.book.account("paper").cash), rig.now
+        setattr(rig.wire, name, D(number))
+        asked = await rig.engine.command(ask.Reconcile(by="test"))
+        assert not asked.ok
+        rig.cut()
+        await rig.clock.sleep(1)
+        rig.mend()
+        await rig.clock.sleep(30)
+        told = [a.text for a in rig.events(ev.Alarmed, start) if a.code == "RECONCILE_FAILED"]
+        assert [words in text for text in told] == [True, True], "the operator's, and the engine's"
+        book = rig.engine.book
+        assert not rig.is_compared
+        assert (book.reservations.by_symbol, book.account("paper").cash) == (reserved, cash)
+        assert key in book.account("paper").orders
+        setattr(rig.wire, name, None)
+        await rig.until(lambda: rig.is_compared)
+
+    play(scene, wire=Wrong)
