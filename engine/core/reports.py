@@ -270,14 +270,13 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
         return
     match said:
         case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
-            answered = current is _S.PENDING_REPLACE and not _makes_room(order)
             theirs = Replacement(
                 quantity=given.quantity,
                 limit_price=given.limit_price,
                 stop_price=given.stop_price,
                 time_in_force=given.time_in_force,
             )
-            if not current.is_terminal and (answered or order.differs(theirs)):
+            if not current.is_terminal and (order.answered_by(theirs) or order.differs(theirs)):
                 yield from _told(order, theirs)
         case _S.NEW | _S.PARTIALLY_FILLED if current in _UNACKNOWLEDGED:
             yield ev.OrderAccepted(
@@ -329,30 +328,42 @@ def _untold(order: Order, given: OrderReport) -> bool:
 
 
 def _told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
-    """The venue says that the order works with these terms."""
-    if theirs.quantity >= order.filled:
-        yield from _otherwise(order, theirs)
+    """The venue says that the order works with these terms.
+
+    Where nobody asked for them the report may be an old one that comes again: it is believed where
+    the order can then do no less than before, and else the venue is asked (rule 1).
+    """
+    unasked = not order.is_protective and not order.answered_by(theirs)
+    if unasked:
+        yield _otherwise(order, theirs)
+    if theirs.quantity < order.filled:
+        text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
+    elif unasked and _is_less(order, theirs):
+        text = f"{plain(theirs.quantity)} there, which was not asked for"
+    else:
         yield replaced(order, theirs)
         return
-    text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
     key = order.client_order_id
     yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
     yield ev.OrderQueried(account=order.account, client_order_id=key, reason=text)
 
 
-def _otherwise(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
-    """The venue made of an order what nobody asked for: it is so, and it is said."""
-    asked = order.pending
-    if order.is_protective or not order.differs(theirs):
-        return
-    wanted = (asked.quantity, asked.limit_price or order.limit_price) if asked else None
-    if wanted == (theirs.quantity, theirs.limit_price or order.limit_price):
-        return
-    yield ev.Alarmed(
+def _is_less(order: Order, theirs: Replacement) -> bool:
+    """True where the order, with these terms, can fill or cost less than it counts as now."""
+    if theirs.quantity < order.most:
+        return True
+    reserved = replaced(order, theirs).reserved
+    price = order.reserved if reserved is None else reserved
+    return (theirs.quantity - order.filled) * price < order.exposure
+
+
+def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
+    """The venue made of an order what nobody asked for, or says so."""
+    return ev.Alarmed(
         code="REPLACED_OTHERWISE",
         severity=Severity.CRITICAL,
         subject=order.symbol,
-        text=f"order {order.client_order_id} in {order.symbol} now works for "
+        text=f"the venue says that order {order.client_order_id} in {order.symbol} works for "
         f"{plain(theirs.quantity)}"
         + (f" at {plain(theirs.limit_price)}" if theirs.limit_price is not None else "")
         + ", which was not asked for",

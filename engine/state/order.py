@@ -4,6 +4,8 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Self
 
+import msgspec
+
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, OrderStatus, OrderTerms, Replacement
@@ -80,6 +82,20 @@ class Order(OrderTerms, frozen=True, kw_only=True):
                 (theirs.time_in_force, self.time_in_force),
             )
         )
+
+    def answered_by(self, theirs: Replacement) -> bool:
+        """True where the venue's terms are those of the change that it was asked for (X-88)."""
+        wanted = self.pending
+        if wanted is None or not wanted.native:
+            return False
+        changed = msgspec.structs.replace(
+            self,
+            quantity=wanted.quantity,
+            limit_price=wanted.limit_price or self.limit_price,
+            stop_price=wanted.stop_price or self.stop_price,
+            time_in_force=wanted.time_in_force or self.time_in_force,
+        )
+        return not changed.differs(theirs)
 
     def only_cut_by(self, wanted: Replacement) -> bool:
         """True where the change leaves its prices and its time in force, and adds no quantity."""

@@ -669,6 +669,70 @@ def test_rule1_a_change_that_may_still_arrive_keeps_the_order_in_doubt_and_its_e
     assert desk.current(order).pending is None
 
 
+def says(desk: CoreDriver, order: OrderTerms, quantity: int, limit: str = "99") -> list[ev.Event]:
+    """The venue reports that the order works with these terms."""
+    return desk.report(order, S.NEW, quantity=D(quantity), limit_price=D(limit))
+
+
+@pytest.mark.parametrize(("first", "second"), [(20, 40), (40, 20)])
+def test_rule1_a_change_is_not_answered_by_the_report_of_an_earlier_one_again(
+    first: int, second: int
+) -> None:
+    desk = desk_of(native=True)
+    order = buying(desk)
+    modify(desk, order, quantity=D(first))
+    says(desk, order, first)
+    modify(desk, order, quantity=D(second))
+    assert not says(desk, order, first)
+    now = desk.current(order)
+    assert (now.status, now.quantity) == (S.PENDING_REPLACE, first)
+    assert desk.book.reservations.by_symbol["NVDA"] == 40 * 99
+    says(desk, order, second)
+    now = desk.current(order)
+    assert (now.status, now.quantity, now.pending) == (S.NEW, second, None)
+    assert not desk.of(ev.Alarmed)
+
+
+@pytest.mark.parametrize("pending", [False, True])
+@pytest.mark.parametrize(
+    ("quantity", "limit", "believed"),
+    [
+        (19, "99", False),
+        (20, "98", False),
+        (21, "50", False),
+        (21, "99", True),
+        (20, "99.01", True),
+    ],
+)
+def test_rule1_terms_that_nobody_asked_for_are_said_and_only_more_is_believed_unasked(
+    pending: bool, quantity: int, limit: str, believed: bool
+) -> None:
+    """A report that comes again late says less than what works: the venue is asked, and until it
+    has answered the order counts as it did."""
+    desk = desk_of(native=True)
+    order = buying(desk, 10 if pending else 20)
+    if pending:
+        modify(desk, order, quantity=D(20))
+    events = says(desk, order, quantity, limit)
+    alarm = one(events, ev.Alarmed)
+    assert (alarm.code, f"works for {quantity} at {limit}" in alarm.text) == (
+        "REPLACED_OTHERWISE",
+        True,
+    )
+    assert ("OrderReplaced" in kinds(events)) is believed
+    assert ("OrderQueried" in kinds(events)) is not believed
+    counted = desk.book.reservations.by_symbol["NVDA"]
+    assert counted == (quantity * D(limit) if believed else 20 * 99)
+    if not believed:
+        assert desk.current(order).status is S.UNKNOWN
+        there = msgspec.structs.replace(
+            desk.works(order), quantity=D(quantity), limit_price=D(limit)
+        )
+        desk.later(1).give(QueryAnswered(order.client_order_id, there, (), desk.now))
+        now = desk.current(order)
+        assert (now.status, now.quantity, now.limit_price) == (S.NEW, quantity, D(limit))
+
+
 def test_a_change_that_arrives_late_is_taken_over_and_an_older_answer_does_not_undo_it() -> None:
     desk = desk_of(native=True, late_arrival_seconds=3.0)
     order = buying(desk)
