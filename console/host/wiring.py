@@ -20,6 +20,7 @@ from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import BOOK, PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
+from console.host.secrets import Redactor
 from console.host.sectors import SectorFileError, sectors
 from engine.config import Config, account_id, digest, opened
 from engine.core.fixed import calendar_of, contradiction
@@ -307,6 +308,7 @@ def build(
             account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),
             jitter=Random(f"{first.account_id} {state_dir}"),
+            redact=Redactor().redact,
         )
     except BaseException:
         _close(connections)

@@ -46,6 +46,7 @@ from engine.runtime.feed import MarketFeed
 from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
 from engine.runtime.latch_keeper import LatchKeeper
+from engine.runtime.outside import Outside
 from engine.runtime.result import compared, result_of
 from engine.runtime.send_gate import Cause, SendGate
 from engine.runtime.session import AccountSession
@@ -60,7 +61,8 @@ class Engine:
 
     `submit` and `command` are the ways in, `events` and `state` the ways out. `brokers` holds the
     broker of each account by the account's name. `jitter` spreads the pauses between attempts to
-    connect to them; without it the pauses are exact.
+    connect to them; without it the pauses are exact. `redact` takes secrets out of what venues say;
+    without it nothing is taken out.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Engine:
         account_ids: Mapping[str, str] | None = None,
         config_digest: str = "",
         jitter: Random | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self.world = world
         self.clock = clock
@@ -111,6 +114,7 @@ class Engine:
             due=lambda: self._core.due_at,
         )
         self._feed = MarketFeed(market, builtin, step=self.step) if market is not None else None
+        outside = Outside(redact)
         self._sessions = {
             name: AccountSession(
                 broker,
@@ -120,6 +124,7 @@ class Engine:
                 time=self._time,
                 step=self._take,
                 spawn=self._tasks.spawn,
+                outside=outside,
                 jitter=jitter,
             )
             for name, broker in brokers.items()

@@ -39,6 +39,7 @@ from engine.ports import (
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
+from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.runtime.venue import Venue
 from engine.state.book import Book
@@ -62,8 +63,8 @@ class AccountSession:
     """The session of one account; `name` is the account's name under `[brokers]`.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
-    waits for; `gate` holds back what can add exposure; `jitter` spreads the pauses between attempts
-    to connect (None: exact pauses).
+    waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words; `jitter`
+    spreads the pauses between attempts to connect (None: exact pauses).
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class AccountSession:
         time: SteadyTime,
         step: Decide,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
+        outside: Outside,
         jitter: Random | None = None,
     ) -> None:
         self.name = broker.name
@@ -86,7 +88,8 @@ class AccountSession:
         self._step = step
         self._spawn = spawn
         self._link = Link(broker.name)
-        self._venue = Venue(broker, self._link, gate, book, time)
+        self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
+        self._outside = outside
         self._backoff = Backoff(jitter)
         self._look_pauses = Backoff(jitter)
         self._state: LinkState | None = None
@@ -209,7 +212,7 @@ class AccountSession:
             self._asked_to_wait = error.retry_after
         elif isinstance(error, AuthFailed):
             self._asked_to_wait = REFUSED_SECONDS
-        text = f"{type(error).__name__}: {error}"
+        text = self._outside.text(f"{type(error).__name__}: {error}")
         if not isinstance(error, NotSent | Ambiguous | Throttled) and text != self._said:
             self._said = text
             self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
@@ -250,7 +253,9 @@ class AccountSession:
             return
         self._state = state
         now = self._time.now()
-        self._step(LinkReport(account=self.name, state=state, detail=detail, time=now))
+        self._step(
+            LinkReport(account=self.name, state=state, detail=self._outside.text(detail), time=now)
+        )
 
     # --- orders -----------------------------------------------------------------------------------
 

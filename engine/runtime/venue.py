@@ -1,8 +1,4 @@
-"""Asking a venue, and its answers as inputs: whatever goes wrong becomes one of the six (C-403).
-
-An exception that is none of them means a broken adapter. It proves nothing about what the venue
-did, so it counts as ambiguous.
-"""
+"""Asking a venue, and its answers as inputs: whatever goes wrong becomes one of the six (C-403)."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -23,6 +19,7 @@ from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.answers import account_fault, order_fault, position_fault
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
+from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.state.book import Book
 
@@ -41,13 +38,21 @@ class Venue:
     """
 
     def __init__(
-        self, broker: Broker, link: Link, gate: SendGate, book: Book, time: SteadyTime
+        self,
+        broker: Broker,
+        link: Link,
+        gate: SendGate,
+        book: Book,
+        time: SteadyTime,
+        *,
+        outside: Outside,
     ) -> None:
         self._broker = broker
         self._link = link
         self._gate = gate
         self._book = book
         self._time = time
+        self._outside = outside
 
     async def submit(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
         """Hand an order over; None when it was taken."""
@@ -78,7 +83,8 @@ class Venue:
         error = await self._failure(request)
         if error is not None:
             return [CancelFailed(key, error) for key in keys]
-        return [CancelFailed(key, refused[key]) for key in keys if key in refused]
+        failed = [key for key in keys if key in refused]
+        return [CancelFailed(key, self._outside.error(refused[key])) for key in failed]
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> ModifyFailed | None:
         """Ask for other terms; None when the request was taken.
@@ -119,11 +125,11 @@ class Venue:
             async with self._link.request(grace=0, limit=LOOK_SECONDS):
                 order = await self._broker.get_order(key)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
-        except Exception as error:  # see the module: one of the six, or ambiguous
-            return QueryFailed(key, _as_broker_error(error))
+        except Exception as error:  # one of the six, or ambiguous
+            return QueryFailed(key, self._outside.error(error))
         fault = "" if order is None else order_fault(order)
         if fault:
-            return QueryFailed(key, Ambiguous(fault))
+            return QueryFailed(key, Ambiguous(self._outside.text(fault)))
         return QueryAnswered(key, order, self._own_fills(fills), asked)
 
     async def look(self) -> VenueSnapshot | BrokerError:
@@ -142,8 +148,8 @@ class Venue:
                 account = await broker.get_account()
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
-        except Exception as error:  # see the module: one of the six, or ambiguous
-            return _as_broker_error(error)
+        except Exception as error:  # one of the six, or ambiguous
+            return self._outside.error(error)
         faults = (
             account_fault(account),
             *map(position_fault, positions),
@@ -151,7 +157,7 @@ class Venue:
         )
         fault = next(filter(None, faults), "")
         if fault:
-            return Ambiguous(fault)
+            return Ambiguous(self._outside.text(fault))
         return VenueSnapshot(
             account=broker.name,
             balances=account,
@@ -163,7 +169,11 @@ class Venue:
         )
 
     def own(self, report: OrderReport) -> OrderReport:
-        """The report under the account's name: what a venue calls itself is nothing to go by."""
+        """The report under the account's name, in words that may be kept.
+
+        What a venue calls itself is nothing to go by.
+        """
+        report = self._outside.report(report)
         fill = report.fill
         if fill is not None:
             (fill,) = self._own_fills((fill,))
@@ -182,12 +192,6 @@ class Venue:
         try:
             async with self._link.request(grace=self._broker.capabilities.timeout_seconds):
                 await request()
-        except Exception as error:  # see the module: one of the six, or ambiguous
-            return _as_broker_error(error)
+        except Exception as error:  # one of the six, or ambiguous
+            return self._outside.error(error)
         return None
-
-
-def _as_broker_error(error: Exception) -> BrokerError:
-    if isinstance(error, BrokerError):
-        return error
-    return Ambiguous(f"{type(error).__name__}: {error}")

@@ -16,6 +16,7 @@ from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpos
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Capabilities
 from engine.runtime.clock import SteadyTime, VirtualClock
+from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.runtime.session import AccountSession
 from engine.runtime.virtual_time import run_virtual
@@ -72,6 +73,7 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
             time=SteadyTime(clock),
             step=_nothing,
             spawn=lambda work: work.close(),
+            outside=Outside(str),
         )
         assert await session.open() is None
         await asyncio.sleep(began)

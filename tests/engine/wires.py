@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from console.host.secrets import Redactor
 from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -146,6 +147,7 @@ class Rig:
             version="test",
             account_ids={wire.name: ACCOUNT for wire in (self.wire, *more)},
             jitter=jitter,
+            redact=Redactor().redact,
         )
         self.records: list[ev.Record] = []
         self.engine.subscribe(self.records.append)

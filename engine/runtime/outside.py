@@ -1,0 +1,66 @@
+"""What a venue says in words, made safe to keep: no secret, no control character, no length.
+
+An SDK puts whole requests into its errors, with headers and signatures, and those would stand in
+the journal for ever.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from engine.domain.text import clean_text
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    BrokerError,
+    MarketClosed,
+    NotSent,
+    OrderReport,
+    Rejected,
+    Throttled,
+)
+
+CODE_LIMIT = 64
+"""The longest code taken from a venue, in characters."""
+
+
+class Outside:
+    """Cleans the words of every venue; `redact` takes the secrets out of a text."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        self._redact = redact
+
+    def text(self, text: str) -> str:
+        """One line without secrets, at most as long as any text from outside."""
+        return clean_text(self._redact(text))
+
+    def error(self, error: Exception) -> BrokerError:
+        """The failure as one of the six, with words that may be kept.
+
+        An exception that is none of them means a broken adapter. It proves nothing about what the
+        venue did, so it counts as ambiguous.
+        """
+        match error:
+            case Rejected():
+                code = clean_text(self._redact(error.code), CODE_LIMIT)
+                return Rejected(code, self.text(error.text))
+            case Throttled():
+                return Throttled(self.text(str(error)), error.retry_after)
+            case NotSent():
+                return NotSent(self.text(str(error)))
+            case AuthFailed():
+                return AuthFailed(self.text(str(error)))
+            case MarketClosed():
+                return MarketClosed(self.text(str(error)))
+            case Ambiguous():
+                return Ambiguous(self.text(str(error)))
+            case _:
+                return Ambiguous(self.text(f"{type(error).__name__}: {error}"))
+
+    def report(self, report: OrderReport) -> OrderReport:
+        """The report with a text and a code that may be kept."""
+        text = self.text(report.text)
+        code = clean_text(self._redact(report.code), CODE_LIMIT)
+        if (text, code) == (report.text, report.code):
+            return report
+        return msgspec.structs.replace(report, text=text, code=code)

@@ -1,0 +1,139 @@
+"""What venues say is one line, short, and without secrets before anything keeps it (DESIGN)."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from console.host.secrets import Redactor
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import Account
+from engine.domain.order import OrderStatus, OrderTerms
+from engine.domain.schema import encode
+from engine.domain.text import REPLACEMENT, TEXT_LIMIT
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    BrokerError,
+    MarketClosed,
+    NotSent,
+    OrderReport,
+    Rejected,
+    Report,
+    Throttled,
+)
+from engine.runtime.outside import CODE_LIMIT, Outside
+from tests.engine.wires import Rig, Wire, play
+
+SECRET = "5eed5eed"
+WORDS = f"500 for /order?symbol=AAA&signature={SECRET} {{'X-MBX-APIKEY': '{SECRET}'}}\x1b[31m\n"
+outside = Outside(Redactor().redact)
+
+
+def safe(text: str) -> bool:
+    return SECRET not in text and "\x1b" not in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("length", "kept"),
+    [(TEXT_LIMIT - 1, TEXT_LIMIT - 1), (TEXT_LIMIT, TEXT_LIMIT), (TEXT_LIMIT + 1, TEXT_LIMIT)],
+)
+def test_a_text_is_as_long_as_any_from_outside_at_most(length: int, kept: int) -> None:
+    assert len(outside.text("a" * length)) == kept
+
+
+def test_a_secret_that_the_limit_would_cut_is_taken_out_first() -> None:
+    text = outside.text("a" * (TEXT_LIMIT - 18) + f" signature={SECRET}")
+    assert "5eed" not in text
+
+
+@pytest.mark.parametrize("kind", [Ambiguous, AuthFailed, MarketClosed, NotSent])
+def test_C403_an_error_stays_of_its_kind(kind: type[BrokerError]) -> None:
+    cleaned = outside.error(kind(WORDS))
+    assert type(cleaned) is kind
+    assert str(cleaned).startswith("500 for /order")
+    assert safe(str(cleaned))
+
+
+def test_C403_what_a_refusal_and_a_request_to_wait_carry_is_kept() -> None:
+    refused = outside.error(Rejected("NO\x1bT" + "x" * CODE_LIMIT, WORDS))
+    assert isinstance(refused, Rejected)
+    assert refused.code.startswith(f"NO{REPLACEMENT}Tx")
+    assert len(refused.code) == CODE_LIMIT
+    assert safe(refused.text)
+    assert safe(str(refused))
+    throttled = outside.error(Throttled(WORDS, 7.5))
+    assert isinstance(throttled, Throttled)
+    assert throttled.retry_after == 7.5
+    assert safe(str(throttled))
+
+
+def test_C403_what_is_none_of_the_six_proves_nothing_and_is_named() -> None:
+    cleaned = outside.error(KeyError(WORDS))
+    assert type(cleaned) is Ambiguous
+    assert str(cleaned).startswith("KeyError: ")
+    assert safe(str(cleaned))
+
+
+def test_a_report_in_clean_words_is_left_as_it_is() -> None:
+    report = OrderReport(
+        account="a", client_order_id="k", symbol="AAA", status=OrderStatus.NEW, text="é", time=1
+    )
+    assert outside.report(report) is report
+
+
+class Talkative(Wire):
+    """Tells a secret, a control character and a long text wherever it can speak."""
+
+    speaks = False
+
+    def _error(self) -> RuntimeError:
+        return RuntimeError(WORDS + "x" * 200_000)
+
+    async def connect(self) -> None:
+        if self.speaks:
+            self.speaks = False
+            raise self._error()
+        await super().connect()
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        if self.speaks:
+            raise self._error()
+        await super().submit_order(order)
+
+    async def get_account(self) -> Account:
+        if self.speaks:
+            raise self._error()
+        return await super().get_account()
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            yield report
+            if self.speaks:
+                raise self._error()
+
+
+def test_nothing_that_a_venue_says_reaches_the_journal_as_it_was_said() -> None:
+    """A submit, a look, the report stream and an attempt to connect, each of which breaks."""
+
+    async def scene(rig: Rig) -> None:
+        assert isinstance(rig.wire, Talkative)
+        resting = await rig.rest()
+        rig.wire.speaks = True
+        rig.signal("BBB")
+        looked = await rig.engine.command(ask.Reconcile(by="test"))
+        assert not looked.ok
+        await rig.engine.command(ask.CancelOrder(by="test", client_order_id=resting))
+        await rig.clock.sleep(30)
+        said = [r.event for r in rig.records if b"500 for /order" in encode(r.event)]
+        kinds = {type(event).__name__ for event in said}
+        codes = {event.code for event in said if isinstance(event, ev.Alarmed)}
+        assert kinds >= {"OrderUnclear", "LinkChanged"}
+        assert codes >= {"RECONCILE_FAILED", "CONNECT_FAILED"}
+        for event in said:
+            line = encode(event)
+            assert SECRET.encode() not in line
+            assert b"u001b" not in line
+            assert len(line) < TEXT_LIMIT * 2
+
+    play(scene, wire=Talkative)
