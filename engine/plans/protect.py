@@ -187,13 +187,20 @@ def _fit(
     price = position.stop or stop.stop_price or ZERO
     tick = world.instrument(stop.symbol).tick
     price = early_stop(price, tick, sell=position.is_long)
-    if (stop.leaves, stop.stop_price) == (wanted, price) or stop.status not in RESTING:
+    able = world.able(stop.account)
+    # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).
+    unanswered = stop.pending is not None and not able.reduce_only
+    fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
+    if fits or stop.status not in RESTING:
         return
     if now - stop.refused_at < NS_PER_SECOND:
         return  # asked for in vain a moment ago
     if not world.book.account(stop.account).is_connected:
         return  # it rests as it is until the venue can be asked
-    if not world.able(stop.account).native_modify:
+    if unanswered:
+        yield from cancel(stop, "a change of it was not answered and may still arrive")
+        return
+    if not able.native_modify:
         yield from cancel(stop, "its size or its price no longer fits")
         return
     yield ev.ReplaceRequested(

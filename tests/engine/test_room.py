@@ -466,3 +466,65 @@ def test_one_that_is_being_changed_rests_meanwhile() -> None:
     desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(96)))
     assert shown(desk) == "150"
     assert not held(desk).unprotected_since
+
+
+# --- a change of the stop that may still arrive ---------------------------------------------------
+
+
+def unanswered(able: Any, price: int | None) -> tuple[CoreDriver, OrderTerms]:
+    """A stop for 100 that was to grow with a fill, or to move; the request timed out, and the venue
+    shows it as it was."""
+    desk = protected(100, capabilities=msgspec.structs.replace(able, late_arrival_seconds=10.0))
+    stop = desk.last(Purpose.PROTECT)
+    before = desk.works(stop)
+    if price is None:
+        desk.filled(desk.last(Purpose.ENTRY), 50, "100")
+    else:
+        desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(price)))
+    desk.give(ModifyFailed(stop.client_order_id, Ambiguous("time-out")))
+    desk.later(0.1).give(QueryAnswered(stop.client_order_id, before, (), desk.now))
+    return desk, stop
+
+
+@pytest.mark.parametrize("price", [None, 96], ids=["grows", "moves"])
+def test_rule3_a_stop_that_may_still_change_makes_way_for_another_before_anything_is_sent(
+    price: int | None,
+) -> None:
+    """Changed once more, it could grow late beside the sale that it had made room for."""
+    desk, stop = unanswered(NATIVE, price)
+    total = held(desk).quantity
+    assert desk.current(stop).status is S.PENDING_CANCEL
+    assert len(desk.of(ev.ReplaceRequested)) == 1
+    sell(desk, 40)
+    assert not [o for o in desk.book.orders() if o.purpose is Purpose.MANUAL]
+    assert sold_at_most(desk) == total
+    desk.report(stop, S.CANCELED, filled=D(0))
+    accepted(desk)
+    (newest,) = [o for o in desk.book.orders() if o.is_protective]
+    assert newest.client_order_id != stop.client_order_id
+    assert (newest.leaves, newest.stop_price) == (total - 40, price or 95)
+    assert desk.last(Purpose.MANUAL).quantity == 40
+
+
+def test_one_that_fits_as_it_is_makes_way_too() -> None:
+    """The sale has come first, so that what was asked for is wanted no more."""
+    desk = protected(100, capabilities=NATIVE)
+    stop = desk.last(Purpose.PROTECT)
+    before = desk.works(stop)
+    desk.filled(desk.last(Purpose.ENTRY), 50, "100")
+    sell(desk, 50)
+    desk.give(ModifyFailed(stop.client_order_id, Ambiguous("time-out")))
+    desk.give(QueryAnswered(stop.client_order_id, before, (), desk.now))
+    assert desk.current(stop).status is S.PENDING_CANCEL
+    desk.report(stop, S.CANCELED, filled=D(0))
+    accepted(desk)
+    desk.tick()
+    assert stops(desk) == [100]
+    assert desk.last(Purpose.MANUAL).quantity == 50
+
+
+def test_where_the_venue_joins_them_it_is_changed_once_more() -> None:
+    """It stays: what takes something off beside it can never turn the position there."""
+    desk, stop = unanswered(ABLE, None)
+    assert desk.current(stop).status is S.PENDING_REPLACE
+    assert [e.quantity for e in desk.of(ev.ReplaceRequested)] == [150, 150]
