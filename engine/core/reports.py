@@ -17,8 +17,8 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import is_positive, plain
-from engine.domain.order import TERMINAL, OrderStatus, Replacement, Side
+from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.order import TERMINAL, Fill, OrderStatus, Replacement, Side
 from engine.domain.run import Severity, Trigger
 from engine.plans.outcome import after_end
 from engine.plans.reducing import adopt
@@ -409,7 +409,9 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     elif _may_still_change(world, order, given):
         return
     else:
-        yield from _settle(order, given.order, given.asked_at)
+        told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
+        taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
+        yield from _settle(order, given.order, taken, given.asked_at)
     yield from after_end(world, given.client_order_id)
 
 
@@ -482,10 +484,22 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     )
 
 
-def _settle(order: Order, venue: VenueOrder, asked_at: Nanos) -> Iterator[ev.Event]:
-    """Take over what the venue said of an order when it was asked at `asked_at`."""
+def _settle(
+    order: Order, venue: VenueOrder, taken: list[Fill], asked_at: Nanos
+) -> Iterator[ev.Event]:
+    """Take over what the venue said of an order when it was asked at `asked_at`.
+
+    `taken` are the fills of it that came with the answer and are counted in what is held. They add
+    up to more than the order's own count where some came before the order was known here (U-21).
+    """
     key, current = order.client_order_id, order.status
-    if venue.status.is_terminal and _fills_missing(order, venue.status, venue.filled):
+    filled, notional = None, None
+    counted = sum((fill.quantity for fill in taken), start=ZERO)
+    if counted > order.filled:
+        filled = counted
+        notional = sum((fill.quantity * fill.price for fill in taken), start=ZERO)
+    known = max(counted, order.filled)
+    if venue.status.is_terminal and known < venue.filled:
         text = f"{venue.status} there, fills not reported yet"
         yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
         return
@@ -497,6 +511,8 @@ def _settle(order: Order, venue: VenueOrder, asked_at: Nanos) -> Iterator[ev.Eve
                 venue_order_id=venue.venue_order_id,
                 status=venue.status,
                 reason=REPLACED if _makes_room(order) else "as the venue says",
+                filled=filled,
+                notional=notional,
             )
         return
     theirs = venue.terms
@@ -507,7 +523,7 @@ def _settle(order: Order, venue: VenueOrder, asked_at: Nanos) -> Iterator[ev.Eve
     elif _awaits_change(order) and not order.cancel_wanted:
         yield from unchanged(order, "it never reached the venue")
         return
-    status = _S.PARTIALLY_FILLED if order.filled else _S.NEW
+    status = _S.PARTIALLY_FILLED if known else _S.NEW
     if current in _UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(
             account=order.account,
@@ -515,6 +531,8 @@ def _settle(order: Order, venue: VenueOrder, asked_at: Nanos) -> Iterator[ev.Eve
             venue_order_id=venue.venue_order_id,
             status=status,
             reason="works there",
+            filled=filled,
+            notional=notional,
         )
     if order.cancel_wanted:
         yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)

@@ -9,6 +9,8 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import QueryAnswered
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
+from engine.ports import OrderReport
+from engine.state.order import Order
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import BROKER
 
@@ -92,3 +94,93 @@ def test_rule2_an_order_that_filled_whole_meanwhile_settles_with_the_answer() ->
     assert held is not None
     assert held.quantity == 60, "its fill counts once"
     assert one(desk.seen, ev.OrderAdopted).terms.client_order_id == "theirs"
+
+
+def taken_before(*fills: int) -> CoreDriver:
+    """Its fills are told while a look is under way, after that has read the fills."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.fill(desk.order("NVDA", 100, "100"), None, "100")
+    order = listed(0)
+    for n in fills:
+        told = sold(desk, n, f"s{n}")
+        report = OrderReport(
+            account=BROKER,
+            client_order_id="theirs",
+            venue_order_id="v9",
+            symbol="NVDA",
+            status=S.PARTIALLY_FILLED,
+            fill=told,
+            time=desk.now,
+        )
+        desk.give(report)
+    held = str(100 - sum(fills))
+    desk.later(1).snapshot(reason="operator", apply=True, positions={"NVDA": held}, orders=(order,))
+    return desk
+
+
+def known(desk: CoreDriver) -> Order:
+    order = desk.book.order("theirs")
+    assert order is not None
+    return order
+
+
+def answer(desk: CoreDriver, there: VenueOrder, *fills: int) -> None:
+    """The venue is asked about the order, and tells these fills once more."""
+    desk.later(1)
+    desk.event(ev.OrderUnclear(account=BROKER, client_order_id="theirs", reason="test"))
+    told = tuple(sold(desk, n, f"s{n}") for n in fills)
+    desk.give(QueryAnswered("theirs", there, told, desk.now))
+
+
+@pytest.mark.parametrize(
+    ("told", "settles"),
+    [((), False), ((15,), False), ((15, 25), True)],
+    ids=["none", "some", "all"],
+)
+def test_u21_fills_that_were_taken_before_it_was_known_are_no_missing_fills(
+    told: tuple[int, ...], settles: bool
+) -> None:
+    """What the venue counts is settled by its fills, all of which were taken, never by its word."""
+    desk = taken_before(15, 25)
+    assert known(desk).filled == 0
+    answer(desk, listed(40, status=S.FILLED), *told)
+    order = known(desk)
+    assert (order.status is S.FILLED) is settles
+    assert order.status in (S.FILLED, S.UNKNOWN)
+    if settles:
+        assert (order.filled, order.average_price) == (40, 101)
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert held.quantity == 60, "each counts once"
+
+
+def test_u21_and_neither_does_it_end_twice_with_what_the_venue_cancels() -> None:
+    desk = taken_before(15)
+    answer(desk, listed(15, status=S.CANCELED), 15)
+    assert (known(desk).status, known(desk).filled) == (S.CANCELED, 15)
+
+
+def test_u21_an_order_that_goes_on_works_with_what_is_left_of_it() -> None:
+    desk = taken_before(15)
+    answer(desk, listed(15), 15)
+    order = known(desk)
+    assert (order.status, order.filled, order.leaves) == (S.PARTIALLY_FILLED, 15, 25)
+
+
+def test_u21_a_fill_that_is_new_counts_once_with_those_before() -> None:
+    desk = taken_before(15)
+    answer(desk, listed(40, status=S.FILLED), 15, 25)
+    assert (known(desk).status, known(desk).filled) == (S.FILLED, 40)
+    held = desk.book.holding(BROKER, "NVDA")
+    assert held is not None
+    assert held.quantity == 60
+
+
+def test_rule2_a_fill_that_was_not_believed_is_no_evidence() -> None:
+    """One that says something else under a key that was taken: the order stays in doubt."""
+    desk = taken_before(15)
+    desk.later(1)
+    desk.event(ev.OrderUnclear(account=BROKER, client_order_id="theirs", reason="test"))
+    false = sold(desk, 40, "s15")
+    desk.give(QueryAnswered("theirs", listed(40, status=S.FILLED), (false,), desk.now))
+    assert known(desk).status is S.UNKNOWN

@@ -224,6 +224,10 @@ class OrderSettled(Event, frozen=True, kw_only=True):
     venue_order_id: str
     status: OrderStatus
     reason: str
+    filled: Decimal | None = None
+    """What its fills add up to, where some were taken before the order was known here."""
+    notional: Decimal | None = None
+    """Sum of price x quantity over them, without the multiplier."""
 
 
 class OrderAdopted(Event, frozen=True, kw_only=True):

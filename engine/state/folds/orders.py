@@ -161,6 +161,8 @@ def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
 
 def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     fields: dict[str, Any] = {"venue_order_id": event.venue_order_id, "queries": 0}
+    if event.filled is not None:
+        fields |= {"filled": event.filled, "notional": event.notional}
     if event.status.is_terminal:
         book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
     else:
