@@ -475,9 +475,9 @@ class Book:
         self._await_successor(account, key)
         self._facts[key[-FACT_DIGITS:]] = (account.name, key)
         if len(account.closed) > CLOSED_KEPT:
-            ended = account.closed.values()
+            others = account.closed.values()
             oldest = next(
-                (o.client_order_id for o in ended if not self._is_needed(account, o)), None
+                (o.client_order_id for o in others if not self._is_needed(account, o)), None
             )
             if oldest is not None:
                 self._forget(account, oldest)
