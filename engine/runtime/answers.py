@@ -47,8 +47,10 @@ def order_fault(told: VenueOrder) -> str:
     return ""
 
 
-def _fault(whose: str, numbers: Mapping[str, Decimal]) -> str:
+def _fault(whose: str, numbers: Mapping[str, object]) -> str:
     for name, number in numbers.items():
+        if not isinstance(number, Decimal):
+            return f"{whose}: {name} is {number!r}; a Decimal is allowed"
         if not number.is_finite():
             return f"{whose}: {name} is {number}; a finite number is allowed"
         exponent = number.as_tuple().exponent

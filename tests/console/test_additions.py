@@ -143,7 +143,9 @@ from brokers.paper.setup import open_paper
 
 def open_second(plan):
     terms = PaperConfig.model_construct(
-        latency_ms=(0, 0), fill_probability=Decimal(1), initial_cash=plan.settings.desk * 10_000
+        latency_ms=(0, 0),
+        fill_probability=Decimal(1),
+        initial_cash=Decimal(plan.settings.desk * 10_000),
     )
     return open_paper(msgspec.structs.replace(plan, settings=terms))
 """,

@@ -71,6 +71,13 @@ def test_a_balance_in_another_currency_is_named_with_it() -> None:
     assert fault == "the account: cash in EUR is NaN; a finite number is allowed"
 
 
+def test_what_an_adapter_counts_in_another_type_is_named() -> None:
+    """Arithmetic of Decimals alone is exact; an adapter that forgets it is told at once."""
+    for number in (100, 99.5, "100", None):
+        fault = account_fault(with_(ACCOUNT, "cash", number))
+        assert fault == f"the account: cash is {number!r}; a Decimal is allowed"
+
+
 @pytest.mark.parametrize("number", [NEAR, -NEAR, FINEST, -FINEST, D(0)])
 def test_what_is_owed_or_held_short_is_a_number(number: Decimal) -> None:
     for name in ("cash", "equity", "buying_power"):
