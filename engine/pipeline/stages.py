@@ -37,6 +37,7 @@ def decide(
     trace: Trace = []
     bound: tuple[Check, Finding] | None = None
     facts = Facts(world, request, now)
+    limits, config = world.limits, world.config
     to_size = True
     for check in gate.CHECKS if checks is None else checks:
         if request.kind not in check.kinds:
@@ -45,7 +46,7 @@ def decide(
             to_size = False
             request = sized(world, request, facts)
             facts = facts.of(request)
-        finding = check.judge(facts, check.limit_for(world.limits, world.config))
+        finding = check.judge(facts, check.limit_for(limits, config))
         if finding is None:
             continue
         if finding.answer is _RESIZE:

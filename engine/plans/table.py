@@ -5,7 +5,6 @@ looks at one symbol in one account and says what is to be done next, if anything
 whole accounts (`engine.plans.kill`); what it closes, the plans of this table carry.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -52,12 +51,12 @@ def advance(
     of ours: it is told, and not asked any more until the next input, so that the other plans and a
     kill go on.
     """
-    steps: Counter[str] = Counter()
+    steps: dict[str, int] = {}
     moved = world.has(account)
     while moved:
         moved = False
         for plan in PLANS if plans is None else plans:
-            taken = steps[plan.name]
+            taken = steps.get(plan.name, 0)
             if taken > MOST_STEPS:
                 continue
             for event in plan.advance(world, account, symbol, now):

@@ -64,12 +64,15 @@ class Check:
         limit: str = "",
         key: str = "",
     ) -> None:
-        """Raises TypeError for a function that takes what is neither asked nor a fact."""
+        """Raises TypeError for a function that takes what is neither asked nor a fact, or its limit
+        before another."""
         self.code, self.stage, self.ask, self.kinds = code, stage, ask, kinds
         self.limit, self.key = limit, key
         named = tuple(inspect.signature(ask).parameters)
         self.reads = tuple(name for name in named if name != LIMIT)
         """The names of what the row reads."""
+        if LIMIT in named[:-1]:
+            raise TypeError(f"the row {code} takes its limit before {named[-1]!r}: it comes last")
         self._of = _reader(code, ask, self.reads, takes_limit=LIMIT in named)
         self._key = attrgetter(key) if key else None
 
@@ -99,7 +102,7 @@ class Check:
 def _reader(
     code: Code, ask: Callable[..., Finding | None], names: tuple[str, ...], *, takes_limit: bool
 ) -> Callable[[Facts, Limit], Finding | None]:
-    """What asks a row: its facts in their order, and its limit by name."""
+    """What asks a row: its facts in their order, then its limit."""
     paths: list[str] = []
     for name in names:
         if hasattr(Facts, name):
@@ -111,11 +114,11 @@ def _reader(
     if len(paths) == 1:
         one = attrgetter(*paths)
         if takes_limit:
-            return lambda facts, limit: ask(one(facts), limit=limit)
+            return lambda facts, limit: ask(one(facts), limit)
         return lambda facts, _: ask(one(facts))
     read = attrgetter(*paths) if paths else _nothing
     if takes_limit:
-        return lambda facts, limit: ask(*read(facts), limit=limit)
+        return lambda facts, limit: ask(*read(facts), limit)
     return lambda facts, _: ask(*read(facts))
 
 

@@ -63,6 +63,11 @@ def test_a_row_that_reads_what_is_no_fact_is_refused_when_it_is_written(
         Check(Code.VAR_BUDGET, Stage.RISK, ask)
 
 
+def test_a_row_takes_its_limit_last() -> None:
+    with pytest.raises(TypeError, match="VAR_BUDGET takes its limit before 'equity'"):
+        Check(Code.VAR_BUDGET, Stage.RISK, lambda limit, equity: None)
+
+
 def seen(at: Code, before: bool) -> tuple[Decimal | None, Decimal | None]:
     """The quantity that a row sees which stands before or after the row `at`, and what is ruled."""
     saw: list[Decimal | None] = []
