@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.core import fills
+from engine.core.changes import replaced, unchanged
 from engine.core.consequences import action_of, fire
-from engine.core.reports import lost, replaced, unchanged
+from engine.core.doubt import lost
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome

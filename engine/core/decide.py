@@ -7,7 +7,7 @@ event before it asks for the next, so that no check and the reservation it leads
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from engine.core import comparison, reports
+from engine.core import comparison, doubt, reports, sends
 from engine.core.calm import calm_until
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
@@ -96,7 +96,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
-    yield from reports.doubtful(world)
+    yield from doubt.doubtful(world)
 
 
 def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
@@ -160,7 +160,7 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     if given.state is LinkState.CONNECTED:
         if world.book.data.phase is Phase.RUNNING:
             yield ev.SnapshotRequested(account=given.account, reason="reconnect")
-        yield from reports.overdue(world, given.account, now)
+        yield from doubt.overdue(world, given.account, now)
         # Whoever connects has shown its credentials.
         if Trigger.BROKER_LOST in world.book.account(given.account).barred:
             yield ev.Unrestricted(cause=Trigger.BROKER_LOST, by="reconnect", account=given.account)
@@ -264,7 +264,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     data = world.book.data
     yield from roll(world, now)
     yield from lift_expired(world, now)
-    yield from reports.deadlines(world, now)
+    yield from doubt.deadlines(world, now)
     if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)
     if data.phase is Phase.RUNNING:
@@ -316,13 +316,13 @@ RULES: dict[type, Rule] = {
     LinkReport: link,
     SignalArrived: entry.signal,
     InvalidArrived: entry.invalid,
-    Sending: reports.sending,
-    SubmitFailed: reports.submit_failed,
-    GateClosed: reports.gate_closed,
-    CancelFailed: reports.cancel_failed,
-    ModifyFailed: reports.modify_failed,
-    QueryAnswered: reports.query_answered,
-    QueryFailed: reports.query_failed,
+    Sending: sends.sending,
+    SubmitFailed: sends.submit_failed,
+    GateClosed: sends.gate_closed,
+    CancelFailed: sends.cancel_failed,
+    ModifyFailed: sends.modify_failed,
+    QueryAnswered: doubt.query_answered,
+    QueryFailed: doubt.query_failed,
     SnapshotTaken: snapshot_taken,
     SnapshotFailed: comparison.snapshot_failed,
     JournalFailed: journal_failed,

@@ -223,7 +223,7 @@ def _closed(
     else:
         reason, detail = ExitReason.VENUE, unasked
     mae, mfe = _excursion(world, closed, fill)
-    entry = world.book.order(closed.order_id)
+    entry = world.book.order_in(closed.account, closed.order_id)
     trade = round_trip(
         closed,
         fill,

@@ -35,12 +35,14 @@ class InvalidArrived(msgspec.Struct, frozen=True, kw_only=True):
 class Sending(msgspec.Struct, frozen=True):
     """The order is about to be handed to the broker."""
 
+    account: str
     client_order_id: str
 
 
 class SubmitFailed(msgspec.Struct, frozen=True):
     """The broker did not take an order, or nobody knows."""
 
+    account: str
     client_order_id: str
     error: BrokerError
 
@@ -51,6 +53,7 @@ class GateClosed(msgspec.Struct, frozen=True):
     `halted` says whether a halt shut it, `reason` what did.
     """
 
+    account: str
     client_order_id: str
     halted: bool = True
     reason: str = "halted before it was sent"
@@ -59,6 +62,7 @@ class GateClosed(msgspec.Struct, frozen=True):
 class CancelFailed(msgspec.Struct, frozen=True):
     """A cancel was not taken, or nobody knows."""
 
+    account: str
     client_order_id: str
     error: BrokerError
 
@@ -66,6 +70,7 @@ class CancelFailed(msgspec.Struct, frozen=True):
 class ModifyFailed(msgspec.Struct, frozen=True):
     """A replace was not taken, or nobody knows."""
 
+    account: str
     client_order_id: str
     error: BrokerError
 
@@ -73,6 +78,7 @@ class ModifyFailed(msgspec.Struct, frozen=True):
 class QueryAnswered(msgspec.Struct, frozen=True):
     """What the venue knows of an order (None: nothing), with fills of every order since."""
 
+    account: str
     client_order_id: str
     order: VenueOrder | None
     fills: tuple[Fill, ...]
@@ -82,6 +88,7 @@ class QueryAnswered(msgspec.Struct, frozen=True):
 class QueryFailed(msgspec.Struct, frozen=True):
     """The venue could not be asked."""
 
+    account: str
     client_order_id: str
     error: BrokerError
 

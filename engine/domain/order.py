@@ -90,6 +90,19 @@ TERMINAL = frozenset(
 RESTING = frozenset({OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED, OrderStatus.SUSPENDED})
 """The venue works it, and nothing is asked of it."""
 
+UNACKNOWLEDGED = frozenset(
+    {
+        OrderStatus.CREATED,
+        OrderStatus.PENDING_NEW,
+        OrderStatus.UNKNOWN,
+        OrderStatus.SUSPENDED,
+    }
+)
+"""The venue has not said that it works it."""
+
+REPLACED = "REPLACED"
+"""Why an order ended whose place another takes (X-88)."""
+
 _S = OrderStatus
 _ENDS = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 _OPEN = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})

@@ -52,7 +52,9 @@ def is_over(world: World, leg: IntentLeg) -> bool:
 
 def done(world: World, leg: IntentLeg) -> LegDone:
     """How far a leg has come."""
-    order = world.book.order(leg.client_order_id) if leg.client_order_id else None
+    order = (
+        world.book.order_in(leg.terms.account, leg.client_order_id) if leg.client_order_id else None
+    )
     return LegDone(
         client_order_id=leg.client_order_id or leg.terms.client_order_id,
         account=leg.terms.account,
@@ -93,7 +95,11 @@ def end(world: World, intent: Intent) -> Iterator[ev.Event]:
 def _outcome(world: World, intent: Intent) -> tuple[Outcome, str]:
     """Of an intent that nothing filled: how the first leg that was sent ended."""
     for leg in intent.legs:
-        order = world.book.order(leg.client_order_id) if leg.client_order_id else None
+        order = (
+            world.book.order_in(leg.terms.account, leg.client_order_id)
+            if leg.client_order_id
+            else None
+        )
         if order is not None:
             return ended_as(order)
     return Outcome.CANCELLED, ""

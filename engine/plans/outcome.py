@@ -28,12 +28,12 @@ def ended_as(order: Order) -> tuple[Outcome, str]:
     return outcome, order.reject_code
 
 
-def after_end(world: World, client_order_id: str) -> Iterator[ev.Event]:
+def after_end(world: World, account: str, client_order_id: str) -> Iterator[ev.Event]:
     """The end of the signal that an order belongs to, once none of its orders can fill any more.
 
     Nothing while another of them works, or while one is to take the place of this.
     """
-    order = world.book.order(client_order_id)
+    order = world.book.order_in(account, client_order_id)
     if order is None or order.is_working or order.filled or order.purpose not in ADDING:
         return
     life = world.book.data.signals.get(order.signal_id)

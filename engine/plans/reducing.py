@@ -48,7 +48,7 @@ SETTLED: Final = 60 * NS_PER_SECOND
 def last(world: World, position: Position, leg: str) -> Order | None:
     """The newest order of a leg, None before the first."""
     attempt = _attempt(position, leg)
-    return world.book.order(_id(position, leg, attempt)) if attempt else None
+    return world.book.order_in(position.account, _id(position, leg, attempt)) if attempt else None
 
 
 def to_protect(world: World, position: Position) -> Decimal:
@@ -185,7 +185,7 @@ def recognise(
 ) -> OrderTerms | None:
     """An order that only an earlier process knew; its quantity is the venue's to say."""
     for key, where in world.book.account(account).replacing.items():
-        order = world.book.order(key) if where == symbol else None
+        order = world.book.order_in(account, key) if where == symbol else None
         if order is None or order.pending is None:
             continue
         if order.pending.new_client_order_id == client_order_id:

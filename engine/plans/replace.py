@@ -30,12 +30,12 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     """Send what takes the place of an order whose end is proved, or say why it is not sent."""
     replacing = world.book.account(account).replacing
     for key in [key for key, where in replacing.items() if where == symbol]:
-        order = world.book.order(key)
+        order = world.book.order_in(account, key)
         if order is None or order.pending is None:
             text = "nothing is known of it any more"
             yield _abandoned(account, key, Code.UNKNOWN_STATE, text)
             yield _alarm(key, symbol, text)
-            yield from after_end(world, key)
+            yield from after_end(world, account, key)
         elif order.status.is_terminal and may_send(world, account):
             yield from _succeed(world, order, order.pending, now)
 
@@ -45,7 +45,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
     if order.status is not OrderStatus.CANCELED or left <= 0:
         text = f"it is {order.status}, {plain(order.filled)} filled: nothing is left to be ordered"
         yield _abandoned(order.account, key, order.status, text)
-        yield from after_end(world, key)
+        yield from after_end(world, order.account, key)
         return
     if order.reduce_only and not world.able(order.account).reduce_only:
         position = world.book.holding(order.account, order.symbol)
@@ -75,7 +75,7 @@ def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev
     key = order.client_order_id
     yield _abandoned(order.account, key, code, reason)
     yield _alarm(key, order.symbol, reason)
-    yield from after_end(world, key)
+    yield from after_end(world, order.account, key)
 
 
 def _alarm(key: str, symbol: str, reason: str) -> ev.Alarmed:

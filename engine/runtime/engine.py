@@ -423,7 +423,9 @@ class Engine:
             try:
                 await durable
             except Exception as error:  # not durable: it must not leave, whatever the reason
-                self.step(SubmitFailed(key, NotSent(f"its intent is not durable: {error}")))
+                self.step(
+                    SubmitFailed(order.account, key, NotSent(f"its intent is not durable: {error}"))
+                )
                 return
         else:
             if not order.is_derived:
@@ -433,16 +435,16 @@ class Engine:
                     await durable
             if order.check_first and not await session.is_new(order):
                 return
-        known = self.book.order(key)
+        known = self.book.order_in(order.account, key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
         if withdrawn or (order.reserved and self.gate.closed):
-            self.step(self.gate.withheld(key))
+            self.step(self.gate.withheld(order.account, key))
             return
         lost = session.lost_since(connection) if order.reserved else None
         if lost is not None:
-            self.step(SubmitFailed(key, lost))
+            self.step(SubmitFailed(order.account, key, lost))
             return
-        self.step(Sending(key))
+        self.step(Sending(order.account, key))
         await session.submit(order)
 
     def _cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
@@ -462,14 +464,16 @@ class Engine:
             try:
                 await durable
             except Exception as error:  # not durable: it must not leave, whatever the reason
-                self.step(ModifyFailed(key, NotSent(f"the change is not durable: {error}")))
+                self.step(
+                    ModifyFailed(event.account, key, NotSent(f"the change is not durable: {error}"))
+                )
                 return
-            known = self.book.order(key)
+            known = self.book.order_in(event.account, key)
             if known is None or known.status is not OrderStatus.PENDING_REPLACE:
                 return  # a cancel came in between
             lost = session.lost_since(connection)
             if lost is not None:
-                self.step(ModifyFailed(key, lost))
+                self.step(ModifyFailed(event.account, key, lost))
                 return
         wanted = Replacement(
             quantity=event.quantity,

@@ -39,11 +39,11 @@ class SendGate:
         """Why, cause by cause."""
         return "; ".join(tuple(self._causes.values()))
 
-    def withheld(self, key: str) -> GateClosed:
+    def withheld(self, account: str, key: str) -> GateClosed:
         """What the core is told of an order that does not leave, with the cause that stands now."""
         if self.closed and not self.halted:
-            return GateClosed(key, halted=False, reason=f"not sent: {self.reason}")
-        return GateClosed(key)
+            return GateClosed(account, key, halted=False, reason=f"not sent: {self.reason}")
+        return GateClosed(account, key)
 
     def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
         """Shut it at once; safe from any thread and while the loop is stuck."""

@@ -61,17 +61,17 @@ class Venue:
         async def request() -> None:
             nonlocal withheld
             if order.reserved and self._gate.closed:
-                withheld = self._gate.withheld(key)
+                withheld = self._gate.withheld(self._broker.name, key)
             else:
                 await self._broker.submit_order(order)
 
         error = await self._failure(request)
-        return withheld if error is None else SubmitFailed(key, error)
+        return withheld if error is None else SubmitFailed(self._broker.name, key, error)
 
     async def cancel(self, key: str) -> CancelFailed | None:
         """Ask for a cancel; None when the request was taken."""
         error = await self._failure(lambda: self._broker.cancel_order(key))
-        return None if error is None else CancelFailed(key, error)
+        return None if error is None else CancelFailed(self._broker.name, key, error)
 
     async def cancel_together(self, keys: Sequence[str]) -> list[CancelFailed]:
         """Ask for several cancels in one request; what was not taken, one by one."""
@@ -82,9 +82,12 @@ class Venue:
 
         error = await self._failure(request)
         if error is not None:
-            return [CancelFailed(key, error) for key in keys]
+            return [CancelFailed(self._broker.name, key, error) for key in keys]
         failed = [key for key in keys if key in refused]
-        return [CancelFailed(key, self._outside.error(refused[key])) for key in failed]
+        return [
+            CancelFailed(self._broker.name, key, self._outside.error(refused[key]))
+            for key in failed
+        ]
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> ModifyFailed | None:
         """Ask for other terms; None when the request was taken.
@@ -104,7 +107,7 @@ class Venue:
             )
 
         error = await self._failure(request)
-        return None if error is None else ModifyFailed(key, error)
+        return None if error is None else ModifyFailed(self._broker.name, key, error)
 
     async def look_up(self, key: str) -> QueryAnswered | QueryFailed:
         """What the venue knows of an order, with every fill since: in order they make sense.
@@ -112,7 +115,7 @@ class Venue:
         An answer with a number that is none counts as no answer.
         """
         asked = since = self._time.now()
-        known = self._book.order(key)
+        known = self._book.order_in(self._broker.name, key)
         if known is not None:
             position = (
                 self._book.holding(known.account, known.symbol) if known.check_first else None
@@ -126,11 +129,11 @@ class Venue:
                 order = await self._broker.get_order(key)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
-            return QueryFailed(key, self._outside.error(error))
+            return QueryFailed(self._broker.name, key, self._outside.error(error))
         fault = "" if order is None else order_fault(order)
         if fault:
-            return QueryFailed(key, Ambiguous(self._outside.text(fault)))
-        return QueryAnswered(key, order, self._own_fills(fills), asked)
+            return QueryFailed(self._broker.name, key, Ambiguous(self._outside.text(fault)))
+        return QueryAnswered(self._broker.name, key, order, self._own_fills(fills), asked)
 
     async def look(self) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.

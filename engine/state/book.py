@@ -192,7 +192,7 @@ class Book:
                 if here and leg.waits and leg.terms.reduce_only:
                     found += ZERO if leg.terms.client_order_id == but else leg.terms.quantity
         for key, where in self.account(account).replacing.items():
-            order = self.order(key) if where == symbol and key != but else None
+            order = self.order_in(account, key) if where == symbol and key != but else None
             if order is not None and order.pending is not None and order.status.is_terminal:
                 left = order.pending.quantity - order.filled
                 found += max(left, ZERO) if order.reduce_only else ZERO

@@ -161,6 +161,16 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return max(wanted.quantity - self.filled, ZERO) * wanted.reserved
 
     @property
+    def makes_room(self) -> bool:
+        """It is being cancelled so that another order can take its place (X-88)."""
+        return self.pending is not None and not self.pending.native
+
+    @property
+    def works_as(self) -> OrderStatus:
+        """What it is where the venue works it as it was and nothing is asked of it."""
+        return OrderStatus.PARTIALLY_FILLED if self.filled else OrderStatus.NEW
+
+    @property
     def is_working(self) -> bool:
         """True until terminal; UNKNOWN counts (rule 1 of the design)."""
         return not self.status.is_terminal

@@ -84,7 +84,7 @@ class CoreDriver(Built):
     def accept(self, order: OrderTerms) -> Self:
         """Hand the order over, and the venue works it."""
         if self.current(order).status is OrderStatus.CREATED:
-            self.give(Sending(order.client_order_id))
+            self.give(Sending(order.account, order.client_order_id))
         self.report(order, OrderStatus.NEW)
         return self
 

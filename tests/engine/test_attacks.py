@@ -144,9 +144,9 @@ def test_a_cancel_before_the_order_left_is_a_cancel_also_when_the_venue_was_aske
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
     unknown = Rejected("UNKNOWN_ORDER", "no such order")
-    desk.give(CancelFailed(entry.client_order_id, unknown))
-    desk.give(QueryAnswered(entry.client_order_id, None, (), desk.now))
-    desk.give(GateClosed(entry.client_order_id))
+    desk.give(CancelFailed(entry.account, entry.client_order_id, unknown))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, None, (), desk.now))
+    desk.give(GateClosed(entry.account, entry.client_order_id))
     assert desk.current(entry).status is OrderStatus.CANCELED
 
 

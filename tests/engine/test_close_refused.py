@@ -31,7 +31,7 @@ def refused_twice() -> CoreDriver:
     desk.report(desk.last(Purpose.ENTRY), OrderStatus.CANCELED)
     desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
     for _ in range(2):
-        desk.give(Sending(desk.last(Purpose.EXIT).client_order_id))
+        desk.give(Sending(desk.last(Purpose.EXIT).account, desk.last(Purpose.EXIT).client_order_id))
         desk.report(desk.last(Purpose.EXIT), OrderStatus.REJECTED, code="HALTED")
         if len(closes(desk)) < 2:
             desk.tick(RETRY_SECONDS[1])

@@ -42,7 +42,7 @@ def test_d17_a_kill_gets_in_between_a_decision_and_its_send() -> None:
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.Kill(by="test", level=Level.HALT, reason="now"))
-    desk.give(GateClosed(entry.client_order_id))
+    desk.give(GateClosed(entry.account, entry.client_order_id))
     assert desk.current(entry).status.is_terminal
     assert desk.book.run_state is RunState.HALTED
 
@@ -140,7 +140,7 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(SubmitFailed(entry.client_order_id, NotSent("no route")))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, NotSent("no route")))
     letter = next(iter(desk.book.data.letters))
     desk.give(ask.Pause(by="test"))
     refused = desk.give(ask.RetryLetter(by="test", letter_id=letter))

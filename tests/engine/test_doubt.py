@@ -64,11 +64,13 @@ def test_c402_the_late_arrival_bound_counts_from_the_time_out_not_from_the_send(
     desk = CoreDriver(capabilities=able).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
-    desk.later(3).give(SubmitFailed(entry.client_order_id, Ambiguous("timed out after 3 s")))
+    desk.give(Sending(entry.account, entry.client_order_id))
+    desk.later(3).give(
+        SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out after 3 s"))
+    )
     for seconds, status in ((2, OrderStatus.UNKNOWN), (0.001, OrderStatus.REJECTED)):
         desk.later(seconds)
-        desk.give(QueryAnswered(entry.client_order_id, None, (), desk.now))
+        desk.give(QueryAnswered(entry.account, entry.client_order_id, None, (), desk.now))
         assert desk.current(entry).status is status
 
 
@@ -77,10 +79,10 @@ def test_what_counts_is_when_the_venue_was_asked_not_when_it_answered() -> None:
     desk = CoreDriver(capabilities=able).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(Sending(entry.account, entry.client_order_id))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     asked = desk.now
-    desk.later(10).give(QueryAnswered(entry.client_order_id, None, (), asked))
+    desk.later(10).give(QueryAnswered(entry.account, entry.client_order_id, None, (), asked))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
 
 
@@ -88,8 +90,8 @@ def test_an_order_still_on_its_way_that_the_venue_does_not_know_is_unknown_not_r
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
-    desk.later(5).give(QueryAnswered(entry.client_order_id, None, (), desk.now))
+    desk.give(Sending(entry.account, entry.client_order_id))
+    desk.later(5).give(QueryAnswered(entry.account, entry.client_order_id, None, (), desk.now))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
 
 
@@ -139,7 +141,7 @@ def test_an_answer_about_one_order_brings_the_fills_of_others_in_order() -> None
     bought = desk.execution(entry, 20, "100")
     sold = msgspec.structs.replace(desk.execution(stop, 40, "95"), side=Side.SELL)
     known = stated(desk, stop, filled=Decimal(40), status=OrderStatus.FILLED)
-    desk.give(QueryAnswered(stop.client_order_id, known, (bought, sold), desk.now))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, known, (bought, sold), desk.now))
     position = desk.book.holding("paper", "NVDA")
     assert position is not None
     assert position.quantity == 20
@@ -325,7 +327,7 @@ def test_a_cancel_that_comes_before_the_send_ends_the_order_unsent() -> None:
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
-    desk.give(GateClosed(entry.client_order_id))
+    desk.give(GateClosed(entry.account, entry.client_order_id))
     assert desk.current(entry).status is OrderStatus.CANCELED
 
 
@@ -340,7 +342,7 @@ def test_an_order_an_earlier_process_sent_is_what_the_venue_says_and_not_unsent(
     if filled:
         desk.filled(order, filled, "100")
     before = desk.current(order)
-    assert desk.give(GateClosed(order.client_order_id)) == []
+    assert desk.give(GateClosed(order.account, order.client_order_id)) == []
     assert desk.current(order) == before
 
 
@@ -388,9 +390,9 @@ def test_r2_the_engine_does_not_run_before_its_first_look_succeeded_and_tries_ag
 def test_x52_an_order_that_turns_out_to_work_under_a_halt_is_cancelled() -> None:
     desk = entered(0)
     entry = desk.last(Purpose.ENTRY)
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     desk.give(ask.Kill(by="test"))
-    desk.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, desk.works(entry), (), desk.now))
     desk.tick()
     assert desk.current(entry).status is OrderStatus.PENDING_CANCEL
 

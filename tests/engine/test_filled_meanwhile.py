@@ -86,7 +86,7 @@ def test_u21_what_filled_between_the_list_and_the_fills_is_counted(
 def test_rule2_an_order_that_filled_whole_meanwhile_settles_with_the_answer() -> None:
     desk = looked(listed(0), 40)
     done = listed(40, status=S.FILLED)
-    desk.give(QueryAnswered("theirs", done, (sold(desk, 40, "s40"),), desk.now))
+    desk.give(QueryAnswered("paper", "theirs", done, (sold(desk, 40, "s40"),), desk.now))
     order = desk.book.order("theirs")
     assert order is not None
     assert order.status is S.FILLED
@@ -129,7 +129,7 @@ def answer(desk: CoreDriver, there: VenueOrder, *fills: int) -> None:
     desk.later(1)
     desk.event(ev.OrderUnclear(account=BROKER, client_order_id="theirs", reason="test"))
     told = tuple(sold(desk, n, f"s{n}") for n in fills)
-    desk.give(QueryAnswered("theirs", there, told, desk.now))
+    desk.give(QueryAnswered("paper", "theirs", there, told, desk.now))
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,5 @@ def test_rule2_a_fill_that_was_not_believed_is_no_evidence() -> None:
     desk.later(1)
     desk.event(ev.OrderUnclear(account=BROKER, client_order_id="theirs", reason="test"))
     false = sold(desk, 40, "s15")
-    desk.give(QueryAnswered("theirs", listed(40, status=S.FILLED), (false,), desk.now))
+    desk.give(QueryAnswered("paper", "theirs", listed(40, status=S.FILLED), (false,), desk.now))
     assert known(desk).status is S.UNKNOWN

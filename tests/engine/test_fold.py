@@ -91,7 +91,7 @@ def play(steps: list[tuple[str, int, int, int]]) -> Recorded:
                 desk.filled(order, 1 + size, price)
             case "fail" if order is not None:
                 errors = (Ambiguous("?"), NotSent("no"), Rejected("NO", "no"))
-                desk.give(SubmitFailed(order.client_order_id, errors[size % 3]))
+                desk.give(SubmitFailed(order.account, order.client_order_id, errors[size % 3]))
             case "quote":
                 desk.quote(symbol, price)
             case "tick":

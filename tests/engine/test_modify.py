@@ -158,7 +158,7 @@ def test_X88_a_fill_that_is_missing_when_the_cancel_is_told_is_waited_for() -> N
     assert len(desk.of(ev.OrderIntended)) == 1
     fill = desk.execution(order, 4, "99")
     there = msgspec.structs.replace(desk.works(order), status=S.CANCELED, filled=D(4))
-    desk.give(QueryAnswered(order.client_order_id, there, (fill,), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (fill,), desk.now))
     assert desk.current(order).status is S.CANCELED
     assert desk.current(order).reason == "REPLACED"
     assert successor(desk, order).quantity == 8
@@ -443,7 +443,9 @@ def test_a_change_that_the_venue_refuses_leaves_the_order_and_says_so() -> None:
     desk = desk_of(native=True)
     order = buying(desk)
     modify(desk, order, quantity=D(12))
-    events = desk.give(ModifyFailed(order.client_order_id, Rejected("NO", "not now")))
+    events = desk.give(
+        ModifyFailed(order.account, order.client_order_id, Rejected("NO", "not now"))
+    )
     assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
     now = desk.current(order)
     assert (now.status, now.quantity, now.pending) == (S.NEW, 10, None)
@@ -454,7 +456,9 @@ def test_a_cancel_that_the_venue_refuses_leaves_the_order_and_asks_what_it_is() 
     desk = desk_of(native=False)
     order = buying(desk)
     modify(desk, order, quantity=D(12))
-    events = desk.give(CancelFailed(order.client_order_id, Rejected("NO", "not now")))
+    events = desk.give(
+        CancelFailed(order.account, order.client_order_id, Rejected("NO", "not now"))
+    )
     assert one(events, ev.Alarmed).code == "MODIFY_REFUSED"
     assert "OrderQueried" in kinds(events)
     desk.report(order, S.CANCELED, filled=desk.current(order).filled)
@@ -465,8 +469,10 @@ def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again() -> None:
     desk = desk_of(native=False)
     order = buying(desk)
     modify(desk, order, quantity=D(12))
-    desk.give(CancelFailed(order.client_order_id, Ambiguous("no answer")))
-    events = desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
+    desk.give(CancelFailed(order.account, order.client_order_id, Ambiguous("no answer")))
+    events = desk.give(
+        QueryAnswered(order.account, order.client_order_id, desk.works(order), (), desk.now)
+    )
     assert one(events, ev.ReplaceRequested).quantity == 12
     desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert successor(desk, order).quantity == 12
@@ -476,11 +482,11 @@ def test_an_answer_that_was_lost_is_proved_by_a_question() -> None:
     desk = desk_of(native=True)
     order = buying(desk)
     modify(desk, order, quantity=D(12), limit_price=D(98))
-    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(ModifyFailed(order.account, order.client_order_id, Ambiguous("no answer")))
     assert desk.current(order).status is S.UNKNOWN
     assert desk.book.reservations.by_symbol["NVDA"] == 12 * 98
     there = msgspec.structs.replace(desk.works(order), quantity=D(12), limit_price=D(98))
-    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
     now = desk.current(order)
     assert (now.status, now.quantity, now.limit_price) == (S.NEW, 12, 98)
 
@@ -524,7 +530,7 @@ def test_a_restart_in_the_middle_goes_on_with_it(native: bool) -> None:
         quantity=D(12) if native else D(10),
         limit_price=D(98) if native else D(99),
     )
-    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
     assert len(live(desk)) == (1 if native else 0), "the venue is looked at first after a start"
     desk.snapshot()
     desk.quote("NVDA", "100")
@@ -658,10 +664,12 @@ def test_rule1_a_change_that_may_still_arrive_keeps_the_order_in_doubt_and_its_e
     desk = desk_of(native=True, late_arrival_seconds=3.0)
     order = buying(desk)
     modify(desk, order, quantity=D(20))
-    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(ModifyFailed(order.account, order.client_order_id, Ambiguous("no answer")))
     for seconds, doubtful in ((3.0, True), (0.5, False)):
         desk.later(seconds)
-        desk.give(QueryAnswered(order.client_order_id, desk.works(order), (), desk.now))
+        desk.give(
+            QueryAnswered(order.account, order.client_order_id, desk.works(order), (), desk.now)
+        )
         now = desk.current(order)
         assert (now.status is S.UNKNOWN) is doubtful
         assert desk.book.reservations.by_symbol["NVDA"] == (20 if doubtful else 10) * 99
@@ -728,7 +736,7 @@ def test_rule1_terms_that_nobody_asked_for_are_said_and_only_more_is_believed_un
         there = msgspec.structs.replace(
             desk.works(order), quantity=D(quantity), limit_price=D(limit)
         )
-        desk.later(1).give(QueryAnswered(order.client_order_id, there, (), desk.now))
+        desk.later(1).give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
         now = desk.current(order)
         assert (now.status, now.quantity, now.limit_price) == (S.NEW, quantity, D(limit))
 
@@ -739,11 +747,11 @@ def test_a_change_that_arrives_late_is_taken_over_and_an_older_answer_does_not_u
     asked_at = desk.now
     before = desk.works(order)
     modify(desk, order, quantity=D(20))
-    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(ModifyFailed(order.account, order.client_order_id, Ambiguous("no answer")))
     desk.later(1)
     replaced(desk, order)
     assert desk.current(order).quantity == 20
-    desk.give(QueryAnswered(order.client_order_id, before, (), asked_at))
+    desk.give(QueryAnswered(order.account, order.client_order_id, before, (), asked_at))
     assert desk.current(order).quantity == 20
 
 
@@ -751,7 +759,7 @@ def test_a_change_that_a_fill_left_unanswered_is_given_up_by_a_later_look() -> N
     desk = desk_of(native=True, late_arrival_seconds=3.0)
     order = buying(desk)
     modify(desk, order, quantity=D(20))
-    desk.give(ModifyFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(ModifyFailed(order.account, order.client_order_id, Ambiguous("no answer")))
     desk.filled(order, 4, "99")
     assert desk.book.reservations.by_symbol["NVDA"] == 16 * 99
     desk.later(10)

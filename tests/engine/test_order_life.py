@@ -32,7 +32,7 @@ from tests.engine.worlds import ABLE, signal
 def sent() -> CoreDriver:
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
-    desk.give(Sending(desk.last(Purpose.ENTRY).client_order_id))
+    desk.give(Sending(desk.last(Purpose.ENTRY).account, desk.last(Purpose.ENTRY).client_order_id))
     return desk
 
 
@@ -51,7 +51,7 @@ def sent() -> CoreDriver:
 def test_c403_each_failure_of_a_submit(error: BrokerError, status: OrderStatus, code: str) -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
-    desk.give(SubmitFailed(entry.client_order_id, error))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, error))
     assert desk.current(entry).status is status
     assert desk.current(entry).reject_code == code
 
@@ -60,7 +60,7 @@ def test_rule1_an_unknown_order_keeps_its_exposure_and_blocks_its_symbol() -> No
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
     reserved = desk.book.reservations.by_symbol["NVDA"]
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     assert desk.book.reservations.by_symbol["NVDA"] == reserved
     verdict = desk.signal(signal("NVDA", signal_id="s-2", signal_type="x", entry="100", stop="95"))
     decided = next(e for e in verdict if isinstance(e, ev.SignalDecided))
@@ -70,11 +70,11 @@ def test_rule1_an_unknown_order_keeps_its_exposure_and_blocks_its_symbol() -> No
 def test_d58_an_ambiguous_submit_is_queried_and_never_sent_again() -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
-    events = desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    events = desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     assert kinds(events) == ["OrderUnclear", "OrderQueried"]
     for _ in range(20):
         desk.tick(61)
-        desk.give(QueryFailed(entry.client_order_id, Ambiguous("no answer")))
+        desk.give(QueryFailed(entry.account, entry.client_order_id, Ambiguous("no answer")))
     assert len(desk.intended(Purpose.ENTRY)) == 1
     assert desk.current(entry).status is OrderStatus.UNKNOWN
 
@@ -83,13 +83,13 @@ def test_not_found_is_final_only_after_the_late_arrival_bound() -> None:
     desk = CoreDriver(capabilities=_late(4.0)).price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(Sending(entry.account, entry.client_order_id))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     desk.later(4)
-    desk.give(QueryAnswered(entry.client_order_id, None, (), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, None, (), desk.now))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
     desk.later(0.001)
-    desk.give(QueryAnswered(entry.client_order_id, None, (), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, None, (), desk.now))
     assert desk.current(entry).status is OrderStatus.REJECTED
     assert desk.current(entry).reject_code == Code.NOT_SENT
     assert desk.of(ev.SignalEnded)[-1].outcome is Outcome.REJECTED
@@ -102,9 +102,9 @@ def _late(seconds: float) -> Capabilities:
 def test_evidence_settles_an_unknown_order() -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     found = desk.works(entry)
-    desk.give(QueryAnswered(entry.client_order_id, found, (), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, found, (), desk.now))
     assert desk.current(entry).status is OrderStatus.NEW
     assert desk.book.unclear == 0
 
@@ -112,7 +112,7 @@ def test_evidence_settles_an_unknown_order() -> None:
 def test_evidence_brings_the_fills_with_it() -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     fill = desk.execution(entry, entry.quantity, "100")
     venue = VenueOrder(
         client_order_id=entry.client_order_id,
@@ -124,7 +124,7 @@ def test_evidence_brings_the_fills_with_it() -> None:
         filled=entry.quantity,
         status=OrderStatus.FILLED,
     )
-    desk.give(QueryAnswered(entry.client_order_id, venue, (fill,), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, venue, (fill,), desk.now))
     assert desk.current(entry).status is OrderStatus.FILLED
     assert desk.last(Purpose.PROTECT).quantity == entry.quantity
 
@@ -143,7 +143,7 @@ def test_filled_there_without_fills_here_stays_unknown() -> None:
         filled=entry.quantity,
         status=OrderStatus.FILLED,
     )
-    desk.give(QueryAnswered(entry.client_order_id, venue, (), desk.now))
+    desk.give(QueryAnswered(entry.account, entry.client_order_id, venue, (), desk.now))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
     assert desk.book.holding("paper", "NVDA") is None
 
@@ -153,7 +153,7 @@ def test_no_answer_is_asked_about_after_its_deadline_and_becomes_unknown() -> No
     entry = desk.last(Purpose.ENTRY)
     assert "OrderQueried" not in kinds(desk.tick(4.999))
     assert "OrderQueried" in kinds(desk.tick(0.001))
-    desk.give(QueryFailed(entry.client_order_id, Ambiguous("no answer")))
+    desk.give(QueryFailed(entry.account, entry.client_order_id, Ambiguous("no answer")))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
 
 
@@ -184,8 +184,10 @@ def test_a_cancel_without_an_answer_is_queried_and_asked_again() -> None:
     desk.signal(signal("NVDA", conviction=60, entry="99", stop="95"))
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry).later(300).tick(0)
-    desk.give(CancelFailed(entry.client_order_id, Ambiguous("timed out")))
-    events = desk.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), desk.now))
+    desk.give(CancelFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
+    events = desk.give(
+        QueryAnswered(entry.account, entry.client_order_id, desk.works(entry), (), desk.now)
+    )
     assert "CancelRequested" in kinds(events)
 
 
@@ -193,14 +195,20 @@ def test_a496_a_halt_between_decision_and_send_ends_the_order_unsent() -> None:
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(GateClosed(entry.client_order_id))
+    desk.give(GateClosed(entry.account, entry.client_order_id))
     assert desk.current(entry).reject_code == Code.KILL_SWITCH
     assert not desk.book.reservations.by_currency
 
 
 def test_x10_what_could_not_be_sent_is_kept_as_a_dead_letter_and_left_alone() -> None:
     desk = sent()
-    desk.give(SubmitFailed(desk.last(Purpose.ENTRY).client_order_id, NotSent("refused")))
+    desk.give(
+        SubmitFailed(
+            desk.last(Purpose.ENTRY).account,
+            desk.last(Purpose.ENTRY).client_order_id,
+            NotSent("refused"),
+        )
+    )
     assert len(desk.book.data.letters) == 1
     for _ in range(10):
         desk.tick(60)

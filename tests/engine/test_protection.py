@@ -52,7 +52,11 @@ def test_a_second_fill_waits_for_the_replace_in_flight_and_then_asks_again() -> 
 def test_a_stop_the_venue_refuses_closes_the_position_at_once() -> None:
     desk = holding()
     stop = desk.last(Purpose.PROTECT)
-    desk.give(SubmitFailed(stop.client_order_id, Rejected("NO_STOPS", "stops are not taken")))
+    desk.give(
+        SubmitFailed(
+            stop.account, stop.client_order_id, Rejected("NO_STOPS", "stops are not taken")
+        )
+    )
     assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED
     assert desk.last(Purpose.EXIT).quantity == 150
 
@@ -69,13 +73,19 @@ def test_a_stop_that_provably_did_not_leave_is_sent_again_and_closes_when_that_t
     None
 ):
     desk = holding()
-    desk.give(SubmitFailed(desk.last(Purpose.PROTECT).client_order_id, NotSent("link down")))
+    desk.give(
+        SubmitFailed(
+            desk.last(Purpose.PROTECT).account,
+            desk.last(Purpose.PROTECT).client_order_id,
+            NotSent("link down"),
+        )
+    )
     assert not desk.of(ev.ExitPlanned)
     assert desk.last(Purpose.PROTECT).attempt == 2
     while desk.now < desk.of(ev.OrderFilled)[0].fill.time + PROTECT_SECONDS * NS_PER_SECOND:
         stop = desk.last(Purpose.PROTECT)
         if desk.current(stop).is_working:
-            desk.give(SubmitFailed(stop.client_order_id, NotSent("link down")))
+            desk.give(SubmitFailed(stop.account, stop.client_order_id, NotSent("link down")))
         desk.tick()
     assert not desk.of(ev.ExitPlanned)
     desk.tick()
@@ -86,7 +96,9 @@ def test_a_replace_that_is_refused_cancels_and_places_the_stop_anew() -> None:
     desk = protected(40)
     desk.filled(desk.last(Purpose.ENTRY), 60, "100")
     stop = desk.last(Purpose.PROTECT)
-    events = desk.give(ModifyFailed(stop.client_order_id, Rejected("NO", "not changeable")))
+    events = desk.give(
+        ModifyFailed(stop.account, stop.client_order_id, Rejected("NO", "not changeable"))
+    )
     assert "CancelRequested" in kinds(events)
     desk.report(stop, OrderStatus.CANCELED)
     again = desk.last(Purpose.PROTECT)
@@ -98,7 +110,7 @@ def test_an_ambiguous_replace_is_queried_not_repeated() -> None:
     desk = protected(40)
     desk.filled(desk.last(Purpose.ENTRY), 60, "100")
     stop = desk.last(Purpose.PROTECT)
-    events = desk.give(ModifyFailed(stop.client_order_id, Ambiguous("timed out")))
+    events = desk.give(ModifyFailed(stop.account, stop.client_order_id, Ambiguous("timed out")))
     assert kinds(events) == ["OrderUnclear", "OrderQueried"]
 
 
@@ -182,7 +194,7 @@ def test_rule3_where_nothing_joins_them_a_close_is_never_given_up(how: OrderStat
 def test_rule3_a_close_goes_on_while_the_stop_is_unanswered_and_after_it_was_refused() -> None:
     desk = failing(S.REJECTED)
     stop = desk.last(Purpose.PROTECT)
-    desk.give(Sending(stop.client_order_id))
+    desk.give(Sending(stop.account, stop.client_order_id))
     desk.tick(30)
     assert len(desk.intended(Purpose.EXIT)) == 1, "it waits for the venue's word on the stop"
     desk.report(stop, S.REJECTED, code="NO", text="no stops now")
@@ -239,7 +251,7 @@ def test_an_exit_that_fails_is_tried_again_under_a_new_id_and_never_given_up() -
     for _ in range(12):
         exit_ = desk.last(Purpose.EXIT)
         ids.add(exit_.client_order_id)
-        desk.give(SubmitFailed(exit_.client_order_id, Rejected("NO", "not now")))
+        desk.give(SubmitFailed(exit_.account, exit_.client_order_id, Rejected("NO", "not now")))
         desk.quote("NVDA", "111")
         desk.tick(61)
         desk.quote("NVDA", "111")
@@ -287,7 +299,7 @@ def test_x85_a_stop_taken_away_while_nobody_knows_whether_it_rests_is_cancelled_
 ):
     desk = holding()
     stop = desk.last(Purpose.PROTECT)
-    desk.give(SubmitFailed(stop.client_order_id, Ambiguous("timed out")))
+    desk.give(SubmitFailed(stop.account, stop.client_order_id, Ambiguous("timed out")))
     assert desk.current(stop).status is OrderStatus.UNKNOWN
     desk.give(ask.Protect(by="me", symbol="NVDA", price=None, confirm="UNPROTECT"))
     assert desk.current(stop).cancel_wanted, "the wish is kept while nobody knows"

@@ -54,7 +54,9 @@ def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
     again = restarted(desk)
     assert again.current(entry).status is OrderStatus.UNKNOWN
-    events = again.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), again.now))
+    events = again.give(
+        QueryAnswered(entry.account, entry.client_order_id, desk.works(entry), (), again.now)
+    )
     assert "CancelRequested" in kinds(events)
 
 
@@ -62,14 +64,14 @@ def test_c406_an_order_of_a_process_that_is_gone_may_arrive_after_its_longest_ti
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
+    desk.give(Sending(entry.account, entry.client_order_id))
     again = restarted(desk.later(1))
     able = again.world.able("paper")
     again.later(able.timeout_seconds - 1 + able.late_arrival_seconds)
-    again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
+    again.give(QueryAnswered(entry.account, entry.client_order_id, None, (), again.now))
     assert again.current(entry).status is OrderStatus.UNKNOWN
     again.later(0.001)
-    again.give(QueryAnswered(entry.client_order_id, None, (), again.now))
+    again.give(QueryAnswered(entry.account, entry.client_order_id, None, (), again.now))
     assert again.current(entry).status is OrderStatus.REJECTED
 
 
@@ -77,8 +79,8 @@ def test_c406_what_is_in_doubt_is_asked_about_soon_and_then_less_and_less() -> N
     desk = CoreDriver().price("NVDA", "100")
     desk.signal(signal("NVDA", entry="100", stop="95"))
     entry = desk.last(Purpose.ENTRY)
-    desk.give(Sending(entry.client_order_id))
-    desk.give(SubmitFailed(entry.client_order_id, Ambiguous("timed out")))
+    desk.give(Sending(entry.account, entry.client_order_id))
+    desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
     for pause in (1, 2, 4):
         assert "OrderQueried" not in kinds(desk.tick(pause - 0.5))
         assert kinds(desk.tick(0.5)).count("OrderQueried") == 1
@@ -102,9 +104,11 @@ def test_a_cancel_outlives_a_venue_that_does_not_answer() -> None:
     entry = desk.last(Purpose.ENTRY)
     desk.accept(entry)
     desk.give(ask.CancelOrder(by="test", client_order_id=entry.client_order_id))
-    desk.give(QueryFailed(entry.client_order_id, Ambiguous("no answer")))
+    desk.give(QueryFailed(entry.account, entry.client_order_id, Ambiguous("no answer")))
     assert desk.current(entry).status is OrderStatus.UNKNOWN
-    events = desk.give(QueryAnswered(entry.client_order_id, desk.works(entry), (), desk.now))
+    events = desk.give(
+        QueryAnswered(entry.account, entry.client_order_id, desk.works(entry), (), desk.now)
+    )
     assert "CancelRequested" in kinds(events)
 
 
@@ -161,7 +165,7 @@ def test_our_own_unsent_orders_are_no_storm_of_rejects() -> None:
     desk = CoreDriver()
     for n in range(12):
         order = desk.order(f"S{n}", 1, "10", order_id=f"o{n}")
-        desk.give(GateClosed(order.client_order_id))
+        desk.give(GateClosed(order.account, order.client_order_id))
     assert not desk.of(ev.TriggerFired)
 
 

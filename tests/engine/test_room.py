@@ -289,7 +289,7 @@ def test_a_process_that_ends_while_it_waits_goes_on_with_it(able: Any) -> None:
     ended = msgspec.structs.replace(desk.works(stop), status=S.CANCELED)
     desk.restart(positions={"NVDA": 150})
     assert not desk.intended(Purpose.MANUAL), "nobody knows yet what became of the stop"
-    desk.give(QueryAnswered(stop.client_order_id, ended, (), desk.now))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, ended, (), desk.now))
     desk.tick()
     order = desk.last(Purpose.MANUAL)
     assert (order.client_order_id, order.quantity) == (waiting.client_order_id, 20)
@@ -303,7 +303,7 @@ def test_rule1_one_that_the_other_process_sent_is_taken_for_what_it_is() -> None
     ended = msgspec.structs.replace(desk.works(stop), status=S.CANCELED)
     fill = desk.execution(waiting, 20, "104")
     desk.restart(positions={"NVDA": 130}, fills=(fill,))
-    desk.give(QueryAnswered(stop.client_order_id, ended, (), desk.now))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, ended, (), desk.now))
     desk.tick()
     assert not desk.intended(Purpose.MANUAL)
     assert held(desk).quantity == 130
@@ -353,8 +353,8 @@ def in_doubt(able: Any, quantity: Decimal | None) -> tuple[CoreDriver, OrderTerm
     desk.give(ask.ClosePosition(by="ann", symbol="NVDA", quantity=quantity))
     made_room(desk)
     close = desk.last(Purpose.EXIT)
-    desk.give(Sending(close.client_order_id))
-    desk.give(SubmitFailed(close.client_order_id, Ambiguous("time-out")))
+    desk.give(Sending(close.account, close.client_order_id))
+    desk.give(SubmitFailed(close.account, close.client_order_id, Ambiguous("time-out")))
     return desk, close
 
 
@@ -383,7 +383,7 @@ def test_rule3_once_the_doubt_is_over_what_is_held_is_covered(filled: int, left:
         desk.filled(close, filled, "100")
     if filled < 30:
         there = msgspec.structs.replace(desk.works(close), status=S.CANCELED, filled=D(filled))
-        desk.give(QueryAnswered(close.client_order_id, there, (), desk.now))
+        desk.give(QueryAnswered(close.account, close.client_order_id, there, (), desk.now))
     if filled == 29:
         let_pass(desk, 1)
         close = desk.last(Purpose.EXIT)
@@ -412,7 +412,7 @@ def doubted(able: Any) -> tuple[CoreDriver, OrderTerms]:
     desk = protected(capabilities=able)
     stop = desk.last(Purpose.PROTECT)
     desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(96)))
-    desk.give(ModifyFailed(stop.client_order_id, Ambiguous("time-out")))
+    desk.give(ModifyFailed(stop.account, stop.client_order_id, Ambiguous("time-out")))
     assert desk.current(stop).status is S.UNKNOWN
     return desk, stop
 
@@ -439,7 +439,7 @@ def test_one_that_turns_out_to_rest_protects_again(able: Any) -> None:
     desk, stop = doubted(able)
     let_pass(desk, PROTECT_SECONDS)
     there = msgspec.structs.replace(desk.works(stop), stop_price=D(96))
-    desk.give(QueryAnswered(stop.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, there, (), desk.now))
     assert shown(desk) == "150"
     let_pass(desk, 3 * PROTECT_SECONDS)
     assert held(desk).exiting is None
@@ -456,7 +456,7 @@ def test_one_whose_end_was_asked_for_protects_nothing_and_is_asked_about_in_time
     let_pass(desk, 1)
     assert one(desk.seen, ev.OrderQueried).client_order_id == stop.client_order_id
     # Its cancel was lost: it rests, and is asked for its end once more.
-    desk.give(QueryAnswered(stop.client_order_id, desk.works(stop), (), desk.now))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, desk.works(stop), (), desk.now))
     let_pass(desk, PROTECT_SECONDS)
     assert held(desk).exiting is None
 
@@ -481,8 +481,8 @@ def unanswered(able: Any, price: int | None) -> tuple[CoreDriver, OrderTerms]:
         desk.filled(desk.last(Purpose.ENTRY), 50, "100")
     else:
         desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(price)))
-    desk.give(ModifyFailed(stop.client_order_id, Ambiguous("time-out")))
-    desk.later(0.1).give(QueryAnswered(stop.client_order_id, before, (), desk.now))
+    desk.give(ModifyFailed(stop.account, stop.client_order_id, Ambiguous("time-out")))
+    desk.later(0.1).give(QueryAnswered(stop.account, stop.client_order_id, before, (), desk.now))
     return desk, stop
 
 
@@ -513,8 +513,8 @@ def test_one_that_fits_as_it_is_makes_way_too() -> None:
     before = desk.works(stop)
     desk.filled(desk.last(Purpose.ENTRY), 50, "100")
     sell(desk, 50)
-    desk.give(ModifyFailed(stop.client_order_id, Ambiguous("time-out")))
-    desk.give(QueryAnswered(stop.client_order_id, before, (), desk.now))
+    desk.give(ModifyFailed(stop.account, stop.client_order_id, Ambiguous("time-out")))
+    desk.give(QueryAnswered(stop.account, stop.client_order_id, before, (), desk.now))
     assert desk.current(stop).status is S.PENDING_CANCEL
     desk.report(stop, S.CANCELED, filled=D(0))
     accepted(desk)

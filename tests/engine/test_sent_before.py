@@ -145,12 +145,12 @@ def test_rule1_what_may_have_been_sent_before_counts_as_lost_only_after_the_boun
     desk, stop = another_process(msgspec.structs.replace(FORGETS, timeout_seconds=20))
     key = stop.client_order_id
     desk.later(6)
-    desk.give(QueryAnswered(key, None, (), desk.now))
+    desk.give(QueryAnswered("paper", key, None, (), desk.now))
     assert desk.current(stop).status is S.UNKNOWN
     desk.later(20 + 2 - 6)
-    desk.give(QueryAnswered(key, None, (), desk.now))
+    desk.give(QueryAnswered("paper", key, None, (), desk.now))
     assert desk.current(stop).status is S.UNKNOWN
     desk.later(0.001)
-    desk.give(QueryAnswered(key, None, (), desk.now))
+    desk.give(QueryAnswered("paper", key, None, (), desk.now))
     assert desk.current(stop).status is S.REJECTED
     assert desk.last(Purpose.PROTECT).client_order_id != key, "another attempt has another id"

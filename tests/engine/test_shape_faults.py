@@ -139,7 +139,7 @@ def test_what_kept_an_order_back_is_told_as_it_was(halted: bool, code: Code) -> 
     desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(1)))
     key = desk.last(Purpose.MANUAL).client_order_id
     why = "not sent: the journal cannot be written"
-    found = one(desk.give(GateClosed(key, halted=halted, reason=why)), ev.OrderRejected)
+    found = one(desk.give(GateClosed("paper", key, halted=halted, reason=why)), ev.OrderRejected)
     assert (found.code, found.text) == (code, why)
 
 
@@ -245,7 +245,7 @@ def test_rule1_what_takes_an_orders_place_is_asked_about_before_it_is_sent_by_an
     order = changing(desk, Side.SELL, 10, "105", "104")
     desk.restart(positions={"NVDA": 10})
     there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
-    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
     desk.tick()
     new = desk.last(Purpose.MANUAL)
     assert new.orig_client_order_id == order.client_order_id
@@ -267,7 +267,7 @@ def test_rule1_a_fill_of_what_an_earlier_process_sent_in_its_place_counts_for_it
     assert found is not None
     assert (found.orig_client_order_id, found.filled) == (order.client_order_id, 10)
     there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
-    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
     desk.tick()
     assert [e.terms.client_order_id for e in desk.of(ev.OrderIntended)].count(key) == 0
     assert "UNKNOWN_ORDER_FILL" not in [alarm.code for alarm in desk.of(ev.Alarmed)]
@@ -280,13 +280,13 @@ def test_nothing_takes_the_place_of_an_order_in_doubt_after_everything_was_cance
     desk = slow()
     bought(desk, 10)
     order = changing(desk, Side.BUY, 5, "99", "98")
-    desk.give(CancelFailed(order.client_order_id, Ambiguous("no answer")))
-    desk.give(QueryFailed(order.client_order_id, Ambiguous("no answer")))
+    desk.give(CancelFailed(order.account, order.client_order_id, Ambiguous("no answer")))
+    desk.give(QueryFailed(order.account, order.client_order_id, Ambiguous("no answer")))
     assert desk.current(order).status is OrderStatus.UNKNOWN
     desk.give(command)
     there = msgspec.structs.replace(desk.works(order), status=OrderStatus.CANCELED)
     before = len(desk.intended(Purpose.MANUAL))
-    desk.give(QueryAnswered(order.client_order_id, there, (), desk.now))
+    desk.give(QueryAnswered(order.account, order.client_order_id, there, (), desk.now))
     desk.tick()
     assert len(desk.intended(Purpose.MANUAL)) == before
 
@@ -393,7 +393,7 @@ def test_a_stop_whose_change_did_not_leave_rests_as_it_was_and_is_asked_again(
     stop = desk.last(Purpose.PROTECT)
     desk.accept(stop)
     desk.give(ask.Protect(by="me", symbol="NVDA", price=D(95)))
-    events = desk.give(ModifyFailed(stop.client_order_id, error))
+    events = desk.give(ModifyFailed(stop.account, stop.client_order_id, error))
     assert not [e for e in events if isinstance(e, ev.CancelRequested | ev.ReplaceRequested)]
     assert desk.current(stop).status is OrderStatus.NEW
     asked = [e for e in desk.tick() + desk.tick() if isinstance(e, ev.ReplaceRequested)]

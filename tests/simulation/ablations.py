@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from engine.core import decide as core
-from engine.core import reports as lifecycle
+from engine.core import sends
 from engine.core.refusals import Refusals
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -123,14 +123,14 @@ class ForgetsHalt(Run):
 def _submit_again(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.Event]:
     order = world.book.order(given.client_order_id)
     if order is None or not isinstance(given.error, Ambiguous) or order.status.is_terminal:
-        yield from lifecycle.submit_failed(world, given, now)
+        yield from sends.submit_failed(world, given, now)
         return
     yield ev.OrderRejected(
         account=order.account, client_order_id=order.client_order_id, code="NOT_SENT", text="again"
     )
     key = order_id(now, "again", order.client_order_id)
     again = msgspec.structs.replace(
-        order, client_order_id=key, status=lifecycle._S.CREATED, created_at=now, updated_at=now
+        order, client_order_id=key, status=OrderStatus.CREATED, created_at=now, updated_at=now
     )
     yield ev.OrderIntended(terms=again)
 
@@ -149,12 +149,12 @@ class _Gateless(Engine):
             try:
                 await durable
             except DiskFull as error:
-                self.step(SubmitFailed(key, NotSent(str(error))))
+                self.step(SubmitFailed(order.account, key, NotSent(str(error))))
                 return
         elif not order.is_derived:
             with contextlib.suppress(DiskFull):
                 await durable
-        self.step(Sending(key))
+        self.step(Sending(order.account, key))
         await self._session(order.account).submit(order)
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 from typing import Final, Protocol
 
-from engine.core.reports import DUPLICATE_ID
+from engine.core.sends import DUPLICATE_ID
 from engine.domain.account import Account, VenueOrder
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote

@@ -27,7 +27,7 @@ def _led(book: Book, leg: IntentLeg, order: Order) -> IntentLeg:
         return msgspec.structs.replace(leg, client_order_id=key) if mine else leg
     if leg.client_order_id != order.orig_client_order_id:
         return leg
-    old = book.order(leg.client_order_id)
+    old = book.order_in(leg.terms.account, leg.client_order_id)
     before = leg.before + (old.filled if old is not None else ZERO)
     return msgspec.structs.replace(leg, client_order_id=key, before=before)
 

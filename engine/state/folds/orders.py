@@ -75,7 +75,7 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
 
 
 def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.status is OrderStatus.CREATED:
         book.update(event.client_order_id, at, status=OrderStatus.PENDING_NEW, sent_at=at)
     elif order is not None:
@@ -83,7 +83,7 @@ def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
     status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
@@ -120,13 +120,13 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
 
 
 def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         book.update(event.client_order_id, at, queries=order.queries + 1)
 
 
 def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is None or order.status.is_terminal:
         return
     fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
@@ -150,7 +150,7 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
 
 
 def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     reason = event.reason or (order.reason if order else "")
     book.end(event.client_order_id, at, OrderStatus.CANCELED, reason=reason)
 

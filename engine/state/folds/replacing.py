@@ -22,13 +22,13 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
             new_client_order_id=event.new_client_order_id,
         ),
     )
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is not None and not event.native:
         book.enter(event.account).replacing[event.client_order_id] = order.symbol
 
 
 def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
     waits = order.pending is not None and not order.pending.native
@@ -54,7 +54,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
     book.end_replacing(event.account, event.client_order_id)
-    order = book.order(event.client_order_id)
+    order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.reduce_only:
         book.guard_anew(event.account, order.symbol, at)
 

@@ -129,7 +129,7 @@ class Desk:
 
     def send(self, key: str) -> None:
         """It is handed over."""
-        self.give(Sending(key))
+        self.give(Sending("paper", key))
 
     def report(
         self, key: str, symbol: str, status: OrderStatus, *, filled: bool, side: Side = Side.BUY

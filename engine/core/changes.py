@@ -1,0 +1,107 @@
+"""What the venue made of the terms of an order that works: changed as asked, left, or otherwise.
+
+A change is proved by what the venue says the order is, and by nothing else (X-88).
+"""
+
+from collections.abc import Iterator
+
+from engine.domain import events as ev
+from engine.domain.money import plain
+from engine.domain.order import Replacement, Side
+from engine.domain.run import Severity
+from engine.state.order import Order, Pending
+
+
+def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
+    """The order works as it was, and whoever asked for the change is told."""
+    yield ev.CancelRefused(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        status=order.works_as,
+        text=why,
+    )
+    yield ev.Alarmed(
+        code="MODIFY_REFUSED",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"order {order.client_order_id} in {order.symbol} was not changed and works as it "
+        f"was: {why}",
+    )
+
+
+def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
+    """The order works with the venue's terms from now on; its exposure is counted by them."""
+    asked, reserved = order.pending, None
+    if order.reserved and asked is not None and asked.limit_price == theirs.limit_price:
+        reserved = asked.reserved
+    elif order.reserved and theirs.limit_price not in (None, order.limit_price):
+        reserved = theirs.limit_price
+        if order.side is not Side.BUY and reserved is not None:
+            reserved = max(order.reserved, reserved)
+    return ev.OrderReplaced(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        quantity=theirs.quantity,
+        limit_price=theirs.limit_price,
+        stop_price=theirs.stop_price,
+        time_in_force=theirs.time_in_force,
+        reserved=reserved,
+    )
+
+
+def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
+    """Its cancel was lost on the way: it is asked for once more."""
+    return ev.ReplaceRequested(
+        account=order.account,
+        client_order_id=order.client_order_id,
+        quantity=wanted.quantity,
+        limit_price=wanted.limit_price,
+        stop_price=wanted.stop_price,
+        time_in_force=wanted.time_in_force,
+        reserved=wanted.reserved,
+        new_client_order_id=wanted.new_client_order_id,
+        reason="the venue still works it",
+    )
+
+
+def told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+    """The venue says that the order works with these terms.
+
+    Where nobody asked for them the report may be an old one that comes again: it is believed where
+    the order can then do no less than before, and else the venue is asked (rule 1).
+    """
+    unasked = not order.is_protective and not order.answered_by(theirs)
+    if unasked:
+        yield _otherwise(order, theirs)
+    if theirs.quantity < order.filled:
+        text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
+    elif unasked and _is_less(order, theirs):
+        text = f"{plain(theirs.quantity)} there, which was not asked for"
+    else:
+        yield replaced(order, theirs)
+        return
+    key = order.client_order_id
+    yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+    yield ev.OrderQueried(account=order.account, client_order_id=key, reason=text)
+
+
+def _is_less(order: Order, theirs: Replacement) -> bool:
+    """True where the order, with these terms, can fill or cost less than it counts as now."""
+    if theirs.quantity < order.most:
+        return True
+    reserved = replaced(order, theirs).reserved
+    price = order.reserved if reserved is None else reserved
+    return (theirs.quantity - order.filled) * price < order.exposure
+
+
+def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
+    """The venue made of an order what nobody asked for, or says so."""
+    return ev.Alarmed(
+        code="REPLACED_OTHERWISE",
+        severity=Severity.CRITICAL,
+        subject=order.symbol,
+        text=f"the venue says that order {order.client_order_id} in {order.symbol} works for "
+        f"{plain(theirs.quantity)}"
+        + (f" at {plain(theirs.limit_price)}" if theirs.limit_price is not None else "")
+        + ", which was not asked for",
+    )

@@ -1,0 +1,231 @@
+"""Orders in doubt: the deadline that asks, and what the answer proves (C-300 to C-304, C-406)."""
+
+from collections.abc import Iterator
+
+from engine.core import fills
+from engine.core.changes import again, replaced, unchanged
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.codes import Code
+from engine.domain.inputs import QueryAnswered, QueryFailed
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO
+from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
+from engine.plans.outcome import after_end
+from engine.state.deadlines import due_at
+from engine.state.order import Order
+from engine.world import World
+
+_S = OrderStatus
+_ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
+
+
+def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Orders about which nothing came in for too long."""
+    for order in world.book.deadlines.pop(now):
+        if order.account not in world.accounts:
+            continue  # nobody here can ask about it
+        key = order.client_order_id
+        match order.status:
+            case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
+                )
+            case _S.UNKNOWN if not world.book.account(order.account).is_connected:
+                pass  # the question waits for the connection: see `overdue`
+            case _S.UNKNOWN:
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unknown"
+                )
+            case _ if order.queries:
+                yield ev.OrderUnclear(
+                    account=order.account, client_order_id=key, reason="the venue does not answer"
+                )
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="still unanswered"
+                )
+            case _:
+                yield ev.OrderQueried(
+                    account=order.account, client_order_id=key, reason="no answer in time"
+                )
+
+
+def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
+    """Orders in doubt whose time to be asked about passed while there was no connection."""
+    for order in tuple(world.book.account(account).orders.values()):
+        if order.status is _S.UNKNOWN and due_at(order) <= now:
+            yield ev.OrderQueried(
+                account=account,
+                client_order_id=order.client_order_id,
+                reason="the connection is back",
+            )
+
+
+def doubtful(world: World) -> Iterator[ev.Event]:
+    """After a start: whatever was under way when the process ended is asked about first (C-406)."""
+    for order in tuple(world.orders()):
+        if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
+            yield ev.OrderUnclear(
+                account=order.account,
+                client_order_id=order.client_order_id,
+                reason="the process ended before an answer",
+            )
+    for order in tuple(world.orders()):
+        if order.status is _S.UNKNOWN:
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=order.client_order_id, reason="after a start"
+            )
+
+
+def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:
+    """Unanswered in doubt: UNKNOWN; the next deadline asks again (in-flight check)."""
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.status.is_terminal or order.status is _S.UNKNOWN:
+        return
+    if order.status in UNACKNOWLEDGED or order.status in _ASKED:
+        yield ev.OrderUnclear(
+            account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+        )
+
+
+def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
+    """Evidence from the venue: fills first, then the order as it stands there."""
+    for fill in given.fills:
+        yield from fills.take(world, fill, now)
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    if given.order is None:
+        yield from _not_found(world, order, given.asked_at)
+    elif _may_still_change(world, order, given):
+        return
+    else:
+        told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
+        taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
+        yield from _settle(order, given.order, taken, given.asked_at)
+    yield from after_end(world, given.account, given.client_order_id)
+
+
+def _may_still_change(world: World, order: Order, given: QueryAnswered) -> bool:
+    """True while a change that nobody answered may reach the venue yet (X-88, rule 1).
+
+    Until then the order stays UNKNOWN, and keeps the larger exposure.
+    """
+    there = given.order
+    if there is None or there.status.is_terminal or order.status is not _S.UNKNOWN:
+        return False
+    return (
+        _awaits_change(order)
+        and not order.differs(there.terms)
+        and not lost(world, order, given.asked_at)
+    )
+
+
+def _awaits_change(order: Order) -> bool:
+    """The venue was asked to change it, and nothing has proved or refused that yet."""
+    return order.pending is not None and order.pending.native and not order.is_protective
+
+
+def lost(world: World, order: Order, asked_at: Nanos) -> bool:
+    """Whether a change that the venue did not show when it was asked cannot arrive any more."""
+    bound = int(world.able(order.account).late_arrival_seconds * NS_PER_SECOND)
+    return asked_at - max(order.unclear_at, order.sent_at) > bound
+
+
+def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
+    """Gone, never there, or not there yet: only after the late-arrival bound is it known which.
+
+    The bound counts from the time-out, which is when the order became UNKNOWN. The time-out of a
+    process that ended before it was never seen: it is taken to be the longest there is.
+    """
+    known = order.accepted_at or order.filled
+    if not known and order.status is not _S.UNKNOWN:
+        yield ev.OrderUnclear(
+            account=order.account,
+            client_order_id=order.client_order_id,
+            reason="the venue does not know it yet",
+        )
+        return
+    able = world.able(order.account)
+    bound = int(able.late_arrival_seconds * NS_PER_SECOND)
+    sent = max(order.sent_at, order.created_at)
+    seen = sent >= world.book.data.started_at
+    timed_out = sent if seen else sent + int(able.timeout_seconds * NS_PER_SECOND)
+    if order.check_first:
+        # A process before the one that decided it may have sent it, in its last moment.
+        before = order.created_at + int(able.timeout_seconds * NS_PER_SECOND)
+        timed_out = max(timed_out, before)
+    if asked_at - max(timed_out, order.unclear_at) <= bound:
+        return
+    key = order.client_order_id
+    if known:
+        yield ev.OrderSettled(
+            account=order.account,
+            client_order_id=key,
+            venue_order_id=order.venue_order_id,
+            status=_S.CANCELED,
+            reason="the venue no longer knows it",
+        )
+        return
+    yield ev.OrderRejected(
+        account=order.account,
+        client_order_id=key,
+        code=Code.NOT_SENT,
+        text="the venue never received it",
+    )
+
+
+def _settle(
+    order: Order, venue: VenueOrder, taken: list[Fill], asked_at: Nanos
+) -> Iterator[ev.Event]:
+    """Take over what the venue said of an order when it was asked at `asked_at`.
+
+    `taken` are the fills of it that came with the answer and are counted in what is held. They add
+    up to more than the order's own count where some came before the order was known here (U-21).
+    """
+    key, current = order.client_order_id, order.status
+    filled, notional = None, None
+    counted = sum((fill.quantity for fill in taken), start=ZERO)
+    if counted > order.filled:
+        filled = counted
+        notional = sum((fill.quantity * fill.price for fill in taken), start=ZERO)
+    known = max(counted, order.filled)
+    if venue.status.is_terminal and known < venue.filled:
+        text = f"{venue.status} there, fills not reported yet"
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+        return
+    if venue.status.is_terminal:
+        if current is not venue.status:
+            yield ev.OrderSettled(
+                account=order.account,
+                client_order_id=key,
+                venue_order_id=venue.venue_order_id,
+                status=venue.status,
+                reason=REPLACED if order.makes_room else "as the venue says",
+                filled=filled,
+                notional=notional,
+            )
+        return
+    theirs = venue.terms
+    # What was asked before the newest report may be older than it.
+    if order.updated_at <= asked_at and order.differs(theirs):
+        yield replaced(order, theirs)
+        current = current if order.makes_room else _S.NEW
+    elif _awaits_change(order) and not order.cancel_wanted:
+        yield from unchanged(order, "it never reached the venue")
+        return
+    status = _S.PARTIALLY_FILLED if known else _S.NEW
+    if current in UNACKNOWLEDGED or current in _ASKED:
+        yield ev.OrderSettled(
+            account=order.account,
+            client_order_id=key,
+            venue_order_id=venue.venue_order_id,
+            status=status,
+            reason="works there",
+            filled=filled,
+            notional=notional,
+        )
+    if order.cancel_wanted:
+        yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)
+    elif order.pending is not None and order.makes_room:
+        yield again(order, order.pending)

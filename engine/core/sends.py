@@ -1,0 +1,144 @@
+"""What becomes of an order on its way to the venue: sent, held back, failed (C-402, C-403)."""
+
+from collections.abc import Iterator
+
+from engine.core.changes import unchanged
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.inputs import CancelFailed, GateClosed, ModifyFailed, Sending, SubmitFailed
+from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus
+from engine.domain.run import Severity, Trigger
+from engine.plans.outcome import after_end
+from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
+from engine.world import World
+
+DUPLICATE_ID = "DUPLICATE_ID"
+"""How an adapter says that the venue knows the client order id already: it is live, ask."""
+
+
+def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
+    """The order is being handed to the broker."""
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is not None:
+        yield ev.OrderSent(account=order.account, client_order_id=order.client_order_id)
+
+
+def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
+    """The gate shut, or a cancel came, between decision and socket: it provably never left.
+
+    Unless an earlier process sent it, as the venue has told meanwhile.
+    """
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.accepted_at or order.filled or order.status.is_terminal:
+        return
+    if order.cancel_wanted:
+        yield ev.OrderCanceled(
+            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+        )
+    else:
+        yield ev.OrderRejected(
+            account=order.account,
+            client_order_id=given.client_order_id,
+            code=Code.KILL_SWITCH if given.halted else Code.NOT_SENT,
+            text=given.reason,
+        )
+    yield from after_end(world, given.account, given.client_order_id)
+
+
+def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.Event]:
+    """The six ways a submit can fail, each with its own consequence (C-403, C-402)."""
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    key, error = given.client_order_id, given.error
+    match error:
+        case Rejected(code=code) if code == DUPLICATE_ID:
+            yield ev.OrderUnclear(
+                account=order.account, client_order_id=key, reason="the venue knows this id already"
+            )
+            yield ev.OrderQueried(account=order.account, client_order_id=key, reason="duplicate id")
+            return
+        case Rejected():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=error.code, text=error.text
+            )
+        case MarketClosed():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
+            )
+        case NotSent() | Throttled():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code=Code.NOT_SENT, text=str(error)
+            )
+            if order.reserved:
+                yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
+        case AuthFailed():
+            yield ev.OrderRejected(
+                account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
+            )
+            yield from _credentials_refused(world, order.account)
+        case _:
+            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(error))
+            yield ev.OrderQueried(
+                account=order.account, client_order_id=key, reason="no answer to the submit"
+            )
+            return
+    yield from after_end(world, order.account, key)
+
+
+def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
+    """Its entries end (C-403), and those of the portfolio where no other account takes any."""
+    text = f"{account} does not accept the credentials"
+    others = [a for a in world.book.accounts if a.name != account and not a.barred]
+    if not others:
+        yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
+    elif Trigger.BROKER_LOST in world.book.account(account).barred:
+        return
+    else:
+        yield ev.Restricted(
+            cause=Trigger.BROKER_LOST, reason="its credentials are not accepted", account=account
+        )
+    yield ev.Alarmed(code="AUTH_FAILED", severity=Severity.CRITICAL, subject=account, text=text)
+
+
+def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A cancel that was not taken proves nothing: the venue is asked.
+
+    Where it was to make room for another order, and was refused, the change is given up.
+    """
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    if order.makes_room and not isinstance(given.error, Ambiguous):
+        yield from unchanged(order, str(given.error))
+    yield ev.OrderQueried(
+        account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
+    )
+
+
+def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:
+    """A replace that was refused leaves the old order; a stop is then cancelled and placed anew."""
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    key = given.client_order_id
+    if isinstance(given.error, Ambiguous):
+        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=str(given.error))
+        yield ev.OrderQueried(
+            account=order.account, client_order_id=key, reason="no answer to the replace"
+        )
+        return
+    if order.status is not OrderStatus.PENDING_REPLACE:
+        return  # a cancel is under way, or the venue is being asked
+    if not order.is_protective:
+        yield from unchanged(order, str(given.error))
+        return
+    yield ev.CancelRefused(
+        account=order.account, client_order_id=key, status=order.works_as, text=str(given.error)
+    )
+    if isinstance(given.error, NotSent | Throttled):
+        return  # the stop rests as it did, and its plan asks again
+    yield ev.CancelRequested(
+        account=order.account, client_order_id=key, reason="the venue would not replace it"
+    )
