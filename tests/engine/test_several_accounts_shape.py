@@ -7,19 +7,32 @@ no rule names a broker or a currency.
 import ast
 import types
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
 
+from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain import inputs
 from engine.domain.account import Account
+from engine.domain.inputs import (
+    CancelFailed,
+    ModifyFailed,
+    QueryFailed,
+    Sending,
+    SubmitFailed,
+)
+from engine.domain.order import Purpose, Side
 from engine.domain.schema import account_of
+from engine.ports import Ambiguous
 from engine.state.account import AccountState, KillWork, LinkStatus
 from engine.state.order import Order
 from engine.state.portfolio import Portfolio
 from engine.state.position import Position
+from tests.engine.driver import CoreDriver
 
 ROOMS = (
     "state",
@@ -120,3 +133,29 @@ def test_only_these_files_ask_which_account_is_the_primary_one(root: Path) -> No
         if isinstance(node, ast.Attribute) and node.attr == "primary"
     }
     assert asking == set(PRIMARY)
+
+
+def test_an_input_about_an_order_says_whose_it_is() -> None:
+    about_orders = [
+        kind
+        for kind in vars(inputs).values()
+        if isinstance(kind, type)
+        and issubclass(kind, msgspec.Struct)
+        and kind.__module__ == inputs.__name__
+        and "client_order_id" in kind.__struct_fields__
+    ]
+    assert len(about_orders) >= 7
+    assert [k.__name__ for k in about_orders if "account" not in k.__struct_fields__] == []
+
+
+@pytest.mark.parametrize("kind", [CancelFailed, ModifyFailed, SubmitFailed, QueryFailed])
+def test_what_one_venue_says_of_an_id_touches_no_order_of_another(
+    kind: type[CancelFailed | ModifyFailed | SubmitFailed | QueryFailed],
+) -> None:
+    desk = CoreDriver()
+    desk.quote("NVDA", "100")
+    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=Decimal(1)))
+    key = desk.last(Purpose.MANUAL).client_order_id
+    desk.give(Sending("paper", key))
+    assert desk.give(kind("elsewhere", key, Ambiguous("no answer"))) == []
+    assert desk.give(kind("paper", key, Ambiguous("no answer"))) != []
