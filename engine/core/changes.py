@@ -13,7 +13,7 @@ from engine.state.order import Order, Pending
 
 
 def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
-    """The order works as it was, and whoever asked for the change is told."""
+    """Record that a change was refused and the order works as before, and raise an alarm."""
     yield ev.CancelRefused(
         account=order.account,
         client_order_id=order.client_order_id,
@@ -30,7 +30,7 @@ def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
 
 
 def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
-    """The order works with the venue's terms from now on; its exposure is counted by them."""
+    """The event that gives the order the venue's terms and the exposure they mean."""
     asked, reserved = order.pending, None
     if order.reserved and asked is not None and asked.limit_price == theirs.limit_price:
         reserved = asked.reserved
@@ -50,7 +50,7 @@ def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
 
 
 def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
-    """Its cancel was lost on the way: it is asked for once more."""
+    """The event that asks once more for a cancel that never reached the venue."""
     return ev.ReplaceRequested(
         account=order.account,
         client_order_id=order.client_order_id,
@@ -65,7 +65,7 @@ def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
 
 
 def told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
-    """The venue says that the order works with these terms.
+    """Apply the terms with which the venue says that the order works, or ask it again.
 
     Where nobody asked for them the report may be an old one that comes again: it is believed where
     the order can then do no less than before, and else the venue is asked (rule 1).
@@ -95,7 +95,7 @@ def _is_less(order: Order, theirs: Replacement) -> bool:
 
 
 def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
-    """The venue made of an order what nobody asked for, or says so."""
+    """The alarm that an order works with terms that nobody asked for."""
     return ev.Alarmed(
         code="REPLACED_OTHERWISE",
         severity=Severity.CRITICAL,

@@ -28,11 +28,11 @@ CAUSE = "reconcile"
 START = "start"
 KILL = "kill"
 OPERATOR = "operator"
-"""Why the venue is looked at: a process starts, a kill works, a person asks."""
+"""Why the venue is asked: a process starts, a kill is under way, a person wants to know."""
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
-    """Take in the venue's facts, compare, and act by policy."""
+    """Apply the venue's fills and balances, compare the rest, and block or adopt what differs."""
     snapshot, book = given.snapshot, world.book
     for fill in snapshot.fills:
         yield from fills.take(world, fill, now)
@@ -88,9 +88,9 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A failed look is no look: nothing is concluded from it, and it goes on being tried.
+    """Record that the venue could not be asked, and ask again; nothing is concluded from it.
 
-    An operator's is not: the failure is its answer.
+    An operator's own request is not repeated: the failure is the answer to it.
     """
     yield ev.Reconciled(
         account=given.account,

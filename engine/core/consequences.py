@@ -16,7 +16,7 @@ from engine.world import World
 
 
 def after_halt(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """What every halt leads to, whoever set it: cancels at once, the day's row, the alarm."""
+    """Do what every halt leads to: cancel orders, write the day's row, raise an alarm."""
     halt = world.book.data.halt
     if halt is None:
         return

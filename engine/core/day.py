@@ -30,7 +30,7 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Restrictions that hold for a time end with it: a day's loss, a cooldown."""
+    """Lift restrictions whose time has passed: a day's loss, a cooldown."""
     for cause, restriction in tuple(world.book.data.restrictions.items()):
         if restriction.until and restriction.until <= now:
             yield ev.Unrestricted(cause=Trigger(cause), by="time")

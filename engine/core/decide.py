@@ -69,7 +69,9 @@ LOOK_PAUSE = 2 * NS_PER_SECOND
 
 
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
-    """A process took the account: the latch first, then what was under way (R2)."""
+    """Record the start of this process and ask about every order that was under way (R2).
+
+    The kill switch, if it was set outside, is taken over before anything else can follow."""
     config, before = world.config, world.book.data.calendar
     moved, refusals_lost = _moved(world, given.accounts), lost(world.book)
     yield ev.EngineStarted(
@@ -100,7 +102,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
-    """The accounts that this process no longer works with, and those that it does again (X-13)."""
+    """Record which accounts left the configuration and which came back to it (X-13)."""
     moved: list[ev.Event] = []
     for account in world.book.data.accounts.values():
         if account.balances is None or account.open is (account.name in accounts):
@@ -111,7 +113,9 @@ def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
 
 
 def _instruments(world: World) -> Iterator[ev.Event]:
-    """What the configuration says of a symbol now counts, told once; never while it is held."""
+    """Take over instruments that the configuration now describes otherwise, and raise an alarm.
+
+    While a symbol is held or has working orders, the old facts stay in force."""
     book = world.book
     for symbol, known in tuple(book.data.instruments.items()):
         told = world.configured(symbol)
@@ -129,7 +133,9 @@ def _instruments(world: World) -> Iterator[ev.Event]:
 
 
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
-    """Running begins once the venue was seen; until then only reducing is allowed (R2)."""
+    """Change to RUNNING once at least one account was compared with its venue (R2).
+
+    Until then only orders that reduce are allowed."""
     if not any(account.compared for account in world.book.accounts):
         return
     yield from roll(world, now)
@@ -138,7 +144,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
-    """An orderly end: entries are cancelled, protective stops stay (C-552)."""
+    """Cancel working entries, keep protective stops, and record the end (C-552)."""
     for leg in world.book.waiting_legs():
         yield from withdraw(leg, Code.NOT_SENT, "shutdown")
     for order in tuple(world.orders()):
@@ -152,7 +158,9 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
 
 
 def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
-    """A connection came up or went down; coming up again means to compare first."""
+    """Record that a connection came up or went down.
+
+    After a reconnect the venue is asked for a comparison before entries are allowed again."""
     link = world.book.account(given.account).link
     if link is not None and link.state is given.state:
         return
@@ -174,9 +182,9 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
 
 
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
-    """A price: the exits of what is held, then the limits on what it is worth.
+    """Ask the exit rules of every position in the symbol, then the triggers that use prices.
 
-    One whose numbers are no prices is left aside, and told once in a row.
+    A quote whose numbers cannot be prices is ignored; the first of several raises an alarm.
     """
     if given.symbol in world.market.bad:
         if world.market.newly_bad == given.symbol:
@@ -194,18 +202,18 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
-    """A completed bar: rules that speak of bars come here."""
+    """Ask the exit rules of every position in the symbol after a completed bar."""
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
 
 
 def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
-    """The book is shown, nothing is decided on it."""
+    """Do nothing: the order book is shown to people, and no rule reads it."""
     yield from ()
 
 
 def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
-    """Every exit rule at once; the lowest priority closes (A-160)."""
+    """Ask all exit rules; the one with the lowest priority number closes the position (A-160)."""
     if position.is_closing:
         return
     if world.book.data.phase is not Phase.RUNNING:
@@ -224,43 +232,43 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
 
 
 def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
-    """An execution report, then the limits on what is held."""
+    """Apply an execution report, then ask the triggers: a fill may have caused a loss."""
     yield from reports.report(world, given, now)
     yield from ask_triggers(world, now)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
-    """The venue's view, then the next step of a kill that waited for it."""
+    """Compare with what the venue told, then take the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
     yield from roll(world, now)
     yield from _and_the_day(world, work.after_read(world, given.snapshot.account, now))
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
-    """A file, a thread or another process set the latch."""
+    """Take over a halt that a file, a thread or another process has set."""
     yield from work.latch_found(world, given, now)
 
 
 def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[ev.Event]:
-    """No journal, no new risk; cancels and closes go on (rule of the journal)."""
+    """Stop entries because the journal cannot be written; cancels and closes go on."""
     finding = triggers.Trip(given.error, "writable", "the journal cannot be written")
     yield from fire(world, Trigger.JOURNAL, finding, now)
 
 
 def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iterator[ev.Event]:
-    """It writes again; what was halted stays halted."""
+    """Allow entries again as far as the journal is concerned; a halt stays in force."""
     yield ev.Unrestricted(cause=Trigger.JOURNAL, by="journal")
 
 
 def trouble(world: World, given: Trouble, now: Nanos) -> Iterator[ev.Event]:
-    """Said out loud; nothing is decided on it."""
+    """Raise an alarm about a failure of our own that changes no decision."""
     yield ev.Alarmed(
         code=given.code, severity=Severity.ERROR, subject=given.subject, text=given.text
     )
 
 
 def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
-    """Time passed: the day, deadlines, time rules, limits, the comparison, a kill's next step."""
+    """Do what is due by time: a new day, deadlines, exits, triggers, comparisons, a kill's step."""
     data = world.book.data
     yield from roll(world, now)
     yield from lift_expired(world, now)
@@ -284,7 +292,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
 
 
 def _and_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
-    """The steps of a kill; once it is proved, the day's row tells what it closed (A-407)."""
+    """Pass on the steps of a kill, and write the day's row again once the kill ended (A-407)."""
     for event in steps:
         yield event
         if isinstance(event, ev.KillProved):
@@ -292,7 +300,9 @@ def _and_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Each account alone: every so often. What was asked for goes on being tried by itself."""
+    """Ask for a comparison of each account whose last one is older than the interval.
+
+    One that was asked for already is tried again by the session until it succeeds."""
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:
@@ -362,7 +372,7 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
 
 
 def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
-    """The events, then the next steps of the plans at every place that one of them was about."""
+    """Pass on the events, then ask the plans at every account and symbol that they concerned."""
     places: dict[Place, None] = {}
     for event in events:
         yield event

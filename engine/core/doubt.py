@@ -21,7 +21,7 @@ _ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
 def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Orders about which nothing came in for too long."""
+    """Cancel or ask about every order of which nothing was heard until its deadline."""
     for order in world.book.deadlines.pop(now):
         if order.account not in world.accounts:
             continue  # nobody here can ask about it
@@ -51,7 +51,7 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
-    """Orders in doubt whose time to be asked about passed while there was no connection."""
+    """Ask about UNKNOWN orders whose deadline passed while there was no connection."""
     for order in tuple(world.book.account(account).orders.values()):
         if order.status is _S.UNKNOWN and due_at(order) <= now:
             yield ev.OrderQueried(
@@ -62,7 +62,7 @@ def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
 
 
 def doubtful(world: World) -> Iterator[ev.Event]:
-    """After a start: whatever was under way when the process ended is asked about first (C-406)."""
+    """Ask, after a start, about every order that was under way when the process ended (C-406)."""
     for order in tuple(world.orders()):
         if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
             yield ev.OrderUnclear(
@@ -78,7 +78,7 @@ def doubtful(world: World) -> Iterator[ev.Event]:
 
 
 def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Event]:
-    """Unanswered in doubt: UNKNOWN; the next deadline asks again (in-flight check)."""
+    """Mark an unacknowledged order UNKNOWN because the question failed; its deadline asks again."""
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal or order.status is _S.UNKNOWN:
         return
@@ -89,7 +89,7 @@ def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Ev
 
 
 def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[ev.Event]:
-    """Evidence from the venue: fills first, then the order as it stands there."""
+    """Apply the venue's answer to a question: its fills first, then the state of the order."""
     for fill in given.fills:
         yield from fills.take(world, fill, now)
     order = world.book.order_in(given.account, given.client_order_id)
@@ -133,7 +133,9 @@ def lost(world: World, order: Order, asked_at: Nanos) -> bool:
 
 
 def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
-    """Gone, never there, or not there yet: only after the late-arrival bound is it known which.
+    """Decide what it means that the venue does not know an order.
+
+    Before the late-arrival bound has passed it may still arrive, and nothing is concluded.
 
     The bound counts from the time-out, which is when the order became UNKNOWN. The time-out of a
     process that ended before it was never seen: it is taken to be the longest there is.

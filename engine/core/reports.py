@@ -21,7 +21,7 @@ _S = OrderStatus
 
 
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
-    """An execution report, in whatever order it comes (U-21).
+    """Apply an execution report; reports may come in any order (U-21).
 
     Its fill is a fact and is taken whatever else it says (rule 2). A report whose own numbers
     cannot be those of an order is then left aside, and the venue is asked.

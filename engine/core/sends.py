@@ -18,14 +18,14 @@ DUPLICATE_ID = "DUPLICATE_ID"
 
 
 def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
-    """The order is being handed to the broker."""
+    """Record that the order is being handed to the broker."""
     order = world.book.order_in(given.account, given.client_order_id)
     if order is not None:
         yield ev.OrderSent(account=order.account, client_order_id=order.client_order_id)
 
 
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
-    """The gate shut, or a cancel came, between decision and socket: it provably never left.
+    """End an order that was held back between decision and socket: it was provably not sent.
 
     Unless an earlier process sent it, as the venue has told meanwhile.
     """
@@ -47,7 +47,7 @@ def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Even
 
 
 def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.Event]:
-    """The six ways a submit can fail, each with its own consequence (C-403, C-402)."""
+    """Decide what a failed submit means for the order, by the kind of failure (C-402, C-403)."""
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal:
         return
@@ -88,7 +88,7 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
 
 
 def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
-    """Its entries end (C-403), and those of the portfolio where no other account takes any."""
+    """Stop entries in this account (C-403), or in all if no other account takes any."""
     text = f"{account} does not accept the credentials"
     others = [a for a in world.book.accounts if a.name != account and not a.barred]
     if not others:
@@ -103,7 +103,7 @@ def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
 
 
 def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A cancel that was not taken proves nothing: the venue is asked.
+    """Ask the venue about an order whose cancel failed: the failure proves nothing about it.
 
     Where it was to make room for another order, and was refused, the change is given up.
     """
@@ -118,7 +118,7 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
 
 
 def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:
-    """A replace that was refused leaves the old order; a stop is then cancelled and placed anew."""
+    """Keep the old terms after a refused change; a protective stop is cancelled and placed anew."""
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal:
         return

@@ -19,14 +19,14 @@ from engine.world import World
 
 
 def invalid(world: World, given: InvalidArrived, now: Nanos) -> Iterator[ev.Event]:
-    """One rejected input; the rest goes on."""
+    """Record an input that could not be read."""
     yield ev.InputRejected(
         source=given.source, input_id=given.input_id, reason=given.reason, line=given.line
     )
 
 
 def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]:
-    """Every signal ends in exactly one recorded outcome (rule 6)."""
+    """Decide a signal: record it, its verdict, and the order if it passed (rule 6)."""
     asked = given.signal
     ruling = None
     if world.overload.is_active(now):

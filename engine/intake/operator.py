@@ -34,28 +34,28 @@ UNPROTECT = "UNPROTECT"
 
 
 def acted(command: Command) -> ev.OperatorActed:
-    """The record of the act itself."""
+    """The event that records that a person asked for this."""
     return ev.OperatorActed(
         command=type(command).__name__, args=ask.args_of(command), by=command.by
     )
 
 
 def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
-    """One sentence why not."""
+    """The event that records that the command was refused, with a stable code and a sentence."""
     return ev.CommandRefused(
         command=type(command).__name__, code=code, reason=reason, by=command.by
     )
 
 
 def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
-    """No new entries; those that work are left."""
+    """Stop new entries; working ones stay."""
     yield acted(given)
     if not world.book.data.paused:
         yield ev.Paused(by=given.by, reason=given.reason)
 
 
 def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
-    """The second act after a halt was cleared (X-69); lifts what restricts, cause by cause."""
+    """End the pause and lift every restriction whose cause is gone (X-69)."""
     yield acted(given)
     data = world.book.data
     if data.halt is not None:
@@ -92,7 +92,7 @@ def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
 
 
 def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
-    """Halt, or halt, cancel and flatten; pressing again raises, never repeats (C-503)."""
+    """Set the kill switch at the given level; a second press can only raise it (C-503)."""
     yield acted(given)
     yield from set_latch(
         world, given.level, given.flatten, given.reason, given.by, given.trigger, now
@@ -108,7 +108,7 @@ def confirmation(world: World) -> str:
 
 
 def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
-    """Clear the latch if nothing speaks against it; lands in PAUSED (X-69, A-186)."""
+    """Clear the kill switch if every condition is met; the state is then PAUSED (X-69, A-186)."""
     yield acted(given)
     data = world.book.data
     if data.halt is None:
@@ -148,7 +148,7 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
 
 
 def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
-    """A manual order: no guard, no conviction, every hard limit (INTERFACE, order)."""
+    """Decide a person's order: no signal row is asked, every hard limit is (INTERFACE, order)."""
     yield acted(given)
     ruling = decide(world, manual_request(world, given), now)
     intent = given.intent_id or f"manual-{world.book.data.seq}"
@@ -182,7 +182,7 @@ def _awaited(world: World, order: OrderTerms) -> bool:
 
 
 def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
-    """Cancel one; a protective stop wants its word."""
+    """Cancel one order; for a protective stop the confirming word is needed."""
     yield acted(given)
     leg = world.book.waiting_leg(given.client_order_id)
     if leg is not None:
@@ -234,7 +234,7 @@ def _cancellable(order: Order) -> bool:
 
 
 def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
-    """Reduce-only, whatever the run state (rule 3)."""
+    """Close a position or a part of it with reduce-only orders, in any run state (rule 3)."""
     yield acted(given)
     fault = _no_account(world, given.broker)
     if fault:
@@ -290,7 +290,7 @@ def _no_account(world: World, name: str) -> str:
 
 
 def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:
-    """Everything held, reduce-only."""
+    """Close every position with reduce-only orders."""
     yield acted(given)
     fault = _no_account(world, given.broker)
     if fault:
@@ -306,7 +306,7 @@ def _close(position: Position, given: Command) -> Iterator[ev.Event]:
 
 
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:
-    """The engine takes the venue's snapshot and feeds it back."""
+    """Ask for a comparison; the engine fetches the venue's view and feeds it back as an input."""
     yield acted(given)
     fault = _no_account(world, given.broker)
     if fault:

@@ -42,7 +42,7 @@ def plan_exit(
     limit: str = "",
     quantity: Decimal | None = None,
 ) -> Iterator[ev.Event]:
-    """Decide to close; the plan takes the first step once the rule that asks ended (A-173).
+    """Record the decision to close; the first step follows when the current rule has ended (A-173).
 
     `quantity` is a part of the position, None all of it. A close that is under way goes on; only
     the close of a part gives way to that of the whole.
@@ -82,7 +82,7 @@ def waits(world: World, position: Position, now: Nanos) -> bool:
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
-    """The next step of a close that is under way: room, the order, another attempt, its end."""
+    """Take the next step of a close: make room, send the order, try again, or end it."""
     position = world.book.holding(account, symbol)
     if position is None or position.exiting is None:
         return

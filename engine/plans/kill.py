@@ -65,13 +65,13 @@ def set_latch(  # noqa: PLR0917  # the seven facts of a halt
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
-    """The latch was set outside the loop; the book follows it."""
+    """Take over a halt that was set outside the loop."""
     halt = given.halt
     yield from set_latch(world, halt.level, halt.flatten, halt.reason, halt.by, halt.trigger, now)
 
 
 def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """The first wave: every cancel the level asks for, at once."""
+    """Ask for every cancel that the level of the halt demands."""
     yield from _sweep(world)
     yield from advance(world, now)
 
@@ -110,7 +110,7 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
 
 
 def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """The next step in every account, asked at every tick: cancel, look again, or report."""
+    """Take the next step in every account: cancel, ask the venue again, or report the result."""
     yield from _sweep(world)
     if world.book.data.halt is None:
         return
@@ -127,7 +127,7 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
-    """What a fresh look at the venue of an account means for the kill there."""
+    """Take the next step of the kill in an account from what its venue has just told."""
     account, halt = world.book.account(name), world.book.data.halt
     work = account.kill
     if work is None or halt is None:

@@ -9,7 +9,7 @@ from engine.world import World
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
-    """Cancel what would open a position instead of reducing one."""
+    """Cancel orders that would now open a position instead of reducing one."""
     position = world.book.holding(account, symbol)
     for order in tuple(world.book.reducing(account, symbol)):
         if not order.reduce_only:

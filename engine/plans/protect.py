@@ -79,7 +79,7 @@ def _place(world: World, position: Position, stop: Decimal, now: Nanos) -> Itera
 
 
 def give_up(position: Position, why: str) -> Iterator[ev.Event]:
-    """Close what cannot be protected, and say so (DESIGN rule 3)."""
+    """Close a position that cannot be protected, and raise an alarm (DESIGN rule 3)."""
     yield _unprotected(position, abs(position.quantity))
     yield ev.Alarmed(
         code="UNPROTECTED",
@@ -112,7 +112,7 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
 
 
 def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
-    """Say once that nothing is known to protect a position that is not closed for it.
+    """Raise one alarm for a position that has no stop and is not closed for that reason.
 
     Its close is under way and in doubt, or an order waits for the end of its stop.
     """

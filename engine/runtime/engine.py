@@ -1,9 +1,8 @@
 """The engine: inputs in, events out, effects done (DESIGN, The one idea).
 
-It carries; it never decides. Every input goes through `step`, which lets the core decide, hands
-the records to the journal and starts their effects, each with the session of its account. An order
-that can add exposure leaves only once its intent is durable and the gate stands open; what reduces
-waits for nothing.
+Every input goes through `step`, which lets the core decide, hands the records to the journal and
+starts their effects, each with the session of its account. An order that can add exposure is sent
+only once its intent is durable and while the gate is open; one that reduces waits for neither.
 """
 
 import asyncio

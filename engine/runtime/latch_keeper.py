@@ -13,7 +13,7 @@ from engine.ports import Latch, LatchError
 
 
 class LatchKeeper:
-    """Sets and clears the latch; trouble comes back as an input that is said out loud."""
+    """Sets and clears the latch file; a failure comes back as an input that raises an alarm."""
 
     def __init__(self, latch: Latch) -> None:
         self._latch = latch
