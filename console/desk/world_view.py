@@ -369,7 +369,7 @@ class WorldView:
         closed = 0 if work is None else work.closed
         return HaltedAccount(
             account=name,
-            entries_working=sum(bool(order.reserved) for order in account.orders.values()),
+            entries_working=sum(order.adds_exposure for order in account.orders.values()),
             positions=len(account.positions),
             stops=sum(order.protects for order in account.orders.values()),
             entries_cancelled=len(ended) - stops,

@@ -172,7 +172,7 @@ def _because(words: str, reason: str) -> str:
 
 def _change_asked(e: ev.ReplaceRequested, name: str) -> JournalLine | None:
     """What a working order is to become; silent where a stop only follows its position."""
-    if e.native and not e.reserved and e.limit_price is None and e.time_in_force is None:
+    if e.native and not e.adds_exposure and e.limit_price is None and e.time_in_force is None:
         return None
     wanted = [plain(e.quantity)]
     wanted += [f"limit {plain(e.limit_price)}"] if e.limit_price is not None else []

@@ -160,7 +160,7 @@ def _open_risk(world: World) -> dict[str, Any]:
         loss = abs(position.quantity) * max(away, ZERO) * position.multiplier
         at_stops += world.in_base({world.book.currency_of(position.symbol): loss})
     for order in world.book.orders():
-        if not order.reserved or order.stop_loss is None:
+        if not order.adds_exposure or order.stop_loss is None:
             continue
         away = abs(order.reserved - order.stop_loss) * world.book.multiplier(order.symbol)
         entries += world.in_base({world.book.currency_of(order.symbol): order.leaves * away})

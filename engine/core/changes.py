@@ -32,9 +32,9 @@ def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
 def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
     """The event that gives the order the venue's terms and the exposure they mean."""
     asked, reserved = order.pending, None
-    if order.reserved and asked is not None and asked.limit_price == theirs.limit_price:
+    if order.adds_exposure and asked is not None and asked.limit_price == theirs.limit_price:
         reserved = asked.reserved
-    elif order.reserved and theirs.limit_price not in (None, order.limit_price):
+    elif order.adds_exposure and theirs.limit_price not in (None, order.limit_price):
         reserved = theirs.limit_price
         if order.side is not Side.BUY and reserved is not None:
             reserved = max(order.reserved, reserved)

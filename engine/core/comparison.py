@@ -196,7 +196,7 @@ def _vanished(world: World, held: Position | None) -> Iterator[ev.Event]:
 def _counted(world: World, terms: OrderTerms) -> OrderTerms:
     """An order without a price that does not only reduce counts at the price of now, or of a tick:
     whatever is known of it, it adds exposure (U-51)."""
-    if terms.reduce_only or terms.reserved:
+    if terms.reduce_only or terms.adds_exposure:
         return terms
     price = world.mark(terms.symbol) or world.instrument(terms.symbol).tick
     return msgspec.structs.replace(terms, reserved=price)

@@ -148,7 +148,7 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     for leg in world.book.waiting_legs():
         yield from withdraw(leg, Code.NOT_SENT, "shutdown")
     for order in tuple(world.orders()):
-        if order.reserved and not is_ending(order):
+        if order.adds_exposure and not is_ending(order):
             yield ev.CancelRequested(
                 account=order.account, client_order_id=order.client_order_id, reason="shutdown"
             )

@@ -71,7 +71,7 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code=Code.NOT_SENT, text=str(error)
             )
-            if order.reserved:
+            if order.adds_exposure:
                 yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
         case AuthFailed():
             yield ev.OrderRejected(

@@ -189,6 +189,11 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier process may have sent it already: the venue is asked before it is sent."""
 
     @property
+    def adds_exposure(self) -> bool:
+        """Whether its fills can add exposure; if not, it only reduces (U-51, rule 3)."""
+        return self.reserved > 0
+
+    @property
     def is_derived(self) -> bool:
         """Its id comes from durable facts: another process works out the same (DESIGN, rule 1).
 

@@ -126,7 +126,7 @@ def change_request(
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
     )
-    if not order.reserved:
+    if not order.adds_exposure:
         left = _reducible(world, request, but=order.client_order_id)
         most = order.filled + order.leaves + max(left, ZERO)
         fault = f"only {plain(most)} {order.symbol} can be reduced by this order."
@@ -143,7 +143,7 @@ def change_request(
 def leg_request(world: World, draft: Order) -> Request:
     """The request of an order that was decided before and is made now: it counts as a new one."""
     request = change_request(world, draft, Replacement(quantity=draft.quantity), decided=True)
-    return _replace(request, kind=RequestKind.MANUAL) if draft.reserved else request
+    return _replace(request, kind=RequestKind.MANUAL) if draft.adds_exposure else request
 
 
 def _request(world: World, account: str, symbol: str, kind: RequestKind) -> Request:

@@ -93,7 +93,7 @@ def _close(
     world: World, position: Position, plan: ExitPlan, live: list[Order], now: Nanos
 ) -> Iterator[ev.Event]:
     for order in tuple(world.book.working(position.account, position.symbol)):
-        if order.reserved and plan.is_whole:
+        if order.adds_exposure and plan.is_whole:
             yield from cancel(order, "the position is being closed")
     able = world.able(position.account).reduce_only
     closing = [o for o in live if o.closes]

@@ -89,7 +89,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
         if not world.book.closable.get(account.name):
             continue
         for order in tuple(account.orders.values()):
-            wanted = bool(order.reserved) if halt.level is Level.HALT else not order.protects
+            wanted = order.adds_exposure if halt.level is Level.HALT else not order.protects
             if wanted and not is_ending(order) and not _closes(world, order):
                 yield ev.CancelRequested(
                     account=account.name, client_order_id=order.client_order_id, reason=halt.level

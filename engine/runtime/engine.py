@@ -418,7 +418,7 @@ class Engine:
         key = order.client_order_id
         session = self._session(order.account)
         connection = session.connection
-        if order.reserved:
+        if order.adds_exposure:
             try:
                 await durable
             except Exception as error:  # not durable: it must not leave, whatever the reason
@@ -436,10 +436,10 @@ class Engine:
                 return
         known = self.book.order_in(order.account, key)
         withdrawn = known is None or known.status is not OrderStatus.CREATED
-        if withdrawn or (order.reserved and self.gate.closed):
+        if withdrawn or (order.adds_exposure and self.gate.closed):
             self.step(self.gate.withheld(order.account, key))
             return
-        lost = session.lost_since(connection) if order.reserved else None
+        lost = session.lost_since(connection) if order.adds_exposure else None
         if lost is not None:
             self.step(SubmitFailed(order.account, key, lost))
             return
@@ -459,7 +459,7 @@ class Engine:
         """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
         key, session = event.client_order_id, self._session(event.account)
         connection = session.connection
-        if event.reserved:
+        if event.adds_exposure:
             try:
                 await durable
             except Exception as error:  # not durable: it must not leave, whatever the reason
@@ -480,7 +480,7 @@ class Engine:
             stop_price=event.stop_price,
             time_in_force=event.time_in_force,
         )
-        await session.modify(key, wanted, adds=bool(event.reserved))
+        await session.modify(key, wanted, adds=event.adds_exposure)
 
     def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
         self._session(event.account).query(event.client_order_id)

@@ -60,7 +60,7 @@ class Venue:
 
         async def request() -> None:
             nonlocal withheld
-            if order.reserved and self._gate.closed:
+            if order.adds_exposure and self._gate.closed:
                 withheld = self._gate.withheld(self._broker.name, key)
             else:
                 await self._broker.submit_order(order)

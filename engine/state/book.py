@@ -264,7 +264,7 @@ class Book:
     def entries_in(self, symbol: str) -> Iterator[Order]:
         """Working orders that add exposure in one symbol, in any account."""
         for account in self.data.accounts:
-            yield from (order for order in self.working(account, symbol) if order.reserved)
+            yield from (order for order in self.working(account, symbol) if order.adds_exposure)
 
     @property
     def slots_used(self) -> int:
@@ -309,7 +309,7 @@ class Book:
         place = (order.account, order.symbol)
         self._by_place.setdefault(place, {})[order.client_order_id] = None
         self.working_count += 1
-        if order.reserved:
+        if order.adds_exposure:
             amount = order.exposure * self.multiplier(order.symbol)
             self.reservations.take(order, self.currency_of(order.symbol), amount)
             self._await(order.symbol)
@@ -353,7 +353,7 @@ class Book:
     def _unindex(self, order: Order) -> None:
         _drop(self._by_place, order)
         self.working_count -= 1
-        if order.reserved:
+        if order.adds_exposure:
             self.reservations.release(order)
             self._await(order.symbol)
             self._count_entry(order, -1)

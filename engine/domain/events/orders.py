@@ -188,6 +188,11 @@ class ReplaceRequested(Event, frozen=True, kw_only=True):
     reason: str
 
     @property
+    def adds_exposure(self) -> bool:
+        """Whether the order can add exposure once it is changed (U-51)."""
+        return self.reserved > 0
+
+    @property
     def native(self) -> bool:
         """The venue changes the order itself (X-88)."""
         return not self.new_client_order_id

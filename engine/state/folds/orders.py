@@ -26,7 +26,7 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
     order = Order.of(event.terms, seq=data.seq, at=at)
     book.put(order)
     data.metrics.total += 1
-    if order.reserved and not order.orig_client_order_id:
+    if order.adds_exposure and not order.orig_client_order_id:
         # One that takes the place of another is a change of it, as where the venue changes it.
         if data.session is not None:
             data.session.entries += 1
