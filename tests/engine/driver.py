@@ -13,13 +13,15 @@ import msgspec
 from engine.core.decide import Core
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.commands import PlaceOrder
 from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Start, Tick
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
-from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose
+from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
 from engine.domain.signal import Signal
 from engine.ports import OrderReport
 from engine.state.order import Order
+from engine.state.position import Position
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, Built, number, signal
 
 E = TypeVar("E", bound=ev.Event)
@@ -77,6 +79,14 @@ class CoreDriver(Built):
                 time=self.now,
                 trade=trade,
             )
+        )
+
+    def place(
+        self, side: Side, quantity: Decimal | int | str, *, symbol: str = "NVDA", **fields: Any
+    ) -> list[ev.Event]:
+        """A person asks for an order."""
+        return self.give(
+            PlaceOrder(by="me", symbol=symbol, side=side, quantity=number(quantity), **fields)
         )
 
     # --- the venue's answers ----------------------------------------------------------------------
@@ -194,6 +204,12 @@ class CoreDriver(Built):
         )
 
     # --- looking ----------------------------------------------------------------------------------
+
+    def held(self, symbol: str = "NVDA") -> Position:
+        """What is held of a symbol, which must be something."""
+        found = self.book.holding(BROKER, symbol)
+        assert found is not None
+        return found
 
     def current(self, order: OrderTerms) -> Order:
         """The newest version of an order."""

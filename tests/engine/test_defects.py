@@ -113,7 +113,7 @@ def test_d29_every_kill_is_alarmed() -> None:
 def test_d38_manual_orders_and_exits_are_counted_like_every_other() -> None:
     desk = CoreDriver().price("NVDA", "100")
 
-    desk.give(ask.PlaceOrder(by="test", symbol="NVDA", side=Side.BUY, quantity=Decimal(5)))
+    desk.place(Side.BUY, Decimal(5))
     manual = desk.last(Purpose.MANUAL)
     desk.accept(manual)
     desk.filled(manual, 5, "100")

@@ -221,16 +221,7 @@ def test_a_close_takes_all_that_is_held_by_then() -> None:
 
 def test_x85_a_stop_that_a_person_rests_stays_beside_a_close_where_the_venue_joins_them() -> None:
     desk = protected()
-    desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.SELL,
-            quantity=Decimal(12),
-            type=OrderType.STOP,
-            stop_price=Decimal(97),
-        )
-    )
+    desk.place(Side.SELL, Decimal(12), type=OrderType.STOP, stop_price=Decimal(97))
     manual = desk.accept(desk.last(Purpose.MANUAL)).last(Purpose.MANUAL)
     events = desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
     assert "CancelRequested" not in kinds(events)

@@ -36,7 +36,7 @@ def test_the_last_day_is_the_last_on_which_it_is_opened(symbol: str, at: str, co
     for known in (MONTH, DAY):
         desk.event(ev.InstrumentLearned(instrument=known))
     desk.quote(symbol, "5")
-    events = desk.give(ask.PlaceOrder(by="t", symbol=symbol, side=Side.BUY, quantity=D(1)))
+    events = desk.place(Side.BUY, 1, symbol=symbol)
     refused = [event for event in events if isinstance(event, ev.OrderRefused)]
     assert [event.code for event in refused] == ([code] if code else [])
     assert all("traded until 2013-10-" in event.reason for event in refused)

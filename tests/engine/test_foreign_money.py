@@ -5,6 +5,7 @@ Equity is 100,000 dollars and a euro is worth 1.25 of them; amounts are worked o
 
 import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,16 +33,8 @@ def desk_with(instrument: Instrument, price: str, **risk: str) -> CoreDriver:
 
 def ordered(desk: CoreDriver, symbol: str, quantity: str, limit: str) -> str:
     """The code that a person's limit order is refused with; "" where it is sent."""
-    events = desk.give(
-        ask.PlaceOrder(
-            by="t",
-            symbol=symbol,
-            side=Side.BUY,
-            quantity=D(quantity),
-            type=OrderType.LIMIT,
-            limit_price=D(limit),
-        )
-    )
+    limited: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": D(limit)}
+    events = desk.place(Side.BUY, quantity, symbol=symbol, **limited)
     return "".join(event.code for event in events if isinstance(event, ev.OrderRefused))
 
 

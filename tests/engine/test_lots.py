@@ -25,16 +25,7 @@ def holding(quantity: str, *, odd_lots: bool) -> CoreDriver:
     """A coin bought whole, of which the venue took its commission."""
     desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=odd_lots))
     desk.quote(COIN, "50000")
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol=COIN,
-            side=Side.BUY,
-            quantity=D("0.00123"),
-            hold=TradeType.SWING,
-            protect=D(45_000),
-        )
-    )
+    desk.place(Side.BUY, "0.00123", symbol=COIN, hold=TradeType.SWING, protect=D(45_000))
     entry = desk.last(Purpose.MANUAL, COIN)
     desk.accept(entry)
     desk.filled(entry, quantity, "50000")
@@ -163,7 +154,7 @@ def test_rule6_what_is_left_of_a_part_is_closed_in_lots_or_not_at_all(
     """Never an order for nothing: the close of the part ends, says why, and the rest stays."""
     desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=False))
     desk.price("NVDA", "100")
-    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(10)))
+    desk.place(Side.BUY, 10)
     bought = desk.last(Purpose.MANUAL)
     desk.accept(bought)
     desk.filled(bought, 10, "100")

@@ -46,17 +46,12 @@ def desk_of(
 
 def buying(desk: CoreDriver, quantity: int = 10, limit: str = "99", **fields: Any) -> OrderTerms:
     """A limit order to buy that the venue works."""
-    desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=D(quantity),
-            type=OrderType.LIMIT,
-            limit_price=D(limit),
-            **{"hold": TradeType.SWING, **fields},
-        )
-    )
+    limited: dict[str, Any] = {
+        "type": OrderType.LIMIT,
+        "limit_price": D(limit),
+        "hold": TradeType.SWING,
+    }
+    desk.place(Side.BUY, quantity, **(limited | fields))
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     return order
@@ -392,16 +387,7 @@ def test_rule3_an_order_that_reduces_never_grows_beyond_what_is_held(native: boo
     desk = desk_of(native=native)
     entry = buying(desk)
     desk.filled(entry, 10, "99")
-    desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.SELL,
-            quantity=D(4),
-            type=OrderType.LIMIT,
-            limit_price=D(105),
-        )
-    )
+    desk.place(Side.SELL, 4, type=OrderType.LIMIT, limit_price=D(105))
     sell = desk.last(Purpose.MANUAL)
     assert sell.reduce_only
     desk.accept(sell)
@@ -643,16 +629,7 @@ def test_only_what_works_and_is_the_operators_to_change_can_be() -> None:
 
 def test_one_that_was_not_acknowledged_yet_is_left_alone() -> None:
     desk = desk_of(native=True)
-    desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=D(10),
-            type=OrderType.LIMIT,
-            limit_price=D(99),
-        )
-    )
+    desk.place(Side.BUY, 10, type=OrderType.LIMIT, limit_price=D(99))
     order = desk.last(Purpose.MANUAL)
     assert "it is CREATED" in refusal(modify(desk, order, quantity=D(5)))[1]
 

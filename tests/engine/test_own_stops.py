@@ -9,34 +9,18 @@ from engine.analytics.status import Extras, status_of
 from engine.domain import commands as ask
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.signal import TradeType
-from engine.state.position import Position
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.worlds import ABLE
 
 D = Decimal
 
 JOINS = pytest.mark.parametrize("joins", [True, False], ids=["joins", "joins nothing"])
 
 
-def held(desk: CoreDriver) -> Position:
-    found = desk.book.holding(BROKER, "NVDA")
-    assert found is not None
-    return found
-
-
 def ten(joins: bool, protect: str | None) -> CoreDriver:
     desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, reduce_only=joins))
     desk.quote("NVDA", "100")
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=D(10),
-            hold=TradeType.SWING,
-            protect=None if protect is None else D(protect),
-        )
-    )
+    desk.place(Side.BUY, 10, hold=TradeType.SWING, protect=None if protect is None else D(protect))
     entry = desk.last(Purpose.MANUAL)
     desk.accept(entry)
     desk.filled(entry, 10, "100")
@@ -46,16 +30,7 @@ def ten(joins: bool, protect: str | None) -> CoreDriver:
 
 
 def own_stop(desk: CoreDriver, quantity: int, price: str) -> OrderTerms:
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=Side.SELL,
-            quantity=D(quantity),
-            type=OrderType.STOP,
-            stop_price=D(price),
-        )
-    )
+    desk.place(Side.SELL, quantity, type=OrderType.STOP, stop_price=D(price))
     answer(desk)  # where nothing joins them, ours makes room before theirs is sent
     stop = desk.last(Purpose.MANUAL)
     assert stop.reduce_only
@@ -95,7 +70,7 @@ def test_ours_covers_what_the_operators_stop_does_not(
     answer(desk)
     assert ours(desk) == left
     assert protected(desk) == "10"
-    assert not held(desk).unprotected_since
+    assert not desk.held().unprotected_since
 
 
 @JOINS
@@ -118,7 +93,7 @@ def test_where_the_position_has_no_stop_of_ours_the_operators_counts_for_its_lea
     assert protected(desk) == "0"
     stop = own_stop(desk, 4, "95")
     assert protected(desk) == "4"
-    assert held(desk).unprotected_since
+    assert desk.held().unprotected_since
     desk.filled(stop, 3, "95")
     assert protected(desk) == "1"
     assert not ours(desk)

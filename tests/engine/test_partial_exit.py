@@ -33,16 +33,7 @@ def ten_held(**able: Any) -> CoreDriver:
     """Ten bought at 100, with their stop at 90 resting."""
     desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, **able))
     desk.quote("NVDA", "100")
-    desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=TEN,
-            protect=Decimal(90),
-            hold=TradeType.SWING,
-        )
-    )
+    desk.place(Side.BUY, TEN, protect=Decimal(90), hold=TradeType.SWING)
     entry = desk.last(Purpose.MANUAL)
     desk.accept(entry)
     desk.filled(entry, 10, "100")
@@ -296,16 +287,7 @@ def test_c406_the_order_of_a_part_that_only_an_earlier_process_knew_counts_for_t
 
 def more(desk: CoreDriver) -> list[ev.Event]:
     """A person asks for two more, at a limit that does not trade now."""
-    return desk.give(
-        ask.PlaceOrder(
-            by="test",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=Decimal(2),
-            type=OrderType.LIMIT,
-            limit_price=Decimal(97),
-        )
-    )
+    return desk.place(Side.BUY, Decimal(2), type=OrderType.LIMIT, limit_price=Decimal(97))
 
 
 def test_a_part_leaves_the_orders_that_would_add_and_a_whole_close_cancels_them() -> None:

@@ -17,9 +17,8 @@ from engine.domain.run import Flatten
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Ambiguous
 from engine.state.book import Book
-from engine.state.position import Position
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, kinds, one, protected
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.worlds import ABLE
 
 D = Decimal
 S = OrderStatus
@@ -32,15 +31,7 @@ VENUES = pytest.mark.parametrize("able", [NATIVE, BY_CANCEL], ids=["changes", "c
 def sell(desk: CoreDriver, quantity: int, **fields: Any) -> list[ev.Event]:
     """A person's order to sell some of what is held, at 104 unless something else is said."""
     wanted: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": D(104)} | fields
-    return desk.give(
-        ask.PlaceOrder(by="ann", symbol="NVDA", side=Side.SELL, quantity=D(quantity), **wanted)
-    )
-
-
-def held(desk: CoreDriver) -> Position:
-    found = desk.book.holding(BROKER, "NVDA")
-    assert found is not None
-    return found
+    return desk.place(Side.SELL, quantity, **wanted)
 
 
 def sold_at_most(desk: CoreDriver) -> Decimal:
@@ -139,7 +130,7 @@ def test_what_it_leaves_when_it_ends_is_covered_again(able: Any, end: OrderStatu
     made_room(desk)
     accepted(desk)
     made_room(desk)
-    assert stops(desk) == [abs(held(desk).quantity)]
+    assert stops(desk) == [abs(desk.held().quantity)]
     assert one(desk.seen, ev.IntentEnded).plan == "reduce"
     assert not desk.book.data.intents
 
@@ -271,7 +262,7 @@ def test_what_is_to_grow_ends_with_the_position() -> None:
     desk.report(order, S.CANCELED, filled=D(0))
     desk.filled(desk.last(Purpose.PROTECT), 130, "95")
     desk.report(desk.last(Purpose.PROTECT), S.CANCELED, filled=D(130))
-    assert held(desk).quantity == 20
+    assert desk.held().quantity == 20
     abandoned = one(desk.seen, ev.ReplaceAbandoned)
     assert abandoned.client_order_id == order.client_order_id
     assert stops(desk) == [20]
@@ -306,7 +297,7 @@ def test_rule1_one_that_the_other_process_sent_is_taken_for_what_it_is() -> None
     desk.give(QueryAnswered(stop.account, stop.client_order_id, ended, (), desk.now))
     desk.tick()
     assert not desk.intended(Purpose.MANUAL)
-    assert held(desk).quantity == 130
+    assert desk.held().quantity == 130
     assert "UNKNOWN_ORDER_FILL" not in [alarm.code for alarm in desk.of(ev.Alarmed)]
     assert one(desk.seen, ev.IntentEnded).legs[0].filled == 20
     accepted(desk)
@@ -393,9 +384,9 @@ def test_rule3_once_the_doubt_is_over_what_is_held_is_covered(filled: int, left:
     let_pass(desk, 1)
     accepted(desk)
     assert stops(desk) == [left]
-    assert not held(desk).unprotected_since
-    assert not held(desk).told_unprotected
-    assert (held(desk).exiting is not None) is (filled == 0), "a close that failed is tried again"
+    assert not desk.held().unprotected_since
+    assert not desk.held().told_unprotected
+    assert (desk.held().exiting is not None) is (filled == 0), "a close that failed is tried again"
 
 
 # --- a stop that is not known to rest -------------------------------------------------------------
@@ -427,9 +418,9 @@ def test_rule3_a_stop_in_doubt_protects_nothing_and_is_not_doubled(able: Any) ->
     let_pass(desk, PROTECT_SECONDS)
     assert desk.intended(Purpose.PROTECT) == [stop], "the one in doubt is asked about first"
     assert stop.client_order_id in [e.client_order_id for e in desk.of(ev.OrderQueried)]
-    assert held(desk).exiting is None
+    assert desk.held().exiting is None
     let_pass(desk, 1)
-    closing = held(desk).exiting
+    closing = desk.held().exiting
     assert closing is not None
     assert closing.reason is ExitReason.UNPROTECTED
 
@@ -442,7 +433,7 @@ def test_one_that_turns_out_to_rest_protects_again(able: Any) -> None:
     desk.give(QueryAnswered(stop.account, stop.client_order_id, there, (), desk.now))
     assert shown(desk) == "150"
     let_pass(desk, 3 * PROTECT_SECONDS)
-    assert held(desk).exiting is None
+    assert desk.held().exiting is None
 
 
 def test_one_whose_end_was_asked_for_protects_nothing_and_is_asked_about_in_time() -> None:
@@ -458,14 +449,14 @@ def test_one_whose_end_was_asked_for_protects_nothing_and_is_asked_about_in_time
     # Its cancel was lost: it rests, and is asked for its end once more.
     desk.give(QueryAnswered(stop.account, stop.client_order_id, desk.works(stop), (), desk.now))
     let_pass(desk, PROTECT_SECONDS)
-    assert held(desk).exiting is None
+    assert desk.held().exiting is None
 
 
 def test_one_that_is_being_changed_rests_meanwhile() -> None:
     desk = protected(capabilities=NATIVE)
     desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(96)))
     assert shown(desk) == "150"
-    assert not held(desk).unprotected_since
+    assert not desk.held().unprotected_since
 
 
 # --- a change of the stop that may still arrive ---------------------------------------------------
@@ -492,7 +483,7 @@ def test_rule3_a_stop_that_may_still_change_makes_way_for_another_before_anythin
 ) -> None:
     """Changed once more, it could grow late beside the sale that it had made room for."""
     desk, stop = unanswered(NATIVE, price)
-    total = held(desk).quantity
+    total = desk.held().quantity
     assert desk.current(stop).status is S.PENDING_CANCEL
     assert len(desk.of(ev.ReplaceRequested)) == 1
     sell(desk, 40)

@@ -14,7 +14,6 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain import inputs
 from engine.domain.account import Account
@@ -154,7 +153,7 @@ def test_what_one_venue_says_of_an_id_touches_no_order_of_another(
 ) -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100")
-    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=Decimal(1)))
+    desk.place(Side.BUY, Decimal(1))
     key = desk.last(Purpose.MANUAL).client_order_id
     desk.give(Sending("paper", key))
     assert desk.give(kind("elsewhere", key, Ambiguous("no answer"))) == []

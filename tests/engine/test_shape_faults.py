@@ -35,19 +35,12 @@ from engine.plans import table
 from engine.plans.table import PLANS, Plan
 from engine.ports import Ambiguous, BrokerError, NotSent, Throttled
 from engine.state.fold import apply
-from engine.state.position import Position
 from engine.world import World
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
 D = Decimal
 OPTION = "AAPL 2026-12-18 200 C"
-
-
-def held(desk: CoreDriver, symbol: str = "NVDA") -> Position:
-    found = desk.book.holding(BROKER, symbol)
-    assert found is not None
-    return found
 
 
 def foreign(symbol: str, kind: OrderType, price: str | None) -> VenueOrder:
@@ -113,10 +106,8 @@ def test_a_second_fill_of_the_same_moment_keeps_the_extremes() -> None:
     bought(desk, 10)
     desk.quote("NVDA", "105")
     later = desk.now
-    desk.now = held(desk).opened_at
-    desk.give(
-        ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(5), hold=TradeType.SWING)
-    )
+    desk.now = desk.held().opened_at
+    desk.place(Side.BUY, 5, hold=TradeType.SWING)
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     desk.filled(order, 5, "101")
@@ -136,7 +127,7 @@ def test_extremes_of_one_account_are_not_those_of_another() -> None:
 def test_what_kept_an_order_back_is_told_as_it_was(halted: bool, code: Code) -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100")
-    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(1)))
+    desk.place(Side.BUY, 1)
     key = desk.last(Purpose.MANUAL).client_order_id
     why = "not sent: the journal cannot be written"
     found = one(desk.give(GateClosed("paper", key, halted=halted, reason=why)), ev.OrderRejected)
@@ -146,17 +137,7 @@ def test_what_kept_an_order_back_is_told_as_it_was(halted: bool, code: Code) -> 
 def test_X85_a_kill_leaves_the_operators_stop_where_the_position_stays() -> None:
     desk = CoreDriver()
     bought(desk, 10)
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=Side.SELL,
-            quantity=D(10),
-            type=OrderType.STOP,
-            stop_price=D(95),
-            time_in_force=TimeInForce.GTC,
-        )
-    )
+    desk.place(Side.SELL, 10, type=OrderType.STOP, stop_price=D(95), time_in_force=TimeInForce.GTC)
     stop = desk.last(Purpose.MANUAL)
     desk.accept(stop)
     desk.give(ask.CancelAll(by="me"))
@@ -164,7 +145,7 @@ def test_X85_a_kill_leaves_the_operators_stop_where_the_position_stays() -> None
     assert desk.current(stop).status is OrderStatus.NEW
     desk.give(ask.Kill(by="me", flatten=Flatten.ALL))
     desk.snapshot(positions={"NVDA": 10}, orders=(desk.works(stop),), reason="kill")
-    assert held(desk).exiting is not None
+    assert desk.held().exiting is not None
 
 
 def test_a_plan_that_waits_for_time_is_asked_although_nothing_is_held(
@@ -179,7 +160,7 @@ def test_a_plan_that_waits_for_time_is_asked_although_nothing_is_held(
     monkeypatch.setattr(table, "PLANS", (*PLANS, Plan("waits", waits)))
     desk = CoreDriver()
     desk.quote("NVDA", "100")
-    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(1)))
+    desk.place(Side.BUY, 1)
     terms = desk.last(Purpose.MANUAL)
     opened = ev.IntentOpened(intent_id="i9", plan="waits", legs=(terms,))
     apply(desk.book, ev.Record(desk.book.data.seq + 1, desk.now, opened))
@@ -213,17 +194,7 @@ def test_a_side_that_is_not_there_may_be_written_as_nothing() -> None:
 
 def changing(desk: CoreDriver, side: Side, quantity: int, price: str, to: str) -> OrderTerms:
     """A limit order that the venue works and that is to become another, by cancel."""
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=side,
-            quantity=D(quantity),
-            type=OrderType.LIMIT,
-            limit_price=D(price),
-            hold=TradeType.SWING,
-        )
-    )
+    desk.place(side, quantity, type=OrderType.LIMIT, limit_price=D(price), hold=TradeType.SWING)
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     desk.give(ask.ModifyOrder(by="me", client_order_id=order.client_order_id, limit_price=D(to)))
@@ -294,22 +265,13 @@ def test_nothing_takes_the_place_of_an_order_in_doubt_after_everything_was_cance
 def test_x85_a_first_stop_behind_one_that_covers_all_closes_nothing() -> None:
     desk = CoreDriver()
     bought(desk, 10)
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=Side.SELL,
-            quantity=D(10),
-            type=OrderType.STOP,
-            stop_price=D(95),
-        )
-    )
+    desk.place(Side.SELL, 10, type=OrderType.STOP, stop_price=D(95))
     desk.accept(desk.last(Purpose.MANUAL))
     desk.give(ask.Protect(by="me", symbol="NVDA", price=D(90)))
     for _ in range(10):
         desk.quote("NVDA", "100")
         desk.tick()
-    assert held(desk).exiting is None
+    assert desk.held().exiting is None
 
 
 def test_x85_two_stops_of_a_person_cover_no_more_than_is_held() -> None:
@@ -318,16 +280,7 @@ def test_x85_two_stops_of_a_person_cover_no_more_than_is_held() -> None:
     for quantity, allowed in ((40, True), (51, False), (50, True)):
         desk.later(61)
         desk.quote("NVDA", "100")
-        events = desk.give(
-            ask.PlaceOrder(
-                by="me",
-                symbol="NVDA",
-                side=Side.SELL,
-                quantity=D(quantity),
-                type=OrderType.STOP,
-                stop_price=D(95),
-            )
-        )
+        events = desk.place(Side.SELL, quantity, type=OrderType.STOP, stop_price=D(95))
         assert any(isinstance(e, ev.OrderIntended) for e in events) is allowed, quantity
         if allowed:
             desk.accept(desk.last(Purpose.MANUAL))
@@ -351,16 +304,7 @@ def test_rule3_a_close_that_is_refused_is_said_once_for_each_reason() -> None:
 def test_a_report_with_no_number_is_left_aside_and_asked_about(number: str) -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100")
-    desk.give(
-        ask.PlaceOrder(
-            by="me",
-            symbol="NVDA",
-            side=Side.BUY,
-            quantity=D(10),
-            type=OrderType.LIMIT,
-            limit_price=D(99),
-        )
-    )
+    desk.place(Side.BUY, 10, type=OrderType.LIMIT, limit_price=D(99))
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     events = desk.report(order, OrderStatus.NEW, quantity=D(number))
@@ -373,14 +317,14 @@ def test_a_report_with_no_number_is_left_aside_and_asked_about(number: str) -> N
 def test_rule2_a_fill_is_taken_although_the_report_around_it_is_left_aside(number: str) -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100")
-    desk.give(ask.PlaceOrder(by="me", symbol="NVDA", side=Side.BUY, quantity=D(10)))
+    desk.place(Side.BUY, 10)
     order = desk.last(Purpose.MANUAL)
     desk.accept(order)
     fill = desk.execution(order, 4, "100")
     events = desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill, filled=D(number))
     assert one(events, ev.OrderFilled).fill == fill
     assert "BAD_REPORT" in [e.code for e in events if isinstance(e, ev.Alarmed)]
-    assert held(desk).quantity == 4
+    assert desk.held().quantity == 4
 
 
 @pytest.mark.parametrize("error", [NotSent("far is down"), Throttled("later", 1)])
