@@ -196,7 +196,7 @@ def config_check(
     file: Annotated[Path | None, typer.Argument(help="The file; default: as --config.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Validate the config."""
+    """Validate the config and the files that it names."""
     from console.cli import settings
 
     if file is not None:

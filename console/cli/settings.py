@@ -1,10 +1,13 @@
 """`config init|check|show`: the file, its judgement, and what is in force (U-72: masked)."""
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
 from brokers import venue_kinds
+from brokers.paper.bars import check_bars
+from brokers.paper.instruments import BadFile
 from console.host import paths
 from console.host.output import CommandFailed, ExitCode, document, say, text_block
 from console.host.place import Host
@@ -37,9 +40,17 @@ def init(host: Host, *, as_json: bool) -> None:
 
 
 def check(host: Host, *, as_json: bool) -> None:
-    """Says whether the config could start an engine."""
+    """Says whether the config, with the files that it names, could start an engine."""
+    from console.host import wiring
+
     path = host.config_file()
-    host.config()
+    config = host.config()
+    try:
+        wiring.read_files(config)
+        if config.market.source == "replay":
+            check_bars(Path(config.market.file), not_after=time.time_ns())
+    except (BadFile, wiring.SectorFileError) as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     if as_json:
         document({"ok": True, "path": None if path is None else str(path)})
     else:

@@ -114,6 +114,16 @@ def _table(config: Config) -> Mapping[str, Instrument]:
     return load_instruments(Path(named)) if named else {}
 
 
+def read_files(config: Config) -> None:
+    """Read every table that the config names under `[data]`, as a start would.
+
+    Raises BadFile and SectorFileError, one sentence a bad line.
+    """
+    _table(config)
+    sectors(config.data.sectors)
+    rates(config.data.rates, config.account.currency)
+
+
 def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) -> str:
     """The calendar of the portfolio's day: as configured, else of the strictest market (X-95).
 
@@ -416,6 +426,7 @@ __all__ = [
     "build",
     "home_calendar",
     "instruments",
+    "read_files",
     "restored",
     "world_at_rest",
 ]

@@ -395,6 +395,36 @@ def test_a_config_is_written_once_and_is_good(
     assert main(["config", "check", str(path)]) == USAGE
 
 
+BAD_TABLES = {
+    "instruments": "symbol,tick\nAAPL,none\n",
+    "sectors": "AAPL\n",
+    "rates": "currency,rate\nEUR,none\n",
+}
+
+
+@pytest.mark.parametrize("name", BAD_TABLES)
+def test_a_config_is_as_good_as_the_files_that_it_names(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, config = tmp_path / "table.csv", tmp_path / "config.toml"
+    config.write_text(f'[data]\n{name} = "{table}"\n', encoding="utf-8")
+    assert main(["config", "check"]) == USAGE
+    assert str(table) in capsys.readouterr().err
+    table.write_text(BAD_TABLES[name], encoding="utf-8")
+    assert main(["config", "check"]) == USAGE
+    assert str(table) in capsys.readouterr().err
+
+
+def test_a_recording_that_is_not_there_is_no_good_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bars = tmp_path / "bars.csv"
+    text = f'[market]\nsource = "replay"\nfile = "{bars}"\n'
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8")
+    assert main(["config", "check"]) == USAGE
+    assert str(bars) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["config", "check"], [], ["--headless"]])
 def test_a_theme_that_is_not_there_is_refused_before_anything_starts(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
