@@ -34,6 +34,7 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     return Review(
         allowed=ruling.allowed,
         reason="" if ruling.allowed else ruling.reason,
+        account=request.account,
         side=ruling.side,
         time_in_force=ruling.time_in_force,
         reduce_only=ruling.reduce_only,

@@ -324,6 +324,8 @@ class Review(msgspec.Struct, frozen=True):
     allowed: bool
     reason: str
     """Why it is not allowed; empty where it is."""
+    account: str
+    """The account that it goes to: the one that was named, else that of the first route."""
     side: Side
     """A sell of what is not held is SELL_SHORT."""
     time_in_force: TimeInForce

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
@@ -79,6 +80,17 @@ async def test_x86_what_is_paid_in_another_currency_says_so_and_is_a_share_of_th
             await drawn(app, pilot)
             assert "= 4,000.00 EUR (5.0% of equity)" in shown(app)
             assert "risk at stop 100.00 EUR (0.12%)" in shown(app)
+
+
+async def test_x87_the_ticket_names_an_account_that_is_not_the_primary_one() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await _host_with_price(host)
+        screen = await _ticket(app, pilot)
+        order = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(20))
+        review = LocalDesk(host.engine).view.review(order)
+        for account, told in (("paper", "BUY 20 AAPL"), ("eur", "BUY 20 AAPL @eur")):
+            line = next(iter(screen._words(order, replace(review, account=account))))
+            assert line[0][0] == told
 
 
 async def test_a_market_order_from_keys_alone() -> None:

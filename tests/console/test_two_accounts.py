@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from console.desk.past import PastDesk
+from console.desk.review import review
 from console.host import wiring
 from console.host.locks import AccountLock, holder
 from console.host.memory_latch import MemoryLatch
@@ -71,6 +72,22 @@ def built(tree: dict[str, Any], clock: Clock, database: sqlite3.Connection) -> w
         threads=False,
         by_hand=True,
     )
+
+
+def test_x87_a_review_names_the_account_that_the_order_would_go_to() -> None:
+    """By the routes where none is named, and also before anything is held there."""
+
+    async def main(clock: Clock) -> list[str]:
+        house = built(TWO, clock, memory_database())
+        orders = [
+            buy("AAPL", 1),
+            buy("EUR_USD", 1),
+            buy("AAPL", 1, "eur"),
+            buy("EUR_USD", 1, "paper"),
+        ]
+        return [review(house.engine.world, order, clock.now()).account for order in orders]
+
+    assert run_virtual(main, parse_rfc3339(MONDAY), 600) == ["paper", "eur", "eur", "paper"]
 
 
 async def bought(hand: Rehearsal, symbol: str, quantity: int, price: str, broker: str = "") -> None:

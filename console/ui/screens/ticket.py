@@ -288,7 +288,10 @@ class TicketScreen(MeridianModal[str]):
         return sum((row.quantity for row in mine if row.account == self._account), Decimal(0))
 
     def _words(self, order: PlaceOrder, review: Review) -> Iterator[TextLine]:
-        pieces: list[Piece] = [(f"{review.side} {number(order.quantity)} {order.symbol}", "strong")]
+        name = order.symbol
+        if review.account != console_of(self.app).desk.view.settings.account:
+            name += f" @{review.account}"
+        pieces: list[Piece] = [(f"{review.side} {number(order.quantity)} {name}", "strong")]
         pieces.append((f" {order.type} · hold {order.hold} · TIF {review.time_in_force}", ""))
         if review.notional is not None:
             share = percent(review.equity_share, 1, sign=False)
