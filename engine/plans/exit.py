@@ -17,8 +17,11 @@ from engine.plans.reducing import (
     cancel,
     exit_order,
     in_lots,
+    is_ending,
     last,
     may_send,
+    room,
+    wanted_by,
     working_for,
 )
 from engine.state.order import Order
@@ -125,21 +128,50 @@ def _attempt(
 ) -> Iterator[ev.Event]:
     """Room among the `others` that reduce, and the order; or the next attempt after one failed.
 
-    Where the venue would fill both, the order waits for the end of all that works on its side.
+    Where the venue would fill both, the order waits until what works beside it leaves room for it:
+    that of all for the end of everything.
     """
     able = world.able(position.account).reduce_only
     failed = _failed(world, position, plan)
     if failed is not None:
         yield from _refused(position, plan, failed)
-    rests = able or waits(world, position, now)
-    for order in others:
-        if not (rests and order.protects):
-            yield from cancel(order, "it makes room for the close")
+    for order in _in_the_way(world, position, plan, others, now):
+        yield from cancel(order, "it makes room for the close")
     if failed is not None:
         if _is_due(world, position, plan, failed, now):
             yield _next_attempt(position, plan, failed)
-    elif (able or not against(world, position)) and _can_send(world, position, now):
+    elif (able or _has_room(world, position, plan)) and _can_send(world, position, now):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
+
+
+def _in_the_way(
+    world: World, position: Position, plan: ExitPlan, others: list[Order], now: Nanos
+) -> list[Order]:
+    """Those of the `others` that do not fit beside the close into what is held (rule 3, X-85).
+
+    Of a person's, stops are kept before what sells at a price, and older ones before newer. A stop
+    stays where the venue joins it with the close, and while the close waits. Beside the close of a
+    part ours is brought to size by the plan that protects.
+    """
+    able = world.able(position.account)
+    rests = able.reduce_only or waits(world, position, now)
+    left = abs(position.quantity) - wanted_by(world, position, plan)
+    found = []
+    for order in sorted(others, key=lambda order: not order.protects):
+        stays = order.protects and rests
+        cut = order.is_protective and able.native_stop and not plan.is_whole
+        if stays or cut or is_ending(order):
+            continue
+        if plan.is_whole or order.reach > left:
+            found.append(order)
+        else:
+            left -= order.reach
+    return found
+
+
+def _has_room(world: World, position: Position, plan: ExitPlan) -> bool:
+    """Whether the close and all that works beside it are for no more than is held."""
+    return not against(world, position) if plan.is_whole else room(world, position) >= 0
 
 
 def _can_send(world: World, position: Position, now: Nanos) -> bool:

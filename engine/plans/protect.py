@@ -18,6 +18,7 @@ from engine.plans.reducing import (
     last,
     may_send,
     stop_order,
+    to_close,
     to_protect,
     working_for,
 )
@@ -37,13 +38,17 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     Where no stop is wanted, one of ours that turns up is cancelled; somebody else's is left.
 
     While the position is being closed, the close decides what becomes of the stop: it rests again
-    while the close waits.
+    while the close waits. Beside the close of a part it is for the rest, where the venue would fill
+    both.
     """
     position = world.book.holding(account, symbol)
     if position is None:
         return
+    part = ZERO
     if position.exiting is not None and not waits(world, position, now):
-        return
+        if position.is_closing or world.able(account).reduce_only:
+            return
+        part = to_close(world, position)
     stops = [order for order in working_for(world, position) if order.is_protective]
     if position.stop is None:
         # An operator took it away (X-85) while it was unclear whether it rests, or unknown here.
@@ -53,7 +58,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         return
     if not world.able(account).native_stop:
         return
-    wanted = to_protect(world, position)
+    wanted = to_protect(world, position, part)
     if not wanted:
         for order in stops:
             yield from cancel(order, "another order takes it off")
@@ -64,10 +69,12 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
             yield from cancel(order, "one stop is enough")
         yield from _fit(world, position, keep, wanted, now)
         return
-    yield from _place(world, position, position.stop, now)
+    yield from _place(world, position, position.stop, wanted, now)
 
 
-def _place(world: World, position: Position, stop: Decimal, now: Nanos) -> Iterator[ev.Event]:
+def _place(
+    world: World, position: Position, stop: Decimal, wanted: Decimal, now: Nanos
+) -> Iterator[ev.Event]:
     """The next stop, or the close of what cannot have one; a close that waits is one already."""
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
@@ -75,7 +82,7 @@ def _place(world: World, position: Position, stop: Decimal, now: Nanos) -> Itera
             yield from give_up(position, "the venue refused the stop")
         return
     if may_send(world, position.account) and (newest is None or not _short_lived(newest, now)):
-        yield ev.OrderIntended(terms=stop_order(world, position, stop, now))
+        yield ev.OrderIntended(terms=stop_order(world, position, stop, wanted, now))
 
 
 def give_up(position: Position, why: str) -> Iterator[ev.Event]:

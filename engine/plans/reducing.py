@@ -51,11 +51,11 @@ def last(world: World, position: Position, leg: str) -> Order | None:
     return world.book.order_in(position.account, _id(position, leg, attempt)) if attempt else None
 
 
-def to_protect(world: World, position: Position) -> Decimal:
+def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decimal:
     """How much a protective stop of ours should cover: what no stop of the operator's does (X-85).
 
     Where the venue would let both fill, it leaves room for every other order that takes something
-    off, those that are still to be made among them.
+    off, those that are still to be made among them, and for the `part` that is about to be closed.
     """
     held = abs(position.quantity)
     others = [
@@ -66,7 +66,7 @@ def to_protect(world: World, position: Position) -> Decimal:
     if world.able(position.account).reduce_only:
         taken = sum((order.covers for order in others), start=ZERO)
     else:
-        taken = sum((order.reach for order in others), start=ZERO)
+        taken = sum((order.reach for order in others), start=part)
         taken += world.book.to_come(position.account, position.symbol)
     return in_lots(world, position, max(held - taken, ZERO))
 
@@ -74,17 +74,34 @@ def to_protect(world: World, position: Position) -> Decimal:
 def room(world: World, position: Position) -> Decimal:
     """What may be taken off beside everything that works, our stop included (rule 3).
 
-    It bounds every order that reduces, where the venue would fill each beside the others.
+    It bounds every order that reduces, where the venue would fill each beside the others. A part
+    that is being closed, and is not ordered yet, goes before what is asked for.
     """
-    return abs(position.quantity) - sum(
-        (order.reach for order in against(world, position)), start=ZERO
-    )
+    taken = (order.reach for order in against(world, position))
+    return abs(position.quantity) - sum(taken, start=to_close(world, position))
 
 
 def most_reducible(world: World, position: Position) -> Decimal:
     """What may be taken off once our stop has made room for it."""
     others = (o.reach for o in against(world, position) if not o.is_protective)
-    return abs(position.quantity) - sum(others, start=ZERO)
+    return abs(position.quantity) - sum(others, start=to_close(world, position))
+
+
+def to_close(world: World, position: Position) -> Decimal:
+    """What the close of a part is still to order; 0 while an order of it works, and without one."""
+    plan = position.exiting
+    if plan is None or plan.quantity is None:
+        return ZERO
+    if any(order.closes for order in working_for(world, position)):
+        return ZERO
+    return wanted_by(world, position, plan)
+
+
+def wanted_by(world: World, position: Position, plan: ExitPlan) -> Decimal:
+    """How much the order of a close is for, in what the venue takes."""
+    held = abs(position.quantity)
+    wanted = held if plan.quantity is None else min(plan.quantity, held)
+    return in_lots(world, position, wanted)
 
 
 def against(world: World, position: Position) -> list[Order]:
@@ -99,12 +116,12 @@ def against(world: World, position: Position) -> list[Order]:
 def hindrance(world: World, terms: OrderTerms) -> str:
     """Why an order that waited to reduce is never to be sent; "" where nothing speaks against it.
 
-    A close and a kill cancel what else reduces, and so what has not been sent.
+    The close of all and a kill cancel what else reduces, and so what has not been sent.
     """
     position = world.book.holding(terms.account, terms.symbol)
     if position is None or terms.side.sign * position.quantity > 0:
         return "nothing is held that it would reduce"
-    if position.exiting is not None:
+    if position.is_closing:
         return "the position is being closed"
     halt = world.book.data.halt
     if halt is not None and halt.level is Level.KILL and not terms.protects:
@@ -155,23 +172,23 @@ def may_send(world: World, account: str) -> bool:
     return data.phase is not Phase.STARTING and seen
 
 
-def stop_order(world: World, position: Position, stop: Decimal, now: Nanos) -> OrderTerms:
-    """The next protective stop."""
+def stop_order(
+    world: World, position: Position, stop: Decimal, quantity: Decimal, now: Nanos
+) -> OrderTerms:
+    """The next protective stop, at the price `stop` for so much."""
     order = _stop(world, position, stop, now, position.protect_attempt + 1)
-    return msgspec.structs.replace(order, quantity=to_protect(world, position))
+    return msgspec.structs.replace(order, quantity=quantity)
 
 
 def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> OrderTerms:
     """The order of the plan's attempt."""
     kill = plan.reason is ExitReason.KILL
-    held = abs(position.quantity)
-    wanted = held if plan.quantity is None else min(plan.quantity, held)
     return _reducing(
         world,
         position,
         now,
         client_order_id=_id(position, EXIT, plan.attempt),
-        quantity=in_lots(world, position, wanted),
+        quantity=wanted_by(world, position, plan),
         purpose=Purpose.FLATTEN if kill else Purpose.EXIT,
         attempt=plan.attempt,
         timeout_seconds=world.config.execution.order_timeout_seconds,

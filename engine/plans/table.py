@@ -33,8 +33,8 @@ PLANS: tuple[Plan, ...] = (
     Plan(entry.ENTRY, entry.advance),
     Plan("replace", replace.advance),
     Plan(reduce.REDUCE, reduce.advance),
-    Plan("exit", closing.advance),
     Plan("protect", protect.advance),
+    Plan("exit", closing.advance),
 )
 
 

@@ -343,6 +343,7 @@ def in_doubt(able: Any, quantity: Decimal | None) -> tuple[CoreDriver, OrderTerm
     desk = protected(capabilities=able)
     desk.give(ask.ClosePosition(by="ann", symbol="NVDA", quantity=quantity))
     made_room(desk)
+    accepted(desk)
     close = desk.last(Purpose.EXIT)
     desk.give(Sending(close.account, close.client_order_id))
     desk.give(SubmitFailed(close.account, close.client_order_id, Ambiguous("time-out")))
@@ -381,6 +382,7 @@ def test_rule3_once_the_doubt_is_over_what_is_held_is_covered(filled: int, left:
         desk.accept(close)
         desk.filled(close, 1, "100")
         left -= 1
+    made_room(desk)
     let_pass(desk, 1)
     accepted(desk)
     assert stops(desk) == [left]
