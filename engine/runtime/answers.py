@@ -9,12 +9,16 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.failure import Throttled
 
 LARGEST: Final = Decimal("1e15")
 """No amount, quantity or price reaches this."""
 
 DECIMALS: Final = 60
 """The most digits after the point: a quotient of an adapter's has fewer."""
+
+LONGEST_WAIT: Final = 3 * 86_400
+"""In seconds: the longest ban of a venue we know (Binance, research/alpaca-binance.md)."""
 
 
 def account_fault(told: Account) -> str:
@@ -45,6 +49,15 @@ def order_fault(told: VenueOrder) -> str:
         if name != "filled" and number <= 0:
             return f"{whose}: {name} is {number}; a number above 0 is allowed"
     return ""
+
+
+def wait_fault(told: Throttled) -> str:
+    """Why the wait that a venue asks for cannot be one; "" where it can. NaN compares false."""
+    seconds: object = told.retry_after
+    if isinstance(seconds, int | float) and 0 <= seconds <= LONGEST_WAIT:
+        return ""
+    asked = f"{seconds:.3e}" if isinstance(seconds, float) else f"{seconds!r:.40}"
+    return f"the venue asks to wait {asked} s; 0 to {LONGEST_WAIT} are allowed"
 
 
 def _fault(whose: str, numbers: Mapping[str, object]) -> str:

@@ -1,7 +1,7 @@
 """What a venue says in words, made safe to keep: no secret, no control character, no length.
 
 An SDK puts whole requests into its errors, with headers and signatures, and those would stand in
-the journal for ever.
+the journal for ever. A wait that it asks for is bounded.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,14 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.runtime.answers import wait_fault
 
 CODE_LIMIT = 64
 """The longest code taken from a venue, in characters."""
+
+UNCLEAR_WAIT = 60.0
+"""In seconds: what is waited where a venue asks to wait and its number cannot be believed. Asking
+faster may prolong a ban, and longer would leave the account in the dark for nothing."""
 
 
 class Outside:
@@ -45,7 +50,7 @@ class Outside:
                 code = clean_text(self._redact(error.code), CODE_LIMIT)
                 return Rejected(code, self.text(error.text))
             case Throttled():
-                return Throttled(self.text(str(error)), error.retry_after)
+                return self.wait(error)
             case NotSent():
                 return NotSent(self.text(str(error)))
             case AuthFailed():
@@ -56,6 +61,14 @@ class Outside:
                 return Ambiguous(self.text(str(error)))
             case _:
                 return Ambiguous(self.text(f"{type(error).__name__}: {error}"))
+
+    def wait(self, error: Throttled) -> Throttled:
+        """The request to wait, for as long as can be believed."""
+        fault = wait_fault(error)
+        if not fault:
+            return Throttled(self.text(str(error)), error.retry_after)
+        told = f"{fault}: it is asked again after {UNCLEAR_WAIT:g} s: {error}"
+        return Throttled(self.text(told), UNCLEAR_WAIT)
 
     def report(self, report: OrderReport) -> OrderReport:
         """The report with a text and a code that may be kept."""

@@ -36,6 +36,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
+from engine.runtime.answers import wait_fault
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
@@ -208,12 +209,15 @@ class AccountSession:
 
     def _refused(self, error: Exception) -> None:
         """Wait as long as the venue wants; say once why one that answers does not let us in."""
+        text = self._outside.text(f"{type(error).__name__}: {error}")
+        usual = isinstance(error, NotSent | Ambiguous)
         if isinstance(error, Throttled):
-            self._asked_to_wait = error.retry_after
+            checked = self._outside.wait(error)
+            self._asked_to_wait = checked.retry_after
+            text, usual = f"Throttled: {checked}", not wait_fault(error)
         elif isinstance(error, AuthFailed):
             self._asked_to_wait = REFUSED_SECONDS
-        text = self._outside.text(f"{type(error).__name__}: {error}")
-        if not isinstance(error, NotSent | Ambiguous | Throttled) and text != self._said:
+        if not usual and text != self._said:
             self._said = text
             self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
 

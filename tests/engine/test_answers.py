@@ -12,8 +12,17 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.failure import Throttled
 from engine.domain.order import OrderStatus, OrderType, Side
-from engine.runtime.answers import DECIMALS, LARGEST, account_fault, order_fault, position_fault
+from engine.runtime.answers import (
+    DECIMALS,
+    LARGEST,
+    LONGEST_WAIT,
+    account_fault,
+    order_fault,
+    position_fault,
+    wait_fault,
+)
 from tests.engine.wires import PRICE, Rig, Wire, play
 
 D = Decimal
@@ -166,3 +175,19 @@ def test_U53_a_look_with_a_number_that_is_none_has_failed(
         await rig.until(lambda: rig.is_compared)
 
     play(scene, wire=Wrong)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "can_be"),
+    [
+        (-0.001, False),
+        (0.0, True),
+        (LONGEST_WAIT, True),
+        (LONGEST_WAIT + 0.001, False),
+        (float("nan"), False),
+        (float("inf"), False),
+        (10**400, False),
+    ],
+)
+def test_a_wait_is_from_none_to_the_longest_ban(seconds: float, can_be: bool) -> None:
+    assert (wait_fault(Throttled("wait", seconds)) == "") is can_be

@@ -29,6 +29,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
+from engine.runtime.answers import LONGEST_WAIT
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
@@ -579,6 +580,38 @@ def test_a_venue_that_asks_to_wait_is_waited_for() -> None:
         rig.wire.refusal = None
         await rig.until(lambda: rig.is_compared)
         assert rig.wire.attempts(down) == [0, 7.5]
+
+    play(scene)
+
+
+WAITS = {
+    "none": (float("nan"), 60),
+    "for ever": (float("inf"), 60),
+    "far too long": (1e30, 60),
+    "below 0": (-0.001, 60),
+    "0": (0.0, 0.5),
+    "a ban": (600.0, 600),
+    "longer than any": (LONGEST_WAIT + 0.001, 60),
+}
+
+
+@pytest.mark.parametrize(("asked", "waited"), WAITS.values(), ids=WAITS)
+def test_a_wait_that_cannot_be_one_is_bounded_and_told(asked: float, waited: float) -> None:
+    """DESIGN, broker port: every number from outside is checked once for all adapters."""
+
+    async def scene(rig: Rig) -> None:
+        down = rig.now
+        rig.wire.refusal = Throttled("too many connections", asked)
+        rig.cut()
+        rig.mend()
+        await rig.clock.sleep(waited - 0.01)
+        assert rig.wire.attempts(down) == [0]
+        rig.wire.refusal = None
+        await rig.clock.sleep(0.02)
+        assert rig.wire.attempts(down) == [0, waited]
+        said = [a.text for a in rig.events(ev.Alarmed) if a.code == "CONNECT_FAILED"]
+        assert len(said) == (waited == 60)
+        assert all("0 to 259200 are allowed" in text for text in said)
 
     play(scene)
 

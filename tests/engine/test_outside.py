@@ -1,6 +1,7 @@
 """What venues say is one line, short, and without secrets before anything keeps it (DESIGN)."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
-from engine.runtime.outside import CODE_LIMIT, Outside
+from engine.runtime.outside import CODE_LIMIT, UNCLEAR_WAIT, Outside
 from tests.engine.wires import Rig, Wire, play
 
 SECRET = "5eed5eed"
@@ -65,6 +66,15 @@ def test_C403_what_a_refusal_and_a_request_to_wait_carry_is_kept() -> None:
     throttled = outside.error(Throttled(WORDS, 7.5))
     assert isinstance(throttled, Throttled)
     assert throttled.retry_after == 7.5
+    assert safe(str(throttled))
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e30, 10**400, None, "5"])
+def test_C403_a_wait_that_cannot_be_one_is_bounded_and_said(seconds: Any) -> None:
+    throttled = outside.error(Throttled(WORDS, seconds))
+    assert isinstance(throttled, Throttled)
+    assert throttled.retry_after == UNCLEAR_WAIT
+    assert "0 to 259200 are allowed" in str(throttled)
     assert safe(str(throttled))
 
 
