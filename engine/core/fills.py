@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 from engine.core.consequences import fire
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ONE, ZERO, is_positive, plain
+from engine.domain.money import ONE, ZERO, is_positive, number_fault, plain
 from engine.domain.order import ADDING, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
@@ -27,6 +28,15 @@ SLIPPAGE_BREACH = Decimal("0.02")
 
 BAD_FILL = "bad_fill"
 """The cause that blocks a symbol whose fill could not be believed."""
+
+MOST_OVERFILL: Final = 1_000
+"""A fill for more than so many times its order is none. An order that was sent twice, or enlarged
+by hand at the venue, fills a few times what was ordered; an error of units (lots of 100,000 for
+units, satoshi for coins) is beyond it."""
+
+FARTHEST_PRICE: Final = 10_000
+"""A price further than so many times from the last one known, up or down, is none. The farthest
+that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 21 June 2017)."""
 
 STALE_FILL = 300 * NS_PER_SECOND
 """A-364."""
@@ -49,8 +59,9 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
                 world, fill, "it was told before with another quantity, price or side"
             )
         return
-    if not (is_positive(fill.quantity) and is_positive(fill.price) and fill.commission.is_finite()):
-        yield from _quarantine(world, fill, "not a fact")
+    fault = _fault(world, fill)
+    if fault:
+        yield from _quarantine(world, fill, fault)
         return
     if book.order_in(fill.account, fill.client_order_id) is None:
         yield from adopt(world, fill.account, fill.symbol, fill.client_order_id, now)
@@ -97,6 +108,30 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
             "the venue filled more than was ordered",
         )
         yield from fire(world, Trigger.OVERFILL, finding, now)
+
+
+def _fault(world: World, fill: Fill) -> str:
+    """Why a fill can be no fact; "" where it can, however odd (rule 2; DESIGN, Broker port)."""
+    numbers = {"quantity": fill.quantity, "price": fill.price, "commission": fill.commission}
+    for name, number in numbers.items():
+        if fault := number_fault(number):
+            return f"{name} is {fault}"
+        if name != "commission" and number <= 0:
+            return f"{name} is {number}; a number above 0 is allowed"
+    order = world.book.order_in(fill.account, fill.client_order_id)
+    if order is not None and order.symbol != fill.symbol:
+        order = None
+    if order is not None and fill.quantity > MOST_OVERFILL * order.most:
+        return f"more than {MOST_OVERFILL} times the {plain(order.most)} that were ordered"
+    seen = (world.mark(fill.symbol), order.reference if order is not None else None)
+    known = [price for price in seen if price is not None and price > 0]
+    if known and not any(_is_near(fill.price, price) for price in known):
+        return f"{plain(known[0])} was the last price, and {FARTHEST_PRICE} times that is allowed"
+    return ""
+
+
+def _is_near(price: Decimal, known: Decimal) -> bool:
+    return known <= price * FARTHEST_PRICE and price <= known * FARTHEST_PRICE
 
 
 def _worth(world: World, currency: str) -> Decimal:
@@ -192,7 +227,9 @@ def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
 
 def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
     """A fill that cannot be believed is not taken; its symbol takes no entries until resolved."""
-    text = f"fill {fill.execution_id} has quantity {fill.quantity} at {fill.price}: {why}"
+    text = (
+        f"fill {fill.execution_id} has quantity {fill.quantity!s:.40} at {fill.price!s:.40}: {why}"
+    )
     if _blocked_for(world, fill) == text:
         return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)

@@ -8,7 +8,7 @@ from engine.core.changes import told
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import Nanos
-from engine.domain.money import is_positive
+from engine.domain.money import number_fault
 from engine.domain.order import REPLACED, TERMINAL, UNACKNOWLEDGED, OrderStatus, Replacement
 from engine.domain.run import Severity
 from engine.plans.outcome import after_end
@@ -67,9 +67,11 @@ def _number_fault(given: OrderReport) -> str:
         "stop_price": given.stop_price,
     }
     for name, number in numbers.items():
-        if number is None or (name == "filled" and number.is_finite() and number >= 0):
+        if number is None:
             continue
-        if not is_positive(number):
+        if fault := number_fault(number):
+            return f"{name} is {fault}"
+        if number < 0 or (name != "filled" and not number):
             return f"{name} is {number}"
     return ""
 

@@ -1,12 +1,34 @@
 """Decimal money, price and quantity, and the only places where they are rounded (U-01)."""
 
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from typing import Final
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
 COST_DIGITS = 8
 COST_QUANTUM = Decimal(1).scaleb(-COST_DIGITS)
 """Apportioned cost is cut to this step, so that every sum of money stays exact."""
+
+LARGEST: Final = Decimal("1e15")
+"""No amount, quantity or price of a venue's reaches this."""
+
+DECIMALS: Final = 60
+"""The most digits after the point: a quotient of an adapter's has fewer."""
+
+
+def number_fault(number: object) -> str:
+    """What is told of a number from outside that can be none, and what is allowed; else ""."""
+    if not isinstance(number, Decimal):
+        return f"{number!r:.40}; a Decimal is allowed"
+    if not number.is_finite():
+        return f"{number}; a finite number is allowed"
+    exponent = number.as_tuple().exponent
+    if number.copy_abs() >= LARGEST or (isinstance(exponent, int) and -exponent > DECIMALS):
+        return (
+            f"{number:.3e}; below {LARGEST:e}, at most {DECIMALS} digits after the point are "
+            "allowed"
+        )
+    return ""
 
 
 def is_positive(value: Decimal | None) -> bool:

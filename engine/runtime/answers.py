@@ -5,17 +5,11 @@ Reports and fills are checked by the core, which has more to do about them.
 """
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Final
 
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
-
-LARGEST: Final = Decimal("1e15")
-"""No amount, quantity or price reaches this."""
-
-DECIMALS: Final = 60
-"""The most digits after the point: a quotient of an adapter's has fewer."""
+from engine.domain.money import number_fault
 
 LONGEST_WAIT: Final = 3 * 86_400
 """In seconds: the longest ban of a venue we know (Binance, research/alpaca-binance.md)."""
@@ -62,14 +56,7 @@ def wait_fault(told: Throttled) -> str:
 
 def _fault(whose: str, numbers: Mapping[str, object]) -> str:
     for name, number in numbers.items():
-        if not isinstance(number, Decimal):
-            return f"{whose}: {name} is {number!r}; a Decimal is allowed"
-        if not number.is_finite():
-            return f"{whose}: {name} is {number}; a finite number is allowed"
-        exponent = number.as_tuple().exponent
-        if number.copy_abs() >= LARGEST or (isinstance(exponent, int) and -exponent > DECIMALS):
-            return (
-                f"{whose}: {name} is {number:.3e}; below {LARGEST:e}, at most {DECIMALS} digits "
-                "after the point are allowed"
-            )
+        fault = number_fault(number)
+        if fault:
+            return f"{whose}: {name} is {fault}"
     return ""

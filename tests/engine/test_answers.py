@@ -13,10 +13,9 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
+from engine.domain.money import DECIMALS, LARGEST
 from engine.domain.order import OrderStatus, OrderType, Side
 from engine.runtime.answers import (
-    DECIMALS,
-    LARGEST,
     LONGEST_WAIT,
     account_fault,
     order_fault,

@@ -103,6 +103,69 @@ def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> 
     assert "bad_fill" in desk.book.account("paper").blocked["NVDA"]
 
 
+NO_FACTS: dict[str, dict[str, Any]] = {
+    "quantity of 1e30": {"quantity": Decimal("1e30")},
+    "price of 1e30": {"price": Decimal("1e30")},
+    "price of 1e-30": {"price": Decimal("1e-30")},
+    "commission of 1e30": {"commission": Decimal("-1e30")},
+    "commission of NaN": {"commission": Decimal("NaN")},
+    "no quantity": {"quantity": Decimal(0)},
+    "no price": {"price": Decimal(0)},
+    "a float": {"quantity": 5.0},
+    "more than a thousand times the order": {"quantity": 1_000 * Decimal(149) + 1},
+    "far above the last price": {"price": Decimal("1000000.01")},
+    "far below the last price": {"price": Decimal("0.00999")},
+}
+
+
+@pytest.mark.parametrize("change", NO_FACTS.values(), ids=NO_FACTS)
+def test_a_fill_that_cannot_be_freezes_its_symbol_and_changes_nothing(
+    change: dict[str, Any],
+) -> None:
+    """DESIGN, broker port: finite, sign, range; a bad fill is quarantined. What of the order
+    filled is then not known, and it keeps its exposure (rule 1)."""
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    assert order.quantity == 149
+    cash = desk.book.account("paper").cash
+    bad = msgspec.structs.replace(desk.execution(order, 149, "100"), **change)
+    events = desk.report(order, OrderStatus.FILLED, fill=bad)
+    assert "BAD_FILL" in alarms(events)
+    assert "bad_fill" in desk.book.account("paper").blocked["NVDA"]
+    assert desk.book.holding("paper", "NVDA") is None
+    assert desk.book.account("paper").cash == cash
+    assert desk.current(order).status is OrderStatus.UNKNOWN
+    assert desk.book.data.halt is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quantity": 1_000 * Decimal(149)},
+        {"price": Decimal(1_000_000)},
+        {"price": Decimal("0.01")},
+        {"commission": Decimal(-5)},
+    ],
+    ids=str,
+)
+def test_rule2_a_fill_that_is_only_odd_is_a_fact(change: dict[str, Any]) -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    odd = msgspec.structs.replace(desk.execution(order, 149, "100"), **change)
+    desk.report(order, OrderStatus.FILLED, fill=odd)
+    assert "BAD_FILL" not in alarms(desk.seen)
+    assert one(desk.seen, ev.OrderFilled).fill == odd
+
+
+def test_a_price_is_measured_by_what_the_order_was_decided_on_where_none_was_seen_since() -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    desk.price("NVDA", "10000000")
+    fair = desk.execution(order, 1, "100")
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fair)
+    assert "BAD_FILL" not in alarms(desk.seen)
+
+
 def test_X91_a_fill_is_told_by_account_symbol_day_and_id() -> None:
     desk = entered()
     order = desk.last(Purpose.ENTRY)

@@ -300,7 +300,7 @@ def test_rule3_a_close_that_is_refused_is_said_once_for_each_reason() -> None:
     assert told.count("EXIT_REFUSED") == 2
 
 
-@pytest.mark.parametrize("number", ["NaN", "Infinity", "-5", "0"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-5", "0", "1e15", "1e30"])
 def test_a_report_with_no_number_is_left_aside_and_asked_about(number: str) -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100")
