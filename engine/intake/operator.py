@@ -20,7 +20,7 @@ from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.plans.exit import plan_exit
-from engine.plans.kill import set_latch
+from engine.plans.kill import set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
@@ -108,7 +108,10 @@ def confirmation(world: World) -> str:
 
 
 def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
-    """Clear the kill switch if every condition is met; the state is then PAUSED (X-69, A-186)."""
+    """Clear the kill switch if every condition is met; the state is then PAUSED (X-69, A-186).
+
+    An account that is not open here is no obstacle; what is left in it is told.
+    """
     yield acted(given)
     data = world.book.data
     if data.halt is None:
@@ -122,6 +125,7 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
     if against:
         yield refuse(given, REFUSED, "; ".join(against))
         return
+    yield from unfinished(world)
     yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
 
 
@@ -139,6 +143,8 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
             found.append(f"{len(account.differences)} differences with {where} remain")
     if world.book.unclear:
         found.append(f"{world.book.unclear} orders are UNKNOWN")
+        shut = [a for a in data.accounts.values() if not a.open and unknown(world, a)]
+        found += [f"{a.name}, where some of them work, is not open here" for a in shut]
     if data.journal_failed:
         found.append("the journal cannot be written")
     for trigger, finding in triggers.holding(world, now):

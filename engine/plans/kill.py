@@ -34,6 +34,9 @@ DEGRADED_PAUSE = 5 * NS_PER_SECOND
 """Between two looks at the venue, in the first seconds and from then on."""
 
 
+_NAMED = 10
+"""So many of the holdings and orders that are left are named in an alarm."""
+
 WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
 
 
@@ -168,6 +171,25 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
         if not o.protects and o.status is not OrderStatus.UNKNOWN
     ]
     return tuple(sorted(held) + sorted(works))
+
+
+def unfinished(world: World) -> Iterator[ev.Event]:
+    """What a halt that is about to be cleared has left in accounts that are not open here.
+
+    Nothing can be done or seen there, and once it is cleared nothing will be (rules 5 and 6).
+    """
+    for account in world.book.data.accounts.values():
+        if account.open:
+            continue
+        found, doubtful = left(world, account), unknown(world, account)
+        if found or doubtful:
+            yield ev.Alarmed(
+                code="KILL_UNFINISHED",
+                severity=Severity.CRITICAL,
+                subject=account.name,
+                text=f"cleared without {account.name}, which is not open here: {len(found)} left, "
+                f"{len(doubtful)} unknown: {', '.join((*found, *doubtful)[:_NAMED])}",
+            )
 
 
 def unknown(world: World, account: AccountState) -> tuple[str, ...]:

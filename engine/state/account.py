@@ -9,7 +9,7 @@ from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.run import LinkState
+from engine.domain.run import Halt, Level, LinkState
 from engine.state.order import Order
 from engine.state.position import Position
 
@@ -86,6 +86,18 @@ class AccountState(msgspec.Struct, kw_only=True):
     differences: tuple[ev.Difference, ...] = ()
     snapshot_asked: Nanos = 0
     """When the venue was asked for its view, and has not answered; 0 when no question is open."""
+
+    def stop(self, halt: Halt, at: Nanos, *, raised: bool) -> None:
+        """A halt begins here at `at`, or one that stands is `raised`: what works is noted, and a
+        kill has its work to do.
+
+        What a lower level cancelled and closed before is part of what this one proves.
+        """
+        working = {o.client_order_id for o in self.orders.values() if not o.protects}
+        self.stopped = sorted(working.union(self.stopped if raised else ()))
+        if halt.level is Level.KILL:
+            closed = 0 if self.kill is None else self.kill.closed
+            self.kill = KillWork(epoch=halt.epoch, started_at=at, closed=closed)
 
     @property
     def currency(self) -> str:

@@ -41,6 +41,10 @@ def _left(book: Book, event: ev.AccountLeft, at: Nanos) -> None:
 
 def _returned(book: Book, event: ev.AccountReturned, at: Nanos) -> None:
     _transferred(book, event.equity)
+    account, halt = book.enter(event.account), book.data.halt
+    if halt is not None and (account.kill is None or account.kill.epoch != halt.epoch):
+        # It was halted while this account was left out: it reaches it now (rule 5).
+        account.stop(halt, at, raised=True)
 
 
 def _transferred(book: Book, amount: Decimal) -> None:

@@ -2,8 +2,8 @@
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.run import Level, LinkState, Phase, Trigger
-from engine.state.account import KillWork, LinkStatus
+from engine.domain.run import LinkState, Phase, Trigger
+from engine.state.account import LinkStatus
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import Restriction
@@ -64,12 +64,7 @@ def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     if data.session is not None:
         data.session.halted = True
     for account in book.accounts:
-        working = {o.client_order_id for o in account.orders.values() if not o.protects}
-        # What a lower level cancelled and closed before is part of what this one proves.
-        account.stopped = sorted(working.union(account.stopped if raised else ()))
-        if halt.level is Level.KILL:
-            closed = 0 if account.kill is None else account.kill.closed
-            account.kill = KillWork(epoch=halt.epoch, started_at=at, closed=closed)
+        account.stop(halt, at, raised=raised)
 
 
 def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
