@@ -145,7 +145,7 @@ def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
 
 def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
     """Cancel working entries, keep protective stops, and record the end (C-552)."""
-    for leg in world.book.waiting_legs():
+    for leg in world.waiting_legs():
         yield from withdraw(leg, Code.NOT_SENT, "shutdown")
     for order in tuple(world.orders()):
         if order.adds_exposure and not is_ending(order):

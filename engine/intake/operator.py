@@ -191,10 +191,16 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
     """Cancel one order; for a protective stop the confirming word is needed."""
     yield acted(given)
     leg = world.book.waiting_leg(given.client_order_id)
+    order = world.book.order(given.client_order_id)
+    there = leg.terms if leg is not None else order
+    if there is not None and not world.has(there.account):
+        names = ", ".join(sorted(world.accounts))
+        text = f"it is in {there.account}, which is not open here; {names} are"
+        yield refuse(given, REFUSED, text)
+        return
     if leg is not None:
         yield from withdraw(leg, Code.NOT_SENT, f"cancelled by {given.by}")
         return
-    order = world.book.order(given.client_order_id)
     if order is None or order.status.is_terminal:
         yield refuse(given, REFUSED, f"no working order has the id {given.client_order_id}")
         return
@@ -225,7 +231,7 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
     if fault:
         yield refuse(given, REFUSED, fault)
         return
-    for leg in world.book.waiting_legs():
+    for leg in world.waiting_legs():
         if given.broker in ("", leg.terms.account):
             yield from withdraw(leg, Code.NOT_SENT, f"cancelled by {given.by}")
     for order in tuple(world.orders()):

@@ -84,7 +84,7 @@ def _sweep(world: World) -> Iterator[ev.Event]:
     halt = world.book.data.halt
     if halt is None:
         return
-    for leg in world.book.waiting_legs():
+    for leg in world.waiting_legs():
         against = hindrance(world, leg.terms) if leg.terms.reduce_only else ""
         if against:
             yield from withdraw(leg, Code.KILL_SWITCH, against)

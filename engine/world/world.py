@@ -13,6 +13,7 @@ from engine.domain.money import ONE, ZERO
 from engine.ports import Capabilities
 from engine.reference.rates import ReferenceRate
 from engine.state.book import Book
+from engine.state.intents import IntentLeg
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.rates import Rates
@@ -94,6 +95,10 @@ class World:
     def orders(self) -> Iterator[Order]:
         """What works in the accounts of this process, UNKNOWN ones included."""
         return (order for order in self.book.orders() if order.account in self._able)
+
+    def waiting_legs(self) -> list[IntentLeg]:
+        """The legs there of which no order was made yet."""
+        return [leg for leg in self.book.waiting_legs() if leg.terms.account in self._able]
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument as learned, else as its symbol says."""

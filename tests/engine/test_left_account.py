@@ -11,10 +11,10 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.inputs import Command
+from engine.domain.inputs import Command, Stop
 from engine.domain.market import Bar
 from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction
 from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import config_of, signal
@@ -141,13 +141,64 @@ def _kill(made: CoreDriver) -> list[ev.Event]:
     return made.give(ask.Kill(by="ann", flatten=Flatten.ALL))
 
 
+def _halt(made: CoreDriver) -> list[ev.Event]:
+    return made.give(ask.Kill(by="ann", level=Level.HALT))
+
+
+def _cancel_all(made: CoreDriver) -> list[ev.Event]:
+    return made.give(ask.CancelAll(by="ann"))
+
+
+def _stop(made: CoreDriver) -> list[ev.Event]:
+    return made.give(Stop("the day is over"))
+
+
+def _cancel(made: CoreDriver) -> list[ev.Event]:
+    return made.give(ask.CancelOrder(by="ann", client_order_id="leg"))
+
+
+def waiting(made: CoreDriver, **fields: object) -> OrderTerms:
+    """A person's sale of 3 there waits until a stop has made room for it."""
+    leg = terms(3, client_order_id="leg", side=Side.SELL, purpose=Purpose.MANUAL)
+    leg = msgspec.structs.replace(leg, reduce_only=True, reserved=D(0), **fields)
+    made.event(ev.IntentOpened(intent_id=leg.intent_id, plan="reduce", legs=(leg,)))
+    return leg
+
+
+@pytest.mark.parametrize("act", [_kill, _halt, _cancel_all, _stop, _cancel, CoreDriver.tick])
+def test_a_leg_that_waits_there_is_not_withdrawn(
+    act: Callable[[CoreDriver], list[ev.Event]],
+) -> None:
+    """An earlier process may have sent it: without the leg its order would be a stranger's."""
+    made = desk()
+    leg = waiting(made)
+    assert "LegRefused" not in kinds(act(made))
+    assert [found.terms for found in made.book.waiting_legs()] == [leg]
+
+
+@pytest.mark.parametrize("act", [_kill, _cancel_all, _stop, _cancel])
+def test_one_that_waits_here_is_withdrawn(act: Callable[[CoreDriver], list[ev.Event]]) -> None:
+    made = desk().hold("NVDA", 5, "100")
+    waiting(made, account="paper")
+    assert "LegRefused" in kinds(act(made))
+    assert not made.book.waiting_legs()
+
+
+@pytest.mark.parametrize("key", ["leg", "there-too"])
+def test_a_cancel_of_what_is_there_is_refused_and_says_where_it_is(key: str) -> None:
+    made = desk()
+    waiting(made)
+    made.event(ev.OrderIntended(terms=terms(1, client_order_id="there-too")))
+    seen = made.give(ask.CancelOrder(by="ann", client_order_id=key))
+    assert not acts(seen)
+    (refused,) = [e for e in seen if isinstance(e, ev.CommandRefused)]
+    assert refused.reason == "it is in other, which is not open here; paper are"
+
+
 @pytest.mark.parametrize("act", [_close_all, _kill, CoreDriver.tick])
 def test_a_leg_that_waits_there_is_not_sent(act: Callable[[CoreDriver], list[ev.Event]]) -> None:
     made = desk()
-    leg = terms(
-        3, client_order_id="leg", side=Side.SELL, reduce_only=True, reserved=D(0), purpose="MANUAL"
-    )
-    made.event(ev.IntentOpened(intent_id=leg.intent_id, plan="reduce", legs=(leg,)))
+    waiting(made)
     made.hold("AAPL", 1, "100")
     assert OTHER not in {getattr(e, "account", "") for e in act(made) if isinstance(e, ACTS)}
     assert not acts(made.tick())
