@@ -31,7 +31,7 @@ from tests.bench.child import REPORTS  # noqa: E402
 from tests.bench.load import Found, Market, Plan, Usage, play  # noqa: E402
 from tests.bench.profile import Sampler  # noqa: E402
 from tests.bench.soak import soak  # noqa: E402
-from tests.bench.stop import StuckDisk, halts  # noqa: E402
+from tests.bench.stop import NotedGate, StuckDisk, halts  # noqa: E402
 
 REFRESH_HZ = 10.0
 PROFILE = "BENCH_PROFILE"
@@ -62,7 +62,7 @@ class Measured:
         )
         with rig.scratch() as folder:
             latch = self._disk.guard(FileLatch(folder)) if plan.disk else FileLatch(folder)
-            house = rig.open_house(folder, given, latch=latch, quotes=OWN_QUOTES)
+            house = rig.open_house(folder, given, latch=latch, gate=NotedGate(), quotes=OWN_QUOTES)
             if plan.disk:
                 self._disk.guard_journal(house)
             async with rig.running(house) as engine:

@@ -27,6 +27,7 @@ from engine.domain.signal import Direction, Signal, Timeframe
 from engine.ports import Latch
 from engine.runtime.clock import SystemClock
 from engine.runtime.engine import Engine
+from engine.runtime.send_gate import SendGate
 from storage.latch import FileLatch
 from tests.bench.figures import Row, emit
 from tests.configs import from_mapping
@@ -142,7 +143,12 @@ def scratch() -> Iterator[Path]:
 
 
 def open_house(
-    folder: Path, given: Config, *, quotes: float = 0, latch: Latch | None = None
+    folder: Path,
+    given: Config,
+    *,
+    quotes: float = 0,
+    latch: Latch | None = None,
+    gate: SendGate | None = None,
 ) -> wiring.House:
     """The account of a folder, wired as the program does it.
 
@@ -154,6 +160,7 @@ def open_house(
         state_dir=folder,
         version="bench",
         latch=latch or FileLatch(folder),
+        gate=gate,
         quotes_per_second=quotes,
     )
 

@@ -12,9 +12,11 @@ from typing import Any
 
 import msgspec
 
+from brokers.paper.remote import RemotePaper
 from console.host import wiring
 from engine.domain.run import Halt
 from engine.ports import Latch
+from engine.runtime.send_gate import Cause, SendGate
 from tests.bench import rig
 from tests.bench.arrivals import Arrivals
 from tests.bench.load import WARM_SECONDS, Found, Lives, Market, Plan, Signals, Usage, rest, settled
@@ -39,9 +41,11 @@ class Trial(msgspec.Struct, kw_only=True):
     """When each step of one halt was done, and what was sent; moments in seconds."""
 
     gate: float = 0.0
-    """The gate was closed and the halt decided."""
+    """The gate was closed: the thread that reads the key closes it, ahead of the loop."""
+    decided: float = 0.0
+    """The loop had the key, and the halt was decided."""
     handed: float = 0.0
-    """The last request to cancel was handed to the venue's connection."""
+    """The last request to cancel was written to the venue's socket."""
     canceled: float = 0.0
     """The last cancel was acknowledged."""
     thawed: float = 0.0
@@ -54,6 +58,27 @@ class Trial(msgspec.Struct, kw_only=True):
     """The orders that worked."""
     adding: list[str] = []
     """Ids of every order that adds exposure, decided since the halt before this one."""
+
+
+class NotedGate(SendGate):
+    """The gate, which notes when a halt closed it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed_at = 0.0
+        """On the machine's monotonic clock, read once the gate stood closed; 0 while it is open."""
+
+    def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
+        """As the gate, in whatever thread."""
+        super().close(reason, cause)
+        if cause is Cause.HALT and not self.closed_at:
+            self.closed_at = time.perf_counter()
+
+    def open(self, cause: Cause) -> None:
+        """As the gate; the next halt is noted again."""
+        super().open(cause)
+        if cause is Cause.HALT:
+            self.closed_at = 0.0
 
 
 class StuckDisk:
@@ -129,7 +154,7 @@ class Watch:
             if event.terms.reserved:
                 trial.adding.append(event.terms.client_order_id)
         elif isinstance(event, ev.Halted):
-            trial.gate = trial.gate or time.perf_counter()
+            trial.decided = trial.decided or time.perf_counter()
         elif isinstance(event, ev.OrderCanceled):
             if event.client_order_id in self._left:
                 self._left.discard(event.client_order_id)
@@ -141,7 +166,7 @@ class Watch:
     async def halted(self) -> None:
         """Wait for the halt. Raises TimeoutError."""
         async with asyncio.timeout(LIMIT_SECONDS):
-            while not self.trial.gate:
+            while not self.trial.decided:
                 await asyncio.sleep(0.0005)
 
     async def canceled(self) -> None:
@@ -159,14 +184,19 @@ class Watch:
 
 
 class HandedOver:
-    """When the venue's adapter was last asked to cancel what works, in whatever way it is asked."""
+    """When a request to cancel what works was last written to the socket, in whatever way it is
+    asked: once the adapter was asked, the next write of its connection holds the request."""
 
     WAYS = ("cancel_order", "cancel_orders", "cancel_all")
 
     def __init__(self, house: wiring.House) -> None:
         self.last = 0.0
+        self._asked = False
         self._keys: frozenset[str] = frozenset()
         broker = house.connections["paper"].broker
+        assert isinstance(broker, RemotePaper)
+        self._flush = broker._line._flush
+        broker._line._flush = self._flushed  # type: ignore[method-assign]
         for way in self.WAYS:
             real = getattr(broker, way, None)
             if real is not None:
@@ -180,10 +210,15 @@ class HandedOver:
         async def noted(*given: Any) -> Any:
             named = (given[0],) if given and isinstance(given[0], str) else (given or ((),))[0]
             if not given or not self._keys.isdisjoint(named):
-                self.last = time.perf_counter()
+                self._asked = True
             return await real(*given)
 
         return noted
+
+    def _flushed(self) -> None:
+        self._flush()
+        if self._asked:
+            self._asked, self.last = False, time.perf_counter()
 
 
 async def halts(
@@ -199,6 +234,8 @@ async def halts(
     `used`, the processor time of every process.
     """
     engine, symbols = house.engine, rig.names(plan.symbols)
+    gate = engine.gate
+    assert isinstance(gate, NotedGate)
     half = plan.symbols // 2
     await market.play(engine, symbols, rig.QUOTES)
     await settled(engine)
@@ -222,6 +259,7 @@ async def halts(
         report(armed=number)
         await watch.halted()
         pressed = time.monotonic()
+        watch.trial.gate = gate.closed_at
         await watch.canceled()
         if plan.disk:
             await asyncio.sleep(max(pressed + STUCK_SECONDS - time.monotonic(), 0))

@@ -1,7 +1,8 @@
 """G5: the chord on a real keyboard's wire with 1,000 working orders and 10,000 quotes a second.
 
 With a healthy machine, with a terminal that reads nothing, and with a disk that takes no writes.
-The first press halts: the gate closes, and every entry that works is cancelled. What was sent is
+The first press halts: the thread that reads the key closes the gate, and the loop has every entry
+that works cancelled. What was sent is
 counted by what the venue's server saw: requests come to it in the order they were written, so that
 an order that adds exposure and comes behind the first cancel was sent behind the gate.
 """
@@ -34,6 +35,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     """One halt, in milliseconds from the key, and in requests that the venue saw."""
 
     gate: float
+    """The gate stood closed, in the thread that reads the key."""
+    decided: float
+    """The loop had decided the halt."""
     handed: float
     canceled: float
     durable: float
@@ -53,6 +57,7 @@ def outcome(pressed: float, trial: Trial, seen: tuple[wire.Request, ...]) -> Out
     leaked = sum(1 for r in behind if r.op == "submit" and r.client_order_id in adding)
     return Outcome(
         gate=(trial.gate - pressed) * 1000,
+        decided=(trial.decided - pressed) * 1000,
         handed=(trial.handed - pressed) * 1000,
         canceled=(trial.canceled - pressed) * 1000,
         durable=(trial.durable - pressed) * 1000,
@@ -91,14 +96,15 @@ def rows(trials: list[Outcome], fault: Fault, used: str) -> list[Row]:
     name = FAULTS[fault]
     whole = "acknowledged" if fault == "disk" else "acknowledged and durable"
     last = [t.canceled if fault == "disk" else t.durable for t in trials]
-    steps = (
-        ("key to gate closed", [t.gate for t in trials], 10.0),
-        ("key to all cancels in the socket", [t.handed for t in trials], 20.0),
-        (f"key to all {whole}", last, RTT + 40.0),
-    )
     what = (
         f"{ORDERS} working orders, {SIGNALS:.0f} signals/s, {rig.QUOTES:,.0f} quotes/s, "
         f"{RTT} ms to the venue and back; {stage.inside(SIZE)}; {used}"
+    )
+    decided = f"the halt decided: {spread([t.decided for t in trials])}"
+    steps = (
+        ("key to gate closed", [t.gate for t in trials], 10.0, what),
+        ("key to all cancels in the socket", [t.handed for t in trials], 20.0, decided),
+        (f"key to all {whole}", last, RTT + 40.0, ""),
     )
     found = [
         Row(
@@ -107,9 +113,9 @@ def rows(trials: list[Outcome], fault: Fault, used: str) -> list[Row]:
             value=p99(taken),
             unit="ms",
             budget=budget,
-            note=f"{spread(taken)}; {what}" if budget == 10.0 else spread(taken),
+            note=f"{spread(taken)}; {also}" if also else spread(taken),
         )
-        for step, taken, budget in steps
+        for step, taken, budget, also in steps
     ]
     if fault == "disk":
         thawed = [t.thaw_to_durable for t in trials]
