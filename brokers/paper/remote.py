@@ -113,8 +113,11 @@ class _Line:
         if unsent and self._writer is not None:
             self._writer.write(b"\n".join(unsent) + b"\n")
 
-    async def ask(self, op: str, args: msgspec.Struct, kind: Any) -> Any:
-        """Call, and the answer as `kind`. Raises the port's errors."""
+    async def ask(self, op: str, args: msgspec.Struct, kind: Any, *, at_once: bool = False) -> Any:
+        """Call, and the answer as `kind`. Raises the port's errors.
+
+        `at_once`: written now, behind whatever was asked before it.
+        """
         writer = self._writer
         if writer is None or writer.is_closing():
             raise NotSent(f"the paper venue at {self._path} is not connected")
@@ -125,6 +128,8 @@ class _Line:
         try:
             async with asyncio.timeout(self._timeout):
                 self._send(call)
+                if at_once:
+                    self._flush()
                 await writer.drain()
                 return msgspec.json.decode(await answer, type=kind)
         except TimeoutError as error:
@@ -205,13 +210,13 @@ class RemotePaper:
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
         named = wire.NamedTogether(tuple(client_order_ids))
-        failures: dict[str, wire.Failure] = await self._ask(
-            "cancel_together", named, dict[str, wire.Failure]
+        failures: dict[str, wire.Failure] = await self._line.ask(
+            "cancel_together", named, dict[str, wire.Failure], at_once=True
         )
         return {key: wire.error_of(failure) for key, failure in failures.items()}
 
     async def cancel_all(self) -> None:
-        await self._ask("cancel_all", wire.Nothing(), None)
+        await self._line.ask("cancel_all", wire.Nothing(), None, at_once=True)
 
     async def modify_order(
         self,

@@ -1,5 +1,6 @@
 """The desk of an engine in this process: the console's one door to the engine's runtime."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from console.desk.port import RECORDS_KEPT, Feed, Result, Topic, View
@@ -70,9 +71,14 @@ class LocalDesk:
         self._engine.gate.close(reason)
 
     def halt(self, kill: Kill) -> Awaitable[Result]:
-        """Halt or kill: the gate is shut before this returns; the rest is the engine's (X-52)."""
+        """Halt or kill before this returns, the gate first; the result is known then (X-52)."""
         self._engine.gate.close(kill.reason)
-        return self._engine.command(kill)
+        answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        try:
+            answer.set_result(self._engine.halt(kill))
+        except Exception as error:  # whoever waits for the answer hears of it, as of any command's
+            answer.set_exception(error)
+        return answer
 
     def follow(
         self,

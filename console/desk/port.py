@@ -294,7 +294,8 @@ class Desk(Protocol):
     def halt(self, kill: Kill) -> Awaitable[Result]:
         """Halt or kill: before this returns, nothing that adds exposure can leave any more.
 
-        The rest of the halt is under way once the result is awaited (X-52).
+        Where the engine is in this process its cancels are the next thing that the loop does; the
+        result says whether it was done, or why not (X-52).
         """
         ...
 

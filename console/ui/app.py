@@ -241,8 +241,13 @@ class MeridianApp(TerminalApp[str]):
         return self._kill_pressed
 
     def _kill_pressed(self) -> None:
+        """Halt or kill; the cancels that this leads to leave before the picture is drawn."""
         with self._context():
             self._press_kill()
+        asyncio.get_running_loop().call_soon(self._show_kill)
+
+    def _show_kill(self) -> None:
+        with self._context():
             if self.is_running and isinstance(self.screen, MeridianScreen):
                 self.screen.draw_now()
 

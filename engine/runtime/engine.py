@@ -227,6 +227,13 @@ class Engine:
             return compared(records, () if command.apply else proposed)
         return told
 
+    def halt(self, kill: ask.Kill) -> Result:
+        """As `command`, at once: nothing of a halt waits for the venue (X-52).
+
+        The cancels that it leads to are the next thing that the loop does.
+        """
+        return result_of(self.step(kill))
+
     def latch_found(self, halt: Halt) -> None:
         """The latch was set from a thread or a file; the gate is closed already.
 

@@ -22,7 +22,7 @@ from console.ui.screens.ticket import TicketScreen
 from console.ui.widgets.confirm import ConfirmScreen
 from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
-from engine.domain.inputs import Command
+from engine.domain.commands import Kill
 from engine.domain.result import Result
 from engine.domain.run import Flatten, Level, Mode, RunState
 from engine.runtime.engine import Engine
@@ -187,13 +187,13 @@ async def test_a_second_press_after_three_seconds_halts_only() -> None:
 
 
 class _Watched(Engine):
-    """Notes whether the gate was shut when a command arrived."""
+    """Notes whether the gate was shut when a halt arrived."""
 
     gate_was_shut: bool | None = None
 
-    async def command(self, command: Command) -> Result:
+    def halt(self, kill: Kill) -> Result:
         self.gate_was_shut = self.gate.closed
-        return await super().command(command)
+        return super().halt(kill)
 
 
 async def test_the_gate_is_shut_before_the_engine_is_asked() -> None:
