@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.run import Level
 from engine.ports import Cancellable, Clock
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
@@ -63,7 +64,8 @@ class Timer:
         ahead = self._at - self._clock.monotonic()
         if ahead <= SHORTEST:
             return
-        shortest = TICK_BUSY if self._book.data.halt is None else TICK_KILL
+        halt = self._book.data.halt
+        shortest = TICK_KILL if halt is not None and halt.level is Level.KILL else TICK_BUSY
         if ahead <= shortest * NS_PER_SECOND:
             # Only a deadline can come before such a plan: of the five steps of an order's life, and
             # of a thousand cancels, each asks this.
