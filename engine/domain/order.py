@@ -22,7 +22,11 @@ class Side(StrEnum):
     @property
     def sign(self) -> int:
         """+1 for a buy, -1 for both sells."""
-        return 1 if self is Side.BUY else -1
+        return 1 if self is _BUY else -1
+
+
+_BUY = Side.BUY
+"""Once: a member of an enum takes several times as long to look up as a name of the module."""
 
 
 class OrderType(StrEnum):
@@ -59,6 +63,7 @@ ADDING = frozenset({Purpose.ENTRY, Purpose.ADD})
 """The purposes of orders that a signal leads to."""
 
 _CLOSING = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+_PROTECT = Purpose.PROTECT
 
 
 class OrderStatus(StrEnum):
@@ -208,17 +213,17 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
         No other order that reduces is taken for it: one that rests at a price far away may never
         sell anything.
         """
-        return self.is_derived and self.purpose in _CLOSING
+        return bool(self.attempt) and self.purpose in _CLOSING
 
     @property
     def is_protective(self) -> bool:
         """A stop that rests at the venue to protect a position (A-172)."""
-        return self.purpose is Purpose.PROTECT
+        return self.purpose is _PROTECT
 
     @property
     def protects(self) -> bool:
         """A stop that only reduces: ours, or one that the operator rests (X-85)."""
-        return self.is_protective or (self.reduce_only and self.type is OrderType.STOP)
+        return self.purpose is _PROTECT or (self.reduce_only and self.type is OrderType.STOP)
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Verdict
 from engine.domain.ids import order_id
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderTerms, Purpose, TimeInForce
+from engine.domain.order import OrderTerms, Purpose
 from engine.pipeline.ruling import Ruling
 from engine.world import World
 
@@ -32,7 +32,7 @@ def build(
         quantity=_quantity(ruling),
         limit_price=ruling.limit_price,
         stop_price=ruling.stop_price,
-        time_in_force=TimeInForce(ruling.time_in_force),
+        time_in_force=ruling.time_in_force,
         reduce_only=ruling.reduce_only,
         purpose=Purpose.MANUAL if manual else purpose,
         reserved=ruling.reserved,

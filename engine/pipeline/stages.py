@@ -37,16 +37,15 @@ def decide(
     trace: Trace = []
     bound: tuple[Check, Finding] | None = None
     facts = Facts(world, request, now)
-    limits, config = world.limits, world.config
     to_size = True
-    for check in gate.CHECKS if checks is None else checks:
-        if request.kind not in check.kinds:
-            continue
+    for check in gate.asked_of(request.kind, gate.CHECKS if checks is None else checks):
         if to_size and check.stage is _SIZING:
-            to_size = False
-            request = sized(world, request, facts)
-            facts = facts.of(request)
-        finding = check.judge(facts, check.limit_for(limits, config))
+            to_size, unsized = False, request
+            request = sized(world, unsized, facts)
+            if request is not unsized:
+                facts = facts.of(request)
+        limit_in = check.limit_in
+        finding = check.judge(facts, None if limit_in is None else limit_in(world))
         if finding is None:
             continue
         if finding.answer is _RESIZE:

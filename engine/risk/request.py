@@ -35,7 +35,10 @@ class RequestKind(StrEnum):
     @property
     def reduces(self) -> bool:
         """True where exposure can only shrink."""
-        return self in (RequestKind.FLAT, RequestKind.REDUCE)
+        return self in _REDUCING
+
+
+_REDUCING = frozenset({RequestKind.FLAT, RequestKind.REDUCE})
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,12 +39,15 @@ class Deadlines:
         if due:
             heapq.heappush(self._heap, (due, order.client_order_id))
 
-    def sweep(self, working: Iterable[Order], count: int) -> None:
-        """Keep the list in proportion to `count`, how many `working` orders there are."""
-        if len(self._heap) > _SLACK + 4 * count:
-            dues = ((due_at(order), order.client_order_id) for order in working)
-            self._heap = [item for item in dues if item[0]]
-            heapq.heapify(self._heap)
+    def is_crowded(self, count: int) -> bool:
+        """Whether the list is out of proportion to `count`, how many orders work."""
+        return len(self._heap) > _SLACK + 4 * count
+
+    def sweep(self, working: Iterable[Order]) -> None:
+        """Keep the deadlines of the orders that work, and no other."""
+        dues = ((due_at(order), order.client_order_id) for order in working)
+        self._heap = [item for item in dues if item[0]]
+        heapq.heapify(self._heap)
 
     def pop(self, now: Nanos) -> list[Order]:
         """Orders about which something must be done by now; each is returned once per deadline."""

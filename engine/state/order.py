@@ -8,7 +8,7 @@ import msgspec
 
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import RESTING, OrderStatus, OrderTerms, Replacement
+from engine.domain.order import RESTING, TERMINAL, OrderStatus, OrderTerms, Replacement
 
 _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
@@ -134,11 +134,13 @@ class Order(OrderTerms, frozen=True, kw_only=True):
 
         One that is being changed there rests meanwhile; one whose end was asked for may be gone.
         """
+        if not (self.accepted_at and self.protects):
+            return ZERO  # asked of every order at every change of it, and most are no stops
         changing = self.status is OrderStatus.PENDING_REPLACE
         rests = self.status in RESTING or (
             changing and self.pending is not None and self.pending.native
         )
-        return self.leaves if self.protects and self.accepted_at and rests else ZERO
+        return self.leaves if rests else ZERO
 
     @property
     def exposure(self) -> Decimal:
@@ -173,7 +175,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     @property
     def is_working(self) -> bool:
         """True until terminal; UNKNOWN counts (rule 1 of the design)."""
-        return not self.status.is_terminal
+        return self.status not in TERMINAL
 
     @property
     def average_price(self) -> Decimal | None:

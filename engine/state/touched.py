@@ -4,7 +4,7 @@
 one later and in another thread; of two values of one identity the later counts.
 """
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -134,7 +134,7 @@ Value: TypeAlias = (
 )
 
 
-class Touched(NamedTuple):
+class Touched(msgspec.Struct, frozen=True):
     """A value that an event touched, and whose it is: every row carries it (A-405)."""
 
     value: Value

@@ -250,15 +250,22 @@ class World:
     @property
     def daily_pnl(self) -> Decimal:
         """Equity now less the session's start and less transfers (X-13)."""
+        return self.pnl_of_day(self.equity)
+
+    def pnl_of_day(self, equity: Decimal) -> Decimal:
+        """The same at an equity."""
         session = self.book.data.session
         if session is None:
             return ZERO
-        return self.equity - session.starting_equity - session.flows
+        return equity - session.starting_equity - session.flows
 
     @property
     def drawdown(self) -> Decimal:
         """Fall from the high-water mark as a fraction of it."""
-        equity = self.equity
+        return self.fall_of(self.equity)
+
+    def fall_of(self, equity: Decimal) -> Decimal:
+        """The same at an equity."""
         peak = max(self.book.data.peak_equity, equity)
         return (peak - equity) / peak if peak > 0 else ZERO
 

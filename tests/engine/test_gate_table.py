@@ -24,7 +24,7 @@ from engine.risk.finding import Finding, passed, refused
 from engine.risk.gate import CHECKS, Check
 from engine.risk.request import RequestKind
 from engine.sizing.added import Added
-from engine.state.book import print_of
+from engine.state.book import print_of_order
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
 X_65 = re.findall(
@@ -140,7 +140,7 @@ def same_before(world: Built) -> Built:
     world.event(
         ev.OrderCanceled(account="paper", client_order_id=order.client_order_id, reason="test")
     )
-    assert world.book.data.prints[print_of(order)] == MIDDAY
+    assert world.book.data.prints[print_of_order(order)] == MIDDAY
     return world
 
 

@@ -77,9 +77,9 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
 def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.status is OrderStatus.CREATED:
-        book.update(event.client_order_id, at, status=OrderStatus.PENDING_NEW, sent_at=at)
+        book.update(order, at, status=OrderStatus.PENDING_NEW, sent_at=at)
     elif order is not None:
-        book.update(event.client_order_id, at, sent_at=at)
+        book.update(order, at, sent_at=at)
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
@@ -88,7 +88,7 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
         return
     status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
     book.update(
-        event.client_order_id,
+        order,
         at,
         status=status,
         venue_order_id=event.venue_order_id or order.venue_order_id,
@@ -99,22 +99,20 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
 
 def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
     data = book.data
-    book.end(
-        event.client_order_id, at, OrderStatus.REJECTED, reject_code=event.code, reason=event.text
-    )
+    order = book.order_in(event.account, event.client_order_id)
+    if order is not None:
+        status = OrderStatus.REJECTED
+        book.update(order, at, status=status, reject_code=event.code, reason=event.text)
     if event.code not in OUR_OWN:
         data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
         data.rejects.append(at)
 
 
 def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
-    book.update(
-        event.client_order_id,
-        at,
-        status=OrderStatus.UNKNOWN,
-        reason=event.reason,
-        unclear_at=at,
-    )
+    order = book.order_in(event.account, event.client_order_id)
+    if order is not None:
+        status = OrderStatus.UNKNOWN
+        book.update(order, at, status=status, reason=event.reason, unclear_at=at)
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at
 
@@ -122,7 +120,7 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
 def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        book.update(event.client_order_id, at, queries=order.queries + 1)
+        book.update(order, at, queries=order.queries + 1)
 
 
 def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
@@ -134,39 +132,42 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
         fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
         fields["status"] = OrderStatus.PENDING_CANCEL
-    book.update(event.client_order_id, at, **fields)
+    book.update(order, at, **fields)
 
 
 def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
-    book.update(
-        event.client_order_id,
-        at,
-        status=event.status,
-        cancel_wanted=False,
-        refused_at=at,
-        pending=None,
-    )
+    order = book.order_in(event.account, event.client_order_id)
+    if order is not None:
+        book.update(
+            order, at, status=event.status, cancel_wanted=False, refused_at=at, pending=None
+        )
     book.end_replacing(event.account, event.client_order_id)
 
 
 def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
-    reason = event.reason or (order.reason if order else "")
-    book.end(event.client_order_id, at, OrderStatus.CANCELED, reason=reason)
+    if order is not None:
+        reason = event.reason or order.reason
+        book.update(order, at, status=OrderStatus.CANCELED, reason=reason)
 
 
 def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
-    book.end(event.client_order_id, at, OrderStatus.EXPIRED)
+    order = book.order_in(event.account, event.client_order_id)
+    if order is not None:
+        book.update(order, at, status=OrderStatus.EXPIRED)
 
 
 def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
+    order = book.order_in(event.account, event.client_order_id)
+    if order is None:
+        return
     fields: dict[str, Any] = {"venue_order_id": event.venue_order_id, "queries": 0}
     if event.filled is not None:
         fields |= {"filled": event.filled, "notional": event.notional}
     if event.status.is_terminal:
-        book.end(event.client_order_id, at, event.status, reason=event.reason, **fields)
+        book.update(order, at, status=event.status, reason=event.reason, **fields)
     else:
-        book.update(event.client_order_id, at, status=event.status, accepted_at=at, **fields)
+        book.update(order, at, status=event.status, accepted_at=at, **fields)
 
 
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:

@@ -9,8 +9,11 @@ from engine.state.order import Pending
 
 
 def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> None:
+    order = book.order_in(event.account, event.client_order_id)
+    if order is None:
+        return
     book.update(
-        event.client_order_id,
+        order,
         at,
         status=OrderStatus.PENDING_REPLACE,
         pending=Pending(
@@ -22,8 +25,7 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
             new_client_order_id=event.new_client_order_id,
         ),
     )
-    order = book.order_in(event.account, event.client_order_id)
-    if order is not None and not event.native:
+    if not event.native:
         book.enter(event.account).replacing[event.client_order_id] = order.symbol
 
 
@@ -39,7 +41,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
     else:
         status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
     book.update(
-        event.client_order_id,
+        order,
         at,
         status=status,
         quantity=event.quantity,
