@@ -5,7 +5,9 @@ event before it asks for the next, so that no check and the reservation it leads
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from engine.core import comparison, doubt, reports, sends
 from engine.core.calm import calm_until
@@ -53,7 +55,7 @@ from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
 from engine.state.book import Place
 from engine.state.fold import apply
-from engine.state.places import places_of
+from engine.state.places import place_of, places_of
 from engine.state.position import Position
 from engine.state.touched import Touched
 from engine.world import World
@@ -376,13 +378,16 @@ def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[e
     places: dict[Place, None] = {}
     for event in events:
         yield event
-        for place in places_of(world.book, event):
+        place = place_of(world.book, event)
+        if place is not None:
             places[place] = None
+        elif type(event) is ev.IntentOpened:
+            places |= dict.fromkeys(places_of(event))
     for account, symbol in places:
         yield from advance(world, account, symbol, now)
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct):
     """What one input led to: the records, and the values of the state that they touched."""
 
     records: list[ev.Record]
@@ -401,9 +406,6 @@ class RuleFailedError(Exception):
         self.step = step
 
 
-_LOOKS = (SnapshotTaken, SnapshotFailed)
-
-
 class Core:
     """The synchronous driver: an input in, the records it led to out, the state moved on."""
 
@@ -418,38 +420,34 @@ class Core:
 
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
-        ticks, due = (
-            isinstance(given, Tick),
-            self._refusals.due(self.world.book, now) or isinstance(given, Stop),
-        )
-        if ticks and now < self.calm_until and not due:
-            return Step([], [])
+        world, kind, step = self.world, type(given), Step([], [])
+        due = self._refusals.due(world.book, now) or kind is Stop
+        if kind is Tick and now < self.calm_until and not due:
+            return step
         self.calm_until = 0
-        world = self.world
         observe(world, given, now)
-        step, refused = Step([], []), None
-        proposed: tuple[ev.Event, ...] = ()
         try:
             if due and (told := self._refusals.told()) is not None:
                 self._record(step, told, now)
             for event in decide(world, given, now):
-                if isinstance(event, ev.SignalsRefused):
-                    refused = event.verdict(event.refusals[0])
+                if type(event) is ev.SignalsRefused:
+                    step.refused = event.verdict(event.refusals[0])
                     if self._refusals.take(event, world.book, now):
                         continue
                 self._record(step, event, now)
-            if isinstance(given, _LOOKS):
-                proposed = comparison.proposed(world, given)
+            if isinstance(given, SnapshotTaken | SnapshotFailed):
+                step.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(step, error) from error
-        if ticks and not step.records:
+        if kind is Tick and not step.records:
             self.calm_until = calm_until(world, now)
-        return step._replace(refused=refused, proposed=proposed)
+        return step
 
     def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
         """Apply an event and add it to what the input led to."""
-        record = ev.Record(self.world.book.data.seq + 1, now, event)
-        step.touched.extend(apply(self.world.book, record))
+        book = self.world.book
+        record = ev.Record(book.data.seq + 1, now, event)
+        step.touched += apply(book, record)
         note(self.world, event)
         step.records.append(record)
 
@@ -461,50 +459,89 @@ class Core:
 
 def observe(world: World, given: Input, now: Nanos) -> None:
     """Move the market view on; it is no part of the state and is never journalled."""
-    if isinstance(given, Quote):
-        if given.fault:
-            world.market.quarantine(given)
-            return
-        world.take_quote(given, now)
-        held = world.book.held(given.symbol)
-        if not held:
-            return
-        world.revalue(given.symbol)
-        for position in held:
-            certain = both_sides(given, falling=position.is_long)
-            world.breaches.see(
-                exits.breach_key(position.account, position.symbol),
-                breached=exits.is_beyond(position, given.last),
-                at=now,
-                traded_both_sides=certain,
-            )
-            triggers.observe(world, now, certain=certain)
-    elif isinstance(given, Depth):
-        world.market.depths[given.symbol] = given
-    elif isinstance(given, Tick):
-        world.refresh_rates(now)
-    elif isinstance(given, ask.AGED):
-        world.overload.see(given.waited, now)
+    see = _SEEN.get(type(given))
+    if see is not None:
+        see(world, given, now)
 
 
-_REVALUED = (ev.PositionAdjusted, ev.CommissionTaken)
+def _see_quote(world: World, given: Quote, now: Nanos) -> None:
+    if given.fault:
+        world.market.quarantine(given)
+        return
+    world.take_quote(given, now)
+    held = world.book.held(given.symbol)
+    if not held:
+        return
+    world.revalue(given.symbol)
+    for position in held:
+        certain = both_sides(given, falling=position.is_long)
+        world.breaches.see(
+            exits.breach_key(position.account, position.symbol),
+            breached=exits.is_beyond(position, given.last),
+            at=now,
+            traded_both_sides=certain,
+        )
+        triggers.observe(world, now, certain=certain)
+
+
+def _see_depth(world: World, given: Depth, now: Nanos) -> None:
+    world.market.depths[given.symbol] = given
+
+
+def _see_tick(world: World, given: Tick, now: Nanos) -> None:
+    world.refresh_rates(now)
+
+
+def _see_age(world: World, given: Any, now: Nanos) -> None:
+    world.overload.see(given.waited, now)
+
+
+_SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
+    Quote: _see_quote,
+    Depth: _see_depth,
+    Tick: _see_tick,
+    **dict.fromkeys(ask.AGED, _see_age),
+}
 
 
 def note(world: World, event: ev.Event) -> None:
     """Keep the running totals beside the book true after an event changed a holding."""
-    if isinstance(event, ev.CurrencyValued):
-        world.value_currency(event.currency, event.rate)
-    elif isinstance(event, ev.EngineStarted):
-        world.revalue_all()
-    elif isinstance(event, ev.OrderFilled):
-        symbol = event.fill.symbol
-        if event.position_id:
-            world.market.watch(event.account, symbol, event.fill.price)
-        world.revalue(symbol)
-    elif isinstance(event, _REVALUED):
-        world.revalue(event.symbol)
-    elif isinstance(event, ev.PositionClosed):
-        symbol = event.trade.symbol
-        if world.book.holding(event.account, symbol) is None:
-            world.market.unwatch(event.account, symbol)
-        world.breaches.forget(exits.breach_key(event.account, symbol))
+    take = _NOTED.get(type(event))
+    if take is not None:
+        take(world, event)
+
+
+def _note_valued(world: World, event: ev.CurrencyValued) -> None:
+    world.value_currency(event.currency, event.rate)
+
+
+def _note_started(world: World, event: ev.EngineStarted) -> None:
+    world.revalue_all()
+
+
+def _note_filled(world: World, event: ev.OrderFilled) -> None:
+    symbol = event.fill.symbol
+    if event.position_id:
+        world.market.watch(event.account, symbol, event.fill.price)
+    world.revalue(symbol)
+
+
+def _note_revalued(world: World, event: ev.PositionAdjusted | ev.CommissionTaken) -> None:
+    world.revalue(event.symbol)
+
+
+def _note_closed(world: World, event: ev.PositionClosed) -> None:
+    symbol = event.trade.symbol
+    if world.book.holding(event.account, symbol) is None:
+        world.market.unwatch(event.account, symbol)
+    world.breaches.forget(exits.breach_key(event.account, symbol))
+
+
+_NOTED: dict[type[ev.Event], Callable[[World, Any], None]] = {
+    ev.CurrencyValued: _note_valued,
+    ev.EngineStarted: _note_started,
+    ev.OrderFilled: _note_filled,
+    ev.PositionAdjusted: _note_revalued,
+    ev.CommissionTaken: _note_revalued,
+    ev.PositionClosed: _note_closed,
+}

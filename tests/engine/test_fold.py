@@ -14,11 +14,13 @@ from engine.domain import schema
 from engine.domain.inputs import Input, SignalArrived, SubmitFailed, Tick
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import Level
+from engine.plans.table import PLANS
 from engine.ports import Ambiguous, NotSent, Rejected
 from engine.state.book import Book
 from engine.state.fold import apply
+from engine.state.places import place_of
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import Built, signal
+from tests.engine.worlds import BROKER, Built, signal
 
 SYMBOLS = ("NVDA", "AAPL")
 S = OrderStatus
@@ -56,8 +58,8 @@ moves = st.lists(
 )
 
 
-def play(steps: list[tuple[str, int, int, int]]) -> Recorded:
-    desk = Recorded()
+def play(steps: list[tuple[str, int, int, int]], desk: Recorded | None = None) -> Recorded:
+    desk = desk or Recorded()
     for symbol in SYMBOLS:
         desk.price(symbol, "100")
     for n, (kind, which, size, price) in enumerate(steps):
@@ -146,6 +148,42 @@ def test_u21_sums_over_orders_and_cash_are_exact(steps: list[tuple[str, int, int
         (o.leaves * o.reserved for o in data.accounts["paper"].orders.values()), Decimal(0)
     )
     assert sum(desk.book.reservations.by_currency.values(), Decimal(0)) == reserved
+
+
+class Asked(Recorded):
+    """A desk on which every plan is asked everywhere, once an input is through."""
+
+    def give(self, given: Input) -> list[ev.Event]:
+        events = super().give(given)
+        for plan in PLANS:
+            for symbol in SYMBOLS:
+                asked = plan.concerns(self.book, BROKER, symbol)
+                steps = list(plan.advance(self.world, BROKER, symbol, self.now))
+                assert asked or not steps, (plan.name, symbol)
+        return events
+
+
+@settings(max_examples=60, deadline=None)
+@given(moves)
+def test_a_plan_that_is_not_asked_has_no_next_step(steps: list[tuple[str, int, int, int]]) -> None:
+    play(steps, Asked())
+
+
+@settings(max_examples=60, deadline=None)
+@given(moves)
+def test_an_event_about_an_order_is_at_its_place(steps: list[tuple[str, int, int, int]]) -> None:
+    desk = play(steps)
+    for record in desk.records:
+        event = record.event
+        key = getattr(event, "client_order_id", "")
+        order = desk.book.order(key) if key else None
+        if order is not None:
+            assert place_of(desk.book, event) == (order.account, order.symbol)
+        elif isinstance(event, ev.OrderIntended | ev.OrderFilled):
+            told = event.terms if isinstance(event, ev.OrderIntended) else event.fill
+            assert place_of(desk.book, event) == (told.account, told.symbol)
+        elif isinstance(event, ev.Alarmed | ev.SignalDecided | ev.OperatorActed):
+            assert place_of(desk.book, event) is None
 
 
 def test_a_snapshot_of_another_shape_is_refused() -> None:
