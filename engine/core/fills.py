@@ -15,7 +15,15 @@ from engine.domain.run import Severity, Trigger
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
-from engine.state.holdings import change, fee_of, round_trip
+from engine.state.holdings import (
+    change,
+    fee_of,
+    is_closed_by,
+    is_opened_by,
+    opened_by,
+    position_id_of,
+    round_trip,
+)
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -72,11 +80,14 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     before = book.holding(fill.account, fill.symbol)
     currency = book.currency_of(fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
-    fee = fee_of(fill, currency, rate, fee_rate)
-    outcome = change(before, fill, mult, order, fee=fee)
+    closed = None
+    if is_closed_by(before, fill):
+        # Only here is it needed before the fold makes it.
+        fee = fee_of(fill, currency, rate, fee_rate)
+        closed = change(before, fill, mult, order, fee=fee).closed
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
-    over = _beyond(order, cumulative, outcome.opened) if order else ZERO
+    over = _beyond(order, cumulative, opened_by(before, fill)) if order else ZERO
     event = ev.OrderFilled(
         account=fill.account,
         fill=fill,
@@ -86,14 +97,14 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         late=order is not None and order.status.is_terminal,
         overfill=min(over, fill.quantity),
         known_order=order is not None,
-        position_id=outcome.position_id,
+        position_id=position_id_of(fill, order) if is_opened_by(before, fill) else "",
         rate=rate,
         fee_rate=fee_rate,
         account_rate=_worth(world, _currency_of(world, fill.account)),
     )
     yield event
-    if outcome.closed is not None:
-        yield from _closed(world, outcome.closed, before, fill, order)
+    if closed is not None:
+        yield from _closed(world, closed, before, fill, order)
     if fill.commission_currency not in ("", currency):
         yield from _charged(world, event)
     if before is not None and before.exiting is not None:

@@ -54,20 +54,21 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
                 "which is not ours; the next reconcile shows it",
             )
         return
-    yield from _status(order, given)
+    if order.is_working:
+        yield from _status(order, given)
     yield from after_end(world, given.account, given.client_order_id)
 
 
 def _number_fault(given: OrderReport) -> str:
     """Which number of a report can be no number of an order; "" where all can."""
-    numbers = {
-        "quantity": given.quantity,
-        "filled": given.filled,
-        "limit_price": given.limit_price,
-        "stop_price": given.stop_price,
-    }
-    for name, number in numbers.items():
-        if number is None:
+    numbers = (
+        ("quantity", given.quantity),
+        ("filled", given.filled),
+        ("limit_price", given.limit_price),
+        ("stop_price", given.stop_price),
+    )
+    for name, number in numbers:
+        if number is None or (name == "filled" and number.is_finite() and number >= 0):
             continue
         if fault := number_fault(number):
             return f"{name} is {fault}"
@@ -77,13 +78,14 @@ def _number_fault(given: OrderReport) -> str:
 
 
 def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
+    """What a status makes of an order that works; an end stands, whatever comes later."""
     key, current, said = order.client_order_id, order.status, given.status
     if _untold(order, given):
         reason = "cancelled there, and what of it filled is not told"
         yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=reason)
         yield ev.OrderQueried(account=order.account, client_order_id=key, reason=reason)
         return
-    if said.is_terminal and not current.is_terminal and _fills_missing(order, said, given.filled):
+    if said in TERMINAL and _fills_missing(order, said, given.filled):
         yield ev.OrderUnclear(
             account=order.account, client_order_id=key, reason=f"{said} there, fills missing here"
         )
@@ -99,7 +101,7 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 stop_price=given.stop_price,
                 time_in_force=given.time_in_force,
             )
-            if not current.is_terminal and (order.answered_by(theirs) or order.differs(theirs)):
+            if order.answered_by(theirs) or order.differs(theirs):
                 yield from told(order, theirs)
         case _S.NEW | _S.PARTIALLY_FILLED if current in UNACKNOWLEDGED:
             yield ev.OrderAccepted(
@@ -109,7 +111,7 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 yield ev.CancelRequested(
                     account=order.account, client_order_id=key, reason=order.reason
                 )
-        case _S.FILLED if not current.is_terminal:
+        case _S.FILLED:
             yield ev.OrderSettled(
                 account=order.account,
                 client_order_id=key,
@@ -117,12 +119,12 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
                 status=said,
                 reason="all of it, the venue says",
             )
-        case _S.CANCELED if not current.is_terminal:
+        case _S.CANCELED:
             text = REPLACED if order.makes_room else given.text
             yield ev.OrderCanceled(account=order.account, client_order_id=key, reason=text)
-        case _S.EXPIRED if not current.is_terminal:
+        case _S.EXPIRED:
             yield ev.OrderExpired(account=order.account, client_order_id=key)
-        case _S.REJECTED if not current.is_terminal:
+        case _S.REJECTED:
             yield ev.OrderRejected(
                 account=order.account,
                 client_order_id=key,
@@ -146,8 +148,7 @@ def _untold(order: Order, given: OrderReport) -> bool:
 
     That decides how much the next one is for, so that such a report is no proof (X-88).
     """
-    ends = given.status is _S.CANCELED and not order.status.is_terminal
-    return ends and order.makes_room and given.filled is None
+    return order.makes_room and given.status is _S.CANCELED and given.filled is None
 
 
 def _fills_missing(order: Order, said: OrderStatus, filled: Decimal | None) -> bool:

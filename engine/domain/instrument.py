@@ -109,6 +109,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def underlying(self) -> str:
         """What risk adds up by: an option's underlying, a future's root, else the id itself."""
+        if self.contract is None:
+            return self.symbol  # most are stocks, and every sum of exposure asks
         match self.contract:
             case OptionContract(underlying=underlying):
                 return underlying

@@ -12,10 +12,10 @@ import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.run import (
-    Trigger,
-)
+from engine.domain.run import LinkState, Trigger
 from engine.world import World
+
+_CONNECTED = LinkState.CONNECTED
 
 REJECT_STORM = 10
 """Venue rejections within a minute (U-52)."""
@@ -83,7 +83,7 @@ def _broker_lost(world: World, now: Nanos) -> Trip | None:
     seconds = world.limits.api_timeout_seconds
     for account in world.book.accounts:
         link = account.link
-        if link is None or account.is_connected or not account.exposed:
+        if link is None or link.state is _CONNECTED or not account.exposed:
             continue
         down = now - link.since
         if down > seconds * NS_PER_SECOND:

@@ -46,6 +46,14 @@ PRINTS_KEPT = 1_024
 
 _UNKNOWN = OrderStatus.UNKNOWN
 
+_COUNTED_AS = {
+    OrderStatus.FILLED: "filled",
+    OrderStatus.CANCELED: "cancelled",
+    OrderStatus.REJECTED: "rejected",
+    OrderStatus.EXPIRED: "expired",
+}
+"""The count of `Metrics` that each end adds to."""
+
 MODE_NAMES = {mode: mode.value for mode in Mode}
 """The names of the modes: to look one up costs a fifth of `.value`, at each value touched."""
 
@@ -547,18 +555,8 @@ class Book:
             del self._facts[facts]
 
     def _count_end(self, order: Order) -> None:
-        metrics = self.data.metrics
-        match order.status:
-            case OrderStatus.FILLED:
-                metrics.filled += 1
-            case OrderStatus.CANCELED:
-                metrics.cancelled += 1
-            case OrderStatus.REJECTED:
-                metrics.rejected += 1
-            case OrderStatus.EXPIRED:
-                metrics.expired += 1
-            case _:
-                pass
+        metrics, name = self.data.metrics, _COUNTED_AS[order.status]
+        setattr(metrics, name, getattr(metrics, name) + 1)
 
     def update(self, order: Order, at: Nanos, **fields: Any) -> None:
         """A new version of an order; a status moves along the table only.

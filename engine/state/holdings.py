@@ -47,9 +47,12 @@ def _legs(position: Position, leg: Leg) -> tuple[Leg, ...]:
     return position.legs if len(position.legs) >= MAX_LEGS else (*position.legs, leg)
 
 
-def _position_id(fill: Fill, order: Order | None) -> str:
-    """From the order that opened it, which is durable before any fill is; an order that opens
-    again after flat has filled more by then."""
+def position_id_of(fill: Fill, order: Order | None) -> str:
+    """The id of the position that a fill opens.
+
+    From the order that opened it, which is durable before any fill is; an order that opens
+    again after flat has filled more by then.
+    """
     if order is None:
         return "p" + order_id(fill.time, "position", fill.account, fill.execution_id)
     facts = (order.client_order_id, plain(order.filled))
@@ -68,7 +71,7 @@ def _opened(
 ) -> Position:
     stop = order.stop_loss if order else None
     return Position(
-        position_id=_position_id(fill, order),
+        position_id=position_id_of(fill, order),
         seq=seq,
         recorded_at=at,
         symbol=fill.symbol,
@@ -132,6 +135,31 @@ def _reduced(
         legs=_legs(position, _leg(fill, quantity, commission)),
     )
     return reduced, gained
+
+
+def opened_by(position: Position | None, fill: Fill) -> Decimal:
+    """The unsigned quantity of a fill that adds exposure: all, none, or what is beyond flat."""
+    if position is None or position.quantity * fill.side.sign >= 0:
+        return fill.quantity
+    return max(fill.quantity - abs(position.quantity), ZERO)
+
+
+def is_opened_by(position: Position | None, fill: Fill) -> bool:
+    """Whether a fill opens a position, from flat or beyond it."""
+    return (
+        position is None
+        or not position.quantity
+        or (position.quantity * fill.side.sign < 0 and fill.quantity > abs(position.quantity))
+    )
+
+
+def is_closed_by(position: Position | None, fill: Fill) -> bool:
+    """Whether a fill ends a position, making it flat or flipping it."""
+    return (
+        position is not None
+        and position.quantity * fill.side.sign < 0
+        and (fill.quantity >= abs(position.quantity))
+    )
 
 
 def fee_of(fill: Fill, currency: str, rate: Decimal, fee_rate: Decimal) -> Decimal:

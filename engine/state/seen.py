@@ -22,18 +22,20 @@ class SeenIds:
         self._shelves: dict[int, array[int]] = {}
         self._count = 0
 
-    def add(self, text: str) -> None:
-        """Remember `text`."""
+    def add(self, text: str) -> bool:
+        """Remember `text`; False where it was known."""
         key = fingerprint(text)
         shelf = self._shelves.get(key >> _SHELF_BITS)
         if shelf is None:
             self._shelves[key >> _SHELF_BITS] = array("Q", (key,))
             self._count += 1
-            return
+            return True
         at = bisect_left(shelf, key)
-        if at == len(shelf) or shelf[at] != key:
-            shelf.insert(at, key)
-            self._count += 1
+        if at < len(shelf) and shelf[at] == key:
+            return False
+        shelf.insert(at, key)
+        self._count += 1
+        return True
 
     def __contains__(self, text: str) -> bool:
         key = fingerprint(text)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from engine.domain.money import ZERO
 from engine.state.position import Position
 
 
-class ValuedPart(NamedTuple):
+class ValuedPart(msgspec.Struct, frozen=True):
     """One holding's share of the totals."""
 
     currency: str

@@ -274,11 +274,14 @@ class World:
     def groups_of(self, symbol: str) -> tuple[str, str]:
         """The groups that limits add exposure up by: the name and its sector."""
         name = self.instrument(symbol).underlying
-        return f"name:{name}", f"sector:{self.sector_of(symbol)}"
+        return f"name:{name}", f"sector:{self._sector(name)}"
 
     def sector_of(self, symbol: str) -> str:
         """The sector of a symbol's underlying; the unknown share one bucket (A-085)."""
-        return self.sectors.get(self.instrument(symbol).underlying, "UNKNOWN")
+        return self._sector(self.instrument(symbol).underlying)
+
+    def _sector(self, name: str) -> str:
+        return self.sectors.get(name, "UNKNOWN")
 
     def exposure(self, symbol: str) -> Decimal:
         """Gross value of one name: what is held of it and of what derives from it in any account,

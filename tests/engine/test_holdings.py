@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from engine.domain.instrument import AssetClass
 from engine.domain.order import Fill, Side
-from engine.state.holdings import change, round_trip
+from engine.state.holdings import (
+    change,
+    is_closed_by,
+    is_opened_by,
+    opened_by,
+    position_id_of,
+    round_trip,
+)
 from engine.state.position import Position
 
 ONE = Decimal(1)
@@ -124,3 +131,16 @@ def test_cash_and_positions_conserve_exactly(
     unrealized = position.unrealized(mark) if position else Decimal(0)
     assert cash + value == realized + unrealized - commission
     assert (position.quantity if position else 0) == sum(q for q, _, _ in legs)
+
+
+@given(st.lists(st.tuples(quantities, prices), min_size=1, max_size=25))
+def test_what_a_fill_will_do_is_what_it_does(legs: list[tuple[int, Decimal]]) -> None:
+    position: Position | None = None
+    for n, (quantity, price) in enumerate(legs):
+        one = fill(quantity, str(price), n=n)
+        outcome = change(position, one, ONE, None)
+        assert opened_by(position, one) == outcome.opened
+        assert is_closed_by(position, one) is (outcome.closed is not None)
+        will_open = position_id_of(one, None) if is_opened_by(position, one) else ""
+        assert will_open == outcome.position_id
+        position = outcome.after

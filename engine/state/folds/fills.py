@@ -19,9 +19,8 @@ from engine.state.touched import (
 
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     data, fill = book.data, event.fill
-    if fill.key in book.seen_executions:
+    if not book.seen_executions.add(fill.key):
         return
-    book.seen_executions.add(fill.key)
     book.seen_fills.add(fill.content)
     order = book.order_in(event.account, fill.client_order_id)
     currency = book.currency_of(fill.symbol)
