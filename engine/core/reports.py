@@ -68,7 +68,7 @@ def _number_fault(given: OrderReport) -> str:
         ("stop_price", given.stop_price),
     )
     for name, number in numbers:
-        if number is None or (name == "filled" and number.is_finite() and number >= 0):
+        if number is None:
             continue
         if fault := number_fault(number):
             return f"{name} is {fault}"

@@ -48,8 +48,8 @@ PLANS: tuple[Plan, ...] = (
     Plan(entry.ENTRY, entry.advance, _intents),
     Plan("replace", replace.advance, _replacing),
     Plan(reduce.REDUCE, reduce.advance, _intents),
-    Plan("exit", closing.advance, Book.holding),
     Plan("protect", protect.advance, Book.holding),
+    Plan("exit", closing.advance, Book.holding),
 )
 
 

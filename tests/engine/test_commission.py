@@ -351,7 +351,7 @@ FILLS = st.lists(
     st.tuples(
         st.sampled_from(["BNB-USD", "BTC-USD", "AAPL"]),
         st.integers(-20, 20).filter(bool),
-        st.integers(1, 50_000).map(lambda ticks: D(ticks) / 100),
+        st.integers(100, 50_000).map(lambda ticks: D(ticks) / 100),  # near enough to be believed
         st.integers(-200, 2_000).map(lambda parts: D(parts) / 1_000),
         st.sampled_from(["", "USD", "BNB", "BTC"]),
     ),
