@@ -25,8 +25,6 @@ from console.host.sectors import SectorFileError, sectors
 from engine.config import Config, account_id, digest, opened
 from engine.core.fixed import calendar_of, contradiction
 from engine.domain.instrument import Instrument
-from engine.domain.signal import Timeframe
-from engine.intake.builtin import BuiltinSignals
 from engine.ports import Capabilities, Clock, Latch, MarketData
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
@@ -313,7 +311,6 @@ def build(
             latch=latch,
             gate=gate or SendGate(),
             market=market,
-            builtin=None if flatten_only else _builtin(config, rules),
             version=version,
             account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),
@@ -405,13 +402,6 @@ def _settings(config: Config, name: str, *, own: bool) -> Any:
     """A broker's table; a recording, prices by hand and virtual time have accounts of their own."""
     settings = config.brokers.of(name)
     return settings.model_copy(update={"address": ""}) if own else settings
-
-
-def _builtin(config: Config, rules: Instruments) -> BuiltinSignals | None:
-    if not config.signals.builtin:
-        return None
-    named = config.signals.timeframe
-    return BuiltinSignals(rules.get, Timeframe(named) if named else None)
 
 
 __all__ = [

@@ -20,6 +20,7 @@ from engine.domain.codes import Code
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
+    History,
     Input,
     InvalidArrived,
     JournalFailed,
@@ -43,7 +44,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
-from engine.intake import entry, modify, protection
+from engine.intake import builtin, entry, modify, protection
 from engine.intake import operator as op
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
@@ -204,13 +205,18 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
-    """Ask the exit rules of every position in the symbol after a completed bar."""
+    """Ask the exit rules of every position in the symbol; its signals come next (`leads_to`)."""
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
 
 
 def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
     """Do nothing: the order book is shown to people, and no rule reads it."""
+    yield from ()
+
+
+def history(world: World, given: History, now: Nanos) -> Iterator[ev.Event]:
+    """Decide nothing: the indicators took the past bars in (`observe`)."""
     yield from ()
 
 
@@ -323,6 +329,7 @@ RULES: dict[type, Rule] = {
     Quote: quote,
     Bar: bar,
     Depth: depth,
+    History: history,
     Tick: tick,
     OrderReport: order_report,
     LinkReport: link,
@@ -373,6 +380,16 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
         yield from followed(world, after_halt(world, now), now)
 
 
+def leads_to(world: World, waited: Nanos) -> Iterator[Input]:
+    """The inputs that come of the newest bar once it is decided: its signals (A-146).
+
+    `waited`: as in `SignalArrived`.
+    """
+    for completed in world.indicators.completed if world.follows_bars else ():
+        for signal in builtin.signals_of(completed, world.instrument):
+            yield SignalArrived(signal, waited)
+
+
 def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
     """Pass on the events, then ask the plans at every account and symbol that they concerned."""
     places: dict[Place, None] = {}
@@ -415,8 +432,13 @@ class Core:
         self.calm_until: Nanos = 0
         """Ticks before this moment lead to nothing, unless something else comes in first."""
 
-    def handle(self, given: Input, now: Nanos) -> Step:
+    def handle(self, given: Input, now: Nanos, waited: Nanos = 0) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
+
+        What the input leads to by itself, such as the signals of a bar, is decided after it at the
+        same moment. `waited` is the age of the oldest input that was not decided when this one was
+        handed in, in nanoseconds, for what it leads to; what may add exposure carries its own
+        (X-89).
 
         Raises `RuleFailedError` with the step so far when a rule or the fold raises.
         """
@@ -429,19 +451,28 @@ class Core:
         try:
             if due and (told := self._refusals.told()) is not None:
                 self._record(step, told, now)
-            for event in decide(world, given, now):
-                if type(event) is ev.SignalsRefused:
-                    step.refused = event.verdict(event.refusals[0])
-                    if self._refusals.take(event, world.book, now):
-                        continue
-                self._record(step, event, now)
-            if isinstance(given, SnapshotTaken | SnapshotFailed):
+            self._decide(step, given, now)
+            if kind is Bar:
+                for more in leads_to(world, waited):
+                    observe(world, more, now)
+                    self._decide(step, more, now)
+            elif isinstance(given, SnapshotTaken | SnapshotFailed):
                 step.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(step, error) from error
         if kind is Tick and not step.records:
             self.calm_until = calm_until(world, now)
         return step
+
+    def _decide(self, step: Step, given: Input, now: Nanos) -> None:
+        """Apply what an input leads to; a refusal may be gathered instead of recorded (X-89)."""
+        world = self.world
+        for event in decide(world, given, now):
+            if type(event) is ev.SignalsRefused:
+                step.refused = event.verdict(event.refusals[0])
+                if self._refusals.take(event, world.book, now):
+                    continue
+            self._record(step, event, now)
 
     def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
         """Apply an event and add it to what the input led to."""
@@ -458,7 +489,10 @@ class Core:
 
 
 def observe(world: World, given: Input, now: Nanos) -> None:
-    """Move the market view on; it is no part of the state and is never journalled."""
+    """Move the market view and the indicators on.
+
+    They are no part of the state and are never journalled.
+    """
     see = _SEEN.get(type(given))
     if see is not None:
         see(world, given, now)
@@ -484,6 +518,15 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
         triggers.observe(world, now, certain=certain)
 
 
+def _see_bar(world: World, given: Bar, now: Nanos) -> None:
+    if world.follows_bars:
+        world.indicators.take(given)
+
+
+def _see_history(world: World, given: History, now: Nanos) -> None:
+    world.indicators.recall(given.bars)
+
+
 def _see_depth(world: World, given: Depth, now: Nanos) -> None:
     world.market.depths[given.symbol] = given
 
@@ -499,6 +542,8 @@ def _see_age(world: World, given: Any, now: Nanos) -> None:
 _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
     Quote: _see_quote,
     Depth: _see_depth,
+    Bar: _see_bar,
+    History: _see_history,
     Tick: _see_tick,
     **dict.fromkeys(ask.AGED, _see_age),
 }

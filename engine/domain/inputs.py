@@ -23,6 +23,12 @@ class SignalArrived(msgspec.Struct, frozen=True):
     waited: Nanos = 0
 
 
+class History(msgspec.Struct, frozen=True):
+    """Completed bars of one symbol from before the start, oldest first. They lead to no signal."""
+
+    bars: tuple[Bar, ...]
+
+
 class InvalidArrived(msgspec.Struct, frozen=True, kw_only=True):
     """Something that could not be read as what it claims to be."""
 
@@ -168,6 +174,7 @@ Input = (
     Quote
     | Bar
     | Depth
+    | History
     | OrderReport
     | LinkReport
     | SignalArrived

@@ -19,8 +19,7 @@ slope      5       the fast cloud rising (long) or falling (short) as A-143 defi
 Multiple timeframes, candles and the factor model belong to other sources and are not evaluated.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Final
@@ -29,11 +28,10 @@ import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.market import Bar
 from engine.domain.money import early_stop
 from engine.domain.signal import SECONDS_OF, Direction, Signal, Timeframe
-from engine.indicators.clouds import Clouds, CloudSnapshot, Layer, PriceSource, Slope
-from engine.intake.aggregate import BarAggregator
+from engine.indicators.bars import Completed
+from engine.indicators.clouds import CloudSnapshot, Layer, Slope
 
 SOURCE: Final = "ema_cloud"
 ID_LENGTH: Final = 40
@@ -44,7 +42,6 @@ VOLUME_POINTS: Final = 15
 THICKNESS_POINTS: Final = 5
 SLOPE_POINTS: Final = 5
 VOLUME_FACTOR: Final = 1.5
-AVERAGE_BARS: Final = 20
 
 
 class SignalKind(msgspec.Struct, frozen=True):
@@ -75,77 +72,78 @@ _ALIGNED: Final = {
 KINDS: Final = (*_CROSS.values(), *_FLIP.values(), *_ALIGNED.values())
 
 
-class BuiltinSignals:
-    """The built-in signals of every symbol whose completed bars are fed in.
+def signals_of(completed: Completed, instrument_of: Callable[[str], Instrument]) -> list[Signal]:
+    """The signals that a completed bar leads to, mostly none.
 
-    `timeframe` None takes the bars as they come, otherwise they are put together first.
-    `instrument` tells the tick a stop is rounded to.
+    `instrument_of` tells the tick that a stop is rounded to.
     """
+    if not completed.clouds.ready:
+        return []
+    signals = (_signal(completed, kind, instrument_of) for kind in _kinds(completed))
+    return [signal for signal in signals if signal is not None]
 
-    def __init__(
-        self,
-        instrument: Callable[[str], Instrument],
-        timeframe: Timeframe | None = None,
-        price_source: PriceSource = PriceSource.CLOSE,
-    ) -> None:
-        self._instrument = instrument
-        self._price_source = price_source
-        self._aggregator = None if timeframe is None else BarAggregator(SECONDS_OF[timeframe])
-        self._symbols: dict[str, _Symbol] = {}
 
-    def warm(self, bars: Iterable[Bar]) -> None:
-        """Take history in without a signal; bars that are fed again later change nothing."""
-        for bar in bars:
-            self.on_bar(bar)
+def _kinds(completed: Completed) -> list[SignalKind]:
+    """The edges between the bar before and this one."""
+    clouds, before = completed.clouds, completed.before
+    fast = clouds[Layer.FAST]
+    kinds: list[SignalKind] = []
+    if fast.crossed:
+        kinds.append(_CROSS[fast.crossed])
+    if fast.flipped:
+        kinds.append(_FLIP[1 if fast.bullish else -1])
+    aligned = clouds.aligned
+    if aligned and (before is None or before.aligned != aligned):
+        kinds.append(_ALIGNED[aligned])
+    return kinds
 
-    def on_bar(self, bar: Bar) -> list[Signal]:
-        """The signals one completed bar of the source gives, mostly none.
 
-        A bar that does not end after the last one of its symbol changes nothing.
-        """
-        bars = [bar] if self._aggregator is None else self._aggregator.add(bar)
-        return [signal for complete in bars for signal in self._signals(complete)]
+def _signal(
+    completed: Completed, kind: SignalKind, instrument_of: Callable[[str], Instrument]
+) -> Signal | None:
+    """The signal, or None where its stop would not protect: at or beyond the price."""
+    bar, clouds, sign = completed.bar, completed.clouds, kind.direction.sign
+    anchor = Decimal(repr(clouds[Layer.MACRO].long * (1 - sign * kind.margin)))
+    stop = early_stop(anchor, instrument_of(bar.symbol).tick, sell=sign > 0)
+    if (bar.close - stop) * sign <= 0 or stop <= 0:
+        return None
+    timeframe = timeframe_of(bar.seconds)
+    points, attainable = _points(completed, sign)
+    return Signal(
+        signal_id=signal_id(bar.symbol, timeframe, kind, bar.time),
+        signal_type=kind.signal_type,
+        direction=kind.direction,
+        ticker=bar.symbol,
+        timeframe=timeframe,
+        conviction=int(100 * sum(points.values()) / attainable),
+        entry_price=bar.close,
+        stop_loss=stop,
+        timestamp=bar.time,
+        source=SOURCE,
+        cloud_states=tuple(_described(clouds)),
+        metadata={"cloud": Layer.FAST.value, "points": points, "attainable": attainable},
+    )
 
-    def clouds(self, symbol: str) -> CloudSnapshot | None:
-        """The clouds after the last completed bar, None before the first."""
-        followed = self._symbols.get(symbol)
-        return None if followed is None else followed.clouds.current
 
-    def _signals(self, bar: Bar) -> list[Signal]:
-        followed = self._symbols.get(bar.symbol)
-        if followed is None:
-            followed = self._symbols[bar.symbol] = _Symbol(self._price_source)
-        elif bar.time <= followed.time:
-            return []
-        snapshot, kinds, factors = followed.update(bar)
-        signals = (self._signal(bar, kind, snapshot, factors) for kind in kinds)
-        return [signal for signal in signals if signal is not None]
-
-    def _signal(
-        self, bar: Bar, kind: SignalKind, snapshot: CloudSnapshot, factors: "_Factors"
-    ) -> Signal | None:
-        """The signal, or None where its stop would not protect: at or beyond the price."""
-        sign = kind.direction.sign
-        anchor = Decimal(repr(snapshot[Layer.MACRO].long * (1 - sign * kind.margin)))
-        stop = early_stop(anchor, self._instrument(bar.symbol).tick, sell=sign > 0)
-        if (bar.close - stop) * sign <= 0 or stop <= 0:
-            return None
-        timeframe = timeframe_of(bar.seconds)
-        points, attainable = factors.points(snapshot, sign)
-        return Signal(
-            signal_id=signal_id(bar.symbol, timeframe, kind, bar.time),
-            signal_type=kind.signal_type,
-            direction=kind.direction,
-            ticker=bar.symbol,
-            timeframe=timeframe,
-            conviction=int(100 * sum(points.values()) / attainable),
-            entry_price=bar.close,
-            stop_loss=stop,
-            timestamp=bar.time,
-            source=SOURCE,
-            cloud_states=tuple(_described(snapshot)),
-            metadata={"cloud": Layer.FAST.value, "points": points, "attainable": attainable},
-        )
+def _points(completed: Completed, sign: int) -> tuple[dict[str, float], int]:
+    """The points of a signal by factor, and how many were attainable (A-147, X-64)."""
+    clouds, volume = completed.clouds, completed.bar.volume
+    colour = sign > 0
+    agreeing = sum(state.bullish is colour for state in clouds.states)
+    mean = completed.mean_width
+    widening = mean is not None and clouds[Layer.MACRO].thickness > mean
+    steep = Slope.RISING if colour else Slope.FALLING
+    points: dict[str, float] = {
+        "alignment": ALIGNMENT_POINTS * agreeing / len(clouds.states),
+        "thickness": THICKNESS_POINTS if widening else 0,
+        "slope": SLOPE_POINTS if clouds[Layer.FAST].trend is steep else 0,
+    }
+    attainable = ALIGNMENT_POINTS + THICKNESS_POINTS + SLOPE_POINTS
+    if volume is not None and completed.mean_volume is not None:
+        high = float(volume) > VOLUME_FACTOR * completed.mean_volume
+        points["volume"] = VOLUME_POINTS if high else 0
+        attainable += VOLUME_POINTS
+    return points, attainable
 
 
 def timeframe_of(seconds: int) -> Timeframe:
@@ -163,79 +161,6 @@ def signal_id(symbol: str, timeframe: Timeframe, kind: SignalKind, bar_end: Nano
     if len(written) <= ID_LENGTH:
         return written
     return f"ema-{blake2b(written.encode(), digest_size=16).hexdigest()}"
-
-
-class _Factors(msgspec.Struct, frozen=True):
-    """What a bar says beside its clouds; None where there was not enough to say it."""
-
-    volume_high: bool | None
-    widening: bool
-
-    def points(self, snapshot: CloudSnapshot, sign: int) -> tuple[dict[str, float], int]:
-        """The points of a signal by factor, and how many were attainable (A-147, X-64)."""
-        colour = sign > 0
-        agreeing = sum(state.bullish is colour for state in snapshot.states)
-        steep = Slope.RISING if colour else Slope.FALLING
-        points: dict[str, float] = {
-            "alignment": ALIGNMENT_POINTS * agreeing / len(snapshot.states),
-            "thickness": THICKNESS_POINTS if self.widening else 0,
-            "slope": SLOPE_POINTS if snapshot[Layer.FAST].trend is steep else 0,
-        }
-        attainable = ALIGNMENT_POINTS + THICKNESS_POINTS + SLOPE_POINTS
-        if self.volume_high is not None:
-            points["volume"] = VOLUME_POINTS if self.volume_high else 0
-            attainable += VOLUME_POINTS
-        return points, attainable
-
-
-class _Symbol:
-    """What is remembered of one symbol: its clouds and the averages beside them."""
-
-    def __init__(self, price_source: PriceSource) -> None:
-        self.clouds = Clouds(price_source)
-        self.time: Nanos = 0
-        self._volumes: deque[float] = deque(maxlen=AVERAGE_BARS)
-        self._widths: deque[float] = deque(maxlen=AVERAGE_BARS)
-
-    def update(self, bar: Bar) -> tuple[CloudSnapshot, list[SignalKind], _Factors]:
-        """Take a completed bar in: the clouds, the edges it made, and the other factors."""
-        snapshot = self.clouds.update(float(bar.high), float(bar.low), float(bar.close))
-        self.time = bar.time
-        width = snapshot[Layer.MACRO].thickness
-        factors = _Factors(
-            volume_high=self._volume_high(bar.volume),
-            widening=len(self._widths) == AVERAGE_BARS and width > _mean(self._widths),
-        )
-        self._widths.append(width)
-        return snapshot, self._kinds(snapshot) if snapshot.ready else [], factors
-
-    def _volume_high(self, volume: Decimal | None) -> bool | None:
-        """Whether the volume stands out; an unknown volume starts the mean anew."""
-        if volume is None:
-            self._volumes.clear()
-            return None
-        high = None
-        if len(self._volumes) == AVERAGE_BARS:
-            high = float(volume) > VOLUME_FACTOR * _mean(self._volumes)
-        self._volumes.append(float(volume))
-        return high
-
-    def _kinds(self, snapshot: CloudSnapshot) -> list[SignalKind]:
-        fast = snapshot[Layer.FAST]
-        kinds: list[SignalKind] = []
-        if fast.crossed:
-            kinds.append(_CROSS[fast.crossed])
-        if fast.flipped:
-            kinds.append(_FLIP[1 if fast.bullish else -1])
-        before = self.clouds.previous
-        aligned = snapshot.aligned
-        if aligned and (before is None or before.aligned != aligned):
-            kinds.append(_ALIGNED[aligned])
-        return kinds
-
-
-def _mean(values: deque[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _described(snapshot: CloudSnapshot) -> list[dict[str, Any]]:

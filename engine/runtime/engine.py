@@ -33,11 +33,11 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import Nanos
+from engine.domain.market import Bar
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
-from engine.intake.builtin import BuiltinSignals
 from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, MarketData, NotSent
 from engine.runtime.clock import SteadyTime
@@ -74,7 +74,6 @@ class Engine:
         latch: Latch,
         gate: SendGate,
         market: MarketData | None,
-        builtin: BuiltinSignals | None,
         version: str,
         account_ids: Mapping[str, str] | None = None,
         config_digest: str = "",
@@ -112,7 +111,7 @@ class Engine:
             calm=self._calm_until,
             due=lambda: self._core.due_at,
         )
-        self._feed = MarketFeed(market, builtin, step=self.step) if market is not None else None
+        self._feed = MarketFeed(market, step=self.step) if market is not None else None
         outside = Outside(redact)
         self._sessions = {
             name: AccountSession(
@@ -263,7 +262,8 @@ class Engine:
         await self._connect()
         self.step(Ready())
         if self._feed is not None:
-            await self._feed.warm(self.world.config.market.symbols)
+            if self.world.follows_bars:
+                await self._feed.recall(self.world.config.market.symbols)
             self._pump(self._feed.run())
 
     async def _connect(self) -> None:
@@ -333,8 +333,9 @@ class Engine:
     def _take(self, given: Input) -> Step:
         self._timer.rouse()
         given = self._aged(given)
+        waited = self._overdue() if isinstance(given, Bar) else 0
         try:
-            step = self._core.handle(given, self._time.now())
+            step = self._core.handle(given, self._time.now(), waited)
         except RuleFailedError as failed:
             self._carry(failed.step)
             raise
@@ -348,10 +349,14 @@ class Engine:
         """
         if not isinstance(given, ask.AGED):
             return given
-        waited = max(given.waited, self._timer.overdue()) if self.clock.is_real else 0
+        waited = max(given.waited, self._overdue()) if self.clock.is_real else 0
         if waited == given.waited:
             return given
         return msgspec.structs.replace(given, waited=waited)
+
+    def _overdue(self) -> Nanos:
+        """How long a tick has been due and could not run; 0 where time is not the machine's."""
+        return self._timer.overdue() if self.clock.is_real else 0
 
     def _carry(self, step: Step) -> None:
         """Journal what was decided, start its effects, tell the observers."""

@@ -10,6 +10,8 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, Pair, default_instrument
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO
+from engine.domain.signal import SECONDS_OF, Timeframe
+from engine.indicators.bars import Indicators
 from engine.ports import Capabilities
 from engine.reference.rates import ReferenceRate
 from engine.state.book import Book
@@ -52,6 +54,9 @@ class World:
         self.sectors = sectors or {}
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the portfolio's day (X-12, X-95)."""
+        named = config.signals.timeframe
+        self.indicators = Indicators(SECONDS_OF[Timeframe(named)] if named else None)
+        """What completed bars say; empty where no rule reads them (`follows_bars`)."""
         self.breaches = Breaches()
         self.overload = Overload()
         self._able = dict(capabilities)
@@ -123,6 +128,11 @@ class World:
         """True while the symbol's market is in session."""
         known = self.calendar(self.instrument(symbol).calendar)
         return known is not None and known.is_open(now)
+
+    @property
+    def follows_bars(self) -> bool:
+        """Whether a rule reads the indicators: then every bar of the feed is taken into them."""
+        return bool(self.config.signals.builtin)
 
     # --- prices and rates -------------------------------------------------------------------------
 

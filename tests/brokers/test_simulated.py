@@ -16,7 +16,8 @@ from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.market import Bar, Depth, MarketEvent, Quote
-from engine.intake.builtin import BuiltinSignals
+from engine.indicators.bars import Indicators
+from engine.intake.builtin import signals_of
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import run_virtual
 
@@ -186,10 +187,13 @@ def test_there_is_something_to_trade_within_a_minute_of_any_start(seed: int) -> 
     for n in range(8):
         start = SUNDAY_NIGHT + n * 97_711 * NS_PER_SECOND
         past, events = play(55, start=start, seed=seed)
-        signals = BuiltinSignals(Instruments(calendar_name="SIM").get)
+        indicators, instrument_of = Indicators(), Instruments(calendar_name="SIM").get
         for bars in past.values():
-            signals.warm(bar for bar in bars if isinstance(bar, Bar))
-        found = [s for e in events if isinstance(e, Bar) for s in signals.on_bar(e)]
+            indicators.recall(bar for bar in bars if isinstance(bar, Bar))
+        found = []
+        for bar in (event for event in events if isinstance(event, Bar)):
+            indicators.take(bar)
+            found += [s for one in indicators.completed for s in signals_of(one, instrument_of)]
         good = [s.conviction for s in found if s.conviction >= 50]
         assert good, f"nothing to trade at start {n} of seed {seed}"
         convictions += good

@@ -200,7 +200,6 @@ class Host:
             latch=self.latch,
             gate=self.gate,
             market=self.tape,
-            builtin=None,
             version="test",
         )
         self.engine.subscribe(self.records.append)

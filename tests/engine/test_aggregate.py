@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.market import Bar
-from engine.intake.aggregate import BarAggregator
+from engine.indicators.aggregate import BarAggregator
 
 START = parse_rfc3339("2013-10-07T14:00:00Z")
 MINUTE = 60 * NS_PER_SECOND

@@ -14,9 +14,10 @@ from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.instrument import default_instrument
 from engine.domain.market import Bar
 from engine.domain.money import is_multiple
-from engine.domain.signal import Direction, Signal, Timeframe
+from engine.domain.signal import SECONDS_OF, Direction, Signal, Timeframe
+from engine.indicators.bars import Indicators
 from engine.indicators.clouds import PERIODS, Layer
-from engine.intake.builtin import KINDS, BuiltinSignals, signal_id, timeframe_of
+from engine.intake.builtin import KINDS, signal_id, signals_of, timeframe_of
 
 START = parse_rfc3339("2013-10-07T14:00:00Z")
 FLAT = [100.0] * 60
@@ -49,9 +50,15 @@ def bars_of(
     return made
 
 
+def taken(indicators: Indicators, bar: Bar) -> list[Signal]:
+    indicators.take(bar)
+    found = (signals_of(one, default_instrument) for one in indicators.completed)
+    return [signal for signals in found for signal in signals]
+
+
 def fed(bars: Sequence[Bar], timeframe: Timeframe | None = None) -> list[Signal]:
-    source = BuiltinSignals(default_instrument, timeframe)
-    return [signal for bar in bars for signal in source.on_bar(bar)]
+    indicators = Indicators(None if timeframe is None else SECONDS_OF[timeframe])
+    return [signal for bar in bars for signal in taken(indicators, bar)]
 
 
 def walk(seed: int, length: int = 300) -> list[float]:
@@ -248,10 +255,10 @@ def test_A146_the_stop_stands_off_the_macro_average(signal_type: str, factor: fl
 def test_a_stop_that_would_not_protect_is_no_signal() -> None:
     """After a crash the price turns up far below the macro average: a long stop would lie above."""
     closes = [*FLAT, 95.0, 92.0, *[90.0] * 10, 92.0]
-    source = BuiltinSignals(default_instrument)
+    indicators = Indicators()
     for bar in bars_of(closes):
-        signals = source.on_bar(bar)
-    clouds = source.clouds("SPY")
+        signals = taken(indicators, bar)
+    clouds = indicators.clouds("SPY")
     assert clouds is not None
     assert clouds[Layer.FAST].crossed == 1
     assert clouds[Layer.MACRO].long * 0.995 > 92
@@ -291,9 +298,9 @@ def test_A142_nothing_is_said_before_the_clouds_are_ready() -> None:
 def test_history_warms_the_clouds_and_is_not_said_again() -> None:
     bars = bars_of(walk(11))
     cold = fed(bars)
-    warmed = BuiltinSignals(default_instrument)
-    warmed.warm(bars[:150])
-    overlapping = [signal for bar in bars[140:] for signal in warmed.on_bar(bar)]
+    warmed = Indicators()
+    warmed.recall(bars[:150])
+    overlapping = [signal for bar in bars[140:] for signal in taken(warmed, bar)]
     assert overlapping == [signal for signal in cold if signal.timestamp > bars[149].time]
     assert overlapping
 

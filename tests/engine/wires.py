@@ -143,7 +143,6 @@ class Rig:
             latch=self.latch,
             gate=self.gate,
             market=self.feed,
-            builtin=None,
             version="test",
             account_ids={wire.name: ACCOUNT for wire in (self.wire, *more)},
             jitter=jitter,

@@ -478,7 +478,6 @@ class Run:
             latch=self.latch_class(self.disk),
             gate=self.gate_class(),
             market=self.feed,
-            builtin=None,
             version="simulation",
             account_ids={name: venue.account_id for name, venue in self.venues.items()},
         )

@@ -1,0 +1,57 @@
+"""The carrier of market data: the past first, where it can be had, then every event in order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from engine.domain.inputs import History, Input, Trouble
+from engine.domain.market import Bar, MarketEvent
+from engine.runtime.feed import MarketFeed
+from engine.runtime.virtual_time import run_virtual
+from tests.engine.test_builtin_signals import START, bars_of
+
+PAST = {"AAA": bars_of([100.0, 101.0], symbol="AAA"), "CCC": bars_of([50.0], symbol="CCC")}
+
+
+class Source:
+    """A market that knows the past of AAA and CCC, fails for BBB and never answers for DDD."""
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        if symbol == "BBB":
+            raise ConnectionError("no such feed")
+        if symbol == "DDD":
+            await asyncio.Event().wait()
+        return tuple(PAST[symbol][-bars:])
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        for bar in PAST["AAA"]:
+            yield bar
+
+
+def recalled(*symbols: str) -> list[Input]:
+    given: list[Input] = []
+    feed = MarketFeed(Source(), step=given.append)
+    run_virtual(lambda _: feed.recall(symbols), START, 60)
+    return given
+
+
+def test_the_past_is_handed_over_symbol_by_symbol() -> None:
+    assert recalled("AAA", "CCC") == [History(tuple(PAST["AAA"])), History(tuple(PAST["CCC"]))]
+
+
+def test_a_past_that_cannot_be_had_is_said_and_the_others_are_handed_over() -> None:
+    failed, hung, last = recalled("BBB", "DDD", "CCC")
+    assert isinstance(failed, Trouble)
+    assert (failed.code, failed.subject) == ("NO_HISTORY", "BBB")
+    assert failed.text == "no history: ConnectionError no such feed"
+    assert isinstance(hung, Trouble)
+    assert (hung.code, hung.subject) == ("NO_HISTORY", "DDD")
+    assert last == History(tuple(PAST["CCC"]))
+
+
+def test_every_event_is_handed_over_in_order_and_the_end_is_known() -> None:
+    given: list[Input] = []
+    feed = MarketFeed(Source(), step=given.append)
+    assert not feed.exhausted
+    run_virtual(lambda _: feed.run(), START, 60)
+    assert [bar for bar in given if isinstance(bar, Bar)] == PAST["AAA"] == given
+    assert feed.exhausted
