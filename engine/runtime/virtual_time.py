@@ -36,9 +36,40 @@ CLEANUP_SECONDS: Final = 60
 _COMPACT_AT_LEAST: Final = 1024
 
 _Task: TypeAlias = "asyncio.Task[Any]"
-_Step: TypeAlias = tuple[
-    asyncio.Handle, Callable[..., object], tuple[Any, ...], contextvars.Context
-]
+
+
+class _Step(asyncio.TimerHandle):
+    """A callback that waits for its turn, now or at an instant, and the handle that cancels it.
+
+    asyncio's own asks the loop twice on its way whether it debugs, which this loop never does.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: "VirtualLoop",
+        context: contextvars.Context | None,
+        when: float,
+    ) -> None:
+        """`when`: seconds of the loop's time."""
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = contextvars.copy_context() if context is None else context
+        self._when = when
+        self._cancelled = self._scheduled = False
+        self._repr = self._source_traceback = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback, self._args = _nothing, ()
+
+
+def _nothing() -> None:
+    """What a cancelled step would do."""
 
 
 class Deadlock(RuntimeError):  # noqa: N818 - an outcome of a run, not a fault
@@ -136,12 +167,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         *args: *Ts,
         context: contextvars.Context | None = None,
     ) -> asyncio.Handle:
-        if context is None:
-            context = contextvars.copy_context()
-        handle = asyncio.Handle(callback, args, self, context)
+        step = _Step(callback, args, self, context, self.elapsed / 1e9)
         if self._accepts():
-            self._queue.append((handle, callback, args, context))
-        return handle
+            self._queue.append(step)
+        return step
 
     def call_soon_threadsafe(
         self,
@@ -229,29 +258,29 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._jump()
             self._rounds = 0
         for _ in range(len(queue)):
-            handle, callback, args, context = queue.popleft()
-            if handle._cancelled:
+            step = queue.popleft()
+            if step._cancelled:
                 continue
             if self.steps + 1 == self._crash_step:
                 raise self._crash()
             self.steps += 1
             try:
-                context.run(callback, *args)
+                step._context.run(step._callback, *step._args)
             except Exception as error:
                 if self.get_exception_handler() is None:
                     raise
                 self.call_exception_handler(
                     {
-                        "message": f"Exception in callback {callback!r}",
+                        "message": f"Exception in callback {step._callback!r}",
                         "exception": error,
-                        "handle": handle,
+                        "handle": step,
                     }
                 )
 
     def _jump(self) -> None:
         """Move time to the next timer and make ready every timer of that instant."""
         timers = self._timers
-        while timers and timers[0][2][0]._cancelled:
+        while timers and timers[0][2]._cancelled:
             heapq.heappop(timers)
         if not timers:
             raise Deadlock(
@@ -276,22 +305,19 @@ class VirtualLoop(asyncio.BaseEventLoop):
         args: tuple[Any, ...],
         context: contextvars.Context | None,
     ) -> asyncio.TimerHandle:
-        if context is None:
-            context = contextvars.copy_context()
-        handle = asyncio.TimerHandle(instant / 1e9, callback, args, self, context)
+        step = _Step(callback, args, self, context, instant / 1e9)
         if not self._accepts():
-            return handle
-        step: _Step = (handle, callback, args, context)
+            return step
         if instant <= self.elapsed:
             self._queue.append(step)
         elif not isinstance(instant, float):  # a float is infinity here: a timer that never fires
             if len(self._timers) >= self._compact_timers_at:
-                self._timers = [timer for timer in self._timers if not timer[2][0]._cancelled]
+                self._timers = [timer for timer in self._timers if not timer[2]._cancelled]
                 heapq.heapify(self._timers)
                 self._compact_timers_at = max(_COMPACT_AT_LEAST, 2 * len(self._timers))
             self._timers_set += 1
             heapq.heappush(self._timers, (instant, self._timers_set, step))
-        return handle
+        return step
 
     def _accepts(self) -> bool:
         """Whether callbacks are taken: not after a crash (without a word), not once closed."""
