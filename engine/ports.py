@@ -1,6 +1,6 @@
 """What the engine needs of the world, and the six ways a venue can fail (U-60, U-61, C-403)."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -237,12 +237,30 @@ class MarketData(Protocol):
         ...
 
 
+class Settled(Awaitable[None]):
+    """The answer of a store that has written, or failed to, before it answers.
+
+    Awaiting it raises `error` where there is one.
+    """
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+
+    def __await__(self) -> Generator[None, None, None]:
+        if self.error is not None:
+            raise self.error
+        yield from ()
+
+
 class EventStore(Protocol):
     """The journal: append-only, chained, durable in groups (U-70)."""
 
     def append(self, records: Sequence[Record], touched: Sequence[Any] = ()) -> Awaitable[None]:
         """Queue records in order; the awaitable resolves once they are durable.
 
+        It is `Settled` where that is known already.
         `touched` are the values of the state that they touched (`engine.state.touched`), for a
         store that keeps tables of them.
         Raises, through the awaitable, whatever kept them from being written.

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from engine.domain.events import Record
 from engine.domain.run import Mode
+from engine.ports import Settled
 from engine.state.touched import Touched
 from storage import snapshots
 from storage.ballast import Ballast
@@ -79,18 +80,6 @@ class _Close(NamedTuple):
 
 
 _Work = _Append | _Rows | _CatchUp | _Recover | _Save | _Close
-
-
-class _Settled(Awaitable[None]):
-    """The answer of an inline journal: known already."""
-
-    def __init__(self, error: JournalError | None) -> None:
-        self._error = error
-
-    def __await__(self) -> Generator[None, None, None]:
-        if self._error is not None:
-            raise self._error
-        yield from ()
 
 
 class _Ticket(Awaitable[None]):
@@ -333,10 +322,10 @@ class Journal:
             self._answer = None
             self._process([work])
             self._checkpoint_if_needed()
-            return _Settled(self._answer)
+            return Settled(self._answer)
         self._hand_over()
         self._queue.put(work)
-        return _Settled(None)
+        return Settled(None)
 
     # --- the writer's side ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from engine.core.decide import Step
 from engine.domain.inputs import Input, JournalFailed, JournalRecovered
-from engine.ports import EventStore
+from engine.ports import EventStore, Settled
 from engine.runtime.send_gate import Cause, SendGate
 from engine.runtime.tasks import Tasks
 from engine.state.book import Book
@@ -56,7 +56,8 @@ class JournalWatch:
         """
         durable = self._store.append(step.records, step.touched)
         self._since_snapshot += len(step.records)
-        if not self.is_down:
+        settled = isinstance(durable, Settled) and durable.error is None
+        if not self.is_down and not settled:
             self._unwatched.append(durable)
             if not self._watching:
                 self._watching = True
