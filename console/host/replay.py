@@ -32,7 +32,7 @@ from storage.connection import memory_database
 AFTERWARDS: Final = 26 * 3_600 * NS_PER_SECOND
 """How long after the last bar orders may still end by themselves: a DAY order ends with its day."""
 
-LOOK_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 10
 LIMIT_SECONDS: Final = 100 * 366 * 86_400.0
 JUST_AFTER: Final[Nanos] = NS_PER_US
 """A signal enters this long after its instant: the prices of that instant have been seen."""
@@ -102,6 +102,10 @@ def run(
         engine.subscribe(tally.observe)
         running = asyncio.get_running_loop().create_task(engine.run())
         feeding = asyncio.get_running_loop().create_task(feed.play(engine, clock))
+        # Nothing is over before the last bar: the looks before it are left out.
+        looks = (file.last - clock.now()) // (LOOK_SECONDS * NS_PER_SECOND) - 1
+        if looks > 0:
+            await asyncio.wait({running}, timeout=looks * LOOK_SECONDS)
         while not running.done() and not _over(engine, feeding, clock, file):
             await clock.sleep(LOOK_SECONDS)
         if not running.done():
