@@ -318,11 +318,11 @@ class Engine:
         self._journal.save()
 
     async def _drain(self) -> None:
-        """Wait for effects and their reports, a few seconds at the most."""
+        """Wait for effects and their reports: a tenth of a second, a few seconds at the most."""
         for _ in range(50):
+            await self.clock.sleep(0.1)
             if not len(self._tasks) and not self.book.entries_working:
                 return
-            await self.clock.sleep(0.1)
 
     # --- the step ---------------------------------------------------------------------------------
 
