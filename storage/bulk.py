@@ -19,8 +19,13 @@ SIZES: Final = (64, 16, 4, 1)
 def insert(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
     """Insert rows of equal length; `into` is `INSERT INTO table (columns)`."""
     for part in pieces(rows):
-        sql = f"{into} VALUES {values(len(part[0]), len(part))}"
-        connection.execute(sql, tuple(chain.from_iterable(part)))
+        statement = _statement(into, len(part[0]), len(part))
+        connection.execute(statement, tuple(chain.from_iterable(part)))
+
+
+@lru_cache(maxsize=64)
+def _statement(into: str, columns: int, rows: int) -> str:
+    return f"{into} VALUES {values(columns, rows)}"
 
 
 def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -127,16 +127,19 @@ class _Batch:
         """Write all of it in one transaction. Raises sqlite3.Error and leaves nothing."""
         connection.execute("BEGIN IMMEDIATE")
         try:
-            put = connection.executemany
-            put("INSERT OR REPLACE INTO account VALUES (?, ?)", self.account.items())
-            put("INSERT OR REPLACE INTO balances VALUES (?, ?)", self.balances.items())
-            put("INSERT OR REPLACE INTO quotes VALUES (?, ?)", self.quotes.items())
-            put("INSERT OR REPLACE INTO orders VALUES (?, ?, ?)", self.orders.values())
-            put("INSERT OR IGNORE INTO fills VALUES (?, ?, ?)", self.fills)
             kept = [(symbol, data) for symbol, data in self.holdings.items() if data is not None]
             gone = [(symbol,) for symbol, data in self.holdings.items() if data is None]
-            put("INSERT OR REPLACE INTO holdings VALUES (?, ?)", kept)
-            put("DELETE FROM holdings WHERE symbol = ?", gone)
+            for statement, rows in (
+                ("INSERT OR REPLACE INTO account VALUES (?, ?)", self.account.items()),
+                ("INSERT OR REPLACE INTO balances VALUES (?, ?)", self.balances.items()),
+                ("INSERT OR REPLACE INTO quotes VALUES (?, ?)", self.quotes.items()),
+                ("INSERT OR REPLACE INTO orders VALUES (?, ?, ?)", self.orders.values()),
+                ("INSERT OR IGNORE INTO fills VALUES (?, ?, ?)", self.fills),
+                ("INSERT OR REPLACE INTO holdings VALUES (?, ?)", kept),
+                ("DELETE FROM holdings WHERE symbol = ?", gone),
+            ):
+                if rows:
+                    connection.executemany(statement, rows)
             connection.execute("COMMIT")
         except sqlite3.Error:
             # A full disk may have ended the transaction already.

@@ -202,6 +202,8 @@ class _Ladder:
     def due(self, is_due: Callable[[PaperOrder], bool]) -> list[PaperOrder]:
         """The orders that are due, best price first, oldest first; they stay in the ladder."""
         heap = self._heap
+        if not heap:
+            return []
         found: list[_Entry] = []
         while heap:
             top = heap[0]
@@ -273,7 +275,7 @@ class SymbolBook:
         """The stops that this price arms, in order of arrival."""
         due = self._stops[True].due(lambda order: is_triggered(order, last))
         due += self._stops[False].due(lambda order: is_triggered(order, last))
-        return sorted(due, key=lambda order: order.sequence)
+        return sorted(due, key=lambda order: order.sequence) if due else due
 
     def marketable(self, quote: Quote) -> Iterator[PaperOrder]:
         """Who may fill at this price: market orders, then limits by price, then by arrival."""

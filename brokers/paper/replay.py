@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from brokers.paper.bars import BarFile, read_bars
@@ -56,7 +57,7 @@ class ReplayMarket:
 
     async def events(self) -> AsyncIterator[MarketEvent]:
         """Quotes and completed bars, each when it is due."""
-        for time, group in groupby(read_bars(self._file), key=lambda bar: bar.time):
+        for time, group in groupby(read_bars(self._file), key=attrgetter("time")):
             bars = list(group)
             opened_at = time - self._length + self._open_after
             await self._until(opened_at)
@@ -90,18 +91,20 @@ class ReplayMarket:
     ) -> Quote:
         """Let the venue meet a price, and return it as the engine sees it."""
         # The next one is due at the bar's end, or at the end of the bar that follows it.
-        next_due = bar.time + self._length if time == bar.time else bar.time
-        crossed = bar.bid is not None and bar.ask is not None and bar.bid > bar.ask
-        sides = last and not crossed
+        stale_at = bar.time + self._max_age + (self._length if time == bar.time else 0)
+        bid, ask = (bar.bid, bar.ask) if last else (None, None)
+        bid_size, ask_size = (bar.bid_size or None, bar.ask_size or None) if last else (None, None)
+        if bid is not None and ask is not None and bid > ask:
+            bid = ask = bid_size = ask_size = None
         quote = Quote(
             symbol=bar.symbol,
-            bid=bar.bid if sides else None,
-            ask=bar.ask if sides else None,
-            bid_size=(bar.bid_size or None) if sides else None,
-            ask_size=(bar.ask_size or None) if sides else None,
+            bid=bid,
+            ask=ask,
+            bid_size=bid_size,
+            ask_size=ask_size,
             last=price,
             time=time,
-            stale_at=next_due + self._max_age,
+            stale_at=stale_at,
             trade=True,
         )
         volume = ZERO if bar.volume is None else bar.volume * _QUARTER

@@ -129,8 +129,10 @@ class PaperVenue:
             at = quote.time if traded_at is None else traded_at
             if self.instruments.calendar(symbol).is_open(at):
                 self._match(book, quote)
-        if quote.time >= self._save_quotes_at and (
-            self._orders or self._account.holdings or self._account.is_foreign
+        if (
+            quote.time >= self._save_quotes_at
+            and self.book.path is not None  # one in memory ends with this process
+            and (self._orders or self._account.holdings or self._account.is_foreign)
         ):
             self._save_quotes_at = quote.time + QUOTE_SAVE_SECONDS * NS_PER_SECOND
             for known in self._volumes:
