@@ -19,6 +19,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import (
     CancelFailed,
+    CancelsReported,
     GateClosed,
     History,
     Input,
@@ -245,6 +246,13 @@ def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Ev
     yield from ask_triggers(world, now)
 
 
+def cancels_reported(world: World, given: CancelsReported, now: Nanos) -> Iterator[ev.Event]:
+    """Many ends of orders; plans and limits are asked once, when all of them are known."""
+    for each in given.reports:
+        yield from reports.report(world, each, now)
+    yield from ask_triggers(world, now)
+
+
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
     """Compare with what the venue told, then take the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
@@ -332,6 +340,7 @@ RULES: dict[type, Rule] = {
     History: history,
     Tick: tick,
     OrderReport: order_report,
+    CancelsReported: cancels_reported,
     LinkReport: link,
     SignalArrived: entry.signal,
     InvalidArrived: entry.invalid,

@@ -145,6 +145,13 @@ class LatchFound(msgspec.Struct, frozen=True):
     halt: Halt
 
 
+class CancelsReported(msgspec.Struct, frozen=True):
+    """Reports that came one behind the other, in their order: each ends an order by a cancel that
+    was asked for together with others, and none has a fill."""
+
+    reports: tuple[OrderReport, ...]
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """The process took the accounts; `accounts` maps each name under `[brokers]` to its id."""
 
@@ -176,6 +183,7 @@ Input = (
     | Depth
     | History
     | OrderReport
+    | CancelsReported
     | LinkReport
     | SignalArrived
     | InvalidArrived

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.core.decide import Step
 from engine.domain.inputs import (
+    CancelsReported,
     Input,
     QueryAnswered,
     SnapshotFailed,
@@ -22,7 +23,7 @@ from engine.domain.inputs import (
     Trouble,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms, Replacement
+from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
@@ -111,6 +112,10 @@ class AccountSession:
         self._waiting_cancels: dict[str, None] = {}
         self._cancels: list[str] = []
         """What is to be cancelled by the next request."""
+        self._ending: set[str] = set()
+        """What was to be cancelled by one request, and has not been reported as cancelled."""
+        self._canceled: list[OrderReport] = []
+        """Reports of it that came since the loop turned, and that the core has not heard."""
         self._waiting_queries: dict[str, None] = {}
         self._waiting_looks: dict[str, None] = {}
         """What is to be asked once there is a connection, in the order it came up."""
@@ -186,12 +191,36 @@ class AccountSession:
             own = self._venue.own(report)
             if self._early is not None:
                 self._early.append(own)
+            elif own.client_order_id in self._ending and _only_ends(own):
+                self._gather(own)
             else:
+                if own.status.is_terminal:
+                    self._ending.discard(own.client_order_id)
+                self._tell_canceled()
                 self._step(own)
         elif report.state is LinkState.CONNECTED:
             self._came_up()
         else:
             self._broke(report.detail)
+
+    def _gather(self, canceled: OrderReport) -> None:
+        """Keep the end of an order until the loop turns, for all that came by then to be told.
+
+        A thousand reports one by one have the plans asked a thousand times.
+        """
+        self._ending.discard(canceled.client_order_id)
+        self._canceled.append(canceled)
+        if len(self._canceled) == 1:
+            self._spawn(self._turned())
+
+    async def _turned(self) -> None:
+        self._tell_canceled()
+
+    def _tell_canceled(self) -> None:
+        """The core hears of the ends that were gathered, ahead of what came behind them."""
+        if self._canceled:
+            reports, self._canceled = self._canceled, []
+            self._step(CancelsReported(tuple(reports)))
 
     async def _connect(self) -> Exception | None:
         """One attempt; what kept it from a connection."""
@@ -245,6 +274,8 @@ class AccountSession:
     def _broke(self, detail: str) -> None:
         if not self._link.is_up:
             return
+        self._tell_canceled()
+        self._ending.clear()
         self._link.broke()
         self._connected.clear()
         if self._clock.monotonic() - self._up_since >= STEADY_SECONDS * NS_PER_SECOND:
@@ -320,7 +351,9 @@ class AccountSession:
         if len(keys) == 1:
             await self._cancel(keys[0])
             return
+        self._ending.update(keys)
         for failed in await self._venue.cancel_together(keys):
+            self._ending.discard(failed.client_order_id)
             self._step(failed)
 
     async def _cancel(self, key: str) -> None:
@@ -398,3 +431,8 @@ class AccountSession:
         early, self._early = self._early or [], None
         for report in early:
             self._step(report)
+
+
+def _only_ends(report: OrderReport) -> bool:
+    """True for an order that is cancelled, without a fill that comes with it."""
+    return report.status is OrderStatus.CANCELED and report.fill is None
