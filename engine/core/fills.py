@@ -42,9 +42,10 @@ MOST_OVERFILL: Final = 1_000
 by hand at the venue, fills a few times what was ordered; an error of units (lots of 100,000 for
 units, satoshi for coins) is beyond it."""
 
-FARTHEST_PRICE: Final = 10_000
+FARTHEST_PRICE: Final = 1_000_000
 """A price further than so many times from the last one known, up or down, is none. The farthest
-that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 21 June 2017)."""
+that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 21 June 2017); an
+error of units (satoshi for coins, 10**8) is beyond it."""
 
 STALE_FILL = 300 * NS_PER_SECOND
 """A-364."""

@@ -113,8 +113,8 @@ NO_FACTS: dict[str, dict[str, Any]] = {
     "no price": {"price": Decimal(0)},
     "a float": {"quantity": 5.0},
     "more than a thousand times the order": {"quantity": 1_000 * Decimal(149) + 1},
-    "far above the last price": {"price": Decimal("1000000.01")},
-    "far below the last price": {"price": Decimal("0.00999")},
+    "far above the last price": {"price": Decimal("100000000.01")},
+    "far below the last price": {"price": Decimal("0.0000999")},
 }
 
 
@@ -142,8 +142,8 @@ def test_a_fill_that_cannot_be_freezes_its_symbol_and_changes_nothing(
     "change",
     [
         {"quantity": 1_000 * Decimal(149)},
-        {"price": Decimal(1_000_000)},
-        {"price": Decimal("0.01")},
+        {"price": Decimal(100_000_000)},
+        {"price": Decimal("0.0001")},
         {"commission": Decimal(-5)},
     ],
     ids=str,
@@ -160,7 +160,7 @@ def test_rule2_a_fill_that_is_only_odd_is_a_fact(change: dict[str, Any]) -> None
 def test_a_price_is_measured_by_what_the_order_was_decided_on_where_none_was_seen_since() -> None:
     desk = entered()
     order = desk.last(Purpose.ENTRY)
-    desk.price("NVDA", "10000000")
+    desk.price("NVDA", "1000000000")
     fair = desk.execution(order, 1, "100")
     desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fair)
     assert "BAD_FILL" not in alarms(desk.seen)
