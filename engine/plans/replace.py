@@ -19,11 +19,17 @@ from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
 from engine.plans.reducing import hindrance, may_send, most_reducible, room
 from engine.plans.successor import successor
+from engine.risk import gate
 from engine.state.order import Order, Pending
 from engine.world import World
 
 _CUT_IN = frozenset({RunState.ACTIVE, RunState.PAUSED})
 """States in which working entries are left alone, and a smaller one too (X-81)."""
+
+_ON_PRICE = frozenset({Code.NO_PRICE, Code.STALE_QUOTE, Code.PRICE_COLLAR})
+"""Rows that lean on the market's price. They passed when the change was asked for; where the price
+has grown old since, what adds nothing to what was reserved is not given up for that: the order that
+rested is gone, and it could have rested on at an old price too (X-88, C-305)."""
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
@@ -63,11 +69,14 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
-    ruling = decide(world, change_request(world, order, wanted, decided=True), now)
+    blind = not world.market.is_fresh(order.symbol, now) and not order.grows_by(wanted)
+    rows = tuple(row for row in gate.CHECKS if row.code not in _ON_PRICE) if blind else None
+    ruling = decide(world, change_request(world, order, wanted, decided=True), now, rows)
     if not ruling.allowed:
         yield from _given_up(world, order, ruling.code, ruling.reason)
         return
-    yield ev.OrderIntended(terms=successor(world, order, wanted, ruling.reserved))
+    reserved = wanted.reserved if blind else ruling.reserved
+    yield ev.OrderIntended(terms=successor(world, order, wanted, reserved))
 
 
 def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev.Event]:

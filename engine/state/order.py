@@ -108,6 +108,11 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             )
         )
 
+    def grows_by(self, wanted: Pending) -> bool:
+        """True where what is left of it may cost more after the change than was reserved for it."""
+        left = (self.quantity - self.filled) * self.reserved
+        return (wanted.quantity - self.filled) * wanted.reserved > left
+
     @property
     def most(self) -> Decimal:
         """What the venue may fill of it: a replace under way may have enlarged it already."""

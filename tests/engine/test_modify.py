@@ -382,6 +382,88 @@ def test_a_pure_cut_needs_no_fresh_price(native: bool) -> None:
     assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(9)))
 
 
+def after_proof(
+    desk: CoreDriver, order: OrderTerms, seconds: float, **fields: Any
+) -> list[ev.Event]:
+    """The change passes at a fresh price, and its cancel is proved so much later."""
+    one(modify(desk, order, **fields), ev.ReplaceRequested)
+    desk.later(seconds)
+    return replaced(desk, order)
+
+
+CHANGES: dict[str, tuple[dict[str, Any], bool]] = {
+    "less": ({"limit_price": D("98.99")}, True),
+    "less for fewer at a higher price": ({"quantity": D(9), "limit_price": D(100)}, True),
+    "equal": ({"time_in_force": TimeInForce.GTC}, True),
+    "more for a higher price": ({"limit_price": D("99.01")}, False),
+    "more of it": ({"quantity": D(11)}, False),
+}
+
+
+@pytest.mark.parametrize(("fields", "goes"), CHANGES.values(), ids=CHANGES)
+def test_X88_a_price_that_grew_old_keeps_only_what_adds_from_taking_its_place(
+    fields: dict[str, Any], goes: bool
+) -> None:
+    """The order is gone: what is no more than it was goes on, as it may rest at an old price too.
+    What would add fails closed (rule 4, C-305)."""
+    desk = desk_of(native=False)
+    order = buying(desk, time_in_force=TimeInForce.DAY)
+    events = after_proof(desk, order, 3600, **fields)
+    if goes:
+        new = successor(desk, order)
+        assert new.quantity == fields.get("quantity", 10)
+        assert new.limit_price == fields.get("limit_price", 99)
+        assert new.reserved * new.quantity <= 990
+    else:
+        assert one(events, ev.ReplaceAbandoned).code == "STALE_QUOTE"
+        assert [e.code for e in events if isinstance(e, ev.Alarmed)] == ["REPLACE_ABANDONED"]
+        assert not live(desk)
+
+
+@pytest.mark.parametrize(("seconds", "goes"), [(15, True), (15.001, False)])
+def test_X68_what_adds_takes_its_place_while_the_price_is_fresh(seconds: float, goes: bool) -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    events = after_proof(desk, order, seconds, quantity=D(11))
+    assert ("OrderIntended" in kinds(events)) is goes
+
+
+def test_X88_a_fill_in_between_is_in_neither_amount() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    one(modify(desk, order, limit_price=D(98)), ev.ReplaceRequested)
+    desk.filled(order, 4, "99")
+    desk.later(3600)
+    replaced(desk, order)
+    assert (successor(desk, order).quantity, successor(desk, order).reserved) == (6, 98)
+
+
+@pytest.mark.parametrize("against", ["pause", "kill", "closed"])
+def test_X88_whatever_else_speaks_against_it_still_does(against: str) -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    one(modify(desk, order, limit_price=D(98)), ev.ReplaceRequested)
+    desk.later(3600)
+    if against == "pause":
+        desk.give(ask.Pause(by="test"))
+    elif against == "kill":
+        desk.give(ask.Kill(by="test", level=Level.HALT))
+    else:
+        desk.later(12 * 3600)
+    events = desk.report(order, S.CANCELED, filled=D(0))
+    assert "OrderIntended" not in kinds(events)
+    assert not live(desk)
+
+
+def test_X88_a_process_that_has_seen_no_price_yet_puts_it_in_its_place() -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    one(modify(desk, order, limit_price=D(98)), ev.ReplaceRequested)
+    desk.world.market.quotes.clear()
+    replaced(desk, order)
+    assert successor(desk, order).limit_price == 98
+
+
 @CASES
 def test_rule3_an_order_that_reduces_never_grows_beyond_what_is_held(native: bool) -> None:
     desk = desk_of(native=native)
