@@ -408,6 +408,18 @@ def _part_forgotten(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(fill_rules, "_close_part", lambda *args: None)
 
 
+def _no_stop_beside_a_part(patching: pytest.MonkeyPatch) -> None:
+    """Where the venue would fill both, the close of a part takes the whole stop away."""
+    wanted = reducing.to_protect
+
+    def none(world: World, position: Position, part: Decimal = Decimal(0)) -> Decimal:
+        joins = world.able(position.account).reduce_only
+        of_a_part = position.exiting is not None and not position.is_closing
+        return Decimal(0) if of_a_part and not joins else wanted(world, position, part)
+
+    patching.setattr(protect, "to_protect", none)
+
+
 def _stop_beside_stop(patching: pytest.MonkeyPatch) -> None:
     """A stop that is moved is placed anew, and the old one is left."""
     live = reducing.working_for
@@ -619,6 +631,12 @@ ABLATIONS = (
         profile="calm",
         caught_by=("I3", "I6", "room"),
         patch=_part_beside_its_stop,
+    ),
+    Ablation(
+        name="a part takes the whole stop away",
+        profile="apart",
+        caught_by=("protect",),
+        patch=_no_stop_beside_a_part,
     ),
     Ablation(
         name="what is left of a part is forgotten",
