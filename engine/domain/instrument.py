@@ -18,6 +18,7 @@ import re
 from calendar import monthrange
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -208,6 +209,10 @@ _ID: Final = re.compile(
     re.ASCII,
 )
 
+SYMBOLS_KEPT: Final = 4_096
+"""So many answers about symbols are kept. They follow from the text alone, and one that was not
+traded yet was read ten times in a ruling, a sixth of its time."""
+
 SYMBOL_WORDS: Final = (
     "letters, digits, dot, dash, slash or underscore, at most 32, and for a contract its terms "
     "(AAPL 2026-12-18 200 C, ES 2026-12)"
@@ -227,6 +232,7 @@ def symbol_of(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=SYMBOLS_KEPT)
 def is_symbol(text: str) -> bool:
     """Whether `symbol_of` takes a text."""
     try:
@@ -267,6 +273,7 @@ def class_of(symbol: str) -> AssetClass:
     return parse(symbol)[0]
 
 
+@lru_cache(maxsize=SYMBOLS_KEPT)
 def default_instrument(symbol: str, calendar: str = "") -> Instrument:
     """The instrument that a text stands for when no table says otherwise.
 

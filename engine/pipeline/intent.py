@@ -55,6 +55,7 @@ def _quantity(ruling: Ruling) -> Decimal:
 
 def intend(world: World, ruling: Ruling, order: OrderTerms) -> Iterator[ev.Event]:
     """Record the instrument before its first order, then the intent."""
-    if world.book.instrument(order.symbol) != ruling.instrument:
+    known = world.book.instrument(order.symbol)
+    if known is not ruling.instrument and known != ruling.instrument:
         yield ev.InstrumentLearned(instrument=ruling.instrument)
     yield ev.OrderIntended(terms=order)

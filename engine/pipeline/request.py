@@ -72,6 +72,7 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
     """The request of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
     account = command.broker or account_for(world, command.symbol)
     request = _request(world, account, command.symbol, RequestKind.MANUAL)
+    fault = request.fault or _manual_fault(world, account, command)
     request = _replace(
         request,
         sign=command.side.sign,
@@ -81,18 +82,15 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
         stop_price=command.stop_price,
         stop=command.protect,
         quantity=command.quantity,
-        fault=request.fault or _manual_fault(world, account, command),
+        fault=fault,
         time_in_force=command.time_in_force or _time_in_force(world, request),
+        entry=None
+        if fault
+        else command.limit_price or command.stop_price or usable_mark(world, command.symbol),
     )
-    if request.fault:
-        return request
-    mark = usable_mark(world, command.symbol)
-    reduces = command.quantity <= _reducible(world, request)
-    return _replace(
-        request,
-        entry=command.limit_price or command.stop_price or mark,
-        kind=RequestKind.REDUCE if reduces else RequestKind.MANUAL,
-    )
+    if not fault and command.quantity <= _reducible(world, request):
+        return _replace(request, kind=RequestKind.REDUCE)
+    return request
 
 
 def change_request(
@@ -222,11 +220,14 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     if account not in world.accounts:
         return f"there is no broker {account!r}; {_list(world.accounts)} are allowed."
     able = world.able(account)
-    numbers: dict[str, Decimal | None] = {"quantity": command.quantity}
-    numbers |= {"limit_price": command.limit_price} if kind in _WITH_LIMIT else {}
-    numbers |= {"stop_price": command.stop_price} if kind in _WITH_STOP else {}
-    numbers |= {"protect": command.protect} if command.protect is not None else {}
-    for name, number in numbers.items():
+    numbers: list[tuple[str, Decimal | None]] = [("quantity", command.quantity)]
+    if kind in _WITH_LIMIT:
+        numbers.append(("limit_price", command.limit_price))
+    if kind in _WITH_STOP:
+        numbers.append(("stop_price", command.stop_price))
+    if command.protect is not None:
+        numbers.append(("protect", command.protect))
+    for name, number in numbers:
         if not _usable(number):
             given = f"is {number}" if number is not None else "is missing"
             return f"{name} {given}; a number above 0 is allowed."

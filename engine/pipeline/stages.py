@@ -22,7 +22,8 @@ from engine.world import World
 
 Trace = list[tuple[Code, Finding]]
 
-_SIZING, _REJECT, _RESIZE = Stage.SIZING, Answer.REJECT, Answer.RESIZE
+_SIZING = Stage.SIZING
+_PASS, _REJECT, _RESIZE = Answer.PASS, Answer.REJECT, Answer.RESIZE
 
 
 def decide(
@@ -47,6 +48,9 @@ def decide(
         limit_in = check.limit_in
         finding = check.judge(facts, None if limit_in is None else limit_in(world))
         if finding is None:
+            continue
+        if finding.answer is _PASS:
+            trace.append((check.code, finding))
             continue
         if finding.answer is _RESIZE:
             request, finding = _resized(request, check, finding)

@@ -217,10 +217,13 @@ class Facts:
     @property
     def rates(self) -> Mapping[str, Rate | None]:
         """The rate of each other currency that the order is paid or its account is kept in."""
-        currencies = {self.instrument.currency, self.venue_account.currency or self.base}
+        base = self.base
+        paid, kept_in = self.instrument.currency, self.venue_account.currency or base
+        if paid == base == kept_in:
+            return {}
         return {
             currency: self._world.rates.rate(currency, self.now)
-            for currency in sorted(currencies - {self.base})
+            for currency in sorted({paid, kept_in} - {base})
         }
 
     @property

@@ -44,7 +44,11 @@ RATE_WINDOW = 60 * NS_PER_SECOND
 
 PRINTS_KEPT = 1_024
 
+# Members of an enum that are asked for at each order: to look one up costs several times as much as
+# a name of the module.
 _UNKNOWN = OrderStatus.UNKNOWN
+_RUNNING, _ACTIVE = Phase.RUNNING, RunState.ACTIVE
+_OVER = {Phase.STOPPED: RunState.STOPPED, Phase.ERROR: RunState.ERROR}
 
 _COUNTED_AS = {
     OrderStatus.FILLED: "filled",
@@ -104,20 +108,18 @@ class Book:
     def run_state(self) -> RunState:
         """The one state shown, the strictest cause first (U-41)."""
         data = self.data
-        if data.phase is Phase.STOPPED:
-            return RunState.STOPPED
-        if data.phase is Phase.ERROR:
-            return RunState.ERROR
+        if data.phase in _OVER:
+            return _OVER[data.phase]
         if data.halt is not None:
             return RunState.HALTED
-        if data.phase is Phase.STARTING:
+        if data.phase is not _RUNNING:
             return RunState.STARTING
         if data.restrictions:
             cooling = set(data.restrictions) == {Trigger.LOSS_STREAK}
             return RunState.COOLDOWN if cooling else RunState.REDUCE_ONLY
         if data.paused:
             return RunState.PAUSED
-        return RunState.ACTIVE
+        return _ACTIVE
 
     @property
     def halted(self) -> bool:

@@ -63,9 +63,44 @@ class Order(OrderTerms, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:
-        """The order that these terms make, intended by event `seq` at `at`."""
-        decided = dict(zip(_TERMS, _values(terms), strict=True))
-        return cls(**decided, seq=seq, created_at=at, updated_at=at)
+        """The order that these terms make, intended by event `seq` at `at`.
+
+        Written out, since every order is made here, and a dict of the terms took three times as
+        long. A test holds it to every field that the terms have.
+        """
+        return cls(
+            client_order_id=terms.client_order_id,
+            intent_id=terms.intent_id,
+            signal_id=terms.signal_id,
+            parent_id=terms.parent_id,
+            orig_client_order_id=terms.orig_client_order_id,
+            account=terms.account,
+            symbol=terms.symbol,
+            side=terms.side,
+            type=terms.type,
+            quantity=terms.quantity,
+            limit_price=terms.limit_price,
+            stop_price=terms.stop_price,
+            time_in_force=terms.time_in_force,
+            reduce_only=terms.reduce_only,
+            purpose=terms.purpose,
+            reserved=terms.reserved,
+            reference=terms.reference,
+            trade_type=terms.trade_type,
+            stop_loss=terms.stop_loss,
+            target=terms.target,
+            conviction=terms.conviction,
+            signal_type=terms.signal_type,
+            timeframe=terms.timeframe,
+            resized=terms.resized,
+            reason=terms.reason,
+            timeout_seconds=terms.timeout_seconds,
+            attempt=terms.attempt,
+            check_first=terms.check_first,
+            seq=seq,
+            created_at=at,
+            updated_at=at,
+        )
 
     @property
     def terms(self) -> OrderTerms:
