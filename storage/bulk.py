@@ -1,44 +1,70 @@
 """Statements over many rows at once.
 
 Each step of a statement gives the interpreter's lock away and may wait for it while the loop is
-busy: a thousand rows in a few steps take milliseconds where a thousand steps take a hundred.
+busy, a switch interval each time: a thousand rows in a few steps take milliseconds where a thousand
+steps take a hundred. A statement of a few lengths serves any number of rows: places that are left
+over are NULL and are not read, so that it stays prepared.
 """
 
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-SIZES: Final = (64, 16, 4, 1)
-"""Rows in one statement; few sizes, so that the statements stay prepared."""
+MOST: Final = 512
+"""Rows in one statement at most."""
+
+_PRECISE: Final = 3
+"""Bits of a count that its length keeps: 7, 8, 10, 12, 14, 16, 20 and so on."""
 
 
-def insert(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of equal length; `into` is `INSERT INTO table (columns)`."""
-    for part in pieces(rows):
-        statement = _statement(into, len(part[0]), len(part))
-        connection.execute(statement, tuple(chain.from_iterable(part)))
+class Shape(NamedTuple):
+    """What a statement over many rows says around them."""
+
+    head: str
+    """Up to the rows: `INSERT INTO table (columns)`."""
+    columns: str
+    """What is put into each column, of `column1`, `column2` and so on, the values of a row."""
+    width: int
+    """How many values a row has."""
+    tail: str = ""
+    """Behind the rows: what happens where one of them is there already."""
 
 
-@lru_cache(maxsize=64)
-def _statement(into: str, columns: int, rows: int) -> str:
-    return f"{into} VALUES {values(columns, rows)}"
+def insert(
+    connection: sqlite3.Connection,
+    shape: Shape,
+    rows: Sequence[Sequence[Any]],
+    shared: Sequence[Any] = (),
+) -> None:
+    """Run the statement over up to `MOST` rows, each of the shape's width, in one step.
+
+    `shared` are the values that the shape's columns name `?1`, `?2` and so on: every row's own.
+    """
+    length = length_for(len(rows))
+    spare = [None] * ((length - len(rows)) * shape.width)
+    values = (*shared, *chain.from_iterable(rows), *spare, len(rows))
+    connection.execute(statement(shape, length), values)
 
 
 def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """All of them, in order, in pieces of `SIZES`."""
-    start = 0
-    for size in SIZES:
-        while len(items) - start >= size:
-            yield items[start : start + size]
-            start += size
+    """All of them, in order, in pieces of up to `MOST`."""
+    for start in range(0, len(items), MOST):
+        yield items[start : start + MOST]
 
 
-@lru_cache(maxsize=64)
-def values(columns: int, rows: int) -> str:
-    """`(?, ?), (?, ?)`: places for so many rows."""
-    row = f"({', '.join('?' * columns)})"
-    return ", ".join([row] * rows)
+def length_for(count: int) -> int:
+    """The length of the statement that takes so many rows."""
+    shift = max(count.bit_length() - _PRECISE, 0)
+    return -(-count >> shift) << shift
+
+
+@lru_cache(maxsize=256)
+def statement(shape: Shape, length: int) -> str:
+    """The statement for up to so many rows; the number of those that count is its last value."""
+    row = f"({', '.join('?' * shape.width)})"
+    rows = ", ".join([row] * length)
+    return f"{shape.head} SELECT {shape.columns} FROM (VALUES {rows}) LIMIT ? {shape.tail}"  # noqa: S608  # names of our own

@@ -29,5 +29,7 @@ def link(previous: bytes, row: ChainRow) -> bytes:
     gave it. The separator occurs in no part: names are cleaned where they enter, and JSON escapes
     it.
     """
-    parts = (*row[:5], row.data) if row.version == 1 else row
-    return sha256(previous + "\x1f".join(map(str, parts)).encode()).digest()
+    seq, time, mode, account, kind, version, data = row
+    said = "" if version == 1 else f"{version}\x1f"
+    text = f"{seq}\x1f{time}\x1f{mode}\x1f{account}\x1f{kind}\x1f{said}{data}"
+    return sha256(previous + text.encode()).digest()

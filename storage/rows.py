@@ -28,6 +28,7 @@ from engine.state.touched import (
     TradeFinished,
     TradeVanished,
 )
+from storage import bulk
 
 Columns: TypeAlias = dict[str, Any]
 
@@ -177,12 +178,12 @@ def _position(held: Position) -> Columns:
 
 
 _CONTEXT: Final = (
-    "(SELECT metadata_json FROM signals WHERE signal_id = nullif(?, '') AND verdict <> 'REJECTED' "
+    "(SELECT metadata_json FROM signals WHERE signal_id = nullif({}, '') AND verdict <> 'REJECTED' "
     "ORDER BY seq LIMIT 1)"
 )
 
-_EXPRESSIONS: Final = {("trade_executions", "metadata_json"): _CONTEXT}
-"""Columns that are looked up by the value given for them."""
+_LOOKED_UP: Final = {("trade_executions", "metadata_json"): _CONTEXT}
+"""Columns that are looked up by the value given for them, and how."""
 
 
 def _finished(value: TradeFinished) -> Columns:
@@ -364,15 +365,18 @@ def written(put: Put, touched: Touched) -> list[Columns]:
     return rows
 
 
-@lru_cache(maxsize=256)
-def upsert(put: Put, names: tuple[str, ...], rows: int) -> str:
-    """The statement that writes so many rows of these columns."""
+@lru_cache(maxsize=64)
+def upsert(put: Put, names: tuple[str, ...]) -> bulk.Shape:
+    """The statement that writes rows of these columns."""
     fixed = {*put.key.split(","), *put.kept.split(",")}
     listed = ", ".join(f'"{name}"' for name in names)
     changed = ", ".join(f'"{name}" = excluded."{name}"' for name in names if name not in fixed)
-    place = ", ".join(_EXPRESSIONS.get((put.table, name), "?") for name in names)
-    places = ", ".join([f"({place})"] * rows)
-    return (
-        f"INSERT INTO {put.table} ({listed}) VALUES {places} "  # noqa: S608  # names of our own
-        f"ON CONFLICT ({put.key}) DO UPDATE SET {changed}"
+    given = ((name, f"column{number}") for number, name in enumerate(names, 1))
+    return bulk.Shape(
+        head=f"INSERT INTO {put.table} ({listed})",
+        columns=", ".join(
+            _LOOKED_UP.get((put.table, name), "{}").format(column) for name, column in given
+        ),
+        width=len(names),
+        tail=f"ON CONFLICT ({put.key}) DO UPDATE SET {changed}",
     )

@@ -6,7 +6,6 @@ watermark is the last event whose rows are all there.
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import Any, Final
 
 from engine.state.book import Book
@@ -71,10 +70,8 @@ def _put(connection: sqlite3.Connection, put: Put, values: Sequence[Touched]) ->
 
 def _at_once(connection: sqlite3.Connection, put: Put, rows: Sequence[dict[str, Any]]) -> bool:
     """All of them in one statement; False, and nothing written, where the table takes not all."""
-    names = tuple(rows[0])
-    values = tuple(chain.from_iterable(row.values() for row in rows))
     try:
-        connection.execute(upsert(put, names, len(rows)), values)
+        bulk.insert(connection, upsert(put, tuple(rows[0])), [tuple(row.values()) for row in rows])
     except Exception as error:  # whatever is wrong with one of them; told apart one by one
         if not is_content_error(error):
             raise
@@ -85,7 +82,7 @@ def _at_once(connection: sqlite3.Connection, put: Put, rows: Sequence[dict[str, 
 def _carefully(connection: sqlite3.Connection, put: Put, row: dict[str, Any]) -> None:
     connection.execute("SAVEPOINT row")
     try:
-        connection.execute(upsert(put, tuple(row), 1), tuple(row.values()))
+        bulk.insert(connection, upsert(put, tuple(row)), [tuple(row.values())])
     except Exception as error:  # whatever the table does not take; recorded below
         if not is_content_error(error):
             raise

@@ -6,7 +6,7 @@ so that simulator and production run the same lines.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.domain.events import Record
 from engine.domain.instant import Nanos
@@ -53,11 +53,31 @@ def entry_of(record: Record) -> Entry:
 
 
 class _Linked(NamedTuple):
-    """A row in its place in the chain."""
+    """An entry in its place in the chain."""
 
-    row: ChainRow
+    seq: int
+    time: Nanos
+    account: str
+    type: str
+    version: int
+    data: str
     previous: bytes
     hash: bytes
+
+
+_EVENTS: Final = bulk.Shape(
+    head="INSERT INTO events (seq, time, mode, account, type, version, data, prev_hash, hash, "
+    "engine)",
+    columns="column1, column2, ?1, column3, column4, column5, column6, column7, column8, ?2",
+    width=8,
+)
+"""Rows of entries, each with the hash before it and its own; shared are the mode and the engine."""
+
+_HEAD_FOLLOWS: Final = (
+    "CREATE TEMP TRIGGER IF NOT EXISTS head_follows AFTER INSERT ON main.events "
+    "BEGIN INSERT OR REPLACE INTO head VALUES (1, NEW.seq, NEW.hash); END"
+)
+"""With it a statement that inserts events is the whole transaction of a commit, in one step."""
 
 
 class Writer:
@@ -84,6 +104,7 @@ class Writer:
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._pages = 0
+        connection.execute(_HEAD_FOLLOWS)
         self.seq, self.head = self._stored_head()
 
     def commit(self, entries: Sequence[Entry]) -> None:
@@ -99,7 +120,7 @@ class Writer:
             if self._after_commit is not None:
                 self._after_commit()
             if rows:
-                self.seq, self.head = rows[-1].row.seq, rows[-1].hash
+                self.seq, self.head = rows[-1].seq, rows[-1].hash
         except (sqlite3.Error, OSError) as error:
             raise journal_error(error, self._where) from error
         self._pages += PAGES_PER_COMMIT + len(entries)
@@ -193,40 +214,34 @@ class Writer:
 
     def _chained(self, entries: Sequence[Entry]) -> list[_Linked]:
         """The rows to insert: each with the hash of the one before it and its own."""
-        seq, previous = self.seq, self.head
+        seq, previous, mode = self.seq, self.head, self._mode
         rows = []
-        for entry in entries:
+        for place, time, account, kind, version, data in entries:
             seq += 1
-            if entry.seq != seq:
-                raise JournalGap(f"event {entry.seq} cannot follow event {seq - 1}")
-            row = ChainRow(
-                seq, entry.time, self._mode, entry.account, entry.type, entry.version, entry.data
-            )
-            own = link(previous, row)
-            rows.append(_Linked(row, previous, own))
+            if place != seq:
+                raise JournalGap(f"event {place} cannot follow event {seq - 1}")
+            own = link(previous, ChainRow(seq, time, mode, account, kind, version, data))
+            rows.append(_Linked(seq, time, account, kind, version, data, previous, own))
             previous = own
         return rows
 
     def _transact(self, rows: Sequence[_Linked]) -> None:
-        run = self._connection.execute
-        run("BEGIN IMMEDIATE")
+        if self._before_commit is not None:
+            self._before_commit()
+        parts = list(bulk.pieces(rows))
+        if len(parts) == 1:
+            self._insert(parts[0])
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            bulk.insert(
-                self._connection,
-                "INSERT INTO events (seq, time, mode, account, type, version, data, prev_hash, "
-                "hash, engine)",
-                [(*row, previous, own, self._engine) for row, previous, own in rows],
-            )
-            if rows:
-                run(
-                    "INSERT OR REPLACE INTO head VALUES (1, ?, ?)",
-                    (rows[-1].row.seq, rows[-1].hash),
-                )
-            if self._before_commit is not None:
-                self._before_commit()
-            run("COMMIT")
+            for part in parts:
+                self._insert(part)
+            self._connection.execute("COMMIT")
         except BaseException:
             # SQLite ends the transaction by itself after some errors of the disk.
             if self._connection.in_transaction:
                 self._connection.rollback()
             raise
+
+    def _insert(self, rows: Sequence[_Linked]) -> None:
+        bulk.insert(self._connection, _EVENTS, rows, shared=(self._mode, self._engine))
