@@ -6,8 +6,12 @@ from typing import Final, NamedTuple
 from engine.state.touched import Touched
 from storage.rows import identity
 
-MOST: Final = 2_048
+MOST: Final = 1_024
 """With more than this waiting, rows are written although a commit may have to wait for them."""
+
+LEAST_PAUSE: Final = 0.004
+ROW_SECONDS: Final = 0.000_025
+"""What one row takes to be written beside a busy loop, about."""
 
 
 class PendingRows(NamedTuple):
@@ -33,6 +37,15 @@ class RowsBehind:
     def pressing(self) -> bool:
         """So much waits that it is written at the next chance."""
         return len(self._waiting) > MOST
+
+    @property
+    def pause(self) -> float:
+        """Seconds without a commit after which what waits is written: about as long as that takes.
+
+        A commit that comes meanwhile waits, so that many rows are begun in a long pause only; in
+        the gaps of a burst they would be written twice.
+        """
+        return max(LEAST_PAUSE, len(self._waiting) * ROW_SECONDS)
 
     def add(self, values: Iterable[Touched], until: int) -> None:
         """Take the values that the events up to `until` touched."""

@@ -41,11 +41,11 @@ from storage.writer import Entry, Hook, Writer, entry_of
 MAX_ENTRIES = 4_096
 """Records in one transaction at most, so that no submitter waits for an endless one."""
 
+AT_ONCE = 128
+"""Records that are handed to the writer before the loop comes round: they are worth a commit."""
+
 IDLE_SECONDS = 0.02
 """So long without work, and the log is copied back into the database."""
-
-ROWS_SECONDS = 0.004
-"""So long without a commit to make, and rows that wait are written."""
 
 RETRY_SECONDS = 1.0
 """How long rows that the disk did not take wait before they are tried again."""
@@ -136,7 +136,8 @@ class Journal:
         self._unwritten: list[Touched] = []
         """Values that the events in the backlog touched."""
         self._behind = RowsBehind()
-        self._rows_pause = ROWS_SECONDS
+        self._rows_refused = False
+        """The disk did not take the rows that wait, the last time."""
         self._maintenance = trouble
         self._closed = False
         self._retrying = False
@@ -301,7 +302,10 @@ class Journal:
             raise JournalClosed("the journal is closed: nothing more can be written")
 
     def _gather(self, entries: list[Entry], touched: Sequence[Touched]) -> Awaitable[None]:
-        """Keep the entries until the loop comes round: one wake of the writer for all of them."""
+        """Keep the entries until the loop comes round: one wake of the writer for all of them.
+
+        Where many come at once the writer begins with the first of them meanwhile.
+        """
         loop = asyncio.get_running_loop()
         if self._open is not None and self._open[2].loop is not loop:
             self._hand_over()
@@ -310,7 +314,10 @@ class Journal:
             loop.call_soon(self._hand_over)
         self._open[0].extend(entries)
         self._open[1].extend(touched)
-        return self._open[2]
+        ticket = self._open[2]
+        if len(self._open[0]) >= AT_ONCE:
+            self._hand_over()
+        return ticket
 
     def _hand_over(self) -> None:
         if self._open is not None and self._queue is not None:
@@ -366,7 +373,7 @@ class Journal:
     def _patience(self) -> float | None:
         """How long the writer waits for work before it does what can wait."""
         if not self._behind.done and self._failure is None:
-            return self._rows_pause
+            return RETRY_SECONDS if self._rows_refused else self._behind.pause
         return IDLE_SECONDS if self._writer.wants_checkpoint else None
 
     def _process(self, batch: Sequence[_Work]) -> bool:
@@ -430,12 +437,12 @@ class Journal:
 
     def _write_rows(self, rows: PendingRows, snapshot: tuple[bytes, int] | None = None) -> bool:
         """Write some rows; those that the disk does not take wait for another time."""
-        self._rows_pause = ROWS_SECONDS
+        self._rows_refused = False
         try:
             kept = self._writer.write_rows(rows.values, until=rows.until, snapshot=snapshot)
         except JournalError as error:
             self._behind.back(rows)
-            self._rows_pause = RETRY_SECONDS
+            self._rows_refused = True
             self._maintenance = str(error)
             return True
         self._watermark = rows.until

@@ -28,6 +28,7 @@ from storage import (
     open_journal,
 )
 from storage.connection import open_reader
+from storage.journal import AT_ONCE
 from storage.verify import verify
 from tests.storage.lives import START, History, notes
 
@@ -252,6 +253,20 @@ def test_inline_takes_no_thread() -> None:
 def test_memory_is_for_inline_journals_only() -> None:
     with pytest.raises(ValueError, match="inline"):
         open_journal(memory_database())
+
+
+async def test_a_burst_is_begun_before_the_loop_comes_round(path: Path) -> None:
+    committed = threading.Event()
+    journal = open_journal(path, after_commit=committed.set)
+    history = notes(AT_ONCE)
+    for record in history.records[:-1]:
+        journal.append([record])
+    assert journal.durable_seq == 0
+    last = journal.append(history.records[-1:])
+    assert committed.wait(10), "the loop has not come round since the first of them"
+    await last
+    assert journal.durable_seq == AT_ONCE
+    await journal.aclose()
 
 
 def test_an_account_with_control_characters_is_refused_and_nothing_is_taken(path: Path) -> None:

@@ -19,7 +19,7 @@ from storage import Journal, memory_database, open_journal, tables
 from storage.behind import MOST, RowsBehind
 from storage.connection import open_reader, prepare
 from storage.reader import Reader
-from storage.tail import open_caught_up
+from storage.tail import STILL, open_caught_up
 from tests.engine.test_fold import moves, play
 from tests.storage.lives import History, notes
 
@@ -178,6 +178,31 @@ def test_a_row_that_failed_is_not_written_over_a_newer_one() -> None:
     behind.back(failed)
     assert [touched.value.status for touched in behind.take().values] == [S.PENDING_NEW]  # type: ignore[union-attr]
     assert behind.done
+
+
+def waiting(orders: int) -> RowsBehind:
+    """Rows of so many orders that wait, of two values each."""
+    history = History()
+    for number in range(orders):
+        history.order(f"o{number}", "AAPL")
+        history.add(ev.OrderSent(account="paper", client_order_id=f"o{number}"))
+    behind = RowsBehind()
+    behind.add(history.touched, len(history.records))
+    return behind
+
+
+@pytest.mark.parametrize(
+    ("orders", "pause"), [(0, 0.004), (1, 0.004), (160, 0.004), (161, 0.004025), (1_000, 0.025)]
+)
+def test_the_more_rows_wait_the_longer_the_pause_in_which_they_are_begun(
+    orders: int, pause: float
+) -> None:
+    assert waiting(orders).pause == pytest.approx(pause)
+
+
+def test_rows_are_pressing_before_a_reader_takes_the_pause_for_the_end() -> None:
+    """Beside a writer that only pauses nobody need fold the tail for himself."""
+    assert waiting(MOST).pause < STILL
 
 
 # --- reading without a writer --------------------------------------------------------------------
