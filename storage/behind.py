@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable
 from typing import Final, NamedTuple
 
 from engine.state.touched import Touched
-from storage.rows import identity
+from storage.rows import has_row, identity
 
 MOST: Final = 1_024
 """With more than this waiting, rows are written although a commit may have to wait for them."""
@@ -49,7 +49,7 @@ class RowsBehind:
 
     def add(self, values: Iterable[Touched], until: int) -> None:
         """Take the values that the events up to `until` touched."""
-        for touched in values:
+        for touched in filter(has_row, values):
             self._waiting[identity(touched)] = touched
         self._until = until
 

@@ -350,6 +350,11 @@ RULES: Final[dict[type, Put | RowChange]] = {
 RANK: Final = {kind: number for number, kind in enumerate(RULES)}
 
 
+def has_row(touched: Touched) -> bool:
+    """Whether a table tells of this value; others only say that a part of the state changed."""
+    return type(touched.value) in RULES
+
+
 def identity(touched: Touched) -> Hashable:
     """What makes a later value take the place of an earlier one that is not written yet."""
     kind = type(touched.value)

@@ -14,7 +14,7 @@ from engine.state.touched import Touched
 from storage import bulk
 from storage.errors import is_content_error
 from storage.history import records
-from storage.rows import RANK, RULES, Put, upsert, written
+from storage.rows import RANK, RULES, Put, has_row, upsert, written
 
 TABLES: Final = (
     "trade_executions",
@@ -49,7 +49,7 @@ def write(connection: sqlite3.Connection, values: Iterable[Touched]) -> None:
     truth, and one row must not keep the others away. Raises what is the disk's fault.
     """
     by_kind: dict[type, list[Touched]] = {}
-    for touched in values:
+    for touched in filter(has_row, values):
         by_kind.setdefault(type(touched.value), []).append(touched)
     for kind in sorted(by_kind, key=RANK.__getitem__):
         rule = RULES[kind]

@@ -48,7 +48,7 @@ class LocalDesk:
 
     def start(self) -> None:
         """Follow the engine from now on."""
-        self._unsubscribe = self._engine.subscribe(self.replica.observe)
+        self._unsubscribe = self._engine.follow(self.replica.observe)
 
     def stop(self) -> None:
         """Follow it no more."""

@@ -95,8 +95,7 @@ def words_of(at: Nanos) -> str:
 def _fold(world: World, replica: Replica, records: Iterable[Record]) -> None:
     book = world.book
     for record in records:
-        apply(book, record)
-        replica.observe(record)
+        replica.observe(record, apply(book, record))
         for symbol, price in _prices(record):
             quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=record.time)
             world.take_quote(quote, record.time)

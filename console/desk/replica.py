@@ -1,13 +1,15 @@
-"""What a desk keeps of the events: bounded, cheap to update, and never in the engine's way.
+"""What a desk keeps of what happened: bounded, cheap to update, and never in the engine's way.
 
-`observe` runs between two decisions; all that happens there is a few stores and a mark. Panes take
-what changed when they are painted. Numbers that move with the market are read from the engine's
-world at that moment, so that no price ever becomes a message.
+`observe` runs between two decisions; all that happens there is a few stores and a mark. Which panes
+hear of an event follows from the values that it touched, as the fold names them (DESIGN, Journal);
+an event itself is only looked at for what is no state: its line, the checks of a verdict, the alert
+of a halt. Panes take what changed when they are painted. Numbers that move with the market are read
+from the engine's world at that moment, so that no price ever becomes a message.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -20,6 +22,26 @@ from console.desk.values import Counts, KillRow, SignalRow
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
 from engine.domain.instant import Nanos
+from engine.domain.order import OrderStatus
+from engine.state.book import Book
+from engine.state.fold import apply
+from engine.state.order import Order
+from engine.state.position import Position
+from engine.state.touched import (
+    AccountSeen,
+    EquityMeasured,
+    FillTaken,
+    HaltSet,
+    HoldingAmended,
+    KillShown,
+    LetterClosed,
+    LetterOpened,
+    RunChanged,
+    SignalEntry,
+    SignalLate,
+    SignalsTurnedAway,
+    Touched,
+)
 from engine.world import World
 
 SIGNALS_KEPT: Final = 300
@@ -30,6 +52,9 @@ REFUSALS_KEPT: Final = 20
 """Signals that one of the newest events names; a flood has thousands a second."""
 DIRTY_KEPT: Final = 2_000
 """Changed keys remembered for a pane; beyond that it looks at everything again."""
+
+_BAD: Final = frozenset({OrderStatus.REJECTED, OrderStatus.UNKNOWN})
+"""What a person must see at once of an order that is not filled."""
 
 URGENT_SECONDS: Final = 0.05
 """Urgent paints come no closer together than this."""
@@ -80,8 +105,6 @@ class Replica:
         self._book = world.book
         self.signals: dict[str, SignalRow] = {}
         """By id; one whose id is listed already has its event's number behind it."""
-        self._undecided: dict[str, str] = {}
-        """By id, the key of the row that waits for its verdict."""
         self._accepted: dict[str, str] = {}
         """By id, the key of the row that was accepted: an id is, once and ever (A-301)."""
         self.fills: dict[int, ev.Record] = {}
@@ -90,8 +113,6 @@ class Replica:
         self.records: deque[ev.Record] = deque(maxlen=RECORDS_KEPT)
         self.kill: dict[str, KillRow] = {}
         self.equity: deque[tuple[Nanos, Decimal]] = deque(maxlen=EQUITY_KEPT)
-        self.heard_at: Nanos = 0
-        """When the venue last said anything."""
         self.touched: set[str] = set()
         """Keys of holdings that changed, or whose stop did, since somebody looked."""
         self.counts = Counts()
@@ -118,19 +139,21 @@ class Replica:
     def adopt(self, earlier: Iterable[ev.Record]) -> None:
         """Take in what happened before the first record that was observed, oldest first.
 
-        What is known already is skipped; counts stay, and nobody is told of a halt.
+        What is known already is skipped; counts stay, and nobody is told of a halt. What the
+        records touched is folded anew: the state at hand is past them already.
         """
         seen = list(self.records)
         first = seen[0].seq if seen else self._book.data.seq + 1
         older = [record for record in earlier if record.seq < first]
         counts, on_halt = self.counts, self.on_halt
         self.on_halt = None
-        for kept in (self.signals, self._undecided, self._accepted, self.fills, self.kill):
+        for kept in (self.signals, self._accepted, self.fills, self.kill):
             kept.clear()
         self.records.clear()
         self.equity.clear()
+        book = Book()
         for record in [*older, *seen]:
-            self.observe(record)
+            self.observe(record, apply(book, record))
         self.counts, self.on_halt = counts, on_halt
         for feed in self._feeds:
             feed.everything = True
@@ -162,13 +185,16 @@ class Replica:
 
     # -- events
 
-    def observe(self, record: ev.Record) -> None:
-        """Take one record in, after it was applied to the book."""
+    def observe(self, record: ev.Record, touched: Sequence[Touched]) -> None:
+        """Take in one record and the values that it touched, after it was applied to the book."""
         self.records.append(_short(record))
         self._change(Topic.JOURNAL, record.seq)
-        rule = _RULES.get(type(record.event))
-        if rule is not None:
-            rule(self, record, record.event)
+        for one in touched:
+            rule = _RULES.get(type(one.value))
+            if rule is not None:
+                rule(self, record, one.value)
+        if isinstance(record.event, ev.Halted) and self.on_halt is not None:
+            self.on_halt(record.event)
 
     def _change(self, topic: Topic, key: Hashable, *, urgent: bool = False) -> None:
         for feed in self._by_topic[topic]:
@@ -204,139 +230,138 @@ class Replica:
         if self._urgent:
             self._timer = loop.call_at(loop.time() + APART_SECONDS, self._paint_urgent)
 
-    # -- one rule a kind of event
+    # -- one rule a kind of value
 
-    def _received(self, record: ev.Record, event: ev.SignalReceived) -> None:
-        signal = event.signal
-        instrument = self._world.instrument(signal.ticker)
-        row = SignalRow(signal, instrument, record.time, record.seq)
-        self._undecided[signal.signal_id] = self._listed(row)
-        self.counts = replace(self.counts, signals=self.counts.signals + 1)
+    def _signal(self, record: ev.Record, entry: SignalEntry) -> None:
+        if entry.verdict is None:
+            self._received(entry)
+            return
+        key = self._key_of(entry)
+        if key is None:
+            return
+        row = self.signals[key]
+        rejected = entry.verdict is Verdict.REJECTED
+        outcome = None if rejected else entry.outcome
+        event = record.event  # the checks that were asked are no state
+        self._changed_signal(
+            key,
+            decided=event if isinstance(event, ev.SignalDecided) else row.decided,
+            outcome=outcome,
+            outcome_code="" if outcome is None else entry.code,
+        )
+        if not rejected:
+            self._accepted[entry.signal_id] = key
 
-    def _turned_away(self, record: ev.Record, event: ev.SignalsRefused) -> None:
+    def _received(self, entry: SignalEntry) -> None:
+        if entry.signal is not None:
+            instrument = self._world.instrument(entry.symbol)
+            self._listed(SignalRow(entry.signal, instrument, entry.time, entry.seq))
+            self.counts = replace(self.counts, signals=self.counts.signals + 1)
+
+    def _key_of(self, entry: SignalEntry) -> str | None:
+        """The key of the row of this entry; None where it is not listed (any more)."""
+        for key in (entry.signal_id, _again(entry.signal_id, entry.seq)):
+            row = self.signals.get(key)
+            if row is not None and row.seq == entry.seq:
+                return key
+        return None
+
+    def _late(self, record: ev.Record, late: SignalLate) -> None:
+        key = self._accepted.get(late.signal_id, late.signal_id)
+        if key in self.signals:
+            self._changed_signal(key, outcome=late.outcome, outcome_code=late.code)
+
+    def _turned_away(self, record: ev.Record, value: SignalsTurnedAway) -> None:
         """The newest that the list can hold; all of them count."""
+        event = value.event
         for refusal in event.refusals[-SIGNALS_KEPT:]:
             instrument, decided = self._world.instrument(refusal.symbol), event.verdict(refusal)
-            self._listed(SignalRow(refusal, instrument, refusal.at, record.seq, decided))
+            self._listed(SignalRow(refusal, instrument, refusal.at, value.seq, decided))
         self.counts = replace(self.counts, signals=self.counts.signals + event.count)
 
-    def _listed(self, row: SignalRow) -> str:
-        """Takes the row in and tells its key; what is listed of the same id stays as it is."""
+    def _listed(self, row: SignalRow) -> None:
+        """Takes the row in; what is listed of the same id stays as it is."""
         signal_id = row.signal.signal_id
-        key = f"{signal_id} #{row.seq}" if signal_id in self.signals else signal_id
+        key = _again(signal_id, row.seq) if signal_id in self.signals else signal_id
         self.signals[key] = row
         if len(self.signals) > SIGNALS_KEPT:
             oldest = next(iter(self.signals))
             gone = self.signals.pop(oldest).signal.signal_id
-            for keys in (self._undecided, self._accepted):
-                if keys.get(gone) == oldest:
-                    del keys[gone]
+            if self._accepted.get(gone) == oldest:
+                del self._accepted[gone]
             self._change(Topic.SIGNALS, oldest)
         self._change(Topic.SIGNALS, key)
-        return key
-
-    def _decided(self, record: ev.Record, event: ev.SignalDecided) -> None:
-        key = self._undecided.pop(event.signal_id, event.signal_id)
-        self._changed_signal(key, decided=event)
-        if event.verdict is not Verdict.REJECTED:
-            self._accepted[event.signal_id] = key
-
-    def _ended(self, record: ev.Record, event: ev.SignalEnded) -> None:
-        key = self._accepted.get(event.signal_id, event.signal_id)
-        self._changed_signal(key, outcome=event.outcome, outcome_code=event.code)
 
     def _changed_signal(self, key: str, **changes: Any) -> None:
-        row = self.signals.get(key)
-        if row is not None:
-            self.signals[key] = replace(row, **changes)
-            self._change(Topic.SIGNALS, key)
+        self.signals[key] = replace(self.signals[key], **changes)
+        self._change(Topic.SIGNALS, key)
 
-    def _order(self, record: ev.Record, event: Any) -> None:
-        self._order_changed(event.client_order_id)
-
-    def _whole_order(self, record: ev.Record, event: ev.OrderIntended | ev.OrderAdopted) -> None:
-        self.counts = replace(self.counts, orders=self.counts.orders + 1)
-        self._order_changed(event.terms.client_order_id)
-
-    def _venue_order(self, record: ev.Record, event: Any) -> None:
-        self.heard_at = record.time
-        self._order_changed(event.client_order_id)
-
-    def _bad_order(self, record: ev.Record, event: Any) -> None:
-        self._order_changed(event.client_order_id, urgent=True)
-
-    def _order_changed(self, key: str, *, urgent: bool = False) -> None:
-        ended = self._book.order(key)
-        if ended is not None and not ended.is_working:
+    def _order(self, record: ev.Record, order: Order) -> None:
+        key = order.client_order_id
+        if order.seq == record.seq:
+            self.counts = replace(self.counts, orders=self.counts.orders + 1)
+        if not order.is_working:
             self.history.pop(key, None)
             self.history[key] = None
             if len(self.history) > HISTORY_KEPT:
                 oldest = next(iter(self.history))
                 del self.history[oldest]
                 self._change(Topic.ORDERS, oldest)
-        self._change(Topic.ORDERS, key, urgent=urgent)
-        order = self._book.order(key)
-        if order is not None and order.protects:
+        self._change(Topic.ORDERS, key, urgent=order.status in _BAD)
+        if order.protects:
             self._holding(order.account, order.symbol)
 
-    def _filled(self, record: ev.Record, event: ev.OrderFilled) -> None:
-        self.heard_at = record.time
+    def _filled(self, record: ev.Record, value: FillTaken) -> None:
+        event = value.event
         self.counts = replace(self.counts, fills=self.counts.fills + 1)
-        self.fills[record.seq] = record
+        self.fills[value.seq] = ev.Record(value.seq, record.time, event)
         if len(self.fills) > FILLS_KEPT:
             oldest = next(iter(self.fills))
             del self.fills[oldest]
             self._change(Topic.FILLS, oldest)
-        self._change(Topic.FILLS, record.seq, urgent=True)
-        self._order_changed(event.fill.client_order_id, urgent=True)
+        self._change(Topic.FILLS, value.seq, urgent=True)
+        self._change(Topic.ORDERS, event.fill.client_order_id, urgent=True)
         self._holding(event.account, event.fill.symbol, urgent=True)
         self._change(Topic.RISK, "fill")
 
-    def _position(self, record: ev.Record, event: Any) -> None:
-        closed = isinstance(event, ev.PositionClosed)
-        self._holding(event.account, event.trade.symbol if closed else event.symbol)
+    def _held(self, record: ev.Record, value: Position | HoldingAmended) -> None:
+        self._holding(value.account, value.symbol)
 
-    def _state(self, record: ev.Record, event: Any) -> None:
+    def _state(self, record: ev.Record, value: RunChanged | LetterOpened | LetterClosed) -> None:
         self._change(Topic.STATE, "state", urgent=True)
 
-    def _heard(self, record: ev.Record, event: Any) -> None:
-        self.heard_at = record.time
+    def _seen(self, record: ev.Record, value: AccountSeen) -> None:
         self._change(Topic.STATE, "venue")
 
-    def _halted(self, record: ev.Record, event: ev.Halted) -> None:
+    def _halted(self, record: ev.Record, value: HaltSet) -> None:
         self.kill.clear()
-        self._change(Topic.STATE, "halt", urgent=True)
         self._change(Topic.KILL, "halt", urgent=True)
-        if self.on_halt is not None:
-            self.on_halt(event)
 
-    def _progressed(self, record: ev.Record, event: ev.KillProgressed) -> None:
-        self.heard_at = record.time
-        self.kill[event.account] = replace(
-            self.kill.get(event.account, KillRow()),
-            clean_reads=event.clean_reads,
-            left=event.left,
-            unknown=event.unknown,
-            at=record.time,
-        )
+    def _killed(self, record: ev.Record, value: KillShown) -> None:
+        event = value.event
+        row = self.kill.get(event.account, KillRow())
+        if isinstance(event, ev.KillProgressed):
+            row = replace(row, clean_reads=event.clean_reads)
+        else:
+            row = replace(
+                row,
+                state=event.state,
+                cancelled=event.cancelled,
+                closed=event.closed,
+                proved_at=value.at,
+            )
+        row = replace(row, left=event.left, unknown=event.unknown, at=value.at)
+        self.kill[event.account] = row
         self._change(Topic.KILL, event.account, urgent=True)
 
-    def _proved(self, record: ev.Record, event: ev.KillProved) -> None:
-        self.kill[event.account] = replace(
-            self.kill.get(event.account, KillRow()),
-            state=event.state,
-            cancelled=event.cancelled,
-            closed=event.closed,
-            left=event.left,
-            unknown=event.unknown,
-            at=record.time,
-            proved_at=record.time,
-        )
-        self._change(Topic.KILL, event.account, urgent=True)
-
-    def _marked(self, record: ev.Record, event: ev.EquityMarked) -> None:
-        self.equity.append((record.time, event.equity))
+    def _measured(self, record: ev.Record, value: EquityMeasured) -> None:
+        self.equity.append((value.at, value.equity))
         self._change(Topic.RISK, "equity")
+
+
+def _again(signal_id: str, seq: int) -> str:
+    """The key of a signal whose id is listed already."""
+    return f"{signal_id} #{seq}"
 
 
 def _short(record: ev.Record) -> ev.Record:
@@ -349,53 +374,20 @@ def _short(record: ev.Record) -> ev.Record:
 
 
 Rule = Callable[[Replica, ev.Record, Any], None]
-_RULES: Final[dict[type[ev.Event], Rule]] = {
-    ev.SignalReceived: Replica._received,
-    ev.SignalsRefused: Replica._turned_away,
-    ev.SignalDecided: Replica._decided,
-    ev.SignalEnded: Replica._ended,
-    ev.DeadLettered: Replica._state,
-    ev.DeadLetterClosed: Replica._state,
-    ev.OrderIntended: Replica._whole_order,
-    ev.OrderAdopted: Replica._whole_order,
-    ev.OrderSent: Replica._order,
-    ev.OrderAccepted: Replica._venue_order,
-    ev.OrderRejected: Replica._bad_order,
-    ev.OrderUnclear: Replica._bad_order,
-    ev.OrderFilled: Replica._filled,
-    ev.CancelRequested: Replica._order,
-    ev.CancelRefused: Replica._order,
-    ev.OrderCanceled: Replica._venue_order,
-    ev.OrderExpired: Replica._venue_order,
-    ev.ReplaceRequested: Replica._order,
-    ev.OrderReplaced: Replica._venue_order,
-    ev.ReplaceAbandoned: Replica._order,
-    ev.OrderSettled: Replica._venue_order,
-    ev.ExitPlanned: Replica._position,
-    ev.ExitAbandoned: Replica._position,
-    ev.ExitRefused: Replica._position,
-    ev.StopRemoved: Replica._position,
-    ev.StopMoved: Replica._position,
-    ev.TargetMoved: Replica._position,
-    ev.Unprotected: Replica._position,
-    ev.PositionClosed: Replica._position,
-    ev.PositionAdjusted: Replica._position,
-    ev.CommissionTaken: Replica._position,
-    ev.PhaseChanged: Replica._state,
-    ev.Paused: Replica._state,
-    ev.Unpaused: Replica._state,
-    ev.Restricted: Replica._state,
-    ev.Unrestricted: Replica._state,
-    ev.HaltCleared: Replica._state,
-    ev.Halted: Replica._halted,
-    ev.KillProgressed: Replica._progressed,
-    ev.KillProved: Replica._proved,
-    ev.AccountSynced: Replica._heard,
-    ev.Reconciled: Replica._heard,
-    ev.LinkChanged: Replica._state,
-    ev.SymbolBlocked: Replica._state,
-    ev.SymbolUnblocked: Replica._state,
-    ev.EquityMarked: Replica._marked,
-    ev.CurrencyValued: Replica._state,
-    ev.SessionOpened: Replica._state,
+_RULES: Final[dict[type, Rule]] = {
+    SignalEntry: Replica._signal,
+    SignalLate: Replica._late,
+    SignalsTurnedAway: Replica._turned_away,
+    Order: Replica._order,
+    FillTaken: Replica._filled,
+    Position: Replica._held,
+    HoldingAmended: Replica._held,
+    RunChanged: Replica._state,
+    LetterOpened: Replica._state,
+    LetterClosed: Replica._state,
+    AccountSeen: Replica._seen,
+    HaltSet: Replica._halted,
+    KillShown: Replica._killed,
+    EquityMeasured: Replica._measured,
 }
+"""By the kind of value that was touched; the rest (a trade or a day that is over) no pane shows."""

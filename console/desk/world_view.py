@@ -140,10 +140,9 @@ class WorldView:
     @property
     def heard_at(self) -> Nanos:
         """When a venue last said anything; 0 before the first word."""
-        heard = [self._replica.heard_at]
-        for account in self._book.accounts:
-            heard += [account.reconciled_at, account.link.since if account.link else 0]
-        return max(heard)
+        accounts = self._book.accounts
+        links = [account.link.since for account in accounts if account.link is not None]
+        return max((*links, *(account.heard_at for account in accounts)), default=0)
 
     # -- money
 

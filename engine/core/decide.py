@@ -414,10 +414,10 @@ def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[e
 
 
 class Step(msgspec.Struct):
-    """What one input led to: the records, and the values of the state that they touched."""
+    """What one input led to: the records, and for each the values of the state it touched."""
 
     records: list[ev.Record]
-    touched: list[Touched]
+    touched: list[list[Touched]]
     refused: ev.SignalDecided | None = None
     """The verdict on a signal that an overload refused; its record may come later (X-89)."""
     proposed: tuple[ev.Event, ...] = ()
@@ -487,7 +487,7 @@ class Core:
         """Apply an event and add it to what the input led to."""
         book = self.world.book
         record = ev.Record(book.data.seq + 1, now, event)
-        step.touched += apply(book, record)
+        step.touched.append(apply(book, record))
         note(self.world, event)
         step.records.append(record)
 

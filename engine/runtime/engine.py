@@ -7,9 +7,9 @@ only once its intent is durable and while the gate is open; one that reduces wai
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -52,7 +52,18 @@ from engine.runtime.session import AccountSession
 from engine.runtime.tasks import Tasks
 from engine.runtime.timer import Timer
 from engine.state.book import Book
+from engine.state.touched import Touched
 from engine.world import World
+
+Follower: TypeAlias = Callable[[ev.Record, Sequence[Touched]], None]
+"""Is called with a record and the values of the state that it touched."""
+
+
+class _Observer(NamedTuple):
+    """Who is told of every record: `given` is what was handed in, to name it by."""
+
+    call: Follower
+    given: object
 
 
 class Engine:
@@ -88,7 +99,7 @@ class Engine:
         self._latch = latch
         ids = dict(account_ids) if account_ids is not None else {name: name for name in brokers}
         self._start = Start(version=version, accounts=ids, config_digest=config_digest)
-        self._observers: list[Callable[[ev.Record], None]] = []
+        self._observers: list[_Observer] = []
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._started = False
@@ -166,6 +177,13 @@ class Engine:
 
         An observer must not raise or block: it runs between two decisions.
         """
+        return self._observe(_Observer(lambda record, _: observer(record), observer))
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """As `subscribe`, for one that also wants the values of the state each record touched."""
+        return self._observe(_Observer(follower, follower))
+
+    def _observe(self, observer: _Observer) -> Callable[[], None]:
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
 
@@ -370,23 +388,21 @@ class Engine:
             effect = _EFFECTS.get(type(record.event))
             if effect is not None:
                 effect(self, record.event, durable)
-        failed = [self._tell(observer, records) for observer in tuple(self._observers)]
+        failed = [self._tell(observer, step) for observer in tuple(self._observers)]
         self._journal.save(if_due=True)
         self._timer.replan()
         for trouble in filter(None, failed):
             self.step(trouble)  # every observer has these records before those it leads to
 
-    def _tell(
-        self, observer: Callable[[ev.Record], None], records: list[ev.Record]
-    ) -> Trouble | None:
+    def _tell(self, observer: _Observer, step: Step) -> Trouble | None:
         """Hand the records over; one that raises hears of no more, and what it raised is told."""
         try:
-            for record in records:
-                observer(record)
+            for record, touched in zip(step.records, step.touched, strict=True):
+                observer.call(record, touched)
         except Exception as error:  # whoever only watches must not stop the trading
             self._observers.remove(observer)
             text = f"{type(error).__name__}: {error}"
-            return Trouble(code="OBSERVER_FAILED", subject=repr(observer), text=text)
+            return Trouble(code="OBSERVER_FAILED", subject=repr(observer.given), text=text)
         return None
 
     def _calm_until(self) -> Nanos:

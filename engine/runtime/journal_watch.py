@@ -6,6 +6,7 @@ tried again.
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from itertools import chain
 
 from engine.core.decide import Step
 from engine.domain.inputs import Input, JournalFailed, JournalRecovered
@@ -54,7 +55,8 @@ class JournalWatch:
 
         It raises whatever kept them from being written.
         """
-        durable = self._store.append(step.records, step.touched)
+        touched = [*chain.from_iterable(step.touched)]
+        durable = self._store.append(step.records, touched)
         self._since_snapshot += len(step.records)
         settled = isinstance(durable, Settled) and durable.error is None
         if not self.is_down and not settled:

@@ -71,6 +71,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     stopped: list[str] = []
     """The orders, but for protective stops, that worked here when the halt was set or raised."""
     last_fill: Nanos = 0
+    heard_at: Nanos = 0
+    """When the venue last said anything of an order or of the account."""
     reconciled_at: Nanos = 0
     seen_at: Nanos = 0
     """When the venue's view was last taken in."""

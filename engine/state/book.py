@@ -25,7 +25,7 @@ from engine.state.portfolio import Portfolio
 from engine.state.position import Position
 from engine.state.reservations import Reservations
 from engine.state.seen import SeenIds
-from engine.state.touched import SignalEntry, Touched, Value
+from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
 
 Place: TypeAlias = tuple[str, str]
 """An account and a symbol."""
@@ -325,6 +325,10 @@ class Book:
             account = self.data.accounts[name] = AccountState(name=name)
         return account
 
+    def hear(self, account: str, at: Nanos) -> None:
+        """Note that the venue of this account said something at `at`."""
+        self.enter(account).heard_at = at
+
     def _index(self, order: Order) -> None:
         place = (order.account, order.symbol)
         self._by_place.setdefault(place, {})[order.client_order_id] = None
@@ -447,6 +451,7 @@ class Book:
             self._held.setdefault(symbol, {})[account] = None
             self._pending.discard(symbol)
             return
+        self.touch(HoldingAmended(account=account, symbol=symbol), account)
         state.positions.pop(symbol, None)
         holders = self._held.get(symbol)
         if holders is not None:
@@ -464,8 +469,10 @@ class Book:
 
     def amend(self, position: Position, **fields: Any) -> None:
         """A new version of a position that no row tells of: its stop, its close, its counts."""
-        positions = self.data.accounts[position.account].positions
-        positions[position.symbol] = msgspec.structs.replace(position, **fields)
+        account, symbol = position.account, position.symbol
+        self.touch(HoldingAmended(account=account, symbol=symbol), account)
+        positions = self.data.accounts[account].positions
+        positions[symbol] = msgspec.structs.replace(position, **fields)
 
     def stamp(self, order: Order, at: Nanos) -> None:
         """Note an order that adds exposure, for the rate and the duplicate limit."""

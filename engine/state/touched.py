@@ -1,9 +1,12 @@
-"""Which values an event touched: what the queryable tables are rows of (DESIGN, Journal).
+"""Which values an event touched: the tables are rows of them, and a screen hears by them of what
+changed (DESIGN, Journal: one fold).
 
 `apply` names each value as it is after the event. Values are frozen, so that a row can be made of
-one later and in another thread; of two values of one identity the later counts.
+one later and in another thread; of two values of one identity the later counts. Those at the end
+have no row: they say which part of the state changed.
 """
 
+from decimal import Decimal
 from typing import TypeAlias
 
 import msgspec
@@ -13,6 +16,7 @@ from engine.domain.codes import Outcome, Stage, Verdict
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderTerms
 from engine.domain.position import RoundTrip
+from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.state.order import Order
 from engine.state.position import Position
@@ -119,6 +123,45 @@ class LetterClosed(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
+class HoldingAmended(msgspec.Struct, frozen=True, kw_only=True):
+    """What the account of this name holds of a symbol is gone, or has another stop, target or
+    close."""
+
+    account: str
+    symbol: str
+
+
+class RunChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be done changed: a phase, pause, restriction, halt, link or blocked symbol, the
+    accounting day, or what a currency is worth."""
+
+
+class HaltSet(msgspec.Struct, frozen=True, kw_only=True):
+    """A halt was set or raised."""
+
+    halt: Halt
+
+
+class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Balances of the account of this name were taken over, or it was compared with its venue."""
+
+    account: str
+
+
+class KillShown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a kill has shown at one account, by an event recorded at `at`."""
+
+    at: Nanos
+    event: ev.KillProgressed | ev.KillProved
+
+
+class EquityMeasured(msgspec.Struct, frozen=True, kw_only=True):
+    """The equity of the portfolio at `at`, in the base currency."""
+
+    at: Nanos
+    equity: Decimal
+
+
 Value: TypeAlias = (
     Order
     | Position
@@ -131,6 +174,12 @@ Value: TypeAlias = (
     | SignalsTurnedAway
     | LetterOpened
     | LetterClosed
+    | HoldingAmended
+    | RunChanged
+    | HaltSet
+    | AccountSeen
+    | KillShown
+    | EquityMeasured
 )
 
 

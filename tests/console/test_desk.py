@@ -1,6 +1,7 @@
 """The replica: bounded, in step with the journal, and never in the engine's way."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from console.host.history import recent
 from console.ui.lines import _LINES, _ORDER_LINES, line_of
 from engine.domain import events as ev
 from engine.domain.commands import CancelOrder, Kill
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Level, Severity
+from engine.state import fold
+from engine.state.book import Book
+from engine.state.folds.rule import Rules
+from engine.state.touched import RunChanged
 from storage import open_journal
 from tests.console.hosts import Host, morning, settle
 
@@ -240,6 +245,74 @@ async def test_what_happened_before_is_adopted_in_its_place_and_rings_no_bell() 
         assert feed.take() == (True, [])
         assert not halts
         desk.stop()
+
+
+class Written(ev.Event, frozen=True, kw_only=True):
+    """An event of this test's own: a holding gets a stop, an order a word, and entries stop."""
+
+    account: str
+    symbol: str
+    client_order_id: str
+
+
+def _written(book: Book, event: Written, at: Nanos) -> None:
+    position = book.holding(event.account, event.symbol)
+    assert position is not None
+    book.amend(position, stop=Decimal("1"))
+    order = book.order_in(event.account, event.client_order_id)
+    assert order is not None
+    book.update(order, at, reason="written")
+    book.data.paused = True
+    book.touch(RunChanged())
+
+
+async def test_panes_hear_of_a_new_event_by_the_values_that_its_fold_touched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """DESIGN, Journal: console topics come from the set that `apply` names."""
+    rules: Rules = {**fold.RULES, Written: _written}
+    monkeypatch.setattr(fold, "RULES", rules)
+    async with Host() as host:
+        await morning(host)
+        (stop, *_) = host.engine.book.working("paper", "NVDA")
+    desk, book, key = LocalDesk(host.engine), host.engine.book, stop.client_order_id
+    feeds = {topic: _feed(desk, topic)[0] for topic in Topic}
+    before = desk.view.position("NVDA")
+    assert before is not None
+    event = Written(account="paper", symbol="NVDA", client_order_id=key)
+    record = ev.Record(book.data.seq + 1, host.clock.now(), event)
+    desk.replica.observe(record, fold.apply(book, record))
+    told = {topic: feed.take()[1] for topic, feed in feeds.items()}
+    assert {topic: keys for topic, keys in told.items() if keys} == {
+        Topic.POSITIONS: ["NVDA"],
+        Topic.ORDERS: [key],
+        Topic.STATE: ["state"],
+        Topic.JOURNAL: [record.seq],
+    }
+    after = desk.view.position("NVDA")
+    assert after is not None
+    assert before.stop != after.stop == Decimal("1")
+
+
+async def test_what_happened_before_is_adopted_from_wherever_it_begins() -> None:
+    """The newest events of a journal begin in the middle of orders, positions and signals."""
+    async with Host() as host:
+        await morning(host)
+        await host.engine.command(Kill(by="t"))
+        await settle()
+        whole = LocalDesk(host.engine)
+        whole.replica.adopt(host.records)
+        for first in range(len(host.records)):
+            desk = LocalDesk(host.engine)
+            desk.replica.adopt(host.records[first:])
+            for listed, of_all in (
+                (desk.view.signals(), whole.view.signals()),
+                (desk.view.fills(), whole.view.fills()),
+            ):
+                assert list(listed) == list(of_all)[len(of_all) - len(listed) :]
+            assert set(desk.view.ended()) == set(whole.view.ended())
+            for key in desk.view.signals():
+                assert desk.view.signal(key) == whole.view.signal(key)
 
 
 async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:

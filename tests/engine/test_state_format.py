@@ -12,7 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-    5: "f0c6a6a756900645",
+    5: "9352f15c17fb3532",
 }
 """The shape of the state that each format stands for."""
 

@@ -19,6 +19,7 @@ from engine.state.touched import (
 
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     data, fill = book.data, event.fill
+    book.hear(event.account, at)
     if not book.seen_executions.add(fill.key):
         return
     book.seen_fills.add(fill.content)

@@ -8,9 +8,7 @@ from engine.domain.money import ZERO
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import SessionState
-from engine.state.touched import (
-    DayTotals,
-)
+from engine.state.touched import AccountSeen, DayTotals, EquityMeasured, RunChanged
 
 
 def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
@@ -18,6 +16,8 @@ def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
 
 
 def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    book.hear(event.account, at)
     data, told = book.data, event.balances
     account = book.enter(event.account)
     equity, flow = told.equity * event.rate, event.flow * event.rate
@@ -57,6 +57,7 @@ def _transferred(book: Book, amount: Decimal) -> None:
 
 
 def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
+    book.touch(RunChanged())
     data = book.data
     data.session = SessionState(
         date=event.date,
@@ -71,6 +72,7 @@ def _session_closed(book: Book, event: ev.SessionClosed, at: Nanos) -> None:
 
 
 def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
+    book.touch(RunChanged())
     data = book.data
     data.rates[event.currency] = event.rate
     if data.starting_equity is not None:
@@ -83,6 +85,7 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
 
 
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
+    book.touch(EquityMeasured(at=at, equity=event.equity))
     book.data.peak_equity = event.peak
     book.data.marked_at, book.data.marked_equity = at, event.equity
     book.data.marks.update(event.marks)

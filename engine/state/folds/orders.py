@@ -83,6 +83,7 @@ def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
+    book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
@@ -145,6 +146,7 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
 
 
 def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
+    book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         reason = event.reason or order.reason
@@ -152,12 +154,14 @@ def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
 
 
 def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
+    book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         book.update(order, at, status=OrderStatus.EXPIRED)
 
 
 def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
+    book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return

@@ -7,9 +7,11 @@ from engine.state.account import LinkStatus
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import Restriction
+from engine.state.touched import HaltSet, KillShown, RunChanged
 
 
 def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
+    book.touch(RunChanged())
     data = book.data
     data.mode, data.primary = event.mode, event.primary
     data.base_currency, data.calendar = event.base_currency, event.calendar
@@ -26,20 +28,24 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
 
 
 def _phase(book: Book, event: ev.PhaseChanged, at: Nanos) -> None:
+    book.touch(RunChanged())
     book.data.phase = event.phase
     if event.phase is Phase.RUNNING:
         book.data.running_at = at
 
 
 def _paused(book: Book, event: ev.Paused, at: Nanos) -> None:
+    book.touch(RunChanged())
     book.data.paused, book.data.pause_reason = True, event.reason
 
 
 def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
+    book.touch(RunChanged())
     book.data.paused, book.data.pause_reason = False, ""
 
 
 def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
+    book.touch(RunChanged())
     if event.account:
         book.enter(event.account).barred[event.cause] = event.reason
         return
@@ -47,6 +53,7 @@ def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
 
 
 def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
+    book.touch(RunChanged())
     if event.account:
         book.enter(event.account).barred.pop(event.cause, None)
         return
@@ -59,6 +66,8 @@ def _unrestricted(book: Book, event: ev.Unrestricted, at: Nanos) -> None:
 
 def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
     data, halt = book.data, event.halt
+    book.touch(RunChanged())
+    book.touch(HaltSet(halt=halt))
     raised = data.halt is not None
     data.halt, data.epoch = halt, halt.epoch
     if data.session is not None:
@@ -68,6 +77,7 @@ def _halted(book: Book, event: ev.Halted, at: Nanos) -> None:
 
 
 def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
+    book.touch(RunChanged())
     data = book.data
     data.halt = None
     for account in data.accounts.values():
@@ -85,6 +95,8 @@ def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
 
 
 def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
+    book.touch(KillShown(at=at, event=event), event.account)
+    book.hear(event.account, at)
     kill = book.enter(event.account).kill
     if kill is not None:
         kill.clean_reads = event.clean_reads
@@ -93,6 +105,7 @@ def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
 
 
 def _kill_proved(book: Book, event: ev.KillProved, at: Nanos) -> None:
+    book.touch(KillShown(at=at, event=event), event.account)
     kill = book.enter(event.account).kill
     if kill is not None:
         kill.state = event.state

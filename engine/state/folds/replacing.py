@@ -30,6 +30,7 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
 
 
 def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
+    book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return

@@ -79,7 +79,7 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
 def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
     data = book.data
     if event.previous:
-        data.outcomes[event.previous] -= 1
+        _count(book, event.previous, -1)
         if not data.outcomes[event.previous]:
             del data.outcomes[event.previous]
     executed = event.outcome in (Outcome.EXECUTED, Outcome.RESIZED)

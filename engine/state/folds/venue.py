@@ -7,9 +7,7 @@ from engine.state.account import LinkStatus
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import adjusted
-from engine.state.touched import (
-    TradeVanished,
-)
+from engine.state.touched import AccountSeen, RunChanged, TradeVanished
 
 
 def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> None:
@@ -17,6 +15,8 @@ def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> N
 
 
 def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    book.hear(event.account, at)
     account = book.enter(event.account)
     account.reconciled_at, account.reconciled_clean = at, event.clean
     account.reconcile_reason, account.differences = event.reason, event.differences
@@ -49,11 +49,13 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
+    book.touch(RunChanged())
     blocked = book.enter(event.account).blocked
     blocked.setdefault(event.symbol, {})[event.cause] = event.reason
 
 
 def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
+    book.touch(RunChanged())
     blocked = book.enter(event.account).blocked
     causes = blocked.get(event.symbol)
     if causes is not None:
@@ -63,6 +65,7 @@ def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
 
 
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
+    book.touch(RunChanged())
     account = book.enter(event.account)
     account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
     if event.state is not LinkState.CONNECTED:
