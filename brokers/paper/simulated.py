@@ -19,7 +19,7 @@ from engine.domain.instrument import AssetClass, Instrument
 from engine.domain.market import Bar, Depth, DepthLevel, MarketEvent, Quote
 from engine.ports import Clock
 
-WARM_BARS: Final = 200
+WARM_BARS: Final = 120
 """Bars of history at the start: enough for every indicator."""
 HISTORY_BARS: Final = 400
 LEVELS: Final = 10

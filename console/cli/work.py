@@ -1,11 +1,10 @@
-"""One command's work, and the exit code of how it ended (INTERFACE)."""
+"""One command's work on the host of the global options."""
 
-import sys
 from collections.abc import Callable
 
 import typer
 
-from console.host.output import CommandFailed, ExitCode, failure, warn
+from console.cli.outcome import outcome
 from console.host.place import Host
 
 
@@ -14,14 +13,6 @@ def do(ctx: typer.Context, as_json: bool, work: Callable[[Host], int | None]) ->
 
     With `as_json` a failure is a document on stdout besides the sentence on stderr.
     """
-    try:
-        code = work(ctx.obj) or ExitCode.DONE
-        sys.stdout.flush()
-    except CommandFailed as failed:
-        failure(failed, as_json=as_json)
-        code = failed.exit_code
-    except KeyboardInterrupt:
-        warn("Interrupted.")
-        code = ExitCode.FAILED
+    code = outcome(ctx.obj, as_json, work)
     if code:
-        raise typer.Exit(int(code))
+        raise typer.Exit(code)

@@ -1,11 +1,13 @@
 """Which sector a ticker belongs to: a built-in table, or `[data] sectors` (A-085)."""
 
 import csv
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
 from engine.domain.text import clean_text
+
+BUILT_IN: Final = Path(__file__).with_name("sectors.csv")
+"""Read as a file: `importlib.resources` loads archives and temporary files for the same."""
 
 COLUMNS: Final = ("ticker", "sector")
 
@@ -20,8 +22,7 @@ def sectors(path: str) -> dict[str, str]:
     Raises SectorFileError.
     """
     if not path:
-        text = resources.files("console.host").joinpath("sectors.csv").read_text(encoding="utf-8")
-        return _table("the built-in sectors", text)
+        return _table("the built-in sectors", BUILT_IN.read_text(encoding="utf-8"))
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

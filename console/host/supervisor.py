@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from console.ui.app import MeridianApp
 
 LOOK_SECONDS: Final = 0.05
+SHOWN_SECONDS: Final = 1.0
+"""After so long the console has loaded and shows its first picture."""
+
 STOP_SECONDS: Final = 20.0
 """How long an orderly stop may take."""
 
@@ -213,7 +216,11 @@ class Supervisor:
         engine = house.engine
         await engine.start()
         operations.started()
-        settle_collector()
+        if self.plan.headless:
+            settle_collector()
+        else:
+            # what the console loads and shows first is no garbage either
+            asyncio.get_running_loop().call_later(SHOWN_SECONDS, settle_collector)
         _log.info("trading on %s", self.plan.folder)
         running = asyncio.create_task(engine.run(), name="engine")
         beside = [asyncio.create_task(self._watch_end(house, clock), name="end")]

@@ -31,6 +31,7 @@ from console.ui.external import CLIPBOARD_LIMIT, ExternalTextFilter
 from console.ui.format import GLYPHS
 from console.ui.pump import Pump
 from console.ui.screens.base import MeridianPalette, MeridianScreen
+from console.ui.stylesheet import ParsedOnce
 from console.ui.theme import DEFAULT_THEME, PROFIT_COLOURS, choose_theme, load_themes
 from console.ui.widgets.banner import BannerFeed, Mode
 from engine.domain.text import clean_text
@@ -77,6 +78,8 @@ class TerminalApp(App[Result], Generic[Result]):
         self.theme = choose_theme(
             theme, color_system=self.console.color_system, no_color=self.no_color
         )
+        # made with the theme's colours at once: textual would parse everything with its own first
+        self.stylesheet = ParsedOnce(variables=self.get_css_variables())
         if self.no_color:
             self._filters = [f for f in self._filters if not isinstance(f, Monochrome | NoColor)]
             self._filters.append(NoColor())

@@ -8,10 +8,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import themes
 
 if TYPE_CHECKING:
     from textual.theme import Theme
@@ -111,7 +111,7 @@ def load_themes(extra: Path | None = None) -> dict[str, ThemeFile]:
     Raises `ThemeError` at the first file that is not whole.
     """
     found: dict[str, ThemeFile] = {}
-    for folder in (files("themes"), extra):
+    for folder in (Path(themes.__path__[0]), extra):
         if folder is None or not folder.is_dir():
             continue
         for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -121,7 +121,7 @@ def load_themes(extra: Path | None = None) -> dict[str, ThemeFile]:
     return found
 
 
-def read_theme(file: Traversable) -> ThemeFile:
+def read_theme(file: Path) -> ThemeFile:
     """One theme file, checked."""
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -263,10 +263,11 @@ class Engine:
     # --- life -------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Latch, what was under way, connections, comparison, history; then trade (R2).
+        """Latch, what was under way, connections, comparison; then trade (R2).
 
-        With one account, raises what kept it from being connected to. With several, each that
-        cannot be connected to is tried again, and the others trade.
+        The market follows beside it, its history first. With one account, raises what kept it from
+        being connected to. With several, each that cannot be connected to is tried again, and the
+        others trade.
         """
         if self._started:
             return
@@ -280,9 +281,8 @@ class Engine:
         await self._connect()
         self.step(Ready())
         if self._feed is not None:
-            if self.world.follows_bars:
-                await self._feed.recall(self.world.config.market.symbols)
-            self._pump(self._feed.run())
+            symbols = self.world.config.market.symbols
+            self._pump(self._feed.run(symbols if self.world.follows_bars else ()))
 
     async def _connect(self) -> None:
         """Connect every account, look at each that could be, and keep all of them connected."""

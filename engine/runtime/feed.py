@@ -21,7 +21,7 @@ class MarketFeed:
         self.exhausted = False
         """True once a recorded market has told all it has."""
 
-    async def recall(self, symbols: tuple[str, ...]) -> None:
+    async def _recall(self, symbols: tuple[str, ...]) -> None:
         """Hand over the bars before the start; a source that fails or hangs only delays signals."""
         for symbol in symbols:
             try:
@@ -33,8 +33,9 @@ class MarketFeed:
                 continue
             self._step(History(tuple(bar for bar in past if isinstance(bar, Bar))))
 
-    async def run(self) -> None:
-        """Every event in order."""
+    async def run(self, symbols: tuple[str, ...]) -> None:
+        """The past of `symbols`, then every event in order."""
+        await self._recall(symbols)
         async for event in self._market.events():
             self._step(event)
         self.exhausted = True

@@ -8,7 +8,7 @@ first step.
 import re
 import sqlite3
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 _NAME = re.compile(r"(\d{3})_(\w+)\.up\.sql")
@@ -26,7 +26,7 @@ class Migration(NamedTuple):
 @lru_cache(maxsize=1)
 def steps() -> tuple[Migration, ...]:
     """Every step, in order."""
-    folder = files(__name__)
+    folder = Path(__file__).parent  # `importlib.resources` loads much for what a path does
     found = []
     for entry in folder.iterdir():
         match = _NAME.fullmatch(entry.name)

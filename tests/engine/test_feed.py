@@ -2,12 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 
+from engine.domain import events as ev
 from engine.domain.inputs import History, Input, Trouble
-from engine.domain.market import Bar, MarketEvent
-from engine.runtime.feed import MarketFeed
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.market import Bar, MarketEvent, Quote
+from engine.domain.run import Phase
+from engine.runtime.feed import HISTORY_SECONDS, MarketFeed
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.test_builtin_signals import START, bars_of
+from tests.engine.wires import Rig, play
+from tests.engine.worlds import MIDDAY
 
 PAST = {"AAA": bars_of([100.0, 101.0], symbol="AAA"), "CCC": bars_of([50.0], symbol="CCC")}
 
@@ -30,8 +36,8 @@ class Source:
 def recalled(*symbols: str) -> list[Input]:
     given: list[Input] = []
     feed = MarketFeed(Source(), step=given.append)
-    run_virtual(lambda _: feed.recall(symbols), START, 60)
-    return given
+    run_virtual(lambda _: feed.run(symbols), START, 60)
+    return [one for one in given if not isinstance(one, Bar)]
 
 
 def test_the_past_is_handed_over_symbol_by_symbol() -> None:
@@ -52,6 +58,37 @@ def test_every_event_is_handed_over_in_order_and_the_end_is_known() -> None:
     given: list[Input] = []
     feed = MarketFeed(Source(), step=given.append)
     assert not feed.exhausted
-    run_virtual(lambda _: feed.run(), START, 60)
+    run_virtual(lambda _: feed.run(()), START, 60)
     assert [bar for bar in given if isinstance(bar, Bar)] == PAST["AAA"] == given
     assert feed.exhausted
+
+
+class Forgetful:
+    """A market that never answers what was, and then tells one price."""
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """Nothing, ever."""
+        await asyncio.Event().wait()
+        return ()
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        """One quote, and then none."""
+        yield Quote(symbol="ZZZ", bid=None, ask=None, last=Decimal(1), time=1)
+        await asyncio.Event().wait()
+
+
+def test_an_engine_trades_while_its_market_still_looks_for_its_past() -> None:
+    async def scene(rig: Rig) -> None:
+        symbols = rig.engine.world.config.market.symbols
+        await rig.until(lambda: "ZZZ" in rig.engine.world.market.quotes)
+        assert rig.now >= HISTORY_SECONDS * len(symbols)
+        (trades_at,) = (
+            (record.time - MIDDAY) / NS_PER_SECOND
+            for record in rig.records
+            if isinstance(record.event, ev.PhaseChanged) and record.event.phase is Phase.RUNNING
+        )
+        assert trades_at < HISTORY_SECONDS
+        told = [r.event for r in rig.records if isinstance(r.event, ev.Alarmed)]
+        assert [event.subject for event in told if event.code == "NO_HISTORY"] == list(symbols)
+
+    play(scene, market=Forgetful())

@@ -25,7 +25,7 @@ from engine.domain.instrument import default_instrument
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Side
 from engine.domain.run import LinkState
-from engine.ports import Broker, BrokerError
+from engine.ports import Broker, BrokerError, MarketData
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
@@ -116,6 +116,7 @@ class Rig:
         more: Sequence[Broker] = (),
         commit_seconds: Callable[[], float] = lambda: 0.0,
         jitter: Random | None = None,
+        market: MarketData | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
@@ -142,7 +143,7 @@ class Rig:
             clock=clock,
             latch=self.latch,
             gate=self.gate,
-            market=self.feed,
+            market=market or self.feed,
             version="test",
             account_ids={wire.name: ACCOUNT for wire in (self.wire, *more)},
             jitter=jitter,

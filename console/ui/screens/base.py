@@ -43,8 +43,22 @@ class MeridianScreen(Screen[Result], Generic[Result]):
         super().__init__(name=name, id=id, classes=classes)
         self._compositor: PartCompositor = PartCompositor(self._draw_more)
         self._prompt_until = float("-inf")
+        self._was_shown = False
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    def _on_screen_resume(self, event: events.ScreenResume) -> None:
+        """As textual's; what has just been mounted has its styles, and gets no new ones."""
+        if not self._was_shown:
+            event.refresh_styles = False
+        self._was_shown = True
+
+    def _compositor_refresh(self) -> None:
+        """As textual's, which draws within a batch too and shows nothing of it."""
+        if self.app._batch_count:
+            self._draw_more()
+            return
+        super()._compositor_refresh()
 
     def _draw_more(self) -> None:
         """Draw what the last turn left, once the loop has come round."""
@@ -52,9 +66,6 @@ class MeridianScreen(Screen[Result], Generic[Result]):
 
     def _draw_rest(self) -> None:
         if not self.is_current or not self._compositor._dirty_regions:
-            return
-        if self.app._batch_count:
-            self._draw_more()
             return
         # textual forgets after a refresh what was not handed to the compositor before it
         self._compositor.update_widgets(self._dirty_widgets)
@@ -95,6 +106,11 @@ class MeridianScreen(Screen[Result], Generic[Result]):
 
     def compose(self) -> ComposeResult:
         """The banner, then the body."""
+        # known before there is anything below: textual gives all of it new styles for them later
+        width, height = self.app.size
+        wide = self._get_breakpoint_classes(width, self.HORIZONTAL_BREAKPOINTS or [])
+        high = self._get_breakpoint_classes(height, self.VERTICAL_BREAKPOINTS or [])
+        self.add_class(*wide, *high)
         yield Banner()
         yield from self.body()
 
