@@ -211,8 +211,8 @@ class EngineSafeDriver(LinuxDriver):
         if self.attrs_before is not None:
             with contextlib.suppress(termios.error):
                 termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
-        # the keyboard protocol ends before the alternate screen is left
-        self.write("\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l")
+        # the last pen and the keyboard protocol end before the alternate screen is left
+        self.write("\x1b[0m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l")
         self._give_back_signals()
         sys.setswitchinterval(self._switch_before)
 

@@ -23,6 +23,7 @@ from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.widgets import Input
 
 from console.terminal.bootstrap import settle_task_factory
 from console.terminal.cells import CellScreen, Update
@@ -189,10 +190,12 @@ class TerminalApp(App[Result], Generic[Result]):
         if not self._cells.valid and not isinstance(update, LayoutUpdate):
             update = compositor.render_full_update()
         cursor = screen.outer_size.clamp_offset(self.cursor_position)
+        # it is hidden: only what composes characters at a field wants to know where it is
+        typing = isinstance(self.focused, Input)
         frame = self._cells.diff(
             update,
             (compositor.size.width, compositor.size.height),
-            (cursor.x, cursor.y),
+            (cursor.x, cursor.y) if typing else None,
             self._color_system,
         )
         if not frame:

@@ -110,7 +110,7 @@ def test_one_changed_digit_costs_a_move_a_digit_and_the_way_back() -> None:
     cells = CellScreen()
     diff(cells, layout(rows_of("AAPL 100.01", "", "")))
     changed = diff(cells, layout(rows_of("AAPL 100.02", "", "")))
-    assert changed == "\x1b[1;11H\x1b[0m2\x1b[0m\x1b[1;1H"
+    assert changed == "\x1b[1;11H2\x1b[1;1H"
 
 
 @pytest.mark.parametrize(("gap", "runs"), [(3, 1), (4, 1), (5, 2)])
@@ -186,4 +186,60 @@ def test_the_cursor_is_put_back_even_if_only_it_moved() -> None:
     cells = CellScreen()
     diff(cells, layout(rows_of("", "", "")))
     same = layout(rows_of("", "", ""))
+    assert cells.diff(same, (WIDTH, HEIGHT), (4, 2), TRUE) == "\x1b[3;5H"
+
+
+RED, GREEN = Style.parse("#ff0000 on #000010"), Style.parse("#00ff00 on #000010")
+BOLD = Style.parse("bold #ff0000 on #000010")
+
+
+def second(before: Sequence[Strip], after: Sequence[Strip]) -> str:
+    """The bytes from one picture to another, from the first cell that is written on."""
+    cells = CellScreen()
+    cells.diff(layout(before), (WIDTH, HEIGHT), None, TRUE)
+    return cells.diff(layout(after), (WIDTH, HEIGHT), None, TRUE)
+
+
+def test_the_pen_stays_from_one_frame_to_the_next() -> None:
+    rows = [[strip([("-" * 15, RED), (digit, RED)]) for _ in range(HEIGHT)] for digit in "12"]
+    assert second(*rows) == "".join(f"\x1b[{y + 1};16H2" for y in range(HEIGHT))
+
+
+def test_an_attribute_is_turned_on_and_off_without_its_colours() -> None:
+    before = [strip([("aaaa", RED), ("bbbb", BOLD), ("cccc", RED)], 12)]
+    after = [strip([("AAAA", RED), ("BBBB", BOLD), ("CCCC", RED)], 12)]
+    assert second(before, after) == "\x1b[1;1HAAAA\x1b[1mBBBB\x1b[22mCCCC"
+
+
+def test_an_attribute_that_ends_with_another_is_begun_again() -> None:
+    both, dim = Style.parse("bold dim #ff0000 on #000010"), Style.parse("dim #ff0000 on #000010")
+    before = [strip([("aaaa", both), ("bbbb", dim)], 8)]
+    after = [strip([("AAAA", both), ("BBBB", dim)], 8)]
+    assert second(before, after).endswith("AAAA\x1b[22;2mBBBB")
+
+
+def test_cells_of_one_colour_are_written_one_after_another() -> None:
+    before = [strip([("aa--", RED), ("bb--", GREEN)], 8) for _ in range(HEIGHT)]
+    after = [strip([("AA--", RED), ("BB--", GREEN)], 8) for _ in range(HEIGHT)]
+    sent = second(before, after)
+    assert sent.count("38;2;255;0;0") + sent.count("38;2;0;255;0") == 1
+    assert sent.count("48;2") == 0
+
+
+def test_a_blank_has_any_foreground_and_its_own_background() -> None:
+    other = Style.parse("#00ff00 on #000099")
+    assert second([strip([("    ", RED)], 4)], [strip([("    ", GREEN)], 4)]) == ""
+    assert "48;2;0;0;153" in second([strip([("    ", RED)], 4)], [strip([("    ", other)], 4)])
+    lined = Style.parse("underline #00ff00 on #000010")
+    assert "\x1b[4;38;2;0;255;0m    " in second(
+        [strip([("    ", RED)], 4)], [strip([("    ", lined)], 4)]
+    )
+
+
+def test_a_cursor_that_does_not_matter_is_not_moved() -> None:
+    cells = CellScreen()
+    cells.diff(layout(rows_of("1", "", "")), (WIDTH, HEIGHT), (4, 2), TRUE)
+    assert cells.diff(layout(rows_of("2", "", "")), (WIDTH, HEIGHT), None, TRUE) == "\x1b[1;1H2"
+    same = layout(rows_of("2", "", ""))
+    assert cells.diff(same, (WIDTH, HEIGHT), None, TRUE) == ""
     assert cells.diff(same, (WIDTH, HEIGHT), (4, 2), TRUE) == "\x1b[3;5H"
