@@ -6,9 +6,7 @@ leaves empty, is what the shape of the id and its kind say.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
-from decimal import Decimal, InvalidOperation
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -16,31 +14,29 @@ import msgspec
 
 from engine.calendars import CALENDARS, Calendar, calendar
 from engine.domain.instrument import (
-    SYMBOL_WORDS,
+    TERMS,
     AssetClass,
     Facts,
     Instrument,
-    OptionRight,
     default_instrument,
     instrument_of,
-    is_symbol,
     symbol_of,
 )
-from engine.domain.money import is_positive
+from engine.domain.instruments.kind import one_of, positive
 from engine.domain.text import clean_text
 
 COLUMNS: Final = (
     "symbol", "asset_class", "tick", "lot", "multiplier", "currency", "calendar", "shortable",
 )  # fmt: skip
-CONTRACT_COLUMNS: Final = ("underlying", "expiry", "strike", "right")
-"""May follow the others."""
+CONTRACT_COLUMNS: Final = tuple(TERMS)
+"""May follow the others: the fields of the kinds that have some, a kind after the other."""
 
 SOURCE: Final = "[data] instruments"
 """What an instrument of a table names as the source of its facts."""
 
 _BOOLEANS: Final = {"true": True, "false": False}
 
-E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 
 class BadFile(ValueError):  # noqa: N818 - the caller reads it as a sentence
@@ -91,7 +87,7 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     for number, row in enumerate(rows, 1):
         if number == 1:
             columns = tuple(row)
-            if columns not in (COLUMNS, COLUMNS + CONTRACT_COLUMNS):
+            if columns not in _headers():
                 raise BadFile(
                     f"{path} line 1: the header must be {','.join(COLUMNS)}, and "
                     f"{','.join(CONTRACT_COLUMNS)} may follow"
@@ -109,12 +105,18 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     return table
 
 
+def _headers() -> Iterator[tuple[str, ...]]:
+    """The headers that a table may have: a table without the fields of the last kinds stays one."""
+    yield COLUMNS
+    known: dict[str, None] = {}
+    for row in AssetClass:
+        known |= dict.fromkeys(row.kind.terms)
+        yield COLUMNS + tuple(known)
+
+
 def _instrument(row: Mapping[str, str]) -> Instrument:
     """The instrument of a row. Raises ValueError with one sentence."""
-    symbol = symbol_of(row["symbol"])
-    underlying, currency = row.get("underlying", ""), row["currency"]
-    if underlying and not is_symbol(underlying):
-        raise ValueError(f"underlying is {clean_text(underlying, 48)!r}: {SYMBOL_WORDS}")
+    symbol, currency = symbol_of(row["symbol"]), row["currency"]
     if currency and not (currency.isascii() and currency.isalnum()):
         raise ValueError(
             f"currency is {clean_text(currency, 32)!r}: letters and digits are allowed"
@@ -125,42 +127,23 @@ def _instrument(row: Mapping[str, str]) -> Instrument:
     if shortable and shortable not in _BOOLEANS:
         raise ValueError(_not_one_of("shortable", row["shortable"], _BOOLEANS))
     facts = Facts(
-        asset_class=_member("asset_class", row["asset_class"], AssetClass),
-        tick=_positive("tick", row["tick"]),
-        lot=_positive("lot", row["lot"]),
-        multiplier=_positive("multiplier", row["multiplier"]),
+        asset_class=_read_by(one_of(AssetClass), "asset_class", row),
+        tick=_read_by(positive, "tick", row),
+        lot=_read_by(positive, "lot", row),
+        multiplier=_read_by(positive, "multiplier", row),
         currency=currency or None,
         calendar=row["calendar"] or None,
         shortable=_BOOLEANS[shortable] if shortable else None,
-        underlying=underlying or None,
-        expiry=row.get("expiry") or None,
-        strike=_positive("strike", row.get("strike", "")),
-        right=_member("right", row.get("right", ""), OptionRight),
+        terms={name: _read_by(reader, name, row) for name, reader in TERMS.items()},
         source=SOURCE,
     )
     return instrument_of(symbol, facts)
 
 
-def _positive(name: str, text: str) -> Decimal | None:
-    """A number above 0, None for an empty field. Raises ValueError."""
-    if not text:
-        return None
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not is_positive(value):
-        raise ValueError(f"{name} is {clean_text(text, 32)!r}: a number above 0 is allowed")
-    return value
-
-
-def _member(name: str, text: str, kind: type[E]) -> E | None:
-    """A member of an enumeration, None for an empty field. Raises ValueError."""
-    if not text:
-        return None
-    if text not in list(kind):
-        raise ValueError(_not_one_of(name, text, kind))
-    return kind(text)
+def _read_by(reader: Callable[[str, str], T], name: str, row: Mapping[str, str]) -> T | None:
+    """A field as its reader takes it, None for one that is empty. Raises ValueError."""
+    text = row.get(name, "")
+    return reader(name, text) if text else None
 
 
 def _not_one_of(name: str, text: str, allowed: Iterable[str]) -> str:

@@ -15,7 +15,8 @@ from typing import Final
 from brokers.paper.exchange import PriceTaker
 from brokers.paper.path import LEG_CYCLES, PricePath, Shared
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import AssetClass, Instrument
+from engine.domain.instrument import Instrument
+from engine.domain.instruments.pair import Pair
 from engine.domain.market import Bar, Depth, DepthLevel, MarketEvent, Quote
 from engine.ports import Clock
 
@@ -60,7 +61,7 @@ class _Tape:
         self._bid = 0
         self._spread = 1
         self._last = 0
-        self._whole = rules.asset_class not in (AssetClass.CRYPTO, AssetClass.FX)
+        self._whole = not isinstance(rules.contract, Pair)
         self._sizes: tuple[Decimal, ...] = _SHARES
         self._unit = 0.0
         self._open = self._high = self._low = 0

@@ -19,7 +19,8 @@ from brokers.paper.opening import account_of
 from brokers.paper.terms import Arrival, Refusal, Terms
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
-from engine.domain.instrument import Instrument, Pair
+from engine.domain.instrument import Instrument
+from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ZERO, floor_to
 from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, Replacement, TimeInForce

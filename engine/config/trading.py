@@ -18,6 +18,7 @@ from engine.config.kinds import (
     whole,
 )
 from engine.config.section import Section
+from engine.domain.instrument import TERMS, AssetClass
 
 Timeframe = Literal["", "10s", "1m", "5m", "10m", "1h", "1d"]
 
@@ -72,7 +73,7 @@ class DataConfig(Section):
     instruments: Text = Field(
         "",
         description="CSV symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable, and "
-        "underlying,expiry,strike,right for contracts",
+        f"{','.join(TERMS)} for contracts",
     )
     sectors: Text = Field("", description="CSV ticker,sector")
     etf_catalogue: Text = Field("", description="leveraged funds")
@@ -85,6 +86,6 @@ class DataConfig(Section):
 class RouteConfig(Section):
     """One row of [[routes]]: the first that matches names the broker."""
 
-    asset_class: OptionalName = Field("", description="stock | crypto | fx | etf | option | future")
+    asset_class: OptionalName = Field("", description=" | ".join(AssetClass))
     symbol: Text = Field("", description='a symbol, or a pattern such as "BTC*"')
     broker: Name = Field(description="a name under [brokers]")

@@ -13,7 +13,8 @@ import msgspec
 
 from engine.calendars import calendar
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import Instrument, Pair
+from engine.domain.instrument import Instrument
+from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO
 from engine.reference.rates import ReferenceRate

@@ -7,7 +7,8 @@ from engine.calendars import Calendar, calendar
 from engine.config import Config
 from engine.config.profiles import RiskLimits, limits
 from engine.domain.instant import Nanos
-from engine.domain.instrument import Instrument, Pair, default_instrument
+from engine.domain.instrument import Instrument, default_instrument
+from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO
 from engine.domain.signal import SECONDS_OF, Timeframe

@@ -8,7 +8,8 @@ import pytest
 from brokers.paper.bars import COLUMNS, check_bars, read_bars
 from brokers.paper.instruments import BadFile, Instruments, load_instruments
 from engine.domain.instant import parse_rfc3339
-from engine.domain.instrument import AssetClass, OptionContract, OptionRight
+from engine.domain.instrument import AssetClass
+from engine.domain.instruments.option import OptionContract, OptionRight
 from tests.brokers.kit import D
 
 HEADER = ",".join(COLUMNS)

@@ -4,6 +4,8 @@ The engine that runs here is the whole one, in virtual time; only the row is add
 """
 
 import ast
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -287,19 +289,244 @@ def test_a_new_plan_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rehearse(play) == 10
 
 
-def test_a_new_kind_of_instrument_touches_one_file() -> None:
-    """What an instrument is stands in its facts; nothing that decides or draws asks for its kind by
-    name, so that a kind is a member, its fields and a row of defaults in `domain/instrument.py`."""
+BOND = '''
+"""Bonds: a coupon until a day, priced for 100 of face value."""
+
+import datetime
+import re
+from decimal import Decimal
+from typing import Final
+
+from engine.domain.instruments.kind import Contract, Kind, Terms, WORD, agree, date_of, positive
+from engine.domain.money import ONE
+
+
+class BondContract(Contract, frozen=True, kw_only=True, tag="bond"):
+    """What `issuer` owes: `coupon` per cent a year until `matures`."""
+
+    issuer: str
+    coupon: Decimal
+    matures: datetime.date
+
+    def counts_as(self, symbol: str) -> str:
+        return self.issuer
+
+    @property
+    def last_day(self) -> datetime.date:
+        return self.matures
+
+
+def _read(found: re.Match[str], symbol: str) -> BondContract:
+    return BondContract(
+        issuer=found["bond_of"],
+        coupon=Decimal(found["bond_coupon"]),
+        matures=date_of(found["bond_day"], symbol),
+    )
+
+
+def _make(symbol: str, told: Contract | None, terms: Terms) -> Contract | None:
+    if isinstance(told, BondContract):
+        agree(symbol, "coupon", told.coupon, terms.get("coupon"))
+    return told
+
+
+BOND: Final = Kind(
+    noun="a bond",
+    plural="bonds",
+    shape=rf"(?P<bond_of>{WORD}) (?P<bond_coupon>\\d\\.\\d\\d)% (?P<bond_day>\\d+-\\d\\d-\\d\\d)",
+    only_by_id=True,
+    example="UST 4.25% 2034-05-15",
+    tick=Decimal("0.01"),
+    lot=ONE,
+    multiplier=Decimal(10),
+    calendar="XNYS",
+    contract=BondContract,
+    read=_read,
+    terms={"coupon": positive},
+    make=_make,
+)
+'''
+"""The file of a kind of instrument, with an id of its own shape and a field of its own."""
+
+BOND_TRADES = """
+import datetime
+import sys
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+from brokers.paper.instruments import BadFile, load_instruments
+from console.ui.panes.base import name_cell
+from console.virtual import rehearse
+from brokers import venue_kinds
+from engine.config import ConfigError, from_mapping
+from engine.domain import events as ev
+from engine.domain.commands import ClosePosition, PlaceOrder
+from engine.domain.instrument import AssetClass, Facts, InstrumentError, instrument_of
+from engine.domain.instrument import is_symbol, parse
+from engine.domain.instruments.bond import BondContract
+from engine.domain.order import OrderType, Side
+from engine.domain.schema import decode, encode
+from engine.state.book import Book
+
+UST = "UST 4.25% 2034-05-15"
+OWED = BondContract(issuer="UST", coupon=D("4.25"), matures=datetime.date(2034, 5, 15))
+COLUMNS = "symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable"
+TERMS = {"slippage_bps": 0, "commission_bps": 0, "latency_ms": [0, 0], "fill_probability": 1}
+
+# Its id, and what its id, its kind and others say of it.
+assert parse(UST) == ("bond", OWED)
+assert not is_symbol("UST 4.2% 2034-05-15") and not is_symbol("UST 4.25% 2034-02-30")
+made = instrument_of(UST, Facts())
+assert (made.tick, made.lot, made.multiplier, made.currency) == (D("0.01"), 1, 10, "USD")
+assert (made.underlying, made.coin, made.last_day) == ("UST", "", datetime.date(2034, 5, 15))
+assert name_cell(made).text == UST
+for facts, says in (
+    (Facts(terms={"coupon": D(5)}), f"coupon is 5, but the id {UST} says 4.25"),
+    (Facts(terms={"strike": D(5)}), f"strike is stated of {UST}, which is a bond and has none"),
+    (Facts(asset_class=AssetClass("stock")), f"asset_class is stock, but the id {UST} says bond"),
+):
+    with pytest.raises(InstrumentError, match="^" + says + "$"):
+        instrument_of(UST, facts)
+with pytest.raises(InstrumentError, match="only options, futures and bonds have one$"):
+    instrument_of("AAPL", Facts(terms={"coupon": D(5)}))
+with pytest.raises(InstrumentError, match="ES 2026-12, UST 4.25% 2034-05-15"):
+    instrument_of("no id", Facts())
+
+# The table of instruments has its column; a table made before it does not need it.
+table = Path(sys.argv[1])
+for more in ("", ",underlying,expiry,strike,right"):
+    table.write_text(f"{COLUMNS}{more}\\n{UST},,0.05,,,,," + "," * more.count(",") + "\\n")
+    assert load_instruments(table)[UST].tick == D("0.05")
+table.write_text(f"{COLUMNS},underlying,expiry,strike,right,coupon\\n{UST},,0.05,,,,,,,,,,4.2\\n")
+with pytest.raises(BadFile, match="line 2: coupon is 4.2, but the id"):
+    load_instruments(table)
+table.write_text(f"{COLUMNS},underlying,expiry,strike,right,coupon\\n{UST},bond,0.05,,,,,,,,,,\\n")
+
+config = {
+    "data": {"instruments": str(table)},
+    "market": {"symbols": [UST]},
+    "brokers": {"paper": TERMS, "second": {"kind": "paper", **TERMS}},
+    "routes": [{"asset_class": "bond", "broker": "second"}],
+    "profile": "axion_aggressive",
+    "risk": {"max_single_stock_exposure": "0.15", "max_order_notional": "1000000"},
+}
+with pytest.raises(ConfigError, match="future, bond"):
+    from_mapping({"routes": [{"asset_class": "loan", "broker": "paper"}]}, None, venue_kinds())
+
+
+def signal(number, entry, stop):
+    return {
+        "signal_id": f"s-{number}", "signal_type": "an_idea", "direction": "long",
+        "ticker": UST, "timeframe": "10m", "conviction": 80, "entry_price": entry,
+        "stop_loss": stop, "timestamp": "2013-10-07T14:00:00Z",
+    }
+
+
+async def play(desk):
+    heard = []
+    desk.engine.subscribe(lambda record: heard.append(record.event))
+
+    async def trades(price):
+        for _ in range(2):
+            desk.price(UST, price)
+            await desk.wait(0.5)
+
+    async def ask(quantity, limit="98.50"):
+        order = PlaceOrder(
+            by="test", symbol=UST, side=Side.BUY, quantity=D(quantity), type=OrderType.LIMIT,
+            limit_price=D(limit), broker="second",
+        )
+        return (await desk.engine.command(order)).code
+
+    await trades("98.50")
+    # The grid is the table's, and a bond is 985: 15 % of 200,000 are 30 of them.
+    assert await ask(1, "98.52") == "BAD_TICK"
+    assert await ask(31) == "SINGLE_EXPOSURE"
+    # 2 % of 200,000 in two accounts may be lost: 4,000 at 20 a bond are 200, the name's share 30.
+    verdict = desk.engine.submit(signal(1, "98.50", "96.50"))
+    (sized,) = [e.terms for e in heard if isinstance(e, ev.OrderIntended)]
+    assert (sized.quantity, sized.account) == (30, "second"), (sized, verdict)
+    await trades("98.50")
+    assert desk.held(UST) == 30
+    assert [e.fill.price for e in heard if isinstance(e, ev.OrderFilled)] == [D("98.50")]
+    (learned,) = [e for e in heard if isinstance(e, ev.InstrumentLearned)]
+    assert decode("InstrumentLearned", encode(learned)) == learned
+    assert learned.instrument.contract == OWED
+    await trades("99.50")
+    status = desk.engine.status()
+    (row,) = status["positions"]
+    # 30 x 99.50 x 10, of which 30 x 1 x 10 are gained
+    assert (row["symbol"], row["market_value"], row["unrealized_pnl"]) == (UST, "29850", "300")
+    limits = {limit["name"]: D(limit["measured"]) for limit in status["limits"]}
+    assert limits["max_single_stock_exposure"] == round(D(29850) / D(200300), 6)
+    assert Book.restore(desk.engine.state.snapshot()).instrument(UST) == learned.instrument
+    assert (await desk.engine.command(ClosePosition(by="test", symbol=UST))).ok
+    await trades("99.50")
+    (trade,) = [e.trade for e in heard if isinstance(e, ev.PositionClosed)]
+    assert (trade.pnl, trade.instrument_type) == (300, "bond")
+    assert desk.engine.status()["account"]["equity"] == "200300"
+
+
+rehearse(play, config=config)
+"""
+"""What is asked of it in a process of its own: from its id to the profit of a trade."""
+
+KINDS = "engine/domain/instrument.py"
+"""Where the table of kinds is."""
+
+
+@pytest.fixture
+def with_bonds(tmp_path: Path, root: Path) -> Path:
+    """A copy of the program with the kind's file, and its row in the table."""
+    shutil.copytree(root / "engine", tmp_path / "engine")
+    for name in ("brokers", "storage", "themes", "console"):
+        (tmp_path / name).symlink_to(root / name)
+    (tmp_path / "engine/domain/instruments/bond.py").write_text(BOND)
+    table = (tmp_path / KINDS).read_text()
+    for line, added in (
+        (
+            "from engine.domain.instruments.future",
+            "from engine.domain.instruments.bond import BOND\n",
+        ),
+        ("\n    def __new__", '    BOND = "bond", BOND\n'),
+    ):
+        assert table.count(line) == 1
+        table = table.replace(line, added + line)
+    (tmp_path / KINDS).write_text(table)
+    return tmp_path
+
+
+def test_a_new_kind_of_instrument_is_a_file_and_a_row(with_bonds: Path) -> None:
+    """Its id, its column, its share of a limit, its size, its fills, its profit and its rows."""
+    done = subprocess.run(
+        [sys.executable, "-c", BOND_TRADES, str(with_bonds / "instruments.csv")],
+        cwd=with_bonds,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_asks_for_a_kind_of_instrument_by_its_name() -> None:
+    """What an instrument is stands in its facts; only what tells a rate is asked for, a pair."""
     root = Path(__file__).resolve().parents[2]
     found: set[str] = set()
-    for folder in ("engine", "console", "storage"):
+    for folder in ("engine", "brokers", "console", "storage"):
         for path in (root / folder).rglob("*.py"):
+            place = str(path.relative_to(root))
+            if place == KINDS or place.startswith("engine/domain/instruments/"):
+                continue
             for node in ast.walk(ast.parse(path.read_text())):
-                if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
-                    continue
-                if node.value.id == "AssetClass":
-                    found.add(f"{path.relative_to(root)}: {node.attr}")
-    assert {one.partition(":")[0] for one in found} == {"engine/domain/instrument.py"}
+                match node:
+                    case ast.Attribute(value=ast.Name(id="AssetClass"), attr=name):
+                        found.add(name)
+                    case ast.ImportFrom(module=str(module), names=names):
+                        if module.startswith("engine.domain.instruments."):
+                            found |= {name.name for name in names}
+    assert found == {"Pair", "one_of", "positive"}
 
 
 def test_a_row_that_fails_fails_the_rehearsal(monkeypatch: pytest.MonkeyPatch) -> None:

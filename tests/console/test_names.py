@@ -6,15 +6,18 @@ import pytest
 
 from console.ui.panes.base import name_cell
 from console.ui.widgets.rows import Cell
-from engine.domain.instrument import AssetClass, Facts, OptionRight, instrument_of
+from engine.domain.instrument import AssetClass, Facts, instrument_of
+from engine.domain.instruments.option import OptionRight
 
 FUTURE = Facts(multiplier=Decimal(50))
 BY_TABLE = Facts(
     asset_class=AssetClass.OPTION,
-    underlying="SPXW",
-    expiry="2026-03-02",
-    strike=Decimal("5850.5"),
-    right=OptionRight.PUT,
+    terms={
+        "underlying": "SPXW",
+        "expiry": "2026-03-02",
+        "strike": Decimal("5850.5"),
+        "right": OptionRight.PUT,
+    },
 )
 
 
@@ -24,7 +27,11 @@ BY_TABLE = Facts(
         ("AAPL 2026-12-18 200 C", Facts(), "AAPL 18Dec26 200C"),
         ("KO 2027-01-05 62.5 P", Facts(), "KO 5Jan27 62.5P"),
         ("ES 2026-12", FUTURE, "ES Dec26"),
-        ("CL 2026-02", Facts(multiplier=Decimal(1000), expiry="2026-02-20"), "CL 20Feb26"),
+        (
+            "CL 2026-02",
+            Facts(multiplier=Decimal(1000), terms={"expiry": "2026-02-20"}),
+            "CL 20Feb26",
+        ),
         # an id of the user's own that says less than its contract, and is shorter
         ("SPXW-P5850", BY_TABLE, ""),
         ("SPXW260302P05850500", BY_TABLE, "SPXW 2Mar26 5850.5P"),
@@ -58,7 +65,7 @@ def test_the_account_of_a_holding_follows_either_name() -> None:
         ("KO 2027-01-05 62.5 P", Facts(), "KO…62.5P"),
         ("ES 2026-12", FUTURE, "ESZ26"),
         # the day it expires on does not tell the month it is named by
-        ("CL 2026-02", Facts(multiplier=Decimal(1000), expiry="2026-02-20"), ""),
+        ("CL 2026-02", Facts(multiplier=Decimal(1000), terms={"expiry": "2026-02-20"}), ""),
         ("AAPL", Facts(), ""),
     ],
 )

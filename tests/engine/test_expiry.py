@@ -14,7 +14,7 @@ from tests.engine.driver import CoreDriver
 D = Decimal
 CALL = "AAPL 2013-10-07 480 C"
 MONTH = instrument_of("ES 2013-10", Facts(multiplier=D(5)))
-DAY = instrument_of("NQ 2013-10", Facts(multiplier=D(5), expiry="2013-10-07"))
+DAY = instrument_of("NQ 2013-10", Facts(multiplier=D(5), terms={"expiry": "2013-10-07"}))
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,16 @@ import pytest
 from engine.domain.instrument import (
     AssetClass,
     Facts,
-    FutureContract,
     Instrument,
-    InstrumentError,
-    OptionContract,
-    OptionRight,
-    Pair,
-    completed,
     default_instrument,
     instrument_of,
     is_symbol,
     parse,
 )
+from engine.domain.instruments.future import FutureContract
+from engine.domain.instruments.kind import InstrumentError
+from engine.domain.instruments.option import OptionContract, OptionRight
+from engine.domain.instruments.pair import Pair
 
 D = Decimal
 CALL = OptionContract(
@@ -140,7 +138,7 @@ def test_what_an_id_says_too_little_of_is_a_fault_of_its_instrument(
 
 def test_risk_adds_up_by_underlying_root_or_the_id_itself() -> None:
     future = instrument_of(
-        "ESZ3", Facts(asset_class=AssetClass.FUTURE, multiplier=D(50), underlying="ES")
+        "ESZ3", Facts(asset_class=AssetClass.FUTURE, multiplier=D(50), terms={"underlying": "ES"})
     )
     assert future.underlying == "ES"
     for symbol in ("AAPL", "BTC-USD", "EUR_USD"):
@@ -158,17 +156,19 @@ def test_risk_adds_up_by_underlying_root_or_the_id_itself() -> None:
     ],
 )
 def test_the_last_day_of_a_future(expiry: str, last_day: datetime.date | None) -> None:
-    facts = Facts(asset_class=AssetClass.FUTURE, multiplier=D(50), expiry=expiry or None)
+    facts = Facts(asset_class=AssetClass.FUTURE, multiplier=D(50), terms={"expiry": expiry or None})
     assert instrument_of("ESX", facts).last_day == last_day
 
 
 def test_a_word_is_what_a_table_says_it_is() -> None:
     facts = Facts(
         asset_class=AssetClass.OPTION,
-        underlying="AAPL",
-        expiry="2026-12-18",
-        strike=D(200),
-        right=OptionRight.CALL,
+        terms={
+            "underlying": "AAPL",
+            "expiry": "2026-12-18",
+            "strike": D(200),
+            "right": OptionRight.CALL,
+        },
     )
     assert instrument_of("MYCALL", facts).contract == CALL
     brk = instrument_of("BRK-B", Facts(asset_class=AssetClass.STOCK))
@@ -181,10 +181,22 @@ OPTION = "AAPL 2014-01-18 480 C"
 @pytest.mark.parametrize(
     ("symbol", "facts", "says"),
     [
-        (OPTION, {"strike": D(490)}, f"strike is 490, but the id {OPTION} says 480"),
-        (OPTION, {"expiry": "2014-01-17"}, f"expiry is 2014-01-17, but the id {OPTION} says"),
-        (OPTION, {"right": OptionRight.PUT}, f"right is put, but the id {OPTION} says call"),
-        (OPTION, {"underlying": "MSFT"}, f"underlying is MSFT, but the id {OPTION} says AAPL"),
+        (OPTION, {"terms": {"strike": D(490)}}, f"strike is 490, but the id {OPTION} says 480"),
+        (
+            OPTION,
+            {"terms": {"expiry": "2014-01-17"}},
+            f"expiry is 2014-01-17, but the id {OPTION} says",
+        ),
+        (
+            OPTION,
+            {"terms": {"right": OptionRight.PUT}},
+            f"right is put, but the id {OPTION} says call",
+        ),
+        (
+            OPTION,
+            {"terms": {"underlying": "MSFT"}},
+            f"underlying is MSFT, but the id {OPTION} says AAPL",
+        ),
         (
             OPTION,
             {"asset_class": AssetClass.FUTURE},
@@ -200,8 +212,16 @@ OPTION = "AAPL 2014-01-18 480 C"
             {"asset_class": AssetClass.OPTION},
             "asset_class is option, but the id ES 2013-12 says future",
         ),
-        ("ES 2013-12", {"expiry": "2014-03", "multiplier": D(50)}, "expiry is 2014-03, but"),
-        ("ES 2013-12", {"strike": D(1), "multiplier": D(50)}, "strike is stated of ES 2013-12"),
+        (
+            "ES 2013-12",
+            {"terms": {"expiry": "2014-03"}, "multiplier": D(50)},
+            "expiry is 2014-03, but",
+        ),
+        (
+            "ES 2013-12",
+            {"terms": {"strike": D(1)}, "multiplier": D(50)},
+            "strike is stated of ES 2013-12",
+        ),
         (
             "AAPL 2014-02-30 480 C",
             {},
@@ -210,7 +230,11 @@ OPTION = "AAPL 2014-01-18 480 C"
         ("X", {"asset_class": AssetClass.FUTURE}, "X is a future without a multiplier"),
         (
             "X",
-            {"asset_class": AssetClass.FUTURE, "multiplier": D(1), "expiry": "2026-W01-1"},
+            {
+                "asset_class": AssetClass.FUTURE,
+                "multiplier": D(1),
+                "terms": {"expiry": "2026-W01-1"},
+            },
             "'2026-W01-1': a date that exists, from 1970 to 2199, is allowed",
         ),
         ("X", {"asset_class": AssetClass.OPTION}, "all four are needed"),
@@ -218,15 +242,25 @@ OPTION = "AAPL 2014-01-18 480 C"
             "X",
             {
                 "asset_class": AssetClass.OPTION,
-                "underlying": "A",
-                "expiry": "2026-12-18",
-                "strike": D(0),
-                "right": OptionRight.PUT,
+                "terms": {
+                    "underlying": "A",
+                    "expiry": "2026-12-18",
+                    "strike": D(0),
+                    "right": OptionRight.PUT,
+                },
             },
             "strike of X is 0: a number above 0 is allowed",
         ),
-        ("AAPL", {"strike": D(200)}, "strike is stated of AAPL, which is of class stock"),
-        ("AAPL", {"expiry": "2026-12-18"}, "expiry is stated of AAPL, which is of class stock"),
+        (
+            "AAPL",
+            {"terms": {"strike": D(200)}},
+            "strike is stated of AAPL, which is of class stock",
+        ),
+        (
+            "AAPL",
+            {"terms": {"expiry": "2026-12-18"}},
+            "expiry is stated of AAPL, which is of class stock",
+        ),
         ("BTC-USD", {"currency": "EUR"}, "currency is EUR, but BTC-USD is paid in USD"),
         ("EURUSD", {"asset_class": AssetClass.FX}, "BASE_QUOTE is allowed for fx"),
         ("BTC-", {}, "BASE-QUOTE is allowed for crypto"),
@@ -247,7 +281,7 @@ def test_facts_that_contradict_or_are_missing_are_one_sentence(
 
 
 def test_a_day_may_be_stated_beside_the_month_of_a_future() -> None:
-    made = instrument_of("ES 2013-12", Facts(multiplier=D(50), expiry="2013-12-20"))
+    made = instrument_of("ES 2013-12", Facts(multiplier=D(50), terms={"expiry": "2013-12-20"}))
     assert made.contract == FutureContract(root="ES", expiry="2013-12-20")
 
 
@@ -257,25 +291,11 @@ OLD = (
 )
 
 
-def test_an_instrument_of_0_1_0_is_read_and_completed() -> None:
+def test_an_instrument_of_0_1_0_is_read() -> None:
+    """Version 0.1.0 knew no contracts."""
     old = msgspec.json.decode(OLD, type=Instrument)
-    assert (old.contract, old.as_of, old.source) == (None, None, "")
-    assert completed(old) == default_instrument("BTC-USD", "SIM")
-    assert completed(completed(old)) == completed(old)
-
-
-def test_completing_changes_nothing_where_id_kind_and_currency_do_not_agree() -> None:
-    old = msgspec.json.decode(OLD, type=Instrument)
-    for changes in (
-        {"currency": "EUR"},
-        {"asset_class": AssetClass.STOCK},
-        {"symbol": "BTCUSD"},
-        {"asset_class": AssetClass.OPTION},
-    ):
-        changed = msgspec.structs.replace(old, **changes)
-        assert completed(changed) == changed
-    future = msgspec.structs.replace(old, symbol="ES", asset_class=AssetClass.FUTURE)
-    assert completed(future).contract == FutureContract(root="ES")
+    now = default_instrument("BTC-USD", "SIM")
+    assert old == msgspec.structs.replace(now, contract=None)
 
 
 @pytest.mark.parametrize(

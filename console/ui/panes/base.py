@@ -17,8 +17,7 @@ from console.ui.widgets.field import Field
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.instrument import FutureContract, Instrument, OptionContract
-from engine.domain.money import plain
+from engine.domain.instrument import Instrument
 
 
 class Pane(Fed):
@@ -160,12 +159,6 @@ class Pane(Fed):
             self.table.set_filter(text)
 
 
-_MONTHS: Final = (
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-)  # fmt: skip
-_MONTH_LETTERS: Final = "FGHJKMNQUVXZ"
-
-
 def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) -> Cell:
     """The id of an instrument, or the `name` that begins with it, as a table's cell.
 
@@ -175,19 +168,9 @@ def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) ->
     """
     symbol = instrument.symbol
     name = name or symbol
-    least = ""
-    match instrument.contract:
-        case OptionContract(underlying=of, expiry=day, strike=strike, right=right):
-            date = f"{day.day}{_MONTHS[day.month - 1]}{day:%y}"
-            tail = f"{plain(strike)}{right[0].upper()}"
-            short, least = f"{of} {date} {tail}", f"{of}…{tail}"
-        case FutureContract(root=root, expiry=expiry) if expiry:
-            year, month, *days = expiry.split("-")
-            short = f"{root} {''.join(days)}{_MONTHS[int(month) - 1]}{year[2:]}"
-            if not days:
-                least = f"{root}{_MONTH_LETTERS[int(month) - 1]}{year[2:]}"
-        case _:
-            short = symbol
+    contract = instrument.contract
+    short, least = ("", "") if contract is None else (contract.short_name, contract.least_name)
+    short = short or symbol
     if len(short) >= len(symbol):
         return Cell(name, "strong")
     more = name.removeprefix(symbol)
