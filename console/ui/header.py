@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from console.desk.port import View
+from console.desk.values import Lag
 from console.ui.format import Glyphs, mask_account, number, percent, profit_style, signed, tick
 from console.ui.panes.base import whole_age
 from console.ui.widgets.banner import BannerFeed, BannerItem
@@ -21,6 +22,10 @@ SLOW_MS: Final = 20
 """A loop this late is told in amber."""
 
 
+LAG_NOISE_MS: Final = 1.0
+"""A lag that differs by less is no news."""
+
+
 class Header:
     """A pane of the pump that is drawn by every banner."""
 
@@ -35,6 +40,8 @@ class Header:
         self._feed = feed
         self._glyphs = glyphs
         self._armed = armed
+        self._lag: Lag | None = None
+        """The lag that is shown."""
 
     @property
     def is_showing(self) -> bool:
@@ -60,7 +67,7 @@ class Header:
         yield BannerItem(f"{glyphs.dot} {state}", style, 95, short=f"{glyphs.dot}{state}")
         yield BannerItem(*self._prices(now))
         yield BannerItem(*self._links(now))
-        lag = view.lag
+        lag = self._lag = steady(self._lag, view.lag)
         if lag is not None:
             slow = "warn" if lag.p99 > SLOW_MS else ""
             words = f"loop {lag.p50:.0f}/{lag.p99:.0f}ms"
@@ -86,8 +93,8 @@ class Header:
         newest = self._view.newest_price_at
         if not newest:
             return "feed none", "warn", 75, "feed -"
-        old = max(now - newest, 0)
-        stale = old > self._view.settings.quote_max_age_seconds * NS_PER_SECOND
+        old = since(newest, now)
+        stale = now - newest > self._view.settings.quote_max_age_seconds * NS_PER_SECOND
         text = f"{self._glyphs.stale}{whole_age(old)}" if stale else whole_age(old)
         return f"feed {text}", "stale" if stale else "", 75, f"feed {text}"
 
@@ -96,5 +103,27 @@ class Header:
         links = self._view.links()
         if not links or any(link.state is not LinkState.CONNECTED for link in links):
             return "brk DOWN", "error", 92, "brk DOWN"
-        heard = max(now - self._view.heard_at, 0)
+        heard = since(self._view.heard_at, now)
         return f"brk ok {whole_age(heard)}", "", 60, "brk ok"
+
+
+def steady(shown: Lag | None, now: Lag | None) -> Lag | None:
+    """The lag to show: what is shown already while `now` differs from it by noise alone.
+
+    That is less than 1 ms or a fifth of either figure, and on the same side of `SLOW_MS`.
+    """
+    if shown is None or now is None or (shown.p99 > SLOW_MS) is not (now.p99 > SLOW_MS):
+        return now
+    figures = ((shown.p50, now.p50), (shown.p99, now.p99))
+    calm = all(abs(new - old) < max(LAG_NOISE_MS, old / 5) for old, new in figures)
+    return shown if calm else now
+
+
+def since(then: Nanos, now: Nanos) -> Nanos:
+    """An age that grows when the clock of row 0 does, so that both are sent at once.
+
+    It is the difference of whole seconds, but for less than one, which is none.
+    """
+    if now - then < NS_PER_SECOND:
+        return 0
+    return now - now % NS_PER_SECOND - (then - then % NS_PER_SECOND)
