@@ -103,6 +103,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return self.symbol if contract is None else contract.counts_as(self.symbol)
 
     @property
+    def leans_on(self) -> str:
+        """The id of the instrument whose price says what it counts as exposure; "" for its own."""
+        contract = self.contract
+        return "" if contract is None else contract.leans_on
+
+    @property
     def coin(self) -> str:
         """The asset that a holding of it consists of; "" for what is a share, a contract or money.
 

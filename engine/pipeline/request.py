@@ -121,6 +121,7 @@ def change_request(
         filled=order.filled,
         decided=decided,
         freed=world.in_base(world.book.reservations.of(order)),
+        freed_exposure=world.exposed(order),
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
     )

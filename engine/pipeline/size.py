@@ -63,6 +63,7 @@ def _signal(world: World, request: Request, facts: Facts) -> Request:
         multiplier=request.instrument.multiplier,
         mode=world.config.entries.conviction_mode,
         market=request.entry,
+        exposed_at=world.exposed_at(request.instrument, signal.entry_price),
     )
     return _replace(request, sizing=order, quantity=order.quantity)
 

@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
+
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
@@ -28,7 +30,7 @@ from engine.state.rates import Rate
 from engine.world import World
 from engine.world.overload import Overload
 
-OF_THE_QUANTITY = ("adds",)
+OF_THE_QUANTITY = ("adds", "exposes")
 """Facts that are kept and lean on the quantity: with another one they are worked out anew."""
 
 
@@ -49,6 +51,18 @@ class kept(cached_property[T]):  # noqa: N801 - a decorator, written as the one 
                 return self
             value = facts.__dict__[self.attrname] = self.func(facts)
             return value
+
+
+class Spot(msgspec.Struct, frozen=True, kw_only=True):
+    """The price of the instrument that another one's exposure leans on."""
+
+    symbol: str
+    usable: bool
+    """Whether there is one that is a usable number, fresh or not."""
+    age: Nanos | None
+    """How old the newest is; None where no feed told one."""
+    is_fresh: bool
+    """True while it may be leaned on."""
 
 
 class Facts:
@@ -284,11 +298,26 @@ class Facts:
         """True while the newest price may be traded on."""
         return self._world.market.is_fresh(self.request.symbol, self.now)
 
+    @property
+    def spot(self) -> Spot | None:
+        """The price of the instrument that this one's exposure leans on; None where it leans on
+        none."""
+        name = self.instrument.leans_on
+        if not name:
+            return None
+        market = self._world.market
+        return Spot(
+            symbol=name,
+            usable=usable_mark(self._world, name) is not None,
+            age=market.age(name, self.now),
+            is_fresh=market.is_fresh(name, self.now),
+        )
+
     # --- exposure ---------------------------------------------------------------------------------
 
     @kept
     def worst_price(self) -> Decimal:
-        """The dearest price a unit may come to, at which exposure is counted (A-066).
+        """The dearest price a unit may come to, at which its cost is counted (A-066).
 
         A buy with a limit costs its limit at most; anything else the worse of its reference and
         the market, and `execution.slippage_buffer` on top. NaN without any price: every comparison
@@ -306,8 +335,12 @@ class Facts:
 
     @kept
     def unit_value(self) -> Decimal:
-        """What one unit adds to exposure at worst, in the base currency; NaN without a rate."""
-        value = self.worst_price * self.instrument.multiplier
+        """What one unit is worth at worst, in the base currency; NaN without a rate."""
+        return self._valued(self.worst_price)
+
+    def _valued(self, price: Decimal) -> Decimal:
+        """One unit at a price, in the base currency; NaN without a rate."""
+        value = price * self.instrument.multiplier
         currency = self.instrument.currency
         if currency == self.base:
             return value
@@ -315,7 +348,7 @@ class Facts:
 
     @kept
     def adds(self) -> Added:
-        """What the order adds to exposure at worst."""
+        """What the order costs at worst."""
         request = self.request
         return Added(
             leaves=(request.quantity or ZERO) - request.filled,
@@ -325,10 +358,42 @@ class Facts:
             lot=request.instrument.lot,
         )
 
+    @kept
+    def exposes(self) -> Added:
+        """What the order adds to exposure at worst: what it costs, or more where it leans on
+        another instrument (A-084); NaN while nobody can tell."""
+        if not self.instrument.leans_on:
+            return self.adds
+        price = self._world.exposed_at(self.instrument, self.worst_price)
+        return msgspec.structs.replace(
+            self.adds,
+            unit_value=self._valued(Decimal("NaN") if price is None else price),
+            freed=self.request.freed_exposure,
+        )
+
     @property
     def name_exposure(self) -> Decimal:
-        """Gross value of the name, working entries included, in the base currency."""
+        """Gross exposure to the name, working entries included, in the base currency."""
         return self._world.exposure(self.request.symbol)
+
+    @property
+    def unmeasured_name(self) -> str:
+        """Why nobody can tell the exposure to the name; empty where it can be told."""
+        if not self._book.leaning:
+            return ""
+        return self._world.unmeasured(self._world.groups_of(self.request.symbol)[0])
+
+    @property
+    def unmeasured_sector(self) -> str:
+        """Why nobody can tell that to its sector; empty where it can be told."""
+        if not self._book.leaning:
+            return ""
+        return self._world.unmeasured(self._world.groups_of(self.request.symbol)[1])
+
+    @property
+    def unmeasured(self) -> str:
+        """Why nobody can tell that to everything; empty where it can be told."""
+        return self._world.unmeasured()
 
     @kept
     def sector(self) -> str:
@@ -337,12 +402,12 @@ class Facts:
 
     @property
     def sector_exposure(self) -> Decimal:
-        """Gross value of that sector, working entries included, in the base currency."""
+        """Gross exposure to that sector, working entries included, in the base currency."""
         return self._world.sector_exposure(self.sector)
 
     @property
     def gross_exposure(self) -> Decimal:
-        """Gross value of everything, working entries included, in the base currency."""
+        """Gross exposure to everything, working entries included, in the base currency."""
         return self._world.gross_exposure
 
 

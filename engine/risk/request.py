@@ -74,7 +74,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     decided: bool = False
     """It passed when it came in, and is asked again as its order is made only now."""
     freed: Decimal = ZERO
-    """What that order counts as exposure until it is changed, in the base currency."""
+    """What that order is worth at worst until it is changed, in the base currency."""
+    freed_exposure: Decimal = ZERO
+    """What it counts as exposure until then, in the base currency."""
     sizing: Sizing | None = None
     """What the sizing stage worked out; None before it, and where a person gave the number."""
 

@@ -1,4 +1,4 @@
-"""What an order adds to exposure, and how much of it a limit has room for (U-51)."""
+"""What an order costs or adds to exposure, and how much of it a limit has room for (U-51)."""
 
 from decimal import Decimal
 
@@ -8,7 +8,8 @@ from engine.domain.money import ZERO, floor_to
 
 
 class Added(msgspec.Struct, frozen=True, kw_only=True):
-    """What one order can still add to exposure, each unit at the dearest price it may come to."""
+    """What one order can still add: to what is paid, each unit at the dearest price it may come to;
+    or to exposure, each unit at what it counts as then."""
 
     leaves: Decimal
     """How much of it can still fill."""
@@ -17,7 +18,7 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
     unit_value: Decimal
     """What one unit adds at worst, in the base currency; NaN where that is not known."""
     freed: Decimal
-    """What the order counts as exposure until it is changed, in the base currency."""
+    """What the order counts as until it is changed, in the base currency."""
     lot: Decimal
 
     @property

@@ -73,13 +73,15 @@ def size(
     multiplier: Decimal = ONE,
     mode: ConvictionMode = "seed",
     market: Decimal | None = None,
+    exposed_at: Decimal | None = None,
 ) -> SizedOrder:
     """The quantity for one entry; zero when nothing may be bought (A-104: never forced to one).
 
     raw = equity x risk / (entry x stop distance), cap = floor(single name x equity / entry);
     `seed` takes min(raw x multiplier, cap), `scaled_cap` min(raw, cap) x multiplier (X-07).
     `market` adds the risk at the market's price where that is farther from the stop than `entry`
-    (A-108: a further bound). A limit that is None is off. Without any bound the size is zero.
+    (A-108: a further bound). The cap counts a unit at `exposed_at`, by default at `entry` (A-084).
+    A limit that is None is off. Without any bound the size is zero.
     """
     factor = conviction_multiplier(conviction)
     distance, floored = stop_distance(entry, stop)
@@ -95,7 +97,8 @@ def size(
             at_market = risk_amount / (farther * multiplier)
             bounds.append(Bound("risk_at_market", at_market * before_cap))
     if single_name is not None:
-        cap = floor_to(single_name * equity / (entry * multiplier), lot)
+        counted = entry if exposed_at is None else exposed_at
+        cap = floor_to(single_name * equity / (counted * multiplier), lot)
         bounds.append(Bound("single_name", cap))
     if mode == "scaled_cap":
         bounds = [Bound(bound.name, bound.quantity * factor) for bound in bounds]

@@ -81,6 +81,8 @@ class Book:
         """Working orders that add exposure, by symbol and sign, over all accounts."""
         self._held: dict[str, dict[str, None]] = {}
         """By symbol, the accounts that hold it."""
+        self._leaning: dict[str, None] = {}
+        """What is held of instruments whose exposure leans on the price of another."""
         self.deadlines = Deadlines(self._works)
         self.reservations = Reservations()
         self._pending: set[str] = set()
@@ -96,6 +98,8 @@ class Book:
                 self._facts[key[-FACT_DIGITS:]] = (account.name, key)
             for symbol in account.positions:
                 self._held.setdefault(symbol, {})[account.name] = None
+        for symbol in self._held:
+            self._lean(symbol)
         for account in self.data.accounts.values():
             for order in account.orders.values():
                 self._index(order)
@@ -245,6 +249,13 @@ class Book:
         names = self._held.get(symbol, ())
         return [self.data.accounts[name].positions[symbol] for name in names]
 
+    @property
+    def leaning(self) -> list[str]:
+        """Symbols that are held, or have a working entry, and whose exposure leans on the price of
+        another instrument."""
+        entries = self.reservations.leaning
+        return list(dict.fromkeys((*self._leaning, *entries))) if self._leaning or entries else []
+
     def holdings(self) -> Iterator[Position]:
         """Everything that is held, in every account."""
         for account in tuple(self.data.accounts.values()):
@@ -334,9 +345,7 @@ class Book:
         self._by_place.setdefault(place, {})[order.client_order_id] = None
         self.working_count += 1
         if order.adds_exposure:
-            amount = order.exposure * self.multiplier(order.symbol)
-            self.reservations.take(order, self.currency_of(order.symbol), amount)
-            self._await(order.symbol)
+            self._reserve(order, order.exposure, order.may_add)
             self._count_entry(order, 1)
         else:
             self._reducing.setdefault(place, {})[order.client_order_id] = None
@@ -400,10 +409,30 @@ class Book:
         if order is None:
             return
         self._release(order)
-        amount = order.to_follow * self.multiplier(order.symbol)
-        if key in account.replacing and amount:
-            self.reservations.take(order, self.currency_of(order.symbol), amount)
-            self._await(order.symbol)
+        wanted = order.pending
+        if key in account.replacing and wanted is not None and order.to_follow:
+            self._reserve(order, order.to_follow, wanted.quantity - order.filled)
+
+    def learn(self, instrument: Instrument) -> None:
+        """Take the facts of an instrument."""
+        self.data.instruments[instrument.symbol] = instrument
+        self._lean(instrument.symbol)
+
+    def _lean(self, symbol: str) -> None:
+        """Note whether what is held of a symbol leans on another instrument."""
+        known = self.data.instruments.get(symbol) or default_instrument(symbol)
+        if known.leans_on and symbol in self._held:
+            self._leaning[symbol] = None
+        else:
+            self._leaning.pop(symbol, None)
+
+    def _reserve(self, order: Order, amount: Decimal, quantity: Decimal) -> None:
+        """Count an order as `amount`, which is that of `quantity` without the multiplier."""
+        known = self.data.instruments.get(order.symbol) or default_instrument(order.symbol)
+        multiplier = self.multiplier(order.symbol)
+        units = quantity * multiplier if known.leans_on else None
+        self.reservations.take(order, known.currency, amount * multiplier, units)
+        self._await(order.symbol)
 
     def _release(self, order: Order) -> None:
         if self.reservations.of(order):
@@ -448,7 +477,10 @@ class Book:
         if position is not None:
             self.touch(position, account)
             state.positions[symbol] = position
+            first = symbol not in self._held
             self._held.setdefault(symbol, {})[account] = None
+            if first:
+                self._lean(symbol)
             self._pending.discard(symbol)
             return
         self.touch(HoldingAmended(account=account, symbol=symbol), account)
@@ -458,6 +490,7 @@ class Book:
             holders.pop(account, None)
             if not holders:
                 del self._held[symbol]
+                self._leaning.pop(symbol, None)
                 self._await(symbol)
 
     def mark(self, symbol: str, price: Decimal) -> None:

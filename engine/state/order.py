@@ -194,6 +194,13 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return max(amount, max(self.pending.quantity - self.filled, ZERO) * self.pending.reserved)
 
     @property
+    def may_add(self) -> Decimal:
+        """The quantity that `exposure` is counted for, the larger of both likewise."""
+        if self.pending is None or self.status.is_terminal:
+            return self.leaves
+        return max(self.leaves, self.pending.quantity - self.filled)
+
+    @property
     def to_follow(self) -> Decimal:
         """What the order that is to take its place once it is cancelled may add at worst, without
         the multiplier (X-88)."""

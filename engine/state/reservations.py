@@ -1,6 +1,6 @@
 """What entries may still cost: sums that limits are held against (U-51)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from typing import TypeVar
 
@@ -26,6 +26,9 @@ class Reservations:
         """By group and currency, see `group`."""
         self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
         """What each order counts as, by account and id: its currency and the amount."""
+        self._leaning: dict[str, dict[tuple[str, str], tuple[Decimal, Decimal]]] = {}
+        """By symbol, of each order in what leans on another instrument: the quantity that is
+        counted, times the multiplier, and the amount."""
         self._groups_of: Callable[[str], Iterable[str]] = lambda symbol: ()
 
     def group(
@@ -37,20 +40,49 @@ class Reservations:
         for symbol, amount in self.by_symbol.items():
             self._count_in_groups(symbol, currency_of(symbol), amount)
 
-    def take(self, order: Order, currency: str, amount: Decimal) -> None:
-        """Count an order as `amount` of a currency."""
-        self._counted[order.account, order.client_order_id] = (currency, amount)
+    def take(
+        self, order: Order, currency: str, amount: Decimal, units: Decimal | None = None
+    ) -> None:
+        """Count an order as `amount` of a currency.
+
+        `units` is the quantity of it, times the multiplier, where the instrument leans on another.
+        """
+        key = (order.account, order.client_order_id)
+        self._counted[key] = (currency, amount)
+        if units is not None:
+            self._leaning.setdefault(order.symbol, {})[key] = (units, amount)
         self._count(order, currency, amount)
 
     def release(self, order: Order) -> None:
         """Take off exactly what was counted, whatever is known of the instrument by now."""
-        currency, amount = self._counted.pop((order.account, order.client_order_id))
+        key = (order.account, order.client_order_id)
+        currency, amount = self._counted.pop(key)
+        if self._leaning and (orders := self._leaning.get(order.symbol)) is not None:
+            orders.pop(key, None)
+            if not orders:
+                del self._leaning[order.symbol]
         self._count(order, currency, -amount)
 
     def of(self, order: Order) -> dict[str, Decimal]:
         """What an order is counted as, by currency; empty where it is not."""
         counted = self._counted.get((order.account, order.client_order_id))
         return {} if counted is None else {counted[0]: counted[1]}
+
+    @property
+    def leaning(self) -> Collection[str]:
+        """Symbols of entries whose exposure leans on the price of another instrument."""
+        return self._leaning
+
+    def leaning_in(
+        self, symbol: str, order: Order | None = None
+    ) -> Iterable[tuple[Decimal, Decimal]]:
+        """Of each entry in what leans on another instrument, or of one `order`: its quantity times
+        the multiplier, and what it is counted as."""
+        orders = self._leaning.get(symbol, {})
+        if order is None:
+            return orders.values()
+        found = orders.get((order.account, order.client_order_id))
+        return () if found is None else (found,)
 
     def _count(self, order: Order, currency: str, amount: Decimal) -> None:
         _add(self.by_symbol, order.symbol, amount)

@@ -10,7 +10,7 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
-from engine.domain.money import ONE, ZERO
+from engine.domain.money import ONE, ZERO, is_positive
 from engine.domain.signal import SECONDS_OF, Timeframe
 from engine.indicators.bars import Indicators
 from engine.ports import Capabilities
@@ -294,17 +294,86 @@ class World:
     def _sector(self, name: str) -> str:
         return self.sectors.get(name, "UNKNOWN")
 
+    def exposed_at(self, instrument: Instrument, price: Decimal) -> Decimal | None:
+        """The price at which one unit counts as exposure, never below `price`, its own (A-084).
+
+        Every sum of exposure, what an order adds to it and what a size may come to are counted at
+        it. None while there is no price of what the instrument leans on.
+        """
+        contract = instrument.contract
+        name = "" if contract is None else contract.leans_on
+        if contract is None or not name:
+            return price
+        spot = self.mark(name)
+        if spot is None or not is_positive(spot):
+            return None
+        return contract.exposed_at(price, spot, self._priced_with(instrument.symbol, name))
+
+    def _priced_with(self, symbol: str, other: str) -> Decimal | None:
+        """The newest price of a symbol, the middle of its sides where both are shown; None where
+        it and the newest price of the `other` are not of the same time."""
+        market = self.market
+        quote, beside = market.quotes.get(symbol), market.quotes.get(other)
+        if quote is None or beside is None:
+            return None
+        if not market.is_fresh(symbol, beside.time) or not market.is_fresh(other, quote.time):
+            return None
+        price = quote.last
+        if quote.bid is not None and quote.ask is not None:
+            price = (quote.bid + quote.ask) / 2
+        return price if is_positive(price) else None
+
+    def unmeasured(self, group: str = "") -> str:
+        """One sentence on what is held or being opened, of a group where one is named, and whose
+        exposure nobody can tell: it counts at its own value meanwhile. Empty where there is none.
+        """
+        for symbol in sorted(self.book.leaning):
+            instrument = self.instrument(symbol)
+            if group and group not in self.groups_of(symbol):
+                continue
+            if self.exposed_at(instrument, ZERO) is None:
+                return (
+                    f"There is no price of {instrument.leans_on}, "
+                    f"by which {symbol} counts as exposure."
+                )
+        return ""
+
+    def exposed(self, order: Order) -> Decimal:
+        """What an entry counts as, in the base currency; zero where it does not."""
+        own = self.in_base(self.book.reservations.of(order))
+        return own + self._beyond(order.symbol, order) if own else own
+
+    def _beyond(self, symbol: str, order: Order | None = None) -> Decimal:
+        """What a symbol counts as beyond its own value, in the base currency: what is held and the
+        entries in it, or one `order` alone."""
+        instrument = self.instrument(symbol)
+        price = self.exposed_at(instrument, ZERO)
+        if price is None:
+            return ZERO
+        held = [] if order is not None else self.book.held(symbol)
+        parts = [
+            (abs(p.quantity) * p.multiplier, abs(self.market_value(p)))
+            for p in held
+            if self.book.account(p.account).open
+        ]
+        parts += self.book.reservations.leaning_in(symbol, order)
+        beyond = sum((max(units * price - own, ZERO) for units, own in parts), start=ZERO)
+        return beyond * self._worth.get(instrument.currency, ZERO)
+
     def exposure(self, symbol: str) -> Decimal:
-        """Gross value of one name: what is held of it and of what derives from it in any account,
-        working and UNKNOWN entries included (U-51)."""
+        """Gross exposure to one name: what is held of it and of what derives from it in any
+        account, working and UNKNOWN entries included (U-51)."""
         return self._in_group(f"name:{self.instrument(symbol).underlying}")
 
     def sector_exposure(self, sector: str) -> Decimal:
-        """Gross value of one sector, working entries included."""
+        """Gross exposure to one sector, working entries included."""
         return self._in_group(f"sector:{sector}")
 
     def _in_group(self, group: str) -> Decimal:
         total = ZERO
+        for symbol in self.book.leaning:
+            if group in self.groups_of(symbol):
+                total += self._beyond(symbol)
         currencies = self.value.gross | self.book.reservations.by_currency
         for sums in (self.value.gross_in, self.book.reservations.by_group):
             for currency in currencies:
@@ -315,8 +384,9 @@ class World:
 
     @property
     def gross_exposure(self) -> Decimal:
-        """Gross value of everything, working and UNKNOWN entries included."""
-        return self.in_base(self.value.gross) + self.in_base(self.book.reservations.by_currency)
+        """Gross exposure to everything, working and UNKNOWN entries included."""
+        own = self.in_base(self.value.gross) + self.in_base(self.book.reservations.by_currency)
+        return own + sum(map(self._beyond, self.book.leaning), start=ZERO)
 
     def buying_power(self, account: str) -> Decimal:
         """What new exposure in an account may still cost after what is reserved, in the base

@@ -2,6 +2,7 @@
 
 Every expected amount is worked out by hand beside it: a contract costs price x multiplier, an
 option's being 100 and the future's 50. No slippage is charged, and a commission of 10 basis points.
+AAPL is at 2.00, so low that the option counts as exposure at its premium, the larger of both.
 """
 
 import datetime
@@ -84,6 +85,7 @@ def signal(hand: Rehearsal, symbol: str, entry: str, stop: str, number: int = 1)
 async def trades(hand: Rehearsal, symbol: str, price: str) -> None:
     """The symbol trades at this price, twice, so that what waits for a price has met one."""
     for _ in range(2):
+        hand.price("AAPL", price if symbol == "AAPL" else "2.00")
         hand.price(symbol, price)
         await hand.wait(0.1)
 
@@ -183,12 +185,12 @@ class TestAPersonsOrder:
     def test_one_name_is_the_stock_and_its_options_with_their_multiplier(
         self, table: Path, quantity: int, code: str
     ) -> None:
-        """One name may be a tenth of equity, which is 99,995 after the fee of 50 shares at 100."""
+        """One name may be a tenth of equity: 99,995 after the fee of 2,500 shares at 2.00."""
 
         async def play(hand: Rehearsal) -> None:
-            await trades(hand, "AAPL", "100")
-            assert (await hand.engine.command(order("AAPL", 50, limit="100"))).ok
-            await trades(hand, "AAPL", "100")
+            await trades(hand, "AAPL", "2.00")
+            assert (await hand.engine.command(order("AAPL", 2_500, limit="2.00"))).ok
+            await trades(hand, "AAPL", "2.00")
             # 9999.50 less 5000 of shares leave 4999.50: 20 x 2.49 x 100 are 4980, 21 are 5229
             await trades(hand, CALL, "2.49")
             done = await hand.engine.command(order(CALL, quantity, limit="2.49"))
@@ -265,6 +267,7 @@ class TestASignal:
 
 HEADER = "time,symbol,open,high,low,close,volume,bid,bid_size,ask,ask_size\n"
 MINUTES: dict[str, list[str]] = {
+    "AAPL": ["2.00"] * 10,
     CALL: ["5.00"] * 4 + ["6.00"] * 6,
     FUTURE: ["40.00"] * 7 + ["38.00"] * 3,
 }

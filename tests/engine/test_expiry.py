@@ -35,6 +35,7 @@ def test_the_last_day_is_the_last_on_which_it_is_opened(symbol: str, at: str, co
     desk = CoreDriver(now=parse_rfc3339(at))
     for known in (MONTH, DAY):
         desk.event(ev.InstrumentLearned(instrument=known))
+    desk.quote("AAPL", "5")
     desk.quote(symbol, "5")
     events = desk.place(Side.BUY, 1, symbol=symbol)
     refused = [event for event in events if isinstance(event, ev.OrderRefused)]

@@ -45,6 +45,19 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         return ""
 
     @property
+    def leans_on(self) -> str:
+        """The id of the instrument whose price says what it counts as exposure; "" for its own."""
+        return ""
+
+    def exposed_at(self, price: Decimal, spot: Decimal, newest: Decimal | None) -> Decimal:
+        """The price at which one unit that costs `price` counts as exposure, never less (A-084).
+
+        `spot` is the newest price of what it leans on, `newest` its own of the same time; None
+        where there is none. Only a contract that leans on another instrument is asked.
+        """
+        return price
+
+    @property
     def last_day(self) -> datetime.date | None:
         """The last day on which it trades; None for what does not expire."""
         return None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from engine.domain.instruments.delta import call_delta
 from engine.domain.instruments.kind import (
     WORD,
     Contract,
@@ -19,7 +20,7 @@ from engine.domain.instruments.kind import (
     positive,
 )
 from engine.domain.instruments.months import MONTHS
-from engine.domain.money import ONE, is_positive, plain
+from engine.domain.money import ONE, ZERO, is_positive, plain
 
 
 class OptionRight(StrEnum):
@@ -42,6 +43,15 @@ class OptionContract(Contract, frozen=True, kw_only=True, tag="option"):
         return self.underlying
 
     @property
+    def leans_on(self) -> str:
+        return self.underlying
+
+    def exposed_at(self, price: Decimal, spot: Decimal, newest: Decimal | None) -> Decimal:
+        """|delta| x the underlying's price; where no price of its own tells delta, that is 1, and
+        an option moves by no more."""
+        return max(price, spot if newest is None else spot * self._delta(spot, newest))
+
+    @property
     def last_day(self) -> datetime.date | None:
         return self.expiry
 
@@ -53,6 +63,16 @@ class OptionContract(Contract, frozen=True, kw_only=True, tag="option"):
     @property
     def least_name(self) -> str:
         return f"{self.underlying}…{self._end}"
+
+    def _delta(self, spot: Decimal, price: Decimal) -> Decimal:
+        """By how much it moves with its underlying, whichever way, from 0 to 1."""
+        if self.right is OptionRight.CALL:
+            return call_delta(price, spot, self.strike)
+        if price <= max(self.strike - spot, ZERO) or price >= self.strike:
+            # No volatility explains it.
+            return ONE
+        # Without interest a call is worth spot - strike more than the put.
+        return ONE - call_delta(price + spot - self.strike, spot, self.strike)
 
     @property
     def _end(self) -> str:

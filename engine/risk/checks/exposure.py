@@ -7,17 +7,24 @@ from decimal import Decimal
 
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, plain
-from engine.risk.finding import Finding, fitting, fraction
+from engine.risk.finding import Finding, fitting, fraction, refused
 from engine.sizing.added import Added
 
 
-def _share(adds: Added, *, held: Decimal, equity: Decimal, limit: Decimal, what: str) -> Finding:
-    """`held` and this order together are at most `limit` of equity."""
-    measured = fraction(held + adds.value, equity, up=True)
+def _share(
+    exposes: Added, *, held: Decimal, unmeasured: str, equity: Decimal, limit: Decimal, what: str
+) -> Finding:
+    """`held` and this order together are at most `limit` of equity.
+
+    `unmeasured` says why nobody can tell what is held; empty where it can be told.
+    """
+    if unmeasured:
+        return refused("unknown", limit, unmeasured)
+    measured = fraction(held + exposes.value, equity, up=True)
     return fitting(
-        adds,
-        room=limit * equity - held + adds.freed,
-        unit=adds.unit_value,
+        exposes,
+        room=limit * equity - held + exposes.freed,
+        unit=exposes.unit_value,
         measured=measured,
         limit=limit,
         reason=lambda: f"{what} would be {plain(measured)} of equity; {plain(limit)} is allowed.",
@@ -25,22 +32,55 @@ def _share(adds: Added, *, held: Decimal, equity: Decimal, limit: Decimal, what:
 
 
 def single_name(
-    adds: Added, name_exposure: Decimal, equity: Decimal, instrument: Instrument, limit: Decimal
+    exposes: Added,
+    name_exposure: Decimal,
+    unmeasured_name: str,
+    equity: Decimal,
+    instrument: Instrument,
+    limit: Decimal,
 ) -> Finding:
     """SINGLE_EXPOSURE: one name, which is a stock with its options, or a root with its futures."""
-    return _share(adds, held=name_exposure, equity=equity, limit=limit, what=instrument.underlying)
+    return _share(
+        exposes,
+        held=name_exposure,
+        unmeasured=unmeasured_name,
+        equity=equity,
+        limit=limit,
+        what=instrument.underlying,
+    )
 
 
 def sector_share(
-    adds: Added, sector: str, sector_exposure: Decimal, equity: Decimal, limit: Decimal
+    exposes: Added,
+    sector: str,
+    sector_exposure: Decimal,
+    unmeasured_sector: str,
+    equity: Decimal,
+    limit: Decimal,
 ) -> Finding:
     """SECTOR_EXPOSURE: one sector; symbols without a sector share the sector UNKNOWN (A-085)."""
-    return _share(adds, held=sector_exposure, equity=equity, limit=limit, what=f"Sector {sector}")
+    return _share(
+        exposes,
+        held=sector_exposure,
+        unmeasured=unmeasured_sector,
+        equity=equity,
+        limit=limit,
+        what=f"Sector {sector}",
+    )
 
 
-def gross(adds: Added, gross_exposure: Decimal, equity: Decimal, limit: Decimal) -> Finding:
+def gross(
+    exposes: Added, gross_exposure: Decimal, unmeasured: str, equity: Decimal, limit: Decimal
+) -> Finding:
     """GROSS_EXPOSURE: everything, long and short added."""
-    return _share(adds, held=gross_exposure, equity=equity, limit=limit, what="Gross exposure")
+    return _share(
+        exposes,
+        held=gross_exposure,
+        unmeasured=unmeasured,
+        equity=equity,
+        limit=limit,
+        what="Gross exposure",
+    )
 
 
 def affordable(adds: Added, buying_power: Decimal, fee_rate: Decimal) -> Finding:

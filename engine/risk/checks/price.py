@@ -9,35 +9,50 @@ from engine.domain.market import Quote
 from engine.domain.money import is_positive, plain
 from engine.domain.signal import Signal
 from engine.ports import Capabilities
+from engine.risk.facts import Spot
 from engine.risk.finding import Finding, fraction, in_seconds, passed, refused
 
 
-def known_price(symbol: str, mark: Decimal | None, last: Decimal | None) -> Finding:
-    """NO_PRICE: the market said a usable price at least once (U-53)."""
+def known_price(
+    symbol: str, mark: Decimal | None, last: Decimal | None, spot: Spot | None
+) -> Finding:
+    """NO_PRICE: the market said a usable price at least once, and of what the exposure leans on
+    too (U-53)."""
     if mark is None:
         seen = "none" if last is None else plain(last) if last.is_finite() else str(last)
         return refused(seen, "> 0", f"There is no price of {symbol}.")
+    if spot is not None and not spot.usable:
+        text = f"There is no price of {spot.symbol}, by which {symbol} counts as exposure."
+        return refused("none", "> 0", text)
     return passed(mark, "> 0")
 
 
 def fresh_price(
-    symbol: str, quote: Quote | None, quote_age: Nanos | None, is_fresh: bool, limit: int
+    symbol: str,
+    quote: Quote | None,
+    quote_age: Nanos | None,
+    is_fresh: bool,
+    spot: Spot | None,
+    limit: int,
 ) -> Finding:
     """STALE_QUOTE: the newest price is fresh; one from a bar until `limit` s after the next is due.
 
-    (X-68.)
+    (X-68.) So is that of what the exposure leans on.
     """
     if quote is None or quote_age is None:
         return refused("none", limit, f"There is no price of {symbol}.")
     age = in_seconds(quote_age)
     allowed = in_seconds(quote.stale_at - quote.time) if quote.stale_at else Decimal(limit)
-    if is_fresh:
-        return passed(age, allowed)
-    return refused(
-        age,
-        allowed,
-        f"The newest price of {symbol} is {plain(age)} s old; {plain(allowed)} s are allowed.",
-    )
+    if not is_fresh:
+        return refused(
+            age,
+            allowed,
+            f"The newest price of {symbol} is {plain(age)} s old; {plain(allowed)} s are allowed.",
+        )
+    if spot is not None and not spot.is_fresh:
+        text = f"The price of {spot.symbol}, by which {symbol} counts as exposure, is not fresh."
+        return refused("none" if spot.age is None else in_seconds(spot.age), "fresh", text)
+    return passed(age, allowed)
 
 
 def valid_stop(

@@ -12,7 +12,7 @@ from engine.state.touched import AccountSeen, DayTotals, EquityMeasured, RunChan
 
 
 def _instrument(book: Book, event: ev.InstrumentLearned, at: Nanos) -> None:
-    book.data.instruments[event.instrument.symbol] = event.instrument
+    book.learn(event.instrument)
 
 
 def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
