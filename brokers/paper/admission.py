@@ -7,7 +7,6 @@ the newest rate that the prices of this market tell; without one nothing is open
 """
 
 import contextlib
-import datetime
 from collections.abc import Mapping
 from copy import copy
 from decimal import ROUND_UP, Decimal
@@ -16,8 +15,9 @@ from typing import Final
 from brokers.paper.account import PaperAccount
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, SymbolBook, market_price, slipped
+from brokers.paper.settlement import end_of
 from brokers.paper.terms import Refusal, Terms
-from engine.domain.instant import Nanos, from_datetime
+from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ONE, ZERO, is_multiple, is_positive
@@ -299,7 +299,7 @@ class Admission:
         session = self._session_end(order, now)
         if rules.last_day is None:
             return session
-        ends = _end_of(rules.last_day)
+        ends = end_of(rules.last_day)
         return min(session, ends) if session else ends
 
     def _session_end(self, order: OrderTerms | PaperOrder, now: Nanos) -> Nanos:
@@ -367,9 +367,3 @@ class Admission:
                 f"{order.side} {order.quantity} {order.symbol} needs {needed:.2f} "
                 f"{self._terms.currency}, free are {max(free, ZERO):.2f}",
             )
-
-
-def _end_of(day: datetime.date) -> Nanos:
-    """The end of a day in UTC: after its session, and before the next one."""
-    following = day + datetime.timedelta(days=1)
-    return from_datetime(datetime.datetime.combine(following, datetime.time(), datetime.UTC))

@@ -22,6 +22,7 @@ import msgspec
 from brokers.paper import schema
 from brokers.paper.account import Balance, Holding
 from brokers.paper.matching import PaperOrder
+from brokers.paper.settlement import EXPIRY
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.order import Fill
@@ -440,4 +441,7 @@ def _merged(batches: Iterable[_Batch]) -> _Batch:
 
 
 def _number(execution_id: str) -> tuple[int, ...]:
+    """The number of an order and that of its fill; what settles a contract is of no order."""
+    if execution_id.startswith(EXPIRY):
+        return ()
     return tuple(int(part) for part in execution_id.split("-")[1:])

@@ -16,6 +16,7 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.matching import PaperOrder, Room, SymbolBook, fill_price, is_triggered, sane
 from brokers.paper.opening import account_of
+from brokers.paper.settlement import EXPIRY, ends_at, settlement_price
 from brokers.paper.terms import Arrival, Refusal, Terms
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
@@ -23,7 +24,15 @@ from engine.domain.instrument import Instrument
 from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ZERO, floor_to
-from engine.domain.order import Fill, Liquidity, OrderStatus, OrderTerms, Replacement, TimeInForce
+from engine.domain.order import (
+    Fill,
+    Liquidity,
+    OrderStatus,
+    OrderTerms,
+    Replacement,
+    Side,
+    TimeInForce,
+)
 from engine.ports import Cancellable, Clock, MarketClosed, OrderReport, Rejected
 from engine.state.rates import Rates
 
@@ -81,6 +90,10 @@ class PaperVenue:
         self._save_quotes_at: Nanos = 0
         self._expiry: Cancellable | None = None
         self._expiry_at: Nanos = 0
+        self._ends: dict[str, Nanos] = {}
+        """When each contract that is held ends."""
+        self._unpriced: set[str] = set()
+        """Those that have ended, while no price tells what they are paid at."""
         contents = book.load()
         self.quotes: dict[str, Quote] = contents.quotes
         """The newest price of each symbol; after a restart those of the book, with their times."""
@@ -97,6 +110,8 @@ class PaperVenue:
         self._admission = Admission(terms, instruments, self._account, self._rates, clock)
         for order in contents.orders:
             self._rest(order)
+        for symbol in self._account.holdings:
+            self._await_end(symbol)
         book.put_currency(terms.currency)
         book.put_balance(terms.currency, self._account.balance)
         book.put_sequence(self._sequence)
@@ -130,6 +145,9 @@ class PaperVenue:
             at = quote.time if traded_at is None else traded_at
             if self.instruments.calendar(symbol).is_open(at):
                 self._match(book, quote)
+        if self._unpriced:
+            self._settle_ended()
+            self._commit()
         if (
             quote.time >= self._save_quotes_at
             and self.book.path is not None  # one in memory ends with this process
@@ -465,6 +483,8 @@ class PaperVenue:
             order.symbol, signed, price, rules.multiplier, ZERO, currency=rules.currency
         )
         self.book.put_holding(order.symbol, held if held.quantity else None)
+        if rules.contract is not None:
+            self._await_end(order.symbol)
         coins = self._pay_in_coins(commission, rules)
         if not coins:
             self._account.charge(commission, rules.currency)
@@ -557,16 +577,74 @@ class PaperVenue:
         delay = (at + EXPIRY_GRACE - self._clock.now()) / NS_PER_SECOND
         self._expiry = self._clock.call_later(max(delay, 0), self._expire)
 
+    def _await_end(self, symbol: str) -> None:
+        """Settle a contract when it ends, as long as it is held."""
+        if symbol not in self._account.holdings:
+            self._ends.pop(symbol, None)
+            return
+        at = ends_at(self.instruments.get(symbol), self.instruments.calendar(symbol))
+        if at is not None:
+            self._ends[symbol] = at
+            if self._expiry is None or at < self._expiry_at:
+                self._set_expiry(at)
+
+    def _settle_ended(self) -> None:
+        """Pay every contract that is held and has ended, and end what would reduce it."""
+        now = self._clock.now()
+        for symbol in [symbol for symbol, at in self._ends.items() if at < now]:
+            price = settlement_price(self.instruments.get(symbol), self.quotes)
+            if price is None:
+                self._unpriced.add(symbol)
+                continue
+            self._unpriced.discard(symbol)
+            del self._ends[symbol]
+            self._settle(symbol, price, now)
+            if symbol in self._books:
+                self._end_those_that_no_longer_reduce(symbol)
+
+    def _settle(self, symbol: str, price: Decimal, now: Nanos) -> None:
+        """Pay a holding that has ended, in one commit with what tells of it: never twice."""
+        held = self._account.holdings[symbol]
+        quantity, currency = held.quantity, held.currency
+        self._account.book_fill(symbol, -quantity, price, held.multiplier, ZERO, currency=currency)
+        self.book.put_holding(symbol, None)
+        self._put_money(currency)
+        fill = Fill(
+            execution_id=f"{EXPIRY}{symbol}",
+            client_order_id="",
+            account=self.name,
+            symbol=symbol,
+            side=Side.SELL if quantity > 0 else Side.BUY,
+            quantity=abs(quantity),
+            price=price,
+            time=now,
+        )
+        self.book.put_fill(fill)
+        report = OrderReport(
+            account=self.name,
+            client_order_id="",
+            venue_order_id="",
+            symbol=symbol,
+            status=OrderStatus.FILLED,
+            fill=fill,
+            text="the contract has expired",
+            time=now,
+        )
+        self.on_report(report, self.book.next_ticket)
+
     def _expire(self) -> None:
-        """End every order whose session, or whose contract, is over (C-155)."""
+        """End every order whose session, or whose contract, is over, and settle what has ended
+        (C-155)."""
         self._expiry = None
         now = self._clock.now()
         for order in [o for o in self._orders.values() if 0 < o.expires_at < now]:
             day = order.time_in_force is TimeInForce.DAY
             text = "the session ended" if day else f"{order.symbol} has expired"
             self._end(order, OrderStatus.EXPIRED, "", text)
+        self._settle_ended()
         self._commit()
         left = [order.expires_at for order in self._orders.values() if order.expires_at]
+        left += [at for symbol, at in self._ends.items() if symbol not in self._unpriced]
         if left:
             self._set_expiry(min(left))
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO
-from engine.domain.run import Trigger
+from engine.domain.money import ZERO, plain
+from engine.domain.run import Severity, Trigger
 from engine.world import World
 
 MARK_SECONDS = 60
@@ -27,6 +27,23 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
     if session is not None:
         yield from close_day(world, final=True)
     yield ev.SessionOpened(date=date, starting_equity=world.equity, unrealized=world.unrealized)
+    yield from _expired(world, now)
+
+
+def _expired(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Once a day: contracts that have ended and that their venue still says are held, or says
+    nothing of."""
+    for position in sorted(world.holdings(), key=lambda held: (held.symbol, held.account)):
+        instrument = world.instrument(position.symbol)
+        if world.is_over(instrument, now):
+            yield ev.Alarmed(
+                code="EXPIRED_HOLDING",
+                severity=Severity.ERROR,
+                subject=position.symbol,
+                text=f"{plain(position.quantity)} {position.symbol} are still held in "
+                f"{position.account}: it traded until {instrument.last_day}, and the venue has "
+                "not told what became of it",
+            )
 
 
 def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:

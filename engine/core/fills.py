@@ -28,6 +28,9 @@ from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
 
+FOREIGN = "an order we did not send"
+EXPIRED = "the contract has expired and was settled"
+
 EXECUTIONS = frozenset({Outcome.EXECUTED, Outcome.RESIZED})
 
 SLIPPAGE_WARNING = Decimal("0.01")
@@ -62,13 +65,11 @@ _REASONS = {
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
-    if fill.key in book.seen_executions:
-        if fill.content not in book.seen_fills:
-            yield from _quarantine(
-                world, fill, "it was told before with another quantity, price or side"
-            )
-        return
     fault = _fault(world, fill)
+    if fill.key in book.seen_executions:
+        if fill.content in book.seen_fills:
+            return
+        fault = "it was told before with another quantity, price or side"
     if fault:
         yield from _quarantine(world, fill, fault)
         return
@@ -77,7 +78,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     order = book.order_in(fill.account, fill.client_order_id)
     if world.book.instrument(fill.symbol) is None:
         yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
-    mult = book.multiplier(fill.symbol)
+    settles, mult = _settles(world, fill), book.multiplier(fill.symbol)
     before = book.holding(fill.account, fill.symbol)
     currency = book.currency_of(fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
@@ -105,31 +106,44 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     )
     yield event
     if closed is not None:
-        yield from _closed(world, closed, before, fill, order)
+        unasked = EXPIRED if settles else FOREIGN
+        yield from _closed(world, closed, before, fill, order, unasked=unasked)
     if fill.commission_currency not in ("", currency):
         yield from _charged(world, event)
     if before is not None and before.exiting is not None:
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
         yield from _executed(world, order)
-    yield from _alarms(event, order, now)
-    if event.overfill:
-        finding = triggers.Trip(
-            plain(cumulative),
-            plain(order.quantity if order else ZERO),
-            "the venue filled more than was ordered",
-        )
-        yield from fire(world, Trigger.OVERFILL, finding, now)
+    if settles:
+        yield _told("CONTRACT_SETTLED", fill, EXPIRED, Severity.INFO)
+    else:
+        yield from _alarms(event, order, now)
+    if order is not None and event.overfill:
+        yield from _overfilled(world, order, cumulative, now)
+
+
+def _overfilled(world: World, order: Order, cumulative: Decimal, now: Nanos) -> Iterator[ev.Event]:
+    """The trigger of an order that filled beyond its quantity, `cumulative` in all."""
+    why = "the venue filled more than was ordered"
+    finding = triggers.Trip(plain(cumulative), plain(order.quantity), why)
+    yield from fire(world, Trigger.OVERFILL, finding, now)
 
 
 def _fault(world: World, fill: Fill) -> str:
-    """Why a fill can be no fact; "" where it can, however odd (rule 2; DESIGN, Broker port)."""
+    """Why a fill can be no fact; "" where it can, however odd (rule 2; DESIGN, Broker port).
+
+    One that settles a contract has the price that its underlying makes, which may be zero.
+    """
     numbers = {"quantity": fill.quantity, "price": fill.price, "commission": fill.commission}
     for name, number in numbers.items():
         if fault := number_fault(number):
             return f"{name} is {fault}"
-        if name != "commission" and number <= 0:
+        if name != "commission" and (number < 0 or (not number and name != "price")):
             return f"{name} is {number}; a number above 0 is allowed"
+    if _settles(world, fill):
+        return ""
+    if not fill.price:
+        return f"price is {fill.price}; a number above 0 is allowed"
     order = world.book.order_in(fill.account, fill.client_order_id)
     if order is not None and order.symbol != fill.symbol:
         order = None
@@ -144,6 +158,15 @@ def _fault(world: World, fill: Fill) -> str:
 
 def _is_near(price: Decimal, known: Decimal) -> bool:
     return known <= price * FARTHEST_PRICE and price <= known * FARTHEST_PRICE
+
+
+def _settles(world: World, fill: Fill) -> bool:
+    """Whether a fill pays a contract that has ended: it is of no order, after the last session, and
+    takes off exactly what is held. Its price may be zero."""
+    if fill.client_order_id or not world.is_over(world.instrument(fill.symbol), fill.time):
+        return False
+    held = world.book.holding(fill.account, fill.symbol)
+    return held is not None and held.quantity == -fill.quantity * fill.side.sign
 
 
 def _worth(world: World, currency: str) -> Decimal:
@@ -261,7 +284,7 @@ def _closed(
     fill: Fill,
     order: Order | None,
     *,
-    unasked: str = "an order we did not send",
+    unasked: str = FOREIGN,
 ) -> Iterator[ev.Event]:
     plan = before.exiting if before is not None else None
     by_stop = order is not None and order.is_protective

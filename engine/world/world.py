@@ -130,6 +130,15 @@ class World:
         known = self.calendar(self.instrument(symbol).calendar)
         return known is not None and known.is_open(now)
 
+    def is_over(self, instrument: Instrument, at: Nanos) -> bool:
+        """Whether the last session of a contract has ended; False for what does not expire, and
+        where its calendar is not known."""
+        last, known = instrument.last_day, self.calendar(instrument.calendar)
+        if last is None or known is None:
+            return False
+        trades_at = at if known.is_open(at) else known.next_open(at) or at
+        return known.session_date(trades_at) > last
+
     @property
     def follows_bars(self) -> bool:
         """Whether a rule reads the indicators: then every bar of the feed is taken into them."""

@@ -62,6 +62,13 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         """The last day on which it trades; None for what does not expire."""
         return None
 
+    def settled_at(self, own: Decimal | None, spot: Decimal | None) -> Decimal | None:
+        """What one unit is paid at when it has expired; None while nobody can tell.
+
+        `own` is its own newest price, `spot` that of what it leans on; None where there is none.
+        """
+        return own
+
     @property
     def short_name(self) -> str:
         """The contract as traders write it, for where its id does not fit; "" for none."""

@@ -55,6 +55,13 @@ class OptionContract(Contract, frozen=True, kw_only=True, tag="option"):
     def last_day(self) -> datetime.date | None:
         return self.expiry
 
+    def settled_at(self, own: Decimal | None, spot: Decimal | None) -> Decimal | None:
+        """What exercising it brings, zero where that is nothing."""
+        if spot is None:
+            return None
+        gain = spot - self.strike if self.right is OptionRight.CALL else self.strike - spot
+        return max(gain, ZERO)
+
     @property
     def short_name(self) -> str:
         day = self.expiry
