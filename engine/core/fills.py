@@ -116,17 +116,19 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield from _executed(world, order)
     if settles:
         yield _told("CONTRACT_SETTLED", fill, EXPIRED, Severity.INFO)
-    else:
-        yield from _alarms(event, order, now)
+        return
+    yield from _alarms(event, order, now)
+    yield from _overfilled(world, event, order, now)
+
+
+def _overfilled(
+    world: World, event: ev.OrderFilled, order: Order | None, now: Nanos
+) -> Iterator[ev.Event]:
+    """The trigger of an order that filled beyond its quantity."""
     if order is not None and event.overfill:
-        yield from _overfilled(world, order, cumulative, now)
-
-
-def _overfilled(world: World, order: Order, cumulative: Decimal, now: Nanos) -> Iterator[ev.Event]:
-    """The trigger of an order that filled beyond its quantity, `cumulative` in all."""
-    why = "the venue filled more than was ordered"
-    finding = triggers.Trip(plain(cumulative), plain(order.quantity), why)
-    yield from fire(world, Trigger.OVERFILL, finding, now)
+        why = "the venue filled more than was ordered"
+        finding = triggers.Trip(plain(event.cumulative), plain(order.quantity), why)
+        yield from fire(world, Trigger.OVERFILL, finding, now)
 
 
 def _fault(world: World, fill: Fill) -> str:
