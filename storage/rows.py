@@ -5,14 +5,16 @@ matter which of the values in between were ever written.
 """
 
 from collections.abc import Callable, Hashable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from engine.domain import money
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339, to_datetime
-from engine.domain.money import plain
+from engine.domain.order import NS_PER_DAY
 from engine.domain.position import ExitReason
 from engine.state.order import Order
 from engine.state.position import Position
@@ -58,8 +60,13 @@ class RowChange(NamedTuple):
     identity: Callable[[Any], Hashable]
 
 
-def number(value: Any) -> str | None:
-    """A decimal as its plain text; SQLite's own numbers are binary."""
+plain: Final = lru_cache(maxsize=4096)(money.plain)
+"""A decimal as its plain text; SQLite's own numbers are binary. The same few come again and again,
+and equal numbers have one text."""
+
+
+def number(value: Decimal | None) -> str | None:
+    """As `plain`, where there is one."""
     return None if value is None else plain(value)
 
 
@@ -81,7 +88,12 @@ def _second(second: int) -> str:
 
 def day_of(at: Nanos) -> str:
     """The UTC date of a venue's time; empty where it gives none (X-91)."""
-    return to_datetime(at).date().isoformat() if at else ""
+    return _date(at // NS_PER_DAY) if at else ""
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> str:
+    return to_datetime(day * NS_PER_DAY).date().isoformat()
 
 
 def _order(order: Order) -> Columns:
