@@ -13,7 +13,7 @@ from engine.domain.instant import Nanos
 from engine.domain.schema import VERSIONS, account_of, encode
 from engine.state.touched import Touched
 from storage import bulk, snapshots, tables
-from storage.chain import GENESIS, ChainRow, link
+from storage.chain import GENESIS, link
 from storage.errors import JournalCorrupt, JournalGap, journal_error
 
 Hook = Callable[[], None]
@@ -220,7 +220,7 @@ class Writer:
             seq += 1
             if place != seq:
                 raise JournalGap(f"event {place} cannot follow event {seq - 1}")
-            own = link(previous, ChainRow(seq, time, mode, account, kind, version, data))
+            own = link(previous, (seq, time, mode, account, kind, version, data))
             rows.append(_Linked(seq, time, account, kind, version, data, previous, own))
             previous = own
         return rows
