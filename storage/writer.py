@@ -14,7 +14,7 @@ from engine.domain.schema import VERSIONS, account_of, encode
 from engine.state.touched import Touched
 from storage import bulk, snapshots, tables
 from storage.chain import GENESIS, link
-from storage.errors import JournalCorrupt, JournalGap, journal_error
+from storage.errors import JournalCorrupt, JournalGap, JournalUnwritable, journal_error
 
 Hook = Callable[[], None]
 
@@ -114,6 +114,12 @@ class Writer:
         during the commit itself `resume` must tell what became of them. What a hook raises, other
         than an error of the disk, passes through.
         """
+        if self._connection.in_transaction:
+            # What is written inside it would look durable, and would not be.
+            raise JournalUnwritable(
+                f"the journal {self._where} cannot be written: a transaction was left open on its "
+                "connection"
+            )
         try:
             rows = self._chained(entries)
             self._transact(rows)

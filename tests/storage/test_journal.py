@@ -340,6 +340,20 @@ def test_recovery_of_a_healthy_journal_has_nothing_to_do(path: Path) -> None:
     journal.close()
 
 
+def test_nothing_counts_as_durable_inside_a_transaction_that_was_left_open(path: Path) -> None:
+    journal = open_journal(path, inline=True)
+    history = notes(2)
+    journal.append(history.records[:1])
+    journal._writer._connection.execute("BEGIN")
+    journal.append(history.records[1:])
+    assert "left open" in str(journal.failure)
+    assert (journal.durable_seq, stored(path)) == (1, [1])
+    assert journal.recover() is True
+    assert (journal.durable_seq, stored(path)) == (2, [1, 2])
+    journal.close()
+    assert verify(path).ok
+
+
 async def test_a_database_that_is_full_by_its_own_count_comes_back(path: Path) -> None:
     """A real SQLITE_FULL rather than a simulated one."""
     journal = open_journal(path, inline=True)
