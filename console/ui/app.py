@@ -61,6 +61,9 @@ MARKET_SECONDS: Final = 0.1
 
 OPERATOR: Final = "console"
 
+HALT_SECONDS: Final = 0.1
+"""Panes wait for so long after a halt, in which the loop is for its cancels and their reports."""
+
 CHORD: Final = "chord pressed"
 CHORD_TWICE: Final = "chord pressed twice"
 
@@ -270,7 +273,11 @@ class MeridianApp(TerminalApp[str]):
             self.set_timer(CHORD_SECONDS, self.header.paint)
 
     def _halted(self, event: ev.Halted) -> None:
-        """A kill brings its proof on the screen, whoever set it."""
+        """The panes come after its cancels; a kill brings its proof on the screen.
+
+        Whoever set it.
+        """
+        self.pump.rest(HALT_SECONDS)
         if event.halt.level is Level.KILL:
             self.call_later(self.action_halt_screen)
 

@@ -88,6 +88,7 @@ class Pump:
         self._remote = "SSH_CONNECTION" in (os.environ if environ is None else environ)
         self._entries: dict[PumpedPane, _Entry] = {}
         self._next_slot = float("-inf")
+        self._rests_until = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
         self._loop: Timers | None = None
         self.paints = 0
@@ -113,6 +114,12 @@ class Pump:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def rest(self, seconds: float) -> None:
+        """Paint nothing for so long, also nothing urgent; what is marked is painted then."""
+        if self._loop is not None:
+            self._rests_until = self._loop.time() + seconds
+            self.wake()
 
     def register(self, pane: PumpedPane, *, every: float | None = None) -> None:
         """Paint `pane` when it is marked, and at least each `every` seconds where it shows ages."""
@@ -145,7 +152,7 @@ class Pump:
                 entry = self._entries.get(pane)
                 if entry is not None:
                     entry.dirty = True
-                    if pane.is_showing:
+                    if pane.is_showing and not self._is_resting:
                         self._paint(entry, self._loop.time())
         self.wake()
 
@@ -172,11 +179,18 @@ class Pump:
                 due = at
         if due == float("inf") or self._loop is None:
             return None
-        return max(due, self._next_slot, self._loop.time())
+        return max(due, self._next_slot, self._rests_until, self._loop.time())
+
+    @property
+    def _is_resting(self) -> bool:
+        return self._loop is not None and self._loop.time() + _EPSILON < self._rests_until
 
     def _tick(self) -> None:
         self._timer = None
         if self._loop is None:
+            return
+        if self._is_resting:
+            self.wake()
             return
         now = self._loop.time() + _EPSILON
         period = 1.0 / self.hz

@@ -212,3 +212,22 @@ def test_the_link_chooses_the_rate_unless_the_config_does(
     hz: float, environ: dict[str, str], slow: bool, expected: float
 ) -> None:
     assert Pump(Host(), hz=hz, link_is_slow=lambda: slow, environ=environ).hz == expected
+
+
+@pytest.mark.parametrize(("after", "painted"), [(0.099, False), (0.1, True), (0.101, True)])
+def test_a_pump_that_rests_paints_what_is_marked_and_what_is_urgent_afterwards(
+    loop: HandLoop, after: float, painted: bool
+) -> None:
+    marked, urgent = Pane(loop), Pane(loop)
+    pump = started(loop, marked, urgent)
+    pump.mark(marked)
+    pump.rest(0.1)
+    pump.urgent(urgent)
+    loop.run(after)
+    pump.urgent(urgent)
+    loop.run(0)
+    assert bool(urgent.at) is painted
+    loop.run(0.2)
+    assert marked.at
+    assert urgent.at
+    assert min(marked.at + urgent.at) >= 101.1 - 0.001
