@@ -183,6 +183,10 @@ class View(Protocol):
         """The ids of orders that work, UNKNOWN ones included."""
         ...
 
+    def works(self, client_order_id: str) -> bool:
+        """Whether an order of that id works; as `working`, without looking at every order."""
+        ...
+
     def ended(self) -> Sequence[str]:
         """The ids of the newest finished orders, oldest first."""
         ...

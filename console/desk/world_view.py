@@ -280,6 +280,10 @@ class WorldView:
         """The ids of orders that work, UNKNOWN ones included."""
         return [order.client_order_id for order in self._book.orders()]
 
+    def works(self, client_order_id: str) -> bool:
+        """Whether an order of that id works; as `working`, without looking at every order."""
+        return self._book.works(client_order_id)
+
     def ended(self) -> Sequence[str]:
         """The ids of the newest finished orders, oldest first."""
         return list(self._replica.history)

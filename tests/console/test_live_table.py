@@ -1,5 +1,6 @@
 """The live table: what is drawn for a change, and a cursor that stays on its row."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -154,6 +155,22 @@ async def test_a_removed_row_hands_the_cursor_to_the_one_that_takes_its_line() -
             table.remove_row(key)
             heirs.append(table.cursor_key)
         assert heirs == [2, 0, None]
+
+
+@pytest.mark.parametrize(
+    ("gone", "heir"),
+    [((), 2), ((2,), 3), ((0, 1), 2), ((2, 3), 4), ((1, 2), 4), ((2, 3, 4), 1), (range(5), None)],
+)
+async def test_rows_removed_together_hand_the_cursor_to_the_one_that_takes_its_line(
+    gone: Sequence[int], heir: int | None
+) -> None:
+    table = LiveTable(COLUMNS)
+    async with app_with(table).run_test(size=(80, 24)) as pilot:
+        await fill(pilot, table, 5)
+        table.move_cursor(2)
+        table.remove_rows(gone)
+        assert table.cursor_key == heir
+        assert list(table.shown_keys()) == [key for key in range(5) if key not in gone]
 
 
 async def test_keys_move_the_cursor_and_enter_selects() -> None:

@@ -107,6 +107,7 @@ changes = st.lists(
     st.one_of(
         st.tuples(st.just("put"), st.integers(0, 9), values),
         st.tuples(st.just("remove"), st.integers(0, 9), st.none()),
+        st.tuples(st.just("remove all"), st.integers(0, 9), st.none()),
         st.tuples(st.just("sort"), st.integers(0, 1), st.none()),
         st.tuples(st.just("filter"), st.integers(0, 2), st.none()),
     ),
@@ -124,6 +125,11 @@ def test_kept_in_order_change_by_change_it_is_as_sorted_at_the_end(
             put(live, number, str(value), value)
         elif what == "remove":
             live.remove(number)
+        elif what == "remove all":
+            gone = (number, number + 1, number + 3)
+            shown = bool(set(gone) & set(view(live)))
+            assert live.remove_all(gone) is shown
+            assert not set(gone) & set(live.keys())
         elif what == "sort":
             live.sort(0, descending=bool(number))
         else:

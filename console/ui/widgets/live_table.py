@@ -148,6 +148,19 @@ class LiveTable(ScrollView, can_focus=True):
             self._set_cursor(heir.key if heir else None)
         self._order_changed()
 
+    def remove_rows(self, keys: Sequence[RowKey]) -> None:
+        """As `remove_row` for each, with one look at the table."""
+        if len(keys) == 1:
+            self.remove_row(keys[0])
+            return
+        index = self._cursor_index()
+        if not self._rows.remove_all(keys):
+            return
+        if index is not None and self._cursor_index() is None:
+            heir = self._rows.at(min(index, self._rows.shown - 1))
+            self._set_cursor(heir.key if heir else None)
+        self._order_changed()
+
     def replace(self, rows: Mapping[RowKey, Sequence[Cell | str]]) -> None:
         """Make the table hold exactly `rows`; what is the same is not touched."""
         for key in self._rows.keys():  # noqa: SIM118 - a copy: rows leave while it is walked

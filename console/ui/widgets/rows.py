@@ -5,7 +5,7 @@ are. Sorting anew and filtering look at every row once and happen only when a pe
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
@@ -172,6 +172,16 @@ class Rows:
             return False
         del self._view[self._place(row)]
         return True
+
+    def remove_all(self, keys: Iterable[RowKey]) -> bool:
+        """Take rows out, however many, with one look at the view; True if any was shown."""
+        gone = [row for row in (self._rows.pop(key, None) for key in keys) if row is not None]
+        shown = [row for row in gone if row.in_view]
+        for row in shown:
+            row.in_view = False
+        if shown:
+            self._view = [row for row in self._view if row.in_view]
+        return bool(shown)
 
     def clear(self) -> None:
         """Take every row out."""

@@ -1,0 +1,74 @@
+"""The orders' pane while many orders change at once: a halt is not held up by its own picture."""
+
+from decimal import Decimal
+
+import pytest
+
+from console.ui.panes.orders import ROWS_AT_ONCE, OrdersPane
+from engine.domain import commands as ask
+from engine.domain.order import OrderType, Side
+from engine.domain.run import Level
+from tests.console.hosts import Host, console, drawn
+
+pytestmark = pytest.mark.slow  # each drives a whole screen
+
+
+async def rest(host: Host, number: int) -> str:
+    """A buy far below the market that rests; its id."""
+    done = await host.engine.command(
+        ask.PlaceOrder(
+            by="test",
+            symbol="KO",
+            side=Side.BUY,
+            quantity=Decimal(1),
+            type=OrderType.LIMIT,
+            limit_price=Decimal(30) + Decimal(number) / 100,
+        )
+    )
+    assert done.ok, done.error
+    (key,) = done.data["client_order_ids"]
+    return str(key)
+
+
+WIDE = {"max_open_orders": 1_000, "max_orders_per_minute": 1_000, "price_collar_pct": "1"}
+
+
+@pytest.mark.parametrize("count", [ROWS_AT_ONCE - 1, ROWS_AT_ONCE, ROWS_AT_ONCE + 1])
+async def test_orders_that_end_together_leave_the_pending_ones_in_one_painting(count: int) -> None:
+    """In history the newest stand after the first, all of them after the next."""
+    async with Host(risk=WIDE) as host:
+        host.price("KO", "60.00")
+        await host.clock.advance(1)
+        keys = [await rest(host, number) for number in range(count)]
+        async with console(host) as (app, pilot):
+            app.pump.stop()
+            await drawn(app, pilot)
+            pane = app.query_one(OrdersPane)
+            pending, history = pane._table("pending"), pane._table("history")
+            pane.paint()
+            assert pending.row_count == count
+            host.engine.halt(ask.Kill(by="test", level=Level.HALT, reason="because"))
+            await host.clock.advance(1)
+            assert not host.engine.book.working_count
+            pane.paint()
+            assert pending.row_count == 0
+            assert sorted(history.shown_keys(), key=str) == sorted(keys[-ROWS_AT_ONCE:])
+            pane.paint()
+            assert sorted(history.shown_keys(), key=str) == sorted(keys)
+
+
+async def test_an_order_that_is_new_among_many_that_changed_is_shown_in_the_next_painting() -> None:
+    async with Host(risk=WIDE) as host:
+        host.price("KO", "60.00")
+        await host.clock.advance(1)
+        keys = [await rest(host, number) for number in range(ROWS_AT_ONCE)]
+        async with console(host) as (app, pilot):
+            app.pump.stop()
+            await drawn(app, pilot)
+            pane = app.query_one(OrdersPane)
+            for key in keys:
+                change = ask.ModifyOrder(by="test", client_order_id=key, quantity=Decimal(2))
+                assert (await host.engine.command(change)).ok
+            newest = await rest(host, ROWS_AT_ONCE)
+            pane.paint()
+            assert newest in pane._table("pending").shown_keys()
