@@ -36,6 +36,9 @@ FLOOD_SECONDS = 5.0
 
 LIMIT_SECONDS = 30.0
 
+LOOK_SECONDS = 0.005
+"""Between two looks at what notes its own moment: more of them would hold up what is measured."""
+
 
 class Trial(msgspec.Struct, kw_only=True):
     """When each step of one halt was done, and what was sent; moments in seconds."""
@@ -167,13 +170,13 @@ class Watch:
         """Wait for the halt. Raises TimeoutError."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while not self.trial.decided:
-                await asyncio.sleep(0.0005)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def canceled(self) -> None:
         """Wait until every cancel was acknowledged. Raises TimeoutError."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while self._left:
-                await asyncio.sleep(0.0005)
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def durable(self) -> None:
         """Wait until every acknowledgement is on disk. Raises TimeoutError."""
