@@ -38,15 +38,15 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     Where no stop is wanted, one of ours that turns up is cancelled; somebody else's is left.
 
     While the position is being closed, the close decides what becomes of the stop: it rests again
-    while the close waits. Beside the close of a part it is for the rest, where the venue would fill
-    both.
+    while the close waits. The close of a part leaves it where it is; where the venue would fill
+    both, it is for the rest.
     """
     position = world.book.holding(account, symbol)
     if position is None:
         return
     part = ZERO
     if position.exiting is not None and not waits(world, position, now):
-        if position.is_closing or world.able(account).reduce_only:
+        if position.is_closing:
             return
         part = to_close(world, position)
     stops = [order for order in working_for(world, position) if order.is_protective]

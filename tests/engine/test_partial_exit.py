@@ -199,15 +199,41 @@ def test_x85_the_stop_and_the_target_of_what_stays_are_a_persons_to_move(
     assert (holding(desk).stop, holding(desk).target) == ((90, None) if refused else (95, 120))
 
 
-def test_x85_a_stop_moved_during_the_close_of_a_part_rests_there_once_the_part_is_closed() -> None:
+def test_x85_a_stop_is_moved_at_once_during_the_close_of_a_part_and_is_then_for_the_rest() -> None:
     desk = ten_held()
     desk.give(asked("3"))
     desk.give(ask.Protect(by="me", symbol="NVDA", price=Decimal(95)))
+    change = one(desk.seen, ev.ReplaceRequested)
+    assert (change.quantity, change.stop_price) == (10, 95)
+    desk.report(desk.last(Purpose.PROTECT), OrderStatus.NEW, quantity=TEN, stop_price=Decimal(95))
     order = desk.last(Purpose.EXIT)
     desk.accept(order)
     desk.filled(order, 3, "101")
-    change = one(desk.seen, ev.ReplaceRequested)
+    change = desk.of(ev.ReplaceRequested)[-1]
     assert (change.quantity, change.stop_price) == (7, 95)
+
+
+def test_rule3_a_stop_that_ends_while_a_part_is_tried_again_is_placed_again() -> None:
+    """Where the venue joins both, all that is held keeps its stop, however long the part takes."""
+    desk = ten_held()
+    desk.give(asked("3"))
+    part = desk.last(Purpose.EXIT)
+    desk.accept(part)
+    desk.report(part, OrderStatus.REJECTED, code="NO", text="not now")
+    desk.later(2)
+    desk.report(desk.last(Purpose.PROTECT), OrderStatus.CANCELED, text="by the venue")
+    again = desk.last(Purpose.PROTECT)
+    assert (again.attempt, again.quantity) == (2, 10)
+
+
+def test_rule3_what_fills_during_the_close_of_a_part_is_protected_at_once() -> None:
+    desk = ten_held()
+    limit = one(more(desk), ev.OrderIntended).terms
+    desk.accept(limit)
+    desk.give(asked("3"))
+    desk.filled(limit, 2, "97")
+    change = one(desk.seen, ev.ReplaceRequested)
+    assert (change.quantity, change.stop_price) == (12, 90)
 
 
 def test_the_stop_that_ends_the_position_is_its_reason_though_a_part_was_being_closed() -> None:

@@ -205,11 +205,10 @@ class Reductions:
         others = sum(
             (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
         )
-        wants = held is not None and held.stop is not None and held.exiting is None
+        # Beside the close of a part the stop stays, for what that leaves where nothing joins them.
+        wants = held is not None and held.stop is not None and not held.is_closing
         part = _part_to_order(book, place)
-        if part is not None and not venue.capabilities.reduce_only:
-            # Beside the close of a part the stop stays for what that leaves.
-            wants, others = held is not None and held.stop is not None, others + part
+        others += part
         own = sum((w.leaves for w in there if is_own_stop(w.order)), ZERO)
         wanted = truth - (own if venue.capabilities.reduce_only else others)
         self._may_last(
@@ -226,7 +225,7 @@ class Reductions:
         left = abs(held.quantity) if held is not None else ZERO
         if not venue.capabilities.reduce_only:
             # Nor may a stop cover what another order may sell, whatever became of that one.
-            left -= _taken(book, place) + (part or ZERO)
+            left -= _taken(book, place) + part
         # Nor is an id sent that the process before may have sent, while that may arrive.
         able = venue.capabilities
         wait = 0 if able.deduplicates else able.timeout_seconds + able.late_arrival_seconds
@@ -280,12 +279,12 @@ def is_own_stop(order: OrderTerms) -> bool:
     return order.reduce_only and order.type is OrderType.STOP and not order.is_protective
 
 
-def _part_to_order(book: Book, place: Place) -> Decimal | None:
-    """What the close of a part has still to order; None where no part is being closed."""
+def _part_to_order(book: Book, place: Place) -> Decimal:
+    """What the close of a part has still to order."""
     held = book.holding(*place)
     plan = held.exiting if held is not None else None
     if plan is None or plan.quantity is None:
-        return None
+        return ZERO
     return ZERO if any(o.closes for o in book.working(*place)) else plan.quantity
 
 
