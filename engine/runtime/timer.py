@@ -113,7 +113,9 @@ class Timer:
             now = self._clock.monotonic()
             self._set_alarm(self._next(now), now)
             await self._rings
-            self._beat = 0
+            rested, self._beat = self._beat > 0, 0
+            if rested:
+                continue  # calm is not over yet: nothing could be found
             late = self._clock.monotonic() - self._at
             if late < 0:
                 continue
@@ -123,7 +125,7 @@ class Timer:
     def _next(self, now: Nanos) -> Nanos:
         """When the next tick comes, on the monotonic clock.
 
-        In calm that is its last beat: the one after it is planned there, as it always is.
+        In calm that is its last beat: no tick is made then, the next is planned there.
         """
         pause = round(self._pause() * NS_PER_SECOND)
         calm = 0 if self._clock.is_real else self._calm() - self._time.now()

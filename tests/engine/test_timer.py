@@ -78,9 +78,9 @@ def test_a_tick_that_may_lead_to_something_comes_when_it_would_without_calm(
     assert with_calm == without
 
 
-def test_the_beats_in_calm_are_left_out_but_for_the_last() -> None:
+def test_the_beats_in_calm_are_left_out() -> None:
     assert ticks_of([100.0], [], told=False)[1] == 19
-    assert ticks_of([100.0], [], told=True)[1] == 19 - 8
+    assert ticks_of([100.0], [], told=True)[1] == 19 - 9
 
 
 def test_an_answer_is_due_before_a_moment_only_after_its_deadline() -> None:
