@@ -7,7 +7,7 @@ so that a market that prints between ticks (a mid price, a sub-penny print) neve
 """
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -180,7 +180,10 @@ _Entry = tuple[Decimal, int, int, PaperOrder]
 
 class _Ladder:
     """Orders by the price at which they act, the next one due on top; outdated entries stay
-    until they surface or outnumber the living."""
+    until they surface or outnumber the living.
+
+    The key of an order is that price, or its negative where a falling price makes it due.
+    """
 
     __slots__ = ("_heap", "_live")
 
@@ -199,8 +202,8 @@ class _Ladder:
             self._heap = [entry for entry in self._heap if entry[2] == entry[3].version]
             heapq.heapify(self._heap)
 
-    def due(self, is_due: Callable[[PaperOrder], bool]) -> list[PaperOrder]:
-        """The orders that are due, best price first, oldest first; they stay in the ladder."""
+    def due(self, bound: Decimal) -> list[PaperOrder]:
+        """The orders whose key is `bound` or less, best price first, oldest first; they stay."""
         heap = self._heap
         if not heap:
             return []
@@ -209,7 +212,7 @@ class _Ladder:
             top = heap[0]
             if top[2] != top[3].version:
                 heapq.heappop(heap)
-            elif is_due(top[3]):
+            elif top[0] <= bound:
                 found.append(heapq.heappop(heap))
             else:
                 break
@@ -273,16 +276,15 @@ class SymbolBook:
 
     def triggered(self, last: Decimal) -> list[PaperOrder]:
         """The stops that this price arms, in order of arrival."""
-        due = self._stops[True].due(lambda order: is_triggered(order, last))
-        due += self._stops[False].due(lambda order: is_triggered(order, last))
+        due = self._stops[True].due(last) + self._stops[False].due(-last)
         return sorted(due, key=lambda order: order.sequence) if due else due
 
     def marketable(self, quote: Quote) -> Iterator[PaperOrder]:
         """Who may fill at this price: market orders, then limits by price, then by arrival."""
         ask, bid = market_price(quote, buy=True), market_price(quote, buy=False)
         due = list(self._market.values())
-        due += self._limits[True].due(lambda o: o.limit_price is not None and ask <= o.limit_price)
-        due += self._limits[False].due(lambda o: o.limit_price is not None and bid >= o.limit_price)
+        due += self._limits[True].due(-ask)
+        due += self._limits[False].due(bid)
         for order in due:
             if order.is_working:
                 yield order

@@ -321,12 +321,13 @@ def test_a_price_looks_only_at_the_resting_orders_that_are_due() -> None:
         book = r.venue._books["AAPL"]
         looked = 0
 
-        def counting(o: object) -> bool:
-            nonlocal looked
-            looked += 1
-            return False
+        class Counting(Decimal):
+            def __ge__(self, key: object) -> bool:
+                nonlocal looked
+                looked += 1
+                return super().__ge__(key)  # type: ignore[operator]
 
-        book._limits[True].due(counting)
+        assert book._limits[True].due(Counting(-1_000)) == []
         assert looked == 1
 
 
