@@ -199,10 +199,11 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
         return
+    if not world.book.held(given.symbol):
+        return
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
-    if world.book.held(given.symbol):
-        yield from ask_triggers(world, now)
+    yield from ask_triggers(world, now)
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:

@@ -350,8 +350,11 @@ class Engine:
 
     def _take(self, given: Input) -> Step:
         self._timer.rouse()
-        given = self._aged(given)
-        waited = self._overdue() if isinstance(given, Bar) else 0
+        waited = 0
+        if isinstance(given, ask.AGED):
+            given = self._aged(given)
+        elif isinstance(given, Bar):
+            waited = self._overdue()
         try:
             step = self._core.handle(given, self._time.now(), waited)
         except RuleFailedError as failed:
@@ -360,13 +363,13 @@ class Engine:
         self._carry(step)
         return step
 
-    def _aged(self, given: Input) -> Input:
+    def _aged(
+        self, given: SignalArrived | ask.PlaceOrder | ask.ModifyOrder | ask.RetryLetter
+    ) -> Input:
         """What may add exposure, with the age of the oldest input that is not decided yet (X-89).
 
         That is the input itself, or a tick that is due. Virtual time and recordings know no wait.
         """
-        if not isinstance(given, ask.AGED):
-            return given
         waited = max(given.waited, self._overdue()) if self.clock.is_real else 0
         if waited == given.waited:
             return given

@@ -246,7 +246,9 @@ class Book:
 
     def held(self, symbol: str) -> list[Position]:
         """What is held of one symbol in every account, those of no process of ours included."""
-        names = self._held.get(symbol, ())
+        names = self._held.get(symbol)
+        if not names:
+            return []  # asked at every price, and most symbols are not held
         return [self.data.accounts[name].positions[symbol] for name in names]
 
     @property

@@ -85,7 +85,10 @@ class Rates:
         price = _price(quote)
         if price is None:
             return False
-        known = self._quoted.setdefault(pair.quote if inverted else pair.base, {})
+        currency = pair.quote if inverted else pair.base
+        known = self._quoted.get(currency)
+        if known is None:
+            known = self._quoted[currency] = {}
         before = known.get(quote.symbol)
         if before is not None and quote.time < before.time:
             return False
@@ -96,7 +99,7 @@ class Rates:
             calendar=instrument.calendar,
         )
         if len(known) > 1:
-            self.ageing.add(pair.quote if inverted else pair.base)
+            self.ageing.add(currency)
         return True
 
     def take_reference(self, rates: Iterable[ReferenceRate]) -> None:

@@ -20,8 +20,8 @@ class Breaches:
         A single event in between that does not breach starts the count anew.
         """
         if not breached:
-            self._since.pop(key, None)
-            self._confirmed.discard(key)
+            if key in self._since:
+                self.forget(key)
             return
         first = self._since.setdefault(key, at)
         if traded_both_sides or at - first >= CONFIRM_NS:

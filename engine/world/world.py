@@ -152,8 +152,7 @@ class World:
         instrument = self.instrument(quote.symbol)
         pair = instrument.contract
         if isinstance(pair, Pair) and self.rates.take_quote(instrument, quote):
-            self._learn(pair.base, now)
-            self._learn(pair.quote, now)
+            self._learn(pair.base if pair.quote == self.base else pair.quote, now)
 
     def refresh_rates(self, now: Nanos) -> None:
         """Take the rates that time alone has put in force by now."""
@@ -239,8 +238,9 @@ class World:
     def cash(self) -> Decimal:
         """Cash of all accounts."""
         total = ZERO
-        for account in self.book.accounts:
-            total += self.in_base(account.cash)
+        for account in self.book.data.accounts.values():
+            if account.open:
+                total += self.in_base(account.cash)
         return total
 
     @property
