@@ -403,18 +403,23 @@ def _changed_runs(
 ) -> Iterable[tuple[int, int]]:
     """Half-open runs of columns of `span` to write; gaps too short to jump over are closed."""
     texts, pens = row.texts, row.pens
-    start = end = -1
-    for x in span:
-        if texts[x] == before_texts[x] and pens[x] == before_pens[x]:
-            continue
-        if start < 0:
-            start = x
-        elif x - end > _REWRITE_GAP or any(_turns(pens[end - 1], pens[g]) for g in range(end, x)):
+    changed = [
+        x
+        for x in span
+        if texts[x] != before_texts[x]
+        or (pens[x] is not before_pens[x] and pens[x] != before_pens[x])
+    ]
+    if not changed:
+        return
+    start, end = changed[0], changed[0] + 1
+    for x in changed[1:]:
+        if x > end and (
+            x - end > _REWRITE_GAP or any(_turns(pens[end - 1], pens[g]) for g in range(end, x))
+        ):
             yield start, end
             start = x
         end = x + 1
-    if start >= 0:
-        yield start, end
+    yield start, end
 
 
 def _turns(pen: Pen, other: Pen) -> bool:
