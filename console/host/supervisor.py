@@ -132,6 +132,7 @@ def serve(plan: Launch) -> int:
         if bars is not None and plan.config.market.speed == 0:
             from console.host.headless import serve_fast
 
+            settle_collector()
             return serve_fast(plan.config, plan.folder, bars)
         return asyncio.run(Supervisor(plan, bars).live())
     except (
