@@ -119,6 +119,8 @@ class Facts:
     def against_entries(self) -> tuple[str, ...]:
         """What keeps entries back: restrictions with their reasons, and the reason of a pause."""
         data = self._book.data
+        if not data.restrictions and not data.paused:
+            return ()
         causes = [f"{cause} ({item.reason})" for cause, item in data.restrictions.items()]
         if data.paused:
             causes.append(data.pause_reason)
@@ -162,8 +164,7 @@ class Facts:
     @property
     def has_slot(self) -> bool:
         """True where the symbol is held or being opened already."""
-        symbol = self.request.symbol
-        return bool(self._book.held(symbol)) or symbol in self._book.reservations.by_symbol
+        return bool(self.held) or self.request.symbol in self._book.reservations.by_symbol
 
     @property
     def orders_working(self) -> int:
