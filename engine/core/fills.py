@@ -73,14 +73,16 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if fault:
         yield from _quarantine(world, fill, fault)
         return
-    if book.order_in(fill.account, fill.client_order_id) is None:
-        yield from adopt(world, fill.account, fill.symbol, fill.client_order_id, now)
     order = book.order_in(fill.account, fill.client_order_id)
-    if world.book.instrument(fill.symbol) is None:
-        yield ev.InstrumentLearned(instrument=world.instrument(fill.symbol))
-    settles, mult = _settles(world, fill), book.multiplier(fill.symbol)
+    if order is None:
+        yield from adopt(world, fill.account, fill.symbol, fill.client_order_id, now)
+        order = book.order_in(fill.account, fill.client_order_id)
+    instrument = book.instrument(fill.symbol)
+    if instrument is None:
+        instrument = world.instrument(fill.symbol)
+        yield ev.InstrumentLearned(instrument=instrument)
+    settles, mult, currency = _settles(world, fill), instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)
-    currency = book.currency_of(fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
     closed = None
     if is_closed_by(before, fill):

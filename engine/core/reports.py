@@ -41,9 +41,10 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
                 account=given.account, client_order_id=given.client_order_id, reason=fault
             )
         return
-    if world.book.order_in(given.account, given.client_order_id) is None:
-        yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
     order = world.book.order_in(given.account, given.client_order_id)
+    if order is None:
+        yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
+        order = world.book.order_in(given.account, given.client_order_id)
     if order is None:
         if given.fill is None and given.status not in TERMINAL:
             yield ev.Alarmed(

@@ -7,10 +7,11 @@ the gate turns into INVALID_INPUT.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from engine.calendars import Calendar
 from engine.config.kinds import as_decimal
 from engine.domain.commands import PlaceOrder
 from engine.domain.instrument import SYMBOL_WORDS, is_symbol
@@ -34,15 +35,16 @@ _replace = msgspec.structs.replace
 def signal_request(world: World, signal: Signal) -> Request:
     """The request of a signal: FLAT closes, anything else enters or adds (U-01, A-120)."""
     kind = RequestKind.FLAT if signal.direction is Direction.FLAT else RequestKind.SIGNAL
-    request = _request(world, account_for(world, signal.ticker), signal.ticker, kind)
-    request = _replace(
-        request,
+    request = _request(
+        world,
+        account_for(world, signal.ticker),
+        signal.ticker,
+        kind,
         signal=signal,
-        fault=request.fault or _signal_fault(signal),
+        fault=_symbol_fault(signal.ticker) or _signal_fault(signal),
         conviction=signal.conviction,
         trade_type=signal.trade_type,
         sign=signal.direction.sign,
-        time_in_force=_time_in_force(world, request),
     )
     if kind is RequestKind.FLAT:
         held = world.managed(signal.ticker)
@@ -71,10 +73,12 @@ def _priced(world: World, request: Request, signal: Signal) -> Request:
 def manual_request(world: World, command: PlaceOrder) -> Request:
     """The request of a person's order: REDUCE as far as something is held to reduce (rule 3)."""
     account = command.broker or account_for(world, command.symbol)
-    request = _request(world, account, command.symbol, RequestKind.MANUAL)
-    fault = request.fault or _manual_fault(world, account, command)
-    request = _replace(
-        request,
+    fault = _symbol_fault(command.symbol) or _manual_fault(world, account, command)
+    request = _request(
+        world,
+        account,
+        command.symbol,
+        RequestKind.MANUAL,
         sign=command.side.sign,
         trade_type=command.hold,
         order_type=command.type,
@@ -83,7 +87,7 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
         stop=command.protect,
         quantity=command.quantity,
         fault=fault,
-        time_in_force=command.time_in_force or _time_in_force(world, request),
+        time_in_force=command.time_in_force,
         entry=None
         if fault
         else command.limit_price or command.stop_price or usable_mark(world, command.symbol),
@@ -105,12 +109,15 @@ def change_request(
     One that only makes an order smaller, and every change of one that only reduces, is REDUCE. Of
     an order that was not sent yet, all leaves are added.
     """
-    request = _request(world, order.account, order.symbol, RequestKind.CHANGE)
     limit_price = wanted.limit_price or order.limit_price
     stop_price = wanted.stop_price or order.stop_price
     works = world.book.works(order.client_order_id)
-    request = _replace(
-        request,
+    request = _request(
+        world,
+        order.account,
+        order.symbol,
+        RequestKind.CHANGE,
+        fault=_symbol_fault(order.symbol),
         sign=order.side.sign,
         trade_type=order.trade_type,
         order_type=order.type,
@@ -145,21 +152,34 @@ def leg_request(world: World, draft: Order) -> Request:
     return _replace(request, kind=RequestKind.MANUAL) if draft.adds_exposure else request
 
 
-def _request(world: World, account: str, symbol: str, kind: RequestKind) -> Request:
+def _request(
+    world: World,
+    account: str,
+    symbol: str,
+    kind: RequestKind,
+    *,
+    time_in_force: TimeInForce | None = None,
+    **asked: Any,
+) -> Request:
+    """A request with what is `asked`, and with what the world knows of its symbol and account."""
     instrument = world.instrument(symbol)
-    fault = (
-        "" if is_symbol(symbol) else f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
-    )
+    calendar = world.calendar(instrument.calendar)
     return Request(
         kind=kind,
         symbol=symbol,
-        sign=0,
         instrument=instrument,
-        calendar=world.calendar(instrument.calendar),
+        calendar=calendar,
         account=account,
         position=world.book.holding(account, symbol),
-        fault=fault,
+        time_in_force=time_in_force or _time_in_force(world, calendar),
+        **asked,
     )
+
+
+def _symbol_fault(symbol: str) -> str:
+    if is_symbol(symbol):
+        return ""
+    return f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
 
 
 def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:
@@ -189,10 +209,9 @@ def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:
     return abs(position.quantity) - leaving - coming
 
 
-def _time_in_force(world: World, request: Request) -> TimeInForce:
+def _time_in_force(world: World, calendar: Calendar | None) -> TimeInForce:
     """The default: DAY where sessions end, GTC where they never do (X-34)."""
     preferred = world.config.execution.default_time_in_force
-    calendar = request.calendar
     if preferred is TimeInForce.DAY and calendar is not None and calendar.always_open:
         return TimeInForce.GTC
     return preferred
@@ -200,12 +219,12 @@ def _time_in_force(world: World, request: Request) -> TimeInForce:
 
 def _signal_fault(signal: Signal) -> str:
     """Numbers that no parser has seen, when a program hands the signal over (U-53)."""
-    prices = {"entry_price": signal.entry_price}
+    prices = [("entry_price", signal.entry_price)]
     if signal.direction is not Direction.FLAT:
-        prices["stop_loss"] = signal.stop_loss
+        prices.append(("stop_loss", signal.stop_loss))
     if signal.target_price is not None:
-        prices["target_price"] = signal.target_price
-    for name, price in prices.items():
+        prices.append(("target_price", signal.target_price))
+    for name, price in prices:
         if not _usable(price):
             return f"{name} is {price}; a number above 0 is allowed."
     if not 0 <= signal.conviction <= 100:

@@ -66,8 +66,10 @@ def decide(
 
 def _resized(request: Request, check: Check, finding: Finding) -> tuple[Request, Finding]:
     """The request with the smaller quantity, or a refusal where none of it may be ordered."""
-    most = finding.max_quantity or ZERO
-    finding = msgspec.structs.replace(finding, max_quantity=most)
+    most = finding.max_quantity
+    if most is None:
+        most = ZERO
+        finding = msgspec.structs.replace(finding, max_quantity=most)
     if request.kind is not RequestKind.SIGNAL:
         hint = f"{finding.reason} At most {plain(most)} would fit."
         return request, msgspec.structs.replace(finding, answer=Answer.REJECT, reason=hint)

@@ -65,9 +65,10 @@ def valid_stop(
     if signal is None and stop is None:
         return None
     below, word = sign > 0, "below" if sign > 0 else "above"
-    entries = [entry] if signal is None else [entry, signal.entry_price]
+    entries = (entry,) if signal is None else (entry, signal.entry_price)
     if not is_positive(stop) or stop is None:
         return refused("none" if stop is None else str(stop), word, "The stop is no usable price.")
+    nearest = entry
     for price in entries:
         if price is None or not is_positive(price):
             return refused(
@@ -79,8 +80,9 @@ def valid_stop(
                 f"{word} {plain(price)}",
                 f"A stop at {plain(stop)} is not {word} the entry at {plain(price)}.",
             )
-    nearest = min(e for e in entries if e) if below else max(e for e in entries if e)
-    return passed(stop, f"{word} {plain(nearest)}")
+        if nearest is None or ((price < nearest) if below else (price > nearest)):
+            nearest = price
+    return passed(stop, f"{word} {plain(nearest or stop)}")
 
 
 def valid_target(
@@ -144,9 +146,10 @@ def collar(
     if mark is None:
         return refused("none", limit, f"There is no price of {symbol} to compare with.")
     asked = [price for price in (limit_price, stop_price) if price is not None]
-    if not asked and signal is not None:
-        asked = [signal.entry_price]
-    worst = max(asked, key=lambda price: abs(price - mark), default=mark)
+    if asked:
+        worst = max(asked, key=lambda price: abs(price - mark))
+    else:
+        worst = mark if signal is None else signal.entry_price
     away = abs(worst - mark)
     measured = fraction(away, mark, up=True)
     if away <= limit * mark:
