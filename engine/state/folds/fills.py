@@ -8,6 +8,7 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
+from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
@@ -31,10 +32,10 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     outcome = change(before, fill, event.multiplier, order, fee=fee, seq=data.seq, at=at)
     if outcome.closed is not None:
         book.touch(outcome.closed, event.account)
-    _pay(book, event, outcome)
+    account = book.enter(event.account)
+    _pay(book, account, event, outcome, currency)
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
-    account = book.enter(event.account)
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if order is not None:
         _close_part(book, order, fill)
@@ -53,11 +54,12 @@ def _close_part(book: Book, order: Order, fill: Fill) -> None:
         book.amend(position, exiting=plan)
 
 
-def _pay(book: Book, event: ev.OrderFilled, outcome: HoldingChange) -> None:
-    """The money of a fill: each amount in its own currency, sums in the base currency."""
+def _pay(
+    book: Book, account: AccountState, event: ev.OrderFilled, outcome: HoldingChange, currency: str
+) -> None:
+    """The money of a fill in an instrument that is paid in `currency`: each amount in its own
+    currency, sums in the base currency."""
     data, fill = book.data, event.fill
-    account = book.enter(event.account)
-    currency = book.currency_of(fill.symbol)
     charged_in = fill.commission_currency or currency
     money = fill.quantity * fill.price * event.multiplier
     cash = account.cash
