@@ -2,8 +2,9 @@
 
 Each step of a statement gives the interpreter's lock away and may wait for it while the loop is
 busy, a switch interval each time: a thousand rows in a few steps take milliseconds where a thousand
-steps take a hundred. A statement of a few lengths serves any number of rows: places that are left
-over are NULL and are not read, so that it stays prepared.
+steps take a hundred. Statements of a few lengths serve any number of rows, so that they stay
+prepared: places that are left over are filled and not read. A prepared statement keeps about a
+hundred bytes for each place, which is why there is a most.
 """
 
 import sqlite3
@@ -14,11 +15,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-MOST: Final = 512
-"""Rows in one statement at most."""
+PLACES: Final = 2_048
+"""Values in one statement at most."""
 
-_PRECISE: Final = 3
-"""Bits of a count that its length keeps: 7, 8, 10, 12, 14, 16, 20 and so on."""
+_PRECISE: Final = 2
+"""Bits of a count that its length keeps: 3, 4, 6, 8, 12, 16 and so on."""
+
+_UNREAD: Final = 0
+"""What fills a place that is left over: binding an int is the cheapest."""
 
 
 class Shape(NamedTuple):
@@ -33,6 +37,11 @@ class Shape(NamedTuple):
     tail: str = ""
     """Behind the rows: what happens where one of them is there already."""
 
+    @property
+    def most(self) -> int:
+        """Rows in one statement at most."""
+        return PLACES // self.width
+
 
 def insert(
     connection: sqlite3.Connection,
@@ -40,20 +49,20 @@ def insert(
     rows: Sequence[Sequence[Any]],
     shared: Sequence[Any] = (),
 ) -> None:
-    """Run the statement over up to `MOST` rows, each of the shape's width, in one step.
+    """Run the statement over up to the shape's most rows, each of its width, in one step.
 
     `shared` are the values that the shape's columns name `?1`, `?2` and so on: every row's own.
     """
-    length = length_for(len(rows))
-    spare = [None] * ((length - len(rows)) * shape.width)
+    length = min(length_for(len(rows)), shape.most)
+    spare = [_UNREAD] * ((length - len(rows)) * shape.width)
     values = (*shared, *chain.from_iterable(rows), *spare, len(rows))
     connection.execute(statement(shape, length), values)
 
 
-def pieces(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    """All of them, in order, in pieces of up to `MOST`."""
-    for start in range(0, len(items), MOST):
-        yield items[start : start + MOST]
+def pieces(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """All of them, in order, in pieces of up to `most`."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
 
 
 def length_for(count: int) -> int:

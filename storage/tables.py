@@ -62,16 +62,21 @@ def write(connection: sqlite3.Connection, values: Iterable[Touched]) -> None:
 
 def _put(connection: sqlite3.Connection, put: Put, values: Sequence[Touched]) -> None:
     rows = [row for touched in values for row in written(put, touched)]
-    for part in bulk.pieces(rows):
-        if len(part) == 1 or not _at_once(connection, put, part):
+    if not rows:
+        return
+    shape = upsert(put, tuple(rows[0]))
+    for part in bulk.pieces(rows, shape.most):
+        if len(part) == 1 or not _at_once(connection, shape, part):
             for row in part:
                 _carefully(connection, put, row)
 
 
-def _at_once(connection: sqlite3.Connection, put: Put, rows: Sequence[dict[str, Any]]) -> bool:
+def _at_once(
+    connection: sqlite3.Connection, shape: bulk.Shape, rows: Sequence[dict[str, Any]]
+) -> bool:
     """All of them in one statement; False, and nothing written, where the table takes not all."""
     try:
-        bulk.insert(connection, upsert(put, tuple(rows[0])), [tuple(row.values()) for row in rows])
+        bulk.insert(connection, shape, [tuple(row.values()) for row in rows])
     except Exception as error:  # whatever is wrong with one of them; told apart one by one
         if not is_content_error(error):
             raise

@@ -234,7 +234,7 @@ class Writer:
     def _transact(self, rows: Sequence[_Linked]) -> None:
         if self._before_commit is not None:
             self._before_commit()
-        parts = list(bulk.pieces(rows))
+        parts = list(bulk.pieces(rows, _EVENTS.most))
         if len(parts) == 1:
             self._insert(parts[0])
             return

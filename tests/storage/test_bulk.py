@@ -17,33 +17,40 @@ from storage.writer import Writer, entry_of
 from tests.storage.lives import History, notes
 
 
-@pytest.mark.parametrize("count", [0, 1, bulk.MOST - 1, bulk.MOST, bulk.MOST + 1, 1_500])
+@pytest.mark.parametrize("count", [0, 1, 69, 70, 71, 1_500])
 def test_pieces_are_all_of_them_in_order(count: int) -> None:
-    parts = list(bulk.pieces(list(range(count))))
+    parts = list(bulk.pieces(list(range(count)), 70))
     assert [number for part in parts for number in part] == list(range(count))
-    assert all(len(part) == bulk.MOST for part in parts[:-1])
-    assert all(0 < len(part) <= bulk.MOST for part in parts)
+    assert all(len(part) == 70 for part in parts[:-1])
+    assert all(0 < len(part) <= 70 for part in parts)
 
 
 def test_few_lengths_serve_every_count() -> None:
-    lengths = {count: bulk.length_for(count) for count in range(1, bulk.MOST + 1)}
-    assert all(count <= length <= bulk.MOST for count, length in lengths.items())
-    assert all(length * 4 <= count * 5 for count, length in lengths.items())
-    assert len(set(lengths.values())) < 40
+    lengths = {count: bulk.length_for(count) for count in range(1, 1_025)}
+    assert all(count <= length <= 1_024 for count, length in lengths.items())
+    assert all(length * 2 <= count * 3 for count, length in lengths.items())
+    assert len(set(lengths.values())) < 24
 
 
-@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 10, 63, 64, 65, bulk.MOST - 1, bulk.MOST])
+@pytest.mark.parametrize(("width", "most"), [(8, 256), (29, 70), (40, 51)])
+def test_a_statement_has_a_most_of_values(width: int, most: int) -> None:
+    assert bulk.Shape("INSERT INTO t", columns="column1", width=width).most == most
+
+
+SHAPE = bulk.Shape("INSERT INTO t", columns="?1, column1, column2", width=2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 63, 64, 65, 1_000, SHAPE.most - 1, SHAPE.most])
 def test_a_statement_writes_the_rows_it_is_given_and_no_other(count: int) -> None:
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (whose, number, empty)")
-    shape = bulk.Shape("INSERT INTO t", columns="?1, column1, column2", width=2)
     rows = [(number, None) for number in range(count)]
-    bulk.insert(connection, shape, rows, shared=("mine",))
+    bulk.insert(connection, SHAPE, rows, shared=("mine",))
     found = connection.execute("SELECT * FROM t ORDER BY rowid").fetchall()
     assert found == [("mine", *row) for row in rows]
 
 
-@pytest.mark.parametrize("count", [1, bulk.MOST, bulk.MOST + 1])
+@pytest.mark.parametrize("count", [1, 255, 256, 257, 600])
 def test_the_head_is_the_last_event_of_a_commit(count: int) -> None:
     history = notes(count)
     with contextlib.closing(committed([r.event for r in history.records], count)) as database:
