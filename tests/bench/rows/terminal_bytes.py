@@ -9,7 +9,7 @@ from tests.bench.terminal import SIZES, Terminal
 
 BUSY_KB = {(80, 24): 12.0, (120, 40): 45.0, (200, 50): 60.0}
 CALM_QUOTES = 100.0
-STILL_SECONDS = 20.0
+STILL_SECONDS = 30.0
 """Longer than the others: ages count each second only while they are below five."""
 
 
