@@ -208,6 +208,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
     """Ask the exit rules of every position in the symbol; its signals come next (`leads_to`)."""
+    yield from _left_aside(world, given.symbol)
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
 
@@ -218,8 +219,21 @@ def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
 
 
 def history(world: World, given: History, now: Nanos) -> Iterator[ev.Event]:
-    """Decide nothing: the indicators took the past bars in (`observe`)."""
-    yield from ()
+    """Raise an alarm if a bar of the past could not be taken in (`observe`)."""
+    if given.bars:
+        yield from _left_aside(world, given.bars[0].symbol)
+
+
+def _left_aside(world: World, symbol: str) -> Iterator[ev.Event]:
+    """The alarm that a bar is ignored because its numbers cannot be those of one."""
+    why = world.indicators.left_aside if world.follows_bars else ""
+    if why:
+        yield ev.Alarmed(
+            code="BAD_BAR",
+            severity=Severity.ERROR,
+            subject=symbol,
+            text=f"a bar of {symbol} is left aside: {why}",
+        )
 
 
 def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:

@@ -54,6 +54,18 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     ask: Decimal | None = None
     ask_size: Decimal | None = None
 
+    @property
+    def fault(self) -> str:
+        """Why these numbers can be no bar, in words; "" where they can (DESIGN rule 4)."""
+        prices = (self.open, self.high, self.low, self.close)
+        if not all(is_positive(price) for price in prices):
+            return f"open {self.open}, high {self.high}, low {self.low}, close {self.close}"
+        if self.low > min(prices) or self.high < max(prices):
+            return f"low {self.low} and high {self.high} do not hold {self.open} and {self.close}"
+        if self.volume is not None and not (self.volume.is_finite() and self.volume >= 0):
+            return f"volume {self.volume}"
+        return "" if self.seconds > 0 else f"a length of {self.seconds} s"
+
 
 class DepthLevel(msgspec.Struct, frozen=True):
     """One price level."""

@@ -19,16 +19,20 @@ class BarAggregator:
         self._open: dict[str, Bar] = {}
         self._last: dict[str, Nanos] = {}
 
+    def fault(self, bar: Bar) -> str:
+        """Why a source bar fits into none of these, in words; "" where it does."""
+        if bar.seconds > 0 and not self._seconds % bar.seconds:
+            return ""
+        return f"bars of {bar.seconds} s ({bar.symbol}) do not fit into bars of {self._seconds} s"
+
     def add(self, bar: Bar) -> list[Bar]:
         """The longer bars this source bar completes, oldest first: none, one or two.
 
         A bar that does not end after the last one of its symbol is already inside, and changes
         nothing. Raises ValueError for a source bar whose length does not divide the longer one.
         """
-        if bar.seconds <= 0 or self._seconds % bar.seconds:
-            raise ValueError(
-                f"bars of {bar.seconds} s ({bar.symbol}) do not fit into bars of {self._seconds} s"
-            )
+        if fault := self.fault(bar):
+            raise ValueError(fault)
         if bar.time <= self._last.get(bar.symbol, bar.time - 1):
             return []
         self._last[bar.symbol] = bar.time

@@ -53,25 +53,37 @@ class Indicators:
         self._symbols: dict[str, _Symbol] = {}
         self.completed: tuple[Completed, ...] = ()
         """What the newest bar of the feed completed, oldest first; mostly one."""
+        self.left_aside = ""
+        """Why the newest bar, or one of the past, was not taken in; "" where it was, and where the
+        one before it in its symbol was not either."""
+        self._bad: set[str] = set()
 
     def take(self, bar: Bar) -> None:
         """Take in a bar of the feed; `completed` then tells what it completed.
 
         A bar that does not end after the last one of its symbol changes nothing and completes
-        nothing. Raises ValueError for a price that is not positive and finite, and for a bar whose
-        length does not divide that of the longer ones.
+        nothing; so does one whose numbers can be no bar, or whose length does not divide that of
+        the longer ones: `left_aside` then says why.
         """
+        self.completed, self.left_aside = (), ""
+        fault = bar.fault or (self._aggregator.fault(bar) if self._aggregator else "")
+        if fault:
+            self.left_aside = "" if bar.symbol in self._bad else fault
+            self._bad.add(bar.symbol)
+            return
+        self._bad.discard(bar.symbol)
         bars = (bar,) if self._aggregator is None else self._aggregator.add(bar)
         self.completed = tuple([one for bar in bars if (one := self._update(bar)) is not None])
 
     def recall(self, bars: Iterable[Bar]) -> None:
-        """Take in bars of before the start, oldest first; `completed` is empty after them.
-
-        Raises ValueError as `take` does.
+        """Take in bars of before the start, oldest first; `completed` is empty after them, and
+        `left_aside` speaks of the first that was not taken in.
         """
+        first = ""
         for bar in bars:
             self.take(bar)
-        self.completed = ()
+            first = first or self.left_aside
+        self.completed, self.left_aside = (), first
 
     def clouds(self, symbol: str) -> CloudSnapshot | None:
         """The clouds after the last completed bar, None before the first."""

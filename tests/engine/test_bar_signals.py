@@ -1,7 +1,10 @@
 """A completed bar and the built-in signals it leads to: decided by the core (A-146, X-89)."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
 
+import msgspec
 import pytest
 
 from engine.domain import events as ev
@@ -12,6 +15,8 @@ from engine.world import World
 from tests.engine.driver import CoreDriver
 from tests.engine.test_builtin_signals import bars_of, fed
 from tests.engine.worlds import AXION, config_of
+
+D = Decimal
 
 FLAT = [100.0] * 51
 """The bars that make the clouds ready with the next one (A-142)."""
@@ -102,3 +107,48 @@ def test_X89_a_bar_without_signals_neither_begins_nor_ends_an_overload() -> None
     made = desk()
     told(made, RISEN[:-1], 300)
     assert not made.world.overload.is_active(made.now)
+
+
+NO_BARS = {
+    "a close that is no number": {"close": D("NaN")},
+    "an infinite high": {"high": D("Infinity")},
+    "a low of zero": {"low": D(0)},
+    "a negative open": {"open": D(-1)},
+    "a high below its close": {"high": D(100), "close": D("100.01")},
+    "a low above its open": {"low": D("100.5"), "open": D("100.49"), "high": D(101)},
+    "a negative volume": {"volume": D(-1)},
+    "a volume that is no number": {"volume": D("NaN")},
+    "no length": {"seconds": 0},
+}
+
+
+@pytest.mark.parametrize("change", NO_BARS.values(), ids=list(NO_BARS))
+def test_rule4_a_bar_that_can_be_none_is_left_aside_and_told_once(change: dict[str, Any]) -> None:
+    """The engine goes on (DESIGN, Broker port: a bad number is quarantined), and what follows is
+    read as if that bar had never come."""
+    made = desk()
+    told(made, RISEN[:-1])
+    bad = msgspec.structs.replace(RISEN[-1], **change)
+    (alarm,) = told(made, [bad])
+    assert isinstance(alarm, ev.Alarmed)
+    assert (alarm.code, alarm.subject) == ("BAD_BAR", "SPY")
+    assert told(made, [bad]) == []
+    assert [event.signal for event in received(told(made, RISEN[-1:]))] == fed(RISEN)
+    assert isinstance(told(made, [bad])[0], ev.Alarmed)
+
+
+def test_a_bar_that_does_not_fit_the_timeframe_is_left_aside() -> None:
+    config = config_of(signals={"builtin": "ema_cloud", "timeframe": "5m"}, **AXION)
+    made = CoreDriver(config).price("SPY", "100.5")
+    (alarm,) = told(made, [msgspec.structs.replace(RISEN[0], seconds=420)])
+    assert isinstance(alarm, ev.Alarmed)
+    assert (alarm.code, "420 s" in alarm.text, "300 s" in alarm.text) == ("BAD_BAR", True, True)
+
+
+def test_a_past_with_a_bar_that_can_be_none_is_recalled_without_it() -> None:
+    made = desk()
+    bad = msgspec.structs.replace(RISEN[3], close=D("NaN"))
+    (alarm,) = made.give(History((*RISEN[:3], bad, *RISEN[3:-1])))
+    assert isinstance(alarm, ev.Alarmed)
+    assert alarm.code == "BAD_BAR"
+    assert [event.signal for event in received(told(made, RISEN[-1:]))] == fed(RISEN)
