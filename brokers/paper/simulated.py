@@ -109,13 +109,21 @@ class _Tape:
             self._trade(self._path.activity(seconds) * self._unit * share * (0.5 + random()))
         sizes = self._sizes
         count = len(sizes)
+        bid_size, ask_size = sizes[int(random() * count)], sizes[int(random() * count)]
+        return self._quoted(time, bid_size, ask_size, traded=traded)
+
+    def standing(self, time: Nanos) -> Quote:
+        """The quote that stands: nothing moves and nothing is traded by asking."""
+        return self._quoted(time, self._sizes[4], self._sizes[4], traded=False)
+
+    def _quoted(self, time: Nanos, bid_size: Decimal, ask_size: Decimal, *, traded: bool) -> Quote:
         return Quote(
             symbol=self.symbol,
             bid=self._decimal(self._bid),
             ask=self._decimal(self._bid + self._spread),
             last=self._decimal(self._last),
-            bid_size=sizes[int(random() * count)],
-            ask_size=sizes[int(random() * count)],
+            bid_size=bid_size,
+            ask_size=ask_size,
             time=time,
             trade=traded,
         )
@@ -203,8 +211,13 @@ class SimulatedMarket:
         return tuple(tape.bars)[-bars:] if tape is not None and bars > 0 else ()
 
     async def events(self) -> AsyncIterator[MarketEvent]:
-        """Quotes, completed bars and depth of all symbols, in order of time."""
+        """The price at which each symbol stands, then quotes, completed bars and depth of all
+        symbols, in order of time."""
         self._begin()
+        for tape in self._tapes.values():
+            quote = tape.standing(self._simulated)
+            self._venue.on_price(quote)
+            yield quote
         while True:
             schedule = self._schedule(self._simulated)
             behind = False

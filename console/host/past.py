@@ -16,7 +16,7 @@ from console.host import logs, wiring
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
 from console.host.supervisor import has_terminal
-from console.terminal.bootstrap import prepare_environment
+from console.terminal.bootstrap import prepare_environment, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config
 from engine.domain.events import EngineStarted
@@ -115,6 +115,7 @@ async def _show(config: Config, desk: PastDesk) -> Exception | None:
 
 def _app(config: Config, desk: PastDesk) -> "MeridianApp":
     prepare_environment()
+    settle_threads()
     from console.ui.app import MeridianApp
 
     look = config.console

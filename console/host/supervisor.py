@@ -26,7 +26,7 @@ from console.host.operations import Operations
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import PROGRAM, Host, version
 from console.host.secrets import forbid_core_dumps
-from console.terminal.bootstrap import settle_collector, settle_task_factory
+from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config, account_id, opened
 from engine.ports import BrokerError, Clock
@@ -181,6 +181,7 @@ class Supervisor:
         """From wiring to an orderly end; returns the exit code."""
         loop = asyncio.get_running_loop()
         settle_task_factory(loop)
+        settle_threads()
         clock = self._clock()
         latch = FileLatch(self.plan.folder)
         house = wiring.build(

@@ -49,6 +49,18 @@ def settle_collector() -> None:
     gc.set_threshold(*COLLECT_EVERY)
 
 
+SWITCH_SECONDS: Final = 0.001
+"""How long one thread may keep the interpreter while another waits for it."""
+
+
+def settle_threads() -> None:
+    """Let no thread wait 5 ms for a busy loop, as Python does by itself.
+
+    A key waits to be read and an order to be durable meanwhile.
+    """
+    sys.setswitchinterval(min(SWITCH_SECONDS, sys.getswitchinterval()))
+
+
 def settle_task_factory(loop: asyncio.AbstractEventLoop) -> None:
     """One task factory everywhere: asyncio's own, under which a task starts later."""
     loop.set_task_factory(None)

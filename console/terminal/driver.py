@@ -46,9 +46,6 @@ CHECK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 0.25
 """The longest the loop waits for a thread when the console closes."""
 
-SWITCH_SECONDS: Final = 0.001
-"""How long the loop may keep the interpreter while a key waits to be read; Python's own is 5 ms."""
-
 SLOW_MEMORY_SECONDS: Final = 10.0
 """How long a link counts as slow after its last dropped frame."""
 
@@ -95,7 +92,6 @@ class EngineSafeDriver(LinuxDriver):
         self._input: TerminalInput | None = None
         self._check: asyncio.TimerHandle | None = None
         self._signals_before: dict[signal.Signals, Any] = {}
-        self._switch_before = sys.getswitchinterval()
         self._drops_seen = 0
         self._dropped_at: float | None = None
         self.lost = False
@@ -161,8 +157,6 @@ class EngineSafeDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Take the terminal: raw input, alternate screen, both threads."""
         loop = asyncio.get_running_loop()
-        self._switch_before = sys.getswitchinterval()
-        sys.setswitchinterval(min(SWITCH_SECONDS, self._switch_before))
         self._take_signals(loop)
         self._writer = TerminalWriter(
             self._out,
@@ -214,7 +208,6 @@ class EngineSafeDriver(LinuxDriver):
         # the last pen and the keyboard protocol end before the alternate screen is left
         self.write("\x1b[0m\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l")
         self._give_back_signals()
-        sys.setswitchinterval(self._switch_before)
 
     def close(self) -> None:
         """End the output thread; waits `STOP_SECONDS` at most, and not at all when it is stuck."""

@@ -93,8 +93,8 @@ class Header:
         newest = self._view.newest_price_at
         if not newest:
             return "feed none", "warn", 75, "feed -"
-        old = since(newest, now)
-        stale = now - newest > self._view.settings.quote_max_age_seconds * NS_PER_SECOND
+        old = max(now - newest, 0)
+        stale = old > self._view.settings.quote_max_age_seconds * NS_PER_SECOND
         text = f"{self._glyphs.stale}{whole_age(old)}" if stale else whole_age(old)
         return f"feed {text}", "stale" if stale else "", 75, f"feed {text}"
 
@@ -103,7 +103,7 @@ class Header:
         links = self._view.links()
         if not links or any(link.state is not LinkState.CONNECTED for link in links):
             return "brk DOWN", "error", 92, "brk DOWN"
-        heard = since(self._view.heard_at, now)
+        heard = max(now - self._view.heard_at, 0)
         return f"brk ok {whole_age(heard)}", "", 60, "brk ok"
 
 
@@ -117,13 +117,3 @@ def steady(shown: Lag | None, now: Lag | None) -> Lag | None:
     figures = ((shown.p50, now.p50), (shown.p99, now.p99))
     calm = all(abs(new - old) < max(LAG_NOISE_MS, old / 5) for old, new in figures)
     return shown if calm else now
-
-
-def since(then: Nanos, now: Nanos) -> Nanos:
-    """An age that grows when the clock of row 0 does, so that both are sent at once.
-
-    It is the difference of whole seconds, but for less than one, which is none.
-    """
-    if now - then < NS_PER_SECOND:
-        return 0
-    return now - now % NS_PER_SECOND - (then - then % NS_PER_SECOND)

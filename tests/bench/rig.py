@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from console.host import wiring
-from console.terminal.bootstrap import settle_collector
+from console.terminal.bootstrap import settle_collector, settle_threads
 from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -171,6 +171,7 @@ async def running(house: wiring.House) -> AsyncIterator[Engine]:
     engine = house.engine
     await engine.start()
     settle_collector()
+    settle_threads()
     task = asyncio.create_task(engine.run())
     try:
         yield engine

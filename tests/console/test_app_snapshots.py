@@ -80,6 +80,7 @@ CONTRACTS = {
 
 async def contracts(app: MeridianApp, pilot: Pilot[str], host: Host) -> None:
     """An option and a future beside the stocks, and one more order of the option."""
+    host.price("KO", "63.55")  # an option counts as exposure as its underlying does (A-084)
     host.price(CALL, "4.20")
     host.price(FUTURE, "550.00", spread="0.50")
     await settle()
@@ -90,10 +91,10 @@ async def contracts(app: MeridianApp, pilot: Pilot[str], host: Host) -> None:
     wanted = PlaceOrder(
         by="t",
         symbol=CALL,
-        side=Side.BUY,
+        side=Side.SELL,
         quantity=Decimal(2),
         type=OrderType.LIMIT,
-        limit_price=Decimal("4.05"),
+        limit_price=Decimal("4.90"),
     )
     await host.engine.command(wanted)
     host.price(CALL, "4.55")

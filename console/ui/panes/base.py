@@ -198,19 +198,11 @@ def fitted_price(value: Decimal | None, instrument: Instrument, width: int) -> s
     return text
 
 
-_EXACT: Final = 5
-_MINUTE: Final = 60
-
-
 def whole_age(nanos: Nanos) -> str:
-    """An age in whole units: each second below 5 s, each 5 s below a minute, then each minute.
-
-    What stands still is painted, and sent, once a second at most, and less often as it ages.
-    """
-    seconds = max(nanos, 0) // NS_PER_SECOND
-    if seconds >= _MINUTE:
-        return age(nanos)
-    return f"{seconds if seconds < _EXACT else seconds - seconds % _EXACT}s"
+    """An age in whole units, so that it changes once a second at most."""
+    if nanos < 10 * NS_PER_SECOND:
+        return f"{max(nanos, 0) // NS_PER_SECOND}s"
+    return age(nanos)
 
 
 def quantity_text(value: Decimal) -> str:
