@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import ClassVar, Final
 
+from rich.segment import Segment
+from rich.style import Style
 from textual import on
 from textual.app import ComposeResult
 from textual.geometry import Region
+from textual.strip import Strip
 from textual.widgets import Input
 
+from console.terminal.screen import redraw
 from console.ui.external import literal
 from console.ui.format import Glyphs, age, number
 from console.ui.widgets.fed import Fed
@@ -30,11 +35,14 @@ class Pane(Fed):
         border-title-color: $foreground;
         border-subtitle-color: $muted;
         height: 1fr;
-        &.-focused { border: round $border; border-title-style: bold; }
+        & > .pane--keys { color: $border; }
         & > .pane--filter { display: none; height: 1; border: none; padding: 0 1; }
         &.-filtering > .pane--filter { display: block; }
     }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--keys"}
+    """The colour of the frame while keys go to the pane."""
+
     number: ClassVar[int] = 0
     title: ClassVar[str] = ""
     HELP: ClassVar[str] = ""
@@ -46,6 +54,8 @@ class Pane(Fed):
         """The filter's text."""
         self._heading = ""
         self._footing = ""
+        self._frames: dict[tuple[str, bool, Region], Strip] = {}
+        """Lines of the frame, by what is written on it, whether keys go here, and where it is."""
 
     def compose(self) -> ComposeResult:
         """The body, and the filter where there is a table."""
@@ -87,7 +97,7 @@ class Pane(Fed):
 
     def _draw_edge(self, row: int) -> None:
         corner = self.content_offset
-        self.refresh(Region(-corner.x, row - corner.y, self.outer_size.width, 1))
+        redraw(self, Region(-corner.x, row - corner.y, self.outer_size.width, 1))
 
     def on_descendant_focus(self) -> None:
         """The frame says where keys go; `:focus-within` would restyle every table in it."""
@@ -99,20 +109,23 @@ class Pane(Fed):
 
     def show_focus(self, focused: bool) -> None:
         """Mark the frame of the pane that keys go to."""
-        self.show_place(active=self.has_class("-active"), focused=focused)
+        # no rule asks for this class: a style sheet takes longer than the frame takes to draw
+        if self.has_class("-focused") != focused:
+            self.set_class(focused, "-focused", update=False)
+            self._draw_frame()
 
-    def show_place(self, *, active: bool, focused: bool) -> None:
-        """Whether this is the active pane, and whether keys go to it: one change of style."""
-        wanted = {"-active": active, "-focused": focused}
-        changed = {name: holds for name, holds in wanted.items() if self.has_class(name) != holds}
-        if not changed:
+    def show_active(self, active: bool, *, alone: bool) -> None:
+        """Whether this is the active pane; `alone` is it where no other is shown."""
+        if self.has_class("-active") == active:
             return
-        marked = self._repaint_regions.copy()
-        for name, holds in changed.items():
-            self.set_class(holds, name, update=False)
-        # the classes say nothing of what is inside: only the pane itself is styled anew
-        self.app.stylesheet.update_nodes([self])
-        self._repaint_regions = marked.union(self._frame)
+        self.set_class(active, "-active", update=False)
+        if alone:
+            # the class says nothing of what is inside: only the pane itself is styled anew
+            self.app.stylesheet.update_nodes([self])
+
+    def _draw_frame(self) -> None:
+        corner = self.content_offset
+        redraw(self, *(region.translate(-corner) for region in self._frame))
 
     @property
     def _frame(self) -> set[Region]:
@@ -121,6 +134,74 @@ class Pane(Fed):
         sides = (Region(x, 1, 1, max(height - 2, 0)) for x in (0, width - 1))
         edges = (Region(0, y, width, 1) for y in (0, height - 1))
         return {region for region in (*sides, *edges) if region}
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """As textual's; a line of the frame is drawn once for each look it has."""
+        width, height = self.outer_size
+        edges = (0, height - 1)
+        if crop.width == 1 and crop.x in (0, width - 1) and 0 < crop.y < crop.bottom < height:
+            # one cell of a side is like the other
+            return [self._side(crop.x)] * crop.height
+        if crop.size == (width, 1) and crop.y in edges:
+            return [self._edge(crop.y)]
+        lines = super().render_lines(crop)
+        if not self.has_class("-focused"):
+            return lines
+        x1, x2 = crop.column_span
+        return [
+            self._edge(y).crop(x1, x2) if y in edges else self._between_sides(line, x1, x2)
+            for y, line in zip(crop.line_range, lines, strict=True)
+        ]
+
+    def _edge(self, y: int) -> Strip:
+        """The upper or the lower line of the frame, with what is written on it."""
+        text = self._footing if y else self._heading
+        return self._frame_line(text, Region(0, y, self.outer_size.width, 1))
+
+    def _side(self, x: int) -> Strip:
+        return self._frame_line("", Region(x, 1, 1, 1))
+
+    def _between_sides(self, line: Strip, x1: int, x2: int) -> Strip:
+        """The cells of a line from `x1` up to `x2`, with the sides that are among them."""
+        last = self.outer_size.width - 1
+        left, right = x1 == 0, x2 > last
+        parts = [self._side(0)] if left else []
+        parts.append(line.crop(int(left), line.cell_length - right))
+        return Strip.join([*parts, self._side(last)] if right else parts)
+
+    def _frame_line(self, text: str, crop: Region) -> Strip:
+        focused = self.has_class("-focused")
+        look = text, focused, crop
+        line = self._frames.get(look)
+        if line is None:
+            if len(self._frames) >= FRAME_LINES_KEPT:
+                self._frames.clear()
+            line = super().render_lines(crop)[0]
+            if focused:
+                line = self._marked(line, is_top=crop.y == 0)
+            self._frames[look] = line
+        return line
+
+    def _marked(self, line: Strip, *, is_top: bool) -> Strip:
+        """A line of the frame as it is while keys go here: in its colour, the title in bold."""
+        outside, inside = self.background_colors
+        colour = (outside + self.get_component_styles("pane--keys").color).rich_color
+        frame, title = Style(color=colour), Style(bold=True) if is_top else Style.null()
+        marked = Strip(
+            [
+                Segment(text, (style or Style.null()) + (title if text.strip(_BOX) else frame))
+                for text, style, _ in line
+            ],
+            line.cell_length,
+        )
+        for line_filter in self.get_line_filters():
+            marked = marked.apply_filter(line_filter, inside)
+        return marked
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._frames = {}
 
     # -- filter
 
@@ -159,6 +240,12 @@ class Pane(Fed):
             self.table.set_filter(text)
 
 
+_BOX: Final = "╭─╮│╰╯"
+
+FRAME_LINES_KEPT: Final = 16
+"""Lines of a pane's frame that are remembered: four, with and without the focus, and titles."""
+
+
 def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) -> Cell:
     """The id of an instrument, or the `name` that begins with it, as a table's cell.
 
@@ -179,7 +266,12 @@ def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) ->
 
 def places_of(instrument: Instrument) -> int:
     """How many decimals prices of this instrument have."""
-    exponent = instrument.tick.normalize().as_tuple().exponent
+    return _places(instrument.tick)
+
+
+@lru_cache(maxsize=256)
+def _places(tick: Decimal) -> int:
+    exponent = tick.normalize().as_tuple().exponent
     return max(-exponent, 0) if isinstance(exponent, int) else 2
 
 

@@ -104,15 +104,14 @@ class MainScreen(MeridianScreen[None]):
         """Make pane `number` the active one and focus it."""
         for other in range(1, len(PANES) + 1):
             # the frames change with the key, not with the messages that follow it
-            self.pane(other).show_place(active=other == number, focused=other == number)
+            self.pane(other).show_focus(other == number)
         self._activate(number)
         self.pane(number).focus_inside()
 
     def _activate(self, number: int) -> None:
         self.active = number
         for other in range(1, len(PANES) + 1):
-            pane = self.pane(other)
-            pane.show_place(active=other == number, focused=pane.has_class("-focused"))
+            self.pane(other).show_active(other == number, alone=self.shows_one)
         self.show_tabs()
         self.console.pump.wake()
 
@@ -125,6 +124,11 @@ class MainScreen(MeridianScreen[None]):
         count = len(standing(view))
         note = f"! {count} alert{'s' if count > 1 else ''}" if count else ""
         self.query_one(TabStrip).show(self.active, badges, note)
+
+    @property
+    def shows_one(self) -> bool:
+        """True where the active pane is the only one in sight."""
+        return any(map(self.has_class, ("-narrow", "-short", "-zoomed")))
 
     @property
     def zoomed(self) -> bool:
