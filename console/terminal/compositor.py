@@ -16,7 +16,7 @@ from textual._compositor import Compositor, CompositorUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-LINES_A_TURN: Final = 16
+LINES_A_TURN: Final = 8
 """Lines of panes, from edge to edge of each."""
 
 Lines = dict[int, list[tuple[int, Strip]]]

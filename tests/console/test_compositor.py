@@ -13,6 +13,7 @@ from textual.widget import Widget
 
 from console.terminal.cells import CellScreen
 from console.terminal.compositor import LINES_A_TURN, LinesUpdate, PartCompositor, shares
+from console.terminal.screen import redraw
 from console.ui.screens.base import MeridianScreen
 from console.ui.terminal_app import TerminalApp
 
@@ -176,3 +177,27 @@ async def test_what_lies_over_changed_lines_stays_in_front() -> None:
             shown = drawn(pilot.app, cells, whole=False)
             whole = drawn(pilot.app, CellScreen(), whole=True)
             assert shown[part.y : part.bottom] == whole[part.y : part.bottom]
+
+
+async def test_a_line_that_is_told_waits_for_no_message() -> None:
+    async with BoardApp().run_test(size=SIZE) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, Boards)
+        await pilot.pause()
+        shown: list[LinesUpdate] = []
+
+        def show(_screen: object, update: object) -> None:
+            assert isinstance(update, LinesUpdate)
+            shown.append(update)
+
+        pilot.app._display = show  # type: ignore[method-assign,assignment]
+        board = screen.query(Board).first()
+        board.words[4] = "news"
+        redraw(board, Region(0, 4, board.size.width, 1))
+        assert board.message_queue_size == screen.message_queue_size == 0
+        assert not shown, "whoever made the change ends its turn first"
+        screen._draw_rest()
+        (update,) = shown
+        assert list(update.lines) == [board.content_region.y + 4]
+        screen._draw_rest()
+        assert len(shown) == 1

@@ -15,6 +15,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.terminal.screen import redraw
 from console.ui.format import UNICODE, Glyphs
 from console.ui.widgets.styles import STYLES, style_rules
 from engine.domain.text import clean_text
@@ -62,7 +63,7 @@ class BannerFeed:
         if new != self.items:
             self.items = new
             for banner in self._banners:
-                banner.refresh()
+                redraw(banner)
 
     def join(self, banner: "Banner") -> None:
         """Tell `banner` of changes as long as it lives."""

@@ -22,6 +22,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.terminal.screen import LineScreen, redraw
 from console.ui.format import UNICODE, Glyphs
 from console.ui.widgets.rows import Cell, Column, RowKey, Rows, make_cells
 from console.ui.widgets.styles import STYLES, style_rules
@@ -126,8 +127,8 @@ class LiveTable(ScrollView, can_focus=True):
 
     def upsert(self, key: RowKey, cells: Sequence[Cell | str]) -> None:
         """Add a row or change it; equal cells cost nothing."""
-        new = make_cells(cells, len(self.columns))
         old = self._rows.get(key)
+        new = make_cells(cells, len(self.columns), () if old is None else old.cells)
         if old is not None and old.cells == new:
             return
         self._make_room(new)
@@ -285,31 +286,32 @@ class LiveTable(ScrollView, can_focus=True):
             self._framed = bool(self.styles.gutter)
         if self._framed:
             return super().render_lines(crop)
-        filters = self.get_line_filters()
         x, end = crop.column_span
-        cut = (x, end) != (0, self.size.width)
-        strips: list[Strip] = []
-        for y in crop.line_range:
-            strip = self.render_line(y)
-            for line_filter in filters:
-                strip = strip.apply_filter(line_filter, background)
-            strips.append(strip.crop(x, end) if cut else strip)
-        return strips
+        # from the left edge a line is made as long as it is shown
+        width = self.size.width if x else end
+        lines = (self._line(y, width, background) for y in crop.line_range)
+        return [line.crop(x, end) if x else line for line in lines]
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the window: the header, then rows from the one scrolled to."""
-        width = self.size.width
-        if y < HEADER_LINES:
-            return self._header(width)
-        row = self._rows.at(y - HEADER_LINES + self._top)
+        return self._line(y, self.size.width, self.background_colors[1])
+
+    def _line(self, y: int, width: int, background: Color) -> Strip:
+        row = self._rows.at(y - HEADER_LINES + self._top) if y >= HEADER_LINES else None
         if row is None:
-            return self._blank(y, width)
+            strip = self._header(width) if y < HEADER_LINES else self._blank(y, width)
+            for line_filter in self.get_line_filters():
+                strip = strip.apply_filter(line_filter, background)
+            return strip
         look = "plain"
         if row.key == self._cursor_key:
             look = "cursor" if self.has_focus else "cursor-blurred"
         drawn_as = (self._layout, width, look)
         if row.strip is None or row.drawn_as != drawn_as:
-            row.strip = self._row_strip(row.cells, look, width)
+            segments = self._row_segments(row.cells, look, width)
+            for line_filter in self.get_line_filters():
+                segments = line_filter.apply(segments, background)
+            row.strip = Strip(segments, width)
             row.drawn_as = drawn_as
             self.lines_drawn += 1
         return row.strip
@@ -435,7 +437,11 @@ class LiveTable(ScrollView, can_focus=True):
         """Draw once, however many rows changed in this turn of the loop."""
         if not self._settling and self.is_attached:
             self._settling = True
-            self.call_next(self.settle)
+            screen = self.screen
+            if isinstance(screen, LineScreen):
+                screen.settle_soon(self)
+            else:
+                self.call_next(self.settle)
 
     def settle(self) -> None:
         """Mark the lines that changed, or all of them where rows moved."""
@@ -450,7 +456,7 @@ class LiveTable(ScrollView, can_focus=True):
         lines = [place - top for place in places if place is not None]
         regions = [Region(0, y + HEADER_LINES, width, 1) for y in lines if 0 <= y < page]
         if regions:
-            self.refresh(*regions)
+            redraw(self, *regions)
 
     def _settle_order(self) -> None:
         """Draw what is visible; a new length moves the scroll bar, without a layout."""
@@ -462,7 +468,7 @@ class LiveTable(ScrollView, can_focus=True):
         if self.has_focus and self._cursor_was_visible:
             # a row somebody may act on does not slip out of sight
             self._show_cursor()
-        self.refresh(Region(0, 0, self._width, self.size.height))
+        redraw(self, Region(0, 0, self._width, self.size.height))
 
     def _move_bar(self, size: Size) -> None:
         """Tell the scroll bar how long the table is; it is drawn again where that can be seen."""
@@ -525,11 +531,11 @@ class LiveTable(ScrollView, can_focus=True):
             parts.append(_fit(label, cells, column.align == "right", self._glyphs.ellipsis))
         return Strip([Segment(set_cell_size(" " + " ".join(parts), width), style)], width)
 
-    def _row_strip(self, cells: tuple[Cell, ...], look: str, width: int) -> Strip:
-        plain = self._look("", look)
+    def _row_segments(self, cells: tuple[Cell, ...], look: str, width: int) -> list[Segment]:
+        plain, ellipsis, columns = self._look("", look), self._glyphs.ellipsis, self.columns
         lead = self._glyphs.cursor if look != "plain" else " "
         segments: list[Segment] = []
-        text, style = lead, plain
+        text, style, used = lead, plain, 1
         for place, (index, count) in enumerate(self._layout):
             cell = cells[index]
             if place:
@@ -537,14 +543,18 @@ class LiveTable(ScrollView, can_focus=True):
                     segments.append(Segment(text, style))
                     text, style = "", plain
                 text += " "
-            look_of_cell = self._look(cell.style, look)
+            look_of_cell = self._look(cell.style, look) if cell.style else plain
             if look_of_cell is not style:
                 segments.append(Segment(text, style))
                 text, style = "", look_of_cell
-            told = _told(cell, count)
-            text += _fit(told, count, self.columns[index].align == "right", self._glyphs.ellipsis)
-        segments.append(Segment(text, style))
-        return Strip(segments).adjust_cell_length(width, plain)
+            told = _told(cell, count) if cell.short or cell.least else cell.text
+            text += _fit(told, count, columns[index].align == "right", ellipsis)
+            used += count + bool(place)
+        if style is not plain and used < width:
+            segments.append(Segment(text, style))
+            text, style = "", plain
+        segments.append(Segment(text + " " * (width - used), style))
+        return Segment.adjust_line_length(segments, width, plain) if used > width else segments
 
     def _look(self, name: str, look: str) -> Style:
         """The style `name` on a plain line or on the cursor's; the same object each time."""

@@ -81,17 +81,28 @@ class Row:
     drawn_as: tuple[object, ...] = ()
 
 
-def make_cells(cells: Sequence[Cell | str], count: int) -> tuple[Cell, ...]:
-    """`cells` with clean text; ValueError unless there is one for each of `count` columns."""
+def make_cells(
+    cells: Sequence[Cell | str], count: int, before: tuple[Cell, ...] = ()
+) -> tuple[Cell, ...]:
+    """`cells` with clean text; ValueError unless there is one for each of `count` columns.
+
+    A cell that is equal to the one in its place in `before`, which are clean, is that one.
+    """
     if len(cells) != count:
         raise ValueError(f"a row has {len(cells)} cells, but the table has {count} columns")
+    if not before:
+        return tuple(map(_clean, cells))
     return tuple(
-        Cell(clean_text(cell))
-        if isinstance(cell, str)
-        else cell._replace(
-            text=clean_text(cell.text), short=clean_text(cell.short), least=clean_text(cell.least)
-        )
-        for cell in cells
+        old if cell == old else _clean(cell) for cell, old in zip(cells, before, strict=True)
+    )
+
+
+def _clean(cell: Cell | str) -> Cell:
+    if isinstance(cell, str):
+        return Cell(clean_text(cell))
+    text, style, sort, short, least = cell
+    return Cell(
+        clean_text(text), style, sort, short and clean_text(short), least and clean_text(least)
     )
 
 

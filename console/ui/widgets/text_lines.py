@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from console.terminal.screen import redraw
 from console.ui.widgets.banner import Banner
 from console.ui.widgets.painted import Painted
 from engine.domain.text import clean_text
@@ -85,7 +86,7 @@ class TextLines(Widget):
             return
         width = self.size.width
         changed = [y for y, (a, b) in enumerate(zip_longest(given, before)) if a != b]
-        self.refresh(*(Region(0, y, width, 1) for y in changed))
+        redraw(self, *(Region(0, y, width, 1) for y in changed))
 
     @property
     def _is_auto(self) -> bool:
