@@ -107,12 +107,13 @@ class Pane(Fed):
         """Keys go elsewhere."""
         self.show_focus(False)
 
-    def show_focus(self, focused: bool) -> None:
-        """Mark the frame of the pane that keys go to."""
+    def show_focus(self, focused: bool, *, draw: bool = True) -> None:
+        """Mark the frame of the pane that keys go to; without `draw` a layout will draw it."""
         # no rule asks for this class: a style sheet takes longer than the frame takes to draw
         if self.has_class("-focused") != focused:
             self.set_class(focused, "-focused", update=False)
-            self._draw_frame()
+            if draw:
+                self._draw_frame()
 
     def show_active(self, active: bool, *, alone: bool) -> None:
         """Whether this is the active pane; `alone` is it where no other is shown."""

@@ -102,9 +102,10 @@ class MainScreen(MeridianScreen[None]):
 
     def show(self, number: int) -> None:
         """Make pane `number` the active one and focus it."""
+        draw = number == self.active or not self.shows_one
         for other in range(1, len(PANES) + 1):
             # the frames change with the key, not with the messages that follow it
-            self.pane(other).show_focus(other == number)
+            self.pane(other).show_focus(other == number, draw=draw)
         self._activate(number)
         self.pane(number).focus_inside()
 
