@@ -75,7 +75,8 @@ LOOK_PAUSE = 2 * NS_PER_SECOND
 def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     """Record the start of this process and ask about every order that was under way (R2).
 
-    The kill switch, if it was set outside, is taken over before anything else can follow."""
+    The kill switch, if it was set outside, is taken over before anything else can follow.
+    """
     config, before = world.config, world.book.data.calendar
     moved, refusals_lost = _moved(world, given.accounts), lost(world.book)
     yield ev.EngineStarted(
@@ -119,7 +120,8 @@ def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
 def _instruments(world: World) -> Iterator[ev.Event]:
     """Take over instruments that the configuration now describes otherwise, and raise an alarm.
 
-    While a symbol is held or has working orders, the old facts stay in force."""
+    While a symbol is held or has working orders, the old facts stay in force.
+    """
     book = world.book
     for symbol, known in tuple(book.data.instruments.items()):
         told = world.configured(symbol)
@@ -139,7 +141,8 @@ def _instruments(world: World) -> Iterator[ev.Event]:
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:
     """Change to RUNNING once at least one account was compared with its venue (R2).
 
-    Until then only orders that reduce are allowed."""
+    Until then only orders that reduce are allowed.
+    """
     if not any(account.compared for account in world.book.accounts):
         return
     yield from roll(world, now)
@@ -164,7 +167,8 @@ def stop(world: World, given: Stop, now: Nanos) -> Iterator[ev.Event]:
 def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     """Record that a connection came up or went down.
 
-    After a reconnect the venue is asked for a comparison before entries are allowed again."""
+    After a reconnect the venue is asked for a comparison before entries are allowed again.
+    """
     link = world.book.account(given.account).link
     if link is not None and link.state is given.state:
         return
@@ -333,7 +337,8 @@ def _and_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Ask for a comparison of each account whose last one is older than the interval.
 
-    One that was asked for already is tried again by the session until it succeeds."""
+    One that was asked for already is tried again by the session until it succeeds.
+    """
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:

@@ -19,6 +19,7 @@ from engine.ports import (
     LinkReport,
     NotSent,
     OrderReport,
+    Rejected,
     Report,
     Throttled,
 )
@@ -92,8 +93,20 @@ class Line:
         )
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
-        """This venue takes cancels one by one."""
-        raise NotImplementedError
+        """Ask for the cancel of several in one request, which arrives or is lost as a whole."""
+        for key in client_order_ids:
+            self.on_key(key)
+        refused: dict[str, BrokerError] = {}
+
+        def arrive() -> None:
+            for key in client_order_ids:
+                try:
+                    self._venue.cancel(key)
+                except Rejected as error:
+                    refused[key] = error
+
+        await self._ask(arrive, slow=self._venue.faults.slow_cancel)
+        return refused
 
     async def cancel_all(self) -> None:
         """Ask for a cancel of everything."""

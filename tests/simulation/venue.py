@@ -422,12 +422,12 @@ class Venue:
 def capabilities(random: Random, joins: float = 0.7) -> Capabilities:
     """What this run's venue can do; `joins` is the chance that it joins what reduces."""
     reduce_only = random.random() < joins
-    margin = random.random() < 0.5
+    margin, native_modify = random.random() < 0.5, random.random() < 0.6
     return Capabilities(
         order_types=frozenset(OrderType),
         times_in_force=frozenset(TimeInForce),
         native_stop=True,
-        native_modify=random.random() < 0.6,
+        native_modify=native_modify,
         reduce_only=reduce_only,
         shorting=reduce_only or margin,
         fractional=False,
@@ -435,4 +435,5 @@ def capabilities(random: Random, joins: float = 0.7) -> Capabilities:
         late_arrival_seconds=LATE_SECONDS,
         timeout_seconds=TIMEOUTS[1],
         cancel_all=True,
+        cancels_together=native_modify,
     )
