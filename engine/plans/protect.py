@@ -158,20 +158,34 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     account = world.book.account(position.account)
     if not since or account.seen_at < world.book.data.started_at:
         return False
-    counted = max(since, world.book.data.running_at)
+    if now - max(since, world.book.data.running_at) <= PROTECT_SECONDS * NS_PER_SECOND:
+        return False
     able = world.able(position.account)
-    if not (able.reduce_only and able.odd_lots):
-        # What another order takes off is no stop's to cover; once that order ends with something
-        # left, or a close that had taken the stop away, the stop has its time to grow. A stop of
-        # the operator's has its own to be acknowledged.
-        ended = (o for o in account.closed.values() if o.symbol == position.symbol)
-        left = [o for o in ended if o.status is not _S.FILLED or o.closes]
-        begun = [o.updated_at for o in left if o.reduce_only and not o.is_protective]
-        for order in working_for(world, position):
-            if order.protects and not order.is_protective and not order.covers:
-                begun += [order.created_at, order.unclear_at]
-        counted = max(counted, *begun, 0)
-    return now - counted > PROTECT_SECONDS * NS_PER_SECOND
+    if able.reduce_only and able.odd_lots:
+        return True
+    return world.book.uncovered(position) > _put_off(world, position, now)
+
+
+def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
+    """How much of a position a stop still has its seconds for, though the position had them.
+
+    What another order takes off is no stop's to cover: once that order ends with something left,
+    the stop has its time to grow by that, and after a close, which had taken the stop away, by all
+    of it. A stop of the operator's has its own time to be acknowledged.
+    """
+    account, bound = world.book.account(position.account), now - PROTECT_SECONDS * NS_PER_SECOND
+    found = ZERO
+    for order in account.closed.values():
+        if order.symbol != position.symbol or order.updated_at < bound:
+            continue
+        if order.closes:
+            found += abs(position.quantity)
+        elif order.reduce_only and not order.is_protective:
+            found += max(order.most - order.filled, ZERO)
+    for order in working_for(world, position):
+        if order.protects and not order.is_protective and not order.covers:
+            found += order.leaves if max(order.created_at, order.unclear_at) >= bound else ZERO
+    return found
 
 
 def _short_lived(newest: Order, now: Nanos) -> bool:

@@ -623,20 +623,27 @@ class Book:
         position = self.holding(account, symbol)
         if position is None:
             return
-        covered = sum((order.covers for order in self.reducing(account, symbol)), start=ZERO)
-        since = 0 if covered >= abs(position.quantity) else position.unprotected_since or at
+        since = position.unprotected_since or at if self.uncovered(position) > 0 else 0
         if since != position.unprotected_since:
             told = position.told_unprotected and bool(since)
             self.amend(position, unprotected_since=since, told_unprotected=told)
 
-    def guard_anew(self, account: str, symbol: str, at: Nanos) -> None:
-        """What an order was to take off is a stop's to cover again, which has its time from now.
+    def guard_anew(self, account: str, symbol: str, at: Nanos, quantity: Decimal) -> None:
+        """The `quantity` that an order was to take off is a stop's to cover again, from now on.
 
-        While the position is being closed no stop is placed, and nothing is put off.
+        Where that is all that no stop covers, the stop has its time from `at`. What lacked one
+        before goes on being counted, and so does a position that is being closed.
         """
         position = self.holding(account, symbol)
-        if position is not None and position.unprotected_since and position.exiting is None:
+        if position is None or not position.unprotected_since or position.exiting is not None:
+            return
+        if self.uncovered(position) <= quantity:
             self.amend(position, unprotected_since=at)
+
+    def uncovered(self, position: Position) -> Decimal:
+        """How much of a position no stop is known to cover."""
+        working = self.reducing(position.account, position.symbol)
+        return abs(position.quantity) - sum((order.covers for order in working), start=ZERO)
 
 
 def is_power_of_two(number: int) -> bool:

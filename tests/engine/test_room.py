@@ -14,8 +14,9 @@ from engine.domain.inputs import ModifyFailed, QueryAnswered, Sending, Stop, Sub
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten
+from engine.domain.signal import TradeType
 from engine.plans.protect import PROTECT_SECONDS
-from engine.ports import Ambiguous
+from engine.ports import Ambiguous, Capabilities
 from engine.state.book import Book
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, kinds, one, protected
 from tests.engine.worlds import ABLE
@@ -521,3 +522,24 @@ def test_where_the_venue_joins_them_it_is_changed_once_more() -> None:
     desk, stop = unanswered(ABLE, None)
     assert desk.current(stop).status is S.PENDING_REPLACE
     assert [e.quantity for e in desk.of(ev.ReplaceRequested)] == [150, 150]
+
+
+@VENUES
+@pytest.mark.parametrize(("taken", "alarmed"), [(1, True), (9, True), (10, False)])
+def test_rule3_what_is_withdrawn_puts_off_only_what_it_was_to_take_off(
+    able: Capabilities, taken: int, alarmed: bool
+) -> None:
+    """Ten are held and their stop is not acknowledged. A person asks for some of them to be sold
+    and takes that back, again and again: the others have had their 5 s."""
+    desk = CoreDriver(capabilities=able)
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 10, hold=TradeType.SWING, protect=D(90))
+    entry = desk.last(Purpose.MANUAL)
+    desk.accept(entry)
+    desk.filled(entry, 10, "100")
+    desk.give(Sending("paper", desk.last(Purpose.PROTECT).client_order_id))
+    for _ in range(PROTECT_SECONDS + 2):
+        (waiting,) = one(sell(desk, taken), ev.IntentOpened).legs
+        desk.give(WITHDRAWALS["cancel"](waiting))
+        desk.tick(1)
+    assert bool(desk.of(ev.Unprotected)) is alarmed

@@ -205,6 +205,8 @@ class Reductions:
         others = sum(
             (w.leaves for w in there if w.order.reduce_only and not w.order.is_protective), ZERO
         )
+        if held is not None and held.exiting is not None:
+            position += " while a part is closed"  # which a stop has its own seconds for, as after
         # Beside the close of a part the stop stays, for what that leaves where nothing joins them.
         wants = held is not None and held.stop is not None and not held.is_closing
         if held is not None and held.exiting is not None and held.told_unprotected:

@@ -57,8 +57,10 @@ def _leg_refused(book: Book, event: ev.LegRefused, at: Nanos) -> None:
         for leg in intent.legs
     )
     book.data.intents[event.intent_id] = msgspec.structs.replace(intent, legs=legs)
-    if any(leg.refused and leg.terms.reduce_only for leg in legs):
-        book.guard_anew(event.account, event.symbol, at)
+    refused = [leg.terms for leg in legs if leg.refused and leg.terms.reduce_only]
+    if refused:
+        taken = sum((terms.quantity for terms in refused), start=ZERO)
+        book.guard_anew(event.account, event.symbol, at, taken)
 
 
 RULES: Rules = {

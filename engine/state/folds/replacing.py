@@ -59,7 +59,8 @@ def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> Non
     book.end_replacing(event.account, event.client_order_id)
     order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.reduce_only:
-        book.guard_anew(event.account, order.symbol, at)
+        wanted = order.quantity if order.pending is None else order.pending.quantity
+        book.guard_anew(event.account, order.symbol, at, wanted - order.filled)
 
 
 RULES: Rules = {
