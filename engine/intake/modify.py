@@ -89,10 +89,12 @@ def _fault(world: World, order: Order | None, given: ask.ModifyOrder) -> str:
         return f"it works in {order.account}, which is not open here; {names} are"
     if order.closes:
         return "it closes a position: it cannot be changed, only cancelled"
-    if order.status not in RESTING:
+    under_way = "a cancel" if order.cancel_wanted else "a change" if order.pending else ""
+    if order.status not in RESTING or under_way:
+        also = f", and {under_way} of it is not proved" if order.status in RESTING else ""
         return (
-            f"it is {order.status}: an order can be changed while the venue works it and nothing "
-            "else is under way"
+            f"it is {order.status}{also}: an order can be changed while the venue works it and "
+            "nothing else is under way"
         )
     return _number_fault(world, order, given)
 

@@ -945,3 +945,23 @@ def test_X88_what_waits_and_is_more_than_a_cut_is_asked_for_once() -> None:
     desk.quote("NVDA", "100")
     desk.tick()
     assert successor(desk, order).quantity == 150
+
+
+@CASES
+@pytest.mark.parametrize("first", ["change", "cancel"])
+def test_X88_an_order_is_not_changed_while_a_change_or_a_cancel_is_not_proved(
+    native: bool, first: str
+) -> None:
+    """Also where a fill has come since, so that it is known to work: never are two of it live."""
+    desk = desk_of(native=native)
+    order = buying(desk, 10)
+    if first == "change":
+        modify(desk, order, quantity=D(12))
+    else:
+        desk.give(ask.CancelOrder(by="ann", client_order_id=order.client_order_id))
+    desk.report(order, S.CANCELED, filled=D(6))
+    assert desk.current(order).status is S.UNKNOWN
+    desk.filled(order, 4, "99")
+    code, reason = refusal(modify(desk, order, limit_price=D(98)))
+    assert (code, "nothing else is under way" in reason) == ("REFUSED", True)
+    assert desk.current(order).limit_price == 99

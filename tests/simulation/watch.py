@@ -387,7 +387,8 @@ class Watch:
     @property
     def _journal_fails(self) -> bool:
         """What only reduces is not kept back by a journal that cannot be written."""
-        failed = self.engine is not None and self.engine.book.data.journal_failed
+        engine = self.engine
+        failed = engine is not None and (engine.book.data.journal_failed or engine._journal.is_down)
         return failed or self.disk.full
 
     def _durable(self, order: OrderTerms) -> None:
