@@ -59,7 +59,7 @@ from engine.state.book import Place
 from engine.state.fold import apply
 from engine.state.places import place_of, places_of
 from engine.state.position import Position
-from engine.state.touched import Touched
+from engine.state.touched import HoldingAmended, Touched
 from engine.world import World
 from engine.world.evidence import both_sides
 
@@ -505,10 +505,8 @@ class Core:
 
     def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
         """Apply an event and add it to what the input led to."""
-        book = self.world.book
-        record = ev.Record(book.data.seq + 1, now, event)
-        step.touched.append(apply(book, record))
-        note(self.world, event)
+        record, touched = fold_in(self.world, event, now)
+        step.touched.append(touched)
         step.records.append(record)
 
     @property
@@ -578,44 +576,48 @@ _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
 }
 
 
-def note(world: World, event: ev.Event) -> None:
-    """Keep the running totals beside the book true after an event changed a holding."""
-    take = _NOTED.get(type(event))
-    if take is not None:
-        take(world, event)
+def fold_in(world: World, event: ev.Event, now: Nanos) -> tuple[ev.Record, list[Touched]]:
+    """Apply an event to the book as its next record, and keep true what stands beside the book.
+
+    Returns the record and the values that it touched.
+    """
+    record = ev.Record(world.book.data.seq + 1, now, event)
+    touched = apply(world.book, record)
+    for one in touched:
+        value = one.value
+        if type(value) is Position or type(value) is HoldingAmended:
+            _keep_beside(world, value.account, value.symbol, record.seq)
+    if (revalue := _REVALUED.get(type(event))) is not None:
+        revalue(world, event)
+    return record, touched
 
 
-def _note_valued(world: World, event: ev.CurrencyValued) -> None:
+def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
+    """After event `seq` changed what an account holds of a symbol: its value in the totals, its
+    extremes, and the evidence of prices, which is never older than what it is about (X-71)."""
+    world.revalue(symbol)
+    held = world.book.holding(account, symbol)
+    if held is not None and held.seq != seq:
+        return
+    world.breaches.forget(exits.breach_key(account, symbol))
+    if held is not None:
+        world.market.watch(account, symbol, held.entry_price)
+        return
+    world.market.unwatch(account, symbol)
+    if next(world.holdings(), None) is None:
+        triggers.forget(world)
+
+
+def _value_currency(world: World, event: ev.CurrencyValued) -> None:
     world.value_currency(event.currency, event.rate)
 
 
-def _note_started(world: World, event: ev.EngineStarted) -> None:
+def _value_accounts(world: World, event: ev.EngineStarted) -> None:
     world.revalue_all()
 
 
-def _note_filled(world: World, event: ev.OrderFilled) -> None:
-    symbol = event.fill.symbol
-    if event.position_id:
-        world.market.watch(event.account, symbol, event.fill.price)
-    world.revalue(symbol)
-
-
-def _note_revalued(world: World, event: ev.PositionAdjusted | ev.CommissionTaken) -> None:
-    world.revalue(event.symbol)
-
-
-def _note_closed(world: World, event: ev.PositionClosed) -> None:
-    symbol = event.trade.symbol
-    if world.book.holding(event.account, symbol) is None:
-        world.market.unwatch(event.account, symbol)
-    world.breaches.forget(exits.breach_key(event.account, symbol))
-
-
-_NOTED: dict[type[ev.Event], Callable[[World, Any], None]] = {
-    ev.CurrencyValued: _note_valued,
-    ev.EngineStarted: _note_started,
-    ev.OrderFilled: _note_filled,
-    ev.PositionAdjusted: _note_revalued,
-    ev.CommissionTaken: _note_revalued,
-    ev.PositionClosed: _note_closed,
+_REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
+    ev.CurrencyValued: _value_currency,
+    ev.EngineStarted: _value_accounts,
 }
+"""Events that change what all holdings count for, and none of the holdings."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from engine.core.consequences import fire
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
@@ -62,6 +64,20 @@ _REASONS = {
 }
 
 
+class _Ending(msgspec.Struct, frozen=True):
+    """A position that a fill ends, as it was before and as it is then.
+
+    To be made before the fill is folded in: what was seen of the position ends with it. `mae` and
+    `mfe` are how far the price went against it and for it, as fractions of its entry price; None
+    where nobody watched.
+    """
+
+    before: Position
+    closed: Position
+    mae: Decimal | None
+    mfe: Decimal | None
+
+
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
@@ -84,11 +100,11 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     settles, mult, currency = _settles(world, fill), instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
-    closed = None
+    ending = None
     if is_closed_by(before, fill):
         # Only here is it needed before the fold makes it.
         fee = fee_of(fill, currency, rate, fee_rate)
-        closed = change(before, fill, mult, order, fee=fee).closed
+        ending = _ending(world, before, change(before, fill, mult, order, fee=fee).closed, fill)
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
     over = _beyond(order, cumulative, opened_by(before, fill)) if order else ZERO
@@ -107,9 +123,9 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         account_rate=_worth(world, _currency_of(world, fill.account)),
     )
     yield event
-    if closed is not None:
+    if ending is not None:
         unasked = EXPIRED if settles else FOREIGN
-        yield from _closed(world, closed, before, fill, order, unasked=unasked)
+        yield from _closed(world, ending, fill, order, unasked=unasked)
     if fill.commission_currency not in ("", currency):
         yield from _charged(world, event)
     if before is not None and before.exiting is not None:
@@ -226,10 +242,11 @@ def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
             time=fill.time,
         )
         closed = change(position, taken.execution, ONE, None).closed
+        ending = _ending(world, position, closed, taken.execution)
         yield taken
-        if closed is not None:
+        if ending is not None:
             spent = "the last of it paid a commission"
-            yield from _closed(world, closed, position, taken.execution, None, unasked=spent)
+            yield from _closed(world, ending, taken.execution, None, unasked=spent)
         left -= quantity
         if not left:
             break
@@ -282,15 +299,9 @@ def _blocked_for(world: World, fill: Fill) -> str | None:
 
 
 def _closed(
-    world: World,
-    closed: Position,
-    before: Position | None,
-    fill: Fill,
-    order: Order | None,
-    *,
-    unasked: str = FOREIGN,
+    world: World, ending: _Ending, fill: Fill, order: Order | None, *, unasked: str = FOREIGN
 ) -> Iterator[ev.Event]:
-    plan = before.exiting if before is not None else None
+    closed, plan = ending.closed, ending.before.exiting
     by_stop = order is not None and order.is_protective
     if plan is not None and (plan.is_whole or not by_stop):
         reason, detail = plan.reason, plan.detail
@@ -298,7 +309,6 @@ def _closed(
         reason, detail = _REASONS.get(order.purpose, (ExitReason.MANUAL, ""))
     else:
         reason, detail = ExitReason.VENUE, unasked
-    mae, mfe = _excursion(world, closed, fill)
     entry = world.book.order_in(closed.account, closed.order_id)
     trade = round_trip(
         closed,
@@ -306,8 +316,8 @@ def _closed(
         asset_class=world.instrument(closed.symbol).asset_class,
         reason=reason,
         detail=detail,
-        mae=mae,
-        mfe=mfe,
+        mae=ending.mae,
+        mfe=ending.mfe,
         expected_entry=entry.reference if entry is not None else None,
     )
     basis = closed.entry_notional * closed.multiplier
@@ -316,16 +326,21 @@ def _closed(
     )
 
 
-def _excursion(world: World, closed: Position, fill: Fill) -> tuple[Decimal | None, Decimal | None]:
+def _ending(
+    world: World, before: Position | None, closed: Position | None, fill: Fill
+) -> _Ending | None:
+    if before is None or closed is None:
+        return None
     seen = world.market.extremes.get(closed.symbol, {}).get(closed.account)
     entry = closed.entry_price
     if seen is None or not entry:
-        return None, None
+        return _Ending(before, closed, None, None)
     low, high = min(seen[0], fill.price), max(seen[1], fill.price)
     long = fill.side.sign < 0
     worst, best = (low, high) if long else (high, low)
     sign = 1 if long else -1
-    return min((worst - entry) / entry * sign, ZERO), max((best - entry) / entry * sign, ZERO)
+    mae, mfe = (worst - entry) / entry * sign, (best - entry) / entry * sign
+    return _Ending(before, closed, min(mae, ZERO), max(mfe, ZERO))
 
 
 def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:

@@ -136,6 +136,12 @@ def observe(world: World, now: Nanos, *, certain: bool) -> None:
         )
 
 
+def forget(world: World) -> None:
+    """Drop what was seen of the limits on marks: the holdings that it was about are gone (X-71)."""
+    for rule in MARK_RULES:
+        world.breaches.forget(rule.trigger)
+
+
 def losses(world: World, pnl: Decimal, basis: Decimal) -> int:
     """The loss streak after a trade with this profit on this entry notional (X-05)."""
     size = world.limits.loss_streak_pct

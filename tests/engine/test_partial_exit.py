@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.decide import followed, note
+from engine.core.decide import fold_in, followed
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
@@ -15,7 +15,6 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Phase
 from engine.domain.signal import Direction, TradeType
 from engine.plans.exit import plan_exit
-from engine.state.fold import apply
 from engine.state.position import Position
 from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.worlds import ABLE, BROKER, signal
@@ -45,8 +44,7 @@ def close_part(desk: CoreDriver, quantity: Decimal | None, reason: ExitReason) -
     """A rule decides to close so much."""
     decided = plan_exit(holding(desk), reason=reason, priority=5, quantity=quantity)
     for event in followed(desk.world, decided, desk.now):
-        apply(desk.book, ev.Record(desk.book.data.seq + 1, desk.now, event))
-        note(desk.world, event)
+        fold_in(desk.world, event, desk.now)
         desk.seen.append(event)
 
 
