@@ -10,6 +10,7 @@ from engine.core.day import MARK_SECONDS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Phase
 from engine.exits import rules as exits
+from engine.plans import table as plans
 from engine.risk import triggers
 from engine.state.account import AccountState
 from engine.state.position import Position
@@ -24,8 +25,6 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     data = world.book.data
     if data.phase is not Phase.RUNNING or data.halt is not None or data.restrictions:
         return now
-    if data.intents:
-        return now
     if world.rates.ageing or any(rule.by_time for rule in triggers.RULES):
         return now
     moments = [world.home.constant_until(now)]
@@ -38,19 +37,22 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]
     for position in world.holdings():
         moments += _moments(world, position, now)
+        moments.append(plans.same_until(world, position.account, position.symbol, now))
+    for account, symbol in world.book.waiting_places():
+        moments.append(plans.same_until(world, account, symbol, now))
     return min(moments)
 
 
 def _is_quiet(account: AccountState) -> bool:
-    """Connected and compared, with no look, no kill and no change of an order under way."""
-    under_way = account.snapshot_asked or account.kill is not None or account.replacing
+    """Connected and compared, with no look and no kill under way."""
+    under_way = account.snapshot_asked or account.kill is not None
     return account.is_connected and account.compared and not under_way
 
 
 def _moments(world: World, position: Position, now: Nanos) -> list[Nanos]:
     """When a rule may find something new about a position."""
-    if position.exiting is not None or (position.stop is not None and position.unprotected_since):
-        return [now]  # its close, or its stop, is tried again after pauses
+    if position.stop is not None and position.unprotected_since:
+        return [now]  # what has no stop in time is closed, or told
     moments = [
         now if rule.same_until is None else rule.same_until(world, position, now)
         for rule in exits.EXITS

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
@@ -90,6 +90,12 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     if position is None or position.exiting is None:
         return
     yield from _close(world, position, position.exiting, working_for(world, position), now)
+
+
+def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
+    """A close that is wanted may go on at any second: it is tried again after pauses."""
+    position = world.book.holding(account, symbol)
+    return LATEST if position is None or position.exiting is None else now
 
 
 def _close(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.domain import events as ev
-from engine.domain.instant import Nanos
+from engine.domain.instant import LATEST, Nanos
 from engine.plans.reducing import cancel
 from engine.world import World
 
@@ -18,3 +18,8 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
             yield from cancel(order, "nothing is held")
         elif order.side.sign * position.quantity > 0:
             yield from cancel(order, "it belongs to a position that is gone")
+
+
+def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
+    """No step of it comes by time alone."""
+    return LATEST

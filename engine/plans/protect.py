@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.codes import Code
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
@@ -28,6 +28,9 @@ from engine.world import World
 
 PROTECT_SECONDS = 5
 """A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
+
+ASKED_IN_VAIN = NS_PER_SECOND
+"""After a change of a stop was refused, or did not reach the venue, it is asked for again."""
 
 _S = OrderStatus
 
@@ -70,6 +73,24 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         yield from _fit(world, position, keep, wanted, now)
         return
     yield from _place(world, position, position.stop, wanted, now)
+
+
+def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
+    """The end of a pause: before a stop is placed again, or its change is asked for again.
+
+    Whether a position that is being closed wants its stop may change at any second.
+    """
+    position = world.book.holding(account, symbol)
+    if position is None:
+        return LATEST
+    if position.exiting is not None:
+        return now
+    stops = [order for order in working_for(world, position) if order.is_protective]
+    moments = [order.refused_at + ASKED_IN_VAIN for order in stops]
+    newest = last(world, position, PROTECT)
+    if not stops and newest is not None:
+        moments.append(_placed_again_at(newest))
+    return min((moment for moment in moments if moment > now), default=LATEST)
 
 
 def _place(
@@ -196,9 +217,13 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
     """
     if newest.cancel_wanted or newest.status is _S.FILLED:
         return False
-    pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
     lived = newest.updated_at - newest.created_at
-    return lived < NS_PER_SECOND and now - newest.updated_at < pause
+    return lived < NS_PER_SECOND and now < _placed_again_at(newest)
+
+
+def _placed_again_at(newest: Order) -> Nanos:
+    pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
+    return newest.updated_at + pause
 
 
 def _fit(
@@ -214,8 +239,8 @@ def _fit(
     fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
     if fits or stop.status not in RESTING:
         return
-    if now - stop.refused_at < NS_PER_SECOND:
-        return  # asked for in vain a moment ago
+    if now < stop.refused_at + ASKED_IN_VAIN:
+        return
     if not world.book.account(stop.account).is_connected:
         return  # it rests as it is until the venue can be asked
     if unanswered:

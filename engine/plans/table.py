@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.instant import Nanos
+from engine.domain.instant import LATEST, Nanos
 from engine.domain.run import Severity
 from engine.plans import entry, leftover, protect, reduce, replace
 from engine.plans import exit as closing
@@ -27,12 +27,15 @@ class Plan(msgspec.Struct, frozen=True):
 
     `advance` takes the world, the account, the symbol and the time. It must yield nothing once what
     it wants is done or under way. `concerns` looks up what the plan is about in an account and a
-    symbol: where that is nothing, the plan has no next step and is not asked.
+    symbol: where that is nothing, the plan has no next step and is not asked. `same_until` says up
+    to which moment a plan that has no next step gets none by time alone; None where it may at any
+    second.
     """
 
     name: str
     advance: Callable[[World, str, str, Nanos], Iterator[ev.Event]]
     concerns: Callable[[Book, str, str], object] = _any_place
+    same_until: Callable[[World, str, str, Nanos], Nanos] | None = None
 
 
 def _intents(book: Book, account: str, symbol: str) -> object:
@@ -44,12 +47,12 @@ def _replacing(book: Book, account: str, symbol: str) -> object:
 
 
 PLANS: tuple[Plan, ...] = (
-    Plan("leftover", leftover.advance, Book.reduces_in),
+    Plan("leftover", leftover.advance, Book.reduces_in, leftover.same_until),
     Plan(entry.ENTRY, entry.advance, _intents),
     Plan("replace", replace.advance, _replacing),
     Plan(reduce.REDUCE, reduce.advance, _intents),
-    Plan("protect", protect.advance, Book.holding),
-    Plan("exit", closing.advance, Book.holding),
+    Plan("protect", protect.advance, Book.holding, protect.same_until),
+    Plan("exit", closing.advance, Book.holding, closing.same_until),
 )
 
 
@@ -85,6 +88,19 @@ def advance(
                     break
                 moved = True
                 yield event
+
+
+def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
+    """Up to which moment no plan of `PLANS` gets a next step at a place by time alone.
+
+    To be asked where none has one now; `now`: one may at any second.
+    """
+    moments = (
+        now if plan.same_until is None else plan.same_until(world, account, symbol, now)
+        for plan in PLANS
+        if plan.concerns(world.book, account, symbol)
+    )
+    return min(moments, default=LATEST)
 
 
 def _repeats(plan: Plan, account: str, symbol: str) -> ev.Alarmed:

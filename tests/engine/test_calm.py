@@ -1,43 +1,87 @@
 """A tick that is cut short leads to what the whole tick leads to: nothing (engine.core.calm)."""
 
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.core.calm import calm_until
+from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.inputs import Tick
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.inputs import ModifyFailed, Tick
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import Purpose
+from engine.domain.position import ExitReason
+from engine.plans import table
+from engine.plans.exit import plan_exit
+from engine.plans.table import PLANS, Plan
+from engine.ports import NotSent
+from engine.state.book import Book
+from engine.world import World
+from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.test_fold import Recorded, moves, play
+from tests.engine.worlds import BROKER
+
+D = Decimal
 
 WHOLE = "engine.core.decide.calm_until"
 
-rests = st.lists(st.sampled_from([1, 1, 1, 59, 60, 61, 600, 7_200]), max_size=120)
+MOVED = 0
+"""In place of seconds: every stop is moved, and the change does not reach the venue."""
+
+rests = st.lists(st.sampled_from([1, 1, 1, 0.4, MOVED, 59, 60, 61, 600, 7_200]), max_size=120)
 """Seconds between ticks: through minutes that are marked, the close, and the next days."""
 
 
-def rest(desk: Recorded, pauses: list[int]) -> list[ev.Record]:
-    """Ticks alone, and the venue's answers to what they ask for."""
+def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
+    """Ticks, moves of the stops, and the venue's answers to what they ask for."""
     for pause in pauses:
+        if pause == MOVED:
+            move_in_vain(desk)
+            continue
         for event in desk.tick(pause):
             if isinstance(event, ev.OrderIntended):
                 desk.accept(event.terms)
+            elif isinstance(event, ev.ReplaceRequested):
+                refuse(desk, event)
             elif isinstance(event, ev.SnapshotRequested):
                 look(desk)
     return desk.records
 
 
-def look(desk: Recorded) -> None:
+def move_in_vain(desk: Recorded) -> None:
+    for position in tuple(desk.book.holdings()):
+        stop = position.stop
+        if stop is None:
+            continue
+        further = ask.Protect(symbol=position.symbol, price=stop - position.sign, by="t")
+        for event in desk.give(further):
+            if isinstance(event, ev.ReplaceRequested):
+                refuse(desk, event)
+
+
+def refuse(desk: Recorded, asked: ev.ReplaceRequested) -> None:
+    desk.give(ModifyFailed(asked.account, asked.client_order_id, NotSent("the write failed")))
+
+
+def look(desk: CoreDriver) -> None:
     """The venue holds and works what the book does."""
     account = desk.book.account("paper")
     held: dict[str, int | str] = {s: str(p.quantity) for s, p in account.positions.items()}
     desk.snapshot(positions=held, orders=tuple(map(desk.works, account.orders.values())))
 
 
+HELD = [("signal", 0, 30, 100), ("report", 0, 0, 80), ("fill", 0, 24, 100), ("report", 0, 1, 80)]
+"""NVDA is held, and its stop rests."""
+
+
 @settings(max_examples=60, deadline=None)
+@example(HELD, [60, 1, 1, MOVED, 0.4, 0.4, 0.4, 0.4])
 @given(moves, rests)
 def test_a_tick_in_calm_leads_to_what_a_whole_one_leads_to(
-    steps: list[tuple[str, int, int, int]], pauses: list[int]
+    steps: list[tuple[str, int, int, int]], pauses: list[float]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WHOLE, lambda world, now: now)
@@ -56,3 +100,63 @@ def test_a_protected_position_rests_until_the_next_mark_and_the_end_of_the_day()
     assert 0 < calm - desk.now <= 60 * NS_PER_SECOND
     desk.quote("NVDA", "101")
     assert desk.core.handle(Tick(), desk.now).records == []
+
+
+def in_calm() -> CoreDriver:
+    """149 NVDA with their stop at 95 resting, compared with the venue; ticks lead to nothing."""
+    desk = protected(149)
+    look(desk)
+    desk.tick()
+    desk.tick()
+    assert desk.core.calm_until > desk.now + NS_PER_SECOND
+    return desk
+
+
+@pytest.mark.parametrize(("later", "asked"), [(0.9, False), (1, True), (1.1, True)])
+def test_a_stop_that_was_not_moved_is_asked_for_again_a_second_later(
+    later: float, asked: bool
+) -> None:
+    """Rule 3, X-85; a tick in between, at which nothing is due, changes nothing of it."""
+    desk = in_calm()
+    one(desk.give(ask.Protect(symbol="NVDA", price=D(97), by="me")), ev.ReplaceRequested)
+    stop = desk.last(Purpose.PROTECT)
+    desk.give(ModifyFailed(BROKER, stop.client_order_id, NotSent("the write failed")))
+    assert desk.tick(0.5) == []
+    again = [e.stop_price for e in desk.tick(later - 0.5) if isinstance(e, ev.ReplaceRequested)]
+    assert again == [97] * asked
+
+
+AGE = 10 * NS_PER_SECOND
+
+
+def aged(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """A plan with a clock: it closes what is held for ten seconds."""
+    held = world.book.holding(account, symbol)
+    if held is not None and held.exiting is None and now >= held.opened_at + AGE:
+        yield from plan_exit(held, reason=ExitReason.TIME_STOP, priority=9)
+
+
+def of_age(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
+    held = world.book.holding(account, symbol)
+    assert held is not None
+    return held.opened_at + AGE
+
+
+@pytest.mark.parametrize(("same_until", "rests_until"), [(None, 0), (of_age, AGE)])
+def test_a_plan_with_a_clock_is_one_row_and_acts_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+    same_until: Callable[[World, str, str, Nanos], Nanos] | None,
+    rests_until: Nanos,
+) -> None:
+    row = Plan("aged", aged, Book.holding, same_until)
+    monkeypatch.setattr(table, "PLANS", (row, *PLANS))
+    desk = protected(149)
+    opened = desk.held().opened_at
+    look(desk)
+    desk.tick()
+    assert desk.tick() == []
+    assert desk.core.calm_until == (opened + rests_until if rests_until else desk.now)
+    desk.now = opened + AGE - 1
+    assert desk.tick(0) == []
+    desk.now = opened + AGE
+    assert one(desk.tick(0), ev.ExitPlanned).decision.reason is ExitReason.TIME_STOP
