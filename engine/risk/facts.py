@@ -8,7 +8,7 @@ the row.
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -30,10 +30,6 @@ from engine.state.rates import Rate
 from engine.world import World
 from engine.world.overload import Overload
 
-OF_THE_QUANTITY = ("adds", "exposes")
-"""Facts that are kept and lean on the quantity: with another one they are worked out anew."""
-
-
 T = TypeVar("T")
 
 
@@ -53,6 +49,17 @@ class kept(cached_property[T]):  # noqa: N801 - a decorator, written as the one 
             return value
 
 
+class kept_for_quantity(kept[T]):  # noqa: N801 - as `kept`
+    """A fact that is kept and leans on the quantity: with another one it is worked out anew."""
+
+    names: ClassVar[list[str]] = []
+    """Those of all such facts."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self.names.append(name)
+
+
 class Spot(msgspec.Struct, frozen=True, kw_only=True):
     """The price of the instrument that another one's exposure leans on."""
 
@@ -68,7 +75,8 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
 class Facts:
     """The world as one request meets it at one moment.
 
-    What several rows lean on is worked out once, when the first of them asks for it.
+    What several rows lean on is worked out once, when the first of them asks for it: `kept`, or
+    `kept_for_quantity` where it leans on the quantity, which a row may make smaller.
     """
 
     __slots__ = {
@@ -92,7 +100,7 @@ class Facts:
         """The facts of the same request with another quantity."""
         other = Facts(self._world, request, self.now)
         other.__dict__.update(self.__dict__)
-        for name in OF_THE_QUANTITY:
+        for name in kept_for_quantity.names:
             other.__dict__.pop(name, None)
         return other
 
@@ -347,7 +355,7 @@ class Facts:
             return value
         return value * (self._world.worth(currency) or Decimal("NaN"))
 
-    @kept
+    @kept_for_quantity
     def adds(self) -> Added:
         """What the order costs at worst."""
         request = self.request
@@ -359,7 +367,7 @@ class Facts:
             lot=request.instrument.lot,
         )
 
-    @kept
+    @kept_for_quantity
     def exposes(self) -> Added:
         """What the order adds to exposure at worst: what it costs, or more where it leans on
         another instrument (A-084); NaN while nobody can tell."""

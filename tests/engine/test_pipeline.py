@@ -12,7 +12,7 @@ import pytest
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.pipeline.request import signal_request
 from engine.pipeline.stages import decide
-from engine.risk.facts import Facts
+from engine.risk.facts import Facts, kept_for_quantity
 from engine.risk.finding import Finding, passed
 from engine.risk.gate import CHECKS, Check
 from engine.risk.request import Request
@@ -42,6 +42,38 @@ def test_a_fact_that_is_kept_is_the_same_with_another_quantity_or_worked_out_ane
     for name in kept:
         getattr(facts, name)
         assert getattr(facts.of(two), name) == getattr(Facts(world.world, two, world.now), name)
+
+
+def test_a_fact_of_the_quantity_is_that_of_the_quantity_a_row_has_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A row before and a row after buying power cut the order read a fact of this test's own."""
+
+    def units(facts: Facts) -> Decimal:
+        return facts.request.quantity or Decimal(0)
+
+    fact = kept_for_quantity(units)
+    monkeypatch.setattr(kept_for_quantity, "names", [*kept_for_quantity.names])
+    fact.__set_name__(Facts, "units")
+    monkeypatch.setattr(Facts, "units", fact, raising=False)
+    saw: list[tuple[Decimal, Decimal | None]] = []
+
+    def look(units: Decimal, quantity: Decimal | None) -> Finding:
+        saw.append((units, quantity))
+        return passed(units, units)
+
+    at = [check.code for check in CHECKS].index(Code.SINGLE_EXPOSURE)
+    before = Check(Code.CIRCUIT_OPEN, Stage.RISK, look)
+    after = Check(Code.VAR_BUDGET, Stage.ORDER, look)
+    world = Built(buying_power="5000").price("NVDA", "100")
+    request = signal_request(world.world, signal("NVDA", entry="100", stop="95"))
+    rows = (*CHECKS[:at], before, *CHECKS[at:], after)
+    ruling = decide(world.world, request, world.now, rows)
+    assert ruling.verdict is Verdict.RESIZED
+    (sized, asked), (left, ordered) = saw
+    assert (sized, left) == (asked, ordered)
+    assert left == ruling.quantity
+    assert left < sized
 
 
 def test_no_row_is_handed_the_whole_of_anything() -> None:
