@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from engine.core.comparison import OPERATOR, START
-from engine.core.decide import Core, RuleFailedError, Step
+from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import chain
 
-from engine.core.decide import Step
+from engine.core.driver import Step
 from engine.domain.inputs import Input, JournalFailed, JournalRecovered
 from engine.ports import EventStore, Settled
 from engine.runtime.send_gate import Cause, SendGate

@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
-from engine.core.decide import Step
+from engine.core.driver import Step
 from engine.domain.inputs import (
     CancelsReported,
     Input,

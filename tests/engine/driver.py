@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from engine.core.decide import Core
+from engine.core.driver import Core
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.commands import PlaceOrder

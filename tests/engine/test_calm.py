@@ -26,7 +26,7 @@ from tests.engine.worlds import BROKER
 
 D = Decimal
 
-WHOLE = "engine.core.decide.calm_until"
+WHOLE = "engine.core.driver.calm_until"
 
 MOVED = 0
 """In place of seconds: every stop is moved, and the change does not reach the venue."""

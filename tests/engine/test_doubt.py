@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.core import decide as core
-from engine.core.decide import RuleFailedError
+from engine.core.driver import RuleFailedError
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.core.decide import Core
+from engine.core.driver import Core
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain import schema

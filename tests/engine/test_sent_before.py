@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.decide import Step
+from engine.core.driver import Step
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import Input, QueryAnswered, Start

@@ -12,7 +12,7 @@ import msgspec
 
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.instruments import Instruments
-from engine.core.decide import Core
+from engine.core.driver import Core
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueSnapshot
 from engine.domain.commands import PlaceOrder

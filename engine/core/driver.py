@@ -1,0 +1,230 @@
+"""The driver of the core: an input in, the records it led to out, the state moved on.
+
+Each event is applied before the rules are asked for the next, and with it what stands beside the
+book is kept true: the totals, the extremes, and the evidence of prices.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine.core import comparison
+from engine.core.calm import calm_until
+from engine.core.decide import decide, leads_to
+from engine.core.refusals import Refusals
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import (
+    History,
+    Input,
+    SnapshotFailed,
+    SnapshotTaken,
+    Stop,
+    Tick,
+)
+from engine.domain.instant import Nanos
+from engine.domain.market import Bar, Depth, Quote
+from engine.exits import rules as exits
+from engine.risk import triggers
+from engine.state.fold import apply
+from engine.state.position import Position
+from engine.state.touched import HoldingAmended, Touched
+from engine.world import World
+from engine.world.evidence import both_sides
+
+
+class Step(msgspec.Struct):
+    """What one input led to: the records, and for each the values of the state it touched."""
+
+    records: list[ev.Record]
+    touched: list[list[Touched]]
+    refused: ev.SignalDecided | None = None
+    """The verdict on a signal that an overload refused; its record may come later (X-89)."""
+    proposed: tuple[ev.Event, ...] = ()
+    """What a look proposes to take over, where an operator asked for it."""
+
+
+class RuleFailedError(Exception):
+    """A rule raised: a defect of ours. `step` was applied before, its records are facts."""
+
+    def __init__(self, step: Step, error: Exception) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.step = step
+
+
+class Core:
+    """The synchronous driver: an input in, the records it led to out, the state moved on."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._refusals = Refusals()
+        self.calm_until: Nanos = 0
+        """Ticks before this moment lead to nothing, unless something else comes in first."""
+
+    def handle(self, given: Input, now: Nanos, waited: Nanos = 0) -> Step:
+        """Let the world see the input, decide, and apply every event as it is decided.
+
+        What the input leads to by itself, such as the signals of a bar, is decided after it at the
+        same moment. `waited` is the age of the oldest input that was not decided when this one was
+        handed in, in nanoseconds, for what it leads to; what may add exposure carries its own
+        (X-89).
+
+        Raises `RuleFailedError` with the step so far when a rule or the fold raises.
+        """
+        world, kind, step = self.world, type(given), Step([], [])
+        due = self._refusals.due(world.book, now) or kind is Stop
+        if kind is Tick and now < self.calm_until and not due:
+            return step
+        self.calm_until = 0
+        observe(world, given, now)
+        try:
+            if due and (told := self._refusals.told()) is not None:
+                self._record(step, told, now)
+            self._decide(step, given, now)
+            if kind is Bar:
+                for more in leads_to(world, waited):
+                    observe(world, more, now)
+                    self._decide(step, more, now)
+            elif isinstance(given, SnapshotTaken | SnapshotFailed):
+                step.proposed = comparison.proposed(world, given)
+        except Exception as error:  # whatever it is, what came before must reach the journal
+            raise RuleFailedError(step, error) from error
+        if kind is Tick and not step.records:
+            self.calm_until = calm_until(world, now)
+        return step
+
+    def _decide(self, step: Step, given: Input, now: Nanos) -> None:
+        """Apply what an input leads to; a refusal may be gathered instead of recorded (X-89)."""
+        world = self.world
+        for event in decide(world, given, now):
+            if type(event) is ev.SignalsRefused:
+                step.refused = event.verdict(event.refusals[0])
+                if self._refusals.take(event, world.book, now):
+                    continue
+            self._record(step, event, now)
+
+    def _record(self, step: Step, event: ev.Event, now: Nanos) -> None:
+        """Apply an event and add it to what the input led to."""
+        record, touched = fold_in(self.world, event, now)
+        step.touched.append(touched)
+        step.records.append(record)
+
+    @property
+    def due_at(self) -> Nanos | None:
+        """When a tick must come for refusals that are gathered; None while none are."""
+        return self._refusals.due_at(self.world.book)
+
+
+# --- what the market shows -----------------------------------------------------------------------
+
+
+def observe(world: World, given: Input, now: Nanos) -> None:
+    """Move the market view and the indicators on.
+
+    They are no part of the state and are never journalled.
+    """
+    see = _SEEN.get(type(given))
+    if see is not None:
+        see(world, given, now)
+
+
+def _see_quote(world: World, given: Quote, now: Nanos) -> None:
+    if given.fault:
+        world.market.quarantine(given)
+        return
+    world.take_quote(given, now)
+    held = world.book.held(given.symbol)
+    if not held:
+        return
+    world.revalue(given.symbol)
+    for position in held:
+        certain = both_sides(given, falling=position.is_long)
+        world.breaches.see(
+            exits.breach_key(position.account, position.symbol),
+            breached=exits.is_beyond(position, given.last),
+            at=now,
+            traded_both_sides=certain,
+        )
+        triggers.observe(world, now, certain=certain)
+
+
+def _see_bar(world: World, given: Bar, now: Nanos) -> None:
+    if world.follows_bars:
+        world.indicators.take(given)
+
+
+def _see_history(world: World, given: History, now: Nanos) -> None:
+    world.indicators.recall(given.bars)
+
+
+def _see_depth(world: World, given: Depth, now: Nanos) -> None:
+    world.market.depths[given.symbol] = given
+
+
+def _see_tick(world: World, given: Tick, now: Nanos) -> None:
+    world.refresh_rates(now)
+
+
+def _see_age(world: World, given: Any, now: Nanos) -> None:
+    world.overload.see(given.waited, now)
+
+
+_SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
+    Quote: _see_quote,
+    Depth: _see_depth,
+    Bar: _see_bar,
+    History: _see_history,
+    Tick: _see_tick,
+    **dict.fromkeys(ask.AGED, _see_age),
+}
+
+
+# --- what stands beside the book ------------------------------------------------------------------
+
+
+def fold_in(world: World, event: ev.Event, now: Nanos) -> tuple[ev.Record, list[Touched]]:
+    """Apply an event to the book as its next record, and keep true what stands beside the book.
+
+    Returns the record and the values that it touched.
+    """
+    record = ev.Record(world.book.data.seq + 1, now, event)
+    touched = apply(world.book, record)
+    for one in touched:
+        value = one.value
+        if type(value) is Position or type(value) is HoldingAmended:
+            _keep_beside(world, value.account, value.symbol, record.seq)
+    if (revalue := _REVALUED.get(type(event))) is not None:
+        revalue(world, event)
+    return record, touched
+
+
+def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
+    """After event `seq` changed what an account holds of a symbol: its value in the totals, its
+    extremes, and the evidence of prices, which is never older than what it is about (X-71)."""
+    world.revalue(symbol)
+    held = world.book.holding(account, symbol)
+    if held is not None and held.seq != seq:
+        return
+    world.breaches.forget(exits.breach_key(account, symbol))
+    if held is not None:
+        world.market.watch(account, symbol, held.entry_price)
+        return
+    world.market.unwatch(account, symbol)
+    if next(world.holdings(), None) is None:
+        triggers.forget(world)
+
+
+def _value_currency(world: World, event: ev.CurrencyValued) -> None:
+    world.value_currency(event.currency, event.rate)
+
+
+def _value_accounts(world: World, event: ev.EngineStarted) -> None:
+    world.revalue_all()
+
+
+_REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
+    ev.CurrencyValued: _value_currency,
+    ev.EngineStarted: _value_accounts,
+}
+"""Events that change what all holdings count for, and none of the holdings."""
