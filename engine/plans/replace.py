@@ -65,7 +65,10 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         if against:
             yield from _given_up(world, order, Code.NOT_SENT, against)
             return
-    if order.only_cut_by(wanted) and world.book.run_state in _CUT_IN:
+    runs = world.book.run_state in _CUT_IN
+    if runs and order.adds_exposure and not world.book.account(order.account).compared:
+        return  # nothing that adds opens before the connection's first look; that comes
+    if runs and order.only_cut_by(wanted):
         yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
         return
     # It was asked when the change was, and may have waited since: for a link, or for a start.

@@ -12,9 +12,9 @@ from engine.domain.codes import Outcome
 from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten, Level
+from engine.domain.run import Flatten, Level, LinkState
 from engine.domain.signal import TradeType
-from engine.ports import Ambiguous, Rejected
+from engine.ports import Ambiguous, LinkReport, Rejected
 from engine.state.book import CLOSED_KEPT, Book
 from engine.state.order import Order
 from tests.engine.driver import CoreDriver, kinds, one
@@ -606,6 +606,58 @@ def test_a_restart_in_the_middle_goes_on_with_it(native: bool) -> None:
     desk.tick()
     (now,) = live(desk)
     assert (now.quantity, now.limit_price) == (12, 98)
+
+
+def broken_off(desk: CoreDriver) -> None:
+    """The connection breaks and stands again; the venue was not looked at since."""
+    for state in (LinkState.DISCONNECTED, LinkState.CONNECTED):
+        desk.give(LinkReport(account=BROKER, state=state, time=desk.now))
+
+
+@pytest.mark.parametrize("quantity", [8, 10, 12])
+def test_X88_what_adds_takes_its_place_only_once_the_venue_was_looked_at_after_a_break(
+    quantity: int,
+) -> None:
+    """Also a cut: after a break nothing opens before the first look (DESIGN, rule 4)."""
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(quantity), limit_price=D(98 if quantity == 10 else 99))
+    broken_off(desk)
+    replaced(desk, order)
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert not live(desk)
+    assert not desk.of(ev.ReplaceAbandoned)
+    desk.snapshot(reason="reconnect")
+    desk.tick()
+    assert successor(desk, order).quantity == quantity
+
+
+def test_X88_one_that_only_reduces_takes_its_place_before_that_look() -> None:
+    desk = desk_of(native=False)
+    buying_in = buying(desk, 10)
+    desk.filled(buying_in, 10, "99")
+    desk.place(Side.SELL, 10, type=OrderType.LIMIT, limit_price=D(110), hold=TradeType.SWING)
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    modify(desk, order, quantity=D(8))
+    broken_off(desk)
+    replaced(desk, order)
+    assert successor(desk, order).quantity == 8
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_U41_under_a_halt_what_waits_for_that_look_is_given_up(level: Level) -> None:
+    desk = desk_of(native=False)
+    order = buying(desk)
+    modify(desk, order, quantity=D(8))
+    broken_off(desk)
+    replaced(desk, order)
+    desk.give(ask.Kill(by="ann", level=level, flatten=Flatten.NONE))
+    desk.tick()
+    one(desk.seen, ev.ReplaceAbandoned)
+    desk.snapshot(reason="reconnect")
+    assert not live(desk)
 
 
 def test_the_signal_goes_on_with_what_takes_the_place_of_its_order() -> None:
