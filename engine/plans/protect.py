@@ -184,28 +184,42 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     able = world.able(position.account)
     if able.reduce_only and able.odd_lots:
         return True
-    return world.book.uncovered(position) > _put_off(world, position, now)
+    left = world.book.uncovered(position) - _put_off(world, position, now)
+    return bool(in_lots(world, position, max(left, ZERO)))
 
 
 def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
     """How much of a position a stop still has its seconds for, though the position had them.
 
-    What another order takes off is no stop's to cover: once that order ends with something left,
-    the stop has its time to grow by that, and after a close, which had taken the stop away, by all
-    of it. A stop of the operator's has its own time to be acknowledged.
+    A stop that rested, and is brought to another size or became unclear, has them from then on. One
+    of the operator's has its own time to be acknowledged.
+
+    What another order takes off is no stop's to cover, where the venue would fill both: once that
+    order rests no longer, or has ended with something left, the stop has its time to grow by that,
+    and after a close, which had taken the stop away, by all of it.
     """
     account, bound = world.book.account(position.account), now - PROTECT_SECONDS * NS_PER_SECOND
+    joins = world.able(position.account).reduce_only
     found = ZERO
     for order in account.closed.values():
         if order.symbol != position.symbol or order.updated_at < bound:
             continue
-        if order.closes:
+        if order.is_protective:
+            left = max(order.quantity - order.filled, ZERO)
+            found += left if order.rested_until >= bound else ZERO
+        elif order.closes:
             found += abs(position.quantity)
-        elif order.reduce_only and not order.is_protective:
+        elif order.reduce_only:
             found += max(order.most - order.filled, ZERO)
     for order in working_for(world, position):
-        if order.protects and not order.is_protective and not order.covers:
-            found += order.leaves if max(order.created_at, order.unclear_at) >= bound else ZERO
+        if not order.protects:
+            still = order.rests or order.rested_until >= bound
+            found += order.reach if still and not joins else ZERO
+        elif not order.covers:
+            since = order.rested_until
+            if not order.is_protective:
+                since = max(since, order.created_at, order.unclear_at)
+            found += order.leaves if since >= bound else ZERO
     return found
 
 

@@ -611,6 +611,8 @@ class Book:
         if status is not order.status:
             move(order.status, status)
         new = msgspec.structs.replace(order, updated_at=at, **fields)
+        if order.reduce_only and order.rests and not new.rests:
+            new = msgspec.structs.replace(new, rested_until=at)
         self.put(new)
         if order.covers != new.covers:
             self.guard(order.account, order.symbol, at)

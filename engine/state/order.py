@@ -52,6 +52,9 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     accepted_at: Nanos = 0
     unclear_at: Nanos = 0
     """When it last became UNKNOWN: a request may arrive for a while after its time-out."""
+    rested_until: Nanos = 0
+    """When one that only reduces was last known to rest, and then no longer: its end or a change of
+    it was asked for, it became unclear, or it ended."""
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
     cancel_wanted: bool = False
@@ -169,6 +172,14 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return max(self.most - self.filled, ZERO)
 
     @property
+    def rests(self) -> bool:
+        """Whether the venue is known to work it, also while it changes it by itself."""
+        changing = self.status is OrderStatus.PENDING_REPLACE
+        return self.status in RESTING or (
+            changing and self.pending is not None and self.pending.native
+        )
+
+    @property
     def covers(self) -> Decimal:
         """How much a stop protects: nothing while it is not known to rest at the venue (rule 3).
 
@@ -176,11 +187,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """
         if not (self.accepted_at and self.protects):
             return ZERO  # asked of every order at every change of it, and most are no stops
-        changing = self.status is OrderStatus.PENDING_REPLACE
-        rests = self.status in RESTING or (
-            changing and self.pending is not None and self.pending.native
-        )
-        return self.leaves if rests else ZERO
+        return self.leaves if self.rests else ZERO
 
     @property
     def exposure(self) -> Decimal:

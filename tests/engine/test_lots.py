@@ -12,8 +12,9 @@ from engine.domain.instrument import default_instrument
 from engine.domain.money import floor_to
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.signal import Direction, TradeType
+from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import OrderReport
-from tests.engine.driver import CoreDriver
+from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, BROKER, signal
 
 D = Decimal
@@ -21,9 +22,10 @@ COIN = "BTC-USD"
 LOT = default_instrument(COIN).lot
 
 
-def holding(quantity: str, *, odd_lots: bool) -> CoreDriver:
+def holding(quantity: str, *, odd_lots: bool, native_modify: bool = True) -> CoreDriver:
     """A coin bought whole, of which the venue took its commission."""
-    desk = CoreDriver(capabilities=msgspec.structs.replace(ABLE, odd_lots=odd_lots))
+    able = msgspec.structs.replace(ABLE, odd_lots=odd_lots, native_modify=native_modify)
+    desk = CoreDriver(capabilities=able)
     desk.quote(COIN, "50000")
     desk.place(Side.BUY, "0.00123", symbol=COIN, hold=TradeType.SWING, protect=D(45_000))
     entry = desk.last(Purpose.MANUAL, COIN)
@@ -48,6 +50,23 @@ def test_what_reduces_is_cut_to_the_lot_where_the_venue_wants_it(
     assert held.exiting is None, "what no stop can cover is no reason to close"
     desk.give(ask.ClosePosition(by="me", symbol=COIN))
     assert desk.last(Purpose.EXIT, COIN).quantity == D(wanted)
+
+
+@pytest.mark.parametrize("seconds", [1, PROTECT_SECONDS, PROTECT_SECONDS + 1])
+def test_rule3_a_stop_that_is_moved_has_its_seconds_though_less_than_a_lot_had_none(
+    seconds: int,
+) -> None:
+    """What no order can cover has had no stop for a long time, and says nothing of the rest."""
+    desk = holding("0.001228771", odd_lots=False, native_modify=False)
+    desk.accept(desk.last(Purpose.PROTECT, COIN))
+    for _ in range(60):
+        desk.tick()
+    desk.quote(COIN, "50000")
+    desk.give(ask.Protect(by="ann", symbol=COIN, price=D(46_000)))
+    assert one(desk.seen, ev.CancelRequested).account == BROKER
+    for _ in range(seconds):
+        desk.tick()
+    assert bool(desk.of(ev.Unprotected)) is (seconds > PROTECT_SECONDS)
 
 
 def test_less_than_a_lot_is_left_alone_and_said() -> None:

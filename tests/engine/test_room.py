@@ -543,3 +543,49 @@ def test_rule3_what_is_withdrawn_puts_off_only_what_it_was_to_take_off(
         desk.give(WITHDRAWALS["cancel"](waiting))
         desk.tick(1)
     assert bool(desk.of(ev.Unprotected)) is alarmed
+
+
+# --- the seconds of a stop that rested beside another order --------------------------------------
+
+
+def moved(desk: CoreDriver) -> None:
+    """The stop is to rest elsewhere, which takes a cancel and another one."""
+    desk.quote("NVDA", "100")
+    desk.give(ask.Protect(by="ann", symbol="NVDA", price=D(96)))
+    assert S.PENDING_CANCEL in [o.status for o in desk.book.orders() if o.is_protective]
+
+
+@pytest.mark.parametrize("seconds", [1, PROTECT_SECONDS, PROTECT_SECONDS + 1])
+@pytest.mark.parametrize("ended", [False, True], ids=["asked for", "proved"])
+def test_rule3_a_stop_that_rested_beside_a_sale_has_its_seconds_once_it_makes_way(
+    seconds: int, *, ended: bool
+) -> None:
+    """The sale took twenty off the stop's account for a long time; the rest was covered."""
+    desk, _ = resting(BY_CANCEL)
+    let_pass(desk, 60)
+    moved(desk)
+    if ended:
+        made_room(desk)
+    let_pass(desk, seconds)
+    assert bool(desk.of(ev.Unprotected)) is (seconds > PROTECT_SECONDS)
+
+
+@pytest.mark.parametrize("seconds", [1, PROTECT_SECONDS, PROTECT_SECONDS + 1])
+def test_rule3_so_it_has_while_the_sale_is_changed_too(seconds: int) -> None:
+    desk, sale = resting(BY_CANCEL)
+    let_pass(desk, 60)
+    grow(desk, sale, 50)
+    desk.report(sale, S.CANCELED, filled=D(0))
+    let_pass(desk, seconds)
+    assert bool(desk.of(ev.Unprotected)) is (seconds > PROTECT_SECONDS)
+
+
+@pytest.mark.parametrize("seconds", [1, PROTECT_SECONDS, PROTECT_SECONDS + 1])
+def test_rule3_what_a_sale_that_is_being_cancelled_leaves_is_told_after_those_seconds(
+    seconds: int,
+) -> None:
+    desk, sale = resting(BY_CANCEL)
+    let_pass(desk, 60)
+    desk.give(ask.CancelOrder(by="ann", client_order_id=sale.client_order_id))
+    let_pass(desk, seconds)
+    assert bool(desk.of(ev.Unprotected)) is (seconds > PROTECT_SECONDS)

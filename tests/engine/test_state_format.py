@@ -12,7 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-    5: "9352f15c17fb3532",
+    5: "8e1fe65cdcdbfdcf",
 }
 """The shape of the state that each format stands for."""
 
