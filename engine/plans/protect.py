@@ -195,8 +195,9 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
     of the operator's has its own time to be acknowledged.
 
     What another order takes off is no stop's to cover, where the venue would fill both: once that
-    order rests no longer, or has ended with something left, the stop has its time to grow by that,
-    and after a close, which had taken the stop away, by all of it.
+    order rests no longer, or has ended with something left that no order in its place takes off,
+    the stop has its time to grow by that, and after a close, which had taken the stop away, by all
+    of it.
     """
     account, bound = world.book.account(position.account), now - PROTECT_SECONDS * NS_PER_SECOND
     joins = world.able(position.account).reduce_only
@@ -210,7 +211,7 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
         elif order.closes:
             found += abs(position.quantity)
         elif order.reduce_only:
-            found += max(order.most - order.filled, ZERO)
+            found += max(order.most - order.filled - _taken_over(world, order), ZERO)
     for order in working_for(world, position):
         if not order.protects:
             still = order.rests or order.rested_until >= bound
@@ -221,6 +222,15 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
                 since = max(since, order.created_at, order.unclear_at)
             found += order.leaves if since >= bound else ZERO
     return found
+
+
+def _taken_over(world: World, ended: Order) -> Decimal:
+    """How much the order that was made in the place of one that ended is for (X-88)."""
+    wanted = ended.pending
+    if wanted is None or wanted.native:
+        return ZERO
+    second = world.book.order_in(ended.account, wanted.new_client_order_id)
+    return ZERO if second is None else second.quantity
 
 
 def _short_lived(newest: Order, now: Nanos) -> bool:

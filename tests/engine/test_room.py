@@ -545,6 +545,35 @@ def test_rule3_what_is_withdrawn_puts_off_only_what_it_was_to_take_off(
     assert bool(desk.of(ev.Unprotected)) is alarmed
 
 
+@pytest.mark.parametrize("grown", [5, 9])
+def test_rule3_what_an_order_in_anothers_place_takes_off_puts_off_nothing(grown: int) -> None:
+    """Ten are held and a stop for one is not acknowledged. A sale of four is made larger by cancel
+    and another order, which fills: nothing is left of either, and the rest has had its 5 s."""
+    desk = CoreDriver(capabilities=BY_CANCEL)
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 10, hold=TradeType.SWING, protect=D(90))
+    entry = desk.last(Purpose.MANUAL)
+    desk.accept(entry)
+    desk.filled(entry, 1, "100")
+    desk.give(Sending("paper", desk.last(Purpose.PROTECT).client_order_id))
+    desk.filled(entry, 9, "100")
+    desk.tick(1)
+    sell(desk, 4)
+    first = desk.last(Purpose.MANUAL)
+    desk.accept(first)
+    desk.tick(2)
+    grow(desk, first, grown)
+    desk.report(first, S.CANCELED, filled=D(0))
+    second = desk.last(Purpose.MANUAL)
+    assert second.quantity == grown
+    desk.accept(second)
+    desk.filled(second, grown, "100")
+    desk.tick(PROTECT_SECONDS - 3)
+    assert not desk.of(ev.Unprotected)
+    desk.tick(1)
+    assert one(desk.seen, ev.Unprotected).quantity == 10 - grown
+
+
 # --- the seconds of a stop that rested beside another order --------------------------------------
 
 
