@@ -196,8 +196,8 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
 
     What another order takes off is no stop's to cover, where the venue would fill both: once that
     order rests no longer, or has ended with something left that no order in its place takes off,
-    the stop has its time to grow by that, and after a close, which had taken the stop away, by all
-    of it.
+    the stop has its time to grow by that, and after a close that had taken the stop away, by all of
+    it.
     """
     account, bound = world.book.account(position.account), now - PROTECT_SECONDS * NS_PER_SECOND
     joins = world.able(position.account).reduce_only
@@ -208,7 +208,7 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
         if order.is_protective:
             left = max(order.quantity - order.filled, ZERO)
             found += left if order.rested_until >= bound else ZERO
-        elif order.closes:
+        elif order.closes and not _has_stop_since(world, position, order.updated_at):
             found += abs(position.quantity)
         elif order.reduce_only:
             found += max(order.most - order.filled - _taken_over(world, order), ZERO)
@@ -222,6 +222,15 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
                 since = max(since, order.created_at, order.unclear_at)
             found += order.leaves if since >= bound else ZERO
     return found
+
+
+def _has_stop_since(world: World, position: Position, end: Nanos) -> bool:
+    """Whether a stop of ours that works was made before `end`, as it is beside the close of a part.
+
+    The order may not have been sent, or be in doubt: it has its own time to be acknowledged.
+    """
+    working = working_for(world, position)
+    return any(order.is_protective and order.created_at < end for order in working)
 
 
 def _taken_over(world: World, ended: Order) -> Decimal:

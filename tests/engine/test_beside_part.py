@@ -7,8 +7,10 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.inputs import ModifyFailed
-from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose
+from engine.domain.inputs import ModifyFailed, Sending
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
+from engine.domain.signal import TradeType
+from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Rejected
 from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.test_room import (
@@ -270,3 +272,30 @@ def test_one_that_grows_goes_on_beside_the_part(able: Any) -> None:
     assert desk.last(Purpose.MANUAL).quantity == 50
     assert desk.last(Purpose.EXIT).quantity == 30
     assert sum(order.reach for order in desk.book.orders()) == 150
+
+
+@pytest.mark.parametrize("able", [NATIVE, BY_CANCEL], ids=["changes", "cancels"])
+@pytest.mark.parametrize("filled", [3, 4])
+def test_rule3_a_stop_beside_the_part_has_no_more_time_for_its_end(able: Any, filled: int) -> None:
+    """Ten are held and a stop for six is not acknowledged. It stays beside the close of four, whose
+    end says nothing of it: what it was to protect has had its 5 s."""
+    desk = CoreDriver(capabilities=able)
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 10, hold=TradeType.SWING, protect=D(90))
+    entry = desk.last(Purpose.MANUAL)
+    desk.accept(entry)
+    desk.filled(entry, 6, "100")
+    desk.give(Sending("paper", desk.last(Purpose.PROTECT).client_order_id))
+    desk.filled(entry, 4, "100")
+    desk.tick(1)
+    close(desk, 4)
+    order = desk.last(Purpose.EXIT)
+    desk.accept(order)
+    desk.filled(order, filled, "100")
+    desk.tick(2)
+    if filled < 4:
+        desk.report(order, S.CANCELED, filled=D(filled))
+    desk.tick(PROTECT_SECONDS - 3)
+    assert not desk.of(ev.Unprotected)
+    desk.tick(1)
+    assert one(desk.seen, ev.Unprotected).quantity == 10 - filled
