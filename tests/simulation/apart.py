@@ -92,7 +92,11 @@ class Apart:
         for name in self._venues:
             state = book.account(name)
             held = state.positions.get(order.symbol)
-            if held is not None and held.sign != order.side.sign:
+            if (
+                held is not None
+                and held.sign != order.side.sign
+                and not _cuts_anothers(order, book)
+            ):
                 self._broken(f"{order.side} {order.symbol}, and {held.quantity} is held in {name}")
             if held is not None and name != order.account and opens:
                 self._broken(f"a signal opens {order.symbol}, which is held in {name}")
@@ -147,3 +151,16 @@ class Apart:
         known = (s for s in strangers if s.until is None or s.until >= since)
         if event.symbol not in {stranger.symbol for stranger in known}:
             self._broken(f"{event.symbol} was blocked in {event.account}: {event.reason}")
+
+
+def _cuts_anothers(order: OrderTerms, book: Book) -> bool:
+    """Whether it is what is left of an order that was taken over from the venue, made smaller.
+
+    A stranger may have bought against what is held; that less of it works is no entry (X-88).
+    """
+    first = book.order(order.orig_client_order_id) if order.orig_client_order_id else None
+    return (
+        first is not None
+        and first.intent_id == "venue"
+        and order.quantity <= first.quantity - first.filled
+    )
