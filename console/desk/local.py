@@ -24,6 +24,8 @@ class LocalDesk:
         self._engine = engine
         self._earlier = earlier
         self._unsubscribe: Callable[[], None] | None = None
+        self._asked: list[int] = []
+        """Under which numbers the gate was shut; added to in any thread, taken off on the loop."""
         self.replica = Replica(engine.world)
         self._view = WorldView(engine.world, self.replica, now=engine.clock.now, lag=self._lag)
 
@@ -68,14 +70,17 @@ class LocalDesk:
 
     def shut(self, reason: str) -> None:
         """Close the gate; a flag that any thread may set (X-52)."""
-        self._engine.gate.close(reason)
+        self._asked.append(self._engine.gate.ask(reason))
 
     def halt(self, kill: Kill) -> Awaitable[Result]:
         """Halt or kill before this returns, the gate first; the result is known then (X-52)."""
-        self._engine.gate.close(kill.reason)
+        self._asked.append(self._engine.gate.ask(kill.reason))
+        asked = tuple(self._asked)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         try:
             answer.set_result(self._engine.halt(kill))
+            self._engine.halt_taken(asked)
+            del self._asked[: len(asked)]
         except Exception as error:  # whoever waits for the answer hears of it, as of any command's
             answer.set_exception(error)
         return answer

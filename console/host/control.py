@@ -78,8 +78,11 @@ class Handler(Protocol):
         """The latch that a kill asks for; runs in the thread. Raises CommandError."""
         ...
 
-    def latched(self, halt: Halt) -> Any:
-        """On the loop: the latch is set, follow it; returns the kill as it stands."""
+    def latched(self, halt: Halt, asked: int | None) -> Any:
+        """On the loop: the latch is set, follow it; returns the kill as it stands.
+
+        `asked` is the number under which the gate was shut for it; None if it was shut already.
+        """
         ...
 
 
@@ -245,27 +248,25 @@ class ControlServer:
         if halt is None:
             return  # gone again: a gate that is shut now would be shut without a halt
         self._seen = sign
-        opened = not self._gate.closed
-        if opened:
+        asked = None
+        if not self._gate.closed:
             self._told = (-1, -1)
-            self._gate.close("the HALT file is set")
+            asked = self._gate.ask("the HALT file is set")
         # The engine writes the file too; only what goes further than what it was told is news.
         if halt.reach > self._told:
             self._told = halt.reach
-            # A gate that was shut here is not left shut without a halt, should the file be gone.
-            self._tell(halt, while_it_stands=not opened)
+            # A gate that is shut here is not left shut without a halt, should the file be gone.
+            self._tell(halt, asked)
 
     def _tell(
-        self,
-        halt: Halt,
-        then: Callable[[Any], None] | None = None,
-        *,
-        while_it_stands: bool = False,
+        self, halt: Halt, asked: int | None, then: Callable[[Any], None] | None = None
     ) -> None:
+        """Tell the loop of it; a halt that the gate was not shut for, while the file stands."""
+
         def on_loop() -> None:
-            if while_it_stands and not os.path.lexists(self._halt_file):
+            if asked is None and not os.path.lexists(self._halt_file):
                 return  # a resume has removed it meanwhile
-            state = self._handler.latched(halt)
+            state = self._handler.latched(halt, asked)
             if then is not None:
                 then(state)
 
@@ -381,7 +382,7 @@ class ControlServer:
         except CommandError as error:
             self._refuse(peer, request.id, error.code, str(error))
             return
-        self._gate.close(halt.reason)
+        asked = self._gate.ask(halt.reason)
         standing = self._latch.read()
         halt = halt if standing is None else standing.raised_by(halt)
         self._told = max(self._told, halt.reach)
@@ -407,7 +408,7 @@ class ControlServer:
             self._results.append((ticket, answer))
             self._wake()
 
-        self._tell(halt, acknowledged)
+        self._tell(halt, asked, acknowledged)
 
     # --- answers ----------------------------------------------------------------------------------
 

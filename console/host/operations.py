@@ -61,6 +61,8 @@ class Operations:
         self._report = report
         self._started = False
         self._found: Halt | None = None
+        self._asked: list[int] = []
+        """Under which numbers the gate was shut before the start."""
 
     async def serve(self, command: str, args: Mapping[str, Any]) -> Any:
         """Does one command. Raises CommandError for what is refused, unknown or ill-formed."""
@@ -79,10 +81,15 @@ class Operations:
         """The latch a kill asks for. Raises CommandError."""
         return halt_of(convert(args, KillArgs), self._config)
 
-    def latched(self, halt: Halt) -> dict[str, Any]:
-        """Follow a latch that was set in another thread; before the start it is kept for it."""
+    def latched(self, halt: Halt, asked: int | None) -> dict[str, Any]:
+        """Follow a latch that was set in another thread; before the start it is kept for it.
+
+        `asked` is the number under which the gate was shut for it; None if it was shut already.
+        """
+        if asked is not None:
+            self._asked.append(asked)
         if self._started:
-            self._engine.latch_found(halt)
+            self._follow(halt)
         else:
             self._found = halt
         return {"brokers": self._report.brokers(), "flatten": halt.flatten.value}
@@ -91,8 +98,13 @@ class Operations:
         """The engine has begun: a latch that was found meanwhile reaches it now."""
         self._started = True
         if self._found is not None:
-            self._engine.latch_found(self._found)
+            self._follow(self._found)
             self._found = None
+
+    def _follow(self, halt: Halt) -> None:
+        self._engine.latch_found(halt)
+        self._engine.halt_taken(self._asked)
+        self._asked.clear()
 
     # --- the rules --------------------------------------------------------------------------------
 

@@ -7,7 +7,15 @@ only once its intent is durable and while the gate is open; one that reduces wai
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
 
@@ -259,6 +267,15 @@ class Engine:
         self.step(LatchFound(halt))
         if self.book.data.halt is not None:
             self._tasks.spawn(self._set_latch(self.book.data.halt))
+
+    def halt_taken(self, asked: Iterable[int]) -> None:
+        """The halts that these askings (`SendGate.ask`) were for have been decided on.
+
+        Without a halt that stands, they keep the gate shut.
+        """
+        if self.book.data.halt is not None:
+            for number in asked:
+                self.gate.taken(number)
 
     # --- life -------------------------------------------------------------------------------------
 

@@ -74,7 +74,17 @@ class NotedGate(SendGate):
     def close(self, reason: str, cause: Cause = Cause.HALT) -> None:
         """As the gate, in whatever thread."""
         super().close(reason, cause)
-        if cause is Cause.HALT and not self.closed_at:
+        if cause is Cause.HALT:
+            self._note()
+
+    def ask(self, reason: str) -> int:
+        """As the gate, in whatever thread."""
+        number = super().ask(reason)
+        self._note()
+        return number
+
+    def _note(self) -> None:
+        if not self.closed_at:
             self.closed_at = time.perf_counter()
 
     def open(self, cause: Cause) -> None:

@@ -18,6 +18,7 @@ from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.control import LONGEST_LINE, ControlServer
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
+from engine.domain import commands as ask
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
 from engine.runtime.clock import SystemClock
 from storage.connection import memory_database
@@ -355,6 +356,45 @@ async def test_a_halt_file_halts_and_a_resume_removes_it(room: Room) -> None:
         await asyncio.sleep(0)
     assert not room.latch.path.exists()
     assert (await room.ask("unpause"))["run_state"] == "ACTIVE"
+
+
+async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kill is held up before its latch is written, so that no file stands in the way."""
+    await room.ask("kill", flatten="none")
+    shut, go, looked = threading.Event(), threading.Event(), threading.Event()
+    real, plain = room.latch.set, room.latch.read
+
+    def noted() -> Halt | None:
+        found = plain()
+        if found is None and threading.current_thread().name.startswith("latch"):
+            looked.set()
+        return found
+
+    def held_up(halt: Halt) -> None:
+        if threading.current_thread().name == "control":
+            shut.set()
+            go.wait(10.0)
+        real(halt)
+
+    monkeypatch.setattr(room.latch, "set", held_up)
+    monkeypatch.setattr(room.latch, "read", noted)
+    second = asyncio.create_task(room.ask("kill", reason="second", flatten="none"))
+    assert await asyncio.to_thread(shut.wait, 10.0)
+    try:
+        told = await room.engine.command(ask.Resume(by="test", confirm="RESUME"))
+        assert told.ok, told.error
+        assert await asyncio.to_thread(looked.wait, 10.0), "the latch is cleared"
+        for _ in range(100):  # the engine hears of it within a few turns
+            await asyncio.sleep(0)
+        assert room.engine.book.data.halt is None
+        assert room.engine.gate.closed
+    finally:
+        go.set()
+    assert (await second)["acknowledged"]
+    assert room.engine.book.run_state is RunState.HALTED
+    assert room.engine.gate.closed
 
 
 async def test_another_user_is_hung_up_on(room: Room) -> None:

@@ -1,5 +1,6 @@
 """The replica: bounded, in step with the journal, and never in the engine's way."""
 
+import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from console.desk.replica import DIRTY_KEPT, PaneFeed
 from console.host.history import recent
 from console.ui.lines import _LINES, _ORDER_LINES, line_of
 from engine.domain import events as ev
-from engine.domain.commands import CancelOrder, Kill
+from engine.domain.commands import CancelOrder, Kill, Resume
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Level, Severity
 from engine.state import fold
@@ -163,6 +164,29 @@ async def test_nothing_that_adds_exposure_can_leave_once_a_halt_was_asked_for_X5
         assert host.gate.reason == "now"
         assert host.engine.book.data.halt is not None
         assert (await answer).ok
+
+
+async def test_a_resume_under_way_does_not_open_the_gate_that_the_chord_has_shut_X52() -> None:
+    """The key is read in another thread; its halt is the next thing that the loop hears of."""
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        await desk.halt(Kill(by="t", level=Level.HALT, reason="first"))
+        await host.clock.advance(1)
+        assert (await desk.ask(Resume(by="t", confirm=desk.view.resume_phrase))).ok
+        desk.shut("the chord")
+        async with asyncio.timeout(10):
+            while host.latch.read() is not None:
+                await asyncio.sleep(0)
+        for _ in range(1_000):  # the engine hears in a few turns that the latch is cleared
+            await asyncio.sleep(0)
+        assert host.gate.closed
+        assert (await desk.halt(Kill(by="t", level=Level.HALT, reason="the chord"))).ok
+        assert host.engine.book.data.halt is not None
+        await host.clock.advance(1)
+        assert (await desk.ask(Resume(by="t", confirm=desk.view.resume_phrase))).ok
+        async with asyncio.timeout(10):
+            while host.gate.closed:
+                await asyncio.sleep(0)
 
 
 async def test_a_row_is_made_anew_only_when_something_in_it_changed() -> None:

@@ -12,7 +12,7 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderStatus, Purpose
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.runtime.send_gate import Cause
 from tests.engine.wires import Rig, play
 
@@ -121,5 +121,101 @@ def test_a_kill_that_follows_the_shut_gate_finds_nothing_left_of_the_entry() -> 
         await rig.until(lambda: kill.state == "VERIFIED")
         assert "submit ENTRY" not in rig.wire.since(start)
         assert not rig.venue.orders
+
+    play(scene)
+
+
+# --- a halt that is asked for while a resume is under way -----------------------------------------
+
+
+async def halted(rig: Rig) -> None:
+    """Halted, and the latch written."""
+    await rig.engine.command(ask.Kill(by="test", level=Level.HALT, flatten=Flatten.NONE))
+    await rig.clock.sleep(1)
+    assert rig.gate.closed
+
+
+async def resume(rig: Rig) -> None:
+    """The halt is cleared in the state; the gate follows once that is durable."""
+    done = await rig.engine.command(ask.Resume(by="test", confirm="RESUME"))
+    assert done.ok, done.error
+
+
+def outside(rig: Rig) -> Halt:
+    """A halt as another thread sets it."""
+    return Halt(
+        reason="outside",
+        at=rig.clock.now(),
+        by="test",
+        level=Level.HALT,
+        trigger=Trigger.LATCH,
+        flatten=Flatten.NONE,
+        epoch=0,
+    )
+
+
+def test_a_resume_opens_the_gate_when_nobody_has_asked_for_a_halt_since() -> None:
+    async def scene(rig: Rig) -> None:
+        await halted(rig)
+        await resume(rig)
+        await rig.clock.sleep(5)
+        assert not rig.gate.closed
+
+    play(scene)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the resume", "after it"])
+def test_a_resume_does_not_open_the_gate_for_a_halt_that_the_engine_has_not_heard_of(
+    before: bool,
+) -> None:
+    """However long the loop takes to hear of it: whatever was decided meanwhile stays inside."""
+
+    async def scene(rig: Rig) -> None:
+        await halted(rig)
+        if before:
+            number = rig.gate.ask("outside")
+        await resume(rig)
+        if not before:
+            number = rig.gate.ask("outside")
+        await rig.clock.sleep(5)
+        assert rig.gate.closed
+        assert rig.gate.halted
+        assert rig.gate.reason == "outside"
+        rig.engine.latch_found(outside(rig))
+        rig.engine.halt_taken([number])
+        assert rig.gate.closed
+        assert rig.engine.book.data.halt is not None
+        await rig.clock.sleep(1)
+        await resume(rig)
+        await rig.clock.sleep(5)
+        assert not rig.gate.closed
+
+    play(scene)
+
+
+def test_of_two_askings_each_keeps_the_gate_shut_until_the_engine_has_heard_of_it() -> None:
+    async def scene(rig: Rig) -> None:
+        first, second = rig.gate.ask("first"), rig.gate.ask("second")
+        rig.engine.latch_found(outside(rig))
+        rig.engine.halt_taken([second])
+        await rig.clock.sleep(1)
+        await resume(rig)
+        await rig.clock.sleep(5)
+        assert rig.gate.reason == "first"
+        rig.engine.latch_found(outside(rig))
+        rig.engine.halt_taken([first])
+        await rig.clock.sleep(1)
+        await resume(rig)
+        await rig.clock.sleep(5)
+        assert not rig.gate.closed
+
+    play(scene)
+
+
+def test_an_asking_that_led_to_no_halt_keeps_the_gate_shut() -> None:
+    async def scene(rig: Rig) -> None:
+        number = rig.gate.ask("outside")
+        rig.engine.halt_taken([number])
+        assert rig.gate.closed
 
     play(scene)

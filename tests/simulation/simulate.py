@@ -341,15 +341,16 @@ class Run:
             flatten=Flatten.ALL,
             epoch=0,
         )
-        engine.gate.close(halt.reason)
+        asked = engine.gate.ask(halt.reason)
         self.latch_class(self.disk).set(halt)
         self.watch.note("killed from outside")
         delay = self.random.uniform(0, 0.05)
-        self.agenda.after(delay, lambda: self._tell_of_latch(engine, halt))
+        self.agenda.after(delay, lambda: self._tell_of_latch(engine, halt, asked))
 
-    def _tell_of_latch(self, engine: Engine, halt: Halt) -> None:
+    def _tell_of_latch(self, engine: Engine, halt: Halt, asked: int) -> None:
         if engine is self.engine and self._running:
             engine.latch_found(halt)
+            engine.halt_taken([asked])
 
     def _resume(self) -> None:
         self._do(ask.Resume(by="sim", confirm="RESUME"))
