@@ -34,6 +34,7 @@ from engine.domain.commands import Kill, PlaceOrder
 from engine.domain.events import Halted, Record
 from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
+from engine.domain.open_risk import OpenRisk
 from engine.domain.result import Result
 
 __all__ = ["RECORDS_KEPT", "Desk", "Feed", "Result", "Subject", "Topic", "View"]
@@ -135,8 +136,8 @@ class View(Protocol):
         """All accounts together, in the base currency."""
         ...
 
-    def at_stops(self) -> Decimal:
-        """What is lost when every position is closed at its stop; without one, all of its value."""
+    def open_risk(self) -> OpenRisk:
+        """What is lost at the stops, in the base currency, and what no stop bounds (X-82)."""
         ...
 
     def accounts(self) -> Sequence[AccountRow]:

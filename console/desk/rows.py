@@ -6,7 +6,6 @@ from console.desk.values import FillRow, OrderRow, PositionRow
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
-from engine.domain.money import ZERO
 from engine.exits.rules import target_price
 from engine.state.order import Order
 from engine.state.position import Position
@@ -42,7 +41,7 @@ def position_row(
         equity_share=in_base / equity if equity else None,
         stop=position.stop,
         target=target_price(world, position),
-        covered=covered(world, position),
+        covered=world.book.covered(position),
         closing=position.exiting is not None,
         r_multiple=r_multiple(position, mark),
         hold=position.trade_type,
@@ -64,12 +63,6 @@ def place_of(world: World, key: str) -> tuple[str, str]:
     """The account and the symbol that the key of a holding stands for."""
     symbol, _, account = key.partition(ELSEWHERE)
     return account or world.book.data.primary, symbol
-
-
-def covered(world: World, position: Position) -> Decimal:
-    """How much of a holding the venue's own stops protect."""
-    working = world.book.working(position.account, position.symbol)
-    return sum((order.covers for order in working), start=ZERO)
 
 
 def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:

@@ -14,7 +14,7 @@ import msgspec
 from console.desk.port import Subject
 from console.desk.replica import Replica
 from console.desk.review import review
-from console.desk.rows import covered, fill_row, key_of, order_row, place_of, position_row
+from console.desk.rows import fill_row, key_of, order_row, place_of, position_row
 from console.desk.values import (
     AccountRow,
     ComparisonView,
@@ -37,12 +37,14 @@ from console.desk.values import (
     Stale,
     Unprotected,
 )
+from engine.analytics.open_risk import open_risk
 from engine.analytics.status import limits_used
 from engine.domain.commands import PlaceOrder
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO
+from engine.domain.open_risk import OpenRisk
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
@@ -162,22 +164,9 @@ class WorldView:
             unvalued=tuple(world.unvalued(self.now)),
         )
 
-    def at_stops(self) -> Decimal:
-        """What is lost when every position is closed at its stop; without one, all of its value."""
-        lost: dict[str, Decimal] = {}
-        for position in self._book.holdings():
-            symbol = position.symbol
-            mark = self._world.market.mark(symbol)
-            if mark is None:
-                amount = abs(position.cost)
-            elif position.stop is None:
-                amount = abs(position.market_value(mark))
-            else:
-                away = (mark - position.stop) * position.quantity * position.multiplier
-                amount = max(away, ZERO)
-            currency = self._book.currency_of(symbol)
-            lost[currency] = lost.get(currency, ZERO) + amount
-        return self._world.in_base(lost)
+    def open_risk(self) -> OpenRisk:
+        """What is lost at the stops, in the base currency, and what no stop bounds (X-82)."""
+        return open_risk(self._world)
 
     def accounts(self) -> Sequence[AccountRow]:
         """Each account in its own currency, the primary one first."""
@@ -259,7 +248,7 @@ class WorldView:
             Unprotected(
                 position.symbol,
                 position.unprotected_since,
-                bool(covered(self._world, position)),
+                bool(self._book.covered(position)),
             )
             for position in self._book.holdings()
             if position.unprotected_since and position.exiting is None

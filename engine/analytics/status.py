@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engine.analytics.open_risk import open_risk
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
@@ -146,28 +147,11 @@ def _currencies_of(world: World, account: AccountState) -> set[str]:
 
 
 def _open_risk(world: World) -> dict[str, Any]:
-    """What is lost at the stops that rest, what working entries may add, and what has no stop.
-
-    Money in the base currency (INTERFACE `open_risk`).
-    """
-    at_stops, entries = ZERO, ZERO
-    bare = set()
-    for position in world.book.holdings():
-        if position.stop is None:
-            bare.add(position.symbol)
-            continue
-        away = (position.entry_price - position.stop) * position.sign
-        loss = abs(position.quantity) * max(away, ZERO) * position.multiplier
-        at_stops += world.in_base({world.book.currency_of(position.symbol): loss})
-    for order in world.book.orders():
-        if not order.adds_exposure or order.stop_loss is None:
-            continue
-        away = abs(order.reserved - order.stop_loss) * world.book.multiplier(order.symbol)
-        entries += world.in_base({world.book.currency_of(order.symbol): order.leaves * away})
+    risk = open_risk(world)
     return {
-        "at_stops": plain(round(at_stops, 2)),
-        "entries": plain(round(entries, 2)),
-        "unprotected": sorted(bare),
+        "at_stops": plain(round(risk.at_stops, 2)),
+        "entries": plain(round(risk.entries, 2)),
+        "unprotected": [*risk.unprotected],
     }
 
 
@@ -187,15 +171,8 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "opened_at": rfc3339(position.opened_at),
         "broker": position.account,
         "currency": world.book.currency_of(position.symbol),
-        "protected": plain(_protected(world, position)),
+        "protected": plain(world.book.covered(position)),
     }
-
-
-def _protected(world: World, position: Position) -> Decimal:
-    """How much of a position resting stops at the venue cover (INTERFACE `protected`)."""
-    working = world.book.reducing(position.account, position.symbol)
-    covered = sum((order.covers for order in working), start=ZERO)
-    return min(covered, abs(position.quantity))
 
 
 def _order(order: Order) -> dict[str, Any]:

@@ -647,6 +647,10 @@ class Book:
         working = self.reducing(position.account, position.symbol)
         return abs(position.quantity) - sum((order.covers for order in working), start=ZERO)
 
+    def covered(self, position: Position) -> Decimal:
+        """How much of a position stops that rest at the venue cover (INTERFACE `protected`)."""
+        return abs(position.quantity) - max(self.uncovered(position), ZERO)
+
 
 def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""

@@ -354,3 +354,26 @@ async def test_x86_a_profit_in_another_currency_says_which_and_the_sum_is_in_the
             # 10 basis points of 2000 euros, and of 2290 dollars
             assert _row(shown(app), "SAP", "2.00 EUR")
             assert "USD" not in _row(shown(app), "AAPL", "2.29")
+
+
+# --- what no stop bounds -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bare", [0, 1, 2])
+async def test_the_risk_pane_names_what_is_held_without_a_stop(bare: int) -> None:
+    """It is in no figure at the stops (X-82), so that it must be told beside them."""
+    async with Host() as host:
+        await morning(host)
+        held = ("NVDA", "XOM")[:bare]
+        for symbol in held:
+            told = await host.engine.command(
+                ask.Protect(by="t", symbol=symbol, price=None, confirm="UNPROTECT")
+            )
+            assert told.ok, told.error
+        await host.clock.advance(2)
+        async with console(host, (120, 40)) as (app, pilot):
+            await drawn(app, pilot)
+            told_of = [line for line in shown(app).splitlines() if "without a stop" in line]
+            assert len(told_of) == bool(bare)
+            assert all(f"without a stop: {' '.join(held)} " in line for line in told_of)
+            assert "cash" in shown(app)

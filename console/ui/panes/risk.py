@@ -121,14 +121,17 @@ class RiskPane(Pane):
             ("  unreal ", "muted"),
             (signed(held.unrealized), profit_style(held.unrealized)),
         )
+        risk = self.view.open_risk()
         yield (
             (" gross ", "muted"),
             (compact(held.gross), ""),
             (" net ", "muted"),
             (compact(held.market_value, sign=True), ""),
             (" at stops ", "muted"),
-            (compact(-self.view.at_stops()), ""),
+            (compact(-risk.at_stops), ""),
         )
+        if risk.unprotected:
+            yield ((f" without a stop: {' '.join(risk.unprotected)}", "warn"),)
         cash: list[Piece] = [(" cash ", "muted"), (number(held.cash, 2), "")]
         if held.unvalued:
             cash.append((f"  no fresh rate: {' '.join(held.unvalued)}", "warn"))
