@@ -9,7 +9,7 @@ from the engine's world at that moment, so that no price ever becomes a message.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -142,7 +142,7 @@ class Replica:
         What is known already is skipped; counts stay, and nobody is told of a halt. What the
         records touched is folded anew: the state at hand is past them already.
         """
-        seen = list(self.records)
+        seen = [*self._observed()]
         first = seen[0].seq if seen else self._book.data.seq + 1
         older = [record for record in earlier if record.seq < first]
         counts, on_halt = self.counts, self.on_halt
@@ -159,6 +159,23 @@ class Replica:
             feed.everything = True
             feed.keys.clear()
             feed.tell()
+
+    def _observed(self) -> Iterator[ev.Record]:
+        """The records kept, those of refusals with each refusal that is still listed.
+
+        What is kept of such a record itself is shorter than the list of signals (`_short`).
+        """
+        listed: dict[int, list[ev.Refusal]] = {}
+        for row in self.signals.values():
+            if isinstance(row.signal, ev.Refusal):
+                listed.setdefault(row.seq, []).append(row.signal)
+        for record in self.records:
+            event, refusals = record.event, listed.get(record.seq, [])
+            if isinstance(event, ev.SignalsRefused) and len(refusals) > len(event.refusals):
+                whole = replace(event, refusals=tuple(refusals))
+                yield ev.Record(record.seq, record.time, whole)
+            else:
+                yield record
 
     # -- panes
 

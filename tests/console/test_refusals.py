@@ -193,3 +193,42 @@ async def test_of_a_long_event_the_console_keeps_the_newest_and_the_count(count:
         text = ["".join(part for part, _ in line) for line in named[1]]
         assert any(f"s-{count - 1}" in line for line in text)
         assert any(f"and {count - 20} before" in line for line in text) is (count > 20)
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 21, 200])
+async def test_taking_in_what_was_before_loses_no_refusal_that_is_listed(count: int) -> None:
+    async with flooded() as host:
+        earlier = list(host.records)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        for n in range(count):
+            offer(host, f"s-{n}")
+        await host.clock.advance(1)
+        rows = {key: desk.view.signal(key) for key in desk.view.signals()}
+        assert len(rows) == count
+        desk.replica.adopt(earlier)
+        assert {key: desk.view.signal(key) for key in desk.view.signals()} == rows
+        assert desk.view.counts.signals == count
+        desk.stop()
+
+
+@pytest.mark.parametrize("newer", [0, 2, 3, 4])
+async def test_of_refusals_that_the_list_has_no_room_for_none_comes_back(
+    newer: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "SIGNALS_KEPT", 3)
+    monkeypatch.setattr(replica, "REFUSALS_KEPT", 2)
+    async with flooded() as host:
+        earlier = list(host.records)
+        desk = LocalDesk(host.engine)
+        desk.start()
+        for n in range(5):
+            offer(host, f"s-{n}")
+        await host.clock.advance(1)
+        for n in range(newer):
+            host.signal("AAPL", "229", "225", signal_id=f"t-{n}")
+        kept = desk.view.signals()
+        assert len(kept) == 3
+        desk.replica.adopt(earlier)
+        assert desk.view.signals() == kept
+        desk.stop()
