@@ -193,7 +193,11 @@ class Engine:
 
     def _observe(self, observer: _Observer) -> Callable[[], None]:
         self._observers.append(observer)
-        return lambda: self._observers.remove(observer)
+        return lambda: self._leave_out(observer)
+
+    def _leave_out(self, observer: _Observer) -> None:
+        """Tell it no more; one that failed is left out already."""
+        self._observers = [other for other in self._observers if other is not observer]
 
     async def events(self) -> AsyncIterator[ev.Record]:
         """Every record from now on."""
@@ -420,7 +424,7 @@ class Engine:
             for record, touched in zip(step.records, step.touched, strict=True):
                 observer.call(record, touched)
         except Exception as error:  # whoever only watches must not stop the trading
-            self._observers.remove(observer)
+            self._leave_out(observer)
             text = f"{type(error).__name__}: {error}"
             return Trouble(code="OBSERVER_FAILED", subject=repr(observer.given), text=text)
         return None

@@ -60,6 +60,46 @@ def test_one_that_fails_is_told_no_more_and_trading_goes_on() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_may_be_ended_whether_it_failed_or_not_and_more_than_once(fails: bool) -> None:
+    async def scene(rig: Rig) -> None:
+        observer = Broken()
+        end = rig.engine.subscribe(observer)
+        behind: list[ev.Record] = []
+        rig.engine.subscribe(behind.append)
+        if fails:
+            await rig.engine.command(ask.Pause(by="ann"))
+        end()
+        end()
+        told, heard = observer.told, len(behind)
+        await rig.engine.command(ask.Unpause(by="ann"))
+        assert observer.told == told
+        assert len(behind) > heard
+
+    play(scene)
+
+
+def test_of_one_that_follows_twice_each_is_ended_for_itself() -> None:
+    async def scene(rig: Rig) -> None:
+        told: list[ev.Record] = []
+
+        def hear(record: ev.Record, touched: object) -> None:
+            told.append(record)
+
+        first, second = rig.engine.follow(hear), rig.engine.follow(hear)
+        first()
+        first()
+        await rig.engine.command(ask.Pause(by="ann"))
+        numbers = [record.seq for record in told]
+        assert numbers
+        assert numbers == sorted(set(numbers))
+        second()
+        await rig.engine.command(ask.Unpause(by="ann"))
+        assert [record.seq for record in told] == numbers
+
+    play(scene)
+
+
 def test_one_that_fails_at_the_news_of_the_failure_is_told_of_too() -> None:
     async def scene(rig: Rig) -> None:
         rig.engine.subscribe(Broken())
