@@ -86,6 +86,8 @@ _EVENT_SYMBOL: Final = (
     "(SELECT client_order_id FROM orders WHERE symbol = :symbol) "
     "OR json_extract(data, '$.signal_id') IN "
     "(SELECT signal_id FROM signals WHERE symbol = :symbol) "
+    "OR EXISTS (SELECT 1 FROM json_each(data, '$.legs') "
+    "WHERE json_extract(value, '$.symbol') = :symbol) "
     "OR type = 'SignalsRefused' AND seq IN (SELECT seq FROM signals WHERE symbol = :symbol))"
 )
 
