@@ -159,7 +159,12 @@ class View(Protocol):
         ...
 
     def position(self, key: str) -> PositionRow | None:
-        """One holding; the same object as long as nothing that it shows has changed."""
+        """One holding; None where it is not held (any more).
+
+        The same object as long as the holding, its stop, its price and its age in whole seconds
+        are the same. Its share of the equity moves with every other price too: it is as old as the
+        object, less than a second of the engine's time.
+        """
         ...
 
     def account_of(self, key: str) -> str:

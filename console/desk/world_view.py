@@ -210,7 +210,7 @@ class WorldView:
         return [key_of(self._world, p.account, p.symbol) for p in self._book.holdings()]
 
     def position(self, key: str) -> PositionRow | None:
-        """One holding; the same object as long as nothing that it shows has changed."""
+        """One holding; made anew when it, its stop or its price changed, or a second passed."""
         account, symbol = place_of(self._world, key)
         position = self._book.holding(account, symbol)
         if position is None:

@@ -189,6 +189,25 @@ async def test_a_resume_under_way_does_not_open_the_gate_that_the_chord_has_shut
                 await asyncio.sleep(0)
 
 
+async def test_the_share_of_the_equity_is_less_than_a_second_old() -> None:
+    """It moves with the price of everything else; a row a price would be a picture a price."""
+    async with Host() as host:
+        desk = LocalDesk(host.engine)
+        desk.start()
+        await morning(host)
+        first = desk.view.position("NVDA")
+        assert first is not None
+        host.price("XOM", "90")
+        await settle()
+        assert desk.view.position("NVDA") is first
+        await host.clock.advance(1)
+        second = desk.view.position("NVDA")
+        assert second is not None
+        assert second.equity_share == second.value / desk.view.portfolio().equity
+        assert second.equity_share != first.equity_share
+        desk.stop()
+
+
 async def test_a_row_is_made_anew_only_when_something_in_it_changed() -> None:
     async with Host() as host:
         desk = LocalDesk(host.engine)
