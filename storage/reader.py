@@ -287,24 +287,26 @@ class Reader:
         """Decisions that could not be sent; with `closed` those retried or dropped too."""
         return self._read(_LETTERS if closed else _OPEN_LETTERS, since, until, symbol, limit)
 
-    async def newest(self, limit: int) -> list[Record]:
-        """The newest `limit` events as records, oldest first.
+    async def newest(self, limit: int, fills: int = 0) -> list[Record]:
+        """The newest `limit` events and the newest `fills` fills as records, oldest first.
 
         Raises `JournalNewer` for an event of a newer program, `JournalCorrupt` for one of an older
         program that cannot be brought up.
         """
+        await self._catch_up()
         connection = await self._open()
         if connection is None:
             return []
         version = await self._fetch("PRAGMA user_version", {})
         rows = await self._fetch(
             f"SELECT seq, time, type, {'version' if version[0][0] >= VERSIONED else 1}, data "  # noqa: S608
-            "FROM events ORDER BY seq DESC LIMIT :limit",
-            {"limit": limit},
+            "FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq DESC LIMIT :limit) "
+            "OR seq IN (SELECT seq FROM fills ORDER BY seq DESC LIMIT :fills) ORDER BY seq",
+            {"limit": limit, "fills": fills},
         )
         decoder = Decoder()
         found = []
-        for seq, time, kind, number, data in reversed(rows):
+        for seq, time, kind, number, data in rows:
             try:
                 found.append(Record(seq, time, decoder.decode(kind, number, data)))
             except (UnknownEventError, UpcastError) as error:

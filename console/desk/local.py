@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from console.desk.port import RECORDS_KEPT, Feed, Result, Topic, View
-from console.desk.replica import Replica
+from console.desk.replica import FILLS_KEPT, Replica
 from console.desk.values import Lag
 from console.desk.world_view import WorldView
 from engine.domain.commands import Kill
@@ -12,8 +12,9 @@ from engine.domain.events import Halted, Record
 from engine.domain.inputs import Command
 from engine.runtime.engine import Engine
 
-Earlier = Callable[[int], Awaitable[list[Record]]]
-"""The newest events before this console opened, at most so many, oldest first."""
+Earlier = Callable[[int, int], Awaitable[list[Record]]]
+"""What happened before this console opened, oldest first: at most so many of the newest events, and
+so many of the newest fills."""
 
 
 class LocalDesk:
@@ -62,7 +63,7 @@ class LocalDesk:
     async def recall(self) -> None:
         """Take in what happened before `start`, as far as somebody remembers it."""
         if self._earlier is not None:
-            self.replica.adopt(await self._earlier(RECORDS_KEPT))
+            self.replica.adopt(await self._earlier(RECORDS_KEPT, FILLS_KEPT))
 
     def ask(self, command: Command) -> Awaitable[Result]:
         """Have the engine do something; the result says whether it did, or why not."""

@@ -139,6 +139,7 @@ class Replica:
     def adopt(self, earlier: Iterable[ev.Record]) -> None:
         """Take in what happened before the first record that was observed, oldest first.
 
+        Fills may reach further back than the rest: the newest records of all are the journal's.
         What is known already is skipped; counts stay, and nobody is told of a halt. What the
         records touched is folded anew: the state at hand is past them already.
         """

@@ -1,27 +1,31 @@
 """The replica: bounded, in step with the journal, and never in the engine's way."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from console.desk import replica
+from console.desk import local, replica
 from console.desk.local import LocalDesk
 from console.desk.port import RECORDS_KEPT, Feed, Topic
 from console.desk.replica import DIRTY_KEPT, PaneFeed
 from console.host.history import recent
 from console.ui.lines import _LINES, _ORDER_LINES, line_of
 from engine.domain import events as ev
-from engine.domain.commands import CancelOrder, Kill, Resume
+from engine.domain.commands import CancelOrder, Kill, Pause, Resume, Unpause
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Level, Severity
 from engine.state import fold
 from engine.state.book import Book
+from engine.state.fold import apply
 from engine.state.folds.rule import Rules
 from engine.state.touched import RunChanged
 from storage import open_journal
+from storage.reader import Reader
 from tests.console.hosts import Host, morning, settle
 
 SILENT = {
@@ -364,11 +368,54 @@ async def test_the_journal_gives_back_what_was_written(tmp_path: Path) -> None:
         await morning(host)
         journal.append(host.records)
         journal.close()
-        assert await recent(tmp_path / "journal.db", 1_000) == host.records
-        assert await recent(tmp_path / "journal.db", 7) == host.records[-7:]
-    assert await recent(tmp_path / "nothing.db", 7) == []
+        assert await recent(tmp_path / "journal.db", 1_000, 1_000) == host.records
+        assert await recent(tmp_path / "journal.db", 7, 0) == host.records[-7:]
+    assert await recent(tmp_path / "nothing.db", 7, 7) == []
     (tmp_path / "broken.db").write_bytes(b"not a journal" * 100)
-    assert await recent(tmp_path / "broken.db", 7) == []
+    assert await recent(tmp_path / "broken.db", 7, 7) == []
+
+
+async def executions(journal: Path, newest: int) -> list[str]:
+    """The fills of a journal as `journal fills` lists them."""
+    async with Reader(journal) as reader:
+        return [row["execution_id"] async for row in reader.fills(limit=newest)]
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3, 500])
+async def test_after_a_restart_the_fills_of_a_long_day_are_those_of_the_journal(
+    kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much else happened since; and of the journal the newest events, without a gap."""
+    monkeypatch.setattr(local, "FILLS_KEPT", kept)
+    monkeypatch.setattr(replica, "FILLS_KEPT", kept)
+    path = tmp_path / "journal.db"
+    async with Host() as host:
+        await morning(host)
+        for _ in range(RECORDS_KEPT):
+            await host.engine.command(Pause(by="t"))
+            await host.engine.command(Unpause(by="t"))
+        filled = [r for r in host.records if isinstance(r.event, ev.OrderFilled)]
+        assert len(filled) > 2
+        assert filled[-1].seq < host.records[-RECORDS_KEPT].seq
+        book = Book()
+        with contextlib.closing(open_journal(path, inline=True)) as journal:
+            touched = [value for record in host.records for value in apply(book, record)]
+            journal.append(host.records, touched)
+        desk = LocalDesk(host.engine, partial(recent, path))
+        desk.start()
+        await desk.recall()
+        rows = [desk.view.fill(seq) for seq in desk.view.fills()]
+        assert None not in rows
+        assert desk.view.fills() == [r.seq for r in filled][-kept:]
+        shown = [
+            r.event.fill.execution_id
+            for r in filled
+            if r.seq in desk.view.fills() and isinstance(r.event, ev.OrderFilled)
+        ]
+        assert shown == await executions(path, kept)
+        assert list(desk.view.records()) == host.records[-RECORDS_KEPT:]
+        assert desk.view.counts.fills == 0
+        desk.stop()
 
 
 Make = Callable[[], ev.Event]
