@@ -120,19 +120,21 @@ class Rates:
         """What one unit of a currency is worth in the base currency, the last known where none is
         fresh; None where nothing was ever told.
 
-        A fresh rate goes before a stale one, a quote before reference data, a newer before an older
-        one.
+        A fresh quote goes before a stale one, a newer before an older one, and each before
+        reference data, unless the day of that began after the newest quote: older data never takes
+        the place of what is known since (X-86). Such a value is not fresh, however fresh the
+        reference data is.
         """
         if currency == self.base:
             return Rate(value=ONE, time=now, source=BASE, fresh=True)
         quoted = [self._from_quote(*item, now) for item in self._quoted.get(currency, {}).items()]
+        newest = max(quoted, key=lambda rate: (rate.fresh, rate.time, rate.source), default=None)
+        if newest is not None and newest.fresh:
+            return newest
         reference = self._from_reference(currency, now)
-        fresh = [rate for rate in quoted if rate.fresh]
-        if not fresh and reference is not None:
-            if reference.fresh:
-                return reference
-            quoted.append(reference)
-        return max(fresh or quoted, key=lambda rate: (rate.time, rate.source), default=None)
+        if newest is None or (reference is not None and reference.time > newest.time):
+            return reference
+        return newest
 
     def value(self, currency: str, now: Nanos) -> Decimal | None:
         """The value of `rate`, as every price of a pair asks for it."""

@@ -12,8 +12,10 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import Account
 from engine.domain.instrument import Facts, Instrument, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
+from engine.reference.rates import ReferenceRate
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import BROKER, config_of, signal
 
@@ -118,3 +120,36 @@ def test_U53_a_stop_is_not_loosened_while_nobody_knows_what_it_would_risk(
     assert all("nothing tells what one EUR is worth" in event.reason for event in looser)
     tighter = one(moved("9.60"), ev.StopMoved)
     assert tighter.after == D("9.60")
+
+
+def test_a_gap_in_the_quotes_of_a_pair_is_no_loss_and_no_rate_to_enter_on() -> None:
+    """10,000 euros at 1.25 are 12,500 dollars; at 1.10, the rate of the day before, 1,500 less.
+
+    That would be 1.3 % of 112,500: above the 1 % that a day may lose.
+    """
+    desk = CoreDriver(config_of(profile="axion_aggressive", risk={"daily_loss_limit": "0.01"}))
+    day = datetime.datetime.fromtimestamp(desk.now // 10**9, datetime.UTC).date()
+    before = day - datetime.timedelta(days=1)
+    desk.world.rates.take_reference([ReferenceRate(currency="EUR", value=D("1.10"), date=before)])
+    desk.quote("EUR_USD", "1.25")
+    told = Account(
+        account_id="t",
+        cash=D(100_000),
+        equity=D(100_000),
+        buying_power=D(100_000),
+        balances={"USD": D(100_000), "EUR": D(10_000)},
+        as_of=desk.now,
+    )
+    desk.event(ev.AccountSynced(account=BROKER, balances=told))
+    desk.session(desk.world.equity)
+    desk.event(ev.InstrumentLearned(instrument=SAP))
+    assert desk.world.equity == 112_500
+    for _ in range(20):
+        desk.quote("SAP", "10")
+        desk.tick()
+    assert desk.world.equity == 112_500
+    assert desk.book.data.halt is None
+    assert desk.world.unvalued(desk.now) == ["EUR"]
+    assert ordered(desk, "SAP", "10", "10") == "NO_RATE"
+    desk.quote("EUR_USD", "1.25")
+    assert ordered(desk, "SAP", "10", "10") == ""

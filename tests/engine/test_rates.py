@@ -211,19 +211,44 @@ class TestReference:
         assert (rate.value, rate.time, rate.source) == (D("1.2"), midnight, "reference")
         assert value(made, "CHF", parse_rfc3339("2026-03-02T23:59:59Z")) is None
 
-    def test_a_fresh_quote_goes_before_it_and_it_before_a_stale_quote(self) -> None:
-        made = rates(quote("EUR_USD", "1.08"))
+    def test_a_gap_in_the_quotes_does_not_bring_back_an_older_day(self) -> None:
+        """The quote's 1.38 is the last known value; 1.30 was known days before it."""
+        made = rates(quote("EUR_USD", "1.38"))
+        made.take_reference([reference("EUR", "1.30", date(2026, 3, 2))])
+        last_fresh = TUESDAY_NOON + 15 * SECOND
+        for now, fresh in ((last_fresh, True), (last_fresh + 1, False)):
+            rate = made.rate("EUR", now)
+            assert rate is not None
+            assert (rate.value, rate.source, rate.fresh) == (D("1.38"), "EUR_USD", fresh)
+            assert made.value("EUR", now) == D("1.38")
+        made.take_quote(default_instrument("EUR_USD"), quote("EUR_USD", "1.39", last_fresh + 1))
+        assert made.value("EUR", last_fresh + 1) == D("1.39")
+        assert made.is_fresh("EUR", last_fresh + 1)
+
+    @pytest.mark.parametrize(("behind", "counts"), [(-1, D("1.08")), (0, D("1.08")), (1, D("1.1"))])
+    def test_it_goes_before_a_stale_quote_only_where_its_day_began_after_it(
+        self, behind: Nanos, counts: Decimal
+    ) -> None:
+        midnight = parse_rfc3339("2026-03-03T00:00:00Z")
+        made = rates(quote("EUR_USD", "1.08", midnight - behind))
         made.take_reference([reference("EUR", "1.1", date(2026, 3, 3))])
-        assert value(made, "EUR") == D("1.08")
-        later = TUESDAY_NOON + 15 * SECOND + 1
-        assert value(made, "EUR", later) == D("1.1")
-        assert made.is_fresh("EUR", later)
+        assert value(made, "EUR", midnight) == D("1.08")
+        rate = made.rate("EUR", midnight + 16 * SECOND)
+        assert rate is not None
+        assert (rate.value, rate.fresh) == (counts, counts == D("1.1"))
 
     def test_of_two_stale_ones_the_newer_counts(self) -> None:
-        made = rates(quote("EUR_USD", "1.08"))
-        made.take_reference([reference("EUR", "1.1", date(2026, 3, 2))])
-        assert value(made, "EUR", parse_rfc3339("2026-03-20T12:00:00Z")) == D("1.08")
-        assert not made.is_fresh("EUR", parse_rfc3339("2026-03-20T12:00:00Z"))
+        long_after = parse_rfc3339("2026-03-20T12:00:00Z")
+        for day, counts in ((date(2026, 3, 2), D("1.08")), (date(2026, 3, 4), D("1.1"))):
+            made = rates(quote("EUR_USD", "1.08"))
+            made.take_reference([reference("EUR", "1.1", day)])
+            assert value(made, "EUR", long_after) == counts
+            assert not made.is_fresh("EUR", long_after)
+
+    def test_a_stale_quote_of_a_second_pair_does_not_bring_it_back_either(self) -> None:
+        made = rates(quote("EUR_USD", "1.08"), quote("EUR-USD", "1.09", TUESDAY_NOON - SECOND))
+        made.take_reference([reference("EUR", "1.1", date(2026, 3, 3))])
+        assert value(made, "EUR", TUESDAY_NOON + 16 * SECOND) == D("1.08")
 
     @pytest.mark.parametrize("bad", ["NaN", "0", "-1", "Infinity"])
     def test_what_is_no_rate_is_left_out(self, bad: str) -> None:
