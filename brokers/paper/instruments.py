@@ -2,7 +2,8 @@
 
 The table is a CSV `symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable`, to which
 `underlying,expiry,strike,right` may be added. An id that it does not name, and a field that it
-leaves empty, is what the shape of the id and its kind say.
+leaves empty, is what the shape of the id and its kind say. An option is paid in what its underlying
+is paid in, which a row of the table may say.
 """
 
 import csv
@@ -20,9 +21,10 @@ from engine.domain.instrument import (
     Instrument,
     default_instrument,
     instrument_of,
+    paid_as,
     symbol_of,
 )
-from engine.domain.instruments.kind import one_of, positive
+from engine.domain.instruments.kind import InstrumentError, one_of, positive
 from engine.domain.text import clean_text
 
 COLUMNS: Final = (
@@ -61,7 +63,10 @@ class Instruments:
         itself, as a future, has a `fault`."""
         rules = self._known.get(symbol)
         if rules is None:
-            rules = self._known[symbol] = default_instrument(symbol, self._calendar_name)
+            rules = default_instrument(symbol, self._calendar_name)
+            if rules.leans_on:
+                rules = paid_as(rules, self.get(rules.leans_on), stated=False)
+            self._known[symbol] = rules
         return rules
 
     def calendar(self, symbol: str) -> Calendar:
@@ -83,6 +88,8 @@ def load_instruments(path: Path) -> dict[str, Instrument]:
 
 def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     table: dict[str, Instrument] = {}
+    stated: dict[str, tuple[int, bool]] = {}
+    """By symbol, the line and whether it states a currency."""
     columns: tuple[str, ...] = COLUMNS
     for number, row in enumerate(rows, 1):
         if number == 1:
@@ -102,7 +109,31 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
         except ValueError as error:
             raise BadFile(f"{path} line {number}: {error}") from error
         table[rules.symbol] = rules
+        stated[rules.symbol] = number, bool(row[COLUMNS.index("currency")])
+    # A row may stand before that of its underlying.
+    for symbol, (number, currency) in stated.items():
+        try:
+            table[symbol] = _paid(table, symbol, (), stated=currency)
+        except InstrumentError as error:
+            raise BadFile(f"{path} line {number}: {error}") from error
     return table
+
+
+def _paid(
+    table: Mapping[str, Instrument], symbol: str, after: tuple[str, ...], *, stated: bool
+) -> Instrument:
+    """The instrument of a row, paid as the row of its underlying says, if there is one.
+
+    `after` are the symbols that lean on it, the last one directly. Raises InstrumentError where
+    one of them is its own underlying in the end, or its currency contradicts that of the other.
+    """
+    rules = table[symbol]
+    chain = (*after, symbol)
+    if rules.leans_on in chain:
+        raise InstrumentError(f"the underlying of {symbol} is {rules.leans_on}, which leans on it")
+    if rules.leans_on not in table:
+        return rules
+    return paid_as(rules, _paid(table, rules.leans_on, chain, stated=False), stated=stated)
 
 
 def _headers() -> Iterator[tuple[str, ...]]:

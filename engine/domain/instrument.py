@@ -243,6 +243,8 @@ def instrument_of(symbol: str, facts: Facts) -> Instrument:
     currency = facts.currency or paid_in
     if paid_in and currency != paid_in:
         raise InstrumentError(f"currency is {currency}, but {symbol} is paid in {paid_in}")
+    if contract is not None and contract.leans_on:
+        currency = _paid_by_id(symbol, contract.leans_on, currency)
     made = Instrument(
         symbol=symbol,
         asset_class=asset_class,
@@ -260,6 +262,43 @@ def instrument_of(symbol: str, facts: Facts) -> Instrument:
         if not is_positive(value := getattr(made, name)):
             raise InstrumentError(f"{name} of {symbol} is {value}: a number above 0 is allowed")
     return made
+
+
+def paid_as(instrument: Instrument, underlying: Instrument, *, stated: bool) -> Instrument:
+    """The instrument, paid in the currency of what it leans on.
+
+    Its strike and its price are amounts of one unit of that, and so is what exercising it brings.
+    `stated` is whether somebody states its own currency: raises InstrumentError where that is
+    another one.
+    """
+    if instrument.currency == underlying.currency:
+        return instrument
+    if stated:
+        raise InstrumentError(
+            _other_currency(instrument.currency, underlying.symbol, underlying.currency)
+        )
+    return msgspec.structs.replace(instrument, currency=underlying.currency)
+
+
+def _paid_by_id(symbol: str, leans_on: str, stated: str) -> str:
+    """The currency of what leans on another instrument as far as ids say; "" where they do not.
+
+    Raises InstrumentError where it leans on itself, or the other id says another than is stated.
+    """
+    if leans_on == symbol:
+        raise InstrumentError(f"the underlying of {symbol} is itself: another id is allowed")
+    try:
+        underlying = parse(leans_on)[1]
+    except InstrumentError:
+        return stated
+    paid_in = "" if underlying is None else underlying.paid_in
+    if stated and paid_in and stated != paid_in:
+        raise InstrumentError(_other_currency(stated, leans_on, paid_in))
+    return stated or paid_in
+
+
+def _other_currency(stated: str, underlying: str, paid_in: str) -> str:
+    return f"currency is {stated}, but the underlying {underlying} is paid in {paid_in}"
 
 
 def _faulty(symbol: str, calendar: str, fault: str) -> Instrument:

@@ -226,3 +226,73 @@ def test_a_contract_that_contradicts_itself_is_named_with_its_line(
 
 def test_a_future_that_no_table_names_says_what_is_missing() -> None:
     assert "the table of instruments must state it" in Instruments().get("ES 2013-12").fault
+
+
+def test_an_option_is_paid_as_the_row_of_its_underlying_says(tmp_path: Path) -> None:
+    """Whichever row stands first, and for an option that has no row as well."""
+    path = tmp_path / "instruments.csv"
+    path.write_text(
+        f"{CONTRACTS}\n"
+        "SAP 2014-01-18 50 C,,,,,,,,,,,\n"
+        "ODAX,option,,,5,,,,FDAX 2013-12,2013-12-20,9000,call\n"
+        "SAP,stock,,,,EUR,,,,,,\n"
+        "FDAX 2013-12,future,,,25,EUR,,,,,,\n"
+        "SAP 2014-01-18 50 P,,,,,EUR,,,,,,\n"
+    )
+    table = Instruments(load_instruments(path), calendar_name="SIM")
+    for symbol in (
+        "SAP 2014-01-18 50 C",
+        "SAP 2014-01-18 50 P",
+        "SAP 2014-01-18 60 C",
+        "ODAX",
+        "FDAX 2013-12",
+    ):
+        assert table.get(symbol).currency == "EUR"
+        assert table.get(symbol).calendar == "SIM"
+    assert table.get("BTC-EUR 2014-01-18 50 C").currency == "EUR"
+    assert table.get("AAPL 2014-01-18 50 C").currency == "USD"
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "says"),
+    [
+        (
+            ["SAP 2014-01-18 50 C,,,,,USD,,,,,,", "SAP,,,,,EUR,,,,,,"],
+            2,
+            "currency is USD, but the underlying SAP is paid in EUR",
+        ),
+        (
+            ["SAP,,,,,,,,,,,", "SAP 2014-01-18 50 C,,,,,EUR,,,,,,"],
+            3,
+            "currency is EUR, but the underlying SAP is paid in USD",
+        ),
+        (
+            ["BTC-EUR 2014-01-18 50 C,,,,,USD,,,,,,"],
+            2,
+            "currency is USD, but the underlying BTC-EUR is paid in EUR",
+        ),
+        (
+            ["SELFX,option,,,,,,,SELFX,2014-01-18,50,call"],
+            2,
+            "the underlying of SELFX is itself",
+        ),
+        (
+            [
+                "ONE,option,,,,,,,OTHER,2014-01-18,50,call",
+                "OTHER,option,,,,,,,ONE,2014-01-18,50,call",
+            ],
+            2,
+            "the underlying of OTHER is ONE, which leans on it",
+        ),
+    ],
+)
+def test_an_option_that_contradicts_its_underlying_is_named_with_its_line(
+    tmp_path: Path, rows: list[str], line: int, says: str
+) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text("\n".join([CONTRACTS, *rows, ""]))
+    with pytest.raises(BadFile) as error:
+        load_instruments(path)
+    assert f"{path} line {line}: " in str(error.value)
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)

@@ -327,3 +327,31 @@ def test_x86_a_coin_that_is_held_can_be_spent_and_a_contract_cannot(
     symbol: str, facts: Facts, coin: str
 ) -> None:
     assert instrument_of(symbol, facts).coin == coin
+
+
+class TestTheCurrencyOfAnOption:
+    """A strike, a premium and what exercising brings are in what the underlying is paid in."""
+
+    @pytest.mark.parametrize(
+        ("symbol", "currency"),
+        [
+            ("BTC-EUR 2026-12-18 200 C", "EUR"),
+            ("BTC-USDT 2026-12-18 200 P", "USDT"),
+            ("AAPL 2026-12-18 200 C", "USD"),
+        ],
+    )
+    def test_it_is_what_the_id_of_the_underlying_says(self, symbol: str, currency: str) -> None:
+        assert instrument_of(symbol, Facts()).currency == currency
+        assert instrument_of(symbol, Facts(currency=currency)).currency == currency
+
+    def test_another_one_contradicts_a_pair_and_not_a_stock_that_nobody_described(self) -> None:
+        with pytest.raises(InstrumentError, match="the underlying BTC-EUR is paid in EUR"):
+            instrument_of("BTC-EUR 2026-12-18 200 C", Facts(currency="USD"))
+        assert instrument_of("SAP 2026-12-18 200 C", Facts(currency="EUR")).currency == "EUR"
+
+    def test_an_option_on_itself_is_refused(self) -> None:
+        terms = {"expiry": "2026-12-18", "strike": D(200), "right": OptionRight.CALL}
+        option = Facts(asset_class=AssetClass.OPTION, terms={"underlying": "SELFX", **terms})
+        with pytest.raises(InstrumentError, match="the underlying of SELFX is itself"):
+            instrument_of("SELFX", option)
+        assert instrument_of("SELFY", option).underlying == "SELFX"
