@@ -98,7 +98,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def underlying(self) -> str:
-        """What risk adds up by: an option's underlying, a future's root, else the id itself."""
+        """What it derives from: an option's underlying, a future's root, else the id itself."""
         contract = self.contract
         return self.symbol if contract is None else contract.counts_as(self.symbol)
 

@@ -381,6 +381,12 @@ class Facts:
         )
 
     @property
+    def name(self) -> str:
+        """What limits add the instrument up by: a stock with its options, a root with its futures
+        and the options on them."""
+        return self._world.name_of(self.request.symbol)
+
+    @property
     def name_exposure(self) -> Decimal:
         """Gross exposure to the name, working entries included, in the base currency."""
         return self._world.exposure(self.request.symbol)

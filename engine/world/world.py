@@ -293,12 +293,23 @@ class World:
 
     def groups_of(self, symbol: str) -> tuple[str, str]:
         """The groups that limits add exposure up by: the name and its sector."""
-        name = self.instrument(symbol).underlying
+        name = self.name_of(symbol)
         return f"name:{name}", f"sector:{self._sector(name)}"
 
+    def name_of(self, symbol: str) -> str:
+        """What limits add a symbol up by: what it derives from in the end.
+
+        An option on a future counts in the future's root, as the future does.
+        """
+        name, seen = self.instrument(symbol).underlying, {symbol}
+        while name not in seen:
+            seen.add(name)
+            name = self.instrument(name).underlying
+        return name
+
     def sector_of(self, symbol: str) -> str:
-        """The sector of a symbol's underlying; the unknown share one bucket (A-085)."""
-        return self._sector(self.instrument(symbol).underlying)
+        """The sector of a symbol's name; the unknown share one bucket (A-085)."""
+        return self._sector(self.name_of(symbol))
 
     def _sector(self, name: str) -> str:
         return self.sectors.get(name, "UNKNOWN")
@@ -372,7 +383,7 @@ class World:
     def exposure(self, symbol: str) -> Decimal:
         """Gross exposure to one name: what is held of it and of what derives from it in any
         account, working and UNKNOWN entries included (U-51)."""
-        return self._in_group(f"name:{self.instrument(symbol).underlying}")
+        return self._in_group(f"name:{self.name_of(symbol)}")
 
     def sector_exposure(self, sector: str) -> Decimal:
         """Gross exposure to one sector, working entries included."""

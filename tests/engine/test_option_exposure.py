@@ -16,7 +16,8 @@ import pytest
 from engine.analytics.status import limits_used
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.instrument import Facts, instrument_of
+from engine.domain.instrument import AssetClass, Facts, instrument_of
+from engine.domain.instruments.option import OptionRight
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.state.book import Book
 from tests.engine.driver import CoreDriver, one
@@ -320,3 +321,67 @@ def _counted(right: str, spot: float, price: float = 10, strike: float = 100) ->
         low, high = (middle, high) if worth(spot, middle) < price else (low, middle)
     delta = abs(worth(spot + 0.5, low) - worth(spot - 0.5, low))
     return max(delta * spot, price) * 100
+
+
+class TestOnAFuture:
+    """An option on a future counts in the future's root: what both derive from is one name.
+
+    By hand: a future of 50 at 100 is 5,000. A call of strike 100 at 10 on it, of 50 too, moves by
+    0.55 of that, which is 2,750. Both together are 7,750 of 100,000.
+    """
+
+    FUTURE = instrument_of("ES 2013-12", Facts(multiplier=D(50), calendar="24/7"))
+    CALL = instrument_of(
+        "EW100C",
+        Facts(
+            asset_class=AssetClass.OPTION,
+            multiplier=D(50),
+            calendar="24/7",
+            terms={
+                "underlying": "ES 2013-12",
+                "expiry": "2013-12-20",
+                "strike": D(100),
+                "right": OptionRight.CALL,
+            },
+        ),
+    )
+
+    def desk_with(self, profile: str = "axion_aggressive", **risk: Any) -> CoreDriver:
+        limits = {"max_order_notional": "1000000", **risk}
+        desk = CoreDriver(config_of(profile=profile, risk=limits), sectors={"ES": "INDEX"})
+        for known, price in ((self.FUTURE, "100"), (self.CALL, "10")):
+            desk.event(ev.InstrumentLearned(instrument=known))
+            desk.quote(known.symbol, price)
+        return desk
+
+    @pytest.mark.parametrize(
+        ("limit", "code"), [("0.0776", ""), ("0.0775", ""), ("0.0774", "SINGLE_EXPOSURE")]
+    )
+    @pytest.mark.parametrize("option_first", [True, False])
+    def test_they_are_one_name_whichever_is_there_first(
+        self, limit: str, code: str, *, option_first: bool
+    ) -> None:
+        desk = self.desk_with(max_single_stock_exposure=limit)
+        symbols = [(self.FUTURE.symbol, "100"), (self.CALL.symbol, "10")]
+        (first, paid), (second, price) = reversed(symbols) if option_first else symbols
+        desk.hold(first, 1, paid)
+        desk.quote(first, paid)
+        found, reason = refusal(ordered(desk, second, 1, price))
+        assert found == code
+        assert reason.startswith("ES would be 0.0775 of equity" if code else "")
+
+    def test_what_is_held_and_what_works_add_up_in_the_name_and_its_sector(self) -> None:
+        desk = self.desk_with()
+        desk.hold(self.FUTURE.symbol, 1, "100")
+        assert refusal(ordered(desk, self.CALL.symbol, 1, "10"))[0] == ""
+        for symbol in (self.FUTURE.symbol, self.CALL.symbol):
+            assert desk.world.exposure(symbol) == 7_750
+            assert desk.world.sector_of(symbol) == "INDEX"
+        assert desk.world.sector_exposure("INDEX") == 7_750
+        assert desk.world.sector_exposure("UNKNOWN") == 0
+        assert desk.world.gross_exposure == 7_750
+
+    def test_its_delta_leans_on_the_price_of_the_future_not_of_the_root(self) -> None:
+        desk = self.desk_with().hold(self.CALL.symbol, 1, "10")
+        desk.quote("ES", "1")
+        assert desk.world.exposure(self.CALL.symbol) == 2_750

@@ -5,7 +5,6 @@
 
 from decimal import Decimal
 
-from engine.domain.instrument import Instrument
 from engine.domain.money import ONE, plain
 from engine.risk.finding import Finding, fitting, fraction, refused
 from engine.sizing.added import Added
@@ -36,7 +35,7 @@ def single_name(
     name_exposure: Decimal,
     unmeasured_name: str,
     equity: Decimal,
-    instrument: Instrument,
+    name: str,
     limit: Decimal,
 ) -> Finding:
     """SINGLE_EXPOSURE: one name, which is a stock with its options, or a root with its futures."""
@@ -46,7 +45,7 @@ def single_name(
         unmeasured=unmeasured_name,
         equity=equity,
         limit=limit,
-        what=instrument.underlying,
+        what=name,
     )
 
 
