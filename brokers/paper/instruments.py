@@ -24,7 +24,8 @@ from engine.domain.instrument import (
     paid_as,
     symbol_of,
 )
-from engine.domain.instruments.kind import InstrumentError, one_of, positive
+from engine.domain.instruments.kind import one_of, positive
+from engine.domain.money import CURRENCY_WORDS, is_currency
 from engine.domain.text import clean_text
 
 COLUMNS: Final = (
@@ -114,7 +115,7 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
     for symbol, (number, currency) in stated.items():
         try:
             table[symbol] = _paid(table, symbol, (), stated=currency)
-        except InstrumentError as error:
+        except ValueError as error:
             raise BadFile(f"{path} line {number}: {error}") from error
     return table
 
@@ -124,13 +125,13 @@ def _paid(
 ) -> Instrument:
     """The instrument of a row, paid as the row of its underlying says, if there is one.
 
-    `after` are the symbols that lean on it, the last one directly. Raises InstrumentError where
+    `after` are the symbols that lean on it, the last one directly. Raises ValueError where
     one of them is its own underlying in the end, or its currency contradicts that of the other.
     """
     rules = table[symbol]
     chain = (*after, symbol)
     if rules.leans_on in chain:
-        raise InstrumentError(f"the underlying of {symbol} is {rules.leans_on}, which leans on it")
+        raise ValueError(f"the underlying of {symbol} is {rules.leans_on}, which leans on it")
     if rules.leans_on not in table:
         return rules
     return paid_as(rules, _paid(table, rules.leans_on, chain, stated=False), stated=stated)
@@ -148,10 +149,8 @@ def _headers() -> Iterator[tuple[str, ...]]:
 def _instrument(row: Mapping[str, str]) -> Instrument:
     """The instrument of a row. Raises ValueError with one sentence."""
     symbol, currency = symbol_of(row["symbol"]), row["currency"]
-    if currency and not (currency.isascii() and currency.isalnum()):
-        raise ValueError(
-            f"currency is {clean_text(currency, 32)!r}: letters and digits are allowed"
-        )
+    if currency and not is_currency(currency):
+        raise ValueError(f"currency is {clean_text(currency, 32)!r}: {CURRENCY_WORDS}")
     if row["calendar"] and row["calendar"] not in CALENDARS:
         raise ValueError(_not_one_of("calendar", row["calendar"], CALENDARS))
     shortable = row["shortable"].lower()

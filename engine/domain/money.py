@@ -1,5 +1,6 @@
 """Decimal money, price and quantity, and the only places where they are rounded (U-01)."""
 
+import re
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Final
 
@@ -14,6 +15,17 @@ LARGEST: Final = Decimal("1e15")
 
 DECIMALS: Final = 60
 """The most digits after the point: a quotient of an adapter's has fewer."""
+
+
+CURRENCY_WORDS: Final = "1 to 16 capital letters and digits are allowed"
+"""What `is_currency` takes, for a sentence that refuses one."""
+
+_CURRENCY: Final = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
+
+
+def is_currency(text: str) -> bool:
+    """Whether a text may name what money is in: a currency or a coin."""
+    return _CURRENCY.fullmatch(text) is not None
 
 
 def number_fault(number: object) -> str:

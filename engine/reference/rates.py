@@ -11,12 +11,11 @@ from typing import Final
 
 import msgspec
 
-from engine.domain.money import is_positive
+from engine.domain.money import CURRENCY_WORDS, is_currency, is_positive
 from engine.domain.text import clean_text
 
 COLUMNS: Final = ("currency", "rate", "date")
 
-_CURRENCY: Final = re.compile(r"[A-Z0-9]{1,16}", re.ASCII)
 _RATE: Final = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -78,10 +77,8 @@ def _rate(row: list[str], base: str) -> ReferenceRate:
     if len(row) != len(COLUMNS):
         raise ValueError(f"{len(COLUMNS)} fields are needed, {len(row)} are there")
     currency, rate, date = row
-    if not _CURRENCY.fullmatch(currency):
-        raise ValueError(
-            f"currency is {_shown(currency)}: 1 to 16 capital letters and digits are allowed"
-        )
+    if not is_currency(currency):
+        raise ValueError(f"currency is {_shown(currency)}: {CURRENCY_WORDS}")
     if currency == base:
         raise ValueError(f"currency is {base}, which is the base currency: it needs no rate")
     if not _RATE.fullmatch(rate) or not is_positive(value := Decimal(rate)):

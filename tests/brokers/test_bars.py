@@ -144,6 +144,11 @@ def test_a_market_of_its_own_calendar_puts_all_symbols_under_it(tmp_path: Path) 
         ("ES,,NaN,,,,,", "tick is 'NaN'"),
         ("ES,,,x,,,,", "lot is 'x'"),
         ("ES,,,,,U D,,", "currency is 'U D'"),
+        ("ES,,,,,eur,,", "currency is 'eur': 1 to 16 capital letters and digits are allowed"),
+        (f"ES,,,,,{'U' * 17},,", "1 to 16 capital letters and digits are allowed"),
+        ("ES,,,,1e400,,,", "multiplier is 1.000e+400; below 1e+15"),
+        ("ES,,,,1e15,,,", "multiplier is 1.000e+15; below 1e+15"),
+        ("ES,,1e-61,,,,,", "tick is 1.000e-61; below 1e+15, at most 60 digits after the point"),
         ("ES,,,,,,MOON,", "calendar is 'MOON'"),
         ("ES,,,,,,,maybe", "shortable is 'maybe'"),
         (",,,,,,,", "not a symbol"),
@@ -158,6 +163,16 @@ def test_a_bad_instrument_is_named_with_its_line(tmp_path: Path, row: str, says:
         load_instruments(path)
     assert "line 3" in str(error.value)
     assert says in str(error.value)
+
+
+def test_the_longest_currency_and_the_largest_and_smallest_numbers_are_taken(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "instruments.csv"
+    path.write_text(f"{TABLE}\nES,,1e-60,,999999999999999,{'U' * 16},,\n")
+    made = load_instruments(path)["ES"]
+    assert (made.tick, made.multiplier) == (D("1e-60"), D(999_999_999_999_999))
+    assert made.currency == "U" * 16
 
 
 CONTRACTS = f"{TABLE},underlying,expiry,strike,right"

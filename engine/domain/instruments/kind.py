@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from engine.domain.money import ONE, is_positive
+from engine.domain.money import ONE, is_positive, number_fault
 from engine.domain.text import clean_text
 
 E = TypeVar("E", bound=StrEnum)
@@ -168,13 +168,15 @@ def any_text(name: str, text: str) -> str:
 
 
 def positive(name: str, text: str) -> Decimal:
-    """A number above 0. Raises ValueError with one sentence."""
+    """A number above 0 that an amount may be. Raises ValueError with one sentence."""
     try:
         value = Decimal(text)
     except InvalidOperation:
         value = Decimal("NaN")
     if not is_positive(value):
         raise ValueError(f"{name} is {clean_text(text, 32)!r}: a number above 0 is allowed")
+    if fault := number_fault(value):
+        raise ValueError(f"{name} is {fault}")
     return value
 
 
