@@ -1,11 +1,20 @@
 """`[risk]` and `[kill]`: what may be risked, and what happens when it is too much."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine.config.kinds import Count, Money, PositiveMoney, Seconds, Share, ShareOrNone, member
+from engine.config.kinds import (
+    Count,
+    Money,
+    PositiveMoney,
+    Seconds,
+    SecondsOrNone,
+    Share,
+    ShareOrNone,
+    member,
+)
 from engine.config.section import Section
 from engine.domain.run import Flatten, TriggerAction
 
@@ -35,6 +44,10 @@ class RiskConfig(Section):
     price_collar_pct: Share = Field(Decimal("0.05"), description="a limit price from the market")
     quote_max_age_seconds: Seconds = Field(15, description="an older quote opens nothing")
     max_open_orders: Count = Field(100, description="working at once")
+    account_max_age_seconds: SecondsOrNone = Field(0, description="0 = reconcile_seconds + 30")
+    account_rule: Literal["off", "legacy_pdt", "intraday_margin"] = Field(
+        "off", description="off | legacy_pdt | intraday_margin"
+    )
 
 
 class KillConfig(Section):

@@ -1,6 +1,8 @@
 """What keys say together: modes, profiles, references, features that are not built yet."""
 
+import tomllib
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -191,6 +193,8 @@ OTHER: dict[str, object] = {
     "account.primary": "alpaca",
     "account.fallback": "ibkr",
     "market.source": "broker",
+    "risk.account_max_age_seconds": 90,
+    "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,
     "execution.on_hangup": "flatten",
@@ -298,3 +302,27 @@ def test_the_address_of_a_paper_venue_is_a_full_path_and_has_its_own_market() ->
         "market": {"source": "replay", "file": "bars.csv"},
     }
     assert 'while market.source is "replay"' in about(replayed, key)
+
+
+PUBLIC = tomllib.loads(
+    (Path(__file__).parent / "public_config.toml").read_text(encoding="utf-8"),
+    parse_float=Decimal,
+)
+"""Every key of the public config with the value that it is documented with."""
+
+PUBLIC_KEYS = [
+    (section, key)
+    for section, table in PUBLIC.items()
+    for key in (table if isinstance(table, dict) else [""])
+]
+
+
+@pytest.mark.parametrize(("section", "key"), PUBLIC_KEYS)
+def test_every_documented_key_is_taken_as_documented(section: str, key: str) -> None:
+    """INTERFACE: what is not built is a key too, and its default is taken."""
+    value = PUBLIC[section][key] if key else PUBLIC[section]
+    from_mapping({section: {key: value} if key else value})
+
+
+def test_the_documented_config_is_taken_as_a_whole() -> None:
+    assert from_mapping(PUBLIC).profile is ProfileName.CONSERVATIVE
