@@ -182,7 +182,7 @@ class WorldView:
             account=account.name,
             account_id=account.id,
             currency=currency,
-            equity=world.equity_of(account.name) / worth,
+            equity=world.own_equity_of(account.name) or ZERO,
             cash=account.cash.get(currency, ZERO),
             buying_power=max(world.buying_power(account.name) / worth, ZERO),
         )

@@ -65,7 +65,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         else {"reason": halt.reason, "at": rfc3339(halt.at), "by": halt.by}
         | {"level": halt.level.value, "trigger": halt.trigger.value},
         "strategy_status": state.value,
-        "strategy_equity": plain(world.equity),
+        "strategy_equity": _money(world.equity),
         "account": _account(world),
         "positions": [
             _position(world, p)
@@ -96,11 +96,11 @@ def _account(world: World) -> dict[str, Any]:
     return {
         "id": primary.id if primary is not None else "",
         "currency": world.base,
-        "equity": plain(world.equity),
-        "cash": plain(world.cash),
-        "buying_power": plain(max(power, ZERO)),
-        "starting_equity": None if starting is None else plain(starting),
-        "daily_pnl": plain(daily),
+        "equity": _money(world.equity),
+        "cash": _money(world.cash),
+        "buying_power": _money(max(power, ZERO)),
+        "starting_equity": None if starting is None else _money(starting),
+        "daily_pnl": _money(daily),
         "daily_pnl_pct": plain(round(daily / starting, 6)) if starting else "0",
     }
 
@@ -108,15 +108,15 @@ def _account(world: World) -> dict[str, Any]:
 def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
     """One account in its own currency; `unvalued` names what has no fresh rate (X-86)."""
     currency = account.currency or world.base
-    worth = world.worth(currency)
+    equity = world.own_equity_of(account.name)
     missing = [c for c in world.unvalued(now) if c in _currencies_of(world, account)]
     return {
         "broker": account.name,
         "id": account.id,
         "currency": currency,
-        "equity": plain(round(world.equity_of(account.name) / worth, 8)) if worth else None,
+        "equity": None if equity is None else _money(equity),
         "cash": {c: plain(amount) for c, amount in sorted(account.cash.items()) if amount},
-        "buying_power": plain(account.buying_power),
+        "buying_power": _money(account.buying_power),
         "state": account.status.value,
         "as_of": None if account.balances is None else rfc3339(account.balances.as_of),
         "compared": rfc3339(account.seen_at) if account.seen_at else None,
@@ -341,6 +341,11 @@ def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
         "dlq_size": len(data.letters),
         "total_failures": metrics.failures,
     }
+
+
+def _money(amount: Decimal) -> str:
+    """An amount to eight places: a rate that is one divided by a price has as many as fit."""
+    return plain(round(amount, 8))
 
 
 def _number(value: Decimal | None) -> str | None:

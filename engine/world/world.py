@@ -255,12 +255,29 @@ class World:
 
     def equity_of(self, account: str) -> Decimal:
         """What one account is worth, in the base currency."""
+        return self.in_base(self._amounts_of(account))
+
+    def own_equity_of(self, account: str) -> Decimal | None:
+        """What one account is worth, in its own currency, which itself needs no rate.
+
+        None where it has something in another one and nothing tells what its own is worth in that.
+        """
+        own = self.book.account(account).currency or self.base
+        amounts = self._amounts_of(account)
+        equity = amounts.pop(own, ZERO)
+        if not any(amounts.values()):
+            return equity
+        worth = self.worth(own)
+        return None if worth is None else equity + self.in_base(amounts) / worth
+
+    def _amounts_of(self, account: str) -> dict[str, Decimal]:
+        """Cash and what is held in one account, by currency."""
         state = self.book.account(account)
-        values: dict[str, Decimal] = {}
+        amounts = dict(state.cash)
         for symbol, position in state.positions.items():
             currency = self.book.currency_of(symbol)
-            values[currency] = values.get(currency, ZERO) + self.market_value(position)
-        return self.in_base(state.cash) + self.in_base(values)
+            amounts[currency] = amounts.get(currency, ZERO) + self.market_value(position)
+        return amounts
 
     @property
     def unrealized(self) -> Decimal:

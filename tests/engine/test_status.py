@@ -2,15 +2,18 @@
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from engine.analytics.status import Extras, status_of
+from engine.domain import events as ev
+from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import plain
-from engine.domain.run import Flatten, Halt, Level, Trigger
-from tests.engine.worlds import MIDDAY, Built
+from engine.domain.run import Flatten, Halt, Level, Mode, Trigger
+from tests.engine.worlds import BROKER, MIDDAY, Built
 
 TOP = {
     "connected", "running", "run_state", "mode", "halt", "strategy_status", "strategy_equity",
@@ -112,3 +115,68 @@ def test_orders_of_the_last_minute_are_counted_from_its_boundary() -> None:
     built.world.book.data.sent.extend([MIDDAY - 60 * NS_PER_SECOND, MIDDAY - NS_PER_SECOND])
     rows = {row["name"]: row for row in status_of(built.world, MIDDAY)["limits"]}
     assert rows["max_orders_per_minute"]["measured"] == "1"
+
+
+EUR = "eur"
+
+
+def with_euros(more: dict[str, Decimal] | None = None) -> Built:
+    """Beside the account of the base currency one that is kept in euros and holds 50,000."""
+    built = Built(others=(EUR,))
+    balances = {"EUR": Decimal(50_000), **(more or {})}
+    built.event(
+        ev.EngineStarted(
+            mode=Mode.PAPER,
+            profile="custom",
+            config_digest="",
+            version="test",
+            accounts={BROKER: "one", EUR: EUR},
+            primary=BROKER,
+        )
+    )
+    return built.event(
+        ev.AccountSynced(
+            account=EUR,
+            balances=Account(
+                account_id=EUR,
+                currency="EUR",
+                cash=Decimal(50_000),
+                equity=Decimal(50_000),
+                buying_power=Decimal(50_000) / 3,
+                balances=balances,
+                as_of=MIDDAY,
+            ),
+        )
+    )
+
+
+def own(built: Built) -> dict[str, Any]:
+    rows = {row["broker"]: row for row in status_of(built.world, MIDDAY)["accounts"]}
+    found: dict[str, Any] = rows[EUR]
+    return found
+
+
+def test_X86_an_account_of_its_own_currency_alone_needs_no_rate_for_its_equity() -> None:
+    built = with_euros()
+    assert (own(built)["equity"], own(built)["unvalued"]) == ("50000", ["EUR"])
+    built.world.value_currency("EUR", Decimal("1.1"))
+    assert own(built)["equity"] == "50000"
+
+
+def test_X86_what_it_has_in_another_currency_is_counted_at_the_rate_of_its_own() -> None:
+    """110 dollars at 1.1 are 100 euros; while nobody tells the rate, nobody knows the sum."""
+    built = with_euros({"USD": Decimal(110)})
+    assert own(built)["equity"] is None
+    built.world.value_currency("EUR", Decimal("1.1"))
+    assert own(built)["equity"] == "50100"
+
+
+def test_amounts_have_eight_places_at_most() -> None:
+    """A rate of one divided by three has 28; so has what the venue worked out by one."""
+    built = with_euros()
+    built.world.value_currency("EUR", Decimal(1) / 3)
+    account = status_of(built.world, MIDDAY)["account"]
+    assert account["equity"] == "116666.66666667"
+    assert account["cash"] == "116666.66666667"
+    assert account["buying_power"] == "105555.55555556"
+    assert own(built)["buying_power"] == "16666.66666667"
