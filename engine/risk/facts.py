@@ -237,7 +237,7 @@ class Facts:
         working = self._book.working(self.request.account, self.request.symbol)
         return tuple(order for order in working if order.status is OrderStatus.UNKNOWN)
 
-    @property
+    @kept
     def rates(self) -> Mapping[str, Rate | None]:
         """The rate of each other currency that the order is paid or its account is kept in."""
         base = self.base

@@ -479,6 +479,27 @@ def test_x86_an_entry_waits_for_a_fresh_rate_of_what_its_account_is_kept_in(
     rehearse(play, config=TWO)
 
 
+def test_x86_where_no_rate_was_ever_told_of_the_only_account_it_is_the_rate_that_is_missing() -> (
+    None
+):
+    """Its equity is unknown for that alone; an account that has nothing is still refused as one."""
+    only = {
+        "brokers": {"paper": {**FREE, "currency": "EUR"}},
+        "market": {"symbols": ["AAPL", "EUR_USD"]},
+    }
+
+    async def play(hand: Rehearsal) -> None:
+        hand.price("AAPL", "100")
+        done = await hand.engine.command(buy("AAPL", 5))
+        assert (done.ok, done.code) == (False, "NO_RATE"), done
+        assert "EUR" in done.error
+        hand.price("EUR_USD", "1.10")
+        hand.price("AAPL", "100")
+        assert (await hand.engine.command(buy("AAPL", 5))).ok
+
+    rehearse(play, config=only)
+
+
 def test_no_contract_what_no_table_tells_of_is_not_opened_and_the_sentence_says_what() -> None:
     async def play(hand: Rehearsal) -> None:
         hand.price("ES 2013-12", "1700")

@@ -15,20 +15,26 @@ MAX_SILENCE_SECONDS = 5
 
 
 def known_account(
-    venue_account: AccountState, session: SessionState | None, equity: Decimal, now: Nanos
+    venue_account: AccountState,
+    session: SessionState | None,
+    equity: Decimal,
+    rates: Mapping[str, Rate | None],
+    now: Nanos,
 ) -> Finding:
     """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
 
     And no restriction of the account by itself, as after its credentials were refused.
 
-    All of it is asked of the account that the order goes to, and of no other.
+    All of it is asked of the account that the order goes to, and of no other. Equity that is not
+    known for want of a rate is left to NO_RATE, which refuses the order and names the currency.
     """
     if venue_account.balances is None:
         return refused("none", "an account", "The account's balances are not known yet.")
-    if session is None or not is_positive(session.starting_equity):
+    unvalued = None in rates.values()
+    if session is None or not (unvalued or is_positive(session.starting_equity)):
         start = "none" if session is None else plain(session.starting_equity)
         return refused(start, "> 0", "The session's starting equity is not known or not above 0.")
-    if not is_positive(equity):
+    if not (unvalued or is_positive(equity)):
         return refused(equity, "> 0", "Equity is not above 0.")
     link = venue_account.link
     if link is None:
