@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from brokers.paper.instruments import BadFile
-from console.desk.past import PastDesk, words_of
+from console.desk.past import PastDesk
 from console.host import logs, wiring
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
@@ -20,7 +20,7 @@ from console.terminal.bootstrap import prepare_environment, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config
 from engine.domain.events import EngineStarted
-from engine.domain.instant import Nanos, parse_rfc3339
+from engine.domain.instant import Nanos, parse_rfc3339, rfc3339
 from engine.state.book import Book
 from storage.errors import JournalError
 from storage.history import load_until
@@ -78,8 +78,8 @@ def open_past(journal: Path, config: Config, at: Nanos) -> PastDesk:
         if found.first is None:
             raise _usage(f"--at: there is no journal in {journal.parent}, or it is empty.")
         if found.last is None:
-            began = words_of(found.first)
-            raise _usage(f"--at {words_of(at)} is before the journal begins, at {began}.")
+            moment, began = (rfc3339(time).replace("T", " ") for time in (at, found.first))
+            raise _usage(f"--at {moment} is before the journal begins, at {began}.")
         beginning = next(found.records)
         if isinstance(beginning.event, EngineStarted):
             currency = beginning.event.base_currency

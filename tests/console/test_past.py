@@ -197,7 +197,9 @@ def test_before_the_first_event_there_is_nothing_to_show(recording: Recording) -
     with pytest.raises(CommandFailed) as refused:
         opened(recording, first - 1)
     assert refused.value.exit_code is ExitCode.USAGE
-    assert "before the journal begins, at 2026-03-02 15:30:00Z" in str(refused.value)
+    assert str(refused.value) == (
+        "--at 2026-03-02 15:29:59.999999999Z is before the journal begins, at 2026-03-02 15:30:00Z."
+    )
 
 
 def test_without_a_journal_it_says_so(tmp_path: Path) -> None:
