@@ -167,14 +167,19 @@ SYMBOL_WORDS: Final = (
 """What an id may be, for a sentence that refuses one."""
 
 
-@lru_cache(maxsize=SYMBOLS_KEPT)
 def is_symbol(text: str) -> bool:
     """Whether `symbol_of` takes a text."""
+    return not symbol_fault(text)
+
+
+@lru_cache(maxsize=SYMBOLS_KEPT)
+def symbol_fault(text: str) -> str:
+    """Why `symbol_of` takes a text not, in one sentence without its full stop; "" where it does."""
     try:
         _read(text)
-    except InstrumentError:
-        return False
-    return True
+    except InstrumentError as error:
+        return str(error)
+    return ""
 
 
 def symbol_of(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from engine.config.kinds import as_decimal
 from engine.domain.inputs import InvalidArrived
 from engine.domain.instant import Nanos, parse_rfc3339
-from engine.domain.instrument import SYMBOL_WORDS, is_symbol
+from engine.domain.instrument import SYMBOL_WORDS, symbol_fault
 from engine.domain.signal import Direction, Signal, Timeframe
 from engine.domain.text import UNSAFE, clean_text
 
@@ -223,8 +223,10 @@ def _id(data: Mapping[Any, Any], name: str) -> str:
 
 def _ticker(data: Mapping[Any, Any]) -> str:
     value = data["ticker"]
-    if not isinstance(value, str) or not is_symbol(value):
+    if not isinstance(value, str):
         _refuse("ticker", value, f"a symbol of {SYMBOL_WORDS},")
+    if fault := symbol_fault(value):
+        raise _RefusedError(f"ticker is refused: {fault}.")
     return value
 
 

@@ -14,11 +14,10 @@ import msgspec
 from engine.calendars import Calendar
 from engine.config.kinds import as_decimal
 from engine.domain.commands import PlaceOrder
-from engine.domain.instrument import SYMBOL_WORDS, is_symbol
+from engine.domain.instrument import symbol_fault
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price, plain
 from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
-from engine.domain.text import clean_text
 from engine.risk.facts import usable_mark
 from engine.risk.request import Request, RequestKind
 from engine.routing.route import account_for
@@ -177,9 +176,8 @@ def _request(
 
 
 def _symbol_fault(symbol: str) -> str:
-    if is_symbol(symbol):
-        return ""
-    return f"{clean_text(repr(symbol), 60)} is no symbol: {SYMBOL_WORDS}."
+    fault = symbol_fault(symbol)
+    return f"{fault}." if fault else ""
 
 
 def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:

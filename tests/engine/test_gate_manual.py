@@ -168,6 +168,15 @@ def test_what_cannot_be_an_order(order: dict[str, Any]) -> None:
     assert ruling.reason.isprintable()
 
 
+def test_an_order_in_a_contract_whose_date_does_not_exist_says_that() -> None:
+    ruling = ask(built(), symbol="AAPL 2026-02-30 100 C")
+    assert ruling.code == "INVALID_INPUT"
+    assert ruling.reason == (
+        "the expiry of AAPL 2026-02-30 100 C is '2026-02-30': a date that exists, from 1970 to "
+        "2199, is allowed (2026-12-18)."
+    )
+
+
 def test_what_the_venue_cannot_do() -> None:
     unable = msgspec.structs.replace(
         ABLE,

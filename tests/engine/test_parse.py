@@ -130,6 +130,8 @@ def test_a_conviction_that_is_none(raw: str) -> None:
         ({"ticker": ""}, "ticker is"),
         ({"ticker": "S PY"}, "ticker is"),
         ({"ticker": "X" * 33}, "ticker is"),
+        ({"ticker": 5}, "ticker is 5"),
+        ({"ticker": "AAPL 2026-02-30 100 C"}, "'2026-02-30': a date that exists, from 1970"),
         ({"signal_id": ""}, "signal_id is"),
         ({"signal_id": "  "}, "signal_id is"),
         ({"signal_id": "x" * 51}, "1 to 50"),
