@@ -98,4 +98,11 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     held = ((p.symbol, world.mark(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
     rates = world.known_rates()
-    yield ev.EquityMarked(equity=equity, peak=peak, drawdown=fall, marks=marks, rates=rates)
+    yield ev.EquityMarked(
+        equity=equity,
+        peak=peak,
+        drawdown=fall,
+        marks=marks,
+        rates=rates,
+        rate_times=world.rates.quoted_at(rates, now),
+    )

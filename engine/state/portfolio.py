@@ -98,6 +98,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Last known price of what is held, as of the newest mark or fill."""
     rates: dict[str, Decimal] = {}
     """Last known worth of each currency that is held or owed, as of the newest mark."""
+    rate_times: dict[str, Nanos] = {}
+    """When a quote told it; without those whose worth is of reference data."""
     session: SessionState | None = None
     heard: dict[str, SignalEntry] = {}
     """Signals that arrived and have no verdict yet."""

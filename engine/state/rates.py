@@ -21,6 +21,7 @@ from engine.reference.rates import ReferenceRate
 
 BASE: Final = "base"
 REFERENCE: Final = "reference"
+JOURNAL: Final = "journal"
 
 _LARGEST_EXPONENT: Final = 18
 _HALF: Final = Decimal("0.5")
@@ -37,7 +38,8 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     time: Nanos
     """When it was true: the quote's time, or the beginning of the reference day in UTC."""
     source: str
-    """The pair that was quoted, `reference`, or `base` for the base currency itself."""
+    """The pair that was quoted, `journal` for what one told before the process began, `reference`,
+    or `base` for the base currency itself."""
     fresh: bool
     """Whether exposure may be opened on it."""
 
@@ -92,6 +94,9 @@ class Rates:
         before = known.get(quote.symbol)
         if before is not None and quote.time < before.time:
             return False
+        remembered = known.get(JOURNAL)
+        if remembered is not None and quote.time >= remembered.time:
+            del known[JOURNAL]
         known[quote.symbol] = _Quoted(
             value=ONE / price if inverted else price,
             time=quote.time,
@@ -101,6 +106,24 @@ class Rates:
         if len(known) > 1:
             self.ageing.add(currency)
         return True
+
+    def remember(self, currency: str, value: Decimal, time: Nanos) -> None:
+        """Take the rate that a quote told at `time`, before the process began.
+
+        It counts until a newer one is told, and is never fresh: which market told it, and whether
+        that rests, is not known.
+        """
+        known = self._quoted.setdefault(currency, {})
+        known[JOURNAL] = _Quoted(value=value, time=time, stale_at=0, calendar="")
+
+    def quoted_at(self, currencies: Iterable[str], now: Nanos) -> dict[str, Nanos]:
+        """When the rate in force was quoted, of each currency whose rate is of a quote."""
+        rates = ((currency, self.rate(currency, now)) for currency in currencies)
+        return {
+            currency: rate.time
+            for currency, rate in rates
+            if rate is not None and rate.source not in (BASE, REFERENCE)
+        }
 
     def take_reference(self, rates: Iterable[ReferenceRate]) -> None:
         """Put these rates in the place of all reference data taken before.

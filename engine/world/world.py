@@ -52,6 +52,8 @@ class World:
         self.base = config.account.currency
         self.rates = Rates(self.base, self.limits.quote_max_age_seconds)
         self.rates.take_reference(reference_rates)
+        for currency, time in book.data.rate_times.items():
+            self.rates.remember(currency, book.data.rates[currency], time)
         self.sectors = sectors or {}
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the portfolio's day (X-12, X-95)."""

@@ -500,6 +500,48 @@ def test_x86_where_no_rate_was_ever_told_of_the_only_account_it_is_the_rate_that
     rehearse(play, config=only)
 
 
+def test_x86_a_restart_does_not_bring_back_a_rate_that_is_older_than_the_last_quote(
+    tmp_path: Path,
+) -> None:
+    """100,000 dollars and 50,000 euros at 1.38; at 1.30, of days before, 4,000 are missing.
+
+    That would be 2.4 % of 169,000, above the 2 % that a day may lose.
+    """
+    table = tmp_path / "rates.csv"
+    table.write_text("currency,rate,date\nEUR,1.30,2013-10-04\n", encoding="utf-8")
+    tree = {**TWO, "data": {"rates": str(table)}}
+
+    async def main(clock: Clock) -> None:
+        database = memory_database()
+        house = built(tree, clock, database)
+        await house.engine.start()
+        hand = Rehearsal(house, clock)
+        hand.price("EUR_USD", "1.38")
+        hand.price("AAPL", "100")
+        await hand.wait(1)
+        assert (await house.engine.command(buy("AAPL", 5))).ok
+        await hand.wait(70)
+        await house.engine.stop("done")
+
+        house = built(tree, clock, database)
+        await house.engine.start()
+        hand = Rehearsal(house, clock)
+        for _ in range(5):
+            hand.price("AAPL", "100")
+            await hand.wait(1)
+        status = house.engine.status()
+        assert (status["run_state"], status["halt"]) == ("ACTIVE", None)
+        assert D(status["account"]["equity"]) == 169_000
+        assert [row["unvalued"] for row in status["accounts"]] == [[], ["EUR"]]
+        assert (await house.engine.command(buy("AAPL", 6, "eur"))).code == "NO_RATE"
+        hand.price("EUR_USD", "1.39")
+        await hand.wait(1)
+        assert D(house.engine.status()["account"]["equity"]) == 169_500
+        await house.engine.stop("done")
+
+    run_virtual(main, parse_rfc3339(MONDAY), 600)
+
+
 def test_no_contract_what_no_table_tells_of_is_not_opened_and_the_sentence_says_what() -> None:
     async def play(hand: Rehearsal) -> None:
         hand.price("ES 2013-12", "1700")

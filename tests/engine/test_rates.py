@@ -272,6 +272,50 @@ class TestReference:
         assert not made.is_fresh("EUR", TUESDAY_NOON)
 
 
+class TestRemembered:
+    """What a quote told before the process began is the last known value, and no fresh one."""
+
+    def test_it_counts_and_is_not_fresh(self) -> None:
+        made = Rates("USD", 15)
+        made.remember("EUR", D("1.38"), TUESDAY_NOON)
+        rate = made.rate("EUR", TUESDAY_NOON)
+        assert rate is not None
+        assert (rate.value, rate.time, rate.fresh) == (D("1.38"), TUESDAY_NOON, False)
+        assert made.value("EUR", TUESDAY_NOON) == D("1.38")
+
+    @pytest.mark.parametrize(("behind", "counts"), [(-1, "1.38"), (0, "1.38"), (1, "1.3")])
+    def test_reference_data_counts_where_its_day_began_later(
+        self, behind: Nanos, counts: str
+    ) -> None:
+        midnight = parse_rfc3339("2026-03-03T00:00:00Z")
+        made = Rates("USD", 15)
+        made.remember("EUR", D("1.38"), midnight - behind)
+        made.take_reference([reference("EUR", "1.3", date(2026, 3, 3))])
+        assert value(made, "EUR", midnight) == D(counts)
+        assert made.is_fresh("EUR", midnight) is (counts == "1.3")
+
+    @pytest.mark.parametrize(("later", "counts"), [(-1, "1.38"), (0, "1.37"), (1, "1.37")])
+    def test_a_quote_counts_from_the_same_time_on(self, later: Nanos, counts: str) -> None:
+        made = Rates("USD", 15)
+        made.remember("EUR", D("1.38"), TUESDAY_NOON)
+        made.take_quote(
+            default_instrument("EUR_USD"),
+            quote("EUR_USD", "1.37", TUESDAY_NOON + later, stale_at=TUESDAY_NOON + later + 1),
+        )
+        long_after = TUESDAY_NOON + 3600 * SECOND
+        assert value(made, "EUR", long_after) == D(counts)
+        assert made.value("EUR", long_after) == D(counts)
+
+    def test_the_time_of_a_quote_is_told_and_that_of_reference_data_is_not(self) -> None:
+        made = rates(quote("EUR_USD", "1.38"))
+        made.take_reference([reference("CHF", "1.1", date(2026, 3, 3))])
+        made.remember("GBP", D("1.5"), TUESDAY_NOON - 1)
+        assert made.quoted_at(("CHF", "EUR", "GBP", "JPY", "USD"), TUESDAY_NOON) == {
+            "EUR": TUESDAY_NOON,
+            "GBP": TUESDAY_NOON - 1,
+        }
+
+
 class TestCross:
     """A cross goes through the base currency, and only over two fresh legs."""
 

@@ -7,6 +7,7 @@ import msgspec
 
 from engine.domain.account import Account
 from engine.domain.events.base import Event
+from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ONE
 
@@ -102,3 +103,5 @@ class EquityMarked(Event, frozen=True, kw_only=True):
     """Price of everything held that these leaned on."""
     rates: dict[str, Decimal] = msgspec.field(default_factory=dict)
     """Worth of every other currency that these leaned on, in the base currency."""
+    rate_times: dict[str, Nanos] = msgspec.field(default_factory=dict)
+    """When the quote of a pair told it; a currency whose worth is of reference data is left out."""

@@ -90,6 +90,11 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     book.data.marked_at, book.data.marked_equity = at, event.equity
     book.data.marks.update(event.marks)
     book.data.rates.update(event.rates)
+    for currency in event.rates:
+        if currency in event.rate_times:
+            book.data.rate_times[currency] = event.rate_times[currency]
+        else:
+            book.data.rate_times.pop(currency, None)
     if book.data.session is not None:
         book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
 
