@@ -342,6 +342,7 @@ _ORDER_LINES: Final[dict[type[ev.Event], Callable[[Any, str], JournalLine | None
         "CANCEL", _because(f"asked {name}", e.reason), "muted"
     ),
     ev.CancelRefused: lambda e, name: JournalLine("CANCEL", f"REFUSED {name}: {e.text}", "warn"),
+    ev.CancelPutOff: lambda e, name: JournalLine("CANCEL", f"AGAIN LATER {name}: {e.text}", "warn"),
     ev.OrderCanceled: lambda e, name: JournalLine("CANCEL", _because(f"done {name}", e.reason)),
     ev.OrderExpired: lambda e, name: JournalLine("EXPIRED", name, "muted"),
     ev.ReplaceRequested: _change_asked,

@@ -28,9 +28,8 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
         key = order.client_order_id
         match order.status:
             case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
-                yield ev.CancelRequested(
-                    account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
-                )
+                reason = order.reason if order.cancel_wanted else Code.ORDER_TIMEOUT
+                yield ev.CancelRequested(account=order.account, client_order_id=key, reason=reason)
             case _S.UNKNOWN if not world.book.account(order.account).is_connected:
                 pass  # the question waits for the connection: see `overdue`
             case _S.UNKNOWN:
@@ -102,7 +101,7 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     else:
         told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
         taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
-        yield from _settle(order, given.order, taken, given.asked_at)
+        yield from _settle(order, given.order, taken, given.asked_at, now)
     yield from after_end(world, given.account, given.client_order_id)
 
 
@@ -178,7 +177,7 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
 
 
 def _settle(
-    order: Order, venue: VenueOrder, taken: list[Fill], asked_at: Nanos
+    order: Order, venue: VenueOrder, taken: list[Fill], asked_at: Nanos, now: Nanos
 ) -> Iterator[ev.Event]:
     """Take over what the venue said of an order when it was asked at `asked_at`.
 
@@ -216,6 +215,13 @@ def _settle(
     elif _awaits_change(order) and not order.cancel_wanted:
         yield from unchanged(order, "it never reached the venue")
         return
+    if now < order.cancel_at and order.makes_room:
+        # It works, and its cancel failed a moment ago: the deadline of the doubt comes back to it.
+        if current is not _S.UNKNOWN:
+            yield ev.OrderUnclear(
+                account=order.account, client_order_id=key, reason="its cancel was not answered"
+            )
+        return
     status = _S.PARTIALLY_FILLED if known else _S.NEW
     if current in UNACKNOWLEDGED or current in _ASKED:
         yield ev.OrderSettled(
@@ -227,7 +233,14 @@ def _settle(
             filled=filled,
             notional=notional,
         )
-    if order.cancel_wanted:
-        yield ev.CancelRequested(account=order.account, client_order_id=key, reason=order.reason)
+    yield from _asked_again(order, now)
+
+
+def _asked_again(order: Order, now: Nanos) -> Iterator[ev.Event]:
+    """Ask again for the end of an order that works, unless that failed a moment ago (C-403)."""
+    if order.cancel_wanted and now >= order.cancel_at:
+        yield ev.CancelRequested(
+            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+        )
     elif order.pending is not None and order.makes_room:
         yield again(order, order.pending)

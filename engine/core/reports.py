@@ -56,7 +56,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             )
         return
     if order.is_working:
-        yield from _status(order, given)
+        yield from _status(order, given, now)
     yield from after_end(world, given.account, given.client_order_id)
 
 
@@ -78,7 +78,7 @@ def _number_fault(given: OrderReport) -> str:
     return ""
 
 
-def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
+def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """What a status makes of an order that works; an end stands, whatever comes later."""
     key, current, said = order.client_order_id, order.status, given.status
     if _untold(order, given):
@@ -108,7 +108,7 @@ def _status(order: Order, given: OrderReport) -> Iterator[ev.Event]:
             yield ev.OrderAccepted(
                 account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
             )
-            if order.cancel_wanted:
+            if order.cancel_wanted and now >= order.cancel_at:
                 yield ev.CancelRequested(
                     account=order.account, client_order_id=key, reason=order.reason
                 )

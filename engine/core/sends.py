@@ -6,11 +6,20 @@ from engine.core.changes import unchanged
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import CancelFailed, GateClosed, ModifyFailed, Sending, SubmitFailed
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus
 from engine.domain.run import Severity, Trigger
 from engine.plans.outcome import after_end
-from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    MarketClosed,
+    NotSent,
+    Rejected,
+    Throttled,
+)
+from engine.state.deadlines import DOUBT_SECONDS, QUERY_SECONDS_MAX
+from engine.state.order import Order
 from engine.world import World
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -105,16 +114,47 @@ def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
 def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.Event]:
     """Ask the venue about an order whose cancel failed: the failure proves nothing about it.
 
-    Where it was to make room for another order, and was refused, the change is given up.
+    Where it was to make room for another order, and was refused, the change is given up. Any other
+    cancel is asked for again after a pause. A venue that asks to wait did not act on the request,
+    and is asked nothing before that.
     """
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal:
         return
     if order.makes_room and not isinstance(given.error, Ambiguous):
         yield from unchanged(order, str(given.error))
+    else:
+        barred = 0
+        if isinstance(given.error, Throttled):
+            barred = now + int(given.error.retry_after * NS_PER_SECOND)
+        rests = isinstance(given.error, Throttled) and order.accepted_at > 0
+        rests = rests and order.status is OrderStatus.PENDING_CANCEL
+        yield ev.CancelPutOff(
+            account=order.account,
+            client_order_id=order.client_order_id,
+            until=max(now + _pause(world, order), barred),
+            barred_until=barred,
+            status=order.works_as if rests else None,
+            text=str(given.error),
+        )
+        if rests:
+            return
     yield ev.OrderQueried(
         account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
     )
+
+
+def _pause(world: World, order: Order) -> Nanos:
+    """How long a cancel that failed waits before it is asked for again.
+
+    The pauses grow as those between questions about an order in doubt. Under a halt, and for what
+    may be in the way of a close, they stay the shortest.
+    """
+    if world.book.data.halt is not None or order.reduce_only:
+        return DOUBT_SECONDS * NS_PER_SECOND
+    # The tenth doubling is above the longest pause, and a number without bound grows slow.
+    doubled = DOUBT_SECONDS << min(order.cancel_failures, 10)
+    return min(doubled, QUERY_SECONDS_MAX) * NS_PER_SECOND
 
 
 def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:

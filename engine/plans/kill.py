@@ -21,6 +21,7 @@ from engine.plans.exit import plan_exit
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
 from engine.state.account import AccountState
+from engine.state.deadlines import DOUBT_SECONDS
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -75,11 +76,11 @@ def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Even
 
 def after_latch(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Ask for every cancel that the level of the halt demands."""
-    yield from _sweep(world)
+    yield from _sweep(world, now)
     yield from advance(world, now)
 
 
-def _sweep(world: World) -> Iterator[ev.Event]:
+def _sweep(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Every cancel the level asks for and that is not under way: an order may turn up later."""
     halt = world.book.data.halt
     if halt is None:
@@ -93,10 +94,17 @@ def _sweep(world: World) -> Iterator[ev.Event]:
             continue
         for order in tuple(account.orders.values()):
             wanted = order.adds_exposure if halt.level is Level.HALT else not order.protects
-            if wanted and not is_ending(order) and not _closes(world, order):
+            ends = is_ending(order) and not _is_late(order, now)
+            if wanted and not ends and not _closes(world, order):
                 yield ev.CancelRequested(
                     account=account.name, client_order_id=order.client_order_id, reason=halt.level
                 )
+
+
+def _is_late(order: Order, now: Nanos) -> bool:
+    """Its cancel failed before the halt, and its pause is longer than a halt waits."""
+    late = order.cancel_put_off and order.cancel_at > now + DOUBT_SECONDS * NS_PER_SECOND
+    return late and now >= order.cancel_barred_until
 
 
 def _closes(world: World, order: Order) -> bool:
@@ -114,7 +122,7 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
 
 def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Take the next step in every account: cancel, ask the venue again, or report the result."""
-    yield from _sweep(world)
+    yield from _sweep(world, now)
     if world.book.data.halt is None:
         return
     for account in world.book.accounts:

@@ -15,6 +15,7 @@ from engine.plans.reducing import (
     PROTECT,
     cancel,
     in_lots,
+    is_ending,
     last,
     may_send,
     stop_order,
@@ -270,7 +271,7 @@ def _fit(
     # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).
     unanswered = stop.pending is not None and not able.reduce_only
     fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
-    if fits or stop.status not in RESTING:
+    if fits or stop.status not in RESTING or is_ending(stop):
         return
     if now < stop.refused_at + ASKED_IN_VAIN:
         return

@@ -149,11 +149,12 @@ def working_for(world: World, position: Position) -> list[Order]:
 def is_ending(order: Order) -> bool:
     """Its end is asked for and not proved: another cancel adds nothing.
 
-    Of an order in doubt the wish is kept, and what was to take its place is given up with it.
+    Of an order in doubt the wish is kept, and what was to take its place is given up with it. Of
+    one whose cancel failed the deadline asks again.
     """
     if order.status is OrderStatus.UNKNOWN:
         return order.cancel_wanted
-    return order.status is OrderStatus.PENDING_CANCEL
+    return order.cancel_put_off or order.status is OrderStatus.PENDING_CANCEL
 
 
 def cancel(order: Order, reason: str) -> Iterator[ev.Event]:

@@ -83,9 +83,12 @@ class Deadlines:
 def due_at(order: Order) -> Nanos:
     """The moment of an order's deadline: 0 never.
 
-    Unanswered requests are queried, more and more slowly; resting orders time out.
+    Unanswered requests are queried, more and more slowly; a cancel that failed is asked for again;
+    resting orders time out.
     """
     status = order.status
+    if order.cancel_put_off:
+        return order.cancel_at
     if status in RESTING:
         timeout = order.timeout_seconds
         return order.accepted_at + timeout * NS_PER_SECOND if timeout else 0

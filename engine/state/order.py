@@ -61,6 +61,12 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """We asked for its end and did not give that up; outlives every doubt about its state."""
     refused_at: Nanos = 0
     """When the venue last refused a cancel or a change of it, or was not reached for one."""
+    cancel_at: Nanos = 0
+    """Before this no cancel that failed is asked for again; 0 where the last one did not fail."""
+    cancel_barred_until: Nanos = 0
+    """Before this the venue wants no other request to cancel it; 0 is never."""
+    cancel_failures: int = 0
+    """How many cancels of it failed since one was first asked for."""
     pending: Pending | None = None
     """The change that was asked for and that nothing has proved or refused yet."""
 
@@ -220,6 +226,11 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     def makes_room(self) -> bool:
         """It is being cancelled so that another order can take its place (X-88)."""
         return self.pending is not None and not self.pending.native
+
+    @property
+    def cancel_put_off(self) -> bool:
+        """It rests as it did, and its cancel is asked for again once `cancel_at` has come."""
+        return self.cancel_wanted and self.cancel_at > 0 and self.status in RESTING
 
     @property
     def works_as(self) -> OrderStatus:

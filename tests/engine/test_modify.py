@@ -538,9 +538,15 @@ def test_a_cancel_that_was_lost_on_the_way_is_asked_for_again() -> None:
     order = buying(desk)
     modify(desk, order, quantity=D(12))
     desk.give(CancelFailed(order.account, order.client_order_id, Ambiguous("no answer")))
-    events = desk.give(
-        QueryAnswered(order.account, order.client_order_id, desk.works(order), (), desk.now)
-    )
+
+    def answered() -> list[ev.Event]:
+        return desk.give(
+            QueryAnswered(order.account, order.client_order_id, desk.works(order), (), desk.now)
+        )
+
+    assert "ReplaceRequested" not in kinds(answered()), "not at once"
+    assert one(desk.tick(1), ev.OrderQueried).client_order_id == order.client_order_id
+    events = answered()
     assert one(events, ev.ReplaceRequested).quantity == 12
     desk.report(order, S.CANCELED, filled=desk.current(order).filled)
     assert successor(desk, order).quantity == 12

@@ -12,11 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-<<<<<<< HEAD
-    5: "",
-=======
-    5: "",
->>>>>>> bc78bd7 (Remember over a restart when a pair told a rate, so that older reference data does not displace it (X-86))
+    5: "712ac9915a65c930",
 }
 """The shape of the state that each format stands for."""
 

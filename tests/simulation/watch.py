@@ -34,6 +34,8 @@ CANCEL_BUDGET: Final = NS_PER_SECOND
 """Where nothing fails, no entry works longer than this after a halt."""
 PROOF_BUDGET: Final = 20 * NS_PER_SECOND
 """Where nothing fails, a kill is proved within this."""
+MOST_CANCELS: Final = 3
+"""So many cancels of one order in a second: by its time, after a break of the link, by a person."""
 UNSEEN: Final = 3 * NS_PER_SECOND
 """A stranger's order that is younger than this may have come after the last look."""
 TRACE: Final = 60
@@ -81,6 +83,8 @@ class Watch:
         self.engine: Engine | None = None
         self._changes: dict[str, tuple[object, ...]] = {}
         """What each order was asked to become, by its id."""
+        self._cancels: dict[str, list[Nanos]] = {}
+        """When the cancel of each order was asked for, in the last second before the newest."""
         self.shadow = Book()
         """The fold of what was journalled, from its bytes."""
         self.ledger = Ledger({name: venue.cash for name, venue in venues.items()})
@@ -174,11 +178,20 @@ class Watch:
         )
         self.reductions.before(event, self.shadow, self.apart.asked)
         self.replaces.before(event)
+        if isinstance(event, ev.CancelRequested):
+            self._paced(event.client_order_id, time)
         self.floods.before(event, time)
         apply(self.shadow, Record(seq, time, event))
         self.seen.add(name)
         if before is not None:
             self._moved(before, self.shadow.order(key), event)
+
+    def _paced(self, key: str, time: Nanos) -> None:
+        """C-403: no cancel is asked for again without a pause, whatever becomes of it."""
+        asked = [at for at in self._cancels.get(key, ()) if time - at < NS_PER_SECOND]
+        self._cancels[key] = [*asked, time]
+        if len(asked) >= MOST_CANCELS:
+            self.broken("pace", f"the cancel of {key} was asked for {len(asked) + 1} times in 1 s")
 
     def _moved(self, before: Order, after: Order | None, event: ev.Event) -> None:
         if after is None:

@@ -42,6 +42,7 @@ from engine.domain.events.life import (
     Unrestricted,
 )
 from engine.domain.events.orders import (
+    CancelPutOff,
     CancelRefused,
     CancelRequested,
     CommissionTaken,
@@ -98,6 +99,7 @@ __all__ = [
     "AccountReturned",
     "AccountSynced",
     "Alarmed",
+    "CancelPutOff",
     "CancelRefused",
     "CancelRequested",
     "CheckResult",
@@ -205,6 +207,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         CommissionTaken,
         CancelRequested,
         CancelRefused,
+        CancelPutOff,
         OrderCanceled,
         OrderExpired,
         ReplaceRequested,

@@ -154,6 +154,22 @@ class CancelRefused(Event, frozen=True, kw_only=True):
     text: str
 
 
+class CancelPutOff(Event, frozen=True, kw_only=True):
+    """A cancel that was asked for did not get through; it is asked for again at `until` (C-403).
+
+    `status` is what the order is where that is known: a venue that asked to wait did not act on the
+    request. None leaves it as it was, and the venue is asked. A halt that comes meanwhile does not
+    wait for `until`, but for `barred_until`, before which the venue wants no request; 0 is none.
+    """
+
+    account: str
+    client_order_id: str
+    until: Nanos
+    barred_until: Nanos = 0
+    status: OrderStatus | None = None
+    text: str
+
+
 class OrderCanceled(Event, frozen=True, kw_only=True):
     """The venue says it is gone."""
 

@@ -128,7 +128,7 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None or order.status.is_terminal:
         return
-    fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True}
+    fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True, "cancel_at": 0}
     if book.end_replacing(event.account, event.client_order_id):
         fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
@@ -140,9 +140,30 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         book.update(
-            order, at, status=event.status, cancel_wanted=False, refused_at=at, pending=None
+            order,
+            at,
+            status=event.status,
+            cancel_wanted=False,
+            cancel_at=0,
+            cancel_failures=0,
+            refused_at=at,
+            pending=None,
         )
     book.end_replacing(event.account, event.client_order_id)
+
+
+def _cancel_put_off(book: Book, event: ev.CancelPutOff, at: Nanos) -> None:
+    order = book.order_in(event.account, event.client_order_id)
+    if order is None or order.status.is_terminal:
+        return
+    book.update(
+        order,
+        at,
+        status=event.status or order.status,
+        cancel_at=event.until,
+        cancel_barred_until=event.barred_until,
+        cancel_failures=order.cancel_failures + 1,
+    )
 
 
 def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
@@ -198,6 +219,7 @@ RULES: Rules = {
     ev.OrderQueried: _queried,
     ev.CancelRequested: _cancel_requested,
     ev.CancelRefused: _cancel_refused,
+    ev.CancelPutOff: _cancel_put_off,
     ev.OrderCanceled: _canceled,
     ev.OrderExpired: _expired,
     ev.OrderSettled: _settled,
