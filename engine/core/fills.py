@@ -1,12 +1,13 @@
 """Fills are facts: each is taken once, whatever state its order is in (rule 2, X-18, A-360 ff)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from engine.core.consequences import fire
+from engine.core.fees import BAD_FEE, fee_fault
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -100,6 +101,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     settles, mult, currency = _settles(world, fill), instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
+    fill = yield from _with_fee(fill, currency, mult, rate, fee_rate)
     ending = None
     if is_closed_by(before, fill):
         # Only here is it needed before the fold makes it.
@@ -152,13 +154,13 @@ def _overfilled(
 def _fault(world: World, fill: Fill) -> str:
     """Why a fill can be no fact; "" where it can, however odd (rule 2; DESIGN, Broker port).
 
+    Its commission is no part of that: see `fee_fault`.
     One that settles a contract has the price that its underlying makes, which may be zero.
     """
-    numbers = {"quantity": fill.quantity, "price": fill.price, "commission": fill.commission}
-    for name, number in numbers.items():
+    for name, number in (("quantity", fill.quantity), ("price", fill.price)):
         if fault := number_fault(number):
             return f"{name} is {fault}"
-        if name != "commission" and (number < 0 or (not number and name != "price")):
+        if number < 0 or (not number and name != "price"):
             return f"{name} is {number}; a number above 0 is allowed"
     if _settles(world, fill):
         return ""
@@ -290,6 +292,25 @@ def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
         return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
     yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=BAD_FILL, reason=text)
+
+
+def _with_fee(
+    fill: Fill, currency: str, mult: Decimal, rate: Decimal, fee_rate: Decimal
+) -> Generator[ev.Event, None, Fill]:
+    """The fill without a commission that cannot be, which no sum may hold (rule 2).
+
+    Its symbol takes no entries until somebody has looked at it.
+    """
+    why = fee_fault(fill, currency=currency, multiplier=mult, rate=rate, fee_rate=fee_rate)
+    if not why:
+        return fill
+    text = (
+        f"fill {fill.execution_id} is taken without its commission of {fill.commission!s:.40} "
+        f"{fill.commission_currency or currency}: {why}"
+    )
+    yield _alarm("BAD_FEE", fill.symbol, text, Severity.CRITICAL)
+    yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=BAD_FEE, reason=text)
+    return msgspec.structs.replace(fill, commission=ZERO)
 
 
 def _blocked_for(world: World, fill: Fill) -> str | None:

@@ -5,6 +5,7 @@ the comment beside it.
 """
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,18 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.analytics.status import status_of
+from engine.core.fees import fee_fault
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account
-from engine.domain.codes import Code
+from engine.domain.codes import Code, Verdict
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
+from engine.domain.run import Severity
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage import memory_database, open_journal, tables
 from storage.connection import prepare
 from tests.engine.driver import CoreDriver, one
-from tests.engine.worlds import ACCOUNT, BROKER
+from tests.engine.worlds import ACCOUNT, BROKER, signal
 
 D = Decimal
 SAP = instrument_of("SAP", Facts(currency="EUR", calendar="24/7"))
@@ -386,7 +389,10 @@ def test_whatever_is_charged_in_whichever_asset_each_is_conserved(
         desk.report(unknown, OrderStatus.FILLED, fill=told)
         amounts[symbol.removesuffix("-USD")] += quantity
         amounts["USD"] -= quantity * price
-        amounts[asset or "USD"] -= commission
+        taken = desk.of(ev.OrderFilled)[-1].fill.commission
+        aside = any(f"fill x{number} is taken without" in e.text for e in desk.of(ev.Alarmed))
+        assert taken == (0 if aside else commission)
+        amounts[asset or "USD"] -= taken
         book = desk.book.account(BROKER)
         for name, amount in amounts.items():
             symbol_of = name if name == "AAPL" else f"{name}-USD"
@@ -396,3 +402,112 @@ def test_whatever_is_charged_in_whichever_asset_each_is_conserved(
     assert cents(desk.world.equity) == cents(
         D(100_000) + data.realized + desk.world.unrealized - data.commission
     )
+
+
+# --- a commission that cannot be -----------------------------------------------------------------
+
+
+def bought(
+    commission: object, *, quantity: int = 10, price: str = "100", asset: str = "", **terms: Any
+) -> CoreDriver:
+    """NVDA (or what the terms name) is bought by hand with this commission."""
+    desk = desk_with(USD="100000")
+    desk.order("NVDA", quantity, price, limit=price, stop="1", order_id="entry")
+    order = desk.book.account(BROKER).orders["entry"]
+    desk.accept(order)
+    told = msgspec.structs.replace(
+        desk.execution(order, quantity, price),
+        commission=commission,
+        commission_currency=asset,
+        **terms,
+    )
+    desk.report(order, OrderStatus.FILLED, fill=told)
+    return desk
+
+
+def left_aside(desk: CoreDriver) -> bool:
+    """Whether the fill is taken without its commission; it is protected either way (rules 2, 3)."""
+    (taken,) = desk.of(ev.OrderFilled)
+    position = desk.book.holding(BROKER, "NVDA")
+    assert position is not None
+    assert position.quantity == taken.fill.quantity
+    assert desk.last(Purpose.PROTECT, "NVDA").quantity == position.quantity
+    found = [event for event in desk.of(ev.Alarmed) if event.code == "BAD_FEE"]
+    blocked = "bad_fee" in desk.book.account(BROKER).blocked.get("NVDA", {})
+    assert blocked is bool(found)
+    if found:
+        assert found[0].severity is Severity.CRITICAL
+        assert taken.fill.commission == 0
+    return blocked
+
+
+@pytest.mark.parametrize(
+    ("commission", "believed"),
+    [
+        (D(1000), True),
+        (D("1000.01"), False),
+        (D(-1000), True),
+        (D("-1000.01"), False),
+        (D("-1e9"), False),
+        (D("NaN"), False),
+        (D("Infinity"), False),
+        (D("1e30"), False),
+        (None, False),
+        (1.5, False),
+    ],
+    ids=str,
+)
+def test_rule2_a_commission_beyond_its_trade_is_left_aside_and_the_fill_is_taken(
+    commission: object, believed: bool
+) -> None:
+    desk = bought(commission)
+    assert left_aside(desk) is not believed
+    paid = commission if believed else 0
+    assert desk.book.account(BROKER).cash["USD"] == 100_000 - 1_000 - D(str(paid))
+
+
+@pytest.mark.parametrize(("commission", "believed"), [("100", True), ("100.01", False)])
+def test_a_tiny_trade_may_cost_the_least_commission_of_its_venue(
+    commission: str, believed: bool
+) -> None:
+    """One share at 2 dollars: the least that some venues take for an order is more."""
+    assert left_aside(bought(D(commission), quantity=1, price="2")) is not believed
+
+
+@pytest.mark.parametrize(("commission", "believed"), [("3.125", True), ("3.126", False)])
+def test_a_commission_in_another_asset_is_measured_by_what_it_is_worth(
+    commission: str, believed: bool
+) -> None:
+    """1,000 dollars are 3.125 BNB."""
+    assert left_aside(bought(D(commission), asset="BNB")) is not believed
+
+
+@pytest.mark.parametrize(("commission", "believed"), [("500", True), ("-0.01", False)])
+def test_of_an_asset_whose_worth_nobody_knows_only_a_charge_is_believed(
+    commission: str, believed: bool
+) -> None:
+    assert left_aside(bought(D(commission), asset="XYZ")) is not believed
+
+
+def test_a_symbol_with_a_commission_left_aside_takes_no_entry_and_is_told_once() -> None:
+    desk = bought(D("-1e9"))
+    order = desk.book.account(BROKER).closed["entry"]
+    again = msgspec.structs.replace(desk.of(ev.OrderFilled)[0].fill, commission=D("-1e9"))
+    seen = desk.report(order, OrderStatus.FILLED, fill=again)
+    assert not any(isinstance(event, ev.Alarmed | ev.SymbolBlocked) for event in seen)
+    desk.price("NVDA", "100")
+    decided = one(desk.signal(signal("NVDA", entry="100", stop="95")), ev.SignalDecided)
+    assert decided.verdict is Verdict.REJECTED
+
+
+@pytest.mark.parametrize(("fee", "believed"), [("10000", True), ("10000.01", False)])
+def test_what_is_charged_by_the_contract_may_be_more_than_an_option_is_worth(
+    fee: str, believed: bool
+) -> None:
+    """1,000 contracts at a tenth of a cent, a hundred shares each, are worth 100 dollars."""
+    desk = desk_with(USD="100000")
+    told = msgspec.structs.replace(
+        desk.execution(desk.order("NVDA", 1_000, "0.001"), 1_000, "0.001"), commission=D(fee)
+    )
+    fault = fee_fault(told, currency="USD", multiplier=D(100), rate=D(1), fee_rate=D(1))
+    assert (fault == "") is believed
