@@ -12,7 +12,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
@@ -36,7 +36,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     snapshot, book = given.snapshot, world.book
     for fill in snapshot.fills:
         yield from fills.take(world, fill, now)
-    before, seq = compare(book, snapshot, now), book.data.seq
+    bound = _bound(world, snapshot.account)
+    before, seq = compare(book, snapshot, bound), book.data.seq
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
@@ -47,13 +48,14 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield from _change_lost(world, theirs, snapshot)
     yield from _take_over(world, given, before, now)
     # Most looks find nothing, and the state is what it was.
-    after = before if book.data.seq == seq else compare(book, snapshot, now)
+    after = before if book.data.seq == seq else compare(book, snapshot, bound)
     yield ev.Reconciled(
         account=snapshot.account,
         reason=given.reason,
         clean=after.clean,
         differences=after.differences,
         matched=after.matched,
+        unsettled=after.unsettled,
     )
     for key in after.missing:
         yield ev.OrderQueried(
@@ -85,7 +87,14 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
         return ()
     snapshot = given.snapshot
-    return compare(world.book, snapshot, snapshot.requested_at, given.by).proposals
+    bound = _bound(world, snapshot.account)
+    return compare(world.book, snapshot, bound, given.by).proposals
+
+
+def _bound(world: World, account: str) -> Nanos:
+    """How long anything may be under way between us and the venue of an account."""
+    able = world.able(account)
+    return int((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:

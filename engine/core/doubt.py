@@ -193,7 +193,8 @@ def _settle(
     known = max(counted, order.filled)
     if venue.status.is_terminal and known < venue.filled:
         text = f"{venue.status} there, fills not reported yet"
-        yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+        if current is not _S.UNKNOWN or order.reason != text:
+            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
         return
     if venue.status.is_terminal:
         if current is not venue.status:

@@ -2,7 +2,7 @@
 
 Pure; it speaks of one account and touches no other. What is in flight is left out: a symbol with an
 order whose state is not settled, or that changed since the venue was asked, is compared the next
-time.
+time. What has been left out for longer than a request or a fill is under way is in flight no more.
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import (
     RESTING,
+    OrderStatus,
     OrderTerms,
     OrderType,
     Purpose,
@@ -24,6 +25,7 @@ from engine.domain.order import (
 )
 from engine.state.account import AccountState
 from engine.state.book import Book
+from engine.state.order import Order
 from engine.state.position import Position
 
 LOCAL_ONLY = "LOCAL_ONLY"
@@ -46,6 +48,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     matched: int
     skipped: tuple[str, ...]
     """Symbols in flux, compared the next time."""
+    unsettled: tuple[str, ...]
+    """Those, and the symbols that were in flux for so long that they were compared all the same."""
     missing: tuple[str, ...]
     """Client ids of ours that the venue does not work: to be queried, never inferred.
 
@@ -63,12 +67,16 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return all(difference.kind == PRICE_DRIFT for difference in self.differences)
 
 
-def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcile") -> Comparison:
-    """Compare holdings and working orders. The snapshot's fills were taken in before."""
+def compare(book: Book, snapshot: VenueSnapshot, bound: Nanos, by: str = "reconcile") -> Comparison:
+    """Compare holdings and working orders. The snapshot's fills were taken in before.
+
+    A symbol may be left out for so long as `bound`, the longest that anything is under way.
+    """
     account = book.account(snapshot.account)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
-    busy = _busy(account, snapshot)
+    unsettled = _unsettled(account, snapshot)
+    busy = {symbol for symbol in unsettled if not _is_stuck(account, snapshot, symbol, bound)}
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
     matched = 0
@@ -105,21 +113,46 @@ def compare(book: Book, snapshot: VenueSnapshot, now: Nanos, by: str = "reconcil
         differences=tuple(differences),
         matched=matched,
         skipped=tuple(sorted(busy)),
+        unsettled=tuple(sorted(unsettled)),
         missing=missing,
         changed=tuple(changed),
         proposals=tuple(proposals),
     )
 
 
-def _busy(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
+def _unsettled(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
     """Symbols with anything in flight since the venue was asked (A-373)."""
-    moving = {
-        o.symbol
-        for o in account.orders.values()
-        if o.status not in RESTING or o.updated_at >= snapshot.requested_at
-    }
-    ended = {o.symbol for o in account.closed.values() if o.updated_at >= snapshot.requested_at}
-    return moving | ended
+    moving = {o.symbol for o in account.orders.values() if _is_moving(o, snapshot)}
+    return moving | _ended(account, snapshot)
+
+
+def _is_moving(order: Order, snapshot: VenueSnapshot) -> bool:
+    return order.status not in RESTING or order.updated_at >= snapshot.requested_at
+
+
+def _ended(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
+    return {o.symbol for o in account.closed.values() if o.updated_at >= snapshot.requested_at}
+
+
+def _is_stuck(account: AccountState, snapshot: VenueSnapshot, symbol: str, bound: Nanos) -> bool:
+    """Whether nothing of a symbol is on its way, though an order of it is in doubt.
+
+    It was left out of every look for longer than `bound`, and so long its orders have been UNKNOWN
+    and are not worked there: a fill of such an order was told, and could not be believed.
+    """
+    asked_at = snapshot.requested_at
+    if asked_at - account.unsettled.get(symbol, asked_at) <= bound:
+        return False
+    if symbol in _ended(account, snapshot):
+        return False
+    works = {order.client_order_id for order in snapshot.orders}
+    return all(
+        order.status is OrderStatus.UNKNOWN
+        and order.client_order_id not in works
+        and asked_at - max(order.unclear_at, order.sent_at, order.created_at) > bound
+        for order in account.orders.values()
+        if order.symbol == symbol and _is_moving(order, snapshot)
+    )
 
 
 def _holding(

@@ -305,12 +305,6 @@ class Engine:
             symbols = self.world.config.market.symbols
             self._pump(self._feed.run(symbols if self.world.follows_bars else ()))
 
-    async def _follow_market(self, feed: MarketFeed) -> None:
-        """What it tells of its past, where bars are asked for signals, and then what happens."""
-        if self.world.follows_bars:
-            await feed.recall(self.world.config.market.symbols)
-        await feed.run()
-
     async def _connect(self) -> None:
         """Connect every account, look at each that could be, and keep all of them connected."""
         sessions = tuple(self._sessions.values())

@@ -86,6 +86,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     look_failed: bool = False
     """The newest look at the venue failed: its differences are those of the one before."""
     differences: tuple[ev.Difference, ...] = ()
+    unsettled: dict[str, Nanos] = {}
+    """Since which look every look over this connection found something in flight in a symbol."""
     snapshot_asked: Nanos = 0
     """When the venue was asked for its view, and has not answered; 0 when no question is open."""
 

@@ -1,6 +1,7 @@
 """The comparison with the venue, and what follows from it (A-370 to A-373, X-08, T-15, A-495)."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -9,11 +10,11 @@ from engine.domain import events as ev
 from engine.domain.account import Account, VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import SnapshotTaken
-from engine.domain.order import OrderStatus, Purpose
-from engine.domain.run import RunState
+from engine.domain.order import OrderStatus, OrderTerms, Purpose
+from engine.domain.run import Flatten, Level, LinkState, RunState
 from engine.reconcile.compare import SEED_LABELS
 from tests.engine.driver import CoreDriver, kinds, one
-from tests.engine.worlds import ACCOUNT, BROKER, signal
+from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
 
 def holding(**held: int) -> CoreDriver:
@@ -173,3 +174,81 @@ def test_a_look_that_an_operator_asked_for_carries_what_it_proposes() -> None:
     assert looked(desk, "scheduled", 9) == []
     assert looked(desk, "operator", 5) == []
     assert looked(desk, "operator", 7) == proposed
+
+
+# --- a fill that cannot be believed --------------------------------------------------------------
+
+BOUND = ABLE.timeout_seconds + ABLE.late_arrival_seconds
+"""As long may a request, or what became of it, be under way."""
+
+
+def disbelieved() -> tuple[CoreDriver, OrderTerms]:
+    """An entry filled at a price that cannot be, of which the engine holds nothing."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95"))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    bad = msgspec.structs.replace(
+        desk.execution(entry, entry.quantity, "100"), price=Decimal(10**13)
+    )
+    desk.report(entry, OrderStatus.FILLED, fill=bad)
+    assert desk.book.holding(BROKER, "NVDA") is None
+    return desk, entry
+
+
+def look(desk: CoreDriver, held: int, **kwargs: Any) -> list[ev.Event]:
+    desk.later(1)
+    return desk.snapshot(positions={"NVDA": held}, **kwargs)
+
+
+def test_a373_what_is_in_doubt_for_longer_than_anything_is_under_way_is_compared() -> None:
+    desk, entry = disbelieved()
+    held = int(entry.quantity)
+    assert one(look(desk, held), ev.Reconciled).clean
+    desk.later(BOUND - 1)
+    assert one(look(desk, held), ev.Reconciled).clean, "at the bound it may still be under way"
+    seen = look(desk, held)
+    assert found(seen) == {"NVDA": "BROKER_ONLY"}
+    assert not one(seen, ev.Reconciled).clean
+    assert "reconcile" in desk.book.account(BROKER).blocked["NVDA"]
+    assert found(look(desk, held)) == {"NVDA": "BROKER_ONLY"}, "and every time from then on"
+
+
+def test_a373_what_was_in_doubt_before_the_link_broke_is_left_out_anew() -> None:
+    desk, entry = disbelieved()
+    look(desk, int(entry.quantity))
+    desk.later(BOUND)
+    desk.link(LinkState.DISCONNECTED).link(LinkState.CONNECTED)
+    assert found(look(desk, int(entry.quantity))) == {}
+
+
+def test_a373_an_order_in_doubt_that_works_there_is_in_flight() -> None:
+    desk, entry = disbelieved()
+    there = (desk.works(entry),)
+    look(desk, 10, orders=there)
+    desk.later(BOUND)
+    assert found(look(desk, 10, orders=there)) == {}
+
+
+def test_a372_what_the_operator_takes_over_can_be_closed() -> None:
+    desk, entry = disbelieved()
+    held = int(entry.quantity)
+    look(desk, held)
+    desk.later(BOUND)
+    look(desk, held, reason="operator", apply=True)
+    position = desk.book.holding(BROKER, "NVDA")
+    assert position is not None
+    assert position.quantity == held
+    desk.give(ask.ClosePosition(by="test", symbol="NVDA"))
+    assert desk.last(Purpose.EXIT, "NVDA").quantity == held
+
+
+def test_x52_a_kill_closes_what_a_fill_that_cannot_be_believed_left_there() -> None:
+    desk, entry = disbelieved()
+    held = int(entry.quantity)
+    look(desk, held)
+    desk.later(BOUND)
+    desk.give(ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL, reason="because"))
+    look(desk, held, reason="kill")
+    closing = desk.last(Purpose.FLATTEN, "NVDA")
+    assert (closing.quantity, closing.reduce_only) == (held, True)

@@ -12,7 +12,7 @@ SHAPES = {
     1: "29e18fef668fdbc4",
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
-    5: "712ac9915a65c930",
+    5: "6f70d1c19c72479e",
 }
 """The shape of the state that each format stands for."""
 

@@ -34,6 +34,8 @@ class Reconciled(Event, frozen=True, kw_only=True):
     matched: int
     failed: bool = False
     """The venue could not be asked: nothing is known that was not known before."""
+    unsettled: tuple[str, ...] = ()
+    """Symbols with anything in flight or in doubt."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True):

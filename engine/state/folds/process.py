@@ -24,6 +24,7 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
         account.id, account.open = identity, True
         account.link = LinkStatus(state=LinkState.CONNECTING, since=at)
         account.compared = False
+        account.unsettled = {}
         account.snapshot_asked = 0
 
 

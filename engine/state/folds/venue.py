@@ -25,6 +25,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
         account.clean_at = at
     if not event.failed:
         account.compared, account.seen_at = True, at
+        account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
     account.snapshot_asked = 0
 
 
@@ -70,6 +71,7 @@ def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
     account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
     if event.state is not LinkState.CONNECTED:
         account.compared = False
+        account.unsettled = {}
 
 
 RULES: Rules = {
