@@ -41,7 +41,11 @@ SLIPPAGE_BREACH = Decimal("0.02")
 """A-363: more than this against the price it was decided on."""
 
 BAD_FILL = "bad_fill"
-"""The cause that blocks a symbol whose fill could not be believed."""
+"""The cause that blocks a symbol whose fill could not be believed, until that fill is taken."""
+
+MORE_BAD_FILLS = "bad_fill and more"
+MOST_CAUSES: Final = 10
+"""A symbol with so many causes is blocked by all further fills as one, until somebody looks."""
 
 MOST_OVERFILL: Final = 1_000
 """A fill for more than so many times its order is none. An order that was sent twice, or enlarged
@@ -125,6 +129,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         account_rate=_worth(world, _currency_of(world, fill.account)),
     )
     yield event
+    yield from _resolved(world, fill)
     if ending is not None:
         unasked = EXPIRED if settles else FOREIGN
         yield from _closed(world, ending, fill, order, unasked=unasked)
@@ -171,11 +176,24 @@ def _fault(world: World, fill: Fill) -> str:
         order = None
     if order is not None and fill.quantity > MOST_OVERFILL * order.most:
         return f"more than {MOST_OVERFILL} times the {plain(order.most)} that were ordered"
-    seen = (world.mark(fill.symbol), order.reference if order is not None else None)
-    known = [price for price in seen if price is not None and price > 0]
+    known = _prices_known(world, fill, order)
     if known and not any(_is_near(fill.price, price) for price in known):
         return f"{plain(known[0])} was the last price, and {FARTHEST_PRICE} times that is allowed"
     return ""
+
+
+def _prices_known(world: World, fill: Fill, order: Order | None) -> list[Decimal]:
+    """What a price is measured by: one that is near any of these can be.
+
+    The newest price may be the wrong one, and what it is measured by would stay so.
+    """
+    seen = [world.mark(fill.symbol)]
+    if order is not None:
+        seen += [order.reference, order.limit_price, order.stop_price]
+    held = world.book.holding(fill.account, fill.symbol)
+    if held is not None:
+        seen.append(held.average_price)
+    return [price for price in seen if price is not None and price > 0]
 
 
 def _is_near(price: Decimal, known: Decimal) -> bool:
@@ -288,10 +306,34 @@ def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
     text = (
         f"fill {fill.execution_id} has quantity {fill.quantity!s:.40} at {fill.price!s:.40}: {why}"
     )
-    if _blocked_for(world, fill) == text:
+    causes = _causes(world, fill)
+    if text in causes.values():
         return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
-    yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=BAD_FILL, reason=text)
+    cause = _cause(causes, fill)
+    yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=cause, reason=text)
+
+
+def _cause(causes: dict[str, str], fill: Fill) -> str:
+    """The cause under which a fill blocks its symbol: each has its own, up to a number of them."""
+    if BAD_FILL not in causes or _is_of(causes[BAD_FILL], fill):
+        return BAD_FILL
+    own = f"{BAD_FILL} {fill.execution_id}"
+    return own if own in causes or len(causes) < MOST_CAUSES else MORE_BAD_FILLS
+
+
+def _is_of(reason: str, fill: Fill) -> bool:
+    """Whether a block says that it is for this execution."""
+    return reason.startswith(f"fill {fill.execution_id} has ")
+
+
+def _resolved(world: World, fill: Fill) -> Iterator[ev.Event]:
+    """A fill that could not be believed has been taken: it blocks its symbol no more."""
+    for cause, reason in tuple(_causes(world, fill).items()):
+        if cause.startswith(BAD_FILL) and cause != MORE_BAD_FILLS and _is_of(reason, fill):
+            yield ev.SymbolUnblocked(
+                account=fill.account, symbol=fill.symbol, cause=cause, by=BAD_FILL
+            )
 
 
 def _with_fee(
@@ -313,10 +355,10 @@ def _with_fee(
     return msgspec.structs.replace(fill, commission=ZERO)
 
 
-def _blocked_for(world: World, fill: Fill) -> str | None:
-    """Why a fill that could not be believed blocks the symbol already."""
+def _causes(world: World, fill: Fill) -> dict[str, str]:
+    """What blocks the symbol of a fill in its account, and why."""
     account = world.book.data.accounts.get(fill.account)
-    return None if account is None else account.blocked.get(fill.symbol, {}).get(BAD_FILL)
+    return {} if account is None else account.blocked.get(fill.symbol, {})
 
 
 def _closed(

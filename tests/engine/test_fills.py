@@ -164,6 +164,63 @@ def test_a_price_is_measured_by_what_the_order_was_decided_on_where_none_was_see
     assert "BAD_FILL" not in alarms(desk.seen)
 
 
+WRONG = "1000000000"
+"""A price of NVDA that is wrong by more than a million times, and that stays the newest."""
+
+
+def test_a_price_is_measured_by_the_prices_of_its_order_too() -> None:
+    """A stop has no price at which it was decided: that at which it sells says what can be."""
+    desk = entered()
+    desk.filled(desk.last(Purpose.ENTRY), 149, "100")
+    stop = desk.last(Purpose.PROTECT)
+    desk.accept(stop)
+    assert stop.reference is None
+    desk.price("NVDA", WRONG)
+    desk.filled(stop, 149, "94")
+    assert "BAD_FILL" not in alarms(desk.seen)
+    assert desk.book.holding("paper", "NVDA") is None
+
+
+def test_a_price_is_measured_by_what_is_held_too() -> None:
+    desk = CoreDriver().hold("NVDA", 10, "100")
+    desk.price("NVDA", WRONG)
+    sold = desk.order("NVDA", 10, "0", side=Side.SELL, reserves=False)
+    desk.report(sold, OrderStatus.FILLED, fill=desk.execution(sold, 10, "94"))
+    assert "BAD_FILL" not in alarms(desk.seen)
+    assert desk.book.holding("paper", "NVDA") is None
+
+
+def test_a_block_ends_when_the_fill_that_it_is_for_is_taken() -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    first, second = (desk.execution(order, 5, "100") for _ in range(2))
+    blocked = desk.book.account("paper").blocked
+    for fill in (first, second):
+        bad = msgspec.structs.replace(fill, price=Decimal("1e13"))
+        desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=bad)
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=first)
+    assert "NVDA" in blocked, "the other is in doubt"
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=second)
+    assert "NVDA" not in blocked
+    position = desk.book.holding("paper", "NVDA")
+    assert position is not None
+    assert position.quantity == 10
+
+
+def test_a_venue_that_tells_many_bad_fills_blocks_by_no_more_causes_than_a_few() -> None:
+    desk = entered()
+    order = desk.last(Purpose.ENTRY)
+    fills = [desk.execution(order, 1, "100") for _ in range(20)]
+    for fill in fills:
+        bad = msgspec.structs.replace(fill, price=Decimal("1e13"))
+        desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=bad)
+    causes = desk.book.account("paper").blocked["NVDA"]
+    assert len(causes) == 11
+    for fill in fills:
+        desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill)
+    assert set(desk.book.account("paper").blocked["NVDA"]) == {"bad_fill and more"}
+
+
 def test_X91_a_fill_is_told_by_account_symbol_day_and_id() -> None:
     desk = entered()
     order = desk.last(Purpose.ENTRY)
