@@ -281,6 +281,14 @@ class EventStore(Protocol):
         """How many seconds the newest commit took; 0 before the first."""
         ...
 
+    @property
+    def maintenance_trouble(self) -> str:
+        """What failed last of all that is kept beside the events, in one sentence; "" for nothing.
+
+        No event is lost by it.
+        """
+        ...
+
     def save_snapshot(self, seq: int, state: bytes) -> None:
         """Keep the state as of `seq` so that a start need not fold from the beginning."""
         ...

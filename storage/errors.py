@@ -51,7 +51,7 @@ _SQLITE: dict[int, type[JournalError]] = {
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-def journal_error(error: Exception, where: str) -> JournalError:
+def journal_error(error: BaseException, where: str) -> JournalError:
     """The typed error that `error` stands for, with a sentence naming the journal at `where`."""
     if isinstance(error, JournalError):
         return error

@@ -12,6 +12,7 @@ kept, in order, and `recover` writes it: nothing is ever skipped.
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 import time
@@ -245,7 +246,7 @@ class Journal:
 
     @property
     def maintenance_trouble(self) -> str:
-        """Why the newest snapshot, checkpoint or reserve failed; no event is lost by it."""
+        """Why rows, a snapshot, a checkpoint or the reserve failed last; no event is lost by it."""
         return self._maintenance
 
     def recover(self) -> bool:
@@ -339,36 +340,39 @@ class Journal:
     def _run(self) -> None:
         assert self._queue is not None  # noqa: S101  # the thread exists only with a queue
         while True:
+            batch: list[_Work] = []
             try:
-                batch: list[_Work] = [self._queue.get(timeout=self._patience())]
-            except Empty:
-                if self._behind.done or self._failure is not None:
-                    self._checkpoint()
-                else:
-                    self._write_all()
-                continue
-            size = 0
-            try:
-                while size < MAX_ENTRIES:
-                    work = self._queue.get_nowait()
-                    size += len(work.entries) if isinstance(work, _Append) else 1
-                    batch.append(work)
-            except Empty:
-                pass
-            try:
-                closing = self._process(batch)
-            except Exception as error:
+                if self._round(self._queue, batch):
+                    break
+            except BaseException as error:
                 # A defect of ours: the thread lives on, so that nobody waits for ever.
                 self._failure = journal_error(error, self._where)
                 waiting = [w.ticket for w in batch if isinstance(w, _Append | _CatchUp)]
                 self._settle(waiting, self._failure)
-                continue
-            if closing:
-                self._finish()
-                return
-            if self._behind.pressing:
+        self._finish()
+
+    def _round(self, queue: SimpleQueue[_Work], batch: list[_Work]) -> bool:
+        """Do what waits, taken into `batch`, else what can wait; True once nothing more comes."""
+        try:
+            batch.append(queue.get(timeout=self._patience()))
+        except Empty:
+            if self._behind.done or self._failure is not None:
+                self._checkpoint()
+            else:
                 self._write_all()
-            self._checkpoint_if_needed()
+            return False
+        size = 0
+        with contextlib.suppress(Empty):
+            while size < MAX_ENTRIES:
+                work = queue.get_nowait()
+                size += len(work.entries) if isinstance(work, _Append) else 1
+                batch.append(work)
+        if self._process(batch):
+            return True
+        if self._behind.pressing:
+            self._write_all()
+        self._checkpoint_if_needed()
+        return False
 
     def _patience(self) -> float | None:
         """How long the writer waits for work before it does what can wait."""
@@ -416,7 +420,7 @@ class Journal:
             except JournalError as error:
                 self._failure = error
                 self._keep(entries, values)
-            except Exception as error:
+            except BaseException as error:
                 # A fault hook's own: a simulated crash, which the caller of an inline journal sees.
                 self._failure = journal_error(error, self._where)
                 self._keep(entries, values)
@@ -436,16 +440,17 @@ class Journal:
             self._write_rows(self._behind.take())
 
     def _write_rows(self, rows: PendingRows, snapshot: tuple[bytes, int] | None = None) -> bool:
-        """Write some rows; those that the disk does not take wait for another time."""
+        """Write some rows; those that are not taken, whatever the reason, wait for another time."""
         self._rows_refused = False
         try:
             kept = self._writer.write_rows(rows.values, until=rows.until, snapshot=snapshot)
-        except JournalError as error:
+        except Exception as error:  # of the disk, or of a row: no event waits for either
             self._behind.back(rows)
             self._rows_refused = True
-            self._maintenance = str(error)
+            self._maintenance = str(journal_error(error, self._where))
             return True
         self._watermark = rows.until
+        self._maintenance = self._writer.stale or self._maintenance
         return kept
 
     def _commit(self, entries: Sequence[Entry]) -> None:
@@ -467,7 +472,7 @@ class Journal:
                 self._behind.add(self._unwritten, self._writer.seq)
                 self._unwritten = []
                 self._failure = None
-            except Exception as error:  # of the disk, or a fault hook's own; kept as the failure
+            except BaseException as error:  # of the disk, or a fault hook's own
                 self._failure = journal_error(error, self._where)
         self._retrying = False
 

@@ -14,7 +14,7 @@ from engine.state.touched import Touched
 from storage import bulk
 from storage.errors import is_content_error
 from storage.history import records
-from storage.rows import RANK, RULES, Put, has_row, upsert, written
+from storage.rows import RANK, RULES, Columns, Put, has_row, upsert, written
 
 TABLES: Final = (
     "trade_executions",
@@ -42,38 +42,48 @@ def raise_watermark(connection: sqlite3.Connection, seq: int) -> None:
     connection.execute("INSERT OR REPLACE INTO watermark VALUES (1, ?)", (seq,))
 
 
-def write(connection: sqlite3.Connection, values: Iterable[Touched]) -> None:
+def write(connection: sqlite3.Connection, values: Iterable[Touched]) -> str:
     """Write the rows of these values inside the caller's transaction, in the order of the rules.
 
     A value whose row a table does not take is named in `stale_projections`: the events are the
-    truth, and one row must not keep the others away. Raises what is the disk's fault.
+    truth, and one row must not keep the others away. Returns the last of them in one sentence, ""
+    for none. Raises what is the disk's fault.
     """
+    stale = ""
     by_kind: dict[type, list[Touched]] = {}
     for touched in filter(has_row, values):
         by_kind.setdefault(type(touched.value), []).append(touched)
     for kind in sorted(by_kind, key=RANK.__getitem__):
         rule = RULES[kind]
         if isinstance(rule, Put):
-            _put(connection, rule, by_kind[kind])
+            stale = _put(connection, rule, by_kind[kind]) or stale
             continue
         for touched in by_kind[kind]:
-            connection.execute(rule.sql, rule.values(touched.value))
+            try:
+                connection.execute(rule.sql, rule.values(touched.value))
+            except Exception as error:  # whatever is wrong with this one; the others are written
+                stale = _name(connection, _event_of(touched), kind.__name__, error)
+    return stale
 
 
-def _put(connection: sqlite3.Connection, put: Put, values: Sequence[Touched]) -> None:
-    rows = [row for touched in values for row in written(put, touched)]
+def _put(connection: sqlite3.Connection, put: Put, values: Sequence[Touched]) -> str:
+    rows, stale = list[Columns](), ""
+    for touched in values:
+        try:
+            rows += written(put, touched)
+        except Exception as error:  # a value that has no row; the others have theirs
+            stale = _name(connection, _event_of(touched), put.table, error)
     if not rows:
-        return
+        return stale
     shape = upsert(put, tuple(rows[0]))
     for part in bulk.pieces(rows, shape.most):
         if len(part) == 1 or not _at_once(connection, shape, part):
             for row in part:
-                _carefully(connection, put, row)
+                stale = _carefully(connection, put, row) or stale
+    return stale
 
 
-def _at_once(
-    connection: sqlite3.Connection, shape: bulk.Shape, rows: Sequence[dict[str, Any]]
-) -> bool:
+def _at_once(connection: sqlite3.Connection, shape: bulk.Shape, rows: Sequence[Columns]) -> bool:
     """All of them in one statement; False, and nothing written, where the table takes not all."""
     try:
         bulk.insert(connection, shape, [tuple(row.values()) for row in rows])
@@ -84,19 +94,32 @@ def _at_once(
     return True
 
 
-def _carefully(connection: sqlite3.Connection, put: Put, row: dict[str, Any]) -> None:
+def _carefully(connection: sqlite3.Connection, put: Put, row: Columns) -> str:
+    stale = ""
     connection.execute("SAVEPOINT row")
     try:
         bulk.insert(connection, upsert(put, tuple(row)), [tuple(row.values())])
     except Exception as error:  # whatever the table does not take; recorded below
-        if not is_content_error(error):
-            raise
         connection.execute("ROLLBACK TO row")
-        connection.execute(
-            "INSERT OR REPLACE INTO stale_projections VALUES (?, ?, ?)",
-            (row.get("seq", 0), put.table, f"{type(error).__name__}: {error}"),
-        )
+        stale = _name(connection, row.get("seq", 0), put.table, error)
     connection.execute("RELEASE row")
+    return stale
+
+
+def _event_of(touched: Touched) -> int:
+    """The event that a value names; 0 where it names none."""
+    return getattr(touched.value, "seq", 0)
+
+
+def _name(connection: sqlite3.Connection, seq: int, subject: str, error: Exception) -> str:
+    """Name what has no row, and return that in a sentence; raises a fault of the disk."""
+    if not is_content_error(error):
+        raise error
+    why = f"{type(error).__name__}: {error}"
+    connection.execute(
+        "INSERT OR REPLACE INTO stale_projections VALUES (?, ?, ?)", (seq, subject, why)
+    )
+    return f"{subject} lacks a row of event {seq}: {why}"
 
 
 def rebuild(connection: sqlite3.Connection) -> None:

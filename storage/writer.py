@@ -104,6 +104,8 @@ class Writer:
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._pages = 0
+        self.stale = ""
+        """What a table did not take of the rows that were written last, in one sentence."""
         connection.execute(_HEAD_FOLLOWS)
         self.seq, self.head = self._stored_head()
 
@@ -169,7 +171,7 @@ class Writer:
         try:
             run("BEGIN IMMEDIATE")
             try:
-                tables.write(self._connection, values)
+                self.stale = tables.write(self._connection, values)
                 tables.raise_watermark(self._connection, until)
                 if snapshot is not None:
                     kept = snapshots.save(self._connection, until, *snapshot)

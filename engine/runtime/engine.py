@@ -442,6 +442,7 @@ class Engine:
                 self._clear_latch(self._uncleared, self._journal.append(Step([], [])))
             )
             self._uncleared = None
+        self._journal.tell_trouble()
         self.step(Tick())
 
     def _failed(self, error: BaseException) -> None:

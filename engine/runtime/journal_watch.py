@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from itertools import chain
 
 from engine.core.driver import Step
-from engine.domain.inputs import Input, JournalFailed, JournalRecovered
+from engine.domain.inputs import Input, JournalFailed, JournalRecovered, Trouble
 from engine.ports import EventStore, Settled
 from engine.runtime.send_gate import Cause, SendGate
 from engine.runtime.tasks import Tasks
@@ -42,6 +42,8 @@ class JournalWatch:
         self._unwatched: deque[Awaitable[None]] = deque()
         self._watching = False
         self._since_snapshot = 0
+        self._told = ""
+        """The trouble beside the events that was told last."""
         self.is_down = False
         """True from a failed write until the journal writes again."""
 
@@ -73,6 +75,13 @@ class JournalWatch:
         self._since_snapshot = 0
         if not self.is_down:
             self._store.save_snapshot(self._book.data.seq, self._book.snapshot())
+
+    def tell_trouble(self) -> None:
+        """Raise an alarm about what failed beside the events, once for each way in which it did."""
+        trouble = self._store.maintenance_trouble
+        if trouble != self._told:
+            self._told = trouble
+            self._step(Trouble(code="JOURNAL_MAINTENANCE", subject="journal", text=trouble))
 
     def try_again(self) -> bool:
         """After a failure: whether the journal writes again; nothing was skipped."""

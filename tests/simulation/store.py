@@ -145,6 +145,11 @@ class MemoryStore:
         """Not measured here."""
         return 0.0
 
+    @property
+    def maintenance_trouble(self) -> str:
+        """Nothing is kept beside the events here."""
+        return ""
+
     def save_snapshot(self, seq: int, state: bytes) -> None:
         """Kept if its event is durable."""
         if seq <= self._disk.seq and not self._disk.full:
@@ -231,6 +236,11 @@ class RealStore:
     def last_commit_seconds(self) -> float:
         """Not measured here."""
         return 0.0
+
+    @property
+    def maintenance_trouble(self) -> str:
+        """As the port says."""
+        return self.journal.maintenance_trouble
 
     def save_snapshot(self, seq: int, state: bytes) -> None:
         """As the port says."""

@@ -1,6 +1,7 @@
 """The event store: order, group commit, durability, and what happens when a write fails (U-70)."""
 
 import asyncio
+import contextlib
 import errno
 import sqlite3
 import stat
@@ -58,7 +59,7 @@ class Disk:
     """A hook that fails while `broken` says so, and counts how often it was asked."""
 
     def __init__(self) -> None:
-        self.broken: Exception | None = None
+        self.broken: BaseException | None = None
         self.asked = 0
 
     def __call__(self) -> None:
@@ -331,6 +332,29 @@ async def test_a_full_disk_fails_everybody_and_recovery_skips_nothing(
     assert journal.failure is None
     await journal.aclose()
     assert stored(path) == [1, 2, 3, 4, 5, 6]
+    assert verify(path).ok
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), SystemExit("a defect")], ids=repr)
+async def test_a_defect_in_the_writer_fails_it_like_a_full_disk_and_it_recovers(
+    path: Path, error: BaseException
+) -> None:
+    disk = Disk()
+    journal = open_journal(path, before_commit=disk)
+    history = notes(3)
+    await journal.append(history.records[:1])
+    disk.broken = error
+    for record in history.records[1:]:
+        with pytest.raises(JournalError, match="a defect"):
+            await journal.append([record])
+    assert journal.recover() is False
+    disk.broken = None
+    journal.recover()
+    with contextlib.suppress(JournalError):
+        await journal.append([])
+    assert journal.recover() is True
+    await journal.aclose()
+    assert stored(path) == [1, 2, 3]
     assert verify(path).ok
 
 

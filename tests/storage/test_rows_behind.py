@@ -7,14 +7,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.domain import events as ev
+from engine.domain.inputs import Input, Trouble
 from engine.domain.order import OrderStatus, Side
+from engine.runtime.journal_watch import JournalWatch
+from engine.runtime.send_gate import SendGate
+from engine.runtime.tasks import Tasks
 from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
+from engine.state.touched import LetterClosed, Touched
 from storage import Journal, memory_database, open_journal, tables
 from storage.behind import MOST, RowsBehind
 from storage.connection import open_reader, prepare
@@ -203,6 +209,70 @@ def test_the_more_rows_wait_the_longer_the_pause_in_which_they_are_begun(
 def test_rows_are_pressing_before_a_reader_takes_the_pause_for_the_end() -> None:
     """Beside a writer that only pauses nobody need fold the tail for himself."""
     assert waiting(MOST).pause < STILL
+
+
+# --- rows that cannot be written ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "threaded"])
+async def test_X90_a_value_that_makes_no_row_stops_neither_events_nor_other_rows(
+    tmp_path: Path, inline: bool
+) -> None:
+    """A number that no column holds, in a row and in a change of one, and a value without a number:
+    each is named, and the journal goes on."""
+    path, history = tmp_path / "journal.db", History()
+    journal = open_journal(path, inline=inline)
+    odd = msgspec.structs.replace(history.new_order("o1", "AAPL"), conviction=2**70)
+    history.add(ev.OrderIntended(terms=odd))
+    await journal.append(history.records, history.touched)
+    await journal.catch_up()
+    assert "orders lacks a row of event" in journal.maintenance_trouble
+    fresh = history.life("o2", "MSFT")
+    closed = LetterClosed(letter_id="letter", action="dropped", by="me", at=2**70)
+    order = history.book.order("o2")
+    assert order is not None
+    broken = msgspec.structs.replace(order, client_order_id="o3", quantity=None)
+    await journal.append(
+        fresh, [*history.touched, *(Touched(odd, "acct", "paper") for odd in (closed, broken))]
+    )
+    await journal.catch_up()
+    assert (journal.failure, journal.watermark) == (None, journal.durable_seq)
+    await journal.aclose()
+    with closing(open_reader(path)) as database:
+        listed = database.execute("SELECT client_order_id FROM orders").fetchall()
+        stale = database.execute("SELECT type FROM stale_projections ORDER BY seq").fetchall()
+    assert listed == [("o2",)]
+    assert stale == [("LetterClosed",), ("orders",), ("orders",)]
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "threaded"])
+async def test_X90_rows_that_fail_altogether_are_told_and_stop_no_event(
+    tmp_path: Path, inline: bool
+) -> None:
+    """What cannot be told apart by value: the watermark stays, and each event is durable."""
+    path, history = tmp_path / "journal.db", History()
+    journal = open_journal(path, inline=inline)
+    journal.write_behind([], 2**70)
+    await journal.catch_up()
+    assert "too large" in journal.maintenance_trouble
+    await journal.append(history.life("o1", "AAPL"), history.touched)
+    assert (journal.failure, journal.durable_seq) == (None, len(history.records))
+    await journal.aclose()
+
+
+def test_X90_rows_that_fail_are_alarmed_once() -> None:
+    journal, told = open_journal(memory_database(), inline=True), list[Input]()
+    watch = JournalWatch(
+        journal, Book(), gate=SendGate(), tasks=Tasks(lambda error: None), step=told.append
+    )
+    watch.tell_trouble()
+    assert told == []
+    journal.write_behind([], 2**70)
+    journal.catch_up()
+    watch.tell_trouble()
+    watch.tell_trouble()
+    text = journal.maintenance_trouble
+    assert told == [Trouble(code="JOURNAL_MAINTENANCE", subject="journal", text=text)]
 
 
 # --- reading without a writer --------------------------------------------------------------------
