@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.analytics.open_risk import open_risk
-from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.exits.rules import target_price
@@ -118,7 +118,7 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "cash": {c: plain(amount) for c, amount in sorted(account.cash.items()) if amount},
         "buying_power": _money(account.buying_power),
         "state": account.status.value,
-        "as_of": None if account.balances is None else rfc3339(account.balances.as_of),
+        "as_of": None if account.balances is None else rfc3339(clipped(account.balances.as_of)),
         "compared": rfc3339(account.seen_at) if account.seen_at else None,
         "differences": [msgspec.to_builtins(found) for found in account.differences],
         "unexplained": [],
@@ -168,7 +168,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(position.stop),
         "target": _number(target_price(world, position)),
-        "opened_at": rfc3339(position.opened_at),
+        "opened_at": rfc3339(clipped(position.opened_at)),
         "broker": position.account,
         "currency": world.book.currency_of(position.symbol),
         "protected": plain(world.book.covered(position)),

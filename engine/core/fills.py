@@ -86,10 +86,10 @@ class _Ending(msgspec.Struct, frozen=True):
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
+    if _is_known(world, fill):
+        return
     fault = _fault(world, fill)
     if fill.key in book.seen_executions:
-        if fill.content in book.seen_fills:
-            return
         fault = "it was told before with another quantity, price or side"
     if fault:
         yield from _quarantine(world, fill, fault)
@@ -144,6 +144,13 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         return
     yield from _alarms(event, order, now)
     yield from _overfilled(world, event, order, now)
+
+
+def _is_known(world: World, fill: Fill) -> bool:
+    """Whether it was taken before, also one that was told without a time and has one now."""
+    book = world.book
+    told = fill if fill.key in book.seen_executions else fill.undated
+    return told.key in book.seen_executions and told.content in book.seen_fills
 
 
 def _overfilled(

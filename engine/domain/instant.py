@@ -84,6 +84,18 @@ def rfc3339(instant: Nanos) -> str:
     return f"{text}.{fraction:09d}Z"
 
 
+def time_fault(instant: object) -> str:
+    """What is told of a time from outside that can be none, and what is allowed; else ""."""
+    if type(instant) is int and EARLIEST <= instant <= LATEST:
+        return ""
+    return f"{instant!r:.40}; whole nanoseconds since 1970, years 1677 to 2262, are allowed"
+
+
+def clipped(instant: Nanos) -> Nanos:
+    """The instant, or the nearest one in range."""
+    return min(max(instant, EARLIEST), LATEST)
+
+
 def seconds(interval: Decimal | float) -> Nanos:
     """The nanoseconds of an interval given in seconds, rounded half to even; it may be negative.
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.instant import Nanos
+from engine.domain.instant import Nanos, time_fault
 from engine.domain.money import is_positive
 
 
@@ -33,9 +33,12 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fault(self) -> str:
         """Why these numbers cannot be prices, in words; "" where they can (DESIGN rule 4)."""
-        if is_positive(self.last) and _is_side(self.bid) and _is_side(self.ask):
-            return ""
-        return f"last {self.last}, bid {self.bid}, ask {self.ask}"
+        if not (is_positive(self.last) and _is_side(self.bid) and _is_side(self.ask)):
+            return f"last {self.last}, bid {self.bid}, ask {self.ask}"
+        for name, at in (("time", self.time), ("stale_at", self.stale_at)):
+            if fault := time_fault(at):
+                return f"{name} is {fault}"
+        return ""
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,8 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
             return f"low {self.low} and high {self.high} do not hold {self.open} and {self.close}"
         if self.volume is not None and not (self.volume.is_finite() and self.volume >= 0):
             return f"volume {self.volume}"
+        if fault := time_fault(self.time):
+            return f"time is {fault}"
         return "" if self.seconds > 0 else f"a length of {self.seconds} s"
 
 

@@ -287,6 +287,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.account}|{self.symbol}|{day}|{self.execution_id}"
 
     @property
+    def undated(self) -> "Fill":
+        """The same fill of a venue that gives no time."""
+        return msgspec.structs.replace(self, time=0)
+
+    @property
     def content(self) -> str:
         """The key with what the fill says; a fill of one key that says something else is false."""
         numbers = f"{plain(self.quantity)}|{plain(self.price)}"

@@ -1,4 +1,4 @@
-"""Whether the numbers of a venue's answer can be numbers at all (DESIGN, brokers; U-53).
+"""Whether the numbers and times of a venue's answer can be numbers at all (DESIGN, brokers; U-53).
 
 Checked once for all adapters, before the core hears of them: a sum that takes in one NaN is lost.
 Reports and fills are checked by the core, which has more to do about them.
@@ -7,19 +7,29 @@ Reports and fills are checked by the core, which has more to do about them.
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
+from engine.domain.instant import time_fault
 from engine.domain.money import number_fault
+from engine.domain.order import Fill
 
 LONGEST_WAIT: Final = 3 * 86_400
 """In seconds: the longest ban of a venue we know (Binance, research/alpaca-binance.md)."""
 
 
 def account_fault(told: Account) -> str:
-    """Which balance is no number, in one sentence; "" where each is one, owed ones included."""
+    """Which balance is no number, or that the time is none, in one sentence; "" where all are.
+
+    What is owed is a number too.
+    """
     numbers = {"cash": told.cash, "equity": told.equity, "buying_power": told.buying_power}
     numbers |= {f"cash in {currency}": cash for currency, cash in told.balances.items()}
-    return _fault("the account", numbers)
+    fault = _fault("the account", numbers)
+    if not fault and (wrong := time_fault(told.as_of)):
+        return f"the account: as_of is {wrong}"
+    return fault
 
 
 def position_fault(told: VenuePosition) -> str:
@@ -43,6 +53,11 @@ def order_fault(told: VenueOrder) -> str:
         if name != "filled" and number <= 0:
             return f"{whose}: {name} is {number}; a number above 0 is allowed"
     return ""
+
+
+def dated(fill: Fill) -> Fill:
+    """The fill, without a time where it has one that can be none: it happened all the same."""
+    return msgspec.structs.replace(fill, time=0) if time_fault(fill.time) else fill
 
 
 def wait_fault(told: Throttled) -> str:

@@ -16,7 +16,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
-from engine.runtime.answers import account_fault, order_fault, position_fault
+from engine.runtime.answers import account_fault, dated, order_fault, position_fault
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
 from engine.runtime.outside import Outside
@@ -188,7 +188,7 @@ class Venue:
         name = self._broker.name
         return tuple(
             fill if fill.account == name else msgspec.structs.replace(fill, account=name)
-            for fill in fills
+            for fill in map(dated, fills)
         )
 
     async def _failure(self, request: Callable[[], Awaitable[None]]) -> BrokerError | None:

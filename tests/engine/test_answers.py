@@ -3,6 +3,7 @@
 Below, at and above each bound; and a whole engine whose second account tells NaN.
 """
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +14,15 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
+from engine.domain.instant import EARLIEST, LATEST
+from engine.domain.market import Bar, Quote
 from engine.domain.money import DECIMALS, LARGEST
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import Fill, OrderStatus, OrderType, Side
+from engine.ports import OrderReport, Report
 from engine.runtime.answers import (
     LONGEST_WAIT,
     account_fault,
+    dated,
     order_fault,
     position_fault,
     wait_fault,
@@ -45,6 +50,20 @@ ORDER = VenueOrder(
     stop_price=D(9),
     status=OrderStatus.NEW,
 )
+
+
+FILL = Fill(
+    execution_id="e",
+    client_order_id="k",
+    account="a",
+    symbol="AAA",
+    side=Side.BUY,
+    quantity=D(1),
+    price=D(10),
+    time=1,
+)
+QUOTE = Quote(symbol="AAA", bid=D(9), ask=D(11), last=D(10), time=1)
+BAR = Bar(symbol="AAA", time=1, seconds=60, open=D(2), high=D(3), low=D(1), close=D(2))
 
 
 def with_(whole: Any, name: str, number: Any) -> Any:
@@ -107,6 +126,30 @@ def test_the_sign_of_an_orders_numbers(number: Decimal, quantity: bool, filled: 
 
 def test_an_order_without_prices_has_none_that_is_wrong() -> None:
     assert order_fault(with_(with_(ORDER, "limit_price", None), "stop_price", None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("at", "can_be"),
+    [
+        (EARLIEST - 1, False),
+        (EARLIEST, True),
+        (0, True),
+        (LATEST, True),
+        (LATEST + 1, False),
+        (10**24, False),
+        (1.5, False),
+        (None, False),
+    ],
+)
+def test_a_time_is_one_that_nanoseconds_hold(at: Any, can_be: bool) -> None:
+    """Of balances, a quote, a bar and a fill, which happened all the same (X-91)."""
+    fault = account_fault(with_(ACCOUNT, "as_of", at))
+    assert (fault == "") is can_be
+    assert can_be or f"as_of is {at!r:.40}" in fault
+    assert dated(with_(FILL, "time", at)).time == (at if can_be else 0)
+    assert (with_(QUOTE, "time", at).fault == "") is can_be
+    assert (with_(QUOTE, "stale_at", at).fault == "") is can_be
+    assert (with_(BAR, "time", at).fault == "") is can_be
 
 
 # --- what the engine makes of it ------------------------------------------------------------------
@@ -174,6 +217,34 @@ def test_U53_a_look_with_a_number_that_is_none_has_failed(
         await rig.until(lambda: rig.is_compared)
 
     play(scene, wire=Wrong)
+
+
+class Misdated(Wire):
+    """Takes nanoseconds for milliseconds in the time of fills and of reports of them."""
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            fill = report.fill if isinstance(report, OrderReport) else None
+            yield report if fill is None else with_(report, "fill", self._later(fill))
+
+    async def get_fills_since(self, since: int) -> tuple[Fill, ...]:
+        return tuple(map(self._later, await super().get_fills_since(since)))
+
+    def _later(self, fill: Fill) -> Fill:
+        return msgspec.structs.replace(fill, time=fill.time * 1_000_000)
+
+
+def test_X91_a_fill_whose_time_can_be_none_is_taken_once_and_protected() -> None:
+    async def scene(rig: Rig) -> None:
+        rig.signal("AAA")
+        await rig.clock.sleep(3)
+        await rig.engine.command(ask.Reconcile(by="test"))
+        assert [e.fill.time for e in rig.events(ev.OrderFilled)] == [0]
+        (told,) = rig.engine.status()["positions"]
+        assert told["protected"] == told["quantity"]
+        assert rig.engine.status()["accounts"][0]["differences"] == []
+
+    play(scene, wire=Misdated)
 
 
 @pytest.mark.parametrize(

@@ -271,3 +271,18 @@ def test_a_signal_is_executed_from_its_first_fill_on() -> None:
     ended = one(desk.filled(desk.last(Purpose.ENTRY), 1, "100"), ev.SignalEnded)
     assert ended.outcome is Outcome.RESIZED
     assert "SignalEnded" not in kinds(desk.filled(desk.last(Purpose.ENTRY), 1, "100"))
+
+
+@pytest.mark.parametrize(("price", "taken"), [("100", 1), ("100.01", 2)])
+def test_X91_a_fill_told_without_a_time_is_the_same_when_it_has_one(price: str, taken: int) -> None:
+    """An id that says something else is of another day."""
+    desk = CoreDriver()
+    desk.quote("NVDA", "100")
+    desk.place(Side.BUY, 10)
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    fill = desk.execution(order, 4, "100")
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=fill.undated)
+    later = msgspec.structs.replace(fill, price=Decimal(price))
+    desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=later)
+    assert len(desk.of(ev.OrderFilled)) == taken

@@ -1,11 +1,17 @@
 """Every event type has a version, and every older version becomes the newest (DESIGN, Journal)."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from engine.domain import events as ev
 from engine.domain.events import EVENT_TYPES
+from engine.domain.instant import EARLIEST, LATEST
+from engine.domain.money import ZERO
+from engine.domain.position import Leg
 from engine.domain.schema import (
     UPCASTS,
     VERSIONS,
@@ -17,6 +23,7 @@ from engine.domain.schema import (
     decode,
     encode,
 )
+from tests.corpus.examples import example
 
 
 def test_every_type_has_a_version_and_every_older_one_its_upcast() -> None:
@@ -73,6 +80,29 @@ def test_an_event_of_a_newer_program_is_refused_in_one_sentence(kind: str, versi
 def test_an_old_event_that_cannot_be_read_is_named(data: bytes) -> None:
     with pytest.raises(UpcastError, match="OrderIntended of version 1 cannot be read"):
         Decoder("paper").decode("OrderIntended", 1, data)
+
+
+@pytest.mark.parametrize(
+    ("at", "fill", "others"),
+    [(LATEST, LATEST, LATEST), (LATEST + 1, 0, LATEST), (EARLIEST - 1, 0, EARLIEST)],
+)
+def test_a_time_that_was_once_taken_over_out_of_range_is_brought_into_it(
+    at: int, fill: int, others: int
+) -> None:
+    """A fill is then without one (X-91); the others become the nearest that can be."""
+
+    def again(kind: type[ev.Event], change: Callable[[Any], ev.Event]) -> Any:
+        return decode(kind.__name__, encode(change(example(kind, whole=True))))
+
+    filled = again(ev.OrderFilled, lambda e: replace(e, fill=replace(e.fill, time=at)))
+    assert filled.fill.time == fill
+    synced = again(ev.AccountSynced, lambda e: replace(e, balances=replace(e.balances, as_of=at)))
+    assert synced.balances.as_of == others
+    leg = Leg(execution_id="e", quantity=Decimal(1), price=Decimal(1), commission=ZERO, time=at)
+    times = {"entry_time": at, "exit_time": at, "legs": (leg,)}
+    closed = again(ev.PositionClosed, lambda e: replace(e, trade=replace(e.trade, **times)))
+    trade = closed.trade
+    assert (trade.entry_time, trade.exit_time, trade.legs[0].time) == (others, others, others)
 
 
 def test_an_upcast_takes_the_decision_from_the_working_order() -> None:
