@@ -21,6 +21,7 @@ from engine.risk import triggers
 from engine.state.holdings import (
     change,
     fee_of,
+    happened,
     is_closed_by,
     is_opened_by,
     opened_by,
@@ -88,7 +89,9 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     book = world.book
     if _is_known(world, fill):
         return
-    fault = _fault(world, fill)
+    # What it leads to leans on the time; what makes it one fill is what the venue told.
+    timed = msgspec.structs.replace(fill, time=happened(fill, now))
+    fault = _fault(world, timed)
     if fill.key in book.seen_executions:
         fault = "it was told before with another quantity, price or side"
     if fault:
@@ -102,7 +105,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if instrument is None:
         instrument = world.instrument(fill.symbol)
         yield ev.InstrumentLearned(instrument=instrument)
-    settles, mult, currency = _settles(world, fill), instrument.multiplier, instrument.currency
+    settles, mult, currency = _settles(world, timed), instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)
     rate, fee_rate = _worth(world, currency), _fee_rate(world, fill, currency)
     fill = yield from _with_fee(fill, currency, mult, rate, fee_rate)
@@ -132,9 +135,10 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     yield from _resolved(world, fill)
     if ending is not None:
         unasked = EXPIRED if settles else FOREIGN
-        yield from _closed(world, ending, fill, order, unasked=unasked)
+        dated = msgspec.structs.replace(fill, time=timed.time)
+        yield from _closed(world, ending, dated, order, unasked=unasked)
     if fill.commission_currency not in ("", currency):
-        yield from _charged(world, event)
+        yield from _charged(world, event, timed.time)
     if before is not None and before.exiting is not None:
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
@@ -250,7 +254,7 @@ def _holdings_of(world: World, fill: Fill) -> list[Position]:
     return sorted(coins, key=lambda position: (position.symbol != fill.symbol, position.symbol))
 
 
-def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
+def _charged(world: World, event: ev.OrderFilled, at: Nanos) -> Iterator[ev.Event]:
     """What of a commission comes out of holdings of its asset (X-86); the rest is owed in cash."""
     fill, left = event.fill, event.fill.commission
     asset = fill.commission_currency
@@ -266,7 +270,7 @@ def _charged(world: World, event: ev.OrderFilled) -> Iterator[ev.Event]:
             rate=rate,
             account_rate=event.account_rate,
             execution_id=fill.execution_id,
-            time=fill.time,
+            time=at,
         )
         closed = change(position, taken.execution, ONE, None).closed
         ending = _ending(world, position, closed, taken.execution)
@@ -459,7 +463,10 @@ def _alarms(event: ev.OrderFilled, order: Order | None, now: Nanos) -> Iterator[
         yield _told("OVERFILL", fill, f"{plain(event.overfill)} beyond the order")
     if fill.symbol != order.symbol or (fill.side.sign != order.side.sign):
         yield _told("FILL_MISMATCH", fill, f"the order was {order.side} {order.symbol}")
-    if now - fill.time > STALE_FILL:
+    if fill.time and happened(fill, now) != fill.time:
+        why = f"dated {fill.time} ns since 1970, which cannot be: our own time counts"
+        yield _told("FILL_TIME", fill, why, Severity.WARNING)
+    elif now - happened(fill, now) > STALE_FILL:
         yield _told("STALE_FILL", fill, "reported minutes after it happened", Severity.WARNING)
     if order.reference:
         slip = (fill.price - order.reference) / order.reference * fill.side.sign

@@ -19,6 +19,9 @@ NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
 NS_PER_US: Final = 1_000
 
+CLOCKS_APART: Final[Nanos] = 5 * NS_PER_SECOND
+"""How far a venue's clock and ours may differ (U-52, A-300)."""
+
 EARLIEST: Final[Nanos] = -(2**63)
 LATEST: Final[Nanos] = 2**63 - 1
 

@@ -13,7 +13,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.ids import moment_of, order_id
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, early_stop, floor_to
 from engine.domain.order import (
     OrderStatus,
@@ -36,9 +36,6 @@ EXIT: Final = "exit"
 
 LOST_ATTEMPTS: Final = 8
 """So many attempts in a row may have been lost with an earlier process."""
-
-CLOCKS_APART: Final = 5 * NS_PER_SECOND
-"""How far the venue's time of a fill and ours may differ (U-52, clock_skew)."""
 
 
 SETTLED: Final = 60 * NS_PER_SECOND

@@ -1,11 +1,12 @@
 """How a fill changes a holding: open, add, reduce, close, flip (C-155, D-42)."""
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from engine.domain.ids import order_id
-from engine.domain.instant import Nanos
+from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass
 from engine.domain.money import COST_DIGITS, ZERO, apportion, plain
 from engine.domain.order import Fill
@@ -16,6 +17,11 @@ from engine.state.position import Position
 
 MAX_LEGS = 200
 """Legs kept on one position; later ones are summed only, the fills table has them all."""
+
+
+OLDEST_FILL: Final = 366 * 24 * 3_600 * NS_PER_SECOND
+"""A fill that is told later than so much after it happened has a wrong time. An account that was
+left for months tells of what it did then; an error of units leads to 1970."""
 
 
 class HoldingChange(msgspec.Struct, frozen=True):
@@ -31,6 +37,14 @@ class HoldingChange(msgspec.Struct, frozen=True):
     """Unsigned quantity that added exposure."""
     position_id: str = ""
     """The position that the fill opened; empty when it opened none."""
+
+
+def happened(fill: Fill, at: Nanos) -> Nanos:
+    """When a fill that was told at `at` happened: the venue's time, ours where that cannot be it.
+
+    A venue may give none (X-91), and one in a wrong unit lies far away.
+    """
+    return fill.time if at - OLDEST_FILL <= fill.time <= at + CLOCKS_APART else at
 
 
 def _leg(fill: Fill, quantity: Decimal, commission: Decimal) -> Leg:
@@ -88,7 +102,7 @@ def _opened(
         signal_type=order.signal_type if order else "",
         timeframe=order.timeframe if order else "",
         conviction=order.conviction if order else None,
-        opened_at=fill.time,
+        opened_at=happened(fill, at),
         entry_quantity=abs(quantity),
         entry_notional=abs(quantity) * fill.price,
         legs=(_leg(fill, quantity, commission),),

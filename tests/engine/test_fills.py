@@ -1,16 +1,19 @@
 """Fills are facts: taken once, in any state, never refused (rule 2, X-18, A-360 to A-365, U-21)."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import RunState
+from engine.state.holdings import OLDEST_FILL
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import signal
 
@@ -286,3 +289,50 @@ def test_X91_a_fill_told_without_a_time_is_the_same_when_it_has_one(price: str, 
     later = msgspec.structs.replace(fill, price=Decimal(price))
     desk.report(order, OrderStatus.PARTIALLY_FILLED, fill=later)
     assert len(desk.of(ev.OrderFilled)) == taken
+
+
+@pytest.mark.parametrize(
+    ("told", "opened", "alarm"),
+    [
+        (lambda now: 0, 0, set()),
+        (lambda now: now // 1_000, 0, {"FILL_TIME"}),
+        (lambda now: now // 1_000_000, 0, {"FILL_TIME"}),
+        (lambda now: now - OLDEST_FILL - 1, 0, {"FILL_TIME"}),
+        (lambda now: now - OLDEST_FILL, -OLDEST_FILL, {"STALE_FILL"}),
+        (lambda now: now - 300 * NS_PER_SECOND - 1, -300 * NS_PER_SECOND - 1, {"STALE_FILL"}),
+        (lambda now: now - 300 * NS_PER_SECOND, -300 * NS_PER_SECOND, set()),
+        (lambda now: now + 5 * NS_PER_SECOND, 5 * NS_PER_SECOND, set()),
+        (lambda now: now + 5 * NS_PER_SECOND + 1, 0, {"FILL_TIME"}),
+    ],
+)
+def test_X91_our_own_time_counts_where_the_venue_gives_none_that_can_be(
+    told: Callable[[int], int], opened: int, alarm: set[str]
+) -> None:
+    """`opened`: when the position opened, from now. A-364 is of a time that can be, and is old."""
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    fill = msgspec.structs.replace(desk.execution(entry, 150, "100"), time=told(desk.now))
+    events = desk.report(entry, OrderStatus.FILLED, fill=fill)
+    assert one(events, ev.OrderFilled).fill.time == fill.time
+    assert desk.held().opened_at == desk.now + opened
+    assert {"FILL_TIME", "STALE_FILL"} & set(alarms(events)) == alarm
+
+
+def test_A165_a_day_trade_whose_fill_has_no_time_is_not_left_over() -> None:
+    desk = entered()
+    entry, out = desk.last(Purpose.ENTRY), desk.now
+    desk.report(entry, OrderStatus.FILLED, fill=desk.execution(entry, 150, "100").undated)
+    assert desk.held().trade_type.ends_with_session
+    desk.accept(desk.last(Purpose.PROTECT))
+    desk.quote("NVDA", "100")
+    desk.tick()
+    assert not desk.of(ev.ExitPlanned)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+    desk.report(
+        desk.last(Purpose.PROTECT), OrderStatus.CANCELED, filled=Decimal(0), text="for the close"
+    )
+    close = desk.last(Purpose.EXIT)
+    desk.accept(close)
+    desk.report(close, OrderStatus.FILLED, fill=desk.execution(close, 150, "100").undated)
+    trade = desk.of(ev.PositionClosed)[0].trade
+    assert (trade.entry_time, trade.exit_time) == (out, desk.now)
