@@ -4,13 +4,22 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.instant import Nanos, time_fault
-from engine.domain.money import is_positive
+from engine.domain.instant import EARLIEST, LATEST, Nanos
+from engine.domain.money import LARGEST, ZERO
 
 
-def _is_side(price: Decimal | None) -> bool:
-    """A bid or an offer, or none: some venues write 0 for a side that is not there."""
-    return price is None or (price.is_finite() and price >= 0)
+# Asked of every quote and bar, so that each is no more than a few comparisons.
+def _is_price(price: Decimal) -> bool:
+    return price.is_finite() and ZERO < price < LARGEST
+
+
+def _is_none_or_more(number: Decimal | None) -> bool:
+    """A side or a volume, or none: some venues write 0 for a side that is not there."""
+    return number is None or (number.is_finite() and ZERO <= number < LARGEST)
+
+
+def _is_time(at: Nanos) -> bool:
+    return type(at) is int and EARLIEST <= at <= LATEST
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,12 +42,11 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fault(self) -> str:
         """Why these numbers cannot be prices, in words; "" where they can (DESIGN rule 4)."""
-        if not (is_positive(self.last) and _is_side(self.bid) and _is_side(self.ask)):
-            return f"last {self.last}, bid {self.bid}, ask {self.ask}"
-        for name, at in (("time", self.time), ("stale_at", self.stale_at)):
-            if fault := time_fault(at):
-                return f"{name} is {fault}"
-        return ""
+        if not (_is_price(self.last) and _is_none_or_more(self.bid) and _is_none_or_more(self.ask)):
+            return f"last {self.last!s:.40}, bid {self.bid!s:.40}, ask {self.ask!s:.40}"
+        if _is_time(self.time) and _is_time(self.stale_at):
+            return ""
+        return f"time {self.time!r:.40}, stale_at {self.stale_at!r:.40}"
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,14 +69,14 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     def fault(self) -> str:
         """Why these numbers can be no bar, in words; "" where they can (DESIGN rule 4)."""
         prices = (self.open, self.high, self.low, self.close)
-        if not all(is_positive(price) for price in prices):
+        if not all(map(_is_price, prices)):
             return f"open {self.open}, high {self.high}, low {self.low}, close {self.close}"
         if self.low > min(prices) or self.high < max(prices):
             return f"low {self.low} and high {self.high} do not hold {self.open} and {self.close}"
-        if self.volume is not None and not (self.volume.is_finite() and self.volume >= 0):
-            return f"volume {self.volume}"
-        if fault := time_fault(self.time):
-            return f"time is {fault}"
+        if not _is_none_or_more(self.volume):
+            return f"volume {self.volume!s:.40}"
+        if not _is_time(self.time):
+            return f"time {self.time!r:.40}"
         return "" if self.seconds > 0 else f"a length of {self.seconds} s"
 
 

@@ -152,6 +152,32 @@ def test_a_time_is_one_that_nanoseconds_hold(at: Any, can_be: bool) -> None:
     assert (with_(BAR, "time", at).fault == "") is can_be
 
 
+@pytest.mark.parametrize(
+    ("number", "price", "side"),
+    [
+        (D("NaN"), False, False),
+        (D("sNaN"), False, False),
+        (-FINEST, False, False),
+        (D(0), False, True),
+        (FINEST, True, True),
+        (NEAR, True, True),
+        (LARGEST, False, False),
+        (D("1e999999"), False, False),
+    ],
+    ids=str,
+)
+def test_a_price_is_above_0_and_below_the_largest_number(
+    number: Decimal, price: bool, side: bool
+) -> None:
+    """Of a quote and a bar; a side may be 0, and a bar may have no volume."""
+    assert (with_(QUOTE, "last", number).fault == "") is price
+    assert (with_(QUOTE, "bid", number).fault == "") is side
+    assert (with_(QUOTE, "ask", number).fault == "") is side
+    prices = dict.fromkeys(("open", "high", "low", "close"), number)
+    assert (msgspec.structs.replace(BAR, **prices).fault == "") is price
+    assert (with_(BAR, "volume", number).fault == "") is side
+
+
 # --- what the engine makes of it ------------------------------------------------------------------
 
 
