@@ -32,3 +32,13 @@ def clean_text(text: str, limit: int = TEXT_LIMIT) -> str:
     """
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
     return UNSAFE.sub(REPLACEMENT, cut)
+
+
+def clean_id(text: str) -> str:
+    """`text` with every unsafe character as its number, such as `<U+001B>`.
+
+    Ids that differ stay different, and one that is clean stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return UNSAFE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)

@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from engine.domain.inputs import History, Input, Trouble
 from engine.domain.market import Bar
+from engine.domain.text import clean_text
 from engine.indicators.bars import PAST_BARS
 from engine.ports import MarketData
+from engine.runtime.outside import named_event
 
 HISTORY_SECONDS = 2
 """How long a source is waited for that should tell its past, in seconds, a symbol."""
@@ -28,14 +30,14 @@ class MarketFeed:
                 async with asyncio.timeout(HISTORY_SECONDS):
                     past = await self._market.history(symbol, PAST_BARS)
             except Exception as error:  # without a past they begin later; trading does not wait
-                text = f"no history: {type(error).__name__} {error}"
+                text = clean_text(f"no history: {type(error).__name__} {error}")
                 self._step(Trouble(code="NO_HISTORY", subject=symbol, text=text))
                 continue
-            self._step(History(tuple(bar for bar in past if isinstance(bar, Bar))))
+            self._step(History(tuple(named_event(bar) for bar in past if isinstance(bar, Bar))))
 
     async def run(self, symbols: tuple[str, ...]) -> None:
         """The past of `symbols`, then every event in order."""
         await self._recall(symbols)
         async for event in self._market.events():
-            self._step(event)
+            self._step(named_event(event))
         self.exhausted = True

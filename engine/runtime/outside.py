@@ -1,14 +1,19 @@
 """What a venue says in words, made safe to keep: no secret, no control character, no length.
 
+Ids, symbols and currencies are words too: they reach the journal, which holds no lone surrogate.
+
 An SDK puts whole requests into its errors, with headers and signatures, and those would stand in
 the journal for ever. A wait that it asks for is bounded.
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
-from engine.domain.text import clean_text
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.order import Fill
+from engine.domain.text import clean_id, clean_text
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -20,6 +25,8 @@ from engine.ports import (
     Throttled,
 )
 from engine.runtime.answers import wait_fault
+
+Told = TypeVar("Told", bound=msgspec.Struct)
 
 CODE_LIMIT = 64
 """The longest code taken from a venue, in characters."""
@@ -71,9 +78,47 @@ class Outside:
         return Throttled(self.text(told), UNCLEAR_WAIT)
 
     def report(self, report: OrderReport) -> OrderReport:
-        """The report with a text and a code that may be kept."""
+        """The report with ids, a text and a code that may be kept; its fill is left as it is."""
+        report = _named(report, "client_order_id", "venue_order_id", "symbol")
         text = self.text(report.text)
         code = clean_text(self._redact(report.code), CODE_LIMIT)
         if (text, code) == (report.text, report.code):
             return report
         return msgspec.structs.replace(report, text=text, code=code)
+
+
+def named_fill(fill: Fill) -> Fill:
+    """The fill with ids, a symbol and a currency that may be kept."""
+    ids = ("execution_id", "client_order_id", "venue_order_id", "symbol", "commission_currency")
+    return _named(fill, *ids)
+
+
+def named_order(order: VenueOrder) -> VenueOrder:
+    """The order with ids and a symbol that may be kept."""
+    return _named(order, "client_order_id", "venue_order_id", "symbol")
+
+
+def named_position(position: VenuePosition) -> VenuePosition:
+    """The holding with a symbol that may be kept."""
+    return _named(position, "symbol")
+
+
+def named_account(account: Account) -> Account:
+    """The balances with an id and currencies that may be kept."""
+    account = _named(account, "account_id", "currency")
+    if all(map(str.isprintable, account.balances)):
+        return account
+    balances = {clean_id(currency): cash for currency, cash in account.balances.items()}
+    return msgspec.structs.replace(account, balances=balances)
+
+
+def named_event(event: Told) -> Told:
+    """What the market says, of a symbol that may be kept."""
+    return _named(event, "symbol")
+
+
+def _named(told: Told, *names: str) -> Told:
+    """The same with clean ids in the fields of these names; itself where they are."""
+    if all(getattr(told, name).isprintable() for name in names):
+        return told
+    return msgspec.structs.replace(told, **{name: clean_id(getattr(told, name)) for name in names})

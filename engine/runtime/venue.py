@@ -19,7 +19,13 @@ from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.answers import account_fault, dated, order_fault, position_fault
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
-from engine.runtime.outside import Outside
+from engine.runtime.outside import (
+    Outside,
+    named_account,
+    named_fill,
+    named_order,
+    named_position,
+)
 from engine.runtime.send_gate import SendGate
 from engine.state.book import Book
 
@@ -130,6 +136,7 @@ class Venue:
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
             return QueryFailed(self._broker.name, key, self._outside.error(error))
+        order = None if order is None else named_order(order)
         fault = "" if order is None else order_fault(order)
         if fault:
             return QueryFailed(self._broker.name, key, Ambiguous(self._outside.text(fault)))
@@ -153,6 +160,8 @@ class Venue:
                 fills = await broker.get_fills_since(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
+        orders, positions = tuple(map(named_order, orders)), tuple(map(named_position, positions))
+        account = named_account(account)
         faults = (
             account_fault(account),
             *map(position_fault, positions),
@@ -188,7 +197,7 @@ class Venue:
         name = self._broker.name
         return tuple(
             fill if fill.account == name else msgspec.structs.replace(fill, account=name)
-            for fill in map(dated, fills)
+            for fill in map(named_fill, map(dated, fills))
         )
 
     async def _failure(self, request: Callable[[], Awaitable[None]]) -> BrokerError | None:

@@ -1,17 +1,21 @@
 """What venues say is one line, short, and without secrets before anything keeps it (DESIGN)."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from console.host.secrets import Redactor
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import Account
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.codes import Verdict
+from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.schema import encode
-from engine.domain.text import REPLACEMENT, TEXT_LIMIT
+from engine.domain.text import REPLACEMENT, TEXT_LIMIT, UNSAFE, clean_id
 from engine.ports import (
     Ambiguous,
     AuthFailed,
@@ -147,3 +151,69 @@ def test_nothing_that_a_venue_says_reaches_the_journal_as_it_was_said() -> None:
             assert len(line) < TEXT_LIMIT * 2
 
     play(scene, wire=Talkative)
+
+
+ODD = "Z\x1b[2J\ud800"
+CLEAN = "Z<U+001B>[2J<U+D800>"
+
+
+class Unprintable(Wire):
+    """Puts control characters and a lone surrogate into every id, symbol and currency."""
+
+    speaks = False
+
+    async def get_account(self) -> Account:
+        told = await super().get_account()
+        if not self.speaks:
+            return told
+        return replace(told, balances={"USD": told.cash, ODD: Decimal(5)})
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        told = await super().get_positions()
+        odd = VenuePosition(symbol=ODD, quantity=Decimal(1), average_price=Decimal(1))
+        return (*told, odd) if self.speaks else told
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        told = await super().get_open_orders()
+        odd = [replace(o, client_order_id=ODD, venue_order_id=ODD, symbol=ODD) for o in told]
+        return (*told, *odd) if self.speaks else told
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            yield report
+            if self.speaks and isinstance(report, OrderReport) and report.fill is not None:
+                fill = replace(
+                    report.fill,
+                    client_order_id=ODD,
+                    execution_id=ODD,
+                    venue_order_id=ODD,
+                    symbol=ODD,
+                    commission_currency=ODD,
+                )
+                yield replace(report, client_order_id=ODD, symbol=ODD, fill=fill)
+
+
+def test_no_id_symbol_or_currency_of_a_venue_reaches_the_journal_unclean() -> None:
+    """The engine goes on, and every record is one that the journal can hold."""
+
+    async def scene(rig: Rig) -> None:
+        assert isinstance(rig.wire, Unprintable)
+        await rig.rest()
+        rig.wire.speaks = True
+        rig.feed.put(Quote(symbol=ODD, bid=None, ask=None, last=Decimal(-1), time=rig.clock.now()))
+        assert rig.signal("BBB").verdict is not Verdict.REJECTED
+        await rig.clock.sleep(3)
+        await rig.engine.command(ask.Reconcile(by="test", apply=True))
+        await rig.clock.sleep(30)
+        lines = [encode(record.event).decode() for record in rig.records]
+        assert all(UNSAFE.search(line) is None and "u001b" not in line for line in lines)
+        kinds = {type(r.event) for r in rig.records if CLEAN in encode(r.event).decode()}
+        assert kinds >= {ev.Alarmed, ev.OrderFilled, ev.AccountSynced}
+
+    play(scene, wire=Unprintable)
+
+
+def test_an_id_that_is_not_clean_stays_one_of_its_own() -> None:
+    assert clean_id(ODD) == CLEAN
+    assert clean_id(CLEAN) == CLEAN
+    assert len({clean_id(f"a{chr(number)}") for number in range(0xE100)}) == 0xE100
