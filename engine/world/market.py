@@ -5,7 +5,7 @@ It is rebuilt from the feed after a start; every event that leans on it carries 
 
 from decimal import Decimal
 
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.market import Depth, Quote
 
 
@@ -21,6 +21,9 @@ class MarketView:
         self.updates = 0
         self.bad: set[str] = set()
         """Symbols whose newest quote held a number that is no price, and was not taken."""
+        self.ahead: set[str] = set()
+        """Symbols whose newest quote was dated in the future when it came: how old it is nobody
+        knows, so that it is never fresh (U-53)."""
         self.newly_bad = ""
         """The one that the quote of this moment made bad."""
 
@@ -29,9 +32,13 @@ class MarketView:
         self.newly_bad = "" if quote.symbol in self.bad else quote.symbol
         self.bad.add(quote.symbol)
 
-    def take(self, quote: Quote) -> None:
-        """Keep a quote."""
+    def take(self, quote: Quote, now: Nanos) -> None:
+        """Keep a quote that came at `now`."""
         self.bad.discard(quote.symbol)
+        if quote.time > now + CLOCKS_APART:
+            self.ahead.add(quote.symbol)
+        else:
+            self.ahead.discard(quote.symbol)
         self.updates += 1
         self.quotes[quote.symbol] = quote
         watched = self.extremes.get(quote.symbol)
@@ -63,8 +70,8 @@ class MarketView:
         return None if quote is None else max(now - quote.time, 0)
 
     def is_fresh(self, symbol: str, now: Nanos) -> bool:
-        """True while the newest price may be traded on (X-68)."""
+        """True while the newest price may be traded on (X-68); never of one dated in the future."""
         quote = self.quotes.get(symbol)
-        if quote is None:
+        if quote is None or symbol in self.ahead:
             return False
         return now <= (quote.stale_at or quote.time + self.max_age)

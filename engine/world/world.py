@@ -150,10 +150,12 @@ class World:
 
     def take_quote(self, quote: Quote, now: Nanos) -> None:
         """Take a price into the market view, and the rate that it tells where it is a pair's."""
-        self.market.take(quote)
+        self.market.take(quote, now)
         instrument = self.instrument(quote.symbol)
         pair = instrument.contract
-        if isinstance(pair, Pair) and self.rates.take_quote(instrument, quote):
+        if quote.symbol in self.market.ahead or not isinstance(pair, Pair):
+            return
+        if self.rates.take_quote(instrument, quote):
             self._learn(pair.base if pair.quote == self.base else pair.quote, now)
 
     def refresh_rates(self, now: Nanos) -> None:

@@ -303,7 +303,8 @@ class Built:
                 last=number(last),
                 time=self.now if at is None else at,
                 stale_at=stale_at,
-            )
+            ),
+            self.now,
         )
         self.world.revalue(symbol)
         return self

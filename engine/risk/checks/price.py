@@ -44,11 +44,10 @@ def fresh_price(
     age = in_seconds(quote_age)
     allowed = in_seconds(quote.stale_at - quote.time) if quote.stale_at else Decimal(limit)
     if not is_fresh:
-        return refused(
-            age,
-            allowed,
-            f"The newest price of {symbol} is {plain(age)} s old; {plain(allowed)} s are allowed.",
-        )
+        why = f"is {plain(age)} s old; {plain(allowed)} s are allowed"
+        if age <= allowed:
+            why = "was dated in the future when it came; how old it is is not known"
+        return refused(age, allowed, f"The newest price of {symbol} {why}.")
     if spot is not None and not spot.is_fresh:
         text = f"The price of {spot.symbol}, by which {symbol} counts as exposure, is not fresh."
         return refused("none" if spot.age is None else in_seconds(spot.age), "fresh", text)
