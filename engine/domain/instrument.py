@@ -109,6 +109,13 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         return "" if contract is None else contract.leans_on
 
     @property
+    def lean(self) -> int:
+        """Which way what is held of it is a bet on `underlying`: +1 where it gains as that rises,
+        -1 where it loses."""
+        contract = self.contract
+        return 1 if contract is None else contract.lean
+
+    @property
     def coin(self) -> str:
         """The asset that a holding of it consists of; "" for what is a share, a contract or money.
 

@@ -72,6 +72,22 @@ class Spot(msgspec.Struct, frozen=True, kw_only=True):
     """True while it may be leaned on."""
 
 
+class Related(msgspec.Struct, frozen=True, kw_only=True):
+    """Another symbol of the same underlying, and what is held of it and works in it."""
+
+    symbol: str
+    lean: int
+    """Which way it leans on the underlying where it is bought: +1 or -1."""
+    held: list[Position]
+    """What is held of it, in any account."""
+    entries: list[Order]
+    """Working entries in it, in any account."""
+    mark: Decimal | None
+    """Its newest price; None where that is not a usable number."""
+    is_fresh: bool
+    """True while that may be traded on."""
+
+
 class Facts:
     """The world as one request meets it at one moment.
 
@@ -279,6 +295,26 @@ class Facts:
     def entries_working(self) -> int:
         """Working entries in the symbol, in any account and either way round."""
         return sum(self._book.count_entries(self.request.symbol, sign) for sign in (1, -1))
+
+    @kept
+    def related(self) -> list[Related]:
+        """What is held and works in other symbols of the same underlying."""
+        name, symbol = self.instrument.underlying, self.request.symbol
+        symbols = [other for other in self._book.of_underlying(name) if other != symbol]
+        if name != symbol and (self._book.held(name) or self._book.has_entries(name)):
+            symbols.append(name)
+        return [self._related(other) for other in symbols]
+
+    def _related(self, symbol: str) -> Related:
+        world = self._world
+        return Related(
+            symbol=symbol,
+            lean=world.instrument(symbol).lean,
+            held=self._book.held(symbol),
+            entries=list(self._book.entries_in(symbol)),
+            mark=usable_mark(world, symbol),
+            is_fresh=world.market.is_fresh(symbol, self.now),
+        )
 
     # --- its market -------------------------------------------------------------------------------
 

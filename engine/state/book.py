@@ -83,6 +83,9 @@ class Book:
         """By symbol, the accounts that hold it."""
         self._leaning: dict[str, None] = {}
         """What is held of instruments whose exposure leans on the price of another."""
+        self._derived: dict[str, str] = {}
+        """By symbol, the underlying of what is held, or has a working entry, and derives from
+        another symbol."""
         self.deadlines = Deadlines(self._works)
         self.reservations = Reservations()
         self._pending: set[str] = set()
@@ -258,6 +261,14 @@ class Book:
         entries = self.reservations.leaning
         return list(dict.fromkeys((*self._leaning, *entries))) if self._leaning or entries else []
 
+    def of_underlying(self, name: str) -> list[str]:
+        """The symbols that derive from another, `name`, and are held or have a working entry, in
+        any account."""
+        derived = self._derived
+        if not derived:
+            return []  # asked at every entry, and most portfolios hold no contract
+        return [symbol for symbol, underlying in derived.items() if underlying == name]
+
     def holdings(self) -> Iterator[Position]:
         """Everything that is held, in every account."""
         for account in tuple(self.data.accounts.values()):
@@ -293,6 +304,10 @@ class Book:
         """How many orders that add exposure work on one side (+1 buys, -1 sells) of one symbol,
         over all accounts."""
         return self._entries.get((symbol, sign), 0)
+
+    def has_entries(self, symbol: str) -> bool:
+        """Whether any order that adds exposure works in one symbol, in any account."""
+        return bool(self.count_entries(symbol, 1) or self.count_entries(symbol, -1))
 
     def entries_in(self, symbol: str) -> Iterator[Order]:
         """Working orders that add exposure in one symbol, in any account."""
@@ -427,6 +442,15 @@ class Book:
             self._leaning[symbol] = None
         else:
             self._leaning.pop(symbol, None)
+        self._derive(symbol)
+
+    def _derive(self, symbol: str) -> None:
+        """Note whether a symbol that is held, or has a working entry, derives from another."""
+        name = (self.data.instruments.get(symbol) or default_instrument(symbol)).underlying
+        if name != symbol and (symbol in self._held or self.has_entries(symbol)):
+            self._derived[symbol] = name
+        else:
+            self._derived.pop(symbol, None)
 
     def _reserve(self, order: Order, amount: Decimal, quantity: Decimal) -> None:
         """Count an order as `amount`, which is that of `quantity` without the multiplier."""
@@ -452,6 +476,7 @@ class Book:
         key = (order.symbol, order.side.sign)
         self._entries[key] = self._entries.get(key, 0) + change
         self.entries_working += change
+        self._derive(order.symbol)
 
     def _count_closable(self, account: str, change: int) -> None:
         count = self.closable.get(account, 0) + change
@@ -493,6 +518,7 @@ class Book:
             if not holders:
                 del self._held[symbol]
                 self._leaning.pop(symbol, None)
+                self._derive(symbol)
                 self._await(symbol)
 
     def mark(self, symbol: str, price: Decimal) -> None:

@@ -302,6 +302,31 @@ def test_x87_a_signals_opposite_entry_conflicts_with_the_other_account(how: str)
     played(play)
 
 
+@pytest.mark.parametrize(
+    ("direction", "code"), [(Direction.SHORT, "CONFLICT"), (Direction.LONG, "DUPLICATE_POSITION")]
+)
+def test_x87_what_another_account_holds_of_the_underlying_is_the_same_bet(
+    direction: Direction, code: str
+) -> None:
+    """A-082, A-083: a call there and the share here, even where the call wins."""
+    call = "AAPL 2013-12-20 100 C"
+
+    async def play(hand: Rehearsal) -> None:
+        hand.price(call, "5")
+        await hand.wait(0.1)
+        done = await order(hand, call, 1, "other", limit="5")
+        assert done.ok, done.error
+        hand.price(call, "5")
+        await hand.wait(0.1)
+        assert holdings(hand) == {("other", call): 1}
+        hand.price(call, "6")
+        verdict = signalled(hand, "AAPL", direction)
+        assert (verdict.verdict, verdict.code) == (Verdict.REJECTED, code)
+        assert signalled(hand, "MSFT", direction, 2).verdict is not Verdict.REJECTED
+
+    played(play)
+
+
 def test_x87_reducing_in_one_account_conflicts_with_nothing() -> None:
     """Rule 3: what is held in the other account does not keep anybody from selling here."""
 

@@ -49,6 +49,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
         """The id of the instrument whose price says what it counts as exposure; "" for its own."""
         return ""
 
+    @property
+    def lean(self) -> int:
+        """Which way what is held of it is a bet on what it counts as: +1 where it gains as that
+        rises, -1 where it loses."""
+        return 1
+
     def exposed_at(self, price: Decimal, spot: Decimal, newest: Decimal | None) -> Decimal:
         """The price at which one unit that costs `price` counts as exposure, never less (A-084).
 

@@ -46,6 +46,10 @@ class OptionContract(Contract, frozen=True, kw_only=True, tag="option"):
     def leans_on(self) -> str:
         return self.underlying
 
+    @property
+    def lean(self) -> int:
+        return 1 if self.right is OptionRight.CALL else -1
+
     def exposed_at(self, price: Decimal, spot: Decimal, newest: Decimal | None) -> Decimal:
         """|delta| x the underlying's price; where no price of its own tells delta, that is 1, and
         an option moves by no more."""

@@ -2,8 +2,11 @@
 
 from decimal import Decimal
 
+from engine.domain.codes import Answer
+from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, plain
 from engine.domain.signal import Signal
+from engine.risk.facts import Related
 from engine.risk.finding import Finding, passed, refused
 from engine.state.order import Order
 from engine.state.position import Position
@@ -17,10 +20,16 @@ def conflict(
     sign: int,
     account: str,
     signal: Signal | None,
+    instrument: Instrument,
     held: list[Position],
     opposing: Order | None,
+    related: list[Related],
 ) -> Finding:
-    """CONFLICT: neither held nor about to be held the other way round, in any account (X-87)."""
+    """CONFLICT: neither held nor about to be held the other way round, in any account (X-87).
+
+    A signal is a bet on the underlying, and must not be against what another symbol of that bets.
+    A person's order may: it is how a holding is hedged.
+    """
     wanted, other = ("long", "short") if sign > 0 else ("short", "long")
     for position in held:
         if position.sign == sign:
@@ -48,7 +57,36 @@ def conflict(
             f"nothing {other}",
             f"A {other} entry in {symbol} is working ({opposing.client_order_id}).",
         )
-    return passed("none", f"nothing {other}")
+    against = _against(instrument, sign, related) if signal is not None and related else None
+    return passed("none", f"nothing {other}") if against is None else against
+
+
+def _against(instrument: Instrument, sign: int, related: list[Related]) -> Finding | None:
+    """What other symbols of the underlying hold, or have working, that is a bet the other way
+    round; None where there is nothing."""
+    name, way = instrument.underlying, sign * instrument.lean
+    wanted, other_way = ("rise", "fall") if way > 0 else ("fall", "rise")
+    limit = f"nothing on a {other_way} of {name}"
+    why = f"a bet on a {other_way} of {name}, and a signal in {instrument.symbol} is one on a "
+    for other in related:
+        for position in other.held:
+            if position.sign * other.lean != way:
+                quantity = plain(position.quantity)
+                return refused(
+                    f"{quantity} {other.symbol}",
+                    limit,
+                    f"{other.symbol} is held ({quantity} in {position.account}), {why}{wanted}: "
+                    "it must be flat first.",
+                )
+        for order in other.entries:
+            if order.side.sign * other.lean != way:
+                return refused(
+                    f"entry of {plain(order.leaves)} {other.symbol}",
+                    limit,
+                    f"An entry in {other.symbol} is working ({order.client_order_id}), {why}"
+                    f"{wanted}.",
+                )
+    return None
 
 
 def duplicate_position(
@@ -57,12 +95,14 @@ def duplicate_position(
     position: Position | None,
     held: list[Position],
     entries_working: int,
+    related: list[Related],
     mark: Decimal | None,
     is_fresh: bool,
 ) -> Finding:
     """DUPLICATE_POSITION: nothing held or working in any account, unless it adds to a winner, once.
 
-    What another account holds is never added to here (X-87).
+    What another account holds is never added to here (X-87). What other symbols of the underlying
+    hold is the same bet where the symbol itself is not held.
     """
     for elsewhere in held:
         if elsewhere.account != account:
@@ -77,13 +117,54 @@ def duplicate_position(
             return refused(
                 entries_working, 0, f"An entry in {symbol} is working already; one at a time."
             )
-        return passed(0, 0)
+        return _same_bet(symbol, account, related) if related else passed(0, 0)
     words = f"{symbol} is held ({plain(position.quantity)})"
     if position.exiting is not None:
         return refused("closing", "open", f"{words} and is being closed.")
     adds = position.adds + entries_working
     if adds >= MAX_ADDS:
         return refused(adds, MAX_ADDS - 1, f"{words} and was added to already; once is allowed.")
+    return _winning(words, position, mark, is_fresh=is_fresh)
+
+
+def _same_bet(symbol: str, account: str, related: list[Related]) -> Finding:
+    """The same of a bet that is made already in other symbols of the underlying: adding to it once,
+    in one account, while all of it wins."""
+    adds = -1
+    found = passed(0, 0)
+    for other in related:
+        if other.entries:
+            return refused(
+                len(other.entries),
+                0,
+                f"An entry in {other.symbol} is working already, the same bet as {symbol}; one at "
+                "a time.",
+            )
+        for position in other.held:
+            quantity = plain(position.quantity)
+            if position.account != account:
+                return refused(
+                    f"{quantity} {other.symbol} in {position.account}",
+                    "nothing elsewhere",
+                    f"{other.symbol} is held in {position.account} ({quantity}), the same bet as "
+                    f"{symbol}; a signal opens it once.",
+                )
+            words = f"{other.symbol} is held ({quantity}), the same bet as {symbol},"
+            if position.exiting is not None:
+                return refused("closing", "open", f"{words} and is being closed.")
+            adds += 1 + position.adds
+            if adds >= MAX_ADDS:
+                return refused(
+                    adds, MAX_ADDS - 1, f"{words} and was added to already; once is allowed."
+                )
+            found = _winning(words, position, other.mark, is_fresh=other.is_fresh)
+            if found.answer is not Answer.PASS:
+                return found
+    return found
+
+
+def _winning(words: str, position: Position, mark: Decimal | None, *, is_fresh: bool) -> Finding:
+    """Whether a position is in profit at a fresh price; `words` say what it is."""
     if mark is None or not is_fresh:
         return refused("no fresh price", "> 0", f"{words}; adding needs a fresh price of it.")
     profit = position.unrealized(mark)
