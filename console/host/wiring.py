@@ -250,10 +250,11 @@ def build(
 ) -> House:
     """Wires every account of the config on a running loop; their locks must be held.
 
-    `database` keeps the journal in memory instead of `state_dir`. Without `threads` every commit
-    runs inline (virtual time). `flatten_only` opens no market: what must close meets the last
-    prices the paper accounts have seen, and an account that the config leaves out keeps nobody from
-    closing in the others. `by_hand` opens no market either: somebody tells prices.
+    `database` keeps the journal in memory instead of `state_dir`, every commit inline. Without
+    `threads` those of the accounts do too (virtual time). `flatten_only` opens no market: what must
+    close meets the last prices the paper accounts have seen, and an account that the config leaves
+    out keeps nobody from closing in the others. `by_hand` opens no market either: somebody tells
+    prices.
     `quotes_per_second` is the pace of a simulated market over all symbols; 0 is the usual one.
 
     Raises JournalError kinds, BookError, BadFile, SectorFileError,
@@ -264,7 +265,7 @@ def build(
     source = database if database is not None else _in(state_dir, JOURNAL)
     journal = open_journal(
         source,
-        inline=not threads,
+        inline=not threads or database is not None,
         mode=config.mode,
         engine=version,
         state_format=STATE_FORMAT,

@@ -1,13 +1,17 @@
 """`kill` from a second shell: engine healthy, stopped, blocked and dead (T-05, C-503, X-52)."""
 
 import json
+import re
 import signal
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brokers.paper.book import PaperBook
 from storage.latch import FileLatch
 from tests.console.program import BLOCKING_HOST, Program
 
@@ -180,3 +184,161 @@ def test_a_config_that_is_broken_still_latches(program: Program) -> None:
     assert found["brokers"] == {}
     assert done.returncode == 1
     assert (program.folder / "HALT").exists()
+
+
+# --- a journal that is of no use ------------------------------------------------------------------
+
+
+def newer(journal: Path) -> None:
+    """A newer program wrote it."""
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+        connection.commit()
+
+
+def unknown_event(journal: Path) -> None:
+    """It holds an event that no program of today writes."""
+    with closing(sqlite3.connect(journal)) as connection:
+        names = [row[1] for row in connection.execute("PRAGMA table_info(events)")]
+        taken = ", ".join(
+            {"seq": "seq + 1", "type": "'OfTomorrow'"}.get(name, name) for name in names
+        )
+        connection.execute(
+            f"INSERT INTO events ({', '.join(names)}) "  # names of the table
+            f"SELECT {taken} FROM events ORDER BY seq DESC LIMIT 1"
+        )
+        connection.commit()
+
+
+def broken(journal: Path) -> None:
+    """Its pages are damaged."""
+    with closing(sqlite3.connect(journal)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = journal.read_bytes()
+    journal.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
+
+
+def no_journal(journal: Path) -> None:
+    """It is another file."""
+    journal.write_text("not a journal\n" * 100, encoding="utf-8")
+    for name in ("journal.db-wal", "journal.db-shm"):
+        journal.with_name(name).unlink(missing_ok=True)
+
+
+def kept(program: Program) -> dict[str, bytes]:
+    """What lies in the files of the journal."""
+    names = ("journal.db", "journal.db-wal", "journal.db.ballast")
+    files = [program.folder / name for name in names]
+    return {file.name: file.read_bytes() for file in files if file.exists() and file.stat().st_size}
+
+
+def spoil(program: Program, how: Callable[[Path], None]) -> dict[str, bytes]:
+    """A day trade, a swing trade and an entry that rests, and no engine; then the journal goes."""
+    program.start()
+    hold(program, "AAPL")
+    hold(program, "MSFT", hold="swing")
+    held = program.ask("status")["positions"]
+    last = next(float(p["last"]) for p in held if p["symbol"] == "AAPL")
+    program.ask("order", side="buy", symbol="AAPL", quantity="1", limit=f"{last * 0.97:.2f}")
+    program.wait_for(lambda: [o["status"] for o in program.ask("status")["orders"]] == ["NEW"] * 3)
+    program.send(signal.SIGKILL)
+    program.ended()
+    how(program.folder / "journal.db")
+    return kept(program)
+
+
+def at_the_venue(program: Program) -> tuple[dict[str, int], set[tuple[str, str]]]:
+    """What the venue holds, and the symbol and type of what works there, by its own book."""
+    book = PaperBook(program.folder / "paper.db")
+    try:
+        found = book.load()
+    finally:
+        book.close()
+    holdings = {symbol: int(held.quantity) for symbol, held in found.holdings.items()}
+    return holdings, {(order.symbol, order.type.value) for order in found.orders}
+
+
+SPOILT = [newer, unknown_event, broken, no_journal]
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_without_its_journal_a_kill_closes_all_that_the_venue_holds(
+    program: Program, how: Callable[[Path], None]
+) -> None:
+    """X-52, X-32: the latch, the cancels and the closes need no journal."""
+    before = spoil(program, how)
+    done = program.run("kill", "--json", "--flatten", "all")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = found["brokers"]["paper"]
+    assert (found["latched"], row["state"]) == (True, "VERIFIED")
+    assert (row["cancelled"], row["closed"], row["left"], row["unknown"]) == (1, 2, [], [])
+    assert at_the_venue(program) == ({}, set())
+    assert FileLatch(program.folder).read() is not None
+    assert "The journal could not be read" in done.stderr
+    assert not re.search(r"Journal[A-Z]|Error|Traceback", done.stdout + done.stderr)
+    assert kept(program) == before, "that journal is never written to"
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_without_its_journal_what_a_kill_cannot_type_is_kept_and_told(
+    program: Program, how: Callable[[Path], None]
+) -> None:
+    """X-32: it counts as a swing trade, keeps its stop, and the kill does not call that proved."""
+    before = spoil(program, how)
+    done = program.run("kill", "--json", "--flatten", "day")
+    found = json.loads(done.stdout)
+    assert done.returncode == 1, done.stdout + done.stderr
+    row = found["brokers"]["paper"]
+    assert (found["latched"], row["state"]) == (True, "DEGRADED")
+    assert (row["cancelled"], row["closed"]) == (1, 0)
+    assert row["left"] == ["AAPL 10", "MSFT 10"]
+    holdings, works = at_the_venue(program)
+    assert holdings == {"AAPL": 10, "MSFT": 10}
+    assert works == {("AAPL", "STOP"), ("MSFT", "STOP")}
+    assert "AAPL" in done.stderr
+    assert "kill --flatten all" in done.stderr
+    assert kept(program) == before
+    again = program.run("kill", "--json", "--flatten", "all")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert at_the_venue(program) == ({}, set())
+
+
+def test_without_its_journal_a_kill_that_closes_nothing_has_nothing_left(program: Program) -> None:
+    spoil(program, newer)
+    done = program.run("kill", "--json", "--flatten", "none")
+    row = json.loads(done.stdout)["brokers"]["paper"]
+    assert (done.returncode, row["state"], row["cancelled"]) == (0, "VERIFIED", 1)
+    holdings, works = at_the_venue(program)
+    assert holdings == {"AAPL": 10, "MSFT": 10}
+    assert works == {("AAPL", "STOP"), ("MSFT", "STOP")}
+
+
+def test_a_journal_that_can_only_be_read_still_tells_the_day_trades(program: Program) -> None:
+    """Rule 3: what reduces waits for no journal; here somebody else has locked it."""
+    spoil(program, lambda journal: None)
+    journal = program.folder / "journal.db"
+    with closing(sqlite3.connect(journal)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+    before = kept(program)
+    with closing(sqlite3.connect(journal, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        done = program.run("kill", "--json")
+    assert kept(program) == before
+    row = json.loads(done.stdout)["brokers"]["paper"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (row["state"], row["cancelled"], row["closed"]) == ("VERIFIED", 1, 1)
+    assert at_the_venue(program)[0] == {"MSFT": 10}
+    assert "The journal cannot be written" in done.stderr
+
+
+def test_an_account_that_cannot_be_opened_is_told_in_words(program: Program) -> None:
+    program.folder.mkdir()
+    (program.folder / "paper.db").write_text("no book\n" * 1_000, encoding="utf-8")
+    done = program.run("kill", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["latched"]) == (1, True)
+    assert found["brokers"]["paper"]["state"] == "DEGRADED"
+    assert found["brokers"]["paper"]["unknown"] == ["nothing was asked of paper"]
+    assert "paper.db" in done.stderr
+    assert not re.search(r"[A-Z][a-z]+Error|Traceback", done.stdout + done.stderr)
