@@ -203,16 +203,17 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     """After event `seq` changed what an account holds of a symbol: its value in the totals, its
     extremes, and the evidence of prices, which is never older than what it is about (X-71)."""
     world.revalue(symbol)
-    held = world.book.holding(account, symbol)
-    if held is not None and held.seq != seq:
-        return
-    world.breaches.forget(exits.breach_key(account, symbol))
-    if held is not None:
+    held, last = world.book.holding(account, symbol), world.market.mark(symbol)
+    is_new = held is not None and held.seq == seq
+    if held is None or is_new or last is None or not exits.is_beyond(held, last):
+        # Of a stop that was moved away, the newest price is none that has reached it.
+        world.breaches.forget(exits.breach_key(account, symbol))
+    if held is None:
+        world.market.unwatch(account, symbol)
+        if next(world.holdings(), None) is None:
+            triggers.forget(world)
+    elif is_new:
         world.market.watch(account, symbol, held.entry_price)
-        return
-    world.market.unwatch(account, symbol)
-    if next(world.holdings(), None) is None:
-        triggers.forget(world)
 
 
 def _value_currency(world: World, event: ev.CurrencyValued) -> None:

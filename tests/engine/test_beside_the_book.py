@@ -14,6 +14,7 @@ from engine.domain import events as ev
 from engine.domain.inputs import Trouble
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, Purpose, Side
+from engine.domain.position import ExitReason
 from engine.domain.run import Trigger
 from engine.domain.signal import TradeType
 from engine.state import fold
@@ -111,6 +112,26 @@ def test_X71_the_evidence_of_a_stop_is_not_that_of_the_position_beyond_a_flip() 
     desk.give(ask.Protect(symbol="NVDA", price=D(105), by="me"))
     bad_tick(desk.later(5), "300")
     assert desk.of(ev.ExitPlanned) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "bad", "closes"),
+    [
+        (93, "92", False),  # 94 was not beyond it: its evidence begins with the next price
+        (94, "93", True),
+        (96, "94", True),
+    ],
+)
+def test_X71_the_evidence_of_a_stop_is_about_the_stop_in_force(
+    to: int, bad: str, closes: bool
+) -> None:
+    """The price is 94 while the stop is at 95; the stop is moved, and a second later comes another
+    price beyond it."""
+    desk = protected(149)
+    assert desk.quote("NVDA", "94") == []
+    desk.give(ask.Protect(symbol="NVDA", price=D(to), by="me"))
+    desk.later(1).quote("NVDA", bad)
+    assert [e.decision.reason for e in desk.of(ev.ExitPlanned)] == [ExitReason.STOP_LOSS] * closes
 
 
 # --- extremes -------------------------------------------------------------------------------------
