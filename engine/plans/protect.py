@@ -88,8 +88,8 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
     moments = [order.refused_at + ASKED_IN_VAIN for order in stops]
-    newest = last(world, position, PROTECT)
-    if not stops and newest is not None:
+    newest = None if stops else last(world, position, PROTECT)
+    if newest is not None:
         moments.append(_placed_again_at(newest))
     return min((moment for moment in moments if moment > now), default=LATEST)
 
