@@ -210,7 +210,8 @@ class Reductions:
         # Beside the close of a part the stop stays, for what that leaves where nothing joins them.
         wants = held is not None and held.stop is not None and not held.is_closing
         if held is not None and held.exiting is not None and held.told_unprotected:
-            wants = False  # a stop in doubt beside the close of a part: the alarm stands
+            # A stop in doubt beside the close of a part: the alarm stands. No stop is no doubt.
+            wants = wants and not any(o.is_protective for o in book.working(*place))
         part = _part_to_order(book, place)
         others += part
         own = sum((w.leaves for w in there if is_own_stop(w.order)), ZERO)
