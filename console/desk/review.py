@@ -11,6 +11,7 @@ from engine.domain.order import Side
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.risk import gate
+from engine.state.holdings import stop_with
 from engine.world import World
 
 
@@ -28,8 +29,11 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
     notional = None if price is None else price * units
     risk = None
-    if price is not None and order.protect is not None:
-        lost = (price - order.protect) * units
+    held = world.book.holding(request.account, order.symbol)
+    adds = held is not None and held.sign == order.side.sign
+    stop = stop_with(held, order.protect) if held is not None and adds else order.protect
+    if price is not None and stop is not None:
+        lost = (price - stop) * units
         risk = max(lost if order.side is Side.BUY else -lost, ZERO)
     return Review(
         allowed=ruling.allowed,
@@ -43,6 +47,8 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
         price=price,
         notional=notional,
         equity_share=_share(world, notional, rules.currency),
+        stop=stop,
+        stop_grows=held is not None and adds and stop is not None and stop == held.stop,
         risk=risk,
         risk_share=_share(world, risk, rules.currency),
     )

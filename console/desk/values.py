@@ -339,8 +339,12 @@ class Review(msgspec.Struct, frozen=True):
     notional: Decimal | None
     equity_share: Decimal | None
     """The notional as a fraction of equity."""
+    stop: Decimal | None
+    """The protective stop under which it will be: that of the position it adds to, else its own."""
+    stop_grows: bool
+    """True where that is the stop of a position, which grows by what the order adds."""
     risk: Decimal | None
-    """What is lost at the protective stop; None without one."""
+    """What is lost at `stop`; None without one."""
     risk_share: Decimal | None
 
     @property

@@ -111,6 +111,14 @@ def _opened(
     )
 
 
+def stop_with(position: Position, first: Decimal | None) -> Decimal | None:
+    """The stop of a position once an order with the stop `first` has added to it; None without one.
+
+    A stop that was taken away stays away: only a first one comes with an order that adds.
+    """
+    return position.stop if position.initial_stop is not None else position.stop or first
+
+
 def _extended(
     position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
 ) -> Position:
@@ -126,8 +134,7 @@ def _extended(
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
         adds=position.adds + (1 if another and not succeeds else 0),
-        # A stop that was taken away stays away: only a first one comes with an order that adds.
-        stop=position.stop if position.initial_stop is not None else position.stop or first,
+        stop=stop_with(position, first),
         initial_stop=position.initial_stop or first,
         order_id=order.client_order_id if order and another else position.order_id,
     )

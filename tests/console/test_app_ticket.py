@@ -122,6 +122,51 @@ async def test_a_market_order_from_keys_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("side", "protect", "said"),
+    [
+        # of ten held under a stop at 220, five more are lost from 229 to 220
+        ("b", "", "the stop at 220 grows with it: risk at stop 45.00"),
+        # the stop of the position is the one that counts: that of an order that adds is not set
+        ("b", "225", "the stop at 220 grows with it: risk at stop 45.00"),
+        ("s", "", "only reduces what is held"),
+    ],
+)
+async def test_an_order_that_adds_is_under_the_stop_of_its_position(
+    side: str, protect: str, said: str
+) -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        first = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(220))
+        assert (await host.engine.command(first)).ok
+        await host.clock.advance(2)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot, side)
+            await write(app, pilot, "5")
+            screen.query_one("#protect", Input).value = protect
+            await drawn(app, pilot)
+            assert said in shown(app)
+            assert "unprotected" not in shown(app)
+
+
+async def test_an_order_that_adds_where_the_stop_was_taken_away_is_under_none() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        first = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(220))
+        assert (await host.engine.command(first)).ok
+        await host.clock.advance(2)
+        bare = ask.Protect(by="t", symbol="AAPL", price=None, confirm="UNPROTECT")
+        assert (await host.engine.command(bare)).ok
+        await host.clock.advance(2)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "5")
+            for protect in ("", "225"):
+                screen.query_one("#protect", Input).value = protect
+                await drawn(app, pilot)
+                assert "no protective stop: the position will show as unprotected" in shown(app)
+
+
+@pytest.mark.parametrize(
     ("keys", "value"),
     [
         ("1 0 backspace 5", "15"),

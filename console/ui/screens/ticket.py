@@ -32,6 +32,7 @@ from console.ui.widgets.rows import Cell, Column, RowKey
 from console.ui.widgets.text_lines import Piece, TextLine, TextLines, plain_line, wrapped
 from engine.domain.codes import Answer
 from engine.domain.commands import PlaceOrder
+from engine.domain.money import plain
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.signal import TradeType
 
@@ -318,10 +319,14 @@ class TicketScreen(MeridianModal[str]):
     def _risk(self, review: Review) -> Piece:
         if review.reduce_only:
             return "only reduces what is held", "profit"
-        if review.risk is None:
+        if review.stop is None:
             return "no protective stop: the position will show as unprotected", "warn"
+        grows = f"the stop at {plain(review.stop)} grows with it" if review.stop_grows else ""
+        if review.risk is None:
+            return grows or "risk at stop unknown: no price", ""
         share = percent(review.risk_share, 2, sign=False)
-        return f"risk at stop {self._money(review.risk, review)} ({share})", ""
+        risk = f"risk at stop {self._money(review.risk, review)} ({share})"
+        return f"{grows}: {risk}" if grows else risk, ""
 
     def _money(self, amount: Decimal, review: Review) -> str:
         return money(amount, review.currency, console_of(self.app).desk.view.settings.currency)
