@@ -42,7 +42,7 @@ from console.ui.terminal_app import TerminalApp
 from console.ui.widgets.alert_line import standing
 from console.ui.widgets.banner import Mode
 from console.ui.widgets.confirm import ConfirmScreen
-from console.ui.widgets.live_table import LiveTable
+from console.ui.widgets.field import Field
 from console.ui.widgets.tab_strip import SHORT, TabStrip
 from console.ui.widgets.text_lines import plain_line, wrapped
 from engine.domain import commands as ask
@@ -81,6 +81,7 @@ class MeridianApp(TerminalApp[str]):
     MODES = {"main": MainScreen}  # noqa: RUF012 - textual's type
     DEFAULT_MODE = "main"
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    AT_ONCE = frozenset(KILL.keys)
 
     def __init__(
         self,
@@ -214,11 +215,12 @@ class MeridianApp(TerminalApp[str]):
         return await super().run_action(action, default_namespace, namespaces)
 
     async def _is_bound(self, key: str) -> bool:
-        """Over a table of the panes, which takes keys by bindings alone.
+        """Over the panes, where only the filter takes keys by anything but bindings.
 
-        Textual would hand the key up through all that the table lies in, a turn of the loop each.
+        Textual would hand the key up through all that a table lies in, a turn of the loop each, and
+        keys that came with it to the same table.
         """
-        if not self._over_main or not isinstance(self.focused, LiveTable):
+        if not self._over_main or isinstance(self.focused, Field):
             return False
         return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
 

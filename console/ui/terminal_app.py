@@ -8,6 +8,7 @@ import asyncio
 import base64
 import logging
 import os
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -55,6 +56,8 @@ class TerminalApp(App[Result], Generic[Result]):
         # textual's own quits without a question
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="quit"),
     ]
+    AT_ONCE: ClassVar[frozenset[str]] = frozenset()
+    """Keys that wait for no screen."""
 
     def __init__(
         self,
@@ -74,6 +77,10 @@ class TerminalApp(App[Result], Generic[Result]):
         self.pump = Pump(self, hz=refresh_hz, link_is_slow=self._link_is_slow)
         self.terminal_is_lost = False
         self._cells = CellScreen()
+        self._opening: Screen[Any] | None = None
+        """The screen that came on top and takes no keys yet."""
+        self._typed_ahead: deque[events.Key | events.Paste] = deque()
+        """What waits for it."""
         for known in self._themes.values():
             self.register_theme(known.to_textual(profit_colours))
         self.theme = choose_theme(
@@ -114,14 +121,39 @@ class TerminalApp(App[Result], Generic[Result]):
         return None
 
     async def on_event(self, event: events.Event) -> None:
-        """As textual's; what a key changes is drawn in the same turn of the loop."""
-        if not isinstance(event, events.Key) or event.is_forwarded:
+        """As textual's; what a key changes is drawn in the same turn of the loop.
+
+        Keys that come with the one that opened a screen wait until that takes keys, and go to it in
+        their order; `AT_ONCE` does not wait.
+        """
+        if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
-            return
-        if not await self._is_bound(event.key):
+        elif isinstance(event, events.Key) and event.key in self.AT_ONCE:
+            await self._take(event)
+        elif self._typed_ahead or self._opening is not None:
+            self._typed_ahead.append(event)
+        else:
+            await self._take(event)
+
+    async def _take(self, event: events.Key | events.Paste) -> None:
+        if isinstance(event, events.Paste) or not await self._is_bound(event.key):
             await super().on_event(event)
         if self._screen_stack and isinstance(self.screen, MeridianScreen):
             self.screen.draw_now()
+
+    def _screen_changed(self, screen: Screen[Any]) -> None:
+        """Another screen is on top: keys wait until it has its widgets and its focus."""
+        self.pump.wake()
+        self._opening = screen
+        # the screen comes to this once it is mounted, and the app after the focus it asked for
+        screen.call_later(self.call_later, self._opened, screen)
+
+    async def _opened(self, screen: Screen[Any]) -> None:
+        if screen is not self._opening:
+            return
+        self._opening = None
+        while self._typed_ahead and self._opening is None:
+            await self._take(self._typed_ahead.popleft())
 
     async def _is_bound(self, key: str) -> bool:
         """Do at once what `key` is bound to; False leaves it to textual."""
@@ -143,7 +175,7 @@ class TerminalApp(App[Result], Generic[Result]):
         """Title of the window, and the pump."""
         if self.terminal is not None:
             self.terminal.write(f"\x1b]0;meridian {self.banner_feed.mode.upper()}\x07")
-        self.screen_change_signal.subscribe(self, lambda _screen: self.pump.wake())
+        self.screen_change_signal.subscribe(self, self._screen_changed, immediate=True)
         self.pump.start()
 
     def on_unmount(self) -> None:

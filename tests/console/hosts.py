@@ -13,6 +13,8 @@ from itertools import count
 from random import Random
 from typing import Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 
 from brokers.paper.adapter import PaperBroker
@@ -391,3 +393,18 @@ async def write(app: MeridianApp, pilot: Pilot[str], text: str) -> None:
     """Type a text into whatever has the focus."""
     await pilot.press(*text)
     await drawn(app, pilot)
+
+
+async def burst(app: MeridianApp, pilot: Pilot[str], keys: str) -> None:
+    """Hand all keys to the app before it looks at the first one."""
+    for key in keys.split():
+        named = _character_to_key(key) if len(key) == 1 else key
+        app.post_message(events.Key(named, key if len(key) == 1 else None))
+    await drawn(app, pilot)
+    await drawn(app, pilot)
+
+
+def asked(host: Host) -> list[str]:
+    """What was done to positions and orders since the morning, by the type of the event."""
+    done = ("ExitDecided", "OrderIntended", "CancelRequested", "ModifyRequested", "Paused")
+    return [record.type for record in host.records if record.type in done]

@@ -15,12 +15,13 @@ from textual.strip import Strip
 from textual.widgets import Input
 
 from console.terminal.screen import redraw
+from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import Glyphs, age, number
 from console.ui.widgets.fed import Fed
 from console.ui.widgets.field import Field
 from console.ui.widgets.live_table import LiveTable
-from console.ui.widgets.rows import Cell, Column
+from console.ui.widgets.rows import Cell, Column, RowKey
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 
@@ -76,9 +77,9 @@ class Pane(Fed):
         return None
 
     def focus_inside(self) -> None:
-        """Put the focus where keys work."""
+        """Put the focus where keys work, at once: the key after this one goes there already."""
         if self.table is not None:
-            self.table.focus()
+            self.screen.set_focus(self.table)
 
     def head(self, note: str, footing: str = "") -> None:
         """The title with a note behind it, and what stands at the lower edge."""
@@ -207,10 +208,11 @@ class Pane(Fed):
     # -- filter
 
     def start_filter(self) -> None:
-        """Show the filter line and type into it."""
+        """Show the filter line and type into it; the keys that came with this one go there too."""
         if self.table is not None:
             self.add_class("-filtering")
-            self.query_one(".pane--filter", Input).focus()
+            # `focus()` waits its turn behind keys that are queued, and the table would act on them
+            self.screen.set_focus(self.query_one(".pane--filter", Input))
 
     def end_filter(self) -> bool:
         """Show everything again; False if nothing was filtered."""
@@ -313,8 +315,12 @@ def time_cell(at: Nanos, seq: int) -> Cell:
 
 
 def make_table(columns: Sequence[Column], empty: str, glyphs: Glyphs, name: str) -> LiveTable:
-    """A table with an id, in this app's glyphs."""
-    return LiveTable(columns, empty=empty, glyphs=glyphs, id=name)
+    """A table with an id, in this app's glyphs; enter on a row shows everything about it."""
+    return LiveTable(columns, empty=empty, glyphs=glyphs, id=name, chosen=_show_details)
+
+
+def _show_details(table: LiveTable, key: RowKey) -> None:
+    console_of(table.app).show_details(table.id or "", key)
 
 
 def at_top(table: LiveTable) -> bool:

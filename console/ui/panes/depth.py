@@ -60,7 +60,7 @@ class DepthPane(Pane):
 
     def focus_inside(self) -> None:
         """Keys change the symbol."""
-        self.lines.focus()
+        self.screen.set_focus(self.lines)
 
     @property
     def symbol(self) -> str:

@@ -166,7 +166,7 @@ class OrdersPane(Pane):
             self._table(known).display = known == name
         self.table.set_filter(self.needle)
         if focused:
-            self.table.focus()
+            self.screen.set_focus(self.table)
         self.mark()
 
     def paint(self) -> None:

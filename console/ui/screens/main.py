@@ -186,7 +186,3 @@ class MainScreen(MeridianScreen[None]):
         table = self.active_pane.table
         chosen = self.symbol_of(table.id or "", table.cursor_key) if table is not None else ""
         return chosen or self.query_one(DepthPane).symbol
-
-    @on(LiveTable.RowSelected)
-    def _details(self, event: LiveTable.RowSelected) -> None:
-        self.console.show_details(event.table.id or "", event.key)

@@ -5,7 +5,7 @@ changed cell. A change costs what is visible of it, also at 100,000 rows; no cha
 causes a layout. Cells are plain text and the name of a style, never markup.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import ceil
 from typing import ClassVar, Final
 
@@ -82,19 +82,6 @@ class LiveTable(ScrollView, can_focus=True):
             """The table."""
             return self.table
 
-    class RowSelected(Message):
-        """Enter on a row."""
-
-        def __init__(self, table: "LiveTable", key: RowKey) -> None:
-            super().__init__()
-            self.table = table
-            self.key = key
-
-        @property
-        def control(self) -> "LiveTable":
-            """The table."""
-            return self.table
-
     def __init__(
         self,
         columns: Sequence[Column],
@@ -103,8 +90,11 @@ class LiveTable(ScrollView, can_focus=True):
         glyphs: Glyphs = UNICODE,
         id: str | None = None,  # noqa: A002 - textual's name
         classes: str | None = None,
+        chosen: "Callable[[LiveTable, RowKey], None]" = lambda _table, _key: None,
     ) -> None:
+        """`chosen` is called with the table and the row's key when enter is pressed on a row."""
         super().__init__(id=id, classes=classes)
+        self._chosen = chosen
         self.columns = tuple(columns)
         self._glyphs = glyphs
         self._empty = clean_text(empty)
@@ -261,9 +251,9 @@ class LiveTable(ScrollView, can_focus=True):
         self._move_to(0 if direction < 0 else self._rows.shown - 1)
 
     def action_select(self) -> None:
-        """Say that the row was chosen."""
+        """Hand the row under the cursor to `chosen`, before the next key is looked at."""
         if self._cursor_key is not None and self._cursor_index() is not None:
-            self.post_message(self.RowSelected(self, self._cursor_key))
+            self._chosen(self, self._cursor_key)
 
     def on_click(self, event: events.Click) -> None:
         """A click puts the cursor; it never does anything else."""
