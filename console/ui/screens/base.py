@@ -1,9 +1,10 @@
 """What every screen and modal of the console has in common: the banner on row 0."""
 
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.containers import Vertical
@@ -50,7 +51,36 @@ class MeridianScreen(LineScreen[Result], Generic[Result]):
         yield from ()
 
 
-class MeridianModal(ModalScreen[Result], Generic[Result]):
+class ClosesOnce(ModalScreen[Result], Generic[Result]):
+    """A modal that goes once, however often it is told to, and takes no other screen with it."""
+
+    _gone = False
+    """True once it has given its result."""
+    _late: tuple[Result | None, ...] = ()
+    """The result that came while another screen lay over this one."""
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """As textual's; the first call counts.
+
+        Textual takes away whatever is on top. Under another screen this one waits until it is on
+        top again.
+        """
+        if self._gone or self._late:
+            return AwaitComplete()
+        if self.app.screen is not self:
+            self._late = (result,)
+            return AwaitComplete()
+        self._gone = True
+        return super().dismiss(result)
+
+    def on_screen_resume(self) -> None:
+        """On top again: go, if that was asked for meanwhile."""
+        if self._late and self.app.screen is self:
+            (result,), self._late = self._late, ()
+            self.dismiss(result)
+
+
+class MeridianModal(ClosesOnce[Result], Generic[Result]):
     """A modal in a frame; subclasses write `body`. Escape closes it with `None`."""
 
     # With priority the focus moves before the next key of a burst is handed to a field.
@@ -92,7 +122,7 @@ class MeridianModal(ModalScreen[Result], Generic[Result]):
         self.dismiss(None)
 
 
-class MeridianPalette(CommandPalette):
+class MeridianPalette(CommandPalette, ClosesOnce[Any]):
     """Textual's command palette under our banner."""
 
     def compose(self) -> ComposeResult:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import Label
 
 from console.ui.external import literal
+from console.ui.screens.base import ClosesOnce
 from console.ui.widgets.banner import Banner
 
 
@@ -20,7 +20,7 @@ class JumpMark(NamedTuple):
     words: str
 
 
-class JumpScreen(ModalScreen[str]):
+class JumpScreen(ClosesOnce[str]):
     """Waits for one of the keys; any other leaves."""
 
     DEFAULT_CSS = """
