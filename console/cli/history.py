@@ -47,6 +47,9 @@ COLUMNS: Final = {
 }  # fmt: skip
 """What a table shows of each list; JSON and CSV hold every key of a row."""
 
+ACCOUNT: Final = "broker"
+"""Behind the columns of a list whose rows are not all of one account."""
+
 
 def show(
     host: Host,
@@ -119,7 +122,9 @@ async def _print(
     except JournalError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     if form is Format.TABLE:
-        listing(page, COLUMNS[name], form)
+        accounts = {row[ACCOUNT] for row in page if row.get(ACCOUNT)}
+        more = (ACCOUNT,) if len(accounts) > 1 else ()
+        listing(page, COLUMNS[name] + more, form)
     elif page:
         listing(page, tuple(page[0]), form)
     if known is not None:

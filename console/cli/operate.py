@@ -49,8 +49,14 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> Non
     elif command == "reconcile":
         _print_reconcile(result)
     else:
-        for name, value in result.items():
-            say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
+        _print_result(result)
+
+
+def _print_result(result: dict[str, Any]) -> None:
+    for name, value in result.items():
+        say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
+    if result.get("cancelled"):
+        say("the order is being cancelled: no more is wanted than has filled")
 
 
 def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:

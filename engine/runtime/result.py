@@ -39,13 +39,17 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
 
 
 def _changed(client_order_id: str, events: Sequence[ev.Event]) -> dict[str, Any]:
-    """What `modify --json` says (X-88): the order that counts from now on, and how it was made."""
+    """What `modify --json` says (X-88): the order that counts from now on, and how it was made.
+
+    `cancelled` is there where the change cancels: no more than has filled is wanted.
+    """
     asked = [event for event in events if isinstance(event, ev.ReplaceRequested)]
     cancelled = any(isinstance(event, ev.CancelRequested) for event in events)
     return {
         "client_order_id": (asked[0].new_client_order_id if asked else "") or client_order_id,
         "orig_client_order_id": client_order_id,
         "native": asked[0].native if asked else not cancelled,
+        **({"cancelled": True} if cancelled and not asked else {}),
     }
 
 

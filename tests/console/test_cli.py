@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from brokers.paper.book import PaperBook
 from console.cli.killing import _print as _print_kill
-from console.cli.operate import _guarded, _print_status
+from console.cli.operate import _guarded, _print_result, _print_status
 from console.cli.program import hoisted, main
 from console.commands.arguments import OrderArgs, SignalArgs
 from console.host.client import Client, NoAnswer, address
@@ -33,6 +34,7 @@ from storage.latch import FileLatch
 from tests.brokers.test_paper_book import OLD_BOOK
 from tests.configs import parse
 from tests.engine.worlds import MIDDAY, Built
+from tests.storage.lives import History
 
 DONE, FAILED, USAGE, NOT_RUNNING, REFUSED = 0, 1, 2, 3, 4
 
@@ -352,6 +354,41 @@ def test_history_of_an_empty_folder_prints_nothing(
 ) -> None:
     assert main(["journal", name, "--format", form]) == DONE
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_change_that_cancels_says_so_X88(
+    cancelled: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {"client_order_id": "k", "orig_client_order_id": "k", "native": not cancelled}
+    _print_result(answer | ({"cancelled": True} if cancelled else {}))
+    said = capsys.readouterr().out
+    assert ("the order is being cancelled" in said) is cancelled
+    assert "client_order_id  k" in said
+
+
+@pytest.mark.parametrize("accounts", [("paper",), ("paper", "paper"), ("paper", "eur")])
+def test_a_table_names_the_account_where_its_rows_are_of_several(
+    accounts: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    journal = open_journal(tmp_path / "state" / "journal.db", inline=True)
+    made = History()
+    for number, account in enumerate(accounts):
+        terms = replace(made.new_order(f"o{number}", "AAPL"), account=account)
+        made.add(ev.OrderIntended(terms=terms))
+    journal.append(made.records, made.touched)
+    journal.close()
+    assert main(["journal", "orders"]) == DONE
+    header, *rows = capsys.readouterr().out.splitlines()[:-1]
+    if len(set(accounts)) == 1:
+        assert header.split()[-1] == "reject_code"
+    else:
+        assert header.split()[-1] == "broker"
+        assert {row.split()[-1] for row in rows} == set(accounts)
+    assert main(["journal", "orders", "--json"]) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(json.loads(line)["broker"] for line in lines) == sorted(accounts)
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])

@@ -15,6 +15,7 @@ from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Sid
 from engine.domain.run import Flatten, Level, LinkState
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, LinkReport, Rejected
+from engine.runtime.result import result_of
 from engine.state.book import CLOSED_KEPT, Book
 from engine.state.order import Order
 from tests.engine.driver import CoreDriver, kinds, one
@@ -1023,3 +1024,20 @@ def test_X88_an_order_is_not_changed_while_a_change_or_a_cancel_is_not_proved(
     code, reason = refusal(modify(desk, order, limit_price=D(98)))
     assert (code, "nothing else is under way" in reason) == ("REFUSED", True)
     assert desk.current(order).limit_price == 99
+
+
+@CASES
+@pytest.mark.parametrize(
+    ("quantity", "cancels"), [(0, True), (3, True), (4, True), (5, False), (10, False)]
+)
+def test_the_answer_says_that_a_change_to_what_has_filled_cancels(
+    native: bool, quantity: int, cancels: bool
+) -> None:
+    """Of 10, 4 have filled: 4 and less leave nothing to work."""
+    desk = desk_of(native=native)
+    order = buying(desk)
+    desk.fill(order, 4, "99")
+    events = modify(desk, order, quantity=D(quantity))
+    done = result_of([ev.Record(seq, 1, event) for seq, event in enumerate(events, 1)])
+    assert done.ok, done.error
+    assert done.data.get("cancelled", False) is cancels
