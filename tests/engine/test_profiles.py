@@ -17,6 +17,7 @@ from engine.config.profiles import (
     limits,
     worst_case,
 )
+from engine.config.rules import NOT_BUILT
 from engine.domain.run import ProfileName
 from tests.configs import from_mapping
 
@@ -60,6 +61,7 @@ def test_U50_a_bare_installation_runs_with_conservative() -> None:
 
 def test_every_limit_has_one_key_in_risk() -> None:
     keys = [row.key for row in ROWS] + list(FREE_KEYS)
+    keys += [row.key[1] for row in NOT_BUILT if row.key[0] == "risk"]
     assert sorted(keys) == sorted(type(Config().risk).model_fields)
     fields = {*(row.field for row in ROWS), *FREE_KEYS, "profile", "loss_streak_cooldown_seconds"}
     assert fields == set(RiskLimits.__struct_fields__)
