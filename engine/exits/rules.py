@@ -10,7 +10,7 @@ import msgspec
 
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
-from engine.domain.money import passive_price, plain
+from engine.domain.money import plain
 from engine.domain.position import ExitReason
 from engine.state.position import Position
 from engine.world import World
@@ -76,19 +76,14 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
 
 
 def target_price(world: World, position: Position) -> Decimal | None:
-    """The signal's target, else entry plus reward-to-risk times the initial risk (A-163, D-10).
-
-    The latter lies on the tick, the first one that is not short of it, as a limit price that waits
-    for it would be rounded (U-01).
-    """
+    """The signal's target, else entry plus reward-to-risk times the initial risk (A-163, D-10)."""
     if position.target is not None or position.own_target:
         return position.target
     if position.initial_stop is None:
         return None
     entry = position.entry_price
     risk = abs(entry - position.initial_stop)
-    target = entry + position.sign * world.config.exits.reward_to_risk_target * risk
-    return passive_price(target, world.instrument(position.symbol).tick, buy=not position.is_long)
+    return entry + position.sign * world.config.exits.reward_to_risk_target * risk
 
 
 def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:

@@ -3,11 +3,9 @@
 from decimal import Decimal
 
 import pytest
-from msgspec.structs import replace
 
 from engine.domain import events as ev
 from engine.domain.instant import parse_rfc3339
-from engine.domain.money import plain
 from engine.domain.order import Purpose
 from engine.domain.position import ExitReason
 from engine.domain.signal import TradeType
@@ -15,7 +13,7 @@ from engine.exits import rules
 from engine.exits.rules import EXITS, Exit, ExitRule, ask_all
 from engine.world import World
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import MIDDAY, Built
+from tests.engine.worlds import MIDDAY
 
 
 def long(stop: str = "175", target: str | None = None, *, entry: str = "180") -> CoreDriver:
@@ -110,46 +108,6 @@ def test_d10_a_moved_stop_does_not_move_the_target() -> None:
         data.accounts["paper"].positions["AAPL"], stop=Decimal("180.18")
     )
     assert rules.target_price(desk.world, data.accounts["paper"].positions["AAPL"]) == 190
-
-
-@pytest.mark.parametrize(
-    ("held", "price", "stop", "target"),
-    [
-        # the risk is 3.33, and twice that lies on the tick of a cent
-        (100, "180", "176.67", "186.66"),
-        # below, at and above a tick: 186.665, 186.67 and 186.675, never short of it
-        (100, "180.005", "176.675", "186.67"),
-        (100, "180.01", "176.68", "186.67"),
-        (100, "180.015", "176.685", "186.68"),
-        # a short one is met going down
-        (-100, "180", "183.33", "173.34"),
-        (-100, "180.005", "183.335", "173.34"),
-        (-100, "180.01", "183.34", "173.35"),
-    ],
-)
-def test_the_default_target_lies_on_the_tick_and_never_short_of_it_A163_U01(
-    held: int, price: str, stop: str, target: str
-) -> None:
-    built = Built().hold("AAPL", held, price, mark=price)
-    position = built.world.book.account("paper").positions["AAPL"]
-    position = replace(position, initial_stop=Decimal(stop))
-    assert built.world.config.exits.reward_to_risk_target == 2
-    assert rules.target_price(built.world, position) == Decimal(target)
-
-
-def test_the_default_target_of_an_average_price_has_the_digits_of_the_tick_A163() -> None:
-    """Three at 100 and four at 100.01 cost 100.00571428571…: the target is still a price."""
-    built = Built().hold("AAPL", 3, "100", mark="100").hold("AAPL", 4, "100.01")
-    position = built.world.book.account("paper").positions["AAPL"]
-    position = replace(position, initial_stop=Decimal(98))
-    assert plain(rules.target_price(built.world, position) or Decimal(0)) == "104.02"
-
-
-def test_a_target_that_was_given_is_not_moved_to_the_tick_A163() -> None:
-    built = Built().hold("AAPL", 100, "180", mark="180")
-    position = built.world.book.account("paper").positions["AAPL"]
-    position = replace(position, initial_stop=Decimal(170), target=Decimal("190.005"))
-    assert rules.target_price(built.world, position) == Decimal("190.005")
 
 
 def test_all_true_at_once_the_stop_wins() -> None:
