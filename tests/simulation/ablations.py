@@ -45,7 +45,7 @@ from engine.state.order import Order, Pending
 from engine.state.position import Position
 from engine.state.seen import SeenIds
 from engine.world import World
-from tests.simulation.faults import CRASHY, Faults, Profile
+from tests.simulation.faults import BARE, CRASHY, Faults, Profile
 from tests.simulation.line import Line
 from tests.simulation.simulate import Run
 from tests.simulation.store import Disk, DiskFull, FileLatch
@@ -264,7 +264,7 @@ def _followed_by(rule: Any, then: Any) -> Any:
 
 
 def _no_sweep(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(work, "_sweep", lambda world: iter(()))
+    patching.setattr(work, "_sweep", lambda world, now: iter(()))
 
 
 def _no_protection(patching: pytest.MonkeyPatch) -> None:
@@ -487,6 +487,14 @@ def _doubt_untold(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(core, "tell", lambda *args: iter(()))
 
 
+LOSING = msgspec.structs.replace(
+    BARE,
+    name="losing",
+    faults=msgspec.structs.replace(BARE.faults, lost_request=0.15, partial=0.9),
+    hands=20,
+)
+"""A venue that joins nothing, loses a seventh of what it is asked, and fills in parts."""
+
 DYING = msgspec.structs.replace(
     CRASHY,
     name="dying",
@@ -634,7 +642,7 @@ ABLATIONS = (
     ),
     Ablation(
         name="a part takes the whole stop away",
-        profile="apart",
+        profile=LOSING,
         caught_by=("protect",),
         patch=_no_stop_beside_a_part,
     ),
