@@ -36,6 +36,9 @@ class Shape(NamedTuple):
     """How many values a row has."""
     tail: str = ""
     """Behind the rows: what happens where one of them is there already."""
+    shared: int = 0
+    """How many values are every row's own; `columns` name them `(SELECT value1 FROM shared)` and so
+    on. A numbered place would do, which Python 3.12 takes for a name, and warns."""
 
     @property
     def most(self) -> int:
@@ -51,7 +54,7 @@ def insert(
 ) -> None:
     """Run the statement over up to the shape's most rows, each of its width, in one step.
 
-    `shared` are the values that the shape's columns name `?1`, `?2` and so on: every row's own.
+    `shared` are the values that are every row's own, as many as the shape says.
     """
     length = min(length_for(len(rows)), shape.most)
     spare = [_UNREAD] * ((length - len(rows)) * shape.width)
@@ -76,4 +79,8 @@ def statement(shape: Shape, length: int) -> str:
     """The statement for up to so many rows; the number of those that count is its last value."""
     row = f"({', '.join('?' * shape.width)})"
     rows = ", ".join([row] * length)
-    return f"{shape.head} SELECT {shape.columns} FROM (VALUES {rows}) LIMIT ? {shape.tail}"  # noqa: S608  # names of our own
+    head = shape.head
+    if shape.shared:
+        names = ", ".join(f"value{place + 1}" for place in range(shape.shared))
+        head = f"WITH shared({names}) AS (VALUES ({', '.join('?' * shape.shared)})) {head}"
+    return f"{head} SELECT {shape.columns} FROM (VALUES {rows}) LIMIT ? {shape.tail}"  # noqa: S608  # names of our own

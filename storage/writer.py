@@ -68,7 +68,9 @@ class _Linked(NamedTuple):
 _EVENTS: Final = bulk.Shape(
     head="INSERT INTO events (seq, time, mode, account, type, version, data, prev_hash, hash, "
     "engine)",
-    columns="column1, column2, ?1, column3, column4, column5, column6, column7, column8, ?2",
+    columns="column1, column2, (SELECT value1 FROM shared), column3, column4, column5, column6, "
+    "column7, column8, (SELECT value2 FROM shared)",
+    shared=2,
     width=8,
 )
 """Rows of entries, each with the hash before it and its own; shared are the mode and the engine."""

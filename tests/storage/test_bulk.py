@@ -37,7 +37,12 @@ def test_a_statement_has_a_most_of_values(width: int, most: int) -> None:
     assert bulk.Shape("INSERT INTO t", columns="column1", width=width).most == most
 
 
-SHAPE = bulk.Shape("INSERT INTO t", columns="?1, column1, column2", width=2)
+SHAPE = bulk.Shape(
+    "INSERT INTO t",
+    columns="(SELECT value1 FROM shared), column1, column2",
+    width=2,
+    shared=1,
+)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 63, 64, 65, 1_000, SHAPE.most - 1, SHAPE.most])
