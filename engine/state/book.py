@@ -30,7 +30,7 @@ from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
 Place: TypeAlias = tuple[str, str]
 """An account and a symbol."""
 
-STATE_FORMAT = 5
+STATE_FORMAT = 6
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
