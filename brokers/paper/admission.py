@@ -287,10 +287,10 @@ class Admission:
     def _check_price(self, word: str, symbol: str, price: Decimal, rules: Instrument) -> None:
         if not is_positive(price):
             raise Refused(Refusal.INVALID_ORDER, f"a {word} price must be above 0, not {price}")
-        if not is_multiple(price, rules.tick):
+        if not is_multiple(price, tick := rules.tick_at(price)):
             raise Refused(
                 Refusal.BAD_TICK,
-                f"a {word} price of {symbol} is a multiple of {rules.tick}, not {price}",
+                f"a {word} price of {symbol} is a multiple of {tick}, not {price}",
             )
 
     def _expiry(self, order: OrderTerms | PaperOrder, rules: Instrument, now: Nanos) -> Nanos:
@@ -321,7 +321,7 @@ class Admission:
             return order.limit_price if order.buy else max(order.limit_price, market)
         if order.stop_price is not None:
             market = max(order.stop_price, market)
-        return slipped(market, self._terms.slippage, rules.tick, buy=order.buy)
+        return slipped(market, self._terms.slippage, rules, buy=order.buy)
 
     def _per_unit(
         self,

@@ -15,6 +15,7 @@ import msgspec
 
 from engine.domain.account import VenueOrder
 from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive, round_price
 from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
@@ -102,13 +103,15 @@ def market_price(quote: Quote, *, buy: bool) -> Decimal:
     return quote.last if side is None else side
 
 
-def slipped(price: Decimal, slippage: Decimal, tick: Decimal, *, buy: bool) -> Decimal:
+def slipped(price: Decimal, slippage: Decimal, rules: Instrument, *, buy: bool) -> Decimal:
     """A market order's price: worse by the slippage, then by rounding, never below one tick."""
     moved = price * (ONE + slippage if buy else ONE - slippage)
-    return _rounded(max(moved, tick), tick, up=buy)
+    return _rounded(moved, rules, up=buy)
 
 
-def fill_price(order: PaperOrder, quote: Quote, slippage: Decimal, tick: Decimal) -> Decimal | None:
+def fill_price(
+    order: PaperOrder, quote: Quote, slippage: Decimal, rules: Instrument
+) -> Decimal | None:
     """The price at which the order fills at this event; None where its limit does not allow it.
 
     The order must not be a stop that still waits.
@@ -116,15 +119,19 @@ def fill_price(order: PaperOrder, quote: Quote, slippage: Decimal, tick: Decimal
     market = market_price(quote, buy=order.buy)
     limit = order.limit_price
     if limit is None:
-        return slipped(market, slippage, tick, buy=order.buy)
+        return slipped(market, slippage, rules, buy=order.buy)
     if order.buy:
-        return _rounded(min(limit, market), tick, up=True) if market <= limit else None
-    return _rounded(max(limit, market), tick, up=False) if market >= limit else None
+        return _rounded(min(limit, market), rules, up=True) if market <= limit else None
+    return _rounded(max(limit, market), rules, up=False) if market >= limit else None
 
 
-def _rounded(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
-    """On the grid, with the digits of the tick."""
-    return round_price(price, tick, up=up).quantize(tick)
+def _rounded(price: Decimal, rules: Instrument, *, up: bool) -> Decimal:
+    """On the grid, with the digits of the tick; a price that the grid cannot hold stays as it is,
+    for what reduces must go and a tick far from the market is no price of it."""
+    tick = rules.tick_at(price)
+    if not tick:
+        return price
+    return round_price(max(price, tick), tick, up=up).quantize(tick)
 
 
 def is_triggered(order: PaperOrder, last: Decimal) -> bool:

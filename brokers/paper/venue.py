@@ -276,7 +276,7 @@ class PaperVenue:
         order = self._working(client_order_id)
         quote = self.quotes[order.symbol]
         rules = self.instruments.get(order.symbol)
-        price = fill_price(order, quote, self.terms.slippage, rules.tick)
+        price = fill_price(order, quote, self.terms.slippage, rules)
         part = min(quantity, order.leaves)
         self._fill(order, part, quote.last if price is None else price, Liquidity.TAKER)
         return self._commit()
@@ -429,7 +429,7 @@ class PaperVenue:
     def _try(self, order: PaperOrder, quote: Quote, liquidity: Liquidity) -> None:
         """Let one order meet one price."""
         rules = self.instruments.get(order.symbol)
-        price = fill_price(order, quote, self.terms.slippage, rules.tick)
+        price = fill_price(order, quote, self.terms.slippage, rules)
         leaves = order.leaves
         if order.reduce_only:
             leaves = min(leaves, self._account.reducible(order.symbol, buy=order.buy))

@@ -29,7 +29,7 @@ from engine.domain.instruments.kind import Contract, InstrumentError, Kind, Read
 from engine.domain.instruments.option import OPTION
 from engine.domain.instruments.pair import CRYPTO, FX, Pair
 from engine.domain.instruments.stock import ETF, STOCK
-from engine.domain.money import ONE, is_positive
+from engine.domain.money import ONE, ZERO, grid_within, is_positive, plain
 from engine.domain.text import clean_text
 
 T = TypeVar("T")
@@ -95,6 +95,37 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     fault: str = ""
     """Why nothing may be opened in it, in one sentence: its facts contradict each other or miss
     what its kind needs. Empty where they do not."""
+    tick_stated: bool = False
+    """Whether a table or a venue states `tick`; else it is its kind's, and follows the price."""
+
+    def tick_at(self, price: Decimal) -> Decimal:
+        """The grid of prices near this one.
+
+        A kind's tick becomes finer for a price that it cannot hold, as that of a coin at 0.00001.
+        One that is stated stays; 0 where it cannot hold the price, so that nothing is rounded to a
+        number far from it.
+        """
+        widest = self.widest_tick(price)
+        if widest is None or self.tick <= widest:
+            return self.tick
+        return ZERO if self.tick_stated else grid_within(widest)
+
+    def widest_tick(self, price: Decimal) -> Decimal | None:
+        """The largest tick that can hold this price; None where its kind has no such limit, and
+        for what is no price."""
+        coarsest = self.asset_class.kind.coarsest
+        return None if coarsest is None or not is_positive(price) else price * coarsest
+
+    def tick_fault(self, price: Decimal) -> str:
+        """Why the tick that is stated cannot hold this price, in one sentence without its full
+        stop; "" where it can."""
+        widest = self.widest_tick(price)
+        if widest is None or self.tick_at(price):
+            return ""
+        return (
+            f"the tick of {self.symbol} is {plain(self.tick)}, {self.tick / price:.4%} of its "
+            f"price {plain(price)}; at most {widest / price:.1%} is allowed"
+        )
 
     @property
     def underlying(self) -> str:
@@ -269,6 +300,7 @@ def instrument_of(symbol: str, facts: Facts) -> Instrument:
         contract=contract,
         as_of=facts.as_of,
         source=facts.source,
+        tick_stated=facts.tick is not None,
     )
     for name in ("tick", "lot", "multiplier"):
         if not is_positive(value := getattr(made, name)):

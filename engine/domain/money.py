@@ -68,6 +68,11 @@ def round_price(price: Decimal, tick: Decimal, *, up: bool) -> Decimal:
     return (price / tick).to_integral_value(mode) * tick
 
 
+def grid_within(widest: Decimal) -> Decimal:
+    """The largest power of ten that is at most this, a number above 0."""
+    return ONE.scaleb(max(widest.adjusted(), -DECIMALS))
+
+
 def passive_price(price: Decimal, tick: Decimal, *, buy: bool) -> Decimal:
     """A limit price rounded away from marketability: down for a buy, up for a sell (U-01)."""
     return round_price(price, tick, up=not buy)

@@ -104,7 +104,7 @@ def _signal(
     """The signal, or None where its stop would not protect: at or beyond the price."""
     bar, clouds, sign = completed.bar, completed.clouds, kind.direction.sign
     anchor = Decimal(repr(clouds[Layer.MACRO].long * (1 - sign * kind.margin)))
-    stop = early_stop(anchor, instrument_of(bar.symbol).tick, sell=sign > 0)
+    stop = early_stop(anchor, instrument_of(bar.symbol).tick_at(anchor), sell=sign > 0)
     if (bar.close - stop) * sign <= 0 or stop <= 0:
         return None
     timeframe = timeframe_of(bar.seconds)

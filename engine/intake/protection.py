@@ -135,7 +135,7 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
 
 def _off_tick(world: World, symbol: str, price: Decimal) -> str:
     """Why the venue would not take this price; "" where it would."""
-    tick = world.instrument(symbol).tick
+    tick = world.instrument(symbol).tick_at(price)
     if is_multiple(price, tick):
         return ""
     return f"{plain(price)} is no multiple of {symbol}'s tick {plain(tick)}"

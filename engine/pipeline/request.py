@@ -53,18 +53,18 @@ def signal_request(world: World, signal: Signal) -> Request:
 
 def _priced(world: World, request: Request, signal: Signal) -> Request:
     """Order type and prices of an entry; prices move to the grid as U-01 says."""
-    entries, tick = world.config.entries, request.instrument.tick
+    entries, grid = world.config.entries, request.instrument.tick_at
     high = signal.conviction >= FULL_CONVICTION
     name = entries.high_conviction_order_type if high else entries.medium_conviction_order_type
     order_type, limit = OrderType(name.upper()), None
     if order_type is OrderType.LIMIT:
-        limit = passive_price(signal.entry_price, tick, buy=request.sign > 0)
+        limit = passive_price(signal.entry_price, grid(signal.entry_price), buy=request.sign > 0)
     return _replace(
         request,
         order_type=order_type,
         limit_price=limit,
         entry=usable_mark(world, request.symbol) if limit is None else limit,
-        stop=early_stop(signal.stop_loss, tick, sell=request.sign > 0),
+        stop=early_stop(signal.stop_loss, grid(signal.stop_loss), sell=request.sign > 0),
         target=signal.target_price,
     )
 

@@ -265,7 +265,7 @@ def _fit(
 ) -> Iterator[ev.Event]:
     """Bring a stop that rests to the size and the price that are wanted."""
     price = position.stop or stop.stop_price or ZERO
-    tick = world.instrument(stop.symbol).tick
+    tick = world.instrument(stop.symbol).tick_at(price)
     price = early_stop(price, tick, sell=position.is_long)
     able = world.able(stop.account)
     # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).

@@ -251,7 +251,7 @@ def _id(position: Position, leg: str, attempt: int) -> str:
 
 
 def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: int) -> OrderTerms:
-    tick = world.instrument(position.symbol).tick
+    tick = world.instrument(position.symbol).tick_at(stop)
     return _reducing(
         world,
         position,

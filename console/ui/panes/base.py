@@ -267,9 +267,11 @@ def name_cell(instrument: Instrument, name: str = "", *, brief: bool = False) ->
     return Cell(name, "strong", short=short + more, least=least + more if brief and least else "")
 
 
-def places_of(instrument: Instrument) -> int:
-    """How many decimals prices of this instrument have."""
-    return _places(instrument.tick)
+def places_of(instrument: Instrument, price: Decimal | None) -> int:
+    """How many decimals prices of this instrument near this one have."""
+    if price is None:
+        return _places(instrument.tick)
+    return _places(instrument.tick_at(price) or price)
 
 
 @lru_cache(maxsize=256)
@@ -280,12 +282,12 @@ def _places(tick: Decimal) -> int:
 
 def price_text(value: Decimal | None, instrument: Instrument) -> str:
     """A price on the instrument's grid."""
-    return number(value, places_of(instrument))
+    return number(value, places_of(instrument, value))
 
 
 def fitted_price(value: Decimal | None, instrument: Instrument, width: int) -> str:
     """The price with as many decimals as `width` cells hold."""
-    places = places_of(instrument)
+    places = places_of(instrument, value)
     text = number(value, places)
     while len(text) > width and places:
         places -= 1

@@ -104,17 +104,18 @@ class DepthPane(Pane):
         self.lines.show_lines(self._draw(prices, depth, size, now))
         spread = ""
         if depth.bids and depth.asks:
-            places = places_of(prices.instrument)
+            places = places_of(prices.instrument, depth.asks[0].price)
             spread = f"spr {number(depth.asks[0].price - depth.bids[0].price, places)}  "
         self.head(symbol, f"{spread}{self.glyphs.dot} {whole_age(now - depth.time)}")
 
     def _draw(self, prices: Prices, depth: Depth, size: Size, now: int) -> Iterator[TextLine]:
         fresh, quote, rules = prices.fresh, prices.quote, prices.instrument
-        places = places_of(rules)
+        near = next((level.price for level in (*depth.bids, *depth.asks)), rules.tick)
+        places, tick = places_of(rules, near), rules.tick_at(near) or rules.tick
         rows = max(size.height - 3, 1)
         yield ((HEADER, "muted"),)
         best = depth.bids[0].price if depth.bids else None
-        for rung in self._ladder.rungs(depth, tick=rules.tick, rows=rows, mine=prices.mine):
+        for rung in self._ladder.rungs(depth, tick=tick, rows=rows, mine=prices.mine):
             yield self._rung(rung, places, best, fresh)
         yield self._balance(depth, size.width)
         if quote is not None:

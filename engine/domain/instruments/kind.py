@@ -101,6 +101,11 @@ def _nothing(found: re.Match[str], symbol: str) -> Contract | None:
     return None
 
 
+GRID_SHARE: Final = Decimal("0.001")
+"""A tick above this share of the price is no grid of that price: every fill would be rounded far
+from the market."""
+
+
 class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of instrument: the shape of its ids, its fields, and its facts by default."""
 
@@ -112,6 +117,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """Grid of the price."""
     lot: Decimal
     """Grid of the quantity."""
+    coarsest: Decimal | None = None
+    """The largest share of its price that a tick may be; None where the tick is a term of the
+    contract, as an option's, whose price may be a few ticks."""
     calendar: str
     """Name of the calendar of its sessions (`engine.calendars`)."""
     multiplier: Decimal | None = ONE

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
-from engine.domain.instruments.kind import Contract, InstrumentError, Kind, Terms
+from engine.domain.instruments.kind import GRID_SHARE, Contract, InstrumentError, Kind, Terms
 from engine.domain.money import ONE
 
 
@@ -49,6 +49,7 @@ CRYPTO: Final = Kind(
     plural="crypto pairs",
     shape=r"(?=[^ -]*-)[A-Za-z0-9][A-Za-z0-9._/-]{0,31}",
     tick=Decimal("0.01"),
+    coarsest=GRID_SHARE,
     lot=Decimal("0.00000001"),
     calendar="24/7",
     # Crypto spot cannot be sold short (C-157).
@@ -64,6 +65,7 @@ FX: Final = Kind(
     plural="fx pairs",
     shape="(?=[^ _]*_)[A-Za-z0-9][A-Za-z0-9._/]{0,31}",
     tick=Decimal("0.00001"),
+    coarsest=GRID_SHARE,
     lot=ONE,
     calendar="FX",
     contract=Pair,

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engine.domain.instruments.kind import Kind
+from engine.domain.instruments.kind import GRID_SHARE, Kind
 from engine.domain.money import ONE
 
 STOCK: Final = Kind(
@@ -13,6 +13,7 @@ STOCK: Final = Kind(
     plural="stocks",
     shape="[A-Za-z0-9][A-Za-z0-9./]{0,31}",
     tick=Decimal("0.01"),
+    coarsest=GRID_SHARE,
     lot=ONE,
     calendar="XNYS",
 )

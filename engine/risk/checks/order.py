@@ -19,11 +19,20 @@ def on_tick(
     limit_price: Decimal | None,
     stop_price: Decimal | None,
     stop: Decimal | None,
+    reduces: bool,
+    worst_price: Decimal,
 ) -> Finding:
-    """BAD_TICK: every price lies on the instrument's grid."""
-    tick = instrument.tick
+    """BAD_TICK: every price lies on the instrument's grid, and the grid can hold its price."""
     prices = [price for price in (limit_price, stop_price, stop) if price is not None]
+    if not reduces and (fault := instrument.tick_fault(worst_price)):
+        return refused(
+            instrument.tick,
+            instrument.widest_tick(worst_price) or ZERO,
+            f"{fault[0].upper()}{fault[1:]}.",
+        )
+    tick = instrument.tick
     for price in prices:
+        tick = instrument.tick_at(price)
         if not is_multiple(price, tick):
             return refused(
                 price, tick, f"{plain(price)} is no multiple of {symbol}'s tick {plain(tick)}."
