@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
+from uuid import uuid4
 
 from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.output import CommandFailed, ExitCode, Row, cell, document, say, table, warn
@@ -17,6 +18,9 @@ LONGEST: Final = 65_537
 """Bytes of a line that are handed on; one more than a line may have, so that it is refused."""
 
 USAGE_CODES: Final = frozenset({"INVALID_INPUT", "UNKNOWN_COMMAND"})
+DONE_ONCE: Final = frozenset({"order", "close"})
+"""Commands that carry an id, so that asking again does not do it again."""
+
 FAILED_CODES: Final = frozenset({"NO_ANSWER", "FAILED", "STOPPED", "TOO_MANY", "TOO_LONG"})
 
 
@@ -42,8 +46,16 @@ def request(client: Client, command: str, args: dict[str, Any]) -> Any:
 
 def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> None:
     """Asks the running engine, and prints what it answered."""
+    if command in DONE_ONCE:
+        args = {"intent_id": f"cli-{uuid4().hex}"} | args
     with connected(host) as client:
-        result = request(client, command, args)
+        try:
+            result = request(client, command, args)
+        except CommandFailed as failed:
+            if failed.code == "NO_ANSWER" and command in DONE_ONCE:
+                words = f"the same command with --intent-id {args['intent_id']} cannot double it"
+                raise CommandFailed(failed.exit_code, f"{failed}; {words}", failed.code) from failed
+            raise
     if as_json:
         document(result)
     elif command == "reconcile":

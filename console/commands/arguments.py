@@ -64,6 +64,10 @@ class OrderArgs(Args):
         default=None, metadata=given("day, gtc, ioc or fok.")
     )
     broker: str = field(default="", metadata=given("A name under [brokers]."))
+    intent_id: str = field(
+        default="",
+        metadata=given("An id of your own: the second of one id gets the first one's answer."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,6 +122,10 @@ class CloseArgs(Args):
     all: bool = field(default=False, metadata=given("Every position."))
     broker: str = field(default="", metadata=given("In one account only."))
     quantity: Decimal | None = field(default=None, metadata=given("So much of it; else all."))
+    intent_id: str = field(
+        default="",
+        metadata=given("An id of your own: the second of one id gets the first one's answer."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -271,6 +271,8 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.CommandRefused: lambda e: JournalLine(
         "REFUSED", f"{e.command} {e.code}: {e.reason}", "warn"
     ),
+    # Each of its orders, or its refusal, has a line already.
+    ev.CommandAnswered: lambda e: None,
     ev.TriggerFired: lambda e: JournalLine("KILL", f"trigger {e.trigger}: {e.reason}", "error"),
     ev.Halted: _halted,
     ev.HaltCleared: lambda e: JournalLine("KILL", f"halt cleared by {e.by}; entries stay paused"),

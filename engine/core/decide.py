@@ -45,6 +45,7 @@ from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
 from engine.intake import builtin, entry, modify, protection
 from engine.intake import operator as op
+from engine.intake.once import once
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
 from engine.plans.protect import give_up, overdue, tell
@@ -376,13 +377,13 @@ RULES: dict[type, Rule] = {
     ask.Unpause: op.unpause,
     ask.Kill: op.kill,
     ask.Resume: op.resume,
-    ask.PlaceOrder: op.place_order,
+    ask.PlaceOrder: once(op.place_order),
     ask.CancelOrder: op.cancel_order,
     ask.ModifyOrder: modify.modify,
     ask.CancelAll: op.cancel_all,
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,
-    ask.ClosePosition: op.close_position,
+    ask.ClosePosition: once(op.close_position),
     ask.CloseAll: op.close_all,
     ask.Reconcile: op.reconcile,
     ask.RetryLetter: op.retry_letter,

@@ -52,6 +52,8 @@ class PlaceOrder(Command, frozen=True, kw_only=True):
     time_in_force: TimeInForce | None = None
     broker: str = ""
     intent_id: str = ""
+    """An id of the asker's, "" for none: the second command of one id gets the first one's answer
+    and does nothing."""
     waited: Nanos = 0
 
 
@@ -115,6 +117,8 @@ class ClosePosition(Command, frozen=True, kw_only=True):
     symbol: str
     broker: str = ""
     quantity: Decimal | None = None
+    intent_id: str = ""
+    """As in `PlaceOrder`."""
 
 
 class CloseAll(Command, frozen=True, kw_only=True):

@@ -242,7 +242,6 @@ CHECKS: Final = (
         _S.ORDER,
         order.repeated,
         NEW,
-        key="execution.dedup_window_seconds",
     ),
     Check(
         _C.RATE_LIMIT,

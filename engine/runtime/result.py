@@ -59,6 +59,8 @@ def result_of(records: list[ev.Record]) -> Result:
         match record.event:
             case ev.CommandRefused(code=code, reason=reason):
                 return Result(ok=False, code=code, error=reason)
+            case ev.CommandAnswered(code=code, reason=reason) if code:
+                return Result(ok=False, code=code, error=reason)
             case ev.OrderRefused() as refused:
                 return Result(ok=False, code=refused.code, error=refused.reason)
             case _:
@@ -72,4 +74,6 @@ def result_of(records: list[ev.Record]) -> Result:
     opened = [event for event in events if isinstance(event, ev.IntentOpened)]
     waiting = [leg.client_order_id for event in opened for leg in event.legs]
     ids += [key for key in waiting if key not in ids]
+    answers = [event for event in events if isinstance(event, ev.CommandAnswered)]
+    ids += [key for event in answers for key in event.client_order_ids if key not in ids]
     return Result(ok=True, data={"client_order_ids": ids} if ids else {})

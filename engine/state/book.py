@@ -68,6 +68,7 @@ class Book:
     def __init__(self, data: Portfolio | None = None) -> None:
         self.data = data or Portfolio()
         self.seen_signals = SeenIds.load(self.data.seen_signals)
+        self.seen_commands = SeenIds.load(self.data.seen_commands)
         self.seen_executions = SeenIds.load(self.data.seen_executions)
         """Keys of the fills that were taken (X-91)."""
         self.seen_fills = SeenIds.load(self.data.seen_fills)
@@ -332,6 +333,7 @@ class Book:
     def snapshot(self) -> bytes:
         """The state as bytes that `restore` reads."""
         self.data.seen_signals = self.seen_signals.dump()
+        self.data.seen_commands = self.seen_commands.dump()
         self.data.seen_executions = self.seen_executions.dump()
         self.data.seen_fills = self.seen_fills.dump()
         return msgspec.json.encode(self.data)

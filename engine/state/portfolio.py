@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
+from engine.domain.events import CommandAnswered
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
@@ -118,11 +119,14 @@ class Portfolio(msgspec.Struct, kw_only=True):
     rejects: list[Nanos] = []
     loss_streak: int = 0
     letters: dict[str, OrderTerms] = {}
+    answers: dict[str, CommandAnswered] = {}
+    """The newest answers to commands that carried an id of their asker's, by that id."""
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     outcomes: dict[str, int] = {}
     alerted: dict[Trigger, str] = {}
     """Trigger to the session date on which it last fired as an alert."""
     journal_failed: bool = False
     seen_signals: str = ""
+    seen_commands: str = ""
     seen_executions: str = ""
     seen_fills: str = ""

@@ -234,12 +234,14 @@ class Lives:
     def arrive(self, sent: float) -> None:
         """One order, asked for at this moment of the machine's monotonic clock."""
         self._count += 1
+        # No two of a minute are the same, or the later would be a repeat.
+        quantity = 1 + self._count // len(self._symbols) % QUANTITIES
         records = self._engine.step(
             PlaceOrder(
                 by="bench",
                 symbol=self._symbols[self._count % len(self._symbols)],
                 side=Side.BUY,
-                quantity=Decimal(1),
+                quantity=Decimal(quantity),
                 intent_id=f"life-{self._count}",
                 waited=_since(sent),
             )
@@ -301,6 +303,9 @@ class Flow:
             await asyncio.sleep(0.01)
 
 
+QUANTITIES: Final = 4_999
+"""So many different quantities are ordered in turn."""
+
 OVERLOAD_TRIES: Final = 40
 """How often an order that is refused is tried again, 50 ms apart."""
 
@@ -311,10 +316,10 @@ def _intended(engine: Engine, order: PlaceOrder) -> list[ev.OrderIntended]:
     return [event for event in events if isinstance(event, ev.OrderIntended)]
 
 
-async def rest(engine: Engine, symbols: list[str], count: int, batch: str = "") -> list[str]:
+async def rest(engine: Engine, symbols: list[str], count: int, batch: int = 0) -> list[str]:
     """Place so many limit orders far below the market, and wait until all of them work.
 
-    `batch` tells the intents of one call from those of another. Raises RuntimeError when one is
+    `batch` tells the orders of one call from those of another. Raises RuntimeError when one is
     refused, TimeoutError when one does not come to work.
     """
     keys: list[str] = []
@@ -326,9 +331,9 @@ async def rest(engine: Engine, symbols: list[str], count: int, batch: str = "") 
             by="bench",
             symbol=symbol,
             side=Side.BUY,
-            quantity=Decimal(1),
+            quantity=Decimal(1 + batch),
             type=OrderType.LIMIT,
-            limit_price=limit,
+            limit_price=limit - Decimal("0.01") * (n // len(symbols)),
             intent_id=f"rest-{batch}-{n}",
         )
         intended = _intended(engine, order)

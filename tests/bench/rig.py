@@ -76,7 +76,7 @@ BEAT = 0.002
 """Seconds between two looks of the lag meter."""
 
 WIDE: dict[str, Any] = {
-    "max_risk_per_trade": "0.0000001",
+    "max_risk_per_trade": "0.000000001",
     "daily_loss_limit": "1",
     "max_concurrent_positions": 1_000_000,
     "max_single_stock_exposure": "1",
@@ -87,7 +87,7 @@ WIDE: dict[str, Any] = {
     "min_account_equity": "0",
     "consecutive_loss_threshold": 1_000_000,
     "consecutive_loss_pct": "1",
-    "max_order_notional": "1000000",
+    "max_order_notional": "1000000000",
     "max_orders_per_minute": 100_000_000,
     "price_collar_pct": "1",
     "max_open_orders": 10_000_000,
@@ -97,7 +97,7 @@ WIDE: dict[str, Any] = {
 def terms(latency_ms: int) -> dict[str, Any]:
     """A paper account that fills whatever the price allows, `latency_ms` after it was sent."""
     return {
-        "initial_cash": "10000000000",
+        "initial_cash": "1000000000000",
         "latency_ms": [latency_ms, latency_ms],
         "slippage_bps": "0",
         "fill_probability": "1",

@@ -8,7 +8,7 @@ import msgspec
 
 from console.host import wiring
 from tests.bench import rig
-from tests.bench.load import Found, Plan, Usage
+from tests.bench.load import QUANTITIES, Found, Plan, Usage
 from tests.bench.rig import PlaceOrder, Side, ev
 
 CHUNK = 1_000
@@ -42,11 +42,14 @@ class _Day:
                 await asyncio.sleep(0)
             symbol = self._idle.popleft()
             self._count += 1
+            held = sum(position.quantity for position in self._engine.book.held(symbol))
+            # No two of a minute are the same, or the later would be a repeat.
+            fresh = Decimal(1 + self._count // len(self._symbols) % QUANTITIES)
             asked = PlaceOrder(
                 by="bench",
                 symbol=symbol,
-                side=Side.SELL if self._engine.book.held(symbol) else Side.BUY,
-                quantity=Decimal(1),
+                side=Side.SELL if held else Side.BUY,
+                quantity=held or fresh,
                 intent_id=f"soak-{self._count}",
             )
             records = self._engine.step(asked)

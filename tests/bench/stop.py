@@ -259,7 +259,7 @@ async def halts(
     sources = [Arrivals(signals.arrive, SIGNALS, length)]
     pressed = float("-inf")
     for number in range(plan.kills):
-        keys = await rest(engine, symbols[half:], plan.working, str(number))
+        keys = await rest(engine, symbols[half:], plan.working, number)
         await asyncio.sleep(max(pressed + SPACING_SECONDS - WARM_SECONDS - time.monotonic(), 0))
         watch.arm(keys)
         handed.arm(keys)

@@ -218,7 +218,8 @@ class Rig:
                 side=Side.BUY,
                 quantity=Decimal(10),
                 type=OrderType.LIMIT,
-                limit_price=PRICE - 2,
+                # Each at another price, or the later would be a repeat.
+                limit_price=PRICE - 2 - Decimal("0.01") * len(self.orders(symbol)),
                 protect=PRICE - 10,
             )
         )

@@ -32,6 +32,7 @@ from engine.domain.events.latch import (
     TriggerFired,
 )
 from engine.domain.events.life import (
+    CommandAnswered,
     CommandRefused,
     EngineStarted,
     OperatorActed,
@@ -103,6 +104,7 @@ __all__ = [
     "CancelRefused",
     "CancelRequested",
     "CheckResult",
+    "CommandAnswered",
     "CommandRefused",
     "CommissionTaken",
     "CurrencyValued",
@@ -179,6 +181,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         OperatorActed,
         TriggerFired,
         Halted,
+        CommandAnswered,
         CommandRefused,
         HaltCleared,
         KillProgressed,

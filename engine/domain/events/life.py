@@ -74,6 +74,21 @@ class OperatorActed(Event, frozen=True, kw_only=True):
     by: str
 
 
+class CommandAnswered(Event, frozen=True, kw_only=True):
+    """What came of a command that carries an id of its asker's: the ids of its orders, or why it
+    was refused. The same id again gets this again."""
+
+    intent_id: str
+    command: str
+    content: str
+    """Stands for the arguments, so that an id is not taken for another command."""
+    client_order_ids: tuple[str, ...]
+    code: str
+    """Empty where it was not refused."""
+    reason: str
+    by: str
+
+
 class CommandRefused(Event, frozen=True, kw_only=True):
     """An operator's command was not done, and why; `code` is stable."""
 

@@ -10,7 +10,7 @@ from engine.sizing.added import Added
 from engine.state.position import Position
 
 REPEAT_SECONDS = 60
-"""The same order again within this time is a repeat, however long the signal window is."""
+"""The same order again within this time is a repeat, whatever the window of signals is."""
 
 
 def on_tick(
@@ -90,24 +90,18 @@ def open_orders(orders_working: int, limit: int) -> Finding:
     )
 
 
-def repeated(same_order_at: Nanos | None, now: Nanos, limit: int) -> Finding | None:
-    """DUPLICATE_ORDER: not the same symbol, side, quantity and prices as moments before.
-
-    `limit` is the window of signals in seconds, here at most `REPEAT_SECONDS`; 0 is none.
-    """
-    window = min(REPEAT_SECONDS, limit)
-    if not window:
-        return None
+def repeated(same_order_at: Nanos | None, now: Nanos) -> Finding:
+    """DUPLICATE_ORDER: not the same symbol, side, quantity and prices as moments before."""
     if same_order_at is None:
-        return passed("first", window)
+        return passed("first", REPEAT_SECONDS)
     elapsed = now - same_order_at
-    if elapsed >= window * NS_PER_SECOND:
-        return passed(in_seconds(elapsed), window)
+    if elapsed >= REPEAT_SECONDS * NS_PER_SECOND:
+        return passed(in_seconds(elapsed), REPEAT_SECONDS)
     return refused(
         in_seconds(elapsed),
-        window,
-        f"The same order was made {plain(in_seconds(elapsed))} s before; {window} s must lie "
-        "between.",
+        REPEAT_SECONDS,
+        f"The same order was made {plain(in_seconds(elapsed))} s before; {REPEAT_SECONDS} s must "
+        "lie between.",
     )
 
 

@@ -45,6 +45,20 @@ def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
     book.data.paused, book.data.pause_reason = False, ""
 
 
+ANSWERS_KEPT = 1_000
+"""So many answers to commands with an id are kept: whoever asks again does so within minutes."""
+
+
+def _answered(book: Book, event: ev.CommandAnswered, at: Nanos) -> None:
+    # An answer that is given again is the one that is kept already.
+    if not book.seen_commands.add(event.intent_id):
+        return
+    answers = book.data.answers
+    answers[event.intent_id] = event
+    if len(answers) > ANSWERS_KEPT:
+        answers.pop(next(iter(answers)))
+
+
 def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
     book.touch(RunChanged())
     if event.account:
@@ -117,6 +131,7 @@ RULES: Rules = {
     ev.PhaseChanged: _phase,
     ev.Paused: _paused,
     ev.Unpaused: _unpaused,
+    ev.CommandAnswered: _answered,
     ev.Restricted: _restricted,
     ev.Unrestricted: _unrestricted,
     ev.Halted: _halted,

@@ -1,0 +1,118 @@
+"""A command with an id of its asker's is done once, and asked again gets the first answer."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.order import Side
+from engine.domain.result import Result
+from engine.runtime.result import result_of
+from engine.state.folds.process import ANSWERS_KEPT
+from tests.configs import from_mapping
+from tests.engine.driver import CoreDriver, one, protected
+from tests.engine.test_restart import restarted
+
+
+def answer(events: list[ev.Event]) -> Result:
+    return result_of([ev.Record(n, 0, event) for n, event in enumerate(events)])
+
+
+def buy(desk: CoreDriver, quantity: int = 1, **more: Any) -> list[ev.Event]:
+    return desk.place(Side.BUY, quantity, **({"intent_id": "mine"} | more))
+
+
+def bought(desk: CoreDriver) -> int:
+    return len(desk.of(ev.OrderIntended))
+
+
+def test_the_second_gets_the_answer_of_the_first_and_sends_nothing() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    first = answer(buy(desk))
+    assert first.ok
+    assert len(first.data["client_order_ids"]) == 1
+    # Later than any window, when its order is over and forgotten.
+    desk.filled(one(desk.seen, ev.OrderIntended).terms, 1, "100")
+    for _ in range(3):
+        desk.later(1_000).quote("NVDA", "100")
+        assert answer(buy(desk)) == first
+    assert bought(desk) == 1
+
+
+def test_another_id_or_none_is_another_order() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    for quantity, intent in ((1, "a"), (2, "b"), (3, ""), (4, "")):
+        assert answer(buy(desk, quantity, intent_id=intent)).ok
+    assert bought(desk) == 4
+
+
+def test_a_refusal_is_told_again_though_it_would_pass_now() -> None:
+    desk = CoreDriver()
+    first = answer(buy(desk))
+    assert (first.ok, first.code) == (False, "NO_PRICE")
+    desk.price("NVDA", "100")
+    assert answer(buy(desk)) == first
+    assert bought(desk) == 0
+    assert answer(buy(desk, intent_id="another")).ok
+
+
+@pytest.mark.parametrize(
+    "other", [{"quantity": 2}, {"protect": Decimal(90)}, {"side": Side.SELL}, {"symbol": "AMD"}]
+)
+def test_an_id_that_stands_for_something_else_is_refused(other: dict[str, Any]) -> None:
+    desk = CoreDriver().price("NVDA", "100").price("AMD", "100")
+    assert answer(buy(desk)).ok
+    given: dict[str, Any] = {"side": Side.BUY, "quantity": 1, "symbol": "NVDA"} | other
+    found = answer(desk.place(intent_id="mine", **given))
+    assert (found.ok, found.code) == (False, "DUPLICATE_ORDER")
+    assert "mine was asked for with other arguments" in found.error
+    assert bought(desk) == 1
+
+
+def test_the_second_may_be_asked_for_by_somebody_else() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    first = answer(buy(desk))
+    again = ask.PlaceOrder(
+        by="cli", symbol="NVDA", side=Side.BUY, quantity=Decimal(1), intent_id="mine", waited=9
+    )
+    assert answer(desk.give(again)) == first
+
+
+def test_a_new_process_knows_the_answers() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    first = answer(buy(desk))
+    again = restarted(desk.later(1))
+    assert answer(buy(again)) == first
+    assert bought(again) == 0
+
+
+def test_an_answer_that_is_forgotten_is_a_refusal_never_a_second_order() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    assert answer(buy(desk, intent_id="first")).ok
+    for number in range(ANSWERS_KEPT - 1):
+        buy(desk, 0, intent_id=f"i-{number}")
+    assert answer(buy(desk, intent_id="first")).ok
+    buy(desk, 0, intent_id="one too many")
+    assert len(desk.book.data.answers) == ANSWERS_KEPT
+    found = answer(buy(desk, intent_id="first"))
+    assert (found.ok, found.code) == (False, "DUPLICATE_ORDER")
+    assert bought(desk) == 1
+
+
+def test_a_part_that_is_closed_twice_by_one_id_is_closed_once() -> None:
+    desk = protected()
+    part = ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(10), intent_id="mine")
+    assert answer(desk.give(part)).ok
+    planned = len(desk.of(ev.ExitPlanned))
+    assert answer(desk.give(part)).ok
+    assert len(desk.of(ev.ExitPlanned)) == planned == 1
+
+
+def test_without_a_window_the_same_order_twice_is_still_a_repeat() -> None:
+    desk = CoreDriver(from_mapping({"execution": {"dedup_window_seconds": 0}})).price("NVDA", "100")
+    assert answer(buy(desk, intent_id="")).ok
+    assert answer(buy(desk, intent_id="")).code == "DUPLICATE_ORDER"
+    desk.later(61).quote("NVDA", "100")
+    assert answer(buy(desk, intent_id="")).ok
