@@ -14,7 +14,7 @@ from console.host.place import Host
 
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _VALUES: Final = frozenset({"--config", "--state-dir", "--for"})
-_FLAGS: Final = frozenset({"--headless", "--until-idle"})
+_FLAGS: Final = frozenset({"--headless", "--until-idle", "--accept-clock"})
 
 
 class Start(NamedTuple):
@@ -25,6 +25,7 @@ class Start(NamedTuple):
     headless: bool = False
     seconds: float | None = None
     until_idle: bool = False
+    accept_clock: bool = False
 
 
 def plain_start(arguments: Sequence[str]) -> Start | None:
@@ -53,6 +54,7 @@ def plain_start(arguments: Sequence[str]) -> Start | None:
         headless=headless,
         seconds=None if seconds is None else float(seconds),
         until_idle="--until-idle" in given,
+        accept_clock="--accept-clock" in given,
     )
 
 
@@ -68,5 +70,6 @@ def run(start: Start) -> int:
             headless=start.headless,
             seconds=start.seconds,
             until_idle=start.until_idle,
+            accept_clock=start.accept_clock,
         ),
     )

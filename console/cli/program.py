@@ -34,7 +34,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 Context = typer.Context
 
 _GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for", "--at"})
-_GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle"})
+_GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle", "--accept-clock"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,9 +75,15 @@ class Run:
     """What the global options say about running."""
 
     def __init__(
-        self, headless: bool, seconds: float | None, until_idle: bool, at: str | None
+        self,
+        headless: bool,
+        seconds: float | None,
+        until_idle: bool,
+        accept_clock: bool,
+        at: str | None,
     ) -> None:
         self.at = at
+        self.accept_clock = accept_clock
         self.headless = headless
         self.seconds = seconds
         self.until_idle = until_idle
@@ -99,6 +105,13 @@ def start(
             "--until-idle", help="Headless: stop once inputs are exhausted and no order works."
         ),
     ] = False,
+    accept_clock: Annotated[
+        bool,
+        typer.Option(
+            "--accept-clock",
+            help="Start though the machine's clock is behind the journal's last event.",
+        ),
+    ] = False,
     at: Annotated[
         str | None,
         typer.Option(
@@ -115,11 +128,13 @@ def start(
 ) -> None:
     """A trading console for the terminal. With no command: the console."""
     ctx.obj = Host(config, state_dir)
-    ctx.meta["run"] = Run(headless, seconds, until_idle, at)
+    ctx.meta["run"] = Run(headless, seconds, until_idle, accept_clock, at)
     if (seconds is not None or until_idle) and not headless:
         raise typer.BadParameter("--for and --until-idle need --headless.")
     if at is not None and headless:
         raise typer.BadParameter("--at shows the console: it does not go with --headless.")
+    if accept_clock and (at is not None or ctx.invoked_subcommand not in (None, "run")):
+        raise typer.BadParameter("--accept-clock is about a start: it goes with no command or run.")
     if at is not None and ctx.invoked_subcommand not in (None, "run"):
         raise typer.BadParameter(f"--at does not go with {ctx.invoked_subcommand}.")
     if ctx.invoked_subcommand is None:
@@ -144,7 +159,11 @@ def run(ctx: Context) -> None:
         ctx,
         False,
         lambda host: supervisor.run(
-            host, headless=how.headless, seconds=how.seconds, until_idle=how.until_idle
+            host,
+            headless=how.headless,
+            seconds=how.seconds,
+            until_idle=how.until_idle,
+            accept_clock=how.accept_clock,
         ),
     )
 

@@ -29,6 +29,7 @@ from console.host.secrets import forbid_core_dumps
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config, account_id, opened
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.ports import BrokerError, Clock
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from storage.errors import JournalError
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
     from console.ui.app import MeridianApp
 
 LOOK_SECONDS: Final = 0.05
+CLOCK_WAIT: Final = 0.25
+CLOCK_WAITS: Final = 20
+"""A clock that is behind the journal is waited for so often, so many seconds each time."""
+
 SHOWN_SECONDS: Final = 1.0
 """After so long the console has loaded and shows its first picture."""
 
@@ -58,20 +63,36 @@ class Launch:
         headless: bool,
         seconds: float | None = None,
         until_idle: bool = False,
+        accept_clock: bool = False,
     ) -> None:
         self.config = config
         self.folder = folder
         self.headless = headless
         self.seconds = seconds
         self.until_idle = until_idle
+        self.accept_clock = accept_clock
 
 
-def run(host: Host, *, headless: bool, seconds: float | None, until_idle: bool) -> int:
+def run(
+    host: Host,
+    *,
+    headless: bool,
+    seconds: float | None,
+    until_idle: bool,
+    accept_clock: bool,
+) -> int:
     """Runs the engine, with the console where there is a terminal. Raises CommandFailed."""
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
-    plan = Launch(config, folder, headless=without, seconds=seconds, until_idle=until_idle)
+    plan = Launch(
+        config,
+        folder,
+        headless=without,
+        seconds=seconds,
+        until_idle=until_idle,
+        accept_clock=accept_clock,
+    )
     forbid_core_dumps()
     with account_locks(host, config, folder):
         logging_ = _start_logs(host, plan)
@@ -207,6 +228,9 @@ class Supervisor:
         )
         restore = install_signals(loop, on_hangup=self._hang_up, on_terminate=self._terminate)
         try:
+            # The engine's own time begins at its last event, wherever the wall stands.
+            wall = SystemClock() if self._bars is None else clock
+            await self._wait_for_the_wall(house.engine.book.data.time, wall)
             control.start()
             return await self._run(house, operations, clock)
         finally:
@@ -262,6 +286,27 @@ class Supervisor:
         ):
             if isinstance(ended, Exception):
                 _log.error("%s failed", task.get_name(), exc_info=ended)
+
+    async def _wait_for_the_wall(self, last: Nanos, clock: Clock) -> None:
+        """Wait for a clock that is a little before the journal's last event (X-94).
+
+        Raises CommandFailed where it stays behind and nobody has accepted that; the journal would
+        run backward, and with it the day's loss and every deadline.
+        """
+        if self.plan.accept_clock:
+            return
+        for _ in range(CLOCK_WAITS):
+            if clock.now() >= last:
+                return
+            await clock.sleep(CLOCK_WAIT)
+        if (behind := last - clock.now()) <= 0:
+            return
+        text = (
+            f"the clock says {rfc3339(clock.now())}, {behind / NS_PER_SECOND:.0f} s before the "
+            f"journal's last event at {rfc3339(last)}: set the clock right, start with "
+            "--accept-clock, or take another --state-dir"
+        )
+        raise CommandFailed(ExitCode.REFUSED, text, "CLOCK_BEHIND")
 
     def _clock(self) -> Clock:
         if self._bars is None:

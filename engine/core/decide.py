@@ -18,6 +18,7 @@ from engine.domain.codes import Code
 from engine.domain.inputs import (
     CancelFailed,
     CancelsReported,
+    ClockSet,
     GateClosed,
     History,
     Input,
@@ -61,6 +62,9 @@ from engine.world import World
 
 Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 
+SKEW = 5 * NS_PER_SECOND
+"""A clock that is off by more than this allows no entries (U-52)."""
+
 LOOK_PAUSE = 2 * NS_PER_SECOND
 """Between two looks at the venue while it must be seen before anything opens."""
 
@@ -96,6 +100,9 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
             subject=world.home.name,
             text=text,
         )
+    if Trigger.CLOCK_SKEW in world.book.data.restrictions:
+        # A process that begins has no other clock to hold against the machine's.
+        yield ev.Unrestricted(cause=Trigger.CLOCK_SKEW, by="start")
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)
@@ -291,6 +298,17 @@ def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iter
     yield ev.Unrestricted(cause=Trigger.JOURNAL, by="journal")
 
 
+def clock_set(world: World, given: ClockSet, now: Nanos) -> Iterator[ev.Event]:
+    """Stop entries while nobody can say what time it is; sessions and ages rest on it."""
+    if abs(given.by) > SKEW:
+        by = f"{given.by / NS_PER_SECOND:+.1f} s"
+        limit = f"{SKEW // NS_PER_SECOND} s"
+        finding = triggers.Trip(by, limit, "the machine's clock was set, and is not followed yet")
+        yield from fire(world, Trigger.CLOCK_SKEW, finding, now)
+    elif Trigger.CLOCK_SKEW in world.book.data.restrictions:
+        yield ev.Unrestricted(cause=Trigger.CLOCK_SKEW, by="clock")
+
+
 def trouble(world: World, given: Trouble, now: Nanos) -> Iterator[ev.Event]:
     """Raise an alarm about a failure of our own that changes no decision."""
     yield ev.Alarmed(
@@ -371,6 +389,7 @@ RULES: dict[type, Rule] = {
     SnapshotFailed: comparison.snapshot_failed,
     JournalFailed: journal_failed,
     JournalRecovered: journal_recovered,
+    ClockSet: clock_set,
     Trouble: trouble,
     LatchFound: latch_found,
     ask.Pause: op.pause,

@@ -139,6 +139,13 @@ class JournalRecovered(msgspec.Struct, frozen=True):
     """The journal writes again."""
 
 
+class ClockSet(msgspec.Struct, frozen=True):
+    """The machine's clock was set by so much and is not followed yet; `by` 0: it is followed, or
+    goes on as before."""
+
+    by: Nanos
+
+
 class LatchFound(msgspec.Struct, frozen=True):
     """The latch was set from outside the loop: a file, a thread, another process."""
 
@@ -199,6 +206,7 @@ Input = (
     | Tick
     | JournalFailed
     | JournalRecovered
+    | ClockSet
     | Trouble
     | LatchFound
     | Start

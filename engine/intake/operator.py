@@ -86,6 +86,8 @@ def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
     clean = all(account.reconciled_clean for account in world.book.accounts)
     if trigger is Trigger.DIVERGENCE and not clean:
         return "differences with the venue remain: reconcile first"
+    if trigger is Trigger.CLOCK_SKEW:
+        return "the machine's clock was set, and is not followed yet"
     if trigger is Trigger.JOURNAL and world.book.data.journal_failed:
         return "the journal cannot be written"
     return ""

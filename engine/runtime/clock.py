@@ -12,8 +12,11 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Protocol
 
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.ports import Cancellable, Clock
+
+_ELAPSED = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Of the clocks that nobody can set, the one that goes on while the machine is suspended."""
 
 
 class SystemClock:
@@ -25,7 +28,7 @@ class SystemClock:
         return time.time_ns()
 
     def monotonic(self) -> Nanos:
-        return time.monotonic_ns()
+        return time.clock_gettime_ns(_ELAPSED)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -105,28 +108,72 @@ class VirtualClock:
         return self._loop.call_later(seconds, callback)
 
 
-class SteadyTime:
-    """Wall time that never runs backward (DESIGN rule 7).
+STEP: Nanos = NS_PER_SECOND
+"""A wall that moves by more than this against the time that passed has been set."""
 
-    It follows the wall forward at once, as after a suspend. Where the wall steps back it goes on at
-    half speed until the wall has caught up, so that deadlines still come and no interval is
-    negative.
+SURE_AFTER: Nanos = 5 * NS_PER_SECOND
+SURE_BY: Nanos = 600 * NS_PER_SECOND
+STEP_PER_SURENESS = 60
+"""A wall that was set is believed after a sixtieth of the step, within these two bounds: after
+eight minutes where it was eight hours, for all that goes by sessions would be wrong by so much."""
+
+
+class SteadyTime:
+    """Wall time that never runs backward, and follows a wall that was set only once that is sure.
+
+    Until then it goes on as the monotonic clock does, which a suspended machine does not stop. A
+    wall that was set forward is then followed at once. Where it was set back, time goes on at half
+    speed until the wall has caught up, so that deadlines still come and no interval is negative
+    (DESIGN rule 7, X-92, X-94).
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._at = clock.now()
         self._since = clock.monotonic()
+        self._ahead: Nanos = 0
+        """How far the believed wall was set back and is still behind; 0 where it was not."""
+        self._set_by: Nanos = 0
+        """By how much the wall was set, as long as that is not believed; 0 where it was not."""
+        self._set_at: Nanos = 0
+        """When that was seen first, on the monotonic clock."""
+
+    def not_before(self, at: Nanos) -> None:
+        """Begin no earlier than at this time, as what was recorded before: a wall that is behind is
+        waited for at half speed."""
+        self.now()
+        if at > self._at:
+            self._at, self._ahead = at, self._ahead + at - self._at
+
+    @property
+    def set_by(self) -> Nanos:
+        """By how much the wall was set and is not followed yet; 0 where it was not."""
+        return self._set_by
 
     def now(self) -> Nanos:
         """UTC nanoseconds, at or after every answer before."""
-        wall = self._clock.now()
-        elapsed = self._clock.monotonic() - self._since
-        slow = self._at + elapsed // 2
-        if wall >= slow:
-            self._at, self._since = wall, self._since + elapsed
-            return wall
-        return slow
+        wall, monotonic = self._clock.now(), self._clock.monotonic()
+        elapsed = monotonic - self._since
+        believed = self._at - self._ahead + elapsed
+        """What the wall would say had nobody set it."""
+        step = wall - believed
+        if abs(step) > STEP and not self._is_sure(step, monotonic):
+            return self._advance(self._at - self._ahead + elapsed, elapsed, monotonic)
+        self._set_by = 0
+        return self._advance(wall, elapsed, monotonic)
+
+    def _advance(self, wall: Nanos, elapsed: Nanos, monotonic: Nanos) -> Nanos:
+        """The time at a wall that is believed: that of the wall, or half as fast until it is."""
+        self._at, self._since = max(wall, self._at + elapsed // 2), monotonic
+        self._ahead = self._at - wall
+        return self._at
+
+    def _is_sure(self, step: Nanos, monotonic: Nanos) -> bool:
+        """Whether the wall has stood so far off for long enough."""
+        if not self._set_by or abs(step - self._set_by) > STEP:
+            self._set_by, self._set_at = step, monotonic
+        wanted = min(max(abs(step) // STEP_PER_SURENESS, SURE_AFTER), SURE_BY)
+        return monotonic - self._set_at >= wanted
 
 
 class SteadyClock:
@@ -137,14 +184,14 @@ class SteadyClock:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._time = SteadyTime(clock)
+        self.time = SteadyTime(clock)
 
     @property
     def is_real(self) -> bool:
         return self._clock.is_real
 
     def now(self) -> Nanos:
-        return self._time.now()
+        return self.time.now()
 
     def monotonic(self) -> Nanos:
         return self._clock.monotonic()
@@ -154,3 +201,8 @@ class SteadyClock:
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Cancellable:
         return self._clock.call_later(seconds, callback)
+
+
+def steady(clock: Clock) -> SteadyTime:
+    """The steady time of a clock; that of a `SteadyClock` is the one which all share."""
+    return clock.time if isinstance(clock, SteadyClock) else SteadyTime(clock)

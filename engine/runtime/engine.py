@@ -26,6 +26,7 @@ from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
+    ClockSet,
     Command,
     Input,
     InvalidArrived,
@@ -48,7 +49,7 @@ from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, MarketData, NotSent
-from engine.runtime.clock import SteadyTime
+from engine.runtime.clock import steady
 from engine.runtime.feed import MarketFeed
 from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
@@ -115,7 +116,10 @@ class Engine:
         self._failure: BaseException | None = None
         self._uncleared: int | None = None
         """Epoch of a clearing that could not be made durable."""
-        self._time = SteadyTime(clock)
+        self._time = steady(clock)
+        self._time.not_before(world.book.data.time)
+        self._clock_set_by: Nanos = 0
+        """By how much the core was told that the clock was set."""
         self._keeper = LatchKeeper(latch)
         self._tasks = Tasks(self._failed)
         self._journal = JournalWatch(
@@ -443,7 +447,15 @@ class Engine:
             )
             self._uncleared = None
         self._journal.tell_trouble()
+        self._tell_clock()
         self.step(Tick())
+
+    def _tell_clock(self) -> None:
+        """Say that the machine's clock was set, and when it is followed."""
+        self._time.now()
+        if (by := self._time.set_by) != self._clock_set_by:
+            self._clock_set_by = by
+            self.step(ClockSet(by))
 
     def _failed(self, error: BaseException) -> None:
         """Remember the first failure; `run` stops the engine and raises it."""

@@ -20,6 +20,7 @@ READ = [
     (["run", "--headless", "--for", "3"], Start(headless=True, seconds=3)),
     (["--for=0.5", "--headless"], Start(headless=True, seconds=0.5)),
     (["--headless", "--until-idle", "run"], Start(headless=True, until_idle=True)),
+    (["--accept-clock"], Start(accept_clock=True)),
     (["--config", "a b.toml", "--state-dir=x=y"], Start(Path("a b.toml"), Path("x=y"))),
 ]
 
@@ -29,7 +30,7 @@ def test_what_a_start_says(arguments: list[str], start: Start) -> None:
     assert plain_start(arguments) == start
     command = typer.main.get_command(app)
     said = command.make_context(PROGRAM, hoisted(arguments), resilient_parsing=False).params
-    names = {"config", "state_dir", "headless", "seconds", "until_idle"}
+    names = {"config", "state_dir", "headless", "seconds", "until_idle", "accept_clock"}
     assert {name: said[name] for name in names} == start._asdict()
     assert said["at"] is None
 

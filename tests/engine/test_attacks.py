@@ -125,14 +125,17 @@ def test_a_clock_for_a_process_never_runs_backward_and_waits_as_its_own_does() -
         inner = Settable(virtual)
         clock = SteadyClock(inner)
         began, seen = clock.now(), []
-        for by in (0, -HOUR, -HOUR, HOUR):
+        for by in (0, -HOUR, -HOUR, 0, HOUR, HOUR):
             inner.set_by = by
-            await clock.sleep(10)
+            clock.now()
+            await clock.sleep(60)
             seen.append((clock.now() - began) // NS_PER_SECOND)
         assert clock.monotonic() == virtual.monotonic()
         return seen
 
-    assert run_virtual(main, 0, 86_400.0) == [10, 15, 20, 3640]
+    # Set back by an hour: half as fast once a minute has made it sure; right again: as the wall is,
+    # which is ahead; set forward by an hour: followed after a minute.
+    assert run_virtual(main, 0, 86_400.0) == [60, 90, 120, 240, 3900, 3960]
 
 
 # --- cancels -------------------------------------------------------------------------------------
