@@ -41,6 +41,7 @@ _NOISE_PER_BAR: Final = 0.0002
 _NOISE_MEMORY_BARS: Final = 6.0
 _SHARED_PER_SECOND: Final = 0.00002
 _SHARED_MEMORY_SECONDS: Final = 300.0
+_SHARED_FORGOTTEN_SECONDS: Final = 7_200
 
 
 def hashed(*facts: object) -> float:
@@ -71,6 +72,8 @@ class Shared:
     def at(self, time: float) -> float:
         """Its value at a time in seconds."""
         second = math.floor(time)
+        # What is further back than this has no weight left, however long nobody asked.
+        self._second = max(self._second, second - _SHARED_FORGOTTEN_SECONDS)
         while self._second < second:
             self._second += 1
             self._before = self._now

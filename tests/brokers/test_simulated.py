@@ -267,3 +267,25 @@ def test_an_unknown_symbol_has_no_history() -> None:
         assert len(await market.history("AAPL", 10)) == 10
 
     assert play(1, symbols=("AAPL",), act=ask)[1]
+
+
+class Counting(Random):
+    """Counts the draws that cost time."""
+
+    drawn = 0
+
+    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
+        self.drawn += 1
+        return super().gauss(mu, sigma)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "drawn"), [(7_199, 7_199), (7_200, 7_200), (7_201, 7_200), (10**9, 7_200)]
+)
+def test_a_year_that_nobody_watched_costs_no_more_than_two_hours(seconds: int, drawn: int) -> None:
+    random = Counting(7)
+    shared = Shared(random, 0)
+    shared.at(float(seconds))
+    assert random.drawn == drawn
+    shared.at(float(seconds + 3))
+    assert random.drawn == drawn + 3
