@@ -4,6 +4,8 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from console.host import speech
+
 LOADING = 200_000
 """New objects between two looks for garbage while the program loads, which makes none: at the
 usual 700 an eighth of a start is spent looking. An engine sets its own (`settle_collector`)."""
@@ -14,6 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns the exit code of INTERFACE.
     """
+    speech.open_missing()
     usual = gc.get_threshold()
     gc.set_threshold(LOADING, *usual[1:])
     from console.cli.plain import plain_start, run

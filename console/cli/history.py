@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+from console.host import speech
 from console.host.output import (
     CommandFailed,
     ExitCode,
@@ -115,6 +116,8 @@ async def _print(
             # Asked first: the rows know at least what they say they know.
             known = await reader.as_of()
             async for row in getattr(reader, name)(*span, symbol):
+                if speech.ANSWERS.gone:
+                    return  # as `journal events | head` does
                 if form is Format.JSON:
                     document(row)
                 else:

@@ -4,6 +4,7 @@ Only the standard library is loaded before the engine was asked.
 """
 
 import time
+from pathlib import Path
 from typing import Any, Final
 
 from console.commands.arguments import KillArgs
@@ -35,12 +36,17 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
             f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed.',
             "INVALID_INPUT",
         )
+    began = time.monotonic()
     args: dict[str, Any] = {**given, "by": "cli"}
-    found = through_engine(host, args)
+    found = through_engine(host.socket, args, ACKNOWLEDGE_SECONDS)
     if found is None:
         from console.host.fence import kill_directly
 
-        found = kill_directly(host, args, lambda: through_engine(host, args), MERCY_SECONDS)
+        def again(socket: Path, seconds: float) -> dict[str, Any] | None:
+            return through_engine(socket, args, min(seconds, ACKNOWLEDGE_SECONDS))
+
+        ends = began + ACKNOWLEDGE_SECONDS + MERCY_SECONDS
+        found = kill_directly(host, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if as_json:
         document(shown)
@@ -56,11 +62,15 @@ def proved(found: dict[str, Any]) -> bool:
     return bool(found["latched"] and found["brokers"] and verified)
 
 
-def through_engine(host: Host, args: dict[str, Any]) -> dict[str, Any] | None:
-    """The kill by the engine's own loop; None when its loop does not acknowledge in time."""
-    deadline = time.monotonic() + ACKNOWLEDGE_SECONDS
+def through_engine(socket: Path, args: dict[str, Any], seconds: float) -> dict[str, Any] | None:
+    """The kill by the loop of the engine that listens there.
+
+    None when it does not acknowledge within so many seconds; whatever goes wrong with asking it, a
+    kill goes on without it.
+    """
+    deadline = time.monotonic() + seconds
     try:
-        with Client(host.socket, ACKNOWLEDGE_SECONDS) as client:
+        with Client(socket, seconds) as client:
             # The thread answers for the loop at the latest then; a little for the way back.
             left = deadline - time.monotonic() + 0.25
             found = client.request("kill", {**args, "wait": False}, left)
@@ -71,6 +81,9 @@ def through_engine(host: Host, args: dict[str, Any]) -> dict[str, Any] | None:
         return None
     except Refused as refused:
         warn(str(refused))
+        return None
+    except Exception as error:
+        warn(f"The engine could not be asked: {error}")
         return None
 
 

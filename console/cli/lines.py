@@ -34,6 +34,7 @@ def add_lines(parents: Mapping[tuple[str, ...], typer.Typer]) -> None:
 def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
     """The function behind a line, with the signature that typer reads its arguments from."""
     taken = [field for field in command.arguments if _is_taken(field, line)]
+    acts = not command.question
 
     def function(ctx: typer.Context, as_json: bool, **values: Any) -> None:
         _demand_either(command, values)
@@ -43,9 +44,9 @@ def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
                 given[field.name] = values[field.name]
         run = _RUNS.get(line.path)
         if run is None:
-            do(ctx, as_json, lambda host: _ask(host, command.name, given, as_json))
+            do(ctx, as_json, lambda host: _ask(host, command.name, given, as_json), acts=acts)
         else:
-            do(ctx, as_json, lambda host: run(host, given, as_json))
+            do(ctx, as_json, lambda host: run(host, given, as_json), acts=acts)
 
     parameters = [
         _parameter("ctx", typer.Context),

@@ -84,7 +84,6 @@ def signals(host: Host, name: str) -> None:
         for number, line in _numbered(lines):
             given = {"signal": line, "line": number, "source": "cli"}
             document(request(client, "signal", given))
-            sys.stdout.flush()
 
 
 def status(host: Host, *, as_json: bool) -> int:
@@ -119,7 +118,7 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
 
     from brokers.paper.instruments import BadFile
     from console.host.locks import LockError
-    from console.host.supervisor import trader
+    from console.host.supervisor import lock_files, trader
     from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
     from engine.domain.instant import rfc3339
@@ -144,7 +143,7 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
         return found, known if book.data.seq else f"nothing has run in {folder}"
     found["run_state"] = found["strategy_status"] = book.run_state.value
     try:
-        held = trader(host, config, folder)
+        held = trader(lock_files(host, config, folder))
     except LockError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
     who = f"the engine (pid {held.pid})" if held else "the engine"

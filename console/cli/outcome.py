@@ -1,24 +1,34 @@
 """The exit code of one command's work (INTERFACE)."""
 
-import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 
+from console.host import speech
+from console.host.crash import crashed
 from console.host.output import CommandFailed, ExitCode, failure, warn
 from console.host.place import Host
 
 
-def outcome(host: Host, as_json: bool, work: Callable[[Host], int | None]) -> int:
+def outcome(
+    host: Host, as_json: bool, work: Callable[[Host], int | None], *, acts: bool = False
+) -> int:
     """Run `work` on a host; returns how it ended.
 
-    With `as_json` a failure is a document on stdout besides the sentence on stderr.
+    With `as_json` a failure is a document on stdout besides the sentence on stderr. With `acts`
+    neither a reader that takes nothing nor a terminal that hangs up stops the work; otherwise what
+    is printed waits for its reader. What was done decides the exit code, never what was printed.
     """
-    try:
-        code = work(host) or ExitCode.DONE
-        sys.stdout.flush()
-    except CommandFailed as failed:
-        failure(failed, as_json=as_json)
-        code = failed.exit_code
-    except KeyboardInterrupt:
-        warn("Interrupted.")
-        code = ExitCode.FAILED
+    with speech.acting() if acts else nullcontext():
+        try:
+            code = work(host) or ExitCode.DONE
+        except CommandFailed as failed:
+            failure(failed, as_json=as_json)
+            code = failed.exit_code
+        except KeyboardInterrupt:
+            warn("Interrupted.")
+            code = ExitCode.FAILED
+        except Exception as error:  # the outermost frame of every command
+            failure(crashed(error, host), as_json=as_json)
+            code = ExitCode.FAILED
+        speech.finish()
     return int(code)

@@ -12,7 +12,9 @@ import typer
 
 from console.cli.lines import add_lines
 from console.cli.work import do
-from console.host.output import CommandFailed, ExitCode, Format, say
+from console.host import speech
+from console.host.crash import crashed
+from console.host.output import CommandFailed, ExitCode, Format, failure, say
 from console.host.place import PROGRAM, Host, version
 
 app = typer.Typer(
@@ -38,13 +40,18 @@ _GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle", "--accept-clock"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code of INTERFACE."""
+    """Runs one command; returns the exit code of INTERFACE, whatever happened."""
     arguments = hoisted(sys.argv[1:] if argv is None else argv)
+    code: int = ExitCode.DONE
     try:
         app(args=arguments, prog_name=PROGRAM)
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-    return ExitCode.DONE
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except Exception as error:  # before a command of ours began: while it was read
+        failure(crashed(error), as_json="--json" in arguments)
+        code = ExitCode.FAILED
+    speech.finish()
+    return code
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -178,7 +185,9 @@ def replay(
     *,
     signals: Annotated[Path | None, typer.Option(help="JSONL signals.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write the report here.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of everything random.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=2**63 - 1, help="Of everything random.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """A recorded market through the paper broker in virtual time."""

@@ -70,4 +70,7 @@ def _target(host: Host) -> Path:
     if host.config_option is not None:
         return host.config_option
     named = host.environ.get("MERIDIAN_CONFIG")
-    return Path(named) if named else paths.default_config_file()
+    try:
+        return Path(named) if named else paths.default_config_file()
+    except paths.PathError as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error

@@ -8,11 +8,13 @@ from console.cli.outcome import outcome
 from console.host.place import Host
 
 
-def do(ctx: typer.Context, as_json: bool, work: Callable[[Host], int | None]) -> None:
+def do(
+    ctx: typer.Context, as_json: bool, work: Callable[[Host], int | None], *, acts: bool = False
+) -> None:
     """Run `work` on the host of the global options. Raises typer.Exit unless it was done.
 
-    With `as_json` a failure is a document on stdout besides the sentence on stderr.
+    `as_json` and `acts` are those of `console.cli.outcome.outcome`.
     """
-    code = outcome(ctx.obj, as_json, work)
+    code = outcome(ctx.obj, as_json, work, acts=acts)
     if code:
         raise typer.Exit(code)

@@ -21,7 +21,7 @@ from console.host import paths, wiring
 from console.host.locks import LockError
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
-from console.host.supervisor import trader
+from console.host.supervisor import lock_files, trader
 from engine.calendars import calendar
 from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
@@ -166,7 +166,7 @@ def _latch(host: Host, _config: Config) -> Diagnosis:
 
 def _account(host: Host, config: Config) -> Diagnosis:
     try:
-        held = trader(host, config, host.state_dir)
+        held = trader(lock_files(host, config, host.state_dir))
     except LockError as error:
         return Diagnosis(False, str(error))
     names = ", ".join(f"{name} account {account_id(config, name)}" for name in opened(config))
@@ -191,7 +191,7 @@ def _paper(host: Host, config: Config, name: str) -> Diagnosis:
     path = host.state_dir / book_name(name)
     if not path.exists():
         return Diagnosis(True, f"{account} is new")
-    if trader(host, config, host.state_dir) is not None:
+    if trader(lock_files(host, config, host.state_dir)) is not None:
         return Diagnosis(True, f"{account} is in use by a running engine")
     try:
         holds = summary(path)

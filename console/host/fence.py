@@ -4,6 +4,9 @@ There is never a second writer: whoever holds an account lock is ended, and the 
 before anything is opened. Then the engine's own start-up path runs in this process with the latch
 set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
 
+The latch is set before anything that can fail, and no step waits for a reader of what is told to a
+person on the way (`console.host.speech`).
+
 Where the journal cannot be read, or not be written, it is left as it is and one in memory stands in
 for it: the venues say what they hold and what works there. Of what kind a holding is only the
 journal knows, so that it counts as a swing trade (X-32).
@@ -12,8 +15,8 @@ journal knows, so that it counts as a swing trade (X-32).
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,18 +25,21 @@ from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
 from console.host import wiring
+from console.host.crash import crashed
 from console.host.kill_report import KillReport
-from console.host.locks import FenceFailed, LockError, fence
+from console.host.locks import FenceFailed, Holder, LockError, fence
 from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_files, trader
+from console.host.whereabouts import books, folder_of, unidentified, was_used
 from console.terminal.bootstrap import settle_task_factory
 from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import Flatten, Halt
-from engine.ports import BrokerError, Clock, LatchError
+from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.text import clean_text
+from engine.ports import BrokerError, Clock, Latch, LatchError
 from engine.runtime.clock import ScaledClock, SystemClock
 from engine.state.account import AccountState
 from engine.state.book import Book
@@ -56,82 +62,180 @@ _UNWORKABLE: Final = (
 
 def kill_directly(
     host: Host,
-    args: dict[str, Any],
-    ask_again: Callable[[], dict[str, Any] | None],
-    mercy_seconds: float,
+    args: Mapping[str, Any],
+    ask_again: Callable[[Path, float], dict[str, Any] | None],
+    ends: float,
 ) -> dict[str, Any]:
-    """The document of a kill that the engine's loop did not acknowledge."""
-    began = time.monotonic()
+    """The document of a kill that the engine's loop did not acknowledge.
+
+    `args` are those of KillArgs. `ask_again` puts the kill to the engine that listens on a socket,
+    within so many seconds. At `ends`, by the monotonic clock, whoever holds the accounts is ended.
+    """
+    folder = host.state_dir
+    latch = _latched(FileLatch(folder), args)
     config, trouble = _config(host)
-    folder = host.make_state_dir()
-    latch = FileLatch(folder)
-    halt, standing = halt_of(convert(args, KillArgs), config), latch.read()
-    if standing is not None:
-        halt = standing.raised_by(halt)
-    latched = _set(latch, halt)
+    latch.raise_to(halt_of(convert(args, KillArgs), config))
     found: dict[str, Any] = {
-        "latched": latched, "flatten": halt.flatten.value, "fenced": None, "brokers": {}
+        "latched": latch.written, "flatten": latch.halt.flatten.value, "fenced": None, "brokers": {}
     }  # fmt: skip
     if trouble is not None:
         warn(f"The config cannot be used, so no broker can be worked from here:\n{trouble}")
         return found
-    while (
-        held := trader(host, config, folder)
-    ) is not None and time.monotonic() - began < mercy_seconds:
-        again = ask_again()
-        if again is not None:
-            return again
-        time.sleep(RETRY_SECONDS)
-    if held is not None:
-        warn(f"process {held.pid} does not answer: it is ended now")
-    with ExitStack() as locks:
-        try:
-            for path in lock_files(host, config, folder):
+    try:
+        files = lock_files(host, config, folder)
+        used = was_used(files, folder)
+        held = trader(files)
+        place = folder if held is None else _place(held, folder)
+        if place is not None and place != folder:
+            latch = _latched(FileLatch(place), args)
+            latch.raise_to(halt_of(convert(args, KillArgs), config))
+            found["latched"] = found["latched"] and latch.written
+            files = tuple(sorted({*files, *lock_files(host, config, place)}))
+        while held is not None and (left := ends - time.monotonic()) > 0:
+            again = None if place is None else ask_again(place / wiring.SOCKET, left)
+            if again is not None:
+                return again
+            time.sleep(RETRY_SECONDS)
+            held = trader(files)
+        if held is not None:
+            warn(f"process {held.pid} does not answer: it is ended now")
+        with ExitStack() as locks:
+            for path in files:
                 lock, ended = fence(path, state_dir=folder)
                 locks.enter_context(lock)
                 found["fenced"] = ended or found["fenced"]
-        except (FenceFailed, LockError) as error:
+            return found | {"brokers": _work(config, place or folder, latch, used=used)}
+    except (CommandFailed, FenceFailed, LockError) as error:
+        warn(str(error))
+    return found
+
+
+class KillLatch:
+    """The latch of a kill: the file, and in memory what the file has no room for.
+
+    An engine that starts with it kills, whatever could be written (`engine.ports.Latch`).
+    """
+
+    def __init__(self, file: FileLatch, halt: Halt) -> None:
+        """Sets nothing yet; `halt` is what is asked for."""
+        self._file = file
+        self.halt = halt
+        self.written = False
+        """True once the file stands, with its details or without."""
+
+    def raise_to(self, halt: Halt) -> None:
+        """Go at least as far as `halt`; tells a person where the file cannot be written."""
+        try:
+            self.set(self.read().raised_by(halt))
+        except LatchError as error:
             warn(str(error))
-            return found
-        return found | {"brokers": _work(config, folder, latch)}
+
+    def set(self, halt: Halt) -> None:
+        """Keep it, and write the file. Raises LatchError where that cannot be."""
+        self.halt = halt
+        self._file.set(halt)
+        self.written = True
+
+    def read(self) -> Halt:
+        """What stands in the file, and at least what is asked for."""
+        standing = self._file.read()
+        return self.halt if standing is None else standing.raised_by(self.halt)
+
+    def clear(self, epoch: int) -> None:
+        """Remove the file as FileLatch does; what is kept in memory stays."""
+        self._file.clear(epoch)
 
 
-def _config(host: Host) -> tuple[Config, CommandFailed | None]:
+def _latched(file: FileLatch, args: Mapping[str, Any]) -> KillLatch:
+    """The latch, set as far as is known without the config: what it closes is raised later."""
+    asked = args.get("flatten")
+    latch = KillLatch(
+        file,
+        Halt(
+            reason=clean_text(str(args.get("reason", ""))) or "operator",
+            at=time.time_ns(),
+            by=clean_text(str(args.get("by", "")), 64),
+            level=Level.KILL,
+            trigger=Trigger.MANUAL,
+            flatten=Flatten.NONE if asked is None else Flatten(asked),
+            epoch=0,
+        ),
+    )
+    latch.raise_to(latch.halt)
+    return latch
+
+
+def _place(held: Holder, folder: Path) -> Path | None:
+    """The state folder of who holds the accounts, wherever it is by now; None if it is gone."""
+    place = folder_of(held.pid)
+    if place is None and not (folder / wiring.JOURNAL).exists():
+        warn(f"process {held.pid} holds the accounts, and its journal is not in {folder}")
+        return None
+    if place is None or place == folder:
+        return folder
+    warn(f"process {held.pid} holds the accounts; its state folder is {place} by now")
+    return place
+
+
+def _config(host: Host) -> tuple[Config, Exception | None]:
     """The config, or the defaults and why: a kill sets the latch whatever the config says."""
     try:
         return host.config(), None
-    except CommandFailed as error:
+    except Exception as error:  # whatever is wrong with it, a kill goes on
         return from_mapping({}, None, venue_kinds()), error
 
 
-def _set(latch: FileLatch, halt: Halt) -> bool:
-    try:
-        latch.set(halt)
-    except LatchError as error:
-        warn(str(error))
-        return False
-    return True
+def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str, Any]:
+    """What the accounts show after the engine's own kill ran here; needs their locks.
 
-
-def _work(config: Config, folder: Path, latch: FileLatch) -> dict[str, Any]:
-    """What the accounts show after the engine's own kill ran here; needs their locks."""
+    `used` says that an engine has worked on this folder before.
+    """
     journal = folder / wiring.JOURNAL
+    new = not journal.exists()
     known = _read(journal)
+    unknown = unidentified(config, folder, used=used, known=known)
+    if new and not used:
+        warn(
+            f"No engine has ever run in {folder}: what is looked at is the account as it is there."
+        )
+    for why in unknown.values():
+        warn(why)
+    names = opened(config)
+    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": []}
+    rows = {name: nothing | {"unknown": [why]} for name, why in unknown.items()}
+    if len(rows) == len(names):
+        return rows
     try:
-        if known is not None:
-            try:
-                return asyncio.run(_flatten(config, folder, latch, known))
-            except (JournalError, sqlite3.Error) as error:
-                warn(f"The journal cannot be written, and is left as it is: {error}")
-            copy = _copied(journal)
-            if copy is not None:
-                return asyncio.run(_flatten(config, folder, latch, known, copy))
-        return asyncio.run(_flatten(config, folder, latch, None, memory_database()))
+        return _worked(config, folder, latch, known) | rows
     except _UNWORKABLE as error:
-        names = opened(config)
         warn(f"{', '.join(names)} could not be worked from here: {error}")
-        nothing = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": []}
-        return {name: nothing | {"unknown": [f"nothing was asked of {name}"]} for name in names}
+    except Exception as error:  # the latch is set: what is known of the accounts is still told
+        warn(f"{', '.join(names)} could not be worked from here: {crashed(error)}")
+    finally:
+        for name in unknown:
+            _forget(books(config, folder)[name])
+    return {name: nothing | {"unknown": [f"nothing was asked of {name}"]} for name in names} | rows
+
+
+def _forget(book: Path) -> None:
+    """Remove a book that was not there before: what it holds is not what the account held."""
+    for path in (book, *(book.with_name(f"{book.name}{end}") for end in ("-wal", "-shm"))):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _worked(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:
+    """`_flatten` with the journal as far as it is of use. Raises what kept it from being done."""
+    journal = folder / wiring.JOURNAL
+    if known is not None:
+        try:
+            return asyncio.run(_flatten(config, folder, latch, known))
+        except (JournalError, sqlite3.Error) as error:
+            warn(f"The journal cannot be written, and is left as it is: {error}")
+        copy = _copied(journal)
+        if copy is not None:
+            return asyncio.run(_flatten(config, folder, latch, known, copy))
+    return asyncio.run(_flatten(config, folder, latch, None, memory_database()))
 
 
 def _read(journal: Path) -> Book | None:
@@ -165,7 +269,7 @@ def _copied(journal: Path) -> sqlite3.Connection | None:
 async def _flatten(
     config: Config,
     folder: Path,
-    latch: FileLatch,
+    latch: Latch,
     known: Book | None,
     database: sqlite3.Connection | None = None,
 ) -> dict[str, Any]:

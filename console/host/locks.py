@@ -72,15 +72,19 @@ class AccountLock:
         deadline = time.monotonic() + PROBE_SECONDS
         while True:
             descriptor = _open(path)
-            if _try(descriptor, fcntl.LOCK_EX):
-                if _still_named(descriptor, path):
+            try:
+                mine = _try(descriptor, fcntl.LOCK_EX, path)
+                found = None if mine else _proved(descriptor)
+                if mine and _still_named(descriptor, path):
                     shown = str(state_dir).encode("utf-8", "replace").decode()
                     _write(descriptor, Holder(os.getpid(), shown))
-                    return cls(path, descriptor)
-                os.close(descriptor)
+                    kept, descriptor = descriptor, -1
+                    return cls(path, kept)
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
+            if mine:
                 continue
-            found = _proved(descriptor)
-            os.close(descriptor)
             if found is not None or time.monotonic() >= deadline:
                 raise AccountHeld(path, found)
             time.sleep(_PAUSE)
@@ -115,9 +119,20 @@ def holder(path: Path) -> Holder | None:
     except OSError as error:
         raise LockError(_unusable(path, error)) from error
     try:
-        return None if _try(descriptor, fcntl.LOCK_SH) else _proved(descriptor)
+        return None if _try(descriptor, fcntl.LOCK_SH, path) else _proved(descriptor)
     finally:
         os.close(descriptor)
+
+
+def last_holder(path: Path) -> Holder | None:
+    """Who took the lock last, whether it is held or not; None if nobody ever did, or it is unread.
+
+    It proves nothing about now: `holder` does.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Holder)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def fence(path: Path, *, state_dir: Path, timeout_seconds: float = 5.0) -> tuple[AccountLock, int]:
@@ -189,11 +204,17 @@ def _open(path: Path) -> int:
     return descriptor
 
 
-def _try(descriptor: int, kind: int) -> bool:
+def _try(descriptor: int, kind: int, path: Path) -> bool:
+    """True where the lock is ours, False where it is held.
+
+    Raises LockError where the system gives no such lock there: nobody can be shut out then.
+    """
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        raise LockError(_unusable(path, error)) from error
     return True
 
 

@@ -1,17 +1,18 @@
 """What commands print: documents on stdout, sentences on stderr, and the exit codes (INTERFACE).
 
 Nothing but the document reaches stdout, so that a script can read it whole. Text from outside
-loses its control characters on the way to a terminal.
+loses its control characters on the way to a terminal. How it is written is `console.host.speech`.
 """
 
 import csv
+import io
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Any, TextIO
+from typing import Any
 
+from console.host import speech
 from engine.domain.money import plain
 from engine.domain.text import clean_text
 
@@ -46,15 +47,15 @@ class CommandFailed(Exception):  # noqa: N818 - how a command ended
         self.code = code or exit_code.name
 
 
-def warn(text: str, stream: TextIO | None = None) -> None:
+def warn(text: str) -> None:
     """One or more lines on stderr, each without control characters."""
     for line in text.splitlines() or [""]:
-        (stream or sys.stderr).write(clean_text(line, 2_000) + "\n")
+        speech.ERRORS.write(clean_text(line, 2_000) + "\n")
 
 
 def say(text: str = "") -> None:
     """A line for a person on stdout."""
-    sys.stdout.write(clean_text(text, 2_000) + "\n")
+    speech.ANSWERS.write(clean_text(text, 2_000) + "\n")
 
 
 def counted(number: int, noun: str) -> str:
@@ -64,13 +65,13 @@ def counted(number: int, noun: str) -> str:
 
 def text_block(text: str) -> None:
     """Text of our own that has lines, as it stands."""
-    sys.stdout.write(text)
+    speech.ANSWERS.write(text)
 
 
 def document(value: Any) -> None:
     """One JSON document."""
     text = json.dumps(value, default=_plain, ensure_ascii=True, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    speech.ANSWERS.write(text + "\n")
 
 
 def failure(error: CommandFailed, *, as_json: bool) -> None:
@@ -104,7 +105,7 @@ def table(rows: Iterable[Row], columns: Sequence[str]) -> None:
             text.rjust(width) if to_right else text.ljust(width)
             for text, width, to_right in zip(line, widths, right, strict=True)
         ]
-        sys.stdout.write("  ".join(parts).rstrip() + "\n")
+        speech.ANSWERS.write("  ".join(parts).rstrip() + "\n")
 
 
 def cell(value: Any) -> str:
@@ -123,13 +124,18 @@ def cell(value: Any) -> str:
 
 
 def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
     first = True
     for row in rows:
         if first:
-            writer.writerow(columns)
+            _csv_line(columns)
             first = False
-        writer.writerow([cell(row.get(name)) for name in columns])
+        _csv_line([cell(row.get(name)) for name in columns])
+
+
+def _csv_line(cells: Sequence[str]) -> None:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    speech.ANSWERS.write(line.getvalue())
 
 
 def _is_number(text: str) -> bool:

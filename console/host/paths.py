@@ -1,14 +1,16 @@
-"""Where config, state and account locks live on this host (INTERFACE, command line)."""
+"""Where config, state and account locks live on this host (INTERFACE, command line).
+
+Every path is absolute from here on, and none that is shared by several processes depends on the
+folder that one of them was started in. The contract names the XDG folders on every system.
+"""
 
 import hashlib
 import os
+import pwd
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from platformdirs.unix import Unix
+from typing import Final
 
 APP: Final = "meridian"
 
@@ -23,37 +25,62 @@ class PathError(Exception):
     """A folder that cannot be used: one sentence that names it and what is needed."""
 
 
+def home() -> Path:
+    """The home folder: `$HOME` where that is an absolute path, else that of the user's account.
+
+    Raises PathError where neither tells of one.
+    """
+    named = os.environ.get("HOME", "")
+    if Path(named).is_absolute():
+        return Path(named)
+    try:
+        known = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        known = ""
+    if not Path(known).is_absolute():
+        raise PathError(
+            f"This user (number {os.geteuid()}) has no home folder: HOME must be an absolute path, "
+            "or --config, --state-dir and MERIDIAN_LOCK_DIR must be given."
+        )
+    return Path(known)
+
+
 def default_config_file() -> Path:
-    """`$XDG_CONFIG_HOME/meridian/config.toml`, whether it is there or not."""
-    return _folders().user_config_path / "config.toml"
+    """`$XDG_CONFIG_HOME/meridian/config.toml`, whether it is there or not. Raises PathError."""
+    return _config_folder() / "config.toml"
 
 
 def config_file(option: Path | None, environ: Mapping[str, str]) -> Path | None:
     """The config file to read: `--config`, `$MERIDIAN_CONFIG`, else the default one if it is there.
 
-    A file that was asked for is returned even if it is absent: reading it then says so.
+    A file that was asked for is returned even if it is absent: reading it then says so. Raises
+    PathError where there is no home folder to look in.
     """
     if option is not None:
         return option
     if named := environ.get("MERIDIAN_CONFIG"):
         return Path(named)
     default = default_config_file()
-    return default if default.exists() else None
+    # What cannot be looked at is read too: reading it says why.
+    return default if os.path.lexists(default) else None
 
 
 def secrets_file() -> Path:
-    """The optional file of secrets beside the default config file (U-72)."""
-    return _folders().user_config_path / "secrets.env"
+    """The optional file of secrets beside the default config file (U-72). Raises PathError."""
+    return _config_folder() / "secrets.env"
 
 
 def state_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     """The state folder, absolute: `--state-dir`, `$MERIDIAN_STATE_DIR`, `$XDG_STATE_HOME/meridian`.
 
-    Links are followed, so that one folder has one name.
+    Links are followed, so that one folder has one name. Raises PathError where there is no home
+    folder and none is named.
     """
     named = environ.get("MERIDIAN_STATE_DIR")
-    chosen = option or (Path(named) if named else _folders().user_state_path)
-    return Path(os.path.realpath(chosen.expanduser()))
+    chosen = option or (Path(named) if named else None)
+    if chosen is None:
+        chosen = _xdg("XDG_STATE_HOME", ".local/state")
+    return Path(os.path.realpath(_expanded(chosen)))
 
 
 def make_state_dir(path: Path) -> tuple[str, ...]:
@@ -87,15 +114,21 @@ def lock_dir(environ: Mapping[str, str]) -> Path:
     differently: with two lock folders, two engines could trade one account. Only where the home
     folder cannot be written does it lie below /var/tmp. `$MERIDIAN_LOCK_DIR` overrides it.
 
-    Raises PathError if no folder can be used, or if it belongs to somebody else.
+    Raises PathError if no folder can be used, if it belongs to somebody else, if its name depends
+    on the current folder, or if there is no home folder.
     """
     if named := environ.get("MERIDIAN_LOCK_DIR"):
-        return _private(Path(named))
-    home = Path(os.path.expanduser("~")) / ".local" / "share" / APP / "locks"  # noqa: PTH111
+        folder = _expanded(Path(named))
+        if not folder.is_absolute():
+            raise PathError(
+                f'MERIDIAN_LOCK_DIR = "{named}" is refused: an absolute path is needed.'
+            )
+        return _private(folder)
+    below = home() / ".local" / "share" / APP / "locks"
     try:
-        return _private(home)
+        return _private(below)
     except PathError:
-        if home.is_dir():
+        if os.path.isdir(below):  # noqa: PTH112 - False for a name that is too long
             raise  # it is there and not ours to use; another folder would split the lock
         return _private(Path(f"/var/tmp/{APP}-{os.geteuid()}"))  # noqa: S108 - checked by _private
 
@@ -148,8 +181,19 @@ def _unusable(path: Path, what: str, error: OSError) -> str:
     return f"{path} cannot be the {what}: {error.strerror or error}."
 
 
-def _folders() -> "Unix":
-    # The contract names the XDG folders on every system, macOS too.
-    from platformdirs.unix import Unix
+def _config_folder() -> Path:
+    return _xdg("XDG_CONFIG_HOME", ".config")
 
-    return Unix(APP, appauthor=False)
+
+def _xdg(variable: str, usual: str) -> Path:
+    """The program's folder below that of the variable; a relative one is ignored, as XDG says."""
+    named = os.environ.get(variable, "").strip()
+    return (Path(named) if Path(named).is_absolute() else home() / usual) / APP
+
+
+def _expanded(path: Path) -> Path:
+    """The path with the home folder for a first `~`; another user's is left to the system."""
+    first, *rest = path.parts or ("",)
+    if first == "~":
+        return home().joinpath(*rest)
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - a user that is not known stays as it is

@@ -1,5 +1,6 @@
 """Where a command runs: which config, which state folder, on which machine."""
 
+import functools
 import os
 import sys
 from collections.abc import Mapping
@@ -29,10 +30,13 @@ class Host:
         self.state_option = state_option
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
 
-    @property
+    @functools.cached_property
     def state_dir(self) -> Path:
-        """The state folder, whether it is there or not."""
-        return paths.state_dir(self.state_option, self.environ)
+        """The state folder, whether it is there or not. Raises CommandFailed (usage)."""
+        try:
+            return paths.state_dir(self.state_option, self.environ)
+        except paths.PathError as error:
+            raise CommandFailed(ExitCode.USAGE, str(error), "STATE_DIR") from error
 
     @property
     def socket(self) -> Path:
@@ -40,8 +44,11 @@ class Host:
         return self.state_dir / "control.sock"
 
     def config_file(self) -> Path | None:
-        """The config file that is read; None for the defaults."""
-        return paths.config_file(self.config_option, self.environ)
+        """The config file that is read; None for the defaults. Raises CommandFailed (usage)."""
+        try:
+            return paths.config_file(self.config_option, self.environ)
+        except paths.PathError as error:
+            raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
 
     def config(self) -> "Config":
         """The effective config. Raises CommandFailed (usage) with every problem."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -140,9 +141,9 @@ def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def trader(host: Host, config: Config, folder: Path) -> Holder | None:
-    """Who holds one of the accounts' locks now. Raises CommandFailed and LockError."""
-    found = (holder(path) for path in lock_files(host, config, folder))
+def trader(locks: Iterable[Path]) -> Holder | None:
+    """Who holds one of the locks now. Raises LockError."""
+    found = (holder(path) for path in locks)
     return next((one for one in found if one is not None), None)
 
 

@@ -1,0 +1,175 @@
+"""How a command speaks: what it prints never decides what it does (C-503).
+
+A reader that is gone, a full disk behind a redirection, a terminal that hung up or an encoding
+without the character end the output and nothing else. A reader that takes nothing for the moment
+is not waited for between two steps of a command: what it did not take is kept, and written at the
+end as far as it is taken then. Only a command that does nothing but print waits for its reader.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, TextIO
+
+PATIENCE_SECONDS: Final = 5.0
+"""A reader that takes nothing for so long at the end of a command is not written to any more."""
+
+MOST_KEPT: Final = 1_048_576
+"""Bytes kept for a reader that takes nothing; with more than that it is waited for, and given up
+after `PATIENCE_SECONDS`."""
+
+_TERMINAL_PIECE: Final = 128
+"""A terminal that says it can be written to takes at least so much without waiting."""
+
+
+class Voice:
+    """Standard output or standard error of this process, whatever became of it."""
+
+    def __init__(self, stream: Callable[[], TextIO | None]) -> None:
+        """`stream` gives Python's own stream of it, None where the descriptor was closed."""
+        self._stream = stream
+        self._kept = bytearray()
+        self._gone = False
+        self.patient = True
+        """True for a command that only prints: each write waits for its reader."""
+
+    @property
+    def gone(self) -> bool:
+        """True once nothing that is written reaches anybody any more."""
+        return self._gone
+
+    def write(self, text: str) -> None:
+        """Write `text`, or keep it for later; never raises, and never waits unless `patient`."""
+        stream = self._stream()
+        if stream is None or self._gone:
+            return
+        descriptor = _descriptor(stream)
+        if descriptor is None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.write(text)
+            return
+        self._kept += text.encode(stream.encoding or "utf-8", "backslashreplace")
+        if self.patient:
+            self._push(descriptor, None)
+        elif len(self._kept) <= MOST_KEPT:
+            self._push(descriptor, 0.0)
+        else:
+            self._push(descriptor, PATIENCE_SECONDS)
+            if len(self._kept) > MOST_KEPT:
+                self._end()
+
+    def finish(self) -> None:
+        """Write what was kept, as long as its reader goes on taking it."""
+        stream = self._stream()
+        descriptor = None if stream is None else _descriptor(stream)
+        if stream is None or descriptor is None or self._gone:
+            return
+        try:
+            stream.flush()  # what others wrote to it
+        except (OSError, ValueError):
+            self._end()
+            return
+        self._push(descriptor, PATIENCE_SECONDS)
+        if self._kept:
+            self._end()
+
+    def _push(self, descriptor: int, patience: float | None) -> None:
+        """Write what is kept; stops when nothing is taken for `patience` seconds, None is never."""
+        try:
+            piece = _piece(descriptor)
+            while self._kept and _takes(descriptor, patience):
+                try:
+                    del self._kept[: os.write(descriptor, self._kept[:piece])]
+                except BlockingIOError:
+                    if patience == 0.0:
+                        return
+                    time.sleep(0.01)  # somebody made the shared terminal non-blocking
+        except (OSError, ValueError):
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing is written any more, nor by Python itself, which would fail on it at the end."""
+        self._gone = True
+        self._kept.clear()
+        stream = self._stream()
+        descriptor = None if stream is None else _descriptor(stream)
+        if descriptor is not None:
+            with contextlib.suppress(OSError):
+                null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+                os.dup2(null, descriptor)
+                os.close(null)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """The descriptor behind a stream; None where it is kept in memory."""
+    try:
+        return stream.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _piece(descriptor: int) -> int:
+    """How many bytes may be written at once to a descriptor that says it takes some."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return MOST_KEPT
+    return _TERMINAL_PIECE if os.isatty(descriptor) else select.PIPE_BUF
+
+
+def _takes(descriptor: int, patience: float | None) -> bool:
+    """Whether it can be written to, within so many seconds; None waits for as long as it takes."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    return bool(poller.poll(None if patience is None else int(patience * 1_000)))
+
+
+ANSWERS: Final = Voice(lambda: sys.stdout)
+"""Standard output."""
+
+ERRORS: Final = Voice(lambda: sys.stderr)
+"""Standard error."""
+
+_DEAF_TO: Final = (signal.SIGHUP, signal.SIGTTOU)
+"""What a terminal sends to those who still write to it."""
+
+
+def open_missing() -> None:
+    """Put the null device where standard input, output or error were closed.
+
+    The next file that is opened would get its number, and what is meant for a person would be
+    written into it. Python's own streams stay as they are: None.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+@contextlib.contextmanager
+def acting() -> Iterator[None]:
+    """For a command that does something: no reader and no terminal that hangs up stops it."""
+    before = {}
+    for voice in (ANSWERS, ERRORS):
+        voice.patient = False
+    for number in _DEAF_TO:
+        with contextlib.suppress(ValueError):  # not in the main thread: nothing to be deaf with
+            before[number] = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        for voice in (ANSWERS, ERRORS):
+            voice.patient = True
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def finish() -> None:
+    """Write what is left, as far as it is taken."""
+    for voice in (ANSWERS, ERRORS):
+        voice.finish()

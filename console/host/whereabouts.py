@@ -1,0 +1,77 @@
+"""Which account a kill from outside has before it (C-502): VERIFIED speaks of no other one.
+
+A state folder can be moved or removed under a running engine, or named wrongly. What lies at its
+name then is another, empty account.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from brokers.paper.setup import book_name
+from console.host.locks import Holder, LockError, holder, last_holder
+from console.host.wiring import JOURNAL
+from engine.config import Config, opened
+from engine.state.book import Book
+
+
+def folder_of(pid: int) -> Path | None:
+    """The folder in which a process has its journal open; None if it is gone or nobody can tell."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208
+    except OSError:
+        return None
+    for name in names:
+        try:
+            opened_file = Path(os.readlink(f"/proc/{pid}/fd/{name}"))  # noqa: PTH115
+        except OSError:
+            continue  # closed while we looked
+        if opened_file.name == JOURNAL and opened_file.exists():
+            return opened_file.parent
+    return None
+
+
+def was_used(locks: Iterable[Path], folder: Path) -> bool:
+    """Whether an engine has held one of the locks for that state folder, whether it does or not."""
+    return any(
+        found is not None and found.state_dir == str(folder)
+        for found in (last_holder(path) for path in locks)
+    )
+
+
+def others(lock_folder: Path, folder: Path) -> list[Holder]:
+    """Who holds any account lock of this user now for another state folder."""
+    found = []
+    for path in sorted(lock_folder.glob("*.lock")):
+        try:
+            one = holder(path)
+        except LockError:
+            continue
+        if one is not None and one.state_dir != str(folder):
+            found.append(one)
+    return found
+
+
+def books(config: Config, folder: Path) -> Mapping[str, Path]:
+    """The book of each account that is kept in the state folder alone, by the account's name."""
+    return {
+        name: folder / book_name(name)
+        for name in opened(config)
+        if config.brokers.kind_of(name) == "paper" and not config.brokers.address_of(name)
+    }
+
+
+def unidentified(
+    config: Config, folder: Path, *, used: bool, known: Book | None
+) -> Mapping[str, str]:
+    """The accounts of which nothing can be proved, since their book is not there: why, by name.
+
+    `used` says that an engine has worked on this folder; `known` is what the journal tells. Where
+    neither knows of the account it is a new one, and holds nothing.
+    """
+    told = {} if known is None else known.data.accounts
+    return {
+        name: f"{book} is not there: what the account held is not known"
+        for name, book in books(config, folder).items()
+        if not book.exists() and (used or name in told)
+    }
