@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -106,8 +107,15 @@ def refuse_foreign(path: Path) -> None:
     A cleanly closed file is judged by its header alone, so that nothing is left behind. Where a
     write-ahead log lies beside it SQLite is asked, read-only: the log may hold the newer version,
     and this process may have the file open, whose locks would go with any other handle to it
-    (sqlite.org/howtocorrupt, 2.2).
+    (sqlite.org/howtocorrupt, 2.2). Nothing but a plain file is opened: a pipe would be waited for.
     """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise JournalCorrupt(f"{path} is not a journal: it is no plain file; move it away")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise journal_error(error, str(path)) from error
     if path.with_name(path.name + "-wal").exists():
         version, application = _ask(path)
     else:

@@ -56,6 +56,8 @@ class FileLatch:
         self._folder = folder
         self._path = folder / NAME
         self._previous = folder / PREVIOUS
+        self._taken: tuple[tuple[int, int, int], int] | None = None
+        """A file that stands for our halt though it does not hold it: its sign, and our epoch."""
 
     @property
     def path(self) -> Path:
@@ -82,8 +84,9 @@ class FileLatch:
             if standing is not None:
                 self._replace(self._previous, _bytes_of(standing))
             self._replace(self._path, _bytes_of(halt))
+            self._taken = None
         except OSError as error:
-            self._set_empty(error)
+            self._set_empty(error, halt.epoch)
 
     def read(self) -> Halt | None:
         """What stands there; None only where there is certainly no file. Never raises OSError."""
@@ -107,11 +110,13 @@ class FileLatch:
         """Remove the halt of this epoch or an earlier one, durably.
 
         A later halt stands, one of epoch 0 does (an engine has not taken it up yet), and so does a
-        file that is not one of ours: someone made it by hand. Raises `LatchError` when what should
-        go cannot be removed.
+        file that is not one of ours: someone made it by hand. One that `set` found no room in is
+        ours as long as nobody touched it. Raises `LatchError` when what should go cannot be
+        removed.
         """
         standing = self._halt_of(self._path)
-        if standing is None or not 0 < standing.epoch <= epoch:
+        found = self._taken_epoch() if standing is None else standing.epoch
+        if not 0 < found <= epoch:
             return
         try:
             # The older generation first: should this be cut short, the latch still stands.
@@ -172,16 +177,34 @@ class FileLatch:
             raise
         sync_folder(self._folder)
 
-    def _set_empty(self, cause: OSError) -> None:
+    def _taken_epoch(self) -> int:
+        """The epoch of our halt that the file stands for without holding it; 0 is none."""
+        try:
+            if self._taken is not None and self._taken[0] == _sign(self._path.lstat()):
+                return self._taken[1]
+        except OSError:  # it is gone, or nobody can tell: it is not known for ours
+            pass
+        return 0
+
+    def _set_empty(self, cause: OSError, epoch: int) -> None:
         """A name takes no room where content does: an empty file halts too."""
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+            handle = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                self._taken = (_sign(os.fstat(handle)), epoch)
+            finally:
+                os.close(handle)
             sync_folder(self._folder)
         except OSError as error:
             raise LatchError(
                 f"the halt latch {self._path} cannot be written ({cause.strerror}): "
                 f"the halt is not kept there"
             ) from error
+
+
+def _sign(found: os.stat_result) -> tuple[int, int, int]:
+    """What changes when a file is replaced, written to or touched."""
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _bytes_of(halt: Halt) -> bytes:

@@ -57,6 +57,7 @@ _UNWORKABLE: Final = (
     wiring.SectorFileError,
     BadFile,
     OSError,
+    UnicodeError,
 )
 
 

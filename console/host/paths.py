@@ -74,21 +74,32 @@ def state_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     """The state folder, absolute: `--state-dir`, `$MERIDIAN_STATE_DIR`, `$XDG_STATE_HOME/meridian`.
 
     Links are followed, so that one folder has one name. Raises PathError where there is no home
-    folder and none is named.
+    folder and none is named, and where no folder can have that name.
     """
     named = environ.get("MERIDIAN_STATE_DIR")
     chosen = option or (Path(named) if named else None)
     if chosen is None:
         chosen = _xdg("XDG_STATE_HOME", ".local/state")
-    return Path(os.path.realpath(_expanded(chosen)))
+    path = Path(os.path.realpath(_expanded(chosen)))
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return path  # it may be made
+    except OSError as error:  # a name that is too long, links in a circle
+        raise PathError(_unusable(path, "state folder", error)) from error
+    return path
 
 
 def make_state_dir(path: Path) -> tuple[str, ...]:
     """Makes the state folder (mode 0700) if it is missing; returns what is doubtful about it.
 
-    Raises PathError if it cannot be made or written. A folder on the network and one that others
-    may enter are told about, not refused.
+    Raises PathError if it cannot be made or written, or if its name is no text. A folder on the
+    network and one that others may enter are told about, not refused.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise PathError(f"{path} cannot be the state folder: its name must be UTF-8.") from error
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

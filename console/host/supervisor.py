@@ -232,7 +232,12 @@ class Supervisor:
             # The engine's own time begins at its last event, wherever the wall stands.
             wall = SystemClock() if self._bars is None else clock
             await self._wait_for_the_wall(house.engine.book.data.time, wall)
-            control.start()
+            try:
+                control.start()
+            except OSError as error:
+                path = self.plan.folder / wiring.SOCKET
+                text = f"The control socket {path} cannot be made: {error.strerror or error}."
+                raise CommandFailed(ExitCode.FAILED, text, "CONTROL") from error
             return await self._run(house, operations, clock)
         finally:
             control.stop()

@@ -301,8 +301,10 @@ class Engine:
         if latch is not None or self.book.data.halt is not None:
             self.gate.close("halted")
         self.step(msgspec.structs.replace(self._start, latch=latch))
-        if self.book.data.halt is not None and latch is None:
-            self._latch.set(self.book.data.halt)
+        halt = self.book.data.halt
+        if halt is not None and (latch is None or latch.epoch < halt.epoch):
+            # A file that had no room for the details gets them, so that a resume knows it for ours.
+            self._latch.set(halt)
         await self._connect()
         self.step(Ready())
         if self._feed is not None:

@@ -251,3 +251,47 @@ def test_another_process_sees_sets_and_clears_it(
     assert latch.read() is None
     latch.path.touch()
     assert in_another_process(root, folder, "print(latch.read().trigger)") == "latch"
+
+
+def no_room(patch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    patch.setattr("storage.latch.os.write", full)
+
+
+@pytest.mark.parametrize("before", [None, b"", b"stop, please"])
+def test_a_file_without_room_for_our_halt_is_ours_to_clear_U71(
+    latch: FileLatch, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+) -> None:
+    if before is not None:
+        latch.path.parent.mkdir()
+        latch.path.write_bytes(before)
+    with monkeypatch.context() as patch:
+        no_room(patch)
+        latch.set(KILL)
+    latch.clear(EPOCH - 1)
+    assert latch.read() is not None, "a clear of an earlier halt leaves it"
+    latch.clear(EPOCH)
+    assert latch.read() is None
+
+
+def test_a_file_that_somebody_touched_since_is_theirs_U71(
+    latch: FileLatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        no_room(patch)
+        latch.set(KILL)
+    os.utime(latch.path, ns=(1, 1))
+    latch.clear(EPOCH)
+    assert latch.read() is not None
+
+
+def test_a_file_for_a_halt_that_no_engine_took_up_stands_U71(
+    latch: FileLatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        no_room(patch)
+        latch.set(msgspec.structs.replace(KILL, epoch=0))
+    latch.clear(EPOCH)
+    assert latch.read() is not None
