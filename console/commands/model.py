@@ -120,6 +120,11 @@ class Action:
     palette: bool = True
 
     @property
+    def at_once(self) -> bool:
+        """True where one letter acts with no question after it: text must never run it."""
+        return self.danger in (Danger.REDUCES, Danger.STOPS) and not self.priority
+
+    @property
     def key_words(self) -> str:
         """Its keys as a person reads them."""
         return " ".join(_KEY_WORDS.get(key, key) for key in self.keys)

@@ -139,6 +139,13 @@ class EngineSafeDriver(LinuxDriver):
 
     # -- input
 
+    def has_unread(self) -> bool:
+        """True where the terminal holds input that the reading thread has not taken yet."""
+        try:
+            return bool(select.select([self.fileno], [], [], 0)[0])
+        except (OSError, ValueError):
+            return False
+
     def process_message(self, message: Message) -> None:
         """As textual's; a key that stops the engine goes ahead of all that waits for the loop."""
         if isinstance(message, events.Key) and isinstance(self._app, TerminalOwner):

@@ -14,6 +14,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from typing import Final
 
+from textual import events
 from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.message import Message
 
@@ -25,11 +26,59 @@ PASTE_SECONDS: Final = 2.0
 PASTE_CHUNK: Final = 16
 """A read of more characters than this is more of a paste; a shorter one is somebody typing."""
 
+RUN_SECONDS: Final = 0.03
+"""Keys that come closer together than this are of one run: nobody types as fast."""
+
 _READ_BYTES: Final = 4_096
 _TICK_SECONDS: Final = 0.1
 _BACKGROUND_SECONDS: Final = 0.5
 _LARGE_BATCH: Final = 64
 _CATCH_UP_SECONDS: Final = 1.0
+
+
+class TerminalKey(events.Key):
+    """A key, and the run of keys in which it came.
+
+    `run` is the run's number. `follows` is True where another key or a paste of the run came before
+    this one; whether one comes after it is known `RUN_SECONDS` later.
+    """
+
+    def __init__(self, key: events.Key, run: int, *, follows: bool) -> None:
+        super().__init__(key.key, key.character)
+        self.run = run
+        self.follows = follows
+
+
+# handlers are found by this name: every `on_key` takes these
+TerminalKey.handler_name = events.Key.handler_name
+
+
+class Runs:
+    """Tells which keys a person typed one by one from those that came together."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._run = 0
+        self._is_first = True
+        self._now = self._until = float("-inf")
+
+    def next_read(self) -> None:
+        """What is marked from now on was read now."""
+        now = self._clock()
+        if now >= self._until:
+            self._run += 1
+            self._is_first = True
+        self._now = now
+
+    def mark(self, message: Message, *, pasted: bool = False) -> Message:
+        """`message`, a key with its run; a paste, or what is `pasted` of one, begins none anew."""
+        if not isinstance(message, events.Key | events.Paste):
+            return message
+        follows, self._is_first = pasted or not self._is_first, False
+        self._until = self._now + RUN_SECONDS
+        if isinstance(message, events.Key):
+            return TerminalKey(message, self._run, follows=follows)
+        return message
 
 
 class PasteWatch:
@@ -94,6 +143,7 @@ class TerminalInput(threading.Thread):
         self._decoder = getincrementaldecoder("utf-8")(errors="replace")
         self._parser = XTermParser(debug)
         self._paste = PasteWatch(clock)
+        self._runs = Runs(clock)
         self._wake_read, self._wake_write = os.pipe()
         self._stopping = threading.Event()
         self.errors = 0
@@ -117,8 +167,9 @@ class TerminalInput(threading.Thread):
         """Read until stopped or the terminal ends."""
         while not self._stopping.is_set():
             ready, _, _ = select.select([self._fd, self._wake_read], [], [], _TICK_SECONDS)
-            self._give_up_old_paste()
-            if self._fd in ready and not self._stopping.is_set():
+            if self._fd not in ready:
+                self._give_up_old_paste()
+            elif not self._stopping.is_set():
                 data = self._read()
                 if data is None:
                     self._on_end()
@@ -162,9 +213,12 @@ class TerminalInput(threading.Thread):
     def _parse(self, text: str | None) -> None:
         """Feed the parser, or with None let its time-outs pass; an error costs one sequence."""
         delivered = 0
+        self._runs.next_read()
+        # the rest of a paste that was given up is no typing
+        pasted = text is not None and BRACKETED_PASTE_END in text
         try:
             for message in self._parser.tick() if text is None else self._parser.feed(text):
-                self._deliver(message)
+                self._deliver(self._runs.mark(message, pasted=pasted))
                 delivered += 1
         except Exception as error:  # a parser error must not end the console: drop the sequence
             self.errors += 1

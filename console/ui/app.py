@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Final, cast
 
 from rich.cells import cell_len
+from textual import events
 from textual.actions import ActionParseResult
 from textual.binding import BindingType
 from textual.dom import DOMNode
@@ -24,6 +25,7 @@ from console.ui.bindings import bindings
 from console.ui.details import details
 from console.ui.format import GLYPHS, counted
 from console.ui.header import Header
+from console.ui.keyboard import Typed
 from console.ui.lines import order_words
 from console.ui.palette import Actions
 from console.ui.panes.orders import TABS, OrdersPane
@@ -69,6 +71,8 @@ CHORD_TWICE: Final = "chord pressed twice"
 
 _BY_ACTION: Final = {action.name: action for action in ACTIONS}
 KILL: Final = _BY_ACTION["kill"]
+AT_ONCE: Final = frozenset(key for action in ACTIONS if action.at_once for key in action.keys)
+"""Keys that trade, or change whether entries are allowed, as soon as they are pressed."""
 
 
 class MeridianApp(TerminalApp[str]):
@@ -223,6 +227,15 @@ class MeridianApp(TerminalApp[str]):
         if not self._over_main or isinstance(self.focused, Field):
             return False
         return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
+
+    def must_be_alone(self, event: Typed) -> bool:
+        """A key that acts at once, over the panes: as a letter of a text it is no command."""
+        return (
+            isinstance(event, events.Key)
+            and event.key in AT_ONCE
+            and self._over_main
+            and not isinstance(self.focused, Field)
+        )
 
     # -- stop
 

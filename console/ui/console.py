@@ -8,6 +8,7 @@ from textual.app import App
 from console.commands.model import Action
 from console.desk.port import Desk, Result
 from console.ui.format import Glyphs
+from console.ui.keyboard import Keyboard
 from console.ui.pump import Pump
 from console.ui.widgets.banner import BannerFeed
 from engine.domain.inputs import Command
@@ -20,6 +21,7 @@ class Console(Protocol):
     glyphs: Glyphs
     banner_feed: BannerFeed
     pump: Pump
+    keyboard: Keyboard
     by: str
     """Who gives the commands, as the journal names it."""
     seconds: Callable[[], float]

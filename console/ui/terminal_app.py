@@ -8,7 +8,6 @@ import asyncio
 import base64
 import logging
 import os
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -29,13 +28,16 @@ from textual.widgets import Input
 from console.terminal.bootstrap import settle_task_factory
 from console.terminal.cells import CellScreen, Update
 from console.terminal.driver import EngineSafeDriver
+from console.terminal.input import TerminalKey
 from console.ui.external import CLIPBOARD_LIMIT, ExternalTextFilter
 from console.ui.format import GLYPHS
+from console.ui.keyboard import Keyboard, Typed
 from console.ui.pump import Pump
-from console.ui.screens.base import MeridianPalette, MeridianScreen
+from console.ui.screens.base import ClosesOnce, MeridianPalette, MeridianScreen
 from console.ui.stylesheet import ParsedOnce
 from console.ui.theme import DEFAULT_THEME, PROFIT_COLOURS, choose_theme, load_themes
 from console.ui.widgets.banner import BannerFeed, Mode
+from console.ui.widgets.field import Field
 from engine.domain.text import clean_text
 
 log = logging.getLogger(__name__)
@@ -77,10 +79,7 @@ class TerminalApp(App[Result], Generic[Result]):
         self.pump = Pump(self, hz=refresh_hz, link_is_slow=self._link_is_slow)
         self.terminal_is_lost = False
         self._cells = CellScreen()
-        self._opening: Screen[Any] | None = None
-        """The screen that came on top and takes no keys yet."""
-        self._typed_ahead: deque[events.Key | events.Paste] = deque()
-        """What waits for it."""
+        self.keyboard = Keyboard(self, self)
         for known in self._themes.values():
             self.register_theme(known.to_textual(profit_colours))
         self.theme = choose_theme(
@@ -121,39 +120,52 @@ class TerminalApp(App[Result], Generic[Result]):
         return None
 
     async def on_event(self, event: events.Event) -> None:
-        """As textual's; what a key changes is drawn in the same turn of the loop.
-
-        Keys that come with the one that opened a screen wait until that takes keys, and go to it in
-        their order; `AT_ONCE` does not wait.
-        """
+        """As textual's; keys are taken one after the other, and `AT_ONCE` before them all."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
         elif isinstance(event, events.Key) and event.key in self.AT_ONCE:
-            await self._take(event)
-        elif self._typed_ahead or self._opening is not None:
-            self._typed_ahead.append(event)
+            await self.act(event)
         else:
-            await self._take(event)
+            await self.keyboard.type(event)
 
-    async def _take(self, event: events.Key | events.Paste) -> None:
+    async def act(self, event: Typed) -> None:
+        """Do what the key does; what that changes is drawn in the same turn of the loop."""
+        screen = self.screen if self._screen_stack else None
+        if (
+            isinstance(event, TerminalKey)
+            and event.key == "enter"
+            and isinstance(screen, ClosesOnce)
+            and not screen.takes_enter(event.run)
+        ):
+            self.not_alone(event.key)
+            return
         if isinstance(event, events.Paste) or not await self._is_bound(event.key):
             await super().on_event(event)
         if self._screen_stack and isinstance(self.screen, MeridianScreen):
             self.screen.draw_now()
 
-    def _screen_changed(self, screen: Screen[Any]) -> None:
-        """Another screen is on top: keys wait until it has its widgets and its focus."""
-        self.pump.wake()
-        self._opening = screen
-        # the screen comes to this once it is mounted, and the app after the focus it asked for
-        screen.call_later(self.call_later, self._opened, screen)
+    def must_be_alone(self, event: Typed) -> bool:
+        """True where the key would trade at once, and so counts only when it was typed alone."""
+        return False
 
-    async def _opened(self, screen: Screen[Any]) -> None:
-        if screen is not self._opening:
-            return
-        self._opening = None
-        while self._typed_ahead and self._opening is None:
-            await self._take(self._typed_ahead.popleft())
+    def edits(self, event: Typed) -> bool:
+        """True where the key changes the text of the field that has the focus, and nothing else."""
+        return isinstance(self.focused, Field) and self.focused.edits(event)
+
+    def not_alone(self, key: str) -> None:
+        """Say that a key was not taken because others came with it."""
+        self.notify(f"{key} came together with other keys: press it again", severity="warning")
+
+    def has_unread(self) -> bool:
+        """True where the terminal holds keys that were not read yet."""
+        return self.terminal is not None and self.terminal.has_unread()
+
+    def _screen_changed(self, screen: Screen[Any]) -> None:
+        """Another screen is on top: it takes the keys that follow, an Enter of their run apart."""
+        self.pump.wake()
+        if isinstance(screen, ClosesOnce):
+            screen.run = self.keyboard.run
+        self.keyboard.screen_changed(screen)
 
     async def _is_bound(self, key: str) -> bool:
         """Do at once what `key` is bound to; False leaves it to textual."""

@@ -58,6 +58,12 @@ class ClosesOnce(ModalScreen[Result], Generic[Result]):
     """True once it has given its result."""
     _late: tuple[Result | None, ...] = ()
     """The result that came while another screen lay over this one."""
+    run = 0
+    """The run of keys in which it came on top; 0 where no terminal's key brought it."""
+
+    def takes_enter(self, run: int) -> bool:
+        """False for an Enter of the run that brought this screen: nobody has read it yet."""
+        return not self.run or run != self.run
 
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """As textual's; the first call counts.

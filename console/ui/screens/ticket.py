@@ -21,6 +21,7 @@ from console.desk.values import Review
 from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, money, number, percent
+from console.ui.keyboard import Typed
 from console.ui.measures import label, measures, short_code
 from console.ui.panes.base import price_text
 from console.ui.screens.base import MeridianModal
@@ -65,6 +66,10 @@ WIDE: Final = 104
 
 class PriceInput(Field):
     """A number; `=` asks for the price of the quote."""
+
+    def edits(self, event: Typed) -> bool:
+        """As any field's; a price of the quote comes from outside."""
+        return getattr(event, "character", None) != "=" and super().edits(event)
 
     class Asked(Message):
         """`=` was pressed in `field`."""
@@ -370,6 +375,7 @@ class TicketScreen(MeridianModal[str]):
             return
         self.reviewed = order
         self._review_since = console_of(self.app).seconds()
+        self.run = console_of(self.app).keyboard.run
         self._hurried = False
         # the focus first: a field that closes would hand it to whatever comes next
         self.query_one("#ticket-buttons").visible = True
@@ -377,6 +383,10 @@ class TicketScreen(MeridianModal[str]):
         self._open_fields()
         self._hint()
         self.preview()
+
+    def takes_enter(self, run: int) -> bool:
+        """In the fields Enter only reviews; in the review it must not be of the keys before it."""
+        return self.reviewed is None or super().takes_enter(run)
 
     def action_other_button(self) -> None:
         """From one button to the other."""

@@ -6,6 +6,8 @@ from textual import events
 from textual.binding import Binding
 from textual.widgets import Input
 
+from console.ui.keyboard import Typed
+
 LATER: Final = frozenset({"enter", "ctrl+k"})
 """Keys that are not the field's alone: they send, and they halt."""
 
@@ -25,12 +27,15 @@ EDITS: Final = _edits()
 
 
 class Field(Input):
-    """An `Input` that deletes and moves in its turn.
+    """An `Input` that acts on every key itself, as soon as it comes to it.
 
     Textual puts in a character as soon as the key comes, and asks for the binding of any other key
-    on its way up the screen: of keys that come together, as over a slow line, `1 0 backspace 5`
-    gave 10, and not 15.
+    on its way up the screen.
     """
+
+    def edits(self, event: Typed) -> bool:
+        """True where `event` changes the text or moves in it, and leads to nothing else."""
+        return isinstance(event, events.Paste) or event.is_printable or event.key in EDITS
 
     async def _on_key(self, event: events.Key) -> None:
         action = EDITS.get(event.key)
