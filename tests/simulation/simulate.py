@@ -20,7 +20,7 @@ from engine.domain.market import MarketEvent, Quote
 from engine.domain.order import OrderTerms
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction
-from engine.ports import BrokerError, Capabilities
+from engine.ports import BrokerError, Capabilities, Clock
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
@@ -133,13 +133,13 @@ class Run:
         self.random = random = Random(f"{profile.name}:{seed}")
         self.waves = Random(f"{profile.name}:{seed}:waves")
         """What floods draw on, so that a run without one is the same run."""
-        self.setting = scenario.setting(random, one_sound=profile.one_sound)
+        self.setting = self._setting()
         self.agenda = Agenda(START)
         self.disk = self.disk_class()
         self.sound = self._sound_accounts()
         self.venues = {name: self._venue(seed, name) for name in self.setting.accounts}
-        self.watch = Watch(self.disk, self.venues, lambda: self.agenda.now, faultless=self.sound)
-        self.market = scenario.Market(self.agenda, random, profile.jumps, self.setting.symbols)
+        self.watch = self._watch()
+        self.market = self._market()
         self.market.on_quote = self._quote
         self.clock: VirtualClock | None = None
         self.feed: Feed | None = None
@@ -157,6 +157,25 @@ class Run:
         self._signals = 0
         self._late = 0
         self._plan()
+
+    # --- what it is made of -----------------------------------------------------------------------
+
+    def _setting(self) -> scenario.Setting:
+        """The accounts, what is traded in them, and the config."""
+        return scenario.setting(self.random, one_sound=self.profile.one_sound)
+
+    def _watch(self) -> Watch:
+        """Who sees everything."""
+        return Watch(self.disk, self.venues, lambda: self.agenda.now, faultless=self.sound)
+
+    def _clock(self, clock: VirtualClock) -> Clock:
+        """The clock of the engine."""
+        return clock
+
+    def _market(self) -> scenario.Market:
+        """Where prices come from."""
+        jumps, symbols = self.profile.jumps, self.setting.symbols
+        return scenario.Market(self.agenda, self.random, jumps, symbols)
 
     # --- what is going to happen ------------------------------------------------------------------
 
@@ -475,7 +494,7 @@ class Run:
             world,
             brokers=lines,
             store=store,
-            clock=clock,
+            clock=self._clock(clock),
             latch=self.latch_class(self.disk),
             gate=self.gate_class(),
             market=self.feed,
