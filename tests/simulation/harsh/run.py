@@ -1,0 +1,292 @@
+"""One seeded run of a harsh profile, with an operator who puts things in order at its end."""
+
+from decimal import Decimal
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+from engine.domain import commands as ask
+from engine.domain.inputs import Command
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.run import Flatten, Level
+from engine.ports import Cancellable, Clock
+from engine.runtime.clock import VirtualClock
+from engine.runtime.engine import Engine
+from tests.configs import from_mapping
+from tests.simulation import scenario
+from tests.simulation.harsh.invariants import KILL_SECONDS, Invariants
+from tests.simulation.harsh.line import HarshLine
+from tests.simulation.harsh.prices import RATIO, HarshMarket
+from tests.simulation.harsh.switches import HARSH, Harsh, drawn
+from tests.simulation.harsh.venue import HarshVenue
+from tests.simulation.scenario import PRIMARY, SECOND
+from tests.simulation.simulate import BUSY_SECONDS, Outcome, Run, simulate
+from tests.simulation.venue import ACCOUNT, Venue, capabilities
+
+RISK: Final = Decimal("0.005")
+DAILY_LOSS: Final = Decimal("0.02")
+TAKES_OVER: Final = (8.0, 16.0, 28.0)
+"""Seconds after the faults end at which the operator takes over what the venues say."""
+RESTS: Final = 34.0
+KILLS: Final = 36.0
+HALT_SECONDS: Final = (6.0, 15.0)
+MONTH: Final = 30 * 86_400.0
+JUMPS: Final = (-MONTH, -3600.0, -8 * 3600.0, 8 * 3600.0, 3600.0, MONTH)
+
+
+def _setting(accounts: tuple[str, ...], flatten: str) -> scenario.Setting:
+    tree: dict[str, Any] = {
+        "profile": "custom",
+        "risk": {
+            "max_risk_per_trade": str(RISK),
+            "daily_loss_limit": str(DAILY_LOSS),
+            "drawdown_limit": "0.5",
+            "max_sector_exposure": "1",
+            "max_trades_per_day": 1000,
+            "min_account_equity": "0",
+            "consecutive_loss_threshold": 1000,
+            "consecutive_loss_pct": "1",
+            "max_concurrent_positions": 4,
+            "max_single_stock_exposure": "0.40",
+            "max_gross_exposure": "1.0",
+            "max_orders_per_minute": 40,
+        },
+        "kill": {"flatten": flatten, "reject_storm": "alert", "divergence": "alert"},
+        "execution": {
+            "dedup_window_seconds": 0,
+            "order_timeout_seconds": 20,
+            "reconcile_seconds": 15,
+        },
+        "entries": {"medium_conviction_order_type": "limit"},
+    }
+    if SECOND in accounts:
+        tree["brokers"] = {SECOND: {"kind": "paper"}}
+        tree["routes"] = [
+            {"symbol": "DDD", "broker": SECOND},
+            {"symbol": "E*", "broker": SECOND},
+        ]
+    symbols = tuple(s for s, home in scenario.HOMES.items() if home in accounts)
+    return scenario.Setting(config=from_mapping(tree), accounts=accounts, symbols=symbols)
+
+
+SETTINGS: Final = (
+    _setting((PRIMARY,), "day"),
+    _setting((PRIMARY,), "all"),
+    _setting((PRIMARY, SECOND), "all"),
+    _setting((PRIMARY, SECOND), "none"),
+)
+
+
+class WrongClock:
+    """The clock of this machine: its wall time may be wrong, its intervals never are."""
+
+    is_real = False
+
+    def __init__(self, clock: VirtualClock, offset: list[float]) -> None:
+        self._clock = clock
+        self._offset = offset
+        """Seconds by which it is wrong, shared by the processes of a run."""
+
+    def now(self) -> Nanos:
+        """Wall time."""
+        return self._clock.now() + round(self._offset[0] * NS_PER_SECOND)
+
+    def monotonic(self) -> Nanos:
+        """Intervals."""
+        return self._clock.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await self._clock.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Any) -> Cancellable:
+        """Set a timer."""
+        return self._clock.call_later(seconds, callback)
+
+
+class HarshRun(Run):
+    """A seed while it runs."""
+
+    profile: Harsh
+    watch: Invariants
+    market: HarshMarket
+    line_class = HarshLine
+
+    def __init__(self, seed: int, profile: Harsh) -> None:
+        self.extra = Random(f"{profile.name}:{seed}:harsh")
+        self.offset = [0.0]
+        self.around = drawn(self.extra, profile.most, profile.chance)
+        """What goes wrong in the market and with the clock."""
+        super().__init__(seed, profile)
+        for venue in self._harsh():
+            venue.begin(self.setting.symbols, self.market.price)
+        for symbol in self.setting.symbols:
+            self.watch.priced(symbol, self.market.price(symbol))
+
+    def _harsh(self) -> list[HarshVenue]:
+        return [venue for venue in self.venues.values() if isinstance(venue, HarshVenue)]
+
+    # --- what it is made of -----------------------------------------------------------------------
+
+    def _setting(self) -> scenario.Setting:
+        return self.random.choice(SETTINGS)
+
+    def _venue(self, seed: int, name: str) -> Venue:
+        random = Random(f"{self.profile.name}:{seed}:{name}")
+        venue = HarshVenue(
+            self.agenda,
+            random,
+            capabilities(random, self.profile.joins),
+            name=name,
+            account_id=ACCOUNT if name == PRIMARY else name,
+            switches=drawn(random, self.profile.most, self.profile.chance),
+        )
+        venue.faults = self.profile.faults
+        return venue
+
+    def _watch(self) -> Invariants:
+        venues = {venue.name: venue for venue in self._harsh()}
+        now = lambda: self.agenda.now  # noqa: E731 - as in the other runs
+        return Invariants(self.disk, venues, now, daily_loss=DAILY_LOSS, risk=RISK)
+
+    def _market(self) -> scenario.Market:
+        market = HarshMarket(
+            self.agenda, self.random, self.profile.jumps, self.setting.symbols, self.around
+        )
+        market.on_strange = self._strange  # type: ignore[method-assign]
+        return market
+
+    def _clock(self, clock: VirtualClock) -> Clock:
+        return WrongClock(clock, self.offset) if self.around.clock_jumps else clock
+
+    def _line(self, venue: Venue) -> HarshLine:
+        line = super()._line(venue)
+        assert isinstance(line, HarshLine)
+        line.on_told = partial(self.watch.hears, venue.name)
+        return line
+
+    def _build(self, clock: Any) -> Engine:
+        engine = super()._build(clock)
+        self.watch.silent_for = self._silent_for
+        return engine
+
+    def _silent_for(self, account: str) -> Nanos:
+        line = self.venues[account].line
+        asked = line.asked_at if isinstance(line, HarshLine) else 0
+        return self.agenda.now - asked if asked else 0
+
+    # --- what is going to happen ------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        super()._plan()
+        extra, agenda, around = self.extra, self.agenda, self.around
+        symbols = self.setting.symbols
+        for _ in range(around.gaps):
+            agenda.after(extra.uniform(4, BUSY_SECONDS), partial(self._gap, extra.choice(symbols)))
+        for _ in range(around.halts):
+            self._plan_halt(extra.choice(symbols), split=False)
+        for _ in range(around.splits):
+            self._plan_halt(extra.choice(symbols), split=True)
+        for _ in range(around.clock_jumps):
+            at, jump = extra.uniform(3, BUSY_SECONDS), extra.choice(JUMPS)
+            agenda.after(at, partial(self._clock_jumps, jump))
+            if extra.random() < 0.7:
+                agenda.after(at + extra.uniform(0.5, 4), partial(self._clock_jumps, 0.0))
+        for venue in self._harsh():
+            wrong = venue.switches
+            for _ in range(wrong.silences):
+                seconds = extra.uniform(6, 15)
+                agenda.after(extra.uniform(3, 25), partial(venue.falls_silent, seconds))
+            for _ in range(wrong.trades_of_others):
+                at, symbol = extra.uniform(3, BUSY_SECONDS), extra.choice(symbols)
+                agenda.after(at, partial(venue.somebody_trades, symbol))
+            for _ in range(wrong.transfers):
+                agenda.after(extra.uniform(3, BUSY_SECONDS), venue.somebody_pays)
+
+    def _gap(self, symbol: str) -> None:
+        """Where something is held it hurts most."""
+        held = [s for venue in self.venues.values() for s in venue.positions]
+        self.market.gap(self.extra.choice(held) if held else symbol)
+
+    def _plan_halt(self, symbol: str, *, split: bool) -> None:
+        at, seconds = self.extra.uniform(3, 20), self.extra.uniform(*HALT_SECONDS)
+        self.agenda.after(at, partial(self._halts, symbol, True))
+        if split:
+            self.agenda.after(at + seconds / 2, partial(self._split, symbol))
+        self.agenda.after(at + seconds, partial(self._halts, symbol, False))
+
+    def _halts(self, symbol: str, halted: bool) -> None:
+        for known in (self.market.halted, *(venue.closed for venue in self._harsh())):
+            if halted:
+                known.add(symbol)
+            else:
+                known.discard(symbol)
+
+    def _split(self, symbol: str) -> None:
+        self.market.split(symbol)
+        for venue in self._harsh():
+            venue.split(symbol, RATIO)
+        self.watch.split(symbol, RATIO)
+
+    def _clock_jumps(self, seconds: float) -> None:
+        self.watch.note(f"--- the clock is wrong by {seconds:.0f} s")
+        self.watch.clock_was_wrong = True
+        self.offset[0] = seconds
+
+    def _quote(self, quote: Quote) -> None:
+        self.watch.priced(quote.symbol, quote.last)
+        super()._quote(quote)
+
+    def _strange(self, quote: Quote) -> None:
+        if self.feed is not None:
+            self.feed.put(quote)
+
+    def _do(self, given: Command) -> None:
+        if isinstance(given, ask.Kill):
+            self.watch.kill_asked = self.agenda.now
+        elif isinstance(given, ask.Resume):
+            self.watch.resume_asked = self.agenda.now
+            if self.extra.random() < 0.2 and not self.quiet:
+                kill = ask.Kill(by="sim", level=Level.KILL)
+                self.agenda.after(self.extra.uniform(0, 0.1), partial(self._do, kill))
+        super()._do(given)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def _calm_down(self) -> None:
+        self.offset[0] = 0.0
+        for venue in self._harsh():
+            venue.sound = True
+        for symbol in tuple(self.market.halted):
+            self._halts(symbol, False)
+        super()._calm_down()
+        for at in TAKES_OVER:
+            take = ask.Reconcile(by="sim", apply=True)
+            self.agenda.after(at, partial(self._do, take))
+        self.agenda.after(RESTS, self._rests)
+        self.agenda.after(KILLS, self._last_kill)
+
+    def _rests(self) -> None:
+        if not self.watch.found:
+            self.watch.at_rest()
+
+    def _last_kill(self) -> None:
+        self._do(ask.Kill(by="sim", level=Level.KILL, flatten=Flatten.ALL))
+        self.quiet_until = self.agenda.now + KILL_SECONDS * NS_PER_SECOND
+        self._killing = True
+
+    _killing = False
+
+    def _look_whether_done(self) -> None:
+        killed = self._killing and (self.watch.killed() or self.agenda.now >= self.quiet_until)
+        if killed or self.done or self.watch.found:
+            self._finish()
+        else:
+            self.agenda.after(1, self._look_whether_done)
+
+
+def run_harsh(seed: int, profile: str | Harsh) -> Outcome:
+    """Run one seed of a harsh profile."""
+    chosen = HARSH[profile] if isinstance(profile, str) else profile
+    return simulate(seed, chosen, HarshRun)
