@@ -1,5 +1,6 @@
 # make run   opens the console            make test      every check and test
 # make check the fast half, under 60 s    make test-all  the suite on every Python 3.11..3.13 here
+# make simulate ARGS="--to 25000 liar"     seeds of the harsh venues, on from where they stopped
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -12,10 +13,10 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint bench bench-long calendars lock screenshots clean
+.PHONY: help run test check test-all lint bench bench-long simulate calendars lock screenshots clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 2
+	@sed -n 's/^# //p' Makefile | head -n 3
 
 run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)
@@ -53,6 +54,10 @@ bench: $(STAMP)
 # The rows that do not fit its eight minutes.
 bench-long: $(STAMP)
 	BENCH_PROFILE="$(PROFILE)" $(BIN)/python -m tests.bench --long $(ROW) $(ARGS)
+
+# Resumable: .simulated/ says which seed of each profile is next.
+simulate: $(STAMP)
+	@$(BIN)/python -m tests.simulation.harsh $(ARGS)
 
 # The generator is a development tool: it wants the extra `dev`.
 calendars: $(STAMP)

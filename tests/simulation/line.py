@@ -33,6 +33,8 @@ class Line:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
+        self.calendar = "SIM"
+        """Of every instrument."""
         self._reports: deque[Report] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._alive = True
@@ -169,7 +171,7 @@ class Line:
 
     async def instrument(self, symbol: str) -> Instrument:
         """Grid and calendar."""
-        return default_instrument(symbol, "SIM")
+        return default_instrument(symbol, self.calendar)
 
     async def server_time(self) -> Nanos:
         """The venue's clock."""

@@ -127,6 +127,8 @@ class Run:
     gate_class: type[SendGate] = SendGate
     disk_class: type[Disk] = Disk
     keeps_snapshots = True
+    calendar = "SIM"
+    """Of every instrument; one that nobody knows is always open."""
 
     def __init__(self, seed: int, profile: Profile) -> None:
         self.profile = profile
@@ -200,9 +202,7 @@ class Run:
         agenda, random, profile = self.agenda, self.random, self.profile
         for number, symbol in enumerate(self.setting.symbols):
             agenda.after(0.01 + number / 10, lambda s=symbol: self._prices(s))  # type: ignore[misc]
-        at = 1.0
-        while (at := at + random.expovariate(1 / 3)) < BUSY_SECONDS - 3:
-            agenda.after(at, self._signal)
+        self._plan_signals()
         for _ in range(random.randint(0, profile.operator)):
             agenda.after(random.uniform(2, BUSY_SECONDS), self._command)
         for _ in range(random.randint(0, profile.hands)):
@@ -219,6 +219,11 @@ class Run:
         for _ in range(self.waves.randint(0, profile.floods)):
             agenda.after(self.waves.uniform(2, BUSY_SECONDS - 5), self._flood)
         agenda.after(BUSY_SECONDS, self._calm_down)
+
+    def _plan_signals(self) -> None:
+        at = 1.0
+        while (at := at + self.random.expovariate(1 / 3)) < BUSY_SECONDS - 3:
+            self.agenda.after(at, self._signal)
 
     def _plan_outages(self, venue: Venue) -> None:
         agenda, random, profile = self.agenda, self.random, self.profile
@@ -484,8 +489,8 @@ class Run:
             book,
             self.setting.config,
             {name: self._stated(venue.capabilities) for name, venue in self.venues.items()},
-            instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
-            home_calendar="SIM",
+            instrument_of=lambda symbol: default_instrument(symbol, self.calendar),
+            home_calendar=self.calendar,
         )
         lines = {name: self._line(venue) for name, venue in self.venues.items()}
         store.on_row = self._row
@@ -507,6 +512,7 @@ class Run:
 
     def _line(self, venue: Venue) -> Line:
         line = self.line_class(venue)
+        line.calendar = self.calendar
         line.on_submit = lambda order: self._sending(venue.name, order)
         line.on_key = lambda key: self.watch.asking_about(venue.name, key)
         line.on_change = self.watch.changing

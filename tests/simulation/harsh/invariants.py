@@ -14,7 +14,7 @@ from engine.domain import events as ev
 from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
-from engine.domain.run import Phase, RunState
+from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import decode
 from engine.plans.kill import VERIFIED, in_scope
 from engine.runtime.engine import Engine
@@ -30,6 +30,8 @@ ZERO: Final = Decimal(0)
 LOSS_SECONDS: Final = 2.5
 """A loss at its limit stops the engine within 2 s; two samples a second are taken."""
 FAVOURABLE_SECONDS: Final = 2.5
+FALSE_SHARE: Final = Decimal("0.8")
+"""A loss of so much of the limit may be taken for one at the limit."""
 LOSS_MARGIN: Final = Decimal("0.002")
 """Fees and the price of the very moment, as a share of equity."""
 PROFIT_MARGIN: Final = Decimal("0.004")
@@ -50,6 +52,7 @@ PACE: Final = 10
 NO_NUMBER: Final = re.compile(rb'"-?(NaN|Infinity|[0-9.]*E\+30[0-9])"')
 STRANGE_PASTS: Final = ("old",)
 
+NO_ENTRIES: Final = (RunState.HALTED, RunState.REDUCE_ONLY, RunState.COOLDOWN)
 Account = str
 Place = tuple[Account, str]
 
@@ -95,7 +98,8 @@ class Invariants(Watch):
         self._running_since: Nanos = 0
         self._last_halt: Nanos = 0
         self._signals: dict[str, Nanos] = {}
-        self._known_fills: dict[Place, Nanos] = {}
+        self._stopped_at: Nanos = 0
+        """Since when no entry may rest, by the state of the run; 0 while they may."""
         for name, venue in venues.items():
             venue.on_work = lambda working: None
             venue.on_other = lambda symbol, bought, price, name=name: self.truth[name].take(  # type: ignore[misc]
@@ -111,8 +115,9 @@ class Invariants(Watch):
 
     def split(self, symbol: str, ratio: int) -> None:
         """A split: what is true changes at once."""
-        for sheet in self.truth.values():
+        for sheet in (*self.truth.values(), *self.told.values()):
             sheet.split(symbol, ratio)
+        self._prices.pop(symbol, None)
         self.split_symbols.add(symbol)
 
     def _last(self) -> dict[str, Decimal]:
@@ -132,7 +137,7 @@ class Invariants(Watch):
     def started(self, engine: Engine, records: list[Record]) -> None:
         self.engine = engine
         self._since.clear()
-        self._running_since = 0
+        self._running_since = self._stopped_at = 0
         for seen in self.accounts.values():
             seen.looked = seen.looked_over_link = False
 
@@ -234,6 +239,8 @@ class Invariants(Watch):
                 self._alarmed_again(event)
             case ev.KillProved():
                 self._proof(event)
+            case ev.TriggerFired(trigger=Trigger.DAILY_LOSS):
+                self._really_lost()
             case _:
                 pass
 
@@ -289,6 +296,7 @@ class Invariants(Watch):
         engine = self.engine
         if engine is None or not terms.adds_exposure:
             return
+        self._stop_ahead(terms)
         held = engine.book.holding(terms.account, terms.symbol)
         if held is None or held.sign != terms.side.sign or held.quantity == 0:
             return
@@ -302,6 +310,15 @@ class Invariants(Watch):
         equity = engine.world.equity
         if lost > self.risk * equity * Decimal("1.05"):
             self.broken("S risk", f"{lost:.0f} of {equity:.0f} at the stop of {terms.symbol}")
+
+    def _stop_ahead(self, terms: OrderTerms) -> None:
+        """S: no entry is decided whose stop the market has passed already."""
+        stop, seen = terms.stop_loss, self._prices.get(terms.symbol)
+        if stop is None or not seen or terms.symbol in self.split_symbols:
+            return
+        sign = terms.side.sign
+        if all((price - stop) * sign <= 0 for _, price in list(seen)[-2:]):
+            self.broken("S passed", f"{terms.symbol} is at {seen[-1][1]}, and the stop at {stop}")
 
     # --- the lines --------------------------------------------------------------------------------
 
@@ -378,6 +395,9 @@ class Invariants(Watch):
         late = at and self.now() - at > STOPPED_SECONDS * NS_PER_SECOND
         if key in entries and late and not refuses:
             self.broken("S entry", f"{key} bought {order.symbol} after its stop traded")
+        stopped = self._stopped_at and self.now() - self._stopped_at > STOPPED_SECONDS * 10**9
+        if stopped and order.adds_exposure and not refuses:
+            self.broken("E rests", f"{key} bought {order.symbol} long after entries were stopped")
 
     def _flipped(self, place: Place, order: OrderTerms, before: Decimal, after: Decimal) -> None:
         """R: no order that reduces makes more of it, unless nobody could know."""
@@ -385,7 +405,6 @@ class Invariants(Watch):
         venue = self.venues[account]
         touched = venue.touched.get(symbol, 0)
         foreign = touched and self.now() - touched < REPAIR_SECONDS * NS_PER_SECOND
-        foreign = foreign or bool(venue.strangers)
         after_all = order.client_order_id in venue.confirmed
         if foreign or after_all or symbol in self.split_symbols or self._late_there(place):
             self.flips += 1
@@ -419,6 +438,10 @@ class Invariants(Watch):
         if self.now() - self._running_since < 2 * NS_PER_SECOND:
             return
         book = engine.book
+        if book.run_state not in NO_ENTRIES:
+            self._stopped_at = 0
+        elif not self._stopped_at:
+            self._stopped_at = self.now()
         self._lost(book)
         self._earned_so_far(engine)
         for name in self.venues:
@@ -448,6 +471,21 @@ class Invariants(Watch):
         if self._lasts(("loss",), over and not stopped, LOSS_SECONDS):
             text = f"{profit:.0f} of {start:.0f} lost, and the state is {book.run_state}"
             self.broken("L loss", text)
+
+    def _really_lost(self) -> None:
+        """L: the limit is told of a loss that is one, at the worst of the newest prices."""
+        if self.clock_was_wrong or len(self.first_worth) < len(self.venues):
+            return
+        start, profit = sum(self.first_worth.values(), ZERO), ZERO
+        for sheet in self.told.values():
+            worst = {s: self._worst(s, q) for s, q in sheet.held().items()}
+            profit += sheet.profit(worst)
+        if -profit < self.daily_loss * start * FALSE_SHARE:
+            self.broken("L false", f"the loss limit fired, and the profit is {profit:.0f}")
+
+    def _worst(self, symbol: str, quantity: Decimal) -> Decimal:
+        recent = [price for _, price in list(self._prices[symbol])[-6:]]
+        return min(recent) if quantity > 0 else max(recent)
 
     def _earned_so_far(self, engine: Engine) -> None:
         """Q: the profit of the day is that of what was traded, at the prices of now."""
@@ -480,9 +518,19 @@ class Invariants(Watch):
                 text = f"{here.get(symbol, ZERO)} {symbol} here, {told.get(symbol, ZERO)} was told"
                 self.broken("Q booked", f"{text} in {name}")
         for symbol, position in account.positions.items():
-            self._protected(book, venue, position, symbol)
+            self._protected(venue, position, symbol)
+        self._orphans(venue)
 
-    def _protected(self, book: Book, venue: HarshVenue, position: Position, symbol: str) -> None:
+    def _orphans(self, venue: HarshVenue) -> None:
+        """S: what only reduces does not outlive for long what it was for."""
+        for key, working in venue.open.items():
+            order = working.order
+            gone = venue.positions.get(order.symbol, ZERO) * order.side.sign >= 0
+            gone = gone and order.is_protective and not venue.silent and venue.link_up
+            if self._lasts(("orphan", key), gone, REPAIR_SECONDS):
+                self.broken("S orphan", f"{key} would open a position in {order.symbol}")
+
+    def _protected(self, venue: HarshVenue, position: Position, symbol: str) -> None:
         """S: what should have a stop has one, or is being closed, or that it has none is told."""
         held = venue.positions.get(symbol, ZERO)
         there = [w for w in venue.open.values() if w.order.symbol == symbol]

@@ -35,7 +35,7 @@ MONTH: Final = 30 * 86_400.0
 JUMPS: Final = (-MONTH, -3600.0, -8 * 3600.0, 8 * 3600.0, 3600.0, MONTH)
 
 
-def _setting(accounts: tuple[str, ...], flatten: str) -> scenario.Setting:
+def _setting(accounts: tuple[str, ...], flatten: str, daily_loss: str = "kill") -> scenario.Setting:
     tree: dict[str, Any] = {
         "profile": "custom",
         "risk": {
@@ -52,7 +52,12 @@ def _setting(accounts: tuple[str, ...], flatten: str) -> scenario.Setting:
             "max_gross_exposure": "1.0",
             "max_orders_per_minute": 40,
         },
-        "kill": {"flatten": flatten, "reject_storm": "alert", "divergence": "alert"},
+        "kill": {
+            "flatten": flatten,
+            "daily_loss": daily_loss,
+            "reject_storm": "alert",
+            "divergence": "alert",
+        },
         "execution": {
             "dedup_window_seconds": 0,
             "order_timeout_seconds": 20,
@@ -72,9 +77,10 @@ def _setting(accounts: tuple[str, ...], flatten: str) -> scenario.Setting:
 
 SETTINGS: Final = (
     _setting((PRIMARY,), "day"),
-    _setting((PRIMARY,), "all"),
+    _setting((PRIMARY,), "all", "reduce_only"),
     _setting((PRIMARY, SECOND), "all"),
     _setting((PRIMARY, SECOND), "none"),
+    _setting((PRIMARY, SECOND), "day", "reduce_only"),
 )
 
 
@@ -112,6 +118,7 @@ class HarshRun(Run):
     watch: Invariants
     market: HarshMarket
     line_class = HarshLine
+    calendar = "XNYS"
 
     def __init__(self, seed: int, profile: Harsh) -> None:
         self.extra = Random(f"{profile.name}:{seed}:harsh")
@@ -204,6 +211,11 @@ class HarshRun(Run):
             for _ in range(wrong.transfers):
                 agenda.after(extra.uniform(3, BUSY_SECONDS), venue.somebody_pays)
 
+    def _plan_signals(self) -> None:
+        at = 0.5
+        while (at := at + self.extra.expovariate(1 / 1.5)) < BUSY_SECONDS - 3:
+            self.agenda.after(at, self._signal)
+
     def _gap(self, symbol: str) -> None:
         """Where something is held it hurts most."""
         held = [s for venue in self.venues.values() for s in venue.positions]
@@ -228,6 +240,7 @@ class HarshRun(Run):
         for venue in self._harsh():
             venue.split(symbol, RATIO)
         self.watch.split(symbol, RATIO)
+        self.watch.priced(symbol, self.market.price(symbol))
 
     def _clock_jumps(self, seconds: float) -> None:
         self.watch.note(f"--- the clock is wrong by {seconds:.0f} s")

@@ -33,6 +33,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     """Chance that the status of an order denies what has filled of it."""
     cancels_refused: float = 0.0
     """Chance that the cancel of an order that works is refused."""
+    thin: float = 0.0
+    """An order fills by at most 1 - `thin` of its quantity at a price, and waits for the next."""
     silences: int = 0
     """Spells in which a connected venue answers and reports nothing."""
     strange_balances: float = 0.0
@@ -92,6 +94,7 @@ LAGGARD: Final = Harsh(
         executions_shuffled=1,
         late_fills=0.1,
         silences=2,
+        thin=0.9,
         nets=1,
         gaps=3,
     ),
@@ -112,6 +115,7 @@ LIAR: Final = Harsh(
         empty_executions=0.3,
         contradictions=0.3,
         cancels_refused=0.5,
+        thin=0.9,
         gaps=3,
         nets=1,
     ),
@@ -130,6 +134,7 @@ STRANGER: Final = Harsh(
         stops_of_others=1,
         trades_of_others=3,
         transfers=2,
+        thin=0.9,
         lists_lag=1.0,
         gaps=3,
         nets=1,
@@ -149,6 +154,7 @@ GLITCH: Final = Harsh(
         strange_positions=0.2,
         strange_fills=0.2,
         strange_quotes=0.1,
+        thin=0.9,
         splits=1,
         halts=2,
         gaps=3,

@@ -69,6 +69,7 @@ class HarshVenue(Venue):
         self._listed_at: dict[str, Nanos] = {}
         self._epoch = 0
         self._theirs = 0
+        self.split_cancels = self.chances.random() < 0.5
 
     # --- the past ---------------------------------------------------------------------------------
 
@@ -157,11 +158,14 @@ class HarshVenue(Venue):
         self.orders[key] = self.open[key] = Working(terms, f"v{self._ids}")
 
     def split(self, symbol: str, ratio: int) -> None:
-        """Each becomes so many; what rests is cancelled, as exchanges do."""
+        """Each becomes so many; what rests is cancelled on some exchanges."""
         if symbol in self.positions:
             self.positions[symbol] *= ratio
             self.costs[symbol] /= ratio
         self.prices[symbol] /= ratio
+        if self.split_cancels:
+            for working in [w for w in self.open.values() if w.order.symbol == symbol]:
+                self._end(working, OrderStatus.CANCELED, "the company split")
         self._happened()
 
     # --- what is true -----------------------------------------------------------------------------
@@ -191,6 +195,18 @@ class HarshVenue(Venue):
         if self.fills:
             at = self.agenda.now + round(self.chances.uniform(0, late) * NS_PER_SECOND)
             self._listed_at[str(len(self.fills) - 1)] = at
+        self._happened()
+
+    def _trade(self, working: Working, price: Decimal) -> None:
+        thin = self.switches.thin
+        if thin and not self.sound:
+            most = max((working.quantity * Decimal(1 - thin)).to_integral_value(), Decimal(1))
+            self._fill(working, min(working.leaves, most), price)
+        else:
+            super()._trade(working, price)
+
+    def somebody_orders(self, symbol: str) -> None:
+        super().somebody_orders(symbol)
         self._happened()
 
     def _end(self, working: Working, status: OrderStatus, text: str) -> None:
