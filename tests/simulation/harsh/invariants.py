@@ -41,6 +41,9 @@ STOPPED_SECONDS: Final = 6.0
 """After the engine was told of a stop's fill, so long the cancel of its entry may take."""
 PROTECT_SECONDS: Final = 8.0
 BOOKED_SECONDS: Final = 20.0
+ARMED_SECONDS: Final = 5
+DECIDED_SECONDS: Final = 2.5
+"""What follows from a fill or a state is decided within a tick of the engine."""
 REPAIR_SECONDS: Final = 45.0
 """A comparison comes every 15 s, and may fail; then the flip is closed."""
 KILL_SECONDS: Final = 75
@@ -98,6 +101,12 @@ class Invariants(Watch):
         self._running_since: Nanos = 0
         self._last_halt: Nanos = 0
         self._signals: dict[str, Nanos] = {}
+        self._ending: set[str] = set()
+        """Orders whose cancel was asked for."""
+        self._exits: dict[Place, str] = {}
+        """Closes without an end, by the position."""
+        self._traded: dict[str, Nanos] = {}
+        """When the engine was last told of a fill of each stop."""
         self._stopped_at: Nanos = 0
         """Since when no entry may rest, by the state of the run; 0 while they may."""
         for name, venue in venues.items():
@@ -160,6 +169,7 @@ class Invariants(Watch):
         working = self.venues[account].orders.get(fill.client_order_id)
         if working is not None and working.order.is_protective:
             place = (account, fill.symbol)
+            self._traded[fill.client_order_id] = self.now()
             entries = self._stops.get(place, (0, set()))[1]
             self._stops[place] = (self.now(), entries)
 
@@ -208,6 +218,7 @@ class Invariants(Watch):
         event = record.event
         self.note(f"#{record.seq} {type(event).__name__} {_words(event)}")
         self._of_run(event)
+        self._of_exit(event)
         match event:
             case ev.Halted():
                 self.halted, self.halted_at = True, self.now()
@@ -226,6 +237,21 @@ class Invariants(Watch):
                 self._signals.pop(event.signal_id, None)
             case ev.CancelRequested():
                 self._paced_at("cancel", event.account, event.client_order_id)
+                self._touches(event.account, event.client_order_id)
+                self._ending.add(event.client_order_id)
+            case ev.ReplaceRequested():
+                self._touches(event.account, event.client_order_id)
+            case _:
+                pass
+
+    def _of_exit(self, event: ev.Event) -> None:
+        match event:
+            case ev.ExitPlanned():
+                self._exits[event.account, event.symbol] = event.position_id
+            case ev.ExitAbandoned():
+                self._exits.pop((event.account, event.symbol), None)
+            case ev.PositionClosed():
+                self._exits.pop((event.account, event.trade.symbol), None)
             case _:
                 pass
 
@@ -243,6 +269,17 @@ class Invariants(Watch):
                 self._really_lost()
             case _:
                 pass
+
+    def _touches(self, account: str, key: str) -> None:
+        """S: a stop that trades is left alone for 5 s, but for what closes the position (X-78)."""
+        engine, at = self.engine, self._traded.get(key, 0)
+        order = engine.book.order(key) if engine is not None else None
+        if engine is None or order is None or self.halted:
+            return
+        held = engine.book.holding(account, order.symbol)
+        closing = held is None or held.exiting is not None
+        if at and not closing and self.now() - at < ARMED_SECONDS * NS_PER_SECOND:
+            self.broken("S armed", f"{key} trades, and is changed or cancelled")
 
     def _compared(self, event: ev.Reconciled) -> None:
         seen = self.accounts[event.account]
@@ -395,9 +432,6 @@ class Invariants(Watch):
         late = at and self.now() - at > STOPPED_SECONDS * NS_PER_SECOND
         if key in entries and late and not refuses:
             self.broken("S entry", f"{key} bought {order.symbol} after its stop traded")
-        stopped = self._stopped_at and self.now() - self._stopped_at > STOPPED_SECONDS * 10**9
-        if stopped and order.adds_exposure and not refuses:
-            self.broken("E rests", f"{key} bought {order.symbol} long after entries were stopped")
 
     def _flipped(self, place: Place, order: OrderTerms, before: Decimal, after: Decimal) -> None:
         """R: no order that reduces makes more of it, unless nobody could know."""
@@ -520,6 +554,26 @@ class Invariants(Watch):
         for symbol, position in account.positions.items():
             self._protected(venue, position, symbol)
         self._orphans(venue)
+        self._entries(venue)
+        for symbol, position in account.positions.items():
+            planned = self._exits.get((name, symbol)) == position.position_id
+            lost = planned and position.exiting is None
+            if self._lasts(("exit", name, symbol, position.position_id), lost, DECIDED_SECONDS):
+                self.broken("O exit", f"the close of {symbol} in {name} is gone without an end")
+
+    def _entries(self, venue: HarshVenue) -> None:
+        """S, E: what still would enter is cancelled once its stop traded or entries are stopped."""
+        for key, working in venue.open.items():
+            if not working.order.adds_exposure or venue.name not in self.first_worth:
+                continue
+            at, entries = self._stops.get((venue.name, working.order.symbol), (0, set()))
+            asked = key in self._ending or key.startswith((SOMEBODY, "somebody"))
+            traded = bool(at) and key in entries and not asked
+            if self._lasts(("entry", key), traded, DECIDED_SECONDS):
+                self.broken("S entry", f"{key} still works, and its stop has traded")
+            stopped = bool(self._stopped_at) and not asked
+            if self._lasts(("rests", key), stopped, DECIDED_SECONDS):
+                self.broken("E rests", f"{key} still works, and no entry may")
 
     def _orphans(self, venue: HarshVenue) -> None:
         """S: what only reduces does not outlive for long what it was for."""
@@ -577,8 +631,11 @@ class Invariants(Watch):
 
     def _started_with(self, book: Book) -> None:
         """Q: the day began with what the venues said, holdings included (X-75)."""
-        start, there = book.data.starting_equity, sum(self.first_worth.values(), ZERO)
-        if start is not None and abs(start - there) > there / 100:
+        session, there = book.data.session, sum(self.first_worth.values(), ZERO)
+        if session is None or self.clock_was_wrong:
+            return
+        start = session.starting_equity
+        if abs(start - there) > there / 100:
             self.broken("Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}")
 
     def killed(self) -> bool:
