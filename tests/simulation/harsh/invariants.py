@@ -81,6 +81,8 @@ class Invariants(Watch):
         self.told = {name: Sheet() for name in venues}
         """What the engine knows by right: executions that it was told of, and what it took over."""
         self.clock_was_wrong = False
+        self.disputed = False
+        """What the engine was told, and would not book, was taken over: nobody knows its profit."""
         self.split_symbols: set[str] = set()
         self.corporate_at: Nanos = 0
         self.first_worth: dict[str, Decimal] = {}
@@ -92,6 +94,10 @@ class Invariants(Watch):
         self.flips = 0
         """Fills of orders that were confirmed as ended, which nobody could foresee."""
         self._numbers: set[tuple[str, int]] = set()
+        self._heard: dict[str, Decimal] = {}
+        """What the engine was told of each order."""
+        self._assumed: dict[str, Decimal] = {}
+        """What it assumed besides, as the venue never tells it."""
         self._prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}
         self._since: dict[tuple[object, ...], Nanos] = {}
         self._stops: dict[Place, tuple[Nanos, set[str]]] = {}
@@ -164,6 +170,8 @@ class Invariants(Watch):
         if fill.client_order_id.startswith((SOMEBODY, *STRANGE_PASTS)):
             return  # whether it is taken over is the engine's to say, and it says so
         self._numbers.add((account, number))
+        key = fill.client_order_id
+        self._heard[key] = self._heard.get(key, ZERO) + fill.quantity
         bought = fill.quantity * fill.side.sign
         self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
         working = self.venues[account].orders.get(fill.client_order_id)
@@ -193,6 +201,8 @@ class Invariants(Watch):
                 held = self.told[event.account].holdings.get(event.symbol)
                 before = held.quantity if held is not None else ZERO
                 price = self._last()[event.symbol]
+                if before != event.previous:
+                    self.disputed = True
                 self.told[event.account].adopt(event.symbol, event.quantity - before, price)
             case ev.AccountSynced(flow=flow) if flow:
                 self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
@@ -206,11 +216,12 @@ class Invariants(Watch):
             self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
         elif venue.number_of(fill) is None:
             working = venue.orders.get(key)
-            hidden = working is not None and any(
-                venue.fills[int(n)].client_order_id == key for n in venue.missing
-            )
-            if hidden:
+            filled = working.filled if working is not None else ZERO
+            assumed = self._assumed[key] = self._assumed.get(key, ZERO) + fill.quantity
+            if assumed + self._heard.get(key, ZERO) <= filled:
                 self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
+            elif assumed <= filled:
+                self.disputed = True
             else:
                 self.broken("Q fill", f"{fill.side} {fill.quantity} {fill.symbol} never happened")
 
@@ -497,8 +508,12 @@ class Invariants(Watch):
         if self.split_symbols:
             return
         profit = ZERO
-        for sheet in self.told.values():
+        for name, sheet in self.told.items():
             held = sheet.held()
+            here = {p.symbol: p.quantity for p in book.account(name).positions.values()}
+            if here != held or self.disputed:
+                self._since.pop(("loss",), None)
+                return  # what is in dispute is named, and is no profit before it is decided
             profit += sheet.profit({s: self._favourable(s, q) for s, q in held.items()})
         over = -profit >= (self.daily_loss + LOSS_MARGIN) * start
         stopped = book.run_state in (RunState.HALTED, RunState.REDUCE_ONLY)
@@ -523,7 +538,7 @@ class Invariants(Watch):
 
     def _earned_so_far(self, engine: Engine) -> None:
         """Q: the profit of the day is that of what was traded, at the prices of now."""
-        if self.clock_was_wrong or self.split_symbols:
+        if self.clock_was_wrong or self.split_symbols or self.disputed:
             return
         if len(self.first_worth) < len(self.venues):
             return
