@@ -1,7 +1,8 @@
 """The seven invariants, held against what the venues executed and what the engine was told.
 
 L loss limits; Q cash, quantities and profit; S stops and their entries; R what reduces; E what
-enters; O outcomes and repetition; U every start. Each finding begins with its letter and a word.
+enters; O outcomes and repetition; U every start; and T that time is right. Each finding begins
+with its letter and a word.
 """
 
 import re
@@ -44,6 +45,9 @@ BOOKED_SECONDS: Final = 20.0
 ARMED_SECONDS: Final = 5
 DECIDED_SECONDS: Final = 2.5
 """What follows from a fill or a state is decided within a tick of the engine."""
+BRIEF_SECONDS: Final = 3
+"""A clock that is wrong for no longer is not believed (X-92)."""
+RIGHT_SECONDS: Final = 60
 REPAIR_SECONDS: Final = 45.0
 """A comparison comes every 15 s, and may fail; then the flip is closed."""
 KILL_SECONDS: Final = 75
@@ -81,6 +85,10 @@ class Invariants(Watch):
         self.told = {name: Sheet() for name in venues}
         """What the engine knows by right: executions that it was told of, and what it took over."""
         self.clock_was_wrong = False
+        self.clock_since: Nanos = 0
+        """Since when it is wrong; 0 while it is right."""
+        self.clock_believed = False
+        """It was wrong for so long, or while a process began, that it may have been believed."""
         self.disputed = False
         """What the engine was told, and would not book, was taken over: nobody knows its profit."""
         self.split_symbols: set[str] = set()
@@ -128,6 +136,13 @@ class Invariants(Watch):
         seen = self._prices.setdefault(symbol, deque(maxlen=12))
         seen.append((self.now(), price))
 
+    def clock_set(self, seconds: float) -> None:
+        """The clock of the machine is wrong by so much from now on."""
+        self.clock_was_wrong = True
+        since, self.clock_since = self.clock_since, self.now() if seconds else 0
+        if since and self.now() - since > BRIEF_SECONDS * NS_PER_SECOND:
+            self.clock_believed = True
+
     def split(self, symbol: str, ratio: int) -> None:
         """A split: what is true changes at once."""
         for sheet in (*self.truth.values(), *self.told.values()):
@@ -151,6 +166,7 @@ class Invariants(Watch):
 
     def started(self, engine: Engine, records: list[Record]) -> None:
         self.engine = engine
+        self.clock_believed = self.clock_believed or bool(self.clock_since)
         self._since.clear()
         self._running_since = self._stopped_at = 0
         for seen in self.accounts.values():
@@ -643,6 +659,9 @@ class Invariants(Watch):
                 if old and not self.clock_was_wrong:
                     self.broken("O exit", f"the close of {position.symbol} never ends")
         self._started_with(engine.book)
+        ahead = abs(engine.book.data.time - self.now()) / NS_PER_SECOND
+        if self.clock_was_wrong and not self.clock_believed and ahead > RIGHT_SECONDS:
+            self.broken("T clock", f"time is {ahead:.0f} s off, long after the clock was right")
 
     def _started_with(self, book: Book) -> None:
         """Q: the day began with what the venues said, holdings included (X-75)."""

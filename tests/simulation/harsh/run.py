@@ -244,7 +244,7 @@ class HarshRun(Run):
 
     def _clock_jumps(self, seconds: float) -> None:
         self.watch.note(f"--- the clock is wrong by {seconds:.0f} s")
-        self.watch.clock_was_wrong = True
+        self.watch.clock_set(seconds)
         self.offset[0] = seconds
 
     def _quote(self, quote: Quote) -> None:
@@ -268,7 +268,8 @@ class HarshRun(Run):
     # --- the end ----------------------------------------------------------------------------------
 
     def _calm_down(self) -> None:
-        self.offset[0] = 0.0
+        if self.offset[0]:
+            self._clock_jumps(0.0)
         for venue in self._harsh():
             venue.sound = True
         for symbol in tuple(self.market.halted):
