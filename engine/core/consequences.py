@@ -11,7 +11,7 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Flatten, Level, Severity, Trigger, TriggerAction
 from engine.plans.kill import after_latch, set_latch
-from engine.risk.triggers import RULES, Trip
+from engine.risk.triggers import Trip, ask_all
 from engine.world import World
 
 
@@ -39,13 +39,9 @@ def action_of(world: World, trigger: Trigger) -> TriggerAction:
 
 
 def ask_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Fire every trigger whose condition holds, those on marks only when confirmed."""
-    for rule in RULES:
-        if rule.on_marks and not world.breaches.confirmed(rule.trigger):
-            continue
-        finding = rule.ask(world, now)
-        if finding is not None:
-            yield from fire(world, rule.trigger, finding, now)
+    """Fire every trigger whose condition holds."""
+    for trigger, finding in ask_all(world, now):
+        yield from fire(world, trigger, finding, now)
 
 
 def fire(world: World, trigger: Trigger, finding: Trip, now: Nanos) -> Iterator[ev.Event]:
@@ -86,13 +82,14 @@ def _until(world: World, trigger: Trigger, now: Nanos) -> Nanos:
     """When a restriction ends by itself; 0: when it is lifted."""
     cooldown = world.limits.loss_streak_cooldown_seconds
     if trigger is Trigger.DAILY_LOSS:
-        return session_end(world, now)
+        return next_session(world, now)
     if trigger is Trigger.LOSS_STREAK and cooldown is not None:
         return now + cooldown * NS_PER_SECOND
     return 0
 
 
-def session_end(world: World, now: Nanos) -> Nanos:
-    """When the accounting day in progress ends, as far as the calendar says; a day at the most."""
-    close = world.home.close_of(now)
-    return close if close is not None else now + 24 * 3600 * NS_PER_SECOND - now % NS_PER_SECOND
+def next_session(world: World, now: Nanos) -> Nanos:
+    """When the portfolio's next day begins, 0 where its calendar does not say."""
+    if world.home.always_open:
+        return world.home.constant_until(now)
+    return world.home.next_open(now) or 0

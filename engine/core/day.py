@@ -1,11 +1,13 @@
 """The accounting day: when it turns, its row, and the equity curve (X-12, X-13, A-284, A-407)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO, plain
+from engine.domain.money import fall, plain
 from engine.domain.run import Severity, Trigger
+from engine.state.portfolio import SessionState
 from engine.world import World
 
 MARK_SECONDS = 60
@@ -26,7 +28,10 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
         return
     if session is not None:
         yield from close_day(world, final=True)
-    yield ev.SessionOpened(date=date, starting_equity=world.equity, unrealized=world.unrealized)
+    equity, unrealized = world.believed
+    yield ev.SessionOpened(date=date, starting_equity=equity, unrealized=unrealized)
+    if Trigger.DAILY_LOSS in data.restrictions:
+        yield ev.Unrestricted(cause=Trigger.DAILY_LOSS, by="the next session")
     yield from _expired(world, now)
 
 
@@ -47,9 +52,10 @@ def _expired(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Lift restrictions whose time has passed: a day's loss, a cooldown."""
+    """Lift restrictions whose time has passed, as a cooldown; that of a day's loss ends with the
+    day that it is about, whatever time it names (X-76)."""
     for cause, restriction in tuple(world.book.data.restrictions.items()):
-        if restriction.until and restriction.until <= now:
+        if cause != Trigger.DAILY_LOSS and restriction.until and restriction.until <= now:
             yield ev.Unrestricted(cause=Trigger(cause), by="time")
 
 
@@ -58,21 +64,27 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     session = world.book.data.session
     if session is None:
         return
+    equity, unrealized = world.believed
     yield ev.SessionClosed(
         date=session.date,
         starting_equity=session.starting_equity,
-        ending_equity=world.equity,
+        ending_equity=equity,
         realized_pnl=session.realized - session.fees,
-        unrealized_pnl=world.unrealized - session.starting_unrealized,
+        unrealized_pnl=unrealized - session.starting_unrealized,
         total_trades=session.trades,
         winning_trades=session.wins,
         losing_trades=session.losses,
-        max_drawdown=session.max_drawdown,
+        max_drawdown=max(session.max_drawdown, _fall_of_day(session, equity)),
         kill_switch_triggered=session.halted,
         fees=session.fees,
         flows=session.flows,
         final=final,
     )
+
+
+def _fall_of_day(session: SessionState, equity: Decimal) -> Decimal:
+    """How far equity is below the highest of the day, as a fraction of that (A-402)."""
+    return fall(max(session.peak_equity, equity), equity)
 
 
 def first_rates(world: World) -> Iterator[ev.Event]:
@@ -90,18 +102,18 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
     if data.starting_equity is None or (early and not always):
         return
-    equity = world.equity
+    equity, _ = world.believed
     if equity == data.marked_equity:
         return
     peak = max(data.peak_equity, equity)
-    fall = round((peak - equity) / peak, 8) if peak > 0 else ZERO
-    held = ((p.symbol, world.mark(p.symbol)) for p in world.book.holdings())
+    held = ((p.symbol, world.believed_mark(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
-    rates = world.known_rates()
+    rates = world.believed_rates()
     yield ev.EquityMarked(
         equity=equity,
         peak=peak,
-        drawdown=fall,
+        drawdown=fall(peak, equity),
+        day_drawdown=None if data.session is None else _fall_of_day(data.session, equity),
         marks=marks,
         rates=rates,
         rate_times=world.rates.quoted_at(rates, now),

@@ -6,6 +6,7 @@ reservation it leads to can be parted.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from engine.core import comparison, doubt, reports, sends
@@ -207,6 +208,8 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
             )
         return
     if not world.book.held(given.symbol):
+        if world.rate_told == given.symbol:
+            yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
@@ -263,16 +266,14 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
 
 
 def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
-    """Apply an execution report, then ask the triggers: a fill may have caused a loss."""
+    """Apply an execution report."""
     yield from reports.report(world, given, now)
-    yield from ask_triggers(world, now)
 
 
 def cancels_reported(world: World, given: CancelsReported, now: Nanos) -> Iterator[ev.Event]:
     """Many ends of orders; plans and limits are asked once, when all of them are known."""
     for each in given.reports:
         yield from reports.report(world, each, now)
-    yield from ask_triggers(world, now)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
@@ -417,11 +418,36 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     carried through.
     """
     epoch = world.book.data.epoch
+    events = RULES[type(given)](world, given, now)
     if world.first_told:
-        yield from first_rates(world)
-    yield from followed(world, RULES[type(given)](world, given, now), now)
+        events = chain(first_rates(world), events)
+    yield from followed(world, judged(world, events, now), now)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
+
+
+MAY_TRIP: frozenset[type[ev.Event]] = frozenset(
+    {
+        ev.OrderFilled,
+        ev.CommissionTaken,
+        ev.PositionAdjusted,
+        ev.AccountSynced,
+        ev.CurrencyValued,
+        ev.OrderRejected,
+        ev.PositionClosed,
+    }
+)
+"""Events after which a trigger may hold that did not before, whatever input led to them (X-74)."""
+
+
+def judged(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
+    """Pass on the events of an input, then ask the triggers if any of them may have tripped one."""
+    asks = False
+    for event in events:
+        yield event
+        asks = asks or type(event) in MAY_TRIP
+    if asks:
+        yield from ask_triggers(world, now)
 
 
 def leads_to(world: World, waited: Nanos) -> Iterator[Input]:

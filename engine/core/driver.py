@@ -26,7 +26,6 @@ from engine.domain.inputs import (
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.exits import rules as exits
-from engine.risk import triggers
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import HoldingAmended, Touched
@@ -146,7 +145,6 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
             at=now,
             traded_both_sides=certain,
         )
-        triggers.observe(world, now, certain=certain)
 
 
 def _see_bar(world: World, given: Bar, now: Nanos) -> None:
@@ -210,8 +208,8 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
         world.breaches.forget(exits.breach_key(account, symbol))
     if held is None:
         world.market.unwatch(account, symbol)
-        if next(world.holdings(), None) is None:
-            triggers.forget(world)
+        if not world.book.held(symbol):
+            world.forget_proof(symbol)
     elif is_new:
         world.market.watch(account, symbol, held.entry_price)
 

@@ -48,6 +48,12 @@ def is_positive(value: Decimal | None) -> bool:
     return value is not None and value.is_finite() and value > 0
 
 
+def fall(peak: Decimal, equity: Decimal) -> Decimal:
+    """How far `equity` is below a `peak` that it does not exceed, as a fraction of that, to 8
+    digits; 0 where the peak is nothing to measure by."""
+    return round((peak - equity) / peak, 8) if peak > 0 else ZERO
+
+
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """`value` rounded toward zero to a multiple of `step`."""
     if step <= 0:

@@ -14,6 +14,7 @@ from engine.domain.money import plain
 from engine.domain.position import ExitReason
 from engine.state.position import Position
 from engine.world import World
+from engine.world.evidence import leaps
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +88,26 @@ def target_price(world: World, position: Position) -> Decimal | None:
 
 
 def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
-    """P4: the price a close would meet has reached the target."""
+    """P4: the price a close would meet has reached the target.
+
+    A price that is taken for a bad tick closes nothing (X-71).
+    """
     quote = world.market.quotes.get(position.symbol)
     target = target_price(world, position)
     if quote is None or target is None:
         return None
     price = exit_price(quote, position)
-    if (price - target) * position.sign < 0:
+    if (price - target) * position.sign < 0 or _leaps(world, position, price, target):
         return None
     return Exit(measured=plain(price), limit=plain(target))
+
+
+def _leaps(world: World, position: Position, price: Decimal, target: Decimal) -> bool:
+    """Whether a price at the target is a bad tick, and the price that has evidence is not there."""
+    proved = world.proved_price(position.symbol)
+    if proved is None or (proved - target) * position.sign >= 0:
+        return False
+    return leaps(price, proved)
 
 
 def by_price(world: World, position: Position, now: Nanos) -> Nanos:

@@ -80,7 +80,7 @@ def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
 
 def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:
     """Why a restriction cannot be lifted yet, empty when it can."""
-    found = dict(triggers.holding(world, now)).get(trigger)
+    found = triggers.holding(world, now).get(trigger)
     if found is not None and trigger is not Trigger.LOSS_STREAK:
         return f"{trigger} still holds: {found.measured} against {found.limit}"
     clean = all(account.reconciled_clean for account in world.book.accounts)
@@ -149,7 +149,7 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
         found += [f"{a.name}, where some of them work, is not open here" for a in shut]
     if data.journal_failed:
         found.append("the journal cannot be written")
-    for trigger, finding in triggers.holding(world, now):
+    for trigger, finding in triggers.holding(world, now).items():
         if trigger is not Trigger.LOSS_STREAK:
             found.append(f"{trigger} still holds: {finding.measured} against {finding.limit}")
     return found

@@ -2,10 +2,11 @@
 
 A row measures and returns a finding, or None. What follows from a finding (kill, reduce only or
 alert, by the config key of the trigger's name) is decided in `engine.core.consequences`. Loss
-limits hold at the limit, not beyond it (A-180).
+limits hold at the limit, not beyond it (A-180). They are asked of equity as far as evidence carries
+it: what is realised counts at once, what rests on a mark once that mark is proved (X-71, X-74).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -30,48 +31,45 @@ class Trip(msgspec.Struct, frozen=True):
 
 
 class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One row: a trigger, whether it leans on marks, and the question it asks.
+    """One row: a trigger, and the question it asks of the world at an equity.
 
     `by_time`: it may begin to hold while time passes and nothing else happens, although every
     account is connected.
     """
 
     trigger: Trigger
-    on_marks: bool
-    ask: Callable[[World, Nanos], Trip | None]
+    ask: Callable[[World, Nanos, Decimal], Trip | None]
     by_time: bool = True
 
 
-def _daily_loss(world: World, now: Nanos) -> Trip | None:
+def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
     if session is None or limit is None or session.starting_equity <= 0:
         return None
-    loss = -world.daily_pnl / session.starting_equity
+    loss = -world.pnl_of_day(equity) / session.starting_equity
     if loss < limit:
         return None
     return Trip(_share(loss), _share(limit), "the day's loss reached its limit")
 
 
-def _min_equity(world: World, now: Nanos) -> Trip | None:
+def _min_equity(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     floor = world.limits.min_equity
-    if (
-        world.book.data.starting_equity is None
-        or floor is None
-        or floor <= 0
-        or world.equity >= floor
-    ):
+    if world.book.data.starting_equity is None or floor is None or floor <= 0 or equity >= floor:
         return None
-    return Trip(plain(world.equity), plain(floor), "equity fell below its floor")
+    return Trip(plain(equity), plain(floor), "equity fell below its floor")
 
 
-def _drawdown(world: World, now: Nanos) -> Trip | None:
+def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     limit = world.limits.drawdown
-    if limit is None or world.book.data.starting_equity is None or world.drawdown < limit:
+    if limit is None or world.book.data.starting_equity is None:
         return None
-    return Trip(_share(world.drawdown), _share(limit), "drawdown reached its limit")
+    fall = world.fall_of(equity)
+    if fall < limit:
+        return None
+    return Trip(_share(fall), _share(limit), "drawdown reached its limit")
 
 
-def _loss_streak(world: World, now: Nanos) -> Trip | None:
+def _loss_streak(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     limit = world.limits.loss_streak_count
     streak = world.book.data.loss_streak
     if not limit or streak < limit:
@@ -79,7 +77,7 @@ def _loss_streak(world: World, now: Nanos) -> Trip | None:
     return Trip(str(streak), str(limit), "too many large losses in a row")
 
 
-def _broker_lost(world: World, now: Nanos) -> Trip | None:
+def _broker_lost(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     seconds = world.limits.api_timeout_seconds
     for account in world.book.accounts:
         link = account.link
@@ -92,7 +90,7 @@ def _broker_lost(world: World, now: Nanos) -> Trip | None:
     return None
 
 
-def _reject_storm(world: World, now: Nanos) -> Trip | None:
+def _reject_storm(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     rejects = world.book.data.rejects
     if len(rejects) < REJECT_STORM:
         return None  # asked at every price of what is held, and most often there are a few
@@ -103,43 +101,38 @@ def _reject_storm(world: World, now: Nanos) -> Trip | None:
 
 
 RULES: tuple[TriggerRule, ...] = (
-    TriggerRule(trigger=Trigger.DAILY_LOSS, on_marks=True, ask=_daily_loss, by_time=False),
-    TriggerRule(trigger=Trigger.MIN_EQUITY, on_marks=True, ask=_min_equity, by_time=False),
-    TriggerRule(trigger=Trigger.DRAWDOWN, on_marks=True, ask=_drawdown, by_time=False),
-    TriggerRule(trigger=Trigger.LOSS_STREAK, on_marks=False, ask=_loss_streak, by_time=False),
-    TriggerRule(trigger=Trigger.BROKER_LOST, on_marks=False, ask=_broker_lost, by_time=False),
-    TriggerRule(trigger=Trigger.REJECT_STORM, on_marks=False, ask=_reject_storm, by_time=False),
+    TriggerRule(trigger=Trigger.DAILY_LOSS, ask=_daily_loss, by_time=False),
+    TriggerRule(trigger=Trigger.MIN_EQUITY, ask=_min_equity, by_time=False),
+    TriggerRule(trigger=Trigger.DRAWDOWN, ask=_drawdown, by_time=False),
+    TriggerRule(trigger=Trigger.LOSS_STREAK, ask=_loss_streak, by_time=False),
+    TriggerRule(trigger=Trigger.BROKER_LOST, ask=_broker_lost, by_time=False),
+    TriggerRule(trigger=Trigger.REJECT_STORM, ask=_reject_storm, by_time=False),
 )
 """The triggers that are asked again and again; the others are fired by what they are about."""
-
-MARK_RULES = tuple(rule for rule in RULES if rule.on_marks)
 
 
 def _share(value: Decimal) -> str:
     return plain(round(value, 6))
 
 
-def holding(world: World, now: Nanos) -> list[tuple[Trigger, Trip]]:
-    """Every trigger whose condition holds now, confirmed or not (X-69)."""
-    found = ((rule.trigger, rule.ask(world, now)) for rule in RULES)
-    return [(trigger, finding) for trigger, finding in found if finding is not None]
+def ask_all(world: World, now: Nanos) -> Iterator[tuple[Trigger, Trip]]:
+    """Every trigger whose condition holds, as far as evidence carries equity (X-74)."""
+    equity = world.proved_equity
+    for rule in RULES:
+        finding = rule.ask(world, now, equity)
+        if finding is not None:
+            yield rule.trigger, finding
 
 
-def observe(world: World, now: Nanos, *, certain: bool) -> None:
-    """Note after a price event which limits on marks are breached."""
-    for rule in MARK_RULES:
-        world.breaches.see(
-            rule.trigger,
-            breached=rule.ask(world, now) is not None,
-            at=now,
-            traded_both_sides=certain,
-        )
-
-
-def forget(world: World) -> None:
-    """Drop what was seen of the limits on marks: the holdings that it was about are gone (X-71)."""
-    for rule in MARK_RULES:
-        world.breaches.forget(rule.trigger)
+def holding(world: World, now: Nanos) -> dict[Trigger, Trip]:
+    """Every trigger whose condition holds now, by evidence or by the newest marks alone (X-69)."""
+    found: dict[Trigger, Trip] = {}
+    for rule in RULES:
+        for equity in (world.equity, world.proved_equity):
+            finding = rule.ask(world, now, equity)
+            if finding is not None:
+                found.setdefault(rule.trigger, finding)
+    return found
 
 
 def losses(world: World, pnl: Decimal, basis: Decimal) -> int:

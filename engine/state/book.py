@@ -21,7 +21,7 @@ from engine.state.account import AccountState
 from engine.state.deadlines import Deadlines
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
-from engine.state.portfolio import Portfolio
+from engine.state.portfolio import Portfolio, UnvaluedMoney
 from engine.state.position import Position
 from engine.state.reservations import Reservations
 from engine.state.seen import SeenIds
@@ -486,6 +486,10 @@ class Book:
             self.closable[account] = count
         else:
             self.closable.pop(account, None)
+
+    def unvalued(self, currency: str) -> UnvaluedMoney:
+        """What waits for the worth of a currency to be told; it is changed where it stands."""
+        return self.data.unvalued.setdefault(currency, UnvaluedMoney())
 
     def touch(self, value: Value, account: str = "") -> None:
         """Say that an event made or changed this value; "" is one of the portfolio."""

@@ -34,7 +34,17 @@ class SessionState(msgspec.Struct, kw_only=True):
     trades: int = 0
     wins: int = 0
     losses: int = 0
+    peak_equity: Decimal = ZERO
+    """Highest equity of the day; a transfer moves it."""
     max_drawdown: Decimal = ZERO
+    """Largest fall from it, as a fraction of it (A-402)."""
+
+
+class UnvaluedMoney(msgspec.Struct, kw_only=True):
+    """What was gained and charged in a currency whose worth nobody has told yet, in it."""
+
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
 
 
 class Restriction(msgspec.Struct, kw_only=True):
@@ -101,6 +111,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Last known worth of each currency that is held or owed, as of the newest mark."""
     rate_times: dict[str, Nanos] = {}
     """When a quote told it; without those whose worth is of reference data."""
+    unvalued: dict[str, UnvaluedMoney] = {}
+    """By currency, what counts in the totals once its worth is told (X-74, X-86)."""
     session: SessionState | None = None
     heard: dict[str, SignalEntry] = {}
     """Signals that arrived and have no verdict yet."""

@@ -15,6 +15,7 @@ class ValuedPart(msgspec.Struct, frozen=True):
     currency: str
     value: Decimal
     unrealized: Decimal
+    unproved: Decimal
     groups: tuple[str, ...]
     """Those it was counted in: a symbol's stay the same while it is held."""
 
@@ -32,31 +33,56 @@ class Valuation:
         """By currency, signed."""
         self.unrealized: dict[str, Decimal] = {}
         """By currency, before commission."""
+        self.unproved: dict[str, Decimal] = {}
+        """By currency, what of the market value rests on prices without evidence (X-71)."""
+        self.leaps: dict[tuple[str, str], tuple[str, Decimal]] = {}
+        """By holding whose price is taken for a bad tick, its currency and what of its value rests
+        on that."""
         self.gross: dict[str, Decimal] = {}
         """By currency, long and short added."""
         self.gross_in: dict[tuple[str, str], Decimal] = {}
         """The same by group and currency."""
 
-    def update(
+    def update(  # noqa: PLR0917  # one holding and what it is valued by
         self,
         account: str,
         symbol: str,
         position: Position | None,
         mark: Decimal | None,
         currency: str,
+        proved: Decimal | None = None,
+        *,
+        leaps: bool = False,
     ) -> None:
-        """Put one holding's share of the totals right; without a mark it counts at cost."""
+        """Put one holding's share of the totals right; without a mark it counts at cost.
+
+        `proved` is the price that has evidence, None where every mark is believed; `leaps`: the
+        mark is so far from it that it is taken for a bad tick.
+        """
         place = (account, symbol)
         old = self._parts.pop(place, None)
+        self.leaps.pop(place, None)
         if old is not None and (position is None or old.currency != currency):
-            self._add(old.groups, old.currency, -old.value, -old.unrealized, -abs(old.value))
+            self._add(
+                old.groups,
+                old.currency,
+                -old.value,
+                -old.unrealized,
+                -abs(old.value),
+                -old.unproved,
+            )
             old = None
         if position is None:
             return
         value = position.cost if mark is None else position.market_value(mark)
         unrealized = value - position.cost
-        before = old or ValuedPart(currency, ZERO, ZERO, tuple(self._groups_of(symbol)))
-        self._parts[place] = ValuedPart(currency, value, unrealized, before.groups)
+        unproved = ZERO
+        if proved is not None and mark is not None and proved != mark:
+            unproved = value - position.market_value(proved)
+            if leaps:
+                self.leaps[place] = (currency, unproved)
+        before = old or ValuedPart(currency, ZERO, ZERO, ZERO, tuple(self._groups_of(symbol)))
+        self._parts[place] = ValuedPart(currency, value, unrealized, unproved, before.groups)
         # One sum of differences: every price of what is held comes through here.
         self._add(
             before.groups,
@@ -64,19 +90,23 @@ class Valuation:
             value - before.value,
             unrealized - before.unrealized,
             abs(value) - abs(before.value),
+            unproved - before.unproved,
         )
 
-    def _add(
+    def _add(  # noqa: PLR0917  # the sums of one holding, each in its place
         self,
         groups: tuple[str, ...],
         currency: str,
         value: Decimal,
         unrealized: Decimal,
         gross: Decimal,
+        unproved: Decimal,
     ) -> None:
         self.market_value[currency] = self.market_value.get(currency, ZERO) + value
         self.unrealized[currency] = self.unrealized.get(currency, ZERO) + unrealized
         self.gross[currency] = self.gross.get(currency, ZERO) + gross
+        if unproved:
+            self.unproved[currency] = self.unproved.get(currency, ZERO) + unproved
         for group in groups:
             key = (group, currency)
             self.gross_in[key] = self.gross_in.get(key, ZERO) + gross

@@ -1,10 +1,19 @@
-"""Evidence against one bad tick: a breach counts once it is confirmed (X-71)."""
+"""Evidence against one bad tick: what a price says counts once it is confirmed (X-71)."""
+
+from collections import deque
+from decimal import Decimal
+from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 
 CONFIRM_NS = NS_PER_SECOND
 """Two price events at least this far apart."""
+
+LEAP: Final = Decimal("0.3")
+"""A price further than this fraction from the one that has evidence is taken for a bad tick until
+it has evidence itself. The limits of exchanges do not let a price go further at once: 20 % by limit
+up - limit down, 30 % in Seoul."""
 
 
 class Breaches:
@@ -35,6 +44,64 @@ class Breaches:
         """Drop what was seen under a key."""
         self._since.pop(key, None)
         self._confirmed.discard(key)
+
+
+class ProvedPrice:
+    """How far evidence carries the price of one thing: a symbol, or a currency.
+
+    A fall is proved down to the highest, a rise up to the lowest of an unbroken run of prices that
+    lasts for a second or more and reaches to the newest; a trade that the other side of its quote
+    confirms proves itself. Between the two the price that was proved before stays.
+    """
+
+    __slots__ = ("_highs", "_lows", "value")
+
+    def __init__(self, value: Decimal) -> None:
+        """`value`: the price that is a fact to begin with, such as that of a fill."""
+        self.value = value
+        self._highs: deque[tuple[Nanos, Decimal]] = deque()
+        """Prices that are no lower than every later one, the oldest first, each with the moment
+        since which no price was higher."""
+        self._lows: deque[tuple[Nanos, Decimal]] = deque()
+        """The same of prices that are no higher."""
+
+    def see(
+        self, price: Decimal, at: Nanos, *, falling: bool = False, rising: bool = False
+    ) -> Decimal:
+        """Take one price that came at `at`, and return the price that is proved then.
+
+        `falling`, `rising`: it is a trade that the other side confirms in that direction.
+        """
+        highs, lows = self._highs, self._lows
+        since = at
+        while highs and highs[-1][1] <= price:
+            since = highs.pop()[0]
+        highs.append((0 if falling else since, price))
+        since = at
+        while lows and lows[-1][1] >= price:
+            since = lows.pop()[0]
+        lows.append((0 if rising else since, price))
+        lasted = at - CONFIRM_NS
+        _shorten(highs, lasted)
+        _shorten(lows, lasted)
+        since, high = highs[0]
+        if since <= lasted and high < self.value:
+            self.value = high
+        since, low = lows[0]
+        if since <= lasted and low > self.value:
+            self.value = low
+        return self.value
+
+
+def leaps(price: Decimal, proved: Decimal) -> bool:
+    """Whether a price is further from the one that has evidence than a market moves at once."""
+    return not price.is_finite() or abs(price - proved) > LEAP * proved
+
+
+def _shorten(runs: deque[tuple[Nanos, Decimal]], lasted: Nanos) -> None:
+    """Drop every run before the last one that has lasted long enough: that one says more."""
+    while len(runs) > 1 and runs[1][0] <= lasted:
+        runs.popleft()
 
 
 def both_sides(quote: Quote, *, falling: bool) -> bool:

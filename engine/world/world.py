@@ -21,7 +21,7 @@ from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.rates import Rates
 from engine.state.valuation import Valuation
-from engine.world.evidence import Breaches
+from engine.world.evidence import Breaches, ProvedPrice, both_sides, leaps
 from engine.world.market import MarketView
 from engine.world.overload import Overload
 
@@ -69,6 +69,13 @@ class World:
         """Last known worth of one unit of each currency, in the base currency."""
         self.first_told: dict[str, Decimal] = {}
         """Worth of currencies that had none; it counts once the journal has it."""
+        self.rate_told = ""
+        """The pair whose newest quote told what a currency is worth; "" where the newest quote of
+        all told nothing."""
+        self._proved: dict[str, ProvedPrice] = {}
+        """By symbol that is held, its price as far as evidence carries it (X-71)."""
+        self._proved_worth: dict[str, ProvedPrice] = {}
+        """The same of the worth of each currency."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         self.value = Valuation(self.groups_of)
@@ -151,11 +158,21 @@ class World:
     def take_quote(self, quote: Quote, now: Nanos) -> None:
         """Take a price into the market view, and the rate that it tells where it is a pair's."""
         self.market.take(quote, now)
+        self.rate_told = ""
+        proved = self._proved.get(quote.symbol)
+        if proved is not None:
+            proved.see(
+                quote.last,
+                now,
+                falling=both_sides(quote, falling=True),
+                rising=both_sides(quote, falling=False),
+            )
         instrument = self.instrument(quote.symbol)
         pair = instrument.contract
         if quote.symbol in self.market.ahead or not isinstance(pair, Pair):
             return
         if self.rates.take_quote(instrument, quote):
+            self.rate_told = quote.symbol
             self._learn(pair.base if pair.quote == self.base else pair.quote, now)
 
     def refresh_rates(self, now: Nanos) -> None:
@@ -167,6 +184,10 @@ class World:
         if currency != self.base:
             value = self.rates.value(currency, now)
             if value is not None and currency in self._worth:
+                known = self._proved_worth.get(currency)
+                if known is None:
+                    known = self._proved_worth[currency] = ProvedPrice(self._worth[currency])
+                known.see(value, now)
                 self._worth[currency] = value
             elif value is not None:
                 self.first_told[currency] = value
@@ -174,6 +195,7 @@ class World:
     def value_currency(self, currency: str, rate: Decimal) -> None:
         """Count from now on what is held in a currency whose worth was not known before."""
         self._worth[currency] = rate
+        self._proved_worth[currency] = ProvedPrice(rate)
         self.first_told.pop(currency, None)
 
     def amounts_in(self, currency: str) -> tuple[Decimal, Decimal]:
@@ -222,9 +244,31 @@ class World:
         An account that is not open counts for nothing in them: neither its money nor its holdings.
         """
         currency, mark = self.book.currency_of(symbol), self.mark(symbol)
+        proved = self.proved_price(symbol)
+        leap = mark is not None and proved is not None and leaps(mark, proved)
         for name, account in self.book.data.accounts.items():
             position = account.positions.get(symbol) if account.open else None
-            self.value.update(name, symbol, position, mark, currency)
+            self.value.update(name, symbol, position, mark, currency, proved, leaps=leap)
+
+    def proved_price(self, symbol: str) -> Decimal | None:
+        """The price of a symbol that is held as far as evidence carries it; None of any other.
+
+        Evidence is never older than what it is about: it begins with the price of the first fill,
+        or with the last one that the journal knows (X-71).
+        """
+        known = self._proved.get(symbol)
+        if known is not None:
+            return known.value
+        held = self.book.held(symbol)
+        if not held:
+            return None
+        first = self.book.data.marks.get(symbol, held[0].average_price)
+        self._proved[symbol] = ProvedPrice(first)
+        return first
+
+    def forget_proof(self, symbol: str) -> None:
+        """Drop the evidence of a price: nobody holds the symbol any more."""
+        self._proved.pop(symbol, None)
 
     def revalue_all(self) -> None:
         """The same for everything that is held, after accounts were opened or left."""
@@ -251,6 +295,56 @@ class World:
     def equity(self) -> Decimal:
         """Cash plus everything held at its mark."""
         return self.cash + self.in_base(self.value.market_value)
+
+    @property
+    def proved_equity(self) -> Decimal:
+        """Equity as far as evidence carries the prices and rates that it rests on (X-71, X-74).
+
+        Cash in the base currency counts as it is: what is realised needs no evidence.
+        """
+        value, total = self.value, self.equity
+        for currency, amount in value.unproved.items():
+            if amount:
+                total -= amount * self._worth.get(currency, ZERO)
+        for currency, proved in self._proved_worth.items():
+            unproved = self._worth[currency] - proved.value
+            if unproved:
+                amount, _ = self.amounts_in(currency)
+                total -= (amount - value.unproved.get(currency, ZERO)) * unproved
+        return total
+
+    @property
+    def believed(self) -> tuple[Decimal, Decimal]:
+        """Equity and the unrealised profit in it, with what has evidence in the place of every
+        price and rate that is taken for a bad tick: what a day, a mark and the high-water mark
+        rest on."""
+        equity, unrealized = self.equity, self.unrealized
+        for currency, amount in self.value.leaps.values():
+            equity -= amount * self._worth.get(currency, ZERO)
+            unrealized -= amount * self._worth.get(currency, ZERO)
+        for currency, proved in self._proved_worth.items():
+            worth = self._worth[currency]
+            if leaps(worth, proved.value):
+                amount, gained = self.amounts_in(currency)
+                bad = sum((a for c, a in self.value.leaps.values() if c == currency), start=ZERO)
+                equity -= (amount - bad) * (worth - proved.value)
+                unrealized -= (gained - bad) * (worth - proved.value)
+        return equity, unrealized
+
+    def believed_mark(self, symbol: str) -> Decimal | None:
+        """The mark of a symbol, or the price that has evidence where that is a bad tick."""
+        mark, proved = self.mark(symbol), self.proved_price(symbol)
+        if mark is None or proved is None:
+            return mark
+        return proved if leaps(mark, proved) else mark
+
+    def believed_rates(self) -> dict[str, Decimal]:
+        """As `known_rates`, with the worth that has evidence where the newest is a bad tick."""
+        rates = self.known_rates()
+        for currency, proved in self._proved_worth.items():
+            if currency in rates and leaps(rates[currency], proved.value):
+                rates[currency] = proved.value
+        return rates
 
     def market_value(self, position: Position) -> Decimal:
         """Signed value of one holding at its mark, in its currency; at cost without a mark."""

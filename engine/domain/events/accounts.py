@@ -93,7 +93,10 @@ class CurrencyValued(Event, frozen=True, kw_only=True):
 
 
 class EquityMarked(Event, frozen=True, kw_only=True):
-    """Equity at current marks, its high-water mark and the fall from it; the equity curve."""
+    """Equity at current marks, its high-water mark and the fall from it; the equity curve.
+
+    In the place of a price that is taken for a bad tick stands the one that has evidence (X-71).
+    """
 
     equity: Decimal
     peak: Decimal
@@ -103,5 +106,8 @@ class EquityMarked(Event, frozen=True, kw_only=True):
     """Price of everything held that these leaned on."""
     rates: dict[str, Decimal] = msgspec.field(default_factory=dict)
     """Worth of every other currency that these leaned on, in the base currency."""
+    day_drawdown: Decimal | None = None
+    """The same fall from the highest of the accounting day (A-402); None in an event from before
+    it was told."""
     rate_times: dict[str, Nanos] = msgspec.field(default_factory=dict)
     """When the quote of a pair told it; a currency whose worth is of reference data is left out."""

@@ -72,6 +72,10 @@ def _pay(
         account.buying_power -= used / event.account_rate
     data.realized += gained
     data.commission += fee
+    if not event.rate and outcome.realized:
+        book.unvalued(currency).realized += outcome.realized
+    if not event.fee_rate and fill.commission:
+        book.unvalued(charged_in).fees += fill.commission
     metrics = data.metrics
     metrics.fills += 1
     metrics.notional += money * event.rate
@@ -94,6 +98,11 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
         account.buying_power += saved
     gained = outcome.realized * event.rate
     data.realized += gained
+    if not event.rate and outcome.realized:
+        book.unvalued(book.currency_of(event.symbol)).realized += outcome.realized
+    if event.currency in data.unvalued:
+        # The coins are gone from a holding, at what that counted them as: nothing is owed for them.
+        data.unvalued[event.currency].fees -= event.quantity
     if data.session is not None:
         data.session.realized += gained
     book.hold(event.account, event.symbol, outcome.after)

@@ -7,7 +7,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
-from engine.state.portfolio import SessionState
+from engine.state.portfolio import SessionState, UnvaluedMoney
 from engine.state.touched import AccountSeen, DayTotals, EquityMeasured, RunChanged
 
 
@@ -28,6 +28,7 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
             # An account that is seen for the first time brings what it had: it is no profit, and
             # the day's loss is measured against it too.
             data.session.starting_equity += equity
+            data.session.peak_equity += equity
     else:
         _transferred(book, flow)
     account.balances = told
@@ -54,6 +55,7 @@ def _transferred(book: Book, amount: Decimal) -> None:
     data.peak_equity += amount
     if data.session is not None:
         data.session.flows += amount
+        data.session.peak_equity += amount
 
 
 def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
@@ -63,6 +65,7 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
         date=event.date,
         starting_equity=event.starting_equity,
         starting_unrealized=event.unrealized,
+        peak_equity=event.starting_equity,
         halted=data.halt is not None,
     )
 
@@ -75,13 +78,21 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
     book.touch(RunChanged())
     data = book.data
     data.rates[event.currency] = event.rate
+    waited = data.unvalued.pop(event.currency, UnvaluedMoney())
+    realized, fees = waited.realized * event.rate, waited.fees * event.rate
+    data.realized += realized
+    data.commission += fees
+    # The rest was there when the day began, and nobody knew what it was worth.
+    before = event.equity - realized + fees
     if data.starting_equity is not None:
-        data.starting_equity += event.equity
-        data.peak_equity += event.equity
+        data.starting_equity += before
+        data.peak_equity += before
     if data.session is not None:
-        # It was there when the day began, and nobody knew what it was worth.
-        data.session.starting_equity += event.equity
+        data.session.realized += realized
+        data.session.fees += fees
+        data.session.starting_equity += before
         data.session.starting_unrealized += event.unrealized
+        data.session.peak_equity += before
 
 
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
@@ -95,8 +106,11 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
             book.data.rate_times[currency] = event.rate_times[currency]
         else:
             book.data.rate_times.pop(currency, None)
-    if book.data.session is not None:
-        book.data.session.max_drawdown = max(book.data.session.max_drawdown, event.drawdown)
+    session = book.data.session
+    if session is not None:
+        below = event.drawdown if event.day_drawdown is None else event.day_drawdown
+        session.peak_equity = max(session.peak_equity, event.equity)
+        session.max_drawdown = max(session.max_drawdown, below)
 
 
 RULES: Rules = {
