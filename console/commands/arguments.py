@@ -34,6 +34,10 @@ class ResumeArgs(Args):
     confirm: str = field(
         default="", metadata=given("RESUME on paper; live: RESUME and 4 digits of the account.")
     )
+    rebase: bool = field(
+        default=False,
+        metadata=given("Accept the drawdown: the limit counts from today; confirm ends in REBASE."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -118,7 +118,7 @@ class Operations:
         return await self._do(ask.Unpause(by=args.by))
 
     async def _resume(self, args: ResumeArgs) -> Any:
-        return await self._do(ask.Resume(by=args.by, confirm=args.confirm))
+        return await self._do(ask.Resume(by=args.by, confirm=args.confirm, rebase=args.rebase))
 
     async def _signal(self, args: SignalArgs) -> Any:
         return verdict(self._engine.submit(args.signal, source=args.source, line=args.line))

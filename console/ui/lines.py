@@ -276,6 +276,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.TriggerFired: lambda e: JournalLine("KILL", f"trigger {e.trigger}: {e.reason}", "error"),
     ev.Halted: _halted,
     ev.HaltCleared: lambda e: JournalLine("KILL", f"halt cleared by {e.by}; entries stay paused"),
+    ev.LossAccepted: lambda e: JournalLine(
+        "KILL", f"loss accepted by {e.by}: high-water mark {plain(e.before)} → {plain(e.after)}"
+    ),
     ev.KillProgressed: _kill_progress,
     ev.KillProved: _kill_proved,
     ev.AccountSynced: lambda e: (

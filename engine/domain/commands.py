@@ -31,11 +31,19 @@ class Kill(Command, frozen=True, kw_only=True):
     trigger: Trigger = Trigger.MANUAL
 
 
+REBASE: Final = "REBASE"
+"""The word that accepts a drawdown (X-73)."""
+
+
 class Resume(Command, frozen=True, kw_only=True):
-    """Clear the latch, typed; refused while anything is unexplained (X-69)."""
+    """Clear the latch, typed; refused while anything is unexplained (X-69).
+
+    `rebase`: accept the fall from the highest equity, which is today's from then on (X-73).
+    """
 
     confirm: str
     note: str = ""
+    rebase: bool = False
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True):

@@ -101,37 +101,48 @@ def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
     )
 
 
-def confirmation(world: World) -> str:
-    """What must be typed to resume (INTERFACE, resume)."""
+def confirmation(world: World, *, rebase: bool = False) -> str:
+    """What must be typed to resume, with `rebase` to accept a drawdown too (INTERFACE, X-73)."""
     data = world.book.data
-    return (
-        "RESUME" if data.mode is not Mode.LIVE else f"RESUME {data.accounts[data.primary].id[-4:]}"
-    )
+    words = ["RESUME"]
+    if data.mode is Mode.LIVE:
+        words.append(data.accounts[data.primary].id[-4:])
+    return " ".join([*words, ask.REBASE] if rebase else words)
 
 
 def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
     """Clear the kill switch if every condition is met; the state is then PAUSED (X-69, A-186).
 
-    An account that is not open here is no obstacle; what is left in it is told.
+    An account that is not open here is no obstacle; what is left in it is told. With `rebase` a
+    drawdown is accepted, and is no obstacle either, nor a restriction for longer (X-73).
     """
     yield acted(given)
     data = world.book.data
-    if data.halt is None:
+    restricted = given.rebase and Trigger.DRAWDOWN in data.restrictions
+    if data.halt is None and not restricted:
         yield refuse(given, REFUSED, "nothing is halted")
         return
-    phrase = confirmation(world)
+    phrase = confirmation(world, rebase=given.rebase)
     if given.confirm != phrase:
         yield refuse(given, REFUSED, f"not confirmed: type {phrase!r}")
         return
-    against = _against_resume(world, now)
+    against = _against_resume(world, now, rebase=given.rebase)
     if against:
         yield refuse(given, REFUSED, "; ".join(against))
+        return
+    if given.rebase:
+        equity, _ = world.believed
+        yield ev.LossAccepted(by=given.by, note=given.note, before=data.peak_equity, after=equity)
+    if restricted:
+        yield ev.Unrestricted(cause=Trigger.DRAWDOWN, by=given.by)
+    if data.halt is None:
+        yield ev.Paused(by=given.by, reason="drawdown accepted")
         return
     yield from unfinished(world)
     yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
 
 
-def _against_resume(world: World, now: Nanos) -> list[str]:
+def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
     data = world.book.data
     accounts = world.book.accounts
     found: list[str] = []
@@ -150,8 +161,12 @@ def _against_resume(world: World, now: Nanos) -> list[str]:
     if data.journal_failed:
         found.append("the journal cannot be written")
     for trigger, finding in triggers.holding(world, now).items():
-        if trigger is not Trigger.LOSS_STREAK:
-            found.append(f"{trigger} still holds: {finding.measured} against {finding.limit}")
+        if trigger is Trigger.LOSS_STREAK or (rebase and trigger is Trigger.DRAWDOWN):
+            continue
+        still = f"{trigger} still holds: {finding.measured} against {finding.limit}"
+        if trigger is Trigger.DRAWDOWN:
+            still += f" (`resume --rebase` accepts it; type {ask.REBASE} on the halt screen)"
+        found.append(still)
     return found
 
 

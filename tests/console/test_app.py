@@ -22,6 +22,7 @@ from console.ui.screens.ticket import TicketScreen
 from console.ui.widgets.confirm import ConfirmScreen
 from console.ui.widgets.live_table import LiveTable
 from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.commands import Kill
 from engine.domain.result import Result
 from engine.domain.run import Flatten, Level, Mode, RunState
@@ -266,6 +267,24 @@ async def test_resume_is_typed_and_lands_in_paused_X69() -> None:
         assert words.count("halt cleared: PAUSED, p allows entries again") == 1
         await press(app, pilot, "p")
         assert host.engine.book.run_state is RunState.ACTIVE
+
+
+async def test_X73_a_drawdown_is_accepted_by_its_own_word() -> None:
+    accepted: list[ev.LossAccepted] = []
+
+    def watch(record: ev.Record) -> None:
+        if isinstance(record.event, ev.LossAccepted):
+            accepted.append(record.event)
+
+    async with Host() as host, console(host) as (app, pilot):
+        host.engine.subscribe(watch)
+        await press(app, pilot, "ctrl+k", "h")
+        await write(app, pilot, "REBASE")
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.PAUSED
+        assert not isinstance(app.screen, HaltScreen)
+    assert len(accepted) == 1
+    assert accepted[0].after == host.engine.book.data.peak_equity
 
 
 async def test_a_halt_cleared_elsewhere_closes_its_screen() -> None:

@@ -122,6 +122,7 @@ def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFi
         ["pause"],
         ["unpause"],
         ["resume"],
+        ["resume", "--confirm", "RESUME REBASE", "--rebase"],
         ["order", "buy", "AAPL", "1"],
         ["cancel", "--all"],
         ["close", "--all"],

@@ -358,6 +358,17 @@ async def test_a_halt_file_halts_and_a_resume_removes_it(room: Room) -> None:
     assert (await room.ask("unpause"))["run_state"] == "ACTIVE"
 
 
+async def test_X73_a_resume_may_accept_a_drawdown(room: Room) -> None:
+    room.latch.path.touch()
+    while room.engine.book.run_state is not RunState.HALTED:
+        await asyncio.sleep(0)
+    for confirm, rebase in (("RESUME", True), ("RESUME REBASE", False), ("REBASE", True)):
+        with pytest.raises(Refused):
+            await room.ask("resume", confirm=confirm, rebase=rebase)
+    answer = await room.ask("resume", confirm="RESUME REBASE", rebase=True)
+    assert answer["run_state"] == "PAUSED"
+
+
 async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from console.ui.screens.base import MeridianModal
 from console.ui.widgets.fed import Fed
 from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import PaintedLines, TextLine
-from engine.domain.commands import Resume
+from engine.domain.commands import REBASE, Resume
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt, Level, RunState
 
@@ -148,11 +148,14 @@ class HaltScreen(MeridianModal[None]):
     @on(Input.Submitted, "#resume")
     async def _resume(self, event: Input.Submitted) -> None:
         app = console_of(self.app)
-        if event.value != app.desk.view.resume_phrase:
+        phrase, rebase = app.desk.view.resume_phrase, event.value == REBASE
+        if event.value != phrase and not rebase:
             self._say(f"type {self._phrase} to go on; escape leaves")
             return
         self._say("comparing with the venue …")
-        app.ask(Resume(by=app.by, confirm=event.value), then=self._answered)
+        confirm = f"{phrase} {REBASE}" if rebase else phrase
+        asked = Resume(by=app.by, confirm=confirm, rebase=rebase)
+        app.ask(asked, then=self._answered)
 
     def _answered(self, error: str) -> None:
         if not self.is_attached:

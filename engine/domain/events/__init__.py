@@ -29,6 +29,7 @@ from engine.domain.events.latch import (
     Halted,
     KillProgressed,
     KillProved,
+    LossAccepted,
     TriggerFired,
 )
 from engine.domain.events.life import (
@@ -127,6 +128,7 @@ __all__ = [
     "KillProved",
     "LegRefused",
     "LinkChanged",
+    "LossAccepted",
     "OperatorActed",
     "OrderAccepted",
     "OrderAdopted",
@@ -186,6 +188,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         HaltCleared,
         KillProgressed,
         KillProved,
+        LossAccepted,
         InstrumentLearned,
         AccountSynced,
         AccountLeft,

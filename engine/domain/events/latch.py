@@ -1,5 +1,7 @@
 """Triggers, the halt and the kill that follows it."""
 
+from decimal import Decimal
+
 from engine.domain.events.base import Event
 from engine.domain.run import Halt, Trigger, TriggerAction
 
@@ -26,6 +28,17 @@ class HaltCleared(Event, frozen=True, kw_only=True):
     by: str
     note: str
     epoch: int
+
+
+class LossAccepted(Event, frozen=True, kw_only=True):
+    """A person accepted a fall from the highest equity: the limit on it counts anew (X-73)."""
+
+    by: str
+    note: str
+    before: Decimal
+    """The high-water mark until then, in the base currency."""
+    after: Decimal
+    """Equity at that moment, which is the high-water mark from then on."""
 
 
 class KillProgressed(Event, frozen=True, kw_only=True):

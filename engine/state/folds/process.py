@@ -102,6 +102,11 @@ def _halt_cleared(book: Book, event: ev.HaltCleared, at: Nanos) -> None:
     data.loss_streak = 0
 
 
+def _loss_accepted(book: Book, event: ev.LossAccepted, at: Nanos) -> None:
+    book.touch(RunChanged())
+    book.data.peak_equity = event.after
+
+
 def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
     session = book.data.session
     book.data.alerted[event.trigger] = str(session.date) if session else ""
@@ -136,6 +141,7 @@ RULES: Rules = {
     ev.Unrestricted: _unrestricted,
     ev.Halted: _halted,
     ev.HaltCleared: _halt_cleared,
+    ev.LossAccepted: _loss_accepted,
     ev.TriggerFired: _fired,
     ev.KillProgressed: _kill_progressed,
     ev.KillProved: _kill_proved,
