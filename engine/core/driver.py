@@ -58,6 +58,9 @@ class Core:
     def __init__(self, world: World) -> None:
         self.world = world
         self._refusals = Refusals()
+        self.day_ends: Nanos = 0
+        """When the portfolio's calendar says something else than at the last tick: a tick is due
+        then, so that the day begins with its session (X-12)."""
         self.calm_until: Nanos = 0
         """Ticks before this moment lead to nothing, unless something else comes in first."""
 
@@ -76,6 +79,8 @@ class Core:
         if kind is Tick and now < self.calm_until and not due:
             return step
         self.calm_until = 0
+        if kind is Tick:
+            self.day_ends = world.home.constant_until(now)
         observe(world, given, now)
         try:
             if due and (told := self._refusals.told()) is not None:

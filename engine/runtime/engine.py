@@ -132,7 +132,7 @@ class Engine:
             lag=self.lag,
             tick=self._on_tick,
             calm=self._calm_until,
-            due=lambda: self._core.due_at,
+            due=self._due_at,
         )
         self._feed = MarketFeed(market, step=self.step) if market is not None else None
         outside = Outside(redact)
@@ -434,6 +434,13 @@ class Engine:
             text = f"{type(error).__name__}: {error}"
             return Trouble(code="OBSERVER_FAILED", subject=repr(observer.given), text=text)
         return None
+
+    def _due_at(self) -> Nanos | None:
+        """When a tick must come for something that is not in the book; None for nothing."""
+        due, day_ends = self._core.due_at, self._core.day_ends
+        if not day_ends:
+            return due
+        return day_ends if due is None else min(due, day_ends)
 
     def _calm_until(self) -> Nanos:
         """Before when a tick leads to nothing; each tries a journal that is down."""

@@ -565,3 +565,32 @@ def test_A402_the_last_row_of_a_day_says_that_the_kill_switch_had_tripped() -> N
     row = [row for row in rows(desk) if row.final][-1]
     assert row.kill_switch_triggered
     assert (row.ending_equity, row.realized_pnl) == (CASH - 2_100, Decimal(-2_100))
+
+
+# --- the day begins with its session --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calendar", "start"),
+    [
+        ("XNYS", "2013-10-08T13:29:53Z"),
+        ("24/7", "2013-10-07T23:59:53Z"),
+        ("FX", "2013-10-07T20:59:53Z"),
+    ],
+)
+def test_X12_where_nothing_happens_the_day_begins_with_its_session(
+    calendar: str, start: str
+) -> None:
+    """Seven seconds before it nothing is held and nothing works."""
+
+    async def play(hand: Rehearsal) -> list[str]:
+        found = []
+        for seconds in (6, 1.5):
+            await hand.wait(seconds)
+            session = hand.engine.state.data.session
+            assert session is not None
+            found.append(session.date.isoformat())
+        return found
+
+    config = {"account": {"calendar": calendar}}
+    assert rehearse(play, start=start, config=config) == ["2013-10-07", "2013-10-08"]
