@@ -89,6 +89,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         primary=config.account.primary,
         base_currency=world.base,
         calendar=world.home.name,
+        keeps_day=True,
     )
     yield from moved
     if refusals_lost is not None:

@@ -6,6 +6,7 @@ recovery path (DESIGN, The one idea). The rules are in `engine.state.folds`, by 
 
 from engine.domain import events as ev
 from engine.state.book import Book
+from engine.state.day import MOVES_THE_DAY, so_far
 from engine.state.folds import (
     fills,
     intents,
@@ -18,7 +19,7 @@ from engine.state.folds import (
     venue,
 )
 from engine.state.folds.rule import Rules
-from engine.state.touched import Touched
+from engine.state.touched import DayTotals, Touched
 
 RULES: Rules = {
     **process.RULES,
@@ -42,4 +43,8 @@ def apply(book: Book, record: ev.Record) -> list[Touched]:
     if rule is None:
         return []
     rule(book, record.event, record.time)
+    if data.keeps_day and type(record.event) in MOVES_THE_DAY:
+        day = so_far(book)
+        if day is not None:
+            book.touch(DayTotals(event=day))
     return book.take_touched()

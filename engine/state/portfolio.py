@@ -111,6 +111,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     """Last known worth of each currency that is held or owed, as of the newest mark."""
     rate_times: dict[str, Nanos] = {}
     """When a quote told it; without those whose worth is of reference data."""
+    keeps_day: bool = False
+    """The row of the day in progress follows its events; earlier programs wrote it at ends only."""
     unvalued: dict[str, UnvaluedMoney] = {}
     """By currency, what counts in the totals once its worth is told (X-74, X-86)."""
     session: SessionState | None = None

@@ -13,7 +13,8 @@ class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     `accounts` maps each name under `[brokers]` to the venue's id of that account; `primary` is the
     name that orders go to where no route says otherwise. `base_currency` is what the portfolio
     counts in, `calendar` whose day it keeps; the usual ones are not written, so that an event from
-    before there were others is the same bytes. "" is not known.
+    before there were others is the same bytes. "" is not known. `keeps_day`: the row of the day in
+    progress follows the events from here on (A-402).
     """
 
     mode: Mode
@@ -24,6 +25,7 @@ class EngineStarted(Event, frozen=True, kw_only=True, omit_defaults=True):
     primary: str
     base_currency: str = "USD"
     calendar: str = "XNYS"
+    keeps_day: bool = False
 
 
 class PhaseChanged(Event, frozen=True, kw_only=True):

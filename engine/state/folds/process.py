@@ -16,6 +16,7 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
     data.mode, data.primary = event.mode, event.primary
     data.base_currency, data.calendar = event.base_currency, event.calendar
     data.phase, data.started_at = Phase.STARTING, at
+    data.keeps_day = event.keeps_day
     for account in data.accounts.values():
         account.open = False
         account.link = None
