@@ -173,24 +173,37 @@ class World:
             return
         if self.rates.take_quote(instrument, quote):
             self.rate_told = quote.symbol
-            self._learn(pair.base if pair.quote == self.base else pair.quote, now)
+            self._learn(pair.base if pair.quote == self.base else pair.quote, now, quote.symbol)
 
     def refresh_rates(self, now: Nanos) -> None:
         """Take the rates that time alone has put in force by now."""
         for currency in self.rates.ageing:
             self._learn(currency, now)
 
-    def _learn(self, currency: str, now: Nanos) -> None:
+    def _learn(self, currency: str, now: Nanos, told_by: str = "") -> None:
+        """Take the rate in force; `told_by`: the pair whose quote came just now.
+
+        It is evidence only where it is news: a rate that is looked at again, or that another pair
+        goes on telling, confirms nothing (X-71).
+        """
         if currency != self.base:
             value = self.rates.value(currency, now)
             if value is not None and currency in self._worth:
-                known = self._proved_worth.get(currency)
-                if known is None:
-                    known = self._proved_worth[currency] = ProvedPrice(self._worth[currency])
-                known.see(value, now)
+                if value != self._worth[currency] or self._tells(told_by, currency, now):
+                    known = self._proved_worth.get(currency)
+                    if known is None:
+                        known = self._proved_worth[currency] = ProvedPrice(self._worth[currency])
+                    known.see(value, now)
                 self._worth[currency] = value
             elif value is not None:
                 self.first_told[currency] = value
+
+    def _tells(self, pair: str, currency: str, now: Nanos) -> bool:
+        """Whether the rate of a currency that is in force is that of a pair."""
+        if not pair or currency not in self.rates.ageing:
+            return bool(pair)
+        rate = self.rates.rate(currency, now)
+        return rate is not None and rate.source == pair
 
     def value_currency(self, currency: str, rate: Decimal) -> None:
         """Count from now on what is held in a currency whose worth was not known before."""

@@ -287,3 +287,18 @@ def test_X91_a_fill_whose_time_can_be_none_is_taken_once_and_protected() -> None
 )
 def test_a_wait_is_from_none_to_the_longest_ban(seconds: float, can_be: bool) -> None:
     assert (wait_fault(Throttled("wait", seconds)) == "") is can_be
+
+
+@pytest.mark.parametrize("cash", ["1.8e308", "-1.8e308", "1e15"])
+def test_X13_an_absurd_balance_moves_no_high_water_mark(cash: str) -> None:
+    async def scene(rig: Rig) -> None:
+        data = rig.engine.book.data
+        before = (data.peak_equity, data.starting_equity, data.flows, rig.engine.world.daily_pnl)
+        for told in (D(cash), None):
+            rig.wire.cash = told  # type: ignore[attr-defined]
+            await rig.engine.command(ask.Reconcile(by="test"))
+            await rig.clock.sleep(61)
+        after = (data.peak_equity, data.starting_equity, data.flows, rig.engine.world.daily_pnl)
+        assert after == before
+
+    play(scene, wire=Wrong)

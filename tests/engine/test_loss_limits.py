@@ -4,6 +4,7 @@ Every amount here is worked out by hand; the profile `conservative` allows a los
 100,000 and a fall of 10,000 from the highest equity.
 """
 
+import datetime
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import RunState, Trigger
 from engine.domain.signal import TradeType
+from engine.reference.rates import ReferenceRate
 from tests.brokers.kit import D
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import config_of
@@ -312,6 +314,20 @@ def test_X71_one_bad_tick_of_a_pair_is_not_confirmed_by_another_symbol() -> None
     assert fired(desk) == []
 
 
+def test_X71_a_rate_that_is_only_looked_at_again_confirms_nothing() -> None:
+    """Reference data may come in force by time alone, so that every tick asks for the rate."""
+    desk = euros(40_000)
+    day = datetime.date(2013, 10, 6)
+    desk.world.rates.take_reference([ReferenceRate(currency="EUR", value=D("1.25"), date=day)])
+    buy(desk, 10)
+    pair(desk, "0.25")
+    for _ in range(3):
+        desk.tick()
+    assert fired(desk) == []
+    pair(desk, "0.25")
+    assert fired(desk) == [Trigger.DAILY_LOSS]
+
+
 def coin_fee(desk: CoreDriver, fee: str) -> None:
     """A purchase without a profit, whose fee is taken in a coin that nothing tells the worth of."""
     order = desk.order("NVDA", 1, "100", hold=TradeType.SWING)
@@ -431,6 +447,20 @@ def test_A163_a_leap_that_traded_and_that_the_bid_confirms_closes_at_the_target(
     desk = targeted()
     desk.later(1).quote("NVDA", "150", bid="150", ask="151", trade=True)
     assert len(desk.of(ev.ExitPlanned)) == 1
+
+
+@pytest.mark.parametrize("cash", ["999999999999999", "-999999999999999"])
+def test_X13_the_largest_answer_that_a_venue_may_give_moves_no_high_water_mark(cash: str) -> None:
+    """1,000 are lost, of the 2,000 that may be; a larger one is no answer (`test_answers`)."""
+    desk = desk_of()
+    buy(desk, 100)
+    sell(desk, 100, "90")
+    for told in (D(cash), CASH - 1_000):
+        desk.later(1).snapshot(cash=told)
+        desk.tick(60)
+    assert desk.book.data.peak_equity == CASH
+    assert desk.world.daily_pnl == -1_000
+    assert fired(desk) == []
 
 
 # --- reduce only, until the next session ----------------------------------------------------------
