@@ -63,6 +63,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """How long after a time-out a lost request may still reach the venue."""
     timeout_seconds: float = 5
     """How long an answer is waited for at most: a process that ended before saw no time-out."""
+    late_execution_seconds: float = 5
+    """How long a fill or a change of an order may be missing from the lists of executions, of
+    holdings and of orders, and from the answer about an order."""
     cancel_all: bool
     odd_lots: bool = True
     """An order that only reduces may be for any part of what is held, not only for whole lots."""

@@ -16,6 +16,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
+from engine.plans.kill import exceeds, kill_of, unexplained
 from engine.plans.outcome import not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
@@ -36,8 +37,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     snapshot, book = given.snapshot, world.book
     for fill in snapshot.fills:
         yield from fills.take(world, fill, now)
-    bound = _bound(world, snapshot.account)
-    before, seq = compare(book, snapshot, bound), book.data.seq
+    bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
+    before, seq = compare(book, snapshot, bound, lag), book.data.seq
     yield from _balances(world, given, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
@@ -48,7 +49,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield from _change_lost(world, theirs, snapshot)
     yield from _take_over(world, given, before, now)
     # Most looks find nothing, and the state is what it was.
-    after = before if book.data.seq == seq else compare(book, snapshot, bound)
+    after = before if book.data.seq == seq else compare(book, snapshot, bound, lag)
     yield ev.Reconciled(
         account=snapshot.account,
         reason=given.reason,
@@ -87,14 +88,19 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
         return ()
     snapshot = given.snapshot
-    bound = _bound(world, snapshot.account)
-    return compare(world.book, snapshot, bound, given.by).proposals
+    bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
+    return compare(world.book, snapshot, bound, lag, given.by).proposals
 
 
 def _bound(world: World, account: str) -> Nanos:
     """How long anything may be under way between us and the venue of an account."""
     able = world.able(account)
     return int((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
+
+
+def lag_of(world: World, account: str) -> Nanos:
+    """By how much the venue's lists may be behind what it has told, in nanoseconds."""
+    return int(world.able(account).late_execution_seconds * NS_PER_SECOND)
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -164,7 +170,8 @@ def _take_over(
     """
     snapshot = given.snapshot
     by = given.by or given.reason
-    taking = given.apply or given.reason == KILL
+    killing = given.reason == KILL and kill_of(world, snapshot) is not None
+    taking = given.apply or killing
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
@@ -179,6 +186,9 @@ def _take_over(
                 told = [fill for fill in snapshot.fills if fill.client_order_id == key]
                 yield from _adopt(terms, proposal.state, told)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
+            if not given.apply and exceeds(world, proposal):
+                yield from unexplained(world, proposal)
+                continue
             held = world.book.holding(proposal.account, proposal.symbol)
             yield ev.PositionAdjusted(
                 symbol=proposal.symbol,

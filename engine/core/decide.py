@@ -281,7 +281,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     """Compare with what the venue told, then take the next step of a kill that waited for it."""
     yield from comparison.snapshot_taken(world, given, now)
     yield from roll(world, now)
-    yield from _and_the_day(world, work.after_read(world, given.snapshot.account, now))
+    yield from _and_the_day(world, work.after_read(world, given.snapshot, now))
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:

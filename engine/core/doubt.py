@@ -101,7 +101,7 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     else:
         told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
         taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
-        yield from _settle(order, given.order, taken, given.asked_at, now)
+        yield from _settle(world, order, given.order, taken, given.asked_at, now)
     yield from after_end(world, given.account, given.client_order_id)
 
 
@@ -160,6 +160,8 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         return
     key = order.client_order_id
     if known:
+        if asked_at - order.accepted_at <= _lag(world, order):
+            return  # it told us of the order, and its answer is older than that
         yield ev.OrderSettled(
             account=order.account,
             client_order_id=key,
@@ -176,8 +178,18 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     )
 
 
-def _settle(
-    order: Order, venue: VenueOrder, taken: list[Fill], asked_at: Nanos, now: Nanos
+def _lag(world: World, order: Order) -> Nanos:
+    """By how much an answer may be behind what the venue has told, in nanoseconds."""
+    return int(world.able(order.account).late_execution_seconds * NS_PER_SECOND)
+
+
+def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two times
+    world: World,
+    order: Order,
+    venue: VenueOrder,
+    taken: list[Fill],
+    asked_at: Nanos,
+    now: Nanos,
 ) -> Iterator[ev.Event]:
     """Take over what the venue said of an order when it was asked at `asked_at`.
 
@@ -209,10 +221,11 @@ def _settle(
             )
         return
     theirs = venue.terms
-    # What was asked before the newest report may be older than it.
-    if order.updated_at <= asked_at and order.differs(theirs):
-        yield replaced(order, theirs)
-        current = current if order.makes_room else _S.NEW
+    if order.differs(theirs):
+        # An answer may be older than the newest report, and then it undoes nothing.
+        if order.updated_at <= asked_at and order.replaced_at + _lag(world, order) < asked_at:
+            yield replaced(order, theirs)
+            current = current if order.makes_room else _S.NEW
     elif _awaits_change(order) and not order.cancel_wanted:
         yield from unchanged(order, "it never reached the venue")
         return

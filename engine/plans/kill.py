@@ -10,6 +10,7 @@ and goes on trying.
 from collections.abc import Iterator
 
 from engine.domain import events as ev
+from engine.domain.account import VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
@@ -20,7 +21,8 @@ from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.exit import plan_exit
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
-from engine.state.account import AccountState
+from engine.reconcile.compare import PRICE_DRIFT
+from engine.state.account import AccountState, KillWork
 from engine.state.deadlines import DOUBT_SECONDS
 from engine.state.order import Order
 from engine.state.position import Position
@@ -137,17 +139,59 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
 
 
-def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
+def kill_of(world: World, snapshot: VenueSnapshot) -> KillWork | None:
+    """The kill in an account that a look at its venue speaks for: one that it was asked in.
+
+    The answer to a look of a kill that was cleared meanwhile, or of before, takes nothing over and
+    proves nothing.
+    """
+    work = world.book.account(snapshot.account).kill
+    if work is None or snapshot.requested_at < work.started_at:
+        return None
+    return work
+
+
+def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
+    """Whether a list shows more of a symbol than is left of what the kill has reduced.
+
+    No fill explains that, and what is listed may be what was closed: closing it again would open a
+    position the other way. A kill never closes more than what was held and what filled since.
+    """
+    work = world.book.account(found.account).kill
+    if work is None or found.symbol not in work.reduced:
+        return False
+    return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
+
+
+def unexplained(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
+    """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
+    account = world.book.account(found.account)
+    work, there = account.kill, plain(found.quantity)
+    if work is None or (found.symbol, there) in {(d.symbol, d.venue) for d in account.differences}:
+        return
+    closed = plain(work.reduced[found.symbol])
+    yield ev.Alarmed(
+        code="KILL_UNEXPLAINED",
+        severity=Severity.CRITICAL,
+        subject=found.symbol,
+        text=f"{account.name} lists {there} {found.symbol} after {closed} were closed, and no fill "
+        "explains it: the kill does not close that; look at the venue, then reconcile --apply",
+    )
+
+
+def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
     """Take the next step of the kill in an account from what its venue has just told."""
+    name = snapshot.account
     account, halt = world.book.account(name), world.book.data.halt
-    work = account.kill
+    work = kill_of(world, snapshot)
     if work is None or halt is None:
         return
     for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten):
             yield from plan_exit(position, reason=ExitReason.KILL, priority=0, detail=halt.trigger)
     remaining, doubtful = left(world, account), unknown(world, account)
-    found = remaining or doubtful or not account.reconciled_clean
+    # A list that is behind a fill proves nothing of its symbol yet.
+    found = remaining or doubtful or account.unsettled or not account.reconciled_clean
     clean = 0 if found else work.clean_reads + 1
     yield ev.KillProgressed(
         epoch=work.epoch,
@@ -163,7 +207,10 @@ def after_read(world: World, name: str, now: Nanos) -> Iterator[ev.Event]:
 
 
 def left(world: World, account: AccountState) -> tuple[str, ...]:
-    """What a kill has still to close and to cancel in an account: holdings and order ids."""
+    """What a kill has still to close and to cancel in an account: holdings and order ids.
+
+    What the venue lists and nothing here explains is left too, in any trade type.
+    """
     halt = world.book.data.halt
     if halt is None:
         return ()
@@ -171,6 +218,11 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
         f"{p.symbol} {plain(p.quantity)}"
         for p in account.positions.values()
         if in_scope(p, halt.flatten)
+    ]
+    held += [
+        f"{d.symbol} {d.venue or '0'} listed"
+        for d in account.differences
+        if d.kind != PRICE_DRIFT and not d.client_order_id
     ]
     closable = world.book.closable.get(account.name)
     works = [

@@ -3,6 +3,7 @@
 Pure; it speaks of one account and touches no other. What is in flight is left out: a symbol with an
 order whose state is not settled, or that changed since the venue was asked, is compared the next
 time. What has been left out for longer than a request or a fill is under way is in flight no more.
+A list may also be behind the venue's own fills: what it shows is then what was true a moment ago.
 """
 
 from collections.abc import Iterator
@@ -67,10 +68,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         return all(difference.kind == PRICE_DRIFT for difference in self.differences)
 
 
-def compare(book: Book, snapshot: VenueSnapshot, bound: Nanos, by: str = "reconcile") -> Comparison:
+def compare(
+    book: Book, snapshot: VenueSnapshot, bound: Nanos, lag: Nanos, by: str = "reconcile"
+) -> Comparison:
     """Compare holdings and working orders. The snapshot's fills were taken in before.
 
-    A symbol may be left out for so long as `bound`, the longest that anything is under way.
+    A symbol may be left out for so long as `bound`, the longest that anything is under way. The
+    venue's lists may be behind what it has told by `lag`: what moved in that time before they were
+    asked for, and differs as a late list would, is left out likewise. Both are in nanoseconds.
     """
     account = book.account(snapshot.account)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
@@ -80,12 +85,17 @@ def compare(book: Book, snapshot: VenueSnapshot, bound: Nanos, by: str = "reconc
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
     matched = 0
+    behind: set[str] = set()
+    fresh = snapshot.requested_at - lag
     for symbol in sorted(set(theirs) | set(account.positions)):
         if symbol in busy:
             continue
         found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None:
             matched += 1
+            continue
+        if _is_behind(account, snapshot, theirs.get(symbol), found, lag):
+            behind.add(symbol)
             continue
         differences.append(found)
         if found.kind != PRICE_DRIFT:
@@ -97,8 +107,10 @@ def compare(book: Book, snapshot: VenueSnapshot, bound: Nanos, by: str = "reconc
             continue
         if ours is not None and ours.is_working:
             matched += 1
-            if ours.differs(order.terms):
+            if ours.differs(order.terms) and ours.replaced_at < fresh:
                 changed.append(order)
+        elif ours is not None and ours.updated_at >= fresh:
+            behind.add(order.symbol)  # it ended, and the list shows it as it was before
         else:
             differences.append(_foreign(order))
             # An id that another account has taken cannot be taken over: the difference stays.
@@ -112,12 +124,26 @@ def compare(book: Book, snapshot: VenueSnapshot, bound: Nanos, by: str = "reconc
     return Comparison(
         differences=tuple(differences),
         matched=matched,
-        skipped=tuple(sorted(busy)),
-        unsettled=tuple(sorted(unsettled)),
+        skipped=tuple(sorted(busy | behind)),
+        unsettled=tuple(sorted(unsettled | behind)),
         missing=missing,
         changed=tuple(changed),
         proposals=tuple(proposals),
     )
+
+
+def _is_behind(
+    account: AccountState,
+    snapshot: VenueSnapshot,
+    theirs: VenuePosition | None,
+    found: ev.Difference,
+    lag: Nanos,
+) -> bool:
+    """Whether a list that differs shows what was held before fills that it cannot know yet."""
+    moved = account.movements.get(found.symbol)
+    if found.kind == PRICE_DRIFT or moved is None or snapshot.requested_at - moved.at > lag:
+        return False
+    return moved.includes(theirs.quantity if theirs is not None else ZERO)
 
 
 def _unsettled(account: AccountState, snapshot: VenueSnapshot) -> set[str]:

@@ -7,7 +7,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.account import Account
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.run import Halt, Level, LinkState
 from engine.state.order import Order
@@ -30,6 +30,24 @@ class LinkStatus(msgspec.Struct, kw_only=True):
     detail: str = ""
 
 
+QUIET = 60 * NS_PER_SECOND
+"""A fill that comes so long after the one before begins a new `Movement`: no list is behind by
+more."""
+
+
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
+    """The fills of one symbol that came close behind one another: the newest, and between which
+    quantities the holding was, signed. A list that is behind them shows one in between."""
+
+    at: Nanos
+    lowest: Decimal
+    highest: Decimal
+
+    def includes(self, quantity: Decimal) -> bool:
+        """Whether a list that is behind may show so much."""
+        return self.lowest <= quantity <= self.highest
+
+
 class KillWork(msgspec.Struct, kw_only=True):
     """A kill under way in one account; done when `clean_reads` is enough (DESIGN, Kill)."""
 
@@ -39,6 +57,8 @@ class KillWork(msgspec.Struct, kw_only=True):
     clean_reads: int = 0
     clean_since: Nanos = 0
     state: str = "WORKING"
+    reduced: dict[str, Decimal] = {}
+    """By symbol, how much was taken off what was held since it began."""
 
 
 class AccountState(msgspec.Struct, kw_only=True):
@@ -57,6 +77,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """In the account's own currency, less what entry fills have used since."""
     positions: dict[str, Position] = {}
     """By symbol."""
+    movements: dict[str, Movement] = {}
+    """By symbol, its newest fills; a list that is older than they are proves nothing."""
     orders: dict[str, Order] = {}
     """Those that work, by client order id."""
     closed: dict[str, Order] = {}
@@ -91,6 +113,18 @@ class AccountState(msgspec.Struct, kw_only=True):
     snapshot_asked: Nanos = 0
     """When the venue was asked for its view, and has not answered; 0 when no question is open."""
 
+    def moved(self, symbol: str, before: Decimal, after: Decimal, at: Nanos) -> None:
+        """A fill at `at` took the holding of a symbol from one quantity to another, both signed."""
+        last = self.movements.get(symbol)
+        low, high = min(before, after), max(before, after)
+        if last is not None and at - last.at <= QUIET:
+            low, high = min(low, last.lowest), max(high, last.highest)
+        self.movements[symbol] = Movement(at=at, lowest=low, highest=high)
+        if self.kill is not None:
+            off = max(abs(before) - abs(after), ZERO) if before * after >= 0 else abs(before)
+            if off:
+                self.kill.reduced[symbol] = self.kill.reduced.get(symbol, ZERO) + off
+
     def stop(self, halt: Halt, at: Nanos, *, raised: bool) -> None:
         """A halt begins here at `at`, or one that stands is `raised`: what works is noted, and a
         kill has its work to do.
@@ -100,8 +134,10 @@ class AccountState(msgspec.Struct, kw_only=True):
         working = {o.client_order_id for o in self.orders.values() if not o.protects}
         self.stopped = sorted(working.union(self.stopped if raised else ()))
         if halt.level is Level.KILL:
-            closed = 0 if self.kill is None else self.kill.closed
-            self.kill = KillWork(epoch=halt.epoch, started_at=at, closed=closed)
+            work = KillWork(epoch=halt.epoch, started_at=at)
+            if self.kill is not None:
+                work.closed, work.reduced = self.kill.closed, self.kill.reduced
+            self.kill = work
 
     @property
     def currency(self) -> str:

@@ -48,6 +48,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     reject_code: str = ""
     created_at: Nanos
     updated_at: Nanos
+    replaced_at: Nanos = 0
+    """When the venue last told other terms of it: an answer may be older than that (A-373)."""
     sent_at: Nanos = 0
     accepted_at: Nanos = 0
     unclear_at: Nanos = 0

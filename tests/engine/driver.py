@@ -150,32 +150,39 @@ class CoreDriver(Built):
         reason: str = "scheduled",
         apply: bool = False,
     ) -> list[ev.Event]:
-        """The venue's view as it is now."""
+        """The venue's view as it is now, handed in."""
+        view = self.view(positions=positions, orders=orders, fills=fills, cash=cash)
+        return self.give(SnapshotTaken(view, reason, apply))
+
+    def view(
+        self,
+        *,
+        positions: dict[str, int | str] | None = None,
+        orders: tuple[VenueOrder, ...] = (),
+        fills: tuple[Fill, ...] = (),
+        cash: Decimal | None = None,
+        asked: float = 0,
+    ) -> VenueSnapshot:
+        """The venue's view as it is now, `asked` for so many seconds from now: 0 or below."""
         money = self.book.account("paper").cash["USD"] if cash is None else cash
         held = tuple(
             VenuePosition(symbol=s, quantity=number(q), average_price=Decimal(100))
             for s, q in (positions or {}).items()
         )
-        return self.give(
-            SnapshotTaken(
-                VenueSnapshot(
-                    account=BROKER,
-                    balances=Account(
-                        account_id=ACCOUNT,
-                        cash=money,
-                        equity=money,
-                        buying_power=self.book.account("paper").buying_power,
-                        as_of=self.now,
-                    ),
-                    positions=held,
-                    orders=orders,
-                    fills=fills,
-                    requested_at=self.now,
-                    as_of=self.now,
-                ),
-                reason,
-                apply,
-            )
+        return VenueSnapshot(
+            account=BROKER,
+            balances=Account(
+                account_id=ACCOUNT,
+                cash=money,
+                equity=money,
+                buying_power=self.book.account("paper").buying_power,
+                as_of=self.now,
+            ),
+            positions=held,
+            orders=orders,
+            fills=fills,
+            requested_at=self.now + int(asked * NS_PER_SECOND),
+            as_of=self.now,
         )
 
     def restart(self, **view: Any) -> None:

@@ -148,7 +148,7 @@ def closed_by_hand(desk: CoreDriver, quantity: int, price: str) -> ev.PositionCl
 def test_A392_the_extremes_of_a_position_that_vanished_are_not_those_of_the_next() -> None:
     desk = protected(149)
     bad_tick(desk, "60")
-    gone_at_the_venue(desk)
+    gone_at_the_venue(desk.later(6))
     desk.later(5).quote("NVDA", "100")
     desk.snapshot(positions={"NVDA": 10}, reason="operator", apply=True)
     desk.later(1).quote("NVDA", "99")

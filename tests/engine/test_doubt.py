@@ -308,7 +308,7 @@ def test_an_order_that_ended_here_and_works_there_is_cancelled_and_not_brought_b
     entry = desk.last(Purpose.ENTRY)
     there = desk.works(entry)
     desk.report(entry, OrderStatus.CANCELED)
-    events = desk.later(1).snapshot(orders=(there,))
+    events = desk.later(6).snapshot(orders=(there,))
     assert one(events, ev.CancelRequested).client_order_id == entry.client_order_id
     assert desk.current(entry).status is OrderStatus.CANCELED
 

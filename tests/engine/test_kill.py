@@ -88,7 +88,7 @@ def test_a_flatten_is_sized_from_the_venues_own_holdings() -> None:
     desk = stocked()
     desk.report(desk.book.account("paper").orders["entry"], OrderStatus.CANCELED)
     kill(desk, flatten=Flatten.ALL)
-    desk.later(1)
+    desk.later(6)
     desk.snapshot(positions={"NVDA": 7, "AAPL": 10}, reason="kill")
     assert desk.last(Purpose.FLATTEN, "NVDA").quantity == 7
 

@@ -202,7 +202,7 @@ def test_no_id_symbol_or_currency_of_a_venue_reaches_the_journal_unclean() -> No
         rig.wire.speaks = True
         rig.feed.put(Quote(symbol=ODD, bid=None, ask=None, last=Decimal(-1), time=rig.clock.now()))
         assert rig.signal("BBB").verdict is not Verdict.REJECTED
-        await rig.clock.sleep(3)
+        await rig.clock.sleep(6)
         await rig.engine.command(ask.Reconcile(by="test", apply=True))
         await rig.clock.sleep(30)
         lines = [encode(record.event).decode() for record in rig.records]

@@ -21,7 +21,7 @@ def holding(**held: int) -> CoreDriver:
     desk = CoreDriver()
     for symbol, quantity in held.items():
         desk.hold(symbol, quantity, "100")
-    return desk.later(1)
+    return desk.later(6)
 
 
 def found(events: list[ev.Event]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
 from engine.state.order import Order
+from engine.state.position import Position
 from engine.state.touched import (
     FillTaken,
 )
@@ -34,6 +35,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         book.touch(outcome.closed, event.account)
     account = book.enter(event.account)
     _pay(book, account, event, outcome, currency)
+    _move(account, fill.symbol, before, outcome, at)
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
     account.last_fill = max(account.last_fill, min(fill.time, at))
@@ -41,6 +43,15 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
     book.guard(event.account, fill.symbol, at)
+
+
+def _move(
+    account: AccountState, symbol: str, before: Position | None, outcome: HoldingChange, at: Nanos
+) -> None:
+    """Remember from what to what a holding came by a fill."""
+    held = before.quantity if before is not None else ZERO
+    left = outcome.after.quantity if outcome.after is not None else ZERO
+    account.moved(symbol, held, left, at)
 
 
 def _close_part(book: Book, order: Order, fill: Fill) -> None:
@@ -105,6 +116,7 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
         data.unvalued[event.currency].fees -= event.quantity
     if data.session is not None:
         data.session.realized += gained
+    _move(account, event.symbol, before, outcome, at)
     book.hold(event.account, event.symbol, outcome.after)
     if not book.held(event.symbol):
         data.marks.pop(event.symbol, None)

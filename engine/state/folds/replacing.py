@@ -51,6 +51,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         time_in_force=event.time_in_force or order.time_in_force,
         reserved=event.reserved if event.reserved is not None else order.reserved,
         pending=order.pending if waits else None,
+        replaced_at=at,
         queries=0,
     )
 
