@@ -10,9 +10,9 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level
-from engine.plans.kill import DEGRADED, VERIFIED, cancelled, in_scope
+from engine.plans.kill import cancelled, in_scope
 from engine.ports import Clock
-from engine.state.account import AccountState, KillWork
+from engine.state.account import DEGRADED, VERIFIED, AccountState, KillWork
 from engine.state.book import Book
 
 LOOK_SECONDS: Final = 0.05
@@ -35,6 +35,8 @@ class KillReport:
                 self._seen.clear()
             case ev.KillProgressed() as seen:
                 self._seen[seen.account] = seen
+                if not seen.clean_reads:
+                    self._proved.pop(seen.account, None)  # what was proved is so no longer
             case ev.KillProved() as proved:
                 self._proved[proved.account] = proved
             case _:

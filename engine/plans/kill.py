@@ -22,7 +22,7 @@ from engine.plans.exit import plan_exit
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
 from engine.reconcile.compare import PRICE_DRIFT
-from engine.state.account import AccountState, KillWork
+from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
 from engine.state.deadlines import DOUBT_SECONDS
 from engine.state.order import Order
 from engine.state.position import Position
@@ -39,8 +39,6 @@ DEGRADED_PAUSE = 5 * NS_PER_SECOND
 
 _NAMED = 10
 """So many of the holdings and orders that are left are named in an alarm."""
-
-WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
 
 
 def set_latch(  # noqa: PLR0917  # the seven facts of a halt
@@ -66,8 +64,33 @@ def set_latch(  # noqa: PLR0917  # the seven facts of a halt
     if old is not None:
         halt = old.raised_by(halt)
         if halt.reach == old.reach:
+            if level is Level.KILL:
+                yield from _prove_again(world)
             return
     yield ev.Halted(halt=halt)
+
+
+def _prove_again(world: World) -> Iterator[ev.Event]:
+    """Who asks for a kill that was proved already wants to know it of now, and not of then."""
+    for account in world.book.accounts:
+        work = account.kill
+        if work is None or work.state != VERIFIED:
+            continue
+        yield _unproved(account, work)
+        if not account.snapshot_asked:
+            yield ev.SnapshotRequested(account=account.name, reason="kill")
+
+
+def _unproved(
+    account: AccountState,
+    work: KillWork,
+    remaining: tuple[str, ...] = (),
+    doubtful: tuple[str, ...] = (),
+) -> ev.KillProgressed:
+    """The event that ends a proof: the kill goes on until it is proved anew."""
+    return ev.KillProgressed(
+        epoch=work.epoch, account=account.name, clean_reads=0, left=remaining, unknown=doubtful
+    )
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
@@ -129,8 +152,14 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
         return
     for account in world.book.accounts:
         work = account.kill
-        if work is None or work.state == VERIFIED:
+        if work is None:
             continue
+        if work.state == VERIFIED:
+            remaining, doubtful = left(world, account), unknown(world, account)
+            if not remaining and not doubtful:
+                continue
+            yield from _disproved(account, remaining, doubtful)
+            yield _unproved(account, work, remaining, doubtful)
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
         pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
@@ -192,6 +221,8 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     remaining, doubtful = left(world, account), unknown(world, account)
     # A list that is behind a fill proves nothing of its symbol yet.
     found = remaining or doubtful or account.unsettled or not account.reconciled_clean
+    if work.state == VERIFIED and found:
+        yield from _disproved(account, remaining, doubtful)
     clean = 0 if found else work.clean_reads + 1
     yield ev.KillProgressed(
         epoch=work.epoch,
@@ -209,9 +240,11 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
 def left(world: World, account: AccountState) -> tuple[str, ...]:
     """What a kill has still to close and to cancel in an account: holdings and order ids.
 
-    What the venue lists and nothing here explains is left too, in any trade type.
+    What the venue lists and nothing here explains is left too, in any trade type. Once the kill is
+    proved, the close of something that was out of its scope is nothing against that.
     """
     halt = world.book.data.halt
+    proved = account.kill is not None and account.kill.state == VERIFIED
     if halt is None:
         return ()
     held = [
@@ -228,7 +261,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
     works = [
         o.client_order_id
         for o in (account.orders.values() if closable else ())
-        if not o.protects and o.status is not OrderStatus.UNKNOWN
+        if not o.protects and o.status is not OrderStatus.UNKNOWN and not (proved and o.closes)
     ]
     return tuple(sorted(held) + sorted(works))
 
@@ -264,6 +297,20 @@ def cancelled(account: AccountState) -> int:
     """How many of the orders that worked in an account when it was halted have been cancelled."""
     ended = (account.closed.get(key) for key in account.stopped)
     return sum(1 for o in ended if o is not None and o.status is OrderStatus.CANCELED)
+
+
+def _disproved(
+    account: AccountState, remaining: tuple[str, ...], doubtful: tuple[str, ...]
+) -> Iterator[ev.Event]:
+    """Say that a kill that was proved is so no longer: a proof ends with the first evidence."""
+    found = (*remaining, *doubtful, *account.unsettled)
+    yield ev.Alarmed(
+        code="KILL_REOPENED",
+        severity=Severity.CRITICAL,
+        subject=account.name,
+        text=f"the kill of {account.name} was proved and goes on, for something has come up: "
+        + ", ".join(found[:_NAMED]),
+    )
 
 
 def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Iterator[ev.Event]:

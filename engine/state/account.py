@@ -48,6 +48,10 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
         return self.lowest <= quantity <= self.highest
 
 
+WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
+"""How far a kill is in one account."""
+
+
 class KillWork(msgspec.Struct, kw_only=True):
     """A kill under way in one account; done when `clean_reads` is enough (DESIGN, Kill)."""
 
@@ -56,7 +60,7 @@ class KillWork(msgspec.Struct, kw_only=True):
     closed: int = 0
     clean_reads: int = 0
     clean_since: Nanos = 0
-    state: str = "WORKING"
+    state: str = WORKING
     reduced: dict[str, Decimal] = {}
     """By symbol, how much was taken off what was held since it began."""
 

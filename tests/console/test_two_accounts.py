@@ -28,10 +28,10 @@ from engine.domain.market import Quote
 from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Level, RunState
 from engine.domain.signal import TradeType
-from engine.plans.kill import VERIFIED
 from engine.ports import Clock
 from engine.runtime.clock import SystemClock
 from engine.runtime.virtual_time import run_virtual
+from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage.connection import memory_database

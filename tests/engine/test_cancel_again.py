@@ -14,7 +14,7 @@ from engine.domain.inputs import CancelFailed, QueryAnswered
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Flatten, Level
-from engine.plans.kill import VERIFIED
+from engine.state.account import VERIFIED
 from engine.state.book import Book
 from tests.engine.driver import CoreDriver
 from tests.engine.wires import Rig, Wire, play

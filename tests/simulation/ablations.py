@@ -38,7 +38,7 @@ from engine.risk.finding import Finding, refused
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
 from engine.runtime.session import AccountSession
-from engine.state.account import AccountState
+from engine.state.account import VERIFIED, WORKING, AccountState
 from engine.state.folds import fills as fill_rules
 from engine.state.intents import IntentLeg
 from engine.state.order import Order, Pending
@@ -249,8 +249,8 @@ def _one_clean_read(patching: pytest.MonkeyPatch) -> None:
     def proves_at_once(world: World, now: Nanos) -> Iterator[ev.Event]:
         for account in world.book.accounts:
             kill = account.kill
-            if kill is not None and kill.state == work.WORKING and world.book.halted:
-                yield from work._prove(world, account, work.VERIFIED, now)
+            if kill is not None and kill.state == WORKING and world.book.halted:
+                yield from work._prove(world, account, VERIFIED, now)
 
     patching.setitem(core.RULES, Tick, _followed_by(core.tick, proves_at_once))
 

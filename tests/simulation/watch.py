@@ -15,8 +15,9 @@ from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms, Purp
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Level
 from engine.domain.schema import decode
-from engine.plans.kill import VERIFIED, in_scope
+from engine.plans.kill import in_scope
 from engine.runtime.engine import Engine
+from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.order import Order

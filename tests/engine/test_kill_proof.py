@@ -1,0 +1,108 @@
+"""A proof of a kill has an age: the first evidence against it ends it (X-52, C-502)."""
+
+from decimal import Decimal
+from typing import Any
+
+from console.host.kill_report import KillReport
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.run import Flatten, Level
+from tests.engine.liar import Table, play
+
+KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
+
+
+async def proved(table: Table) -> KillReport:
+    """99 were held, and are closed by a kill that is proved."""
+    report = KillReport(table.engine.book)
+    table.engine.subscribe(report.observe)
+    await table.buy(99)
+    await table.wait(20)
+    await table.engine.command(KILL)
+    await table.until(lambda: bool(table.events(ev.KillProved)))
+    await table.wait(10)
+    assert (told(report), report.verified) == (("VERIFIED", []), True)
+    return report
+
+
+def told(report: KillReport) -> tuple[str, Any]:
+    row = report.brokers()["paper"]
+    return row["state"], row["left"]
+
+
+def somebody_rests(table: Table) -> None:
+    """An order that adds exposure works in the account, and it is not ours."""
+    table.venue.orders["theirs"] = VenueOrder(
+        client_order_id="theirs",
+        venue_order_id="v-theirs",
+        symbol="AAA",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        quantity=Decimal(5),
+        filled=Decimal(0),
+        limit_price=Decimal(50),
+        status=OrderStatus.NEW,
+    )
+    table.venue._record()
+
+
+def test_x52_what_the_venue_shows_later_ends_the_proof() -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        table.venue.move("AAA", Decimal(-150))
+        await table.until(lambda: told(report)[0] == "DEGRADED", 70)
+        assert not report.verified
+        assert table.alarms().count("KILL_REOPENED") == 1
+        await table.until(lambda: told(report) == ("VERIFIED", []), 20)
+        assert table.there == 0
+
+    play(scene)
+
+
+def test_x52_a_second_kill_asks_the_venue_again_and_says_what_is_true_then() -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        table.venue.move("AAA", Decimal(-150))
+        somebody_rests(table)
+        await table.engine.command(KILL)
+        assert not report.verified
+        assert await report.proof(table.clock, 30) == report.document()
+        assert (table.there, table.venue.orders["theirs"].status) == (0, OrderStatus.CANCELED)
+        assert told(report) == ("VERIFIED", [])
+
+    play(scene)
+
+
+def test_x52_a_second_kill_is_not_proved_while_the_venue_does_not_answer() -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        table.venue.silent = {"*"}
+        await table.engine.command(KILL)
+        found = await report.proof(table.clock, 30)
+        assert found["brokers"]["paper"]["state"] == "DEGRADED"
+
+    play(scene)
+
+
+def test_x52_a_fill_after_the_proof_ends_it_at_once() -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        somebody_rests(table)
+        table.venue.trade("theirs", Decimal(5))
+        await table.until(lambda: told(report)[0] == "DEGRADED", 3)
+        await table.until(lambda: told(report) == ("VERIFIED", []), 30)
+        assert table.there == 0
+
+    play(scene)
+
+
+def test_x52_a_clean_look_leaves_a_proof_as_it_is() -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        await table.wait(200)
+        assert (told(report), len(table.events(ev.KillProved))) == (("VERIFIED", []), 1)
+        assert "KILL_REOPENED" not in table.alarms()
+
+    play(scene)
