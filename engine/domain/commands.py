@@ -39,11 +39,15 @@ class Resume(Command, frozen=True, kw_only=True):
     """Clear the latch, typed; refused while anything is unexplained (X-69).
 
     `rebase`: accept the fall from the highest equity, which is today's from then on (X-73).
+    What is checked is of the halt that stood when it was asked for. `against` says why that halt
+    cannot be cleared any more, "" where it can: the engine finds it out, and it is no argument of
+    the operator's.
     """
 
     confirm: str
     note: str = ""
     rebase: bool = False
+    against: str = ""
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True):
@@ -168,4 +172,5 @@ def args_of(command: Command) -> dict[str, Any]:
     data: dict[str, Any] = msgspec.to_builtins(command)
     data.pop("by", None)
     data.pop("waited", None)
+    data.pop("against", None)
     return data

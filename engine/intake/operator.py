@@ -127,6 +127,8 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
         yield refuse(given, REFUSED, f"not confirmed: type {phrase!r}")
         return
     against = _against_resume(world, now, rebase=given.rebase)
+    if given.against:
+        against.insert(0, given.against)
     if against:
         yield refuse(given, REFUSED, "; ".join(against))
         return

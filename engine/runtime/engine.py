@@ -120,6 +120,8 @@ class Engine:
         self._time.not_before(world.book.data.time)
         self._clock_set_by: Nanos = 0
         """By how much the core was told that the clock was set."""
+        self._halts = 0
+        """How often a halt was asked for, also where one stood that went as far."""
         self._keeper = LatchKeeper(latch)
         self._tasks = Tasks(self._failed)
         self._journal = JournalWatch(
@@ -246,8 +248,7 @@ class Engine:
     async def command(self, command: Command) -> Result:
         """Do what an operator asks; what needs the venue's view waits for it."""
         if isinstance(command, ask.Resume):
-            for session in self._sessions.values():
-                await session.look("resume", by=command.by)
+            command = await self._checked(command)
         records = self.step(command)
         told = result_of(records)
         if isinstance(command, ask.Reconcile) and told.ok:
@@ -259,6 +260,25 @@ class Engine:
                     proposed += seen.proposed
             return compared(records, () if command.apply else proposed)
         return told
+
+    async def _checked(self, resume: ask.Resume) -> ask.Resume:
+        """The resume, after every venue was looked at, with what speaks against the clearing.
+
+        A halt that is asked for meanwhile is another one than was to be cleared, also where it goes
+        no further than that; and a latch that cannot be cleared would halt again at once.
+        """
+        halts, epoch = self._halts, self.book.data.epoch
+        for session in self._sessions.values():
+            await session.look("resume", by=resume.by)
+        halt = self.book.data.halt
+        standing = None if halt is None else await self._keeper.kept(halt)
+        if standing is not None:
+            against = f"the halt latch stands and is not ours to clear: {standing.reason}"
+            resume = msgspec.structs.replace(resume, against=against)
+        if (self._halts, self.book.data.epoch) != (halts, epoch) or self.gate.asked:
+            against = "a halt was asked for meanwhile: look at what it did, then resume again"
+            resume = msgspec.structs.replace(resume, against=against)
+        return resume
 
     def halt(self, kill: ask.Kill) -> Result:
         """As `command`, at once: nothing of a halt waits for the venue (X-52).
@@ -378,6 +398,8 @@ class Engine:
     def _take(self, given: Input) -> Step:
         self._timer.rouse()
         waited = 0
+        if isinstance(given, ask.Kill | LatchFound):
+            self._halts += 1
         if isinstance(given, ask.AGED):
             given = self._aged(given)
         elif isinstance(given, Bar):

@@ -11,6 +11,9 @@ from engine.domain.inputs import Trouble
 from engine.domain.run import Halt
 from engine.ports import Latch, LatchError
 
+BY_HAND = "file"
+"""Who set a latch that is not one of ours, as `Latch.read` tells it."""
+
 
 class LatchKeeper:
     """Sets and clears the latch file; a failure comes back as an input that raises an alarm."""
@@ -27,6 +30,16 @@ class LatchKeeper:
             text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
             return Trouble(code="LATCH_FAILED", subject="HALT", text=text)
         return None
+
+    async def kept(self, halt: Halt) -> Halt | None:
+        """The halt that would still stand there once `halt` is cleared: one that somebody made by
+        hand, that cannot be read, or a later one. None where none would."""
+        loop = asyncio.get_running_loop()
+        standing = await loop.run_in_executor(self._thread, self._latch.read)
+        if standing is None or standing == halt:
+            return None
+        ours = standing.by != BY_HAND and 0 < standing.epoch <= halt.epoch
+        return None if ours else standing
 
     async def clear(self, epoch: int) -> tuple[Trouble | None, Halt | None]:
         """Remove the halt of this epoch; what went wrong, and what stands there afterwards."""

@@ -43,6 +43,11 @@ class SendGate:
         return Cause.HALT in self._causes or bool(self._asked)
 
     @property
+    def asked(self) -> bool:
+        """True while a halt is asked for that the engine has not taken yet."""
+        return bool(self._asked)
+
+    @property
     def reason(self) -> str:
         """Why, cause by cause."""
         return "; ".join((*tuple(self._causes.values()), *tuple(self._asked.values())))

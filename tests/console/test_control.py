@@ -375,7 +375,8 @@ async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
     """The kill is held up before its latch is written, so that no file stands in the way."""
     await room.ask("kill", flatten="none")
     shut, go, looked = threading.Event(), threading.Event(), threading.Event()
-    real, plain = room.latch.set, room.latch.read
+    clears = threading.Event()
+    real, plain, clear = room.latch.set, room.latch.read, room.latch.clear
 
     def noted() -> Halt | None:
         found = plain()
@@ -389,19 +390,26 @@ async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
             go.wait(10.0)
         real(halt)
 
+    def clear_late(epoch: int) -> None:
+        clears.wait(10.0)
+        clear(epoch)
+
     monkeypatch.setattr(room.latch, "set", held_up)
     monkeypatch.setattr(room.latch, "read", noted)
+    monkeypatch.setattr(room.latch, "clear", clear_late)
+    told = await room.engine.command(ask.Resume(by="test", confirm="RESUME"))
+    assert told.ok, told.error
     second = asyncio.create_task(room.ask("kill", reason="second", flatten="none"))
-    assert await asyncio.to_thread(shut.wait, 10.0)
     try:
-        told = await room.engine.command(ask.Resume(by="test", confirm="RESUME"))
-        assert told.ok, told.error
+        assert await asyncio.to_thread(shut.wait, 10.0)
+        clears.set()
         assert await asyncio.to_thread(looked.wait, 10.0), "the latch is cleared"
         for _ in range(100):  # the engine hears of it within a few turns
             await asyncio.sleep(0)
         assert room.engine.book.data.halt is None
         assert room.engine.gate.closed
     finally:
+        clears.set()
         go.set()
     assert (await second)["acknowledged"]
     assert room.engine.book.run_state is RunState.HALTED
@@ -454,3 +462,17 @@ async def test_a_socket_of_a_dead_process_is_taken_over(tmp_path: Path) -> None:
     made.server.start()
     await off_loop(made.server.stop)
     made.house.close()
+
+
+async def test_a_halt_that_is_a_folder_refuses_the_resume_until_it_is_gone(room: Room) -> None:
+    room.latch.path.mkdir()
+    while room.engine.book.run_state is not RunState.HALTED:
+        await asyncio.sleep(0)
+    with pytest.raises(Refused, match="not a regular file"):
+        await room.ask("resume", confirm="RESUME")
+    assert room.engine.book.run_state is RunState.HALTED
+    room.latch.path.rmdir()
+    assert (await room.ask("resume", confirm="RESUME"))["run_state"] == "PAUSED"
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert room.engine.book.run_state is RunState.PAUSED

@@ -1,0 +1,121 @@
+"""What was checked is of the halt that stood then: a later one survives a resume (X-69, C-503)."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.inputs import LatchFound
+from engine.domain.result import Result
+from engine.domain.run import Flatten, Halt, Level, Trigger
+from tests.engine.liar import Table, play
+
+RESUME = ask.Resume(by="test", confirm="RESUME")
+
+
+def kill(level: Level, flatten: Flatten = Flatten.NONE) -> ask.Kill:
+    return ask.Kill(by="test", level=level, flatten=flatten)
+
+
+def found(level: Level) -> LatchFound:
+    return LatchFound(
+        Halt(
+            reason="by hand",
+            at=1,
+            by="file",
+            level=level,
+            trigger=Trigger.LATCH,
+            flatten=Flatten.NONE,
+            epoch=0,
+        )
+    )
+
+
+async def resumed_while(table: Table, given: Any) -> Result:
+    """A resume, in whose look at the venue something else happens."""
+    asked = len(table.venue.asked)
+    running = asyncio.create_task(table.engine.command(RESUME))
+    await table.until(lambda: len(table.venue.asked) > asked)
+    given()
+    return await running
+
+
+@pytest.mark.parametrize("second", [Level.HALT, Level.KILL])
+@pytest.mark.parametrize("first", [Level.HALT, Level.KILL])
+def test_c503_a_halt_that_is_pressed_while_a_resume_asks_the_venue_stands(
+    first: Level, second: Level
+) -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(90))
+        await table.wait(20)
+        await table.engine.command(kill(first))
+        await table.wait(20)
+        told = await resumed_while(table, lambda: table.engine.halt(kill(second)))
+        assert not told.ok
+        assert "meanwhile" in told.error
+        halt = table.engine.book.data.halt
+        assert halt is not None
+        assert halt.level is max(first, second, key=[Level.HALT, Level.KILL].index)
+        assert table.gate.closed
+        assert table.disk.latch is not None
+        await table.wait(20)
+        assert (await table.engine.command(RESUME)).ok
+        assert table.engine.book.run_state.value == "PAUSED"
+
+    play(scene)
+
+
+@pytest.mark.parametrize("level", [Level.HALT, Level.KILL])
+def test_c503_so_does_one_that_a_file_or_another_process_sets(level: Level) -> None:
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.KILL))
+        await table.wait(20)
+        told = await resumed_while(table, lambda: table.engine.step(found(level)))
+        assert not told.ok
+        assert table.engine.book.data.halt is not None
+        assert table.gate.closed
+
+    play(scene)
+
+
+def test_c503_and_one_that_a_thread_asks_for_and_the_loop_has_not_heard_of() -> None:
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.KILL))
+        await table.wait(20)
+        told = await resumed_while(table, lambda: table.gate.ask("a kill in another thread"))
+        assert not told.ok
+        assert table.engine.book.data.halt is not None
+
+    play(scene)
+
+
+def test_x69_without_one_it_clears_the_halt() -> None:
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.KILL))
+        await table.wait(20)
+        told = await resumed_while(table, lambda: None)
+        assert told.ok, told.error
+        await table.until(lambda: not table.gate.closed)
+        (acted,) = [e for e in table.events(ev.OperatorActed) if e.command == "Resume"]
+        assert acted.args == {"confirm": "RESUME", "note": ""}
+
+    play(scene)
+
+
+def test_u71_a_latch_that_cannot_be_cleared_refuses_the_resume_and_says_why() -> None:
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.HALT))
+        await table.wait(20)
+        standing = found(Level.HALT).halt
+        table.disk.latch = standing
+        told = await table.engine.command(RESUME)
+        assert (told.ok, standing.reason in told.error) == (False, True)
+        assert table.engine.book.run_state.value == "HALTED"
+        assert not table.events(ev.HaltCleared)
+        table.disk.latch = None
+        assert (await table.engine.command(RESUME)).ok
+
+    play(scene)
