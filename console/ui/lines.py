@@ -308,6 +308,11 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
+    ev.FillMatched: lambda e: JournalLine(
+        "FILL",
+        f"{e.fill.side} {plain(e.fill.quantity)} {e.fill.symbol} at {plain(e.fill.price)} told, "
+        f"assumed before at {plain(round(e.price, 8))}",
+    ),
     ev.CommissionTaken: lambda e: JournalLine(
         "FEE", f"{plain(e.quantity)} {e.currency} out of {e.symbol} at {plain(round(e.price, 10))}"
     ),

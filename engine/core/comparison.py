@@ -17,7 +17,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
 from engine.plans.kill import exceeds, kill_of, unexplained
-from engine.plans.outcome import not_closed
+from engine.plans.outcome import after_end, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
@@ -95,7 +95,8 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
 def _bound(world: World, account: str) -> Nanos:
     """How long anything may be under way between us and the venue of an account."""
     able = world.able(account)
-    return int((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
+    seconds = max(able.timeout_seconds + able.late_arrival_seconds, able.late_execution_seconds)
+    return int(seconds * NS_PER_SECOND)
 
 
 def lag_of(world: World, account: str) -> Nanos:
@@ -185,6 +186,9 @@ def _take_over(
                 terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
                 told = [fill for fill in snapshot.fills if fill.client_order_id == key]
                 yield from _adopt(terms, proposal.state, told)
+        elif taking and isinstance(proposal, ev.OrderFilled):
+            yield from fills.take(world, proposal.fill, now)
+            yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
             if not given.apply and exceeds(world, proposal):
                 yield from unexplained(world, proposal)

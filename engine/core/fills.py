@@ -97,6 +97,14 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if fault:
         yield from _quarantine(world, fill, fault)
         return
+    rest = yield from _matched(world, fill)
+    if rest is not None:
+        yield from _count(world, rest, timed, now)
+
+
+def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Event]:
+    """Everything that follows from a fill that counts; `timed` is it at the time when it was."""
+    book = world.book
     order = book.order_in(fill.account, fill.client_order_id)
     if order is None:
         yield from adopt(world, fill.account, fill.symbol, fill.client_order_id, now)
@@ -148,6 +156,33 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         return
     yield from _alarms(event, order, now)
     yield from _overfilled(world, event, order, now)
+
+
+def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]:
+    """What of a fill had not been assumed before it was told; None where all of it had.
+
+    What had been is no other fill, and may differ in price.
+    """
+    assumed = world.book.account(fill.account).assumed.get(fill.client_order_id)
+    if assumed is None or fill.is_assumed:
+        return fill
+    quantity = min(fill.quantity, assumed.quantity)
+    instrument = world.instrument(fill.symbol)
+    currency = instrument.currency
+    yield ev.FillMatched(
+        account=fill.account,
+        fill=fill,
+        quantity=quantity,
+        price=assumed.price,
+        multiplier=instrument.multiplier,
+        rate=_worth(world, currency),
+        fee_rate=_fee_rate(world, fill, currency),
+    )
+    text = f"{plain(quantity)} of it were assumed at {plain(round(assumed.price, 8))}"
+    yield _told("FILL_MATCHED", fill, text, Severity.WARNING)
+    if quantity == fill.quantity:
+        return None
+    return msgspec.structs.replace(fill, quantity=fill.quantity - quantity, commission=ZERO)
 
 
 def _is_known(world: World, fill: Fill) -> bool:

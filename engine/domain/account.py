@@ -43,6 +43,8 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     type: OrderType
     quantity: Decimal
     filled: Decimal
+    average_price: Decimal | None = None
+    """Mean price of what filled (FIX 6); None where the venue does not say."""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce | None = None

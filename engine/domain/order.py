@@ -250,6 +250,11 @@ class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     """The venue lists it; False for one that is recognised by a report and still to be asked."""
 
 
+ASSUMED = "assumed-"
+"""What the execution id of a fill begins with that no venue told: it was taken over from what the
+venue says of the order or of the holding, or an operator decided it."""
+
+
 class Liquidity(StrEnum):
     """Whether a fill took or made liquidity; empty when the venue does not say."""
 
@@ -285,6 +290,11 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         """
         day = self.time // NS_PER_DAY if self.time else ""
         return f"{self.account}|{self.symbol}|{day}|{self.execution_id}"
+
+    @property
+    def is_assumed(self) -> bool:
+        """No venue told it: one that tells it later tells the same again."""
+        return self.execution_id.startswith(ASSUMED)
 
     @property
     def undated(self) -> "Fill":

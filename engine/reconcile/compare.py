@@ -16,7 +16,9 @@ from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import (
+    ASSUMED,
     RESTING,
+    Fill,
     OrderStatus,
     OrderTerms,
     OrderType,
@@ -99,7 +101,7 @@ def compare(
             continue
         differences.append(found)
         if found.kind != PRICE_DRIFT:
-            proposals.append(_adjust(book, snapshot, symbol, theirs.get(symbol), by))
+            proposals += _explained(book, snapshot, symbol, theirs.get(symbol), by)
     changed: list[VenueOrder] = []
     for key, order in works.items():
         ours = book.order_in(snapshot.account, key)
@@ -163,13 +165,12 @@ def _ended(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
 def _is_stuck(account: AccountState, snapshot: VenueSnapshot, symbol: str, bound: Nanos) -> bool:
     """Whether nothing of a symbol is on its way, though an order of it is in doubt.
 
-    It was left out of every look for longer than `bound`, and so long its orders have been UNKNOWN
-    and are not worked there: a fill of such an order was told, and could not be believed.
+    For longer than `bound` its orders have been UNKNOWN on a connection that stood so long, and are
+    not worked there: a fill of such an order was never told, or could not be believed.
     """
     asked_at = snapshot.requested_at
-    if asked_at - account.unsettled.get(symbol, asked_at) <= bound:
-        return False
-    if symbol in _ended(account, snapshot):
+    connected = account.link.since if account.link is not None else 0
+    if asked_at - connected <= bound or symbol in _ended(account, snapshot):
         return False
     works = {order.client_order_id for order in snapshot.orders}
     return all(
@@ -206,6 +207,63 @@ def _holding(
 
 def _drifted(mine: Decimal, other: Decimal) -> bool:
     return bool(other) and abs(mine - other) / abs(other) > DRIFT
+
+
+def _explained(
+    book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None, by: str
+) -> Iterator[ev.Event]:
+    """Fills of orders that are UNKNOWN, as far as they explain a holding; the rest is adjusted.
+
+    A fill that is told of such an order after that is the same again, which an adjustment would
+    not know (rule 1).
+    """
+    account = book.account(snapshot.account)
+    ours = account.positions.get(symbol)
+    held = ours.quantity if ours is not None else ZERO
+    missing = (theirs.quantity if theirs is not None else ZERO) - held
+    for order in account.orders.values():
+        if order.symbol != symbol or order.status is not OrderStatus.UNKNOWN:
+            continue
+        quantity = min(abs(missing), order.most - order.filled)
+        price = price_of(book, order, theirs)
+        if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
+            continue
+        fill = assumed_fill(order, quantity, price, snapshot.as_of)
+        cumulative = order.filled + quantity
+        yield ev.OrderFilled(
+            account=snapshot.account,
+            fill=fill,
+            multiplier=book.multiplier(symbol),
+            cumulative=cumulative,
+            average_price=round((order.notional + quantity * price) / cumulative, 8),
+        )
+        missing -= quantity * order.side.sign
+    if missing:
+        yield _adjust(book, snapshot, symbol, theirs, by)
+
+
+def assumed_fill(order: Order, quantity: Decimal, price: Decimal, at: Nanos) -> Fill:
+    """The fill of an order that no venue told, under an id of its own (X-91)."""
+    return Fill(
+        execution_id=f"{ASSUMED}{order.client_order_id}-{plain(order.filled + quantity)}",
+        client_order_id=order.client_order_id,
+        venue_order_id=order.venue_order_id,
+        account=order.account,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=quantity,
+        price=price,
+        time=at,
+    )
+
+
+def price_of(book: Book, order: Order, theirs: VenuePosition | None) -> Decimal | None:
+    """At what price an order is assumed to have filled: the venue's average of what it opened, else
+    the last price known, else that of its terms; None where there is none."""
+    ours = book.holding(order.account, order.symbol)
+    opened = theirs.average_price if theirs is not None and ours is None else None
+    prices = (opened, book.data.marks.get(order.symbol), order.limit_price, order.stop_price)
+    return next((p for p in (*prices, order.reference) if p is not None and p > 0), None)
 
 
 def _adjust(

@@ -267,7 +267,7 @@ class Engine:
         A halt that is asked for meanwhile is another one than was to be cleared, also where it goes
         no further than that; and a latch that cannot be cleared would halt again at once.
         """
-        halts, epoch = self._halts, self.book.data.epoch
+        known = self._halts, self.book.data.epoch, self.gate.newest
         for session in self._sessions.values():
             await session.look("resume", by=resume.by)
         halt = self.book.data.halt
@@ -275,7 +275,7 @@ class Engine:
         if standing is not None:
             against = f"the halt latch stands and is not ours to clear: {standing.reason}"
             resume = msgspec.structs.replace(resume, against=against)
-        if (self._halts, self.book.data.epoch) != (halts, epoch) or self.gate.asked:
+        if (self._halts, self.book.data.epoch, self.gate.newest) != known:
             against = "a halt was asked for meanwhile: look at what it did, then resume again"
             resume = msgspec.structs.replace(resume, against=against)
         return resume

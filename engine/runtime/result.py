@@ -10,10 +10,17 @@ from engine.domain import events as ev
 from engine.domain.result import Result
 from engine.domain.schema import account_of
 
+_TAKEN_OVER = ev.OrderAdopted | ev.PositionAdjusted | ev.OrderFilled
+
+
+def _is_taken(event: ev.Event) -> bool:
+    """Whether it takes the venue's side; a fill does where no venue told it."""
+    return not isinstance(event, ev.OrderFilled) or event.fill.is_assumed
+
 
 def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
     """What `reconcile --json` says: differences, and the events taken over or proposed."""
-    taken = [r.event for r in records if isinstance(r.event, ev.OrderAdopted | ev.PositionAdjusted)]
+    taken = [r.event for r in records if isinstance(r.event, _TAKEN_OVER) and _is_taken(r.event)]
     found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
     if not found:
         return Result(ok=False, code="FAILED", error="the venue could not be compared")

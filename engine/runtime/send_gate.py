@@ -43,9 +43,9 @@ class SendGate:
         return Cause.HALT in self._causes or bool(self._asked)
 
     @property
-    def asked(self) -> bool:
-        """True while a halt is asked for that the engine has not taken yet."""
-        return bool(self._asked)
+    def newest(self) -> int:
+        """The number of the newest asking that the engine has not taken yet; 0 without one."""
+        return max(tuple(self._asked), default=0)
 
     @property
     def reason(self) -> str:

@@ -35,6 +35,13 @@ QUIET = 60 * NS_PER_SECOND
 more."""
 
 
+class Assumed(msgspec.Struct, frozen=True, kw_only=True):
+    """What of an order was taken for filled, though no fill of it was told; `price` is the mean."""
+
+    quantity: Decimal
+    price: Decimal
+
+
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
     """The fills of one symbol that came close behind one another: the newest, and between which
     quantities the holding was, signed. A list that is behind them shows one in between."""
@@ -96,6 +103,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     kill: KillWork | None = None
     stopped: list[str] = []
     """The orders, but for protective stops, that worked here when the halt was set or raised."""
+    assumed: dict[str, Assumed] = {}
+    """By client order id; what the venue tells of it later is no other fill."""
     last_fill: Nanos = 0
     heard_at: Nanos = 0
     """When the venue last said anything of an order or of the account."""

@@ -205,7 +205,7 @@ def test_a373_what_is_in_doubt_for_longer_than_anything_is_under_way_is_compared
     desk, entry = disbelieved()
     held = int(entry.quantity)
     assert one(look(desk, held), ev.Reconciled).clean
-    desk.later(BOUND - 1)
+    desk.later(BOUND - 2)
     assert one(look(desk, held), ev.Reconciled).clean, "at the bound it may still be under way"
     seen = look(desk, held)
     assert found(seen) == {"NVDA": "BROKER_ONLY"}

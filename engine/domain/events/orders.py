@@ -95,6 +95,26 @@ class OrderFilled(Event, frozen=True, kw_only=True):
     """What one unit of the account's own currency was worth in it."""
 
 
+class FillMatched(Event, frozen=True, kw_only=True):
+    """A fill was told that had been assumed before: it counts once (rules 1 and 2).
+
+    What it costs otherwise than was assumed, and its commission, are booked as realised.
+    """
+
+    account: str
+    fill: Fill
+    """What the venue told."""
+    quantity: Decimal
+    """How much of it had been assumed; the rest is a fill of its own."""
+    price: Decimal
+    """At what price that was assumed."""
+    multiplier: Decimal
+    rate: Decimal
+    """What one unit of the instrument's currency was worth in the base currency."""
+    fee_rate: Decimal
+    """What one unit of the asset that the commission was taken in was worth in it."""
+
+
 class CommissionTaken(Event, frozen=True, kw_only=True):
     """The commission of a fill came out of a holding of the asset that it was charged in.
 

@@ -8,15 +8,13 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
-from engine.state.account import AccountState
+from engine.state.account import AccountState, Assumed
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
 from engine.state.order import Order
 from engine.state.position import Position
-from engine.state.touched import (
-    FillTaken,
-)
+from engine.state.touched import AccountSeen, FillTaken
 
 
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
@@ -39,10 +37,48 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
     account.last_fill = max(account.last_fill, min(fill.time, at))
+    if fill.is_assumed:
+        _assume(account, fill)
     if order is not None:
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
     book.guard(event.account, fill.symbol, at)
+
+
+def _assume(account: AccountState, fill: Fill) -> None:
+    """Remember that this much was taken for filled."""
+    before = account.assumed.get(fill.client_order_id)
+    quantity, price = fill.quantity, fill.price
+    if before is not None:
+        quantity += before.quantity
+        notional = before.quantity * before.price + fill.quantity * fill.price
+        price = notional / quantity
+    account.assumed[fill.client_order_id] = Assumed(quantity=quantity, price=price)
+
+
+def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
+    data, fill, account = book.data, event.fill, book.enter(event.account)
+    book.hear(event.account, at)
+    if event.quantity == fill.quantity:
+        book.seen_executions.add(fill.key)
+    book.seen_fills.add(fill.content)
+    known = account.assumed.pop(fill.client_order_id, None)
+    if known is not None and known.quantity > event.quantity:
+        left = msgspec.structs.replace(known, quantity=known.quantity - event.quantity)
+        account.assumed[fill.client_order_id] = left
+    currency = book.currency_of(fill.symbol)
+    dearer = (fill.price - event.price) * event.quantity * event.multiplier * fill.side.sign
+    charged_in = fill.commission_currency or currency
+    account.cash[currency] = account.cash.get(currency, ZERO) - dearer
+    account.cash[charged_in] = account.cash.get(charged_in, ZERO) - fill.commission
+    gained, fee = -dearer * event.rate, fill.commission * event.fee_rate
+    data.realized += gained
+    data.commission += fee
+    data.metrics.commission += fee
+    if data.session is not None:
+        data.session.realized += gained
+        data.session.fees += fee
+    book.touch(AccountSeen(account=event.account), event.account)
 
 
 def _move(
@@ -131,9 +167,14 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
     filled = order.filled + fill.quantity
     if filled >= order.most:
         status = OrderStatus.FILLED
-    elif order.status.is_terminal or order.status in (
-        OrderStatus.PENDING_CANCEL,
-        OrderStatus.PENDING_REPLACE,
+    elif (
+        fill.is_assumed
+        or order.status.is_terminal
+        or order.status
+        in (
+            OrderStatus.PENDING_CANCEL,
+            OrderStatus.PENDING_REPLACE,
+        )
     ):
         status = order.status
     else:
@@ -152,5 +193,6 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
 
 RULES: Rules = {
     ev.OrderFilled: _filled,
+    ev.FillMatched: _matched,
     ev.CommissionTaken: _commission_taken,
 }
