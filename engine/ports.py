@@ -63,6 +63,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """How long after a time-out a lost request may still reach the venue."""
     timeout_seconds: float = 5
     """How long an answer is waited for at most: a process that ended before saw no time-out."""
+    heartbeat_seconds: float = 15
+    """A venue of which nothing was asked for so long is asked the time (X-84); 0 where it is in
+    this process and cannot be silent."""
     late_execution_seconds: float = 5
     """How long a fill or a change of an order may be missing from the lists of executions, of
     holdings and of orders, and from the answer about an order."""

@@ -13,6 +13,8 @@ from decimal import Decimal
 from random import Random
 from typing import Final
 
+import msgspec
+
 from brokers.inbox import Inbox
 from brokers.paper.venue import PaperVenue
 from engine.domain.account import Account, VenueOrder, VenuePosition
@@ -78,7 +80,12 @@ class PaperBroker:
     def __init__(self, venue: PaperVenue, clock: Clock, random: Random) -> None:
         self.venue = venue
         self._clock = clock
-        self._capabilities = paper_capabilities(venue.terms.latency_ms)
+        # It is in this process: it always answers, and its lists are those of its book.
+        self._capabilities = msgspec.structs.replace(
+            paper_capabilities(venue.terms.latency_ms),
+            heartbeat_seconds=0,
+            late_execution_seconds=0,
+        )
         self._requests = _Lane(clock, random, venue.terms.latency_ms)
         self._returns = _Lane(clock, random, venue.terms.latency_ms)
         self._connected = False

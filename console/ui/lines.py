@@ -308,6 +308,11 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.OrderIntended: _intended,
     ev.OrderRefused: lambda e: JournalLine("VETO", f"{e.symbol} {e.code}  {e.reason}", "warn"),
     ev.OrderFilled: _filled,
+    ev.VenueSilent: lambda e: JournalLine(
+        "LINK",
+        f"{e.account} does not answer" if e.since else f"{e.account} answers again",
+        "error" if e.since else "",
+    ),
     ev.FillMatched: lambda e: JournalLine(
         "FILL",
         f"{e.fill.side} {plain(e.fill.quantity)} {e.fill.symbol} at {plain(e.fill.price)} told, "

@@ -56,6 +56,7 @@ FREE_KEYS: Final = (
     "price_collar_pct",
     "quote_max_age_seconds",
     "max_open_orders",
+    "account_max_age_seconds",
 )
 """Keys of `[risk]` that U-50 does not list: free in every profile, and named so in RiskLimits."""
 
@@ -146,6 +147,8 @@ class RiskLimits(Ceilings, frozen=True, kw_only=True):
     price_collar_pct: Decimal
     quote_max_age_seconds: int
     max_open_orders: int
+    account_max_age_seconds: int
+    """0 where it follows from how often the venue is looked at (X-84)."""
 
 
 def limits(config: Config) -> RiskLimits:

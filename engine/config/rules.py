@@ -54,7 +54,6 @@ _DEFAULTS: Final = Config.model_construct()
 
 _REFUSED: Final = (
     *_table("account", "a second broker", fallback=""),
-    *_table("risk", "another age of balances", account_max_age_seconds=0),
     *_table("risk", "the rules of margin accounts", account_rule="off"),
     *_table("execution", "options and leveraged funds", instrument_mode="stock"),
     *_table("execution", "the decision front end", cycle_time_ms=100),

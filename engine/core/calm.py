@@ -44,8 +44,8 @@ def calm_until(world: World, now: Nanos) -> Nanos:
 
 
 def _is_quiet(account: AccountState) -> bool:
-    """Connected and compared, with no look and no kill under way."""
-    under_way = account.snapshot_asked or account.kill is not None
+    """Connected and compared, with no question open and no kill under way."""
+    under_way = account.snapshot_asked or account.kill is not None or account.silent_since
     return account.is_connected and account.compared and not under_way
 
 

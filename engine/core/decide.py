@@ -40,6 +40,7 @@ from engine.domain.inputs import (
     SubmitFailed,
     Tick,
     Trouble,
+    Unanswered,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
@@ -191,6 +192,22 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
             severity=Severity.CRITICAL,
             subject=given.account,
             text=f"{given.account} is disconnected: {given.detail or 'no reason given'}",
+        )
+
+
+def unanswered(world: World, given: Unanswered, now: Nanos) -> Iterator[ev.Event]:
+    """Record that a venue does not answer, or answers again; the limits follow (X-84)."""
+    before = world.book.account(given.account).silent_since
+    if before == given.since:
+        return
+    yield ev.VenueSilent(account=given.account, since=given.since)
+    if given.since and not before:
+        yield ev.Alarmed(
+            code="VENUE_SILENT",
+            severity=Severity.CRITICAL,
+            subject=given.account,
+            text=f"{given.account} is connected and does not answer: it takes no entries until it "
+            "does",
         )
 
 
@@ -389,6 +406,7 @@ RULES: dict[type, Rule] = {
     QueryFailed: doubt.query_failed,
     SnapshotTaken: snapshot_taken,
     SnapshotFailed: comparison.snapshot_failed,
+    Unanswered: unanswered,
     JournalFailed: journal_failed,
     JournalRecovered: journal_recovered,
     ClockSet: clock_set,

@@ -117,6 +117,14 @@ class SnapshotFailed(msgspec.Struct, frozen=True):
     error: BrokerError
 
 
+class Unanswered(msgspec.Struct, frozen=True):
+    """The first question that a venue has not answered was asked at `since`, long enough ago; 0
+    where it answers again."""
+
+    account: str
+    since: Nanos
+
+
 class Tick(msgspec.Struct, frozen=True):
     """A timer came due."""
 
@@ -203,6 +211,7 @@ Input = (
     | QueryFailed
     | SnapshotTaken
     | SnapshotFailed
+    | Unanswered
     | Tick
     | JournalFailed
     | JournalRecovered

@@ -236,6 +236,12 @@ class Facts:
         return self._book.account(self.request.account)
 
     @property
+    def account_max_age(self) -> int:
+        """After how many seconds the last look at a venue is too old for an entry (X-84)."""
+        own = self._world.limits.account_max_age_seconds
+        return own or self._world.config.execution.reconcile_seconds + 30
+
+    @property
     def able(self) -> Capabilities:
         """What its venue can do."""
         return self._world.able(self.request.account)

@@ -81,9 +81,12 @@ def _broker_lost(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     seconds = world.limits.api_timeout_seconds
     for account in world.book.accounts:
         link = account.link
-        if link is None or link.state is _CONNECTED or not account.exposed:
+        if link is None or not account.exposed:
             continue
-        down = now - link.since
+        since = account.silent_since if link.state is _CONNECTED else link.since
+        if not since:
+            continue
+        down = now - since
         if down > seconds * NS_PER_SECOND:
             text = f"{account.name} has been unreachable while it holds exposure or orders"
             return Trip(str(down // NS_PER_SECOND), str(seconds), text)

@@ -341,6 +341,7 @@ class Engine:
             self._pump(session.listen())
             self._pump(session.keep())
             self._pump(session.look_again())
+            self._pump(session.watch())
         self._pump(self._timer.run())
         connected = [s for s, error in zip(sessions, errors, strict=True) if error is None]
         await asyncio.gather(*(session.look(START) for session in connected))

@@ -21,6 +21,7 @@ from engine.domain.inputs import (
     SnapshotFailed,
     SnapshotTaken,
     Trouble,
+    Unanswered,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
@@ -51,6 +52,12 @@ CONNECT_SECONDS = 10
 
 STEADY_SECONDS = 5
 """A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
+
+SILENCE_SECONDS = 5
+"""A question that is not answered for so long is told to the core (X-84)."""
+
+RECOVERY_SECONDS = 0.25
+"""How soon after it answers again a venue that was silent is heard."""
 
 AT_ONCE = 256
 """Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
@@ -89,7 +96,7 @@ class AccountSession:
         self._time = time
         self._step = step
         self._spawn = spawn
-        self._link = Link(broker.name)
+        self._link = Link(broker.name, time.now)
         self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
         self._outside = outside
         self._backoff = Backoff(jitter)
@@ -162,6 +169,26 @@ class AccountSession:
             ended = await self._listen_once()
             self._half_open = self._link.is_up
             self._broke(ended)
+
+    async def watch(self) -> None:
+        """Ask the venue something whenever nothing else is asked, and tell the core when it does
+        not answer, and when it does again (X-84), for as long as the engine runs."""
+        every = round(self._broker.capabilities.heartbeat_seconds * NS_PER_SECOND)
+        told, bound = 0, SILENCE_SECONDS * NS_PER_SECOND
+        while every:
+            await self._connected.wait()
+            now, since = self._time.now(), self._link.silent_since
+            overdue = since if since and now - since >= bound else 0
+            if overdue != told:
+                told = overdue
+                self._step(Unanswered(self.name, told))
+            beat = self._link.asked_at + (bound if told else every)
+            if now >= beat:
+                self._spawn(self._venue.beat())
+                beat = now + every
+            # Whatever is asked in this time is not overdue before it has passed.
+            due = min(beat, (since or now) + bound)
+            await self._clock.sleep(RECOVERY_SECONDS if told else (due - now) / NS_PER_SECOND)
 
     async def close(self) -> None:
         """Disconnect; nothing is cancelled by that, and nothing depends on how it ends (D-53)."""

@@ -1,5 +1,6 @@
 """Asking a venue, and its answers as inputs: whatever goes wrong becomes one of the six (C-403)."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -32,8 +33,9 @@ from engine.state.book import Book
 FILL_MARGIN = 600 * NS_PER_SECOND
 """How far before what is known the venue is asked for fills; the overlap is dropped by id."""
 
-LOOK_SECONDS = 20
-"""How long a look may take: its four questions have 5 s each."""
+
+BEAT_SECONDS = 5
+"""How long an answer to a question that asks for nothing else is waited for."""
 
 
 class Venue:
@@ -68,11 +70,13 @@ class Venue:
             nonlocal withheld
             if order.adds_exposure and self._gate.closed:
                 withheld = self._gate.withheld(self._broker.name, key)
-            else:
-                await self._broker.submit_order(order)
+                raise NotSent(withheld.reason)
+            await self._broker.submit_order(order)
 
         error = await self._failure(request)
-        return withheld if error is None else SubmitFailed(self._broker.name, key, error)
+        if withheld is not None or error is None:
+            return withheld
+        return SubmitFailed(self._broker.name, key, error)
 
     async def cancel(self, key: str) -> CancelFailed | None:
         """Ask for a cancel; None when the request was taken."""
@@ -131,8 +135,9 @@ class Venue:
                 known.created_at, opened, self._book.account(self._broker.name).last_fill or asked
             )
         try:
-            async with self._link.request(grace=0, limit=LOOK_SECONDS):
+            async with self._link.request(grace=0) as answered:
                 order = await self._broker.get_order(key)
+                answered()
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
             return QueryFailed(self._broker.name, key, self._outside.error(error))
@@ -141,6 +146,17 @@ class Venue:
         if fault:
             return QueryFailed(self._broker.name, key, Ambiguous(self._outside.text(fault)))
         return QueryAnswered(self._broker.name, key, order, self._own_fills(fills), asked)
+
+    async def beat(self) -> None:
+        """Ask the venue for nothing but an answer; whatever it says is one (X-84)."""
+        with contextlib.suppress(NotSent, Ambiguous):
+            async with self._link.request(grace=0, limit=BEAT_SECONDS):
+                try:
+                    await self._broker.server_time()
+                except (Ambiguous, TimeoutError):
+                    raise
+                except Exception:  # noqa: S110 - an adapter that cannot ask it is not silent
+                    pass
 
     async def look(self) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.
@@ -152,10 +168,13 @@ class Venue:
         state = self._book.account(broker.name)
         since = max(min(state.last_fill, state.clean_at) - FILL_MARGIN, 0)
         try:
-            async with self._link.request(grace=0, limit=LOOK_SECONDS):
+            async with self._link.request(grace=0) as answered:
                 orders = await broker.get_open_orders()
+                answered()
                 positions = await broker.get_positions()
+                answered()
                 account = await broker.get_account()
+                answered()
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
         except Exception as error:  # one of the six, or ambiguous

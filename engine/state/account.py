@@ -106,6 +106,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     assumed: dict[str, Assumed] = {}
     """By client order id; what the venue tells of it later is no other fill."""
     last_fill: Nanos = 0
+    silent_since: Nanos = 0
+    """When the question was asked that the venue has not answered for too long; 0: it answers."""
     heard_at: Nanos = 0
     """When the venue last said anything of an order or of the account."""
     reconciled_at: Nanos = 0

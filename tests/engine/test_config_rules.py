@@ -193,7 +193,6 @@ OTHER: dict[str, object] = {
     "account.primary": "alpaca",
     "account.fallback": "ibkr",
     "market.source": "broker",
-    "risk.account_max_age_seconds": 90,
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,

@@ -61,7 +61,7 @@ def outcome_of(answer_at: float, grace: float) -> tuple[str, float]:
     """How a request ends that the venue answers at `answer_at`, and when; the link breaks at 1."""
 
     async def main(clock: VirtualClock) -> tuple[str, float]:
-        link = Link("paper")
+        link = Link("paper", lambda: 1)
         link.came_up()
         clock.call_later(BROKEN_AT, link.broke)
         try:
@@ -101,7 +101,7 @@ def test_a_time_out_that_passed_before_the_break_ends_a_request_at_the_break() -
 
 def test_nothing_is_asked_without_a_connection() -> None:
     async def main(clock: VirtualClock) -> None:
-        link = Link("paper")
+        link = Link("paper", lambda: 1)
         for _ in range(2):
             with pytest.raises(NotSent, match="paper is not connected"):
                 async with link.request(0):
@@ -114,7 +114,7 @@ def test_nothing_is_asked_without_a_connection() -> None:
 
 def test_a_time_out_of_the_adapter_is_not_taken_for_a_break() -> None:
     async def main(clock: VirtualClock) -> None:
-        link = Link("paper")
+        link = Link("paper", lambda: 1)
         link.came_up()
         with pytest.raises(TimeoutError):
             async with link.request(0), asyncio.timeout(2):

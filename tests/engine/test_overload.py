@@ -27,11 +27,11 @@ from engine.risk.request import RequestKind
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
 from tests.engine.driver import CoreDriver, one
-from tests.engine.worlds import ABLE, BROKER, config_of, signal
+from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
 
 
 def desk(**able: Any) -> CoreDriver:
-    config = config_of(profile="axion_aggressive", risk={"max_order_notional": "1000000"})
+    config = config_of(**AXION)
     made = CoreDriver(config, capabilities=msgspec.structs.replace(ABLE, **able))
     return made.price("NVDA", "100").price("AAPL", "100")
 

@@ -57,8 +57,11 @@ def config_of(**sections: dict[str, Any] | str) -> Config:
     return from_mapping(sections)
 
 
-AXION: dict[str, Any] = {"profile": "axion_aggressive", "risk": {"max_order_notional": "1000000"}}
-"""The profile of the worked examples, with room for one large order."""
+AXION: dict[str, Any] = {
+    "profile": "axion_aggressive",
+    "risk": {"max_order_notional": "1000000", "account_max_age_seconds": 86_400},
+}
+"""The profile of the worked examples, with room for one large order; the venue is not looked at."""
 
 
 def signal(

@@ -84,6 +84,7 @@ from engine.domain.events.reconcile import (
     SnapshotRequested,
     SymbolBlocked,
     SymbolUnblocked,
+    VenueSilent,
 )
 from engine.domain.events.record import Record
 from engine.domain.events.signals import (
@@ -171,6 +172,7 @@ __all__ = [
     "Unpaused",
     "Unprotected",
     "Unrestricted",
+    "VenueSilent",
 ]
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -242,6 +244,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         PositionAdjusted,
         SymbolBlocked,
         SymbolUnblocked,
+        VenueSilent,
         LinkChanged,
         Alarmed,
     )

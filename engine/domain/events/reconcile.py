@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.events.base import Event
+from engine.domain.instant import Nanos
 
 
 class SnapshotRequested(Event, frozen=True, kw_only=True):
@@ -12,6 +13,14 @@ class SnapshotRequested(Event, frozen=True, kw_only=True):
 
     account: str
     reason: str
+
+
+class VenueSilent(Event, frozen=True, kw_only=True):
+    """The venue has not answered a question that was asked at `since`, for too long (X-84)."""
+
+    account: str
+    since: Nanos
+    """Nanoseconds UTC; 0 where it answers again."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

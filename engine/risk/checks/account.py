@@ -19,6 +19,7 @@ def known_account(
     session: SessionState | None,
     equity: Decimal,
     rates: Mapping[str, Rate | None],
+    account_max_age: int,
     now: Nanos,
 ) -> Finding:
     """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
@@ -51,6 +52,16 @@ def known_account(
     if not venue_account.compared:
         text = "The venue was not seen since the start, or since the connection broke."
         return refused("not compared", "a comparison", text)
+    silent = now - venue_account.silent_since
+    if venue_account.silent_since and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
+        age = in_seconds(silent)
+        text = f"{venue_account.name} has not answered for {plain(age)} s."
+        return refused(age, MAX_SILENCE_SECONDS, text)
+    old = now - venue_account.seen_at
+    if old > account_max_age * NS_PER_SECOND:
+        age = in_seconds(old)
+        text = f"What {venue_account.name} holds was last seen {plain(age)} s ago."
+        return refused(age, account_max_age, text)
     if venue_account.barred:
         why = "; ".join(venue_account.barred.values())
         return refused(

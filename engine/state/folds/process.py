@@ -27,6 +27,7 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
         account.compared = False
         account.unsettled = {}
         account.snapshot_asked = 0
+        account.silent_since = 0
 
 
 def _phase(book: Book, event: ev.PhaseChanged, at: Nanos) -> None:

@@ -65,10 +65,16 @@ def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
             del blocked[event.symbol]
 
 
+def _silent(book: Book, event: ev.VenueSilent, at: Nanos) -> None:
+    book.touch(RunChanged())
+    book.enter(event.account).silent_since = event.since
+
+
 def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
     book.touch(RunChanged())
     account = book.enter(event.account)
     account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
+    account.silent_since = 0
     if event.state is not LinkState.CONNECTED:
         account.compared = False
         account.unsettled = {}
@@ -80,5 +86,6 @@ RULES: Rules = {
     ev.PositionAdjusted: _adjusted,
     ev.SymbolBlocked: _blocked,
     ev.SymbolUnblocked: _unblocked,
+    ev.VenueSilent: _silent,
     ev.LinkChanged: _link,
 }
