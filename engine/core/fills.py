@@ -8,6 +8,7 @@ import msgspec
 
 from engine.core.consequences import fire
 from engine.core.fees import BAD_FEE, fee_fault
+from engine.core.told_before import was_told
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -87,7 +88,7 @@ class _Ending(msgspec.Struct, frozen=True):
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
-    if _is_known(world, fill):
+    if was_told(book, fill, now):
         return
     # What it leads to leans on the time; what makes it one fill is what the venue told.
     timed = msgspec.structs.replace(fill, time=happened(fill, now))
@@ -183,13 +184,6 @@ def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]
     if quantity == fill.quantity:
         return None
     return msgspec.structs.replace(fill, quantity=fill.quantity - quantity, commission=ZERO)
-
-
-def _is_known(world: World, fill: Fill) -> bool:
-    """Whether it was taken before, also one that was told without a time and has one now."""
-    book = world.book
-    told = fill if fill.key in book.seen_executions else fill.undated
-    return told.key in book.seen_executions and told.content in book.seen_fills
 
 
 def _overfilled(

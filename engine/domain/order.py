@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.signal import TradeType
 
@@ -290,6 +290,17 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         """
         day = self.time // NS_PER_DAY if self.time else ""
         return f"{self.account}|{self.symbol}|{day}|{self.execution_id}"
+
+    @property
+    def midnight(self) -> str:
+        """What makes it one fill where it is told on both sides of a UTC midnight that is closer
+        than clocks differ; "" at any other time."""
+        days = (self.time + NS_PER_DAY // 2) // NS_PER_DAY
+        if not self.time or abs(self.time - days * NS_PER_DAY) > CLOCKS_APART:
+            return ""
+        numbers = f"{self.side}|{plain(self.quantity)}|{plain(self.price)}"
+        ids = f"{self.account}|{self.symbol}|{self.execution_id}|{self.client_order_id}"
+        return f"midnight {days}|{ids}|{numbers}"
 
     @property
     def is_assumed(self) -> bool:

@@ -56,6 +56,7 @@ def test_U50_a_bare_installation_runs_with_conservative() -> None:
         price_collar_pct=Decimal("0.05"),
         quote_max_age_seconds=15,
         max_open_orders=100,
+        account_max_age_seconds=0,
     )
 
 

@@ -22,7 +22,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.hear(event.account, at)
     if not book.seen_executions.add(fill.key):
         return
-    book.seen_fills.add(fill.content)
+    _see(book, fill)
     order = book.order_in(event.account, fill.client_order_id)
     currency = book.currency_of(fill.symbol)
     book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
@@ -45,6 +45,13 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.guard(event.account, fill.symbol, at)
 
 
+def _see(book: Book, fill: Fill) -> None:
+    """Remember what a fill says, to know it when it is told again (X-91)."""
+    book.seen_fills.add(fill.content)
+    if fill.midnight:
+        book.seen_fills.add(fill.midnight)
+
+
 def _assume(account: AccountState, fill: Fill) -> None:
     """Remember that this much was taken for filled."""
     before = account.assumed.get(fill.client_order_id)
@@ -61,7 +68,7 @@ def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
     book.hear(event.account, at)
     if event.quantity == fill.quantity:
         book.seen_executions.add(fill.key)
-    book.seen_fills.add(fill.content)
+    _see(book, fill)
     known = account.assumed.pop(fill.client_order_id, None)
     if known is not None and known.quantity > event.quantity:
         left = msgspec.structs.replace(known, quantity=known.quantity - event.quantity)
