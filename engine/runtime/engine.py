@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from engine.core.comparison import OPERATOR, START
+from engine.core.comparison import OPERATOR
 from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -57,12 +57,15 @@ from engine.runtime.latch_keeper import LatchKeeper
 from engine.runtime.outside import Outside
 from engine.runtime.result import compared, result_of
 from engine.runtime.send_gate import Cause, SendGate
-from engine.runtime.session import AccountSession
+from engine.runtime.session import CONNECT_SECONDS, AccountSession
 from engine.runtime.tasks import Tasks
 from engine.runtime.timer import Timer
 from engine.state.book import Book
 from engine.state.touched import Touched
 from engine.world import World
+
+BEGIN_SECONDS = 5
+"""How long the start waits for the first look at a venue."""
 
 Follower: TypeAlias = Callable[[ev.Record, Sequence[Touched]], None]
 """Is called with a record and the values of the state that it touched."""
@@ -332,21 +335,36 @@ class Engine:
             self._pump(self._feed.run(symbols if self.world.follows_bars else ()))
 
     async def _connect(self) -> None:
-        """Connect every account, look at each that could be, and keep all of them connected."""
+        """Connect every account, look at each that could be, and keep all of them connected.
+
+        None waits for another. What a venue leaves unanswered is waited for only so long: the
+        engine then starts without it, and takes no entries there before it was seen.
+        """
         sessions = tuple(self._sessions.values())
-        errors = await asyncio.gather(*(session.open() for session in sessions))
-        if len(sessions) == 1 and errors[0] is not None:
-            raise errors[0]
-        for session in sessions:
-            self._pump(session.listen())
-            self._pump(session.keep())
-            self._pump(session.look_again())
-            self._pump(session.watch())
+        alone = len(sessions) == 1
+        begun = [asyncio.ensure_future(self._begin(session, alone=alone)) for session in sessions]
+        self._pumps += begun
         self._pump(self._timer.run())
-        connected = [s for s, error in zip(sessions, errors, strict=True) if error is None]
-        await asyncio.gather(*(session.look(START) for session in connected))
-        for session in sessions:
-            session.release_early()
+        done, _ = await asyncio.wait(begun, timeout=BEGIN_SECONDS + CONNECT_SECONDS)
+        for each in done:
+            await each
+
+    async def _begin(self, session: AccountSession, *, alone: bool) -> None:
+        """One account: its connection, its reports, and the first look at it.
+
+        Raises what kept the only account from being connected to.
+        """
+        error = await session.open()
+        if alone and error is not None:
+            raise error
+        self._pump(session.listen())
+        self._pump(session.keep())
+        self._pump(session.look_again())
+        self._pump(session.watch())
+        if error is None:
+            self._tasks.spawn(session.first_look())
+            await session.begun(BEGIN_SECONDS)
+        session.release_early()
 
     async def run(self) -> None:
         """Run until `stop`; raises what a pump or an effect raised, after an orderly stop."""

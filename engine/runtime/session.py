@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from engine.core.comparison import START
 from engine.core.driver import Step
 from engine.domain.inputs import (
     CancelsReported,
@@ -116,6 +117,8 @@ class AccountSession:
         """Why the venue does not let us in, once it was said."""
         self._early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order."""
+        self._begun = asyncio.Event()
+        """Set once the first look has ended, or is waited for no longer."""
         self._waiting_cancels: dict[str, None] = {}
         self._cancels: list[str] = []
         """What is to be cancelled by the next request."""
@@ -421,6 +424,7 @@ class AccountSession:
                 self._failures.clear()
                 self._look_pauses.reset()
                 self._step(SnapshotTaken(seen, reason))
+                self.release_early()
         finally:
             self._looking.discard(reason)
 
@@ -453,8 +457,22 @@ class AccountSession:
             return self._step(SnapshotFailed(self.name, reason, seen))
         return self._step(SnapshotTaken(seen, reason, apply, by))
 
+    async def first_look(self) -> None:
+        """Look at the venue for the start; whatever comes of it, the start goes on."""
+        try:
+            await self.look(START)
+        finally:
+            self._begun.set()
+
+    async def begun(self, seconds: float) -> None:
+        """Wait for the first look to end, this one or another, for so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._begun.wait()
+
     def release_early(self) -> None:
         """After the first look: the core hears what was reported before it."""
+        self._begun.set()
         early, self._early = self._early or [], None
         for report in early:
             self._step(report)

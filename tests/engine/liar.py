@@ -424,6 +424,22 @@ class Table:
         return [event.code for event in self.events(ev.Alarmed)]
 
 
+def somebody_rests(table: Table) -> None:
+    """An order that adds exposure works in the account, and it is not ours."""
+    table.venue.orders["theirs"] = VenueOrder(
+        client_order_id="theirs",
+        venue_order_id="v-theirs",
+        symbol="AAA",
+        side=Side.BUY,
+        type=OrderType.LIMIT,
+        quantity=Decimal(5),
+        filled=Decimal(0),
+        limit_price=Decimal(50),
+        status=OrderStatus.NEW,
+    )
+    table.venue._record()
+
+
 def play(scene: Callable[[Table], Awaitable[None]], **options: Any) -> None:
     """Run a scene with an engine that is started and stopped around it."""
 

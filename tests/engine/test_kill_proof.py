@@ -6,10 +6,9 @@ from typing import Any
 from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Level
-from tests.engine.liar import Table, play
+from tests.engine.liar import Table, play, somebody_rests
 
 KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
 
@@ -30,22 +29,6 @@ async def proved(table: Table) -> KillReport:
 def told(report: KillReport) -> tuple[str, Any]:
     row = report.brokers()["paper"]
     return row["state"], row["left"]
-
-
-def somebody_rests(table: Table) -> None:
-    """An order that adds exposure works in the account, and it is not ours."""
-    table.venue.orders["theirs"] = VenueOrder(
-        client_order_id="theirs",
-        venue_order_id="v-theirs",
-        symbol="AAA",
-        side=Side.BUY,
-        type=OrderType.LIMIT,
-        quantity=Decimal(5),
-        filled=Decimal(0),
-        limit_price=Decimal(50),
-        status=OrderStatus.NEW,
-    )
-    table.venue._record()
 
 
 def test_x52_what_the_venue_shows_later_ends_the_proof() -> None:
