@@ -26,6 +26,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.exits import rules as exits
+from engine.exits.stops import breach_key
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import HoldingAmended, Touched
@@ -145,7 +146,7 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
     for position in held:
         certain = both_sides(given, falling=position.is_long)
         world.breaches.see(
-            exits.breach_key(position.account, position.symbol),
+            breach_key(position.account, position.symbol),
             breached=exits.is_beyond(position, given.last),
             at=now,
             traded_both_sides=certain,
@@ -210,7 +211,7 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     is_new = held is not None and held.seq == seq
     if held is None or is_new or last is None or not exits.is_beyond(held, last):
         # Of a stop that was moved away, the newest price is none that has reached it.
-        world.breaches.forget(exits.breach_key(account, symbol))
+        world.breaches.forget(breach_key(account, symbol))
     if held is None:
         world.market.unwatch(account, symbol)
         if not world.book.held(symbol):

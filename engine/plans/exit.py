@@ -10,6 +10,7 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
+from engine.exits.stops import is_trading
 from engine.plans.outcome import not_closed
 from engine.plans.reducing import (
     EXIT,
@@ -30,6 +31,9 @@ from engine.world import World
 
 RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
+
+_AT_ONCE = frozenset({ExitReason.MANUAL, ExitReason.KILL})
+"""Closes that wait for no stop that trades: it is cancelled, and they follow its end (X-78)."""
 
 _UNKNOWN = OrderStatus.UNKNOWN
 _UNANSWERED = frozenset({OrderStatus.CREATED, OrderStatus.PENDING_NEW})
@@ -156,15 +160,18 @@ def _in_the_way(
     """Those of the `others` that do not fit beside the close into what is held (rule 3, X-85).
 
     Of a person's, stops are kept before what sells at a price, and older ones before newer. A stop
-    stays where the venue joins it with the close, and while the close waits. Beside the close of a
-    part ours is brought to size by the plan that protects.
+    stays where the venue joins it with the close, and while the close waits; one that trades does
+    so for its seconds, but for the close of a person or a kill (X-78). Beside the close of a part
+    ours is brought to size by the plan that protects.
     """
     able = world.able(position.account)
     rests = able.reduce_only or waits(world, position, now)
+    by_hand = plan.reason in _AT_ONCE
     left = abs(position.quantity) - wanted_by(world, position, plan)
     found = []
     for order in sorted(others, key=lambda order: not order.protects):
         stays = order.protects and rests
+        stays |= not by_hand and is_trading(world, position, order, now)
         cut = order.is_protective and able.native_stop and not plan.is_whole
         if stays or cut or is_ending(order):
             continue

@@ -10,6 +10,7 @@ from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
+from engine.exits.stops import is_trading, trades_until
 from engine.plans.exit import RETRY_SECONDS, plan_exit, waits
 from engine.plans.reducing import (
     PROTECT,
@@ -64,16 +65,23 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         return
     wanted = to_protect(world, position, part)
     if not wanted:
-        for order in stops:
-            yield from cancel(order, "another order takes it off")
+        yield from _end(world, position, stops, "another order takes it off", now)
         return
     if stops:
         keep, *extra = stops
-        for order in extra:
-            yield from cancel(order, "one stop is enough")
+        yield from _end(world, position, extra, "one stop is enough", now)
         yield from _fit(world, position, keep, wanted, now)
         return
     yield from _place(world, position, position.stop, wanted, now)
+
+
+def _end(
+    world: World, position: Position, stops: list[Order], why: str, now: Nanos
+) -> Iterator[ev.Event]:
+    """Cancel stops that are too many, but for one that trades (X-78)."""
+    for order in stops:
+        if not is_trading(world, position, order, now):
+            yield from cancel(order, why)
 
 
 def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
@@ -88,6 +96,7 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
     moments = [order.refused_at + ASKED_IN_VAIN for order in stops]
+    moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
         moments.append(_placed_again_at(newest))
@@ -272,6 +281,8 @@ def _fit(
     unanswered = stop.pending is not None and not able.reduce_only
     fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
     if fits or stop.status not in RESTING or is_ending(stop):
+        return
+    if is_trading(world, position, stop, now):
         return
     if now < stop.refused_at + ASKED_IN_VAIN:
         return

@@ -53,6 +53,11 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield _abandoned(order.account, key, order.status, text)
         yield from after_end(world, order.account, key)
         return
+    if order.adds_exposure:
+        against = _ended(world, order)
+        if against:
+            yield from _given_up(world, order, Code.NOT_SENT, against)
+            return
     if order.reduce_only and not world.able(order.account).reduce_only:
         position = world.book.holding(order.account, order.symbol)
         against = hindrance(world, order)
@@ -80,6 +85,15 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         return
     reserved = wanted.reserved if blind else ruling.reserved
     yield ev.OrderIntended(terms=successor(world, order, wanted, reserved))
+
+
+def _ended(world: World, order: Order) -> str:
+    """Why what was to take the place of an entry adds no more; "" where it may."""
+    if order.stopped:
+        return "the stop of its position has traded"
+    position = world.book.holding(order.account, order.symbol)
+    closing = position is not None and position.is_closing
+    return "the position is being closed" if closing else ""
 
 
 def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev.Event]:

@@ -12,7 +12,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
 from engine.domain.run import Severity
-from engine.plans import entry, leftover, protect, reduce, replace
+from engine.plans import entry, leftover, protect, reduce, replace, stopped
 from engine.plans import exit as closing
 from engine.state.book import Book
 from engine.world import World
@@ -48,6 +48,7 @@ def _replacing(book: Book, account: str, symbol: str) -> object:
 
 PLANS: tuple[Plan, ...] = (
     Plan("leftover", leftover.advance, Book.reduces_in, leftover.same_until),
+    Plan("stopped", stopped.advance, stopped.concerns, stopped.same_until),
     Plan(entry.ENTRY, entry.advance, _intents),
     Plan("replace", replace.advance, _replacing),
     Plan(reduce.REDUCE, reduce.advance, _intents),

@@ -93,6 +93,8 @@ class Book:
         """Symbols with an entry that works, or is to follow, that no account holds."""
         self.entries_working = 0
         self.unclear = 0
+        self.stopped = 0
+        """Working entries of positions whose stop has traded, over all accounts."""
         self.closable: dict[str, int] = {}
         """By account, working orders that are not protective: what a kill cancels."""
         self._facts: dict[str, tuple[str, str]] = {}
@@ -370,6 +372,7 @@ class Book:
             self._reducing.setdefault(place, {})[order.client_order_id] = None
         if order.status is _UNKNOWN:
             self.unclear += 1
+        self.stopped += order.stopped
         if not order.protects:
             self._count_closable(order.account, 1)
         self._schedule(order)
@@ -384,6 +387,7 @@ class Book:
             or old.purpose is not new.purpose
             or old.reduce_only is not new.reduce_only
             or old.type is not new.type
+            or old.stopped is not new.stopped
         ):
             self._unindex(old)
             self._index(new)
@@ -416,6 +420,7 @@ class Book:
             _drop(self._reducing, order)
         if order.status is _UNKNOWN:
             self.unclear -= 1
+        self.stopped -= order.stopped
         if not order.protects:
             self._count_closable(order.account, -1)
 

@@ -41,6 +41,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     status: OrderStatus = OrderStatus.CREATED
     venue_order_id: str = ""
     filled: Decimal = ZERO
+    filled_at: Nanos = 0
+    """When its newest fill was recorded; 0 before the first."""
     notional: Decimal = ZERO
     """Sum of price x quantity over its fills, without the multiplier."""
     commission: Decimal = ZERO
@@ -69,6 +71,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """Before this the venue wants no other request to cancel it; 0 is never."""
     cancel_failures: int = 0
     """How many cancels of it failed since one was first asked for."""
+    stopped: bool = False
+    """A stop of the position that it was to build up has traded: it adds no more (X-78)."""
     pending: Pending | None = None
     """The change that was asked for and that nothing has proved or refused yet."""
 

@@ -21,7 +21,7 @@ class Breaches:
 
     def __init__(self) -> None:
         self._since: dict[str, Nanos] = {}
-        self._confirmed: set[str] = set()
+        self._confirmed: dict[str, Nanos] = {}
 
     def see(self, key: str, *, breached: bool, at: Nanos, traded_both_sides: bool = False) -> None:
         """Take one price event; `traded_both_sides`: a trade that the quote's other side confirms.
@@ -34,16 +34,20 @@ class Breaches:
             return
         first = self._since.setdefault(key, at)
         if traded_both_sides or at - first >= CONFIRM_NS:
-            self._confirmed.add(key)
+            self._confirmed.setdefault(key, at)
 
     def confirmed(self, key: str) -> bool:
         """True once the breach stands on evidence."""
         return key in self._confirmed
 
+    def confirmed_at(self, key: str) -> Nanos:
+        """The moment of the price event that confirmed the breach; 0 while nothing does."""
+        return self._confirmed.get(key, 0)
+
     def forget(self, key: str) -> None:
         """Drop what was seen under a key."""
         self._since.pop(key, None)
-        self._confirmed.discard(key)
+        self._confirmed.pop(key, None)
 
 
 class ProvedPrice:

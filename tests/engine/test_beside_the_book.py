@@ -17,6 +17,7 @@ from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Trigger
 from engine.domain.signal import TradeType
+from engine.exits.stops import TRADING_SECONDS
 from engine.state import fold
 from engine.state.book import Book
 from engine.world import World
@@ -88,6 +89,7 @@ def test_X71_evidence_within_one_holding_still_closes_it_and_kills() -> None:
     desk.quote("NVDA", "20")
     desk.later(1).quote("NVDA", "20")
     assert [e.trigger for e in desk.of(ev.TriggerFired)] == [Trigger.DAILY_LOSS]
+    desk.tick(TRADING_SECONDS)
     assert desk.held().is_closing
 
 
@@ -131,6 +133,8 @@ def test_X71_the_evidence_of_a_stop_is_about_the_stop_in_force(
     assert desk.quote("NVDA", "94") == []
     desk.give(ask.Protect(symbol="NVDA", price=D(to), by="me"))
     desk.later(1).quote("NVDA", bad)
+    assert not desk.of(ev.ExitPlanned), "the stop at the venue has its time to trade (X-78)"
+    desk.tick(TRADING_SECONDS)
     assert [e.decision.reason for e in desk.of(ev.ExitPlanned)] == [ExitReason.STOP_LOSS] * closes
 
 

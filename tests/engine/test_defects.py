@@ -8,6 +8,7 @@ from engine.domain.inputs import GateClosed, SubmitFailed
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Level, RunState, Trigger
 from engine.domain.signal import TradeType
+from engine.exits.stops import TRADING_SECONDS
 from engine.ports import NotSent
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import AXION, config_of, signal
@@ -131,6 +132,7 @@ def test_d47_a_replace_asks_for_what_is_filled_and_what_is_still_wanted() -> Non
     stop = desk.last(Purpose.PROTECT)
     desk.accept(stop)
     desk.filled(stop, 30, "95")
+    desk.later(TRADING_SECONDS)
     asked = desk.filled(entry, 20, "95")
     replaced = one(asked, ev.ReplaceRequested)
     assert replaced.quantity == 30 + 90

@@ -10,6 +10,7 @@ from engine.domain.account import VenueOrder
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten
+from engine.exits.stops import TRADING_SECONDS
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, protected
 from tests.engine.worlds import ABLE, BROKER
 
@@ -86,7 +87,7 @@ def test_rule3_an_order_that_rests_far_away_is_not_the_close(quantity: int, star
 @LOOKS
 def test_rule3_a_stop_loss_is_not_kept_from_its_close_by_it(start: bool) -> None:
     desk = beside(of_nobody(), start=start)
-    for _ in range(4):
+    for _ in range(4 + TRADING_SECONDS):
         desk.quote("NVDA", "94", trade=True)
         desk.tick()
     assert theirs(desk) is S.PENDING_CANCEL

@@ -13,7 +13,7 @@ SHAPES = {
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
     5: "6f70d1c19c72479e",
-    6: "80f83c07159baef6",
+    6: "f5ab899f75417a0e",
 }
 """The shape of the state that each format stands for."""
 

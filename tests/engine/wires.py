@@ -25,7 +25,7 @@ from engine.domain.instrument import default_instrument
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Side
 from engine.domain.run import LinkState
-from engine.ports import Broker, BrokerError, MarketData
+from engine.ports import Broker, BrokerError, Capabilities, MarketData
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
@@ -117,13 +117,15 @@ class Rig:
         commit_seconds: Callable[[], float] = lambda: 0.0,
         jitter: Random | None = None,
         market: MarketData | None = None,
+        able: Capabilities = ABLE,
+        venue: type[Venue] = Venue,
     ) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.clock = clock
         self.agenda = Agenda(MIDDAY)
         self.agenda.attach(loop, clock)
-        self.venue = Venue(self.agenda, Random(7), ABLE)
+        self.venue = venue(self.agenda, Random(7), able)
         self.wire = wire(self.venue)
         self.disk = Disk()
         self.latch = FileLatch(self.disk)
@@ -132,7 +134,7 @@ class Rig:
         world = World(
             Book(),
             config,
-            {wire.name: ABLE for wire in (self.wire, *more)},
+            {wire.name: able for wire in (self.wire, *more)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
@@ -149,6 +151,8 @@ class Rig:
             jitter=jitter,
             redact=Redactor().redact,
         )
+        self.price = PRICE
+        """What every quote from now on says."""
         self.records: list[ev.Record] = []
         self.engine.subscribe(self.records.append)
         self._signals = 0
@@ -173,12 +177,15 @@ class Rig:
     async def _tell_prices(self) -> None:
         while True:
             for symbol in ("AAA", "BBB"):
-                quote = Quote(
-                    symbol=symbol, bid=PRICE, ask=PRICE, last=PRICE, time=self.clock.now()
-                )
-                self.venue.on_price(quote)
-                self.feed.put(quote)
+                self.tell(symbol)
             await self.clock.sleep(0.5)
+
+    def tell(self, symbol: str = "AAA") -> None:
+        """A quote of `price`, to the venue and to the engine."""
+        price, now = self.price, self.clock.now()
+        quote = Quote(symbol=symbol, bid=price, ask=price, last=price, time=now)
+        self.venue.on_price(quote)
+        self.feed.put(quote)
 
     def cut(self) -> None:
         """The link is down, and stays so."""

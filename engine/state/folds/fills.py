@@ -12,6 +12,7 @@ from engine.state.account import AccountState, Assumed
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
+from engine.state.intents import IntentLeg
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.touched import AccountSeen, FillTaken
@@ -42,6 +43,8 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     if order is not None:
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
+        if order.protects and before is not None and before.sign * fill.side.sign < 0:
+            _end_entries(book, before)
     book.guard(event.account, fill.symbol, at)
 
 
@@ -106,6 +109,30 @@ def _close_part(book: Book, order: Order, fill: Fill) -> None:
         left = max(position.exiting.quantity - fill.quantity, ZERO)
         plan = msgspec.structs.replace(position.exiting, quantity=left)
         book.amend(position, exiting=plan)
+
+
+def _end_entries(book: Book, position: Position) -> None:
+    """A stop of the position has traded: no order that was to build it up adds any more (X-78)."""
+    account, symbol = position.account, position.symbol
+    waiting = [
+        found
+        for key, where in book.account(account).replacing.items()
+        if where == symbol and (found := book.order_in(account, key)) is not None
+    ]
+    for order in (*book.working(account, symbol), *waiting):
+        if order.adds_exposure and order.side.sign == position.sign and not order.stopped:
+            book.put(msgspec.structs.replace(order, stopped=True))
+    for intent in book.intents_at(account, symbol):
+        legs = tuple(_stopped(leg, position) for leg in intent.legs)
+        book.data.intents[intent.intent_id] = msgspec.structs.replace(intent, legs=legs)
+
+
+def _stopped(leg: IntentLeg, position: Position) -> IntentLeg:
+    terms = leg.terms
+    here = (terms.account, terms.symbol) == (position.account, position.symbol)
+    if not (here and leg.waits and terms.adds_exposure and terms.side.sign == position.sign):
+        return leg
+    return msgspec.structs.replace(leg, refused="the stop of the position has traded")
 
 
 def _pay(
@@ -189,6 +216,7 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
     return msgspec.structs.replace(
         order,
         filled=filled,
+        filled_at=at,
         notional=order.notional + fill.quantity * fill.price,
         commission=order.commission + fee,
         status=order.status if status is order.status else move(order.status, status),
