@@ -10,6 +10,7 @@ from engine.core.day import MARK_SECONDS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Phase
 from engine.exits import rules as exits
+from engine.exits.hours import late_from
 from engine.plans import table as plans
 from engine.risk import triggers
 from engine.state.account import AccountState
@@ -35,6 +36,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
         moments.append(marks)
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]
+    moments += [late_from(world, symbol, now) for symbol in world.book.day_entries]
     for position in world.holdings():
         moments += _moments(world, position, now)
         moments.append(plans.same_until(world, position.account, position.symbol, now))

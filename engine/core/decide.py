@@ -13,6 +13,7 @@ from engine.core import comparison, doubt, reports, sends
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
+from engine.core.withdraw import end_late_entries
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -271,7 +272,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
     if world.book.data.phase is not Phase.RUNNING:
         return
     decided = exits.ask_all(world, position, now)
-    if decided is None or not world.is_open(position.symbol, now):
+    if decided is None or world.is_shut(position.symbol, now):
         return
     yield from plan_exit(
         position,
@@ -353,6 +354,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
             yield from advance(world, position.account, position.symbol, now)
         for account, symbol in world.book.waiting_places():
             yield from advance(world, account, symbol, now)
+        yield from followed(world, end_late_entries(world, now), now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)

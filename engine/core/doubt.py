@@ -28,7 +28,7 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
         key = order.client_order_id
         match order.status:
             case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
-                reason = order.reason if order.cancel_wanted else Code.ORDER_TIMEOUT
+                reason = order.cancel_reason if order.cancel_wanted else Code.ORDER_TIMEOUT
                 yield ev.CancelRequested(account=order.account, client_order_id=key, reason=reason)
             case _S.UNKNOWN if not world.book.account(order.account).is_connected:
                 pass  # the question waits for the connection: see `overdue`
@@ -254,7 +254,7 @@ def _asked_again(order: Order, now: Nanos) -> Iterator[ev.Event]:
     """Ask again for the end of an order that works, unless that failed a moment ago (C-403)."""
     if order.cancel_wanted and now >= order.cancel_at:
         yield ev.CancelRequested(
-            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+            account=order.account, client_order_id=order.client_order_id, reason=order.cancel_reason
         )
     elif order.pending is not None and order.makes_room:
         yield again(order, order.pending)

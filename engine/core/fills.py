@@ -16,6 +16,9 @@ from engine.domain.money import ONE, ZERO, is_positive, number_fault, plain
 from engine.domain.order import ADDING, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
+from engine.exits.hours import is_late
+from engine.exits.rules import EOD_PRIORITY
+from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
@@ -152,6 +155,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
         yield from _executed(world, order)
+    yield from _too_late(world, fill, now)
     if settles:
         yield _told("CONTRACT_SETTLED", fill, EXPIRED, Severity.INFO)
         return
@@ -184,6 +188,27 @@ def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]
     if quantity == fill.quantity:
         return None
     return msgspec.structs.replace(fill, quantity=fill.quantity - quantity, commission=ZERO)
+
+
+def _too_late(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
+    """The close of a day trade that a fill opens, or adds to, when its session ends (X-83)."""
+    held = world.book.holding(fill.account, fill.symbol)
+    if held is None or held.sign != fill.side.sign or held.is_closing:
+        return
+    if not is_late(world, fill.symbol, held.trade_type, now):
+        return
+    shut = world.is_shut(fill.symbol, now)
+    if shut:
+        text = "filled after its market closed: it is held until that opens again"
+        yield _told("EOD_MISSED", fill, text, Severity.CRITICAL)
+    yield from plan_exit(
+        held,
+        reason=ExitReason.EOD,
+        priority=EOD_PRIORITY,
+        detail="filled late",
+        measured="closed" if shut else "in the last minutes",
+        limit=f"{world.config.exits.eod_close_minutes_before} min before the close",
+    )
 
 
 def _overfilled(

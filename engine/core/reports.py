@@ -110,7 +110,7 @@ def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             )
             if order.cancel_wanted and now >= order.cancel_at:
                 yield ev.CancelRequested(
-                    account=order.account, client_order_id=key, reason=order.reason
+                    account=order.account, client_order_id=key, reason=order.cancel_reason
                 )
         case _S.FILLED:
             yield ev.OrderSettled(

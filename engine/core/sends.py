@@ -13,6 +13,7 @@ from engine.plans.outcome import after_end
 from engine.ports import (
     Ambiguous,
     AuthFailed,
+    BrokerError,
     MarketClosed,
     NotSent,
     Rejected,
@@ -43,7 +44,7 @@ def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Even
         return
     if order.cancel_wanted:
         yield ev.OrderCanceled(
-            account=order.account, client_order_id=order.client_order_id, reason=order.reason
+            account=order.account, client_order_id=order.client_order_id, reason=order.cancel_reason
         )
     else:
         yield ev.OrderRejected(
@@ -78,7 +79,11 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             )
         case NotSent() | Throttled():
             yield ev.OrderRejected(
-                account=order.account, client_order_id=key, code=Code.NOT_SENT, text=str(error)
+                account=order.account,
+                client_order_id=key,
+                code=Code.NOT_SENT,
+                text=str(error),
+                retry_at=_barred_until(error, now),
             )
             if order.adds_exposure:
                 yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
@@ -124,9 +129,7 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
     if order.makes_room and not isinstance(given.error, Ambiguous):
         yield from unchanged(order, str(given.error))
     else:
-        barred = 0
-        if isinstance(given.error, Throttled):
-            barred = now + int(given.error.retry_after * NS_PER_SECOND)
+        barred = _barred_until(given.error, now)
         rests = isinstance(given.error, Throttled) and order.accepted_at > 0
         rests = rests and order.status is OrderStatus.PENDING_CANCEL
         yield ev.CancelPutOff(
@@ -142,6 +145,13 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
     yield ev.OrderQueried(
         account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
     )
+
+
+def _barred_until(error: BrokerError, now: Nanos) -> Nanos:
+    """Until when the venue wants no other such request; 0 where it did not ask to wait."""
+    if not isinstance(error, Throttled):
+        return 0
+    return now + int(error.retry_after * NS_PER_SECOND)
 
 
 def _pause(world: World, order: Order) -> Nanos:

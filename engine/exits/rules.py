@@ -5,6 +5,7 @@ This slice has hard stop, profit target and end-of-day close; the others are row
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,8 @@ from engine.exits.stops import breach_key, left_to_stops
 from engine.state.position import Position
 from engine.world import World
 from engine.world.evidence import leaps
+
+EOD_PRIORITY: Final = 6
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +189,7 @@ EXITS: tuple[ExitRule, ...] = (
     ),
     ExitRule(
         reason=ExitReason.EOD,
-        priority=6,
+        priority=EOD_PRIORITY,
         config_key="exits.eod_close_minutes_before",
         ask=end_of_day,
         same_until=same_day,

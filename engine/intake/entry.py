@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.codes import Code
+from engine.domain.codes import Code, Outcome
 from engine.domain.inputs import InvalidArrived, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.position import ExitReason
@@ -83,5 +83,18 @@ def _turned_away(asked: Signal, ruling: Ruling, now: Nanos) -> ev.SignalsRefused
 
 def _close_everywhere(world: World, asked: Signal, now: Nanos) -> Iterator[ev.Event]:
     """A flat signal closes what signals opened of its symbol, in every account (X-87)."""
+    closes = False
     for position in world.managed(asked.ticker):
-        yield from plan_exit(position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id)
+        for event in plan_exit(
+            position, reason=ExitReason.SIGNAL, priority=0, detail=asked.signal_id
+        ):
+            yield event
+            closes = True
+    if not closes:
+        yield ev.SignalEnded(
+            signal_id=asked.signal_id,
+            symbol=asked.ticker,
+            outcome=Outcome.CANCELLED,
+            code="",
+            reason=f"{asked.ticker} is being closed already",
+        )

@@ -19,7 +19,7 @@ from engine.domain.run import Mode, Trigger
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
-from engine.plans.exit import plan_exit
+from engine.plans.exit import close_now, plan_exit
 from engine.plans.kill import set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
@@ -279,7 +279,7 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
         yield from _close_part(world, held, given, given.quantity)
         return
     for position in held:
-        yield from _close(position, given)
+        yield from _close(world, position, given)
 
 
 def _close_part(
@@ -329,11 +329,11 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
         return
     for position in tuple(world.holdings()):
         if given.broker in ("", position.account):
-            yield from _close(position, given)
+            yield from _close(world, position, given)
 
 
-def _close(position: Position, given: Command) -> Iterator[ev.Event]:
-    return plan_exit(position, reason=ExitReason.MANUAL, priority=0, detail=given.by)
+def _close(world: World, position: Position, given: Command) -> Iterator[ev.Event]:
+    return close_now(world, position, ExitReason.MANUAL, given.by)
 
 
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:

@@ -73,17 +73,54 @@ def plan_exit(
     )
 
 
+def close_now(
+    world: World, position: Position, reason: ExitReason, detail: str
+) -> Iterator[ev.Event]:
+    """Record the decision of a person or a kill to close all of it.
+
+    It takes the place of a close that has no order at the venue and may be waiting: for the market,
+    or between two attempts. Whoever had asked for that one is told.
+    """
+    under_way = position.exiting
+    waiting = under_way is not None and under_way.is_whole and under_way.reason not in _AT_ONCE
+    if under_way is None or not waiting or any(o.closes for o in working_for(world, position)):
+        yield from plan_exit(position, reason=reason, priority=0, detail=detail)
+        return
+    yield _planned(
+        position,
+        ExitDecision(
+            reason=reason,
+            detail=detail,
+            priority=0,
+            quantity=None,
+            attempt=position.exit_attempt + 1,
+            measured="",
+            limit="",
+        ),
+    )
+    text = f"{position.symbol} is closed by another order: {reason}"
+    yield from not_closed(world, position, under_way, Outcome.CANCELLED, "", text)
+
+
+def _planned(position: Position, decision: ExitDecision) -> ev.ExitPlanned:
+    return ev.ExitPlanned(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        decision=decision,
+    )
+
+
 def waits(world: World, position: Position, now: Nanos) -> bool:
     """Whether a close that is wanted sends nothing for now, so that the stop is to rest (rule 3).
 
-    It waits for the market, for the first look at the venue, and between two attempts. Where the
-    venue joins both, the stop rests all along.
+    It waits for the market, for the first look at the venue, and between two attempts.
     """
     plan = position.exiting
-    if plan is None or world.able(position.account).reduce_only:
+    if plan is None:
         return False
     failed = _failed(world, position, plan)
-    return not _can_send(world, position, now) or (
+    return not _can_send(world, position, plan, now) or (
         failed is not None and not _is_due(world, position, plan, failed, now)
     )
 
@@ -150,7 +187,7 @@ def _attempt(
     if failed is not None:
         if _is_due(world, position, plan, failed, now):
             yield _next_attempt(position, plan, failed)
-    elif (able or _has_room(world, position, plan)) and _can_send(world, position, now):
+    elif (able or _has_room(world, position, plan)) and _can_send(world, position, plan, now):
         yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
 
 
@@ -187,9 +224,19 @@ def _has_room(world: World, position: Position, plan: ExitPlan) -> bool:
     return not against(world, position) if plan.is_whole else room(world, position) >= 0
 
 
-def _can_send(world: World, position: Position, now: Nanos) -> bool:
-    """The market is open and the venue was seen since the start."""
-    return world.is_open(position.symbol, now) and may_send(world, position.account)
+def _can_send(world: World, position: Position, plan: ExitPlan, now: Nanos) -> bool:
+    """The venue was seen since the start, and the market is not known to be closed (X-92).
+
+    A person's close and a kill are sent all the same where the stop can stand beside them.
+    """
+    if not may_send(world, position.account):
+        return False
+    alone = world.able(position.account).reduce_only or not _has_stop(world, position)
+    return (plan.reason in _AT_ONCE and alone) or not world.is_shut(position.symbol, now)
+
+
+def _has_stop(world: World, position: Position) -> bool:
+    return position.stop is not None or any(o.protects for o in working_for(world, position))
 
 
 def _failed(world: World, position: Position, plan: ExitPlan) -> Order | None:
@@ -203,10 +250,15 @@ def _failed(world: World, position: Position, plan: ExitPlan) -> Order | None:
 def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now: Nanos) -> bool:
     """Whether another attempt may follow; one that has sold something is gone on with at once.
 
+    A venue that asked to wait is not asked before that, and one that is closed not before it opens.
     Where the stop is placed again in between, the pause begins once the venue works it.
     """
+    if failed.reject_code == Code.MARKET_CLOSED and world.is_shut(position.symbol, now):
+        return False
     if failed.filled:
         return True
+    if now < failed.retry_at:
+        return False
     working = world.book.working(position.account, position.symbol)
     joins = world.able(position.account).reduce_only
     stops = [] if joins else [order for order in working if order.is_protective]
@@ -239,7 +291,10 @@ def _abandoned(position: Position, plan: ExitPlan, detail: str) -> ev.ExitAbando
 
 
 def _refused(position: Position, plan: ExitPlan, failed: Order) -> Iterator[ev.Event]:
-    """Say that the venue refused the close, once for each reason in a row."""
+    """Say that the venue refused the close, once for each reason in a row.
+
+    That its market is closed is no failure: the close waits (X-92).
+    """
     if failed.status is not OrderStatus.REJECTED or failed.reject_code == plan.refused:
         return
     yield ev.ExitRefused(
@@ -248,6 +303,15 @@ def _refused(position: Position, plan: ExitPlan, failed: Order) -> Iterator[ev.E
         position_id=position.position_id,
         code=failed.reject_code,
     )
+    if failed.reject_code == Code.MARKET_CLOSED:
+        yield ev.Alarmed(
+            code="EXIT_WAITS",
+            severity=Severity.WARNING,
+            subject=position.symbol,
+            text=f"the close of {position.symbol} in {position.account} waits for the market to "
+            f"open: {failed.reason}",
+        )
+        return
     yield ev.Alarmed(
         code="EXIT_REFUSED",
         severity=Severity.CRITICAL,

@@ -13,12 +13,12 @@ from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
-from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
-from engine.plans.exit import plan_exit
+from engine.plans.exit import close_now
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
 from engine.reconcile.compare import PRICE_DRIFT
@@ -217,7 +217,7 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
         return
     for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten):
-            yield from plan_exit(position, reason=ExitReason.KILL, priority=0, detail=halt.trigger)
+            yield from close_now(world, position, ExitReason.KILL, halt.trigger)
     remaining, doubtful = left(world, account), unknown(world, account)
     # A list that is behind a fill proves nothing of its symbol yet.
     found = remaining or doubtful or account.unsettled or not account.reconciled_clean
@@ -320,9 +320,9 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     gone = cancelled(account)
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
-        p.symbol
+        _waits_for_open(world, p.symbol, now)
         for p in account.positions.values()
-        if p.exiting and not world.is_open(p.symbol, now)
+        if p.exiting and world.is_shut(p.symbol, now)
     ]
     yield ev.KillProved(
         epoch=work.epoch,
@@ -341,3 +341,8 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )
+
+
+def _waits_for_open(world: World, symbol: str, now: Nanos) -> str:
+    opens = world.opens_at(symbol, now)
+    return symbol if opens is None else f"{symbol} waits for the open at {rfc3339(opens)}"

@@ -19,12 +19,15 @@ _ENDS = {
     OrderStatus.REJECTED: Outcome.REJECTED,
 }
 
+_OUR_REASONS = frozenset({Code.ORDER_TIMEOUT, Code.MARKET_CLOSED})
+"""Codes for which we ask for the end of an entry ourselves."""
+
 
 def ended_as(order: Order) -> tuple[Outcome, str]:
     """The outcome of a terminal order's status, and the code that explains it, if any."""
     outcome = _ENDS.get(order.status, Outcome.CANCELLED)
-    if outcome is Outcome.CANCELLED and order.reason == Code.ORDER_TIMEOUT:
-        return outcome, Code.ORDER_TIMEOUT
+    if outcome is Outcome.CANCELLED and order.reason in _OUR_REASONS:
+        return outcome, order.reason
     return outcome, order.reject_code
 
 

@@ -42,9 +42,9 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
 
     Where no stop is wanted, one of ours that turns up is cancelled; somebody else's is left.
 
-    While the position is being closed, the close decides what becomes of the stop: it rests again
-    while the close waits. The close of a part leaves it where it is; where the venue would fill
-    both, it is for the rest.
+    While the position is being closed, the close decides what becomes of the stop: while the close
+    waits, it rests again, for what is then held. The close of a part leaves it where it is; where
+    the venue would fill both, it is for the rest.
     """
     position = world.book.holding(account, symbol)
     if position is None:

@@ -14,6 +14,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import RunState, Severity
+from engine.exits.hours import is_late
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
@@ -54,7 +55,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
         yield from after_end(world, order.account, key)
         return
     if order.adds_exposure:
-        against = _ended(world, order)
+        against = _ended(world, order, now)
         if against:
             yield from _given_up(world, order, Code.NOT_SENT, against)
             return
@@ -87,10 +88,12 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
     yield ev.OrderIntended(terms=successor(world, order, wanted, reserved))
 
 
-def _ended(world: World, order: Order) -> str:
+def _ended(world: World, order: Order, now: Nanos) -> str:
     """Why what was to take the place of an entry adds no more; "" where it may."""
     if order.stopped:
         return "the stop of its position has traded"
+    if is_late(world, order.symbol, order.trade_type, now):
+        return "its session ends"
     position = world.book.holding(order.account, order.symbol)
     closing = position is not None and position.is_closing
     return "the position is being closed" if closing else ""

@@ -38,7 +38,6 @@ NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
 SIGNALS: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT})
 OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
 SIZED: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT, RequestKind.CHANGE})
-SESSION: Final = ENTRIES | {RequestKind.FLAT}
 EVERY: Final = frozenset(RequestKind)
 ORDERS: Final = EVERY - {RequestKind.FLAT}
 """All that become the order that was asked for: the closes of a flat signal come to their lots in
@@ -150,7 +149,6 @@ CHECKS: Final = (
         _C.MARKET_CLOSED,
         _S.RISK,
         session.market_open,
-        SESSION,
         key="exits.eod_close_minutes_before",
     ),
     Check(_C.CONFLICT, _S.RISK, holding.conflict),

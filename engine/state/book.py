@@ -91,6 +91,8 @@ class Book:
         self.reservations = Reservations()
         self._pending: set[str] = set()
         """Symbols with an entry that works, or is to follow, that no account holds."""
+        self.day_entries: dict[str, dict[str, str]] = {}
+        """By symbol, the working entries that end with the session, and the account of each."""
         self.entries_working = 0
         self.unclear = 0
         self.stopped = 0
@@ -482,8 +484,19 @@ class Book:
     def _count_entry(self, order: Order, change: int) -> None:
         key = (order.symbol, order.side.sign)
         self._entries[key] = self._entries.get(key, 0) + change
+        if order.trade_type.ends_with_session:
+            self._count_day_entry(order, change)
         self.entries_working += change
         self._derive(order.symbol)
+
+    def _count_day_entry(self, order: Order, change: int) -> None:
+        entries = self.day_entries.setdefault(order.symbol, {})
+        if change > 0:
+            entries[order.client_order_id] = order.account
+        else:
+            entries.pop(order.client_order_id, None)
+            if not entries:
+                del self.day_entries[order.symbol]
 
     def _count_closable(self, account: str, change: int) -> None:
         count = self.closable.get(account, 0) + change

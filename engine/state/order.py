@@ -63,6 +63,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """How often the venue was asked about it since it became unclear."""
     cancel_wanted: bool = False
     """We asked for its end and did not give that up; outlives every doubt about its state."""
+    cancel_reason: str = ""
+    """Why its end was first asked for; it stays the reason, whatever the venue says of the end."""
     refused_at: Nanos = 0
     """When the venue last refused a cancel or a change of it, or was not reached for one."""
     cancel_at: Nanos = 0
@@ -71,6 +73,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """Before this the venue wants no other request to cancel it; 0 is never."""
     cancel_failures: int = 0
     """How many cancels of it failed since one was first asked for."""
+    retry_at: Nanos = 0
+    """Of one that was not taken: the venue wants nothing in its place before this; 0 is at once."""
     stopped: bool = False
     """A stop of the position that it was to build up has traded: it adds no more (X-78)."""
     pending: Pending | None = None

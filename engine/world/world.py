@@ -139,6 +139,17 @@ class World:
         known = self.calendar(self.instrument(symbol).calendar)
         return known is not None and known.is_open(now)
 
+    def is_shut(self, symbol: str, now: Nanos) -> bool:
+        """True while the symbol's market is known to be closed: nothing is known of a market whose
+        calendar is not, or has no such day (X-92)."""
+        known = self.calendar(self.instrument(symbol).calendar)
+        return known is not None and known.covers(now) and not known.is_open(now)
+
+    def opens_at(self, symbol: str, now: Nanos) -> Nanos | None:
+        """When the symbol's market opens next, as far as its calendar says."""
+        known = self.calendar(self.instrument(symbol).calendar)
+        return None if known is None else known.next_open(now)
+
     def is_over(self, instrument: Instrument, at: Nanos) -> bool:
         """Whether the last session of a contract has ended; False for what does not expire, and
         where its calendar is not known."""

@@ -56,6 +56,8 @@ class OrderRejected(Event, frozen=True, kw_only=True):
     client_order_id: str
     code: str
     text: str
+    retry_at: Nanos = 0
+    """The venue asked to wait until then; 0 where it did not."""
 
 
 class OrderUnclear(Event, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.instrument import Instrument
 from engine.domain.signal import TradeType
 from engine.risk.finding import Finding, passed, refused
-from engine.risk.request import RequestKind
+from engine.state.position import Position
 
 
 def known_calendar(instrument: Instrument, calendar: Calendar | None, symbol: str) -> Finding:
@@ -17,11 +17,15 @@ def known_calendar(instrument: Instrument, calendar: Calendar | None, symbol: st
 
 
 def market_open(
-    calendar: Calendar | None, now: Nanos, kind: RequestKind, trade_type: TradeType, limit: int
+    calendar: Calendar | None,
+    now: Nanos,
+    trade_type: TradeType,
+    position: Position | None,
+    limit: int,
 ) -> Finding | None:
     """MARKET_CLOSED: in session, and for day trades not within `limit` minutes of its end.
 
-    Signals on longer bars are not queued for the next opening, so they are refused alike (X-43).
+    What adds to a day trade ends with it, whatever it says of itself (X-83).
     """
     if calendar is None:
         return None
@@ -33,7 +37,8 @@ def market_open(
     close = calendar.close_of(now)
     if close is None:
         return passed(at, "never closes")
-    if kind is RequestKind.FLAT or not trade_type.ends_with_session:
+    day = position is not None and position.trade_type.ends_with_session
+    if not (day or trade_type.ends_with_session):
         return passed(at, rfc3339(close))
     last = close - limit * 60 * NS_PER_SECOND
     if now < last:

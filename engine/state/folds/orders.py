@@ -17,8 +17,8 @@ from engine.state.touched import (
     LetterOpened,
 )
 
-OUR_OWN = frozenset({Code.NOT_SENT, Code.KILL_SWITCH})
-"""Ends of orders that no venue ever saw: no sign of a venue that refuses."""
+OUR_OWN = frozenset({Code.NOT_SENT, Code.KILL_SWITCH, Code.MARKET_CLOSED})
+"""Ends of orders that are no sign of a venue that refuses: it never saw them, or is closed."""
 
 
 def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
@@ -103,7 +103,14 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         status = OrderStatus.REJECTED
-        book.update(order, at, status=status, reject_code=event.code, reason=event.text)
+        book.update(
+            order,
+            at,
+            status=status,
+            reject_code=event.code,
+            reason=event.text,
+            retry_at=event.retry_at,
+        )
     if event.code not in OUR_OWN:
         data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
         data.rejects.append(at)
@@ -128,7 +135,13 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None or order.status.is_terminal:
         return
-    fields: dict[str, Any] = {"reason": event.reason, "cancel_wanted": True, "cancel_at": 0}
+    first = order.cancel_reason if order.cancel_wanted else event.reason
+    fields: dict[str, Any] = {
+        "reason": event.reason,
+        "cancel_wanted": True,
+        "cancel_reason": first,
+        "cancel_at": 0,
+    }
     if book.end_replacing(event.account, event.client_order_id):
         fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
@@ -170,8 +183,13 @@ def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
     book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        reason = event.reason or order.reason
+        reason = _why_canceled(order, event.reason)
         book.update(order, at, status=OrderStatus.CANCELED, reason=reason)
+
+
+def _why_canceled(order: Order, told: str) -> str:
+    """The reason for which we asked for it, else what the venue told."""
+    return (order.cancel_reason if order.cancel_wanted else told) or order.reason
 
 
 def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
@@ -190,7 +208,9 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     if event.filled is not None:
         fields |= {"filled": event.filled, "notional": event.notional}
     if event.status.is_terminal:
-        book.update(order, at, status=event.status, reason=event.reason, **fields)
+        canceled = event.status is OrderStatus.CANCELED
+        reason = _why_canceled(order, event.reason) if canceled else event.reason
+        book.update(order, at, status=event.status, reason=reason, **fields)
     else:
         book.update(order, at, status=event.status, accepted_at=at, **fields)
 
