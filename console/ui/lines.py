@@ -204,6 +204,12 @@ def _exit(e: ev.ExitPlanned) -> JournalLine:
 # --- stop and go ---------------------------------------------------------------------------------
 
 
+def _left(event: ev.Paused) -> str:
+    """How many entries go on working through a pause."""
+    count = event.entries_working
+    return f"; {count} working {'entry stays' if count == 1 else 'entries stay'}" if count else ""
+
+
 def _restricted(e: ev.Restricted) -> JournalLine:
     whose = f"{e.account}: " if e.account else ""
     return JournalLine("ENGINE", f"{whose}REDUCE ONLY, {e.cause}: {e.reason}", "warn")
@@ -263,7 +269,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         "ENGINE", f"started {e.version}, {e.mode}, {e.profile}"
     ),
     ev.PhaseChanged: lambda e: JournalLine("ENGINE", f"{e.phase}: {e.reason}"),
-    ev.Paused: lambda e: JournalLine("ENGINE", f"PAUSED by {e.by}: {e.reason}", "warn"),
+    ev.Paused: lambda e: JournalLine("ENGINE", f"PAUSED by {e.by}: {e.reason}{_left(e)}", "warn"),
     ev.Unpaused: lambda e: JournalLine("ENGINE", f"unpaused by {e.by}"),
     ev.Restricted: _restricted,
     ev.Unrestricted: _unrestricted,

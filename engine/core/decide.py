@@ -13,7 +13,7 @@ from engine.core import comparison, doubt, reports, sends
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
-from engine.core.withdraw import end_late_entries
+from engine.core.withdraw import end_late_entries, end_withheld_entries, lose_links
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -341,6 +341,8 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     data = world.book.data
     yield from roll(world, now)
     yield from lift_expired(world, now)
+    yield from lose_links(world, now)
+    yield from followed(world, end_withheld_entries(world), now)
     yield from doubt.deadlines(world, now)
     if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)
@@ -438,13 +440,15 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     The plans then move on wherever something happened, and a latch that was set, or raised, is
     carried through.
     """
-    epoch = world.book.data.epoch
+    epoch, restrictions = world.book.data.epoch, len(world.book.data.restrictions)
     events = RULES[type(given)](world, given, now)
     if world.first_told:
         events = chain(first_rates(world), events)
     yield from followed(world, judged(world, events, now), now)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
+    if len(world.book.data.restrictions) > restrictions:
+        yield from followed(world, end_withheld_entries(world), now)
 
 
 MAY_TRIP: frozenset[type[ev.Event]] = frozenset(

@@ -22,6 +22,7 @@ from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
+from engine.state.folds.venue import BAD_FILL
 from engine.state.holdings import (
     change,
     fee_of,
@@ -44,9 +45,6 @@ EXECUTIONS = frozenset({Outcome.EXECUTED, Outcome.RESIZED})
 SLIPPAGE_WARNING = Decimal("0.01")
 SLIPPAGE_BREACH = Decimal("0.02")
 """A-363: more than this against the price it was decided on."""
-
-BAD_FILL = "bad_fill"
-"""The cause that blocks a symbol whose fill could not be believed, until that fill is taken."""
 
 MORE_BAD_FILLS = "bad_fill and more"
 MOST_CAUSES: Final = 10
@@ -128,7 +126,8 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         ending = _ending(world, before, change(before, fill, mult, order, fee=fee).closed, fill)
     cumulative = (order.filled if order else ZERO) + fill.quantity
     notional = (order.notional if order else ZERO) + fill.quantity * fill.price
-    over = _beyond(order, cumulative, opened_by(before, fill)) if order else ZERO
+    opened = opened_by(before, fill)
+    over = _beyond(order, cumulative, opened) if order else ZERO
     event = ev.OrderFilled(
         account=fill.account,
         fill=fill,
@@ -155,6 +154,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
         yield from _executed(world, order)
+    yield from _reversed(world, fill, order, opened)
     yield from _too_late(world, fill, now)
     if settles:
         yield _told("CONTRACT_SETTLED", fill, EXPIRED, Severity.INFO)
@@ -188,6 +188,29 @@ def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]
     if quantity == fill.quantity:
         return None
     return msgspec.structs.replace(fill, quantity=fill.quantity - quantity, commission=ZERO)
+
+
+def _reversed(world: World, fill: Fill, order: Order | None, opened: Decimal) -> Iterator[ev.Event]:
+    """The close of what an order that only reduces has opened, and an alarm (rule 3, X-88).
+
+    So it is where a stop and what took its place both filled, though the venue had said that one of
+    them had ended. Where the venue's quantity was taken over since the order was made, the fill may
+    be part of that: nothing is closed before the next look.
+    """
+    held = world.book.holding(fill.account, fill.symbol)
+    if order is None or not (order.reduce_only and opened) or held is None or held.is_closing:
+        return
+    text = f"{plain(opened)} beyond what was held, by an order that only reduces"
+    adjusted = world.book.account(fill.account).adjusted.get(fill.symbol, 0)
+    if adjusted >= order.created_at:
+        text += ": it may be in what was taken over"
+        yield _told("REVERSED", fill, text, Severity.CRITICAL)
+        yield ev.SnapshotRequested(account=fill.account, reason="reversed")
+        return
+    yield _told("REVERSED", fill, f"{text}: closed at once", Severity.CRITICAL)
+    yield from plan_exit(
+        held, reason=ExitReason.UNPROTECTED, priority=1, detail="an order that reduces opened it"
+    )
 
 
 def _too_late(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
@@ -371,9 +394,10 @@ def _quarantine(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
     text = (
         f"fill {fill.execution_id} has quantity {fill.quantity!s:.40} at {fill.price!s:.40}: {why}"
     )
+    account = world.book.data.accounts.get(fill.account)
+    if account is not None and text in account.bad_fills:
+        return  # also where a person has looked at it since
     causes = _causes(world, fill)
-    if text in causes.values():
-        return
     yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
     cause = _cause(causes, fill)
     yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=cause, reason=text)

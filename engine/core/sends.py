@@ -185,7 +185,11 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
         yield from unchanged(order, str(given.error))
         return
     yield ev.CancelRefused(
-        account=order.account, client_order_id=key, status=order.works_as, text=str(given.error)
+        account=order.account,
+        client_order_id=key,
+        status=order.works_as,
+        text=str(given.error),
+        retry_at=_barred_until(given.error, now),
     )
     if isinstance(given.error, NotSent | Throttled):
         return  # the stop rests as it did, and its plan asks again

@@ -1,14 +1,20 @@
-"""Working entries that end by the hour (X-83)."""
+"""Working entries that end by the hour, or because nothing may be entered any more."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.codes import Code
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.run import Trigger
 from engine.domain.signal import TradeType
 from engine.exits.hours import is_late
 from engine.plans.reducing import cancel
+from engine.state.account import AccountState
 from engine.world import World
+
+LOST_SECONDS: Final = 5
+"""A link that is down for so long is lost (X-77)."""
 
 
 def end_late_entries(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -20,3 +26,35 @@ def end_late_entries(world: World, now: Nanos) -> Iterator[ev.Event]:
             order = world.book.order_in(account, key)
             if order is not None and world.has(account):
                 yield from cancel(order, Code.MARKET_CLOSED)
+
+
+def lose_links(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Restrict each account whose link is lost to what reduces, until it is there again (X-77)."""
+    for account in world.book.accounts:
+        link = account.link
+        if link is None or not account.link_is_down or Trigger.BROKER_LOST in account.barred:
+            continue
+        if now - link.since >= LOST_SECONDS * NS_PER_SECOND:
+            yield ev.Restricted(
+                cause=Trigger.BROKER_LOST, reason="its link is lost", account=account.name
+            )
+
+
+def end_withheld_entries(world: World) -> Iterator[ev.Event]:
+    """Cancel the working entries of every account that takes no more of them (X-77, U-42).
+
+    A halt cancels its own (X-52); a pause leaves them.
+    """
+    if not world.book.entries_working:
+        return
+    for account in world.book.accounts:
+        causes = _causes(world, account)
+        if not causes:
+            continue
+        for order in tuple(account.orders.values()):
+            if order.adds_exposure:
+                yield from cancel(order, f"only reducing is allowed: {causes}")
+
+
+def _causes(world: World, account: AccountState) -> str:
+    return ", ".join((*world.book.data.restrictions, *account.barred))

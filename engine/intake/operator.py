@@ -48,10 +48,11 @@ def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
 
 
 def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
-    """Stop new entries; working ones stay."""
+    """Stop new entries; working ones stay, and it says how many (X-77)."""
     yield acted(given)
     if not world.book.data.paused:
-        yield ev.Paused(by=given.by, reason=given.reason)
+        working = world.book.entries_working
+        yield ev.Paused(by=given.by, reason=given.reason, entries_working=working)
 
 
 def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:

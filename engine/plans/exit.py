@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
@@ -22,6 +23,7 @@ from engine.plans.reducing import (
     last,
     may_send,
     room,
+    there,
     wanted_by,
     working_for,
 )
@@ -31,6 +33,9 @@ from engine.world import World
 
 RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
+
+NOT_HELD: Final = "NOT_HELD"
+"""The code of a close of what the venue does not hold."""
 
 _AT_ONCE = frozenset({ExitReason.MANUAL, ExitReason.KILL})
 """Closes that wait for no stop that trades: it is cancelled, and they follow its end (X-78)."""
@@ -150,7 +155,7 @@ def _close(
     others = [o for o in live if o not in closing]
     for order in closing:
         # One that sells all that is held, as an earlier process may have sent, does the work.
-        if order.attempt < plan.attempt and order.leaves < abs(position.quantity):
+        if order.attempt < plan.attempt and order.leaves < there(world, position):
             yield from cancel(order, "another close has taken its place")
     # Where the venue never lets reducing orders sell more than is held, the close of all does not
     # wait for a part of which nobody knows what became.
@@ -160,7 +165,10 @@ def _close(
     if plan.quantity is not None and not plan.quantity:
         yield _abandoned(position, plan, "the part is closed")
         return
-    if not in_lots(world, position, abs(position.quantity)):
+    if not there(world, position):
+        yield from _nothing_there(position, plan)
+        return
+    if not in_lots(world, position, there(world, position)):
         yield from _too_little(world, position, plan)
         return
     if plan.quantity is not None and not in_lots(world, position, plan.quantity):
@@ -267,6 +275,26 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
     return now - since >= pause * NS_PER_SECOND
+
+
+def _nothing_there(position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
+    """The venue holds none of it: an order would open the other side. Say so once and wait until a
+    look or a person explains it."""
+    if plan.refused == NOT_HELD:
+        return
+    yield ev.ExitRefused(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        code=NOT_HELD,
+    )
+    yield ev.Alarmed(
+        code="EXIT_WITHOUT_HOLDING",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"the close of {position.symbol} in {position.account} is not sent: the venue holds "
+        "none of it; compare with `reconcile`",
+    )
 
 
 def _too_little(world: World, position: Position, plan: ExitPlan) -> Iterator[ev.Event]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
-from engine.plans.reducing import cancel
+from engine.plans.reducing import cancel, there, working_for
+from engine.state.position import Position
 from engine.world import World
 
 
@@ -18,6 +19,24 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
             yield from cancel(order, "nothing is held")
         elif order.side.sign * position.quantity > 0:
             yield from cancel(order, "it belongs to a position that is gone")
+    if position is not None:
+        yield from _beyond(world, position)
+
+
+def _beyond(world: World, position: Position) -> Iterator[ev.Event]:
+    """Cancel what a person's orders would take off beyond what the venue holds; stops stay longest.
+
+    Ours is brought to size by the plan that protects.
+    """
+    left = there(world, position)
+    if left == abs(position.quantity):
+        return
+    theirs = [o for o in working_for(world, position) if not (o.is_protective or o.closes)]
+    for order in sorted(theirs, key=lambda order: not order.protects):
+        if order.reach > left:
+            yield from cancel(order, "the venue does not hold so much")
+        else:
+            left -= order.reach
 
 
 def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:

@@ -20,6 +20,7 @@ from engine.plans.reducing import (
     last,
     may_send,
     stop_order,
+    there,
     to_close,
     to_protect,
     working_for,
@@ -65,7 +66,8 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         return
     wanted = to_protect(world, position, part)
     if not wanted:
-        yield from _end(world, position, stops, "another order takes it off", now)
+        why = "another order takes it off" if there(world, position) else "the venue holds none"
+        yield from _end(world, position, stops, why, now)
         return
     if stops:
         keep, *extra = stops
@@ -95,7 +97,7 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
     if position.exiting is not None:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
-    moments = [order.refused_at + ASKED_IN_VAIN for order in stops]
+    moments = [max(order.refused_at + ASKED_IN_VAIN, order.retry_at) for order in stops]
     moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
@@ -159,7 +161,7 @@ def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
     working = working_for(world, position)
     resting = (o.leaves for o in working if not o.protects and o.status in RESTING)
     known = sum((o.covers for o in working), start=ZERO) + sum(resting, start=ZERO)
-    bare = in_lots(world, position, max(abs(position.quantity) - known, ZERO))
+    bare = in_lots(world, position, max(there(world, position) - known, ZERO))
     if not bare:
         return
     yield _unprotected(position, bare)
@@ -260,13 +262,15 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
     """
     if newest.cancel_wanted or newest.status is _S.FILLED:
         return False
+    if now < newest.retry_at:
+        return True
     lived = newest.updated_at - newest.created_at
     return lived < NS_PER_SECOND and now < _placed_again_at(newest)
 
 
 def _placed_again_at(newest: Order) -> Nanos:
     pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
-    return newest.updated_at + pause
+    return max(newest.updated_at + pause, newest.retry_at)
 
 
 def _fit(
@@ -284,7 +288,7 @@ def _fit(
         return
     if is_trading(world, position, stop, now):
         return
-    if now < stop.refused_at + ASKED_IN_VAIN:
+    if now < max(stop.refused_at + ASKED_IN_VAIN, stop.retry_at):
         return
     if not world.book.account(stop.account).is_connected:
         return  # it rests as it is until the venue can be asked

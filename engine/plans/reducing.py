@@ -38,6 +38,9 @@ LOST_ATTEMPTS: Final = 8
 """So many attempts in a row may have been lost with an earlier process."""
 
 
+BELIEVED: Final = 5 * NS_PER_SECOND
+"""So far apart are the looks that have to agree that something is not held at the venue."""
+
 SETTLED: Final = 60 * NS_PER_SECOND
 """This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
 
@@ -48,13 +51,29 @@ def last(world: World, position: Position, leg: str) -> Order | None:
     return world.book.order_in(position.account, _id(position, leg, attempt)) if attempt else None
 
 
+def there(world: World, position: Position) -> Decimal:
+    """How much of a position may be sold or bought back without going beyond what is held.
+
+    Where the venue bounds what reduces, that is all of it. Elsewhere what its own list has left out
+    for a while is no part of it: an order for that would open the other side (rule 3).
+    """
+    held = abs(position.quantity)
+    account = world.book.account(position.account)
+    missing = account.missing.get(position.symbol)
+    if missing is None or world.able(position.account).reduce_only:
+        return held
+    if account.seen_at - missing.since < BELIEVED:
+        return held
+    return max(held - max(missing.quantity * position.sign, ZERO), ZERO)
+
+
 def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decimal:
     """How much a protective stop of ours should cover: what no stop of the operator's does (X-85).
 
     Where the venue would let both fill, it leaves room for every other order that takes something
     off, those that are still to be made among them, and for the `part` that is about to be closed.
     """
-    held = abs(position.quantity)
+    held = there(world, position)
     others = [
         order
         for order in world.book.reducing(position.account, position.symbol)
@@ -75,13 +94,13 @@ def room(world: World, position: Position) -> Decimal:
     that is being closed, and is not ordered yet, goes before what is asked for.
     """
     taken = (order.reach for order in against(world, position))
-    return abs(position.quantity) - sum(taken, start=to_close(world, position))
+    return there(world, position) - sum(taken, start=to_close(world, position))
 
 
 def most_reducible(world: World, position: Position) -> Decimal:
     """What may be taken off once our stop has made room for it."""
     others = (o.reach for o in against(world, position) if not o.is_protective)
-    return abs(position.quantity) - sum(others, start=to_close(world, position))
+    return there(world, position) - sum(others, start=to_close(world, position))
 
 
 def to_close(world: World, position: Position) -> Decimal:
@@ -96,7 +115,7 @@ def to_close(world: World, position: Position) -> Decimal:
 
 def wanted_by(world: World, position: Position, plan: ExitPlan) -> Decimal:
     """How much the order of a close is for, in what the venue takes."""
-    held = abs(position.quantity)
+    held = there(world, position)
     wanted = held if plan.quantity is None else min(plan.quantity, held)
     return in_lots(world, position, wanted)
 

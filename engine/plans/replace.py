@@ -94,6 +94,9 @@ def _ended(world: World, order: Order, now: Nanos) -> str:
         return "the stop of its position has traded"
     if is_late(world, order.symbol, order.trade_type, now):
         return "its session ends"
+    barred = world.book.account(order.account).barred
+    if barred:
+        return f"{order.account} takes no entries: {', '.join(barred)}"
     position = world.book.holding(order.account, order.symbol)
     closing = position is not None and position.is_closing
     return "the position is being closed" if closing else ""

@@ -76,6 +76,9 @@ def result_of(records: list[ev.Record]) -> Result:
     for event in events:
         if isinstance(event, ev.OperatorActed) and event.command == ask.ModifyOrder.__name__:
             return Result(ok=True, data=_changed(event.args["client_order_id"], events))
+    for event in events:
+        if isinstance(event, ev.Paused):
+            return Result(ok=True, data={"entries_working": event.entries_working})
     ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
     # Made as soon as its stop has made room for it, under this id.
     opened = [event for event in events if isinstance(event, ev.IntentOpened)]

@@ -19,6 +19,7 @@ class AccountStatus(StrEnum):
 
     CONNECTING = "CONNECTING"
     READY = "READY"
+    REDUCE_ONLY = "REDUCE_ONLY"
     LOST = "LOST"
 
 
@@ -72,6 +73,14 @@ class KillWork(msgspec.Struct, kw_only=True):
     """By symbol, how much was taken off what was held since it began."""
 
 
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """So much more is held here than at the venue, and no fill explains it; signed."""
+
+    quantity: Decimal
+    since: Nanos
+    """The first of the looks in a row that found a difference."""
+
+
 class AccountState(msgspec.Struct, kw_only=True):
     """What is true of one account. `name` is that under `[brokers]`, `id` the venue's own."""
 
@@ -98,6 +107,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The symbol of each order that is cancelled to make room for another, by its id (X-88)."""
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
+    bad_fills: dict[str, None] = {}
+    """Why fills were not taken, each as it was told: looks bring them again and again."""
     barred: dict[str, str] = {}
     """The causes that keep all entries away from the account, and why."""
     kill: KillWork | None = None
@@ -123,6 +134,10 @@ class AccountState(msgspec.Struct, kw_only=True):
     look_failed: bool = False
     """The newest look at the venue failed: its differences are those of the one before."""
     differences: tuple[ev.Difference, ...] = ()
+    missing: dict[str, Missing] = {}
+    """By symbol, what looks do not find there of what is held here."""
+    adjusted: dict[str, Nanos] = {}
+    """By symbol, when the venue's quantity was last taken over without a fill to explain it."""
     unsettled: dict[str, Nanos] = {}
     """Since which look every look over this connection found something in flight in a symbol."""
     snapshot_asked: Nanos = 0
@@ -166,12 +181,26 @@ class AccountState(msgspec.Struct, kw_only=True):
 
     @property
     def status(self) -> AccountStatus:
-        """READY once it is connected and was compared; LOST while a link that was up is down."""
+        """READY once it is connected and was compared, REDUCE_ONLY where something keeps entries
+        away from it; LOST where that is its link (X-77)."""
         if self.is_connected:
+            if self.barred:
+                return AccountStatus.REDUCE_ONLY
             return AccountStatus.READY if self.compared else AccountStatus.CONNECTING
-        if self.link is not None and self.link.state is LinkState.DISCONNECTED:
+        if self.link_is_down and self.barred:
             return AccountStatus.LOST
         return AccountStatus.CONNECTING
+
+    @property
+    def link_is_down(self) -> bool:
+        """A link that was up is down."""
+        return self.link is not None and self.link.state is LinkState.DISCONNECTED
+
+    @property
+    def may_enter(self) -> bool:
+        """Nothing keeps entries away from the account as a whole, and it was connected once."""
+        connecting = self.link is None or self.link.state is LinkState.CONNECTING
+        return not self.barred and not connecting
 
     @property
     def exposed(self) -> bool:

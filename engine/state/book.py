@@ -129,9 +129,22 @@ class Book:
         if data.restrictions:
             cooling = set(data.restrictions) == {Trigger.LOSS_STREAK}
             return RunState.COOLDOWN if cooling else RunState.REDUCE_ONLY
+        if self._none_may_enter():
+            return RunState.REDUCE_ONLY
         if data.paused:
             return RunState.PAUSED
         return _ACTIVE
+
+    def _none_may_enter(self) -> bool:
+        """Entries are kept away from every account, and from one at least by more than that it was
+        not connected yet (X-77)."""
+        barred = False
+        for account in self.data.accounts.values():
+            if account.open:
+                if account.may_enter:
+                    return False
+                barred = barred or bool(account.barred)
+        return barred
 
     @property
     def halted(self) -> bool:

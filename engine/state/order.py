@@ -74,7 +74,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     cancel_failures: int = 0
     """How many cancels of it failed since one was first asked for."""
     retry_at: Nanos = 0
-    """Of one that was not taken: the venue wants nothing in its place before this; 0 is at once."""
+    """The venue wants no change of it before this, and, where it was not taken, nothing in its
+    place; 0 is at once."""
     stopped: bool = False
     """A stop of the position that it was to build up has traded: it adds no more (X-78)."""
     pending: Pending | None = None

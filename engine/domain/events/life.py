@@ -40,6 +40,8 @@ class Paused(Event, frozen=True, kw_only=True):
 
     by: str
     reason: str
+    entries_working: int = 0
+    """Entries that work and are left alone."""
 
 
 class Unpaused(Event, frozen=True, kw_only=True):

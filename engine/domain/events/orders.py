@@ -174,6 +174,8 @@ class CancelRefused(Event, frozen=True, kw_only=True):
     client_order_id: str
     status: OrderStatus
     text: str
+    retry_at: Nanos = 0
+    """The venue asked to wait until then; 0 where it did not."""
 
 
 class CancelPutOff(Event, frozen=True, kw_only=True):

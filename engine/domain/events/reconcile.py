@@ -6,6 +6,7 @@ import msgspec
 
 from engine.domain.events.base import Event
 from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
 
 
 class SnapshotRequested(Event, frozen=True, kw_only=True):
@@ -23,6 +24,10 @@ class VenueSilent(Event, frozen=True, kw_only=True):
     """Nanoseconds UTC; 0 where it answers again."""
 
 
+_OF_QUANTITY = frozenset({"LOCAL_ONLY", "BROKER_ONLY", "QTY_MISMATCH", "SIDE_MISMATCH"})
+"""The kinds of difference that are about how much is held."""
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """One thing on which we and the venue disagree; `kind` is a code of X-08."""
 
@@ -31,6 +36,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     local: str
     venue: str
     client_order_id: str = ""
+
+    @property
+    def missing(self) -> Decimal:
+        """How much more is held here than there, signed; 0 where it is about something else."""
+        if self.client_order_id or self.kind not in _OF_QUANTITY:
+            return ZERO
+        return Decimal(self.local or "0") - Decimal(self.venue or "0")
 
 
 class Reconciled(Event, frozen=True, kw_only=True):

@@ -160,6 +160,7 @@ def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
             cancel_at=0,
             cancel_failures=0,
             refused_at=at,
+            retry_at=event.retry_at,
             pending=None,
         )
     book.end_replacing(event.account, event.client_order_id)

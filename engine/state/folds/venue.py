@@ -1,13 +1,20 @@
 """What a look at a venue, and its link, change (A-372)."""
 
+from typing import Final
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.run import LinkState
-from engine.state.account import LinkStatus
+from engine.state.account import AccountState, LinkStatus, Missing
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import adjusted
 from engine.state.touched import AccountSeen, RunChanged, TradeVanished
+
+BAD_FILL: Final = "bad_fill"
+"""The cause that blocks a symbol whose fill could not be believed, until that fill is taken."""
+
+BAD_FILLS_KEPT: Final = 1_000
 
 
 def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> None:
@@ -26,7 +33,19 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     if not event.failed:
         account.compared, account.seen_at = True, at
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
+        account.missing = _missing(account, event, at)
     account.snapshot_asked = 0
+
+
+def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str, Missing]:
+    """What is missing after a look; what is in flight is as it was before."""
+    found = {s: known for s, known in account.missing.items() if s in event.unsettled}
+    for difference in event.differences:
+        if difference.missing:
+            before = account.missing.get(difference.symbol)
+            since = at if before is None else before.since
+            found[difference.symbol] = Missing(quantity=difference.missing, since=since)
+    return found
 
 
 def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
@@ -46,13 +65,20 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         gone = TradeVanished(seq=seq, position_id=previous.position_id, reason=event.reason)
         book.touch(gone, event.account)
     book.hold(event.account, event.symbol, new)
+    account = book.enter(event.account)
+    account.missing.pop(event.symbol, None)
+    account.adjusted[event.symbol] = at
     book.mark(event.symbol, event.price)
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
     book.touch(RunChanged())
-    blocked = book.enter(event.account).blocked
-    blocked.setdefault(event.symbol, {})[event.cause] = event.reason
+    account = book.enter(event.account)
+    account.blocked.setdefault(event.symbol, {})[event.cause] = event.reason
+    if event.cause.startswith(BAD_FILL):
+        account.bad_fills[event.reason] = None
+        if len(account.bad_fills) > BAD_FILLS_KEPT:
+            del account.bad_fills[next(iter(account.bad_fills))]
 
 
 def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
