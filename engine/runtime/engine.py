@@ -48,7 +48,7 @@ from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line, parse_signal
-from engine.ports import Broker, Clock, EventStore, Latch, MarketData, NotSent
+from engine.ports import Broker, Clock, EventStore, Latch, MarketData, NotSent, Settled
 from engine.runtime.clock import steady
 from engine.runtime.feed import MarketFeed
 from engine.runtime.journal_watch import JournalWatch
@@ -117,6 +117,8 @@ class Engine:
         self._started = False
         self._stopped = False
         self._failure: BaseException | None = None
+        self._newest: Awaitable[None] = Settled()
+        """Resolves once everything recorded so far is durable."""
         self._uncleared: int | None = None
         """Epoch of a clearing that could not be made durable."""
         self._time = steady(clock)
@@ -249,11 +251,18 @@ class Engine:
         raise RuntimeError("a signal ended without a verdict")
 
     async def command(self, command: Command) -> Result:
-        """Do what an operator asks; what needs the venue's view waits for it."""
+        """Do what an operator asks; what needs the venue's view waits for it.
+
+        The answer waits until what was decided is durable, but for that to a kill. Where that
+        takes too long, or fails, `data["durable"]` is False: what only reduces was done all the
+        same.
+        """
         if isinstance(command, ask.Resume):
             command = await self._checked(command)
         records = self.step(command)
         told = result_of(records)
+        if not isinstance(command, ask.Kill) and not await self._journal.written(self._newest):
+            told = msgspec.structs.replace(told, data=told.data | {"durable": False})
         if isinstance(command, ask.Reconcile) and told.ok:
             proposed: tuple[ev.Event, ...] = ()
             for name, session in self._sessions.items():
@@ -454,7 +463,7 @@ class Engine:
             if step.refused is not None:
                 self._timer.replan()  # it is gathered, and must be recorded in time
             return
-        durable = self._journal.append(step)
+        durable = self._newest = self._journal.append(step)
         for record in records:
             effect = _EFFECTS.get(type(record.event))
             if effect is not None:

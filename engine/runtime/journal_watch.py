@@ -4,9 +4,11 @@ A write that fails shuts the gate at once and is told to the core; the timer the
 tried again.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import chain
+from typing import Final
 
 from engine.core.driver import Step
 from engine.domain.inputs import Input, JournalFailed, JournalRecovered, Trouble
@@ -17,6 +19,18 @@ from engine.state.book import Book
 
 SNAPSHOT_EVERY = 20_000
 """Events between two snapshots of the state."""
+
+
+ANSWER_SECONDS: Final = 5
+"""So long the answer to a command waits for its events to be durable."""
+
+
+async def _is_written(durable: Awaitable[None]) -> bool:
+    try:
+        await durable
+    except Exception:  # whatever the disk says, it is not written
+        return False
+    return True
 
 
 class JournalWatch:
@@ -67,6 +81,17 @@ class JournalWatch:
                 self._watching = True
                 self._tasks.spawn(self._watch())
         return durable
+
+    async def written(self, durable: Awaitable[None]) -> bool:
+        """Wait until what `append` returned this for is durable.
+
+        False where it is not within `ANSWER_SECONDS`, or cannot be written.
+        """
+        if isinstance(durable, Settled):
+            return durable.error is None
+        waiter = asyncio.ensure_future(_is_written(durable))
+        done, _ = await asyncio.wait({waiter}, timeout=ANSWER_SECONDS)
+        return bool(done) and waiter.result()
 
     def save(self, *, if_due: bool = False) -> None:
         """Keep a snapshot of the book; `if_due`: only after enough events."""
