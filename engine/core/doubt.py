@@ -11,7 +11,7 @@ from engine.domain.inputs import QueryAnswered, QueryFailed
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
-from engine.plans.outcome import after_end
+from engine.plans.outcome import after_end, fell_short
 from engine.state.deadlines import due_at
 from engine.state.order import Order
 from engine.world import World
@@ -102,6 +102,7 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
         told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
         taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
         yield from _settle(world, order, given.order, taken, given.asked_at, now)
+    yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
 
 

@@ -11,7 +11,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import number_fault
 from engine.domain.order import REPLACED, TERMINAL, UNACKNOWLEDGED, OrderStatus, Replacement
 from engine.domain.run import Severity
-from engine.plans.outcome import after_end
+from engine.plans.outcome import after_end, fell_short
 from engine.plans.reducing import adopt
 from engine.ports import OrderReport
 from engine.state.order import Order
@@ -57,6 +57,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         return
     if order.is_working:
         yield from _status(order, given, now)
+        yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
 
 

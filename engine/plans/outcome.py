@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
-from engine.domain.order import ADDING, OrderStatus
+from engine.domain.money import plain
+from engine.domain.order import ADDING, REPLACED, OrderStatus
 from engine.domain.position import ExitReason
+from engine.domain.run import Severity
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.world import World
@@ -54,6 +56,25 @@ def after_end(world: World, account: str, client_order_id: str) -> Iterator[ev.E
         outcome=outcome,
         code=code,
         reason=order.reason or order.status,
+    )
+
+
+def fell_short(world: World, account: str, client_order_id: str) -> Iterator[ev.Event]:
+    """A warning for an entry that has just ended with less than half of it filled (A-362).
+
+    What is held is real all the same (X-18); where another order takes its place, that goes on.
+    """
+    order = world.book.order_in(account, client_order_id)
+    if order is None or order.is_working or not order.adds_exposure or not order.filled:
+        return
+    if order.filled * 2 >= order.quantity or order.reason == REPLACED:
+        return
+    yield ev.Alarmed(
+        code="PARTIAL_FILL",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"{plain(order.filled)} of {plain(order.quantity)} {order.symbol} filled in {account},"
+        f" less than half: the order ended as {order.status}",
     )
 
 

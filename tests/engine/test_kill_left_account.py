@@ -236,6 +236,28 @@ def test_rule5_so_is_a_latch_that_the_start_itself_finds() -> None:
     assert cancelled(desk) == ["rests"]
 
 
+def test_rule5_an_account_that_is_new_while_a_kill_stands_is_worked_too() -> None:
+    """What its venue holds is closed, and the kill is proved there as anywhere."""
+    desk = CoreDriver(others=(OTHER,))
+    kill(desk, Flatten.ALL)
+    assert work(desk) is None
+    begin(desk, BROKER, OTHER)
+    found = work(desk)
+    assert found is not None
+    assert (found.epoch, found.state) == (desk.book.data.epoch, "WORKING")
+    for _ in range(3):
+        desk.later(1)
+        look(desk, OTHER, "kill")
+    assert [p.account for p in desk.of(ev.KillProved)] == [OTHER]
+
+
+def test_x52_a_new_one_has_no_kill_to_be_worked_under_a_halt() -> None:
+    desk = CoreDriver(others=(OTHER,))
+    desk.give(ask.Kill(by="ann", level=Level.HALT, reason="drill"))
+    begin(desk, BROKER, OTHER)
+    assert work(desk) is None
+
+
 # --- it is cleared meanwhile ----------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
@@ -139,3 +140,39 @@ def test_x71_the_end_of_one_position_leaves_the_evidence_about_another(
     assert desk.book.holding(BROKER, closed) is None
     desk.later(1).quote(other, "94")
     assert desk.world.breaches.confirmed(breach_key(BROKER, other))
+
+
+def filled_of(desk: CoreDriver, filled: int) -> Any:
+    """So much of 10 fills before the order ends at the venue."""
+    desk.price("NVDA", "100")
+    desk.place(Side.BUY, 10, type=OrderType.LIMIT, limit_price=D(98), protect=D(90))
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    if filled:
+        desk.filled(order, filled, "98")
+    desk.report(order, S.CANCELED, filled=D(filled))
+    desk.report(order, S.CANCELED, filled=D(filled))
+    return order
+
+
+@pytest.mark.parametrize(("filled", "warned"), [(0, 0), (4, 1), (5, 0), (6, 0), (10, 0)])
+def test_a362_an_entry_that_ends_below_half_is_told_once(filled: int, warned: int) -> None:
+    desk = CoreDriver()
+    filled_of(desk, filled)
+    told = [a for a in desk.of(ev.Alarmed) if a.code == "PARTIAL_FILL"]
+    assert len(told) == warned
+    if warned:
+        assert "4 of 10 NVDA" in told[0].text
+    held = desk.book.holding(BROKER, "NVDA")
+    assert (held.quantity if held else 0) == filled
+
+
+def test_a362_so_is_one_of_which_the_venue_says_so_when_it_is_asked() -> None:
+    desk = entered()
+    entry = desk.last(Purpose.ENTRY)
+    desk.filled(entry, 1, "100")
+    shut_down(desk)
+    there = msgspec.structs.replace(desk.works(entry), status=S.CANCELED, filled=D(1))
+    for _ in range(2):
+        desk.give(QueryAnswered(entry.account, entry.client_order_id, there, (), desk.now))
+    assert [a.code for a in desk.of(ev.Alarmed)].count("PARTIAL_FILL") == 1

@@ -21,7 +21,10 @@ def _started(book: Book, event: ev.EngineStarted, at: Nanos) -> None:
         account.open = False
         account.link = None
     for name, identity in event.accounts.items():
+        is_new = name not in data.accounts
         account = book.enter(name)
+        if is_new and data.halt is not None:
+            account.stop(data.halt, at, raised=False)
         account.id, account.open = identity, True
         account.link = LinkStatus(state=LinkState.CONNECTING, since=at)
         account.compared = False
