@@ -47,7 +47,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
-from engine.intake import builtin, entry, modify, protection
+from engine.intake import builtin, entry, modify, protection, queue
 from engine.intake import operator as op
 from engine.intake.once import once
 from engine.plans import kill as work
@@ -357,6 +357,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         for account, symbol in world.book.waiting_places():
             yield from advance(world, account, symbol, now)
         yield from followed(world, end_late_entries(world, now), now)
+        yield from followed(world, queue.release(world, now), now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
     yield from _scheduled_reconcile(world, now)

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.codes import Code, Outcome
+from engine.domain.codes import Code, Outcome, Verdict
 from engine.domain.inputs import InvalidArrived, SignalArrived
-from engine.domain.instant import Nanos
+from engine.domain.instant import Nanos, rfc3339
 from engine.domain.position import ExitReason
 from engine.domain.signal import Direction, Signal
+from engine.intake.queue import opens_for
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import signal_request
 from engine.pipeline.ruling import Ruling
@@ -36,6 +37,10 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
             return
     yield ev.SignalReceived(signal=asked)
     ruling = ruling or decide(world, signal_request(world, asked), now)
+    opens = opens_for(world, asked, ruling, now)
+    if opens is not None:
+        yield _queued(asked, ruling, opens)
+        return
     order = None
     if ruling.allowed and asked.direction is not Direction.FLAT:
         order = build(world, ruling, now, signal_id=asked.signal_id, facts=("entry",))
@@ -61,6 +66,23 @@ def signal(world: World, given: SignalArrived, now: Nanos) -> Iterator[ev.Event]
         return
     if ruling.allowed:
         yield from _close_everywhere(world, asked, now)
+
+
+def _queued(asked: Signal, ruling: Ruling, opens: Nanos) -> ev.SignalDecided:
+    """The verdict on a daily signal that waits for its market to open (X-43)."""
+    return ev.SignalDecided(
+        signal_id=asked.signal_id,
+        symbol=asked.ticker,
+        verdict=Verdict.ACCEPTED,
+        stage=ruling.stage,
+        code="",
+        measured=ruling.measured,
+        limit=ruling.limit,
+        reason=f"queued for the opening at {rfc3339(opens)}, when it is decided anew",
+        checks=ruling.checks,
+        content=ruling.content,
+        queued_until=opens,
+    )
 
 
 def _turned_away(asked: Signal, ruling: Ruling, now: Nanos) -> ev.SignalsRefused:

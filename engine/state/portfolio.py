@@ -116,6 +116,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     unvalued: dict[str, UnvaluedMoney] = {}
     """By currency, what counts in the totals once its worth is told (X-74, X-86)."""
     session: SessionState | None = None
+    queued: dict[str, Nanos] = {}
+    """By id, the opening that each signal waits for which came while its market was closed."""
     heard: dict[str, SignalEntry] = {}
     """Signals that arrived and have no verdict yet."""
     signals: dict[str, SignalEntry] = {}

@@ -51,6 +51,8 @@ class SignalDecided(Event, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     content: str = ""
     """Fingerprint for the duplicate window; empty when the guard did not accept it."""
+    queued_until: Nanos = 0
+    """The opening of its market for which it waits, and at which it is decided anew; 0: none."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):

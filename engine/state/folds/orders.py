@@ -35,6 +35,8 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
     if data.intents:
         lead(book, order)
     book.end_replacing(order.account, order.orig_client_order_id)
+    if data.queued:
+        data.queued.pop(order.signal_id, None)
     entry = data.signals.get(order.signal_id)
     if entry is not None and order.purpose in ADDING and order.client_order_id not in entry.orders:
         entry = msgspec.structs.replace(entry, orders=(*entry.orders, order.client_order_id))

@@ -74,10 +74,13 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
         _count(book, event.code)
     else:
         data.signals[event.signal_id] = entry
+        if event.queued_until:
+            data.queued[event.signal_id] = event.queued_until
 
 
 def _ended(book: Book, event: ev.SignalEnded, at: Nanos) -> None:
     data = book.data
+    data.queued.pop(event.signal_id, None)
     if event.previous:
         _count(book, event.previous, -1)
         if not data.outcomes[event.previous]:
