@@ -100,7 +100,7 @@ def test_x69_without_one_it_clears_the_halt() -> None:
         assert told.ok, told.error
         await table.until(lambda: not table.gate.closed)
         (acted,) = [e for e in table.events(ev.OperatorActed) if e.command == "Resume"]
-        assert acted.args == {"confirm": "RESUME", "note": ""}
+        assert acted.args == {"confirm": "RESUME", "note": "", "rebase": False}
 
     play(scene)
 
