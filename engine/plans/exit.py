@@ -34,6 +34,9 @@ from engine.world import World
 RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
 """Pauses between attempts at a close that fails; it is never given up."""
 
+DOUBT_TOLD: Final = 5 * NS_PER_SECOND
+"""A close that has been UNKNOWN for so long is told."""
+
 NOT_HELD: Final = "NOT_HELD"
 """The code of a close of what the venue does not hold."""
 
@@ -161,6 +164,7 @@ def _close(
     # wait for a part of which nobody knows what became.
     lost = able and all(o.attempt < plan.attempt and o.status is _UNKNOWN for o in closing)
     if closing and not lost:
+        yield from _in_doubt(position, plan, closing, now)
         return
     if plan.quantity is not None and not plan.quantity:
         yield _abandoned(position, plan, "the part is closed")
@@ -275,6 +279,29 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
     return now - since >= pause * NS_PER_SECOND
+
+
+def _in_doubt(
+    position: Position, plan: ExitPlan, closing: list[Order], now: Nanos
+) -> Iterator[ev.Event]:
+    """Say once that nobody knows what became of the close: no other is sent beside it (rule 1)."""
+    since = max(order.unclear_at for order in closing)
+    unknown = all(order.status is _UNKNOWN for order in closing)
+    if not unknown or now - since < DOUBT_TOLD or plan.refused == Code.UNKNOWN_STATE:
+        return
+    yield ev.ExitRefused(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        code=Code.UNKNOWN_STATE,
+    )
+    yield ev.Alarmed(
+        code="EXIT_UNKNOWN",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"nobody knows what became of the close of {position.symbol} in {position.account}: "
+        "the venue is asked until it says",
+    )
 
 
 def _nothing_there(position: Position, plan: ExitPlan) -> Iterator[ev.Event]:

@@ -356,6 +356,24 @@ def test_c403_so_does_a_stop_that_was_not_taken() -> None:
     assert len(desk.intended(Purpose.PROTECT)) == 2
 
 
+@VENUES
+def test_a_close_that_is_never_answered_is_told_once_and_never_sent_twice(
+    able: Capabilities,
+) -> None:
+    desk = held(able)
+    leave(desk, "close")
+    served(desk)
+    refuse(desk, Ambiguous("a reset"))
+    for _ in range(120):
+        desk.tick(1)
+    told = [a for a in desk.of(ev.Alarmed) if a.code == "EXIT_UNKNOWN"]
+    assert [a.severity for a in told] == [Severity.CRITICAL]
+    assert len(closes(desk)) == 1
+    out = closes(desk)[0]
+    desk.filled(out, 99, "100")
+    assert desk.book.holding("paper", "NVDA") is None
+
+
 def test_c406_a_close_of_which_the_venue_knows_nothing_is_tried_again() -> None:
     desk = held(ABLE)
     leave(desk, "flat")
