@@ -198,8 +198,9 @@ def stop_order(
 
 
 def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> OrderTerms:
-    """The order of the plan's attempt."""
+    """The order of the plan's attempt; one in a closed market rests until that opens (X-92)."""
     kill = plan.reason is ExitReason.KILL
+    timeout = world.config.execution.order_timeout_seconds
     return _reducing(
         world,
         position,
@@ -208,7 +209,7 @@ def exit_order(world: World, position: Position, plan: ExitPlan, now: Nanos) -> 
         quantity=wanted_by(world, position, plan),
         purpose=Purpose.FLATTEN if kill else Purpose.EXIT,
         attempt=plan.attempt,
-        timeout_seconds=world.config.execution.order_timeout_seconds,
+        timeout_seconds=0 if world.is_shut(position.symbol, now) else timeout,
         reason=plan.reason,
         reference=world.market.mark(position.symbol),
     )

@@ -93,6 +93,11 @@ def test_x92_where_they_can_it_is_sent_at_once(how: str) -> None:
     close(desk, how)
     assert [order.quantity for order in closes(desk)] == [99]
     assert stop_status(desk) is S.NEW
+    desk.accept(closes(desk)[0])
+    while desk.now < OPEN:
+        desk.tick(600)
+    assert len(closes(desk)) == 1, "it rests until the market opens"
+    assert desk.current(closes(desk)[0]).status is S.NEW
 
 
 @HOWS
