@@ -46,10 +46,10 @@ def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
     if session is None or limit is None or session.starting_equity <= 0:
         return None
-    loss = -world.pnl_of_day(equity) / session.starting_equity
-    if loss < limit:
+    lost, basis = -world.pnl_of_day(equity), session.starting_equity
+    if lost < limit * basis:
         return None
-    return Trip(_share(loss), _share(limit), "the day's loss reached its limit")
+    return Trip(_share(lost / basis), _share(limit), "the day's loss reached its limit")
 
 
 def _min_equity(world: World, now: Nanos, equity: Decimal) -> Trip | None:
@@ -63,10 +63,10 @@ def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     limit = world.limits.drawdown
     if limit is None or world.book.data.starting_equity is None:
         return None
-    fall = world.fall_of(equity)
-    if fall < limit:
+    peak = world.book.data.peak_equity
+    if peak - equity < limit * peak or peak <= 0:
         return None
-    return Trip(_share(fall), _share(limit), "drawdown reached its limit")
+    return Trip(_share(world.fall_of(equity)), _share(limit), "drawdown reached its limit")
 
 
 def _loss_streak(world: World, now: Nanos, equity: Decimal) -> Trip | None:
