@@ -122,3 +122,28 @@ def test_what_a_rehearsal_raises_comes_out() -> None:
 
     with pytest.raises(LookupError, match="mine"):
         rehearse(play)
+
+
+@pytest.mark.parametrize(
+    ("symbols", "rows", "name"),
+    [
+        (["AAPL"], "AAPL,stock,0.01,1,1,USD,24/7,true", "24/7"),
+        (["AAPL"], "AAPL,stock,0.01,1,1,USD,FX,true", "FX"),
+        (["AAPL", "MSFT"], "AAPL,stock,0.01,1,1,USD,24/7,true", "XNYS"),
+        (["BTC-USD"], "BTC-USD,crypto,0.01,1,1,USD,XNYS,true", "XNYS"),
+        (["BTC-USD", "EUR_USD"], "BTC-USD,crypto,0.01,1,1,USD,24/7,true", "FX"),
+        (["BTC-USD"], "AAPL,stock,0.01,1,1,USD,XNYS,true", "24/7"),
+    ],
+)
+def test_X95_the_day_of_an_engine_is_that_of_its_symbols_as_the_file_tells_them(
+    symbols: list[str], rows: str, name: str, tmp_path: Path
+) -> None:
+    columns = "symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable"
+    table = tmp_path / "instruments.csv"
+    table.write_text(f"{columns}\n{rows}\n", encoding="utf-8")
+
+    async def play(hand: Rehearsal) -> tuple[str, str]:
+        return hand.engine.world.home.name, hand.engine.state.data.calendar
+
+    config = {"data": {"instruments": str(table)}, "market": {"symbols": symbols}}
+    assert rehearse(play, config=config) == (name, name)
