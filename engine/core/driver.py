@@ -5,6 +5,7 @@ book is kept true: the totals, the extremes, and the evidence of prices.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -25,8 +26,10 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
+from engine.domain.money import ZERO
 from engine.exits import rules as exits
 from engine.exits.stops import breach_key
+from engine.state.book import Place
 from engine.state.fold import apply
 from engine.state.position import Position
 from engine.state.touched import HoldingAmended, Touched
@@ -193,7 +196,11 @@ def fold_in(world: World, event: ev.Event, now: Nanos) -> tuple[ev.Record, list[
     Returns the record and the values that it touched.
     """
     record = ev.Record(world.book.data.seq + 1, now, event)
+    place = _entered(event)
+    before = ZERO if place is None else _quantity(world, *place)
     touched = apply(world.book, record)
+    if place is not None:
+        _keep_proof(world, event, *place, before)
     for one in touched:
         value = one.value
         if type(value) is Position or type(value) is HoldingAmended:
@@ -201,6 +208,32 @@ def fold_in(world: World, event: ev.Event, now: Nanos) -> tuple[ev.Record, list[
     if (revalue := _REVALUED.get(type(event))) is not None:
         revalue(world, event)
     return record, touched
+
+
+def _entered(event: ev.Event) -> Place | None:
+    """Where an event may enter more of something, at a price of its own."""
+    if type(event) is ev.OrderFilled:
+        return event.account, event.fill.symbol
+    if type(event) is ev.PositionAdjusted:
+        return event.account, event.symbol
+    return None
+
+
+def _quantity(world: World, account: str, symbol: str) -> Decimal:
+    held = world.book.holding(account, symbol)
+    return ZERO if held is None else held.quantity
+
+
+def _keep_proof(world: World, event: ev.Event, account: str, symbol: str, before: Decimal) -> None:
+    """What was entered now counts at the price that it was entered at (X-74): the evidence of an
+    older one makes no loss of it. What a fill closed is realised, at the fill's own price."""
+    after = _quantity(world, account, symbol)
+    filled = event.fill.price if type(event) is ev.OrderFilled else None
+    if filled is not None and before * after >= 0 and abs(after) <= abs(before):
+        return
+    price = world.book.data.marks.get(symbol) if filled is None else filled
+    if price is not None:
+        world.enter_at(symbol, after if before * after < 0 else after - before, price)
 
 
 def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:

@@ -290,6 +290,20 @@ class World:
         self._proved[symbol] = ProvedPrice(first)
         return first
 
+    def enter_at(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
+        """What of a holding was entered at a price is neither gain nor loss, whatever evidence says
+        of the rest: the price that has evidence becomes the mean of both.
+
+        `quantity` is signed and part of what is held now. Below zero for a long, above for a short,
+        it left the holding at that price without being realised.
+        """
+        known = self._proved.get(symbol)
+        total = sum((position.quantity for position in self.book.held(symbol)), start=ZERO)
+        if known is None or not total:
+            return
+        rest = total - quantity
+        known.value = (known.value * rest + price * quantity) / total if rest * total > 0 else price
+
     def forget_proof(self, symbol: str) -> None:
         """Drop the evidence of a price: nobody holds the symbol any more."""
         self._proved.pop(symbol, None)

@@ -248,6 +248,47 @@ def test_X71_the_loss_that_two_prices_prove_is_the_smaller_one() -> None:
     assert fired(desk) == [Trigger.DAILY_LOSS]
 
 
+@pytest.mark.parametrize("leap", ["104", "96"])
+def test_X74_what_is_bought_at_a_new_price_is_no_loss_by_the_evidence_of_the_old(leap: str) -> None:
+    """500 are held from 100; 1,000 more are bought at the first price that is another."""
+    desk = desk_of()
+    buy(desk, 500)
+    for _ in range(2):
+        desk.later(1).quote("NVDA", "100")
+    desk.later(1).quote("NVDA", leap)
+    buy(desk, 1_000, leap)
+    assert fired(desk) == []
+    desk.later(1).quote("NVDA", leap)
+    # Then it is proved: 500 x 4 are lost or gained.
+    assert fired(desk) == ([Trigger.DAILY_LOSS] if leap == "96" else [])
+
+
+def test_X74_the_loss_of_what_was_held_is_not_thinned_by_what_is_bought() -> None:
+    desk = desk_of()
+    buy(desk, 100)
+    for _ in range(2):
+        desk.later(1).quote("NVDA", "81")
+    buy(desk, 1_000, "81")
+    assert desk.world.proved_equity == CASH - 1_900
+    sell(desk, 1_100, "80.909")  # 100 more and a little
+    assert fired(desk) == [Trigger.DAILY_LOSS]
+
+
+@pytest.mark.parametrize(
+    ("bid", "trade", "trips"),
+    [("120.5", True, True), ("119.5", True, False), ("120.5", False, False), (None, True, False)],
+)
+def test_X71_a_short_loses_as_the_price_rises(bid: str | None, trade: bool, trips: bool) -> None:
+    desk = desk_of()
+    order = desk.order("NVDA", 100, "100", side=Side.SELL_SHORT, hold=TradeType.SWING)
+    desk.accept(order)
+    desk.filled(order, 100, "100")
+    desk.later(5).quote("NVDA", "120", bid=bid, trade=trade)
+    assert bool(fired(desk)) is trips
+    desk.later(1).quote("NVDA", "120", bid="119.9")
+    assert fired(desk) == [Trigger.DAILY_LOSS]
+
+
 @pytest.mark.parametrize(("other", "trips"), [("79.5", True), ("80.5", False), (None, False)])
 def test_X71_a_trade_that_the_other_side_confirms_is_evidence(
     other: str | None, trips: bool
