@@ -100,6 +100,21 @@ class ModifyArgs(Args):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ResolveArgs(Args):
+    """`resolve`; `filled` needs both numbers."""
+
+    id: str = field(metadata=given(metavar="ID", positional=True))
+    decision: Literal["filled", "canceled", "venue"] = field(
+        metadata=given("filled, canceled, or venue for what the venue says.", positional=True)
+    )
+    quantity: Decimal | None = field(
+        default=None, metadata=given("All that filled of the order, what is known included.")
+    )
+    price: Decimal | None = field(default=None, metadata=given("The mean price of that."))
+    confirm: str = field(default="", metadata=given("RESOLVE."))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ProtectArgs(Args):
     """`protect`."""
 

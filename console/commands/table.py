@@ -12,6 +12,7 @@ from console.commands.arguments import (
     OrderArgs,
     ProtectArgs,
     ReconcileArgs,
+    ResolveArgs,
     ResumeArgs,
     SignalArgs,
     TargetArgs,
@@ -23,6 +24,7 @@ PANES: Final = ("Signals", "Positions", "Orders", "Order book", "Risk", "Journal
 
 FLATTEN: Final = Confirm("FLATTEN")
 UNPROTECT: Final = Confirm("UNPROTECT", when="it takes a protective stop away")
+RESOLVE: Final = Confirm("RESOLVE")
 APPLY: Final = Confirm("APPLY", when="it takes over what the venue says")
 RESUME: Final = Confirm("RESUME", when="with real money the last 4 of the account id follow")
 
@@ -249,6 +251,14 @@ COMMANDS: Final = (
                 asks=True,
             ),
         ),
+    ),
+    CommandSpec(
+        "resolve",
+        Danger.TYPED,
+        takes=ResolveArgs,
+        confirm=RESOLVE,
+        seconds=30.0,
+        lines=(CommandLine(("resolve",), "Decide what became of an UNKNOWN order."),),
     ),
     CommandSpec(
         "reconcile",

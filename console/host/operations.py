@@ -23,6 +23,7 @@ from console.commands.arguments import (
     OrderArgs,
     ProtectArgs,
     ReconcileArgs,
+    ResolveArgs,
     ResumeArgs,
     SignalArgs,
     TargetArgs,
@@ -142,6 +143,18 @@ class Operations:
                 limit_price=args.limit,
                 stop_price=args.stop,
                 time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
+            )
+        )
+
+    async def _resolve(self, args: ResolveArgs) -> Any:
+        return await self._do(
+            ask.ResolveOrder(
+                by=args.by,
+                client_order_id=args.id,
+                decision=args.decision,
+                quantity=args.quantity,
+                price=args.price,
+                confirm=args.confirm,
             )
         )
 
@@ -377,6 +390,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "modify": Operations._modify,
     "protect": Operations._protect,
     "target": Operations._target,
+    "resolve": Operations._resolve,
     "reconcile": Operations._reconcile,
     "dead-letters": Operations._letters,
     "kill-report": Operations._kill_report,

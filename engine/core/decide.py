@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from engine.core import comparison, doubt, reports, sends
+from engine.core import comparison, doubt, reports, resolve, sends
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
@@ -424,6 +424,7 @@ RULES: dict[type, Rule] = {
     ask.PlaceOrder: once(op.place_order),
     ask.CancelOrder: op.cancel_order,
     ask.ModifyOrder: modify.modify,
+    ask.ResolveOrder: resolve.resolve,
     ask.CancelAll: op.cancel_all,
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,

@@ -1,10 +1,11 @@
 """What an operator may ask: one value a command, the same from keys, CLI and socket."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
+from engine.domain.account import VenueOrder
 from engine.domain.inputs import Command, SignalArrived
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderType, Side, TimeInForce
@@ -91,6 +92,24 @@ class ModifyOrder(Command, frozen=True, kw_only=True):
     waited: Nanos = 0
 
 
+class ResolveOrder(Command, frozen=True, kw_only=True):
+    """What became of an UNKNOWN order, as the operator decides; wants the word RESOLVE (rule 1).
+
+    `filled` needs `quantity`, all that filled of it, and `price`, the mean of that; `venue` takes
+    what the venue says. The rest is the venue's answer, and no argument of the operator's:
+    `answered` is False where there was none, and `there` is None where it knows no such order.
+    """
+
+    client_order_id: str
+    decision: Literal["filled", "canceled", "venue"]
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    confirm: str = ""
+    answered: bool = False
+    there: VenueOrder | None = None
+    asked_at: Nanos = 0
+
+
 class CancelAll(Command, frozen=True, kw_only=True):
     """Cancel everything but protective stops; in one account where it is named."""
 
@@ -167,10 +186,13 @@ AGED: Final = (SignalArrived, PlaceOrder, ModifyOrder, RetryLetter)
 """The inputs that may add exposure; each carries how long it waited (X-89)."""
 
 
+_FOUND_OUT: Final = ("waited", "against", "answered", "there", "asked_at")
+"""What the engine finds out for a command: no argument of the operator's."""
+
+
 def args_of(command: Command) -> dict[str, Any]:
     """The command's arguments as plain data, for the journal."""
     data: dict[str, Any] = msgspec.to_builtins(command)
-    data.pop("by", None)
-    data.pop("waited", None)
-    data.pop("against", None)
+    for name in ("by", *_FOUND_OUT):
+        data.pop(name, None)
     return data

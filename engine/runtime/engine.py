@@ -32,6 +32,7 @@ from engine.domain.inputs import (
     InvalidArrived,
     LatchFound,
     ModifyFailed,
+    QueryAnswered,
     Ready,
     Sending,
     SignalArrived,
@@ -259,6 +260,8 @@ class Engine:
         """
         if isinstance(command, ask.Resume):
             command = await self._checked(command)
+        elif isinstance(command, ask.ResolveOrder):
+            command = await self._asked_about(command)
         records = self.step(command)
         told = result_of(records)
         if not isinstance(command, ask.Kill) and not await self._journal.written(self._newest):
@@ -291,6 +294,19 @@ class Engine:
             against = "a halt was asked for meanwhile: look at what it did, then resume again"
             resume = msgspec.structs.replace(resume, against=against)
         return resume
+
+    async def _asked_about(self, resolve: ask.ResolveOrder) -> ask.ResolveOrder:
+        """The decision with what the venue says of the order now, which is taken in before it."""
+        order = self.book.order(resolve.client_order_id)
+        session = None if order is None else self._sessions.get(order.account)
+        if session is None or order is None or order.status is not OrderStatus.UNKNOWN:
+            return resolve
+        told = await session.ask_about(order.client_order_id)
+        if not isinstance(told, QueryAnswered):
+            return resolve
+        return msgspec.structs.replace(
+            resolve, answered=True, there=told.order, asked_at=told.asked_at
+        )
 
     def halt(self, kill: ask.Kill) -> Result:
         """As `command`, at once: nothing of a halt waits for the venue (X-52).

@@ -19,6 +19,7 @@ from engine.domain.inputs import (
     CancelsReported,
     Input,
     QueryAnswered,
+    QueryFailed,
     SnapshotFailed,
     SnapshotTaken,
     Trouble,
@@ -403,6 +404,12 @@ class AccountSession:
 
     async def _query(self, key: str) -> None:
         self._step(await self._venue.look_up(key))
+
+    async def ask_about(self, key: str) -> QueryAnswered | QueryFailed:
+        """What the venue says of an order now; the core has heard it by then."""
+        told = await self._venue.look_up(key)
+        self._step(told)
+        return told
 
     def ask_look(self, reason: str) -> None:
         """Look at the venue as soon as there is a connection; not twice at a time for a reason.

@@ -127,6 +127,7 @@ def test_what_comes_later_says_so(arguments: list[str], capsys: pytest.CaptureFi
         ["cancel", "--all"],
         ["close", "--all"],
         ["reconcile"],
+        ["resolve", "x", "venue"],
         ["dead-letters", "retry", "x"],
         ["signal", "-"],
     ],

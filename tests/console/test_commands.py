@@ -38,7 +38,7 @@ from tests.engine.worlds import Built
 
 ON_THE_LINE = {
     "status", "kill", "resume", "pause", "unpause", "signal", "order", "cancel", "close",
-    "protect", "target", "modify",
+    "protect", "target", "modify", "resolve",
     "reconcile", "dead-letters list", "dead-letters retry", "dead-letters drop",
 }  # fmt: skip
 """The commands of INTERFACE that ask an engine."""

@@ -476,3 +476,10 @@ async def test_a_halt_that_is_a_folder_refuses_the_resume_until_it_is_gone(room:
     for _ in range(100):
         await asyncio.sleep(0)
     assert room.engine.book.run_state is RunState.PAUSED
+
+
+async def test_rule1_resolve_is_served_and_says_why_it_is_refused(room: Room) -> None:
+    with pytest.raises(Refused, match="no order has the id x"):
+        await room.ask("resolve", id="x", decision="venue", confirm="RESOLVE")
+    with pytest.raises(Refused, match="filled, canceled or venue"):
+        await room.ask("resolve", id="x", decision="rejected", confirm="RESOLVE")
