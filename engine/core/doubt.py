@@ -206,8 +206,10 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
     known = max(counted, order.filled)
     if venue.status.is_terminal and known < venue.filled:
         text = f"{venue.status} there, fills not reported yet"
-        if current is not _S.UNKNOWN or order.reason != text:
-            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+        if current is not _S.UNKNOWN or order.told_filled != venue.filled:
+            yield ev.OrderUnclear(
+                account=order.account, client_order_id=key, reason=text, filled=venue.filled
+            )
         return
     if venue.status.is_terminal:
         if current is not venue.status:

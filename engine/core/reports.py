@@ -88,8 +88,12 @@ def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         yield ev.OrderQueried(account=order.account, client_order_id=key, reason=reason)
         return
     if said in TERMINAL and _fills_missing(order, said, given.filled):
+        counted = order.quantity if given.filled is None else given.filled
         yield ev.OrderUnclear(
-            account=order.account, client_order_id=key, reason=f"{said} there, fills missing here"
+            account=order.account,
+            client_order_id=key,
+            reason=f"{said} there, fills missing here",
+            filled=counted,
         )
         yield ev.OrderQueried(
             account=order.account, client_order_id=key, reason="fills missing here"

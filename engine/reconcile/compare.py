@@ -89,12 +89,14 @@ def compare(
     matched = 0
     behind: set[str] = set()
     fresh = snapshot.requested_at - lag
-    for symbol in sorted(set(theirs) | set(account.positions)):
+    for symbol in sorted({*theirs, *account.positions, *_untold(account)}):
         if symbol in busy:
             continue
         found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None:
-            matched += 1
+            matched += symbol in theirs or symbol in account.positions
+            # What was never told may cancel out: a purchase and its sale.
+            proposals += _as_told(book, snapshot, symbol, theirs.get(symbol))
             continue
         if _is_behind(account, snapshot, theirs.get(symbol), found, lag):
             behind.add(symbol)
@@ -221,6 +223,10 @@ def _explained(
     ours = account.positions.get(symbol)
     held = ours.quantity if ours is not None else ZERO
     missing = (theirs.quantity if theirs is not None else ZERO) - held
+    told = tuple(_as_told(book, snapshot, symbol, theirs))
+    if told:
+        yield from told
+        return
     for order in account.orders.values():
         if order.symbol != symbol or order.status is not OrderStatus.UNKNOWN:
             continue
@@ -228,18 +234,57 @@ def _explained(
         price = price_of(book, order, theirs)
         if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
             continue
-        fill = assumed_fill(order, quantity, price, snapshot.as_of)
-        cumulative = order.filled + quantity
-        yield ev.OrderFilled(
-            account=snapshot.account,
-            fill=fill,
-            multiplier=book.multiplier(symbol),
-            cumulative=cumulative,
-            average_price=round((order.notional + quantity * price) / cumulative, 8),
-        )
+        yield _filled(book, order, quantity, price, snapshot.as_of)
         missing -= quantity * order.side.sign
     if missing:
         yield _adjust(book, snapshot, symbol, theirs, by)
+
+
+def _untold(account: AccountState) -> set[str]:
+    """The symbols of orders of which the venue counts more as filled than it told."""
+    return {
+        order.symbol
+        for order in account.orders.values()
+        if order.status is OrderStatus.UNKNOWN and order.told_filled is not None
+    }
+
+
+def _as_told(
+    book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None
+) -> Iterator[ev.Event]:
+    """The fills that are missing of orders that have ended there, as the venue counts them; none
+    where they do not add up to what it holds."""
+    account = book.account(snapshot.account)
+    ours = account.positions.get(symbol)
+    missing = (theirs.quantity if theirs is not None else ZERO) - (ours.quantity if ours else ZERO)
+    untold = [
+        (order, order.told_filled - order.filled, price_of(book, order, theirs))
+        for order in account.orders.values()
+        if order.symbol == symbol
+        and order.status is OrderStatus.UNKNOWN
+        and order.told_filled is not None
+        and order.told_filled > order.filled
+    ]
+    if missing != sum((quantity * order.side.sign for order, quantity, _ in untold), start=ZERO):
+        return
+    # What opens comes before what closes.
+    for order, quantity, price in sorted(untold, key=lambda each: each[0].reduce_only):
+        if price is not None:
+            yield _filled(book, order, quantity, price, snapshot.as_of)
+
+
+def _filled(
+    book: Book, order: Order, quantity: Decimal, price: Decimal, at: Nanos
+) -> ev.OrderFilled:
+    """The proposal to take an order for filled by so much."""
+    cumulative = order.filled + quantity
+    return ev.OrderFilled(
+        account=order.account,
+        fill=assumed_fill(order, quantity, price, at),
+        multiplier=book.multiplier(order.symbol),
+        cumulative=cumulative,
+        average_price=round((order.notional + quantity * price) / cumulative, 8),
+    )
 
 
 def assumed_fill(order: Order, quantity: Decimal, price: Decimal, at: Nanos) -> Fill:

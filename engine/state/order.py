@@ -56,6 +56,9 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     accepted_at: Nanos = 0
     unclear_at: Nanos = 0
     """When it last became UNKNOWN: a request may arrive for a while after its time-out."""
+    told_filled: Decimal | None = None
+    """How much of it filled in all, as the venue said when it had ended there and fills of it were
+    missing here; None where that was not so."""
     rested_until: Nanos = 0
     """When one that only reduces was last known to rest, and then no longer: its end or a change of
     it was asked for, it became unclear, or it ended."""

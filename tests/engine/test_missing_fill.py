@@ -135,3 +135,26 @@ def test_u21_a_fill_that_is_only_late_is_waited_for() -> None:
         assert (table.held, status(table, key)) == (99, OrderStatus.FILLED)
 
     play(scene)
+
+
+def test_x52_a_purchase_and_its_sale_that_were_never_told_are_both_taken() -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(20)
+        await table.wait(20)
+        bought = await filled_unseen_beside(table)
+        table.venue.hides_fills = True
+        await table.engine.command(KILL)
+        await table.wait(60)
+        assert (table.there, table.held, table.venue.sold) == (0, 0, 119)
+        assert status(table, bought) is OrderStatus.FILLED
+        assert [event.state for event in table.events(ev.KillProved)][-1] == "VERIFIED"
+
+    async def filled_unseen_beside(table: Table) -> str:
+        table.venue.hides_fills = True
+        done = await table.order(Side.BUY, 99, protect=Decimal(90))
+        (key,) = done.data["client_order_ids"]
+        await table.wait(1)
+        assert (table.there, table.held) == (119, 20)
+        return str(key)
+
+    play(scene)

@@ -60,12 +60,14 @@ class OrderRejected(Event, frozen=True, kw_only=True):
     """The venue asked to wait until then; 0 where it did not."""
 
 
-class OrderUnclear(Event, frozen=True, kw_only=True):
+class OrderUnclear(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Sent, and nothing proves what became of it: UNKNOWN, exposure stays reserved (rule 1)."""
 
     account: str
     client_order_id: str
     reason: str
+    filled: Decimal | None = None
+    """How much of it filled as the venue says, where it has ended there and no fills tell that."""
 
 
 class OrderQueried(Event, frozen=True, kw_only=True):

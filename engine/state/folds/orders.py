@@ -122,7 +122,9 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         status = OrderStatus.UNKNOWN
-        book.update(order, at, status=status, reason=event.reason, unclear_at=at)
+        told = order.told_filled if event.filled is None else event.filled
+        fields = {"reason": event.reason, "unclear_at": at, "told_filled": told}
+        book.update(order, at, status=status, **fields)
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at
 
