@@ -137,7 +137,8 @@ class Apart:
         (account, symbol), code = place, event.code
         if account not in self._venues:
             return
-        if code == Code.NO_ACCOUNT and looked(account):
+        silent = book.account(account).silent_since
+        if code == Code.NO_ACCOUNT and looked(account) and not silent:
             self._broken(f"{symbol} was refused in {account}, which is connected: {event.reason}")
         if code == Code.UNKNOWN_STATE and not self._blocked.get((account, symbol)):
             unclear = (o for o in book.working(account, symbol) if o.status is OrderStatus.UNKNOWN)
