@@ -17,8 +17,9 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
 from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import decode
-from engine.plans.kill import VERIFIED, in_scope
+from engine.plans.kill import in_scope
 from engine.runtime.engine import Engine
+from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.position import Position
 from tests.simulation.harsh.sheet import Sheet
