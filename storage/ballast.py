@@ -27,7 +27,9 @@ class Ballast:
         """Take the space if it is not held yet. Raises OSError when there is none."""
         if self.held:
             return
-        handle = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        handle = os.open(
+            self._path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+        )
         try:
             # Written, not only promised: a sparse file would reserve nothing.
             os.write(handle, bytes(self._size))

@@ -121,6 +121,12 @@ def _kill(host: Host, given: dict[str, Any], as_json: bool) -> int:
     return killing.kill(host, given, as_json=as_json)
 
 
+def _stop(host: Host, given: dict[str, Any], as_json: bool) -> None:
+    from console.cli import stopping
+
+    stopping.stop(host, as_json=as_json)
+
+
 def _signal(host: Host, given: dict[str, Any], as_json: bool) -> None:
     from console.cli import operate
 
@@ -142,6 +148,7 @@ def _letters(host: Host, given: dict[str, Any], as_json: bool) -> None:
 _RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     ("status",): _status,
     ("kill",): _kill,
+    ("stop",): _stop,
     ("signal",): _signal,
     ("order",): _order,
     ("dead-letters", "list"): _letters,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from console.cli.outcome import outcome
+from console.cli.starting import started
 from console.host.place import Host
 
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
@@ -60,16 +60,10 @@ def plain_start(arguments: Sequence[str]) -> Start | None:
 
 def run(start: Start) -> int:
     """The console, or the engine alone; returns the exit code of INTERFACE."""
-    from console.host import supervisor
-
-    return outcome(
+    return started(
         Host(start.config, start.state_dir),
-        False,
-        lambda host: supervisor.run(
-            host,
-            headless=start.headless,
-            seconds=start.seconds,
-            until_idle=start.until_idle,
-            accept_clock=start.accept_clock,
-        ),
+        headless=start.headless,
+        seconds=start.seconds,
+        until_idle=start.until_idle,
+        accept_clock=start.accept_clock,
     )

@@ -160,19 +160,17 @@ def run(ctx: Context) -> None:
         moment = how.at
         do(ctx, False, lambda host: past.show(host, moment))
         return
-    from console.host import supervisor
+    from console.cli.starting import started
 
-    do(
-        ctx,
-        False,
-        lambda host: supervisor.run(
-            host,
-            headless=how.headless,
-            seconds=how.seconds,
-            until_idle=how.until_idle,
-            accept_clock=how.accept_clock,
-        ),
+    code = started(
+        ctx.obj,
+        headless=how.headless,
+        seconds=how.seconds,
+        until_idle=how.until_idle,
+        accept_clock=how.accept_clock,
     )
+    if code:
+        raise typer.Exit(code)
 
 
 add_lines({(): app, ("dead-letters",): letters_app})

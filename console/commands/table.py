@@ -76,6 +76,16 @@ COMMANDS: Final = (
             ),
         ),
     ),
+    CommandSpec(
+        "stop",
+        Danger.STOPS,
+        takes=NoArgs,
+        lines=(
+            CommandLine(
+                ("stop",), "End the engine in order: entries cancelled, protective stops stay."
+            ),
+        ),
+    ),
     CommandSpec("kill-report", takes=NoArgs, question=True, seconds=45.0),
     CommandSpec(
         "resume",

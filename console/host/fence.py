@@ -193,11 +193,14 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
     """
     journal = folder / wiring.JOURNAL
     new = not journal.exists()
-    known = _read(journal)
+    known = None if used and new else _read(journal)
     unknown = unidentified(config, folder, used=used, known=known)
-    if new and not used:
+    if new:
         warn(
-            f"No engine has ever run in {folder}: what is looked at is the account as it is there."
+            f"{journal} is not there, though an engine has worked on it: what the venues hold and "
+            "work themselves is all that is known, and a holding counts as a swing trade."
+            if used
+            else f"No engine has ever run in {folder}: the account as it is there is looked at."
         )
     for why in unknown.values():
         warn(why)
@@ -207,7 +210,7 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
     if len(rows) == len(names):
         return rows
     try:
-        return _worked(config, folder, latch, known) | rows
+        return _reached(config, folder, latch, known) | rows
     except _UNWORKABLE as error:
         warn(f"{', '.join(names)} could not be worked from here: {error}")
     except Exception as error:  # the latch is set: what is known of the accounts is still told
@@ -223,6 +226,24 @@ def _forget(book: Path) -> None:
     for path in (book, *(book.with_name(f"{book.name}{end}") for end in ("-wal", "-shm"))):
         with suppress(OSError):
             path.unlink()
+
+
+def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:
+    """`_worked`, begun again while the venue cannot be reached: one that restarts is soon back.
+
+    Raises what it raises, BrokerError after `PROOF_SECONDS`.
+    """
+    deadline, told = time.monotonic() + PROOF_SECONDS, False
+    while True:
+        try:
+            return _worked(config, folder, latch, known)
+        except BrokerError as error:
+            if time.monotonic() >= deadline:
+                raise
+            if not told:
+                warn(f"The venue cannot be reached, and is tried for {PROOF_SECONDS:g} s: {error}")
+            told = True
+            time.sleep(RETRY_SECONDS)
 
 
 def _worked(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:

@@ -177,7 +177,8 @@ class FileTarget(LogFile):
 
     def _opened(self) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._path, flags, 0o600)
+        # A pipe of that name that nobody reads is refused, not waited for.
+        return os.open(self._path, flags | os.O_NONBLOCK, 0o600)
 
 
 class StderrTarget(LogFile):

@@ -4,6 +4,7 @@ Which there are, and what they take, is the table of `console.commands`; here is
 """
 
 import dataclasses
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
@@ -56,7 +57,15 @@ A = TypeVar("A", bound=Args)
 class Operations:
     """Does what clients ask of a running engine (`console.host.control.Handler`)."""
 
-    def __init__(self, engine: Engine, config: Config, report: KillReport) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        config: Config,
+        report: KillReport,
+        end: Callable[[str], None] | None = None,
+    ) -> None:
+        """`end` begins the orderly end of the process, for a reason; None where it has no such."""
+        self._end = end
         self._engine = engine
         self._config = config
         self._report = report
@@ -120,6 +129,12 @@ class Operations:
 
     async def _resume(self, args: ResumeArgs) -> Any:
         return await self._do(ask.Resume(by=args.by, confirm=args.confirm, rebase=args.rebase))
+
+    async def _stop(self, args: NoArgs) -> Any:
+        if self._end is None:
+            raise CommandError("REFUSED", "this engine ends with the program that runs it")
+        self._end(f"stopped by {args.by}")
+        return {"stopping": True, "pid": os.getpid()}
 
     async def _signal(self, args: SignalArgs) -> Any:
         return verdict(self._engine.submit(args.signal, source=args.source, line=args.line))
@@ -383,6 +398,7 @@ _RULES: Final[Mapping[str, Rule]] = {
     "pause": Operations._pause,
     "unpause": Operations._unpause,
     "resume": Operations._resume,
+    "stop": Operations._stop,
     "signal": Operations._signal,
     "order": Operations._order,
     "cancel": Operations._cancel,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from brokers.paper.instruments import BadFile
 from console.desk.past import PastDesk
 from console.host import logs, wiring
+from console.host.detach import has_terminal
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host
-from console.host.supervisor import has_terminal
 from console.terminal.bootstrap import prepare_environment, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config

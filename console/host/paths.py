@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from engine.domain.text import clean_text
+
 APP: Final = "meridian"
 
 NETWORK_FILESYSTEMS: Final = frozenset(
@@ -189,7 +191,7 @@ def _private(folder: Path) -> Path:
 
 
 def _unusable(path: Path, what: str, error: OSError) -> str:
-    return f"{path} cannot be the {what}: {error.strerror or error}."
+    return f"{clean_text(str(path), 300)} cannot be the {what}: {error.strerror or error}."
 
 
 def _config_folder() -> Path:

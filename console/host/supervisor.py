@@ -20,6 +20,7 @@ from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console.host import logs, paths, wiring
 from console.host.control import ControlServer
+from console.host.detach import Tether, has_terminal
 from console.host.follow import SignalFile
 from console.host.kill_report import KillReport
 from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
@@ -65,7 +66,10 @@ class Launch:
         seconds: float | None = None,
         until_idle: bool = False,
         accept_clock: bool = False,
+        tether: Tether | None = None,
     ) -> None:
+        self.tether = tether
+        """What the process has in common with the one that the shell waits for."""
         self.config = config
         self.folder = folder
         self.headless = headless
@@ -81,8 +85,12 @@ def run(
     seconds: float | None,
     until_idle: bool,
     accept_clock: bool,
+    tether: Tether | None = None,
 ) -> int:
-    """Runs the engine, with the console where there is a terminal. Raises CommandFailed."""
+    """Runs the engine, with the console where there is a terminal. Raises CommandFailed.
+
+    `tether` leads to the process that the shell waits for, if that is another one.
+    """
     config = host.config()
     folder = host.make_state_dir()
     without = headless or not has_terminal()
@@ -93,6 +101,7 @@ def run(
         seconds=seconds,
         until_idle=until_idle,
         accept_clock=accept_clock,
+        tether=tether,
     )
     forbid_core_dumps()
     with account_locks(host, config, folder):
@@ -103,11 +112,6 @@ def run(
             return serve(plan)
         finally:
             logging_.finish()
-
-
-def has_terminal() -> bool:
-    """True where a console can be shown: stdin, stdout and stderr are terminals."""
-    return all(os.isatty(descriptor) for descriptor in (0, 1, 2))
 
 
 def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
@@ -218,7 +222,7 @@ class Supervisor:
             _log.warning("%s", house.warning)
         report = KillReport(house.engine.book)
         house.engine.subscribe(report.observe)
-        operations = Operations(house.engine, self.plan.config, report)
+        operations = Operations(house.engine, self.plan.config, report, self.stop)
         control = ControlServer(
             self.plan.folder / wiring.SOCKET,
             loop=loop,
@@ -262,6 +266,8 @@ class Supervisor:
             work = self._follower.follow(engine, clock)
             beside.append(asyncio.create_task(work, name="signals"))
         if not self.plan.headless:
+            if self.plan.tether is not None:
+                self.plan.tether.watch(asyncio.get_running_loop(), self._hang_up)
             beside.append(asyncio.create_task(self._console(house), name="console"))
         ending = asyncio.create_task(self._ending.wait(), name="ending")
         await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -372,7 +378,27 @@ class Supervisor:
         why = "the terminal is gone" if lost else "the console has ended"
         if failure is not None:
             why = f"the console failed ({type(failure).__name__}, see {wiring.LOG})"
-        farewell(self.plan.folder, why)
+        elif wish == "leave":
+            why = "the console was left"
+        self._part(why, lost=lost)
+
+    def _part(self, why: str, *, lost: bool) -> None:
+        """Go on without the console, and say how to reach the engine.
+
+        The shell comes back, and nothing that is typed there comes here. Where the terminal is
+        lost nobody waits for it, and whoever started the command still finds its process.
+        """
+        words = farewell(self.plan.folder, why)
+        tether = self.plan.tether
+        if tether is None:
+            tell(words)
+            return
+        if not lost:
+            tether.leave()
+            tether.release(asyncio.get_running_loop(), words)
+            return
+        tell(words)
+        tether.leave()
 
     def _opened(self, house: wiring.House) -> "MeridianApp":
         from console.terminal.bootstrap import prepare_environment
@@ -392,19 +418,25 @@ class Supervisor:
         )
 
 
-def farewell(folder: Path, why: str) -> None:
-    """Says on stderr that the engine goes on, and how to reach it; never waits for a reader."""
+def farewell(folder: Path, why: str) -> str:
+    """The lines that say that the engine goes on, and how to reach it."""
     where = f"{PROGRAM} --state-dir {folder}"
     lines = (
         f"{why}: the engine goes on without it, as process {os.getpid()}.",
-        f"  what it does:  {where} status",
-        f"  stop it:       {where} kill, or to end it in order: kill -TERM {os.getpid()}",
-        f"  a new console: end it in order, then {where} (protective stops stay at the broker)",
+        f"  what it does:     {where} status",
+        f"  halt and flatten: {where} kill",
+        f"  end it in order:  {where} stop (protective stops stay at the broker)",
+        f"  a new console:    end it in order, then {where}",
     )
     _log.warning("%s", lines[0])
+    return "\n".join(lines) + "\n"
+
+
+def tell(text: str) -> None:
+    """Writes to stderr, and never waits for a reader."""
     try:
         target = logs.StderrTarget()
     except OSError:
         return  # there is no stderr any more
-    target.put(("\n".join(lines) + "\n").encode())
+    target.put(text.encode("utf-8", "backslashreplace"))
     target.close(0.5)

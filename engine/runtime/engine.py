@@ -49,12 +49,12 @@ from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line, parse_signal
-from engine.ports import Broker, Clock, EventStore, Latch, MarketData, NotSent, Settled
+from engine.ports import Broker, Clock, EventStore, Latch, LatchError, MarketData, NotSent, Settled
 from engine.runtime.clock import steady
 from engine.runtime.feed import MarketFeed
 from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
-from engine.runtime.latch_keeper import LatchKeeper
+from engine.runtime.latch_keeper import LatchKeeper, not_kept
 from engine.runtime.outside import Outside
 from engine.runtime.result import compared, result_of
 from engine.runtime.send_gate import Cause, SendGate
@@ -352,7 +352,10 @@ class Engine:
         halt = self.book.data.halt
         if halt is not None and (latch is None or latch.epoch < halt.epoch):
             # A file that had no room for the details gets them, so that a resume knows it for ours.
-            self._latch.set(halt)
+            try:
+                self._latch.set(halt)
+            except LatchError as error:
+                self.step(not_kept(error))
         await self._connect()
         self.step(Ready())
         if self._feed is not None:

@@ -27,8 +27,7 @@ class LatchKeeper:
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._latch.set, halt)
         except LatchError as error:
-            text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
-            return Trouble(code="LATCH_FAILED", subject="HALT", text=text)
+            return not_kept(error)
         return None
 
     async def kept(self, halt: Halt) -> Halt | None:
@@ -50,3 +49,9 @@ class LatchKeeper:
         except LatchError as error:
             trouble = Trouble(code="LATCH_FAILED", subject="HALT", text=str(error))
         return trouble, await loop.run_in_executor(self._thread, self._latch.read)
+
+
+def not_kept(error: LatchError) -> Trouble:
+    """The trouble of a latch file that could not be written."""
+    text = f"the latch file cannot be written, the journal alone keeps the halt: {error}"
+    return Trouble(code="LATCH_FAILED", subject="HALT", text=text)

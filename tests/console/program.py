@@ -1,5 +1,6 @@
 """The program as a process of its own, for tests: started, asked, stopped, killed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from console.host.client import Client, NoAnswer, NoEngine
+from console.host.locks import holder
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "import sys; from console.cli import main; sys.exit(main())"
@@ -115,8 +117,20 @@ class Program:
         """What the engine wrote to stderr."""
         return self._stderr.read_text(encoding="utf-8", errors="replace")
 
+    @property
+    def trader(self) -> int | None:
+        """The process that holds the account; on a terminal it is a child of the command's."""
+        folder = self.environment.get("MERIDIAN_LOCK_DIR")
+        locks = Path(folder).glob("*.lock") if folder else ()
+        found = [one for one in map(holder, locks) if one is not None]
+        return found[0].pid if found else None
+
     def stop(self) -> None:
         """Ends whatever still runs."""
+        trader = self.trader
+        if trader is not None and trader != os.getpid():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(trader, signal.SIGKILL)
         if self.engine is not None and self.engine.poll() is None:
             self.engine.send_signal(signal.SIGCONT)
             self.engine.kill()

@@ -37,7 +37,7 @@ from engine.intake import operator
 from tests.engine.worlds import Built
 
 ON_THE_LINE = {
-    "status", "kill", "resume", "pause", "unpause", "signal", "order", "cancel", "close",
+    "status", "kill", "stop", "resume", "pause", "unpause", "signal", "order", "cancel", "close",
     "protect", "target", "modify", "resolve",
     "reconcile", "dead-letters list", "dead-letters retry", "dead-letters drop",
 }  # fmt: skip

@@ -211,10 +211,10 @@ def test_an_error_in_the_console_ends_the_console_and_not_the_engine(program: Pr
         assert b"hunter2" not in painted + child.before
         assert program.ask("status")["run_state"] == "ACTIVE"
         assert "hunter2" not in (program.folder / "meridian.log").read_text(encoding="utf-8")
-        os.kill(child.pid, signal.SIGTERM)
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 0
+        assert program.run("stop").returncode == 0, "the engine went on"
     finally:
         child.close(force=True)
 

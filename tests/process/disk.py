@@ -9,8 +9,7 @@ from contextlib import contextmanager
 @contextmanager
 def full(process: "subprocess.Popen[bytes]") -> Iterator[None]:
     """Full for that process meanwhile (Linux)."""
-    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, most))
+    most = make_full(process.pid)
     try:
         yield
     finally:
@@ -18,7 +17,13 @@ def full(process: "subprocess.Popen[bytes]") -> Iterator[None]:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
 
 
-def full_here() -> None:
-    """Full for this process and its children."""
-    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+def full_for(command: list[str]) -> list[str]:
+    """The command, begun on a full disk."""
+    return ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *command]
+
+
+def make_full(pid: int) -> int:
+    """Full for that process from now on (Linux); the limit that it had."""
+    _, most = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, most))
+    return most

@@ -10,39 +10,43 @@ from typing import Final
 
 from tests.console.program import MAIN, PATIENCE, ROOT, Program
 
-Prepare = Callable[[], None]
+Command = list[str]
+Output = tuple[int, Callable[[Command], Command]]
+"""Where a command writes to, and how it is begun so."""
+
 SECONDS: Final = 120.0
 """After so long a command hangs."""
 
 ON_ITS_TERMINAL: Final = "import fcntl, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0)\n" + MAIN
 
 
-@contextlib.contextmanager
-def _closed() -> Iterator[tuple[int, Prepare]]:
-    def close() -> None:
-        os.close(1)
-        os.close(2)
-
-    yield subprocess.DEVNULL, close
+def as_it_is(command: Command) -> Command:
+    """Nothing is to be done before."""
+    return command
 
 
 @contextlib.contextmanager
-def _full() -> Iterator[tuple[int, Prepare]]:
+def _closed() -> Iterator[Output]:
+    yield subprocess.DEVNULL, lambda command: ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
+
+
+@contextlib.contextmanager
+def _full() -> Iterator[Output]:
     target = os.open("/dev/full", os.O_WRONLY)
-    yield target, lambda: None
+    yield target, as_it_is
     os.close(target)
 
 
 @contextlib.contextmanager
-def _broken() -> Iterator[tuple[int, Prepare]]:
+def _broken() -> Iterator[Output]:
     reader, writer = os.pipe()
     os.close(reader)
-    yield writer, lambda: None
+    yield writer, as_it_is
     os.close(writer)
 
 
 @contextlib.contextmanager
-def _stuck() -> Iterator[tuple[int, Prepare]]:
+def _stuck() -> Iterator[Output]:
     """A pipe that takes no byte more, and that nobody reads."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -50,17 +54,17 @@ def _stuck() -> Iterator[tuple[int, Prepare]]:
         while True:
             os.write(writer, b"x" * 4_096)
     os.set_blocking(writer, True)
-    yield writer, lambda: None
+    yield writer, as_it_is
     os.close(reader)
     os.close(writer)
 
 
 @contextlib.contextmanager
-def _hung_up() -> Iterator[tuple[int, Prepare]]:
+def _hung_up() -> Iterator[Output]:
     """A terminal whose other end is gone: nothing can be written to it."""
     master, slave = os.openpty()
     os.close(master)
-    yield slave, lambda: None
+    yield slave, as_it_is
     os.close(slave)
 
 
@@ -75,9 +79,10 @@ KINDS: Final = {
 
 def run(program: Program, kind: str, *arguments: str, stdin: bytes = b"") -> int:
     """The exit code of a command with such an output for both its answer and its errors."""
-    with KINDS[kind]() as (target, prepare):
+    command = [sys.executable, "-c", MAIN, "--state-dir", str(program.folder), *arguments]
+    with KINDS[kind]() as (target, begun):
         done = subprocess.run(
-            [sys.executable, "-c", MAIN, "--state-dir", str(program.folder), *arguments],
+            begun(command),
             cwd=ROOT,
             env=program.environment,
             input=stdin,
@@ -85,7 +90,6 @@ def run(program: Program, kind: str, *arguments: str, stdin: bytes = b"") -> int
             stderr=target,
             timeout=SECONDS,
             start_new_session=True,
-            preexec_fn=prepare,
         )
     return done.returncode
 

@@ -11,6 +11,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pyte
 
@@ -119,6 +120,17 @@ class Terminal:
         found = fcntl.ioctl(self._master, termios.FIONREAD, b"\0" * 4)
         (count,) = struct.unpack("i", found)
         return int(count)
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window has another size."""
+        with self._lock:
+            self._screen.resize(rows, columns)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def attributes(self) -> list[Any]:
+        """How the terminal treats what is typed, as `termios` has it."""
+        found: list[Any] = termios.tcgetattr(self._master)
+        return found
 
     def hang_up(self) -> None:
         """The terminal is gone."""

@@ -123,9 +123,23 @@ class Venue:
         self.hand = Hand(self.path)
         for symbol, price in self.prices.items():
             self.hand.price(symbol, price)
+        self._open_market()
+
+    def _open_market(self) -> None:
         self._over = threading.Event()
         self._market = threading.Thread(target=self._tick, name="market")
         self._market.start()
+
+    def freeze(self) -> None:
+        """It answers nothing from now on, and stays connected."""
+        self._over.set()
+        self._market.join()
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It answers again, and what was asked meanwhile."""
+        self.process.send_signal(signal.SIGCONT)
+        self._open_market()
 
     def kill(self) -> None:
         """SIGKILL, now; its market ends first, so that nothing is asked of what is gone."""

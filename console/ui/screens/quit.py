@@ -1,6 +1,5 @@
 """Leaving: what shall become of the engine that runs."""
 
-import os
 from typing import ClassVar, Final
 
 from textual import on
@@ -17,8 +16,8 @@ CHOICES: Final = (
     (
         "leave",
         "Leave the engine running",
-        "the engine trades on, and a new console cannot attach to it; `meridian-tui status` and "
-        f"`kill` reach it, `kill -TERM {os.getpid()}` ends it",
+        "the shell comes back and the engine trades on; a new console cannot attach to it, "
+        "`meridian-tui status`, `kill` and `stop` reach it",
     ),
     (
         "quit",
