@@ -13,7 +13,7 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint bench bench-long simulate calendars lock screenshots clean
+.PHONY: help run test check test-all lint typing bench bench-long simulate calendars lock screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 3
@@ -32,6 +32,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --quiet --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+# 1,000 rows of keys into every field through a pty, 10,000 quotes a second beside them.
+typing: $(STAMP)
+	MERIDIAN_TYPING_ROWS=1000 $(BIN)/python -m pytest -q tests/process/test_typing_pty.py $(ARGS)
 
 # Each version in an environment of its own; one that is not here, or does not start, is named.
 test-all:

@@ -26,8 +26,9 @@ PASTE_SECONDS: Final = 2.0
 PASTE_CHUNK: Final = 16
 """A read of more characters than this is more of a paste; a shorter one is somebody typing."""
 
-RUN_SECONDS: Final = 0.03
-"""Keys that come closer together than this are of one run: nobody types as fast."""
+RUN_SECONDS: Final = 0.012
+"""Keys that come closer together than this are of one run: no hand and no key held down is as fast
+(a person's quickest two are 25 ms apart, a keyboard repeats up to 60 times a second)."""
 
 _READ_BYTES: Final = 4_096
 _TICK_SECONDS: Final = 0.1

@@ -30,7 +30,7 @@ from console.ui.lines import order_words
 from console.ui.palette import Actions
 from console.ui.panes.orders import TABS, OrdersPane
 from console.ui.panes.positions import PositionsPane
-from console.ui.screens.base import MeridianPalette, MeridianScreen
+from console.ui.screens.base import MeridianModal, MeridianPalette, MeridianScreen
 from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen
 from console.ui.screens.detail import DetailScreen
 from console.ui.screens.halt import HaltScreen
@@ -218,15 +218,16 @@ class MeridianApp(TerminalApp[str]):
             return True
         return await super().run_action(action, default_namespace, namespaces)
 
-    async def _is_bound(self, key: str) -> bool:
-        """Over the panes, where only the filter takes keys by anything but bindings.
+    async def _is_bound(self, event: events.Key) -> bool:
+        """Do what the key is bound to, where nothing else may take it.
 
-        Textual would hand the key up through all that a table lies in, a turn of the loop each, and
-        keys that came with it to the same table.
+        Textual would hand the key up through all that the focus lies in, a turn of the loop each.
         """
-        if not self._over_main or isinstance(self.focused, Field):
+        if await self._check_bindings(event.key, priority=True):
+            return True
+        if not isinstance(self.screen, MainScreen | MeridianModal) or self.edits(event):
             return False
-        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
+        return await self._check_bindings(event.key)
 
     def must_be_alone(self, event: Typed) -> bool:
         """A key that acts at once, over the panes: as a letter of a text it is no command."""

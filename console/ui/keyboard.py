@@ -15,9 +15,6 @@ from textual.screen import Screen
 
 from console.terminal.input import RUN_SECONDS, TerminalKey
 
-ROUNDS: Final = 2
-"""The key itself goes up from the widget to the app; then what it led to does."""
-
 ALONE_SECONDS: Final = RUN_SECONDS + 0.01
 """How long a key that must be alone waits for another one of its run."""
 
@@ -30,8 +27,8 @@ Typed = events.Key | events.Paste
 class Typist(Protocol):
     """The app, as far as its keys go."""
 
-    async def act(self, event: Typed) -> None:
-        """Do what a key does, or hand it to whatever has the focus."""
+    async def act(self, event: Typed) -> bool:
+        """Do what a key does, or hand it to whatever has the focus and return False."""
 
     def must_be_alone(self, event: Typed) -> bool:
         """True where the key would trade at once, and so counts only when it was typed alone."""
@@ -74,6 +71,11 @@ class Keyboard:
         self._keys.append(event)
         await self._go_on()
 
+    @property
+    def idle(self) -> bool:
+        """True where every key that came has done all it does."""
+        return not self._keys and self._opening is None and self._marker is None
+
     # -- screens
 
     def screen_changed(self, screen: Screen[Any]) -> None:
@@ -105,10 +107,11 @@ class Keyboard:
             self._keys.popleft()
             self.run = event.run if isinstance(event, TerminalKey) else 0
             is_edit = self._typist.edits(event)
-            await self._typist.act(event)
+            field = self._app.focused if is_edit else None
+            done = await self._typist.act(event)
             # edits go to one field, which takes them in their order by itself
             if not (is_edit and self._keys and self._typist.edits(self._keys[0])):
-                self._settle()
+                self._settle(field, 1 if done or is_edit else 2)
 
     def _is_alone(self, event: TerminalKey) -> bool | None:
         """Whether no other key came with this one; None while that is not known."""
@@ -140,14 +143,22 @@ class Keyboard:
 
     # -- when a key is done
 
-    def _settle(self) -> None:
-        """Let a marker go the way of the key's messages; the next key waits for it."""
+    def _settle(self, field: DOMNode | None, rounds: int) -> None:
+        """Let a marker go the way of the key's messages; the next key waits for it.
+
+        A key that was handed on climbs itself to the app, and then what it led to does: two
+        `rounds`. A `field` keeps an edit, and only what that leads to climbs.
+        """
         self._marker = marker = object()
         self._watch(marker)
-        self._start(marker, ROUNDS)
+        if field is None or not field.call_later(self._start, marker, rounds):
+            self._start(marker, rounds)
+        else:
+            self._at = field
 
     def _start(self, marker: object, rounds: int) -> None:
-        self._reach(self._app.focused or self._app.screen, marker, rounds)
+        if marker is self._marker:
+            self._reach(self._app.focused or self._app.screen, marker, rounds)
 
     def _reach(self, node: DOMNode | None, marker: object, rounds: int) -> None:
         """Put the marker behind all that `node` has to do, and then above it, up to the app."""

@@ -128,8 +128,11 @@ class TerminalApp(App[Result], Generic[Result]):
         else:
             await self.keyboard.type(event)
 
-    async def act(self, event: Typed) -> None:
-        """Do what the key does; what that changes is drawn in the same turn of the loop."""
+    async def act(self, event: Typed) -> bool:
+        """Do what the key does; what that changes is drawn in the same turn of the loop.
+
+        False where the key was handed on and is not done yet.
+        """
         screen = self.screen if self._screen_stack else None
         if (
             isinstance(event, TerminalKey)
@@ -138,11 +141,13 @@ class TerminalApp(App[Result], Generic[Result]):
             and not screen.takes_enter(event.run)
         ):
             self.not_alone(event.key)
-            return
-        if isinstance(event, events.Paste) or not await self._is_bound(event.key):
+            return True
+        done = isinstance(event, events.Key) and await self._is_bound(event)
+        if not done:
             await super().on_event(event)
         if self._screen_stack and isinstance(self.screen, MeridianScreen):
             self.screen.draw_now()
+        return done
 
     def must_be_alone(self, event: Typed) -> bool:
         """True where the key would trade at once, and so counts only when it was typed alone."""
@@ -167,8 +172,8 @@ class TerminalApp(App[Result], Generic[Result]):
             screen.run = self.keyboard.run
         self.keyboard.screen_changed(screen)
 
-    async def _is_bound(self, key: str) -> bool:
-        """Do at once what `key` is bound to; False leaves it to textual."""
+    async def _is_bound(self, event: events.Key) -> bool:
+        """Do at once what the key is bound to; False leaves it to textual."""
         return False
 
     def action_redraw(self) -> None:

@@ -27,7 +27,10 @@ KEYS = {"ctrl+k": b"\x0b", "ctrl+l": b"\x0c", "ctrl+p": b"\x10", "enter": b"\r",
 class Terminal:
     """A terminal emulator with the console in it; it reads in a thread of its own."""
 
-    def __init__(self, program: Program, columns: int, rows: int, *options: str) -> None:
+    def __init__(
+        self, program: Program, columns: int, rows: int, *options: str, kitty: bool = False
+    ) -> None:
+        """`kitty` speaks that terminal's protocol, in which escape is a sequence of its own."""
         self.program = program
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
@@ -52,7 +55,7 @@ class Terminal:
                 **kept,
                 "TERM": "xterm-256color",
                 "COLORTERM": "truecolor",
-                "TEXTUAL_DISABLE_KITTY_KEY": "1",
+                "TEXTUAL_DISABLE_KITTY_KEY": "" if kitty else "1",
             },
             stdin=slave,
             stdout=slave,
@@ -81,7 +84,11 @@ class Terminal:
 
     def press(self, *keys: str) -> None:
         """Keys in one go: names of `KEYS`, or text as it is typed."""
-        os.write(self._master, b"".join(KEYS.get(key, key.encode()) for key in keys))
+        self.send(b"".join(KEYS.get(key, key.encode()) for key in keys))
+
+    def send(self, data: bytes) -> None:
+        """Bytes in one packet."""
+        os.write(self._master, data)
 
     @property
     def text(self) -> str:
