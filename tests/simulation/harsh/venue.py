@@ -123,7 +123,7 @@ class HarshVenue(Venue):
             self._theirs += 1
             side = Side.BUY if quantity > 0 else Side.SELL
             fill = self._execution(
-                symbol, side, abs(quantity), price, at=self.agenda.now, key=SOMEBODY
+                symbol, side, abs(quantity), price, at=self.agenda.now, key=f"{SOMEBODY}-"
             )
             self.cash -= fill.commission
             self.fills.append(fill)
