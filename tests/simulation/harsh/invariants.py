@@ -6,6 +6,7 @@ with its letter and a word.
 """
 
 import re
+import statistics
 from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -154,6 +155,10 @@ class Invariants(Watch):
     def _last(self) -> dict[str, Decimal]:
         return {symbol: seen[-1][1] for symbol, seen in self._prices.items()}
 
+    def _usual(self, symbol: str) -> Decimal:
+        """The middle one of the newest prices: one that jumped for a tick is not it."""
+        return statistics.median([price for _, price in list(self._prices[symbol])[-3:]])
+
     def _favourable(self, symbol: str, quantity: Decimal) -> Decimal:
         """The best of the prices of the last seconds, three at least."""
         since = self.now() - round(FAVOURABLE_SECONDS * NS_PER_SECOND)
@@ -217,7 +222,7 @@ class Invariants(Watch):
             case ev.PositionAdjusted():
                 held = self.told[event.account].holdings.get(event.symbol)
                 before = held.quantity if held is not None else ZERO
-                price = self._last()[event.symbol]
+                price = self._usual(event.symbol)
                 if before != event.previous:
                     self.disputed = True
                 self.told[event.account].adopt(event.symbol, event.quantity - before, price)
