@@ -547,6 +547,8 @@ class Invariants(Watch):
         """L: the limit is told of a loss that is one, at the worst of the newest prices."""
         if self.clock_was_wrong or len(self.first_worth) < len(self.venues):
             return
+        if self.disputed:
+            return
         start, profit = sum(self.first_worth.values(), ZERO), ZERO
         for sheet in self.told.values():
             worst = {s: self._worst(s, q) for s, q in sheet.held().items()}

@@ -1,0 +1,46 @@
+"""Every rule taken out is noticed by harsh seeds, which are quiet about it while it stands."""
+
+import logging
+
+import pytest
+
+from tests.simulation.harsh.ablations import ABLATIONS, HarshAblation
+from tests.simulation.harsh.run import HarshRun
+from tests.simulation.harsh.switches import Harsh
+from tests.simulation.simulate import simulate
+
+SEEDS = 60
+QUIET = 20
+"""Seeds that are run with the rule too."""
+
+
+class Watched(HarshRun):
+    """A run in which only one invariant is watched."""
+
+    invariant = ""
+
+    def __init__(self, seed: int, profile: Harsh) -> None:
+        super().__init__(seed, profile)
+        self._break = self.watch.broken
+        self.watch.broken = self._broken  # type: ignore[method-assign]
+
+    def _broken(self, which: str, text: str) -> None:
+        if which == self.invariant:
+            self._break(which, text)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # a broken engine leaves tasks and futures behind
+@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
+def test_the_seeds_catch_a_missing_rule(
+    ablation: HarshAblation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    monkeypatch.setattr(Watched, "invariant", ablation.caught_by)
+    for seed in range(QUIET):
+        assert simulate(seed, ablation.profile, Watched).broken == []
+    ablation.patch(monkeypatch)
+    for seed in range(SEEDS):
+        if simulate(seed, ablation.profile, Watched).broken:
+            return
+    pytest.fail(f"no seed of {ablation.profile.name} misses the rule", pytrace=False)
