@@ -24,7 +24,7 @@ from brokers import venue_kinds
 from brokers.paper.book import BookError
 from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
-from console.host import wiring
+from console.host import paths, wiring
 from console.host.crash import crashed
 from console.host.kill_report import KillReport
 from console.host.locks import FenceFailed, Holder, LockError, fence
@@ -32,7 +32,7 @@ from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_files, trader
-from console.host.whereabouts import books, folder_of, unidentified, was_used
+from console.host.whereabouts import books, folder_of, under_another_name, unidentified, was_used
 from console.terminal.bootstrap import settle_task_factory
 from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
@@ -85,6 +85,8 @@ def kill_directly(
     try:
         files = lock_files(host, config, folder)
         used = was_used(files, folder)
+        moved = under_another_name(paths.lock_dir(host.environ), folder)
+        files = tuple(sorted({*files, *moved}))
         held = trader(files)
         place = folder if held is None else _place(held, folder)
         if place is not None and place != folder:

@@ -28,6 +28,7 @@ from console.host.operations import Operations
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import PROGRAM, Host, version
 from console.host.secrets import forbid_core_dumps
+from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config, account_id, opened
@@ -120,6 +121,9 @@ def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
         try:
             for path in lock_files(host, config, folder):
                 locks.enter_context(AccountLock.acquire(path, state_dir=folder))
+            # A folder that was moved under its engine is still the one that it works on.
+            for path, one in under_another_name(paths.lock_dir(host.environ), folder).items():
+                raise AccountHeld(path, one)
         except AccountHeld as held:
             raise CommandFailed(ExitCode.HELD, str(held), "HELD") from held
         except LockError as error:

@@ -39,16 +39,20 @@ def was_used(locks: Iterable[Path], folder: Path) -> bool:
     )
 
 
-def others(lock_folder: Path, folder: Path) -> list[Holder]:
-    """Who holds any account lock of this user now for another state folder."""
-    found = []
-    for path in sorted(lock_folder.glob("*.lock")):
+def under_another_name(locks: Path, folder: Path) -> dict[Path, Holder]:
+    """Held locks of processes that keep their journal in `folder`, by whatever name they know it.
+
+    `locks` is the folder of account locks. One whose state folder was moved here holds the lock of
+    the old name; this process's own locks are not among them.
+    """
+    found = {}
+    for path in sorted(locks.glob("*.lock")):
         try:
             one = holder(path)
         except LockError:
-            continue
-        if one is not None and one.state_dir != str(folder):
-            found.append(one)
+            continue  # it shuts nobody out
+        if one is not None and one.pid != os.getpid() and folder_of(one.pid) == folder:
+            found[path] = one
     return found
 
 

@@ -284,6 +284,20 @@ def test_a_state_folder_moved_under_its_engine_is_found(program: Program, hung: 
 
 
 @pytest.mark.slow
+def test_a_moved_state_folder_still_has_one_engine_and_is_killed_by_its_new_name(
+    program: Program,
+) -> None:
+    program.folder = moved(program)
+    engine = program.engine
+    assert engine is not None
+    assert program.run("--headless", "--for", "1").returncode == 5
+    program.send(signal.SIGSTOP)
+    code, found, told = killed(program)
+    assert (code, found["fenced"]) == (0, engine.pid), told
+    assert program.document("status")["positions"] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["moved", "removed"])
 def test_nothing_is_proved_of_an_account_that_is_not_there(program: Program, how: str) -> None:
     there = moved(program)
