@@ -204,7 +204,7 @@ def test_no_id_symbol_or_currency_of_a_venue_reaches_the_journal_unclean() -> No
         assert rig.signal("BBB").verdict is not Verdict.REJECTED
         await rig.clock.sleep(6)
         await rig.engine.command(ask.Reconcile(by="test", apply=True))
-        await rig.clock.sleep(30)
+        await rig.clock.sleep(90)  # a look by schedule is among it
         lines = [encode(record.event).decode() for record in rig.records]
         assert all(UNSAFE.search(line) is None and "u001b" not in line for line in lines)
         kinds = {type(r.event) for r in rig.records if CLEAN in encode(r.event).decode()}
