@@ -542,7 +542,7 @@ ABLATIONS = (
     Ablation(
         name="ambiguous submit sent again under a new id",
         profile="lossy",
-        caught_by=("I1", "I3", "I7"),
+        caught_by=("I1", "I3", "I7", "apart"),
         patch=_resends,
     ),
     Ablation(
@@ -577,7 +577,7 @@ ABLATIONS = (
     Ablation(
         name="earlier process not asked about",
         profile=DYING,
-        caught_by=("I1", "I3", "I6", "I7"),
+        caught_by=("I1", "I3", "I6", "I7", "room"),
         patch=_never_asks_first,
     ),
     Ablation(

@@ -5,9 +5,12 @@
 
 import asyncio
 import hashlib
+from collections.abc import Coroutine, Generator
+from contextlib import AbstractContextManager
 from functools import partial
 from random import Random
-from typing import Final
+from types import coroutine
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -43,6 +46,8 @@ from tests.simulation.pairs import PairArrived, open_pair
 from tests.simulation.store import Disk, FileLatch, MemoryStore, RealStore, Row
 from tests.simulation.venue import ACCOUNT, Venue, capabilities
 from tests.simulation.watch import Watch
+
+T = TypeVar("T")
 
 START: Final = parse_rfc3339("2013-10-07T16:00:00Z")
 BUSY_SECONDS: Final = 30
@@ -116,6 +121,26 @@ class Feed:
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
         """None is kept."""
         return ()
+
+
+@coroutine
+def _until_it_waits(
+    work: Coroutine[Any, Any, T], heard: AbstractContextManager[None]
+) -> Generator[Any, Any, T]:
+    """The work, of which what it does before it first waits is done within `heard`."""
+    try:
+        with heard:
+            waited = work.send(None)
+        while True:
+            try:
+                sent = yield waited
+            except BaseException as error:  # what is thrown here is the work's, as if it ran alone
+                waited = work.throw(error)
+            else:
+                waited = work.send(sent)
+    except StopIteration as done:
+        result: T = done.value
+        return result
 
 
 class Run:
@@ -393,8 +418,8 @@ class Run:
     async def _ask(self, engine: Engine, given: Command) -> None:
         # What is asked without waiting for a venue is decided before this gives way to anything.
         waits = isinstance(given, ask.Resume | ask.Reconcile)
-        with self.watch.hearing(None if waits else given):
-            result = await engine.command(given)
+        heard = self.watch.hearing(None if waits else given)
+        result = await _until_it_waits(engine.command(given), heard)
         if not result.ok:
             self.watch.note(f"refused: {result.code} {result.error}")
 
