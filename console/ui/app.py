@@ -321,7 +321,8 @@ class MeridianApp(TerminalApp[str]):
         """Pause, or end a pause; with real money ending it is asked for."""
         run = self.desk.view.run()
         if not run.paused:
-            self.ask(ask.Pause(by=self.by), done="paused: no entries, exits go on")
+            done = "paused: no new entries; those that work stay, exits go on"
+            self.ask(ask.Pause(by=self.by), done=done)
         elif self.banner_feed.mode == "live" and run.halt is None:
             lines = ["Entries with real money are allowed again."]
             self._confirm(ConfirmScreen("Unpause", lines, action="Unpause"), self._unpause)
