@@ -61,7 +61,7 @@ def test_the_socket_does_every_command_that_it_takes_and_no_other() -> None:
 
 
 def test_only_what_stops_or_reduces_counts_as_reducing() -> None:
-    assert {c.name for c in COMMANDS if c.reduces} == {"kill", "pause", "cancel", "close"}
+    assert {c.name for c in COMMANDS if c.reduces} == {"kill", "stop", "pause", "cancel", "close"}
 
 
 def test_what_is_typed_is_what_the_engine_wants() -> None:

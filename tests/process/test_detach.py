@@ -1,4 +1,4 @@
-"""A console that is left gives the shell back, and the engine trades on (X-52, U-67)."""
+"""A console that is left gives the shell back, and the engine trades on (X-52)."""
 
 import os
 import signal
