@@ -94,8 +94,10 @@ def _unproved(
 
 
 def latch_found(world: World, given: LatchFound, now: Nanos) -> Iterator[ev.Event]:
-    """Take over a halt that was set outside the loop."""
+    """Take over a halt that was set outside the loop; the one that stands is no news."""
     halt = given.halt
+    if halt == world.book.data.halt:
+        return
     yield from set_latch(world, halt.level, halt.flatten, halt.reason, halt.by, halt.trigger, now)
 
 

@@ -3,6 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+import pytest
+
 from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -87,5 +90,20 @@ def test_x52_a_clean_look_leaves_a_proof_as_it_is() -> None:
         await table.wait(200)
         assert (told(report), len(table.events(ev.KillProved))) == (("VERIFIED", []), 1)
         assert "KILL_REOPENED" not in table.alarms()
+
+    play(scene)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_x52_a_kill_of_another_process_asks_again_and_the_latch_that_stands_does_not(
+    same: bool,
+) -> None:
+    async def scene(table: Table) -> None:
+        report = await proved(table)
+        halt = table.engine.book.data.halt
+        assert halt is not None
+        again = halt if same else msgspec.structs.replace(halt, reason="again", epoch=0)
+        table.engine.latch_found(again)
+        assert report.verified is same
 
     play(scene)
