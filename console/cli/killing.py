@@ -40,13 +40,16 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
     args: dict[str, Any] = {**given, "by": "cli"}
     found = through_engine(host.socket, args, ACKNOWLEDGE_SECONDS)
     if found is None:
+        from console.host.kill_latch import latched
+
+        latch = latched(host.state_dir, args)
         from console.host.fence import kill_directly
 
         def again(socket: Path, seconds: float) -> dict[str, Any] | None:
             return through_engine(socket, args, min(seconds, ACKNOWLEDGE_SECONDS))
 
         ends = began + ACKNOWLEDGE_SECONDS + MERCY_SECONDS
-        found = kill_directly(host, args, again, ends)
+        found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if as_json:
         document(shown)

@@ -4,8 +4,8 @@ There is never a second writer: whoever holds an account lock is ended, and the 
 before anything is opened. Then the engine's own start-up path runs in this process with the latch
 set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
 
-The latch is set before anything that can fail, and no step waits for a reader of what is told to a
-person on the way (`console.host.speech`).
+The latch is set before this is even loaded (`console.host.kill_latch`), and no step waits for a
+reader of what is told to a person on the way (`console.host.speech`).
 
 Where the journal cannot be read, or not be written, it is left as it is and one in memory stands in
 for it: the venues say what they hold and what works there. Of what kind a holding is only the
@@ -26,6 +26,7 @@ from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
 from console.host.crash import crashed
+from console.host.kill_latch import KillLatch, latched
 from console.host.kill_report import KillReport
 from console.host.locks import FenceFailed, Holder, LockError, fence
 from console.host.operations import convert, halt_of
@@ -37,15 +38,13 @@ from console.terminal.bootstrap import settle_task_factory
 from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import Flatten, Halt, Level, Trigger
-from engine.domain.text import clean_text
-from engine.ports import BrokerError, Clock, Latch, LatchError
+from engine.domain.run import Flatten, Halt
+from engine.ports import BrokerError, Clock, Latch
 from engine.runtime.clock import ScaledClock, SystemClock
 from engine.state.account import AccountState
 from engine.state.book import Book
 from storage.connection import memory_database, open_reader
 from storage.errors import JournalError
-from storage.latch import FileLatch
 
 PROOF_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.2
@@ -63,17 +62,18 @@ _UNWORKABLE: Final = (
 
 def kill_directly(
     host: Host,
+    latch: KillLatch,
     args: Mapping[str, Any],
     ask_again: Callable[[Path, float], dict[str, Any] | None],
     ends: float,
 ) -> dict[str, Any]:
     """The document of a kill that the engine's loop did not acknowledge.
 
-    `args` are those of KillArgs. `ask_again` puts the kill to the engine that listens on a socket,
-    within so many seconds. At `ends`, by the monotonic clock, whoever holds the accounts is ended.
+    `latch` is set already, in the state folder. `args` are those of KillArgs. `ask_again` puts the
+    kill to the engine that listens on a socket, within so many seconds. At `ends`, by the monotonic
+    clock, whoever holds the accounts is ended.
     """
     folder = host.state_dir
-    latch = _latched(FileLatch(folder), args)
     config, trouble = _config(host)
     latch.raise_to(halt_of(convert(args, KillArgs), config))
     found: dict[str, Any] = {
@@ -90,7 +90,7 @@ def kill_directly(
         held = trader(files)
         place = folder if held is None else _place(held, folder)
         if place is not None and place != folder:
-            latch = _latched(FileLatch(place), args)
+            latch = latched(place, args)
             latch.raise_to(halt_of(convert(args, KillArgs), config))
             found["latched"] = found["latched"] and latch.written
             files = tuple(sorted({*files, *lock_files(host, config, place)}))
@@ -111,61 +111,6 @@ def kill_directly(
     except (CommandFailed, FenceFailed, LockError) as error:
         warn(str(error))
     return found
-
-
-class KillLatch:
-    """The latch of a kill: the file, and in memory what the file has no room for.
-
-    An engine that starts with it kills, whatever could be written (`engine.ports.Latch`).
-    """
-
-    def __init__(self, file: FileLatch, halt: Halt) -> None:
-        """Sets nothing yet; `halt` is what is asked for."""
-        self._file = file
-        self.halt = halt
-        self.written = False
-        """True once the file stands, with its details or without."""
-
-    def raise_to(self, halt: Halt) -> None:
-        """Go at least as far as `halt`; tells a person where the file cannot be written."""
-        try:
-            self.set(self.read().raised_by(halt))
-        except LatchError as error:
-            warn(str(error))
-
-    def set(self, halt: Halt) -> None:
-        """Keep it, and write the file. Raises LatchError where that cannot be."""
-        self.halt = halt
-        self._file.set(halt)
-        self.written = True
-
-    def read(self) -> Halt:
-        """What stands in the file, and at least what is asked for."""
-        standing = self._file.read()
-        return self.halt if standing is None else standing.raised_by(self.halt)
-
-    def clear(self, epoch: int) -> None:
-        """Remove the file as FileLatch does; what is kept in memory stays."""
-        self._file.clear(epoch)
-
-
-def _latched(file: FileLatch, args: Mapping[str, Any]) -> KillLatch:
-    """The latch, set as far as is known without the config: what it closes is raised later."""
-    asked = args.get("flatten")
-    latch = KillLatch(
-        file,
-        Halt(
-            reason=clean_text(str(args.get("reason", ""))) or "operator",
-            at=time.time_ns(),
-            by=clean_text(str(args.get("by", "")), 64),
-            level=Level.KILL,
-            trigger=Trigger.MANUAL,
-            flatten=Flatten.NONE if asked is None else Flatten(asked),
-            epoch=0,
-        ),
-    )
-    latch.raise_to(latch.halt)
-    return latch
 
 
 def _place(held: Holder, folder: Path) -> Path | None:
