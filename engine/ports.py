@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.events import Record
 from engine.domain.failure import (
     Ambiguous,
@@ -74,6 +74,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """An order that only reduces may be for any part of what is held, not only for whole lots."""
     cancels_together: bool = False
     """Several orders are cancelled by one request."""
+    nets_buying_power: bool = False
+    """The buying power that it states is less what its working orders may cost (X-79)."""
+    history: bool = False
+    """It tells of cash that moved without a trade, see `get_cash_movements_since` (X-75)."""
 
 
 class Cancellable(Protocol):
@@ -201,6 +205,11 @@ class Broker(Protocol):
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """Every execution of the account at or after `since` (nanoseconds UTC, by the venue's
         clock), oldest first."""
+        ...
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        """Transfers, dividends, interest, fees and funding booked at or after `since` (nanoseconds
+        UTC, by the venue's clock), oldest first; asked only where `history`."""
         ...
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:

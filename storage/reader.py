@@ -152,7 +152,7 @@ _DAILY: Final = _List(
     columns=_same(
         "id date starting_equity ending_equity realized_pnl unrealized_pnl total_trades "
         "winning_trades losing_trades max_drawdown kill_switch_triggered metadata_json account_id "
-        "mode fees flows final"
+        "mode fees flows final adjustment"
     ),
     convert={"kill_switch_triggered": bool, "final": bool},
 )

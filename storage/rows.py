@@ -259,6 +259,7 @@ def _day(value: DayTotals) -> Columns:
         "kill_switch_triggered": int(event.kill_switch_triggered),
         "fees": plain(event.fees),
         "flows": plain(event.flows),
+        "adjustment": plain(event.adjustment),
         "final": int(event.final),
     }
 

@@ -17,7 +17,7 @@ import msgspec
 
 from brokers.inbox import Inbox
 from brokers.paper.venue import PaperVenue
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.order import Fill, OrderTerms, OrderType, Replacement, TimeInForce
@@ -52,6 +52,8 @@ def paper_capabilities(latency_ms: tuple[float, float]) -> Capabilities:
         timeout_seconds=0,  # what was handed to it arrives, whether or not the sender lives on
         cancel_all=True,
         cancels_together=True,
+        nets_buying_power=True,
+        history=True,
     )
 
 
@@ -172,6 +174,11 @@ class PaperBroker:
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         await self._settled()
         return self.venue.fills_since(since)
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        """None: the cash of a paper account moves by its fills alone."""
+        await self._settled()
+        return ()
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
         await self._settled()

@@ -16,7 +16,7 @@ import msgspec
 from brokers.inbox import Inbox
 from brokers.paper import wire
 from brokers.paper.adapter import paper_capabilities
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, MarketEvent
@@ -245,6 +245,9 @@ class RemotePaper:
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         return await self._list("fills", wire.Since(since), Fill)
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        return await self._list("movements", wire.Since(since), CashMovement)
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
         return await self._list("positions", wire.Nothing(), VenuePosition)

@@ -107,6 +107,7 @@ class PaperServer:
             "order": (wire.Named, lambda a: broker.get_order(a.client_order_id)),
             "open_orders": (wire.Nothing, lambda _: broker.get_open_orders()),
             "fills": (wire.Since, lambda a: broker.get_fills_since(a.since)),
+            "movements": (wire.Since, lambda a: broker.get_cash_movements_since(a.since)),
             "positions": (wire.Nothing, lambda _: broker.get_positions()),
             "account": (wire.Nothing, lambda _: broker.get_account()),
             "instrument": (wire.Symbol, lambda a: broker.instrument(a.symbol)),

@@ -300,7 +300,12 @@ class PaperVenue:
     def positions(self) -> tuple[VenuePosition, ...]:
         """Holdings that are not flat, by symbol."""
         return tuple(
-            VenuePosition(symbol=symbol, quantity=held.quantity, average_price=held.average_price)
+            VenuePosition(
+                symbol=symbol,
+                quantity=held.quantity,
+                average_price=held.average_price,
+                mark=None if (quote := self.quotes.get(symbol)) is None else quote.last,
+            )
             for symbol, held in sorted(self._account.holdings.items())
         )
 

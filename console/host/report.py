@@ -60,7 +60,7 @@ class Tally:
 
     def _day(self, day: ev.SessionClosed) -> None:
         self.drawdown = max(self.drawdown, day.max_drawdown)
-        row = (day.starting_equity + day.flows, day.ending_equity)
+        row = (day.starting_equity + day.flows + day.adjustment, day.ending_equity)
         if self.ends and self._open_day == day.date:
             self.ends[-1] = row
         else:
@@ -95,7 +95,9 @@ def report_of(
         "cash": plain(world.cash),
         "positions": status["positions"],
         "realized_pnl": plain(data.realized - data.commission),
-        "unrealized_pnl": plain(world.unrealized),
+        "unrealized_pnl": plain(world.unrealized_ever),
+        "flows": plain(data.flows),
+        "adjustment": plain(data.adjustments),
         "commission": plain(data.commission),
         "max_drawdown_pct": plain(round(tally.drawdown, 8)),
         "sharpe": sharpe(tally.ends, YEAR.get(world.home.name, EXCHANGE_YEAR)),

@@ -247,6 +247,17 @@ def _reconciled(e: ev.Reconciled) -> JournalLine:
     )
 
 
+def _amounts(amounts: dict[str, Decimal]) -> str:
+    return ", ".join(f"{plain(amount)} {name}" for name, amount in sorted(amounts.items()))
+
+
+def _unexplained(e: ev.UnexplainedChanged) -> JournalLine:
+    left = _amounts(e.cash | {held.symbol: held.quantity for held in e.holdings})
+    if not left:
+        return JournalLine("RECON", f"{e.account} everything is explained again")
+    return JournalLine("RECON", f"{e.account} unexplained: {left}", "warn")
+
+
 def _acted(e: ev.OperatorActed) -> JournalLine:
     given = " ".join(f"{k}={v}" for k, v in e.args.items() if v not in (None, "", False))
     return JournalLine("OPERATOR", f"{e.by}: {e.command} {given}".rstrip())
@@ -295,6 +306,13 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         if e.flow
         else None
     ),
+    ev.CashMoved: lambda e: JournalLine(
+        "ACCOUNT", f"{e.account} {e.kind} {plain(e.amount)} {e.currency}"
+    ),
+    ev.CashAdjusted: lambda e: JournalLine(
+        "RECON", f"{e.account} cash adjusted by {_amounts(e.amounts)}: {e.reason}", "warn"
+    ),
+    ev.UnexplainedChanged: _unexplained,
     ev.AccountLeft: lambda e: JournalLine(
         "ACCOUNT", f"{e.account} is left out: {plain(round(e.equity, 2))} count no longer", "warn"
     ),
@@ -349,6 +367,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.Reconciled: _reconciled,
     ev.PositionAdjusted: lambda e: JournalLine(
         "RECON", f"{e.symbol} {plain(e.previous)} is now {plain(e.quantity)}: {e.reason}", "warn"
+    ),
+    ev.HoldingPriced: lambda e: JournalLine(
+        "RECON", f"{e.symbol} in {e.account} has its first price, {plain(e.price)}"
     ),
     ev.SymbolBlocked: lambda e: JournalLine("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
     ev.SymbolUnblocked: lambda e: JournalLine("BLOCK", f"{e.symbol} free again ({e.cause})"),

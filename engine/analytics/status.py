@@ -116,18 +116,37 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "currency": currency,
         "equity": None if equity is None else _money(equity),
         "cash": {c: plain(amount) for c, amount in sorted(account.cash.items()) if amount},
-        "buying_power": _money(account.buying_power),
+        "buying_power": _money(ZERO if account.balances is None else account.balances.buying_power),
         "state": account.status.value,
         "as_of": None if account.balances is None else rfc3339(clipped(account.balances.as_of)),
         "compared": rfc3339(account.seen_at) if account.seen_at else None,
         "differences": [msgspec.to_builtins(found) for found in account.differences],
-        "unexplained": [],
+        "unexplained": _unexplained(world, account),
         "unvalued": missing,
         "kill": _kill(world, account),
         "restrictions": [
             {"cause": cause, "reason": reason} for cause, reason in account.barred.items()
         ],
     }
+
+
+def _unexplained(world: World, account: AccountState) -> list[dict[str, Any]]:
+    """What the venue has more, or less, than anything explains: cash has no symbol (X-75)."""
+    found = account.unexplained
+    rows = [
+        {"symbol": "", "currency": currency, "quantity": plain(amount), "value": _money(amount)}
+        for currency, amount in sorted(found.cash.items())
+    ]
+    rows += [
+        {
+            "symbol": symbol,
+            "currency": world.book.currency_of(symbol),
+            "quantity": plain(held.quantity),
+            "value": _money(world.value_of(held)),
+        }
+        for symbol, held in sorted(found.holdings.items())
+    ]
+    return rows
 
 
 def _kill(world: World, account: AccountState) -> dict[str, Any] | None:
@@ -232,7 +251,7 @@ def _share(value: Decimal, of: Decimal) -> Decimal:
 
 def _daily_loss(world: World, now: Nanos) -> Decimal:
     session = world.book.data.session
-    basis = session.starting_equity if session is not None else ZERO
+    basis = session.loss_basis if session is not None else ZERO
     return max(_share(-world.daily_pnl, basis), ZERO)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engine.core import fills
+from engine.core import adoption, fills
 from engine.core.changes import replaced, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost
@@ -13,7 +13,7 @@ from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO, plain
+from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
 from engine.plans.kill import exceeds, kill_of, unexplained
@@ -35,11 +35,18 @@ OPERATOR = "operator"
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
     """Apply the venue's fills and balances, compare the rest, and block or adopt what differs."""
     snapshot, book = given.snapshot, world.book
-    for fill in snapshot.fills:
-        yield from fills.take(world, fill, now)
+    first = book.account(snapshot.account).balances is None
+    if first:
+        yield from adoption.first_look(world, given)
+    else:
+        for fill in snapshot.fills:
+            yield from fills.take(world, fill, now)
+        yield from adoption.booked(world, snapshot)
     bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
-    yield from _balances(world, given, before)
+    if not first:
+        yield from adoption.unexplained(world, snapshot, before)
+        yield from adoption.synced(world, snapshot, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
         ours = book.order_in(snapshot.account, theirs.client_order_id)
@@ -47,7 +54,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield replaced(ours, theirs.terms)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
-    yield from _take_over(world, given, before, now)
+    yield from _take_over(world, given, before, now, first=first)
     # Most looks find nothing, and the state is what it was.
     after = before if book.data.seq == seq else compare(book, snapshot, bound, lag)
     yield ev.Reconciled(
@@ -89,7 +96,16 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
         return ()
     snapshot = given.snapshot
     bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
-    return compare(world.book, snapshot, bound, lag, given.by).proposals
+    found = compare(world.book, snapshot, bound, lag, given.by)
+    proposals = [
+        adoption.adjusted(world, snapshot, proposal, proposal.by)
+        if isinstance(proposal, ev.PositionAdjusted)
+        else proposal
+        for proposal in found.proposals
+    ]
+    if adoption.compares_cash(world, snapshot, found):
+        proposals += adoption.cash_adjusted(world, snapshot.account, given.by or "reconcile")
+    return tuple(proposals)
 
 
 def _bound(world: World, account: str) -> Nanos:
@@ -127,41 +143,8 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
         yield ev.SnapshotRequested(account=given.account, reason=given.reason)
 
 
-def _balances(world: World, given: SnapshotTaken, found: Comparison) -> Iterator[ev.Event]:
-    """The venue's balances; what trading does not explain of its cash is a flow (X-13)."""
-    name, told = given.snapshot.account, given.snapshot.balances
-    account = world.book.account(name)
-    rate = world.worth(told.currency) or ZERO
-    if account.balances is None:
-        yield ev.AccountSynced(account=name, balances=told, rate=rate)
-        return
-    if found.skipped or not found.clean:
-        return
-    there = dict(told.balances) or {told.currency: told.cash}
-    moved = {
-        currency: there.get(currency, ZERO) - account.cash.get(currency, ZERO)
-        for currency in there | account.cash
-    }
-    moved = {currency: amount for currency, amount in moved.items() if amount}
-    if not moved and told.buying_power == account.buying_power:
-        return
-    flow = moved.get(told.currency, ZERO)
-    for currency, amount in moved.items():
-        if currency != told.currency and rate:
-            flow += amount * (world.worth(currency) or ZERO) / rate
-    yield ev.AccountSynced(account=name, balances=told, flow=flow, rate=rate)
-    for currency, amount in moved.items():
-        what = plain(amount) if currency == told.currency else f"{plain(amount)} {currency}"
-        yield ev.Alarmed(
-            code="CASH_FLOW",
-            severity=Severity.WARNING,
-            subject=name,
-            text=f"cash at the venue differs by {what}: booked as a transfer",
-        )
-
-
 def _take_over(
-    world: World, given: SnapshotTaken, found: Comparison, now: Nanos
+    world: World, given: SnapshotTaken, found: Comparison, now: Nanos, *, first: bool
 ) -> Iterator[ev.Event]:
     """The operator's decision, or a kill, which is sized from the venue's own holdings.
 
@@ -173,6 +156,9 @@ def _take_over(
     by = given.by or given.reason
     killing = given.reason == KILL and kill_of(world, snapshot) is not None
     taking = given.apply or killing
+    told: dict[str, list[Fill]] = {}
+    for fill in snapshot.fills:
+        told.setdefault(fill.client_order_id, []).append(fill)
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
@@ -181,11 +167,10 @@ def _take_over(
                 yield ev.CancelRequested(
                     account=snapshot.account, client_order_id=key, reason="it ended here"
                 )
-            elif ours is not None or taking or given.reason == START:
+            elif ours is not None or taking or first or given.reason == START:
                 yield from learned(world, proposal.terms.symbol)
                 terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
-                told = [fill for fill in snapshot.fills if fill.client_order_id == key]
-                yield from _adopt(terms, proposal.state, told)
+                yield from _adopt(terms, proposal.state, told.get(key, []))
         elif taking and isinstance(proposal, ev.OrderFilled):
             yield from fills.take(world, proposal.fill, now)
             yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
@@ -194,17 +179,11 @@ def _take_over(
                 yield from unexplained(world, proposal)
                 continue
             held = world.book.holding(proposal.account, proposal.symbol)
-            yield ev.PositionAdjusted(
-                symbol=proposal.symbol,
-                account=proposal.account,
-                quantity=proposal.quantity,
-                price=proposal.price,
-                multiplier=proposal.multiplier,
-                previous=proposal.previous,
-                reason=proposal.reason,
-                by=by,
-            )
+            yield from learned(world, proposal.symbol)
+            yield adoption.adjusted(world, snapshot, proposal, by)
             yield from _vanished(world, held)
+    if taking and adoption.compares_cash(world, snapshot, found):
+        yield from adoption.cash_adjusted(world, snapshot.account, by)
 
 
 def _vanished(world: World, held: Position | None) -> Iterator[ev.Event]:

@@ -1,13 +1,11 @@
 """The accounting day: when it turns, its row, and the equity curve (X-12, X-13, A-284, A-407)."""
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import fall, plain
 from engine.domain.run import Severity, Trigger
-from engine.state.portfolio import SessionState
 from engine.world import World
 
 MARK_SECONDS = 60
@@ -29,7 +27,12 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
     if session is not None:
         yield from close_day(world, final=True)
     equity, unrealized = world.believed
-    yield ev.SessionOpened(date=date, starting_equity=equity, unrealized=unrealized)
+    yield ev.SessionOpened(
+        date=date,
+        starting_equity=equity,
+        unrealized=unrealized,
+        unexplained=world.unexplained,
+    )
     if Trigger.DAILY_LOSS in data.restrictions:
         yield ev.Unrestricted(cause=Trigger.DAILY_LOSS, by="the next session")
     yield from _expired(world, now)
@@ -60,31 +63,33 @@ def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
-    """The day's row: ending = starting + realised - fees + change of unrealised + flows (A-407)."""
+    """The day's row (A-407, X-75).
+
+    ending = starting + realised - fees + change of unrealised + flows + adjustment
+    """
     session = world.book.data.session
     if session is None:
         return
     equity, unrealized = world.believed
+    explained = equity - world.unexplained
     yield ev.SessionClosed(
         date=session.date,
         starting_equity=session.starting_equity,
         ending_equity=equity,
         realized_pnl=session.realized - session.fees,
-        unrealized_pnl=unrealized - session.starting_unrealized,
+        unrealized_pnl=world.unrealized_of_day(equity, unrealized),
         total_trades=session.trades,
         winning_trades=session.wins,
         losing_trades=session.losses,
-        max_drawdown=max(session.max_drawdown, _fall_of_day(session, equity)),
+        max_drawdown=max(
+            session.max_drawdown, fall(max(session.peak_equity, explained), explained)
+        ),
         kill_switch_triggered=session.halted,
         fees=session.fees,
         flows=session.flows,
         final=final,
+        adjustment=world.adjusted_today,
     )
-
-
-def _fall_of_day(session: SessionState, equity: Decimal) -> Decimal:
-    """How far equity is below the highest of the day, as a fraction of that (A-402)."""
-    return fall(max(session.peak_equity, equity), equity)
 
 
 def first_rates(world: World) -> Iterator[ev.Event]:
@@ -105,15 +110,18 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     equity, _ = world.believed
     if equity == data.marked_equity:
         return
-    peak = max(data.peak_equity, equity)
+    explained = equity - world.unexplained
+    peak = max(data.peak_equity, explained)
+    day_peak = None if data.session is None else max(data.session.peak_equity, explained)
     held = ((p.symbol, world.believed_mark(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
     rates = world.believed_rates()
     yield ev.EquityMarked(
         equity=equity,
         peak=peak,
-        drawdown=fall(peak, equity),
-        day_drawdown=None if data.session is None else _fall_of_day(data.session, equity),
+        drawdown=fall(peak, explained),
+        day_peak=day_peak,
+        day_drawdown=None if day_peak is None else fall(day_peak, explained),
         marks=marks,
         rates=rates,
         rate_times=world.rates.quoted_at(rates, now),

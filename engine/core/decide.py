@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from engine.core import comparison, doubt, reports, resolve, sends
+from engine.core import adoption, comparison, doubt, reports, resolve, sends
 from engine.core.consequences import after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
@@ -127,14 +127,16 @@ def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
 def _instruments(world: World) -> Iterator[ev.Event]:
     """Take over instruments that the configuration now describes otherwise, and raise an alarm.
 
-    While a symbol is held or has working orders, the old facts stay in force.
+    While a symbol, or what derives from it, is held or has working orders, the old facts stay.
     """
     book = world.book
     for symbol, known in tuple(book.data.instruments.items()):
         told = world.configured(symbol)
         if told == known:
             continue
-        kept = bool(book.held(symbol)) or book.works_in(symbol)
+        # An option or a future leans on the facts of what it derives from.
+        leaning = book.of_underlying(symbol)
+        kept = any(bool(book.held(name)) or book.works_in(name) for name in (symbol, *leaning))
         if not kept:
             yield ev.InstrumentLearned(instrument=told)
         text = "changed in the configuration"
@@ -230,6 +232,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
         if world.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
+    yield from adoption.first_price(world, given.symbol)
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
     yield from ask_triggers(world, now)

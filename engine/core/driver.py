@@ -257,12 +257,19 @@ def _value_currency(world: World, event: ev.CurrencyValued) -> None:
     world.value_currency(event.currency, event.rate)
 
 
+def _value_holding(world: World, event: ev.HoldingPriced) -> None:
+    """It was always worth that, as far as anybody knows: no evidence says otherwise."""
+    world.forget_proof(event.symbol)
+    world.revalue(event.symbol)
+
+
 def _value_accounts(world: World, event: ev.EngineStarted) -> None:
     world.revalue_all()
 
 
 _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.CurrencyValued: _value_currency,
+    ev.HoldingPriced: _value_holding,
     ev.EngineStarted: _value_accounts,
 }
 """Events that change what all holdings count for, and none of the holdings."""

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from engine.core.adoption import is_history
 from engine.core.consequences import fire
 from engine.core.fees import BAD_FEE, fee_fault
 from engine.core.told_before import was_told
@@ -21,6 +22,7 @@ from engine.exits.rules import EOD_PRIORITY
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
+from engine.reconcile.compare import VENUE
 from engine.risk import triggers
 from engine.state.folds.venue import BAD_FILL
 from engine.state.holdings import (
@@ -89,7 +91,7 @@ class _Ending(msgspec.Struct, frozen=True):
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
     book = world.book
-    if was_told(book, fill, now):
+    if was_told(book, fill, now) or _is_history(world, fill):
         return
     # What it leads to leans on the time; what makes it one fill is what the venue told.
     timed = msgspec.structs.replace(fill, time=happened(fill, now))
@@ -232,6 +234,15 @@ def _too_late(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         measured="closed" if shut else "in the last minutes",
         limit=f"{world.config.exits.eod_close_minutes_before} min before the close",
     )
+
+
+def _is_history(world: World, fill: Fill) -> bool:
+    """Whether it is part of what was held at the first look at its account (X-75)."""
+    account = world.book.data.accounts.get(fill.account)
+    if account is None or fill.time >= account.known_since:
+        return False
+    order = world.book.order_in(fill.account, fill.client_order_id)
+    return is_history(account, fill, ours=order is not None and order.intent_id != VENUE)
 
 
 def _overfilled(

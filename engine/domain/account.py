@@ -1,6 +1,7 @@
 """What the venue says of the account, its orders and holdings (A-041, C-126, C-127)."""
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -25,12 +26,37 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     as_of: Nanos
 
 
+class MovementKind(StrEnum):
+    """Why cash moved without a trade, as the venue's account history says."""
+
+    TRANSFER = "transfer"
+    DIVIDEND = "dividend"
+    INTEREST = "interest"
+    FEE = "fee"
+    FUNDING = "funding"
+
+
+class CashMovement(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the venue's account history that is no trade (DESIGN, Broker port)."""
+
+    movement_id: str
+    """The venue's own id, unique in the account."""
+    kind: MovementKind
+    currency: str
+    amount: Decimal
+    """What cash rose by, negative where it fell."""
+    time: Nanos
+    """When it was booked, by the venue's clock."""
+
+
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
     """A holding as the venue states it, signed."""
 
     symbol: str
     quantity: Decimal
     average_price: Decimal
+    mark: Decimal | None = None
+    """The price that the venue values it at, None where it does not say."""
 
 
 class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,5 +97,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]
+    movements: tuple[CashMovement, ...] = ()
+    """Cash that moved without a trade; none where the venue has no such history."""
     requested_at: Nanos
     as_of: Nanos

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
 from engine.plans.reducing import cancel, there, working_for
+from engine.reconcile.compare import VENUE
 from engine.state.position import Position
 from engine.world import World
 
@@ -12,9 +13,15 @@ from engine.world import World
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Cancel orders that would now open a position instead of reducing one."""
     position = world.book.holding(account, symbol)
+    state = world.book.account(account)
+    unexplained = state.unexplained.holdings.get(symbol)
     for order in tuple(world.book.reducing(account, symbol)):
         if not order.reduce_only:
             continue
+        if unexplained is not None and order.side.sign * unexplained.quantity < 0:
+            continue  # it takes off what the venue holds, which is not known here (X-75)
+        if order.protects and order.intent_id == VENUE and state.seen_at <= order.created_at:
+            continue  # the list of holdings may be behind: another look shows what it protects
         if position is None:
             yield from cancel(order, "nothing is held")
         elif order.side.sign * position.quantity > 0:

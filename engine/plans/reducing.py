@@ -81,10 +81,18 @@ def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decima
     ]
     if world.able(position.account).reduce_only:
         taken = sum((order.covers for order in others), start=ZERO)
+        taken = max(taken - _beside(world, position), ZERO)
     else:
         taken = sum((order.reach for order in others), start=part)
         taken += world.book.to_come(position.account, position.symbol)
     return in_lots(world, position, max(held - taken, ZERO))
+
+
+def _beside(world: World, position: Position) -> Decimal:
+    """What the venue holds beside a position and nothing explains: stops there may be for it."""
+    account = world.book.account(position.account)
+    found = account.unexplained.holdings.get(position.symbol)
+    return max(found.quantity * position.sign, ZERO) if found is not None else ZERO
 
 
 def room(world: World, position: Position) -> Decimal:

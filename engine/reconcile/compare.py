@@ -26,6 +26,7 @@ from engine.domain.order import (
     TimeInForce,
     VenueState,
 )
+from engine.domain.signal import TradeType
 from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
@@ -36,6 +37,9 @@ BROKER_ONLY = "BROKER_ONLY"
 QTY_MISMATCH = "QTY_MISMATCH"
 SIDE_MISMATCH = "SIDE_MISMATCH"
 PRICE_DRIFT = "PRICE_DRIFT"
+
+VENUE = "venue"
+"""The intent of an order that was taken over from the venue, and that nobody here wanted."""
 
 SEED_LABELS = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan", QTY_MISMATCH: "quantity_mismatch"}
 """The words of the first design, for display (X-08)."""
@@ -105,6 +109,7 @@ def compare(
         if found.kind != PRICE_DRIFT:
             proposals += _explained(book, snapshot, symbol, theirs.get(symbol), by)
     changed: list[VenueOrder] = []
+    unguarded = {symbol: held.quantity for symbol, held in theirs.items()}
     for key, order in works.items():
         ours = book.order_in(snapshot.account, key)
         if order.symbol in busy and ours is not None:
@@ -119,7 +124,8 @@ def compare(
             differences.append(_foreign(order))
             # An id that another account has taken cannot be taken over: the difference stays.
             if ours is not None or book.order(key) is None:
-                proposals.append(_adopted(order, snapshot.account))
+                protects = _protects(order, unguarded)
+                proposals.append(_adopted(order, snapshot.account, protects=protects))
     missing = tuple(
         key
         for key, order in account.orders.items()
@@ -338,12 +344,29 @@ def _foreign(order: VenueOrder) -> ev.Difference:
     )
 
 
-def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
-    stop = order.reduce_only and order.type is OrderType.STOP
+def _protects(order: VenueOrder, unguarded: dict[str, Decimal]) -> bool:
+    """Whether a stop there only takes off what its venue holds, flagged so or not.
+
+    `unguarded` is by symbol what no such stop was found for yet, signed; its leaves come off it. A
+    venue without a reduce-only flag says no more of a stop than that.
+    """
+    if order.type is not OrderType.STOP:
+        return False
+    held = unguarded.get(order.symbol, ZERO)
+    left = held + (order.quantity - order.filled) * order.side.sign
+    if order.side.sign * held < 0 and left * held >= 0:
+        unguarded[order.symbol] = left
+        return True
+    return order.reduce_only
+
+
+def _adopted(order: VenueOrder, account: str, *, protects: bool) -> ev.OrderAdopted:
+    """The order as somebody else's: a stop that protects counts as one of the operator (X-85)."""
+    reduces = protects or order.reduce_only
     price = order.limit_price or order.stop_price or ZERO
     terms = OrderTerms(
         client_order_id=order.client_order_id,
-        intent_id="venue",
+        intent_id=VENUE,
         account=account,
         symbol=order.symbol,
         side=order.side,
@@ -352,9 +375,10 @@ def _adopted(order: VenueOrder, account: str) -> ev.OrderAdopted:
         limit_price=order.limit_price,
         stop_price=order.stop_price,
         time_in_force=order.time_in_force or TimeInForce.GTC,
-        reduce_only=order.reduce_only,
-        purpose=Purpose.PROTECT if stop else Purpose.MANUAL,
-        reserved=ZERO if order.reduce_only else price,
+        reduce_only=reduces,
+        purpose=Purpose.MANUAL,
+        reserved=ZERO if reduces else price,
+        trade_type=TradeType.SWING,
         timeout_seconds=0,
     )
     state = VenueState(

@@ -44,9 +44,9 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
 
 def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
-    if session is None or limit is None or session.starting_equity <= 0:
+    if session is None or limit is None or session.loss_basis <= 0:
         return None
-    lost, basis = -world.pnl_of_day(equity), session.starting_equity
+    lost, basis = -world.pnl_of_day(equity), session.loss_basis
     if lost < limit * basis:
         return None
     return Trip(_share(lost / basis), _share(limit), "the day's loss reached its limit")
@@ -64,7 +64,7 @@ def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     if limit is None or world.book.data.starting_equity is None:
         return None
     peak = world.book.data.peak_equity
-    if peak - equity < limit * peak or peak <= 0:
+    if peak - (equity - world.unexplained) < limit * peak or peak <= 0:
         return None
     return Trip(_share(world.fall_of(equity)), _share(limit), "drawdown reached its limit")
 

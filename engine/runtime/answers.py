@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
 from engine.domain.instant import time_fault
 from engine.domain.money import number_fault
@@ -35,7 +35,18 @@ def account_fault(told: Account) -> str:
 def position_fault(told: VenuePosition) -> str:
     """The same of a holding, which is signed."""
     numbers = {"quantity": told.quantity, "average_price": told.average_price}
+    if told.mark is not None:
+        numbers["mark"] = told.mark
     return _fault(f"the position in {told.symbol}", numbers)
+
+
+def movement_fault(told: CashMovement) -> str:
+    """The same of a movement of cash, and that its time is none."""
+    whose = f"the {told.kind} {told.movement_id}"
+    fault = _fault(whose, {"amount": told.amount})
+    if not fault and (wrong := time_fault(told.time)):
+        return f"{whose}: time is {wrong}"
+    return fault
 
 
 def order_fault(told: VenueOrder) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.order import Fill
 from engine.domain.text import clean_id, clean_text
 from engine.ports import (
@@ -101,6 +101,11 @@ def named_order(order: VenueOrder) -> VenueOrder:
 def named_position(position: VenuePosition) -> VenuePosition:
     """The holding with a symbol that may be kept."""
     return _named(position, "symbol")
+
+
+def named_movement(movement: CashMovement) -> CashMovement:
+    """The movement of cash with an id and a currency that may be kept."""
+    return _named(movement, "movement_id", "currency")
 
 
 def named_account(account: Account) -> Account:

@@ -10,7 +10,7 @@ from engine.domain import events as ev
 from engine.domain.result import Result
 from engine.domain.schema import account_of
 
-_TAKEN_OVER = ev.OrderAdopted | ev.PositionAdjusted | ev.OrderFilled
+_TAKEN_OVER = ev.OrderAdopted | ev.PositionAdjusted | ev.CashAdjusted | ev.OrderFilled
 
 
 def _is_taken(event: ev.Event) -> bool:

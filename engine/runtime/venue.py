@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from engine.domain.account import VenueSnapshot
+from engine.domain.account import CashMovement, VenueSnapshot
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
@@ -14,16 +14,23 @@ from engine.domain.inputs import (
     QueryFailed,
     SubmitFailed,
 )
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
-from engine.runtime.answers import account_fault, dated, order_fault, position_fault
+from engine.runtime.answers import (
+    account_fault,
+    dated,
+    movement_fault,
+    order_fault,
+    position_fault,
+)
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import Link
 from engine.runtime.outside import (
     Outside,
     named_account,
     named_fill,
+    named_movement,
     named_order,
     named_position,
 )
@@ -166,7 +173,10 @@ class Venue:
         asked = self._time.now()
         broker = self._broker
         state = self._book.account(broker.name)
-        since = max(min(state.last_fill, state.clean_at) - FILL_MARGIN, 0)
+        known = max(min(state.last_fill, state.clean_at), state.known_since)
+        if state.balances is None:
+            known = asked  # what was before is history, and comes as what is held (X-75)
+        since = max(known - FILL_MARGIN, 0)
         try:
             async with self._link.request(grace=0) as answered:
                 orders = await broker.get_open_orders()
@@ -177,12 +187,14 @@ class Venue:
                 answered()
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
+                movements = await self._movements(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
         orders, positions = tuple(map(named_order, orders)), tuple(map(named_position, positions))
-        account = named_account(account)
+        account, movements = named_account(account), tuple(map(named_movement, movements))
         faults = (
             account_fault(account),
+            *map(movement_fault, movements),
             *map(position_fault, positions),
             *map(order_fault, orders),
         )
@@ -195,9 +207,16 @@ class Venue:
             positions=positions,
             orders=orders,
             fills=self._own_fills(fills),
+            movements=movements,
             requested_at=asked,
             as_of=self._time.now(),
         )
+
+    async def _movements(self, since: Nanos) -> tuple[CashMovement, ...]:
+        """Cash that moved without a trade, as far as the venue has a history of it."""
+        if not self._broker.capabilities.history:
+            return ()
+        return await self._broker.get_cash_movements_since(since)
 
     def own(self, report: OrderReport) -> OrderReport:
         """The report under the account's name, in words that may be kept.

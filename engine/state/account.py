@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -81,6 +82,36 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     """The first of the looks in a row that found a difference."""
 
 
+class PowerMove(msgspec.Struct, frozen=True):
+    """How a fill changed what new exposure may cost, in the account's own currency."""
+
+    at: Nanos
+    amount: Decimal
+
+
+class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account has more, or less, at the venue than anything explains (X-75)."""
+
+    cash: dict[str, Decimal] = {}
+    """By currency."""
+    holdings: dict[str, ev.UnexplainedHolding] = {}
+    """By symbol."""
+
+    @property
+    def is_nothing(self) -> bool:
+        """All of it is explained."""
+        return not (self.cash or self.holdings)
+
+
+NOTHING: Final = Unexplained()
+
+POWER_STEP: Final = NS_PER_SECOND
+"""Changes of the buying power within so much are kept as one."""
+
+MOVES_KEPT: Final = 600
+MOVEMENTS_KEPT: Final = 1_000
+
+
 class AccountState(msgspec.Struct, kw_only=True):
     """What is true of one account. `name` is that under `[brokers]`, `id` the venue's own."""
 
@@ -92,9 +123,26 @@ class AccountState(msgspec.Struct, kw_only=True):
     balances: Account | None = None
     """The venue's balances as they were last taken over."""
     cash: dict[str, Decimal] = {}
-    """By currency, fills and fees since then included; an amount below zero is owed."""
+    """By currency, as far as it is explained; an amount below zero is owed."""
+    unexplained: Unexplained = NOTHING
+    """The rest of what the venue says: part of equity, and of no profit, transfer or peak."""
+    estimated: dict[str, Decimal] = {}
+    """By symbol, the price that a holding was taken over at and that nobody had told."""
+    known_since: Nanos = 0
+    """When the venue was asked for the first look: what happened before is history (X-75). 0 in
+    accounts that an older program began."""
+    cash_movements: dict[str, Nanos] = {}
+    """The newest movements of cash that were booked, by the venue's id, and when."""
     buying_power: Decimal = ZERO
-    """In the account's own currency, less what entry fills have used since."""
+    """In the account's own currency: the venue's number, less what entry fills have used since it
+    was asked, and with what closing fills have given back (X-79)."""
+    power_asked: Nanos = 0
+    """When it was asked for the number; 0 where an older program took it over."""
+    power_moves: list[PowerMove] = []
+    """The newest of these changes."""
+    netted: Decimal = ZERO
+    """What fills since then have cost of orders that the number already left room for, where the
+    venue does that."""
     positions: dict[str, Position] = {}
     """By symbol."""
     movements: dict[str, Movement] = {}
@@ -168,6 +216,24 @@ class AccountState(msgspec.Struct, kw_only=True):
             if self.kill is not None:
                 work.closed, work.reduced = self.kill.closed, self.kill.reduced
             self.kill = work
+
+    def use_power(self, amount: Decimal, at: Nanos) -> None:
+        """A fill at `at` changes what new exposure may cost by `amount`, below zero if it adds."""
+        self.buying_power += amount
+        moves = self.power_moves
+        if moves and at - moves[-1].at < POWER_STEP:
+            moves[-1] = PowerMove(moves[-1].at, moves[-1].amount + amount)
+            return
+        moves.append(PowerMove(at, amount))
+        if len(moves) > MOVES_KEPT:
+            del moves[: -MOVES_KEPT // 2]
+
+    def learn_power(self, told: Decimal, asked_at: Nanos) -> None:
+        """Take the venue's number over, which was asked for at `asked_at`; what fills changed from
+        then on counts beside it."""
+        self.power_moves = [move for move in self.power_moves if move.at >= asked_at]
+        self.buying_power = told + sum((m.amount for m in self.power_moves), start=ZERO)
+        self.netted = ZERO
 
     @property
     def currency(self) -> str:

@@ -78,6 +78,8 @@ class Book:
         """Orders that work, over all accounts."""
         self._by_place: dict[Place, dict[str, None]] = {}
         self._reducing: dict[Place, dict[str, None]] = {}
+        self._covered: dict[Place, Decimal] = {}
+        """How much stops that rest cover, by place: there may be thousands of one symbol."""
         self._entries: dict[tuple[str, int], int] = {}
         """Working orders that add exposure, by symbol and sign, over all accounts."""
         self._held: dict[str, dict[str, None]] = {}
@@ -111,8 +113,14 @@ class Book:
         for account in self.data.accounts.values():
             for order in account.orders.values():
                 self._index(order)
+                self._cover(order, order.covers)
             for key in account.replacing:
                 self._await_successor(account, key)
+            asked = account.power_asked
+            entries = (o for o in account.orders.values() if o.adds_exposure)
+            self.reservations.contain(
+                account.name, (o for o in entries if 0 < o.accepted_at < asked)
+            )
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -392,6 +400,13 @@ class Book:
             self._count_closable(order.account, 1)
         self._schedule(order)
 
+    def _cover(self, order: Order, change: Decimal) -> None:
+        if change:
+            place = (order.account, order.symbol)
+            self._covered[place] = self._covered.get(place, ZERO) + change
+            if not self._covered[place]:
+                del self._covered[place]
+
     def _reindex(self, old: Order, new: Order) -> None:
         """As `_unindex` and `_index`, where most often only the status is new."""
         if (
@@ -522,6 +537,38 @@ class Book:
         """What waits for the worth of a currency to be told; it is changed where it stands."""
         return self.data.unvalued.setdefault(currency, UnvaluedMoney())
 
+    def find(self, amount: Decimal) -> None:
+        """What was there before it was counted: it belongs to the start, of the life and of the
+        day.
+
+        The starting equity of a day's row that was written stays what it is (X-75).
+        """
+        data = self.data
+        data.starting_equity = (data.starting_equity or ZERO) + amount
+        data.peak_equity += amount
+        session = data.session
+        if session is None:
+            return
+        session.peak_equity += amount
+        if session.written:
+            session.adjustments += amount
+        else:
+            session.starting_equity += amount
+
+    def adjust(self, value: Decimal, unrealized: Decimal) -> None:
+        """Count what was adopted from a venue: `value` more equity, `unrealized` of it not taken.
+
+        It is no profit and no transfer, and the fall from the peak stays what it was (X-75).
+        """
+        data = self.data
+        data.adjustments += value
+        data.starting_unrealized += unrealized
+        data.peak_equity += value
+        if data.session is not None:
+            data.session.adjustments += value
+            data.session.starting_unrealized += unrealized
+            data.session.peak_equity += value
+
     def touch(self, value: Value, account: str = "") -> None:
         """Say that an event made or changed this value; "" is one of the portfolio."""
         owner = self.data.accounts.get(account or self.data.primary)
@@ -587,6 +634,7 @@ class Book:
         self.touch(order, order.account)
         account, key = self.enter(order.account), order.client_order_id
         old = account.orders.get(key)
+        self._cover(order, order.covers - (ZERO if old is None else old.covers))
         if order.is_working:
             account.orders[key] = order
             if old is None:
@@ -707,8 +755,8 @@ class Book:
 
     def uncovered(self, position: Position) -> Decimal:
         """How much of a position no stop is known to cover."""
-        working = self.reducing(position.account, position.symbol)
-        return abs(position.quantity) - sum((order.covers for order in working), start=ZERO)
+        covered = self._covered.get((position.account, position.symbol), ZERO)
+        return abs(position.quantity) - covered
 
     def covered(self, position: Position) -> Decimal:
         """How much of a position stops that rest at the venue cover (INTERFACE `protected`)."""

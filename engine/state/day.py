@@ -15,7 +15,11 @@ MOVES_THE_DAY: frozenset[type[ev.Event]] = frozenset(
         ev.AccountSynced,
         ev.AccountLeft,
         ev.AccountReturned,
+        ev.CashAdjusted,
+        ev.CashMoved,
         ev.CurrencyValued,
+        ev.HoldingPriced,
+        ev.UnexplainedChanged,
         ev.SessionOpened,
         ev.EquityMarked,
     }
@@ -31,30 +35,38 @@ def so_far(book: Book) -> ev.SessionClosed | None:
     session = book.data.session
     if session is None:
         return None
-    equity, unrealized = _worth(book)
-    peak = max(session.peak_equity, equity)
+    equity, unrealized, unexplained = _worth(book)
+    adjustment = session.adjustments + unexplained - session.starting_unexplained
+    gained = unrealized - session.starting_unrealized
+    if book.data.rates:
+        # What moves of rates made of cash and of cost is part of it.
+        earned = equity - session.starting_equity - session.flows - adjustment
+        gained = earned - session.realized + session.fees
+    explained = equity - unexplained
+    peak = max(session.peak_equity, explained)
     return ev.SessionClosed(
         date=session.date,
         starting_equity=session.starting_equity,
         ending_equity=equity,
         realized_pnl=session.realized - session.fees,
-        unrealized_pnl=unrealized - session.starting_unrealized,
+        unrealized_pnl=gained,
         total_trades=session.trades,
         winning_trades=session.wins,
         losing_trades=session.losses,
-        max_drawdown=max(session.max_drawdown, fall(peak, equity)),
+        max_drawdown=max(session.max_drawdown, fall(peak, explained)),
         kill_switch_triggered=session.halted,
         fees=session.fees,
         flows=session.flows,
         final=False,
+        adjustment=adjustment,
     )
 
 
-def _worth(book: Book) -> tuple[Decimal, Decimal]:
-    """Equity and the unrealised profit in it, in the base currency."""
+def _worth(book: Book) -> tuple[Decimal, Decimal, Decimal]:
+    """Equity, the unrealised profit in it, and what of it nothing explains, in base currency."""
     data = book.data
     rates = {**data.rates, data.base_currency: ONE}
-    equity = unrealized = ZERO
+    equity = unrealized = unexplained = ZERO
     for account in book.accounts:
         for currency, amount in account.cash.items():
             equity += amount * rates.get(currency, ZERO)
@@ -63,4 +75,10 @@ def _worth(book: Book) -> tuple[Decimal, Decimal]:
             value = position.cost if mark is None else position.market_value(mark)
             equity += value * rate
             unrealized += (value - position.cost) * rate
-    return equity, unrealized
+        for currency, amount in account.unexplained.cash.items():
+            unexplained += amount * rates.get(currency, ZERO)
+        for held in account.unexplained.holdings.values():
+            price = data.marks.get(held.symbol, held.price)
+            rate = rates.get(book.currency_of(held.symbol), ZERO)
+            unexplained += held.quantity * price * held.multiplier * rate
+    return equity + unexplained, unrealized, unexplained

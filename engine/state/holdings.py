@@ -305,19 +305,38 @@ def adjusted(
     quantity: Decimal,
     price: Decimal,
     mult: Decimal,
+    order: Order | None,
+    keeps_average: bool,
     seq: int,
     at: Nanos,
 ) -> Position | None:
-    """The holding after the venue's quantity was taken over without a fill to explain it."""
+    """The holding after the venue's quantity was taken over without a fill to explain it.
+
+    What it cost is the venue's average price `price` from then on, and what it gains in percent is
+    measured by that; `keeps_average`: as older programs did, what is left keeps its own. Where it
+    stands for fills of an `order` of ours, it has that order's stop, target and signal.
+    """
     if not quantity:
         return None
     if position is not None and position.quantity * quantity > 0:
+        if keeps_average:
+            cost = apportion(position.cost, quantity, position.quantity)
+            return msgspec.structs.replace(
+                position, quantity=quantity, cost=cost, unprotected_since=at
+            )
+        gone = position.exit_quantity
+        first = order.stop_loss if order is not None else None
         return msgspec.structs.replace(
             position,
             quantity=quantity,
-            cost=apportion(position.cost, quantity, position.quantity),
+            cost=quantity * price * mult,
+            entry_quantity=abs(quantity) + gone,
+            entry_notional=abs(quantity) * price + gone * position.entry_price,
+            stop=stop_with(position, first),
+            initial_stop=position.initial_stop or first,
             unprotected_since=at,
         )
+    stop = order.stop_loss if order else None
     return Position(
         position_id="p" + order_id(at, "adjusted", account, symbol),
         seq=seq,
@@ -327,10 +346,18 @@ def adjusted(
         quantity=quantity,
         cost=quantity * price * mult,
         multiplier=mult,
-        trade_type=TradeType.SWING,
+        trade_type=order.trade_type if order else TradeType.SWING,
+        initial_stop=stop,
+        stop=stop,
+        target=order.target if order else None,
+        signal_id=order.signal_id if order else "",
+        signal_type=order.signal_type if order else "",
+        timeframe=order.timeframe if order else "",
+        conviction=order.conviction if order else None,
         opened_at=at,
         entry_quantity=abs(quantity),
         entry_notional=abs(quantity) * price,
         unprotected_since=at,
         origin="venue",
+        order_id=order.client_order_id if order else "",
     )

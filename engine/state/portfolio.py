@@ -28,6 +28,12 @@ class SessionState(msgspec.Struct, kw_only=True):
     realized: Decimal = ZERO
     fees: Decimal = ZERO
     flows: Decimal = ZERO
+    adjustments: Decimal = ZERO
+    """What was adopted from venues without anything that explains it (X-75)."""
+    starting_unexplained: Decimal = ZERO
+    """What of the starting equity nothing explained then."""
+    written: bool = False
+    """Its row was written: the starting equity stays what it is (X-75)."""
     halted: bool = False
     """A halt stood at some time of the day, whatever became of it."""
     entries: int = 0
@@ -38,6 +44,11 @@ class SessionState(msgspec.Struct, kw_only=True):
     """Highest equity of the day; a transfer moves it."""
     max_drawdown: Decimal = ZERO
     """Largest fall from it, as a fraction of it (A-402)."""
+
+    @property
+    def loss_basis(self) -> Decimal:
+        """What the day's loss is a share of: what it began with, and what was adopted (X-75)."""
+        return self.starting_equity + self.adjustments
 
 
 class UnvaluedMoney(msgspec.Struct, kw_only=True):
@@ -102,6 +113,10 @@ class Portfolio(msgspec.Struct, kw_only=True):
     realized: Decimal = ZERO
     commission: Decimal = ZERO
     flows: Decimal = ZERO
+    adjustments: Decimal = ZERO
+    """What was adopted from venues without anything that explains it (X-75)."""
+    starting_unrealized: Decimal = ZERO
+    """Unrealised profit of what was adopted: no profit of ours."""
     peak_equity: Decimal = ZERO
     marked_at: Nanos = 0
     marked_equity: Decimal = ZERO

@@ -26,6 +26,11 @@ class Reservations:
         """By group and currency, see `group`."""
         self._counted: dict[tuple[str, str], tuple[str, Decimal]] = {}
         """What each order counts as, by account and id: its currency and the amount."""
+        self._contained: dict[tuple[str, str], Decimal] = {}
+        """What an order counted as when its venue last told what it is held back for, by account
+        and id."""
+        self.contained_in: dict[tuple[str, str], Decimal] = {}
+        """The sum of that by account and currency, as far as it is counted still."""
         self._leaning: dict[str, dict[tuple[str, str], tuple[Decimal, Decimal]]] = {}
         """By symbol, of each order in what leans on another instrument: the quantity that is
         counted, times the multiplier, and the amount."""
@@ -52,6 +57,9 @@ class Reservations:
         if units is not None:
             self._leaning.setdefault(order.symbol, {})[key] = (units, amount)
         self._count(order, currency, amount)
+        if key in self._contained:
+            kept = self._contained[key] = min(self._contained[key], amount)
+            _add(self.contained_in, (order.account, currency), kept)
 
     def release(self, order: Order) -> None:
         """Take off exactly what was counted, whatever is known of the instrument by now."""
@@ -62,6 +70,21 @@ class Reservations:
             if not orders:
                 del self._leaning[order.symbol]
         self._count(order, currency, -amount)
+        if key in self._contained:
+            _add(self.contained_in, (order.account, currency), -self._contained[key])
+
+    def contain(self, account: str, orders: Iterable[Order]) -> None:
+        """The venue of an account has told a number in which these entries count already, where it
+        nets what its orders may cost (X-79)."""
+        self._contained = {key: kept for key, kept in self._contained.items() if key[0] != account}
+        for place in [place for place in self.contained_in if place[0] == account]:
+            del self.contained_in[place]
+        for order in orders:
+            key = (account, order.client_order_id)
+            if key in self._counted:
+                currency, amount = self._counted[key]
+                self._contained[key] = amount
+                _add(self.contained_in, (account, currency), amount)
 
     def of(self, order: Order) -> dict[str, Decimal]:
         """What an order is counted as, by currency; empty where it is not."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from engine.calendars import Calendar, calendar
 from engine.config import Config
 from engine.config.profiles import RiskLimits, limits
+from engine.domain.events import UnexplainedHolding
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.instruments.pair import Pair
@@ -331,8 +332,32 @@ class World:
 
     @property
     def equity(self) -> Decimal:
-        """Cash plus everything held at its mark."""
-        return self.cash + self.in_base(self.value.market_value)
+        """Cash plus everything held at its mark, and what nothing explains at the venues."""
+        return self.cash + self.in_base(self.value.market_value) + self.unexplained
+
+    @property
+    def unexplained(self) -> Decimal:
+        """What the venues say is there and nothing explains: part of equity, and of no profit,
+        transfer or peak (X-75)."""
+        total = ZERO
+        for name, account in self.book.data.accounts.items():
+            if account.open and not account.unexplained.is_nothing:
+                total += self.in_base(self.unexplained_in(name))
+        return total
+
+    def unexplained_in(self, account: str) -> dict[str, Decimal]:
+        """The same of one account, by currency."""
+        unexplained = self.book.account(account).unexplained
+        amounts = dict(unexplained.cash)
+        for held in unexplained.holdings.values():
+            currency = self.book.currency_of(held.symbol)
+            amounts[currency] = amounts.get(currency, ZERO) + self.value_of(held)
+        return amounts
+
+    def value_of(self, held: UnexplainedHolding) -> Decimal:
+        """What a quantity that nothing explains is worth, in the currency of the symbol."""
+        mark = self.mark(held.symbol)
+        return held.quantity * (held.price if mark is None else mark) * held.multiplier
 
     @property
     def proved_equity(self) -> Decimal:
@@ -400,6 +425,8 @@ class World:
         """
         own = self.book.account(account).currency or self.base
         amounts = self._amounts_of(account)
+        for currency, amount in self.unexplained_in(account).items():
+            amounts[currency] = amounts.get(currency, ZERO) + amount
         equity = amounts.pop(own, ZERO)
         if not any(amounts.values()):
             return equity
@@ -422,7 +449,7 @@ class World:
 
     @property
     def daily_pnl(self) -> Decimal:
-        """Equity now less the session's start and less transfers (X-13)."""
+        """Equity now less the session's start, transfers and adjustments (X-13, X-75)."""
         return self.pnl_of_day(self.equity)
 
     def pnl_of_day(self, equity: Decimal) -> Decimal:
@@ -430,7 +457,40 @@ class World:
         session = self.book.data.session
         if session is None:
             return ZERO
-        return equity - session.starting_equity - session.flows
+        return equity - session.starting_equity - session.flows - self.adjusted_today
+
+    @property
+    def adjusted_today(self) -> Decimal:
+        """What of today's change of equity was adopted from the venues, or is unexplained."""
+        session = self.book.data.session
+        if session is None:
+            return ZERO
+        return session.adjustments + self.unexplained - session.starting_unexplained
+
+    @property
+    def unrealized_today(self) -> Decimal:
+        """As `unrealized_of_day`, at the marks of now."""
+        return self.unrealized_of_day(self.equity, self.unrealized)
+
+    def unrealized_of_day(self, equity: Decimal, unrealized: Decimal) -> Decimal:
+        """Change of unrealised profit since the day began, and what moves of rates made of cash and
+        of cost in other currencies (X-75, X-86)."""
+        session = self.book.data.session
+        if session is None:
+            return ZERO
+        if not self.known_rates():
+            return unrealized - session.starting_unrealized
+        return self.pnl_of_day(equity) - session.realized + session.fees
+
+    @property
+    def unrealized_ever(self) -> Decimal:
+        """The same since the accounts were first seen."""
+        data = self.book.data
+        if not self.known_rates():
+            return self.unrealized - data.starting_unrealized
+        start = data.starting_equity or ZERO
+        earned = self.equity - self.unexplained - start - data.flows - data.adjustments
+        return earned - data.realized + data.commission
 
     @property
     def drawdown(self) -> Decimal:
@@ -438,9 +498,10 @@ class World:
         return self.fall_of(self.equity)
 
     def fall_of(self, equity: Decimal) -> Decimal:
-        """The same at an equity."""
-        peak = max(self.book.data.peak_equity, equity)
-        return (peak - equity) / peak if peak > 0 else ZERO
+        """The same at an equity; what nothing explains is in neither (X-75)."""
+        explained = equity - self.unexplained
+        peak = max(self.book.data.peak_equity, explained)
+        return (peak - explained) / peak if peak > 0 else ZERO
 
     # --- exposure ---------------------------------------------------------------------------------
 
@@ -562,11 +623,21 @@ class World:
         return own + sum(map(self._beyond, self.book.leaning), start=ZERO)
 
     def buying_power(self, account: str) -> Decimal:
-        """What new exposure in an account may still cost after what is reserved, in the base
-        currency."""
-        state = self.book.account(account)
+        """What new exposure in an account may still cost, in the base currency (X-79).
+
+        The venue's number, less the reservations that it does not contain.
+        """
+        state, nets = self.book.account(account), self._nets(account)
+        reservations = self.book.reservations
         reserved = ZERO
-        for (name, currency), amount in self.book.reservations.by_account.items():
-            if name == account and amount:
-                reserved += amount * self._worth.get(currency, ZERO)
-        return state.buying_power * self._worth.get(state.currency or self.base, ZERO) - reserved
+        for place, amount in reservations.by_account.items():
+            if place[0] == account:
+                inside = reservations.contained_in.get(place, ZERO) if nets else ZERO
+                reserved += (amount - inside) * self._worth.get(place[1], ZERO)
+        told = state.buying_power + (state.netted if nets else ZERO)
+        return told * self._worth.get(state.currency or self.base, ZERO) - reserved
+
+    def _nets(self, account: str) -> bool:
+        """Whether the venue's number is less what its working orders may cost."""
+        able = self._able.get(account)
+        return able is not None and able.nets_buying_power

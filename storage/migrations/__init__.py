@@ -38,7 +38,7 @@ def steps() -> tuple[Migration, ...]:
     return tuple(sorted(found))
 
 
-LATEST = 141
+LATEST = 142
 """The schema this program writes."""
 
 

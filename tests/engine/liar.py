@@ -22,7 +22,7 @@ import msgspec
 from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.market import Quote
@@ -279,6 +279,9 @@ class Liar:
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         await self._answer("fills")
         return tuple(fill for fill in self.fills if not fill.time or fill.time >= since)
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        return ()
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
         await self._answer("positions")

@@ -1,5 +1,6 @@
 """The comparison with the venue, and what follows from it (A-370 to A-373, X-08, T-15, A-495)."""
 
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -7,10 +8,10 @@ import msgspec
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import Account, VenuePosition, VenueSnapshot
+from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import SnapshotTaken
-from engine.domain.order import OrderStatus, OrderTerms, Purpose
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level, LinkState, RunState
 from engine.reconcile.compare import SEED_LABELS
 from tests.engine.driver import CoreDriver, kinds, one
@@ -252,3 +253,66 @@ def test_x52_a_kill_closes_what_a_fill_that_cannot_be_believed_left_there() -> N
     look(desk, held, reason="kill")
     closing = desk.last(Purpose.FLATTEN, "NVDA")
     assert (closing.quantity, closing.reduce_only) == (held, True)
+
+
+# --- many orders of somebody else ----------------------------------------------------------------
+
+
+def calls_of_a_look(orders: int) -> int:
+    """How many functions of Python are called to take over so many stops of one symbol."""
+    desk = CoreDriver().price("NVDA", "100").hold("NVDA", 10_000, "100").later(1)
+    there = tuple(
+        VenueOrder(
+            client_order_id=f"theirs-{number}",
+            venue_order_id=f"v-{number}",
+            symbol="NVDA",
+            side=Side.SELL,
+            type=OrderType.STOP,
+            quantity=Decimal(1),
+            filled=Decimal(0),
+            stop_price=Decimal(90),
+            status=OrderStatus.NEW,
+            reduce_only=True,
+        )
+        for number in range(orders)
+    )
+    calls = 0
+
+    def count(frame: Any, event: str, arg: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        desk.snapshot(positions={"NVDA": 10_000}, orders=there, reason="start")
+    finally:
+        sys.setprofile(before)
+    assert desk.book.working_count == orders
+    position = desk.book.holding(BROKER, "NVDA")
+    assert position is not None
+    assert desk.book.covered(position) == orders
+    return calls
+
+
+def test_the_work_of_taking_over_orders_grows_as_their_number() -> None:
+    assert calls_of_a_look(400) < 2.2 * calls_of_a_look(200)
+
+
+# --- an entry whose fill was not believed --------------------------------------------------------
+
+
+def test_x75_what_is_taken_over_in_place_of_a_fill_has_the_stop_of_its_order() -> None:
+    """U-22: a position that an entry of ours opened is protected, whoever told of its fill."""
+    desk, entry = disbelieved()
+    held = int(entry.quantity)
+    look(desk, held)
+    desk.later(BOUND)
+    look(desk, held)
+    desk.later(1)
+    events = desk.snapshot(positions={"NVDA": held}, reason="operator", apply=True)
+    position = desk.book.holding(BROKER, "NVDA")
+    assert position is not None
+    assert (position.quantity, position.stop, position.signal_id) == (held, 95, "s-1")
+    stop = one(events, ev.OrderIntended).terms
+    assert (stop.purpose, stop.stop_price, stop.quantity) == (Purpose.PROTECT, 95, held)

@@ -51,7 +51,7 @@ def test_a284_the_turn_zeroes_the_days_counters_and_nothing_else() -> None:
 
 
 def test_a407_the_row_reconciles_to_the_cent() -> None:
-    """ending = starting + realised (after fees) + change of unrealised + flows."""
+    """ending = starting + realised (after fees) + change of unrealised + flows + adjustment."""
     desk = CoreDriver()
     entry = desk.order("NVDA", 10, "100")
     desk.accept(entry)
@@ -65,8 +65,9 @@ def test_a407_the_row_reconciles_to_the_cent() -> None:
     desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
     row = one(desk.tick(0), ev.SessionClosed)
     assert row.final
+    assert row.adjustment == 250, "nothing says that it is a transfer (X-75)"
     explained = row.starting_equity + row.realized_pnl + row.unrealized_pnl + row.flows
-    assert row.ending_equity == explained
+    assert row.ending_equity == explained + row.adjustment
     assert (row.realized_pnl, row.unrealized_pnl) == (12, 24)
 
 

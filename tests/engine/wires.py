@@ -134,7 +134,7 @@ class Rig:
         world = World(
             Book(),
             config,
-            {wire.name: able for wire in (self.wire, *more)},
+            {wire.name: wire.capabilities for wire in (self.wire, *more)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.order import Fill, OrderTerms, Replacement, TimeInForce
@@ -154,6 +154,10 @@ class Line:
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """Executions from then on."""
         return await self._read(lambda: tuple(f for f in self._venue.fills if f.time >= since))
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        """None: cash moves by fills alone."""
+        return ()
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
         """Holdings."""

@@ -59,8 +59,8 @@ class Reconciled(Event, frozen=True, kw_only=True):
     """Symbols with anything in flight or in doubt."""
 
 
-class PositionAdjusted(Event, frozen=True, kw_only=True):
-    """The venue's quantity was taken over where no fill explains it."""
+class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The venue's quantity and average price were taken over where no fill explains them."""
 
     symbol: str
     account: str
@@ -70,6 +70,32 @@ class PositionAdjusted(Event, frozen=True, kw_only=True):
     previous: Decimal
     reason: str
     by: str
+    value: Decimal | None = None
+    """What it adds to equity, in the base currency; 0 at the first look, whose balances hold it.
+    None where an older program wrote it, which kept our average and booked the cash as a flow."""
+    unrealized: Decimal = ZERO
+    """How the unrealised profit changes, in the base currency: that is no profit of a day."""
+    mark: Decimal | None = None
+    """The price that it was valued at."""
+    estimated: bool = False
+    """Nobody had told that price: the first one that is told takes its place (`HoldingPriced`)."""
+    order_id: str = ""
+    """The order of ours whose fills it stands for: stop, target and signal are that order's."""
+
+
+class HoldingPriced(Event, frozen=True, kw_only=True):
+    """The first price of something that was taken over without one.
+
+    It was worth that when it was taken over, as far as anybody knows: it is no profit (X-75).
+    """
+
+    account: str
+    symbol: str
+    price: Decimal
+    value: Decimal
+    """What it adds to equity, in the base currency."""
+    unrealized: Decimal
+    """What of that is unrealised profit: none where the average price was not known either."""
 
 
 class SymbolBlocked(Event, frozen=True, kw_only=True):

@@ -32,8 +32,8 @@ def known_account(
     if venue_account.balances is None:
         return refused("none", "an account", "The account's balances are not known yet.")
     unvalued = None in rates.values()
-    if session is None or not (unvalued or is_positive(session.starting_equity)):
-        start = "none" if session is None else plain(session.starting_equity)
+    if session is None or not (unvalued or is_positive(session.loss_basis)):
+        start = "none" if session is None else plain(session.loss_basis)
         return refused(start, "> 0", "The session's starting equity is not known or not above 0.")
     if not (unvalued or is_positive(equity)):
         return refused(equity, "> 0", "Equity is not above 0.")
@@ -103,8 +103,8 @@ def daily_loss(session: SessionState | None, daily_pnl: Decimal, limit: Decimal)
     if session is None:
         return refused("none", limit, "No session is open: the day's loss cannot be measured.")
     loss = max(-daily_pnl, ZERO)
-    measured = fraction(loss, session.starting_equity, up=False)
-    if loss < limit * session.starting_equity:
+    measured = fraction(loss, session.loss_basis, up=False)
+    if loss < limit * session.loss_basis:
         return passed(measured, limit)
     return refused(
         measured, limit, f"The day's loss {plain(loss)} reached {plain(limit)} of starting equity."

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.instant import Nanos
+from engine.domain.instant import CLOCKS_APART, Nanos
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
 from engine.state.account import AccountState, Assumed
@@ -35,12 +35,17 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     account = book.enter(event.account)
     _pay(book, account, event, outcome, currency)
     _move(account, fill.symbol, before, outcome, at)
+    # Older programs counted nothing back, and a journal of theirs says what they knew.
+    counts = bool(account.power_asked)
+    freed = _given_back(before, fill, outcome, event.multiplier) if counts else ZERO
+    _use_power(account, event, outcome.opened, freed, at)
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if fill.is_assumed:
         _assume(account, fill)
     if order is not None:
+        _net(account, event, order, outcome.opened)
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
@@ -135,6 +140,24 @@ def _stopped(leg: IntentLeg, position: Position) -> IntentLeg:
     return msgspec.structs.replace(leg, refused="the stop of the position has traded")
 
 
+def _given_back(
+    before: Position | None, fill: Fill, outcome: HoldingChange, multiplier: Decimal
+) -> Decimal:
+    """What new exposure may cost more by what a fill closes (X-79): the proceeds of a sale, and of
+    a short that is bought back what it had bound."""
+    closed = fill.quantity - outcome.opened
+    if before is None or not closed:
+        return ZERO
+    price = fill.price if before.is_long else before.average_price
+    return closed * price * multiplier
+
+
+def _moment(fill: Fill, at: Nanos) -> Nanos:
+    """When a fill that was told at `at` changed the venue's numbers, by our clock: then, unless it
+    was told too late for that."""
+    return fill.time if 0 < fill.time < at - CLOCKS_APART else at
+
+
 def _pay(
     book: Book, account: AccountState, event: ev.OrderFilled, outcome: HoldingChange, currency: str
 ) -> None:
@@ -148,9 +171,6 @@ def _pay(
     cash[charged_in] = cash.get(charged_in, ZERO) - fill.commission
     fee = fill.commission * event.fee_rate
     gained = outcome.realized * event.rate
-    used = outcome.opened * fill.price * event.multiplier * event.rate + fee
-    if event.account_rate:
-        account.buying_power -= used / event.account_rate
     data.realized += gained
     data.commission += fee
     if not event.rate and outcome.realized:
@@ -166,6 +186,25 @@ def _pay(
         data.session.fees += fee
 
 
+def _use_power(
+    account: AccountState, event: ev.OrderFilled, opened: Decimal, freed: Decimal, at: Nanos
+) -> None:
+    """What new exposure may cost after a fill that opened so much, and that has given back `freed`
+    in the currency of the instrument."""
+    if event.account_rate:
+        used = opened * event.fill.price * event.multiplier - freed
+        fee = event.fill.commission * event.fee_rate
+        moment = _moment(event.fill, at)
+        account.use_power(-(used * event.rate + fee) / event.account_rate, moment)
+
+
+def _net(account: AccountState, event: ev.OrderFilled, order: Order, opened: Decimal) -> None:
+    """A fill of an entry that the venue's number of the buying power left room for already."""
+    if event.account_rate and order.adds_exposure and 0 < order.accepted_at < account.power_asked:
+        held_back = opened * order.reserved * event.multiplier * event.rate
+        account.netted += held_back / event.account_rate
+
+
 def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     data, account = book.data, book.enter(event.account)
     before = book.holding(event.account, event.symbol)
@@ -176,7 +215,7 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     if event.account_rate:
         # The fill used it, as a commission in cash would have.
         saved = event.quantity * event.price * event.rate / event.account_rate
-        account.buying_power += saved
+        account.use_power(saved, at)
     gained = outcome.realized * event.rate
     data.realized += gained
     if not event.rate and outcome.realized:

@@ -2,9 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain import events as ev
+from engine.domain.account import MovementKind
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
+from engine.state.account import MOVEMENTS_KEPT, Unexplained
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import SessionState, UnvaluedMoney
@@ -20,20 +24,64 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
     book.hear(event.account, at)
     data, told = book.data, event.balances
     account = book.enter(event.account)
-    equity, flow = told.equity * event.rate, event.flow * event.rate
     if account.balances is None:
-        data.starting_equity = (data.starting_equity or ZERO) + equity
-        data.peak_equity += equity
-        if data.session is not None:
-            # An account that is seen for the first time brings what it had: it is no profit, and
-            # the day's loss is measured against it too.
-            data.session.starting_equity += equity
-            data.session.peak_equity += equity
+        # An account that is seen for the first time brings what it had: it is no profit, and the
+        # day's loss is measured against it too.
+        worth = told.equity if event.worth is None else event.worth
+        data.starting_equity = data.starting_equity or ZERO
+        book.find(worth * event.rate)
+        account.known_since = event.asked_at
+        for fill in event.history:
+            book.seen_executions.add(fill.key)
+            book.seen_fills.add(fill.content)
     else:
-        _transferred(book, flow)
+        _transferred(book, event.flow * event.rate)
     account.balances = told
-    account.cash = dict(told.balances) or {told.currency: told.cash}
-    account.buying_power = told.buying_power
+    cash = dict(told.balances) or {told.currency: told.cash}
+    for currency, amount in account.unexplained.cash.items():
+        cash[currency] = cash.get(currency, ZERO) - amount
+    account.cash = cash
+    account.learn_power(told.buying_power, event.asked_at or at)
+    account.power_asked = asked_at = event.asked_at
+    book.reservations.contain(
+        event.account,
+        (o for o in account.orders.values() if o.adds_exposure and 0 < o.accepted_at < asked_at),
+    )
+
+
+def _unexplained(book: Book, event: ev.UnexplainedChanged, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    holdings = {holding.symbol: holding for holding in event.holdings}
+    book.enter(event.account).unexplained = Unexplained(cash=event.cash, holdings=holdings)
+
+
+def _cash_adjusted(book: Book, event: ev.CashAdjusted, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    account = book.enter(event.account)
+    left = dict(account.unexplained.cash)
+    for currency, amount in event.amounts.items():
+        account.cash[currency] = account.cash.get(currency, ZERO) + amount
+        left[currency] = left.get(currency, ZERO) - amount
+        if not left[currency]:
+            del left[currency]
+    account.unexplained = msgspec.structs.replace(account.unexplained, cash=left)
+    book.adjust(event.value, ZERO)
+
+
+def _cash_moved(book: Book, event: ev.CashMoved, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    account = book.enter(event.account)
+    account.cash_movements[event.movement_id] = event.time
+    while len(account.cash_movements) > MOVEMENTS_KEPT:
+        del account.cash_movements[next(iter(account.cash_movements))]
+    account.cash[event.currency] = account.cash.get(event.currency, ZERO) + event.amount
+    worth = event.amount * event.rate
+    if event.kind is MovementKind.TRANSFER:
+        _transferred(book, worth)
+        return
+    book.data.realized += worth
+    if book.data.session is not None:
+        book.data.session.realized += worth
 
 
 def _left(book: Book, event: ev.AccountLeft, at: Nanos) -> None:
@@ -65,13 +113,16 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
         date=event.date,
         starting_equity=event.starting_equity,
         starting_unrealized=event.unrealized,
-        peak_equity=event.starting_equity,
+        starting_unexplained=event.unexplained,
+        peak_equity=event.starting_equity - event.unexplained,
         halted=data.halt is not None,
     )
 
 
 def _session_closed(book: Book, event: ev.SessionClosed, at: Nanos) -> None:
     book.touch(DayTotals(event=event))
+    if book.data.session is not None:
+        book.data.session.written = True
 
 
 def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
@@ -82,17 +133,14 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
     realized, fees = waited.realized * event.rate, waited.fees * event.rate
     data.realized += realized
     data.commission += fees
-    # The rest was there when the day began, and nobody knew what it was worth.
-    before = event.equity - realized + fees
-    if data.starting_equity is not None:
-        data.starting_equity += before
-        data.peak_equity += before
+    data.starting_unrealized += event.unrealized
     if data.session is not None:
         data.session.realized += realized
         data.session.fees += fees
-        data.session.starting_equity += before
         data.session.starting_unrealized += event.unrealized
-        data.session.peak_equity += before
+    if data.starting_equity is not None:
+        # The rest was there when the day began, and nobody knew what it was worth.
+        book.find(event.equity - realized + fees)
 
 
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
@@ -109,13 +157,17 @@ def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:
     session = book.data.session
     if session is not None:
         below = event.drawdown if event.day_drawdown is None else event.day_drawdown
-        session.peak_equity = max(session.peak_equity, event.equity)
+        highest = max(session.peak_equity, event.equity)
+        session.peak_equity = highest if event.day_peak is None else event.day_peak
         session.max_drawdown = max(session.max_drawdown, below)
 
 
 RULES: Rules = {
     ev.InstrumentLearned: _instrument,
     ev.AccountSynced: _account,
+    ev.UnexplainedChanged: _unexplained,
+    ev.CashAdjusted: _cash_adjusted,
+    ev.CashMoved: _cash_moved,
     ev.AccountLeft: _left,
     ev.AccountReturned: _returned,
     ev.SessionOpened: _session,

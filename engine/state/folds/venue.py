@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.run import LinkState
@@ -58,6 +60,8 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         quantity=event.quantity,
         price=event.price,
         mult=event.multiplier,
+        order=book.order_in(event.account, event.order_id) if event.order_id else None,
+        keeps_average=event.value is None,
         seq=seq,
         at=at,
     )
@@ -68,7 +72,39 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     account = book.enter(event.account)
     account.missing.pop(event.symbol, None)
     account.adjusted[event.symbol] = at
+    if event.value is None:
+        book.mark(event.symbol, event.price)
+        return
+    if event.mark is not None or new is None:
+        book.mark(event.symbol, event.mark or event.price)
+    left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
+    account.unexplained = msgspec.structs.replace(account.unexplained, holdings=left)
+    account.estimated.pop(event.symbol, None)
+    if event.estimated and event.mark is not None and new is not None:
+        account.estimated[event.symbol] = event.mark
+    book.adjust(event.value, event.unrealized)
+    book.guard(event.account, event.symbol, at)
+
+
+def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
+    account = book.enter(event.account)
+    account.estimated.pop(event.symbol, None)
+    position = book.holding(event.account, event.symbol)
+    if position is None:
+        return
+    if not position.cost:
+        # Its average price was not known either.
+        position = msgspec.structs.replace(
+            position,
+            cost=position.market_value(event.price),
+            entry_notional=position.entry_quantity * event.price,
+        )
+        book.hold(event.account, event.symbol, position)
     book.mark(event.symbol, event.price)
+    book.find(event.value)
+    book.data.starting_unrealized += event.unrealized
+    if book.data.session is not None:
+        book.data.session.starting_unrealized += event.unrealized
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
@@ -110,6 +146,7 @@ RULES: Rules = {
     ev.SnapshotRequested: _snapshot_requested,
     ev.Reconciled: _reconciled,
     ev.PositionAdjusted: _adjusted,
+    ev.HoldingPriced: _priced,
     ev.SymbolBlocked: _blocked,
     ev.SymbolUnblocked: _unblocked,
     ev.VenueSilent: _silent,

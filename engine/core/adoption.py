@@ -1,0 +1,326 @@
+"""What of a venue's cash and holdings nothing explains, and what taking it over records (X-75).
+
+The first look at an account takes over what is held there, as history. Later differences are
+counted apart, until an operator or a kill adopts them. Neither moves profit, transfers or the fall
+from the peak.
+"""
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.domain import events as ev
+from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
+from engine.domain.inputs import SnapshotTaken
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.money import ONE, ZERO, is_positive, plain
+from engine.domain.order import Fill, OrderStatus
+from engine.domain.run import Severity
+from engine.plans.reducing import learned
+from engine.reconcile.compare import Comparison
+from engine.state.account import AccountState, Unexplained
+from engine.world import World
+
+FARTHEST: Final = Decimal(100)
+"""A venue's equity that makes what is held so many times dearer, or cheaper, than it was on average
+says nothing of its price."""
+
+SETTLING: Final = NS_PER_SECOND
+"""Cash is compared once the newest fill is so old: a venue may move it after it tells of that."""
+
+SMALL: Final = Decimal("0.01")
+"""A difference of cash below this is counted and not told."""
+
+
+def cash_of(told: Account) -> dict[str, Decimal]:
+    """The venue's cash by currency."""
+    return dict(told.balances) or {told.currency: told.cash}
+
+
+# --- the first look -------------------------------------------------------------------------------
+
+
+def first_look(world: World, given: SnapshotTaken) -> Iterator[ev.Event]:
+    """Begin the history of an account: its money, and what it holds at the average price.
+
+    What happened before is history: no fill of it is taken, and none becomes a trade.
+    """
+    snapshot = given.snapshot
+    held = sorted((p for p in snapshot.positions if p.quantity), key=lambda p: p.symbol)
+    for position in held:
+        yield from learned(world, position.symbol)
+    marks, estimated = _first_marks(world, snapshot, held)
+    told = snapshot.balances
+    worth = world.in_base(cash_of(told))
+    adopted: list[ev.PositionAdjusted] = []
+    for position in held:
+        mark, price = marks[position.symbol], position.average_price
+        if not is_positive(price):
+            price = mark
+        multiplier = world.book.multiplier(position.symbol)
+        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        value = position.quantity * mark * multiplier * rate
+        worth += value
+        adopted.append(
+            ev.PositionAdjusted(
+                symbol=position.symbol,
+                account=snapshot.account,
+                quantity=position.quantity,
+                price=price,
+                multiplier=multiplier,
+                previous=ZERO,
+                reason="held when the account was first looked at",
+                by=given.by or given.reason,
+                value=ZERO,
+                unrealized=value - position.quantity * price * multiplier * rate,
+                mark=mark,
+                estimated=position.symbol in estimated,
+            )
+        )
+    yield ev.AccountSynced(
+        account=snapshot.account,
+        balances=told,
+        rate=world.worth(told.currency) or ZERO,
+        asked_at=snapshot.requested_at,
+        worth=worth,
+        history=tuple(f for f in snapshot.fills if not 0 < f.time < snapshot.requested_at),
+    )
+    yield from adopted
+
+
+def _first_marks(
+    world: World, snapshot: VenueSnapshot, held: list[VenuePosition]
+) -> tuple[dict[str, Decimal], set[str]]:
+    """The price of each holding, and which of them are estimates.
+
+    The feed's, else the venue's; else what the venue's equity says: of one holding it tells the
+    price, of several how many times the average all of them are worth. Else the average itself.
+    """
+    marks: dict[str, Decimal] = {}
+    for position in held:
+        mark = world.mark(position.symbol) or position.mark
+        if mark is not None and is_positive(mark):
+            marks[position.symbol] = mark
+    left = [p for p in held if p.symbol not in marks]
+    priced = all(is_positive(p.average_price) for p in left)
+    ratio = None
+    if left and priced and len({p.quantity > 0 for p in left}) == 1:
+        ratio = _ratio(world, snapshot, held, left, marks)
+    marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
+    known = ratio is not None and len(left) == 1
+    return marks, set() if known else {p.symbol for p in left}
+
+
+def _ratio(
+    world: World,
+    snapshot: VenueSnapshot,
+    held: list[VenuePosition],
+    left: list[VenuePosition],
+    marks: Mapping[str, Decimal],
+) -> Decimal | None:
+    """How many times its average price what is `left` without a price is worth, as the venue's
+    equity says; None where that cannot be."""
+    told = snapshot.balances
+
+    def worth(position: VenuePosition, price: Decimal) -> Decimal:
+        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        return position.quantity * price * world.book.multiplier(position.symbol) * rate
+
+    rest = told.equity * (world.worth(told.currency) or ZERO) - world.in_base(cash_of(told))
+    rest -= sum((worth(p, marks[p.symbol]) for p in held if p.symbol in marks), start=ZERO)
+    cost = sum((worth(p, p.average_price) for p in left), start=ZERO)
+    if not cost:
+        return None
+    ratio = rest / cost
+    return ratio if 1 / FARTHEST <= ratio <= FARTHEST else None
+
+
+def first_price(world: World, symbol: str) -> Iterator[ev.Event]:
+    """Give what was taken over without a price the first one that is told."""
+    price = world.market.mark(symbol)
+    for position in world.book.held(symbol):
+        before = world.book.account(position.account).estimated.get(symbol)
+        if before is None or price is None:
+            continue
+        rate = world.worth(world.book.currency_of(symbol)) or ZERO
+        value = position.quantity * (price - before) * position.multiplier * rate
+        yield ev.HoldingPriced(
+            account=position.account,
+            symbol=symbol,
+            price=price,
+            value=value,
+            unrealized=value if position.cost else ZERO,
+        )
+
+
+def is_history(account: AccountState | None, fill: Fill, *, ours: bool) -> bool:
+    """Whether a fill happened before the account was first looked at: what is held shows it.
+
+    `ours`: it is of an order that we made, which is none of those, whatever the venue's clock says.
+    """
+    return account is not None and not ours and 0 < fill.time < account.known_since
+
+
+# --- what nothing explains ------------------------------------------------------------------------
+
+
+def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
+    """Book the cash that moved without a trade, as the venue's account history says: transfers as
+    flows, everything else as realised."""
+    account = world.book.account(snapshot.account)
+    for moved in snapshot.movements:
+        if moved.movement_id in account.cash_movements or moved.time < account.known_since:
+            continue
+        yield ev.CashMoved(
+            account=snapshot.account,
+            movement_id=moved.movement_id,
+            kind=moved.kind,
+            currency=moved.currency,
+            amount=moved.amount,
+            rate=world.worth(moved.currency) or ZERO,
+            time=moved.time,
+        )
+        if moved.kind is MovementKind.TRANSFER:
+            yield ev.Alarmed(
+                code="CASH_FLOW",
+                severity=Severity.WARNING,
+                subject=snapshot.account,
+                text=f"{plain(moved.amount)} {moved.currency} were transferred",
+            )
+
+
+def compares_cash(world: World, snapshot: VenueSnapshot, found: Comparison) -> bool:
+    """Whether the venue's cash can be compared: nothing is in flight that would move it."""
+    newest = world.book.account(snapshot.account).last_fill
+    return not found.skipped and newest + SETTLING <= snapshot.requested_at
+
+
+def unexplained(world: World, snapshot: VenueSnapshot, found: Comparison) -> Iterator[ev.Event]:
+    """Record what nothing explains after this look, where that has changed, and name it."""
+    account = world.book.account(snapshot.account)
+    now = _unexplained(world, account, snapshot, found)
+    before = account.unexplained
+    if now == before:
+        return
+    yield ev.UnexplainedChanged(
+        account=account.name, cash=now.cash, holdings=tuple(now.holdings.values())
+    )
+    for currency in sorted(now.cash):
+        amount = now.cash[currency]
+        if amount != before.cash.get(currency) and abs(amount) >= SMALL:
+            yield ev.Alarmed(
+                code="CASH_UNEXPLAINED",
+                severity=Severity.WARNING,
+                subject=account.name,
+                text=f"cash at the venue differs by {plain(amount)} {currency}: it is no profit "
+                "and no transfer, and stays unexplained until it is adopted (reconcile --apply)",
+            )
+
+
+def _unexplained(
+    world: World, account: AccountState, snapshot: VenueSnapshot, found: Comparison
+) -> Unexplained:
+    theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
+    holdings: dict[str, ev.UnexplainedHolding] = {}
+    for symbol in sorted({*theirs, *account.positions, *account.unexplained.holdings}):
+        if symbol in found.skipped:
+            if symbol in account.unexplained.holdings:
+                holdings[symbol] = account.unexplained.holdings[symbol]
+            continue
+        ours, there = account.positions.get(symbol), theirs.get(symbol)
+        quantity = (there.quantity if there else ZERO) - (ours.quantity if ours else ZERO)
+        if quantity:
+            price = there.average_price if there else (ours.average_price if ours else ZERO)
+            holdings[symbol] = ev.UnexplainedHolding(
+                symbol=symbol,
+                quantity=quantity,
+                price=price,
+                multiplier=world.instrument(symbol).multiplier,
+            )
+    cash = account.unexplained.cash
+    if compares_cash(world, snapshot, found):
+        there_is = cash_of(snapshot.balances)
+        moved = {c: there_is.get(c, ZERO) - account.cash.get(c, ZERO) for c in there_is}
+        moved |= {c: -amount for c, amount in account.cash.items() if c not in there_is}
+        cash = {currency: amount for currency, amount in moved.items() if amount}
+    return Unexplained(cash=cash, holdings=holdings)
+
+
+def synced(world: World, snapshot: VenueSnapshot, found: Comparison) -> Iterator[ev.Event]:
+    """Take over the venue's buying power where it is another one than was worked out (X-79)."""
+    account, told = world.book.account(snapshot.account), snapshot.balances
+    if account.balances is None or not compares_cash(world, snapshot, found):
+        return
+    known = (account.balances.buying_power, account.buying_power, account.netted)
+    if not account.power_asked or known != (told.buying_power, told.buying_power, ZERO):
+        yield ev.AccountSynced(
+            account=account.name,
+            balances=told,
+            rate=world.worth(told.currency) or ZERO,
+            asked_at=snapshot.requested_at,
+        )
+
+
+# --- taking it over -------------------------------------------------------------------------------
+
+
+def adjusted(
+    world: World, snapshot: VenueSnapshot, proposal: ev.PositionAdjusted, by: str
+) -> ev.PositionAdjusted:
+    """The adoption of a holding, with what it changes of equity and of unrealised profit.
+
+    Where an order of ours whose fill is not known here explains it, it is of that order.
+    """
+    symbol = proposal.symbol
+    ours = world.book.holding(proposal.account, symbol)
+    listed = (p.mark for p in snapshot.positions if p.symbol == symbol)
+    told = world.mark(symbol) or next(listed, None)
+    price = proposal.price
+    if not is_positive(price):
+        same = ours is not None and ours.quantity * proposal.quantity > 0
+        price = ours.average_price if ours is not None and same else told or ZERO
+    mark = price if told is None else told
+    rate = world.worth(world.book.currency_of(symbol)) or ZERO
+    cost = proposal.quantity * price * proposal.multiplier
+    value = proposal.quantity * mark * proposal.multiplier
+    before = ZERO if ours is None else ours.cost
+    counted = ZERO if ours is None else world.market_value(ours)
+    return msgspec.structs.replace(
+        proposal,
+        price=price,
+        by=by,
+        value=(value - counted) * rate,
+        unrealized=(value - cost - counted + before) * rate,
+        mark=mark,
+        estimated=told is None,
+        order_id=_explained_by(world, proposal),
+    )
+
+
+def _explained_by(world: World, proposal: ev.PositionAdjusted) -> str:
+    """The newest order of ours in doubt that would have led there; "" for none."""
+    change = proposal.quantity - proposal.previous
+    orders = world.book.working(proposal.account, proposal.symbol)
+    found = [
+        order
+        for order in orders
+        if order.status is OrderStatus.UNKNOWN
+        and order.adds_exposure
+        and order.side.sign * change > 0
+    ]
+    return found[-1].client_order_id if found else ""
+
+
+def cash_adjusted(world: World, account: str, by: str) -> Iterator[ev.CashAdjusted]:
+    """The adoption of the cash that nothing explains in an account; nothing where all is."""
+    amounts = world.book.account(account).unexplained.cash
+    if amounts:
+        yield ev.CashAdjusted(
+            account=account,
+            amounts=amounts,
+            value=world.in_base(amounts),
+            reason="the venue's cash, not explained by any trade or transfer",
+            by=by,
+        )

@@ -1,0 +1,213 @@
+"""What new exposure may still cost, by the venue's own number (X-79).
+
+A venue has 100,000 of cash and no credit; NVDA and MSFT trade at 100. What it would really let us
+spend is worked out here, by itself, and compared with what the gate would let pass.
+"""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from engine.analytics.status import status_of
+from engine.domain import events as ev
+from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
+from engine.domain.inputs import SnapshotTaken, Start
+from engine.domain.order import OrderTerms, OrderType, Purpose, Side
+from engine.domain.run import LinkState
+from engine.ports import LinkReport
+from engine.state.book import Book
+from tests.engine.driver import CoreDriver
+from tests.engine.worlds import ABLE, ACCOUNT, BROKER, config_of
+
+D = Decimal
+CASH = D(100_000)
+LOOSE = config_of(
+    profile="custom",
+    risk={
+        "max_risk_per_trade": "1",
+        "daily_loss_limit": "0.5",
+        "drawdown_limit": "0.9",
+        "max_concurrent_positions": 10,
+        "max_single_stock_exposure": "1",
+        "max_sector_exposure": "1",
+        "max_gross_exposure": "1",
+        "max_trades_per_day": 100,
+        "min_account_equity": "1",
+        "consecutive_loss_threshold": 9,
+        "consecutive_loss_pct": "0.5",
+        "max_order_notional": "1000000",
+    },
+)
+
+
+class Bank:
+    """A venue's book, kept by itself: cash, holdings and what its working orders hold back."""
+
+    def __init__(self, *, nets: bool) -> None:
+        self.nets = nets
+        self.cash = CASH
+        self.held: dict[str, tuple[Decimal, Decimal]] = {}
+        self.working: dict[str, Decimal] = {}
+
+    @property
+    def free(self) -> Decimal:
+        """What it would let anybody spend now."""
+        return self.cash - sum(self.working.values(), start=D(0))
+
+    @property
+    def told(self) -> Decimal:
+        return self.free if self.nets else self.cash
+
+
+class Traded(CoreDriver):
+    """A core at such a venue."""
+
+    def __init__(self, *, nets: bool) -> None:
+        able = msgspec.structs.replace(ABLE, nets_buying_power=nets)
+        super().__init__(LOOSE, capabilities=able, running=False)
+        self.bank = Bank(nets=nets)
+        self.give(Start(version="test", accounts={BROKER: ACCOUNT}, config_digest=""))
+        self.give(LinkReport(account=BROKER, state=LinkState.CONNECTED, time=self.now))
+        self.quote("NVDA", "100", bid="100", ask="100")
+        self.quote("MSFT", "100", bid="100", ask="100")
+        self.look("start")
+        self.tick()
+
+    def look(self, reason: str = "scheduled", orders: tuple[VenueOrder, ...] = ()) -> None:
+        bank = self.bank
+        self.later(2)
+        worth = sum((q * 100 for q, _ in bank.held.values()), start=D(0))
+        balances = Account(
+            account_id=ACCOUNT,
+            cash=bank.cash,
+            equity=bank.cash + worth,
+            buying_power=bank.told,
+            as_of=self.now,
+        )
+        positions = tuple(
+            VenuePosition(symbol=s, quantity=q, average_price=a) for s, (q, a) in bank.held.items()
+        )
+        snapshot = VenueSnapshot(
+            account=BROKER,
+            balances=balances,
+            positions=positions,
+            orders=orders,
+            fills=(),
+            requested_at=self.now,
+            as_of=self.now,
+        )
+        self.give(SnapshotTaken(snapshot, reason))
+        self.later(1)
+
+    def rest(self, quantity: int, symbol: str = "MSFT", limit: int = 99) -> OrderTerms:
+        """A limit buy that the venue works, and holds its price back for."""
+        limited: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": D(limit)}
+        self.place(Side.BUY, quantity, symbol=symbol, protect=D(50), **limited)
+        order = self.last(Purpose.MANUAL, symbol)
+        self.accept(order)
+        self.bank.working[order.client_order_id] = D(quantity * limit)
+        return order
+
+    def trade(self, order: OrderTerms, quantity: int, price: int) -> None:
+        bank = self.bank
+        sign = order.side.sign
+        held, cost = bank.held.get(order.symbol, (D(0), D(price)))
+        bank.cash -= sign * quantity * price
+        if order.client_order_id in bank.working:
+            bank.working[order.client_order_id] -= quantity * (order.limit_price or D(price))
+        bank.held[order.symbol] = (held + sign * quantity, cost)
+        if not bank.held[order.symbol][0]:
+            del bank.held[order.symbol]
+        self.filled(order, quantity, price)
+
+    @property
+    def available(self) -> Decimal:
+        return self.world.buying_power(BROKER)
+
+    def shown(self) -> tuple[Decimal, Decimal]:
+        """The portfolio's number, and the venue's own."""
+        status = status_of(self.world, self.now)
+        return D(status["account"]["buying_power"]), D(status["accounts"][0]["buying_power"])
+
+
+KINDS = pytest.mark.parametrize("nets", [True, False])
+
+
+@KINDS
+def test_x79_a_resting_entry_is_taken_off_once(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(404)  # 39,996
+    assert desk.available == desk.bank.free == 60_004
+    desk.look(orders=(desk.works(order),))
+    assert desk.available == desk.bank.free == 60_004
+    assert desk.shown() == (60_004, 60_004 if nets else 100_000)
+
+
+@KINDS
+def test_x79_an_entry_that_fills_is_taken_off_once(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(404)
+    desk.look(orders=(desk.works(order),))
+    desk.trade(order, 200, 99)
+    assert desk.available == desk.bank.free == 60_004
+    desk.trade(order, 204, 99)
+    assert desk.available == desk.bank.free == 60_004
+    desk.look()
+    assert desk.available == desk.bank.free == 60_004
+
+
+@KINDS
+def test_x79_an_entry_that_is_younger_than_the_venues_number(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    first = desk.rest(100)
+    desk.look(orders=(desk.works(first),))
+    second = desk.rest(50, "NVDA")
+    assert desk.available == desk.bank.free == 100_000 - 9_900 - 4_950
+    desk.trade(second, 50, 99)
+    assert desk.available == desk.bank.free == 100_000 - 9_900 - 4_950
+
+
+@KINDS
+def test_x79_a_close_gives_back_at_once(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(400)
+    desk.trade(order, 400, 99)
+    desk.look()
+    assert desk.available == desk.bank.free == 60_400
+    # A sale that only rests gives nothing.
+    desk.place(Side.SELL, 100, symbol="MSFT", type=OrderType.LIMIT, limit_price=D(120))
+    sale = desk.last(Purpose.MANUAL, "MSFT")
+    desk.accept(sale)
+    assert desk.available == 60_400
+    desk.trade(sale, 100, 120)
+    assert desk.available == desk.bank.free == 72_400
+    desk.look()
+    assert desk.available == desk.bank.free == 72_400
+
+
+def test_x79_a_short_that_is_bought_back_gives_back_what_it_had_bound() -> None:
+    desk = Traded(nets=False)
+    desk.place(Side.SELL_SHORT, 100)
+    short = desk.last(Purpose.MANUAL)
+    desk.accept(short)
+    desk.filled(short, 100, 100)
+    assert desk.available == 90_000
+    desk.place(Side.BUY, 100)
+    back = desk.last(Purpose.MANUAL)
+    desk.accept(back)
+    desk.filled(back, 40, 80)
+    assert desk.available == 94_000
+    desk.filled(back, 60, 120)
+    assert desk.available == 100_000
+
+
+def test_x79_what_a_number_contains_is_known_after_a_restart() -> None:
+    desk = Traded(nets=True)
+    order = desk.rest(404)
+    desk.look(orders=(desk.works(order),))
+    again = Book.restore(desk.book.snapshot())
+    assert again.reservations.contained_in == desk.book.reservations.contained_in
+    assert again.reservations.contained_in[BROKER, "USD"] == 39_996
+    assert desk.of(ev.AccountSynced)
