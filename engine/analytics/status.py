@@ -91,6 +91,7 @@ def _account(world: World) -> dict[str, Any]:
     session = data.session
     starting = session.starting_equity if session is not None else data.starting_equity
     daily = world.daily_pnl
+    basis = session.loss_basis if session is not None else starting
     primary = data.accounts.get(data.primary)
     power = sum((world.buying_power(a.name) for a in world.book.accounts), start=ZERO)
     return {
@@ -101,7 +102,7 @@ def _account(world: World) -> dict[str, Any]:
         "buying_power": _money(max(power, ZERO)),
         "starting_equity": None if starting is None else _money(starting),
         "daily_pnl": _money(daily),
-        "daily_pnl_pct": plain(round(daily / starting, 6)) if starting else "0",
+        "daily_pnl_pct": plain(round(daily / basis, 6)) if basis else "0",
     }
 
 

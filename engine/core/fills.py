@@ -14,7 +14,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO, is_positive, number_fault, plain
-from engine.domain.order import ADDING, Fill, Purpose
+from engine.domain.order import ADDING, VENUE, Fill, Purpose
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.exits.hours import is_late
@@ -22,7 +22,6 @@ from engine.exits.rules import EOD_PRIORITY
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
-from engine.reconcile.compare import VENUE
 from engine.risk import triggers
 from engine.state.folds.venue import BAD_FILL
 from engine.state.holdings import (

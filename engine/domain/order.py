@@ -38,6 +38,9 @@ class OrderType(StrEnum):
     STOP_LIMIT = "STOP_LIMIT"
 
 
+_STOP, _STOP_LIMIT = OrderType.STOP, OrderType.STOP_LIMIT
+
+
 class TimeInForce(StrEnum):
     """FIX 59. IOC and FOK are times in force, never order types (X-26)."""
 
@@ -104,6 +107,9 @@ UNACKNOWLEDGED = frozenset(
     }
 )
 """The venue has not said that it works it."""
+
+VENUE = "venue"
+"""The intent of an order that was taken over from its venue, and that nobody here wanted."""
 
 REPLACED = "REPLACED"
 """Why an order ended whose place another takes (X-88)."""
@@ -222,8 +228,13 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def protects(self) -> bool:
-        """A stop that only reduces: ours, or one that the operator rests (X-85)."""
-        return self.purpose is _PROTECT or (self.reduce_only and self.type is OrderType.STOP)
+        """A stop that only reduces: ours, or one that the operator rests (X-85).
+
+        One that somebody rested elsewhere may have a limit: it is left alone likewise (X-75).
+        """
+        if self.purpose is _PROTECT or not self.reduce_only:
+            return self.purpose is _PROTECT
+        return self.type is _STOP or (self.type is _STOP_LIMIT and self.intent_id == VENUE)
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
+from engine.domain.order import VENUE
 from engine.plans.reducing import cancel, there, working_for
-from engine.reconcile.compare import VENUE
 from engine.state.position import Position
 from engine.world import World
 

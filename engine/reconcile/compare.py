@@ -18,6 +18,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import (
     ASSUMED,
     RESTING,
+    VENUE,
     Fill,
     OrderStatus,
     OrderTerms,
@@ -38,8 +39,7 @@ QTY_MISMATCH = "QTY_MISMATCH"
 SIDE_MISMATCH = "SIDE_MISMATCH"
 PRICE_DRIFT = "PRICE_DRIFT"
 
-VENUE = "venue"
-"""The intent of an order that was taken over from the venue, and that nobody here wanted."""
+_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 SEED_LABELS = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan", QTY_MISMATCH: "quantity_mismatch"}
 """The words of the first design, for display (X-08)."""
@@ -345,17 +345,17 @@ def _foreign(order: VenueOrder) -> ev.Difference:
 
 
 def _protects(order: VenueOrder, unguarded: dict[str, Decimal]) -> bool:
-    """Whether a stop there only takes off what its venue holds, flagged so or not.
+    """Whether a stop there takes off what its venue holds, flagged so or not.
 
     `unguarded` is by symbol what no such stop was found for yet, signed; its leaves come off it. A
     venue without a reduce-only flag says no more of a stop than that.
     """
-    if order.type is not OrderType.STOP:
+    if order.type not in _STOPS:
         return False
     held = unguarded.get(order.symbol, ZERO)
-    left = held + (order.quantity - order.filled) * order.side.sign
-    if order.side.sign * held < 0 and left * held >= 0:
-        unguarded[order.symbol] = left
+    if order.side.sign * held < 0:
+        left = held + (order.quantity - order.filled) * order.side.sign
+        unguarded[order.symbol] = left if left * held > 0 else ZERO
         return True
     return order.reduce_only
 

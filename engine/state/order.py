@@ -207,6 +207,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """
         if not (self.accepted_at and self.protects):
             return ZERO  # asked of every order at every change of it, and most are no stops
+        if self.limit_price is not None:
+            return ZERO  # it may trigger and not fill
         return self.leaves if self.rests else ZERO
 
     @property

@@ -62,7 +62,9 @@ def old(number: int, side: Side, quantity: int, price: int, ago: int) -> Fill:
     )
 
 
-def foreign_stop(quantity: int, price: int = 90, *, reduce_only: bool = True) -> Working:
+def foreign_stop(
+    quantity: int, price: int = 90, *, reduce_only: bool = True, limit: int | None = None
+) -> Working:
     """A stop that somebody rested at the venue."""
     terms = OrderTerms(
         client_order_id="their-stop",
@@ -70,9 +72,10 @@ def foreign_stop(quantity: int, price: int = 90, *, reduce_only: bool = True) ->
         account="paper",
         symbol="AAA",
         side=Side.SELL,
-        type=OrderType.STOP,
+        type=OrderType.STOP if limit is None else OrderType.STOP_LIMIT,
         quantity=D(quantity),
         stop_price=D(price),
+        limit_price=None if limit is None else D(limit),
         time_in_force=TimeInForce.GTC,
         purpose=Purpose.MANUAL,
         reduce_only=reduce_only,
@@ -362,10 +365,12 @@ class Guarded(Held):
     """99 AAA with a stop of somebody for all of it."""
 
     flagged = True
+    quantity = 99
+    limit: int | None = None
 
     def __init__(self, venue: Venue, name: str = "paper") -> None:
         super().__init__(venue, name)
-        stop = foreign_stop(99, reduce_only=self.flagged)
+        stop = foreign_stop(self.quantity, reduce_only=self.flagged, limit=self.limit)
         venue.open["their-stop"] = venue.orders["their-stop"] = stop
 
 
@@ -374,8 +379,17 @@ class Unflagged(Guarded):
 
     flagged = False
 
-    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
-        return await super().get_open_orders()
+
+class TooLarge(Unflagged):
+    """It is for more than is held."""
+
+    quantity = 150
+
+
+class Limited(Unflagged):
+    """It has a limit."""
+
+    limit = 88
 
 
 def guarded_through(wire: type[Wire]) -> None:
@@ -391,7 +405,7 @@ def guarded_through(wire: type[Wire]) -> None:
             await rig.clock.sleep(10)
             assert "their-stop" in rig.venue.open, (level, flatten)
         (position,) = status(rig)["positions"]
-        assert position["protected"] == "99"
+        assert position["protected"] == ("0" if issubclass(wire, Limited) else "99")
         await rig.engine.stop("enough")
         await asyncio.sleep(1)
         assert "their-stop" in rig.venue.open
@@ -399,12 +413,11 @@ def guarded_through(wire: type[Wire]) -> None:
     play(scene, wire=wire)
 
 
-def test_x75_a_stop_of_what_was_held_before_stays_through_halt_kill_and_quit() -> None:
-    guarded_through(Guarded)
-
-
-def test_x75_a_stop_that_is_not_flagged_stays_too() -> None:
-    guarded_through(Unflagged)
+@pytest.mark.parametrize("wire", [Guarded, Unflagged, TooLarge, Limited])
+def test_x75_a_stop_of_what_was_held_before_stays_through_halt_kill_and_quit(
+    wire: type[Wire],
+) -> None:
+    guarded_through(wire)
 
 
 @pytest.mark.parametrize("joins", [True, False])
