@@ -637,7 +637,7 @@ class Marked(Several):
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
         return tuple(
-            msgspec.structs.replace(held, mark=self.prices[held.symbol])
+            msgspec.structs.replace(held, mark=self.prices.get(held.symbol))
             for held in await super().get_positions()
         )
 
