@@ -1,7 +1,7 @@
 """Commands that a running engine serves, and `status` without one."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any, Final
@@ -210,15 +210,18 @@ def _print_status(found: dict[str, Any]) -> None:
         if account["kill"] is not None:
             say(_killed(account["broker"], account["kill"]))
     for position in found["positions"]:
-        if _covered(position, found["orders"]) < abs(Decimal(position["quantity"])):
+        if Decimal(position["protected"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
     say("  ".join(f"{name} {cell(value)}" for name, value in found["account"].items()))
+    risk = found["open_risk"]
+    bare = f"  without a stop: {' '.join(risk['unprotected'])}" if risk["unprotected"] else ""
+    say(f"open risk at stops {risk['at_stops']}  of entries {risk['entries']}{bare}")
     unvalued = {currency for account in found["accounts"] for currency in account["unvalued"]}
     if unvalued:
         say(f"WARNING: no fresh rate of {', '.join(sorted(unvalued))}: the totals are not sure")
     for title, rows, columns in (
         ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
-        ("positions", [_guarded(row, found["orders"]) for row in found["positions"]], _POSITIONS),
+        ("positions", [*map(_guarded, found["positions"])], _POSITIONS),
         ("orders", found["orders"], _ORDERS),
         ("limits", found["limits"], ("name", "measured", "limit", "used")),
     ):
@@ -240,23 +243,9 @@ def _killed(broker: str, kill: Row) -> str:
     return f"kill in {broker}: {'; '.join([kill['state'], *still])}"
 
 
-def _covered(position: Row, orders: Iterable[Row]) -> Decimal:
-    """How much of a position protective orders that the venue knows would close."""
-    return sum(
-        (
-            Decimal(order["quantity"]) - Decimal(order["filled"])
-            for order in orders
-            if (order["broker"], order["symbol"]) == (position["broker"], position["symbol"])
-            and order["purpose"] == "PROTECT"
-            and order["venue_order_id"]
-        ),
-        start=Decimal(0),
-    )
-
-
-def _guarded(position: Row, orders: Iterable[Row]) -> Row:
+def _guarded(position: Row) -> Row:
     """The row as a person sees it: its stop counts as far as it rests at the venue."""
-    held = _covered(position, orders)
+    held = Decimal(position["protected"])
     if held >= abs(Decimal(position["quantity"])):
         return position
     return {**position, "stop": f"{cell(position['stop'])}!" if held else "NONE!"}

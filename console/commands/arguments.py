@@ -63,6 +63,12 @@ class OrderArgs(Args):
         default=None, metadata=given("Stop price: a STOP, or a STOP_LIMIT.")
     )
     protect: Decimal | None = field(default=None, metadata=given("Rest a protective stop here."))
+    target: Decimal | None = field(
+        default=None, metadata=given("Close what it opens at this price.")
+    )
+    managed: bool = field(
+        default=False, metadata=given("Manage what it opens as what signals open is managed.")
+    )
     hold: Literal["day", "swing"] = field(default="day", metadata=given("day or swing."))
     tif: Literal["day", "gtc", "ioc", "fok"] | None = field(
         default=None, metadata=given("day, gtc, ioc or fok.")

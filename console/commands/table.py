@@ -99,7 +99,7 @@ COMMANDS: Final = (
         "pause",
         Danger.STOPS,
         takes=NoArgs,
-        lines=(CommandLine(("pause",), "No new entries; exits go on."),),
+        lines=(CommandLine(("pause",), "No new automatic entries; your own orders go on."),),
         actions=(
             Action(
                 "pause",

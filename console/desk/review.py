@@ -4,6 +4,7 @@ from decimal import Decimal
 from itertools import chain
 
 from console.desk.values import Review
+from engine.analytics.open_risk import open_risk
 from engine.domain.commands import PlaceOrder
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
@@ -11,7 +12,9 @@ from engine.domain.order import Side
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.risk import gate
+from engine.sizing.open_risk import at_stop
 from engine.state.holdings import stop_with
+from engine.state.position import Position
 from engine.world import World
 
 
@@ -28,10 +31,12 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
     units = order.quantity * rules.multiplier
     price = order.limit_price or order.stop_price or world.market.mark(order.symbol)
     notional = None if price is None else price * units
-    risk = None
     held = world.book.holding(request.account, order.symbol)
-    adds = held is not None and held.sign == order.side.sign
-    stop = stop_with(held, order.protect) if held is not None and adds else order.protect
+    if held is not None and held.sign != order.side.sign:
+        held = None
+    stop = order.protect if held is None else stop_with(held, order.protect)
+    moves = held is not None and stop is not None and stop != held.stop
+    risk = None
     if price is not None and stop is not None:
         lost = (price - stop) * units
         risk = max(lost if order.side is Side.BUY else -lost, ZERO)
@@ -48,10 +53,25 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
         notional=notional,
         equity_share=_share(world, notional, rules.currency),
         stop=stop,
-        stop_grows=held is not None and adds and stop is not None and stop == held.stop,
+        stop_grows=held is not None and stop is not None and not moves,
+        stop_moves=moves,
         risk=risk,
         risk_share=_share(world, risk, rules.currency),
+        open_risk=_open_risk(world, rules.currency, held, stop, ZERO if risk is None else risk),
+        managed=order.managed,
+        ends_with_session=order.hold.ends_with_session,
     )
+
+
+def _open_risk(
+    world: World, currency: str, held: Position | None, stop: Decimal | None, risk: Decimal
+) -> Decimal:
+    """The open risk of everything with that of the order, in the base currency; a tighter stop
+    takes off what the position it adds to risks no more."""
+    now = open_risk(world)
+    if held is not None and held.stop is not None and stop is not None:
+        risk += max(at_stop(held, stop), ZERO) - max(at_stop(held, held.stop), ZERO)
+    return now.at_stops + now.entries + world.in_base({currency: risk})
 
 
 def _share(world: World, amount: Decimal | None, currency: str) -> Decimal | None:

@@ -39,7 +39,7 @@ def position_row(
         realized=position.realized - position.commission,
         value=value,
         equity_share=in_base / equity if equity else None,
-        stop=position.stop,
+        stop=world.book.stop_of(position),
         target=target_price(world, position),
         covered=world.book.covered(position),
         closing=position.exiting is not None,
@@ -67,10 +67,10 @@ def place_of(world: World, key: str) -> tuple[str, str]:
 
 def r_multiple(position: Position, mark: Decimal | None) -> Decimal | None:
     """Profit in units of the risk taken at the start; None without an initial stop."""
-    entry, stop = position.average_price, position.initial_stop
-    if mark is None or stop is None or entry == stop:
+    risk = position.initial_risk
+    if mark is None or risk is None:
         return None
-    return (mark - entry) * position.sign / abs(entry - stop)
+    return (mark - position.average_price) * position.sign / risk
 
 
 def order_row(world: World, order: Order) -> OrderRow:

@@ -340,12 +340,22 @@ class Review(msgspec.Struct, frozen=True):
     equity_share: Decimal | None
     """The notional as a fraction of equity."""
     stop: Decimal | None
-    """The protective stop under which it will be: that of the position it adds to, else its own."""
+    """The protective stop under which it will be: of its own and that of the position it adds to
+    the tighter one (X-82)."""
     stop_grows: bool
     """True where that is the stop of a position, which grows by what the order adds."""
+    stop_moves: bool
+    """True where it is the order's own, and that of a whole position then."""
     risk: Decimal | None
-    """What is lost at `stop`; None without one."""
+    """What of it is lost at `stop`; None without one."""
     risk_share: Decimal | None
+    open_risk: Decimal
+    """What everything held and every working entry loses at its stop once this order has filled, in
+    the base currency (X-82)."""
+    managed: bool
+    """Whether what it opens is managed as what signals open is (X-80)."""
+    ends_with_session: bool
+    """Whether what it opens is closed before the session ends."""
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

@@ -307,7 +307,7 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
     """The order a person asked for. Raises CommandError with one sentence."""
     if not args.symbol or args.symbol != clean_text(args.symbol, 32):
         raise CommandError("INVALID_INPUT", "a symbol of at most 32 printable characters is needed")
-    for name in ("quantity", "limit", "stop", "protect"):
+    for name in ("quantity", "limit", "stop", "protect", "target"):
         value = getattr(args, name)
         if value is not None and not is_positive(value):
             raise CommandError(
@@ -328,6 +328,8 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
         limit_price=args.limit,
         stop_price=args.stop,
         protect=args.protect,
+        target=args.target,
+        managed=args.managed,
         hold=TradeType(args.hold),
         time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
         broker=args.broker,

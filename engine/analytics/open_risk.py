@@ -1,24 +1,59 @@
 """Open risk: what is lost at the stops, and what no stop bounds (X-82, INTERFACE `open_risk`)."""
 
-from engine.domain.money import ZERO
+from decimal import Decimal
+
+from engine.domain.money import ZERO, tighter_stop
 from engine.domain.open_risk import OpenRisk
+from engine.sizing.open_risk import at_stop, of_order
+from engine.state.order import Order
+from engine.state.position import Position
 from engine.world import World
 
 
 def open_risk(world: World) -> OpenRisk:
-    """The open risk of all accounts together; no price of the market is looked at."""
-    at_stops, entries = ZERO, ZERO
+    """The open risk of all accounts together; no price of the market is looked at.
+
+    What lacks a stop is named and in no figure: a position that an operator's own stop covers in
+    part is in both.
+    """
+    held, entries = ZERO, ZERO
     bare = set()
     for position in world.book.holdings():
-        if position.stop is None:
+        loss, left = _at_stops(world, position)
+        held += world.in_base({world.book.currency_of(position.symbol): loss})
+        if left or position.told_unprotected:
             bare.add(position.symbol)
-            continue
-        away = (position.entry_price - position.stop) * position.sign
-        loss = abs(position.quantity) * max(away, ZERO) * position.multiplier
-        at_stops += world.in_base({world.book.currency_of(position.symbol): loss})
     for order in world.book.orders():
-        if not order.adds_exposure or order.stop_loss is None:
+        if not order.adds_exposure:
             continue
-        away = abs(order.reserved - order.stop_loss) * world.book.multiplier(order.symbol)
-        entries += world.in_base({world.book.currency_of(order.symbol): order.leaves * away})
-    return OpenRisk(at_stops=at_stops, entries=entries, unprotected=tuple(sorted(bare)))
+        stop = _stop_of(world, order)
+        if stop is None:
+            bare.add(order.symbol)
+            continue
+        buffer = world.config.execution.slippage_buffer
+        loss = of_order(order, stop, world.book.multiplier(order.symbol), buffer)
+        entries += world.in_base({world.book.currency_of(order.symbol): loss})
+    return OpenRisk(at_stops=held, entries=entries, unprotected=tuple(sorted(bare)))
+
+
+def _at_stops(world: World, position: Position) -> tuple[Decimal, Decimal]:
+    """What a position loses at its stops, and how much of it has none.
+
+    A stop that the operator rests covers its part (X-85); that of the position covers the rest.
+    """
+    left, loss = abs(position.quantity), ZERO
+    for part, price in world.book.own_stops(position):
+        loss += max(at_stop(position, price, part), ZERO)
+        left -= part
+    if left and position.stop is not None:
+        loss += max(at_stop(position, position.stop, left), ZERO)
+        left = ZERO
+    return loss, left
+
+
+def _stop_of(world: World, order: Order) -> Decimal | None:
+    """The stop that what an entry buys will be under: its own, or a tighter one of what is held."""
+    position = world.book.holding(order.account, order.symbol)
+    if position is None or position.sign != order.side.sign:
+        return order.stop_loss
+    return tighter_stop(position.stop, order.stop_loss, sell=position.is_long)

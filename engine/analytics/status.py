@@ -68,7 +68,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         "strategy_equity": _money(world.equity),
         "account": _account(world),
         "positions": [
-            _position(world, p)
+            _position(world, p, running=running)
             for p in sorted(world.book.holdings(), key=lambda p: (p.symbol, p.account))
         ],
         "orders": [_order(o) for o in world.book.orders()],
@@ -175,8 +175,9 @@ def _open_risk(world: World) -> dict[str, Any]:
     }
 
 
-def _position(world: World, position: Position) -> dict[str, Any]:
-    mark = world.market.mark(position.symbol)
+def _position(world: World, position: Position, *, running: bool) -> dict[str, Any]:
+    """One holding. Before its first quote a process knows the last price that was journalled."""
+    mark = world.mark(position.symbol) if running else world.market.mark(position.symbol)
     return {
         "symbol": position.symbol,
         "trade_type": position.trade_type.value,
@@ -186,7 +187,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "market_value": plain(world.market_value(position)),
         "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
         "realized_pnl": plain(position.realized - position.commission),
-        "stop": _number(position.stop),
+        "stop": _number(world.book.stop_of(position)),
         "target": _number(target_price(world, position)),
         "opened_at": rfc3339(clipped(position.opened_at)),
         "broker": position.account,

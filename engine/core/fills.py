@@ -471,7 +471,6 @@ def _closed(
         reason, detail = _REASONS.get(order.purpose, (ExitReason.MANUAL, ""))
     else:
         reason, detail = ExitReason.VENUE, unasked
-    entry = world.book.order_in(closed.account, closed.order_id)
     trade = round_trip(
         closed,
         fill,
@@ -480,7 +479,6 @@ def _closed(
         detail=detail,
         mae=ending.mae,
         mfe=ending.mfe,
-        expected_entry=entry.reference if entry is not None else None,
     )
     basis = closed.entry_notional * closed.multiplier
     yield ev.PositionClosed(

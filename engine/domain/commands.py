@@ -14,7 +14,7 @@ from engine.domain.signal import TradeType
 
 
 class Pause(Command, frozen=True, kw_only=True):
-    """No new entries."""
+    """No new automatic entries (X-81)."""
 
     reason: str = "operator"
 
@@ -52,7 +52,12 @@ class Resume(Command, frozen=True, kw_only=True):
 
 
 class PlaceOrder(Command, frozen=True, kw_only=True):
-    """A manual order. `waited` is as in `SignalArrived`, and no argument of the operator's."""
+    """A manual order.
+
+    `target` is the price at which what it opens is closed with a profit. `managed` hands that over
+    to the rules that manage what signals open; without it they leave it alone (X-80). `waited` is
+    as in `SignalArrived`, and no argument of the operator's.
+    """
 
     symbol: str
     side: Side
@@ -61,6 +66,8 @@ class PlaceOrder(Command, frozen=True, kw_only=True):
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     protect: Decimal | None = None
+    target: Decimal | None = None
+    managed: bool = False
     hold: TradeType = TradeType.DAY
     time_in_force: TimeInForce | None = None
     broker: str = ""

@@ -89,6 +89,15 @@ def early_stop(price: Decimal, tick: Decimal, *, sell: bool) -> Decimal:
     return round_price(price, tick, up=sell)
 
 
+def tighter_stop(one: Decimal | None, other: Decimal | None, *, sell: bool) -> Decimal | None:
+    """Of two stop prices the one that is reached first: the higher of sell stops (a long), the
+    lower of buy stops. Where only one is given it is that; None without any."""
+    given = [price for price in (one, other) if price is not None]
+    if not given:
+        return None
+    return max(given) if sell else min(given)
+
+
 def apportion(cost: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     """The share of `cost` that `part` of `whole` carries, cut to `COST_QUANTUM`."""
     if part == whole:

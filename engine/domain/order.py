@@ -186,6 +186,8 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     stop_loss: Decimal | None = None
     """Initial stop of the position this order opens; None leaves it unprotected."""
     target: Decimal | None = None
+    managed: bool = False
+    """What it opens is managed: by a signal, or by an operator who asked for that (X-80)."""
     conviction: int | None = None
     signal_type: str = ""
     timeframe: str = ""
@@ -198,6 +200,11 @@ class OrderTerms(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers the orders that reduce one position, so that each has an id of its own."""
     check_first: bool = False
     """An earlier process may have sent it already: the venue is asked before it is sent."""
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether what it opens is managed; of a signal's, an older journal does not say so."""
+        return self.managed or bool(self.signal_id)
 
     @property
     def adds_exposure(self) -> bool:

@@ -49,8 +49,13 @@ class RunState(StrEnum):
 
     @property
     def may_enter(self) -> bool:
-        """True where exposure may grow; everywhere but STOPPED it may shrink (U-42)."""
+        """True where exposure may grow by itself; everywhere but STOPPED it may shrink (U-42)."""
         return self is _ACTIVE
+
+    @property
+    def may_be_asked(self) -> bool:
+        """True where an operator's order may add: a pause stops the machine alone (X-81)."""
+        return self is _ACTIVE or self is RunState.PAUSED
 
     @property
     def may_reduce(self) -> bool:

@@ -97,14 +97,12 @@ def stop_has_traded(world: World, position: Position, now: Nanos) -> Nanos:
 
 
 def target_price(world: World, position: Position) -> Decimal | None:
-    """The signal's target, else entry plus reward-to-risk times the initial risk (A-163, D-10)."""
-    if position.target is not None or position.own_target:
+    """The price that was decided; where the default applies, entry plus reward-to-risk times R
+    (A-163, D-10, X-80); None without any."""
+    risk = position.initial_risk
+    if not position.default_target or risk is None:
         return position.target
-    if position.initial_stop is None:
-        return None
-    entry = position.entry_price
-    risk = abs(entry - position.initial_stop)
-    return entry + position.sign * world.config.exits.reward_to_risk_target * risk
+    return position.entry_price + position.sign * world.config.exits.reward_to_risk_target * risk
 
 
 def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:

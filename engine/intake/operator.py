@@ -48,7 +48,7 @@ def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
 
 
 def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
-    """Stop new entries; working ones stay, and it says how many (X-77)."""
+    """Stop new automatic entries (X-81); working ones stay, and it says how many (X-77)."""
     yield acted(given)
     if not world.book.data.paused:
         working = world.book.entries_working

@@ -10,8 +10,10 @@ from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, is_positive, plain
+from engine.exits.rules import target_price
 from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
 from engine.plans.reducing import cancel
+from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
 from engine.world import World
 
@@ -79,14 +81,15 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
         if fault := _off_tick(world, position.symbol, given.price):
             yield refuse(given, Code.BAD_TICK, fault)
             return
-    if given.price == position.target and position.own_target:
+    before = target_price(world, position)
+    if given.price == before and not position.default_target:
         return
     yield ev.TargetMoved(
         account=position.account,
         symbol=position.symbol,
         position_id=position.position_id,
         by=given.by,
-        before=position.target,
+        before=before,
         after=given.price,
     )
 
@@ -116,14 +119,13 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
     if before is None or (price - before) * position.sign >= 0:
         return ""
     share = world.limits.risk_per_trade
-    loss = max((position.entry_price - price) * position.sign, ZERO) * position.multiplier
     currency = world.book.currency_of(position.symbol)
     if share is not None and world.worth(currency) is None:
         return (
             f"A stop at {plain(price)} is looser than {plain(before)}, and what it would risk is "
             f"not known: nothing tells what one {currency} is worth."
         )
-    risk = world.in_base({currency: abs(position.quantity) * loss})
+    risk = world.in_base({currency: _open_risk(world, position, price)})
     if share is None or risk <= share * world.equity:
         return ""
     return (
@@ -131,6 +133,17 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
         f"{plain(round(risk, 2))}, above the {plain(round(share * world.equity, 2))} allowed a "
         "trade."
     )
+
+
+def _open_risk(world: World, position: Position, stop: Decimal) -> Decimal:
+    """What a position and the entries that add to it lose at a stop, in their currency (X-82)."""
+    buffer = world.config.execution.slippage_buffer
+    entries = (
+        of_order(order, stop, position.multiplier, buffer)
+        for order in world.book.working(position.account, position.symbol)
+        if order.adds_exposure and order.side.sign == position.sign
+    )
+    return max(sum(entries, start=at_stop(position, stop)), ZERO)
 
 
 def _off_tick(world: World, symbol: str, price: Decimal) -> str:

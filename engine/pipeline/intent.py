@@ -40,6 +40,7 @@ def build(
         trade_type=ruling.trade_type,
         stop_loss=ruling.stop_loss,
         target=ruling.target,
+        managed=ruling.managed,
         conviction=ruling.conviction,
         resized=ruling.verdict is Verdict.RESIZED,
         timeout_seconds=timeout,

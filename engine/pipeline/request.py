@@ -43,6 +43,8 @@ def signal_request(world: World, signal: Signal) -> Request:
         fault=_symbol_fault(signal.ticker) or _signal_fault(signal),
         conviction=signal.conviction,
         trade_type=signal.trade_type,
+        managed=True,
+        automatic=True,
         sign=signal.direction.sign,
     )
     if kind is RequestKind.FLAT:
@@ -83,7 +85,10 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
         order_type=command.type,
         limit_price=command.limit_price,
         stop_price=command.stop_price,
+        trigger=command.stop_price,
         stop=command.protect,
+        target=command.target,
+        managed=command.managed,
         quantity=command.quantity,
         fault=fault,
         time_in_force=command.time_in_force,
@@ -122,7 +127,11 @@ def change_request(
         order_type=order.type,
         limit_price=limit_price,
         stop_price=stop_price,
+        trigger=None if decided or wanted.stop_price == order.stop_price else wanted.stop_price,
         stop=order.stop_loss,
+        target=order.target,
+        managed=order.is_managed,
+        changes=order.client_order_id,
         quantity=wanted.quantity,
         filled=order.filled,
         decided=decided,
@@ -148,7 +157,9 @@ def change_request(
 def leg_request(world: World, draft: Order) -> Request:
     """The request of an order that was decided before and is made now: it counts as a new one."""
     request = change_request(world, draft, Replacement(quantity=draft.quantity), decided=True)
-    return _replace(request, kind=RequestKind.MANUAL) if draft.adds_exposure else request
+    if not draft.adds_exposure:
+        return request
+    return _replace(request, kind=RequestKind.MANUAL, automatic=bool(draft.signal_id))
 
 
 def _request(
@@ -243,12 +254,14 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         numbers.append(("limit_price", command.limit_price))
     if kind in _WITH_STOP:
         numbers.append(("stop_price", command.stop_price))
-    if command.protect is not None:
-        numbers.append(("protect", command.protect))
+    for name in ("protect", "target"):
+        given = getattr(command, name)
+        if given is not None:
+            numbers.append((name, given))
     for name, number in numbers:
         if not _usable(number):
-            given = f"is {number}" if number is not None else "is missing"
-            return f"{name} {given}; a number above 0 is allowed."
+            what = f"is {number}" if number is not None else "is missing"
+            return f"{name} {what}; a number above 0 is allowed."
     if command.limit_price is not None and kind not in _WITH_LIMIT:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
     if command.stop_price is not None and kind not in _WITH_STOP:

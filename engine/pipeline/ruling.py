@@ -46,6 +46,7 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     """Price per unit that `Order.reserved` takes, without the multiplier; 0 if it only reduces."""
     stop_loss: Decimal | None = None
     target: Decimal | None = None
+    managed: bool = False
     trade_type: TradeType
     conviction: int | None = None
     adding: bool = False

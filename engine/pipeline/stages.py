@@ -39,12 +39,23 @@ def decide(
     bound: tuple[Check, Finding] | None = None
     facts = Facts(world, request, now)
     to_size = True
-    for check in gate.asked_of(request.kind, gate.CHECKS if checks is None else checks):
+    rows = gate.asked_of(request.kind, gate.CHECKS if checks is None else checks)
+    for check in rows:
         if to_size and check.stage is _SIZING:
             to_size, unsized = False, request
             request = sized(world, unsized, facts)
             if request is not unsized:
                 facts = facts.of(request)
+                for earlier in [row for row in rows if row.resizes]:
+                    finding = _asked_again(earlier, facts, trace)
+                    if finding is None:
+                        continue
+                    request, finding = _resized(request, earlier, finding)
+                    _take_back(trace, earlier, finding)
+                    if finding.answer is _REJECT:
+                        by = earlier
+                        return _ruling(request, facts, Verdict.REJECTED, finding, trace, by=by)
+                    facts, bound = facts.of(request), (earlier, finding)
         limit_in = check.limit_in
         finding = check.judge(facts, None if limit_in is None else limit_in(world))
         if finding is None:
@@ -62,6 +73,20 @@ def decide(
         check, finding = bound
         return _ruling(request, facts, Verdict.RESIZED, finding, trace, by=check)
     return _ruling(request, facts, Verdict.ACCEPTED, _accepted(request), trace)
+
+
+def _asked_again(check: Check, facts: Facts, trace: Trace) -> Finding | None:
+    """What a row that was passed before sizing finds too much of what was sized; else None."""
+    if all(code is not check.code for code, _ in trace):
+        return None
+    finding = check.judge(facts, None)
+    return finding if finding is not None and finding.answer is _RESIZE else None
+
+
+def _take_back(trace: Trace, check: Check, finding: Finding) -> None:
+    """Put what a row found the second time in the place of what it found the first time."""
+    place = next(place for place, (code, _) in enumerate(trace) if code is check.code)
+    trace[place] = (check.code, finding)
 
 
 def _resized(request: Request, check: Check, finding: Finding) -> tuple[Request, Finding]:
@@ -135,6 +160,7 @@ def _ruling(
         reserved=facts.worst_price if allowed and not request.kind.reduces else ZERO,
         stop_loss=request.stop,
         target=request.target,
+        managed=request.managed,
         trade_type=request.trade_type,
         conviction=request.conviction,
         adding=request.adding,

@@ -15,12 +15,13 @@ import msgspec
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
-from engine.domain.money import ONE, ZERO, is_positive
+from engine.domain.money import ONE, ZERO, is_positive, tighter_stop
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, RunState
 from engine.ports import Capabilities
 from engine.risk.request import Request
-from engine.sizing.added import Added
+from engine.sizing.added import Added, AddedRisk
+from engine.sizing.open_risk import at_stop, of_order
 from engine.state.account import AccountState
 from engine.state.book import RATE_WINDOW, print_of
 from engine.state.order import Order
@@ -297,6 +298,31 @@ class Facts:
         entries = self._book.entries_in(symbol)
         return next((order for order in entries if order.side.sign != sign), None)
 
+    @kept
+    def entries_here(self) -> list[Order]:
+        """Working entries in the symbol and account on the order's side, but for the one that it
+        changes."""
+        request = self.request
+        if not self._book.count_entries(request.symbol, request.sign):
+            return []
+        return [
+            order
+            for order in self._book.working(request.account, request.symbol)
+            if order.adds_exposure
+            and order.side.sign == request.sign
+            and order.client_order_id != request.changes
+        ]
+
+    @property
+    def unlike(self) -> Position | Order | None:
+        """What the order would become one position with, though only one of them is managed."""
+        request = self.request
+        held = request.position
+        if held is not None:
+            return held if held.managed is not request.managed else None
+        others = (o for o in self.entries_here if o.is_managed is not request.managed)
+        return next(others, None)
+
     @property
     def entries_working(self) -> int:
         """Working entries in the symbol, in any account and either way round."""
@@ -321,6 +347,81 @@ class Facts:
             mark=usable_mark(world, symbol),
             is_fresh=world.market.is_fresh(symbol, self.now),
         )
+
+    # --- its stop ---------------------------------------------------------------------------------
+
+    @property
+    def fill_prices(self) -> tuple[Decimal | None, ...]:
+        """What its fill may come to, as far as a stop is concerned: its limit and its trigger, the
+        market's price unless that must reach the trigger first, and what its signal saw."""
+        request = self.request
+        prices: list[Decimal | None] = [request.entry]
+        if request.stop_price is not None:
+            prices.append(request.stop_price)
+        elif self.mark is not None:
+            prices.append(self.mark)
+        if request.signal is not None:
+            prices.append(request.signal.entry_price)
+        return tuple(dict.fromkeys(prices))
+
+    @property
+    def stop_after(self) -> Decimal | None:
+        """The stop that will protect all of the position once the order has filled (X-82)."""
+        request = self.request
+        held = request.position
+        first = None if held is None or held.sign != request.sign else held.stop
+        return tighter_stop(first, request.stop, sell=request.sign > 0)
+
+    @property
+    def adds_risk(self) -> AddedRisk | None:
+        """What the order adds to the open risk of its position at that stop (X-82).
+
+        None where there is no stop or no such limit, where it only reduces, and for what sizing
+        holds to the limit by itself: the first entry of a signal, and a change of an order that
+        nothing else goes with.
+        """
+        request, stop, share = self.request, self.stop_after, self._world.limits.risk_per_trade
+        if stop is None or share is None or request.kind.reduces:
+            return None
+        held, multiplier = request.position, self.instrument.multiplier
+        if held is None and not self.entries_here and not request.kind.names_quantity:
+            return None
+        buffer = self._world.config.execution.slippage_buffer
+        before = ZERO if held is None else at_stop(held, stop)
+        for order in self.entries_here:
+            before += of_order(order, stop, multiplier, buffer)
+        first = held is None and not self.entries_here
+        price = request.entry if first else self._worst_entry
+        unit = Decimal("NaN") if price is None else (price - stop) * request.sign
+        rate = self._valued(ONE) / multiplier
+        return AddedRisk(
+            adds=Added(
+                leaves=max((request.quantity or ZERO) - request.filled, ZERO),
+                filled=request.filled,
+                unit_value=unit * multiplier * rate,
+                freed=ZERO,
+                lot=self.instrument.lot,
+            ),
+            before=before * rate,
+            limit=share * self.equity,
+            stop=stop,
+        )
+
+    @property
+    def _worst_entry(self) -> Decimal:
+        """The price of a fill that is furthest from its stop (U-51): dearest to buy, cheapest to
+        sell."""
+        request = self.request
+        if request.sign > 0:
+            return self.worst_price
+        if request.limit_price is not None:
+            return request.limit_price
+        prices = [price for price in (request.entry, self.mark) if price is not None]
+        quote = self.quote
+        if quote is not None and quote.bid is not None and is_positive(quote.bid):
+            prices.append(quote.bid)
+        worst = min(prices, default=Decimal("NaN"))
+        return worst * (ONE - self._world.config.execution.slippage_buffer)
 
     # --- its market -------------------------------------------------------------------------------
 

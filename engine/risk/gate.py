@@ -63,11 +63,15 @@ class Check:
         *,
         limit: str = "",
         key: str = "",
+        resizes: bool = False,
     ) -> None:
-        """Raises TypeError for a function that takes what is neither asked nor a fact, or its limit
+        """`resizes`: what it finds leans on the quantity, so that it is asked once more after
+        sizing where that works the quantity out.
+
+        Raises TypeError for a function that takes what is neither asked nor a fact, or its limit
         before another."""
         self.code, self.stage, self.ask, self.kinds = code, stage, ask, kinds
-        self.limit, self.key = limit, key
+        self.limit, self.key, self.resizes = limit, key, resizes
         named = tuple(inspect.signature(ask).parameters)
         self.reads = tuple(name for name in named if name != LIMIT)
         """The names of what the row reads."""
@@ -152,7 +156,7 @@ CHECKS: Final = (
         key="exits.eod_close_minutes_before",
     ),
     Check(_C.CONFLICT, _S.RISK, holding.conflict),
-    Check(_C.DUPLICATE_POSITION, _S.RISK, holding.duplicate_position, OPENING_SIGNALS),
+    Check(_C.DUPLICATE_POSITION, _S.RISK, holding.duplicate_position, NEW),
     Check(_C.NO_ACCOUNT, _S.RISK, account.known_account),
     Check(_C.NO_RATE, _S.RISK, account.known_rates),
     Check(
@@ -190,8 +194,8 @@ CHECKS: Final = (
         limit="quote_max_age_seconds",
         key="risk.quote_max_age_seconds",
     ),
-    Check(_C.INVALID_STOP, _S.RISK, price.valid_stop),
-    Check(_C.INVALID_TARGET, _S.RISK, price.valid_target, OPENING_SIGNALS),
+    Check(_C.INVALID_STOP, _S.RISK, price.valid_stop, ORDERS, resizes=True),
+    Check(_C.INVALID_TARGET, _S.RISK, price.valid_target),
     Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
     Check(_C.SIZE_ZERO, _S.SIZING, sizing.sized, SIZED),

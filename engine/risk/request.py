@@ -37,6 +37,11 @@ class RequestKind(StrEnum):
         """True where exposure can only shrink."""
         return self in _REDUCING
 
+    @property
+    def names_quantity(self) -> bool:
+        """True for a new order whose quantity a person gave: sizing holds it to no limit."""
+        return self is RequestKind.MANUAL
+
 
 _REDUCING = frozenset({RequestKind.FLAT, RequestKind.REDUCE})
 
@@ -71,6 +76,14 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     filled: Decimal = ZERO
     """How much of `quantity` has filled already, where a working order is changed."""
+    trigger: Decimal | None = None
+    """The stop price that was asked for just now, at which the order is to trade."""
+    managed: bool = False
+    """What it opens is managed as what signals open is (X-80)."""
+    automatic: bool = False
+    """No operator asks for it: a pause refuses it (X-81)."""
+    changes: str = ""
+    """The working order that it changes."""
     decided: bool = False
     """It passed when it came in, and is asked again as its order is made only now."""
     freed: Decimal = ZERO

@@ -38,3 +38,23 @@ class Added(msgspec.Struct, frozen=True, kw_only=True):
         fitting = floor_to(room / unit, self.lot)
         # A quotient is cut at 28 digits and may have been rounded up to the next lot.
         return fitting - self.lot if fitting * unit > room else fitting
+
+
+class AddedRisk(msgspec.Struct, frozen=True, kw_only=True):
+    """What one order can still add to the open risk of its position, in the base currency (X-82).
+
+    The risk is what is lost at `stop` from the price that is paid; a stop that locks a profit in
+    makes room by that.
+    """
+
+    adds: Added
+    before: Decimal
+    """The open risk at that stop of what is held and works already."""
+    limit: Decimal
+    """What one position may risk."""
+    stop: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """The open risk once the order has filled."""
+        return max(self.before + self.adds.leaves * self.adds.unit_value, ZERO)

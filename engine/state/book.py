@@ -758,6 +758,32 @@ class Book:
         covered = self._covered.get((position.account, position.symbol), ZERO)
         return abs(position.quantity) - covered
 
+    def own_stops(self, position: Position) -> list[tuple[Decimal, Decimal]]:
+        """The stops that an operator rests for a position, the tightest first (X-85): how much of
+        it each covers, and its price. More than is held is covered by none."""
+        orders = self.reducing(position.account, position.symbol)
+        stops = [
+            (order.stop_price, order.covers)
+            for order in orders
+            if order.covers and not order.is_protective and order.stop_price is not None
+        ]
+        left, found = abs(position.quantity), []
+        for price, covers in sorted(stops, reverse=position.is_long):
+            part = min(covers, left)
+            left -= part
+            if part:
+                found.append((part, price))
+        return found
+
+    def stop_of(self, position: Position) -> Decimal | None:
+        """The price at which the last of a position is stopped: where stops of the operator's cover
+        all of it that of the loosest, else its own, else that of a stop which covers a part."""
+        own = self.own_stops(position)
+        whole = sum((part for part, _ in own), start=ZERO) == abs(position.quantity)
+        if position.stop is not None and not whole:
+            return position.stop
+        return own[-1][1] if own else None
+
     def covered(self, position: Position) -> Decimal:
         """How much of a position stops that rest at the venue cover (INTERFACE `protected`)."""
         return abs(position.quantity) - max(self.uncovered(position), ZERO)

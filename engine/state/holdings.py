@@ -8,7 +8,7 @@ import msgspec
 from engine.domain.ids import order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass
-from engine.domain.money import COST_DIGITS, ZERO, apportion, plain
+from engine.domain.money import COST_DIGITS, ZERO, apportion, plain, tighter_stop
 from engine.domain.order import Fill
 from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
@@ -98,6 +98,8 @@ def _opened(
         initial_stop=stop,
         stop=stop,
         target=order.target if order else None,
+        default_target=order is not None and order.is_managed and order.target is None,
+        managed=order is not None and order.is_managed,
         signal_id=order.signal_id if order else "",
         signal_type=order.signal_type if order else "",
         timeframe=order.timeframe if order else "",
@@ -105,26 +107,45 @@ def _opened(
         opened_at=happened(fill, at),
         entry_quantity=abs(quantity),
         entry_notional=abs(quantity) * fill.price,
+        first_order_id=order.client_order_id if order else fill.client_order_id,
+        first_quantity=abs(quantity),
+        first_notional=abs(quantity) * fill.price,
+        expected_notional=_expected(quantity, order),
         legs=(_leg(fill, quantity, commission),),
         origin="manual" if order is not None and not order.signal_id else "bot",
         order_id=order.client_order_id if order else fill.client_order_id,
     )
 
 
-def stop_with(position: Position, first: Decimal | None) -> Decimal | None:
-    """The stop of a position once an order with the stop `first` has added to it; None without one.
+def _expected(quantity: Decimal, order: Order | None) -> Decimal | None:
+    """What so much would have cost at the price the order was decided on, None without one."""
+    if order is None or order.reference is None:
+        return None
+    return abs(quantity) * order.reference
 
-    A stop that was taken away stays away: only a first one comes with an order that adds.
-    """
-    return position.stop if position.initial_stop is not None else position.stop or first
+
+def stop_with(position: Position, stop: Decimal | None) -> Decimal | None:
+    """The stop of a position once an order with the stop `stop` has added to it: the tighter of
+    both protects all of it (X-82); None without any."""
+    return tighter_stop(position.stop, stop, sell=position.is_long)
 
 
 def _extended(
     position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
 ) -> Position:
-    another = order is not None and order.client_order_id != position.order_id
-    first = order.stop_loss if order is not None else None
-    succeeds = order is not None and order.orig_client_order_id == position.order_id
+    """The position with more of it.
+
+    An order brings its stop, and a person's its target, with its first fill: what the operator
+    decided between two fills of one order stands.
+    """
+    moved = {} if order is None else _brought_by(position, order)
+    before, expected = position.expected_notional, _expected(quantity, order)
+    if order is not None and position.first_order_id in _names(order):
+        moved |= {
+            "first_order_id": order.client_order_id,
+            "first_quantity": position.first_quantity + abs(quantity),
+            "first_notional": position.first_notional + abs(quantity) * fill.price,
+        }
     return msgspec.structs.replace(
         position,
         quantity=position.quantity + quantity,
@@ -133,11 +154,29 @@ def _extended(
         entry_quantity=position.entry_quantity + abs(quantity),
         entry_notional=position.entry_notional + abs(quantity) * fill.price,
         legs=_legs(position, _leg(fill, quantity, commission)),
-        adds=position.adds + (1 if another and not succeeds else 0),
-        stop=stop_with(position, first),
-        initial_stop=position.initial_stop or first,
-        order_id=order.client_order_id if order and another else position.order_id,
+        expected_notional=None if before is None or expected is None else before + expected,
+        **moved,
     )
+
+
+def _names(order: Order) -> tuple[str, str]:
+    """The ids that an order is known by: its own, and that of the one it took the place of."""
+    return order.client_order_id, order.orig_client_order_id
+
+
+def _brought_by(position: Position, order: Order) -> dict[str, object]:
+    """What the first fill of an order that adds changes; nothing at its later ones."""
+    ours = {position.first_order_id, position.order_id}
+    if order.filled or ours.intersection(_names(order)):
+        return {"order_id": order.client_order_id}
+    moved: dict[str, object] = {
+        "adds": position.adds + 1,
+        "stop": stop_with(position, order.stop_loss),
+        "order_id": order.client_order_id,
+    }
+    if order.target is not None and not order.signal_id:
+        moved |= {"target": order.target, "default_target": False}
+    return moved
 
 
 def _reduced(
@@ -239,26 +278,23 @@ def round_trip(
     detail: str,
     mae: Decimal | None,
     mfe: Decimal | None,
-    expected_entry: Decimal | None,
 ) -> RoundTrip:
     """The journal row of a position that became flat (A-392, A-393).
 
-    R is measured from the initial stop (D-10); slippage is of the mean entry price against
-    `expected_entry`, positive when it cost money, in basis points.
+    R is that of the first entry and its stop (D-10, X-82); slippage is of the mean entry price
+    against the mean of the prices that the entries were decided on, positive when it cost money, in
+    basis points.
     """
     entry, size = closed.entry_price, closed.entry_quantity
     exit_price = closed.exit_notional / closed.exit_quantity if closed.exit_quantity else fill.price
     long = closed.legs[0].quantity > 0 if closed.legs else fill.side.sign < 0
     pnl = closed.realized - closed.commission
     basis = entry * size * closed.multiplier
-    risk = None
-    if closed.initial_stop is not None and closed.initial_stop != entry:
-        risk = abs(entry - closed.initial_stop) * size * closed.multiplier
-    slippage = None
-    if expected_entry:
-        slippage = _rounded(
-            (entry - expected_entry) / expected_entry * 10_000 * (1 if long else -1)
-        )
+    unit = closed.initial_risk
+    risk = None if unit is None else unit * size * closed.multiplier
+    slippage, expected = None, closed.expected_entry
+    if expected:
+        slippage = _rounded((entry - expected) / expected * 10_000 * (1 if long else -1))
     return RoundTrip(
         trade_id="t" + closed.position_id[1:],
         position_id=closed.position_id,

@@ -112,6 +112,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             trade_type=terms.trade_type,
             stop_loss=terms.stop_loss,
             target=terms.target,
+            managed=terms.managed,
             conviction=terms.conviction,
             signal_type=terms.signal_type,
             timeframe=terms.timeframe,

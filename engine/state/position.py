@@ -51,11 +51,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """In the currency of the instrument, whatever it was taken in."""
     trade_type: TradeType
     initial_stop: Decimal | None = None
-    """Fixed at entry; defines R (A-163, D-10)."""
+    """That of the first entry; defines R (A-163, D-10)."""
     stop: Decimal | None = None
     target: Decimal | None = None
-    own_target: bool = False
-    """An operator decided the target: where there is none, none is worked out."""
+    default_target: bool = False
+    """It has no target price: one is worked out from R (A-163)."""
+    managed: bool = False
+    """The rules that manage what signals open apply to it, and a flat signal closes it (X-80,
+    X-87). Its stop, the end of the day and a kill close it in any case."""
     signal_id: str = ""
     signal_type: str = ""
     timeframe: str = ""
@@ -64,6 +67,14 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     entry_quantity: Decimal = ZERO
     """All that was ever bought into it (absolute)."""
     entry_notional: Decimal = ZERO
+    first_order_id: str = ""
+    """The order that opened it, or that took the place of that one (X-88)."""
+    first_quantity: Decimal = ZERO
+    """What that order bought, and at how much: R is that of the first entry (X-82)."""
+    first_notional: Decimal = ZERO
+    expected_notional: Decimal | None = None
+    """What its entries would have cost at the prices they were decided on, without the multiplier;
+    None where one of them had none."""
     exit_quantity: Decimal = ZERO
     exit_notional: Decimal = ZERO
     legs: tuple[Leg, ...] = ()
@@ -84,14 +95,6 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.position_id}-reduce"
 
     @property
-    def managed(self) -> bool:
-        """True where a signal opened it, so that a flat signal closes it (X-87).
-
-        What a person opened, and what was taken over from the venue, is a person's to close.
-        """
-        return bool(self.signal_id)
-
-    @property
     def is_closing(self) -> bool:
         """True while all of it is being closed; the close of a part leaves the rest as it is."""
         return self.exiting is not None and self.exiting.is_whole
@@ -107,6 +110,21 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def entry_price(self) -> Decimal:
         """Mean price of everything that was entered."""
         return self.entry_notional / self.entry_quantity if self.entry_quantity else ZERO
+
+    @property
+    def initial_risk(self) -> Decimal | None:
+        """R: how far the first entry was from its stop, a unit; None without such a distance."""
+        if self.initial_stop is None or not self.first_quantity:
+            return None
+        away = abs(self.first_notional / self.first_quantity - self.initial_stop)
+        return away or None
+
+    @property
+    def expected_entry(self) -> Decimal | None:
+        """Mean of the prices that its entries were decided on; None where one had none."""
+        if self.expected_notional is None or not self.entry_quantity:
+            return None
+        return self.expected_notional / self.entry_quantity
 
     @property
     def is_long(self) -> bool:

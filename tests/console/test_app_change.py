@@ -94,7 +94,7 @@ async def test_m_moves_the_stop_and_the_target_of_a_position_and_takes_a_stop_aw
             await drawn(app, pilot)
             assert resting(host, stop.symbol) == [tighter]
             (held,) = host.engine.book.held(stop.symbol)
-            assert (held.target, held.own_target) == (None, True)
+            assert (held.target, held.default_target) == (None, False)
             await press(app, pilot, "m")
             typed(app, "stop", "")
             await press(app, pilot, "enter")

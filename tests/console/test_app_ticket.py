@@ -17,6 +17,7 @@ from engine.domain import commands as ask
 from engine.domain.codes import Answer, Code
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderType, Purpose, Side
+from engine.domain.run import Level
 from engine.risk.gate import CHECKS
 from engine.risk.request import RequestKind
 from tests.console.hosts import Host, console, drawn, press, settle, shown, write
@@ -126,8 +127,9 @@ async def test_a_market_order_from_keys_alone() -> None:
     [
         # of ten held under a stop at 220, five more are lost from 229 to 220
         ("b", "", "the stop at 220 grows with it: risk at stop 45.00"),
-        # the stop of the position is the one that counts: that of an order that adds is not set
-        ("b", "225", "the stop at 220 grows with it: risk at stop 45.00"),
+        # a tighter one is that of all of it: ten from 229.09, five more from the market
+        ("b", "225", "the stop is 225 for all of it: risk at stop 20.00"),
+        ("b", "210", "the stop at 220 grows with it: risk at stop 45.00"),
         ("s", "", "only reduces what is held"),
     ],
 )
@@ -148,7 +150,14 @@ async def test_an_order_that_adds_is_under_the_stop_of_its_position(
             assert "unprotected" not in shown(app)
 
 
-async def test_an_order_that_adds_where_the_stop_was_taken_away_is_under_none() -> None:
+@pytest.mark.parametrize(
+    ("protect", "said"),
+    [
+        ("", "no protective stop: the position will show as unprotected"),
+        ("225", "the stop is 225 for all of it: risk at stop 20.00"),
+    ],
+)
+async def test_an_order_that_adds_where_the_stop_was_taken_away(protect: str, said: str) -> None:
     async with Host() as host:
         await _host_with_price(host)
         first = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(220))
@@ -160,10 +169,9 @@ async def test_an_order_that_adds_where_the_stop_was_taken_away_is_under_none() 
         async with console(host) as (app, pilot):
             screen = await _ticket(app, pilot)
             await write(app, pilot, "5")
-            for protect in ("", "225"):
-                screen.query_one("#protect", Input).value = protect
-                await drawn(app, pilot)
-                assert "no protective stop: the position will show as unprotected" in shown(app)
+            screen.query_one("#protect", Input).value = protect
+            await drawn(app, pilot)
+            assert said in shown(app)
 
 
 @pytest.mark.parametrize(
@@ -295,13 +303,13 @@ async def test_a_refusal_by_the_engine_comes_back_to_the_fields() -> None:
             await write(app, pilot, "20")
             await press(app, pilot, "enter")
             _wait(app)
-            await host.engine.command(ask.Pause(by="another"))
+            await host.engine.command(ask.Kill(by="another", level=Level.HALT))
             screen.query_one("#ticket-send", Button).disabled = False
             screen.query_one("#ticket-send", Button).press()
             await pilot.pause()
             await settle()
             await pilot.pause()
-            assert "refused: RUN_STATE" in shown(app)
+            assert "refused: KILL_SWITCH" in shown(app)
             assert not screen.sent
             assert not host.events("OrderIntended")
 

@@ -299,27 +299,18 @@ def test_only_what_does_something_may_still_have_been_done(
 
 
 @pytest.mark.parametrize(
-    ("resting", "known", "stop", "warned"),
-    [
-        ("0", "v1", "NONE!", True),
-        ("9", "v1", "90!", True),
-        ("10", "v1", "90", False),
-        ("10", None, "NONE!", True),
-    ],
+    ("covered", "stop", "warned"),
+    [("0", "NONE!", True), ("9", "90!", True), ("10", "90", False)],
 )
 def test_a_stop_counts_as_far_as_it_rests_at_the_venue(
-    resting: str,
-    known: str | None,
+    covered: str,
     stop: str,
     warned: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = status_of(Built().hold("AAPL", 10, "100").world, MIDDAY)
-    found["positions"][0]["stop"] = "90"
-    order = {"symbol": "AAPL", "purpose": "PROTECT", "venue_order_id": known, "broker": "paper"}
-    elsewhere = {**order, "quantity": "10", "filled": "0", "venue_order_id": "v2", "broker": "b"}
-    found["orders"] = [{**order, "quantity": resting, "filled": "0"}, elsewhere]
-    assert _guarded(found["positions"][0], found["orders"])["stop"] == stop
+    found["positions"][0] |= {"stop": "90", "protected": covered}
+    assert _guarded(found["positions"][0])["stop"] == stop
     _print_status(found)
     said = capsys.readouterr().out
     assert ("WARNING: no stop rests at the venue for all of AAPL" in said) is warned

@@ -127,7 +127,8 @@ def test_a_looser_stop_may_risk_what_a_trade_may_and_no_more(price: str, taken: 
 
 def test_a_tighter_stop_passes_whatever_it_risks() -> None:
     async def play(hand: Rehearsal) -> None:
-        await order(hand, Side.BUY, 80, protect=D(50))
+        await order(hand, Side.BUY, 80)
+        assert (await protect(hand, "50")).ok
         assert (await protect(hand, "60")).ok
         assert resting(hand) == [(D(80), D(60))]
 
@@ -215,7 +216,7 @@ def test_no_target_means_none_though_one_could_be_worked_out() -> None:
     """A stop 1 away from the entry would make a target; it was taken away by a person."""
 
     async def play(hand: Rehearsal) -> None:
-        await order(hand, Side.BUY, 50, protect=D(99))
+        await order(hand, Side.BUY, 50, protect=D(99), managed=True)
         assert hand.engine.status()["positions"][0]["target"] is not None
         assert (await target(hand, None)).ok
         assert hand.engine.status()["positions"][0]["target"] is None

@@ -144,11 +144,11 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     entry = desk.last(Purpose.ENTRY)
     desk.give(SubmitFailed(entry.account, entry.client_order_id, NotSent("no route")))
     letter = next(iter(desk.book.data.letters))
-    desk.give(ask.Pause(by="test"))
+    desk.give(ask.Kill(by="test", level=Level.HALT))
     refused = desk.give(ask.RetryLetter(by="test", letter_id=letter))
-    assert one(refused, ev.OrderRefused).code == "RUN_STATE"
+    assert one(refused, ev.OrderRefused).code == "KILL_SWITCH"
     assert letter in desk.book.data.letters, "a refusal does not lose it"
-    desk.give(ask.Unpause(by="test"))
+    desk.event(ev.HaltCleared(by="test", note="", epoch=1))
     desk.later(61).price("NVDA", "100")
     sent = desk.give(ask.RetryLetter(by="test", letter_id=letter))
     again = one(sent, ev.OrderIntended).terms

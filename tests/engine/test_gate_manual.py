@@ -190,9 +190,10 @@ def test_what_the_venue_cannot_do() -> None:
 
 def test_run_state_and_latch_hold_for_a_person_too() -> None:
     world = built()
-    world.event(ev.Paused(by="test", reason="lunch"))
+    restricted = ev.Restricted(cause=Trigger.DIVERGENCE, reason="lunch")
+    world.event(restricted)
     ruling = ask(world)
-    assert (ruling.code, ruling.measured, ruling.limit) == ("RUN_STATE", "PAUSED", "ACTIVE")
+    assert (ruling.code, ruling.measured, ruling.limit) == ("RUN_STATE", "REDUCE_ONLY", "ACTIVE")
     assert "lunch" in ruling.reason
     assert ask(halted(built())).code == "KILL_SWITCH"
 
@@ -213,7 +214,7 @@ def halted(world: Built) -> Built:
 def test_adding_by_hand_is_no_duplicate() -> None:
     """A person may add to a loser, within the limits."""
     world = built().hold("NVDA", 10, "100", mark="99")
-    ruling = ask(world)
+    ruling = ask(world, managed=True)
     assert ruling.allowed
     assert ruling.adding
     assert ruling.side is Side.BUY

@@ -82,7 +82,6 @@ def test_a393_a_round_trip_counts_fees_and_the_multiplier() -> None:
         detail="",
         mae=None,
         mfe=None,
-        expected_entry=None,
     )
     assert (trade.pnl, trade.fees, trade.direction) == (398, 2, "long")
     assert trade.instrument_type == "option"
@@ -103,7 +102,6 @@ def test_d10_r_is_measured_from_the_initial_stop() -> None:
         detail="",
         mae=None,
         mfe=None,
-        expected_entry=None,
     )
     assert trade.r_multiple == 2
 

@@ -12,7 +12,7 @@ from engine.domain.codes import Outcome
 from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten, Level, LinkState
+from engine.domain.run import Flatten, Level, LinkState, Phase
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, LinkReport, Rejected
 from engine.runtime.result import result_of
@@ -298,7 +298,7 @@ def test_X88_a_larger_order_of_a_signal_risks_no_more_than_a_trade_may(native: b
 def test_reducing_is_always_allowed_and_adding_is_not(native: bool) -> None:
     desk = desk_of(native=native)
     order = buying(desk)
-    desk.give(ask.Pause(by="ann"))
+    desk.event(ev.PhaseChanged(phase=Phase.STARTING, reason="test"))
     assert refusal(modify(desk, order, quantity=D(11)))[0] == "RUN_STATE"
     assert refusal(modify(desk, order, limit_price=D(100)))[0] == "RUN_STATE"
     assert "ReplaceRequested" in kinds(modify(desk, order, quantity=D(9)))
@@ -316,27 +316,46 @@ def test_reducing_is_always_allowed_and_adding_is_not(native: bool) -> None:
         ({"quantity": D(11)}, False),
     ],
 )
-def test_X81_while_paused_an_entry_is_cut_and_its_terms_stay(
+def test_before_the_engine_runs_an_entry_is_cut_and_its_terms_stay(
     native: bool, fields: dict[str, Any], passes: bool
 ) -> None:
     """A longer time in force is more than a cut, whatever quantity comes with it."""
     desk = desk_of(native=native)
     order = buying(desk, time_in_force=TimeInForce.DAY)
-    desk.give(ask.Pause(by="test"))
+    desk.event(ev.PhaseChanged(phase=Phase.STARTING, reason="test"))
     events = modify(desk, order, **fields)
     asked = [e for e in events if isinstance(e, ev.ReplaceRequested)]
     assert bool(asked) is passes
     assert passes or refusal(events)[0] == "RUN_STATE"
 
 
-def test_X81_a_longer_time_in_force_is_not_sent_after_a_pause_has_come_in_between() -> None:
+@CASES
+@pytest.mark.parametrize(
+    "fields", [{"quantity": D(11)}, {"quantity": D(9)}, {"limit_price": D(98)}], ids=str
+)
+def test_X81_while_paused_an_operator_changes_an_entry_as_he_likes(
+    native: bool, fields: dict[str, Any]
+) -> None:
+    desk = desk_of(native=native)
+    order = buying(desk)
+    desk.give(ask.Pause(by="test"))
+    assert "ReplaceRequested" in kinds(modify(desk, order, **fields))
+    replaced(desk, order)
+    (working,) = live(desk)
+    assert (working.leaves, working.limit_price) == (
+        fields.get("quantity", 10),
+        fields.get("limit_price", 99),
+    )
+
+
+def test_X81_a_longer_time_in_force_is_sent_though_a_pause_has_come_in_between() -> None:
     desk = desk_of(native=False)
     for asked in (None, TimeInForce.GTC):
         order = buying(desk, time_in_force=TimeInForce.DAY)
         modify(desk, order, quantity=D(9), time_in_force=asked)
         desk.give(ask.Pause(by="test"))
-        events = replaced(desk, order)
-        assert ("ReplaceAbandoned" in kinds(events)) is (asked is TimeInForce.GTC)
+        assert "ReplaceAbandoned" not in kinds(replaced(desk, order))
+        assert successor(desk, order).quantity == 9
         desk.give(ask.Unpause(by="test"))
         desk.later(61)
         desk.quote("NVDA", "100")
@@ -439,15 +458,13 @@ def test_X88_a_fill_in_between_is_in_neither_amount() -> None:
     assert (successor(desk, order).quantity, successor(desk, order).reserved) == (6, 98)
 
 
-@pytest.mark.parametrize("against", ["pause", "kill", "closed"])
+@pytest.mark.parametrize("against", ["kill", "closed"])
 def test_X88_whatever_else_speaks_against_it_still_does(against: str) -> None:
     desk = desk_of(native=False)
     order = buying(desk)
     one(modify(desk, order, limit_price=D(98)), ev.ReplaceRequested)
     desk.later(3600)
-    if against == "pause":
-        desk.give(ask.Pause(by="test"))
-    elif against == "kill":
+    if against == "kill":
         desk.give(ask.Kill(by="test", level=Level.HALT))
     else:
         desk.later(12 * 3600)
@@ -690,9 +707,9 @@ def test_the_signal_ends_where_nothing_takes_the_place_of_its_order() -> None:
     desk.accept(order)
     assert order.limit_price is not None
     modify(desk, order, limit_price=order.limit_price - D("0.5"))
-    desk.give(ask.Pause(by="ann"))
+    desk.later(12 * 3600)
     desk.report(order, S.CANCELED, filled=desk.current(order).filled)
-    assert one(desk.seen, ev.ReplaceAbandoned).code == "RUN_STATE"
+    assert one(desk.seen, ev.ReplaceAbandoned).code == "MARKET_CLOSED"
     assert one(desk.seen, ev.SignalEnded).outcome is Outcome.CANCELLED
 
 

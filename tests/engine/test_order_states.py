@@ -82,6 +82,7 @@ def test_an_order_has_every_term_that_was_decided() -> None:
         trade_type=TradeType.SWING,
         stop_loss=Decimal(110),
         target=Decimal(80),
+        managed=True,
         conviction=77,
         signal_type="t1",
         timeframe="5m",

@@ -72,9 +72,9 @@ def test_D10_the_target_is_the_one_that_closes_the_position() -> None:
         return found
 
     assert target() is None
-    held["AAPL"] = replace(held["AAPL"], initial_stop=Decimal(170))
+    held["AAPL"] = replace(held["AAPL"], initial_stop=Decimal(170), managed=True)
     assert target() == plain(180 + 10 * built.world.config.exits.reward_to_risk_target)
-    held["AAPL"] = replace(held["AAPL"], target=Decimal("190.5"))
+    held["AAPL"] = replace(held["AAPL"], target=Decimal("190.5"), default_target=False)
     assert target() == "190.5"
 
 

@@ -63,7 +63,6 @@ def history() -> History:
         detail="",
         mae=None,
         mfe=None,
-        expected_entry=None,
     )
     made.add(ev.PositionClosed(account="paper", trade=trade))
     made.signal("s-2", "MSFT", Verdict.REJECTED, "DAILY_LOSS")

@@ -318,7 +318,6 @@ def closing(history: History, key: str) -> ev.PositionClosed:
         detail="2R",
         mae=Decimal("-0.001"),
         mfe=Decimal("0.01"),
-        expected_entry=None,
     )
     return ev.PositionClosed(account="paper", trade=trade)
 

@@ -127,8 +127,12 @@ class RiskPane(Pane):
             (compact(held.gross), ""),
             (" net ", "muted"),
             (compact(held.market_value, sign=True), ""),
+        )
+        yield (
             (" at stops ", "muted"),
             (compact(-risk.at_stops), ""),
+            (" entries ", "muted"),
+            (compact(-risk.entries), ""),
         )
         if risk.unprotected:
             yield ((f" without a stop: {' '.join(risk.unprotected)}", "warn"),)

@@ -304,7 +304,7 @@ class TicketScreen(MeridianModal[str]):
             pieces.append((f"   = {self._money(review.notional, review)}", ""))
             pieces.append((f" ({share} of equity)", "muted"))
         yield pieces
-        yield (self._risk(review),)
+        yield [*self._risk(review)]
         if self.sent:
             yield (("sending …", "warn"),)
         elif self._hurried:
@@ -312,7 +312,10 @@ class TicketScreen(MeridianModal[str]):
         elif self._refusal:
             yield from self._whole(self._refusal)
         elif review.allowed:
-            yield (("Send it?" if self.reviewed else "every check passes", "profit"),)
+            yield [
+                ("Send it?" if self.reviewed else "every check passes", "profit"),
+                *self._left_alone(review),
+            ]
         else:
             yield from self._whole(review.reason)
 
@@ -321,17 +324,39 @@ class TicketScreen(MeridianModal[str]):
         width = self.query_one("#ticket-words", TextLines).size.width or 60
         return (plain_line(line, "loss") for line in wrapped(reason, width))
 
-    def _risk(self, review: Review) -> Piece:
+    def _left_alone(self, review: Review) -> Iterator[Piece]:
+        """That the machine is paused (X-81), and what alone closes what a person opens (X-80)."""
         if review.reduce_only:
-            return "only reduces what is held", "profit"
+            return
+        if console_of(self.app).desk.view.run().paused:
+            yield "  the machine is paused", "warn"
+        if not review.managed:
+            ends = ", the end of the day" if review.ends_with_session else ""
+            yield f"  only its stop{ends} and a kill close it", "muted"
+
+    def _risk(self, review: Review) -> Iterator[Piece]:
+        """What is lost at the stop: of this order, and then of everything."""
+        if review.reduce_only:
+            yield "only reduces what is held", "profit"
+            return
         if review.stop is None:
-            return "no protective stop: the position will show as unprotected", "warn"
-        grows = f"the stop at {plain(review.stop)} grows with it" if review.stop_grows else ""
+            yield "no protective stop: the position will show as unprotected", "warn"
+            return
+        where = f"the stop at {plain(review.stop)} grows with it: " if review.stop_grows else ""
+        if review.stop_moves:
+            where = f"the stop is {plain(review.stop)} for all of it: "
         if review.risk is None:
-            return grows or "risk at stop unknown: no price", ""
+            yield f"{where}risk at stop unknown: no price", ""
+            return
         share = percent(review.risk_share, 2, sign=False)
-        risk = f"risk at stop {self._money(review.risk, review)} ({share})"
-        return f"{grows}: {risk}" if grows else risk, ""
+        yield f"{where}risk at stop {self._money(review.risk, review)} ({share})", ""
+        yield f", of everything {money(review.open_risk, *self._base)}", "muted"
+
+    @property
+    def _base(self) -> tuple[str, str]:
+        """The base currency, as what an amount is in and as what needs no name."""
+        currency = console_of(self.app).desk.view.settings.currency
+        return currency, currency
 
     def _money(self, amount: Decimal, review: Review) -> str:
         return money(amount, review.currency, console_of(self.app).desk.view.settings.currency)

@@ -36,7 +36,7 @@ class PhaseChanged(Event, frozen=True, kw_only=True):
 
 
 class Paused(Event, frozen=True, kw_only=True):
-    """No new entries until unpaused; exits go on."""
+    """No new automatic entries until unpaused; exits and an operator's orders go on (X-81)."""
 
     by: str
     reason: str

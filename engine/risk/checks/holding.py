@@ -92,18 +92,26 @@ def _against(instrument: Instrument, sign: int, related: list[Related]) -> Findi
 def duplicate_position(
     symbol: str,
     account: str,
+    signal: Signal | None,
+    managed: bool,
+    unlike: Position | Order | None,
     position: Position | None,
     held: list[Position],
     entries_working: int,
     related: list[Related],
     mark: Decimal | None,
     is_fresh: bool,
-) -> Finding:
+) -> Finding | None:
     """DUPLICATE_POSITION: nothing held or working in any account, unless it adds to a winner, once.
 
-    What another account holds is never added to here (X-87). What other symbols of the underlying
-    hold is the same bet where the symbol itself is not held.
+    Of everybody it is asked that what is managed and what is not never become one position (X-80);
+    the rest is asked of signals alone. What another account holds is never added to here (X-87).
+    What other symbols of the underlying hold is the same bet where the symbol itself is not held.
     """
+    if unlike is not None:
+        return _unlike(symbol, unlike, managed=managed)
+    if signal is None:
+        return None
     for elsewhere in held:
         if elsewhere.account != account:
             quantity = plain(elsewhere.quantity)
@@ -125,6 +133,17 @@ def duplicate_position(
     if adds >= MAX_ADDS:
         return refused(adds, MAX_ADDS - 1, f"{words} and was added to already; once is allowed.")
     return _winning(words, position, mark, is_fresh=is_fresh)
+
+
+def _unlike(symbol: str, unlike: Position | Order, *, managed: bool) -> Finding:
+    """An order may not add to what is managed otherwise (X-80)."""
+    there, wanted = ("unmanaged", "managed") if managed else ("managed", "unmanaged")
+    if isinstance(unlike, Position):
+        what = f"{symbol} is held ({plain(unlike.quantity)})"
+    else:
+        what = f"An entry in {symbol} is working ({unlike.client_order_id})"
+    owner = "as the operator said" if managed else "by the rules that manage what signals open"
+    return refused(there, wanted, f"{what} and is managed {owner}; a {wanted} order adds nothing.")
 
 
 def _same_bet(symbol: str, account: str, related: list[Related]) -> Finding:

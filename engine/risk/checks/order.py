@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, is_multiple, plain
+from engine.domain.signal import Signal
 from engine.risk.finding import Finding, fitting, in_seconds, passed, refused
 from engine.sizing.added import Added
 from engine.state.position import Position
@@ -19,11 +20,17 @@ def on_tick(
     limit_price: Decimal | None,
     stop_price: Decimal | None,
     stop: Decimal | None,
+    target: Decimal | None,
+    signal: Signal | None,
     reduces: bool,
     worst_price: Decimal,
 ) -> Finding:
-    """BAD_TICK: every price lies on the instrument's grid, and the grid can hold its price."""
-    prices = [price for price in (limit_price, stop_price, stop) if price is not None]
+    """BAD_TICK: every price lies on the instrument's grid, and the grid can hold its price.
+
+    The target of a signal need not lie there, since no order rests at it.
+    """
+    named = (limit_price, stop_price, stop, target if signal is None else None)
+    prices = [price for price in named if price is not None]
     if not reduces and (fault := instrument.tick_fault(worst_price)):
         return refused(
             instrument.tick,

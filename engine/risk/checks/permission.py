@@ -32,14 +32,21 @@ def kill_switch(halt: Halt | None) -> Finding:
     )
 
 
-def active(run_state: RunState, reduces: bool, against_entries: tuple[str, ...]) -> Finding:
-    """RUN_STATE: entries want ACTIVE; reducing wants anything but STOPPED (U-42)."""
+def active(
+    run_state: RunState, reduces: bool, automatic: bool, against_entries: tuple[str, ...]
+) -> Finding:
+    """RUN_STATE: entries want ACTIVE; reducing wants anything but STOPPED (U-42).
+
+    An operator's own orders pass a pause too (X-81).
+    """
     if reduces:
         if run_state.may_reduce:
             return passed(run_state, "not STOPPED")
         return refused(run_state, "not STOPPED", "The engine is STOPPED and sends nothing.")
     if run_state.may_enter:
         return passed(run_state, RunState.ACTIVE)
+    if not automatic and run_state.may_be_asked:
+        return passed(run_state, f"{RunState.ACTIVE} or {run_state}")
     because = f": {'; '.join(against_entries)}" if against_entries else ""
     return refused(
         run_state, RunState.ACTIVE, f"The engine is {run_state}, entries need ACTIVE{because}."

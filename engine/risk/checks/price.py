@@ -3,14 +3,16 @@
 from decimal import Decimal
 
 from engine.calendars import Calendar
+from engine.domain.codes import Answer
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
-from engine.domain.money import is_positive, plain
+from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.signal import Signal
 from engine.ports import Capabilities
 from engine.risk.facts import Spot
-from engine.risk.finding import Finding, fraction, in_seconds, passed, refused
+from engine.risk.finding import Finding, fitting, fraction, in_seconds, passed, refused
+from engine.sizing.added import AddedRisk
 
 
 def known_price(
@@ -55,39 +57,83 @@ def fresh_price(
 
 
 def valid_stop(
-    stop: Decimal | None, sign: int, entry: Decimal | None, signal: Signal | None
+    symbol: str,
+    stop: Decimal | None,
+    stop_after: Decimal | None,
+    trigger: Decimal | None,
+    sign: int,
+    fill_prices: tuple[Decimal | None, ...],
+    mark: Decimal | None,
+    signal: Signal | None,
+    reduces: bool,
+    adds_risk: AddedRisk | None,
 ) -> Finding | None:
     """INVALID_STOP: the stop lies on the losing side of the entry and of the market (A-101).
 
-    A person's order may have none; what it has must make sense.
+    A person's order may have none; what it has must make sense. So must the price at which a stop
+    order trades, which the market has not reached. What the position risks at the stop that is
+    then in force stays within the limit of a trade, working adds included (X-82).
     """
-    if signal is None and stop is None:
-        return None
     below, word = sign > 0, "below" if sign > 0 else "above"
-    entries = (entry,) if signal is None else (entry, signal.entry_price)
-    if not is_positive(stop) or stop is None:
-        return refused("none" if stop is None else str(stop), word, "The stop is no usable price.")
-    nearest = entry
-    for price in entries:
+    if trigger is not None and mark is not None and (trigger - mark) * sign <= 0:
+        other = "above" if sign > 0 else "below"
+        return refused(
+            trigger,
+            f"{other} {plain(mark)}",
+            f"A stop order at {plain(trigger)} is not {other} the market at {plain(mark)}: it "
+            "would trade at once.",
+        )
+    if reduces or (signal is None and stop_after is None):
+        return None
+    if signal is not None and stop is None:
+        return refused("none", word, "The stop is no usable price.")
+    for given in (stop, stop_after):
+        if given is not None and not is_positive(given):
+            return refused(str(given), word, "The stop is no usable price.")
+    nearest = None
+    for price in fill_prices:
         if price is None or not is_positive(price):
             return refused(
                 "none" if price is None else str(price), "> 0", "There is no entry price."
             )
-        if (stop >= price) if below else (stop <= price):
+        if stop_after is not None and (stop_after >= price if below else stop_after <= price):
+            where = "the market" if price == mark else "the entry"
             return refused(
-                stop,
+                stop_after,
                 f"{word} {plain(price)}",
-                f"A stop at {plain(stop)} is not {word} the entry at {plain(price)}.",
+                f"A stop at {plain(stop_after)} is not {word} {where} at {plain(price)}.",
             )
         if nearest is None or ((price < nearest) if below else (price > nearest)):
             nearest = price
-    return passed(stop, f"{word} {plain(nearest or stop)}")
+    if adds_risk is not None and adds_risk.adds.leaves:
+        found = _risked(symbol, adds_risk)
+        if found.answer is not Answer.PASS:
+            return found
+    return passed(stop_after or ZERO, f"{word} {plain(nearest or stop_after or ZERO)}")
+
+
+def _risked(symbol: str, risk: AddedRisk) -> Finding:
+    """Whether what a position risks at its stop stays within what a trade may (X-82)."""
+    return fitting(
+        risk.adds,
+        room=risk.limit - risk.before,
+        unit=risk.adds.unit_value,
+        measured=risk.total,
+        limit=risk.limit,
+        reason=lambda: (
+            f"{symbol} would risk {plain(round(risk.total, 2))} at its stop of {plain(risk.stop)}; "
+            f"{plain(round(risk.limit, 2))} is allowed a trade."
+        ),
+    )
 
 
 def valid_target(
-    target: Decimal | None, sign: int, entry: Decimal | None, signal: Signal | None
+    target: Decimal | None,
+    sign: int,
+    entry: Decimal | None,
+    signal: Signal | None,
 ) -> Finding | None:
-    """INVALID_TARGET: the target lies on the winning side of the entry and of the market (X-96)."""
+    """INVALID_TARGET: the target lies on the winning side of the entry (X-96)."""
     if target is None:
         return None
     above, word = sign > 0, "above" if sign > 0 else "below"

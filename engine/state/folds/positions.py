@@ -66,7 +66,7 @@ def _unprotected(book: Book, event: ev.Unprotected, at: Nanos) -> None:
 def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
     position = book.holding(event.account, event.symbol)
     if position is not None:
-        book.amend(position, target=event.after, own_target=True)
+        book.amend(position, target=event.after, default_target=False)
 
 
 def _closed(book: Book, event: ev.PositionClosed, at: Nanos) -> None:
