@@ -174,6 +174,9 @@ def _brought_by(position: Position, order: Order) -> dict[str, object]:
         "stop": stop_with(position, order.stop_loss),
         "order_id": order.client_order_id,
     }
+    if position.stop is None and order.stop_loss is not None:
+        # A first stop has the usual time to rest at the venue.
+        moved["unprotected_since"] = 0
     if order.target is not None and not order.signal_id:
         moved |= {"target": order.target, "default_target": False}
     return moved
