@@ -321,7 +321,7 @@ class MeridianApp(TerminalApp[str]):
         """Pause, or end a pause; with real money ending it is asked for."""
         run = self.desk.view.run()
         if not run.paused:
-            done = "paused: no new entries; those that work stay, exits go on"
+            done = "paused: no automatic entries; those that work stay, yours and exits go on"
             self.ask(ask.Pause(by=self.by), done=done)
         elif self.banner_feed.mode == "live" and run.halt is None:
             lines = ["Entries with real money are allowed again."]
@@ -330,7 +330,7 @@ class MeridianApp(TerminalApp[str]):
             self._unpause()
 
     def _unpause(self) -> None:
-        self.ask(ask.Unpause(by=self.by), done="entries are allowed again")
+        self.ask(ask.Unpause(by=self.by), done="automatic entries are allowed")
 
     # -- trade
 

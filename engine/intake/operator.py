@@ -361,6 +361,8 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         limit_price=letter.limit_price,
         stop_price=letter.stop_price,
         protect=letter.stop_loss,
+        target=letter.target,
+        managed=letter.is_managed,
         hold=letter.trade_type,
         time_in_force=letter.time_in_force,
         broker=letter.account,

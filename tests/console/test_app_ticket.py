@@ -295,6 +295,61 @@ async def test_what_would_be_refused_says_why_and_never_reaches_the_review() -> 
             assert screen.reviewed is None
 
 
+@pytest.mark.parametrize("paused", [True, False])
+async def test_x81_the_ticket_says_that_the_machine_is_paused_and_passes(*, paused: bool) -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        if paused:
+            assert (await host.engine.command(ask.Pause(by="another"))).ok
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            assert "every check passes" in shown(app)
+            assert ("the machine is paused" in shown(app)) is paused
+            await press(app, pilot, "enter")
+            assert screen.reviewed is not None
+            _wait(app)
+            await press(app, pilot, "right", "enter")
+            await host.clock.advance(1)
+            position = host.engine.book.holding("paper", "AAPL")
+            assert position is not None
+            assert position.quantity == 20
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        ("day", "only its stop, the end of the day and a kill close it"),
+        ("swing", "only its stop and a kill close it"),
+    ],
+)
+async def test_x80_the_ticket_says_what_closes_it(hold: str, said: str) -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            screen.query_one("#hold", Choice).value = hold
+            await drawn(app, pilot)
+            assert said in shown(app)
+
+
+async def test_x82_the_ticket_says_what_everything_would_lose_at_its_stop() -> None:
+    """Ten are held from 229.09 under a stop at 220; five more from 229 add 45 to that."""
+    async with Host() as host:
+        await _host_with_price(host)
+        first = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(220))
+        assert (await host.engine.command(first)).ok
+        await host.clock.advance(2)
+        at_stops = D(host.engine.status()["open_risk"]["at_stops"])
+        assert at_stops > 0
+        async with console(host) as (app, pilot):
+            await _ticket(app, pilot)
+            await write(app, pilot, "5")
+            await drawn(app, pilot)
+            assert f"of everything {at_stops + 45:.2f}" in shown(app)
+
+
 async def test_a_refusal_by_the_engine_comes_back_to_the_fields() -> None:
     async with Host() as host:
         await _host_with_price(host)

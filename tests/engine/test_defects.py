@@ -154,6 +154,7 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     again = one(sent, ev.OrderIntended).terms
     assert again.client_order_id != entry.client_order_id
     assert (again.quantity, again.stop_loss) == (entry.quantity, entry.stop_loss)
+    assert (again.target, again.is_managed) == (entry.target, True)
     assert letter not in desk.book.data.letters
 
 

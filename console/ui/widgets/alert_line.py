@@ -70,7 +70,7 @@ def _limited(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
         yield Alert(f"{counted(run.letters, 'order')} could not be sent (dead letters)")
     if run.paused and run.halt is None:
         why = run.pause_reason or "operator"
-        yield Alert(f"PAUSED: no entries, exits go on ({why}); p ends it")
+        yield Alert(f"PAUSED: no automatic entries, yours and exits go on ({why}); p ends it")
 
 
 class AlertLine(PaintedLines):

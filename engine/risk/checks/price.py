@@ -64,6 +64,7 @@ def valid_stop(
     sign: int,
     fill_prices: tuple[Decimal | None, ...],
     mark: Decimal | None,
+    is_fresh: bool,
     signal: Signal | None,
     reduces: bool,
     adds_risk: AddedRisk | None,
@@ -71,11 +72,11 @@ def valid_stop(
     """INVALID_STOP: the stop lies on the losing side of the entry and of the market (A-101).
 
     A person's order may have none; what it has must make sense. So must the price at which a stop
-    order trades, which the market has not reached. What the position risks at the stop that is
+    order trades, which a fresh price has not reached. What the position risks at the stop that is
     then in force stays within the limit of a trade, working adds included (X-82).
     """
     below, word = sign > 0, "below" if sign > 0 else "above"
-    if trigger is not None and mark is not None and (trigger - mark) * sign <= 0:
+    if trigger is not None and mark is not None and is_fresh and (trigger - mark) * sign <= 0:
         other = "above" if sign > 0 else "below"
         return refused(
             trigger,
