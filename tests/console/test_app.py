@@ -126,7 +126,7 @@ async def test_at_80_columns_one_pane_and_what_a_tab_could_hide() -> None:
             assert "1▸Signals" in rows[1]
             assert any("gross" in row and "DD" in row for row in rows)
             assert any("PAUSED by test" in row for row in rows)
-            assert "PAUSED: no entries" in rows[-2]
+            assert "PAUSED: no automatic entries" in rows[-2]
             assert sum("╭" in row for row in rows) == 1
             await press(app, pilot, "6")
             assert "6▸Journal" in shown(app)

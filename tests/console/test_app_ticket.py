@@ -347,7 +347,7 @@ async def test_x82_the_ticket_says_what_everything_would_lose_at_its_stop() -> N
             await _ticket(app, pilot)
             await write(app, pilot, "5")
             await drawn(app, pilot)
-            assert f"of everything {at_stops + 45:.2f}" in shown(app)
+            assert f"risk at stop 45.00 (0.05%), all {at_stops + 45:.2f}" in shown(app)
 
 
 async def test_a_refusal_by_the_engine_comes_back_to_the_fields() -> None:

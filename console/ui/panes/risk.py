@@ -13,7 +13,7 @@ from console.ui.panes.base import Pane, make_table
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from console.ui.widgets.strips import AMBER, loudness
-from console.ui.widgets.text_lines import Piece, TextLine, TextLines
+from console.ui.widgets.text_lines import TextLine, TextLines
 
 COLUMNS: Final = (
     Column("name", "Limit", 13, grow=True),
@@ -127,6 +127,8 @@ class RiskPane(Pane):
             (compact(held.gross), ""),
             (" net ", "muted"),
             (compact(held.market_value, sign=True), ""),
+            (" cash ", "muted"),
+            (number(held.cash, 2), ""),
         )
         yield (
             (" at stops ", "muted"),
@@ -136,10 +138,8 @@ class RiskPane(Pane):
         )
         if risk.unprotected:
             yield ((f" without a stop: {' '.join(risk.unprotected)}", "warn"),)
-        cash: list[Piece] = [(" cash ", "muted"), (number(held.cash, 2), "")]
         if held.unvalued:
-            cash.append((f"  no fresh rate: {' '.join(held.unvalued)}", "warn"))
-        yield cash
+            yield ((f" no fresh rate: {' '.join(held.unvalued)}", "warn"),)
 
 
 def _amount(name: str, value: Decimal) -> str:

@@ -350,7 +350,7 @@ class TicketScreen(MeridianModal[str]):
             return
         share = percent(review.risk_share, 2, sign=False)
         yield f"{where}risk at stop {self._money(review.risk, review)} ({share})", ""
-        yield f", of everything {money(review.open_risk, *self._base)}", "muted"
+        yield f", all {money(review.open_risk, *self._base)}", "muted"
 
     @property
     def _base(self) -> tuple[str, str]:
