@@ -393,7 +393,7 @@ class Facts:
         first = held is None and not self.entries_here
         price = request.entry if first else self._worst_entry
         unit = Decimal("NaN") if price is None else (price - stop) * request.sign
-        rate = self._valued(ONE) / multiplier
+        rate = self._worth
         return AddedRisk(
             adds=Added(
                 leaves=max((request.quantity or ZERO) - request.filled, ZERO),
@@ -490,13 +490,15 @@ class Facts:
         """What one unit is worth at worst, in the base currency; NaN without a rate."""
         return self._valued(self.worst_price)
 
+    @property
+    def _worth(self) -> Decimal:
+        """What the instrument's currency is worth in the base currency; NaN without a rate."""
+        currency = self.instrument.currency
+        return ONE if currency == self.base else self._world.worth(currency) or Decimal("NaN")
+
     def _valued(self, price: Decimal) -> Decimal:
         """One unit at a price, in the base currency; NaN without a rate."""
-        value = price * self.instrument.multiplier
-        currency = self.instrument.currency
-        if currency == self.base:
-            return value
-        return value * (self._world.worth(currency) or Decimal("NaN"))
+        return price * self.instrument.multiplier * self._worth
 
     @kept_for_quantity
     def adds(self) -> Added:

@@ -222,6 +222,8 @@ POSITIVE = "a finite number above 0"
         ("quantity", "-5", POSITIVE),
         ("quantity", "0", POSITIVE),
         ("limit", "x", POSITIVE),
+        ("target", "0", POSITIVE),
+        ("managed", "perhaps", "true or false"),
         ("symbol", 3, "text"),
     ],
 )
@@ -232,6 +234,13 @@ def test_an_order_that_is_refused_says_what_where_and_what_is_allowed(
         place_order(convert({**ORDER, name: value}, OrderArgs))
     assert told.value.code == "INVALID_INPUT"
     assert str(told.value) == f'{name} "{value}" is refused: allowed is {allowed}'
+
+
+def test_x80_an_order_takes_a_target_and_is_managed_where_it_says_so() -> None:
+    plain_order = place_order(convert(ORDER, OrderArgs))
+    assert (plain_order.target, plain_order.managed) == (None, False)
+    asked = place_order(convert({**ORDER, "target": "130.5", "managed": True}, OrderArgs))
+    assert (asked.target, asked.managed) == (Decimal("130.5"), True)
 
 
 def test_an_argument_that_is_missing_or_unknown_is_named() -> None:
