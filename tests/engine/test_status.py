@@ -180,3 +180,10 @@ def test_amounts_have_eight_places_at_most() -> None:
     assert account["cash"] == "116666.66666667"
     assert account["buying_power"] == "105555.55555556"
     assert own(built)["buying_power"] == "16666.66666667"
+
+
+def test_before_its_first_quote_a_process_shows_the_last_price_that_was_journalled() -> None:
+    built = Built().hold("AAPL", 100, "180")
+    built.world.market.quotes.clear()
+    (position,) = status_of(built.world, MIDDAY, Extras(running=True))["positions"]
+    assert (position["last"], position["unrealized_pnl"]) == ("180", "0")
