@@ -384,7 +384,7 @@ class Facts:
         if stop is None or share is None or request.kind.reduces:
             return None
         held, multiplier = request.position, self.instrument.multiplier
-        if held is None and not self.entries_here and not request.kind.names_quantity:
+        if held is None and not (request.kind.names_quantity or self._joins_entries):
             return None
         buffer = self._world.config.execution.slippage_buffer
         before = ZERO if held is None else at_stop(held, stop)
@@ -406,6 +406,11 @@ class Facts:
             limit=share * self.equity,
             stop=stop,
         )
+
+    @property
+    def _joins_entries(self) -> bool:
+        """True for a change of an order beside another entry; a signal enters beside none."""
+        return self.request.signal is None and bool(self.entries_here)
 
     @property
     def _worst_entry(self) -> Decimal:
