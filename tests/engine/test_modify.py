@@ -12,7 +12,7 @@ from engine.domain.codes import Outcome
 from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten, Level, LinkState, Phase
+from engine.domain.run import Flatten, Level, LinkState, Phase, Trigger
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, LinkReport, Rejected
 from engine.runtime.result import result_of
@@ -707,9 +707,9 @@ def test_the_signal_ends_where_nothing_takes_the_place_of_its_order() -> None:
     desk.accept(order)
     assert order.limit_price is not None
     modify(desk, order, limit_price=order.limit_price - D("0.5"))
-    desk.later(12 * 3600)
+    desk.event(ev.Restricted(cause=Trigger.DIVERGENCE, reason="test"))
     desk.report(order, S.CANCELED, filled=desk.current(order).filled)
-    assert one(desk.seen, ev.ReplaceAbandoned).code == "MARKET_CLOSED"
+    assert one(desk.seen, ev.ReplaceAbandoned).code == "RUN_STATE"
     assert one(desk.seen, ev.SignalEnded).outcome is Outcome.CANCELLED
 
 
