@@ -7,16 +7,21 @@ loses its control characters on the way to a terminal. How it is written is `con
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 from console.host import speech
 from engine.domain.money import plain
 from engine.domain.text import clean_text
 
 Row = Mapping[str, Any]
+
+_FORMULA: Final = "=+-@＝＋－＠"
+_WHITE: Final = ("\t", "\r", "\n")
+_SIGNED: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class ExitCode(IntEnum):
@@ -129,13 +134,23 @@ def _csv(rows: Iterable[Row], columns: Sequence[str]) -> None:
         if first:
             _csv_line(columns)
             first = False
-        _csv_line([cell(row.get(name)) for name in columns])
+        _csv_line([_inert(cell(row.get(name))) for name in columns])
 
 
 def _csv_line(cells: Sequence[str]) -> None:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     speech.ANSWERS.write(line.getvalue())
+
+
+def _inert(text: str) -> str:
+    """A cell as a spreadsheet shows it and never runs it: a formula becomes text by a quote.
+
+    A number with its sign stays a number.
+    """
+    begins = text.lstrip()[:1]
+    runs = text[:1] in _WHITE or (begins != "" and begins in _FORMULA)
+    return f"'{text}" if runs and not _SIGNED.fullmatch(text) else text
 
 
 def _is_number(text: str) -> bool:

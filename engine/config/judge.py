@@ -1,13 +1,14 @@
 """Every key judged by its section, one by one: what is left, and a sentence for what is refused."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final, get_args
 
 import msgspec
 from pydantic import BaseModel, ValidationError
 
 from engine.config.model import Config
-from engine.config.render import bare, dotted, quoted
+from engine.config.render import MASK, bare, dotted, quoted, written
 from engine.config.tree import Key, Tree, drop
 from engine.config.venue import BrokersConfig, VenueConfig, VenueKinds
 
@@ -130,13 +131,24 @@ def _field(section: type[BaseModel], name: str) -> Any:
     return section.model_fields[name].annotation
 
 
+def _is_untold(fault: _Fault) -> bool:
+    """True where the value is never shown: it may be a secret that was put astray.
+
+    An unknown key's is, and text or keys where something else belongs.
+    """
+    if fault.type in ("extra_forbidden", "unknown_account") or isinstance(fault.value, Mapping):
+        return True
+    return fault.type == "model_type" and not isinstance(fault.value, int | Decimal)
+
+
 def _sentence(key: Key, fault: _Fault, origins: Mapping[Key, str]) -> str:
     if fault.type == "unknown_kind":
         inner = (*key, "kind")
         allowed = "one of " + ", ".join(f'"{known}"' for known in fault.takes)
         wrong = quoted(inner, fault.value)
         return f"{label(inner, origins)} = {wrong} is refused: allowed is {allowed}."
-    name, value = label(key, origins), quoted(key, fault.value)
+    name = label(key, origins)
+    value = written(MASK) if _is_untold(fault) else quoted(key, fault.value)
     if fault.type == "unknown_account":
         known = _known(key, fault.takes)
         return f"{name} = {value} is unknown: {known}, and any other name with its kind."

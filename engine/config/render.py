@@ -20,7 +20,8 @@ from engine.domain.run import ProfileName
 MASK: Final = "***"
 
 _SECRET: Final = re.compile(
-    r"(^|_|-)(api)?(key|secret|token|passphrase|password|signature|credentials?)s?(_|-|$)",
+    r"(^|_|-)(api)?(key|secret|token|passphrase|password|passwd|pwd|signature|credentials?|private|"
+    r"mnemonic|bearer|auth)s?(_|-|$)",
     re.IGNORECASE,
 )
 _VARIABLE_KEY: Final = re.compile(r"(key|secret|passphrase|token)_env")
@@ -83,13 +84,18 @@ def masked(key: tuple[str, ...], value: object) -> object:
     if name == "account_id":
         text = str(value)
         return MASK + text[-4:] if len(text) > 4 else MASK
-    if key[:2] == ("alerts", "urls") or _SECRET.search(name):
+    if key[:2] == ("alerts", "urls") or any(map(_SECRET.search, _names(key))):
         return MASK
     if name.endswith("url") and any(mark in str(value) for mark in "@?"):
         return MASK
     if isinstance(value, list | tuple):
         return [masked(key, item) for item in value]
     return value
+
+
+def _names(key: tuple[str, ...]) -> tuple[str, ...]:
+    """The parts of a key that say what it holds: the name of an account does not."""
+    return key if key[:1] != ("brokers",) else (key[0], *key[2:])
 
 
 def quoted(key: tuple[str, ...], value: object) -> str:

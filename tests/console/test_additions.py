@@ -195,7 +195,7 @@ def test_the_settings_of_an_added_broker_are_judged_as_every_key_is(second: None
     assert _told({"second": {"desk": 10}}) == [f"brokers.second.desk = 10 {refused}"]
     assert _told({"mine": {"kind": "second", "desk": 10}}) == [f"brokers.mine.desk = 10 {refused}"]
     assert _told({"second": {"dsk": 1}}) == [
-        "brokers.second.dsk = 1 is unknown: desk may be meant, "
+        'brokers.second.dsk = "***" is unknown: desk may be meant, '
         "[brokers.second] takes kind, account_id, environment, desk."
     ]
     assert _told({"second": {"environment": "live"}}) == [

@@ -214,11 +214,15 @@ def test_a_value_that_is_not_allowed_is_one_sentence_with_key_value_and_what_is_
 @pytest.mark.parametrize(
     ("tree", "starts", "names"),
     [
-        ({"speed": 1}, "speed = 1 is unknown", "market"),
-        ({"risk": {"max_positons": 3}}, "risk.max_positons = 3 is unknown", "price_collar_pct"),
-        ({"brokers": {"ftx": {}}}, "brokers.ftx = {} is unknown", "binance"),
-        ({"brokers": {"paper": {"fee": 1}}}, "brokers.paper.fee = 1 is unknown", "commission_bps"),
-        ({"market": {"a b\x1b": 1}}, 'market."a b\\u001b" = 1 is unknown', "symbols"),
+        ({"speed": 1}, 'speed = "***" is unknown', "market"),
+        ({"risk": {"max_positons": 3}}, 'risk.max_positons = "***" is unknown', "price_collar_pct"),
+        ({"brokers": {"ftx": {}}}, 'brokers.ftx = "***" is unknown', "binance"),
+        (
+            {"brokers": {"paper": {"fee": 1}}},
+            'brokers.paper.fee = "***" is unknown',
+            "commission_bps",
+        ),
+        ({"market": {"a b\x1b": 1}}, 'market."a b\\u001b" = "***" is unknown', "symbols"),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_keys_there_are(
@@ -317,10 +321,10 @@ def test_any_key_can_be_set_from_the_environment(
 @pytest.mark.parametrize(
     ("name", "text", "starts"),
     [
-        ("MERIDIAN_RISK__FOO", "1", "risk.foo (MERIDIAN_RISK__FOO) = 1 is unknown"),
-        ("MERIDIAN_FOO", "x", 'foo (MERIDIAN_FOO) = "x" is unknown'),
+        ("MERIDIAN_RISK__FOO", "1", 'risk.foo (MERIDIAN_RISK__FOO) = "***" is unknown'),
+        ("MERIDIAN_FOO", "x", 'foo (MERIDIAN_FOO) = "***" is unknown'),
         ("MERIDIAN_MODE__X", "x", "mode.x"),
-        ("MERIDIAN_", "x", '"" (MERIDIAN_) = "x" is unknown'),
+        ("MERIDIAN_", "x", '"" (MERIDIAN_) = "***" is unknown'),
         ("MERIDIAN_RISK", "1", "risk (MERIDIAN_RISK) = 1 is refused"),
         ("MERIDIAN_RISK__DAILY_LOSS_LIMIT", "2.0", "risk.daily_loss_limit (MERIDIAN_RISK__D"),
         ("MERIDIAN_MODE", '"paper"\nprofile = "custom"', "mode (MERIDIAN_MODE) = "),

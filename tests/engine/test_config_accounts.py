@@ -75,12 +75,12 @@ def test_names_that_are_refused(name: str) -> None:
         ),
         (
             '[brokers.papr]\ncurrency = "EUR"\n',
-            'brokers.papr = { currency = "EUR" } is unknown: paper may be meant, [brokers] takes '
+            'brokers.papr = "***" is unknown: paper may be meant, [brokers] takes '
             "paper, alpaca, ibkr, binance, coinbase, okx, oanda, and any other name with its kind.",
         ),
         (
             '[brokers.eur]\nkind = "paper"\ncurency = "EUR"\n',
-            'brokers.eur.curency = "EUR" is unknown: currency may be meant, [brokers.eur] takes '
+            'brokers.eur.curency = "***" is unknown: currency may be meant, [brokers.eur] takes '
             "kind, initial_cash, currency, latency_ms, slippage_bps, commission_bps, "
             "fill_probability, participation, account_id, address.",
         ),
