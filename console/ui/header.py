@@ -57,7 +57,7 @@ class Header:
         state, armed = view.run().state, self._armed()
         if armed:
             words = f" ^k AGAIN = KILL {armed:.0f}s " if armed >= 1 else " ^k AGAIN = KILL "
-            yield BannerItem(words, "error", 100)
+            yield BannerItem(words, "error", 100, short=f"^k=KILL {armed:.0f}s")
         yield BannerItem(view.past, "warn", 99)
         primary = view.settings.account
         known = view.accounts()[0].account_id

@@ -24,13 +24,13 @@ from engine.domain.run import RunState
 
 COLUMNS: Final = (
     Column("symbol", "Sym", 7, most=22),
-    Column("side", "Side", 5),
+    Column("side", "Side", 5, rank=1),
     Column("quantity", "Qty", 6, "right"),
-    Column("average", "Avg", 8, "right"),
-    Column("last", "Last", 10, "right"),
+    Column("average", "Avg", 8, "right", rank=2),
+    Column("last", "Last", 10, "right", rank=1),
     Column("unrealized", "uPnL", 9, "right"),
     Column("currency", "Cur", 0, most=4),
-    Column("percent", "%", 5, "right", rank=1),
+    Column("percent", "%", 5, "right", rank=2),
     Column("stop", "Stop", 8, "right"),
     Column("r", "R", 4, "right", rank=2),
     Column("age", "Age", 3, "right", rank=2),

@@ -48,6 +48,8 @@ USES: Final = {
 }
 """Which fields a type of order has."""
 
+NO_STOP: Final = "no protective stop: the position will show as unprotected"
+
 CHECK_COLUMNS: Final = (
     Column("mark", "", 1),
     Column("check", "Check", 15),
@@ -104,7 +106,7 @@ class TicketScreen(MeridianModal[str]):
         """`account` is that of the position the ticket was opened on; "" goes where routes say."""
         super().__init__()
         self._account = account
-        self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-tiny"), (18, "-low"), (22, "-short"), (34, "-tall")]
         self.side = side
         self._symbol = symbol
         self.intent_id = f"ticket-{uuid4().hex[:16]}"
@@ -305,6 +307,7 @@ class TicketScreen(MeridianModal[str]):
             pieces.append((f" ({share} of equity)", "muted"))
         yield pieces
         yield [*self._risk(review)]
+        yield self._open_risk()
         if self.sent:
             yield (("sending …", "warn"),)
         elif self._hurried:
@@ -321,8 +324,21 @@ class TicketScreen(MeridianModal[str]):
 
     def _whole(self, reason: str) -> Iterator[TextLine]:
         """Why it is refused, in as many lines as that takes."""
-        width = self.query_one("#ticket-words", TextLines).size.width or 60
-        return (plain_line(line, "loss") for line in wrapped(reason, width))
+        return (plain_line(line, "loss") for line in wrapped(reason, self._words_width))
+
+    @property
+    def _words_width(self) -> int:
+        return self.query_one("#ticket-words", TextLines).size.width or 60
+
+    def _open_risk(self) -> TextLine:
+        """What is at risk already, before this order, and what no stop bounds."""
+        view = console_of(self.app).desk.view
+        risk, currency = view.open_risk(), view.settings.currency
+        bare: list[Piece] = []
+        if risk.unprotected:
+            bare.append((f"no stop: {' '.join(risk.unprotected)}  ", "warn"))
+        total = money(risk.at_stops + risk.entries, currency, currency)
+        return (*bare, (f"open risk at stops {total}", "muted"))
 
     def _left_alone(self, review: Review) -> Iterator[Piece]:
         """That the machine is paused (X-81), and what alone closes what a person opens (X-80)."""
@@ -340,7 +356,8 @@ class TicketScreen(MeridianModal[str]):
             yield "only reduces what is held", "profit"
             return
         if review.stop is None:
-            yield "no protective stop: the position will show as unprotected", "warn"
+            narrow = self._words_width < len(NO_STOP)
+            yield "UNPROTECTED: no protective stop" if narrow else NO_STOP, "warn"
             return
         where = f"the stop at {plain(review.stop)} grows with it: " if review.stop_grows else ""
         if review.stop_moves:
