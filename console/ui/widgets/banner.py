@@ -126,6 +126,12 @@ class Banner(Widget):
         return self.rich_style + self.get_component_rich_style(f"banner--{name}", partial=True)
 
 
+STATES: Final = 95
+"""The priority of what says whether the engine trades."""
+
+LAST: Final = 100
+"""The priority of what waits for an answer."""
+
 Placed = tuple[str, str]
 """Text and style name of an item that has its place."""
 
@@ -134,7 +140,8 @@ def fit_items(items: Iterable[BannerItem], width: int) -> tuple[list[Placed], li
     """The items that fit into `width` cells, left and right, each with one cell before it.
 
     Where they do not all fit, short forms come first, then the least important item leaves, until
-    the rest does; of equals the last one goes first.
+    the rest does; of equals the last one goes first. What must not be missed (`LAST`) is shortened
+    only once nothing but states is left beside it.
     """
     kept = [item for item in items if item.text]
     texts = {n: clean_text(item.text) for n, item in enumerate(kept)}
@@ -144,9 +151,11 @@ def fit_items(items: Iterable[BannerItem], width: int) -> tuple[list[Placed], li
 
     ranked = sorted(texts, key=lambda n: (kept[n].priority, -n))
     for n in ranked:
-        if too_wide() and kept[n].short:
+        if too_wide() and kept[n].short and kept[n].priority < LAST:
             texts[n] = clean_text(kept[n].short)
     for n in ranked:
+        if too_wide() and kept[n].priority >= STATES:
+            texts |= {n: clean_text(kept[n].short) for n in texts if kept[n].short}
         if too_wide():
             del texts[n]
     return (
