@@ -103,7 +103,9 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
         else proposal
         for proposal in found.proposals
     ]
-    if adoption.compares_cash(world, snapshot, found):
+    assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in proposals)
+    if not assumed and adoption.compares_cash(world, snapshot, found):
+        # What such a fill cost is in the cash that is missing; the rest is told when it is taken.
         proposals += adoption.cash_adjusted(world, snapshot.account, given.by or "reconcile")
     return tuple(proposals)
 
@@ -182,7 +184,8 @@ def _take_over(
             yield from learned(world, proposal.symbol)
             yield adoption.adjusted(world, snapshot, proposal, by)
             yield from _vanished(world, held)
-    if taking and adoption.compares_cash(world, snapshot, found):
+    assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
+    if taking and not assumed and adoption.compares_cash(world, snapshot, found):
         yield from adoption.cash_adjusted(world, snapshot.account, by)
 
 

@@ -164,7 +164,7 @@ class SteadyTime:
 
     def _advance(self, wall: Nanos, elapsed: Nanos, monotonic: Nanos) -> Nanos:
         """The time at a wall that is believed: that of the wall, or half as fast until it is."""
-        self._at, self._since = max(wall, self._at + elapsed // 2), monotonic
+        self._at, self._since = max(wall, self._at + (elapsed + 1) // 2), monotonic
         self._ahead = self._at - wall
         return self._at
 

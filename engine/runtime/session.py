@@ -61,6 +61,9 @@ SILENCE_SECONDS = 5
 RECOVERY_SECONDS = 0.25
 """How soon after it answers again a venue that was silent is heard."""
 
+SHORTEST_PAUSE = 0.01
+"""Seconds between two looks at what the venue owes an answer to."""
+
 AT_ONCE = 256
 """Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
 
@@ -192,7 +195,9 @@ class AccountSession:
                 beat = now + every
             # Whatever is asked in this time is not overdue before it has passed.
             due = min(beat, (since or now) + bound)
-            await self._clock.sleep(RECOVERY_SECONDS if told else (due - now) / NS_PER_SECOND)
+            # The wall's time may run slower than the clock that is slept by.
+            pause = max((due - now) / NS_PER_SECOND, SHORTEST_PAUSE)
+            await self._clock.sleep(RECOVERY_SECONDS if told else pause)
 
     async def close(self) -> None:
         """Disconnect; nothing is cancelled by that, and nothing depends on how it ends (D-53)."""

@@ -33,7 +33,7 @@ def test_x75_a_journal_that_begins_late_takes_over_what_is_held(program: Program
     for side, quantity in (("buy", "20"), ("sell", "5"), ("buy", "10")):
         done = (
             program.ask(
-                "order", side=side, symbol="AAPL", quantity=quantity, hold="swing", protect="1"
+                "order", side=side, symbol="AAPL", quantity=quantity, hold="swing", protect="200"
             )
             if side == "buy"
             else program.ask("order", side=side, symbol="AAPL", quantity=quantity)

@@ -73,7 +73,7 @@ def test_u21_no_sequence_of_answers_ends_the_engine(
 ) -> None:
     desk = CoreDriver().hold("NVDA", 20, "100").price("NVDA", "100")
     side = Side.SELL if reduces else Side.BUY
-    desk.place(side, 20, type=OrderType.LIMIT, limit_price=Decimal(100))
+    desk.place(side, 20, type=OrderType.LIMIT, limit_price=Decimal(100), managed=True)
     terms = desk.of(ev.OrderIntended)[-1].terms
     key = terms.client_order_id
     for what, how, quantity in said:

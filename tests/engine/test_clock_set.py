@@ -131,6 +131,22 @@ def test_a_wall_set_back_is_waited_for_at_half_speed_so_that_deadlines_still_com
     play(scene)
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 3, SECOND])
+def test_what_is_waited_for_in_ever_smaller_steps_comes(ahead: Nanos) -> None:
+    """Half of what is left each time, as by a wait of a clock that is half as slow."""
+
+    async def scene(clock: Settable, time: SteadyTime) -> None:
+        clock.set_by = -HOUR
+        await wait(clock, time, 61)
+        due, steps = time.now() + ahead, 0
+        while time.now() < due:
+            await clock.sleep((due - time.now()) / SECOND)
+            steps += 1
+        assert steps < 100
+
+    play(scene)
+
+
 def test_a_machine_that_was_suspended_has_another_time_at_once() -> None:
     """Its monotonic clock went on, so that nobody has set anything."""
 

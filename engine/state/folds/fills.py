@@ -44,6 +44,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if fill.is_assumed:
         _assume(account, fill)
+        _explain(account, currency, fill.quantity * fill.price * event.multiplier * fill.side.sign)
     if order is not None:
         _net(account, event, order, outcome.opened)
         _close_part(book, order, fill)
@@ -69,6 +70,16 @@ def _assume(account: AccountState, fill: Fill) -> None:
         notional = before.quantity * before.price + fill.quantity * fill.price
         price = notional / quantity
     account.assumed[fill.client_order_id] = Assumed(quantity=quantity, price=price)
+
+
+def _explain(account: AccountState, currency: str, paid: Decimal) -> None:
+    """Cash of the venue's that was short by what a fill paid is explained by it now."""
+    cash = dict(account.unexplained.cash)
+    if currency in cash:
+        cash[currency] += paid
+        if not cash[currency]:
+            del cash[currency]
+        account.unexplained = msgspec.structs.replace(account.unexplained, cash=cash)
 
 
 def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
