@@ -3,14 +3,23 @@
 Only the invariants of a row are watched in its runs: what another rule lets happen is not asked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 import pytest
 
+from engine.core import decide as core
+from engine.core.consequences import ask_triggers
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.runtime.clock import SteadyTime
+from engine.exits import rules
+from engine.plans import exit as closing
+from engine.plans import protect, table
+from engine.risk.checks import account
+from engine.runtime.engine import Engine
+from engine.world import World
 from tests.simulation.faults import Faults
 from tests.simulation.harsh.switches import Harsh, Switches
 
@@ -18,7 +27,11 @@ PLAIN: Final = Harsh(
     name="plain", faults=Faults(), most=Switches(), chance=1.0, real_journal=0.0, operator=4
 )
 """No switch is on."""
-CLOCK: Final = msgspec.structs.replace(PLAIN, name="clock", most=Switches(clock_jumps=2))
+THIN: Final = msgspec.structs.replace(
+    PLAIN, name="thin", most=Switches(thin=0.95, gaps=2), hands=4, jumps=0.25
+)
+GAPS: Final = msgspec.structs.replace(PLAIN, name="gaps", most=Switches(gaps=4))
+SILENT: Final = msgspec.structs.replace(PLAIN, name="silent", most=Switches(silences=2))
 
 
 class HarshAblation(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,21 +43,82 @@ class HarshAblation(msgspec.Struct, frozen=True, kw_only=True):
     patch: Callable[[pytest.MonkeyPatch], None]
 
 
-# --- time follows a clock that was wrong for moments ----------------------------------------------
+# --- a stop that trades ends its entry, and is left alone -----------------------------------------
 
 
-def _believes_at_once(patching: pytest.MonkeyPatch) -> None:
-    def sure(time: SteadyTime, step: Nanos, monotonic: Nanos) -> bool:
-        return True
+def _leaves_entries(patching: pytest.MonkeyPatch) -> None:
+    plans = tuple(plan for plan in table.PLANS if plan.name != "stopped")
+    patching.setattr(table, "PLANS", plans)
 
-    patching.setattr(SteadyTime, "_is_sure", sure)
+
+def _touches_stops(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(closing, "is_trading", lambda *args: False)
+    patching.setattr(protect, "is_trading", lambda *args: False)
+    patching.setattr(protect, "trades_until", lambda *args: 0)
+    patching.setattr(rules, "left_to_stops", lambda *args: 0)
+
+
+# --- a loss counts when it is realised, held or not -----------------------------------------------
+
+
+def _asks_of_holdings(patching: pytest.MonkeyPatch) -> None:
+    first = ask_triggers
+
+    def of_holdings(world: World, now: Nanos) -> Iterator[ev.Event]:
+        if any(True for _ in world.holdings()):
+            yield from first(world, now)
+
+    patching.setattr(core, "ask_triggers", of_holdings)
+
+
+# --- a resume clears the halt that it was asked about ---------------------------------------------
+
+
+def _clears_what_stands(patching: pytest.MonkeyPatch) -> None:
+    first = Engine._checked
+
+    async def unchecked(engine: Engine, resume: ask.Resume) -> ask.Resume:
+        return msgspec.structs.replace(await first(engine, resume), against="")
+
+    patching.setattr(Engine, "_checked", unchecked)
+
+
+# --- a venue that answers nothing takes no entries ------------------------------------------------
+
+
+def _enters_in_silence(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(account, "MAX_SILENCE_SECONDS", 10_000)
 
 
 ABLATIONS: Final = (
     HarshAblation(
-        name="time follows every jump of the clock",
-        profile=CLOCK,
-        caught_by="T clock",
-        patch=_believes_at_once,
+        name="the fill of a stop leaves its entry working",
+        profile=THIN,
+        caught_by="S entry",
+        patch=_leaves_entries,
+    ),
+    HarshAblation(
+        name="a stop is changed while it trades",
+        profile=THIN,
+        caught_by="S armed",
+        patch=_touches_stops,
+    ),
+    HarshAblation(
+        name="loss limits are asked only while something is held",
+        profile=GAPS,
+        caught_by="L loss",
+        patch=_asks_of_holdings,
+    ),
+    HarshAblation(
+        name="a resume clears a halt that came after it",
+        profile=PLAIN,
+        caught_by="E epoch",
+        patch=_clears_what_stands,
+    ),
+    HarshAblation(
+        name="a silent venue takes entries",
+        profile=SILENT,
+        caught_by="E silent",
+        patch=_enters_in_silence,
     ),
 )

@@ -10,7 +10,7 @@ from tests.simulation.harsh.switches import Harsh
 from tests.simulation.simulate import simulate
 
 SEEDS = 60
-QUIET = 20
+QUIET = 10
 """Seeds that are run with the rule too."""
 
 
