@@ -27,7 +27,8 @@ MONDAY = datetime.datetime(2013, 10, 7, 13, 30, tzinfo=datetime.UTC)
 REPORT = {
     "bars", "symbols", "signals", "outcomes", "orders", "fills", "round_trips", "starting_equity",
     "ending_equity", "cash", "positions", "realized_pnl", "unrealized_pnl", "commission",
-    "flows", "adjustment", "max_drawdown_pct", "sharpe", "halted", "events", "digest", "wall_seconds", "virtual_seconds",
+    "flows", "adjustment", "max_drawdown_pct", "sharpe", "halted", "events", "digest",
+    "wall_seconds", "virtual_seconds",
 }  # fmt: skip
 TRIP = {
     "symbol", "direction", "trade_type", "quantity", "entry_price", "exit_price", "entry_time",
