@@ -1,10 +1,20 @@
-"""Which commissions can be, beside the trade that they were taken for (rule 2, X-18, U-17)."""
+"""Commissions: which can be, and what they come out of (rule 2, X-18, X-86, U-17)."""
 
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from typing import Final
 
-from engine.domain.money import ONE, ZERO, number_fault, plain
+import msgspec
+
+from engine.core.closing import close_trade, ending_of
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.money import ONE, ZERO, is_positive, number_fault, plain
 from engine.domain.order import Fill
+from engine.domain.run import Severity
+from engine.state.holdings import change
+from engine.state.position import Position
+from engine.world import World
 
 BAD_FEE = "bad_fee"
 """The cause that blocks a symbol of which a commission could not be believed."""
@@ -41,3 +51,96 @@ def fee_fault(
     if abs(fee) * fee_rate <= most:
         return ""
     return f"that is more than the trade, {plain(round(most / fee_rate, 8))} is allowed"
+
+
+def with_fee(
+    fill: Fill, currency: str, mult: Decimal, rate: Decimal, fee_rate: Decimal
+) -> Generator[ev.Event, None, Fill]:
+    """The fill without a commission that cannot be, which no sum may hold (rule 2).
+
+    Its symbol takes no entries until somebody has looked at it.
+    """
+    why = fee_fault(fill, currency=currency, multiplier=mult, rate=rate, fee_rate=fee_rate)
+    if not why:
+        return fill
+    text = (
+        f"fill {fill.execution_id} is taken without its commission of {fill.commission!s:.40} "
+        f"{fill.commission_currency or currency}: {why}"
+    )
+    yield ev.Alarmed(code="BAD_FEE", severity=Severity.CRITICAL, subject=fill.symbol, text=text)
+    yield ev.SymbolBlocked(account=fill.account, symbol=fill.symbol, cause=BAD_FEE, reason=text)
+    return msgspec.structs.replace(fill, commission=ZERO)
+
+
+def fee_rate_of(world: World, fill: Fill, currency: str) -> Decimal:
+    """The rate of what the commission was taken in.
+
+    A coin that has none is worth what a holding of it is; no rate is made of that.
+    """
+    asset = fill.commission_currency or currency
+    known = world.worth(asset)
+    if known is not None:
+        return known
+    if world.instrument(fill.symbol).coin == asset:
+        return fill.price * (world.worth(currency) or ZERO)
+    for position in _holdings_of(world, fill):
+        mark = world.mark(position.symbol)
+        if mark is not None and is_positive(mark):
+            return mark * (world.worth(world.book.currency_of(position.symbol)) or ZERO)
+    return ZERO
+
+
+def charged(world: World, event: ev.OrderFilled, at: Nanos) -> Iterator[ev.Event]:
+    """What of a commission comes out of holdings of its asset (X-86); the rest is owed in cash."""
+    fill, left = event.fill, event.fill.commission
+    asset = fill.commission_currency
+    for position in _holdings_of(world, fill) if left else ():
+        quantity = min(left, position.quantity)
+        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        taken = ev.CommissionTaken(
+            account=fill.account,
+            symbol=position.symbol,
+            currency=asset,
+            quantity=quantity,
+            price=_coin_price(world, position, event.fee_rate, rate),
+            rate=rate,
+            account_rate=event.account_rate,
+            execution_id=fill.execution_id,
+            time=at,
+        )
+        closed = change(position, taken.execution, ONE, None).closed
+        ending = ending_of(world, position, closed, taken.execution)
+        yield taken
+        if ending is not None:
+            spent = "the last of it paid a commission"
+            yield from close_trade(world, ending, taken.execution, None, unasked=spent)
+        left -= quantity
+        if not left:
+            break
+    if fill.commission and not event.fee_rate:
+        yield ev.Alarmed(
+            code="FEE_WITHOUT_RATE",
+            severity=Severity.WARNING,
+            subject=asset,
+            text=f"a commission of {plain(fill.commission)} {asset} for {fill.symbol} is in no "
+            f"profit: what one {asset} is worth in {world.base} is not known",
+        )
+
+
+def _holdings_of(world: World, fill: Fill) -> list[Position]:
+    """What its account holds of the asset that a commission was taken in; first what was bought."""
+    held = world.book.account(fill.account).positions.values()
+    coins = [
+        position
+        for position in held
+        if position.is_long and world.instrument(position.symbol).coin == fill.commission_currency
+    ]
+    return sorted(coins, key=lambda position: (position.symbol != fill.symbol, position.symbol))
+
+
+def _coin_price(world: World, position: Position, worth: Decimal, rate: Decimal) -> Decimal:
+    """What one coin of a holding counts as: its worth, else its last price, else what it cost."""
+    if worth and rate:
+        return worth / rate
+    mark = world.mark(position.symbol)
+    return mark if mark is not None and is_positive(mark) else position.average_price
