@@ -59,6 +59,7 @@ from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
 from engine.state.book import Place
+from engine.state.pauses import FIRST_LOOK
 from engine.state.places import place_of, places_of
 from engine.state.position import Position
 from engine.world import World
@@ -67,9 +68,6 @@ Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 
 SKEW = 5 * NS_PER_SECOND
 """A clock that is off by more than this allows no entries (U-52)."""
-
-LOOK_PAUSE = 2 * NS_PER_SECOND
-"""Between two looks at the venue while it must be seen before anything opens."""
 
 
 # --- rules that belong to the process as a whole ------------------------------------------------
@@ -385,7 +383,7 @@ def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
     for account in world.book.accounts:
         if not account.is_connected or account.snapshot_asked:
             continue
-        pause = every if account.compared else LOOK_PAUSE
+        pause = every if account.compared else FIRST_LOOK
         if now - account.reconciled_at >= pause:
             reason = comparison.START if starting else "scheduled"
             yield ev.SnapshotRequested(account=account.name, reason=reason)

@@ -19,7 +19,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
-from engine.state.deadlines import DOUBT_SECONDS, QUERY_SECONDS_MAX
+from engine.state import pauses
 from engine.state.order import Order
 from engine.world import World
 
@@ -161,10 +161,8 @@ def _pause(world: World, order: Order) -> Nanos:
     may be in the way of a close, they stay the shortest.
     """
     if world.book.data.halt is not None or order.reduce_only:
-        return DOUBT_SECONDS * NS_PER_SECOND
-    # The tenth doubling is above the longest pause, and a number without bound grows slow.
-    doubled = DOUBT_SECONDS << min(order.cancel_failures, 10)
-    return min(doubled, QUERY_SECONDS_MAX) * NS_PER_SECOND
+        return pauses.DOUBT
+    return pauses.doubled(pauses.DOUBT, order.cancel_failures)
 
 
 def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.Event]:

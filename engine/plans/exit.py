@@ -28,11 +28,9 @@ from engine.plans.reducing import (
     working_for,
 )
 from engine.state.order import Order
+from engine.state.pauses import before_attempt
 from engine.state.position import ExitPlan, Position
 from engine.world import World
-
-RETRY_SECONDS = (0, 1, 2, 4, 8, 15, 30, 60)
-"""Pauses between attempts at a close that fails; it is never given up."""
 
 DOUBT_TOLD: Final = 5 * NS_PER_SECOND
 """A close that has been UNKNOWN for so long is told."""
@@ -276,9 +274,8 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     stops = [] if joins else [order for order in working if order.is_protective]
     if any(order.status in _UNANSWERED for order in stops):
         return False
-    pause = RETRY_SECONDS[min(plan.attempt, len(RETRY_SECONDS) - 1)]
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
-    return now - since >= pause * NS_PER_SECOND
+    return now - since >= before_attempt(plan.attempt)
 
 
 def _in_doubt(

@@ -13,7 +13,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
-from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
@@ -23,19 +23,14 @@ from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
 from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
-from engine.state.deadlines import DOUBT_SECONDS
 from engine.state.order import Order
+from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER
 from engine.state.position import Position
 from engine.world import World
 
 CLEAN_READS = 2
 DEADLINE = 30 * NS_PER_SECOND
 """After this an unfinished kill is reported DEGRADED (C-502)."""
-
-READ_PAUSE = 250 * NS_PER_MS
-DEGRADED_PAUSE = 5 * NS_PER_SECOND
-"""Between two looks at the venue, in the first seconds and from then on."""
-
 
 _NAMED = 10
 """So many of the holdings and orders that are left are named in an alarm."""
@@ -130,7 +125,7 @@ def _sweep(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 def _is_late(order: Order, now: Nanos) -> bool:
     """Its cancel failed before the halt, and its pause is longer than a halt waits."""
-    late = order.cancel_put_off and order.cancel_at > now + DOUBT_SECONDS * NS_PER_SECOND
+    late = order.cancel_put_off and order.cancel_at > now + DOUBT
     return late and now >= order.cancel_barred_until
 
 
@@ -164,7 +159,7 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
             yield _unproved(account, work, remaining, doubtful)
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
-        pause = READ_PAUSE if work.state == WORKING else DEGRADED_PAUSE
+        pause = KILL_LOOK if work.state == WORKING else KILL_LOOK_LATER
         # A look that was asked for goes on being tried until the venue answers: nothing to add.
         if not account.snapshot_asked and now - account.reconciled_at >= pause:
             yield ev.SnapshotRequested(account=account.name, reason="kill")

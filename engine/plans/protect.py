@@ -11,7 +11,7 @@ from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.stops import is_trading, trades_until
-from engine.plans.exit import RETRY_SECONDS, plan_exit, waits
+from engine.plans.exit import plan_exit, waits
 from engine.plans.reducing import (
     PROTECT,
     cancel,
@@ -26,14 +26,12 @@ from engine.plans.reducing import (
     working_for,
 )
 from engine.state.order import Order
+from engine.state.pauses import CHANGE_OF_STOP, before_attempt
 from engine.state.position import Position
 from engine.world import World
 
 PROTECT_SECONDS = 5
 """A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
-
-ASKED_IN_VAIN = NS_PER_SECOND
-"""After a change of a stop was refused, or did not reach the venue, it is asked for again."""
 
 _S = OrderStatus
 
@@ -97,7 +95,7 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
     if position.exiting is not None:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
-    moments = [max(order.refused_at + ASKED_IN_VAIN, order.retry_at) for order in stops]
+    moments = [_changed_again_at(order) for order in stops]
     moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
@@ -269,8 +267,13 @@ def _short_lived(newest: Order, now: Nanos) -> bool:
 
 
 def _placed_again_at(newest: Order) -> Nanos:
-    pause = RETRY_SECONDS[min(newest.attempt, len(RETRY_SECONDS)) - 1] * NS_PER_SECOND
-    return max(newest.updated_at + pause, newest.retry_at)
+    """When a stop that was dropped at once is placed again; the first at once."""
+    return max(newest.updated_at + before_attempt(newest.attempt - 1), newest.retry_at)
+
+
+def _changed_again_at(stop: Order) -> Nanos:
+    """When a change of a stop that was refused, or did not reach the venue, is asked for again."""
+    return max(stop.refused_at + CHANGE_OF_STOP, stop.retry_at)
 
 
 def _fit(
@@ -288,7 +291,7 @@ def _fit(
         return
     if is_trading(world, position, stop, now):
         return
-    if now < max(stop.refused_at + ASKED_IN_VAIN, stop.retry_at):
+    if now < _changed_again_at(stop):
         return
     if not world.book.account(stop.account).is_connected:
         return  # it rests as it is until the venue can be asked

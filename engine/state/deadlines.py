@@ -5,18 +5,8 @@ from collections.abc import Callable, Iterable
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import RESTING, OrderStatus
+from engine.state import pauses
 from engine.state.order import Order
-
-ANSWER_SECONDS = 5
-"""How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
-
-STOP_SECONDS = 2
-"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
-
-DOUBT_SECONDS = 1
-"""Between the first two questions about an order in doubt; each pause is twice the one before."""
-
-QUERY_SECONDS_MAX = 60
 
 _SLACK = 1_000
 """Deadlines that have passed over and are kept before the list is swept."""
@@ -95,9 +85,7 @@ def due_at(order: Order) -> Nanos:
     if status.is_terminal:
         return 0
     if status is OrderStatus.UNKNOWN:
-        pause = DOUBT_SECONDS * 2 ** max(order.queries - 1, 0)
-    else:
-        ending = order.protects and status is OrderStatus.PENDING_CANCEL
-        pause = (STOP_SECONDS if ending else ANSWER_SECONDS) * 2**order.queries
-    pause = min(pause, QUERY_SECONDS_MAX)
-    return int(order.updated_at + pause * NS_PER_SECOND)
+        return order.updated_at + pauses.doubled(pauses.DOUBT, max(order.queries - 1, 0))
+    ending = order.protects and status is OrderStatus.PENDING_CANCEL
+    first = pauses.ANSWER_ABOUT_STOP if ending else pauses.ANSWER
+    return order.updated_at + pauses.doubled(first, order.queries)

@@ -8,12 +8,12 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Sending
 from engine.domain.order import OrderStatus, OrderTerms, Purpose
-from engine.plans.exit import RETRY_SECONDS
 from engine.state.book import CLOSED_KEPT, Book
+from engine.state.pauses import ATTEMPT_SECONDS
 from tests.engine.driver import CoreDriver, protected
 from tests.engine.worlds import BROKER
 
-PAUSE = RETRY_SECONDS[2]
+PAUSE = ATTEMPT_SECONDS[2]
 
 
 def ended(desk: CoreDriver, count: int) -> None:
@@ -34,7 +34,7 @@ def refused_twice() -> CoreDriver:
         desk.give(Sending(desk.last(Purpose.EXIT).account, desk.last(Purpose.EXIT).client_order_id))
         desk.report(desk.last(Purpose.EXIT), OrderStatus.REJECTED, code="HALTED")
         if len(closes(desk)) < 2:
-            desk.tick(RETRY_SECONDS[1])
+            desk.tick(ATTEMPT_SECONDS[1])
             desk.tick(0)
     assert [order.attempt for order in closes(desk)] == [1, 2]
     return desk

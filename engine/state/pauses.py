@@ -1,0 +1,45 @@
+"""How long the core waits before it asks for, or tries, the same thing again.
+
+Every retry that it decides takes its pause from here; those between two attempts to connect are
+`engine.runtime.backoff`. All pauses are in nanoseconds.
+"""
+
+from typing import Final
+
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
+
+ANSWER: Final = 5 * NS_PER_SECOND
+"""How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
+
+ANSWER_ABOUT_STOP: Final = 2 * NS_PER_SECOND
+"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
+
+DOUBT: Final = NS_PER_SECOND
+"""Between the first two questions about an order in doubt; each pause is twice the one before."""
+
+LONGEST: Final = 60 * NS_PER_SECOND
+
+ATTEMPT_SECONDS: Final = (0, 1, 2, 4, 8, 15, 30, 60)
+"""Before another order takes the place of one that failed: a close, or a stop. It is never given
+up."""
+
+CHANGE_OF_STOP: Final = NS_PER_SECOND
+"""After a change of a stop was refused, or did not reach the venue."""
+
+FIRST_LOOK: Final = 2 * NS_PER_SECOND
+"""Between two looks at the venue while it must be seen before anything opens."""
+
+KILL_LOOK: Final = 250 * NS_PER_MS
+KILL_LOOK_LATER: Final = 5 * NS_PER_SECOND
+"""Between two looks at the venue of a kill, in its first seconds and from then on."""
+
+
+def doubled(first: Nanos, times: int) -> Nanos:
+    """A first pause doubled so many times, up to the longest."""
+    # The tenth doubling is above the longest pause, and a number without bound grows slow.
+    return min(first << min(times, 10), LONGEST)
+
+
+def before_attempt(failed: int) -> Nanos:
+    """The pause before another order, after so many that failed."""
+    return ATTEMPT_SECONDS[min(failed, len(ATTEMPT_SECONDS) - 1)] * NS_PER_SECOND
