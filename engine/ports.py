@@ -17,7 +17,7 @@ from engine.domain.failure import (
     Rejected,
     Throttled,
 )
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import MarketEvent
 from engine.domain.order import Fill, OrderTerms, OrderType, TimeInForce
@@ -78,6 +78,34 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """The buying power that it states is less what its working orders may cost (X-79)."""
     history: bool = False
     """It tells of cash that moved without a trade, see `get_cash_movements_since` (X-75)."""
+
+    @property
+    def timeout(self) -> Nanos:
+        """How long an answer is waited for at most, in nanoseconds."""
+        return round(self.timeout_seconds * NS_PER_SECOND)
+
+    @property
+    def late_arrival(self) -> Nanos:
+        """How long after its time-out a request may still reach the venue, in nanoseconds."""
+        return round(self.late_arrival_seconds * NS_PER_SECOND)
+
+    @property
+    def arrival(self) -> Nanos:
+        """How long after it was sent a request of which nothing is known may still reach the
+        venue, in nanoseconds."""
+        return self.timeout + self.late_arrival
+
+    @property
+    def lag(self) -> Nanos:
+        """By how much the venue's lists and answers may be behind what it has told, in
+        nanoseconds."""
+        return round(self.late_execution_seconds * NS_PER_SECOND)
+
+    @property
+    def longest_under_way(self) -> Nanos:
+        """How long anything, a request or what a list does not show yet, may be under way between
+        us and the venue, in nanoseconds."""
+        return max(self.arrival, self.lag)
 
 
 class Cancellable(Protocol):

@@ -12,7 +12,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
 from engine.domain.inputs import SnapshotFailed, SnapshotTaken
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
@@ -42,7 +42,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)
         yield from adoption.booked(world, snapshot)
-    bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
+    able = world.able(snapshot.account)
+    bound, lag = able.longest_under_way, able.lag
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
     if not first:
         yield from adoption.unexplained(world, snapshot, before)
@@ -95,8 +96,8 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
         return ()
     snapshot = given.snapshot
-    bound, lag = _bound(world, snapshot.account), lag_of(world, snapshot.account)
-    found = compare(world.book, snapshot, bound, lag, given.by)
+    able = world.able(snapshot.account)
+    found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
     proposals = [
         adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
@@ -108,18 +109,6 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
         # What such a fill cost is in the cash that is missing; the rest is told when it is taken.
         proposals += adoption.cash_adjusted(world, snapshot.account, given.by or "reconcile")
     return tuple(proposals)
-
-
-def _bound(world: World, account: str) -> Nanos:
-    """How long anything may be under way between us and the venue of an account."""
-    able = world.able(account)
-    seconds = max(able.timeout_seconds + able.late_arrival_seconds, able.late_execution_seconds)
-    return int(seconds * NS_PER_SECOND)
-
-
-def lag_of(world: World, account: str) -> Nanos:
-    """By how much the venue's lists may be behind what it has told, in nanoseconds."""
-    return int(world.able(account).late_execution_seconds * NS_PER_SECOND)
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:

@@ -8,7 +8,7 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
 from engine.domain.inputs import QueryAnswered, QueryFailed
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
 from engine.plans.outcome import after_end, fell_short
@@ -127,8 +127,9 @@ def _awaits_change(order: Order) -> bool:
 
 
 def lost(world: World, order: Order, asked_at: Nanos) -> bool:
-    """Whether a change that the venue did not show when it was asked cannot arrive any more."""
-    bound = int(world.able(order.account).late_arrival_seconds * NS_PER_SECOND)
+    """Whether a request, or a change, of an order in doubt that the venue did not show when it was
+    asked cannot arrive any more."""
+    bound = world.able(order.account).late_arrival
     return asked_at - max(order.unclear_at, order.sent_at) > bound
 
 
@@ -149,19 +150,17 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         )
         return
     able = world.able(order.account)
-    bound = int(able.late_arrival_seconds * NS_PER_SECOND)
     sent = max(order.sent_at, order.created_at)
     seen = sent >= world.book.data.started_at
-    timed_out = sent if seen else sent + int(able.timeout_seconds * NS_PER_SECOND)
+    timed_out = sent if seen else sent + able.timeout
     if order.check_first:
         # A process before the one that decided it may have sent it, in its last moment.
-        before = order.created_at + int(able.timeout_seconds * NS_PER_SECOND)
-        timed_out = max(timed_out, before)
-    if asked_at - max(timed_out, order.unclear_at) <= bound:
+        timed_out = max(timed_out, order.created_at + able.timeout)
+    if asked_at - max(timed_out, order.unclear_at) <= able.late_arrival:
         return
     key = order.client_order_id
     if known:
-        if asked_at - order.accepted_at <= _lag(world, order):
+        if asked_at - order.accepted_at <= able.lag:
             return  # it told us of the order, and its answer is older than that
         yield ev.OrderSettled(
             account=order.account,
@@ -177,11 +176,6 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
         code=Code.NOT_SENT,
         text="the venue never received it",
     )
-
-
-def _lag(world: World, order: Order) -> Nanos:
-    """By how much an answer may be behind what the venue has told, in nanoseconds."""
-    return int(world.able(order.account).late_execution_seconds * NS_PER_SECOND)
 
 
 def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two times
@@ -223,10 +217,10 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
                 notional=notional,
             )
         return
-    theirs = venue.terms
+    theirs, lag = venue.terms, world.able(order.account).lag
     if order.differs(theirs):
         # An answer may be older than the newest report, and then it undoes nothing.
-        if order.updated_at <= asked_at and order.replaced_at + _lag(world, order) < asked_at:
+        if order.updated_at <= asked_at and order.replaced_at + lag < asked_at:
             yield replaced(order, theirs)
             current = current if order.makes_room else _S.NEW
     elif _awaits_change(order) and not order.cancel_wanted:

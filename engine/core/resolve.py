@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.core import fills
+from engine.core.doubt import lost
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.order import OrderStatus
 from engine.intake.operator import REFUSED, acted, refuse
@@ -101,8 +102,7 @@ def _against_unknown(world: World, order: Order, given: ask.ResolveOrder) -> str
     if given.decision == "venue":
         known = "does not know the order" if given.answered else "does not answer"
         return f"the venue {known}: say filled or canceled"
-    bound = int(world.able(order.account).late_arrival_seconds * NS_PER_SECOND)
-    if given.answered and given.asked_at - max(order.unclear_at, order.sent_at) <= bound:
+    if given.answered and not lost(world, order, given.asked_at):
         return "the venue does not know the order yet, and it may still arrive: ask again"
     return ""
 

@@ -229,7 +229,7 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
         unknown=doubtful,
     )
     span = now - work.clean_since
-    bound = int(world.able(name).late_arrival_seconds * NS_PER_SECOND)
+    bound = world.able(name).late_arrival
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
         yield from _prove(world, account, VERIFIED, now)
 

@@ -137,8 +137,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         # It is not sent before one of its id that an earlier process sent can no longer arrive. A
         # close would have to wait as long, and that it is not protected is told meanwhile.
         able = world.able(position.account)
-        wait = 0 if able.deduplicates else able.timeout_seconds + able.late_arrival_seconds
-        if now <= world.book.data.started_at + (wait + PROTECT_SECONDS) * NS_PER_SECOND:
+        wait = 0 if able.deduplicates else able.arrival
+        if now <= world.book.data.started_at + wait + PROTECT_SECONDS * NS_PER_SECOND:
             return False
     working = working_for(world, position)
     stops = sum((o.covers for o in working if o.is_protective), start=ZERO)

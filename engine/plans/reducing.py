@@ -296,9 +296,7 @@ def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: 
 def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
     """True while an earlier process may have sent an order of this id that is not known here."""
     started = world.book.data.started_at
-    able = world.able(position.account)
-    waited = able.late_arrival_seconds + able.timeout_seconds
-    bound = int(waited * NS_PER_SECOND) + SETTLED
+    bound = world.able(position.account).arrival + SETTLED
     return position.opened_at <= started + CLOCKS_APART and now <= started + bound
 
 

@@ -340,8 +340,7 @@ class AccountSession:
         """
         able = self._broker.capabilities
         if not able.deduplicates:
-            bound = round((able.timeout_seconds + able.late_arrival_seconds) * NS_PER_SECOND)
-            wait = self._book.data.started_at + bound - self._time.now()
+            wait = self._book.data.started_at + able.arrival - self._time.now()
             await self._clock.sleep(max(wait, 0) / NS_PER_SECOND)
         answer = await self._venue.look_up(order.client_order_id)
         if isinstance(answer, QueryAnswered) and answer.order is None:
