@@ -63,11 +63,9 @@ def plan_exit(
     under_way = position.exiting
     if under_way is not None and (under_way.is_whole or quantity is not None):
         return
-    yield ev.ExitPlanned(
-        account=position.account,
-        symbol=position.symbol,
-        position_id=position.position_id,
-        decision=ExitDecision(
+    yield _planned(
+        position,
+        ExitDecision(
             reason=reason,
             detail=detail,
             priority=priority,
@@ -109,6 +107,7 @@ def close_now(
 
 
 def _planned(position: Position, decision: ExitDecision) -> ev.ExitPlanned:
+    """The event that records a decision to close a position."""
     return ev.ExitPlanned(
         account=position.account,
         symbol=position.symbol,
@@ -286,12 +285,7 @@ def _in_doubt(
     unknown = all(order.status is _UNKNOWN for order in closing)
     if not unknown or now - since < DOUBT_TOLD or plan.refused == Code.UNKNOWN_STATE:
         return
-    yield ev.ExitRefused(
-        account=position.account,
-        symbol=position.symbol,
-        position_id=position.position_id,
-        code=Code.UNKNOWN_STATE,
-    )
+    yield _told_once(position, Code.UNKNOWN_STATE)
     yield ev.Alarmed(
         code="EXIT_UNKNOWN",
         severity=Severity.CRITICAL,
@@ -301,17 +295,22 @@ def _in_doubt(
     )
 
 
+def _told_once(position: Position, code: str) -> ev.ExitRefused:
+    """The event that keeps why a close goes no further, so that its alarm is raised once."""
+    return ev.ExitRefused(
+        account=position.account,
+        symbol=position.symbol,
+        position_id=position.position_id,
+        code=code,
+    )
+
+
 def _nothing_there(position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
     """The venue holds none of it: an order would open the other side. Say so once and wait until a
     look or a person explains it."""
     if plan.refused == NOT_HELD:
         return
-    yield ev.ExitRefused(
-        account=position.account,
-        symbol=position.symbol,
-        position_id=position.position_id,
-        code=NOT_HELD,
-    )
+    yield _told_once(position, NOT_HELD)
     yield ev.Alarmed(
         code="EXIT_WITHOUT_HOLDING",
         severity=Severity.CRITICAL,
@@ -349,12 +348,7 @@ def _refused(position: Position, plan: ExitPlan, failed: Order) -> Iterator[ev.E
     """
     if failed.status is not OrderStatus.REJECTED or failed.reject_code == plan.refused:
         return
-    yield ev.ExitRefused(
-        account=position.account,
-        symbol=position.symbol,
-        position_id=position.position_id,
-        code=failed.reject_code,
-    )
+    yield _told_once(position, failed.reject_code)
     if failed.reject_code == Code.MARKET_CLOSED:
         yield ev.Alarmed(
             code="EXIT_WAITS",
@@ -375,17 +369,13 @@ def _refused(position: Position, plan: ExitPlan, failed: Order) -> Iterator[ev.E
 
 def _next_attempt(position: Position, plan: ExitPlan, failed: Order) -> ev.ExitPlanned:
     """The same close once more, under a new id."""
-    return ev.ExitPlanned(
-        account=position.account,
-        symbol=position.symbol,
-        position_id=position.position_id,
-        decision=ExitDecision(
-            reason=plan.reason,
-            detail=plan.detail,
-            priority=plan.priority,
-            quantity=plan.quantity,
-            attempt=plan.attempt + 1,
-            measured=failed.status,
-            limit="FILLED",
-        ),
+    decision = ExitDecision(
+        reason=plan.reason,
+        detail=plan.detail,
+        priority=plan.priority,
+        quantity=plan.quantity,
+        attempt=plan.attempt + 1,
+        measured=failed.status,
+        limit="FILLED",
     )
+    return _planned(position, decision)
