@@ -226,7 +226,7 @@ def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
         state = link.state if link is not None and running else LinkState.DISCONNECTED
         heard = [figures.last_seen, link.since if link is not None else 0]
         if account is not None:
-            heard += [account.last_fill, account.reconciled_at]
+            heard.append(account.heard_at)
         shown[name] = {
             "state": state.value,
             "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),

@@ -170,6 +170,7 @@ class AccountState(msgspec.Struct, kw_only=True):
     heard_at: Nanos = 0
     """When the venue last said anything of an order or of the account."""
     reconciled_at: Nanos = 0
+    """When the venue was last looked at, whether or not it could be read (`look_failed`)."""
     seen_at: Nanos = 0
     """When the venue's view was last taken in."""
     reconciled_clean: bool = False

@@ -9,6 +9,7 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Unanswered
+from engine.domain.instant import parse_rfc3339
 from engine.domain.order import Side
 from engine.domain.result import Result
 from engine.domain.run import LinkState, Trigger
@@ -52,6 +53,24 @@ def test_x84_it_is_asked_something_at_least_every_fifteen_seconds() -> None:
         await refused(table)
 
     play(scene)
+
+
+def test_x84_a_look_that_failed_is_no_word_of_the_venue() -> None:
+    async def scene(table: Table) -> None:
+        silent_from = table.venue.clock.now()
+        table.venue.silent = {"*"}
+        await table.wait(600)
+        account = table.engine.book.account("paper")
+        assert account.reconciled_at > silent_from, "looks were tried, and failed"
+        assert account.heard_at <= silent_from
+        told = table.engine.status()["brokers"]["paper"]["last_seen"]
+        assert parse_rfc3339(told) <= silent_from, "as `status` says"
+        table.venue.silent = set()
+        await table.wait(40)
+        told = table.engine.status()["brokers"]["paper"]["last_seen"]
+        assert parse_rfc3339(told) > silent_from
+
+    play(scene, config=ALERT)
 
 
 def test_x84_entries_are_taken_again_once_it_answers() -> None:

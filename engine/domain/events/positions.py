@@ -16,7 +16,8 @@ class ExitPlanned(Event, frozen=True, kw_only=True):
 
 
 class ExitRefused(Event, frozen=True, kw_only=True):
-    """The venue refused an order that was to close a position; it is tried again after a pause."""
+    """The close of a position goes no further for now, and why: the venue refused its order, nobody
+    knows what became of it, or the venue holds nothing to close. It goes on once it can."""
 
     account: str
     symbol: str

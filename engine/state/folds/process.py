@@ -121,7 +121,6 @@ def _fired(book: Book, event: ev.TriggerFired, at: Nanos) -> None:
 
 def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
     book.touch(KillShown(at=at, event=event), event.account)
-    book.hear(event.account, at)
     kill = book.enter(event.account).kill
     if kill is not None:
         kill.clean_reads = event.clean_reads

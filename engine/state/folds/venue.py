@@ -25,7 +25,6 @@ def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> N
 
 def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     book.touch(AccountSeen(account=event.account), event.account)
-    book.hear(event.account, at)
     account = book.enter(event.account)
     account.reconciled_at, account.reconciled_clean = at, event.clean
     account.reconcile_reason, account.differences = event.reason, event.differences
@@ -33,6 +32,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
     if event.clean and not event.failed:
         account.clean_at = at
     if not event.failed:
+        book.hear(event.account, at)
         account.compared, account.seen_at = True, at
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
         account.missing = _missing(account, event, at)
