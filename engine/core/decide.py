@@ -457,9 +457,14 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
 MAY_TRIP: frozenset[type[ev.Event]] = frozenset(
     {
         ev.OrderFilled,
+        ev.FillMatched,
         ev.CommissionTaken,
         ev.PositionAdjusted,
+        ev.HoldingPriced,
         ev.AccountSynced,
+        ev.CashMoved,
+        ev.CashAdjusted,
+        ev.UnexplainedChanged,
         ev.CurrencyValued,
         ev.OrderRejected,
         ev.PositionClosed,

@@ -15,6 +15,8 @@ import pytest
 from console.virtual import Rehearsal, rehearse
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import CashMovement, MovementKind
+from engine.domain.inputs import SnapshotTaken
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, Purpose, Side
@@ -60,6 +62,26 @@ def fired(desk: CoreDriver) -> list[Trigger]:
 
 
 # --- what is realised counts at once, held or not -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("taken", "halts"), [("1999.99", False), ("2000", True), ("2000.01", True)]
+)
+def test_X74_money_that_a_look_finds_was_charged_counts_with_that_look(
+    taken: str, halts: bool
+) -> None:
+    """A venue that tells of interest or fees of 2,000 has halted before anything else is decided,
+    and what follows in the same second is refused."""
+    desk = desk_of()
+    desk.snapshot()
+    charged = CashMovement(
+        movement_id="1", kind=MovementKind.INTEREST, currency="USD", amount=-D(taken), time=desk.now
+    )
+    view = desk.view(cash=CASH - D(taken))
+    view = msgspec.structs.replace(view, movements=(charged,))
+    desk.give(SnapshotTaken(view, "scheduled", False))
+    assert (fired(desk) == [Trigger.DAILY_LOSS]) is halts
+    assert (desk.book.run_state is RunState.HALTED) is halts
 
 
 def test_X74_a_gap_through_the_stop_of_the_only_holding_halts() -> None:
