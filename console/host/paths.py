@@ -67,11 +67,6 @@ def config_file(option: Path | None, environ: Mapping[str, str]) -> Path | None:
     return default if os.path.lexists(default) else None
 
 
-def secrets_file() -> Path:
-    """The optional file of secrets beside the default config file (U-72). Raises PathError."""
-    return _config_folder() / "secrets.env"
-
-
 def state_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     """The state folder, absolute: `--state-dir`, `$MERIDIAN_STATE_DIR`, `$XDG_STATE_HOME/meridian`.
 

@@ -17,7 +17,7 @@ from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
 from brokers.paper.settings import PaperConfig
-from brokers.paper.setup import BOOK, PaperConnection, open_exchange
+from brokers.paper.setup import PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
 from console.host.secrets import Redactor
@@ -36,7 +36,6 @@ from storage.journal import Journal, open_journal
 from storage.snapshots import Loaded, load, load_from
 
 JOURNAL: Final = "journal.db"
-PAPER_BOOK: Final = BOOK
 SOCKET: Final = "control.sock"
 LOG: Final = "meridian.log"
 NO_SNAPSHOT: Final = -1

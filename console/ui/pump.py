@@ -137,12 +137,6 @@ class Pump:
             entry.dirty = True
             self.wake()
 
-    def mark_all(self) -> None:
-        """Every pane has news."""
-        for entry in self._entries.values():
-            entry.dirty = True
-        self.wake()
-
     def urgent(self, *panes: PumpedPane) -> None:
         """Paint these now, whatever the rate: a fill, a reject, a halt. Hidden ones wait."""
         if self._loop is None:

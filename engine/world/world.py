@@ -467,11 +467,6 @@ class World:
             return ZERO
         return session.adjustments + self.unexplained - session.starting_unexplained
 
-    @property
-    def unrealized_today(self) -> Decimal:
-        """As `unrealized_of_day`, at the marks of now."""
-        return self.unrealized_of_day(self.equity, self.unrealized)
-
     def unrealized_of_day(self, equity: Decimal, unrealized: Decimal) -> Decimal:
         """Change of unrealised profit since the day began, and what moves of rates made of cash and
         of cost in other currencies (X-75, X-86)."""

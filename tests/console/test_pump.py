@@ -194,7 +194,7 @@ def test_stopped_it_paints_nothing(loop: HandLoop) -> None:
     pump = started(loop, pane)
     pump.mark(pane)
     pump.stop()
-    pump.mark_all()
+    pump.mark(pane)
     loop.run(1.0)
     assert pane.at == []
 
