@@ -43,6 +43,8 @@ class LinkRow(msgspec.Struct, frozen=True):
     state: LinkState
     since: Nanos
     detail: str
+    silent_since: Nanos
+    """When the question was asked that the venue does not answer (X-84); 0: it answers."""
 
 
 class RunView(msgspec.Struct, frozen=True):

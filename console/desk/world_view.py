@@ -134,7 +134,7 @@ class WorldView:
     def links(self) -> Sequence[LinkRow]:
         """The connection of each account that was ever connected."""
         return [
-            LinkRow(account.name, link.state, link.since, link.detail)
+            LinkRow(account.name, link.state, link.since, link.detail, account.silent_since)
             for account in self._book.accounts
             if (link := account.link) is not None
         ]

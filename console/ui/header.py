@@ -99,10 +99,13 @@ class Header:
         return f"feed {text}", "stale" if stale else "", 75, f"feed {text}"
 
     def _links(self, now: Nanos) -> tuple[str, str, int, str]:
-        """The connections, and when a venue last said anything."""
+        """The connections, whether each venue answers (X-84), and when one last said anything."""
         links = self._view.links()
         if not links or any(link.state is not LinkState.CONNECTED for link in links):
             return "brk DOWN", "error", 92, "brk DOWN"
+        if silent := [link.silent_since for link in links if link.silent_since]:
+            age = whole_age(max(now - min(silent), 0))
+            return f"brk SILENT {age}", "error", 92, "brk SILENT"
         heard = max(now - self._view.heard_at, 0)
         return f"brk ok {whole_age(heard)}", "", 60, "brk ok"
 

@@ -13,6 +13,7 @@ from console.ui.panes.risk import spark
 from console.ui.widgets.depth_ladder import Ladder, spacing
 from console.ui.widgets.strips import loudness
 from engine.domain import commands as ask
+from engine.domain.inputs import Unanswered
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.market import Depth, DepthLevel
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
@@ -182,6 +183,17 @@ async def test_a_broker_that_is_gone_is_on_the_banner() -> None:
         rows = shown(app).splitlines()
         assert "brk DOWN" in rows[0]
         assert "DISCONNECTED" in rows[-2]
+
+
+async def test_X84_a_broker_that_is_connected_and_silent_is_on_the_banner() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        host.engine.step(Unanswered("paper", host.clock.now()))
+        await host.clock.advance(12)
+        await drawn(app, pilot)
+        assert "brk SILENT 12s" in shown(app).splitlines()[0]
+        host.engine.step(Unanswered("paper", 0))
+        await drawn(app, pilot)
+        assert "brk ok" in shown(app).splitlines()[0]
 
 
 async def test_ages_on_the_banner_go_on_counting() -> None:
