@@ -249,9 +249,9 @@ class AccountState(msgspec.Struct, kw_only=True):
     @property
     def status(self) -> AccountStatus:
         """READY once it is connected and was compared, REDUCE_ONLY where something keeps entries
-        away from it; LOST where that is its link (X-77)."""
+        away from it, or its venue does not answer; LOST where that is its link (X-77, X-84)."""
         if self.is_connected:
-            if self.barred:
+            if self.barred or self.silent_since:
                 return AccountStatus.REDUCE_ONLY
             return AccountStatus.READY if self.compared else AccountStatus.CONNECTING
         if self.link_is_down and self.barred:

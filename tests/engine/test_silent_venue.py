@@ -25,6 +25,11 @@ async def bought(table: Table) -> Result:
     return await table.order(Side.BUY, 1, protect=Decimal(90))
 
 
+def state_of(table: Table) -> str:
+    """The account's state, as `status` says."""
+    return str(table.engine.status()["accounts"][0]["state"])
+
+
 async def refused(table: Table) -> None:
     told = await bought(table)
     assert (told.ok, told.code) == (False, "NO_ACCOUNT"), told
@@ -63,12 +68,14 @@ def test_x84_a_look_that_failed_is_no_word_of_the_venue() -> None:
         account = table.engine.book.account("paper")
         assert account.reconciled_at > silent_from, "looks were tried, and failed"
         assert account.heard_at <= silent_from
+        assert state_of(table) == "REDUCE_ONLY", "entries are refused there"
         told = table.engine.status()["brokers"]["paper"]["last_seen"]
         assert parse_rfc3339(told) <= silent_from, "as `status` says"
         table.venue.silent = set()
         await table.wait(40)
         told = table.engine.status()["brokers"]["paper"]["last_seen"]
         assert parse_rfc3339(told) > silent_from
+        assert state_of(table) == "READY"
 
     play(scene, config=ALERT)
 
