@@ -113,10 +113,10 @@ class WorldView:
             pause_reason=data.pause_reason,
             halt=data.halt,
             journal_failed=data.journal_failed,
-            unknown=book.unclear,
+            unknown=book.index.unclear,
             positions=sum(len(account.positions) for account in book.accounts),
-            orders=book.working_count,
-            cancellable=sum(book.closable.values()),
+            orders=book.index.count,
+            cancellable=sum(book.index.closable.values()),
             letters=len(data.letters),
             blocked=tuple(
                 (symbol, tuple(causes.values()))

@@ -299,7 +299,7 @@ LIMITS: Final = (
     LimitUse("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
     LimitUse("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
     LimitUse(
-        "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: w.book.working_count
+        "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: w.book.index.count
     ),
 )
 """Every limit that has a running measure, in the order it is shown."""
@@ -345,7 +345,7 @@ def _oms(world: World) -> dict[str, Any]:
         "avg_fill_latency_seconds": None if latency is None else round(latency / 1e9, 6),
         "total_filled_notional": plain(metrics.notional),
         "total_commission": plain(metrics.commission),
-        "open_orders": world.book.working_count,
+        "open_orders": world.book.index.count,
         "total_fills": metrics.fills,
     }
 

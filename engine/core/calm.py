@@ -39,7 +39,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]
     moments += data.queued.values()
-    moments += [late_from(world, symbol, now) for symbol in world.book.day_entries]
+    moments += [late_from(world, symbol, now) for symbol in world.book.index.day_entries]
     for position in world.holdings():
         moments += _moments(world, position, now)
         moments.append(plans.same_until(world, position.account, position.symbol, now))

@@ -58,7 +58,7 @@ from engine.plans.reducing import is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
-from engine.state.book import Place
+from engine.state.order_index import Place
 from engine.state.pauses import FIRST_LOOK
 from engine.state.places import place_of, places_of
 from engine.state.position import Position

@@ -29,8 +29,8 @@ from engine.domain.market import Bar, Depth, Quote
 from engine.domain.money import ZERO
 from engine.exits import rules as exits
 from engine.exits.stops import breach_key
-from engine.state.book import Place
 from engine.state.fold import apply
+from engine.state.order_index import Place
 from engine.state.position import Position
 from engine.state.touched import HoldingAmended, Touched
 from engine.world import World

@@ -19,10 +19,10 @@ LOST_SECONDS: Final = 5
 
 def end_late_entries(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Cancel the working entries of day trades and scalps whose session ends (X-83)."""
-    for symbol in tuple(world.book.day_entries):
+    for symbol in tuple(world.book.index.day_entries):
         if not is_late(world, symbol, TradeType.DAY, now):
             continue
-        for key, account in tuple(world.book.day_entries[symbol].items()):
+        for key, account in tuple(world.book.index.day_entries[symbol].items()):
             order = world.book.order_in(account, key)
             if order is not None and world.has(account):
                 yield from cancel(order, Code.MARKET_CLOSED)
@@ -45,7 +45,7 @@ def end_withheld_entries(world: World) -> Iterator[ev.Event]:
 
     A halt cancels its own (X-52); a pause leaves them.
     """
-    if not world.book.entries_working:
+    if not world.book.index.entries:
         return
     for account in world.book.accounts:
         causes = _causes(world, account)

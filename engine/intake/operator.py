@@ -51,7 +51,7 @@ def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
     """Stop new automatic entries (X-81); working ones stay, and it says how many (X-77)."""
     yield acted(given)
     if not world.book.data.paused:
-        working = world.book.entries_working
+        working = world.book.index.entries
         yield ev.Paused(by=given.by, reason=given.reason, entries_working=working)
 
 
@@ -157,8 +157,8 @@ def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
             found.append(f"{where} could not be read")
         elif not account.reconciled_clean:
             found.append(f"{len(account.differences)} differences with {where} remain")
-    if world.book.unclear:
-        found.append(f"{world.book.unclear} orders are UNKNOWN")
+    if world.book.index.unclear:
+        found.append(f"{world.book.index.unclear} orders are UNKNOWN")
         shut = [a for a in data.accounts.values() if not a.open and unknown(world, a)]
         found += [f"{a.name}, where some of them work, is not open here" for a in shut]
     if data.journal_failed:

@@ -112,7 +112,7 @@ def _sweep(world: World, now: Nanos) -> Iterator[ev.Event]:
         if against:
             yield from withdraw(leg, Code.KILL_SWITCH, against)
     for account in world.book.accounts:
-        if not world.book.closable.get(account.name):
+        if not world.book.index.closable.get(account.name):
             continue
         for order in tuple(account.orders.values()):
             wanted = order.adds_exposure if halt.level is Level.HALT else not order.protects
@@ -189,7 +189,7 @@ def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
     return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
 
 
-def unexplained(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
+def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
     """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
     account = world.book.account(found.account)
     work, there = account.kill, plain(found.quantity)
@@ -254,7 +254,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
         for d in account.differences
         if d.kind != PRICE_DRIFT and not d.client_order_id
     ]
-    closable = world.book.closable.get(account.name)
+    closable = world.book.index.closable.get(account.name)
     works = [
         o.client_order_id
         for o in (account.orders.values() if closable else ())
@@ -284,7 +284,7 @@ def unfinished(world: World) -> Iterator[ev.Event]:
 
 def unknown(world: World, account: AccountState) -> tuple[str, ...]:
     """Orders of an account of which nobody knows what became."""
-    if not world.book.unclear:
+    if not world.book.index.unclear:
         return ()
     orders = account.orders.values()
     return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))

@@ -11,7 +11,7 @@ from engine.world import World
 
 def concerns(book: Book, account: str, symbol: str) -> object:
     """Whether any such entry works."""
-    return book.stopped
+    return book.index.stopped
 
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:

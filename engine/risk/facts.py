@@ -194,7 +194,7 @@ class Facts:
     @property
     def orders_working(self) -> int:
         """Orders that work, UNKNOWN ones among them."""
-        return self._book.working_count
+        return self._book.index.count
 
     @property
     def recent_entries(self) -> int:
@@ -255,7 +255,7 @@ class Facts:
     @property
     def unclear(self) -> tuple[Order, ...]:
         """Orders in the symbol there that are UNKNOWN."""
-        if not self._book.unclear:
+        if not self._book.index.unclear:
             return ()
         working = self._book.working(self.request.account, self.request.symbol)
         return tuple(order for order in working if order.status is OrderStatus.UNKNOWN)

@@ -174,7 +174,7 @@ class Engine:
     @property
     def idle(self) -> bool:
         """True when no order works and no effect is under way."""
-        return not self.book.working_count and not len(self._tasks)
+        return not self.book.index.count and not len(self._tasks)
 
     @property
     def exhausted(self) -> bool:
@@ -433,7 +433,7 @@ class Engine:
         """Wait for effects and their reports: a tenth of a second, a few seconds at the most."""
         for _ in range(50):
             await self.clock.sleep(0.1)
-            if not len(self._tasks) and not self.book.entries_working:
+            if not len(self._tasks) and not self.book.index.entries:
                 return
 
     # --- the step ---------------------------------------------------------------------------------

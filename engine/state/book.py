@@ -7,7 +7,7 @@ per event does not depend on how many orders there are.
 from bisect import bisect_right
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -21,14 +21,12 @@ from engine.state.account import AccountState
 from engine.state.deadlines import Deadlines
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
+from engine.state.order_index import OrderIndex, Place
 from engine.state.portfolio import Portfolio, UnvaluedMoney
 from engine.state.position import Position
 from engine.state.reservations import Reservations
 from engine.state.seen import SeenIds
 from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
-
-Place: TypeAlias = tuple[str, str]
-"""An account and a symbol."""
 
 STATE_FORMAT = 6
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
@@ -46,7 +44,6 @@ PRINTS_KEPT = 1_024
 
 # Members of an enum that are asked for at each order: to look one up costs several times as much as
 # a name of the module.
-_UNKNOWN = OrderStatus.UNKNOWN
 _RUNNING, _ACTIVE = Phase.RUNNING, RunState.ACTIVE
 _OVER = {Phase.STOPPED: RunState.STOPPED, Phase.ERROR: RunState.ERROR}
 
@@ -74,14 +71,7 @@ class Book:
         self.seen_fills = SeenIds.load(self.data.seen_fills)
         """The same with what they said, to tell a fill that comes again from a false one."""
         self._touched: list[Touched] = []
-        self.working_count = 0
-        """Orders that work, over all accounts."""
-        self._by_place: dict[Place, dict[str, None]] = {}
-        self._reducing: dict[Place, dict[str, None]] = {}
-        self._covered: dict[Place, Decimal] = {}
-        """How much stops that rest cover, by place: there may be thousands of one symbol."""
-        self._entries: dict[tuple[str, int], int] = {}
-        """Working orders that add exposure, by symbol and sign, over all accounts."""
+        self.index = OrderIndex()
         self._held: dict[str, dict[str, None]] = {}
         """By symbol, the accounts that hold it."""
         self._leaning: dict[str, None] = {}
@@ -93,14 +83,6 @@ class Book:
         self.reservations = Reservations()
         self._pending: set[str] = set()
         """Symbols with an entry that works, or is to follow, that no account holds."""
-        self.day_entries: dict[str, dict[str, str]] = {}
-        """By symbol, the working entries that end with the session, and the account of each."""
-        self.entries_working = 0
-        self.unclear = 0
-        self.stopped = 0
-        """Working entries of positions whose stop has traded, over all accounts."""
-        self.closable: dict[str, int] = {}
-        """By account, working orders that are not protective: what a kill cancels."""
         self._facts: dict[str, tuple[str, str]] = {}
         """By the digits of an id that stand for its facts, the account and the id."""
         for account in self.data.accounts.values():
@@ -113,7 +95,7 @@ class Book:
         for account in self.data.accounts.values():
             for order in account.orders.values():
                 self._index(order)
-                self._cover(order, order.covers)
+                self.index.cover(order, order.covers)
             for key in account.replacing:
                 self._await_successor(account, key)
             asked = account.power_asked
@@ -254,19 +236,19 @@ class Book:
 
     def working(self, account: str, symbol: str) -> Iterator[Order]:
         """Orders of one symbol in one account that are not terminal, UNKNOWN ones included."""
-        keys = self._by_place.get((account, symbol))
+        keys = tuple(self.index.at(account, symbol))
         if keys:
             orders = self.data.accounts[account].orders
-            for key in tuple(keys):
+            for key in keys:
                 yield orders[key]
 
     def works_in(self, symbol: str) -> bool:
         """Whether any order of a symbol works in any account."""
-        return any((account, symbol) in self._by_place for account in self.data.accounts)
+        return any(self.index.at(account, symbol) for account in self.data.accounts)
 
     def working_symbols(self, account: str) -> list[str]:
         """The symbols in which orders of one account work."""
-        return [symbol for name, symbol in self._by_place if name == account]
+        return self.index.symbols(account)
 
     def holding(self, account: str, symbol: str) -> Position | None:
         """What one account holds of one symbol."""
@@ -316,11 +298,11 @@ class Book:
 
     def reduces_in(self, account: str, symbol: str) -> bool:
         """Whether any order that adds no exposure works in one place."""
-        return (account, symbol) in self._reducing
+        return bool(self.index.reducing_at(account, symbol))
 
     def reducing(self, account: str, symbol: str) -> list[Order]:
         """Working orders of one place that add no exposure: stops, exits, a person's closes."""
-        keys = self._reducing.get((account, symbol))
+        keys = self.index.reducing_at(account, symbol)
         if not keys:
             return []
         orders = self.data.accounts[account].orders
@@ -329,7 +311,7 @@ class Book:
     def count_entries(self, symbol: str, sign: int) -> int:
         """How many orders that add exposure work on one side (+1 buys, -1 sells) of one symbol,
         over all accounts."""
-        return self._entries.get((symbol, sign), 0)
+        return self.index.entries_of(symbol, sign)
 
     def has_entries(self, symbol: str) -> bool:
         """Whether any order that adds exposure works in one symbol, in any account."""
@@ -385,27 +367,11 @@ class Book:
         self.enter(account).heard_at = at
 
     def _index(self, order: Order) -> None:
-        place = (order.account, order.symbol)
-        self._by_place.setdefault(place, {})[order.client_order_id] = None
-        self.working_count += 1
+        self.index.add(order)
         if order.adds_exposure:
             self._reserve(order, order.exposure, order.may_add)
-            self._count_entry(order, 1)
-        else:
-            self._reducing.setdefault(place, {})[order.client_order_id] = None
-        if order.status is _UNKNOWN:
-            self.unclear += 1
-        self.stopped += order.stopped
-        if not order.protects:
-            self._count_closable(order.account, 1)
+            self._derive(order.symbol)
         self._schedule(order)
-
-    def _cover(self, order: Order, change: Decimal) -> None:
-        if change:
-            place = (order.account, order.symbol)
-            self._covered[place] = self._covered.get(place, ZERO) + change
-            if not self._covered[place]:
-                del self._covered[place]
 
     def _reindex(self, old: Order, new: Order) -> None:
         """As `_unindex` and `_index`, where most often only the status is new."""
@@ -423,12 +389,12 @@ class Book:
             self._index(new)
             return
         if old.status is not new.status:
-            self.unclear += (new.status is _UNKNOWN) - (old.status is _UNKNOWN)
+            self.index.change_status(old.status, new.status)
         self._schedule(new)
 
     def _schedule(self, order: Order) -> None:
         self.deadlines.schedule(order)
-        if self.deadlines.is_crowded(self.working_count):
+        if self.deadlines.is_crowded(self.index.count):
             self.deadlines.sweep(self.orders())
 
     def _works(self, key: str) -> Order | None:
@@ -440,19 +406,11 @@ class Book:
         return None
 
     def _unindex(self, order: Order) -> None:
-        _drop(self._by_place, order)
-        self.working_count -= 1
+        self.index.remove(order)
         if order.adds_exposure:
             self.reservations.release(order)
             self._await(order.symbol)
-            self._count_entry(order, -1)
-        else:
-            _drop(self._reducing, order)
-        if order.status is _UNKNOWN:
-            self.unclear -= 1
-        self.stopped -= order.stopped
-        if not order.protects:
-            self._count_closable(order.account, -1)
+            self._derive(order.symbol)
 
     def _await_successor(self, account: AccountState, key: str) -> None:
         """Count what takes the place of an order that has ended until it is made or given up.
@@ -508,30 +466,6 @@ class Book:
             self._pending.add(symbol)
         else:
             self._pending.discard(symbol)
-
-    def _count_entry(self, order: Order, change: int) -> None:
-        key = (order.symbol, order.side.sign)
-        self._entries[key] = self._entries.get(key, 0) + change
-        if order.trade_type.ends_with_session:
-            self._count_day_entry(order, change)
-        self.entries_working += change
-        self._derive(order.symbol)
-
-    def _count_day_entry(self, order: Order, change: int) -> None:
-        entries = self.day_entries.setdefault(order.symbol, {})
-        if change > 0:
-            entries[order.client_order_id] = order.account
-        else:
-            entries.pop(order.client_order_id, None)
-            if not entries:
-                del self.day_entries[order.symbol]
-
-    def _count_closable(self, account: str, change: int) -> None:
-        count = self.closable.get(account, 0) + change
-        if count:
-            self.closable[account] = count
-        else:
-            self.closable.pop(account, None)
 
     def unvalued(self, currency: str) -> UnvaluedMoney:
         """What waits for the worth of a currency to be told; it is changed where it stands."""
@@ -634,7 +568,7 @@ class Book:
         self.touch(order, order.account)
         account, key = self.enter(order.account), order.client_order_id
         old = account.orders.get(key)
-        self._cover(order, order.covers - (ZERO if old is None else old.covers))
+        self.index.cover(order, order.covers - (ZERO if old is None else old.covers))
         if order.is_working:
             account.orders[key] = order
             if old is None:
@@ -755,8 +689,7 @@ class Book:
 
     def uncovered(self, position: Position) -> Decimal:
         """How much of a position no stop is known to cover."""
-        covered = self._covered.get((position.account, position.symbol), ZERO)
-        return abs(position.quantity) - covered
+        return abs(position.quantity) - self.index.covered(position.account, position.symbol)
 
     def own_stops(self, position: Position) -> list[tuple[Decimal, Decimal]]:
         """The stops that an operator rests for a position, the tightest first (X-85): how much of
@@ -792,15 +725,6 @@ class Book:
 def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
     return number & (number - 1) == 0
-
-
-def _drop(keys_of: dict[Place, dict[str, None]], order: Order) -> None:
-    place = (order.account, order.symbol)
-    keys = keys_of.get(place)
-    if keys is not None:
-        keys.pop(order.client_order_id, None)
-        if not keys:
-            del keys_of[place]
 
 
 def print_of(  # noqa: PLR0917 - the terms that count, in the order of the text

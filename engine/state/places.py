@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.domain.events import EVENT_TYPES, Event, IntentOpened
-from engine.state.book import Book, Place
+from engine.state.book import Book
+from engine.state.order_index import Place
 
 
 def place_of(book: Book, event: Event) -> Place | None:

@@ -49,7 +49,7 @@ async def test_orders_that_end_together_leave_the_pending_ones_in_one_painting(c
             assert pending.row_count == count
             host.engine.halt(ask.Kill(by="test", level=Level.HALT, reason="because"))
             await host.clock.advance(1)
-            assert not host.engine.book.working_count
+            assert not host.engine.book.index.count
             pane.paint()
             assert pending.row_count == 0
             assert sorted(history.shown_keys(), key=str) == sorted(keys[-ROWS_AT_ONCE:])

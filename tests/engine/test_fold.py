@@ -122,9 +122,9 @@ def test_replaying_the_records_rebuilds_the_state_bit_for_bit(
     restored = Book.restore(desk.book.snapshot())
     assert restored.snapshot() == desk.book.snapshot()
     assert restored.reservations.by_symbol == desk.book.reservations.by_symbol
-    assert restored.entries_working == desk.book.entries_working
-    assert restored.closable == desk.book.closable
-    assert restored.unclear == desk.book.unclear
+    assert restored.index.entries == desk.book.index.entries
+    assert restored.index.closable == desk.book.index.closable
+    assert restored.index.unclear == desk.book.index.unclear
     assert restored.slots_used == desk.book.slots_used
 
 

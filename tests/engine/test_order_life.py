@@ -106,7 +106,7 @@ def test_evidence_settles_an_unknown_order() -> None:
     found = desk.works(entry)
     desk.give(QueryAnswered(entry.account, entry.client_order_id, found, (), desk.now))
     assert desk.current(entry).status is OrderStatus.NEW
-    assert desk.book.unclear == 0
+    assert desk.book.index.unclear == 0
 
 
 def test_evidence_brings_the_fills_with_it() -> None:
@@ -221,7 +221,7 @@ def test_reservations_are_released_with_the_order() -> None:
     assert desk.book.reservations.by_currency["USD"] > 0
     desk.report(desk.last(Purpose.ENTRY), OrderStatus.REJECTED, text="no")
     assert not desk.book.reservations.by_currency
-    assert desk.book.entries_working == 0
+    assert desk.book.index.entries == 0
 
 
 def test_u21_reports_out_of_order_do_not_move_an_order_back() -> None:

@@ -288,7 +288,7 @@ def calls_of_a_look(orders: int) -> int:
         desk.snapshot(positions={"NVDA": 10_000}, orders=there, reason="start")
     finally:
         sys.setprofile(before)
-    assert desk.book.working_count == orders
+    assert desk.book.index.count == orders
     position = desk.book.holding(BROKER, "NVDA")
     assert position is not None
     assert desk.book.covered(position) == orders

@@ -605,7 +605,7 @@ class Watch:
         if metrics.total != ended + working:
             self.broken(
                 "I8",
-                f"{metrics.total} orders, {ended} ended, {book.working_count} open (C-308)",
+                f"{metrics.total} orders, {ended} ended, {book.index.count} open (C-308)",
             )
 
 
