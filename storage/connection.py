@@ -15,7 +15,11 @@ APPLICATION_ID = 0x4D455244
 """Marks the file as ours in its header (bytes 68 to 71)."""
 
 BUSY_MS = 250
-"""How long a write waits for a foreign lock; it waits off the loop, and is then a failure."""
+"""How long one statement waits for a foreign lock."""
+
+LOCK_SECONDS = 5.0
+"""How long a commit, or the opening, waits for a foreign lock, in seconds, before it has failed: a
+database browser that changes a cell is no broken disk."""
 
 CACHE = "cache_size=-8000"
 """Kilobytes of pages kept at hand, so that old rows and long indexes cost a commit nothing."""
@@ -37,7 +41,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         _create(path)
         connection = sqlite3.connect(
-            path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False
+            path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
         raise journal_error(error, str(path)) from error
@@ -53,6 +57,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         prepare(connection, str(path))
         # The version reaches the header, where `refuse_foreign` of an older program sees it.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
     except sqlite3.Error as error:
         connection.close()
         raise journal_error(error, str(path)) from error

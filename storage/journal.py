@@ -36,6 +36,7 @@ from storage.errors import (
     JournalGap,
     journal_error,
 )
+from storage.place import Place
 from storage.snapshots import Loaded
 from storage.writer import Entry, Hook, Writer, entry_of
 
@@ -246,8 +247,11 @@ class Journal:
 
     @property
     def maintenance_trouble(self) -> str:
-        """Why rows, a snapshot, a checkpoint or the reserve failed last; no event is lost by it."""
-        return self._maintenance
+        """Why rows, a snapshot, a checkpoint or the reserve failed last; no event is lost by it.
+
+        A log that cannot be copied back is told here for as long as that is so.
+        """
+        return self._writer.overgrown or self._maintenance
 
     def recover(self) -> bool:
         """True once everything that failed is durable; until then each call tries again.
@@ -565,6 +569,7 @@ def open_journal(
         engine=engine,
         before_commit=before_commit,
         after_commit=after_commit,
+        place=_place(source),
     )
     return Journal(
         writer,
@@ -574,6 +579,16 @@ def open_journal(
         source=source,
         trouble=trouble,
     )
+
+
+def _place(source: Path | sqlite3.Connection) -> Place | None:
+    """Where the files stand. Raises JournalError where that cannot be seen."""
+    if not isinstance(source, Path):
+        return None
+    try:
+        return Place(source)
+    except OSError as error:
+        raise journal_error(error, str(source)) from error
 
 
 def _again(error: JournalError) -> JournalError:

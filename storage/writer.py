@@ -6,6 +6,7 @@ so that simulator and production run the same lines.
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Final, NamedTuple
 
 from engine.domain.events import Record
@@ -14,7 +15,15 @@ from engine.domain.schema import VERSIONS, account_of, encode
 from engine.state.touched import Touched
 from storage import bulk, snapshots, tables
 from storage.chain import GENESIS, link
-from storage.errors import JournalCorrupt, JournalGap, JournalUnwritable, journal_error
+from storage.connection import LOCK_SECONDS
+from storage.errors import (
+    JournalBusy,
+    JournalCorrupt,
+    JournalGap,
+    JournalUnwritable,
+    journal_error,
+)
+from storage.place import Place
 
 Hook = Callable[[], None]
 
@@ -25,6 +34,10 @@ CHECKPOINT_BUSY = 8_192
 PAGES_PER_COMMIT = 6
 PAGE_BYTES = 4_096
 ROWS_PER_PAGE = 4
+
+
+LARGEST_LOG: Final = 64 * 2**20
+"""Bytes of a write-ahead log that cannot be copied back from which on that is told."""
 
 
 class Entry(NamedTuple):
@@ -98,14 +111,19 @@ class Writer:
         engine: str,
         before_commit: Hook | None = None,
         after_commit: Hook | None = None,
+        place: Place | None = None,
     ) -> None:
+        """`place` is where the files stand; None for a database in memory."""
         self._connection = connection
         self._where = where
+        self._place = place
         self._mode = mode
         self._engine = engine
         self._before_commit = before_commit
         self._after_commit = after_commit
         self._pages = 0
+        self.overgrown = ""
+        """Why the log grows although it is copied back, in one sentence; "" where it does not."""
         self.stale = ""
         """What a table did not take of the rows that were written last, in one sentence."""
         connection.execute(_HEAD_FOLLOWS)
@@ -114,9 +132,10 @@ class Writer:
     def commit(self, entries: Sequence[Entry]) -> None:
         """Make the entries durable, in order, in one transaction.
 
-        Raises a `JournalError` kind and leaves nothing behind; only after an error of the disk
-        during the commit itself `resume` must tell what became of them. What a hook raises, other
-        than an error of the disk, passes through.
+        A foreign lock is waited for, up to `LOCK_SECONDS`. Raises a `JournalError` kind and leaves
+        nothing behind; only after an error of the disk during the commit itself, or where the files
+        were taken away, `resume` must tell what became of them. What a hook raises, other than an
+        error of the disk, passes through.
         """
         if self._connection.in_transaction:
             # What is written inside it would look durable, and would not be.
@@ -126,14 +145,16 @@ class Writer:
             )
         try:
             rows = self._chained(entries)
-            self._transact(rows)
+            self._transact_once_free(rows)
             if self._after_commit is not None:
                 self._after_commit()
+            self._demand_place()
             if rows:
                 self.seq, self.head = rows[-1].seq, rows[-1].hash
         except (sqlite3.Error, OSError) as error:
             raise journal_error(error, self._where) from error
         self._pages += PAGES_PER_COMMIT + len(entries)
+        self._pages += sum(len(entry.data) for entry in entries) // PAGE_BYTES
 
     def resume(self, entries: Sequence[Entry]) -> int:
         """How many of the entries, which failed before, are in the journal after all.
@@ -141,6 +162,7 @@ class Writer:
         Raises `JournalCorrupt` when something else was written in their place.
         """
         try:
+            self._demand_place()
             if self._connection.in_transaction:
                 self._connection.rollback()
             seq, head = self._stored_head()
@@ -208,15 +230,32 @@ class Writer:
         """Copy the log back into the database. Raises `JournalError` kinds; nothing is lost."""
         self._pages = 0
         try:
-            self._connection.execute(
+            _, logged, copied = self._connection.execute(
                 f"PRAGMA wal_checkpoint({'TRUNCATE' if truncate else 'PASSIVE'})"
             ).fetchone()
         except sqlite3.Error as error:
             raise journal_error(error, self._where) from error
+        # A log that is copied back as a whole is written from its beginning again.
+        grown = logged > copied and logged * PAGE_BYTES >= LARGEST_LOG
+        self.overgrown = (
+            f"the write-ahead log of the journal {self._where} has passed "
+            f"{LARGEST_LOG // 2**20} MB: another program reads the journal and does not end; "
+            "close it, or the log fills the disk"
+            if grown
+            else ""
+        )
 
     def close(self) -> None:
         """Close the connection; what was not committed is gone."""
         self._connection.close()
+        if self._place is not None:
+            self._place.close()
+
+    def _demand_place(self) -> None:
+        """Raises `JournalUnwritable` where the files were taken away."""
+        fault = "" if self._place is None else self._place.fault()
+        if fault:
+            raise JournalUnwritable(fault)
 
     def _stored_head(self) -> tuple[int, bytes]:
         row = self._connection.execute("SELECT seq, hash FROM head").fetchone()
@@ -235,9 +274,25 @@ class Writer:
             previous = own
         return rows
 
-    def _transact(self, rows: Sequence[_Linked]) -> None:
+    def _transact_once_free(self, rows: Sequence[_Linked]) -> None:
+        """Write the rows as soon as nobody else holds the lock; each try waits a while by itself.
+
+        Raises JournalBusy where it stays held.
+        """
         if self._before_commit is not None:
             self._before_commit()
+        patience = monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                self._transact(rows)
+            except sqlite3.OperationalError as error:
+                held = isinstance(journal_error(error, self._where), JournalBusy)
+                if not held or monotonic() >= patience:
+                    raise
+            else:
+                return
+
+    def _transact(self, rows: Sequence[_Linked]) -> None:
         parts = list(bulk.pieces(rows, _EVENTS.most))
         if len(parts) == 1:
             self._insert(parts[0])

@@ -6,7 +6,6 @@ only once its intent is durable and while the gate is open; one that reduces wai
 """
 
 import asyncio
-import contextlib
 from collections.abc import (
     AsyncIterator,
     Awaitable,
@@ -52,7 +51,7 @@ from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, LatchError, MarketData, NotSent, Settled
 from engine.runtime.clock import steady
 from engine.runtime.feed import MarketFeed
-from engine.runtime.journal_watch import JournalWatch
+from engine.runtime.journal_watch import REDUCING_WAITS, JournalWatch
 from engine.runtime.lag import LagMeter
 from engine.runtime.latch_keeper import LatchKeeper, not_kept
 from engine.runtime.outside import Outside
@@ -572,9 +571,8 @@ class Engine:
         else:
             if not order.is_derived:
                 # A process that ended before would leave an order that the next cannot know; a
-                # journal that cannot be written keeps nothing from being reduced.
-                with contextlib.suppress(Exception):
-                    await durable
+                # journal that cannot be written, or waits, keeps nothing from being reduced.
+                await self._journal.written(durable, within=REDUCING_WAITS)
             if order.check_first and not await session.is_new(order):
                 return
         known = self.book.order_in(order.account, key)

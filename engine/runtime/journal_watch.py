@@ -24,6 +24,9 @@ SNAPSHOT_EVERY = 20_000
 ANSWER_SECONDS: Final = 5
 """So long the answer to a command waits for its events to be durable."""
 
+REDUCING_WAITS: Final = 0.25
+"""So long an order that reduces waits for its intent to be durable, in seconds."""
+
 
 async def _is_written(durable: Awaitable[None]) -> bool:
     try:
@@ -82,15 +85,15 @@ class JournalWatch:
                 self._tasks.spawn(self._watch())
         return durable
 
-    async def written(self, durable: Awaitable[None]) -> bool:
+    async def written(self, durable: Awaitable[None], *, within: float = ANSWER_SECONDS) -> bool:
         """Wait until what `append` returned this for is durable.
 
-        False where it is not within `ANSWER_SECONDS`, or cannot be written.
+        False where it is not within so many seconds, or cannot be written.
         """
         if isinstance(durable, Settled):
             return durable.error is None
         waiter = asyncio.ensure_future(_is_written(durable))
-        done, _ = await asyncio.wait({waiter}, timeout=ANSWER_SECONDS)
+        done, _ = await asyncio.wait({waiter}, timeout=within)
         return bool(done) and waiter.result()
 
     def save(self, *, if_due: bool = False) -> None:
@@ -106,6 +109,8 @@ class JournalWatch:
         trouble = self._store.maintenance_trouble
         if trouble != self._told:
             self._told = trouble
+            if not trouble:
+                return
             self._step(Trouble(code="JOURNAL_MAINTENANCE", subject="journal", text=trouble))
 
     def try_again(self) -> bool:
