@@ -5,7 +5,6 @@ bar's end in RFC 3339, the last five may be empty, rows are sorted by time. Read
 memory does not grow with the file.
 """
 
-import csv
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -14,12 +13,12 @@ from typing import Final
 
 import msgspec
 
-from brokers.paper.instruments import BadFile
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339
 from engine.domain.instrument import symbol_of
 from engine.domain.market import Bar
 from engine.domain.money import is_positive
 from engine.domain.text import clean_text
+from engine.reference.textfile import BadFile, read_lines, rows
 
 COLUMNS: Final = (
     *("time", "symbol", "open", "high", "low", "close"),
@@ -98,21 +97,16 @@ def read_bars(file: BarFile) -> Iterator[Bar]:
 
 def _rows(path: Path, seconds: int) -> Iterator[tuple[int, Bar]]:
     """Each bar with its line; raises BadFile."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            if tuple(next(reader, ())) != COLUMNS:
-                raise BadFile(f"{path} line 1: the header must be {','.join(COLUMNS)}")
-            parse = _Parser(seconds)
-            for row in reader:
-                if not row:
-                    continue
-                try:
-                    yield reader.line_num, parse.bar(row)
-                except ValueError as error:
-                    raise BadFile(f"{path} line {reader.line_num}: {error}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{path}: the bars cannot be read: {error}") from error
+    found = rows(read_lines(path), str(path))
+    line, header = next(found, (1, []))
+    if tuple(header) != COLUMNS:
+        raise BadFile(f"{path} line {line}: the header must be {','.join(COLUMNS)}")
+    parse = _Parser(seconds)
+    for line, row in found:
+        try:
+            yield line, parse.bar(row)
+        except ValueError as error:
+            raise BadFile(f"{path} line {line}: {error}") from error
 
 
 class _Parser:

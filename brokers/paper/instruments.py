@@ -6,7 +6,6 @@ leaves empty, is what the shape of the id and its kind say. An option is paid in
 is paid in, which a row of the table may say.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,6 +26,7 @@ from engine.domain.instrument import (
 from engine.domain.instruments.kind import one_of, positive
 from engine.domain.money import CURRENCY_WORDS, is_currency
 from engine.domain.text import clean_text
+from engine.reference.textfile import BadFile, read_lines, rows
 
 COLUMNS: Final = (
     "symbol", "asset_class", "tick", "lot", "multiplier", "currency", "calendar", "shortable",
@@ -40,10 +40,6 @@ SOURCE: Final = "[data] instruments"
 _BOOLEANS: Final = {"true": True, "false": False}
 
 T = TypeVar("T")
-
-
-class BadFile(ValueError):  # noqa: N818 - the caller reads it as a sentence
-    """A file of the user's does not hold what it should; one sentence with path and line."""
 
 
 class Instruments:
@@ -80,24 +76,20 @@ class Instruments:
 
 def load_instruments(path: Path) -> dict[str, Instrument]:
     """Read a table of instruments. Raises BadFile for the first line that is not one."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return _read(path, csv.reader(file, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadFile(f"{path}: the instruments cannot be read: {error}") from error
+    return _read(path, rows(read_lines(path), str(path)))
 
 
-def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
+def _read(path: Path, found: Iterable[tuple[int, list[str]]]) -> dict[str, Instrument]:
     table: dict[str, Instrument] = {}
     stated: dict[str, tuple[int, bool]] = {}
     """By symbol, the line and whether it states a currency."""
-    columns: tuple[str, ...] = COLUMNS
-    for number, row in enumerate(rows, 1):
-        if number == 1:
+    columns: tuple[str, ...] = ()
+    for number, row in found:
+        if not columns:
             columns = tuple(row)
             if columns not in _headers():
                 raise BadFile(
-                    f"{path} line 1: the header must be {','.join(COLUMNS)}, and "
+                    f"{path} line {number}: the header must be {','.join(COLUMNS)}, and "
                     f"{','.join(CONTRACT_COLUMNS)} may follow"
                 )
             continue
@@ -111,6 +103,8 @@ def _read(path: Path, rows: Iterable[list[str]]) -> dict[str, Instrument]:
             raise BadFile(f"{path} line {number}: {error}") from error
         table[rules.symbol] = rules
         stated[rules.symbol] = number, bool(row[COLUMNS.index("currency")])
+    if not columns:
+        raise BadFile(f"{path} is empty: the header {','.join(COLUMNS)} is needed")
     # A row may stand before that of its underlying.
     for symbol, (number, currency) in stated.items():
         try:

@@ -28,12 +28,13 @@ import msgspec
 from brokers.paper import wire
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.book import BookError, PaperBook
-from brokers.paper.instruments import BadFile, Instruments, load_instruments
+from brokers.paper.instruments import Instruments, load_instruments
 from brokers.paper.simulated import SimulatedMarket
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
 from engine.domain.market import Bar, Depth, MarketEvent, Quote
 from engine.ports import BrokerError, Clock, OrderReport, Rejected
+from engine.reference.textfile import BadFile
 from engine.runtime.clock import SystemClock
 
 BUFFER_LIMIT: Final = 16 * 1024 * 1024

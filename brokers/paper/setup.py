@@ -12,12 +12,13 @@ from brokers import PriceSource, VenueSetup
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.book import PaperBook
 from brokers.paper.exchange import Exchange
-from brokers.paper.instruments import BadFile, Instruments
+from brokers.paper.instruments import Instruments
 from brokers.paper.remote import RemoteMarket, RemotePaper
 from brokers.paper.replay import ReplayMarket
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
 from engine.ports import MarketData
+from engine.reference.textfile import BadFile
 
 DEFAULT_NAME: Final = "paper"
 BOOK: Final = "paper.db"

@@ -116,12 +116,12 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     """The status as the journal knows it, and a line that says so. Raises CommandFailed."""
     import time
 
-    from brokers.paper.instruments import BadFile
     from console.host.locks import LockError
     from console.host.supervisor import lock_files, trader
     from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
     from engine.domain.instant import rfc3339
+    from engine.reference.textfile import BadFile
     from storage.errors import JournalError
     from storage.latch import FileLatch
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from brokers import venue_kinds
 from brokers.paper.bars import check_bars
-from brokers.paper.instruments import BadFile
 from console.host import paths
 from console.host.output import CommandFailed, ExitCode, document, say, text_block
 from console.host.place import Host
 from engine.config import init_text, show, show_text
+from engine.reference.textfile import BadFile
 
 ROUTED: Final = "binance"
 """The broker that the example of a route names in a new file."""

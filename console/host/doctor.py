@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 
 from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, summary
-from brokers.paper.instruments import BadFile
 from brokers.paper.setup import book_name
 from console.host import paths, wiring
 from console.host.locks import LockError
@@ -26,6 +25,7 @@ from engine.calendars import calendar
 from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
 from engine.domain.instant import rfc3339
+from engine.reference.textfile import BadFile
 from storage.errors import JournalError
 from storage.latch import FileLatch
 from storage.verify import verify

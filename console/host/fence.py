@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from brokers import venue_kinds
 from brokers.paper.book import BookError
-from brokers.paper.instruments import BadFile
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
 from console.host.crash import crashed
@@ -40,6 +39,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.ports import BrokerError, Clock, Latch
+from engine.reference.textfile import BadFile
 from engine.runtime.clock import ScaledClock, SystemClock
 from engine.state.account import AccountState
 from engine.state.book import Book

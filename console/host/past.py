@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from brokers.paper.instruments import BadFile
 from console.desk.past import PastDesk
 from console.host import logs, wiring
 from console.host.detach import has_terminal
@@ -21,6 +20,7 @@ from console.terminal.signals import install_signals
 from engine.config import Config
 from engine.domain.events import EngineStarted
 from engine.domain.instant import Nanos, parse_rfc3339, rfc3339
+from engine.reference.textfile import BadFile
 from engine.state.book import Book
 from storage.errors import JournalError
 from storage.history import load_until

@@ -1,9 +1,13 @@
 """The user's file of exchange rates (`[data] rates`, X-86)."""
 
 from pathlib import Path
+from typing import Final
 
-from brokers.paper.instruments import BadFile
 from engine.reference.rates import RatesError, ReferenceRate, read_rates
+from engine.reference.textfile import BadFile, read_text
+
+LARGEST: Final = 16 * 2**20
+"""Bytes of the file."""
 
 
 def rates(named: str, base: str) -> tuple[ReferenceRate, ...]:
@@ -15,8 +19,6 @@ def rates(named: str, base: str) -> tuple[ReferenceRate, ...]:
         return ()
     path = Path(named).expanduser()
     try:
-        return read_rates(path.read_text(encoding="utf-8"), base, str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadFile(f"{path}: the rates cannot be read: {error}") from error
+        return read_rates(read_text(path, most=LARGEST), base, str(path))
     except RatesError as error:
         raise BadFile(str(error)) from error

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from brokers.paper.bars import BarFile, check_bars
-from brokers.paper.instruments import BadFile
 from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from console.host.output import CommandFailed, ExitCode, document, say, table, warn
@@ -25,6 +24,7 @@ from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line
 from engine.ports import Clock
+from engine.reference.textfile import BadFile
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import run_virtual
 from storage.connection import memory_database

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
-from brokers.paper.instruments import BadFile
 from console.host import logs, paths, wiring
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
@@ -34,6 +33,7 @@ from console.terminal.signals import install_signals
 from engine.config import Config, account_id, opened
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.ports import BrokerError, Clock
+from engine.reference.textfile import BadFile
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from storage.errors import JournalError
 from storage.latch import FileLatch

@@ -19,6 +19,7 @@ from engine.config.render import plain_value, quoted
 from engine.config.rules import problems as rule_problems
 from engine.config.tree import Key, Tree, copied
 from engine.config.venue import BrokersConfig, VenueKinds
+from engine.reference.textfile import BadFile, read_text
 
 LARGEST_FILE: Final = 1_048_576
 
@@ -108,19 +109,9 @@ def _without_none(tree: Tree) -> Tree:
 
 def _read(path: Path) -> Tree:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise ConfigError((f"{path} is larger than a config may be: 1 MiB is allowed.",))
-        text = content.decode("utf-8")
-    except OSError as error:
-        raise ConfigError(
-            (f"{path} cannot be read as a config file: {error.strerror or error}.",)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            (f"{path} is not UTF-8 text at byte {error.start}: a TOML file is allowed.",)
-        ) from error
+        text = read_text(path, most=LARGEST_FILE)
+    except BadFile as error:
+        raise ConfigError((f"{error}.",)) from error
     return _tree(text, str(path))
 
 

@@ -3,7 +3,6 @@
 The text is a CSV `currency,rate,date`: the base currency for one unit of the currency, on that day.
 """
 
-import csv
 import datetime
 import re
 from decimal import Decimal
@@ -13,6 +12,7 @@ import msgspec
 
 from engine.domain.money import CURRENCY_WORDS, is_currency, is_positive
 from engine.domain.text import clean_text
+from engine.reference.textfile import BadFile, lines_of, rows
 
 COLUMNS: Final = ("currency", "rate", "date")
 
@@ -45,13 +45,13 @@ def read_rates(text: str, base: str, where: str) -> tuple[ReferenceRate, ...]:
     """
     found: dict[tuple[str, datetime.date], ReferenceRate] = {}
     problems: list[str] = []
-    rows = csv.reader(text.splitlines(), strict=True)
+    header: tuple[str, ...] = ()
     try:
-        for row in rows:
-            line = rows.line_num
-            if line == 1:
-                if tuple(row) != COLUMNS:
-                    problems.append(f"{where} line 1: the header must be {','.join(COLUMNS)}")
+        for line, row in rows(lines_of(text, where), where):
+            if not header:
+                header = tuple(row)
+                if header != COLUMNS:
+                    problems.append(f"{where} line {line}: the header must be {','.join(COLUMNS)}")
                     break
                 continue
             try:
@@ -63,8 +63,8 @@ def read_rates(text: str, base: str, where: str) -> tuple[ReferenceRate, ...]:
                 problems.append(f"{where} line {line}: {error}")
             else:
                 found[key] = rate
-    except csv.Error as error:
-        problems.append(f"{where} line {rows.line_num}: it is no CSV: {error}")
+    except BadFile as error:
+        problems.append(str(error))
     if not text.strip():
         problems.append(f"{where} is empty: the header {','.join(COLUMNS)} is needed")
     if problems:

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from brokers.paper.bars import COLUMNS, check_bars, read_bars
-from brokers.paper.instruments import BadFile, Instruments, load_instruments
+from brokers.paper.instruments import Instruments, load_instruments
 from engine.domain.instant import parse_rfc3339
 from engine.domain.instrument import AssetClass
 from engine.domain.instruments.option import OptionContract, OptionRight
+from engine.reference.textfile import BadFile
 from tests.brokers.kit import D
 
 HEADER = ",".join(COLUMNS)
@@ -105,7 +106,7 @@ def test_a_file_that_is_not_one_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="cannot be read"):
         check_bars(tmp_path / "absent.csv")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadFile, match="cannot be read"):
+    with pytest.raises(BadFile, match="line 1 column 1: the byte 0xff is not UTF-8"):
         check_bars(tmp_path / "binary.csv")
 
 

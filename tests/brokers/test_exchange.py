@@ -10,12 +10,12 @@ import pytest
 from brokers import PriceSource, VenueSetup, open_venue
 from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.exchange import Exchange
-from brokers.paper.instruments import BadFile
 from brokers.paper.setup import PaperConnection, book_name, open_exchange
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.market import MarketEvent, Quote
 from engine.domain.run import LinkState
 from engine.ports import LinkReport, OrderReport
+from engine.reference.textfile import BadFile
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import run_virtual
 from tests.brokers.kit import D, order

@@ -356,7 +356,8 @@ from pathlib import Path
 
 import pytest
 
-from brokers.paper.instruments import BadFile, load_instruments
+from brokers.paper.instruments import load_instruments
+from engine.reference.textfile import BadFile
 from console.ui.panes.base import name_cell
 from console.virtual import rehearse
 from brokers import venue_kinds
