@@ -1,6 +1,7 @@
 """Commands that a running engine serves, and `status` without one."""
 
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -179,7 +180,8 @@ def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, str]]:
         while rest and not rest.endswith(b"\n") and len(rest) == LONGEST:
             rest = lines.readline(LONGEST)
         if line.strip():
-            yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+            whole = line.removeprefix(BOM_UTF8) if number == 1 else line
+            yield number, whole.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _print_reconcile(found: dict[str, Any]) -> None:

@@ -11,20 +11,22 @@ import json
 import logging
 import os
 import stat
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
+from engine.config import Config
 from engine.intake.parse import MAX_LINE
 from engine.ports import Clock
+from engine.reference.textfile import BadFile
 from engine.runtime.engine import Engine
 
 POLL_SECONDS: Final = 0.2
 NOTE: Final = "signals.position"
 CHUNK: Final = 1_048_576
 TAIL: Final = 64
-BOM: Final = b"\xef\xbb\xbf"
 UNFINISHED_LOOKS: Final = 25
 """What stands unchanged behind the last line feed at so many looks is taken as it is."""
 
@@ -48,18 +50,25 @@ class FollowedLine(NamedTuple):
     after: Cursor
 
 
-class BadSignalFile(Exception):  # noqa: N818 - the caller reads it as a sentence
-    """What stands at the path cannot be followed: one sentence."""
+def demand_followable(config: Config) -> None:
+    """Raise BadFile where `signals.file` names what can never be followed, or nothing follows it.
 
-
-def check_followed(path: Path) -> None:
-    """Raises BadSignalFile for what can never be followed; a file that is not there yet can."""
+    A file that is not there yet can be.
+    """
+    if not config.signals.file:
+        return
+    market, path = config.market, Path(config.signals.file)
+    if market.source == "replay" and market.speed == 0:
+        raise BadFile(
+            f"[signals] file {path} is followed as it grows, and [market] speed = 0 waits for "
+            "nothing: a speed above 0 follows it, and `replay BARS --signals FILE` reads it"
+        )
     try:
         os.close(_open(path))
     except FileNotFoundError:
         return
     except OSError as error:
-        raise BadSignalFile(
+        raise BadFile(
             f"[signals] file {path} cannot be followed: {error.strerror or error}"
         ) from error
 
@@ -161,7 +170,7 @@ class SignalFile:
             number = at.line + (0 if of_the_last or not taken else 1)
             first = at.offset == 0
             at = Cursor(at.inode, at.offset + len(taken), number, tail)
-            text = line.removeprefix(BOM) if first else line
+            text = line.removeprefix(BOM_UTF8) if first else line
             if text.strip():
                 found.append(FollowedLine(text, at))
         if not found:

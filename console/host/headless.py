@@ -14,6 +14,7 @@ from brokers.paper.bars import BarFile
 from console.host import wiring
 from console.host.output import ExitCode
 from console.host.place import version
+from console.host.recording import is_over
 from engine.config import Config
 from engine.ports import Clock
 from engine.runtime.virtual_time import run_virtual
@@ -52,7 +53,7 @@ def serve_fast(config: Config, folder: Path, bars: BarFile) -> int:
                     engine.gate.close("the HALT file is set")
                     if halt is not None:
                         engine.latch_found(halt)
-                if engine.exhausted and engine.idle:
+                if is_over(engine, clock.now(), bars.last):
                     break
             if not running.done():
                 await engine.stop("terminated" if terminated else "the recording has ended")

@@ -20,12 +20,13 @@ from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
 from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
-from console.host.follow import SignalFile
+from console.host.follow import SignalFile, demand_followable
 from console.host.kill_report import KillReport
 from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
 from console.host.operations import Operations
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import PROGRAM, Host, version
+from console.host.recording import is_over
 from console.host.secrets import forbid_core_dumps
 from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
@@ -35,6 +36,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.ports import BrokerError, Clock
 from engine.reference.textfile import BadFile
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
+from engine.runtime.engine import Engine
 from storage.errors import JournalError
 from storage.latch import FileLatch
 
@@ -158,6 +160,7 @@ def trader(locks: Iterable[Path]) -> Holder | None:
 def serve(plan: Launch) -> int:
     """Runs the plan on a loop of its own; the account lock is held. Raises CommandFailed."""
     try:
+        demand_followable(plan.config)
         bars = _bars(plan.config)
         if bars is not None and plan.config.market.speed == 0:
             from console.host.headless import serve_fast
@@ -351,9 +354,14 @@ class Supervisor:
             passed = (clock.monotonic() - began) / 1e9
             if plan.seconds is not None and passed >= plan.seconds:
                 self.stop("its time is over")
-            if plan.until_idle and engine.exhausted and engine.idle and not self._lines_wait():
+            if plan.until_idle and self._is_over(engine, clock) and not self._lines_wait():
                 self.stop("nothing more can come")
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _is_over(self, engine: Engine, clock: Clock) -> bool:
+        if self._bars is not None:
+            return is_over(engine, clock.now(), self._bars.last)
+        return engine.exhausted and engine.idle
 
     def _lines_wait(self) -> bool:
         return self._follower is not None and self._follower.waits

@@ -26,6 +26,19 @@ BARS = (
 )
 
 
+def turning() -> str:
+    """Bars that fall and then rise: an entry, and the recording ends while it is held."""
+    header, *_ = BARS.splitlines(keepends=True)
+    rows = [header]
+    for minute in range(60):
+        opened = 100 - 0.02 * min(minute, 40) + 0.05 * max(minute - 40, 0)
+        closed = opened + (0.05 if minute >= 40 else -0.02)
+        low, high = min(opened, closed) - 0.01, max(opened, closed) + 0.01
+        prices = ",".join(f"{price:.2f}" for price in (opened, high, low, closed))
+        rows.append(f"2013-10-07T14:{minute:02d}:00Z,SPY,{prices},20000,,,,\n")
+    return "".join(rows)
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     made = Program(tmp_path)
@@ -112,6 +125,58 @@ def test_until_idle_ends_once_the_recording_did(
     times = [r["time"] for r in program.rows("events")]
     assert times[0] >= "2013-10-07T13:59:00Z"
     assert times[-1] < "2013-10-08"
+
+
+def stops_at_rest(program: Program) -> list[str]:
+    orders = program.rows("orders")
+    return [o["symbol"] for o in orders if o["purpose"] == "PROTECT" and o["status"] == "NEW"]
+
+
+def test_a_recording_at_full_speed_ends_while_a_stop_rests(
+    program: Program, tmp_path: Path
+) -> None:
+    """No price comes any more that could trade it (X-68)."""
+    bars = tmp_path / "bars.csv"
+    bars.write_text(turning(), encoding="utf-8")
+    program.configure(f'[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 0\n')
+    done = program.run("--headless")
+    assert done.returncode == 0, done.stderr
+    assert stops_at_rest(program) == ["SPY"]
+    times = [r["time"] for r in program.rows("events")]
+    assert times[-1] < "2013-10-07T15:01:00Z"
+
+
+def test_until_idle_ends_while_a_stop_rests(program: Program, tmp_path: Path) -> None:
+    bars = tmp_path / "bars.csv"
+    bars.write_text(turning(), encoding="utf-8")
+    program.configure(f'{QUIET}[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 500\n')
+    program.start("--until-idle")
+    program.ask("order", side="buy", symbol="SPY", quantity="1", protect="50")
+    assert program.ended() == 0, program.told
+    assert stops_at_rest(program) == ["SPY"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "speed"])
+def test_a_signal_file_that_nobody_can_follow_is_refused_in_words(
+    program: Program, tmp_path: Path, kind: str
+) -> None:
+    path, bars = tmp_path / "signals.jsonl", tmp_path / "bars.csv"
+    bars.write_text(BARS, encoding="utf-8")
+    market = ""
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "speed":
+            path.touch()
+            market = f'[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 0\n'
+    program.configure(f'[signals]\nbuiltin = ""\nfile = "{path}"\n{market}')
+    for command in (["--headless", "--for", "0.1"], ["config", "check"]):
+        done = program.run(*command)
+        assert done.returncode == 2, done.stderr
+        assert f"[signals] file {path}" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_followed_file_of_signals_is_read_once(program: Program, tmp_path: Path) -> None:
