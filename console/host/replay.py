@@ -5,11 +5,14 @@ replayed can be replayed again, and a commit to disk would cost more than all th
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sqlite3
 import tempfile
 import time
+from codecs import BOM_UTF8
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +21,7 @@ from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from console.host.output import CommandFailed, ExitCode, document, say, table, warn
 from console.host.place import Host, version
+from console.host.recording import AFTERWARDS, is_over
 from console.host.report import Tally, report_of
 from engine.config import Config, amended
 from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
@@ -28,9 +32,6 @@ from engine.reference.textfile import BadFile
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import run_virtual
 from storage.connection import memory_database
-
-AFTERWARDS: Final = 26 * 3_600 * NS_PER_SECOND
-"""How long after the last bar orders may still end by themselves: a DAY order ends with its day."""
 
 LOOK_SECONDS: Final = 10
 LIMIT_SECONDS: Final = 100 * 366 * 86_400.0
@@ -48,8 +49,11 @@ def command(
     report: Path | None,
     seed: int | None,
     as_json: bool,
-) -> None:
-    """Replays, writes the journal and the report, and says where. Raises CommandFailed."""
+) -> int:
+    """Replays, writes the journal and the report, and says where; returns the exit code.
+
+    Raises CommandFailed.
+    """
     config = host.config()
     if seed is not None:
         config = amended(config, {"market.seed": seed})
@@ -66,19 +70,30 @@ def command(
         found = run(config, file, lines, database=database)
     except (wiring.SectorFileError, BadFile) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
-    _write_journal(database, folder / wiring.JOURNAL)
-    if report is not None:
-        report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    # What a full disk does not take costs only itself: the answer is given all the same.
+    troubles: list[str] = []
+    try:
+        _write_journal(database, folder / wiring.JOURNAL)
+    except CommandFailed as error:
+        troubles.append(str(error))
+    try:
+        if report is not None:
+            _write_report(report, found)
+    except CommandFailed as error:
+        troubles.append(str(error))
     if as_json:
         document(found)
     else:
         _print(found)
+    for trouble in troubles:
+        warn(trouble)
+    return ExitCode.FAILED if troubles else ExitCode.DONE
 
 
 def run(
     config: Config,
     file: BarFile,
-    lines: list[str],
+    lines: Sequence[str | bytes],
     *,
     database: sqlite3.Connection | None = None,
 ) -> dict[str, Any]:
@@ -106,7 +121,9 @@ def run(
         looks = (file.last - clock.now()) // (LOOK_SECONDS * NS_PER_SECOND) - 1
         if looks > 0:
             await asyncio.wait({running}, timeout=looks * LOOK_SECONDS)
-        while not running.done() and not _over(engine, feeding, clock, file):
+        while not running.done() and not (
+            feeding.done() and is_over(engine, clock.now(), file.last)
+        ):
             await clock.sleep(LOOK_SECONDS)
         if not running.done():
             await engine.stop("the recording has ended")
@@ -128,16 +145,16 @@ def run(
 class _Feed:
     """The signals of a file, each at its timestamp; what has none enters at the start."""
 
-    def __init__(self, lines: list[str], file: BarFile) -> None:
+    def __init__(self, lines: Sequence[str | bytes], file: BarFile) -> None:
         latest = file.last + AFTERWARDS - 60 * NS_PER_SECOND
-        due: list[tuple[Nanos, int, str]] = []
+        due: list[tuple[Nanos, int, str | bytes]] = []
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             read = parse_line(line, source=_SOURCE, number=number)
             at = read.timestamp if isinstance(read, Signal) else file.start
             due.append((min(max(at, file.start), latest) + JUST_AFTER, number, line))
-        self._due = sorted(due)
+        self._due = sorted(due, key=lambda entry: entry[:2])
 
     async def play(self, engine: Engine, clock: Clock) -> None:
         """Submits every line when it is due."""
@@ -147,19 +164,12 @@ class _Feed:
             engine.submit(line, source=_SOURCE, line=number)
 
 
-def _over(engine: Engine, feeding: "asyncio.Task[None]", clock: Clock, file: BarFile) -> bool:
-    """Inputs are exhausted, and no order can end by itself any more, or had the time to."""
-    if not engine.exhausted or not feeding.done():
-        return False
-    waits = any(not order.is_protective for order in engine.book.orders())
-    return not waits or clock.now() > file.last + AFTERWARDS
-
-
-def _read_lines(path: Path | None) -> list[str]:
+def _read_lines(path: Path | None) -> Sequence[bytes]:
+    """The lines as they stand: the engine refuses what is no signal, and the rest goes on."""
     if path is None:
         return []
     try:
-        return path.read_text(encoding="utf-8", errors="replace").split("\n")
+        return path.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
     except OSError as error:
         raise CommandFailed(
             ExitCode.USAGE, f"{path} cannot be read: {error.strerror or error}.", "BAD_SIGNALS"
@@ -171,13 +181,25 @@ def _state_folder(host: Host) -> Path:
     if host.state_option is None:
         return Path(tempfile.mkdtemp(prefix="meridian-replay-"))
     folder = host.state_dir
-    if (folder / wiring.JOURNAL).exists():
+    if _holds_journal(folder / wiring.JOURNAL):
         raise CommandFailed(
             ExitCode.USAGE,
             f"{folder} holds a journal already: a replay needs a fresh state folder.",
             "JOURNAL_EXISTS",
         )
     return host.make_state_dir()
+
+
+def _holds_journal(path: Path) -> bool:
+    """False for a file without a byte: it was made, and the disk had no room for more."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise CommandFailed(
+            ExitCode.FAILED, f"{path} cannot be read: {error.strerror or error}.", "JOURNAL"
+        ) from error
 
 
 def _demand_writable(report: Path | None) -> None:
@@ -187,18 +209,44 @@ def _demand_writable(report: Path | None) -> None:
     try:
         report.open("a", encoding="utf-8").close()
     except OSError as error:
-        raise CommandFailed(
-            ExitCode.FAILED, f"{report} cannot be written: {error.strerror or error}.", "BAD_REPORT"
-        ) from error
+        raise _unwritten(report, error) from error
+
+
+def _write_report(report: Path, found: dict[str, Any]) -> None:
+    """Raises CommandFailed; what could not be written as a whole is not left in part."""
+    try:
+        report.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        if report.is_file():
+            with contextlib.suppress(OSError):
+                report.unlink()
+        raise _unwritten(report, error) from error
+
+
+def _unwritten(report: Path, error: OSError) -> CommandFailed:
+    why = error.strerror or error
+    return CommandFailed(ExitCode.FAILED, f"{report} cannot be written: {why}.", "BAD_REPORT")
 
 
 def _write_journal(database: sqlite3.Connection, path: Path) -> None:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    target = sqlite3.connect(path)
+    """Write the journal beside its name first: under it there is a whole one, or none.
+
+    Raises CommandFailed.
+    """
+    unfinished = path.with_name(path.name + ".unfinished")
     try:
-        database.backup(target)
-    finally:
-        target.close()
+        unfinished.unlink(missing_ok=True)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(sqlite3.connect(unfinished)) as target:
+            database.backup(target)
+        unfinished.replace(path)
+    except (OSError, sqlite3.Error) as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise CommandFailed(
+            ExitCode.FAILED, f"the journal {path} cannot be written: {why}.", "JOURNAL"
+        ) from error
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ where it is known, column; both count from 1.
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -17,7 +18,6 @@ LONGEST_LINE: Final = 65_536
 LONGEST_FIELD: Final = 1_024
 """Characters of a field of a table."""
 
-_BOM: Final = b"\xef\xbb\xbf"
 _PIPES: Final = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, "a folder"))
 
 Line = tuple[int, str]
@@ -37,7 +37,7 @@ def read_text(path: Path, *, most: int) -> str:
         raise _unreadable(path, error) from error
     if len(content) > most:
         raise BadFile(f"{path} is larger than {most} bytes, which is the most that is allowed")
-    content = content.removeprefix(_BOM)
+    content = content.removeprefix(BOM_UTF8)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -61,7 +61,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 if len(raw) > LONGEST_LINE:
                     raise _too_long(f"{path}", number)
                 if number == 1:
-                    raw = raw.removeprefix(_BOM)
+                    raw = raw.removeprefix(BOM_UTF8)
                 try:
                     text = raw.decode("utf-8").rstrip("\r\n")
                 except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -184,6 +185,74 @@ def test_a_report_that_cannot_be_written_is_known_before_the_replay(
     market: Market, tmp_path: Path
 ) -> None:
     assert main(["replay", str(market()), "--report", str(tmp_path / "no" / "r.json")]) == 1
+
+
+def test_a_report_that_the_disk_does_not_take_is_one_sentence_beside_the_answer(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    arguments = ["--state-dir", str(state), "replay", str(market(minutes=3))]
+    assert main([*arguments, "--report", "/dev/full", "--json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["bars"] == 6
+    assert "/dev/full cannot be written: No space left on device." in printed.err
+    assert "Traceback" not in printed.err
+    assert verify(state / "journal.db", tables=True).ok
+
+
+def test_a_journal_that_the_disk_does_not_take_leaves_none_and_the_next_replay_goes(
+    market: Market, tmp_path: Path, root: Path
+) -> None:
+    state, bars = tmp_path / "state", market(minutes=3)
+    command = [sys.executable, "-c", MAIN, "--state-dir", str(state), "replay", str(bars), "--json"]
+    environment = {**os.environ, "MERIDIAN_CONFIG": os.devnull}
+
+    def replayed(bound: int) -> "subprocess.CompletedProcess[str]":
+        limit = (bound, resource.RLIM_INFINITY)
+        return subprocess.run(
+            command,
+            cwd=root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+        )
+
+    failed = replayed(20_000)
+    assert failed.returncode == 1, failed.stderr
+    assert "cannot be written" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert [path.name for path in state.iterdir()] == []
+    done = replayed(resource.RLIM_INFINITY)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_empty_file_that_a_full_disk_left_is_no_journal(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "journal.db").touch()
+    assert main(["--state-dir", str(state), "replay", str(market(minutes=3)), "--json"]) == 0
+    assert verify(state / "journal.db", tables=True).ok
+
+
+def test_lines_of_signals_are_taken_as_they_are_meant_and_bad_bytes_are_refused(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signals = tmp_path / "signals.jsonl"
+    first, last = line(signal_id="first").encode(), line(signal_id="last", ticker="AIG").encode()
+    bad = line(signal_id="b_d").encode().replace(b"b_d", b"b\xffd")
+    signals.write_bytes(b"\xef\xbb\xbf" + first + b"\r\n\r\n" + bad + b"\n" + last)
+    state, bars = tmp_path / "state", market(minutes=60)
+    config = tmp_path / "config.toml"
+    config.write_text('[signals]\nbuiltin = ""\n', encoding="utf-8")
+    options = ["--config", str(config), "--state-dir", str(state)]
+    assert main([*options, "replay", str(bars), "--signals", str(signals), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["signals"] == 3
+    assert found["outcomes"]["INVALID_INPUT"] == 1
+    assert found["orders"] >= 2
 
 
 @pytest.mark.slow
