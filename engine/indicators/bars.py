@@ -12,7 +12,7 @@ import msgspec
 
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar
-from engine.indicators.aggregate import BarAggregator
+from engine.indicators.aggregate import BarAggregator, SessionEnd
 from engine.indicators.clouds import Clouds, CloudSnapshot, Layer, PriceSource
 
 AVERAGE_BARS: Final = 20
@@ -46,10 +46,21 @@ class Indicators:
     """
 
     def __init__(
-        self, seconds: int | None = None, price_source: PriceSource = PriceSource.CLOSE
+        self,
+        seconds: int | None = None,
+        price_source: PriceSource = PriceSource.CLOSE,
+        *,
+        session_end: SessionEnd | None = None,
     ) -> None:
+        """`session_end` ends a longer bar with its session; without it sessions are not known."""
         self._price_source = price_source
-        self._aggregator = None if seconds is None else BarAggregator(seconds)
+        self._aggregator: BarAggregator | None = None
+        if seconds is not None:
+            self._aggregator = (
+                BarAggregator(seconds)
+                if session_end is None
+                else BarAggregator(seconds, session_end)
+            )
         self._symbols: dict[str, _Symbol] = {}
         self.completed: tuple[Completed, ...] = ()
         """What the newest bar of the feed completed, oldest first; mostly one."""

@@ -59,7 +59,9 @@ class World:
         self.home: Calendar = calendar(home_calendar)
         """The calendar of the portfolio's day (X-12, X-95)."""
         named = config.signals.timeframe
-        self.indicators = Indicators(SECONDS_OF[Timeframe(named)] if named else None)
+        self.indicators = Indicators(
+            SECONDS_OF[Timeframe(named)] if named else None, session_end=self._session_end
+        )
         """What completed bars say; empty where no rule reads them (`follows_bars`)."""
         self.breaches = Breaches()
         self.overload = Overload()
@@ -145,6 +147,12 @@ class World:
         calendar is not, or has no such day (X-92)."""
         known = self.calendar(self.instrument(symbol).calendar)
         return known is not None and known.covers(now) and not known.is_open(now)
+
+    def _session_end(self, symbol: str, at: Nanos) -> Nanos | None:
+        """When the session in which the symbol's market is ends; None while it is closed."""
+        known = self.calendar(self.instrument(symbol).calendar)
+        session = None if known is None else known.session_at(at)
+        return None if session is None else session.close
 
     def opens_at(self, symbol: str, now: Nanos) -> Nanos | None:
         """When the symbol's market opens next, as far as its calendar says."""

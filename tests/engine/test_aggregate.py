@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.market import Bar
 from engine.indicators.aggregate import BarAggregator
+from engine.state.book import Book
+from engine.world import World
+from tests.configs import from_mapping
 
 START = parse_rfc3339("2013-10-07T14:00:00Z")
 MINUTE = 60 * NS_PER_SECOND
@@ -130,3 +133,42 @@ def test_it_agrees_with_grouping_by_the_end(minutes: set[int], length: int) -> N
             high, volume = max(part.high for part in parts), Decimal(100 * len(parts))
             expected.append((ending, parts[0].open, high, volume))
     assert [(b.time, b.open, b.high, b.volume) for b in made] == expected
+
+
+DAY = 86_400
+CLOSE = parse_rfc3339("2013-10-07T20:00:00Z")
+
+
+def close_at_eight(symbol: str, at: int) -> int | None:
+    """The session of 2013-10-07 in New York, which ends 360 minutes after START."""
+    return CLOSE if CLOSE - 390 * MINUTE <= at < CLOSE else None
+
+
+@pytest.mark.parametrize("last", [360, 361])
+def test_the_bar_of_a_day_ends_with_its_session(last: int) -> None:
+    """With its last source bar or, where that one is missing, with the next (A-146)."""
+    aggregator = BarAggregator(DAY, close_at_eight)
+    before = [-200, *range(-29, 359)]  # one of them before the open
+    assert [aggregator.add(bar(minute)) for minute in before] == [[]] * len(before)
+    (complete,) = aggregator.add(bar(last, "20"))
+    assert complete.time == CLOSE
+    assert complete.seconds == DAY
+    assert complete.volume == 100 * (len(before) + (last == 360))
+    assert aggregator.add(bar(400)) == [], "after the session"
+    assert aggregator.add(bar(24 * 60)) == [], "of the next day"
+
+
+def test_a_shorter_bar_is_cut_by_the_end_of_its_session() -> None:
+    aggregator = BarAggregator(7 * 60, close_at_eight)
+    aggregator.add(bar(359))
+    (complete,) = aggregator.add(bar(360))
+    assert complete.time == CLOSE
+
+
+def test_the_daily_bar_of_a_stock_is_there_at_the_close_of_its_exchange() -> None:
+    config = from_mapping({"signals": {"timeframe": "1d"}})
+    world = World(Book(), config, {})
+    for minute in range(-29, 361):
+        world.indicators.take(bar(minute))
+    (completed,) = world.indicators.completed
+    assert (completed.bar.symbol, completed.bar.time) == ("SPY", CLOSE)
