@@ -21,6 +21,7 @@ from console.host import wiring
 from console.host.memory_latch import MemoryLatch
 from console.host.output import CommandFailed, ExitCode, document, say, table, warn
 from console.host.place import Host, version
+from console.host.progress import Progress
 from console.host.recording import AFTERWARDS, is_over
 from console.host.report import Tally, report_of
 from engine.config import Config, amended
@@ -67,7 +68,7 @@ def command(
     warn(f"state folder: {folder}")
     database = memory_database()
     try:
-        found = run(config, file, lines, database=database)
+        found = run(config, file, lines, database=database, progress=not as_json)
     except (wiring.SectorFileError, BadFile) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     # What a full disk does not take costs only itself: the answer is given all the same.
@@ -96,11 +97,20 @@ def run(
     lines: Sequence[str | bytes],
     *,
     database: sqlite3.Connection | None = None,
+    progress: bool = False,
 ) -> dict[str, Any]:
-    """The report of one replay; the journal goes to `database`. Raises what a rule raised."""
+    """The report of one replay; the journal goes to `database`. Raises what a rule raised.
+
+    `progress` shows on a terminal how far it is.
+    """
     began = time.perf_counter()
     tally = Tally()
     feed = _Feed(lines, file)
+
+    reached: list[Clock] = []
+
+    def done() -> float:
+        return (reached[0].now() - file.start) / (file.last - file.start) if reached else 0.0
 
     async def main(clock: Clock) -> dict[str, Any]:
         house = wiring.build(
@@ -115,6 +125,7 @@ def run(
         )
         engine = house.engine
         engine.subscribe(tally.observe)
+        reached.append(clock)
         running = asyncio.get_running_loop().create_task(engine.run())
         feeding = asyncio.get_running_loop().create_task(feed.play(engine, clock))
         # Nothing is over before the last bar: the looks before it are left out.
@@ -138,7 +149,8 @@ def run(
             "virtual_seconds": seconds,
         }
 
-    found = run_virtual(main, file.start, LIMIT_SECONDS)
+    with Progress(done, shown=progress):
+        found = run_virtual(main, file.start, LIMIT_SECONDS)
     return found | {"wall_seconds": round(time.perf_counter() - began, 3)}
 
 
