@@ -23,10 +23,11 @@ from engine.risk.request import Request
 from engine.sizing.added import Added, AddedRisk
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.account import AccountState
-from engine.state.book import RATE_WINDOW, print_of
+from engine.state.book import RATE_WINDOW
 from engine.state.order import Order
 from engine.state.portfolio import SessionState
 from engine.state.position import Position
+from engine.state.prints import print_of
 from engine.state.rates import Rate
 from engine.world import World
 from engine.world.overload import Overload

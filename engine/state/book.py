@@ -14,16 +14,17 @@ import msgspec
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument, default_instrument
-from engine.domain.money import ONE, ZERO, plain
-from engine.domain.order import OrderStatus, OrderTerms, Side, move
+from engine.domain.money import ONE, ZERO
+from engine.domain.order import OrderStatus, move
 from engine.domain.run import Mode, Phase, RunState, Trigger
 from engine.state.account import AccountState
 from engine.state.deadlines import Deadlines
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
 from engine.state.order_index import OrderIndex, Place
-from engine.state.portfolio import Portfolio, UnvaluedMoney
+from engine.state.portfolio import Portfolio
 from engine.state.position import Position
+from engine.state.prints import print_of_order
 from engine.state.reservations import Reservations
 from engine.state.seen import SeenIds
 from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
@@ -467,42 +468,6 @@ class Book:
         else:
             self._pending.discard(symbol)
 
-    def unvalued(self, currency: str) -> UnvaluedMoney:
-        """What waits for the worth of a currency to be told; it is changed where it stands."""
-        return self.data.unvalued.setdefault(currency, UnvaluedMoney())
-
-    def find(self, amount: Decimal) -> None:
-        """What was there before it was counted: it belongs to the start, of the life and of the
-        day.
-
-        The starting equity of a day's row that was written stays what it is (X-75).
-        """
-        data = self.data
-        data.starting_equity = (data.starting_equity or ZERO) + amount
-        data.peak_equity += amount
-        session = data.session
-        if session is None:
-            return
-        session.peak_equity += amount
-        if session.written:
-            session.adjustments += amount
-        else:
-            session.starting_equity += amount
-
-    def adjust(self, value: Decimal, unrealized: Decimal) -> None:
-        """Count what was adopted from a venue: `value` more equity, `unrealized` of it not taken.
-
-        It is no profit and no transfer, and the fall from the peak stays what it was (X-75).
-        """
-        data = self.data
-        data.adjustments += value
-        data.starting_unrealized += unrealized
-        data.peak_equity += value
-        if data.session is not None:
-            data.session.adjustments += value
-            data.session.starting_unrealized += unrealized
-            data.session.peak_equity += value
-
     def touch(self, value: Value, account: str = "") -> None:
         """Say that an event made or changed this value; "" is one of the portfolio."""
         owner = self.data.accounts.get(account or self.data.primary)
@@ -725,30 +690,3 @@ class Book:
 def is_power_of_two(number: int) -> bool:
     """When a growing list is swept: often enough to stay small, rarely enough to cost nothing."""
     return number & (number - 1) == 0
-
-
-def print_of(  # noqa: PLR0917 - the terms that count, in the order of the text
-    account: str,
-    symbol: str,
-    side: Side,
-    quantity: Decimal,
-    limit_price: Decimal | None,
-    stop_price: Decimal | None,
-) -> str:
-    """What makes two orders the same for the duplicate-order limit; in another account it is
-    another order (X-87)."""
-    limit = "" if limit_price is None else plain(limit_price)
-    stop = "" if stop_price is None else plain(stop_price)
-    return f"{account}|{symbol}|{side}|{plain(quantity)}|{limit}|{stop}"
-
-
-def print_of_order(order: OrderTerms) -> str:
-    """The same of an order that is made."""
-    return print_of(
-        order.account,
-        order.symbol,
-        order.side,
-        order.quantity,
-        order.limit_price,
-        order.stop_price,
-    )

@@ -161,3 +161,37 @@ class Portfolio(msgspec.Struct, kw_only=True):
     seen_commands: str = ""
     seen_executions: str = ""
     seen_fills: str = ""
+
+    def unvalued_in(self, currency: str) -> UnvaluedMoney:
+        """What waits for the worth of a currency to be told; it is changed where it stands."""
+        return self.unvalued.setdefault(currency, UnvaluedMoney())
+
+    def find(self, amount: Decimal) -> None:
+        """What was there before it was counted: it belongs to the start, of the life and of the
+        day.
+
+        The starting equity of a day's row that was written stays what it is (X-75).
+        """
+        self.starting_equity = (self.starting_equity or ZERO) + amount
+        self.peak_equity += amount
+        session = self.session
+        if session is None:
+            return
+        session.peak_equity += amount
+        if session.written:
+            session.adjustments += amount
+        else:
+            session.starting_equity += amount
+
+    def adjust(self, value: Decimal, unrealized: Decimal) -> None:
+        """Count what was adopted from a venue: `value` more equity, `unrealized` of it not taken.
+
+        It is no profit and no transfer, and the fall from the peak stays what it was (X-75).
+        """
+        self.adjustments += value
+        self.starting_unrealized += unrealized
+        self.peak_equity += value
+        if self.session is not None:
+            self.session.adjustments += value
+            self.session.starting_unrealized += unrealized
+            self.session.peak_equity += value

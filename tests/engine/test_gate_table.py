@@ -24,7 +24,7 @@ from engine.risk.finding import Finding, passed, refused
 from engine.risk.gate import CHECKS, Check
 from engine.risk.request import RequestKind
 from engine.sizing.added import Added
-from engine.state.book import print_of_order
+from engine.state.prints import print_of_order
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
 X_65 = re.findall(

@@ -185,9 +185,9 @@ def _pay(
     data.realized += gained
     data.commission += fee
     if not event.rate and outcome.realized:
-        book.unvalued(currency).realized += outcome.realized
+        book.data.unvalued_in(currency).realized += outcome.realized
     if not event.fee_rate and fill.commission:
-        book.unvalued(charged_in).fees += fill.commission
+        book.data.unvalued_in(charged_in).fees += fill.commission
     metrics = data.metrics
     metrics.fills += 1
     metrics.notional += money * event.rate
@@ -230,7 +230,7 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     gained = outcome.realized * event.rate
     data.realized += gained
     if not event.rate and outcome.realized:
-        book.unvalued(book.currency_of(event.symbol)).realized += outcome.realized
+        book.data.unvalued_in(book.currency_of(event.symbol)).realized += outcome.realized
     if event.currency in data.unvalued:
         # The coins are gone from a holding, at what that counted them as: nothing is owed for them.
         data.unvalued[event.currency].fees -= event.quantity

@@ -29,7 +29,7 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
         # day's loss is measured against it too.
         worth = told.equity if event.worth is None else event.worth
         data.starting_equity = data.starting_equity or ZERO
-        book.find(worth * event.rate)
+        book.data.find(worth * event.rate)
         account.known_since = event.asked_at
         for fill in event.history:
             book.seen_executions.add(fill.key)
@@ -65,7 +65,7 @@ def _cash_adjusted(book: Book, event: ev.CashAdjusted, at: Nanos) -> None:
         if not left[currency]:
             del left[currency]
     account.unexplained = msgspec.structs.replace(account.unexplained, cash=left)
-    book.adjust(event.value, ZERO)
+    book.data.adjust(event.value, ZERO)
 
 
 def _cash_moved(book: Book, event: ev.CashMoved, at: Nanos) -> None:
@@ -140,7 +140,7 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
         data.session.starting_unrealized += event.unrealized
     if data.starting_equity is not None:
         # The rest was there when the day began, and nobody knew what it was worth.
-        book.find(event.equity - realized + fees)
+        book.data.find(event.equity - realized + fees)
 
 
 def _marked(book: Book, event: ev.EquityMarked, at: Nanos) -> None:

@@ -82,7 +82,7 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     account.estimated.pop(event.symbol, None)
     if event.estimated and event.mark is not None and new is not None:
         account.estimated[event.symbol] = event.mark
-    book.adjust(event.value, event.unrealized)
+    book.data.adjust(event.value, event.unrealized)
     book.guard(event.account, event.symbol, at)
 
 
@@ -101,7 +101,7 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
         )
         book.hold(event.account, event.symbol, position)
     book.mark(event.symbol, event.price)
-    book.find(event.value)
+    book.data.find(event.value)
     book.data.starting_unrealized += event.unrealized
     if book.data.session is not None:
         book.data.session.starting_unrealized += event.unrealized
