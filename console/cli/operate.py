@@ -187,7 +187,10 @@ def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, str]]:
 def _print_reconcile(found: dict[str, Any]) -> None:
     if not found["differences"]:
         say("clean" if found["clean"] else "the comparison is not clean")
-    table(found["differences"], ("broker", "symbol", "kind", "local", "venue"))
+    from engine.reconcile.compare import shown_kind
+
+    rows = [{**row, "kind": shown_kind(row["kind"])} for row in found["differences"]]
+    table(rows, ("broker", "symbol", "kind", "local", "venue"))
     for event in found["events"]:
         say(f"proposed: {cell(event)}")
 

@@ -41,8 +41,8 @@ PRICE_DRIFT = "PRICE_DRIFT"
 
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
-SEED_LABELS = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan", QTY_MISMATCH: "quantity_mismatch"}
-"""The words of the first design, for display (X-08)."""
+_ALIASES = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan"}
+"""The words of the first design, which people still see (X-08)."""
 
 DRIFT = Decimal("0.05")
 """Average prices further apart than this are reported; they block nothing (A-370)."""
@@ -390,8 +390,6 @@ def _adopted(order: VenueOrder, account: str, *, protects: bool) -> ev.OrderAdop
     return ev.OrderAdopted(terms=terms, state=state)
 
 
-def labelled(difference: ev.Difference) -> Iterator[str]:
-    """The difference as an operator reads it, with the first design's word where it had one."""
-    label = SEED_LABELS.get(difference.kind)
-    yield difference.kind if label is None else f"{difference.kind} ({label})"
-    yield f"{difference.symbol}: here {difference.local or '0'}, there {difference.venue or '0'}"
+def shown_kind(kind: str) -> str:
+    """The kind of a difference as people read it, with the first design's word where it had one."""
+    return f"{kind} ({_ALIASES[kind]})" if kind in _ALIASES else kind

@@ -13,7 +13,7 @@ from engine.domain.codes import Code
 from engine.domain.inputs import SnapshotTaken
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level, LinkState, RunState
-from engine.reconcile.compare import SEED_LABELS
+from engine.reconcile.compare import shown_kind
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
@@ -35,8 +35,9 @@ def test_a495_t15_one_match_two_mismatches() -> None:
     done = one(events, ev.Reconciled)
     assert done.matched == 1
     assert found(events) == {"MSFT": "LOCAL_ONLY", "GOOGL": "BROKER_ONLY"}
-    assert SEED_LABELS["BROKER_ONLY"] == "ghost"
-    assert SEED_LABELS["LOCAL_ONLY"] == "orphan"
+    shown = [shown_kind(kind) for kind in sorted(found(events).values())]
+    assert shown == ["BROKER_ONLY (ghost)", "LOCAL_ONLY (orphan)"]
+    assert shown_kind("QTY_MISMATCH") == "QTY_MISMATCH"
 
 
 def test_x08_quantity_and_side() -> None:
