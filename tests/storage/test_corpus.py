@@ -276,11 +276,13 @@ def _without_unasked_targets(moment: dict[str, Any]) -> None:
 def by_name(status: dict[str, Any]) -> dict[str, Any]:
     """The limits as a mapping: a later version may know more of them.
 
-    0.1.0 counted every symbol into one sector where no engine ran; that figure is left out.
+    0.1.0 counted every symbol into one sector where no engine ran; that figure is left out. So is
+    when a venue was heard last: it took a look that had failed for a word of the venue's (X-84).
     """
     limits = {limit["name"]: limit for limit in status["limits"]}
     del limits["max_sector_exposure"]
-    return status | {"limits": limits}
+    brokers = {name: broker | {"last_seen": None} for name, broker in status["brokers"].items()}
+    return status | {"limits": limits, "brokers": brokers}
 
 
 # --- the expectation itself -----------------------------------------------------------------------
