@@ -102,11 +102,12 @@ def _print(found: dict[str, Any]) -> None:
             "(stops not counted), "
             f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']})"
         )
-        for kind in ("left", "unknown"):
-            for item in row[kind]:
+        for kind in ("left", "unknown", "kept"):
+            for item in row.get(kind, ()):  # an engine of an older program has no `kept`
                 say(f"  {kind.upper()}: {item}")
         if row["state"] == "VERIFIED":
-            kept = "" if found["flatten"] == "all" else " but the stops of what is kept"
-            say(f"  proved: no order works{kept}, and nothing in scope is held.")
+            keeps = row.get("kept", found["flatten"] != "all")
+            stops = " but the stops of what is kept" if keeps else ""
+            say(f"  proved: no order works{stops}, and nothing in scope is held.")
         else:
             say("  NOT PROVED FLAT: look at the venue's own screen.")

@@ -296,6 +296,8 @@ class HaltedAccount(msgspec.Struct, frozen=True):
     """WORKING, VERIFIED or DEGRADED."""
     closed: int
     """Positions that the kill closed."""
+    kept: tuple[str, ...]
+    """Holdings that are out of the kill's scope, and which of them have no stop."""
     kill: KillRow
     """What the kill has shown."""
 

@@ -48,6 +48,7 @@ from engine.domain.open_risk import OpenRisk
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
+from engine.plans.kill import cancelled, kept
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
@@ -357,18 +358,18 @@ class WorldView:
         work = account.kill
         row = self._replica.kill.get(name, KillRow())
         ended = [] if data.halt is None else self._cancelled_since(account, data.halt)
-        stops = sum(order.protects for order in ended)
         closed = 0 if work is None else work.closed
         return HaltedAccount(
             account=name,
             entries_working=sum(order.adds_exposure for order in account.orders.values()),
             positions=len(account.positions),
             stops=sum(order.protects for order in account.orders.values()),
-            entries_cancelled=len(ended) - stops,
-            stops_cancelled=stops,
+            entries_cancelled=cancelled(account),
+            stops_cancelled=sum(order.protects for order in ended),
             working=work is not None,
             state=row.state if work is None else work.state,
             closed=closed if row.closed is None else row.closed,
+            kept=() if data.halt is None else kept(self._book, account, data.halt.flatten),
             kill=row,
         )
 

@@ -152,7 +152,8 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
     for why in unknown.values():
         warn(why)
     names = opened(config)
-    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": []}
+    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0}
+    nothing |= {"left": [], "kept": []}
     rows = {name: nothing | {"unknown": [why]} for name, why in unknown.items()}
     if len(rows) == len(names):
         return rows
@@ -285,7 +286,7 @@ def _not_opened(house: wiring.House, name: str) -> dict[str, Any]:
     """What is left in an account that the config does not open: nothing was asked of it."""
     account = house.engine.book.account(name)
     held = [f"{p.symbol} {p.quantity.normalize():f}" for p in account.positions.values()]
-    found = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": sorted(held)}
+    found = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": sorted(held), "kept": []}
     return found | {"unknown": [*account.orders, "the config does not open it"]}
 
 
@@ -303,7 +304,7 @@ def _untyped(account: AccountState, halt: Halt | None, row: dict[str, Any]) -> d
         f"{account.name}: {', '.join(held)} kept, as nobody can tell whether it is a day trade; "
         "`kill --flatten all` closes it."
     )
-    return counted | {"state": "DEGRADED", "left": sorted({*row["left"], *held})}
+    return counted | {"state": "DEGRADED", "left": sorted({*row["left"], *held}), "kept": []}
 
 
 def _clock(config: Config, known: Book | None) -> Clock:

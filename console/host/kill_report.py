@@ -10,7 +10,7 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level
-from engine.plans.kill import cancelled, in_scope
+from engine.plans.kill import cancelled, in_scope, kept
 from engine.ports import Clock
 from engine.state.account import DEGRADED, VERIFIED, AccountState, KillWork
 from engine.state.book import Book
@@ -75,6 +75,7 @@ class KillReport:
             "cancelled": proved.cancelled if proved is not None else cancelled(account),
             "closed": work.closed,
             "left": sorted(left),
+            "kept": [*kept(self._book, account, halt.flatten)],
             "unknown": sorted(unknown),
         }
 

@@ -23,6 +23,7 @@ from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
 from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
+from engine.state.book import Book
 from engine.state.order import Order
 from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER
 from engine.state.position import Position
@@ -140,6 +141,22 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
     if flatten is Flatten.ALL:
         return True
     return flatten is Flatten.DAY and position.trade_type.ends_with_session
+
+
+def kept(book: Book, account: AccountState, flatten: Flatten) -> tuple[str, ...]:
+    """The holdings of an account that a kill of this scope leaves as they are, sorted.
+
+    Each is a symbol, a signed quantity and, where no stop at the venue covers all of it, that.
+    """
+    rows = [p for p in account.positions.values() if not in_scope(p, flatten)]
+    return tuple(sorted(f"{p.symbol} {plain(p.quantity)}{_bare(book, p)}" for p in rows))
+
+
+def _bare(book: Book, position: Position) -> str:
+    bare = book.uncovered(position)
+    if bare <= 0:
+        return ""
+    return " without a stop" if bare == abs(position.quantity) else f", {plain(bare)} of it bare"
 
 
 def advance(world: World, now: Nanos) -> Iterator[ev.Event]:

@@ -87,7 +87,10 @@ class Proof(PaintedLines, Fed):
             yield ((f"    left: {_item(item)}", "warn"),)
         for item in row.unknown[:SHOWN_LEFT]:
             yield ((f"    unknown: {_item(item)}", "error"),)
-        more = max(len(row.left) - SHOWN_LEFT, 0) + max(len(row.unknown) - SHOWN_LEFT, 0)
+        for item in halted.kept[:SHOWN_LEFT]:
+            yield ((f"    kept: {item}", "warn"),)
+        lists = (row.left, row.unknown, halted.kept)
+        more = sum(max(len(items) - SHOWN_LEFT, 0) for items in lists)
         if more:
             yield ((f"    and {more} more", "muted"),)
         if state == "VERIFIED":

@@ -1,0 +1,96 @@
+"""What a kill leaves as it is, it names: on the halt screen and from the command line (X-52)."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from console.cli.killing import _print
+from console.host.kill_report import KillReport
+from engine.domain.commands import Kill, PlaceOrder
+from engine.domain.order import OrderType, Side
+from engine.domain.run import Flatten, Level
+from engine.domain.signal import TradeType
+from tests.console.hosts import Host, console, press, settle, shown
+
+
+async def held(host: Host, symbol: str, hold: TradeType, *, stop: str | None = None) -> None:
+    """Ten of it are held, with a stop or without."""
+    host.price(symbol, "229.00")
+    await settle()
+    protect = None if stop is None else Decimal(stop)
+    asked = PlaceOrder(
+        by="test", symbol=symbol, side=Side.BUY, quantity=Decimal(10), hold=hold, protect=protect
+    )
+    assert (await host.engine.command(asked)).ok
+    await host.clock.advance(2)
+
+
+async def killed(host: Host, flatten: Flatten) -> dict[str, Any]:
+    """The report of a kill of that scope, once it is proved."""
+    report = KillReport(host.engine.book)
+    host.engine.subscribe(report.observe)
+    await host.engine.command(Kill(by="test", level=Level.KILL, flatten=flatten, reason="test"))
+    await host.clock.advance(10)
+    return report.document()
+
+
+@pytest.mark.parametrize(
+    ("flatten", "kept"),
+    [
+        (Flatten.ALL, []),
+        (Flatten.DAY, ["AAPL 10 without a stop", "SPY 10"]),
+        (Flatten.NONE, ["AAPL 10 without a stop", "MSFT 10 without a stop", "SPY 10"]),
+    ],
+    ids=str,
+)
+async def test_a_kill_names_what_it_keeps_and_what_of_it_has_no_stop(
+    flatten: Flatten, kept: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Host() as host:
+        await held(host, "AAPL", TradeType.SWING)
+        await held(host, "MSFT", TradeType.DAY)
+        await held(host, "SPY", TradeType.SWING, stop="220")
+        found = await killed(host, flatten)
+        row = found["brokers"]["paper"]
+        assert (row["state"], row["left"], row["kept"]) == ("VERIFIED", [], kept)
+        _print(found)
+        said = capsys.readouterr().out
+        assert [line for line in said.splitlines() if "KEPT" in line] == [
+            f"  KEPT: {item}" for item in kept
+        ]
+        assert ("the stops of what is kept" in said) == bool(kept)
+
+
+@pytest.mark.slow
+async def test_the_halt_screen_names_what_a_kill_keeps_without_a_stop() -> None:
+    async with Host() as host:
+        await held(host, "AAPL", TradeType.SWING)
+        await killed(host, Flatten.DAY)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "h")
+            assert "kept: AAPL 10 without a stop" in shown(app)
+
+
+@pytest.mark.slow
+async def test_what_the_first_chord_cancelled_is_told_after_the_second_too() -> None:
+    async with Host() as host:
+        host.price("AAPL", "229.00")
+        await settle()
+        resting = PlaceOrder(
+            by="test",
+            symbol="AAPL",
+            side=Side.BUY,
+            quantity=Decimal(10),
+            type=OrderType.LIMIT,
+            limit_price=Decimal(225),
+        )
+        assert (await host.engine.command(resting)).ok
+        await host.clock.advance(1)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+k")
+            await host.clock.advance(2)
+            found = await killed(host, Flatten.DAY)
+            assert found["brokers"]["paper"]["cancelled"] == 1
+            await press(app, pilot, "h")
+            assert "entries cancelled 1 " in shown(app)
