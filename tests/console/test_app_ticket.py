@@ -1,5 +1,6 @@
 """The ticket: a preview of every check, a review, and never two orders from one ticket."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -317,21 +318,41 @@ async def test_x81_the_ticket_says_that_the_machine_is_paused_and_passes(*, paus
 
 
 @pytest.mark.parametrize(
-    ("hold", "said"),
+    ("hold", "stop", "said"),
     [
-        ("day", "only its stop, the end of the day and a kill close it"),
-        ("swing", "only its stop and a kill close it"),
+        ("day", "220", "only its stop, the end of the day and a kill close it"),
+        ("swing", "220", "only its stop and a kill of all close it"),
+        ("day", "", "only the end of the day and a kill close it"),
+        ("swing", "", "only a kill of all closes it"),
     ],
 )
-async def test_x80_the_ticket_says_what_closes_it(hold: str, said: str) -> None:
+async def test_x80_the_ticket_says_what_closes_it(hold: str, stop: str, said: str) -> None:
     async with Host() as host:
         await _host_with_price(host)
         async with console(host) as (app, pilot):
             screen = await _ticket(app, pilot)
             await write(app, pilot, "20")
             screen.query_one("#hold", Choice).value = hold
+            screen.query_one("#protect", Input).value = stop
             await drawn(app, pilot)
             assert said in shown(app)
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)], ids=str)
+async def test_why_an_order_is_refused_is_told_to_its_last_word(size: tuple[int, int]) -> None:
+    """A line of open risk had taken the place of the second line of the reason."""
+    async with Host() as host:
+        await _host_with_price(host)
+        first = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=D(5))
+        assert (await host.engine.command(first)).ok
+        await host.clock.advance(2)
+        async with console(host, size=size) as (app, pilot):
+            await press(app, pilot, "s")
+            await write(app, pilot, "10")
+            await drawn(app, pilot)
+            ticket = re.findall("║(.*)║", shown(app))
+            words = " ".join(" ".join(ticket).split())
+            assert "less what is already being closed may be reduced in one order" in words
 
 
 async def test_x82_the_ticket_says_what_everything_would_lose_at_its_stop() -> None:

@@ -306,21 +306,26 @@ class TicketScreen(MeridianModal[str]):
             pieces.append((f"   = {self._money(review.notional, review)}", ""))
             pieces.append((f" ({share} of equity)", "muted"))
         yield pieces
+        why = self._refusal or ("" if review.allowed else review.reason)
+        if self.sent or self._hurried:
+            why = ""
+        if why:
+            # It is told whole: what the order would have put at risk comes after it.
+            yield from self._whole(why)
+            yield self._open_risk()
+            yield [*self._risk(review)]
+            return
         yield [*self._risk(review)]
         yield self._open_risk()
         if self.sent:
             yield (("sending …", "warn"),)
         elif self._hurried:
             yield ((f"too soon: keys count {DEBOUNCE_SECONDS}s after the review opens", "warn"),)
-        elif self._refusal:
-            yield from self._whole(self._refusal)
-        elif review.allowed:
+        else:
             yield [
                 ("Send it?" if self.reviewed else "every check passes", "profit"),
                 *self._left_alone(review),
             ]
-        else:
-            yield from self._whole(review.reason)
 
     def _whole(self, reason: str) -> Iterator[TextLine]:
         """Why it is refused, in as many lines as that takes."""
@@ -347,8 +352,7 @@ class TicketScreen(MeridianModal[str]):
         if console_of(self.app).desk.view.run().paused:
             yield "  the machine is paused", "warn"
         if not review.managed:
-            ends = ", the end of the day" if review.ends_with_session else ""
-            yield f"  only its stop{ends} and a kill close it", "muted"
+            yield f"  {_closed_by(review)}", "muted"
 
     def _risk(self, review: Review) -> Iterator[Piece]:
         """What is lost at the stop: of this order, and then of everything."""
@@ -479,6 +483,16 @@ class TicketScreen(MeridianModal[str]):
         self.sent = False
         self._refusal = f"refused: {result.code} {result.error}"
         self.action_back()
+
+
+def _closed_by(review: Review) -> str:
+    """What alone closes what a person's order opens (X-80); a swing only a kill of all."""
+    stop = "" if review.stop is None else "its stop"
+    if review.ends_with_session:
+        return f"only {stop and f'{stop}, '}the end of the day and a kill close it"
+    if stop:
+        return f"only {stop} and a kill of all close it"
+    return "only a kill of all closes it"
 
 
 class Preview(Fed):
