@@ -96,12 +96,21 @@ class Run:
         self.until_idle = until_idle
 
 
+def _folder(text: str) -> Path:
+    """Nothing is what a variable holds that is not set, and no name of the folder one is in."""
+    if not text:
+        raise typer.BadParameter('"" names no folder.')
+    return Path(text)
+
+
 @app.callback(invoke_without_command=True)
 def start(
     ctx: Context,
     *,
     config: Annotated[Path | None, typer.Option(help="The config file.")] = None,
-    state_dir: Annotated[Path | None, typer.Option(help="The state folder.")] = None,
+    state_dir: Annotated[
+        Path | None, typer.Option(parser=_folder, metavar="<path>", help="The state folder.")
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="The engine alone.")] = False,
     seconds: Annotated[
         float | None, typer.Option("--for", min=0, help="Headless: stop after so many seconds.")

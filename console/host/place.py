@@ -89,6 +89,17 @@ def _theme_fault(name: str) -> str:
     return f'console.theme = "{name}" is refused: allowed is one of {allowed}.'
 
 
+def program() -> str:
+    """How a shell finds this program: by its name where that is on the path, else by its file."""
+    import shlex
+    import shutil
+
+    started = Path(sys.argv[0])
+    if started.name != PROGRAM or shutil.which(PROGRAM) is not None:
+        return PROGRAM
+    return shlex.quote(str(started.absolute()))
+
+
 def version() -> str:
     """The program's version as it is installed.
 

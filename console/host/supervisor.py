@@ -8,6 +8,7 @@ entries, keep protective stops, drain and end the process (DESIGN, Console).
 import asyncio
 import logging
 import os
+import shlex
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from console.host.kill_report import KillReport
 from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
 from console.host.operations import Operations
 from console.host.output import CommandFailed, ExitCode
-from console.host.place import PROGRAM, Host, version
+from console.host.place import Host, program, version
 from console.host.recording import is_over
 from console.host.secrets import forbid_core_dumps
 from console.host.whereabouts import under_another_name
@@ -432,7 +433,7 @@ class Supervisor:
 
 def farewell(folder: Path, why: str) -> str:
     """The lines that say that the engine goes on, and how to reach it."""
-    where = f"{PROGRAM} --state-dir {folder}"
+    where = f"{program()} --state-dir {shlex.quote(str(folder))}"
     lines = (
         f"{why}: the engine goes on without it, as process {os.getpid()}.",
         f"  what it does:     {where} status",

@@ -25,6 +25,7 @@ from console.host.client import Client, NoAnswer, address
 from console.host.control import CommandError
 from console.host.operations import convert, place_order, verdict
 from console.host.output import counted
+from console.host.supervisor import farewell
 from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
@@ -610,3 +611,32 @@ def test_commands_load_no_terminal(arguments: list[str], root: Path) -> None:
         [sys.executable, "-c", code, *arguments], cwd=root, capture_output=True, text=True
     )
     assert done.stderr.strip().endswith("[]")
+
+
+def test_an_empty_state_folder_is_not_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--state-dir "$UNSET"` had made a journal and a latch wherever one was."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert main(["--state-dir", "", "kill"]) == USAGE
+    assert '"" names no folder.' in capsys.readouterr().err
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("is_on_path", [False, True])
+def test_how_to_reach_an_engine_is_said_so_that_a_shell_finds_it(
+    is_on_path: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `make run` the program is on nobody's path."""
+    place = tmp_path / "a folder" / "meridian-tui"
+    place.parent.mkdir()
+    place.write_text("#!/bin/sh\n")
+    place.chmod(0o755)
+    monkeypatch.setattr("sys.argv", [str(place)])
+    monkeypatch.setenv("PATH", str(place.parent if is_on_path else tmp_path))
+    found = "meridian-tui" if is_on_path else f"'{place}'"
+    assert f"halt and flatten: {found} --state-dir '/my state' kill" in farewell(
+        Path("/my state"), "left"
+    )
