@@ -265,6 +265,19 @@ def _cancellable(order: Order) -> bool:
     return not order.protects and not is_ending(order)
 
 
+def not_held(world: World, symbol: str, broker: str) -> str:
+    """That nothing is held of a symbol, with what is held if only its letters' size differs.
+
+    A symbol in small letters must not be taken for a position that is gone.
+    """
+    accounts = world.book.accounts
+    held = {p.symbol for a in accounts if broker in ("", a.name) for p in a.positions.values()}
+    meant = sorted(name for name in held - {symbol} if name.casefold() == symbol.casefold())
+    where = f" in {broker}" if broker else ""
+    is_held = f": {' and '.join(meant)} is held" if meant else ""
+    return f"nothing is held of {symbol}{where}{is_held}"
+
+
 def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
     """Close a position or a part of it with reduce-only orders, in any run state (rule 3)."""
     yield acted(given)
@@ -274,8 +287,7 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
         return
     held = [p for p in world.held(given.symbol) if given.broker in ("", p.account)]
     if not held:
-        where = f" in {given.broker}" if given.broker else ""
-        yield refuse(given, REFUSED, f"nothing is held of {given.symbol}{where}")
+        yield refuse(given, REFUSED, not_held(world, given.symbol, given.broker))
     if given.quantity is not None:
         yield from _close_part(world, held, given, given.quantity)
         return

@@ -11,7 +11,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, is_positive, plain
 from engine.exits.rules import target_price
-from engine.intake.operator import REFUSED, UNPROTECT, acted, refuse
+from engine.intake.operator import REFUSED, UNPROTECT, acted, not_held, refuse
 from engine.plans.reducing import cancel
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
@@ -101,7 +101,7 @@ def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]
         return None, f"there is no broker {broker!r}; {names} are allowed"
     held = [p for p in world.held(symbol) if broker in ("", p.account)]
     if not held:
-        return None, f"nothing is held of {symbol}" + (f" in {broker}" if broker else "")
+        return None, not_held(world, symbol, broker)
     if len(held) > 1:
         names = " and ".join(sorted(p.account for p in held))
         return None, f"{symbol} is held in {names}: name one of them as the broker"

@@ -289,6 +289,25 @@ def test_a_second_part_and_one_of_what_is_not_held_are_refused_in_words() -> Non
     assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of AMD"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ask.ClosePosition(by="me", symbol="nvda"),
+        ask.SetTarget(by="me", symbol="nvda", price=None),
+        ask.Protect(by="me", symbol="nvda", price=Decimal(90)),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_name_in_small_letters_is_not_taken_for_a_position_that_is_gone(
+    command: ask.ClosePosition | ask.SetTarget | ask.Protect,
+) -> None:
+    desk = ten_held()
+    desk.give(command)
+    assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of nvda: NVDA is held"
+    desk.give(msgspec.structs.replace(command, symbol="AMD"))
+    assert desk.of(ev.CommandRefused)[-1].reason == "nothing is held of AMD"
+
+
 def test_c406_the_order_of_a_part_that_only_an_earlier_process_knew_counts_for_that_part() -> None:
     """The decision was durable and its order was not: it sold, and is not sent a second time."""
     before = ten_held()
