@@ -23,6 +23,9 @@ MERCY_SECONDS: Final = 2.0
 
 REPORT_SECONDS: Final = 45.0
 
+ROW: Final = ("state", "cancelled", "closed", "left", "unknown")
+"""What `--json` tells of a broker (INTERFACE); what is kept is in `status`."""
+
 
 def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
     """Kills, prints what is proved, and returns DONE only when nothing is left unknown.
@@ -52,7 +55,8 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
         found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if as_json:
-        document(shown)
+        rows = {name: {key: row[key] for key in ROW} for name, row in shown["brokers"].items()}
+        document(shown | {"brokers": rows})
     else:
         _print(shown)
     return ExitCode.DONE if proved(shown) else ExitCode.FAILED
