@@ -48,13 +48,13 @@ def request(client: Client, command: str, args: dict[str, Any]) -> Any:
 def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> None:
     """Asks the running engine, and prints what it answered."""
     if command in DONE_ONCE:
-        args = {"intent_id": f"cli-{uuid4().hex}"} | args
+        args = {"id": f"cli-{uuid4().hex}"} | args
     with connected(host) as client:
         try:
             result = request(client, command, args)
         except CommandFailed as failed:
             if failed.code == "NO_ANSWER" and command in DONE_ONCE:
-                words = f"the same command with --intent-id {args['intent_id']} cannot double it"
+                words = f"the same command with --id {args['id']} cannot double it"
                 raise CommandFailed(failed.exit_code, f"{failed}; {words}", failed.code) from failed
             raise
     if as_json:

@@ -74,10 +74,12 @@ class OrderArgs(Args):
         default=None, metadata=given("day, gtc, ioc or fok.")
     )
     broker: str = field(default="", metadata=given("A name under [brokers]."))
-    intent_id: str = field(
+    id: str = field(
         default="",
         metadata=given("An id of your own: the second of one id gets the first one's answer."),
     )
+    intent_id: str = ""
+    """The same as `id`, by the name that events have for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,10 +149,12 @@ class CloseArgs(Args):
     all: bool = field(default=False, metadata=given("Every position."))
     broker: str = field(default="", metadata=given("In one account only."))
     quantity: Decimal | None = field(default=None, metadata=given("So much of it; else all."))
-    intent_id: str = field(
+    id: str = field(
         default="",
         metadata=given("An id of your own: the second of one id gets the first one's answer."),
     )
+    intent_id: str = ""
+    """The same as `id`, by the name that events have for it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

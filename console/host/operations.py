@@ -184,7 +184,7 @@ class Operations:
                 symbol=args.symbol or "",
                 broker=args.broker,
                 quantity=args.quantity,
-                intent_id=args.intent_id,
+                intent_id=args.id or args.intent_id,
             )
         )
 
@@ -333,7 +333,7 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
         hold=TradeType(args.hold),
         time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
         broker=args.broker,
-        intent_id=args.intent_id,
+        intent_id=args.id or args.intent_id,
     )
 
 

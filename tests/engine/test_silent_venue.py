@@ -43,6 +43,7 @@ def test_x84_a_venue_that_answers_nothing_takes_no_entries_though_it_is_connecte
         assert link is not None
         assert link.state is LinkState.CONNECTED
         await refused(table)
+        assert table.engine.status()["accounts"][0]["state"] == "REDUCE_ONLY"
         assert table.alarms().count("VENUE_SILENT") == 1
 
     play(scene, config=ALERT)
@@ -88,6 +89,7 @@ def test_x84_entries_are_taken_again_once_it_answers() -> None:
         table.venue.silent = set()
         await table.wait(40)
         assert not table.events(ev.VenueSilent)[-1].since
+        assert table.engine.status()["accounts"][0]["state"] == "READY"
         assert table.alarms().count("VENUE_SILENT") == 1
         assert (await bought(table)).ok
 

@@ -21,13 +21,13 @@ def desk(tmp_path: Path) -> Iterator[ProcessDriver]:
 
 def test_an_order_is_sent_once_however_often_its_asker_asks(desk: ProcessDriver) -> None:
     desk.hold_position("MSFT")  # there are prices
-    key = desk.buy("AAPL", intent_id="mine")
+    key = desk.buy("AAPL", id="mine")
     assert desk.buy("AAPL", intent_id="mine") == key
     desk.until(lambda: desk.is_protected("AAPL"), "AAPL is held and protected")
     desk.restart()
     assert desk.buy("AAPL", intent_id="mine") == key
     told = desk.program.run(
-        "order", "buy", "AAPL", "10", "--protect", "90", "--intent-id", "mine", "--json"
+        "order", "buy", "AAPL", "10", "--protect", "90", "--id", "mine", "--json"
     )
     assert (told.returncode, key in told.stdout) == (0, True), told.stderr
     with pytest.raises(Refused) as refused:
@@ -41,7 +41,7 @@ def test_an_order_is_sent_once_however_often_its_asker_asks(desk: ProcessDriver)
 def test_a_part_is_closed_once_however_often_its_asker_asks(desk: ProcessDriver) -> None:
     desk.hold_position("AAPL")
     for _ in range(3):
-        desk.program.ask("close", symbol="AAPL", quantity="4", intent_id="part")
+        desk.program.ask("close", symbol="AAPL", quantity="4", id="part")
     desk.until(lambda: desk.hand.positions() == {"AAPL": 6}, "four are sold")
     desk.restart()
     desk.program.ask("close", symbol="AAPL", quantity="4", intent_id="part")
