@@ -42,8 +42,9 @@ def cash_of(told: Account) -> dict[str, Decimal]:
 # --- the first look -------------------------------------------------------------------------------
 
 
-def first_look(world: World, given: SnapshotTaken) -> Iterator[ev.Event]:
-    """Begin the history of an account: its money, and what it holds at the average price.
+def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev.Event]:
+    """Begin the history of an account: its money, as it was `told`, and what it holds at the
+    average price.
 
     What happened before is history: no fill of it is taken, and none becomes a trade.
     """
@@ -51,8 +52,7 @@ def first_look(world: World, given: SnapshotTaken) -> Iterator[ev.Event]:
     held = sorted((p for p in snapshot.positions if p.quantity), key=lambda p: p.symbol)
     for position in held:
         yield from learned(world, position.symbol)
-    marks, estimated = _first_marks(world, snapshot, held)
-    told = snapshot.balances
+    marks, estimated = _first_marks(world, told, held)
     worth = world.in_base(cash_of(told))
     adopted: list[ev.PositionAdjusted] = []
     for position in held:
@@ -91,7 +91,7 @@ def first_look(world: World, given: SnapshotTaken) -> Iterator[ev.Event]:
 
 
 def _first_marks(
-    world: World, snapshot: VenueSnapshot, held: list[VenuePosition]
+    world: World, told: Account, held: list[VenuePosition]
 ) -> tuple[dict[str, Decimal], set[str]]:
     """The price of each holding, and which of them are estimates.
 
@@ -107,7 +107,7 @@ def _first_marks(
     priced = all(is_positive(p.average_price) for p in left)
     ratio = None
     if left and priced and len({p.quantity > 0 for p in left}) == 1:
-        ratio = _ratio(world, snapshot, held, left, marks)
+        ratio = _ratio(world, told, held, left, marks)
     marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
     known = ratio is not None and len(left) == 1
     return marks, set() if known else {p.symbol for p in left}
@@ -115,14 +115,13 @@ def _first_marks(
 
 def _ratio(
     world: World,
-    snapshot: VenueSnapshot,
+    told: Account,
     held: list[VenuePosition],
     left: list[VenuePosition],
     marks: Mapping[str, Decimal],
 ) -> Decimal | None:
     """How many times its average price what is `left` without a price is worth, as the venue's
     equity says; None where that cannot be."""
-    told = snapshot.balances
 
     def worth(position: VenuePosition, price: Decimal) -> Decimal:
         rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
@@ -192,7 +191,10 @@ def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
 
 
 def compares_cash(world: World, snapshot: VenueSnapshot, found: Comparison) -> bool:
-    """Whether the venue's cash can be compared: nothing is in flight that would move it."""
+    """Whether the venue's cash can be compared: it was told, and nothing is in flight that would
+    move it."""
+    if snapshot.balances is None:
+        return False
     newest = world.book.account(snapshot.account).last_fill
     return not found.skipped and newest + SETTLING <= snapshot.requested_at
 
@@ -240,7 +242,7 @@ def _unexplained(
                 multiplier=world.instrument(symbol).multiplier,
             )
     cash = account.unexplained.cash
-    if compares_cash(world, snapshot, found):
+    if snapshot.balances is not None and compares_cash(world, snapshot, found):
         there_is = cash_of(snapshot.balances)
         moved = {c: there_is.get(c, ZERO) - account.cash.get(c, ZERO) for c in there_is}
         moved |= {c: -amount for c, amount in account.cash.items() if c not in there_is}
@@ -251,7 +253,7 @@ def _unexplained(
 def synced(world: World, snapshot: VenueSnapshot, found: Comparison) -> Iterator[ev.Event]:
     """Take over the venue's buying power where it is another one than was worked out (X-79)."""
     account, told = world.book.account(snapshot.account), snapshot.balances
-    if account.balances is None or not compares_cash(world, snapshot, found):
+    if account.balances is None or told is None or not compares_cash(world, snapshot, found):
         return
     known = (account.balances.buying_power, account.buying_power, account.netted)
     if not account.power_asked or known != (told.buying_power, told.buying_power, ZERO):

@@ -37,7 +37,9 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     snapshot, book = given.snapshot, world.book
     first = book.account(snapshot.account).balances is None
     if first:
-        yield from adoption.first_look(world, given)
+        if snapshot.balances is None:
+            return  # the history of an account begins with its money
+        yield from adoption.first_look(world, given, snapshot.balances)
     else:
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)

@@ -90,10 +90,15 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one reconcile compares with. A part that failed is never an empty part."""
+    """Everything one reconcile compares with. A part that failed is never an empty part.
+
+    A kill goes by what is held and what works: its looks may be without balances, `balances` is
+    then None and `without` says why. Nothing that leans on them is concluded.
+    """
 
     account: str
-    balances: Account
+    balances: Account | None
+    without: str = ""
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]

@@ -177,8 +177,10 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
         pause = KILL_LOOK if work.state == WORKING else KILL_LOOK_LATER
-        # A look that was asked for goes on being tried until the venue answers: nothing to add.
-        if not account.snapshot_asked and now - account.reconciled_at >= pause:
+        # A look that was asked for goes on being tried until the venue answers: nothing to add,
+        # unless it is of before the kill, and may lack what a kill does without.
+        asked = account.snapshot_asked >= work.started_at
+        if not asked and now - account.reconciled_at >= pause:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
 
 

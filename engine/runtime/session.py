@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.core.comparison import START
 from engine.core.driver import Step
+from engine.domain.account import VenueSnapshot
 from engine.domain.inputs import (
     CancelsReported,
     Input,
@@ -71,6 +72,9 @@ REFUSED_SECONDS = 60.0
 """Pause after credentials were refused: asking faster may lock the account at the venue."""
 
 Decide = Callable[[Input], Step]
+
+_BALANCES = "balances"
+"""Why the newest look went without them is kept under this name."""
 
 
 class AccountSession:
@@ -428,16 +432,23 @@ class AccountSession:
 
     async def _look(self, reason: str) -> None:
         try:
-            seen = await self._venue.look()
+            seen = await self._venue.look(for_kill=self._book.account(self.name).kill is not None)
             if isinstance(seen, BrokerError):
                 self._look_failed(reason, seen)
             else:
-                self._failures.clear()
+                self._name_missing(seen)
                 self._look_pauses.reset()
                 self._step(SnapshotTaken(seen, reason))
                 self.release_early()
         finally:
             self._looking.discard(reason)
+
+    def _name_missing(self, seen: VenueSnapshot) -> None:
+        """A look has succeeded; what it went without is told once in a row."""
+        if seen.without and self._failures.get(_BALANCES) != seen.without:
+            text = f"{self.name} tells no balances, and the kill goes on without: {seen.without}"
+            self._step(Trouble(code="NO_BALANCES", subject=self.name, text=text))
+        self._failures = {_BALANCES: seen.without} if seen.without else {}
 
     def _look_failed(self, reason: str, error: BrokerError) -> None:
         """It is tried again; the core hears of each way in which it fails once in a row."""

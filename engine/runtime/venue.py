@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from engine.domain.account import CashMovement, VenueSnapshot
+from engine.domain.account import Account, CashMovement, VenueSnapshot
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
@@ -42,7 +42,7 @@ FILL_MARGIN = 600 * NS_PER_SECOND
 
 
 BEAT_SECONDS = 5
-"""How long an answer to a question that asks for nothing else is waited for."""
+"""How long an answer is waited for that nothing depends on but itself."""
 
 
 class Venue:
@@ -165,10 +165,11 @@ class Venue:
                 except Exception:  # noqa: S110 - an adapter that cannot ask it is not silent
                     pass
 
-    async def look(self) -> VenueSnapshot | BrokerError:
+    async def look(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.
 
-        A part that failed fails it all, and so does a number that is none.
+        A part that failed fails it all, and so does a number that is none. `for_kill`: balances may
+        be missing, once they are known from an earlier look.
         """
         asked = self._time.now()
         broker = self._broker
@@ -183,7 +184,7 @@ class Venue:
                 answered()
                 positions = await broker.get_positions()
                 answered()
-                account = await broker.get_account()
+                account = await self._balances(may_fail=for_kill and state.balances is not None)
                 answered()
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
@@ -191,9 +192,8 @@ class Venue:
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
         orders, positions = tuple(map(named_order, orders)), tuple(map(named_position, positions))
-        account, movements = named_account(account), tuple(map(named_movement, movements))
+        movements = tuple(map(named_movement, movements))
         faults = (
-            account_fault(account),
             *map(movement_fault, movements),
             *map(position_fault, positions),
             *map(order_fault, orders),
@@ -203,7 +203,8 @@ class Venue:
             return Ambiguous(self._outside.text(fault))
         return VenueSnapshot(
             account=broker.name,
-            balances=account,
+            balances=account if isinstance(account, Account) else None,
+            without="" if isinstance(account, Account) else str(account),
             positions=positions,
             orders=orders,
             fills=self._own_fills(fills),
@@ -211,6 +212,27 @@ class Venue:
             requested_at=asked,
             as_of=self._time.now(),
         )
+
+    async def _balances(self, *, may_fail: bool) -> Account | BrokerError:
+        """The venue's balances; where they may fail, why they could not be had.
+
+        Raises Ambiguous for a number that is none, and what the venue raises.
+        """
+
+        async def told() -> Account:
+            account = named_account(await self._broker.get_account())
+            fault = account_fault(account)
+            if fault:
+                raise Ambiguous(self._outside.text(fault))
+            return account
+
+        if not may_fail:
+            return await told()
+        try:
+            async with self._link.request(grace=0, limit=BEAT_SECONDS):
+                return await told()
+        except Exception as error:  # one of the six, or ambiguous
+            return self._outside.error(error)
 
     async def _movements(self, since: Nanos) -> tuple[CashMovement, ...]:
         """Cash that moved without a trade, as far as the venue has a history of it."""

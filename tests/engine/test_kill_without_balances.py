@@ -1,0 +1,70 @@
+"""A kill goes by what is held and what works: it needs no balances (X-52, rule 3)."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import Account
+from engine.domain.run import Flatten
+from engine.ports import Ambiguous
+from tests.engine.liar import Table, play
+
+
+def break_balances(table: Table, how: str) -> None:
+    """The venue tells holdings, orders and fills; its balances are an error, silence or no number
+    until `mend`."""
+    told = table.venue.get_account
+
+    async def error() -> Account:
+        raise Ambiguous("internal error")
+
+    async def no_number() -> Account:
+        return msgspec.structs.replace(await told(), equity=Decimal("NaN"))
+
+    if how == "silent":
+        table.venue.silent = {"account"}
+    else:
+        table.venue.get_account = {"error": error, "no number": no_number}[how]  # type: ignore[method-assign]
+
+
+def mend(table: Table) -> None:
+    table.venue.silent = set()
+    vars(table.venue).pop("get_account", None)
+
+
+@pytest.mark.parametrize("how", ["error", "silent", "no number"])
+@pytest.mark.parametrize("before", [0, 70], ids=["in the moment of the kill", "since long"])
+def test_x52_a_kill_closes_what_is_held_though_no_balances_come(how: str, before: int) -> None:
+    async def scene(table: Table) -> None:
+        await table.wait(6)
+        await table.buy(99, protect=Decimal(90))
+        await table.wait(2)
+        break_balances(table, how)
+        await table.wait(before)
+        await table.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        await table.until(lambda: bool(table.events(ev.KillProved)), 25)
+        assert (table.there, table.venue.sold) == (0, 99)
+        assert table.events(ev.KillProved)[-1].state == "VERIFIED"
+        assert table.alarms().count("NO_BALANCES") == 1
+        resumed = await table.engine.command(ask.Resume(by="test", confirm="RESUME"))
+        assert not resumed.ok
+        mend(table)
+        await table.wait(30)
+        assert (await table.engine.command(ask.Resume(by="test", confirm="RESUME"))).ok
+        assert table.engine.status()["account"]["equity"] == "1000000"
+
+    play(scene)
+
+
+def test_x84_without_a_kill_a_look_without_balances_has_failed() -> None:
+    async def scene(table: Table) -> None:
+        break_balances(table, "error")
+        await table.wait(130)
+        refused = await table.engine.command(ask.Reconcile(by="test"))
+        assert not refused.ok
+        assert set(table.alarms()) == {"RECONCILE_FAILED"}
+
+    play(scene)
