@@ -92,13 +92,15 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one reconcile compares with. A part that failed is never an empty part.
 
-    A kill goes by what is held and what works: its looks may be without balances, `balances` is
-    then None and `without` says why. Nothing that leans on them is concluded.
+    A kill goes by what can be known: its looks may be without balances, `balances` is then None,
+    and without holdings and orders of which a number is none, `unreadable` has their symbols.
+    `without` says why, and nothing that leans on them is concluded.
     """
 
     account: str
     balances: Account | None
     without: str = ""
+    unreadable: frozenset[str] = frozenset()
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]

@@ -86,8 +86,9 @@ def compare(
     account = book.account(snapshot.account)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
-    unsettled = _unsettled(account, snapshot)
+    unsettled = _unsettled(account, snapshot) | snapshot.unreadable
     busy = {symbol for symbol in unsettled if not _is_stuck(account, snapshot, symbol, bound)}
+    busy |= snapshot.unreadable
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
     matched = 0

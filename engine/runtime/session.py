@@ -73,8 +73,8 @@ REFUSED_SECONDS = 60.0
 
 Decide = Callable[[Input], Step]
 
-_BALANCES = "balances"
-"""Why the newest look went without them is kept under this name."""
+_MISSING = "missing"
+"""What the newest look went without is kept under this name."""
 
 
 class AccountSession:
@@ -445,10 +445,10 @@ class AccountSession:
 
     def _name_missing(self, seen: VenueSnapshot) -> None:
         """A look has succeeded; what it went without is told once in a row."""
-        if seen.without and self._failures.get(_BALANCES) != seen.without:
-            text = f"{self.name} tells no balances, and the kill goes on without: {seen.without}"
-            self._step(Trouble(code="NO_BALANCES", subject=self.name, text=text))
-        self._failures = {_BALANCES: seen.without} if seen.without else {}
+        if seen.without and self._failures.get(_MISSING) != seen.without:
+            text = f"{self.name} cannot be read whole, the kill goes on without: {seen.without}"
+            self._step(Trouble(code="LOOK_INCOMPLETE", subject=self.name, text=text))
+        self._failures = {_MISSING: seen.without} if seen.without else {}
 
     def _look_failed(self, reason: str, error: BrokerError) -> None:
         """It is tried again; the core hears of each way in which it fails once in a row."""

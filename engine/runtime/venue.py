@@ -168,8 +168,9 @@ class Venue:
     async def look(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.
 
-        A part that failed fails it all, and so does a number that is none. `for_kill`: balances may
-        be missing, once they are known from an earlier look.
+        A part that failed fails it all, and so does a number that is none. `for_kill`: once an
+        earlier look was whole, balances may be missing, and so may the holdings and orders of a
+        symbol of which a number is none.
         """
         asked = self._time.now()
         broker = self._broker
@@ -178,13 +179,14 @@ class Venue:
         if state.balances is None:
             known = asked  # what was before is history, and comes as what is held (X-75)
         since = max(known - FILL_MARGIN, 0)
+        in_part = for_kill and state.balances is not None
         try:
             async with self._link.request(grace=0) as answered:
                 orders = await broker.get_open_orders()
                 answered()
                 positions = await broker.get_positions()
                 answered()
-                account = await self._balances(may_fail=for_kill and state.balances is not None)
+                account = await self._balances(may_fail=in_part)
                 answered()
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
@@ -193,20 +195,22 @@ class Venue:
             return self._outside.error(error)
         orders, positions = tuple(map(named_order, orders)), tuple(map(named_position, positions))
         movements = tuple(map(named_movement, movements))
-        faults = (
-            *map(movement_fault, movements),
-            *map(position_fault, positions),
-            *map(order_fault, orders),
-        )
-        fault = next(filter(None, faults), "")
+        faulty = {p.symbol: fault for p in positions if (fault := position_fault(p))}
+        faulty |= {o.symbol: fault for o in orders if (fault := order_fault(o))}
+        fault = next(filter(None, map(movement_fault, movements)), "")
+        if faulty and not in_part:
+            fault = fault or next(iter(faulty.values()))
         if fault:
             return Ambiguous(self._outside.text(fault))
+        missing = [] if isinstance(account, Account) else [str(account)]
+        missing += map(self._outside.text, faulty.values())
         return VenueSnapshot(
             account=broker.name,
             balances=account if isinstance(account, Account) else None,
-            without="" if isinstance(account, Account) else str(account),
-            positions=positions,
-            orders=orders,
+            without="; ".join(missing),
+            unreadable=frozenset(faulty),
+            positions=tuple(p for p in positions if p.symbol not in faulty),
+            orders=tuple(o for o in orders if o.symbol not in faulty),
             fills=self._own_fills(fills),
             movements=movements,
             requested_at=asked,

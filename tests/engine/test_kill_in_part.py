@@ -1,4 +1,5 @@
-"""A kill goes by what is held and what works: it needs no balances (X-52, rule 3)."""
+"""A kill goes by what can be known: it needs no balances, and of a venue's answer no more than can
+be read (X-52, rule 3)."""
 
 from decimal import Decimal
 
@@ -7,7 +8,8 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import Account
+from engine.domain.account import Account, VenueOrder, VenuePosition
+from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten
 from engine.ports import Ambiguous
 from tests.engine.liar import Table, play
@@ -48,13 +50,62 @@ def test_x52_a_kill_closes_what_is_held_though_no_balances_come(how: str, before
         await table.until(lambda: bool(table.events(ev.KillProved)), 25)
         assert (table.there, table.venue.sold) == (0, 99)
         assert table.events(ev.KillProved)[-1].state == "VERIFIED"
-        assert table.alarms().count("NO_BALANCES") == 1
+        assert table.alarms().count("LOOK_INCOMPLETE") == 1
         resumed = await table.engine.command(ask.Resume(by="test", confirm="RESUME"))
         assert not resumed.ok
         mend(table)
         await table.wait(30)
         assert (await table.engine.command(ask.Resume(by="test", confirm="RESUME"))).ok
         assert table.engine.status()["account"]["equity"] == "1000000"
+
+    play(scene)
+
+
+NO_NUMBER = Decimal("NaN")
+HOLDING = VenuePosition(symbol="BBB", quantity=NO_NUMBER, average_price=Decimal(5))
+ORDER = VenueOrder(
+    client_order_id="theirs",
+    venue_order_id="v-theirs",
+    symbol="BBB",
+    side=Side.BUY,
+    type=OrderType.LIMIT,
+    quantity=NO_NUMBER,
+    filled=Decimal(0),
+    limit_price=Decimal(50),
+    status=OrderStatus.NEW,
+)
+
+
+@pytest.mark.parametrize("row", [HOLDING, ORDER], ids=["a holding", "an order"])
+@pytest.mark.parametrize("before", [0, 70], ids=["in the moment of the kill", "since long"])
+def test_x52_what_cannot_be_read_keeps_a_kill_from_nothing_else(
+    row: VenuePosition | VenueOrder, before: int
+) -> None:
+    async def scene(table: Table) -> None:
+        await table.wait(6)
+        await table.buy(99, protect=Decimal(90))
+        await table.wait(2)
+        positions, orders = table.venue.get_positions, table.venue.get_open_orders
+
+        async def with_holding() -> tuple[VenuePosition, ...]:
+            return (*await positions(), *([row] if isinstance(row, VenuePosition) else ()))
+
+        async def with_order() -> tuple[VenueOrder, ...]:
+            return (*await orders(), *([row] if isinstance(row, VenueOrder) else ()))
+
+        table.venue.get_positions = with_holding  # type: ignore[method-assign]
+        table.venue.get_open_orders = with_order  # type: ignore[method-assign]
+        await table.wait(before)
+        await table.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        await table.until(lambda: table.there == 0, 25)
+        await table.wait(60)
+        assert table.venue.sold == 99
+        assert [proof.state for proof in table.events(ev.KillProved)] == ["DEGRADED"]
+        assert table.alarms().count("LOOK_INCOMPLETE") == 1
+        table.venue.get_positions = positions  # type: ignore[method-assign]
+        table.venue.get_open_orders = orders  # type: ignore[method-assign]
+        await table.wait(30)
+        assert table.events(ev.KillProved)[-1].state == "VERIFIED"
 
     play(scene)
 
