@@ -221,10 +221,11 @@ def _drifted(mine: Decimal, other: Decimal) -> bool:
 def _explained(
     book: Book, snapshot: VenueSnapshot, symbol: str, theirs: VenuePosition | None, by: str
 ) -> Iterator[ev.Event]:
-    """Fills of orders that are UNKNOWN, as far as they explain a holding; the rest is adjusted.
+    """Fills that were not told, as far as they explain a holding; the rest is adjusted.
 
-    A fill that is told of such an order after that is the same again, which an adjustment would
-    not know (rule 1).
+    They are of orders that are UNKNOWN, and of those of which the venue counts more as filled than
+    it told. A fill that is told of such an order after that is the same again, which an adjustment
+    would not know (rule 1).
     """
     account = book.account(snapshot.account)
     ours = account.positions.get(symbol)
@@ -234,10 +235,13 @@ def _explained(
     if told:
         yield from told
         return
+    listed = {order.client_order_id: order.filled for order in snapshot.orders}
     for order in account.orders.values():
-        if order.symbol != symbol or order.status is not OrderStatus.UNKNOWN:
+        if order.symbol != symbol:
             continue
-        quantity = min(abs(missing), order.most - order.filled)
+        unknown = order.status is OrderStatus.UNKNOWN
+        most = order.most if unknown else listed.get(order.client_order_id, ZERO)
+        quantity = min(abs(missing), most - order.filled)
         price = price_of(book, order, theirs)
         if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
             continue
