@@ -83,3 +83,32 @@ def test_x75_a_part_of_an_order_that_works_is_no_adjustment(side: Side) -> None:
         assert table.engine.book.account("paper").reconciled_clean
 
     play(scene, config=QUIET)
+
+
+@pytest.mark.parametrize("how", ["told", "told undated", "applied"])
+def test_x85_what_a_late_fill_explains_is_not_taken_off_the_stop_again(how: str) -> None:
+    """Looks had found it missing; once a fill explains that, the stop covers what is held."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(95))
+        await table.wait(20)
+        done = await table.order(Side.SELL, 40, type=OrderType.LIMIT, limit_price=Decimal(101))
+        (key,) = done.data["client_order_ids"]
+        await table.wait(5)
+        table.venue.hides_fills = True
+        table.venue.dated = how != "told undated"
+        table.venue.trade(key, Decimal(40))
+        table.venue.hides_fills = False
+        for _ in range(3):
+            await table.wait(15)
+            await table.engine.command(ask.Reconcile(by="test"))
+        if how == "applied":
+            await table.engine.command(ask.Reconcile(by="test", apply=True))
+        else:
+            table.venue.tell_hidden()
+        await table.wait(5)
+        assert table.held == table.there == 59
+        stops = [o for o in table.venue.orders.values() if o.type is OrderType.STOP]
+        assert sum(o.quantity - o.filled for o in stops if not o.status.is_terminal) == 59
+
+    play(scene, config=QUIET)

@@ -35,6 +35,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     account = book.enter(event.account)
     _pay(book, account, event, outcome, currency)
     _move(account, fill.symbol, before, outcome, at)
+    _found(account, fill)
     # Older programs counted nothing back, and a journal of theirs says what they knew.
     counts = bool(account.power_asked)
     freed = _given_back(before, fill, outcome, event.multiplier) if counts else ZERO
@@ -114,6 +115,23 @@ def _move(
     held = before.quantity if before is not None else ZERO
     left = outcome.after.quantity if outcome.after is not None else ZERO
     account.moved(symbol, held, left, at)
+
+
+def _found(account: AccountState, fill: Fill) -> None:
+    """What looks did not find at the venue is explained by a fill of before them, told now.
+
+    One without a time of the venue's is taken for such a fill: what is left of the difference is
+    seen by the next look.
+    """
+    missing = account.missing.get(fill.symbol)
+    if missing is None or (not fill.is_assumed and fill.time > missing.since):
+        return
+    moved = fill.quantity * fill.side.sign
+    if abs(moved) < abs(missing.quantity) and moved * missing.quantity < 0:
+        left = missing.quantity + moved
+        account.missing[fill.symbol] = msgspec.structs.replace(missing, quantity=left)
+    elif moved * missing.quantity < 0:
+        del account.missing[fill.symbol]
 
 
 def _close_part(book: Book, order: Order, fill: Fill) -> None:
