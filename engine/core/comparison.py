@@ -67,6 +67,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         differences=after.differences,
         matched=after.matched,
         unsettled=after.unsettled,
+        doubted=after.doubted or msgspec.UNSET,
     )
     for key in after.missing:
         yield ev.OrderQueried(

@@ -55,14 +55,16 @@ def there(world: World, position: Position) -> Decimal:
     """How much of a position may be sold or bought back without going beyond what is held.
 
     Where the venue bounds what reduces, that is all of it. Elsewhere what its own list has left out
-    for a while is no part of it: an order for that would open the other side (rule 3).
+    for a while is no part of it: an order for that would open the other side (rule 3). A kill goes
+    by the list at once (X-52).
     """
     held = abs(position.quantity)
     account = world.book.account(position.account)
     missing = account.missing.get(position.symbol)
     if missing is None or world.able(position.account).reduce_only:
         return held
-    if account.seen_at - missing.since < BELIEVED:
+    killed = position.exiting is not None and position.exiting.reason is ExitReason.KILL
+    if account.seen_at - missing.since < BELIEVED and not killed:
         return held
     return max(held - max(missing.quantity * position.sign, ZERO), ZERO)
 

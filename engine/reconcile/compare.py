@@ -57,6 +57,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols in flux, compared the next time."""
     unsettled: tuple[str, ...]
     """Those, and the symbols that were in flux for so long that they were compared all the same."""
+    doubted: tuple[ev.Difference, ...]
+    """What is held and listed of symbols with something in flight, where that differs."""
     missing: tuple[str, ...]
     """Client ids of ours that the venue does not work: to be queried, never inferred.
 
@@ -137,6 +139,7 @@ def compare(
         matched=matched,
         skipped=tuple(sorted(busy | behind)),
         unsettled=tuple(sorted(unsettled | behind)),
+        doubted=tuple(_doubted(account, snapshot, theirs, busy, lag)),
         missing=missing,
         changed=tuple(changed),
         proposals=tuple(proposals),
@@ -155,6 +158,23 @@ def _is_behind(
     if found.kind == PRICE_DRIFT or moved is None or snapshot.requested_at - moved.at > lag:
         return False
     return moved.includes(theirs.quantity if theirs is not None else ZERO)
+
+
+def _doubted(
+    account: AccountState,
+    snapshot: VenueSnapshot,
+    theirs: dict[str, VenuePosition],
+    busy: set[str],
+    lag: Nanos,
+) -> Iterator[ev.Difference]:
+    """How the holdings differ that are left out for what is in flight, where no late list explains
+    it: a close for more than is listed could open the other side (rule 3)."""
+    for symbol in sorted(busy):
+        found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
+        if found is None or not found.missing:
+            continue
+        if not _is_behind(account, snapshot, theirs.get(symbol), found, lag):
+            yield found
 
 
 def _unsettled(account: AccountState, snapshot: VenueSnapshot) -> set[str]:

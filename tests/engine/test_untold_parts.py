@@ -112,3 +112,29 @@ def test_x85_what_a_late_fill_explains_is_not_taken_off_the_stop_again(how: str)
         assert sum(o.quantity - o.filled for o in stops if not o.status.is_terminal) == 59
 
     play(scene, config=QUIET)
+
+
+@pytest.mark.parametrize("sold", [5, 99])
+@pytest.mark.parametrize("lag", [0, 1.0])
+def test_x52_a_kill_sells_no_more_than_is_listed_while_a_stop_is_in_doubt(
+    sold: int, lag: float
+) -> None:
+    """A part was sold elsewhere, and the change of the stop was not answered: the venue's list
+    counts all the same."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(95))
+        await table.wait(20)
+        table.venue.positions_lag = lag
+        table.venue.silent = {"modify"}
+        await table.engine.command(ask.Protect(by="test", symbol="AAA", price=Decimal(97)))
+        table.venue.move("AAA", Decimal(-sold))
+        await table.wait(2)
+        await table.engine.command(KILL)
+        for _ in range(200):
+            await table.wait(0.5)
+            assert table.there >= 0
+        assert (table.there, table.held) == (0, 0)
+        assert table.events(ev.KillProved)[-1].state == "VERIFIED"
+
+    play(scene, config=QUIET)

@@ -57,6 +57,9 @@ class Reconciled(Event, frozen=True, kw_only=True):
     """The venue could not be asked: nothing is known that was not known before."""
     unsettled: tuple[str, ...] = ()
     """Symbols with anything in flight or in doubt."""
+    doubted: tuple[Difference, ...] | msgspec.UnsetType = msgspec.UNSET
+    """How holdings in those symbols differ, where no late list explains it: nothing is taken over,
+    and no order that reduces goes beyond what is listed. Left out where there is none."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):

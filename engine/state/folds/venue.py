@@ -42,7 +42,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
 def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str, Missing]:
     """What is missing after a look; what is in flight is as it was before."""
     found = {s: known for s, known in account.missing.items() if s in event.unsettled}
-    for difference in event.differences:
+    for difference in (*event.differences, *(event.doubted or ())):
         if difference.missing:
             before = account.missing.get(difference.symbol)
             since = at if before is None else before.since
