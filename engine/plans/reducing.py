@@ -86,8 +86,21 @@ def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decima
         taken = max(taken - _beside(world, position), ZERO)
     else:
         taken = sum((order.reach for order in others), start=part)
+        taken -= _gone(world, position)
         taken += world.book.to_come(position.account, position.symbol)
     return in_lots(world, position, max(held - taken, ZERO))
+
+
+def _gone(world: World, position: Position) -> Decimal:
+    """What of the orders that reduce is no part of `there` already: the venue says that they have
+    ended and what filled, its list shows less, and the fills are still to be told."""
+    ended = (
+        order.told_filled - order.filled
+        for order in against(world, position)
+        if order.reduce_only and not order.is_protective
+        if order.status is OrderStatus.UNKNOWN and order.told_filled is not None
+    )
+    return min(sum(ended, start=ZERO), abs(position.quantity) - there(world, position))
 
 
 def _beside(world: World, position: Position) -> Decimal:
@@ -104,13 +117,15 @@ def room(world: World, position: Position) -> Decimal:
     that is being closed, and is not ordered yet, goes before what is asked for.
     """
     taken = (order.reach for order in against(world, position))
-    return there(world, position) - sum(taken, start=to_close(world, position))
+    left = there(world, position) + _gone(world, position)
+    return left - sum(taken, start=to_close(world, position))
 
 
 def most_reducible(world: World, position: Position) -> Decimal:
     """What may be taken off once our stop has made room for it."""
     others = (o.reach for o in against(world, position) if not o.is_protective)
-    return there(world, position) - sum(others, start=to_close(world, position))
+    left = there(world, position) + _gone(world, position)
+    return left - sum(others, start=to_close(world, position))
 
 
 def to_close(world: World, position: Position) -> Decimal:
