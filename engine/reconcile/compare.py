@@ -24,6 +24,7 @@ from engine.domain.order import (
     OrderTerms,
     OrderType,
     Purpose,
+    Side,
     TimeInForce,
     VenueState,
 )
@@ -335,11 +336,25 @@ def assumed_fill(order: Order, quantity: Decimal, price: Decimal, at: Nanos) -> 
 
 def price_of(book: Book, order: Order, theirs: VenuePosition | None) -> Decimal | None:
     """At what price an order is assumed to have filled: the venue's average of what it opened, else
-    the last price known, else that of its terms; None where there is none."""
+    the last price known, as far as its terms allow that, else that of its terms; None where there
+    is none."""
     ours = book.holding(order.account, order.symbol)
     opened = theirs.average_price if theirs is not None and ours is None else None
-    prices = (opened, book.data.marks.get(order.symbol), order.limit_price, order.stop_price)
-    return next((p for p in (*prices, order.reference) if p is not None and p > 0), None)
+    if opened is not None and opened > 0:
+        return opened
+    prices = (book.data.marks.get(order.symbol), order.limit_price, order.stop_price)
+    price = next((p for p in (*prices, order.reference) if p is not None and p > 0), None)
+    return None if price is None else _allowed(order, price)
+
+
+def _allowed(order: Order, price: Decimal) -> Decimal:
+    """The price, or the nearest at which the terms of the order let it fill."""
+    sells = order.side is Side.SELL
+    if order.stop_price is not None:
+        price = min(price, order.stop_price) if sells else max(price, order.stop_price)
+    if order.limit_price is not None:
+        price = max(price, order.limit_price) if sells else min(price, order.limit_price)
+    return price
 
 
 def _adjust(

@@ -144,3 +144,22 @@ def test_x52_a_kill_sells_no_more_than_is_listed_while_a_stop_is_in_doubt(
         assert table.events(ev.KillProved)[-1].state == "VERIFIED"
 
     play(scene, config=QUIET)
+
+
+def test_x74_a_stop_that_filled_untold_is_a_loss_at_its_price() -> None:
+    """The last price that is known is of before it traded: no stop sells above its own."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(95))
+        await table.wait(20)
+        table.venue.hides_fills = True
+        table.venue.price = Decimal(95)
+        stop = next(k for k, o in table.venue.orders.items() if o.type is OrderType.STOP)
+        table.venue.trade(stop, Decimal(99))
+        await table.wait(1)
+        await table.engine.command(KILL)
+        await table.wait(30)
+        assert table.engine.world.daily_pnl == -495
+        assert not table.engine.book.account("paper").unexplained.cash
+
+    play(scene, config=QUIET)
