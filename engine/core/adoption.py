@@ -88,6 +88,10 @@ def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev
         history=tuple(f for f in snapshot.fills if not 0 < f.time < snapshot.requested_at),
     )
     yield from adopted
+    for position in held:
+        if position.symbol not in estimated:
+            # What another account began with as an estimate has a price now.
+            yield from priced(world, position.symbol, marks[position.symbol])
 
 
 def _first_marks(
@@ -96,11 +100,12 @@ def _first_marks(
     """The price of each holding, and which of them are estimates.
 
     The feed's, else the venue's; else what the venue's equity says: of one holding it tells the
-    price, of several how many times the average all of them are worth. Else the average itself.
+    price, of several how many times the average all of them are worth. Else the average itself. A
+    symbol has one mark: an estimate that another account began with is that of this one too.
     """
     marks: dict[str, Decimal] = {}
     for position in held:
-        mark = world.mark(position.symbol) or position.mark
+        mark = _known(world, position.symbol) or position.mark
         if mark is not None and is_positive(mark):
             marks[position.symbol] = mark
     left = [p for p in held if p.symbol not in marks]
@@ -109,8 +114,18 @@ def _first_marks(
     if left and priced and len({p.quantity > 0 for p in left}) == 1:
         ratio = _ratio(world, told, held, left, marks)
     marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
-    known = ratio is not None and len(left) == 1
-    return marks, set() if known else {p.symbol for p in left}
+    if ratio is not None and len(left) == 1:
+        return marks, set()
+    marks |= {p.symbol: mark for p in left if (mark := world.mark(p.symbol)) is not None}
+    return marks, {p.symbol for p in left}
+
+
+def _known(world: World, symbol: str) -> Decimal | None:
+    """The price of a symbol as somebody told it; None where only an estimate stands for it."""
+    told = world.market.mark(symbol)
+    if told is not None or any(symbol in a.estimated for a in world.book.accounts):
+        return told
+    return world.mark(symbol)
 
 
 def _ratio(
@@ -139,9 +154,15 @@ def _ratio(
 def first_price(world: World, symbol: str) -> Iterator[ev.Event]:
     """Give what was taken over without a price the first one that is told."""
     price = world.market.mark(symbol)
+    if price is not None:
+        yield from priced(world, symbol, price)
+
+
+def priced(world: World, symbol: str, price: Decimal) -> Iterator[ev.Event]:
+    """Give what was taken over without a price, in whatever account, the one that is known now."""
     for position in world.book.held(symbol):
         before = world.book.account(position.account).estimated.get(symbol)
-        if before is None or price is None:
+        if before is None:
             continue
         rate = world.worth(world.book.currency_of(symbol)) or ZERO
         value = position.quantity * (price - before) * position.multiplier * rate
@@ -278,12 +299,13 @@ def adjusted(
     symbol = proposal.symbol
     ours = world.book.holding(proposal.account, symbol)
     listed = (p.mark for p in snapshot.positions if p.symbol == symbol)
-    told = world.mark(symbol) or next(listed, None)
+    told = _known(world, symbol) or next(listed, None)
+    estimate = world.mark(symbol) if told is None else None
     price = proposal.price
     if not is_positive(price):
         same = ours is not None and ours.quantity * proposal.quantity > 0
-        price = ours.average_price if ours is not None and same else told or ZERO
-    mark = price if told is None else told
+        price = ours.average_price if ours is not None and same else told or estimate or ZERO
+    mark = told or estimate or price
     rate = world.worth(world.book.currency_of(symbol)) or ZERO
     cost = proposal.quantity * price * proposal.multiplier
     value = proposal.quantity * mark * proposal.multiplier

@@ -174,7 +174,10 @@ def _take_over(
                 continue
             held = world.book.holding(proposal.account, proposal.symbol)
             yield from learned(world, proposal.symbol)
-            yield adoption.adjusted(world, snapshot, proposal, by)
+            taken = adoption.adjusted(world, snapshot, proposal, by)
+            yield taken
+            if taken.mark and not taken.estimated:
+                yield from adoption.priced(world, taken.symbol, taken.mark)
             yield from _vanished(world, held)
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
     if taking and not assumed and adoption.compares_cash(world, snapshot, found):
