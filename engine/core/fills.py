@@ -16,7 +16,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import ADDING, VENUE, Fill
+from engine.domain.order import ADDING, VENUE, Fill, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.exits.hours import is_late
@@ -100,6 +100,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
     )
     yield event
     yield from resolved(world, fill)
+    yield from _all_told(world, order)
     if ending is not None:
         unasked = EXPIRED if settles else FOREIGN
         dated = msgspec.structs.replace(fill, time=timed.time)
@@ -225,6 +226,23 @@ def _beyond(order: Order, cumulative: Decimal, opened: Decimal) -> Decimal:
     if order.reduce_only and not opened:
         return ZERO
     return max(cumulative - order.most, ZERO)
+
+
+def _all_told(world: World, before: Order | None) -> Iterator[ev.Event]:
+    """The question whether an order has ended, of which the venue said so before it told its fills.
+
+    They are all here now, and nothing else would say that it works no more.
+    """
+    if before is None or before.status is not OrderStatus.UNKNOWN or before.told_filled is None:
+        return
+    now = world.book.order_in(before.account, before.client_order_id)
+    if now is None or now.status.is_terminal:
+        return
+    yield ev.OrderQueried(
+        account=now.account,
+        client_order_id=now.client_order_id,
+        reason="it had ended there, and a fill of it was missing here",
+    )
 
 
 def _flattened(world: World, plan: ExitPlan, symbol: str) -> Iterator[ev.Event]:

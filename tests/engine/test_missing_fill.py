@@ -6,7 +6,8 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.order import OrderStatus, Purpose, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
+from engine.domain.report import OrderReport
 from engine.domain.run import Flatten, Level
 from tests.engine.liar import Table, play
 
@@ -156,5 +157,45 @@ def test_x52_a_purchase_and_its_sale_that_were_never_told_are_both_taken() -> No
         await table.wait(1)
         assert (table.there, table.held) == (119, 20)
         return str(key)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("parts", [(10,), (4, 6)])
+def test_rule3_an_order_ends_with_the_last_of_its_fills_however_late_that_is(
+    parts: tuple[int, ...],
+) -> None:
+    """Its cancel was told before what it had filled: what it was for is protected again at once."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(90))
+        await table.wait(20)
+        limit = {"type": OrderType.LIMIT, "limit_price": Decimal(110)}
+        done = await table.order(Side.SELL, 40, **limit)
+        (key,) = done.data["client_order_ids"]
+        await table.wait(1)
+        table.venue.hides_fills = True
+        for part in parts:
+            table.venue.trade(key, Decimal(part))
+        table.venue.hides_fills = False
+        assert (await table.engine.command(ask.CancelOrder(by="test", client_order_id=key))).ok
+        await table.wait(1)
+        assert status(table, key) is OrderStatus.UNKNOWN
+        for fill in table.venue.hidden:
+            table.venue.fills.append(fill)
+            table.venue.tell(
+                OrderReport(
+                    account=fill.account,
+                    client_order_id=key,
+                    symbol=fill.symbol,
+                    status=OrderStatus.PARTIALLY_FILLED,
+                    fill=fill,
+                    time=fill.time,
+                )
+            )
+        await table.wait(1)
+        assert (table.held, status(table, key)) == (89, OrderStatus.CANCELED)
+        stops = [o for o in table.venue.orders.values() if o.stop_price]
+        assert [o.quantity for o in stops if not o.status.is_terminal] == [89]
 
     play(scene)

@@ -106,6 +106,8 @@ class Invariants(Watch):
         self._numbers: set[tuple[str, int]] = set()
         self._heard: dict[str, Decimal] = {}
         """What the engine was told of each order."""
+        self._adopted_at: dict[Place, Decimal] = {}
+        """The price at which what nobody traded was taken over."""
         self._assumed: dict[str, Decimal] = {}
         """What it assumed besides, as the venue never tells it."""
         self._prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}
@@ -154,6 +156,11 @@ class Invariants(Watch):
 
     def _last(self) -> dict[str, Decimal]:
         return {symbol: seen[-1][1] for symbol, seen in self._prices.items()}
+
+    def _told_lately(self, symbol: str, price: Decimal | None) -> Decimal:
+        """That price, where it is one of the newest three; else the usual one."""
+        newest = [seen for _, seen in list(self._prices[symbol])[-3:]]
+        return price if price is not None and price in newest else self._usual(symbol)
 
     def _usual(self, symbol: str) -> Decimal:
         """The middle one of the newest prices: one that jumped for a tick is not it."""
@@ -211,7 +218,7 @@ class Invariants(Watch):
         wrong = NO_NUMBER.search(row[3])
         if wrong is not None:
             self.broken("Q number", f"{row[2]} holds {wrong.group().decode()}")
-        if row[2] in ("OrderFilled", "PositionAdjusted", "AccountSynced"):
+        if row[2] in ("OrderFilled", "PositionAdjusted", "HoldingPriced", "AccountSynced"):
             self._journalled(decode(row[2], row[3]))
 
     def _journalled(self, event: ev.Event) -> None:
@@ -222,10 +229,19 @@ class Invariants(Watch):
             case ev.PositionAdjusted():
                 held = self.told[event.account].holdings.get(event.symbol)
                 before = held.quantity if held is not None else ZERO
-                price = self._usual(event.symbol)
+                price = self._told_lately(event.symbol, event.mark)
                 if before != event.previous:
                     self.disputed = True
                 self.told[event.account].adopt(event.symbol, event.quantity - before, price)
+                self._adopted_at[event.account, event.symbol] = price
+            case ev.HoldingPriced():
+                # The price that it is taken over at is known only now: the first that was told.
+                place, sheet = (event.account, event.symbol), self.told[event.account]
+                price = self._told_lately(event.symbol, event.price)
+                quantity = sheet.held().get(event.symbol, ZERO)
+                sheet.adopt(event.symbol, -quantity, self._adopted_at[place])
+                sheet.adopt(event.symbol, quantity, price)
+                self._adopted_at[place] = price
             case ev.AccountSynced(flow=flow) if flow:
                 self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
 
@@ -632,7 +648,8 @@ class Invariants(Watch):
         wanted = min(abs(held), abs(position.quantity)) if held * position.quantity > 0 else ZERO
         bare = position.stop is not None and max(resting, reducing) < wanted
         bare = bare and not position.told_unprotected and position.exiting is None
-        bare = bare and symbol not in venue.closed
+        # While the link is down nothing can be sent: it is told that the venue is lost (X-53).
+        bare = bare and symbol not in venue.closed and venue.link_up
         if self._lasts(("bare", venue.name, symbol, position.position_id), bare, PROTECT_SECONDS):
             self.broken("S bare", f"{resting} of {held} {symbol} protected in {venue.name}")
 

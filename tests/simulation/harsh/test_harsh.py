@@ -97,7 +97,10 @@ def test_the_ids_of_executions_begin_again_with_the_venue() -> None:
     bought(there, 5)
     there.restart()
     bought(there, 7, "a2")
-    assert [(f.execution_id, f.quantity) for f in there.listed_fills(0)] == [("x1", 5), ("x1", 7)]
+    there.restart()
+    bought(there, 9, "a3")
+    told = [(f.execution_id, f.quantity) for f in there.listed_fills(0)]
+    assert told == [("x1", 5), ("x1", 7), ("x1", 9)]
 
 
 def test_an_empty_execution_stands_beside_a_true_one() -> None:
@@ -134,7 +137,7 @@ def test_what_was_there_before_the_first_start() -> None:
     ((symbol, quantity),) = there.positions.items()
     assert there.cash == CASH - quantity * 100
     ((key, working),) = there.open.items()
-    assert key == "theirs1"
+    assert key == "theirs1-paper"
     assert (working.order.symbol, working.leaves) == (symbol, abs(quantity))
     assert working.order.protects
 

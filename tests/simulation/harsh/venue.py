@@ -67,7 +67,8 @@ class HarshVenue(Venue):
         """Told of what somebody else did: symbol, quantity bought, price."""
         self._shown: list[tuple[Nanos, tuple[VenuePosition, ...], tuple[VenueOrder, ...]]] = []
         self._listed_at: dict[str, Nanos] = {}
-        self._epoch = 0
+        self._epochs: list[int] = []
+        """The number of the first execution after each restart that began to count anew."""
         self._theirs = 0
         self.split_cancels = self.chances.random() < 0.5
 
@@ -140,7 +141,7 @@ class HarshVenue(Venue):
 
     def _their_order(self, symbol: str, side: Side, quantity: Decimal, *, stop: Decimal) -> None:
         self._theirs += 1
-        key = f"{SOMEBODY}{self._theirs}"
+        key = f"{SOMEBODY}{self._theirs}-{self.name}"
         terms = OrderTerms(
             client_order_id=key,
             intent_id=SOMEBODY,
@@ -173,7 +174,7 @@ class HarshVenue(Venue):
     def restart(self) -> None:
         super().restart()
         if self.switches.ids_reused:
-            self._epoch = len(self.fills)
+            self._epochs.append(len(self.fills))
             for working in self.open.values():
                 self._ids += 1
                 working.venue_id = f"w{self._ids}"
@@ -335,10 +336,11 @@ class HarshVenue(Venue):
         return None
 
     def named(self, index: int, fill: Fill) -> Fill:
-        """The execution under the id that the venue gives it."""
-        if index < self._epoch or not self._epoch:
+        """The execution under the id that the venue gave it when it happened."""
+        begun = [first for first in self._epochs if first <= index]
+        if not begun:
             return fill
-        return msgspec.structs.replace(fill, execution_id=f"x{index - self._epoch + 1}")
+        return msgspec.structs.replace(fill, execution_id=f"x{index - begun[-1] + 1}")
 
     def _has_shadow(self, index: int) -> bool:
         return Random(f"{self.name}{index}").random() < self.switches.empty_executions
