@@ -16,7 +16,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
-from engine.plans.kill import exceeds, kill_of, tell_excess
+from engine.plans.kill import exceeds, kill_of, tell_excess, vanishes
 from engine.plans.outcome import after_end, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
@@ -169,6 +169,8 @@ def _take_over(
             yield from fills.take(world, proposal.fill, now)
             yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
         elif taking and isinstance(proposal, ev.PositionAdjusted):
+            if not given.apply and vanishes(world, proposal):
+                continue
             if not given.apply and exceeds(world, proposal):
                 yield from tell_excess(world, proposal)
                 continue

@@ -8,6 +8,7 @@ and goes on trying.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
@@ -208,6 +209,19 @@ def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
     return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
 
 
+def vanishes(world: World, found: ev.PositionAdjusted) -> bool:
+    """Whether a list is the first to show nothing of what is held, or the other side of it.
+
+    No fill explains that, and it would lose its stop by what may be wrong in one list: the next
+    decides. Of what a list shows to be less, that much is closed.
+    """
+    if not found.previous or found.quantity * found.previous > 0:
+        return False
+    account = world.book.account(found.account)
+    listed = (found.symbol, plain(found.quantity))
+    return listed not in {(d.symbol, d.venue) for d in account.differences}
+
+
 def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
     """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
     account = world.book.account(found.account)
@@ -231,8 +245,9 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     work = kill_of(world, snapshot)
     if work is None or halt is None:
         return
+    gone = _vanished(account)
     for position in tuple(account.positions.values()):
-        if in_scope(position, halt.flatten):
+        if in_scope(position, halt.flatten) and position.symbol not in gone:
             yield from close_now(world, position, ExitReason.KILL, halt.trigger)
     remaining, doubtful = left(world, account), unknown(world, account)
     # A list that is behind a fill proves nothing of its symbol yet.
@@ -251,6 +266,14 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     bound = world.able(name).late_arrival
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
         yield from _prove(world, account, VERIFIED, now)
+
+
+def _vanished(account: AccountState) -> set[str]:
+    """What is held, of which the last list showed nothing or the other side."""
+    told = account.differences
+    return {
+        d.symbol for d in told if d.missing and Decimal(d.local or 0) * Decimal(d.venue or 0) <= 0
+    }
 
 
 def left(world: World, account: AccountState) -> tuple[str, ...]:

@@ -9,8 +9,10 @@ import pytest
 from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import VenuePosition
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Level
+from engine.domain.signal import TradeType
 from tests.engine.liar import Table, play, somebody_rests
 
 KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
@@ -105,5 +107,59 @@ def test_x52_a_kill_of_another_process_asks_again_and_the_latch_that_stands_does
         again = halt if same else msgspec.structs.replace(halt, reason="again", epoch=0)
         table.engine.latch_found(again)
         assert report.verified is same
+
+    play(scene)
+
+
+@pytest.mark.parametrize("flatten", Flatten)
+@pytest.mark.parametrize("listed", [None, "0", "-1", "-150"])
+def test_x52_one_list_that_shows_nothing_of_what_is_held_takes_no_stop_and_proves_nothing(
+    flatten: Flatten, listed: str | None
+) -> None:
+    """Nothing tells of a sale, and the next list shows all of it again."""
+
+    async def scene(table: Table) -> None:
+        venue, once = table.venue, []
+        await table.buy(99, protect=Decimal(90), hold=TradeType.SWING)
+        await table.wait(20)
+        first = venue.get_positions
+
+        async def positions() -> tuple[VenuePosition, ...]:
+            told = await first()
+            if not table.engine.book.halted or once:
+                return told
+            once.append(listed)
+            if listed is None:
+                return ()
+            return tuple(msgspec.structs.replace(p, quantity=Decimal(listed)) for p in told)
+
+        venue.get_positions = positions  # type: ignore[method-assign]
+        await table.engine.command(ask.Kill(by="test", level=Level.KILL, flatten=flatten))
+        await table.until(lambda: bool(table.events(ev.KillProved)))
+        await table.wait(10)
+        assert once
+        closes = flatten is Flatten.ALL
+        assert (table.there, table.held, venue.sold) == ((0, 0, 99) if closes else (99, 99, 0))
+        resting = [o.quantity for o in venue.orders.values() if not o.status.is_terminal]
+        assert resting == ([] if closes else [99])
+        assert [event.state for event in table.events(ev.KillProved)] == ["VERIFIED"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("flatten", Flatten)
+def test_x52_what_the_next_list_does_not_show_either_is_gone(flatten: Flatten) -> None:
+    """Somebody sold it, and nothing tells of that: nothing is sold, and its stop goes."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(90), hold=TradeType.SWING)
+        await table.wait(20)
+        table.venue.move("AAA", Decimal(-99))
+        await table.engine.command(ask.Kill(by="test", level=Level.KILL, flatten=flatten))
+        await table.until(lambda: bool(table.events(ev.KillProved)))
+        await table.wait(10)
+        assert (table.there, table.held, table.venue.sold) == (0, 0, 99)
+        assert [o for o in table.venue.orders.values() if not o.status.is_terminal] == []
+        assert [event.state for event in table.events(ev.KillProved)] == ["VERIFIED"]
 
     play(scene)
