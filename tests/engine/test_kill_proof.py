@@ -119,7 +119,8 @@ def test_x52_one_list_that_shows_nothing_of_what_is_held_takes_no_stop_and_prove
     """Nothing tells of a sale, and the next list shows all of it again."""
 
     async def scene(table: Table) -> None:
-        venue, once = table.venue, []
+        venue = table.venue
+        once: list[str | None] = []
         await table.buy(99, protect=Decimal(90), hold=TradeType.SWING)
         await table.wait(20)
         first = venue.get_positions

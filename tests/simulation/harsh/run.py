@@ -15,7 +15,7 @@ from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
 from tests.configs import from_mapping
 from tests.simulation import scenario
-from tests.simulation.harsh.invariants import KILL_SECONDS, Invariants
+from tests.simulation.harsh.invariants import Invariants
 from tests.simulation.harsh.line import HarshLine
 from tests.simulation.harsh.prices import RATIO, HarshMarket
 from tests.simulation.harsh.switches import HARSH, Harsh, drawn
@@ -30,6 +30,8 @@ TAKES_OVER: Final = (8.0, 16.0, 28.0)
 """Seconds after the faults end at which the operator takes over what the venues say."""
 RESTS: Final = 34.0
 KILLS: Final = 36.0
+KILL_SECONDS: Final = 75
+"""So long the last kill may take."""
 HALT_SECONDS: Final = (6.0, 15.0)
 MONTH: Final = 30 * 86_400.0
 JUMPS: Final = (-MONTH, -3600.0, -8 * 3600.0, 8 * 3600.0, 3600.0, MONTH)

@@ -60,6 +60,8 @@ class HarshVenue(Venue):
         """When somebody else last traded in a symbol."""
         self.missing: set[str] = set()
         """Executions that are told to nobody, by their number."""
+        self.denied: dict[str, int] = {}
+        """How many of the newest lists in a row had a symbol wrong."""
         self.confirmed: set[str] = set()
         """Orders that ended here and were said to."""
         self.transferred = ZERO
@@ -288,7 +290,9 @@ class HarshVenue(Venue):
         positions = self._lagged()[0] if self.switches.lists_lag else self._true_positions()
         if positions and self._goes_wrong(self.switches.strange_positions):
             first = msgspec.structs.replace(positions[0], quantity=self._strange())
+            self.denied[first.symbol] = self.denied.get(first.symbol, 0) + 1
             return (first, *positions[1:])
+        self.denied.clear()
         return positions
 
     def listed_orders(self) -> tuple[VenueOrder, ...]:

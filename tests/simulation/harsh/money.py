@@ -1,0 +1,145 @@
+"""L and Q: losses at their limit; cash, quantities and profit; how the day began."""
+
+from decimal import Decimal
+from typing import Final
+
+from engine.domain import events as ev
+from engine.domain.order import Fill
+from engine.domain.run import RunState
+from engine.runtime.engine import Engine
+from engine.state.book import Book
+from tests.simulation.harsh.facts import ZERO, Facts
+from tests.simulation.harsh.venue import SOMEBODY
+
+LOSS_SECONDS: Final = 2.5
+"""A loss at its limit stops the engine within 2 s; two samples a second are taken."""
+FALSE_SHARE: Final = Decimal("0.8")
+"""A loss of so much of the limit may be taken for one at the limit."""
+LOSS_MARGIN: Final = Decimal("0.002")
+"""Fees and the price of the very moment, as a share of equity."""
+PROFIT_MARGIN: Final = Decimal("0.004")
+PROFIT_SECONDS: Final = 4.0
+STRANGE_PASTS: Final = ("old",)
+
+
+class Money(Facts):
+    """Holds what the engine says of money against the sheets."""
+
+    def _journalled(self, event: ev.Event) -> None:
+        """What the engine takes over that nobody else told."""
+        match event:
+            case ev.OrderFilled(fill=fill):
+                self._booked(event.account, fill)
+            case ev.PositionAdjusted():
+                held = self.told[event.account].holdings.get(event.symbol)
+                before = held.quantity if held is not None else ZERO
+                price = self._told_lately(event.symbol, event.mark)
+                if before != event.previous:
+                    self.disputed = True
+                self.told[event.account].adopt(event.symbol, event.quantity - before, price)
+                self._adopted_at[event.account, event.symbol] = price
+                if event.account not in self.first_worth:
+                    there = self.venues[event.account].prices[event.symbol]
+                    self._start_off += event.quantity * (price - there)
+            case ev.HoldingPriced():
+                # The price that it is taken over at is known only now: the first that was told.
+                place, sheet = (event.account, event.symbol), self.told[event.account]
+                price = self._told_lately(event.symbol, event.price)
+                quantity = sheet.held().get(event.symbol, ZERO)
+                sheet.adopt(event.symbol, -quantity, self._adopted_at[place])
+                sheet.adopt(event.symbol, quantity, price)
+                self._start_off += quantity * (price - self._adopted_at[place])
+                self._adopted_at[place] = price
+            case ev.AccountSynced(flow=flow) if flow:
+                self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
+
+    def _booked(self, account: str, fill: Fill) -> None:
+        venue = self.venues[account]
+        key, bought = fill.client_order_id, fill.quantity * fill.side.sign
+        if key.startswith(STRANGE_PASTS):
+            self.broken("Q history", f"{key} of before the first start was taken as a trade")
+        elif key.startswith(SOMEBODY):
+            self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
+        elif venue.number_of(fill) is None:
+            working = venue.orders.get(key)
+            filled = working.filled if working is not None else ZERO
+            assumed = self._assumed[key] = self._assumed.get(key, ZERO) + fill.quantity
+            if assumed + self._heard.get(key, ZERO) <= filled:
+                self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
+            elif assumed <= filled:
+                self.disputed = True
+            else:
+                self.broken("Q fill", f"{fill.side} {fill.quantity} {fill.symbol} never happened")
+
+    def _compared(self, event: ev.Reconciled) -> None:
+        seen = self.accounts[event.account]
+        if event.failed:
+            return
+        seen.looked = seen.looked_over_link = True
+        if event.account not in self.first_worth:
+            self.first_worth[event.account] = self.venues[event.account].worth
+
+    def _lost(self, book: Book) -> None:
+        """L: a loss at its limit stops the engine, however it came about."""
+        start = sum(self.first_worth.values(), ZERO)
+        if len(self.first_worth) < len(self.venues) or self.clock_was_wrong:
+            return
+        if self.split_symbols:
+            return
+        profit = ZERO
+        for name, sheet in self.told.items():
+            held = sheet.held()
+            here = {p.symbol: p.quantity for p in book.account(name).positions.values()}
+            if here != held or self.disputed:
+                self._since.pop(("loss",), None)
+                return  # what is in dispute is named, and is no profit before it is decided
+            profit += sheet.profit({s: self._favourable(s, q) for s, q in held.items()})
+        over = -profit >= (self.daily_loss + LOSS_MARGIN) * start
+        stopped = book.run_state in (RunState.HALTED, RunState.REDUCE_ONLY)
+        if self._lasts(("loss",), over and not stopped, LOSS_SECONDS):
+            text = f"{profit:.0f} of {start:.0f} lost, and the state is {book.run_state}"
+            self.broken("L loss", text)
+
+    def _really_lost(self) -> None:
+        """L: the limit is told of a loss that is one, at the worst of the newest prices."""
+        if self.clock_was_wrong or len(self.first_worth) < len(self.venues):
+            return
+        if self.disputed:
+            return
+        start, profit = sum(self.first_worth.values(), ZERO), ZERO
+        for sheet in self.told.values():
+            worst = {s: self._worst(s, q) for s, q in sheet.held().items()}
+            profit += sheet.profit(worst)
+        if -profit < self.daily_loss * start * FALSE_SHARE:
+            self.broken("L false", f"the loss limit fired, and the profit is {profit:.0f}")
+
+    def _earned_so_far(self, engine: Engine) -> None:
+        """Q: the profit of the day is that of what was traded, at the prices of now."""
+        if self.clock_was_wrong or self.split_symbols or self.disputed:
+            return
+        if len(self.first_worth) < len(self.venues):
+            return
+        book = engine.book
+        for name, sheet in self.told.items():
+            here = {p.symbol: p.quantity for p in book.account(name).positions.values()}
+            if here != sheet.held():
+                self._since.pop(("profit",), None)
+                return
+        start, prices = sum(self.first_worth.values(), ZERO), self._last()
+        profit = sum((sheet.profit(prices) for sheet in self.told.values()), ZERO)
+        off = abs(engine.world.daily_pnl - profit) > PROFIT_MARGIN * start
+        if self._lasts(("profit",), off, PROFIT_SECONDS):
+            text = f"{engine.world.daily_pnl:.0f} is shown as the day's profit, {profit:.0f} it is"
+            self.broken("Q profit", text)
+
+    def _started_with(self, book: Book) -> None:
+        """Q: the day began with what the venues said, holdings included (X-75)."""
+        session, there = book.data.session, sum(self.first_worth.values(), ZERO)
+        if session is None or self.clock_was_wrong:
+            return
+        if any(venue.switches.strange_balances for venue in self.venues.values()):
+            return  # what it said first may have been no balance
+        there += self._start_off
+        start = session.starting_equity
+        if abs(start - there) > there / 100:
+            self.broken("Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}")

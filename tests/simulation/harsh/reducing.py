@@ -1,0 +1,76 @@
+"""R: what reduces makes nothing more, and a kill closes everything and proves what is true."""
+
+from decimal import Decimal
+from typing import Final
+
+from engine.domain import events as ev
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderTerms
+from engine.plans.kill import in_scope
+from engine.state.account import VERIFIED
+from tests.simulation.harsh.facts import REPAIR_SECONDS, Facts, Place
+from tests.simulation.harsh.venue import SOMEBODY
+
+LOOK_SECONDS: Final = 3
+"""What happens within so long before a proof may have come after the answers that it leans on."""
+DENIALS: Final = 2
+"""What so many lists in a row do not show is not there, for all that anybody can know."""
+
+
+class Reducing(Facts):
+    """Holds what closes against what was held."""
+
+    def _flipped(self, place: Place, order: OrderTerms, before: Decimal, after: Decimal) -> None:
+        """R: no order that reduces makes more of it, unless nobody could know."""
+        account, symbol = place
+        venue = self.venues[account]
+        touched = venue.touched.get(symbol, 0)
+        foreign = touched and self.now() - touched < REPAIR_SECONDS * NS_PER_SECOND
+        after_all = order.client_order_id in venue.confirmed
+        if foreign or after_all or symbol in self.split_symbols or self._late_there(place):
+            self.flips += 1
+            return
+        hidden = any(venue.fills[int(n)].symbol == symbol for n in venue.missing)
+        if hidden:
+            self.flips += 1
+            return
+        self.broken(
+            "R flip", f"{order.purpose} took {symbol} in {account} from {before} to {after}"
+        )
+
+    def _late_there(self, place: Place) -> bool:
+        """Whether an order filled here after its end was confirmed, not long ago."""
+        account, symbol = place
+        venue = self.venues[account]
+        since = self.now() - round(REPAIR_SECONDS * NS_PER_SECOND)
+        return any(
+            fill.symbol == symbol and fill.time >= since and fill.client_order_id in venue.confirmed
+            for fill in venue.fills[-30:]
+        )
+
+    def _proof(self, event: ev.KillProved) -> None:
+        """R: what is said to be proved is true, unless the venue has hidden it just now."""
+        engine, venue = self.engine, self.venues[event.account]
+        if event.state != VERIFIED or engine is None or engine.book.data.halt is None:
+            return
+        reach = engine.book.data.halt.flatten
+        self.accounts[event.account].proved = reach
+        recent = self.now() - round((venue.switches.lists_lag + LOOK_SECONDS) * NS_PER_SECOND)
+        for symbol, quantity in venue.positions.items():
+            held = engine.book.holding(event.account, symbol)
+            if venue.moved_at > recent or venue.denied.get(symbol, 0) >= DENIALS:
+                continue
+            if held is None or in_scope(held, reach):
+                self.broken("R proof", f"{quantity} {symbol} in {event.account} after VERIFIED")
+        for key, working in venue.open.items():
+            stranger = venue.strangers.get(key)
+            young = stranger is not None and self.now() - stranger.since < 5 * NS_PER_SECOND
+            if not working.order.protects and not young and venue.moved_at <= recent:
+                self.broken("R proof", f"{key} works in {event.account} after VERIFIED")
+
+    def killed(self) -> bool:
+        """Whether the last kill has done what it is for: nothing is held, nothing of ours works."""
+        return not any(
+            venue.positions or [k for k in venue.open if not k.startswith(("somebody", SOMEBODY))]
+            for venue in self.venues.values()
+        )

@@ -1,0 +1,80 @@
+"""S: what is held is protected, at a risk within the limit, and a stop that trades stays."""
+
+from decimal import Decimal
+from typing import Final
+
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.order import OrderTerms
+from engine.state.position import Position
+from tests.simulation.harsh.facts import REPAIR_SECONDS, ZERO, Facts
+from tests.simulation.harsh.venue import HarshVenue
+
+PROTECT_SECONDS: Final = 8.0
+ARMED_SECONDS: Final = 5
+
+
+class Stops(Facts):
+    """Holds the stops at the venues against what is held."""
+
+    def _touches(self, account: str, key: str) -> None:
+        """S: a stop that trades is left alone for 5 s, but for what closes the position (X-78)."""
+        engine, at = self.engine, self._traded.get(key, 0)
+        order = engine.book.order(key) if engine is not None else None
+        if engine is None or order is None or self.halted:
+            return
+        held = engine.book.holding(account, order.symbol)
+        closing = held is None or held.exiting is not None
+        if at and not closing and self.now() - at < ARMED_SECONDS * NS_PER_SECOND:
+            self.broken("S armed", f"{key} trades, and is changed or cancelled")
+
+    def _risked(self, terms: OrderTerms) -> None:
+        """S: with what it adds, the risk at the stop stays within the limit (X-82)."""
+        engine = self.engine
+        if engine is None or not terms.adds_exposure:
+            return
+        self._stop_ahead(terms)
+        held = engine.book.holding(terms.account, terms.symbol)
+        if held is None or held.sign != terms.side.sign or held.quantity == 0:
+            return
+        stops = [s for s in (held.stop, terms.stop_loss) if s is not None]
+        if not stops:
+            return
+        stop = max(stops) if held.sign > 0 else min(stops)
+        price = terms.reserved if terms.limit_price is None else terms.limit_price
+        lost = max((held.average_price - stop) * held.quantity, ZERO)
+        lost += max((price - stop) * terms.quantity * held.sign, ZERO)
+        equity = engine.world.equity
+        if lost > self.risk * equity * Decimal("1.05"):
+            self.broken("S risk", f"{lost:.0f} of {equity:.0f} at the stop of {terms.symbol}")
+
+    def _stop_ahead(self, terms: OrderTerms) -> None:
+        """S: no entry is decided whose stop the market has passed already."""
+        stop, seen = terms.stop_loss, self._prices.get(terms.symbol)
+        if stop is None or not seen or terms.symbol in self.split_symbols:
+            return
+        sign = terms.side.sign
+        if all((price - stop) * sign <= 0 for _, price in list(seen)[-2:]):
+            self.broken("S passed", f"{terms.symbol} is at {seen[-1][1]}, and the stop at {stop}")
+
+    def _orphans(self, venue: HarshVenue) -> None:
+        """S: what only reduces does not outlive for long what it was for."""
+        for key, working in venue.open.items():
+            order = working.order
+            gone = venue.positions.get(order.symbol, ZERO) * order.side.sign >= 0
+            gone = gone and order.is_protective and not venue.silent and venue.link_up
+            if self._lasts(("orphan", key), gone, REPAIR_SECONDS):
+                self.broken("S orphan", f"{key} would open a position in {order.symbol}")
+
+    def _protected(self, venue: HarshVenue, position: Position, symbol: str) -> None:
+        """S: what should have a stop has one, or is being closed, or that it has none is told."""
+        held = venue.positions.get(symbol, ZERO)
+        there = [w for w in venue.open.values() if w.order.symbol == symbol]
+        resting = sum((w.leaves for w in there if w.order.protects), ZERO)
+        reducing = sum((w.leaves for w in there if not w.order.adds_exposure), ZERO)
+        wanted = min(abs(held), abs(position.quantity)) if held * position.quantity > 0 else ZERO
+        bare = position.stop is not None and max(resting, reducing) < wanted
+        bare = bare and not position.told_unprotected and position.exiting is None
+        # While the link is down nothing can be sent: it is told that the venue is lost (X-53).
+        bare = bare and symbol not in venue.closed and venue.link_up
+        if self._lasts(("bare", venue.name, symbol, position.position_id), bare, PROTECT_SECONDS):
+            self.broken("S bare", f"{resting} of {held} {symbol} protected in {venue.name}")
