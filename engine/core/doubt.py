@@ -96,7 +96,7 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
         return
     if given.order is None:
         yield from _not_found(world, order, given.asked_at)
-    elif _may_still_change(world, order, given):
+    elif _may_still_change(world, order, given) or _denies_its_end(order, given.order):
         return
     else:
         told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
@@ -119,6 +119,15 @@ def _may_still_change(world: World, order: Order, given: QueryAnswered) -> bool:
         and not order.differs(there.terms)
         and not lost(world, order, given.asked_at)
     )
+
+
+def _denies_its_end(order: Order, venue: VenueOrder) -> bool:
+    """Whether the venue says of an order that had ended there that less of it has filled.
+
+    Such an answer undoes no end: the order stays UNKNOWN until its fills are told or assumed.
+    """
+    told = order.told_filled
+    return order.status is _S.UNKNOWN and told is not None and venue.filled < told
 
 
 def _awaits_change(order: Order) -> bool:

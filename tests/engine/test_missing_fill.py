@@ -2,10 +2,12 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import VenueOrder
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.report import OrderReport
 from engine.domain.run import Flatten, Level
@@ -197,5 +199,27 @@ def test_rule3_an_order_ends_with_the_last_of_its_fills_however_late_that_is(
         assert (table.held, status(table, key)) == (89, OrderStatus.CANCELED)
         stops = [o for o in table.venue.orders.values() if o.stop_price]
         assert [o.quantity for o in stops if not o.status.is_terminal] == [89]
+
+    play(scene)
+
+
+def test_u21_an_answer_that_denies_what_ended_undoes_no_end() -> None:
+    """The venue said FILLED; asked again it says that the order works, and nothing of it filled."""
+
+    async def scene(table: Table) -> None:
+        first, venue = table.venue.get_order, table.venue
+
+        async def denied(key: str) -> VenueOrder | None:
+            told = await first(key)
+            if told is None or told.status is not OrderStatus.FILLED:
+                return told
+            return msgspec.structs.replace(told, status=OrderStatus.NEW, filled=Decimal(0))
+
+        venue.get_order = denied  # type: ignore[method-assign]
+        key = await filled_unseen(table, 0)
+        await table.wait(30)
+        assert status(table, key) is OrderStatus.UNKNOWN
+        assert (await table.engine.command(ask.Reconcile(by="test", apply=True))).ok
+        assert (table.held, status(table, key)) == (99, OrderStatus.FILLED)
 
     play(scene)
