@@ -145,6 +145,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             self.broken("E halt", f"{order.client_order_id} left after the halt")
         if not self.accounts[account].looked_over_link:
             self.broken("E unseen", f"{order.client_order_id} left before the first look")
+        self._affordable(account, order)
         waited = self.silent_for(account) / NS_PER_SECOND
         if waited > SILENT_SECONDS:
             text = (
@@ -229,6 +230,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         for symbol in told.keys() | here.keys():
             off = told.get(symbol, ZERO) != here.get(symbol, ZERO)
             off = off and symbol not in named | unclear and symbol not in self.split_symbols
+            off = off and not self.disputed
             if self._lasts(("booked", name, symbol), off, BOOKED_SECONDS):
                 text = f"{here.get(symbol, ZERO)} {symbol} here, {told.get(symbol, ZERO)} was told"
                 self.broken("Q booked", f"{text} in {name}")
@@ -263,6 +265,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             cash = account.cash.get("USD", ZERO)
             told = engine.status()["accounts"]
             unexplained = next(a["unexplained"] for a in told if a["broker"] == name)
+            self._power(engine, venue)
             if cash != venue.cash and not unexplained:
                 self.broken("Q cash", f"{cash} in {name}, {venue.cash} there, nothing is named")
             for position in account.positions.values():

@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain import events as ev
-from engine.domain.order import Fill
+from engine.domain.order import Fill, OrderStatus, OrderTerms
 from engine.domain.run import RunState
 from engine.runtime.engine import Engine
 from engine.state.book import Book
 from tests.simulation.harsh.facts import ZERO, Facts
-from tests.simulation.harsh.venue import SOMEBODY
+from tests.simulation.harsh.venue import SOMEBODY, HarshVenue
 
 LOSS_SECONDS: Final = 2.5
 """A loss at its limit stops the engine within 2 s; two samples a second are taken."""
@@ -20,6 +20,10 @@ LOSS_MARGIN: Final = Decimal("0.002")
 PROFIT_MARGIN: Final = Decimal("0.004")
 PROFIT_SECONDS: Final = 4.0
 STRANGE_PASTS: Final = ("old",)
+
+POWER_MARGIN: Final = Decimal("0.15")
+"""Prices may move so far between two looks, as a share of equity."""
+AT_REST_MARGIN: Final = Decimal("0.02")
 
 
 class Money(Facts):
@@ -143,3 +147,21 @@ class Money(Facts):
         start = session.starting_equity
         if abs(start - there) > there / 100:
             self.broken("Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}")
+
+    def _affordable(self, account: str, order: OrderTerms) -> None:
+        """Q: what enters costs no more than the venue would let anybody spend (X-79)."""
+        venue = self.venues[account]
+        over = order.quantity * order.reserved - venue.free
+        if over > POWER_MARGIN * venue.worth and not self.split_symbols:
+            self.broken("Q power", f"{order.client_order_id} costs {over:.0f} more than is free")
+
+    def _power(self, engine: Engine, venue: HarshVenue) -> None:
+        """Q: once nothing moves, what new exposure may cost is what the venue says (X-79)."""
+        ours = max(engine.world.buying_power(venue.name), ZERO)
+        off = ours - venue.free
+        doubtful = any(
+            o.status is OrderStatus.UNKNOWN for o in engine.book.account(venue.name).orders.values()
+        )
+        if abs(off) > AT_REST_MARGIN * venue.worth and not doubtful and not self.split_symbols:
+            text = f"{ours:.0f} may be spent in {venue.name}, {venue.free:.0f} may there"
+            self.broken("Q power", text)

@@ -5,6 +5,8 @@ from functools import partial
 from random import Random
 from typing import Any, Final
 
+import msgspec
+
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -143,13 +145,19 @@ class HarshRun(Run):
 
     def _venue(self, seed: int, name: str) -> Venue:
         random = Random(f"{self.profile.name}:{seed}:{name}")
+        able = capabilities(random, self.profile.joins)
+        switches = drawn(random, self.profile.most, self.profile.chance)
         venue = HarshVenue(
             self.agenda,
             random,
-            capabilities(random, self.profile.joins),
+            msgspec.structs.replace(
+                able,
+                nets_buying_power=bool(switches.nets),
+                late_execution_seconds=max(able.late_execution_seconds, switches.executions_late),
+            ),
             name=name,
             account_id=ACCOUNT if name == PRIMARY else name,
-            switches=drawn(random, self.profile.most, self.profile.chance),
+            switches=switches,
         )
         venue.faults = self.profile.faults
         return venue

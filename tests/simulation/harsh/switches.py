@@ -55,7 +55,8 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True):
     transfers: int = 0
     """Movements of cash."""
     nets: int = 0
-    """1: the venue's buying power is less what its working orders may cost."""
+    """1: the venue's buying power is less what its working orders may cost, and it gives no credit.
+    """
     gaps: int = 0
     """Prices that jump and stay there."""
     halts: int = 0

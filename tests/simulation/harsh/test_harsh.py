@@ -17,9 +17,17 @@ from tests.simulation.harsh.run import HarshRun, run_harsh
 from tests.simulation.harsh.switches import HARSH, Switches, drawn
 from tests.simulation.harsh.venue import HarshVenue
 from tests.simulation.simulate import START
+from tests.simulation.test_simulation import check
 from tests.simulation.venue import CASH, capabilities
 
 PRICE = Decimal(100)
+
+CLEAN = ("laggard", "stranger")
+"""The profiles of which no seed breaks anything; of the others `make simulate` runs the ranges."""
+FEW = 10
+BATCHES = 10
+SEEDS_PER_BATCH = 20
+"""Of each of these profiles."""
 
 
 class At(Agenda):
@@ -209,6 +217,20 @@ def test_a_seed_replays_exactly(profile: str) -> None:
     first, second = run_harsh(5, profile), run_harsh(5, profile)
     assert first.digest == second.digest
     assert (first.broken, first.trace) == (second.broken, second.trace)
+
+
+@pytest.mark.parametrize("profile", CLEAN)
+def test_a_few_harsh_seeds_hold_every_invariant(profile: str) -> None:
+    for seed in range(FEW):
+        check(run_harsh(seed, profile))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(BATCHES))
+@pytest.mark.parametrize("profile", CLEAN)
+def test_every_harsh_seed_holds_every_invariant(profile: str, batch: int) -> None:
+    for seed in range(batch * SEEDS_PER_BATCH, (batch + 1) * SEEDS_PER_BATCH):
+        check(run_harsh(seed, profile))
 
 
 def test_the_runs_reach_what_they_are_meant_to_guard(monkeypatch: pytest.MonkeyPatch) -> None:

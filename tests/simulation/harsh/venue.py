@@ -385,13 +385,19 @@ class HarshVenue(Venue):
     def account(self) -> Account:
         true = super().account()
         if self.switches.nets:
-            bound = sum((w.leaves * w.order.reserved for w in self.open.values()), ZERO)
-            power = max(true.buying_power - bound, ZERO)
-            true = msgspec.structs.replace(true, buying_power=power)
+            true = msgspec.structs.replace(true, buying_power=self.free)
         if self._goes_wrong(self.switches.strange_balances):
             name = self.chances.choice(("cash", "equity", "buying_power"))
             return msgspec.structs.replace(true, **{name: self._strange()})
         return true
+
+    @property
+    def free(self) -> Decimal:
+        """What new orders may still cost; a venue that says so itself gives no credit."""
+        true = super().account()
+        bound = sum((w.leaves * w.order.reserved for w in self.open.values()), ZERO)
+        credit = true.equity if self.switches.nets else ZERO
+        return max(true.buying_power - credit - bound, ZERO)
 
     @property
     def worth(self) -> Decimal:
