@@ -215,7 +215,7 @@ def test_u21_an_answer_that_denies_what_ended_undoes_no_end() -> None:
                 return told
             return msgspec.structs.replace(told, status=OrderStatus.NEW, filled=Decimal(0))
 
-        venue.get_order = denied  # type: ignore[method-assign]
+        venue.get_order = denied  # type: ignore[method-assign,assignment]
         key = await filled_unseen(table, 0)
         await table.wait(30)
         assert status(table, key) is OrderStatus.UNKNOWN

@@ -9,18 +9,23 @@ from typing import Final
 import msgspec
 import pytest
 
+from engine.core import adoption, fills
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
+from engine.domain.order import Fill
 from engine.exits import rules
 from engine.plans import exit as closing
 from engine.plans import protect, table
 from engine.risk.checks import account
+from engine.risk.facts import Facts
+from engine.runtime.clock import SteadyTime
 from engine.runtime.engine import Engine
 from engine.world import World
 from tests.simulation.faults import Faults
+from tests.simulation.harsh.line import HarshLine
 from tests.simulation.harsh.switches import Harsh, Switches
 
 PLAIN: Final = Harsh(
@@ -31,6 +36,10 @@ THIN: Final = msgspec.structs.replace(
     PLAIN, name="thin", most=Switches(thin=0.95, gaps=2), hands=4, jumps=0.25
 )
 GAPS: Final = msgspec.structs.replace(PLAIN, name="gaps", most=Switches(gaps=4))
+CLOCK: Final = msgspec.structs.replace(PLAIN, name="clock", most=Switches(clock_jumps=2))
+PAST: Final = msgspec.structs.replace(
+    PLAIN, name="past", most=Switches(history=4, holdings=3, stops_of_others=1)
+)
 SILENT: Final = msgspec.structs.replace(PLAIN, name="silent", most=Switches(silences=2))
 
 
@@ -90,7 +99,62 @@ def _enters_in_silence(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(account, "MAX_SILENCE_SECONDS", 10_000)
 
 
+# --- what is there before the first look is history -----------------------------------------------
+
+
+def _trades_history_again(patching: pytest.MonkeyPatch) -> None:
+    first = HarshLine.get_fills_since
+
+    async def every(line: HarshLine, since: Nanos) -> tuple[Fill, ...]:
+        return await first(line, 0)
+
+    patching.setattr(fills, "_is_history", lambda *args: False)
+    patching.setattr(HarshLine, "get_fills_since", every)
+
+
+def _values_at_estimates(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(adoption, "_known", lambda world, symbol: world.mark(symbol))
+
+
+# --- an addition counts with what is held ---------------------------------------------------------
+
+
+def _adds_at_its_own_stop(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Facts, "adds_risk", None)
+
+
+# --- a clock that jumped is not believed before it has been stable --------------------------------
+
+
+def _follows_every_jump(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(SteadyTime, "_is_sure", lambda *args: True)
+
+
 ABLATIONS: Final = (
+    HarshAblation(
+        name="time follows every jump of the clock",
+        profile=CLOCK,
+        caught_by="T clock",
+        patch=_follows_every_jump,
+    ),
+    HarshAblation(
+        name="what was traded before the first look is traded again",
+        profile=PAST,
+        caught_by="Q history",
+        patch=_trades_history_again,
+    ),
+    HarshAblation(
+        name="what one account was estimated at is a price for another",
+        profile=PAST,
+        caught_by="Q profit",
+        patch=_values_at_estimates,
+    ),
+    HarshAblation(
+        name="an addition is sized on its own stop",
+        profile=PLAIN,
+        caught_by="S risk",
+        patch=_adds_at_its_own_stop,
+    ),
     HarshAblation(
         name="the fill of a stop leaves its entry working",
         profile=THIN,
