@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from engine.core import adoption, fills
+from engine.core import adoption, comparison, doubt, fills
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
@@ -36,6 +36,12 @@ THIN: Final = msgspec.structs.replace(
     PLAIN, name="thin", most=Switches(thin=0.95, gaps=2), hands=4, jumps=0.25
 )
 GAPS: Final = msgspec.structs.replace(PLAIN, name="gaps", most=Switches(gaps=4))
+DENIED: Final = msgspec.structs.replace(
+    PLAIN, name="denied", most=Switches(strange_positions=0.6, holdings=3), operator=14
+)
+CONTRADICTS: Final = msgspec.structs.replace(
+    PLAIN, name="contradicts", most=Switches(contradictions=0.5, executions_missing=0.3)
+)
 CLOCK: Final = msgspec.structs.replace(PLAIN, name="clock", most=Switches(clock_jumps=2))
 PAST: Final = msgspec.structs.replace(
     PLAIN, name="past", most=Switches(history=4, holdings=3, stops_of_others=1)
@@ -123,6 +129,17 @@ def _adds_at_its_own_stop(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(Facts, "adds_risk", None)
 
 
+# --- one word of the venue against what is known --------------------------------------------------
+
+
+def _believes_one_list(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(comparison, "vanishes", lambda *args: False)
+
+
+def _takes_back_an_end(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(doubt, "_denies_its_end", lambda *args: False)
+
+
 # --- a clock that jumped is not believed before it has been stable --------------------------------
 
 
@@ -131,6 +148,18 @@ def _follows_every_jump(patching: pytest.MonkeyPatch) -> None:
 
 
 ABLATIONS: Final = (
+    HarshAblation(
+        name="a kill believes one list that shows nothing of what is held",
+        profile=DENIED,
+        caught_by="R proof",
+        patch=_believes_one_list,
+    ),
+    HarshAblation(
+        name="an answer that denies what has filled takes back an end",
+        profile=CONTRADICTS,
+        caught_by="O signal",
+        patch=_takes_back_an_end,
+    ),
     HarshAblation(
         name="time follows every jump of the clock",
         profile=CLOCK,

@@ -173,8 +173,11 @@ def test_impossible_balances() -> None:
 def test_buying_power_nets_what_works() -> None:
     there, plain = venue(nets=1, thin=0.9), venue(thin=0.9)
     for one in (there, plain):
-        bought(one, 50)
-    assert plain.account().buying_power - there.account().buying_power == 45 * PRICE
+        bought(one, 50)  # five are held, and 45 work
+    assert plain.account().buying_power == 2 * plain.worth - 5 * PRICE
+    assert plain.free == 2 * plain.worth - 50 * PRICE
+    # It gives no credit.
+    assert there.account().buying_power == there.free == there.worth - 50 * PRICE
 
 
 def test_a_halted_symbol_takes_no_orders_and_fills_none() -> None:

@@ -347,7 +347,8 @@ class HarshVenue(Venue):
         return msgspec.structs.replace(fill, execution_id=f"x{index - begun[-1] + 1}")
 
     def _has_shadow(self, index: int) -> bool:
-        return Random(f"{self.name}{index}").random() < self.switches.empty_executions
+        chance = self.switches.empty_executions
+        return bool(chance) and Random(f"{self.name}{index}").random() < chance
 
     def _shadow(self, index: int, fill: Fill) -> Fill:
         return msgspec.structs.replace(
