@@ -19,7 +19,9 @@ def position_row(
     symbol = position.symbol
     rules = world.instrument(symbol)
     mark = None if quote is None else quote.last
-    profit = None if mark is None else position.unrealized(mark)
+    suspicion = world.suspicion_of(position)
+    valued_at = mark if suspicion is None else suspicion.mark
+    profit = None if valued_at is None else position.unrealized(valued_at)
     value, equity = world.market_value(position), world.equity
     in_base = world.in_base({world.book.currency_of(symbol): value})
     return PositionRow(
@@ -43,10 +45,11 @@ def position_row(
         target=target_price(world, position),
         covered=world.book.covered(position),
         closing=position.exiting is not None,
-        r_multiple=r_multiple(position, mark),
+        r_multiple=r_multiple(position, valued_at),
         hold=position.trade_type,
         opened_at=position.opened_at,
         age=now - position.opened_at,
+        split="" if suspicion is None else suspicion.ratio,
     )
 
 

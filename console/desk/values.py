@@ -139,6 +139,8 @@ class PositionRow(msgspec.Struct, frozen=True):
     hold: TradeType
     opened_at: Nanos
     age: Nanos
+    split: str = ""
+    """The ratio of a split that its price looks like, as 7:1: it is frozen (X-93)."""
 
     @property
     def symbol(self) -> str:

@@ -3,7 +3,7 @@
 Decimals are strings, times RFC 3339 in UTC. The shape is public: fields are added, never renamed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from engine.analytics.open_risk import open_risk
 from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
+from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import target_price
 from engine.plans.kill import left, unknown
 from engine.state.account import AccountState
@@ -126,7 +127,8 @@ def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, A
         "unvalued": missing,
         "kill": _kill(world, account),
         "restrictions": [
-            {"cause": cause, "reason": reason} for cause, reason in account.barred.items()
+            {"cause": cause, "reason": reason}
+            for cause, reason in (*account.barred.items(), *_suspected(account))
         ],
     }
 
@@ -148,6 +150,12 @@ def _unexplained(world: World, account: AccountState) -> list[dict[str, Any]]:
         for symbol, held in sorted(found.holdings.items())
     ]
     return rows
+
+
+def _suspected(account: AccountState) -> Iterator[tuple[str, str]]:
+    """What is frozen because its price looks as after a split (X-93)."""
+    for symbol in account.suspected:
+        yield CORPORATE_ACTION, account.blocked.get(symbol, {}).get(CORPORATE_ACTION, symbol)
 
 
 def _kill(world: World, account: AccountState) -> dict[str, Any] | None:
@@ -176,8 +184,13 @@ def _open_risk(world: World) -> dict[str, Any]:
 
 
 def _position(world: World, position: Position, *, running: bool) -> dict[str, Any]:
-    """One holding. Before its first quote a process knows the last price that was journalled."""
+    """One holding. Before its first quote a process knows the last price that was journalled.
+
+    Where its price looks as after a split, it counts at the price of before (X-93).
+    """
     mark = world.mark(position.symbol) if running else world.market.mark(position.symbol)
+    suspicion = world.suspicion_of(position)
+    valued_at = mark if suspicion is None else suspicion.mark
     return {
         "symbol": position.symbol,
         "trade_type": position.trade_type.value,
@@ -185,7 +198,7 @@ def _position(world: World, position: Position, *, running: bool) -> dict[str, A
         "average_price": plain(round(position.average_price, 8)),
         "last": _number(mark),
         "market_value": plain(world.market_value(position)),
-        "unrealized_pnl": None if mark is None else plain(position.unrealized(mark)),
+        "unrealized_pnl": None if valued_at is None else plain(position.unrealized(valued_at)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(world.book.stop_of(position)),
         "target": _number(target_price(world, position)),

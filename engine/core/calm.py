@@ -34,7 +34,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     # A mark that was due and was not made found equity unchanged, which it stays.
     if (marks := data.marked_at + MARK_SECONDS * NS_PER_SECOND) > now:
         moments.append(marks)
-    if any(account.barred for account in world.book.accounts):
+    if any(account.barred or account.suspected for account in world.book.accounts):
         return now
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]

@@ -16,6 +16,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Severity, Trigger, TriggerAction
+from engine.plans import corporate
 from engine.plans.kill import exceeds, kill_of, tell_excess, vanishes
 from engine.plans.outcome import after_end, not_closed
 from engine.plans.reducing import learned, recognise
@@ -44,6 +45,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)
         yield from adoption.booked(world, snapshot)
+        yield from corporate.split(world, snapshot)
     able = world.able(snapshot.account)
     bound, lag = able.longest_under_way, able.lag
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
@@ -74,6 +76,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             account=snapshot.account, client_order_id=key, reason="the venue does not list it"
         )
     yield from _blocks(world, snapshot.account, after, now)
+    yield from corporate.unchanged(world, snapshot, after.skipped)
     if given.apply:
         yield from _cleared(world, snapshot.account, after, given.by)
     name = snapshot.account

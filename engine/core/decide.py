@@ -50,6 +50,7 @@ from engine.exits import rules as exits
 from engine.intake import builtin, entry, modify, protection, queue
 from engine.intake import operator as op
 from engine.intake.once import once
+from engine.plans import corporate
 from engine.plans import kill as work
 from engine.plans.exit import plan_exit
 from engine.plans.protect import give_up, overdue, tell
@@ -226,6 +227,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
         return
+    yield from followed(world, corporate.suspect(world, given, now), now)
     if not world.book.held(given.symbol):
         if world.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
@@ -361,6 +363,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         yield from followed(world, queue.release(world, now), now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
+    yield from followed(world, corporate.due(world, now), now)
     yield from _scheduled_reconcile(world, now)
     yield from _and_the_day(world, work.advance(world, now))
 
@@ -468,6 +471,7 @@ MAY_TRIP: frozenset[type[ev.Event]] = frozenset(
         ev.CurrencyValued,
         ev.OrderRejected,
         ev.PositionClosed,
+        ev.SymbolUnblocked,
     }
 )
 """Events after which a trigger may hold that did not before, whatever input led to them (X-74)."""

@@ -27,6 +27,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.money import ZERO
+from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits import rules as exits
 from engine.exits.stops import breach_key
 from engine.state.fold import apply
@@ -231,6 +232,14 @@ def _keep_proof(world: World, event: ev.Event, account: str, symbol: str, before
     filled = event.fill.price if type(event) is ev.OrderFilled else None
     if filled is not None and before * after >= 0 and abs(after) <= abs(before):
         return
+    if type(event) is ev.PositionAdjusted and event.numerator:
+        if event.mark is not None:
+            world.restate(symbol, event.mark)
+        world.market.unwatch(account, symbol)
+        held = world.book.holding(account, symbol)
+        if held is not None:
+            world.market.watch(account, symbol, held.entry_price)
+        return
     price = world.book.data.marks.get(symbol) if filled is None else filled
     if price is not None:
         world.enter_at(symbol, after if before * after < 0 else after - before, price)
@@ -267,9 +276,16 @@ def _value_accounts(world: World, event: ev.EngineStarted) -> None:
     world.revalue_all()
 
 
+def _value_symbol(world: World, event: ev.SymbolBlocked | ev.SymbolUnblocked) -> None:
+    if event.cause == CORPORATE_ACTION:
+        world.revalue(event.symbol)
+
+
 _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.CurrencyValued: _value_currency,
     ev.HoldingPriced: _value_holding,
     ev.EngineStarted: _value_accounts,
+    ev.SymbolBlocked: _value_symbol,
+    ev.SymbolUnblocked: _value_symbol,
 }
 """Events that change what all holdings count for, and none of the holdings."""

@@ -72,7 +72,7 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
     go on closes what is left, wherever the price is by then (X-78).
     """
     last = world.market.mark(position.symbol)
-    if last is None or position.stop is None:
+    if last is None or position.stop is None or world.suspicion_of(position) is not None:
         return None
     until = left_to_stops(world, position)
     if now < until:
@@ -112,7 +112,7 @@ def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
     """
     quote = world.market.quotes.get(position.symbol)
     target = target_price(world, position)
-    if quote is None or target is None:
+    if quote is None or target is None or world.suspicion_of(position) is not None:
         return None
     price = exit_price(quote, position)
     if (price - target) * position.sign < 0 or _leaps(world, position, price, target):

@@ -12,6 +12,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, is_positive, plain
 from engine.exits.rules import target_price
 from engine.intake.operator import REFUSED, UNPROTECT, acted, not_held, refuse
+from engine.plans import corporate
 from engine.plans.reducing import cancel
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
@@ -52,8 +53,11 @@ def move_stop(
         yield refuse(given, Code.INVALID_STOP, fault)
     elif fault := _off_tick(world, position.symbol, price):
         yield refuse(given, Code.BAD_TICK, fault)
-    elif price != position.stop:
-        yield _moved(position, given, price)
+    else:
+        if price != position.stop:
+            yield _moved(position, given, price)
+        # It is a person's word on what a price that looks like a split is for.
+        yield from corporate.decided(world, position.account, position.symbol, given.by)
 
 
 def _moved(position: Position, given: Command, after: Decimal | None) -> ev.StopMoved:

@@ -46,8 +46,8 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     the venue would fill both, it is for the rest.
     """
     position = world.book.holding(account, symbol)
-    if position is None:
-        return
+    if position is None or world.suspicion_of(position) is not None:
+        return  # its stop stays as it rests until it is known what it is for (X-93)
     part = ZERO
     if position.exiting is not None and not waits(world, position, now):
         if position.is_closing:
@@ -131,6 +131,8 @@ def give_up(position: Position, why: str) -> Iterator[ev.Event]:
 def overdue(world: World, position: Position, now: Nanos) -> bool:
     """True if a stop that should rest at the venue has not done so for too long."""
     if position.exiting is not None or not _late(world, position, now):
+        return False
+    if world.suspicion_of(position) is not None:
         return False
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.CREATED and newest.check_first:

@@ -18,6 +18,7 @@ from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive, tighter_stop
 from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, RunState
+from engine.domain.suspicion import CORPORATE_ACTION
 from engine.ports import Capabilities
 from engine.risk.request import Request
 from engine.sizing.added import Added, AddedRisk
@@ -251,7 +252,12 @@ class Facts:
     @property
     def blocks(self) -> Mapping[str, str]:
         """What is unexplained of the symbol there: causes with their reasons."""
-        return self.venue_account.blocked.get(self.request.symbol) or {}
+        blocked, symbol = self.venue_account.blocked, self.request.symbol
+        found = blocked.get(symbol) or {}
+        name = self.instrument.leans_on
+        if name and CORPORATE_ACTION in blocked.get(name, {}):
+            return found | {CORPORATE_ACTION: blocked[name][CORPORATE_ACTION]}
+        return found
 
     @property
     def unclear(self) -> tuple[Order, ...]:

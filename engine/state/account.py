@@ -11,6 +11,7 @@ from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.run import Halt, Level, LinkState
+from engine.domain.suspicion import Suspicion
 from engine.state.order import Order
 from engine.state.position import Position
 
@@ -155,6 +156,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The symbol of each order that is cancelled to make room for another, by its id (X-88)."""
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
+    suspected: dict[str, Suspicion] = {}
+    """Holdings by symbol whose price looks as after a split: they are frozen (X-93)."""
     bad_fills: dict[str, None] = {}
     """Why fills were not taken, each as it was told: looks bring them again and again."""
     barred: dict[str, str] = {}

@@ -400,3 +400,26 @@ def adjusted(
         origin="venue",
         order_id=order.client_order_id if order else "",
     )
+
+
+def split(position: Position, quantity: Decimal, numerator: int, denominator: int) -> Position:
+    """The holding after a split, `numerator` new for `denominator` old.
+
+    What is held costs what it cost, but for a part of a unit that was paid out; quantities and
+    prices are those of the new units, and no profit is made.
+    """
+
+    def scaled(price: Decimal | None) -> Decimal | None:
+        return None if price is None else round(price * denominator / numerator, COST_DIGITS)
+
+    exact = position.quantity * numerator / denominator
+    return msgspec.structs.replace(
+        position,
+        quantity=quantity,
+        cost=apportion(position.cost, quantity, exact),
+        entry_quantity=position.entry_quantity * numerator / denominator,
+        exit_quantity=position.exit_quantity * numerator / denominator,
+        initial_stop=scaled(position.initial_stop),
+        stop=scaled(position.stop),
+        target=scaled(position.target),
+    )

@@ -13,6 +13,7 @@ from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive
 from engine.domain.signal import SECONDS_OF, Timeframe
+from engine.domain.suspicion import Suspicion
 from engine.indicators.bars import Indicators
 from engine.ports import Capabilities
 from engine.reference.rates import ReferenceRate
@@ -23,6 +24,7 @@ from engine.state.position import Position
 from engine.state.rates import Rates
 from engine.state.valuation import Valuation
 from engine.world.evidence import Breaches, ProvedPrice, both_sides, leaps
+from engine.world.gaps import LOOKED_AT, QUIET, Gap
 from engine.world.market import MarketView
 from engine.world.overload import Overload
 
@@ -79,6 +81,8 @@ class World:
         """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self._proved_worth: dict[str, ProvedPrice] = {}
         """The same of the worth of each currency."""
+        self.gaps: dict[str, Gap] = {}
+        """By symbol, the last price before a time without any, for a while after it (X-93)."""
         self._instrument_of = instrument_of
         self._calendars: dict[str, Calendar] = {}
         self.value = Valuation(self.groups_of)
@@ -177,6 +181,7 @@ class World:
 
     def take_quote(self, quote: Quote, now: Nanos) -> None:
         """Take a price into the market view, and the rate that it tells where it is a pair's."""
+        self._find_gap(quote.symbol, now)
         self.market.take(quote, now)
         self.rate_told = ""
         proved = self._proved.get(quote.symbol)
@@ -194,6 +199,36 @@ class World:
         if self.rates.take_quote(instrument, quote):
             self.rate_told = quote.symbol
             self._learn(pair.base if pair.quote == self.base else pair.quote, now, quote.symbol)
+
+    def _find_gap(self, symbol: str, now: Nanos) -> None:
+        """Keep the price of before, where a new one comes after a time without any (X-93).
+
+        That is a time in which the price could no longer be traded on, or another session.
+        """
+        gap = self.gaps.get(symbol)
+        if gap is not None and now - gap.ended > LOOKED_AT:
+            del self.gaps[symbol]
+        quote, data = self.market.quotes.get(symbol), self.book.data
+        if quote is not None:
+            seen = min(quote.time, now)
+            ages = max(quote.stale_at, seen + max(self.market.max_age, QUIET))
+        else:
+            # A price that nobody told is none to compare with.
+            guessed = any(symbol in account.estimated for account in self.book.accounts)
+            seen = data.marked_at if symbol in data.marks and not guessed else 0
+            ages = seen + max(self.market.max_age, QUIET)
+        if not seen or (now <= ages and not self._is_another_session(symbol, seen, now)):
+            return
+        before = self.believed_mark(symbol)
+        if before:
+            self.gaps[symbol] = Gap(before, seen, now)
+
+    def _is_another_session(self, symbol: str, seen: Nanos, now: Nanos) -> bool:
+        """Whether the market of a symbol has closed since."""
+        known = self.calendar(self.instrument(symbol).calendar)
+        if known is None or known.always_open:
+            return False
+        return known.session_date(seen) != known.session_date(now)
 
     def refresh_rates(self, now: Nanos) -> None:
         """Take the rates that time alone has put in force by now."""
@@ -281,6 +316,10 @@ class World:
         leap = mark is not None and proved is not None and leaps(mark, proved)
         for name, account in self.book.data.accounts.items():
             position = account.positions.get(symbol) if account.open else None
+            frozen = account.suspected.get(symbol)
+            if frozen is not None:
+                self.value.update(name, symbol, position, frozen.mark, currency)
+                continue
             self.value.update(name, symbol, position, mark, currency, proved, leaps=leap)
 
     def proved_price(self, symbol: str) -> Decimal | None:
@@ -313,6 +352,10 @@ class World:
         rest = total - quantity
         known.value = (known.value * rest + price * quantity) / total if rest * total > 0 else price
 
+    def restate(self, symbol: str, price: Decimal) -> None:
+        """Begin the evidence of a price anew: its units are others since a split (X-93)."""
+        self._proved[symbol] = ProvedPrice(price)
+
     def forget_proof(self, symbol: str) -> None:
         """Drop the evidence of a price: nobody holds the symbol any more."""
         self._proved.pop(symbol, None)
@@ -326,6 +369,11 @@ class World:
         """Last price: of the feed, else the last one the journal knows, as after a start."""
         seen = self.market.mark(symbol)
         return self.book.data.marks.get(symbol) if seen is None else seen
+
+    def suspicion_of(self, position: Position) -> Suspicion | None:
+        """Why what is held there is suspected of a split; None where it is not (X-93)."""
+        account = self.book.data.accounts.get(position.account)
+        return None if account is None else account.suspected.get(position.symbol)
 
     # --- the portfolio's money --------------------------------------------------------------------
 
@@ -403,7 +451,11 @@ class World:
         return equity, unrealized
 
     def believed_mark(self, symbol: str) -> Decimal | None:
-        """The mark of a symbol, or the price that has evidence where that is a bad tick."""
+        """The mark of a symbol, or the price that has evidence where that is a bad tick; of one
+        that is suspected of a split, the price that it counts at (X-93)."""
+        for account in self.book.accounts:
+            if symbol in account.suspected:
+                return account.suspected[symbol].mark
         mark, proved = self.mark(symbol), self.proved_price(symbol)
         if mark is None or proved is None:
             return mark
@@ -419,6 +471,9 @@ class World:
 
     def market_value(self, position: Position) -> Decimal:
         """Signed value of one holding at its mark, in its currency; at cost without a mark."""
+        frozen = self.suspicion_of(position)
+        if frozen is not None:
+            return position.market_value(frozen.mark)
         mark = self.mark(position.symbol)
         return position.cost if mark is None else position.market_value(mark)
 

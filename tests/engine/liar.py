@@ -14,7 +14,7 @@ play(scene)
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -89,6 +89,8 @@ class Liar:
         self.next_ids: list[str] = []
         """Execution ids to use next, before those of its own."""
         self.held: dict[str, Decimal] = {}
+        self.average = PRICE
+        """The average price that it lists."""
         self.cash = CASH
         self.orders: dict[str, VenueOrder] = {}
         self.fills: list[Fill] = []
@@ -146,6 +148,18 @@ class Liar:
         self.held = {**self.held, symbol: held}
         self.cash -= quantity * self.price
         self.sold += max(-quantity, ZERO)
+        self._record()
+
+    def split(self, new: int, old: int, *, scales_stops: bool = False) -> None:
+        """So many new for so many old: what is held, its average and the price, and perhaps what
+        rests."""
+        self.held = {s: (held * new / old).to_integral_value() for s, held in self.held.items()}
+        self.average, self.price = self.average * old / new, self.price * old / new
+        for key, order in self.orders.items() if scales_stops else ():
+            if order.stop_price is not None and not order.status.is_terminal:
+                stop = (order.stop_price * old / new).quantize(Decimal("0.01"), ROUND_UP)
+                changes = {"quantity": order.quantity * new / old, "stop_price": stop}
+                self.orders[key] = msgspec.structs.replace(order, **changes)
         self._record()
 
     def tell_hidden(self) -> None:
@@ -288,7 +302,7 @@ class Liar:
         held = self._shown if self.stands_still else self._as_of(self.positions_lag)[1]
         self._shown = held
         return tuple(
-            VenuePosition(symbol=symbol, quantity=quantity, average_price=PRICE)
+            VenuePosition(symbol=symbol, quantity=quantity, average_price=self.average)
             for symbol, quantity in held.items()
             if quantity
         )
@@ -356,6 +370,8 @@ class Table:
         )
         self.records: list[ev.Record] = []
         self.engine.subscribe(self.records.append)
+        self.quiet = False
+        """No prices come."""
 
     @property
     def now(self) -> float:
@@ -376,11 +392,15 @@ class Table:
 
     async def _tell_prices(self) -> None:
         while True:
-            price = self.venue.price
-            self.feed.put(
-                Quote(symbol="AAA", bid=price, ask=price, last=price, time=self.clock.now())
-            )
+            if not self.quiet:
+                self.tell_price()
             await self.clock.sleep(0.5)
+
+    def tell_price(self, **sides: Decimal | None) -> None:
+        """One quote of the price; `bid` and `ask` are it, unless they are given."""
+        price = self.venue.price
+        told: dict[str, Any] = {"bid": price, "ask": price, **sides}
+        self.feed.put(Quote(symbol="AAA", last=price, time=self.clock.now(), **told))
 
     async def until(self, true: Callable[[], bool], seconds: float = 60) -> None:
         """Until it is so."""

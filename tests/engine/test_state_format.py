@@ -13,7 +13,7 @@ SHAPES = {
     3: "02cda02ab43f1727",
     4: "20d808e9081686c4",
     5: "6f70d1c19c72479e",
-    6: "5b8250eee045399c",
+    6: "b212efd8d2e08f89",
 }
 """The shape of the state that each format stands for."""
 

@@ -154,6 +154,8 @@ class PositionsPane(Pane):
         mark = row.last
         if mark is None:
             return Cell("no price", "warn")
+        if row.split:
+            return Cell(f"{row.split}? {fitted_price(mark, row.instrument, 5)}", "error", mark)
         text = fitted_price(mark, row.instrument, 8)
         before, change = self._marks.get(row.key, (mark, ZERO))
         if mark != before:

@@ -7,6 +7,7 @@ import msgspec
 from engine.domain.events.base import Event
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
+from engine.domain.suspicion import Suspicion
 
 
 class SnapshotRequested(Event, frozen=True, kw_only=True):
@@ -84,6 +85,9 @@ class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Nobody had told that price: the first one that is told takes its place (`HoldingPriced`)."""
     order_id: str = ""
     """The order of ours whose fills it stands for: stop, target and signal are that order's."""
+    numerator: int = 0
+    """n of a split n:m, n new for m old, that explains it (X-93); 0 where none does."""
+    denominator: int = 0
 
 
 class HoldingPriced(Event, frozen=True, kw_only=True):
@@ -108,6 +112,8 @@ class SymbolBlocked(Event, frozen=True, kw_only=True):
     symbol: str
     cause: str
     reason: str
+    suspicion: Suspicion | None = None
+    """What is held of it is suspected of a split: it is frozen with the symbol (X-93)."""
 
 
 class SymbolUnblocked(Event, frozen=True, kw_only=True):

@@ -7,10 +7,11 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.run import LinkState
+from engine.domain.suspicion import CORPORATE_ACTION
 from engine.state.account import AccountState, LinkStatus, Missing
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
-from engine.state.holdings import adjusted
+from engine.state.holdings import adjusted, split
 from engine.state.touched import AccountSeen, RunChanged, TradeVanished
 
 BAD_FILL: Final = "bad_fill"
@@ -51,6 +52,9 @@ def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str
 
 
 def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
+    if event.numerator:
+        _split(book, event, at)
+        return
     seq = book.data.seq
     previous = book.holding(event.account, event.symbol)
     new = adjusted(
@@ -107,10 +111,30 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
         book.data.session.starting_unrealized += event.unrealized
 
 
+def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
+    """A holding was split: it cost what it cost, and its prices are those of the new units."""
+    position = book.holding(event.account, event.symbol)
+    if position is None:
+        return
+    after = split(position, event.quantity, event.numerator, event.denominator)
+    book.hold(event.account, event.symbol, after)
+    account = book.enter(event.account)
+    account.missing.pop(event.symbol, None)
+    account.adjusted[event.symbol] = at
+    left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
+    account.unexplained = msgspec.structs.replace(account.unexplained, holdings=left)
+    account.estimated.pop(event.symbol, None)
+    if event.mark is not None:
+        book.mark(event.symbol, event.mark)
+    book.guard(event.account, event.symbol, at)
+
+
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
     book.touch(RunChanged())
     account = book.enter(event.account)
     account.blocked.setdefault(event.symbol, {})[event.cause] = event.reason
+    if event.suspicion is not None:
+        account.suspected[event.symbol] = event.suspicion
     if event.cause.startswith(BAD_FILL):
         account.bad_fills[event.reason] = None
         if len(account.bad_fills) > BAD_FILLS_KEPT:
@@ -119,7 +143,10 @@ def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
 
 def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
     book.touch(RunChanged())
-    blocked = book.enter(event.account).blocked
+    account = book.enter(event.account)
+    if event.cause == CORPORATE_ACTION:
+        account.suspected.pop(event.symbol, None)
+    blocked = account.blocked
     causes = blocked.get(event.symbol)
     if causes is not None:
         causes.pop(event.cause, None)

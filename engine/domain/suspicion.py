@@ -1,0 +1,29 @@
+"""A holding whose price looks as after a split (X-93)."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from engine.domain.instant import Nanos
+
+CORPORATE_ACTION: Final = "corporate_action"
+"""The cause that keeps entries away from such a symbol."""
+
+
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+    """What made a holding suspected. `before` and `price` are those of the symbol, or of what it
+    leans on, on both sides of the gap; n new for m old is `numerator`:`denominator`."""
+
+    at: Nanos
+    before: Decimal
+    price: Decimal
+    numerator: int
+    denominator: int
+    mark: Decimal
+    """The price that the holding counts at meanwhile."""
+
+    @property
+    def ratio(self) -> str:
+        """The ratio as it is shown, n new for m old."""
+        return f"{self.numerator}:{self.denominator}"

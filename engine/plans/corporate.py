@@ -1,0 +1,222 @@
+"""A price that looks like a split: what leans on it stands still until it is explained (X-93).
+
+Every account that holds the symbol is suspected by itself, since each venue tells of its own
+holdings. Meanwhile the holding counts at the price before the gap, no exit is asked of it, its stop
+stays as it rests, and nothing is entered in the symbol anywhere. What a person closes, a kill, and
+what fills realise go on as ever.
+"""
+
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Final
+
+from engine.domain import events as ev
+from engine.domain.account import VenueSnapshot
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.money import ZERO, plain
+from engine.domain.run import Severity
+from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
+from engine.plans.reducing import cancel
+from engine.state.account import AccountState
+from engine.state.position import Position
+from engine.world import World
+from engine.world.gaps import jumped, ratios, suspected
+
+UNCHANGED: Final = 600 * NS_PER_SECOND
+"""A position that the venue shows unchanged for so long was not split: the price is real."""
+
+_SPLIT: Final = "it was split"
+_REAL: Final = "the price is real"
+_BACK: Final = "the price came back"
+_DECIDED: Final = "what was suspected is decided"
+_GONE: Final = "nothing is held of it"
+
+
+def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
+    """Freeze what is held of a symbol whose price has jumped to a ratio across a gap, and what
+    leans on it; let go again where the price came back."""
+    symbol = quote.symbol
+    for account in world.book.accounts:
+        known = account.suspected.get(symbol)
+        if known is not None and not jumped(known.before, quote.last):
+            yield from _end(world, account, symbol, _BACK)
+    gap = world.gaps.get(symbol)
+    ratio = None if gap is None else suspected(gap, quote)
+    if gap is None or ratio is None or _is_contradicted(world, symbol, gap.seen):
+        return
+    names = [symbol, *_leaning(world, symbol)]
+    places = [
+        position
+        for name in names
+        for position in world.held(name)
+        if name not in world.book.account(position.account).suspected
+    ]
+    world.gaps.pop(symbol)
+    if not places:
+        return
+    told = f"{plain(gap.before)} to {plain(quote.last)} across a gap"
+    text = f"{symbol} went from {told}, as after a split {ratio[0]}:{ratio[1]}"
+    for position in places:
+        mark = gap.before if position.symbol == symbol else world.mark(position.symbol)
+        yield ev.SymbolBlocked(
+            account=position.account,
+            symbol=position.symbol,
+            cause=CORPORATE_ACTION,
+            reason=text,
+            suspicion=Suspicion(
+                at=now,
+                before=gap.before,
+                price=quote.last,
+                numerator=ratio[0],
+                denominator=ratio[1],
+                mark=position.average_price if mark is None else mark,
+            ),
+        )
+    yield from _freeze_entries(world, names, text)
+    yield ev.Alarmed(
+        code="CORPORATE_ACTION",
+        severity=Severity.CRITICAL,
+        subject=symbol,
+        text=f"{text}: its stops stay as they rest, and nothing is entered or closed by that price "
+        f"until the venue shows the holding split, somebody decides (reconcile --apply, protect), "
+        f"or {UNCHANGED // (60 * NS_PER_SECOND)} minutes have passed with the holding unchanged",
+    )
+    for name in dict.fromkeys(position.account for position in places):
+        if not world.book.account(name).snapshot_asked:
+            yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+
+
+def _leaning(world: World, symbol: str) -> list[str]:
+    """The contracts on a symbol that are held: a split of it changes them too."""
+    derived = world.book.of_underlying(symbol)
+    return [name for name in derived if name != symbol and world.book.held(name)]
+
+
+def _is_contradicted(world: World, symbol: str, before: Nanos) -> bool:
+    """Whether what a contract leans on is quoted after the gap too, and did not jump: an option's
+    price moves that far by itself."""
+    underlying = world.instrument(symbol).leans_on
+    newest = world.market.quotes.get(underlying) if underlying else None
+    return newest is not None and newest.time > before
+
+
+def _freeze_entries(world: World, names: list[str], why: str) -> Iterator[ev.Event]:
+    """Nothing is entered in these symbols in any account, and what was to enter is cancelled."""
+    for account in world.book.accounts:
+        for name in names:
+            if CORPORATE_ACTION not in account.blocked.get(name, {}):
+                yield ev.SymbolBlocked(
+                    account=account.name, symbol=name, cause=CORPORATE_ACTION, reason=why
+                )
+            for order in tuple(world.book.working(account.name, name)):
+                if order.adds_exposure:
+                    yield from cancel(order, why)
+
+
+def _end(world: World, account: AccountState, symbol: str, by: str) -> Iterator[ev.Event]:
+    """The suspicion ends in one account, and with the last of them what kept entries away."""
+    why = account.blocked.get(symbol, {}).get(CORPORATE_ACTION, "")
+    yield ev.SymbolUnblocked(account=account.name, symbol=symbol, cause=CORPORATE_ACTION, by=by)
+    if symbol in _suspected(world):
+        yield ev.SymbolBlocked(
+            account=account.name, symbol=symbol, cause=CORPORATE_ACTION, reason=why
+        )
+    yield from _thaw(world, by)
+
+
+def _suspected(world: World) -> set[str]:
+    """The symbols that entries are kept away from: what is suspected, and what that leans on."""
+    found = {symbol for account in world.book.accounts for symbol in account.suspected}
+    return found | {world.instrument(symbol).leans_on for symbol in found}
+
+
+def _thaw(world: World, by: str) -> Iterator[ev.Event]:
+    """Entries are free again in every symbol of which nothing is suspected any more."""
+    kept = _suspected(world)
+    for account in world.book.accounts:
+        for symbol, causes in tuple(account.blocked.items()):
+            if CORPORATE_ACTION in causes and symbol not in kept:
+                yield ev.SymbolUnblocked(
+                    account=account.name, symbol=symbol, cause=CORPORATE_ACTION, by=by
+                )
+
+
+def decided(world: World, account: str, symbol: str, by: str) -> Iterator[ev.Event]:
+    """An operator has decided: the suspicion ends in an account, if there is one."""
+    state = world.book.account(account)
+    if symbol in state.suspected:
+        yield from _end(world, state, symbol, by)
+
+
+def due(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """End what is about nothing any more, and ask the venue once its time has passed."""
+    for account in world.book.accounts:
+        for symbol, known in tuple(account.suspected.items()):
+            if symbol not in account.positions:
+                yield from _end(world, account, symbol, _GONE)
+            elif now >= known.at + UNCHANGED > account.reconciled_at and not account.snapshot_asked:
+                yield ev.SnapshotRequested(account=account.name, reason=CORPORATE_ACTION)
+    yield from _thaw(world, _DECIDED)
+
+
+# --- what a look at the venue says ----------------------------------------------------------------
+
+
+def split(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
+    """Take over each suspected holding that the venue shows split."""
+    account = world.book.account(snapshot.account)
+    theirs = {position.symbol: position.quantity for position in snapshot.positions}
+    for symbol, known in tuple(account.suspected.items()):
+        ours = account.positions.get(symbol)
+        quantity = theirs.get(symbol, ZERO)
+        ratio = None if ours is None else _ratio(known, ours, quantity)
+        if ours is None or ratio is None:
+            continue
+        yield ev.PositionAdjusted(
+            symbol=symbol,
+            account=account.name,
+            quantity=quantity,
+            price=round(ours.average_price * ratio[1] / ratio[0], 8),
+            multiplier=ours.multiplier,
+            previous=ours.quantity,
+            reason=f"split {ratio[0]}:{ratio[1]}",
+            by=CORPORATE_ACTION,
+            value=ZERO,
+            mark=known.price if known.mark == known.before else None,
+            numerator=ratio[0],
+            denominator=ratio[1],
+        )
+        yield from _end(world, account, symbol, _SPLIT)
+
+
+def _ratio(known: Suspicion, ours: Position, quantity: Decimal) -> tuple[int, int] | None:
+    """The ratio that leads from what is held here to what is held there; None for none.
+
+    What is less than one may have been paid out, or rounded up.
+    """
+    if quantity * ours.quantity <= 0 or quantity == ours.quantity:
+        return None
+    for n, m in ratios(known.before, known.price):
+        exact = abs(ours.quantity) * n / m
+        whole = exact.to_integral_value(ROUND_FLOOR), exact.to_integral_value(ROUND_CEILING)
+        if abs(quantity) in whole or round(exact - abs(quantity), 8) == 0:
+            return n, m
+    return None
+
+
+def unchanged(
+    world: World, snapshot: VenueSnapshot, skipped: tuple[str, ...]
+) -> Iterator[ev.Event]:
+    """End each suspicion of a holding that the venue has shown unchanged for long enough.
+
+    `skipped`: the symbols in flux, of which the look says nothing.
+    """
+    account = world.book.account(snapshot.account)
+    theirs = {position.symbol: position.quantity for position in snapshot.positions}
+    for symbol, known in tuple(account.suspected.items()):
+        ours = account.positions.get(symbol)
+        if ours is None or symbol in skipped or snapshot.requested_at < known.at + UNCHANGED:
+            continue
+        if theirs.get(symbol, ZERO) == ours.quantity:
+            yield from _end(world, account, symbol, _REAL)

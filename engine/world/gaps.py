@@ -1,0 +1,77 @@
+"""Prices that jump across a gap, as a split makes them: whether one is suspected (X-93)."""
+
+from decimal import Decimal
+from math import gcd
+from typing import Final
+
+import msgspec
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.market import Quote
+from engine.domain.money import ONE
+
+MOST_PARTS: Final = 20
+"""The largest n and m of a ratio n:m."""
+
+CLOSE_TO: Final = Decimal("0.02")
+"""So close to a ratio a price has to be, as a fraction of it."""
+
+QUIET: Final = 60 * NS_PER_SECOND
+"""A time without prices that is longer than this is a gap, if the last one has grown stale by then:
+no halt of a symbol is shorter."""
+
+JUMP: Final = Decimal("0.15")
+"""A price that moved by no more than this fraction has not jumped: 6:5 and 5:6 are beyond it."""
+
+LOOKED_AT: Final = 60 * NS_PER_SECOND
+"""For so long after a gap prices are held against the one before it: the first may be no evidence,
+as where only one side of the book is there yet."""
+
+RATIOS: Final = sorted(
+    (
+        (n, m)
+        for n in range(1, MOST_PARTS + 1)
+        for m in range(1, MOST_PARTS + 1)
+        if n != m and gcd(n, m) == 1
+    ),
+    key=lambda ratio: (sum(ratio), ratio),
+)
+"""Every n new for m old, the simplest first."""
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """The last price before a time without any, and when prices came again."""
+
+    before: Decimal
+    seen: Nanos
+    """When that price was."""
+    ended: Nanos
+
+
+def jumped(before: Decimal, after: Decimal) -> bool:
+    """Whether a price moved further than an ordinary one does across a gap."""
+    return abs(after - before) > JUMP * before
+
+
+def ratios(before: Decimal, after: Decimal) -> list[tuple[int, int]]:
+    """Every ratio n:m, n new for m old, that the move of a price is close to, the simplest first.
+
+    A price that is 1/7 of what it was is that of 7 new for 1 old.
+    """
+    return [(n, m) for n, m in RATIOS if abs(after * n / (before * m) - ONE) <= CLOSE_TO]
+
+
+def suspected(gap: Gap, quote: Quote) -> tuple[int, int] | None:
+    """The ratio of the split that a quote after a gap looks like; None where it looks like none.
+
+    The far side of the quote has to confirm it: after a fall nobody offers at the old price any
+    more, after a rise somebody bids far above it. The close of a bar has no sides, and is a trade.
+    """
+    before, last = gap.before, quote.last
+    if not jumped(before, last):
+        return None
+    far = quote.ask if last < before else quote.bid
+    one_price = quote.trade and not (quote.bid or quote.ask)
+    if not one_price and not (far and jumped(before, far) and (far < before) is (last < before)):
+        return None
+    return next(iter(ratios(before, last)), None)
