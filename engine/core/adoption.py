@@ -298,7 +298,7 @@ def adjusted(
     """
     symbol = proposal.symbol
     ours = world.book.holding(proposal.account, symbol)
-    listed = (p.mark for p in snapshot.positions if p.symbol == symbol)
+    listed = (p.mark for p in snapshot.positions if p.symbol == symbol and is_positive(p.mark))
     told = _known(world, symbol) or next(listed, None)
     estimate = world.mark(symbol) if told is None else None
     price = proposal.price

@@ -167,7 +167,10 @@ def _see_history(world: World, given: History, now: Nanos) -> None:
 
 
 def _see_depth(world: World, given: Depth, now: Nanos) -> None:
-    world.market.depths[given.symbol] = given
+    if given.is_sound:
+        world.market.depths[given.symbol] = given
+    else:
+        world.market.depths.pop(given.symbol, None)
 
 
 def _see_tick(world: World, given: Tick, now: Nanos) -> None:

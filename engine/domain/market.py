@@ -1,6 +1,7 @@
 """What the market says: quotes, bars, depth. Inputs, never events (DESIGN, The one idea)."""
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,13 @@ def _is_none_or_more(number: Decimal | None) -> bool:
 
 def _is_time(at: Nanos) -> bool:
     return type(at) is int and EARLIEST <= at <= LATEST
+
+
+FAR_OUT: Final = Decimal("1.3")
+"""A last price, or a side, that is so many times beyond the side it should not be beyond."""
+
+WIDEST: Final = 10
+"""An offer of more than so many times the bid says nothing of a price that was not traded."""
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,9 +52,24 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
         """Why these numbers cannot be prices, in words; "" where they can (DESIGN rule 4)."""
         if not (_is_price(self.last) and _is_none_or_more(self.bid) and _is_none_or_more(self.ask)):
             return f"last {self.last!s:.40}, bid {self.bid!s:.40}, ask {self.ask!s:.40}"
+        if not (_is_none_or_more(self.bid_size) and _is_none_or_more(self.ask_size)):
+            return f"bid_size {self.bid_size!s:.40}, ask_size {self.ask_size!s:.40}"
+        if self._contradicts_itself:
+            return f"last {self.last}, bid {self.bid} and ask {self.ask} contradict each other"
         if _is_time(self.time) and _is_time(self.stale_at):
             return ""
         return f"time {self.time!r:.40}, stale_at {self.stale_at!r:.40}"
+
+    @property
+    def _contradicts_itself(self) -> bool:
+        """Whether the numbers cannot be of one moment: the last price far outside of both sides,
+        the sides far across each other, or too far apart to say what was not traded."""
+        bid, ask = self.bid, self.ask
+        if not bid or not ask:
+            return False
+        if bid > ask * FAR_OUT or not bid <= self.last * FAR_OUT or self.last > ask * FAR_OUT:
+            return True
+        return not self.trade and ask > bid * WIDEST
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +100,9 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
             return f"volume {self.volume!s:.40}"
         if not _is_time(self.time):
             return f"time {self.time!r:.40}"
+        sides = (self.bid, self.ask, self.bid_size, self.ask_size)
+        if not all(map(_is_none_or_more, sides)):
+            return f"bid {self.bid!s:.40}, ask {self.ask!s:.40}, or the size of one"
         return "" if self.seconds > 0 else f"a length of {self.seconds} s"
 
 
@@ -94,6 +120,13 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True):
     bids: tuple[DepthLevel, ...]
     asks: tuple[DepthLevel, ...]
     time: Nanos
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all of its numbers can be prices and sizes (DESIGN rule 4)."""
+        levels = (*self.bids, *self.asks)
+        sound = all(_is_price(level.price) and _is_none_or_more(level.size) for level in levels)
+        return sound and _is_time(self.time)
 
 
 MarketEvent = Quote | Bar | Depth

@@ -54,6 +54,8 @@ def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
 
 def _min_equity(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     floor = world.limits.min_equity
+    # Cash that is gone at the venue, and that nothing explains, is no loss yet.
+    equity -= world.unexplained
     if world.book.data.starting_equity is None or floor is None or floor <= 0 or equity >= floor:
         return None
     return Trip(plain(equity), plain(floor), "equity fell below its floor")

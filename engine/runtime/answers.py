@@ -33,11 +33,16 @@ def account_fault(told: Account) -> str:
 
 
 def position_fault(told: VenuePosition) -> str:
-    """The same of a holding, which is signed."""
-    numbers = {"quantity": told.quantity, "average_price": told.average_price}
+    """The same of a holding, which is signed; its price is not below 0."""
+    whose = f"the position in {told.symbol}"
+    prices = {"average_price": told.average_price}
     if told.mark is not None:
-        numbers["mark"] = told.mark
-    return _fault(f"the position in {told.symbol}", numbers)
+        prices["mark"] = told.mark
+    if fault := _fault(whose, {"quantity": told.quantity, **prices}):
+        return fault
+    if told.mark is not None and told.mark < 0:
+        return f"{whose}: mark is {told.mark}; 0 or more is allowed"
+    return ""
 
 
 def movement_fault(told: CashMovement) -> str:
@@ -50,18 +55,23 @@ def movement_fault(told: CashMovement) -> str:
 
 
 def order_fault(told: VenueOrder) -> str:
-    """The same of an order: its quantity and its prices are above 0, and what filled not below."""
+    """The same of an order: its quantity and its prices are above 0, and what filled and its mean
+    price not below."""
     whose = f"order {told.client_order_id or told.venue_order_id} in {told.symbol}"
     numbers = {"quantity": told.quantity, "filled": told.filled}
     prices = {"limit_price": told.limit_price, "stop_price": told.stop_price}
     numbers |= {name: price for name, price in prices.items() if price is not None}
+    not_below = {"filled"}
+    if told.average_price is not None:
+        numbers["average_price"] = told.average_price
+        not_below.add("average_price")
     fault = _fault(whose, numbers)
     if fault:
         return fault
     for name, number in numbers.items():
-        if name == "filled" and number < 0:
+        if name in not_below and number < 0:
             return f"{whose}: {name} is {number}; 0 or more is allowed"
-        if name != "filled" and number <= 0:
+        if name not in not_below and number <= 0:
             return f"{whose}: {name} is {number}; a number above 0 is allowed"
     return ""
 

@@ -338,6 +338,8 @@ class Liar:
 class Table:
     """An engine at that venue, in virtual time."""
 
+    makes: type[Liar] = Liar
+
     def __init__(
         self, clock: VirtualClock, config: Config = CONFIG, able: Capabilities = PLAIN
     ) -> None:
@@ -346,7 +348,7 @@ class Table:
         self.clock = clock
         agenda = Agenda(MIDDAY)
         agenda.attach(loop, clock)
-        self.venue = Liar(clock, able)
+        self.venue = self.makes(clock, able)
         self.disk = Disk()
         self.latch = FileLatch(self.disk)
         self.gate = SendGate()
@@ -463,11 +465,14 @@ def somebody_rests(table: Table) -> None:
     table.venue._record()
 
 
-def play(scene: Callable[[Table], Awaitable[None]], **options: Any) -> None:
+def play(
+    scene: Callable[[Table], Awaitable[None]], *, table: type[Table] = Table, **options: Any
+) -> None:
     """Run a scene with an engine that is started and stopped around it."""
+    kind = table
 
     async def main(clock: VirtualClock) -> None:
-        table = Table(clock, **options)
+        table = kind(clock, **options)
         await table.start()
         try:
             await scene(table)
