@@ -50,7 +50,7 @@ def records(
                         f"the journal {where} is damaged: event {expected} is missing"
                     )
                 expected += 1
-                yield Record(seq, time, decoder.decode(kind, version, data))
+                yield Record(seq, time, decoder.decode(kind, version, data, time))
     except (UnknownEventError, UpcastError) as error:
         raise unreadable(error, seq, where) from error
     except sqlite3.Error as error:

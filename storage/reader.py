@@ -308,7 +308,7 @@ class Reader:
         found = []
         for seq, time, kind, number, data in rows:
             try:
-                found.append(Record(seq, time, decoder.decode(kind, number, data)))
+                found.append(Record(seq, time, decoder.decode(kind, number, data, time)))
             except (UnknownEventError, UpcastError) as error:
                 raise unreadable(error, seq, str(self._path)) from error
         return found

@@ -4,7 +4,9 @@ A row of the journal keeps the version its event had when it was written. `UPCAS
 of one version to the next; what the data does not say comes from the `Context`.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -13,13 +15,18 @@ from msgspec.structs import replace
 from engine.domain.events import (
     EVENT_TYPES,
     AccountSynced,
+    Alarmed,
     EngineStarted,
     Event,
+    HaltCleared,
+    Halted,
     OrderFilled,
     PositionClosed,
 )
-from engine.domain.instant import clipped, time_fault
+from engine.domain.instant import Nanos, clipped, time_fault
+from engine.domain.money import number_fault
 from engine.domain.position import RoundTrip
+from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 
 Data = dict[str, Any]
 
@@ -190,14 +197,19 @@ class Decoder:
     def __init__(self, account: str = "") -> None:
         """`account` is that of the last `EngineStarted` before the first event that is read."""
         self._context = Context(account)
+        self._halted = False
+        self._epoch = 0
 
     @property
     def account(self) -> str:
         """The account of the last `EngineStarted` that was read."""
         return self._context.account
 
-    def decode(self, kind: str, version: int, data: str | bytes) -> Event:
-        """The event of a row's type, version and data.
+    def decode(self, kind: str, version: int, data: str | bytes, at: Nanos = 0) -> Event:
+        """The event of a row's type, version and data, which was recorded at `at`.
+
+        In the place of an event with a number that can be none, as 0.1.0 took them over, stands a
+        halt: every sum that it went into would be lost (U-53).
 
         Raises UnknownEventError for a type or a version of a newer program, and UpcastError for
         data of an older one that cannot be brought up.
@@ -221,7 +233,50 @@ class Decoder:
             event = _upcast(kind, version, data, self._context)
         if isinstance(event, EngineStarted):
             self._context = Context(event.primary)
+        if _MAY_BE_NONE.search(data if isinstance(data, str) else data.decode()) is not None:
+            event = self._believed(kind, event, at)
+        if isinstance(event, Halted):
+            self._halted, self._epoch = True, event.halt.epoch
+        elif isinstance(event, HaltCleared):
+            self._halted = False
         return _dated(event)
+
+    def _believed(self, kind: str, event: Event, at: Nanos) -> Event:
+        """The event, or what stands in its place where it holds a number that can be none."""
+        fault = _number_in(event)
+        if not fault:
+            return event
+        text = f"the journal holds a {kind} with a number that is none ({fault}): it is left out"
+        if self._halted:
+            return Alarmed(code="BAD_EVENT", severity=Severity.CRITICAL, subject=kind, text=text)
+        halt = Halt(
+            reason=text,
+            at=at,
+            by="journal",
+            level=Level.HALT,
+            trigger=Trigger.JOURNAL,
+            flatten=Flatten.NONE,
+            epoch=self._epoch + 1,
+        )
+        return Halted(halt=halt)
+
+
+_MAY_BE_NONE: Final = re.compile("NaN|Infinity|[0-9]E[+][0-9]")
+"""What a number that can be none looks like in JSON; a text may look like it too."""
+
+
+def _number_in(value: object) -> str:
+    """The first number in an event that can be none, and what is allowed; "" for none."""
+    if isinstance(value, Decimal):
+        return number_fault(value)
+    parts: Iterable[object] = ()
+    if isinstance(value, msgspec.Struct):
+        parts = (getattr(value, name) for name in value.__struct_fields__)
+    elif isinstance(value, dict):
+        parts = value.values()
+    elif isinstance(value, tuple | list):
+        parts = value
+    return next(filter(None, map(_number_in, parts)), "")
 
 
 def _dated(event: Event) -> Event:
