@@ -203,7 +203,7 @@ class World:
     def _find_gap(self, symbol: str, now: Nanos) -> None:
         """Keep the price of before, where a new one comes after a time without any (X-93).
 
-        That is a time in which the price could no longer be traded on, or another session.
+        That is a time in which there should have been some, or another session.
         """
         gap = self.gaps.get(symbol)
         if gap is not None and now - gap.ended > LOOKED_AT:
@@ -211,12 +211,12 @@ class World:
         quote, data = self.market.quotes.get(symbol), self.book.data
         if quote is not None:
             seen = min(quote.time, now)
-            ages = max(quote.stale_at, seen + max(self.market.max_age, QUIET))
+            ages = max(quote.stale_at, seen + QUIET)
         else:
             # A price that nobody told is none to compare with.
             guessed = any(symbol in account.estimated for account in self.book.accounts)
             seen = data.marked_at if symbol in data.marks and not guessed else 0
-            ages = seen + max(self.market.max_age, QUIET)
+            ages = seen + QUIET
         if not seen or (now <= ages and not self._is_another_session(symbol, seen, now)):
             return
         before = self.believed_mark(symbol)

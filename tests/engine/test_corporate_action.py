@@ -25,7 +25,7 @@ from tests.engine.liar import CASH, PLAIN, PRICE, TREE, Table, play
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER
 
 GAP = 90
-"""Seconds without a price, beyond a minute."""
+"""Seconds without a price."""
 
 NEXT_OPEN = parse_rfc3339("2013-10-08T13:30:00Z")
 TEN_MINUTES = 600
@@ -147,7 +147,7 @@ def test_x93_a_real_gap_is_believed_after_ten_minutes() -> None:
     play(scene, config=STRICT)
 
 
-@pytest.mark.parametrize("seconds", [0, 5, 58])
+@pytest.mark.parametrize("seconds", [0, 1, 4])
 def test_x93_a_crash_inside_a_session_is_no_split(seconds: int) -> None:
     async def scene(table: Table) -> None:
         await held_with_stop(table, 14)
