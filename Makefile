@@ -1,6 +1,7 @@
 # make run   opens the console            make test      every check and test
 # make check the fast half, under 60 s    make test-all  the suite on every Python 3.11..3.13 here
 # make simulate ARGS="--to 25000 liar"     seeds of the harsh venues, on from where they stopped
+# make first-hours   what the default earns in the simulated market: 100 seeds of four hours
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -13,10 +14,10 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint typing bench bench-long simulate calendars lock screenshots clean
+.PHONY: help run test check test-all lint typing bench bench-long simulate first-hours calendars lock screenshots clean
 
 help:
-	@sed -n 's/^# //p' Makefile | head -n 3
+	@sed -n 's/^# //p' Makefile | head -n 4
 
 run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)
@@ -62,6 +63,10 @@ bench-long: $(STAMP)
 # Resumable: .simulated/ says which seed of each profile is next.
 simulate: $(STAMP)
 	@$(BIN)/python -m tests.simulation.harsh $(ARGS)
+
+# Exits 1 where the market is not fair before costs, or more than 5 in 100 halt.
+first-hours: $(STAMP)
+	@$(BIN)/python -m tests.tools.first_hour $(ARGS)
 
 # The generator is a development tool: it wants the extra `dev`.
 calendars: $(STAMP)

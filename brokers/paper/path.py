@@ -1,22 +1,24 @@
-"""Where a simulated price goes: a shape that is a function of time, and noise around it.
+"""Where a simulated price goes: a fair game that looks alive.
 
-The shape of a symbol depends on the seed and the time alone, so that a restart finds prices close
-to those it left. In logarithms it is the sum of
+A price is its base times 1 plus two cascades: one that all symbols share and one of its own. A
+cascade is a Brownian motion whose clock runs unevenly: it is told by halving time. A block of three
+days has hashed values at its ends; its middle is that of a Brownian bridge, and the variance of the
+block is shared out between the halves unevenly, by hash; so on down to a sixteenth of a second.
+What comes out
 
-- a slow drift over hours and days (three sine waves),
-- legs of 84 bars that run from one turning point to the next, up and down in turn, of hashed size;
-  a leg has seven cycles, each a quiet pullback of 6 bars and then an impulse of 6 with a burst of
-  volume: the stuff that trends, breakouts and flips are made of,
-- a little of the movement that all symbols share.
-
-Cycles and legs of the symbols are staggered: with six of them and bars of 10 seconds an impulse
-starts every 20 seconds, so that there is something to trade within a minute of any start. The
-noise reverts to the shape; its size drifts, and swells in an impulse.
+- is a martingale: how fast it moves says nothing about where to, and so no rule that looks at the
+  past gains or loses on average before costs. Only the ends of the blocks, which keep the price
+  near its base over the years, pull at it, over days and by less than a rule of minutes can notice;
+- has quiet and restless times of all lengths, and with them runs, breaks and turns, and volume that
+  comes with movement;
+- depends on the seed and the time alone: a restart finds the price where it would have been, and
+  any time is reached in a few steps, however long nobody asked.
 """
 
 import math
+import struct
 from hashlib import blake2b
-from random import Random
+from statistics import NormalDist
 from typing import Final
 
 BASE_PRICES: Final = {
@@ -26,22 +28,31 @@ BASE_PRICES: Final = {
 }  # fmt: skip
 """Where well-known symbols stand; others get a price from their name."""
 
-CYCLE_BARS: Final = 12
-QUIET_BARS: Final = 6
-BURST_BARS: Final = 4
-LEG_CYCLES: Final = 7
+STEPS_PER_SECOND: Final = 16
+"""How often a price moves at most."""
 
-_PULLBACK: Final = 0.7
-"""How much of a cycle's way the quiet part gives back."""
-_TURN: Final = (0.009, 0.018)
-"""How far from the middle a turning point lies."""
-_WAVES: Final = ((0.006, 2.7), (0.010, 11.3), (0.014, 41.0))
-"""Size and period in hours of the slow drift."""
-_NOISE_PER_BAR: Final = 0.0002
-_NOISE_MEMORY_BARS: Final = 6.0
-_SHARED_PER_SECOND: Final = 0.00002
-_SHARED_MEMORY_SECONDS: Final = 300.0
-_SHARED_FORGOTTEN_SECONDS: Final = 7_200
+_BLOCK_SECONDS: Final = 2**18
+_LEVELS: Final = (_BLOCK_SECONDS * STEPS_PER_SECOND).bit_length() - 1
+"""How often a block is halved until a step is left."""
+_PACE_LEVEL: Final = 15
+"""Of a piece of eight seconds, whose variance is the pace of the moment."""
+_UNEVENNESS: Final = (0.08,) * 5 + (0.2,) * 10 + (0.0,) * (_LEVELS - _PACE_LEVEL)
+"""By how much the share of a half differs from one half at most, where a piece of so many halvings
+is halved: little down to two hours, much from there to eight seconds, and not below."""
+
+_OWN_PER_SECOND: Final = 0.00011
+_SHARED_PER_SECOND: Final = 0.00006
+"""Standard deviation of a second's movement, as a fraction of the base price."""
+_OWN_ENDS: Final = 0.035
+_SHARED_ENDS: Final = 0.018
+"""Standard deviation of where blocks end."""
+_LOWEST: Final = 0.1
+"""A price never falls below this fraction of its base."""
+
+_TWO_NUMBERS: Final = struct.Struct("<QQ")
+_DENSITY: Final = 2.0**-64
+_FINE: Final = 2.0**-48
+_inverse: Final = NormalDist().inv_cdf
 
 
 def hashed(*facts: object) -> float:
@@ -61,118 +72,94 @@ def base_price(symbol: str, seed: int) -> float:
     return float(round(math.exp(math.log(20) + spread * math.log(400 / 20)), 2))
 
 
-class Shared:
-    """The movement that all symbols have in common; time only moves forward."""
+class Cascade:
+    """A martingale of zero mean that depends on its key and the time alone.
 
-    def __init__(self, random: Random, start: int) -> None:
-        self._random = random
-        self._second = start
-        self._now = self._before = 0.0
+    `per_second` is the standard deviation of a second's movement on average, `ends` that of the
+    values at which blocks end. Times may come in any order; those that move forward cost least.
+    """
+
+    def __init__(self, key: str, *, per_second: float, ends: float) -> None:
+        self._hash = blake2b(key.encode(), digest_size=16)
+        self._variance = per_second**2 * _BLOCK_SECONDS
+        self._ends = ends
+        self._step = -1
+        self._depth = 0
+        self._pieces = [(0.0, 0.0, 0.0)] * (_LEVELS + 1)
+        """Of each level, the piece that holds the step asked for last: its value at the start and
+        at the end, and the variance in between."""
 
     def at(self, time: float) -> float:
-        """Its value at a time in seconds."""
-        second = math.floor(time)
-        # What is further back than this has no weight left, however long nobody asked.
-        self._second = max(self._second, second - _SHARED_FORGOTTEN_SECONDS)
-        while self._second < second:
-            self._second += 1
-            self._before = self._now
-            pull = self._now / _SHARED_MEMORY_SECONDS
-            self._now += self._random.gauss(0.0, _SHARED_PER_SECOND) - pull
-        return self._before + (self._now - self._before) * (time - second)
+        """Its value at a time, in seconds UTC."""
+        step = int(time * STEPS_PER_SECOND)
+        if step != self._step:
+            self._descend(step)
+        return self._pieces[self._depth][0]
+
+    def pace(self) -> float:
+        """The variance of about eight seconds around the time asked for last, 1 on average."""
+        return self._pieces[_PACE_LEVEL][2] / self._variance * 2**_PACE_LEVEL
+
+    def _descend(self, step: int) -> None:
+        """Halve the block until a piece begins at the step, from where the last way parts."""
+        level = min(_LEVELS - (step ^ self._step).bit_length(), self._depth)
+        self._step = step
+        if level < 0 or self._depth == 0:
+            block = step >> _LEVELS
+            self._pieces[0] = (self._end(block), self._end(block + 1), self._variance)
+            level = 0
+        left = step & ((1 << (_LEVELS - level)) - 1)
+        start, end, variance = self._pieces[level]
+        while left or level < _PACE_LEVEL:
+            below = _LEVELS - level
+            even, normal = self._drawn(level, step >> below)
+            share = 0.5 + _UNEVENNESS[level] * (2 * even - 1)
+            other = 1 - share
+            middle = start + share * (end - start) + math.sqrt(variance * share * other) * normal
+            half = 1 << (below - 1)
+            if left & half:
+                left -= half
+                start, variance = middle, variance * other
+            else:
+                end, variance = middle, variance * share
+            level += 1
+            self._pieces[level] = (start, end, variance)
+        self._depth = level
+
+    def _end(self, block: int) -> float:
+        """The value at which a block starts, which is the one at which the block before ends."""
+        return self._ends * self._drawn(_LEVELS, block)[1]
+
+    def _drawn(self, level: int, place: int) -> tuple[float, float]:
+        """An even number in [0, 1) and a normal one that stand for a piece."""
+        digest = self._hash.copy()
+        digest.update((place << 5 | level).to_bytes(8, "little"))
+        even, normal = _TWO_NUMBERS.unpack(digest.digest())
+        # both ends of the open interval are out of reach, whatever the hash
+        return even * _DENSITY, _inverse(((normal >> 16) + 0.5) * _FINE)
+
+
+def shared_cascade(seed: int) -> Cascade:
+    """The movement that all symbols of a market have in common."""
+    return Cascade(f"{seed}:shared", per_second=_SHARED_PER_SECOND, ends=_SHARED_ENDS)
 
 
 class PricePath:
-    """The price of one symbol, asked for at times that only move forward (seconds, UTC)."""
+    """The price of one symbol at any time (seconds, UTC); `shared` is the same for all symbols."""
 
-    def __init__(
-        self,
-        symbol: str,
-        *,
-        seed: int,
-        place: float,
-        bar_seconds: int,
-        shared: Shared,
-        random: Random,
-    ) -> None:
-        """`place`, in cycles, staggers the symbol's cycles and legs against those of the others."""
-        self._seed = seed
-        self._symbol = symbol
-        self._base = math.log(base_price(symbol, seed))
-        self._bar = float(bar_seconds)
-        self._cycle = CYCLE_BARS * self._bar
-        self._offset = place * self._cycle
+    def __init__(self, symbol: str, *, seed: int, shared: Cascade) -> None:
+        self._base = base_price(symbol, seed)
+        self._own = Cascade(f"{seed}:{symbol}", per_second=_OWN_PER_SECOND, ends=_OWN_ENDS)
         self._shared = shared
         self._beta = 0.6 + 0.8 * hashed(seed, symbol, "beta")
-        self._random = random
-        self._waves = [
-            (size, hours * 3600, math.tau * hashed(seed, symbol, "wave", n))
-            for n, (size, hours) in enumerate(_WAVES)
-        ]
-        """Size, length in seconds and phase of each slow wave."""
-        self._noise = 0.0
-        self._restless = 0.0
-        """Logarithm of how much larger than usual the noise is."""
-        self._time: float | None = None
-        self._leg = -1
-        self._turns = (0.0, 0.0)
-        self._slow_second = -1
-        self._slow = 0.0
 
     def price(self, time: float) -> float:
         """The price at a time."""
-        dt = 0.0 if self._time is None else time - self._time
-        self._time = time
-        shape, impulse = self._shape(time)
-        if dt > 0:
-            bars = dt / self._bar
-            gauss = self._random.gauss
-            keep = math.exp(-bars / 30)
-            self._restless = self._restless * keep + gauss(0.0, 0.35) * math.sqrt(1 - keep * keep)
-            keep = math.exp(-bars / _NOISE_MEMORY_BARS)
-            size = _NOISE_PER_BAR * math.exp(self._restless) * (1.3 if impulse else 0.8)
-            spread = size * math.sqrt(_NOISE_MEMORY_BARS / 2 * (1 - keep * keep))
-            self._noise = self._noise * keep + gauss(0.0, spread)
-        return math.exp(self._base + shape + self._beta * self._shared.at(time) + self._noise)
+        moved = self._own.at(time) + self._beta * self._shared.at(time)
+        return self._base * max(_LOWEST, 1 + moved)
 
     def activity(self, time: float) -> float:
-        """How much is traded now, 1 on average: bursts in breakouts, and the hours of the day."""
-        quiet, burst = self._place(time)
-        of_cycle = 0.65 if quiet else 3.2 if burst else 1.25
+        """How much is traded at a time, 1 on average: bursts, and the hours of the day."""
+        self._own.at(time)
         hour = time / 3600 % 24
-        of_day = 1.0 + 0.35 * math.cos(math.tau * (hour - 14.5) / 24)
-        return of_cycle * of_day
-
-    def _place(self, time: float) -> tuple[bool, bool]:
-        """Whether the cycle is in its quiet part, and whether in the burst that follows it."""
-        bar = (time + self._offset) % self._cycle / self._bar
-        return bar < QUIET_BARS, QUIET_BARS <= bar < QUIET_BARS + BURST_BARS
-
-    def _shape(self, time: float) -> tuple[float, bool]:
-        """The logarithm without noise, and whether an impulse is under way."""
-        cycles, part = divmod((time + self._offset) / self._cycle, 1.0)
-        leg, cycle = divmod(int(cycles), LEG_CYCLES)
-        if leg != self._leg:
-            self._leg = leg
-            self._turns = (self._turn(leg), self._turn(leg + 1))
-        quiet = QUIET_BARS / CYCLE_BARS
-        if part < quiet:
-            done = -_PULLBACK * part / quiet
-        else:
-            done = -_PULLBACK + (1 + _PULLBACK) * (part - quiet) / (1 - quiet)
-        start, end = self._turns
-        way = (cycle + done) / LEG_CYCLES
-        second = int(time)
-        if second != self._slow_second:
-            self._slow_second = second
-            turned = math.tau * second
-            self._slow = sum(
-                [size * math.sin(turned / length + phase) for size, length, phase in self._waves]
-            )
-        return self._slow + start + (end - start) * way, part >= quiet
-
-    def _turn(self, leg: int) -> float:
-        """The turning point at which a leg starts: above and below the middle in turn."""
-        low, high = _TURN
-        size = low + (high - low) * hashed(self._seed, self._symbol, "turn", leg)
-        return size if leg % 2 else -size
+        return self._own.pace() * (1.0 + 0.35 * math.cos(math.tau * (hour - 14.5) / 24))

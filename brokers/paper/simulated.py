@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from brokers.paper.exchange import PriceTaker
-from brokers.paper.path import LEG_CYCLES, PricePath, Shared
+from brokers.paper.path import STEPS_PER_SECOND, PricePath, shared_cascade
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.instruments.pair import Pair
@@ -27,10 +27,10 @@ LEVELS: Final = 10
 QUOTES_PER_SYMBOL: Final = 4.5
 """Quotes a second of each symbol where no rate is given."""
 
-_STEPS_PER_BAR: Final = 6
+_STEPS_PER_BAR: Final = 5
 """Looks at the price per bar where nobody watches: history, and time that was slept through."""
 _DEPTH_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 1 / STEPS_PER_SECOND
 """How often the path is asked at most; quotes in between only flicker around its price."""
 _WAKE_SECONDS: Final = 0.1
 """Events of so much time are handed over together, which keeps an idle process idle."""
@@ -130,7 +130,7 @@ class _Tape:
 
     def unwatched(self, time: float, part: float) -> None:
         """Move and trade without a quote; `part` is the share of a bar since the last time."""
-        self._move(time)
+        self._move(time // 1)  # whole seconds take fewer halvings
         noise = 0.75 + 0.5 * self._random.random()
         self._trade(self._path.activity(time) * self._unit * part * noise)
 
@@ -245,17 +245,10 @@ class SimulatedMarket:
         start = now - now % length - WARM_BARS * length
         key = f"{self._seed}:{start}"
         self._random = Random(f"{key}:times")
-        shared = Shared(Random(f"{key}:shared"), start // NS_PER_SECOND)
-        for n, symbol in enumerate(self._symbols):
+        shared = shared_cascade(self._seed)
+        for symbol in self._symbols:
             random = Random(f"{key}:{symbol}")
-            path = PricePath(
-                symbol,
-                seed=self._seed,
-                place=n / len(self._symbols) + n % LEG_CYCLES,
-                bar_seconds=self._seconds,
-                shared=shared,
-                random=random,
-            )
+            path = PricePath(symbol, seed=self._seed, shared=shared)
             rules = self._venue.instruments.get(symbol)
             self._tapes[symbol] = tape = _Tape(rules, path, random, self._seconds)
             tape.begin(start / NS_PER_SECOND)

@@ -1,6 +1,8 @@
 """The simulated market: alive at any hour, the same from the same seed."""
 
 import itertools
+import math
+import statistics
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from random import Random
@@ -10,7 +12,7 @@ import pytest
 
 from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
-from brokers.paper.path import PricePath, Shared, base_price
+from brokers.paper.path import Cascade, PricePath, base_price, shared_cascade
 from brokers.paper.simulated import LEVELS, SimulatedMarket
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
@@ -164,25 +166,64 @@ def test_a_restart_finds_prices_near_those_it_left() -> None:
             assert abs(event.last / last[event.symbol] - 1) < Decimal("0.01")
 
 
+def path(symbol: str, seed: int = 7) -> PricePath:
+    return PricePath(symbol, seed=seed, shared=shared_cascade(seed))
+
+
 def test_prices_stay_where_they_belong_for_years() -> None:
     for symbol in (*SIX, "BTC-USD", "EUR_USD", "QWERTY"):
-        path = PricePath(
-            symbol,
-            seed=7,
-            place=0.3,
-            bar_seconds=10,
-            shared=Shared(Random(1), 10**9),
-            random=Random(2),
-        )
         base = base_price(symbol, 7)
+        one = path(symbol)
         for n in range(400):
-            path._shared._second = 10**9 + n * 86_413
-            assert 0.9 < path.price(10**9 + n * 86_413.0) / base < 1.1
+            assert 0.75 < one.price(10**9 + n * 86_413.0) / base < 1.25
+
+
+def test_a_price_is_a_function_of_the_time_however_it_was_reached() -> None:
+    times = [1_772_334_855.9, 1_772_334_856.0, 1_772_334_900.25, 1_772_600_000.0, 86_400.5]
+    there = path("AAPL")
+    prices = [there.price(time) for time in times]
+    assert [path("AAPL").price(time) for time in times] == prices
+    assert [there.price(time) for time in reversed(times)] == prices[::-1]
+    assert len(set(prices)) == len(prices)
+
+
+def test_what_a_price_did_says_nothing_about_what_it_does_next() -> None:
+    """A rule that follows the last move, over 10 s, 2 min or 20 min, earns nothing on average."""
+    for seconds in (10, 120, 1_200):
+        earned = []
+        for seed in range(40):
+            one = path("AAPL", seed)
+            prices = [one.price(1.77e9 + seed * 1e6 + seconds * n) for n in range(100)]
+            moves = [b / a - 1 for a, b in itertools.pairwise(prices)]
+            earned += [next_ * math.copysign(1, move) for move, next_ in itertools.pairwise(moves)]
+        error = statistics.stdev(earned) / len(earned) ** 0.5
+        assert abs(statistics.fmean(earned)) < 2 * error, seconds
+
+
+def test_quiet_and_restless_times_alternate() -> None:
+    """Sizes of moves hang together where their signs do not, and large ones are frequent."""
+    one = path("AAPL")
+    prices = [one.price(1.77e9 + 10 * n) for n in range(20_000)]
+    moves = [b / a - 1 for a, b in itertools.pairwise(prices)]
+    sizes = [abs(move) for move in moves]
+    assert statistics.correlation(sizes[1:], sizes[:-1]) > 0.05
+    assert abs(statistics.correlation(moves[1:], moves[:-1])) < 0.03
+    fourth = statistics.fmean(move**4 for move in moves)
+    assert fourth / statistics.fmean(move**2 for move in moves) ** 2 > 3.5
+
+
+def test_symbols_move_together_in_part() -> None:
+    one, other = path("AAPL"), path("MSFT")
+    moves = []
+    for each in (one, other):
+        prices = [each.price(1.77e9 + 60 * n) for n in range(5_000)]
+        moves.append([b / a - 1 for a, b in itertools.pairwise(prices)])
+    assert 0.1 < statistics.correlation(*moves) < 0.7
 
 
 @pytest.mark.parametrize("seed", [7, 1, 42])
 def test_there_is_something_to_trade_within_a_minute_of_any_start(seed: int) -> None:
-    """Built-in signals of conviction 50 or more, many of them from 75 up."""
+    """Built-in signals of conviction 50 or more, some of them from 75 up."""
     convictions = []
     for n in range(8):
         start = SUNDAY_NIGHT + n * 97_711 * NS_PER_SECOND
@@ -197,7 +238,7 @@ def test_there_is_something_to_trade_within_a_minute_of_any_start(seed: int) -> 
         good = [s.conviction for s in found if s.conviction >= 50]
         assert good, f"nothing to trade at start {n} of seed {seed}"
         convictions += good
-    assert sum(conviction >= 75 for conviction in convictions) > len(convictions) / 3
+    assert sum(conviction >= 75 for conviction in convictions) > len(convictions) / 10
 
 
 def test_the_volume_of_a_breakout_stands_out() -> None:
@@ -269,23 +310,19 @@ def test_an_unknown_symbol_has_no_history() -> None:
     assert play(1, symbols=("AAPL",), act=ask)[1]
 
 
-class Counting(Random):
-    """Counts the draws that cost time."""
-
+@pytest.mark.parametrize("seconds", [7_200, 10**6, 10**9])
+def test_a_time_that_nobody_watched_costs_no_more_than_a_start(seconds: int) -> None:
+    """However long it was: a value is found by halving one block of time."""
     drawn = 0
 
-    def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
-        self.drawn += 1
-        return super().gauss(mu, sigma)
+    class Counting(Cascade):
+        def _drawn(self, level: int, place: int) -> tuple[float, float]:
+            nonlocal drawn
+            drawn += 1
+            return super()._drawn(level, place)
 
-
-@pytest.mark.parametrize(
-    ("seconds", "drawn"), [(7_199, 7_199), (7_200, 7_200), (7_201, 7_200), (10**9, 7_200)]
-)
-def test_a_year_that_nobody_watched_costs_no_more_than_two_hours(seconds: int, drawn: int) -> None:
-    random = Counting(7)
-    shared = Shared(random, 0)
-    shared.at(float(seconds))
-    assert random.drawn == drawn
-    shared.at(float(seconds + 3))
-    assert random.drawn == drawn + 3
+    cascade = Counting("any", per_second=0.0001, ends=0.03)
+    cascade.at(1.7e9)
+    drawn = 0
+    cascade.at(1.7e9 + seconds)
+    assert drawn <= 2 + 22
