@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -58,6 +59,18 @@ def records(
     finally:
         if close:
             connection.close()
+
+
+def modes(journal: Path) -> frozenset[str]:
+    """The modes that the rows of a journal were written in. Raises `JournalError` kinds."""
+    try:
+        with closing(open_reader(journal)) as connection:
+            if not migrations.version(connection):
+                return frozenset()
+            rows = connection.execute("SELECT DISTINCT mode FROM events").fetchall()
+    except sqlite3.Error as error:
+        raise journal_error(error, str(journal)) from error
+    return frozenset(mode for (mode,) in rows)
 
 
 class Until(NamedTuple):

@@ -210,6 +210,19 @@ def replay(
 
 
 @app.command()
+def reset(
+    ctx: Context,
+    *,
+    confirm: Annotated[str, typer.Option(help="RESET: everything is set aside.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Paper only: set the state folder's content aside under a dated name, and begin afresh."""
+    from console.cli import resetting
+
+    do(ctx, as_json, lambda host: resetting.reset(host, confirm, as_json=as_json), acts=True)
+
+
+@app.command()
 def doctor(ctx: Context, as_json: Json = False) -> None:
     """Pre-flight: config, clock, disk, state, brokers, calendars."""
     from console.host import doctor as checks

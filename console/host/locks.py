@@ -135,6 +135,12 @@ def last_holder(path: Path) -> Holder | None:
         return None
 
 
+def forget(path: Path) -> None:
+    """Let a lock file say that nobody ever held it; the lock must be held by this process."""
+    with contextlib.suppress(OSError):
+        os.truncate(path, 0)
+
+
 def fence(path: Path, *, state_dir: Path, timeout_seconds: float = 5.0) -> tuple[AccountLock, int]:
     """Ends the process that holds the lock and takes the lock; returns it and the ended process id.
 

@@ -287,6 +287,14 @@ async def test_X73_a_drawdown_is_accepted_by_its_own_word() -> None:
     assert accepted[0].after == host.engine.book.data.peak_equity
 
 
+async def test_the_halt_screen_names_the_way_to_begin_afresh_on_paper() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "h")
+        assert "reset --confirm RESET" not in shown(app)
+        await press(app, pilot, "escape", "ctrl+k", "h")
+        assert "meridian-tui reset --confirm RESET" in shown(app)
+
+
 async def test_a_halt_cleared_elsewhere_closes_its_screen() -> None:
     async with Host() as host, console(host) as (app, pilot):
         await press(app, pilot, "ctrl+k", "h")

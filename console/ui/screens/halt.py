@@ -19,10 +19,11 @@ from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import PaintedLines, TextLine
 from engine.domain.commands import REBASE, Resume
 from engine.domain.instant import Nanos
-from engine.domain.run import Halt, Level, RunState
+from engine.domain.run import Halt, Level, Mode, RunState
 
 SHOWN_LEFT = 4
 NO_ENTRY = "no entry works"
+AFRESH = "Paper only: after quitting, meridian-tui reset --confirm RESET begins afresh."
 
 
 class Proof(PaintedLines, Fed):
@@ -108,6 +109,7 @@ class HaltScreen(MeridianModal[None]):
     DEFAULT_CSS = """
     HaltScreen {
         & #resume-wanted { height: auto; color: $warn; }
+        & #afresh { height: auto; }
         & #resume { height: 3; border: round $warn; padding: 0 1; background: $panel; }
     }
     """
@@ -123,6 +125,8 @@ class HaltScreen(MeridianModal[None]):
         yield Proof(id="proof")
         yield Static(literal(self._ask), id="resume-wanted")
         yield Field(id="resume", placeholder=f"{self._phrase} clears the halt")
+        if console_of(self.app).desk.view.settings.mode is Mode.PAPER:
+            yield Static(literal(AFRESH), id="afresh")
 
     @property
     def _ask(self) -> str:
@@ -135,8 +139,8 @@ class HaltScreen(MeridianModal[None]):
 
     def follow(self, halt: Halt | None) -> None:
         """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
-        for name in ("#resume", "#resume-wanted"):
-            self.query_one(name).display = halt is not None
+        for one in self.query("#resume, #resume-wanted, #afresh"):
+            one.display = halt is not None
         if halt is not None:
             if not self._stood:
                 self.query_one("#resume", Input).focus()
