@@ -14,7 +14,7 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint typing bench bench-long simulate first-hours calendars lock screenshots clean
+.PHONY: help run test check test-all lint typing bench bench-long simulate first-hours watched-hour calendars lock screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 4
@@ -67,6 +67,10 @@ simulate: $(STAMP)
 # Exits 1 where the market is not fair before costs, or more than 5 in 100 halt.
 first-hours: $(STAMP)
 	@$(BIN)/python -m tests.tools.first_hour $(ARGS)
+
+# The default in tmux, from a fresh clone, against the paper venue's book; ARGS="--minutes 10".
+watched-hour: $(STAMP)
+	@$(BIN)/python -m tests.tools.watched_hour $(ARGS)
 
 # The generator is a development tool: it wants the extra `dev`.
 calendars: $(STAMP)
