@@ -383,23 +383,21 @@ class Facts:
     def adds_risk(self) -> AddedRisk | None:
         """What the order adds to the open risk of its position at that stop (X-82).
 
-        None where there is no stop or no such limit, where it only reduces, and for what sizing
-        holds to the limit by itself: the first entry of a signal, and a change of an order that
-        nothing else goes with.
+        None where there is no stop or no such limit, where it only reduces, and for a first entry
+        that nothing else goes with: sizing holds a signal's to the limit by itself, and of a
+        person's a first stop always passes (X-85), for the order would pass without one.
         """
         request, stop, share = self.request, self.stop_after, self._world.limits.risk_per_trade
         if stop is None or share is None or request.kind.reduces:
             return None
         held, multiplier = request.position, self.instrument.multiplier
-        if held is None and not (request.kind.names_quantity or self._joins_entries):
+        if held is None and not self._joins_entries:
             return None
         buffer = self._world.config.execution.slippage_buffer
         before = ZERO if held is None else at_stop(held, stop)
         for order in self.entries_here:
             before += of_order(order, stop, multiplier, buffer)
-        first = held is None and not self.entries_here
-        price = request.entry if first else self._worst_entry
-        unit = Decimal("NaN") if price is None else (price - stop) * request.sign
+        unit = (self._worst_entry - stop) * request.sign
         rate = self._worth
         return AddedRisk(
             adds=Added(
