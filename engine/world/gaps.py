@@ -16,9 +16,9 @@ MOST_PARTS: Final = 20
 CLOSE_TO: Final = Decimal("0.02")
 """So close to a ratio a price has to be, as a fraction of it."""
 
-QUIET: Final = 5 * NS_PER_SECOND
-"""A time without prices that is longer than this is a gap; that of a bar is told for as long as the
-next one is not due."""
+QUIET: Final = 60 * NS_PER_SECOND
+"""A time without prices that is longer than this is a gap, as a halt of a symbol makes it; a symbol
+that is merely quoted seldom has none. That of a bar is told for as long as the next is not due."""
 
 JUMP: Final = Decimal("0.15")
 """A price that moved by no more than this fraction has not jumped: 6:5 and 5:6 are beyond it."""

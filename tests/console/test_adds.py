@@ -205,16 +205,15 @@ def test_a_market_order_counts_with_the_slippage_it_may_have() -> None:
     run(play, execution={})
 
 
-@pytest.mark.parametrize(("quantity", "passes"), [(200, True), (201, False)])
-def test_a_first_order_with_a_stop_risks_no_more_either(quantity: int, passes: bool) -> None:
+@pytest.mark.parametrize(("quantity", "adds"), [(199, True), (200, False), (201, False)])
+def test_a_first_order_rests_on_the_stop_it_names_and_what_adds_is_held_to_the_limit(
+    quantity: int, adds: bool
+) -> None:
+    """It would pass without a stop, and a first stop always passes (X-85)."""
+
     async def play(hand: Rehearsal) -> None:
-        await price(hand, "100")
-        done = await order(hand, BUY, quantity, protect="95")
-        assert done.ok is passes, done
-        assert passes or (done.code, "At most 200 would fit." in done.error) == (
-            "INVALID_STOP",
-            True,
-        )
+        await filled(hand, BUY, quantity, protect="95")
+        assert (await order(hand, BUY, 1, limit="100")).ok is adds
 
     run(play)
 

@@ -424,6 +424,7 @@ def second_look(desk: CoreDriver, quantity: int) -> SnapshotTaken:
     view = desk.view(positions={STOCK: quantity})
     known = desk.book.data.accounts.get("second")
     cash = known.cash.get("USD", Decimal(50_000)) if known is not None else Decimal(50_000)
+    assert view.balances is not None
     balances = msgspec.structs.replace(
         view.balances, account_id="s", cash=cash, equity=cash, buying_power=cash
     )

@@ -15,6 +15,7 @@ from engine.domain.run import Flatten, Level
 from engine.ports import Cancellable, Clock
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
+from engine.world.gaps import QUIET
 from tests.configs import from_mapping
 from tests.simulation import scenario
 from tests.simulation.harsh.invariants import Invariants
@@ -127,6 +128,8 @@ class HarshRun(Run):
     def __init__(self, seed: int, profile: Harsh) -> None:
         self.extra = Random(f"{profile.name}:{seed}:harsh")
         self.offset = [0.0]
+        self.splitting: set[str] = set()
+        """Symbols that stay halted until their split is done, whatever has ended."""
         self.around = drawn(self.extra, profile.most, profile.chance)
         """What goes wrong in the market and with the clock."""
         super().__init__(seed, profile)
@@ -233,6 +236,10 @@ class HarshRun(Run):
 
     def _plan_halt(self, symbol: str, *, split: bool) -> None:
         at, seconds = self.extra.uniform(3, 20), self.extra.uniform(*HALT_SECONDS)
+        if split:
+            # A venue halts a symbol for longer than it is ever without a price (X-93).
+            seconds += QUIET / NS_PER_SECOND
+            self.splitting.add(symbol)
         self.agenda.after(at, partial(self._halts, symbol, True))
         if split:
             self.agenda.after(at + seconds / 2, partial(self._split, symbol))
@@ -282,7 +289,7 @@ class HarshRun(Run):
             self._clock_jumps(0.0)
         for venue in self._harsh():
             venue.sound = True
-        for symbol in tuple(self.market.halted):
+        for symbol in self.market.halted - self.splitting:
             self._halts(symbol, False)
         super()._calm_down()
         for at in TAKES_OVER:
