@@ -204,6 +204,11 @@ class Facts:
         return self._book.sent_since(self.now - RATE_WINDOW)
 
     @property
+    def by_signal(self) -> bool:
+        """Whether a signal asks for the order, not a person."""
+        return self.request.signal is not None
+
+    @property
     def same_order_at(self) -> Nanos | None:
         """When the same order was made before, None where it never was."""
         request = self.request

@@ -244,6 +244,7 @@ CHECKS: Final = (
         _S.ORDER,
         order.repeated,
         NEW,
+        key="execution.dedup_window_seconds",
     ),
     Check(
         _C.RATE_LIMIT,

@@ -331,9 +331,10 @@ async def rest(engine: Engine, symbols: list[str], count: int, batch: int = 0) -
             by="bench",
             symbol=symbol,
             side=Side.BUY,
-            quantity=Decimal(1 + batch),
+            # No two of a symbol are the same, or the later would be a repeat.
+            quantity=Decimal(1 + batch * count + n // len(symbols)),
             type=OrderType.LIMIT,
-            limit_price=limit - Decimal("0.01") * (n // len(symbols)),
+            limit_price=limit,
             intent_id=f"rest-{batch}-{n}",
         )
         intended = _intended(engine, order)

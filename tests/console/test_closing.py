@@ -1,8 +1,12 @@
 """A screen goes once: whatever asks it again is nothing, and takes no other screen with it."""
 
+from typing import Any
+
 import pytest
+from textual.screen import Screen
 
 from console.ui.panes.orders import OrdersPane
+from console.ui.screens.halt import HaltScreen
 from console.ui.screens.jump import JumpScreen
 from console.ui.screens.main import MainScreen
 from console.ui.screens.quit import QuitScreen
@@ -13,8 +17,19 @@ from tests.console.hosts import Host, asked, burst, console, drawn, morning, pre
 pytestmark = pytest.mark.slow  # each drives a whole screen
 
 
-@pytest.mark.parametrize("keys", ["o 2 j", "o 2 2", "o q q q", "o o o", "o f h p"])
-async def test_the_first_key_decides_a_jump_and_the_next_is_nothing(keys: str) -> None:
+@pytest.mark.parametrize(
+    ("keys", "screen"),
+    [
+        ("o 2 j", MainScreen),
+        ("o 2 2", MainScreen),
+        ("o q q q", MainScreen),
+        ("o o o", JumpScreen),
+        ("o f h p", HaltScreen),
+    ],
+)
+async def test_the_first_key_decides_a_jump_and_the_next_has_its_own_turn(
+    keys: str, screen: type[Screen[Any]]
+) -> None:
     """Measured: two keys after `o` in one read ended the console."""
     async with Host() as host:
         await morning(host)
@@ -22,7 +37,7 @@ async def test_the_first_key_decides_a_jump_and_the_next_is_nothing(keys: str) -
             before = asked(host)
             await burst(app, pilot, keys)
             assert app.is_running
-            assert isinstance(app.screen, MainScreen)
+            assert isinstance(app.screen, screen)
             assert asked(host) == before
             pane = app.main.pane(3)
             assert isinstance(pane, OrdersPane)

@@ -25,7 +25,7 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def trade(program: Program, number: int) -> None:
     """Some AAPL bought and sold again: the `number`th trade."""
     program.ask(
-        "order", side="buy", symbol="AAPL", quantity=str(9 + number), protect="210", hold="swing"
+        "order", side="buy", symbol="AAPL", quantity=str(9 + number), protect="1", hold="swing"
     )
     program.wait_for(lambda: program.ask("status")["positions"])
     program.ask("close", symbol="AAPL")

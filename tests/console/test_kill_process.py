@@ -234,6 +234,7 @@ def kept(program: Program) -> dict[str, bytes]:
 
 def spoil(program: Program, how: Callable[[Path], None]) -> dict[str, bytes]:
     """A day trade, a swing trade and an entry that rests, and no engine; then the journal goes."""
+    program.configure('profile = "axion_aggressive"\n' + QUIET)  # an addition has room
     program.start()
     hold(program, "AAPL")
     hold(program, "MSFT", hold="swing")

@@ -66,6 +66,7 @@ class ProcessDriver:
 
     def __init__(self, folder: Path, symbols: Sequence[str], **terms: Any) -> None:
         self.symbols = tuple(symbols)
+        self._next = Counter(dict.fromkeys(symbols, QUANTITY))
         self.venue = Venue(folder, dict.fromkeys(symbols, PRICE), **terms)
         self.program = Program(folder)
         self.folder = self.program.folder
@@ -105,8 +106,15 @@ class ProcessDriver:
 
     # --- what a person does -----------------------------------------------------------------------
 
-    def buy(self, symbol: str, quantity: int = QUANTITY, **more: Any) -> str:
-        """A manual order with a stop behind it; its client order id."""
+    def buy(self, symbol: str, quantity: int = 0, **more: Any) -> str:
+        """A manual order with a stop behind it; its client order id.
+
+        Without a quantity each of a symbol is for one more than the one before, or the later of two
+        within a minute would be a repeat.
+        """
+        if not quantity:
+            quantity = QUANTITY if more.keys() & {"id", "intent_id"} else self._next[symbol]
+            self._next[symbol] += 1
         asked = {"side": "buy", "symbol": symbol, "quantity": str(quantity), "protect": str(STOP)}
         asked |= {name: str(value) for name, value in more.items()}
         return self._priced(lambda: self._bought(asked))

@@ -47,9 +47,7 @@ def traded(program: Program, seconds: float) -> dict[str, Any]:
 
 
 def _bought(program: Program) -> bool:
-    done = program.run(
-        "order", "buy", "AAPL", "10", "--protect", "200", "--hold", "swing", "--json"
-    )
+    done = program.run("order", "buy", "AAPL", "10", "--protect", "1", "--hold", "swing", "--json")
     return done.returncode == 0
 
 

@@ -11,7 +11,7 @@ from engine.sizing.added import Added
 from engine.state.position import Position
 
 REPEAT_SECONDS = 60
-"""The same order again within this time is a repeat, whatever the window of signals is."""
+"""The same order again within this time is a repeat."""
 
 
 def on_tick(
@@ -97,18 +97,27 @@ def open_orders(orders_working: int, limit: int) -> Finding:
     )
 
 
-def repeated(same_order_at: Nanos | None, now: Nanos) -> Finding:
-    """DUPLICATE_ORDER: not the same symbol, side, quantity and prices as moments before."""
+def repeated(
+    same_order_at: Nanos | None, now: Nanos, by_signal: bool, limit: int
+) -> Finding | None:
+    """DUPLICATE_ORDER: not the same symbol, side, quantity and prices as moments before.
+
+    `limit` is the window of signals in seconds, which shortens it for the order of a signal, 0 to
+    nothing: that is told apart by the signal's id. A person's order is always asked.
+    """
+    window = min(REPEAT_SECONDS, limit) if by_signal else REPEAT_SECONDS
+    if not window:
+        return None
     if same_order_at is None:
-        return passed("first", REPEAT_SECONDS)
+        return passed("first", window)
     elapsed = now - same_order_at
-    if elapsed >= REPEAT_SECONDS * NS_PER_SECOND:
-        return passed(in_seconds(elapsed), REPEAT_SECONDS)
+    if elapsed >= window * NS_PER_SECOND:
+        return passed(in_seconds(elapsed), window)
     return refused(
         in_seconds(elapsed),
-        REPEAT_SECONDS,
-        f"The same order was made {plain(in_seconds(elapsed))} s before; {REPEAT_SECONDS} s must "
-        "lie between.",
+        window,
+        f"The same order was made {plain(in_seconds(elapsed))} s before; {window} s must lie "
+        "between.",
     )
 
 
