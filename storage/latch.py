@@ -26,6 +26,8 @@ PREVIOUS = "HALT.previous"
 FORMAT = 1
 MAX_BYTES = 65_536
 NOTE_CHARACTERS = 200
+OURS = "engine"
+"""Who left a file without room for who it was."""
 
 _TEMPORARY = count(1)
 
@@ -89,7 +91,10 @@ class FileLatch:
             self._set_empty(error, halt.epoch)
 
     def read(self) -> Halt | None:
-        """What stands there; None only where there is certainly no file. Never raises OSError."""
+        """What stands there; None only where there is certainly no file. Never raises OSError.
+
+        An empty file that `set` left is told as ours, of the epoch that it stands for.
+        """
         try:
             data, when = self._content(self._path)
         except FileNotFoundError:
@@ -102,6 +107,9 @@ class FileLatch:
         if halt is not None:
             return halt
         text = clean_text(data.decode(errors="replace").strip(), NOTE_CHARACTERS)
+        if not text and (epoch := self._taken_epoch()):
+            found = self._fallback(when, f"the file {NAME} had no room for why (it is empty)")
+            return msgspec.structs.replace(found, by=OURS, epoch=epoch)
         if not text:
             return self._fallback(when, f"the file {NAME} was made by hand (it is empty)")
         return self._fallback(when, f"the file {NAME} was made or changed by hand: {text}")

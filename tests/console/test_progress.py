@@ -38,7 +38,7 @@ def replayed(tmp_path: Path, *options: str) -> str:
     rows = ["time,symbol,open,high,low,close,volume,bid,bid_size,ask,ask_size"]
     for minute in range(390):
         at = f"2013-10-07T{13 + (minute + 30) // 60:02d}:{(minute + 30) % 60:02d}:00Z"
-        rows += [f"{at},S{number},{1 + minute % 7},9,1,5,100,,,," for number in range(30)]
+        rows += [f"{at},S{number},{1 + minute % 7},9,1,5,100,,,," for number in range(150)]
     bars = tmp_path / "bars.csv"
     bars.write_text("\n".join(rows) + "\n", encoding="utf-8")
     arguments = ["-c", MAIN, "replay", str(bars), *options]

@@ -62,7 +62,14 @@ def test_it_ends_in_order_and_leaves_protective_stops(program: Program, number: 
     program.start()
     protected_position(program)
     last = float(program.ask("status")["positions"][0]["last"])
-    far = program.ask("order", side="buy", symbol="AAPL", quantity="1", limit=f"{last * 0.97:.2f}")
+    far = program.ask(
+        "order",
+        side="buy",
+        symbol="AAPL",
+        quantity="1",
+        limit=f"{last * 0.97:.2f}",
+        protect=f"{last * 0.9:.2f}",
+    )
     (resting,) = far["client_order_ids"]
     program.send(number)
     assert program.ended() == 0

@@ -3,6 +3,7 @@
 import signal
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,11 +160,15 @@ def test_G11_a_terminal_that_stops_reading_delays_no_order(
     frozen = stall(terminal)
     resumes = time.monotonic() + STALL_SECONDS
     keys: list[str] = []
+    bought: Counter[str] = Counter()
     for _ in range(ORDERS):
-        asked = ask("order", side="buy", symbol=SYMBOLS[len(keys) % 2], quantity="1", protect="1")
+        # No two of a symbol are the same, or the later would be a repeat.
+        symbol, quantity = SYMBOLS[len(keys) % 2], 1 + len(keys) // 2
+        asked = ask("order", side="buy", symbol=symbol, quantity=str(quantity))
         (key,) = asked["client_order_ids"]
         terminal.wait_for(lambda key=key: has_filled(terminal, key), f"{key} fills")  # type: ignore[misc]
         keys.append(key)
+        bought[symbol] += quantity
         time.sleep(STALL_SECONDS / ORDERS)
     time.sleep(max(resumes - time.monotonic(), 0))
     assert terminal.unread() >= FULL, "all of that happened while nobody read"
@@ -173,7 +178,7 @@ def test_G11_a_terminal_that_stops_reading_delays_no_order(
     status = ask("status")
     assert status["run_state"] == "ACTIVE"
     held = {row["symbol"]: row["quantity"] for row in status["positions"]}
-    assert held == {"AAPL": str((len(keys) + 1) // 2), "MSFT": str(len(keys) // 2)}
+    assert held == {symbol: str(quantity) for symbol, quantity in bought.items()}
     terminal.go_on_reading()
     terminal.press("2")
     terminal.until(

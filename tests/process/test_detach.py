@@ -164,7 +164,8 @@ def test_stop_ends_a_headless_engine_in_order(program: Program) -> None:
     program.ask("order", side="buy", symbol="AAPL", quantity="10", protect="1")
     program.wait_for(lambda: [o["status"] for o in program.ask("status")["orders"]] == ["NEW"])
     last = float(program.ask("status")["positions"][0]["last"])
-    program.ask("order", side="buy", symbol="AAPL", quantity="1", limit=f"{last * 0.97:.2f}")
+    rests = {"limit": f"{last * 0.97:.2f}", "protect": f"{last * 0.9:.2f}"}
+    program.ask("order", side="buy", symbol="AAPL", quantity="1", **rests)
     found = program.document("stop")
     assert found["stopped"] is True
     assert program.ended() == 0
