@@ -106,6 +106,9 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
     if Trigger.CLOCK_SKEW in world.book.data.restrictions:
         # A process that begins has no other clock to hold against the machine's.
         yield ev.Unrestricted(cause=Trigger.CLOCK_SKEW, by="start")
+    if world.book.data.journal_failed:
+        # This process has opened the journal, and nothing says so but its start.
+        yield ev.Unrestricted(cause=Trigger.JOURNAL, by="start")
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
     yield from _instruments(world)

@@ -10,6 +10,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.inputs import (
     GateClosed,
+    JournalFailed,
     QueryAnswered,
     QueryFailed,
     Sending,
@@ -177,3 +178,13 @@ def test_a_fill_from_the_future_does_not_hide_later_fills() -> None:
     early = msgspec.structs.replace(desk.execution(entry, 1, "100"), time=desk.now + 10**15)
     desk.report(entry, OrderStatus.PARTIALLY_FILLED, fill=early)
     assert desk.book.account("paper").last_fill == desk.now
+
+
+def test_a_journal_that_failed_before_a_crash_is_no_obstacle_to_a_process_that_writes_it() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    desk.give(JournalFailed("no space left on device"))
+    assert desk.book.data.journal_failed
+    again = restarted(desk.later(1))
+    assert not again.book.data.journal_failed
+    again.give(JournalFailed("no space left on device"))
+    assert again.book.data.journal_failed
