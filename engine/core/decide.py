@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from engine.core import adoption, comparison, doubt, reports, resolve, sends
-from engine.core.consequences import after_halt, ask_triggers, fire
+from engine.core.consequences import action_of, after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
 from engine.core.withdraw import end_late_entries, end_withheld_entries, lose_links
@@ -317,6 +317,15 @@ def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[e
     """Stop entries because the journal cannot be written; cancels and closes go on."""
     finding = triggers.Trip(given.error, "writable", "the journal cannot be written")
     yield from fire(world, Trigger.JOURNAL, finding, now)
+    if not world.book.data.journal_failed:
+        # What it would do stands already; no resume may take the journal for one that is written.
+        yield ev.TriggerFired(
+            trigger=Trigger.JOURNAL,
+            action=action_of(world, Trigger.JOURNAL),
+            measured=finding.measured,
+            limit=finding.limit,
+            reason=finding.reason,
+        )
 
 
 def journal_recovered(world: World, given: JournalRecovered, now: Nanos) -> Iterator[ev.Event]:
