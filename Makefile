@@ -14,7 +14,7 @@ PROFILE ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help run test check test-all lint typing bench bench-long simulate first-hours watched-hour calendars lock screenshots clean
+.PHONY: help run test check test-all lint typing kill-states bench bench-long simulate first-hours watched-hour calendars lock screenshots clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 4
@@ -23,7 +23,7 @@ run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 -m "not long"
 
 check: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
@@ -37,6 +37,10 @@ lint: $(STAMP)
 # 1,000 rows of keys into every field through a pty, 10,000 quotes a second beside them.
 typing: $(STAMP)
 	MERIDIAN_TYPING_ROWS=1000 $(BIN)/python -m pytest -q tests/process/test_typing_pty.py $(ARGS)
+
+# A kill in forty states of engine, venue, output and disk, as processes: about five minutes.
+kill-states: $(STAMP)
+	$(BIN)/python -m pytest -q -m long tests/process/test_kill_matrix.py $(ARGS)
 
 # Each version in an environment of its own; one that is not here, or does not start, is named.
 test-all:

@@ -24,7 +24,7 @@ from tests.process.disk import full_for, make_full
 from tests.process.driver import ProcessDriver
 from tests.process.outputs import KINDS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ENGINES: Final = (
     "healthy", "stopped", "blocked", "dead", "starting", "stopping", "mid-resume", "mid-reconcile",
