@@ -177,6 +177,11 @@ def test_a_journal_of_0_1_0_is_whole_and_shows_what_it_showed(
     shown = program.run("status", "--json")
     assert shown.returncode == 3, shown.stderr
     found = msgspec.json.decode(shown.stdout)
+    (operators,) = (p for p in expected["positions"] if p["symbol"] == "AAPL")
+    operators["target"] = None  # nobody asked for the one that 0.1.0 had worked out
+    for status in (found, expected):
+        for broker in status["brokers"].values():
+            del broker["last_seen"]  # 0.1.0 took a look that had failed for a word
     assert missing(without_ages(found), without_ages(expected)) == []
 
 
