@@ -565,13 +565,13 @@ ABLATIONS = (
         name="error read as empty",
         profile="hostile",
         # A look that failed and counts as empty is a difference that nobody caused: `apart` too.
-        caught_by=("I3", "I7", "apart"),
+        caught_by=("I3", "I5", "I7", "apart"),
         kind=ErrorReadAsEmpty,
     ),
     Ablation(
         name="late arrivals not waited for",
         profile="hostile",
-        caught_by=("I1", "I3", "I7", "room"),
+        caught_by=("I1", "I3", "I7", "room", "legs"),
         kind=NoLateBound,
     ),
     Ablation(
@@ -655,7 +655,7 @@ ABLATIONS = (
     Ablation(
         name="a stop that is moved is doubled",
         profile="calm",
-        caught_by=("protect",),
+        caught_by=("protect", "I3"),
         patch=_stop_beside_stop,
     ),
     Ablation(
