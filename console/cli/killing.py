@@ -89,7 +89,7 @@ def through_engine(socket: Path, args: dict[str, Any], seconds: float) -> dict[s
     except Refused as refused:
         warn(str(refused))
         return None
-    except Exception as error:
+    except Exception as error:  # a kill goes on past whatever keeps the engine from being asked
         warn(f"The engine could not be asked: {error}")
         return None
 
