@@ -146,8 +146,16 @@ def event_times(terminal: Terminal, kind: str, keys: set[str]) -> dict[str, int]
 def stall(terminal: Terminal) -> str:
     """The terminal reads no more, and nothing more fits into the pty; what it shows from now on."""
     terminal.stop_reading()
-    terminal.press("ctrl+l")  # the whole picture again is more than fits
-    terminal.wait_for(lambda: terminal.unread() >= FULL, "the pty is full")
+    asked = 0.0
+
+    def is_full() -> bool:
+        nonlocal asked
+        if time.monotonic() >= asked:  # of a small window one whole picture may fit
+            asked = time.monotonic() + 1.0
+            terminal.press("ctrl+l")
+        return terminal.unread() >= FULL
+
+    terminal.wait_for(is_full, "the pty is full")
     return terminal.text
 
 
