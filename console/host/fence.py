@@ -257,8 +257,7 @@ async def _flatten(
         flatten_only=True,
     )
     engine = house.engine
-    report = KillReport(engine.book)
-    engine.subscribe(report.observe)
+    report = KillReport(engine.world)
     try:
         there = [held.symbol for venue in house.venues.values() for held in venue.positions()]
         for symbol in dict.fromkeys((*(p.symbol for p in engine.book.holdings()), *there)):

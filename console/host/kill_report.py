@@ -1,46 +1,27 @@
-"""What a kill has proved so far, from the engine's own events (X-52, C-502).
+"""What a kill has proved so far (X-52, C-502).
 
-Only what the venue showed counts: a broker is VERIFIED by `KillProved`, and DEGRADED as long as
-something is left, unknown or not yet looked at.
+Only what the venue showed counts: a broker is VERIFIED once the core has proved it, and DEGRADED as
+long as something is left, unknown or not yet looked at.
 """
 
 from typing import Any, Final
 
-from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import OrderStatus
 from engine.domain.run import Halt, Level
-from engine.plans.kill import cancelled, in_scope, kept
+from engine.plans.kill import cancelled, kept, left, unknown
 from engine.ports import Clock
 from engine.state.account import DEGRADED, VERIFIED, AccountState, KillWork
-from engine.state.book import Book
+from engine.world.world import World
 
 LOOK_SECONDS: Final = 0.05
 
 
 class KillReport:
-    """The kill in force, as `kill --json` prints it. `observe` is an observer of the engine."""
+    """The kill in force, as `kill --json` prints it: what the core says of it, at any moment."""
 
-    def __init__(self, book: Book) -> None:
-        """Begins with what the book knows: a kill may be older than this process."""
-        self._book = book
-        self._proved: dict[str, ev.KillProved] = {}
-        self._seen: dict[str, ev.KillProgressed] = {}
-
-    def observe(self, record: ev.Record) -> None:
-        """Takes note of what belongs to a kill."""
-        match record.event:
-            case ev.Halted():
-                self._proved.clear()
-                self._seen.clear()
-            case ev.KillProgressed() as seen:
-                self._seen[seen.account] = seen
-                if not seen.clean_reads:
-                    self._proved.pop(seen.account, None)  # what was proved is so no longer
-            case ev.KillProved() as proved:
-                self._proved[proved.account] = proved
-            case _:
-                pass
+    def __init__(self, world: World) -> None:
+        """Reads `world`; a kill may be older than this process."""
+        self._world = world
 
     @property
     def verified(self) -> bool:
@@ -49,39 +30,30 @@ class KillReport:
 
     def brokers(self) -> dict[str, dict[str, Any]]:
         """What is known of each broker: state, counts, what is left and what is unknown."""
-        halt = self._book.data.halt
+        halt = self._world.book.data.halt
         if halt is None or halt.level is not Level.KILL:
             return {}
         return {
             account.name: self._account(account, account.kill, halt)
-            for account in self._book.accounts
+            for account in self._world.book.accounts
             if account.kill is not None
         }
 
     def _account(self, account: AccountState, work: KillWork, halt: Halt) -> dict[str, Any]:
-        seen, proved = self._seen.get(account.name), self._proved.get(account.name)
-        left = {
-            f"{p.symbol} {p.quantity.normalize():f}"
-            for p in account.positions.values()
-            if in_scope(p, halt.flatten)
-        }
-        unknown = {k for k, o in account.orders.items() if o.status is OrderStatus.UNKNOWN}
-        if proved is None and seen is not None:
-            left |= set(seen.left)
-            unknown |= set(seen.unknown)
-        done = work.state == VERIFIED and not left and not unknown
+        remaining, doubtful = left(self._world, account), unknown(self._world, account)
+        done = work.state == VERIFIED and not remaining and not doubtful
         return {
             "state": VERIFIED if done else DEGRADED,
-            "cancelled": proved.cancelled if proved is not None else cancelled(account),
+            "cancelled": cancelled(account),
             "closed": work.closed,
-            "left": sorted(left),
-            "kept": [*kept(self._book, account, halt.flatten)],
-            "unknown": sorted(unknown),
+            "left": [*remaining],
+            "kept": [*kept(self._world.book, account, halt.flatten)],
+            "unknown": [*doubtful],
         }
 
     def document(self, fenced: int | None = None) -> dict[str, Any]:
         """The document of `kill --json`."""
-        halt = self._book.data.halt
+        halt = self._world.book.data.halt
         return {
             "latched": halt is not None,
             "flatten": halt.flatten.value if halt is not None else "none",

@@ -228,8 +228,7 @@ class Supervisor:
         )
         if house.warning:
             _log.warning("%s", house.warning)
-        report = KillReport(house.engine.book)
-        house.engine.subscribe(report.observe)
+        report = KillReport(house.engine.world)
         operations = Operations(house.engine, self.plan.config, report, self.stop)
         control = ControlServer(
             self.plan.folder / wiring.SOCKET,

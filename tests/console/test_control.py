@@ -53,8 +53,7 @@ class Room:
             by_hand=True,
         )
         self.engine = self.house.engine
-        report = KillReport(self.engine.book)
-        self.engine.subscribe(report.observe)
+        report = KillReport(self.engine.world)
         self.operations = Operations(self.engine, config, report)
         self.server = ControlServer(
             self.path,

@@ -28,8 +28,7 @@ async def held(host: Host, symbol: str, hold: TradeType, *, stop: str | None = N
 
 async def killed(host: Host, flatten: Flatten) -> dict[str, Any]:
     """The report of a kill of that scope, once it is proved."""
-    report = KillReport(host.engine.book)
-    host.engine.subscribe(report.observe)
+    report = KillReport(host.engine.world)
     await host.engine.command(Kill(by="test", level=Level.KILL, flatten=flatten, reason="test"))
     await host.clock.advance(10)
     return report.document()

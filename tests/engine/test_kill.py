@@ -167,7 +167,7 @@ def test_c502_the_proof_counts_what_was_cancelled_since_the_first_press(
         gone(desk)
     kill(desk, flatten=Flatten.ALL)
     gone(desk)
-    assert KillReport(desk.book).brokers()["paper"]["cancelled"] == 1
+    assert KillReport(desk.world).brokers()["paper"]["cancelled"] == 1
     desk.tick(31)
     proved = desk.of(ev.KillProved)[-1]
     assert (proved.state, proved.cancelled) == ("DEGRADED", 1)

@@ -10,9 +10,10 @@ from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenuePosition
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import TradeType
+from engine.ports import Rejected
 from tests.engine.liar import Table, play, somebody_rests
 
 KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
@@ -20,8 +21,7 @@ KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
 
 async def proved(table: Table) -> KillReport:
     """99 were held, and are closed by a kill that is proved."""
-    report = KillReport(table.engine.book)
-    table.engine.subscribe(report.observe)
+    report = KillReport(table.engine.world)
     await table.buy(99)
     await table.wait(20)
     await table.engine.command(KILL)
@@ -162,5 +162,29 @@ def test_x52_what_the_next_list_does_not_show_either_is_gone(flatten: Flatten) -
         assert (table.there, table.held, table.venue.sold) == (0, 0, 99)
         assert [o for o in table.venue.orders.values() if not o.status.is_terminal] == []
         assert [event.state for event in table.events(ev.KillProved)] == ["VERIFIED"]
+
+    play(scene)
+
+
+def test_x52_an_order_whose_cancel_is_refused_is_left_at_every_moment() -> None:
+    async def scene(table: Table) -> None:
+        rests = await table.order(
+            Side.BUY, 10, type=OrderType.LIMIT, limit_price=Decimal(98), protect=Decimal(90)
+        )
+        (key,) = rests.data["client_order_ids"]
+        await table.wait(2)
+
+        async def refused(*asked: Any, **named: Any) -> None:
+            raise Rejected("NOT_NOW", "the order is locked")
+
+        table.venue.cancel_order = refused  # type: ignore[method-assign]
+        report = KillReport(table.engine.world)
+        await table.engine.command(KILL)
+        for _ in range(90):
+            await table.wait(0.5)
+            assert told(report) == ("DEGRADED", [key])
+        assert [e.state for e in table.events(ev.KillProved)] == ["DEGRADED"]
+        known_elsewhere = KillReport(table.engine.world)
+        assert told(known_elsewhere) == ("DEGRADED", [key])
 
     play(scene)
