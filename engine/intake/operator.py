@@ -24,6 +24,7 @@ from engine.plans.kill import set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
+from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -145,13 +146,18 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
     yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
 
 
+def is_fresh(account: AccountState, now: Nanos) -> bool:
+    """Whether the newest comparison with the venue is young enough to clear a halt on."""
+    return account.reconciled_at > 0 and now - account.reconciled_at <= FRESH_RECONCILE
+
+
 def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
     data = world.book.data
     accounts = world.book.accounts
     found: list[str] = []
     for account in accounts:
         where = "the venue" if len(accounts) == 1 else account.name
-        if now - account.reconciled_at > FRESH_RECONCILE or not account.reconciled_at:
+        if not is_fresh(account, now):
             found.append(f"there is no fresh comparison with {where}")
         elif account.look_failed:
             found.append(f"{where} could not be read")

@@ -47,6 +47,7 @@ from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
+from engine.intake.operator import is_fresh
 from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, LatchError, MarketData, NotSent, Settled
 from engine.runtime.clock import steady
@@ -261,19 +262,20 @@ class Engine:
             command = await self._checked(command)
         elif isinstance(command, ask.ResolveOrder):
             command = await self._asked_about(command)
-        records = self.step(command)
-        told = result_of(records)
+        told = result_of(self.step(command))
+        if isinstance(command, ask.Reconcile) and told.ok:
+            told = await self._compared(command)
         if not isinstance(command, ask.Kill) and not await self._journal.written(self._newest):
             told = msgspec.structs.replace(told, data=told.data | {"durable": False})
-        if isinstance(command, ask.Reconcile) and told.ok:
-            proposed: tuple[ev.Event, ...] = ()
-            for name, session in self._sessions.items():
-                if command.broker in ("", name):
-                    seen = await session.look(OPERATOR, apply=command.apply, by=command.by)
-                    records += seen.records
-                    proposed += seen.proposed
-            return compared(records, () if command.apply else proposed)
         return told
+
+    async def _compared(self, command: ask.Reconcile) -> Result:
+        """What looks at the venues found, and what of it was taken over where that was asked."""
+        asked = [one for name, one in self._sessions.items() if command.broker in ("", name)]
+        looks = (one.look(OPERATOR, apply=command.apply, by=command.by) for one in asked)
+        seen = await asyncio.gather(*looks)
+        proposed = () if command.apply else tuple(e for step in seen for e in step.proposed)
+        return compared([record for step in seen for record in step.records], proposed)
 
     async def _checked(self, resume: ask.Resume) -> ask.Resume:
         """The resume, after every venue was looked at, with what speaks against the clearing.
@@ -282,8 +284,7 @@ class Engine:
         no further than that; and a latch that cannot be cleared would halt again at once.
         """
         known = self._halts, self.book.data.epoch, self.gate.newest
-        for session in self._sessions.values():
-            await session.look("resume", by=resume.by)
+        await self._look_afresh(resume.by)
         halt = self.book.data.halt
         standing = None if halt is None else await self._keeper.kept(halt)
         if standing is not None:
@@ -293,6 +294,16 @@ class Engine:
             against = "a halt was asked for meanwhile: look at what it did, then resume again"
             resume = msgspec.structs.replace(resume, against=against)
         return resume
+
+    async def _look_afresh(self, by: str) -> None:
+        """Look at all venues at once; again where a look grew old while another was waited for."""
+        await asyncio.gather(*(one.look("resume", by=by) for one in self._sessions.values()))
+        old = [
+            session
+            for name, session in self._sessions.items()
+            if not is_fresh(self.book.account(name), self._time.now())
+        ]
+        await asyncio.gather(*(one.look("resume", by=by) for one in old))
 
     async def _asked_about(self, resolve: ask.ResolveOrder) -> ask.ResolveOrder:
         """The decision with what the venue says of the order now, which is taken in before it."""

@@ -117,3 +117,20 @@ def test_a_kill_is_answered_at_once() -> None:
         assert rig.events(ev.Halted)
 
     on_disk(slow, scene)
+
+
+def test_what_a_comparison_has_taken_over_is_durable_too() -> None:
+    slow = Slow()
+
+    async def scene(rig: Rig) -> None:
+        rig.venue.positions["BBB"], rig.venue.costs["BBB"] = D(5), D(100)
+        slow.seconds = 3.0
+        asked = rig.now
+        done = await rig.engine.command(ask.Reconcile(by="me", apply=True))
+        assert done.ok, done.error
+        assert rig.events(ev.PositionAdjusted)
+        assert rig.now - asked >= 3.0
+        assert done.data.get("durable", True)
+        assert any("PositionAdjusted" in str(row) for row in rig.disk.rows)
+
+    on_disk(slow, scene)
