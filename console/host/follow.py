@@ -233,7 +233,7 @@ class SignalFile:
     def _write_note(self) -> None:
         if self._at == self._noted:
             return
-        fresh = self._note.with_suffix(".new")
+        fresh = self._note.with_name(f"{NOTE}.new")
         try:
             fresh.write_bytes(msgspec.json.encode(self._at))
             fresh.replace(self._note)

@@ -182,6 +182,10 @@ def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
 def place_order(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
     """Decide a person's order: no signal row is asked, every hard limit is (INTERFACE, order)."""
     yield acted(given)
+    yield from _placed(world, given, now)
+
+
+def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Event]:
     ruling = decide(world, manual_request(world, given), now)
     intent = given.intent_id or f"manual-{world.book.data.seq}"
     if not ruling.allowed:
@@ -387,7 +391,7 @@ def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[e
         intent_id=f"retry-{given.letter_id}",
     )
     sent = False
-    for event in place_order(world, again, now):
+    for event in _placed(world, again, now):
         yield event
         sent = sent or isinstance(event, ev.OrderIntended | ev.IntentOpened)
     if sent:

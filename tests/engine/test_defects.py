@@ -151,6 +151,7 @@ def test_d50_a_dead_letter_goes_out_again_only_by_a_person_and_through_the_gate(
     desk.event(ev.HaltCleared(by="test", note="", epoch=1))
     desk.later(61).price("NVDA", "100")
     sent = desk.give(ask.RetryLetter(by="test", letter_id=letter))
+    assert one(sent, ev.OperatorActed).command == "RetryLetter", "one act of a person, told once"
     again = one(sent, ev.OrderIntended).terms
     assert again.client_order_id != entry.client_order_id
     assert (again.quantity, again.stop_loss) == (entry.quantity, entry.stop_loss)

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
+import pytest
+
 from engine.domain import events as ev
 from engine.domain.inputs import History, Input, Trouble
 from engine.domain.instant import NS_PER_SECOND
@@ -66,22 +68,31 @@ def test_every_event_is_handed_over_in_order_and_the_end_is_known() -> None:
 class Forgetful:
     """A market that never answers what was, and then tells one price."""
 
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        """When it was asked for a past, and last for its prices."""
+
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
         """Nothing, ever."""
+        self.asked.append(asyncio.get_running_loop().time())
         await asyncio.Event().wait()
         return ()
 
     async def events(self) -> AsyncIterator[MarketEvent]:
         """One quote, and then none."""
+        self.asked.append(asyncio.get_running_loop().time())
         yield Quote(symbol="ZZZ", bid=None, ask=None, last=Decimal(1), time=1)
         await asyncio.Event().wait()
 
 
 def test_an_engine_trades_while_its_market_still_looks_for_its_past() -> None:
+    market = Forgetful()
+
     async def scene(rig: Rig) -> None:
         symbols = rig.engine.world.config.market.symbols
         await rig.until(lambda: "ZZZ" in rig.engine.world.market.quotes)
-        assert rig.now >= HISTORY_SECONDS * len(symbols)
+        assert len(market.asked) - 1 == len(symbols) > 1
+        assert market.asked[-1] - market.asked[0] == pytest.approx(HISTORY_SECONDS)
         (trades_at,) = (
             (record.time - MIDDAY) / NS_PER_SECOND
             for record in rig.records
@@ -91,4 +102,4 @@ def test_an_engine_trades_while_its_market_still_looks_for_its_past() -> None:
         told = [r.event for r in rig.records if isinstance(r.event, ev.Alarmed)]
         assert [event.subject for event in told if event.code == "NO_HISTORY"] == list(symbols)
 
-    play(scene, market=Forgetful())
+    play(scene, market=market)
