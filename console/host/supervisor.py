@@ -33,7 +33,9 @@ from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config, account_id, opened
+from engine.domain.inputs import Trouble
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.text import clean_text
 from engine.ports import BrokerError, Clock
 from engine.reference.textfile import BadFile
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
@@ -276,6 +278,8 @@ class Supervisor:
             if self.plan.tether is not None:
                 self.plan.tether.watch(asyncio.get_running_loop(), self._hang_up)
             beside.append(asyncio.create_task(self._console(house), name="console"))
+        for task in beside:
+            task.add_done_callback(partial(self._ended_beside, engine))
         ending = asyncio.create_task(self._ending.wait(), name="ending")
         await asyncio.wait({running, ending}, return_when=asyncio.FIRST_COMPLETED)
         try:
@@ -293,6 +297,15 @@ class Supervisor:
                 self._app.exit()
             await self._end(beside)
         return ExitCode.DONE
+
+    def _ended_beside(self, engine: Engine, task: "asyncio.Task[None]") -> None:
+        """What works beside the engine has ended; where it failed, somebody has to know."""
+        error = None if task.cancelled() else task.exception()
+        if error is None or self._ending.is_set():
+            return
+        text = clean_text(f"{task.get_name()} ended: {type(error).__name__}: {error}")
+        _log.critical(text, exc_info=error)
+        engine.step(Trouble(code="TASK_FAILED", subject=task.get_name(), text=text))
 
     async def _end(self, beside: "list[asyncio.Task[None]]") -> None:
         consoles = [task for task in beside if task.get_name() == "console"]

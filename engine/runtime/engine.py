@@ -449,7 +449,10 @@ class Engine:
     # --- the step ---------------------------------------------------------------------------------
 
     def step(self, given: Input) -> list[ev.Record]:
-        """One input: decide, journal, act, tell. Returns what was recorded."""
+        """One input: decide, journal, act, tell. Returns what was recorded.
+
+        Raises RuleFailedError for a defect of ours; `run` then stops the engine.
+        """
         return self._take(given).records
 
     def _take(self, given: Input) -> Step:
@@ -465,6 +468,7 @@ class Engine:
             step = self._core.handle(given, self._time.now(), waited)
         except RuleFailedError as failed:
             self._carry(failed.step)
+            self._failed(failed)  # whoever gave it: what the rule left undone nobody can know
             raise
         self._carry(step)
         return step
