@@ -1,1 +1,1 @@
-"""The values the whole house speaks in: immutable, no I/O, FIX names where FIX has a word."""
+"""The values that every package uses: immutable, no I/O, FIX names where FIX has a word."""

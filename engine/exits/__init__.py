@@ -1,1 +1,1 @@
-"""When to close, and how a close is carried through: the indicators, the rules, the work."""
+"""The exit rules: when a position is to be closed. `engine.plans` carries the close."""

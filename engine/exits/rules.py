@@ -1,6 +1,6 @@
 """The exits: one row each, asked at every price and second; the lowest priority wins (A-160 ff).
 
-This slice has hard stop, profit target and end-of-day close; the others are rows to come.
+They are the hard stop, the profit target and the close at the end of the day.
 """
 
 from collections.abc import Callable

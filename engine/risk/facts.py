@@ -53,10 +53,10 @@ class kept(cached_property[T]):  # noqa: N801 - a decorator, written as the one 
 
 
 class kept_for_quantity(kept[T]):  # noqa: N801 - as `kept`
-    """A fact that is kept and leans on the quantity: with another one it is worked out anew."""
+    """A fact that is kept and depends on the quantity: with another one it is worked out anew."""
 
     names: ClassVar[list[str]] = []
-    """Those of all such facts."""
+    """The names of all facts that depend on the quantity."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)

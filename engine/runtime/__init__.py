@@ -1,1 +1,1 @@
-"""The carrier: inputs in, events to the journal, effects to the venue. It decides nothing."""
+"""Carries inputs to the core, its events to the journal and its orders to the venues."""

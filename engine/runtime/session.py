@@ -74,7 +74,7 @@ REFUSED_SECONDS = 60.0
 Decide = Callable[[Input], Step]
 
 _MISSING = "missing"
-"""What the newest look went without is kept under this name."""
+"""Key in `_failures` for a look that lacked a part."""
 
 
 class AccountSession:
@@ -263,7 +263,7 @@ class AccountSession:
             self._step(CancelsReported(tuple(reports)))
 
     async def _connect(self) -> Exception | None:
-        """One attempt; what kept it from a connection."""
+        """Try once to connect; returns the error, or None."""
         self._asked_to_wait = 0.0
         try:
             async with asyncio.timeout(CONNECT_SECONDS) as limit:

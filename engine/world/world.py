@@ -80,7 +80,7 @@ class World:
         self._proved: dict[str, ProvedPrice] = {}
         """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self._proved_worth: dict[str, ProvedPrice] = {}
-        """The same of the worth of each currency."""
+        """By currency, its worth as far as evidence carries it (X-71)."""
         self.gaps: dict[str, Gap] = {}
         """By symbol, the last price before a time without any, for a while after it (X-93)."""
         self._instrument_of = instrument_of
