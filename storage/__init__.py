@@ -11,7 +11,8 @@ from storage.errors import (
     JournalNewer,
     JournalUnwritable,
 )
-from storage.journal import Journal, open_journal
+from storage.journal import Journal
+from storage.opening import open_journal
 
 __all__ = [
     "Journal",

@@ -16,29 +16,21 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from engine.domain.events import Record
-from engine.domain.run import Mode
 from engine.ports import Settled
 from engine.state.touched import Touched
 from storage import snapshots
 from storage.ballast import Ballast
 from storage.behind import PendingRows, RowsBehind
-from storage.connection import open_writer, prepare
-from storage.errors import (
-    JournalClosed,
-    JournalError,
-    JournalFull,
-    JournalGap,
-    journal_error,
-)
-from storage.place import Place
+from storage.errors import JournalClosed, JournalError, JournalFull, JournalGap, journal_error
 from storage.snapshots import Loaded
-from storage.writer import Entry, Hook, Writer, entry_of
+from storage.ticket import Ticket, again, wake
+from storage.writer import Entry, Writer, entry_of
 
 MAX_ENTRIES = 4_096
 """Records in one transaction at most, so that no submitter waits for an endless one."""
@@ -56,7 +48,7 @@ RETRY_SECONDS = 1.0
 class _Append(NamedTuple):
     entries: list[Entry]
     values: list[Touched]
-    ticket: "_Ticket | None"
+    ticket: Ticket | None
 
 
 class _Rows(NamedTuple):
@@ -65,7 +57,7 @@ class _Rows(NamedTuple):
 
 
 class _CatchUp(NamedTuple):
-    ticket: "_Ticket | None"
+    ticket: Ticket | None
 
 
 class _Recover(NamedTuple):
@@ -82,34 +74,6 @@ class _Close(NamedTuple):
 
 
 _Work = _Append | _Rows | _CatchUp | _Recover | _Save | _Close
-
-
-class _Ticket(Awaitable[None]):
-    """The answer of the writer thread. Many may wait for it; one that gives up disturbs nobody."""
-
-    __slots__ = ("_error", "_settled", "_waiters", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self._settled = False
-        self._error: JournalError | None = None
-        self._waiters: list[asyncio.Future[None]] = []
-
-    def __await__(self) -> Generator[Any, None, None]:
-        if not self._settled:
-            waiter: asyncio.Future[None] = self.loop.create_future()
-            self._waiters.append(waiter)
-            yield from waiter
-        if self._error is not None:
-            raise _again(self._error)
-
-    def settle(self, error: JournalError | None) -> None:
-        """Answer everybody who waits, and who asks later. Called on the loop."""
-        self._settled, self._error = True, error
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        self._waiters.clear()
 
 
 class Journal:
@@ -145,7 +109,7 @@ class Journal:
         self._retrying = False
         self._answer: JournalError | None = None
         self._queue: SimpleQueue[_Work] | None = None
-        self._open: tuple[list[Entry], list[Touched], _Ticket] | None = None
+        self._open: tuple[list[Entry], list[Touched], Ticket] | None = None
         """What was appended since the loop last came round; it is handed over as one."""
         self._thread: threading.Thread | None = None
         if not inline:
@@ -216,7 +180,7 @@ class Journal:
         self._refuse_closed()
         if self._queue is None:
             return self._submit(_CatchUp(None))
-        ticket = _Ticket(asyncio.get_running_loop())
+        ticket = Ticket(asyncio.get_running_loop())
         self._submit(_CatchUp(ticket))
         return ticket
 
@@ -315,7 +279,7 @@ class Journal:
         if self._open is not None and self._open[2].loop is not loop:
             self._hand_over()
         if self._open is None:
-            self._open = ([], [], _Ticket(loop))
+            self._open = ([], [], Ticket(loop))
             loop.call_soon(self._hand_over)
         self._open[0].extend(entries)
         self._open[1].extend(touched)
@@ -505,18 +469,18 @@ class Journal:
             self._checkpoint(truncate=True)
             self._writer.close()
 
-    def _settle(self, tickets: Sequence[_Ticket | None], error: JournalError | None) -> None:
+    def _settle(self, tickets: Sequence[Ticket | None], error: JournalError | None) -> None:
         """Wake everybody with one call into the loop."""
         if self._queue is None:
-            self._answer = None if error is None else _again(error)
+            self._answer = None if error is None else again(error)
             return
-        loops: dict[asyncio.AbstractEventLoop, list[_Ticket]] = {}
+        loops: dict[asyncio.AbstractEventLoop, list[Ticket]] = {}
         for ticket in tickets:
             if ticket is not None:
                 loops.setdefault(ticket.loop, []).append(ticket)
         for loop, theirs in loops.items():
             try:
-                loop.call_soon_threadsafe(_wake, theirs, error)
+                loop.call_soon_threadsafe(wake, theirs, error)
             except RuntimeError:
                 # The loop has ended: nobody waits there any more, and the events are durable.
                 continue
@@ -524,80 +488,3 @@ class Journal:
     @property
     def _where(self) -> str:
         return str(self._source) if isinstance(self._source, Path) else "in memory"
-
-
-def open_journal(
-    source: Path | sqlite3.Connection,
-    *,
-    inline: bool = False,
-    mode: Mode = Mode.PAPER,
-    engine: str = "",
-    state_format: int = 1,
-    before_commit: Hook | None = None,
-    after_commit: Hook | None = None,
-) -> Journal:
-    """Open the journal at a path, or on `storage.memory_database()` (inline only).
-
-    `mode` and `engine`, the program's version, are columns of every row; `state_format` is the
-    version of the snapshots this program can restore. The hooks are called around each commit and
-    may raise: a full disk, or a crash on either side. A database in memory outlives the journal,
-    so that another one can be opened on it as after a crash.
-
-    Raises `JournalNewer` for a newer program's journal, untouched; `JournalCorrupt` for a file
-    that is not a journal; other `JournalError` kinds where it cannot be opened; ValueError for
-    memory without `inline`.
-    """
-    ballast = None
-    trouble = ""
-    if isinstance(source, Path):
-        connection = open_writer(source)
-        ballast = Ballast(source.with_name(source.name + ".ballast"))
-        try:
-            ballast.reserve()
-        except OSError as error:
-            # A disk that is nearly full still takes events; the reserve comes with the next start.
-            trouble = f"no space is held in reserve beside {source}: {error}"
-    elif inline:
-        connection = source
-        prepare(connection, "in memory")
-    else:
-        raise ValueError("a journal in memory is inline: threads cannot share it")
-    writer = Writer(
-        connection,
-        str(source) if isinstance(source, Path) else "in memory",
-        mode=mode.value,
-        engine=engine,
-        before_commit=before_commit,
-        after_commit=after_commit,
-        place=_place(source),
-    )
-    return Journal(
-        writer,
-        inline=inline,
-        ballast=ballast,
-        state_format=state_format,
-        source=source,
-        trouble=trouble,
-    )
-
-
-def _place(source: Path | sqlite3.Connection) -> Place | None:
-    """Where the files stand. Raises JournalError where that cannot be seen."""
-    if not isinstance(source, Path):
-        return None
-    try:
-        return Place(source)
-    except OSError as error:
-        raise journal_error(error, str(source)) from error
-
-
-def _again(error: JournalError) -> JournalError:
-    """The error anew for each waiter: one instance raised many times would gather tracebacks."""
-    copy = type(error)(*error.args)
-    copy.__cause__ = error
-    return copy
-
-
-def _wake(tickets: Sequence[_Ticket], error: JournalError | None) -> None:
-    for ticket in tickets:
-        ticket.settle(error)

@@ -32,7 +32,8 @@ from engine.state.book import STATE_FORMAT, Book
 from engine.state.fold import apply
 from engine.state.touched import Touched
 from engine.world import World
-from storage.journal import Journal, open_journal
+from storage.journal import Journal
+from storage.opening import open_journal
 from storage.snapshots import Loaded, load, load_from
 
 JOURNAL: Final = "journal.db"

@@ -30,8 +30,8 @@ from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
 from engine.domain.market import Quote
-from storage.journal import open_journal
 from storage.latch import FileLatch
+from storage.opening import open_journal
 from tests.brokers.test_paper_book import OLD_BOOK
 from tests.configs import parse
 from tests.engine.worlds import MIDDAY, Built

@@ -24,7 +24,7 @@ from engine.domain.run import Flatten
 from engine.domain.signal import TradeType
 from engine.ports import Clock
 from engine.runtime.virtual_time import run_virtual
-from storage.journal import open_journal
+from storage.opening import open_journal
 from tests.brokers.kit import D
 from tests.configs import from_mapping
 from tests.console.program import Program

@@ -13,7 +13,7 @@ from console.host.locks import AccountLock
 from console.host.output import CommandFailed
 from engine.domain import events as ev
 from engine.domain.run import Mode
-from storage.journal import open_journal
+from storage.opening import open_journal
 from tests.configs import parse
 from tests.console.program import Program
 

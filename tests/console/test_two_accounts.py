@@ -35,7 +35,7 @@ from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage.connection import memory_database
-from storage.journal import open_journal
+from storage.opening import open_journal
 from tests.brokers.kit import D
 from tests.configs import from_mapping
 

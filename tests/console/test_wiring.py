@@ -11,7 +11,7 @@ from engine.config import account_id
 from engine.domain import events as ev
 from engine.state.book import STATE_FORMAT, Book
 from storage.connection import memory_database
-from storage.journal import open_journal
+from storage.opening import open_journal
 from tests.configs import from_mapping
 
 
