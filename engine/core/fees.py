@@ -53,14 +53,20 @@ def fee_fault(
     return f"that is more than the trade, {plain(round(most / fee_rate, 8))} is allowed"
 
 
-def with_fee(
-    fill: Fill, currency: str, mult: Decimal, rate: Decimal, fee_rate: Decimal
-) -> Generator[ev.Event, None, Fill]:
+def with_fee(world: World, fill: Fill) -> Generator[ev.Event, None, Fill]:
     """The fill without a commission that cannot be, which no sum may hold (rule 2).
 
     Its symbol takes no entries until somebody has looked at it.
     """
-    why = fee_fault(fill, currency=currency, multiplier=mult, rate=rate, fee_rate=fee_rate)
+    instrument = world.instrument(fill.symbol)
+    currency = instrument.currency
+    why = fee_fault(
+        fill,
+        currency=currency,
+        multiplier=instrument.multiplier,
+        rate=world.worth(currency) or ZERO,
+        fee_rate=fee_rate_of(world, fill, currency),
+    )
     if not why:
         return fill
     text = (
@@ -90,10 +96,14 @@ def fee_rate_of(world: World, fill: Fill, currency: str) -> Decimal:
     return ZERO
 
 
-def charged(world: World, event: ev.OrderFilled, at: Nanos) -> Iterator[ev.Event]:
+def charged(world: World, event: ev.OrderFilled | ev.FillMatched, at: Nanos) -> Iterator[ev.Event]:
     """What of a commission comes out of holdings of its asset (X-86); the rest is owed in cash."""
     fill, left = event.fill, event.fill.commission
     asset = fill.commission_currency
+    if asset in ("", world.instrument(fill.symbol).currency):
+        return
+    # The buying power was told after what is matched had filled, and is without its commission.
+    used = event.account_rate if isinstance(event, ev.OrderFilled) else ZERO
     for position in _holdings_of(world, fill) if left else ():
         quantity = min(left, position.quantity)
         rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
@@ -104,7 +114,7 @@ def charged(world: World, event: ev.OrderFilled, at: Nanos) -> Iterator[ev.Event
             quantity=quantity,
             price=_coin_price(world, position, event.fee_rate, rate),
             rate=rate,
-            account_rate=event.account_rate,
+            account_rate=used,
             execution_id=fill.execution_id,
             time=at,
         )

@@ -54,7 +54,8 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if fault:
         yield from quarantine(world, fill, fault)
         return
-    rest = yield from _matched(world, fill)
+    fill = yield from with_fee(world, fill)
+    rest = yield from _matched(world, fill, timed.time)
     if rest is not None:
         yield from _count(world, rest, timed, now)
 
@@ -74,7 +75,6 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
     mult, currency = instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)
     rate, fee_rate = _worth(world, currency), fee_rate_of(world, fill, currency)
-    fill = yield from with_fee(fill, currency, mult, rate, fee_rate)
     ending = None
     if is_closed_by(before, fill):
         # Only here is it needed before the fold makes it.
@@ -105,8 +105,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
         unasked = EXPIRED if settles else FOREIGN
         dated = msgspec.structs.replace(fill, time=timed.time)
         yield from close_trade(world, ending, dated, order, unasked=unasked)
-    if fill.commission_currency not in ("", currency):
-        yield from charged(world, event, timed.time)
+    yield from charged(world, event, timed.time)
     if before is not None and before.exiting is not None:
         yield from _flattened(world, before.exiting, fill.symbol)
     if order is not None and order.signal_id and order.purpose in ADDING:
@@ -120,7 +119,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
     yield from _overfilled(world, event, order, now)
 
 
-def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]:
+def _matched(world: World, fill: Fill, at: Nanos) -> Generator[ev.Event, None, Fill | None]:
     """What of a fill had not been assumed before it was told; None where all of it had.
 
     What had been is no other fill, and may differ in price.
@@ -131,7 +130,7 @@ def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]
     quantity = min(fill.quantity, assumed.quantity)
     instrument = world.instrument(fill.symbol)
     currency = instrument.currency
-    yield ev.FillMatched(
+    event = ev.FillMatched(
         account=fill.account,
         fill=fill,
         quantity=quantity,
@@ -140,8 +139,10 @@ def _matched(world: World, fill: Fill) -> Generator[ev.Event, None, Fill | None]
         rate=_worth(world, currency),
         fee_rate=fee_rate_of(world, fill, currency),
     )
+    yield event
     text = f"{plain(quantity)} of it were assumed at {plain(round(assumed.price, 8))}"
     yield fill_alarm("FILL_MATCHED", fill, text, Severity.WARNING)
+    yield from charged(world, event, at)
     if quantity == fill.quantity:
         return None
     return msgspec.structs.replace(fill, quantity=fill.quantity - quantity, commission=ZERO)

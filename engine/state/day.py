@@ -9,6 +9,7 @@ from engine.state.book import Book
 MOVES_THE_DAY: frozenset[type[ev.Event]] = frozenset(
     {
         ev.OrderFilled,
+        ev.FillMatched,
         ev.CommissionTaken,
         ev.PositionClosed,
         ev.PositionAdjusted,

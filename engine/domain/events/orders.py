@@ -137,7 +137,8 @@ class CommissionTaken(Event, frozen=True, kw_only=True):
     rate: Decimal
     """What one unit of that currency was worth in the base currency; 0 where nobody knew."""
     account_rate: Decimal
-    """What one unit of the account's own currency was worth in it."""
+    """What one unit of the account's own currency was worth in it; 0 where the fill used no buying
+    power that this gives back."""
     execution_id: str
     """The fill that it was charged for."""
     time: Nanos

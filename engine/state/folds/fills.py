@@ -84,7 +84,7 @@ def _explain(account: AccountState, currency: str, paid: Decimal) -> None:
 
 
 def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
-    data, fill, account = book.data, event.fill, book.enter(event.account)
+    fill, account = event.fill, book.enter(event.account)
     book.hear(event.account, at)
     if event.quantity == fill.quantity:
         book.seen_executions.add(fill.key)
@@ -95,16 +95,9 @@ def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
         account.assumed[fill.client_order_id] = left
     currency = book.currency_of(fill.symbol)
     dearer = (fill.price - event.price) * event.quantity * event.multiplier * fill.side.sign
-    charged_in = fill.commission_currency or currency
     account.cash[currency] = account.cash.get(currency, ZERO) - dearer
-    account.cash[charged_in] = account.cash.get(charged_in, ZERO) - fill.commission
-    gained, fee = -dearer * event.rate, fill.commission * event.fee_rate
-    data.realized += gained
-    data.commission += fee
-    data.metrics.commission += fee
-    if data.session is not None:
-        data.session.realized += gained
-        data.session.fees += fee
+    _gain(book, currency, -dearer, event.rate)
+    _charge(book, account, fill.commission_currency or currency, fill.commission, event.fee_rate)
     book.touch(AccountSeen(account=event.account), event.account)
 
 
@@ -192,27 +185,38 @@ def _pay(
 ) -> None:
     """The money of a fill in an instrument that is paid in `currency`: each amount in its own
     currency, sums in the base currency."""
-    data, fill = book.data, event.fill
-    charged_in = fill.commission_currency or currency
+    fill, metrics = event.fill, book.data.metrics
     money = fill.quantity * fill.price * event.multiplier
-    cash = account.cash
-    cash[currency] = cash.get(currency, ZERO) - money * fill.side.sign
-    cash[charged_in] = cash.get(charged_in, ZERO) - fill.commission
-    fee = fill.commission * event.fee_rate
-    gained = outcome.realized * event.rate
-    data.realized += gained
-    data.commission += fee
-    if not event.rate and outcome.realized:
-        book.data.unvalued_in(currency).realized += outcome.realized
-    if not event.fee_rate and fill.commission:
-        book.data.unvalued_in(charged_in).fees += fill.commission
-    metrics = data.metrics
+    account.cash[currency] = account.cash.get(currency, ZERO) - money * fill.side.sign
+    _gain(book, currency, outcome.realized, event.rate)
+    _charge(book, account, fill.commission_currency or currency, fill.commission, event.fee_rate)
     metrics.fills += 1
     metrics.notional += money * event.rate
-    metrics.commission += fee
+
+
+def _gain(book: Book, currency: str, amount: Decimal, rate: Decimal) -> None:
+    """So much of a currency is realised; it waits for its worth where nobody knows that."""
+    data, gained = book.data, amount * rate
+    data.realized += gained
     if data.session is not None:
         data.session.realized += gained
-        data.session.fees += fee
+    if amount and not rate:
+        data.unvalued_in(currency).realized += amount
+
+
+def _charge(book: Book, account: AccountState, asset: str, fee: Decimal, fee_rate: Decimal) -> None:
+    """So much of an asset is taken as commission; it waits for its worth where nobody knows that.
+
+    A rebate is below 0.
+    """
+    data, worth = book.data, fee * fee_rate
+    account.cash[asset] = account.cash.get(asset, ZERO) - fee
+    data.commission += worth
+    data.metrics.commission += worth
+    if data.session is not None:
+        data.session.fees += worth
+    if fee and not fee_rate:
+        data.unvalued_in(asset).fees += fee
 
 
 def _use_power(
@@ -245,15 +249,10 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
         # The fill used it, as a commission in cash would have.
         saved = event.quantity * event.price * event.rate / event.account_rate
         account.use_power(saved, at)
-    gained = outcome.realized * event.rate
-    data.realized += gained
-    if not event.rate and outcome.realized:
-        book.data.unvalued_in(book.currency_of(event.symbol)).realized += outcome.realized
+    _gain(book, book.currency_of(event.symbol), outcome.realized, event.rate)
     if event.currency in data.unvalued:
         # The coins are gone from a holding, at what that counted them as: nothing is owed for them.
         data.unvalued[event.currency].fees -= event.quantity
-    if data.session is not None:
-        data.session.realized += gained
     _move(account, event.symbol, before, outcome, at)
     book.hold(event.account, event.symbol, outcome.after)
     if not book.held(event.symbol):
