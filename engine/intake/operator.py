@@ -136,7 +136,10 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
         return
     if given.rebase:
         equity, _ = world.believed
-        yield ev.LossAccepted(by=given.by, note=given.note, before=data.peak_equity, after=equity)
+        explained = equity - world.unexplained
+        yield ev.LossAccepted(
+            by=given.by, note=given.note, before=data.peak_equity, after=explained
+        )
     if restricted:
         yield ev.Unrestricted(cause=Trigger.DRAWDOWN, by=given.by)
     if data.halt is None:

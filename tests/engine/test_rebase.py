@@ -177,3 +177,25 @@ def test_X73_it_is_of_the_journal_and_outlives_the_process() -> None:
     desk.tick()
     assert [e.trigger for e in desk.of(ev.TriggerFired)].count(Trigger.DRAWDOWN) == 1
     assert desk.book.data.peak_equity == D(97_500)
+
+
+@pytest.mark.parametrize("extra", [15_000, 1, 0, -1, -15_000])
+def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: int) -> None:
+    """2 % of 97,500 are 1,950: 15,000 at the venue that nothing explains would be a fall by far."""
+    desk = fallen()
+    desk.now = NEXT_SESSION
+    cash = desk.book.account(BROKER).cash["USD"] + extra
+    for wait in (5, 60):
+        desk.later(wait).snapshot(cash=cash)
+    desk.tick(0)
+    assert desk.world.unexplained == extra
+    desk.later(1).snapshot(cash=cash)
+    events = desk.give(ask.Resume(by="ann", confirm="RESUME REBASE", rebase=True, note=""))
+    assert one(events, ev.LossAccepted).after == 97_500
+    assert desk.book.data.peak_equity == 97_500
+    desk.give(ask.Unpause(by="ann"))
+    for _ in range(3):
+        desk.tick(60)
+        desk.later(1).snapshot(cash=cash)
+        assert desk.book.run_state is RunState.ACTIVE
+    assert desk.world.drawdown == 0
