@@ -6,6 +6,7 @@ from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import fall, plain
 from engine.domain.run import Severity, Trigger
+from engine.state.day import day_of
 from engine.world import World
 
 MARK_SECONDS = 60
@@ -63,33 +64,11 @@ def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
-    """The day's row (A-407, X-75).
-
-    ending = starting + realised - fees + change of unrealised + flows + adjustment
-    """
+    """The day's row (A-407, X-75)."""
     session = world.book.data.session
-    if session is None:
-        return
-    equity, unrealized = world.believed
-    explained = equity - world.unexplained
-    yield ev.SessionClosed(
-        date=session.date,
-        starting_equity=session.starting_equity,
-        ending_equity=equity,
-        realized_pnl=session.realized - session.fees,
-        unrealized_pnl=world.unrealized_of_day(equity, unrealized),
-        total_trades=session.trades,
-        winning_trades=session.wins,
-        losing_trades=session.losses,
-        max_drawdown=max(
-            session.max_drawdown, fall(max(session.peak_equity, explained), explained)
-        ),
-        kill_switch_triggered=session.halted,
-        fees=session.fees,
-        flows=session.flows,
-        final=final,
-        adjustment=world.adjusted_today,
-    )
+    if session is not None:
+        equity, _ = world.believed
+        yield day_of(session, equity, world.unexplained, final=final)
 
 
 def first_rates(world: World) -> Iterator[ev.Event]:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.domain import events as ev
 from engine.domain.money import ONE, ZERO, fall
 from engine.state.book import Book
+from engine.state.portfolio import SessionState
 
 MOVES_THE_DAY: frozenset[type[ev.Event]] = frozenset(
     {
@@ -34,23 +35,26 @@ def so_far(book: Book) -> ev.SessionClosed | None:
     None before the first day. A currency without a rate is left out, as the totals leave it out.
     """
     session = book.data.session
-    if session is None:
-        return None
-    equity, unrealized, unexplained = _worth(book)
-    adjustment = session.adjustments + unexplained - session.starting_unexplained
-    gained = unrealized - session.starting_unrealized
-    if book.data.rates:
-        # What moves of rates made of cash and of cost is part of it.
-        earned = equity - session.starting_equity - session.flows - adjustment
-        gained = earned - session.realized + session.fees
+    return None if session is None else day_of(session, *_worth(book), final=False)
+
+
+def day_of(
+    session: SessionState, equity: Decimal, unexplained: Decimal, *, final: bool
+) -> ev.SessionClosed:
+    """The row of a day at an equity, of which so much is `unexplained` (A-407, X-75, X-86).
+
+    ending = starting + realised - fees + change of unrealised + flows + adjustment. What moves of
+    rates made of cash and of cost in other currencies is part of the change of unrealised.
+    """
+    realized = session.realized - session.fees
     explained = equity - unexplained
     peak = max(session.peak_equity, explained)
     return ev.SessionClosed(
         date=session.date,
         starting_equity=session.starting_equity,
         ending_equity=equity,
-        realized_pnl=session.realized - session.fees,
-        unrealized_pnl=gained,
+        realized_pnl=realized,
+        unrealized_pnl=session.earned(equity, unexplained) - realized,
         total_trades=session.trades,
         winning_trades=session.wins,
         losing_trades=session.losses,
@@ -58,16 +62,16 @@ def so_far(book: Book) -> ev.SessionClosed | None:
         kill_switch_triggered=session.halted,
         fees=session.fees,
         flows=session.flows,
-        final=False,
-        adjustment=adjustment,
+        final=final,
+        adjustment=session.adjusted(unexplained),
     )
 
 
-def _worth(book: Book) -> tuple[Decimal, Decimal, Decimal]:
-    """Equity, the unrealised profit in it, and what of it nothing explains, in base currency."""
+def _worth(book: Book) -> tuple[Decimal, Decimal]:
+    """Equity, and what of it nothing explains, in base currency."""
     data = book.data
     rates = {**data.rates, data.base_currency: ONE}
-    equity = unrealized = unexplained = ZERO
+    equity = unexplained = ZERO
     for account in book.accounts:
         for currency, amount in account.cash.items():
             equity += amount * rates.get(currency, ZERO)
@@ -75,11 +79,10 @@ def _worth(book: Book) -> tuple[Decimal, Decimal, Decimal]:
             rate, mark = rates.get(book.currency_of(symbol), ZERO), data.marks.get(symbol)
             value = position.cost if mark is None else position.market_value(mark)
             equity += value * rate
-            unrealized += (value - position.cost) * rate
         for currency, amount in account.unexplained.cash.items():
             unexplained += amount * rates.get(currency, ZERO)
         for held in account.unexplained.holdings.values():
             price = data.marks.get(held.symbol, held.price)
             rate = rates.get(book.currency_of(held.symbol), ZERO)
             unexplained += held.quantity * price * held.multiplier * rate
-    return equity + unexplained, unrealized, unexplained
+    return equity + unexplained, unexplained

@@ -45,6 +45,14 @@ class SessionState(msgspec.Struct, kw_only=True):
     max_drawdown: Decimal = ZERO
     """Largest fall from it, as a fraction of it (A-402)."""
 
+    def adjusted(self, unexplained: Decimal) -> Decimal:
+        """What of the day's change of equity was adopted, or is `unexplained` now (X-75)."""
+        return self.adjustments + unexplained - self.starting_unexplained
+
+    def earned(self, equity: Decimal, unexplained: Decimal) -> Decimal:
+        """The day's profit at an equity: less its start, transfers and adjustments (X-13, X-75)."""
+        return equity - self.starting_equity - self.flows - self.adjusted(unexplained)
+
     @property
     def loss_basis(self) -> Decimal:
         """What the day's loss is a share of: what it began with, and what was adopted (X-75)."""

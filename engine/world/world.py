@@ -512,7 +512,7 @@ class World:
 
     @property
     def daily_pnl(self) -> Decimal:
-        """Equity now less the session's start, transfers and adjustments (X-13, X-75)."""
+        """What the day has earned so far (X-13, X-75)."""
         return self.pnl_of_day(self.equity)
 
     def pnl_of_day(self, equity: Decimal) -> Decimal:
@@ -520,32 +520,13 @@ class World:
         session = self.book.data.session
         if session is None:
             return ZERO
-        return equity - session.starting_equity - session.flows - self.adjusted_today
-
-    @property
-    def adjusted_today(self) -> Decimal:
-        """What of today's change of equity was adopted from the venues, or is unexplained."""
-        session = self.book.data.session
-        if session is None:
-            return ZERO
-        return session.adjustments + self.unexplained - session.starting_unexplained
-
-    def unrealized_of_day(self, equity: Decimal, unrealized: Decimal) -> Decimal:
-        """Change of unrealised profit since the day began, and what moves of rates made of cash and
-        of cost in other currencies (X-75, X-86)."""
-        session = self.book.data.session
-        if session is None:
-            return ZERO
-        if not self.known_rates():
-            return unrealized - session.starting_unrealized
-        return self.pnl_of_day(equity) - session.realized + session.fees
+        return session.earned(equity, self.unexplained)
 
     @property
     def unrealized_ever(self) -> Decimal:
-        """The same since the accounts were first seen."""
+        """Profit since the accounts were first seen that no sale has realised: of what is held, and
+        what moves of rates made of cash and of cost in other currencies (X-75, X-86)."""
         data = self.book.data
-        if not self.known_rates():
-            return self.unrealized - data.starting_unrealized
         start = data.starting_equity or ZERO
         earned = self.equity - self.unexplained - start - data.flows - data.adjustments
         return earned - data.realized + data.commission

@@ -10,9 +10,11 @@ import pytest
 
 from engine.core.day import close_day
 from engine.domain import events as ev
+from engine.domain.account import MovementKind
 from engine.domain.instant import parse_rfc3339
 from engine.domain.instrument import Facts, instrument_of
 from engine.domain.order import Purpose, Side
+from engine.state.day import so_far
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import BROKER, config_of
 
@@ -121,3 +123,66 @@ def test_x75_an_adoption_in_another_currency_moves_no_profit(rate: str) -> None:
     assert held.quantity == 60
     desk.quote("EUR_USD", "1.50")
     adds_up(desk, row_of(desk), desk.world.equity)
+
+
+def moved(desk: CoreDriver, number: str, amount: int, rate: str) -> None:
+    """Euros come to the account, or go, by a transfer."""
+    desk.event(
+        ev.CashMoved(
+            account=BROKER,
+            movement_id=number,
+            kind=MovementKind.TRANSFER,
+            currency="EUR",
+            amount=D(amount),
+            rate=D(rate),
+            time=desk.now,
+        )
+    )
+
+
+def rises(desk: CoreDriver, *rates: str) -> None:
+    """The euro is quoted at these, each twice, so that it has its evidence."""
+    for rate in (rate for rate in rates for _ in range(2)):
+        desk.later(2)
+        desk.quote("EUR_USD", rate)
+
+
+@pytest.mark.parametrize("left", [0, 1, 999])
+def test_x75_what_a_rate_made_stays_in_the_day_once_its_currency_is_gone(left: int) -> None:
+    desk = desk_at("1.25")
+    moved(desk, "in", 1_000, "1.25")
+    rises(desk, "1.30", "1.35", "1.40", "1.45", "1.50")
+    desk.tick(61)
+    moved(desk, "out", left - 1_000, "1.50")
+    desk.tick(61)
+    row = row_of(desk)
+    # 1,000 euros became 0.25 dearer; 1,250 came and 1.50 for each that is not left went
+    assert (row.realized_pnl, row.unrealized_pnl) == (0, 250)
+    adds_up(desk, row, D(100_000) + D("1.50") * left)
+    assert row.flows == 1_250 - D("1.50") * (1_000 - left)
+    assert desk.world.unrealized_ever == 250
+    assert so_far(desk.book) == row
+
+
+def test_x90_the_row_that_goes_on_is_the_row_that_is_written() -> None:
+    """At the end, and after each thing that moves the day, where prices and rates are the same."""
+    desk = desk_at("1.25")
+    bought(desk, 100, "100")
+    sold(desk, 40, "102")
+    desk.quote("SAP", "102")
+    desk.tick(61)
+    assert so_far(desk.book) == row_of(desk)
+    rises(desk, "1.30")
+    desk.tick(61)
+    row = row_of(desk)
+    # 80 euros gained at 1.25; 60 x 2 of unrealised at 1.30, and the 80 rose by 0.05 each
+    assert (row.realized_pnl, row.unrealized_pnl) == (100, 156 + 4)
+    assert so_far(desk.book) == row
+    dollars = desk.book.account(BROKER).cash["USD"] + 5_000
+    desk.later(61).snapshot(positions={"SAP": 60}, cash=dollars)
+    desk.later(61).snapshot(positions={"SAP": 60}, cash=dollars)
+    desk.tick(61)
+    # 5,000 dollars are too many, and the 5,920 euros that are owed here are nowhere there
+    assert desk.world.unexplained == 5_000 + D("1.30") * 5_920
+    assert so_far(desk.book) == row_of(desk)
+    assert row_of(desk).unrealized_pnl == 160
