@@ -12,12 +12,15 @@ from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
+from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, plain
 from engine.domain.run import Severity
 from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
+from engine.plans.reduce import withdraw
 from engine.plans.reducing import cancel
+from engine.plans.replace import given_up
 from engine.state.account import AccountState
 from engine.state.position import Position
 from engine.world import World
@@ -188,6 +191,18 @@ def split(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
             denominator=ratio[1],
         )
         yield from _end(world, account, symbol, _SPLIT)
+        yield from _withdraw(world, account, symbol, f"the holding was split {ratio[0]}:{ratio[1]}")
+
+
+def _withdraw(world: World, account: AccountState, symbol: str, why: str) -> Iterator[ev.Event]:
+    """What was decided in the old units and not sent yet never is: it would be another order."""
+    for leg in world.book.waiting_legs():
+        if (leg.terms.account, leg.terms.symbol) == (account.name, symbol):
+            yield from withdraw(leg, Code.NOT_SENT, why)
+    for key in [key for key, where in account.replacing.items() if where == symbol]:
+        order = world.book.order_in(account.name, key)
+        if order is not None and order.status.is_terminal:
+            yield from given_up(world, order, Code.NOT_SENT, why)
 
 
 def _ratio(known: Suspicion, ours: Position, quantity: Decimal) -> tuple[int, int] | None:

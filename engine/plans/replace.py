@@ -57,7 +57,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
     if order.adds_exposure:
         against = _ended(world, order, now)
         if against:
-            yield from _given_up(world, order, Code.NOT_SENT, against)
+            yield from given_up(world, order, Code.NOT_SENT, against)
             return
     if order.reduce_only and not world.able(order.account).reduce_only:
         position = world.book.holding(order.account, order.symbol)
@@ -69,7 +69,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
             elif left > room(world, position):
                 return  # our stop makes room first
         if against:
-            yield from _given_up(world, order, Code.NOT_SENT, against)
+            yield from given_up(world, order, Code.NOT_SENT, against)
             return
     runs = world.book.run_state in _CUT_IN
     if runs and order.adds_exposure and not world.book.account(order.account).compared:
@@ -82,7 +82,7 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
     rows = tuple(row for row in gate.CHECKS if row.code not in _ON_PRICE) if blind else None
     ruling = decide(world, change_request(world, order, wanted, decided=True), now, rows)
     if not ruling.allowed:
-        yield from _given_up(world, order, ruling.code, ruling.reason)
+        yield from given_up(world, order, ruling.code, ruling.reason)
         return
     reserved = wanted.reserved if blind else ruling.reserved
     yield ev.OrderIntended(terms=successor(world, order, wanted, reserved))
@@ -102,8 +102,8 @@ def _ended(world: World, order: Order, now: Nanos) -> str:
     return "the position is being closed" if closing else ""
 
 
-def _given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev.Event]:
-    """The first has ended, and the second must not be sent any more."""
+def given_up(world: World, order: Order, code: str, reason: str) -> Iterator[ev.Event]:
+    """The end of a change: the first order has ended, and the second must not be sent any more."""
     key = order.client_order_id
     yield _abandoned(order.account, key, code, reason)
     yield _alarm(key, order.symbol, reason)

@@ -8,7 +8,7 @@ import msgspec
 from engine.domain.ids import order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass
-from engine.domain.money import COST_DIGITS, ZERO, apportion, plain, tighter_stop
+from engine.domain.money import COST_DIGITS, ONE, ZERO, apportion, floor_to, plain, tighter_stop
 from engine.domain.order import Fill
 from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
@@ -406,19 +406,27 @@ def split(position: Position, quantity: Decimal, numerator: int, denominator: in
     """The holding after a split, `numerator` new for `denominator` old.
 
     What is held costs what it cost, but for a part of a unit that was paid out; quantities and
-    prices are those of the new units, and no profit is made.
+    prices are those of the new units, and no profit is made. What of it is to be closed is in whole
+    units where what is held is. `legs` stay what they were told as.
     """
 
     def scaled(price: Decimal | None) -> Decimal | None:
         return None if price is None else round(price * denominator / numerator, COST_DIGITS)
 
     exact = position.quantity * numerator / denominator
+    plan = position.exiting
+    if plan is not None and plan.quantity is not None:
+        part = plan.quantity * numerator / denominator
+        unit = ONE if quantity == quantity.to_integral_value() else ONE.scaleb(-COST_DIGITS)
+        plan = msgspec.structs.replace(plan, quantity=floor_to(part, unit))
     return msgspec.structs.replace(
         position,
         quantity=quantity,
         cost=apportion(position.cost, quantity, exact),
         entry_quantity=position.entry_quantity * numerator / denominator,
         exit_quantity=position.exit_quantity * numerator / denominator,
+        first_quantity=position.first_quantity * numerator / denominator,
+        exiting=plan,
         initial_stop=scaled(position.initial_stop),
         stop=scaled(position.stop),
         target=scaled(position.target),

@@ -15,13 +15,19 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import SnapshotTaken, Start
 from engine.domain.instant import parse_rfc3339
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import Flatten, LinkState, Mode
+from engine.domain.signal import TradeType
+from engine.exits.rules import target_price
 from engine.state.book import Book
+from engine.state.holdings import split
+from engine.state.position import ExitPlan
 from engine.world import World
 from tests.configs import from_mapping
-from tests.engine.driver import CoreDriver, protected
+from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.liar import CASH, PLAIN, PRICE, TREE, Table, play
+from tests.engine.test_beside_part import beside
+from tests.engine.test_room import NATIVE
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER
 
 GAP = 90
@@ -466,3 +472,141 @@ def both() -> dict[str, Any]:
         "accounts": {"paper": ACCOUNT, "second": "s"},
         "primary": "paper",
     }
+
+
+@pytest.mark.parametrize("short", [False, True], ids=["long", "short"])
+@pytest.mark.parametrize(("new", "old"), SPLITS)
+def test_x93_what_is_risked_a_unit_and_the_target_made_of_it_are_those_of_the_new_units(
+    new: int, old: int, *, short: bool
+) -> None:
+    """Entered at 100 with a stop 10 away: the target is twice that away (A-163)."""
+
+    async def scene(table: Table) -> None:
+        sign = -1 if short else 1
+        side = Side.SELL_SHORT if short else Side.BUY
+        done = await table.order(
+            side, 20, protect=PRICE - 10 * sign, managed=True, hold=TradeType.SWING
+        )
+        assert done.ok, done.error
+        await table.until(lambda: abs(table.held) == 20 and bool(stops(table)))
+        await gap(table)
+        table.venue.split(new, old)
+        table.quiet = False
+        await table.wait(20)
+        held = table.engine.book.holding(BROKER, "AAA")
+        assert held is not None
+        assert (held.quantity, held.is_closing) == (sign * Decimal(20 * new) / old, False)
+        assert held.initial_risk is not None
+        assert abs(held.initial_risk - Decimal(10 * old) / new) < Decimal("0.000001")
+        target = target_price(table.engine.world, held)
+        assert target is not None
+        assert abs(target - (PRICE + 20 * sign) * old / new) < Decimal("0.000001")
+
+    play(scene, able=ABLE)
+
+
+def trade_of(desk: CoreDriver, times: int) -> None:
+    """20 at 100 with a stop at 90, 5 of them sold at 110 and 4 more to be sold; in units that are
+    so many times smaller."""
+    price = Decimal(100) / times
+    entry = desk.order("NVDA", 20 * times, price, stop=price * 9 / 10, limit=price)
+    desk.accept(entry)
+    desk.filled(entry, 20 * times, price)
+    part = desk.order("NVDA", 5 * times, price, side=Side.SELL, reserves=False)
+    desk.filled(part, 5 * times, price * 11 / 10)
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(4 * times)))
+
+
+def test_x93_every_number_of_a_holding_is_that_of_one_bought_in_the_new_units() -> None:
+    halved, bought = CoreDriver(), CoreDriver()
+    trade_of(halved.price("NVDA", "100"), 1)
+    trade_of(bought.price("NVDA", "50"), 2)
+    event = ev.PositionAdjusted(
+        symbol="NVDA",
+        account=BROKER,
+        quantity=Decimal(30),
+        price=Decimal(50),
+        multiplier=Decimal(1),
+        previous=Decimal(15),
+        reason="split 2:1",
+        by="CORPORATE_ACTION",
+        numerator=2,
+        denominator=1,
+    )
+    halved.event(event)
+
+    def numbers(desk: CoreDriver) -> dict[str, Any]:
+        held = desk.held()
+        known = {name: getattr(held, name) for name in held.__struct_fields__}
+        # What was traded stays as it was told.
+        return {name: n for name, n in known.items() if isinstance(n, Decimal | ExitPlan)}
+
+    assert numbers(halved) == numbers(bought)
+    assert (halved.held().initial_risk, halved.held().average_price) == (5, 50)
+
+
+@pytest.mark.parametrize(
+    ("closing", "new", "old", "held", "left"),
+    [
+        ("4", 7, 1, "105", "28"),
+        ("5", 3, 2, "22", "7"),
+        ("1", 1, 10, "1", "0"),
+        ("0.5", 3, 1, "46.5", "1.5"),
+    ],
+)
+def test_x93_the_part_that_was_to_be_closed_is_in_whole_new_units(
+    closing: str, new: int, old: int, held: str, left: str
+) -> None:
+    """Of whole units; of a coin it is as fine as the coin is."""
+    desk = CoreDriver().price("NVDA", "100")
+    trade_of(desk, 1)
+    before = desk.held()
+    assert before.exiting is not None
+    plan = msgspec.structs.replace(before.exiting, quantity=Decimal(closing))
+    after = split(msgspec.structs.replace(before, exiting=plan), Decimal(held), new, old)
+    assert after.exiting is not None
+    assert after.exiting.quantity == Decimal(left)
+
+
+def test_x93_what_waits_to_be_sold_in_the_old_units_is_never_sent_and_that_is_told() -> None:
+    """60 of 99 were to be sold once the stop had made room; the venue answers no cancel before the
+    split. 60 of the new units are something else than was asked for."""
+
+    async def scene(table: Table) -> None:
+        await held_with_stop(table, 99)
+        table.venue.silent = {"cancel", "modify"}
+        await gap(table)
+        done = await table.order(Side.SELL, 60)
+        assert done.ok, done.error
+        table.venue.split(2, 1)
+        table.quiet = False
+        await table.wait(10)
+        assert table.events(ev.PositionAdjusted)
+        (refused,) = table.events(ev.LegRefused)
+        assert "split 2:1" in refused.reason
+        assert table.alarms().count("ORDER_NOT_SENT") == 1
+        table.venue.silent = set()
+        await table.wait(120)
+        sent = [event.terms.quantity for event in table.events(ev.OrderIntended)]
+        assert Decimal(60) not in sent
+
+    play(scene, able=PLAIN)
+
+
+def test_x93_a_change_that_waits_in_the_old_units_is_given_up() -> None:
+    """40 of 150 were to become 50: they have ended, and the stop has not made room before the
+    split."""
+    desk, (sale,) = beside(NATIVE, 40)
+    sides(desk, STOCK, 100)
+    change = ask.ModifyOrder(by="me", client_order_id=sale.client_order_id, quantity=Decimal(50))
+    desk.give(change)
+    desk.report(sale, OrderStatus.CANCELED, filled=Decimal(0))
+    assert desk.book.to_come(BROKER, STOCK) == 50
+    sides(desk.later(GAP), STOCK, 50)
+    stop = desk.works(desk.last(Purpose.PROTECT))
+    desk.snapshot(positions={STOCK: 300}, orders=(stop,))
+    assert desk.held().quantity == 300
+    assert "split 2:1" in one(desk.seen, ev.ReplaceAbandoned).reason
+    assert "REPLACE_ABANDONED" in told(desk.seen)
+    assert desk.book.to_come(BROKER, STOCK) == 0
+    assert len(desk.intended(Purpose.MANUAL)) == 1
