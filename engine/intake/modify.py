@@ -9,11 +9,11 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive
 from engine.domain.order import RESTING, OrderStatus, OrderType, Replacement, TimeInForce
+from engine.exits.reducible import room
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
-from engine.plans.reducing import room
 from engine.plans.successor import new_id
 from engine.state.order import Order
 from engine.world import World

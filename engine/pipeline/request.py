@@ -18,6 +18,7 @@ from engine.domain.instrument import symbol_fault
 from engine.domain.money import ZERO, early_stop, is_positive, passive_price, plain
 from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
+from engine.exits.reducible import reducible
 from engine.risk.facts import usable_mark
 from engine.risk.request import Request, RequestKind
 from engine.routing.route import account_for
@@ -192,30 +193,11 @@ def _symbol_fault(symbol: str) -> str:
 
 
 def _reducible(world: World, request: Request, *, but: str = "") -> Decimal:
-    """What an order of this side may still take off the position; zero where it would add.
-
-    What is still to be made counts as what works does, but for what takes the place of `but`.
-
-    Stops do not count where the venue joins them with what reduces too, and ours nowhere: they and
-    the exit that replaces them count once (rule 3).
-    """
+    """What an order of this side may still take off the position; zero where it would add."""
     position = request.position
     if position is None or position.sign == request.sign:
         return ZERO
-    # Two stops that trade together take off both: they count against each other, and only a stop
-    # of ours makes room by itself.
-    joins = world.able(request.account).reduce_only and request.order_type is not OrderType.STOP
-    leaving = sum(
-        (
-            order.reach
-            for order in world.book.working(request.account, request.symbol)
-            if order.side.sign == request.sign
-            and not (order.protects if joins else order.is_protective)
-        ),
-        start=ZERO,
-    )
-    coming = world.book.to_come(request.account, request.symbol, but=but)
-    return abs(position.quantity) - leaving - coming
+    return reducible(world, position, request.order_type, but=but)
 
 
 def _time_in_force(world: World, calendar: Calendar | None) -> TimeInForce:

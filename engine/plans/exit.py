@@ -11,22 +11,10 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
+from engine.exits.reducible import against, in_lots, room, there, wanted_by, working_for
 from engine.exits.stops import is_trading
 from engine.plans.outcome import not_closed
-from engine.plans.reducing import (
-    EXIT,
-    against,
-    cancel,
-    exit_order,
-    in_lots,
-    is_ending,
-    last,
-    may_send,
-    room,
-    there,
-    wanted_by,
-    working_for,
-)
+from engine.plans.reducing import EXIT, cancel, exit_order, is_ending, last, may_send
 from engine.state.order import Order
 from engine.state.pauses import before_attempt
 from engine.state.position import ExitPlan, Position

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
 from engine.domain.order import VENUE
-from engine.plans.reducing import cancel, there, working_for
+from engine.exits.reducible import there, working_for
+from engine.plans.reducing import cancel
 from engine.state.position import Position
 from engine.world import World
 

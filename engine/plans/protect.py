@@ -10,21 +10,10 @@ from engine.domain.money import ZERO, early_stop, plain
 from engine.domain.order import RESTING, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity
+from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
 from engine.exits.stops import is_trading, trades_until
 from engine.plans.exit import plan_exit, waits
-from engine.plans.reducing import (
-    PROTECT,
-    cancel,
-    in_lots,
-    is_ending,
-    last,
-    may_send,
-    stop_order,
-    there,
-    to_close,
-    to_protect,
-    working_for,
-)
+from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
 from engine.state.order import Order
 from engine.state.pauses import CHANGE_OF_STOP, before_attempt
 from engine.state.position import Position

@@ -5,6 +5,7 @@ sent. What it does not take off is covered again when it has ended.
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -13,11 +14,12 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.ids import moment_of
 from engine.domain.instant import Nanos
-from engine.domain.money import plain
+from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderTerms
 from engine.domain.run import Severity
+from engine.exits.reducible import in_lots, most_reducible, room
 from engine.plans.legs import end, is_over
-from engine.plans.reducing import hindrance, in_lots, may_send, most_reducible, room
+from engine.plans.reducing import hindrance, may_send
 from engine.state.intents import IntentLeg
 from engine.world import World
 
@@ -47,7 +49,8 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
 
 
 def _send(world: World, leg: IntentLeg) -> Iterator[ev.Event]:
-    """The order, cut to what is still held where the stop has filled meanwhile."""
+    """The order, as it was asked for; a person's number is changed only for what the stop has
+    taken meanwhile, and that is told (X-24)."""
     terms = leg.terms
     against = hindrance(world, terms)
     if against:
@@ -58,14 +61,33 @@ def _send(world: World, leg: IntentLeg) -> Iterator[ev.Event]:
         return
     most = most_reducible(world, position)
     quantity = in_lots(world, position, min(terms.quantity, most))
-    if quantity <= 0:
-        text = f"only {plain(most)} {terms.symbol} can still be reduced"
+    if quantity <= 0 or terms.quantity - most > _stop_took(world, terms):
+        text = f"only {plain(max(most, ZERO))} {terms.symbol} can still be reduced"
         yield from withdraw(leg, Code.NOT_SENT, text)
     elif quantity <= room(world, position):
         # An earlier process may have sent it in its last moment.
         before = moment_of(terms.client_order_id) < world.book.data.started_at
         sent = msgspec.structs.replace(terms, quantity=quantity, check_first=before)
         yield ev.OrderIntended(terms=sent)
+        if quantity < terms.quantity:
+            yield ev.Alarmed(
+                code="ORDER_CUT",
+                severity=Severity.WARNING,
+                subject=terms.symbol,
+                text=f"order {terms.client_order_id} to {terms.side} {plain(terms.quantity)} "
+                f"{terms.symbol} is sent for {plain(quantity)}: the stop has filled meanwhile",
+            )
+
+
+def _stop_took(world: World, terms: OrderTerms) -> Decimal:
+    """What stops of ours have filled since an order was asked for."""
+    account, since = world.book.account(terms.account), moment_of(terms.client_order_id)
+    stops = (
+        order.filled
+        for order in (*account.orders.values(), *account.closed.values())
+        if order.is_protective and order.symbol == terms.symbol and order.filled_at >= since
+    )
+    return sum(stops, start=ZERO)
 
 
 def withdraw(leg: IntentLeg, code: str, reason: str) -> Iterator[ev.Event]:

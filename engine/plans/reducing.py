@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO, early_stop, floor_to
+from engine.domain.money import early_stop
 from engine.domain.order import (
     OrderStatus,
     OrderTerms,
@@ -26,6 +26,7 @@ from engine.domain.order import (
 )
 from engine.domain.position import ExitReason
 from engine.domain.run import Level, Phase
+from engine.exits.reducible import wanted_by
 from engine.plans.successor import successor
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
@@ -38,9 +39,6 @@ LOST_ATTEMPTS: Final = 8
 """So many attempts in a row may have been lost with an earlier process."""
 
 
-BELIEVED: Final = 5 * NS_PER_SECOND
-"""So far apart are the looks that have to agree that something is not held at the venue."""
-
 SETTLED: Final = 60 * NS_PER_SECOND
 """This long after a start, beyond the late-arrival bound, nothing of an earlier process comes."""
 
@@ -49,109 +47,6 @@ def last(world: World, position: Position, leg: str) -> Order | None:
     """The newest order of a leg, None before the first."""
     attempt = _attempt(position, leg)
     return world.book.order_in(position.account, _id(position, leg, attempt)) if attempt else None
-
-
-def there(world: World, position: Position) -> Decimal:
-    """How much of a position may be sold or bought back without going beyond what is held.
-
-    Where the venue bounds what reduces, that is all of it. Elsewhere what its own list has left out
-    for a while is no part of it: an order for that would open the other side (rule 3). A kill goes
-    by the list at once (X-52).
-    """
-    held = abs(position.quantity)
-    account = world.book.account(position.account)
-    missing = account.missing.get(position.symbol)
-    if missing is None or world.able(position.account).reduce_only:
-        return held
-    killed = position.exiting is not None and position.exiting.reason is ExitReason.KILL
-    if account.seen_at - missing.since < BELIEVED and not killed:
-        return held
-    return max(held - max(missing.quantity * position.sign, ZERO), ZERO)
-
-
-def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decimal:
-    """How much a protective stop of ours should cover: what no stop of the operator's does (X-85).
-
-    Where the venue would let both fill, it leaves room for every other order that takes something
-    off, those that are still to be made among them, and for the `part` that is about to be closed.
-    """
-    held = there(world, position)
-    others = [
-        order
-        for order in world.book.reducing(position.account, position.symbol)
-        if order.reduce_only and not order.is_protective
-    ]
-    if world.able(position.account).reduce_only:
-        taken = sum((order.covers for order in others), start=ZERO)
-        taken = max(taken - _beside(world, position), ZERO)
-    else:
-        taken = sum((order.reach for order in others), start=part)
-        taken -= _gone(world, position)
-        taken += world.book.to_come(position.account, position.symbol)
-    return in_lots(world, position, max(held - taken, ZERO))
-
-
-def _gone(world: World, position: Position) -> Decimal:
-    """What of the orders that reduce is no part of `there` already: the venue says that they have
-    ended and what filled, its list shows less, and the fills are still to be told."""
-    ended = (
-        order.told_filled - order.filled
-        for order in against(world, position)
-        if order.reduce_only and not order.is_protective
-        if order.status is OrderStatus.UNKNOWN and order.told_filled is not None
-    )
-    return min(sum(ended, start=ZERO), abs(position.quantity) - there(world, position))
-
-
-def _beside(world: World, position: Position) -> Decimal:
-    """What the venue holds beside a position and nothing explains: stops there may be for it."""
-    account = world.book.account(position.account)
-    found = account.unexplained.holdings.get(position.symbol)
-    return max(found.quantity * position.sign, ZERO) if found is not None else ZERO
-
-
-def room(world: World, position: Position) -> Decimal:
-    """What may be taken off beside everything that works, our stop included (rule 3).
-
-    It bounds every order that reduces, where the venue would fill each beside the others. A part
-    that is being closed, and is not ordered yet, goes before what is asked for.
-    """
-    taken = (order.reach for order in against(world, position))
-    left = there(world, position) + _gone(world, position)
-    return left - sum(taken, start=to_close(world, position))
-
-
-def most_reducible(world: World, position: Position) -> Decimal:
-    """What may be taken off once our stop has made room for it."""
-    others = (o.reach for o in against(world, position) if not o.is_protective)
-    left = there(world, position) + _gone(world, position)
-    return left - sum(others, start=to_close(world, position))
-
-
-def to_close(world: World, position: Position) -> Decimal:
-    """What the close of a part is still to order; 0 while an order of it works, and without one."""
-    plan = position.exiting
-    if plan is None or plan.quantity is None:
-        return ZERO
-    if any(order.closes for order in working_for(world, position)):
-        return ZERO
-    return wanted_by(world, position, plan)
-
-
-def wanted_by(world: World, position: Position, plan: ExitPlan) -> Decimal:
-    """How much the order of a close is for, in what the venue takes."""
-    held = there(world, position)
-    wanted = held if plan.quantity is None else min(plan.quantity, held)
-    return in_lots(world, position, wanted)
-
-
-def against(world: World, position: Position) -> list[Order]:
-    """Everything that works on the side that takes something off a position.
-
-    An order that the venue lists without the reduce-only flag is among them.
-    """
-    working = world.book.working(position.account, position.symbol)
-    return [order for order in working if order.side.sign * position.quantity < 0]
 
 
 def hindrance(world: World, terms: OrderTerms) -> str:
@@ -168,23 +63,6 @@ def hindrance(world: World, terms: OrderTerms) -> str:
     if halt is not None and halt.level is Level.KILL and not terms.protects:
         return f"killed by {halt.by}: {halt.reason}"
     return ""
-
-
-def in_lots(world: World, position: Position, quantity: Decimal) -> Decimal:
-    """What the venue takes of a quantity that reduces: whole lots where it wants them.
-
-    A commission taken in the coin that was bought leaves a holding that is no multiple of its lot;
-    what is less than one lot can be neither protected nor closed there.
-    """
-    if world.able(position.account).odd_lots:
-        return quantity
-    return floor_to(quantity, world.instrument(position.symbol).lot)
-
-
-def working_for(world: World, position: Position) -> list[Order]:
-    """The working orders that take something off a position, its stop among them."""
-    reducing = world.book.reducing(position.account, position.symbol)
-    return [o for o in reducing if o.reduce_only and o.side.sign * position.quantity < 0]
 
 
 def is_ending(order: Order) -> bool:

@@ -15,10 +15,11 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.run import RunState, Severity
 from engine.exits.hours import is_late
+from engine.exits.reducible import most_reducible, room
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
 from engine.plans.outcome import after_end
-from engine.plans.reducing import hindrance, may_send, most_reducible, room
+from engine.plans.reducing import hindrance, may_send
 from engine.plans.successor import successor
 from engine.risk import gate
 from engine.state.order import Order, Pending

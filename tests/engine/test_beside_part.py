@@ -39,6 +39,12 @@ def close(desk: CoreDriver, quantity: int | None) -> list[ev.Event]:
     return desk.give(ask.ClosePosition(by="ann", symbol="NVDA", quantity=part))
 
 
+def alarmed(desk: CoreDriver) -> list[str]:
+    """What was told of orders that were cut, or not sent."""
+    codes = [alarm.code for alarm in desk.of(ev.Alarmed)]
+    return [code for code in codes if code in {"ORDER_CUT", "ORDER_NOT_SENT"}]
+
+
 def settle(desk: CoreDriver) -> None:
     """The venue does all that it is asked to do with stops."""
     for _ in range(3):
@@ -236,19 +242,92 @@ def test_rule3_a_stop_loss_during_the_part_closes_all_that_is_left(able: Any) ->
 
 
 @VENUES
-@pytest.mark.parametrize(("quantity", "sold"), [(109, 40), (110, 40), (111, 39)])
-def test_rule3_an_order_that_waits_is_sent_for_what_fits_beside_the_part(
+@pytest.mark.parametrize(("quantity", "sold"), [(109, 40), (110, 40), (111, 0)])
+def test_x24_an_order_that_waits_is_sent_whole_beside_the_part_or_not_at_all(
     able: Any, quantity: int, sold: int
 ) -> None:
+    """40 of 150 were asked for: 39 are another order, which nobody asked for."""
     desk = protected(capabilities=able)
     sell(desk, 40)
     close(desk, quantity)
     settle(desk)
-    assert not desk.of(ev.LegRefused)
-    assert desk.last(Purpose.MANUAL).quantity == sold
-    desk.accept(desk.last(Purpose.MANUAL))
+    assert [order.quantity for order in desk.intended(Purpose.MANUAL)] == ([sold] if sold else [])
+    for order in desk.intended(Purpose.MANUAL):
+        desk.accept(order)
+    assert alarmed(desk) == ([] if sold else ["ORDER_NOT_SENT"])
+    assert [event.reason for event in desk.of(ev.LegRefused)] == (
+        [] if sold else ["only 39 NVDA can still be reduced"]
+    )
     assert desk.last(Purpose.EXIT).quantity == quantity
     assert sum(order.reach for order in desk.book.orders()) == 150
+
+
+@VENUES
+@pytest.mark.parametrize(("quantity", "taken"), [(39, True), (40, True), (41, False)])
+def test_x24_what_does_not_fit_beside_a_part_that_is_still_to_be_ordered_is_refused(
+    able: Any, quantity: int, taken: bool
+) -> None:
+    """110 of 150 are to be closed once the stop has made room."""
+    desk = protected(capabilities=able)
+    close(desk, 110)
+    assert not desk.intended(Purpose.EXIT)
+    events = sell(desk, quantity)
+    assert [type(e) for e in events if isinstance(e, ev.IntentOpened | ev.OrderRefused)] == [
+        ev.IntentOpened if taken else ev.OrderRefused
+    ]
+    settle(desk)
+    assert [order.quantity for order in desk.intended(Purpose.MANUAL)] == [quantity] * taken
+    assert desk.last(Purpose.EXIT).quantity == 110
+    assert alarmed(desk) == []
+
+
+@pytest.mark.parametrize(("quantity", "taken"), [(40, True), (41, False)])
+def test_x24_nor_is_it_where_the_venue_joins_them(quantity: int, taken: bool) -> None:
+    """The order of the part was refused, and is to be sent again."""
+    desk = protected(capabilities=ABLE)
+    close(desk, 110)
+    part = desk.last(Purpose.EXIT)
+    desk.accept(part)
+    desk.report(part, S.CANCELED, text="not now")
+    events = sell(desk, quantity)
+    assert [e.terms.quantity for e in events if isinstance(e, ev.OrderIntended)] == (
+        [quantity] * taken
+    )
+    assert len([e for e in events if isinstance(e, ev.OrderRefused)]) == (not taken)
+
+
+@VENUES
+@pytest.mark.parametrize(
+    ("stopped", "part", "sold"),
+    [(5, 105, 40), (5, 106, 39), (5, 110, 35), (5, 111, 0), (1, 110, 39), (2, 110, 38)],
+)
+def test_x24_it_is_cut_for_what_the_stop_took_meanwhile_and_for_nothing_else(
+    able: Any, stopped: int, part: int, sold: int
+) -> None:
+    """40 of 150 wait, and a part of the rest is closed: with what the stop took there is less."""
+    desk = protected(capabilities=able)
+    stop = desk.last(Purpose.PROTECT)
+    sell(desk, 40)
+    desk.filled(stop, stopped, "95")
+    close(desk, part)
+    desk.later(6)
+    settle(desk)
+    assert [order.quantity for order in desk.intended(Purpose.MANUAL)] == ([sold] if sold else [])
+    told = {40: [], 0: ["ORDER_NOT_SENT"]}.get(sold, ["ORDER_CUT"])
+    assert alarmed(desk) == told
+
+
+@VENUES
+def test_x24_what_the_stop_took_before_it_was_asked_for_cuts_nothing(able: Any) -> None:
+    desk = protected(capabilities=able)
+    desk.filled(desk.last(Purpose.PROTECT), 5, "95")
+    desk.later(61)
+    desk.quote("NVDA", "100")
+    sell(desk, 40)
+    close(desk, 106)
+    settle(desk)
+    assert not desk.intended(Purpose.MANUAL)
+    assert alarmed(desk) == ["ORDER_NOT_SENT"]
 
 
 @VENUES

@@ -143,6 +143,8 @@ def test_a_stop_that_fills_meanwhile_leaves_less_to_sell() -> None:
     desk.filled(stop, 140, "95")
     made_room(desk)
     assert desk.last(Purpose.MANUAL).quantity == 10
+    (told,) = [alarm for alarm in desk.of(ev.Alarmed) if alarm.code == "ORDER_CUT"]
+    assert "to SELL 20 NVDA is sent for 10" in told.text
 
 
 def test_a_stop_that_fills_all_leaves_nothing_and_says_so() -> None:

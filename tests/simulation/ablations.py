@@ -25,6 +25,7 @@ from engine.domain.instant import Nanos
 from engine.domain.intent import LegDone
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
+from engine.exits import reducible
 from engine.intake import modify, operator
 from engine.pipeline import request
 from engine.plans import entry, legs, protect, reducing, replace, table
@@ -410,7 +411,7 @@ def _part_forgotten(patching: pytest.MonkeyPatch) -> None:
 
 def _no_stop_beside_a_part(patching: pytest.MonkeyPatch) -> None:
     """Where the venue would fill both, the close of a part takes the whole stop away."""
-    wanted = reducing.to_protect
+    wanted = reducible.to_protect
 
     def none(world: World, position: Position, part: Decimal = Decimal(0)) -> Decimal:
         joins = world.able(position.account).reduce_only
@@ -422,7 +423,7 @@ def _no_stop_beside_a_part(patching: pytest.MonkeyPatch) -> None:
 
 def _stop_beside_stop(patching: pytest.MonkeyPatch) -> None:
     """A stop that is moved is placed anew, and the old one is left."""
-    live = reducing.working_for
+    live = reducible.working_for
 
     def only_fitting(world: World, position: Position) -> list[Order]:
         return [
