@@ -458,15 +458,21 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     The plans then move on wherever something happened, and a latch that was set, or raised, is
     carried through.
     """
-    epoch, restrictions = world.book.data.epoch, len(world.book.data.restrictions)
+    epoch, withheld = world.book.data.epoch, _withheld(world)
     events = RULES[type(given)](world, given, now)
     if world.first_told:
         events = chain(first_rates(world), events)
     yield from followed(world, judged(world, events, now), now)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
-    if len(world.book.data.restrictions) > restrictions:
+    if _withheld(world) > withheld:
         yield from followed(world, end_withheld_entries(world), now)
+
+
+def _withheld(world: World) -> int:
+    """How many causes keep entries away, from everywhere or from one account."""
+    data = world.book.data
+    return len(data.restrictions) + sum(len(a.barred) for a in data.accounts.values())
 
 
 MAY_TRIP: frozenset[type[ev.Event]] = frozenset(

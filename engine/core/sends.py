@@ -102,17 +102,14 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
 
 
 def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:
-    """Stop entries in this account (C-403), or in all if no other account takes any."""
-    text = f"{account} does not accept the credentials"
-    others = [a for a in world.book.accounts if a.name != account and not a.barred]
-    if not others:
-        yield ev.Restricted(cause=Trigger.BROKER_LOST, reason=text)
-    elif Trigger.BROKER_LOST in world.book.account(account).barred:
+    """Stop entries in this account (C-403), and say so once; where no account takes any, the
+    portfolio only reduces (X-77)."""
+    if Trigger.BROKER_LOST in world.book.account(account).barred:
         return
-    else:
-        yield ev.Restricted(
-            cause=Trigger.BROKER_LOST, reason="its credentials are not accepted", account=account
-        )
+    yield ev.Restricted(
+        cause=Trigger.BROKER_LOST, reason="its credentials are not accepted", account=account
+    )
+    text = f"{account} does not accept the credentials"
     yield ev.Alarmed(code="AUTH_FAILED", severity=Severity.CRITICAL, subject=account, text=text)
 
 

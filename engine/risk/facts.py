@@ -144,11 +144,15 @@ class Facts:
 
     @property
     def against_entries(self) -> tuple[str, ...]:
-        """What keeps entries back: restrictions with their reasons, and the reason of a pause."""
+        """What keeps entries back: restrictions with their reasons, those of the accounts where
+        none takes any, and the reason of a pause."""
         data = self._book.data
-        if not data.restrictions and not data.paused:
+        none_enters = self.run_state is RunState.REDUCE_ONLY and not data.restrictions
+        if not data.restrictions and not data.paused and not none_enters:
             return ()
         causes = [f"{cause} ({item.reason})" for cause, item in data.restrictions.items()]
+        for account in self._book.accounts if none_enters else ():
+            causes += [f"{account.name}: {reason}" for reason in account.barred.values()]
         if data.paused:
             causes.append(data.pause_reason)
         return tuple(filter(None, causes))

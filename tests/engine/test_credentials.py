@@ -1,6 +1,6 @@
 """Credentials that a venue does not accept end the entries of that account (C-403).
 
-Other accounts go on. Where none is left, the portfolio only reduces.
+An account is a room: another goes on. Where none is left, the portfolio only reduces (X-77).
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.order import OrderTerms, Side
+from engine.domain.order import OrderTerms, OrderType, Side
 from engine.domain.result import Result
 from engine.domain.run import RunState
 from engine.ports import AuthFailed
@@ -34,6 +34,7 @@ class Keyed(Wire):
 
     async def submit_order(self, order: OrderTerms) -> None:
         if self.withdrawn:
+            await asyncio.sleep(0.05)  # two that leave together are both under way
             raise AuthFailed("the key was withdrawn")
         await super().submit_order(order)
 
@@ -139,19 +140,87 @@ def test_c403_where_no_account_is_left_the_portfolio_only_reduces() -> None:
         await desk.refuse("paper")
         assert desk.run_state is RunState.REDUCE_ONLY
         assert desk.alarms() == ["second", "paper"]
-        assert desk.rig.signal("BBB").code == "RUN_STATE"
+        assert desk.restrictions("second") == desk.restrictions("paper") == ["broker_lost"]
+        refused = desk.rig.signal("BBB")
+        assert refused.code == "RUN_STATE"
+        for name in ("paper", "second"):
+            assert f"{name}: its credentials are not accepted" in refused.reason
 
     played(scene)
 
 
-def test_c403_the_only_account_restricts_the_portfolio() -> None:
+def test_x77_one_that_is_lifted_is_enough_for_the_portfolio_to_enter() -> None:
+    async def scene(desk: Desk) -> None:
+        await desk.refuse("second")
+        await desk.refuse("paper")
+        await _reconnect(desk)
+        assert desk.run_state is RunState.ACTIVE
+        assert desk.restrictions("second") == []
+        assert desk.restrictions("paper") == ["broker_lost"]
+
+    played(scene)
+
+
+def test_c403_the_only_account_is_restricted_and_the_portfolio_with_it() -> None:
     async def scene(desk: Desk) -> None:
         await desk.refuse("paper")
         assert desk.run_state is RunState.REDUCE_ONLY
-        assert desk.restrictions("paper") == []
+        assert desk.restrictions("paper") == ["broker_lost"]
+        told = desk.rig.engine.status()
+        assert (told["run_state"], told["accounts"][0]["state"]) == ("REDUCE_ONLY", "REDUCE_ONLY")
         assert desk.alarms() == ["paper"]
+        assert "its credentials are not accepted" in desk.rig.signal("BBB").reason
+        desk.rig.cut()
+        await desk.rig.clock.sleep(1)
+        desk.rig.mend()
+        await desk.rig.until(lambda: desk.rig.engine.book.account("paper").compared)
+        assert (desk.run_state, desk.restrictions("paper")) == (RunState.ACTIVE, [])
+        assert (await desk.buy("paper", "BBB")).ok
 
     played(scene, several=False)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_c403_each_try_of_a_close_that_is_refused_tells_nothing_new(several: bool) -> None:
+    """An alarm is raised once a state (fault 51): two minutes of tries are one."""
+
+    async def scene(desk: Desk) -> None:
+        assert (await desk.buy("paper")).ok
+        desk.wires["paper"].withdrawn = True
+        await desk.rig.engine.command(ask.ClosePosition(by="ann", symbol="AAA"))
+        await desk.rig.clock.sleep(120)
+        assert len(desk.rig.events(ev.OrderRejected)) > 3
+        assert desk.alarms() == ["paper"]
+        assert len(desk.rig.events(ev.Restricted)) == 1
+        desk.wires["paper"].withdrawn = False
+        await desk.rig.until(lambda: desk.rig.engine.book.holding("paper", "AAA") is None)
+
+    played(scene, several=several)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_x77_what_works_there_to_enter_is_cancelled_at_once(several: bool) -> None:
+    async def scene(desk: Desk) -> None:
+        resting = ask.PlaceOrder(
+            by="test",
+            symbol="AAA",
+            side=Side.BUY,
+            quantity=Decimal(5),
+            type=OrderType.LIMIT,
+            limit_price=PRICE - 3,
+            protect=PRICE - 10,
+            broker="paper",
+        )
+        assert (await desk.rig.engine.command(resting)).ok
+        await desk.rig.clock.sleep(2)
+        await desk.refuse("paper", "BBB")
+        (refused,) = (r for r in desk.rig.records if isinstance(r.event, ev.OrderRejected))
+        at = [r.time for r in desk.rig.records if isinstance(r.event, ev.CancelRequested)]
+        (cancelled,) = desk.rig.events(ev.CancelRequested)
+        assert at == [refused.time]
+        assert "only reducing is allowed" in cancelled.reason
+
+    played(scene, several=several)
 
 
 async def _unpause(desk: Desk) -> None:
