@@ -65,19 +65,33 @@ def unpause(world: World, given: ask.Unpause, now: Nanos) -> Iterator[ev.Event]:
         return
     if data.paused:
         yield ev.Unpaused(by=given.by)
+    against = []
     for account in world.book.accounts:
         for cause in tuple(account.barred):
-            yield ev.Unrestricted(cause=Trigger(cause), by=given.by, account=account.name)
-    against = []
+            still = _still_barred(account, Trigger(cause))
+            if still:
+                against.append(f"{account.name} takes no entries: {still}")
+            else:
+                yield ev.Unrestricted(cause=Trigger(cause), by=given.by, account=account.name)
     for cause in tuple(data.restrictions):
         still = _still_holds(world, Trigger(cause), now)
         if still:
-            against.append(still)
+            against.append(f"only reducing is allowed: {still}")
         else:
             yield ev.Unrestricted(cause=Trigger(cause), by=given.by)
     if against:
-        text = f"the pause has ended, but only reducing is allowed: {'; '.join(against)}"
+        text = f"the pause has ended, but {'; '.join(against)}"
         yield refuse(given, Code.RUN_STATE, text)
+
+
+def _still_barred(account: AccountState, cause: Trigger) -> str:
+    """Why entries stay away from one account, empty where they need not.
+
+    Whether its credentials are accepted now, the next order that is sent shows.
+    """
+    if cause is Trigger.BROKER_LOST and not account.is_connected:
+        return "its link is down"
+    return ""
 
 
 def _still_holds(world: World, trigger: Trigger, now: Nanos) -> str:

@@ -248,3 +248,59 @@ def test_c403_an_operator_or_a_connection_that_was_accepted_lifts_it(
         assert (await desk.buy("second", "BBB")).ok
 
     played(scene)
+
+
+# --- what an operator lifts -----------------------------------------------------------------------
+
+
+def test_x69_unpause_lifts_nothing_whose_cause_goes_on() -> None:
+    """The link of one of two accounts is down: each time he is told so, and nothing changes."""
+
+    async def scene(desk: Desk) -> None:
+        desk.far.set_link(up=False)
+        await desk.rig.until(lambda: desk.restrictions("second") == ["broker_lost"])
+        for _ in range(3):
+            told = await desk.rig.engine.command(ask.Unpause(by="ann"))
+            assert (told.ok, told.code) == (False, "RUN_STATE")
+            assert "second takes no entries: its link is down" in told.error
+            assert desk.restrictions("second") == ["broker_lost"]
+            await desk.rig.clock.sleep(2)
+        assert desk.rig.events(ev.Unrestricted) == []
+        assert len(desk.rig.events(ev.Restricted)) == 1
+        assert (await desk.buy("paper")).ok
+        desk.far.set_link(up=True)
+        await desk.rig.until(lambda: desk.rig.engine.book.account("second").compared)
+        assert [event.by for event in desk.rig.events(ev.Unrestricted)] == ["reconnect"]
+        assert (await desk.rig.engine.command(ask.Unpause(by="ann"))).ok
+
+    played(scene)
+
+
+def test_x69_what_goes_on_in_one_account_keeps_no_other_from_being_lifted() -> None:
+    async def scene(desk: Desk) -> None:
+        await desk.refuse("paper")
+        desk.far.set_link(up=False)
+        await desk.rig.until(lambda: desk.restrictions("second") == ["broker_lost"])
+        assert desk.run_state is RunState.REDUCE_ONLY
+        assert (await desk.rig.engine.command(ask.Pause(by="ann", reason="lunch"))).ok
+        told = await desk.rig.engine.command(ask.Unpause(by="ann"))
+        assert "second takes no entries: its link is down" in told.error
+        assert desk.restrictions("paper") == []
+        assert desk.run_state is RunState.ACTIVE
+
+    played(scene)
+
+
+@pytest.mark.parametrize("down", [4.9, 5.0])
+def test_x77_a_link_that_is_down_and_not_yet_lost_is_no_less_down(down: float) -> None:
+    """The key was refused before its link broke: whether it is taken now, nobody can know."""
+
+    async def scene(desk: Desk) -> None:
+        await desk.refuse("second")
+        desk.far.set_link(up=False)
+        await desk.rig.clock.sleep(down)
+        told = await desk.rig.engine.command(ask.Unpause(by="ann"))
+        assert "second takes no entries: its link is down" in told.error
+        assert desk.restrictions("second") == ["broker_lost"]
+
+    played(scene)
