@@ -159,9 +159,13 @@ def _extended(
     )
 
 
-def _names(order: Order) -> tuple[str, str]:
-    """The ids that an order is known by: its own, and that of the one it took the place of."""
-    return order.client_order_id, order.orig_client_order_id
+def _names(order: Order) -> set[str]:
+    """The ids that an order is known by: its own, and that of the one it took the place of.
+
+    An order that took nobody's place is not known by the empty id, which is that of the order
+    behind a holding that was taken over from the venue: none.
+    """
+    return {order.client_order_id, order.orig_client_order_id} - {""}
 
 
 def _brought_by(position: Position, order: Order) -> dict[str, object]:
@@ -290,7 +294,7 @@ def round_trip(
     """
     entry, size = closed.entry_price, closed.entry_quantity
     exit_price = closed.exit_notional / closed.exit_quantity if closed.exit_quantity else fill.price
-    long = closed.legs[0].quantity > 0 if closed.legs else fill.side.sign < 0
+    long = fill.side.sign < 0  # what was taken over from the venue has no leg that opened it
     pnl = closed.realized - closed.commission
     basis = entry * size * closed.multiplier
     unit = closed.initial_risk
