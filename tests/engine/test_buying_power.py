@@ -14,7 +14,7 @@ from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken, Start
-from engine.domain.order import OrderTerms, OrderType, Purpose, Side
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import LinkState
 from engine.ports import LinkReport
 from engine.state.book import Book
@@ -211,3 +211,76 @@ def test_x79_what_a_number_contains_is_known_after_a_restart() -> None:
     assert again.reservations.contained_in == desk.book.reservations.contained_in
     assert again.reservations.contained_in[BROKER, "USD"] == 39_996
     assert desk.of(ev.AccountSynced)
+
+
+class Unprotected(Traded):
+    """The same, and nothing rests behind what is bought."""
+
+    def rest(self, quantity: int, symbol: str = "MSFT", limit: int = 99) -> OrderTerms:
+        self.limit(Side.BUY, quantity, symbol, limit)
+        order = self.last(Purpose.MANUAL, symbol)
+        self.bank.working[order.client_order_id] = D(quantity * limit)
+        return order
+
+    def limit(self, side: Side, quantity: int, symbol: str, limit: int) -> OrderTerms:
+        more: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": D(limit)}
+        self.place(side, quantity, symbol=symbol, **more)
+        order = self.last(Purpose.MANUAL, symbol)
+        self.accept(order)
+        return order
+
+    def silently(self, order: OrderTerms, quantity: int, price: int) -> None:
+        """The venue fills the order, and tells it later."""
+        bank, sign = self.bank, order.side.sign
+        bank.cash -= sign * quantity * price
+        bank.working.pop(order.client_order_id, None)
+        bank.held[order.symbol] = (bank.held[order.symbol][0] + sign * quantity, D(price))
+
+
+@pytest.mark.parametrize("behind", [True, False])
+@pytest.mark.parametrize(
+    ("side", "price", "free"), [(Side.SELL, 120, 72_400), (Side.BUY, 98, 50_600)]
+)
+@KINDS
+def test_x79_a_fill_that_is_told_after_the_look_that_contains_it_counts_once(
+    nets: bool, side: Side, price: int, free: int, behind: bool
+) -> None:
+    """The venue fills while it is asked, its number is after the fill, and the fill is heard last.
+    `behind`: its lists of holdings and orders are still those of before."""
+    desk = Unprotected(nets=nets)
+    desk.trade(desk.rest(400), 400, 99)
+    desk.look()
+    order = desk.rest(100, limit=98) if side is Side.BUY else desk.limit(side, 100, "MSFT", 120)
+    desk.later(60)
+    desk.look(orders=(desk.works(order),))
+    before, works = dict(desk.bank.held), (desk.works(order),)
+    fill = desk.execution(order, 100, price)
+    desk.silently(order, 100, price)
+    after = desk.bank.held
+    desk.bank.held = before if behind else after
+    desk.look(orders=works if behind else ())
+    desk.bank.held = after
+    desk.report(order, OrderStatus.FILLED, fill=fill)
+    assert desk.available == desk.bank.free == free
+    assert desk.world.equity == desk.bank.cash + 100 * desk.bank.held["MSFT"][0]
+    assert desk.book.account(BROKER).unexplained.is_nothing
+    desk.later(60)
+    desk.look()
+    assert desk.available == desk.bank.free == free
+
+
+def test_x79_cash_of_somebody_else_explains_no_fill() -> None:
+    """1,000 came that nothing explains: the number cannot contain a sale for 12,000."""
+    desk = Unprotected(nets=True)
+    desk.trade(desk.rest(400), 400, 99)
+    desk.look()
+    order = desk.limit(Side.SELL, 100, "MSFT", 120)
+    desk.later(60)
+    fill = desk.execution(order, 100, 120)
+    desk.bank.cash += 1_000
+    desk.look(orders=(desk.works(order),))
+    assert desk.available == 61_400
+    desk.silently(order, 100, 120)
+    desk.report(order, OrderStatus.FILLED, fill=fill)
+    assert desk.available == desk.bank.free == 73_400
+    assert desk.book.account(BROKER).unexplained.cash == {"USD": 1_000}

@@ -8,7 +8,7 @@ from engine.domain import events as ev
 from engine.domain.instant import CLOCKS_APART, Nanos
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
-from engine.state.account import AccountState, Assumed
+from engine.state.account import AccountState, Assumed, Unexplained
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
@@ -36,18 +36,23 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     _pay(book, account, event, outcome, currency)
     _move(account, fill.symbol, before, outcome, at)
     _found(account, fill)
-    # Older programs counted nothing back, and a journal of theirs says what they knew.
-    counts = bool(account.power_asked)
-    freed = _given_back(before, fill, outcome, event.multiplier) if counts else ZERO
-    _use_power(account, event, outcome.opened, freed, at)
+    brought = _brought(event, currency)
+    is_seen = _is_seen(account, fill, currency, brought)
+    if not is_seen:
+        # Older programs counted nothing back, and a journal of theirs says what they knew.
+        counts = bool(account.power_asked)
+        freed = _given_back(before, fill, outcome, event.multiplier) if counts else ZERO
+        _use_power(account, event, outcome.opened, freed, at)
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
     account.last_fill = max(account.last_fill, min(fill.time, at))
     if fill.is_assumed:
         _assume(account, fill)
-        _explain(account, currency, fill.quantity * fill.price * event.multiplier * fill.side.sign)
+    if is_seen or fill.is_assumed:
+        _explain(account, fill, currency, brought)
     if order is not None:
-        _net(account, event, order, outcome.opened)
+        if not is_seen:
+            _net(account, event, order, outcome.opened)
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
@@ -73,14 +78,35 @@ def _assume(account: AccountState, fill: Fill) -> None:
     account.assumed[fill.client_order_id] = Assumed(quantity=quantity, price=price)
 
 
-def _explain(account: AccountState, currency: str, paid: Decimal) -> None:
-    """Cash of the venue's that was short by what a fill paid is explained by it now."""
-    cash = dict(account.unexplained.cash)
+def _brought(event: ev.OrderFilled, currency: str) -> Decimal:
+    """The cash in `currency`, that of the instrument, that a fill brought; below zero it cost."""
+    fill = event.fill
+    charged_in = fill.commission_currency or currency
+    fee = fill.commission if charged_in == currency else ZERO
+    return -fill.quantity * fill.price * event.multiplier * fill.side.sign - fee
+
+
+def _is_seen(account: AccountState, fill: Fill, currency: str, brought: Decimal) -> bool:
+    """Whether the last look saw what a fill brought, which is told only now: the venue had that
+    much more, or less, than anything explained. Its buying power is after the fill then (X-79)."""
+    there = account.unexplained.cash.get(currency, ZERO)
+    is_there = there * brought > 0 and abs(there) >= abs(brought)
+    return is_there and fill.time <= account.seen_at
+
+
+def _explain(account: AccountState, fill: Fill, currency: str, brought: Decimal) -> None:
+    """What the venue had more, or less, is explained now by so much as a fill moved (X-75)."""
+    cash, holdings = dict(account.unexplained.cash), dict(account.unexplained.holdings)
     if currency in cash:
-        cash[currency] += paid
+        cash[currency] -= brought
         if not cash[currency]:
             del cash[currency]
-        account.unexplained = msgspec.structs.replace(account.unexplained, cash=cash)
+    held, moved = holdings.pop(fill.symbol, None), fill.quantity * fill.side.sign
+    if held is not None:
+        left = held.quantity - moved if held.quantity * moved > 0 else held.quantity
+        if left * held.quantity > 0:
+            holdings[fill.symbol] = msgspec.structs.replace(held, quantity=left)
+    account.unexplained = Unexplained(cash=cash, holdings=holdings)
 
 
 def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
