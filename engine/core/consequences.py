@@ -39,8 +39,10 @@ def action_of(world: World, trigger: Trigger) -> TriggerAction:
 
 
 def ask_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Fire every trigger whose condition holds."""
-    for trigger, finding in ask_all(world, now):
+    """Fire every trigger whose condition holds, once it is known how far equity went."""
+    equity = world.proved_equity
+    world.measure(equity)
+    for trigger, finding in ask_all(world, now, equity):
         yield from fire(world, trigger, finding, now)
 
 

@@ -1,10 +1,11 @@
 """The accounting day: when it turns, its row, and the equity curve (X-12, X-13, A-284, A-407)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import fall, plain
+from engine.domain.money import ZERO, fall, plain
 from engine.domain.run import Severity, Trigger
 from engine.state.day import day_of
 from engine.world import World
@@ -66,9 +67,21 @@ def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
 def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     """The day's row (A-407, X-75)."""
     session = world.book.data.session
-    if session is not None:
-        equity, _ = world.believed
-        yield day_of(session, equity, world.unexplained, final=final)
+    if session is None:
+        return
+    equity, _ = world.believed
+    row = day_of(session, equity, world.unexplained, final=final)
+    deepest = max(row.max_drawdown, _deepest(world, equity - world.unexplained))
+    yield msgspec.structs.replace(row, max_drawdown=deepest)
+
+
+def _deepest(world: World, explained: Decimal) -> Decimal:
+    """The deepest fall of the day so far, that to `explained` included."""
+    session, peak = world.book.data.session, world.peak_of_day
+    if session is None or peak is None:
+        return ZERO
+    now = fall(max(peak, explained), explained)
+    return max(session.max_drawdown, world.reach.day_fall, now)
 
 
 def first_rates(world: World) -> Iterator[ev.Event]:
@@ -87,11 +100,13 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     if data.starting_equity is None or (early and not always):
         return
     equity, _ = world.believed
-    if equity == data.marked_equity:
+    day_peak = world.peak_of_day
+    went = world.peak_equity > data.peak_equity or world.reach.day_above or world.reach.day_fall
+    if equity == data.marked_equity and not went:
         return
     explained = equity - world.unexplained
-    peak = max(data.peak_equity, explained)
-    day_peak = None if data.session is None else max(data.session.peak_equity, explained)
+    peak = max(world.peak_equity, explained)
+    day_peak = None if day_peak is None else max(day_peak, explained)
     held = ((p.symbol, world.believed_mark(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
     rates = world.believed_rates()
@@ -100,7 +115,7 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
         peak=peak,
         drawdown=fall(peak, explained),
         day_peak=day_peak,
-        day_drawdown=None if day_peak is None else fall(day_peak, explained),
+        day_drawdown=None if day_peak is None else _deepest(world, explained),
         marks=marks,
         rates=rates,
         rate_times=world.rates.quoted_at(rates, now),

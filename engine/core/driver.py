@@ -279,6 +279,18 @@ def _value_accounts(world: World, event: ev.EngineStarted) -> None:
     world.revalue_all()
 
 
+def _reached(world: World, event: ev.EquityMarked) -> None:
+    world.reach.forget()
+
+
+def _rebased(world: World, event: ev.LossAccepted) -> None:
+    world.reach.above = ZERO
+
+
+def _begin_day(world: World, event: ev.SessionOpened) -> None:
+    world.reach.forget_day()
+
+
 def _value_symbol(world: World, event: ev.SymbolBlocked | ev.SymbolUnblocked) -> None:
     if event.cause == CORPORATE_ACTION:
         world.revalue(event.symbol)
@@ -288,7 +300,10 @@ _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.CurrencyValued: _value_currency,
     ev.HoldingPriced: _value_holding,
     ev.EngineStarted: _value_accounts,
+    ev.EquityMarked: _reached,
+    ev.LossAccepted: _rebased,
+    ev.SessionOpened: _begin_day,
     ev.SymbolBlocked: _value_symbol,
     ev.SymbolUnblocked: _value_symbol,
 }
-"""Events that change what all holdings count for, and none of the holdings."""
+"""Events that change what all holdings count for, or how far equity went, and no holding."""

@@ -149,11 +149,9 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
         yield refuse(given, REFUSED, "; ".join(against))
         return
     if given.rebase:
-        equity, _ = world.believed
-        explained = equity - world.unexplained
-        yield ev.LossAccepted(
-            by=given.by, note=given.note, before=data.peak_equity, after=explained
-        )
+        before, (equity, _) = world.peak_equity, world.believed
+        after = equity - world.unexplained
+        yield ev.LossAccepted(by=given.by, note=given.note, before=before, after=after)
     if restricted:
         yield ev.Unrestricted(cause=Trigger.DRAWDOWN, by=given.by)
     if data.halt is None:

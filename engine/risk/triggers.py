@@ -65,7 +65,7 @@ def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     limit = world.limits.drawdown
     if limit is None or world.book.data.starting_equity is None:
         return None
-    peak = world.book.data.peak_equity
+    peak = world.peak_equity
     if peak - (equity - world.unexplained) < limit * peak or peak <= 0:
         return None
     return Trip(_share(world.fall_of(equity)), _share(limit), "drawdown reached its limit")
@@ -120,9 +120,8 @@ def _share(value: Decimal) -> str:
     return plain(round(value, 6))
 
 
-def ask_all(world: World, now: Nanos) -> Iterator[tuple[Trigger, Trip]]:
-    """Every trigger whose condition holds, as far as evidence carries equity (X-74)."""
-    equity = world.proved_equity
+def ask_all(world: World, now: Nanos, equity: Decimal) -> Iterator[tuple[Trigger, Trip]]:
+    """Every trigger whose condition holds at an equity, as far as evidence carries it (X-74)."""
     for rule in RULES:
         finding = rule.ask(world, now, equity)
         if finding is not None:

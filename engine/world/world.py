@@ -27,6 +27,7 @@ from engine.world.evidence import Breaches, ProvedPrice, both_sides, leaps
 from engine.world.gaps import LOOKED_AT, QUIET, Gap
 from engine.world.market import MarketView
 from engine.world.overload import Overload
+from engine.world.reach import Reach
 
 
 class World:
@@ -66,6 +67,7 @@ class World:
         )
         """What completed bars say; empty where no rule reads them (`follows_bars`)."""
         self.breaches = Breaches()
+        self.reach = Reach()
         self.overload = Overload()
         self._able = dict(capabilities)
         self._worth: dict[str, Decimal] = {self.base: ONE} | {
@@ -539,8 +541,28 @@ class World:
     def fall_of(self, equity: Decimal) -> Decimal:
         """The same at an equity; what nothing explains is in neither (X-75)."""
         explained = equity - self.unexplained
-        peak = max(self.book.data.peak_equity, explained)
+        peak = max(self.peak_equity, explained)
         return (peak - explained) / peak if peak > 0 else ZERO
+
+    @property
+    def peak_equity(self) -> Decimal:
+        """The high-water mark: the highest equity, as far as evidence carried it."""
+        return self.book.data.peak_equity + self.reach.above
+
+    @property
+    def peak_of_day(self) -> Decimal | None:
+        """The highest equity of the day; None before the first one."""
+        session = self.book.data.session
+        return None if session is None else session.peak_equity + self.reach.day_above
+
+    def measure(self, equity: Decimal) -> None:
+        """Remember how far `equity` goes, which evidence carries; what nothing explains does not
+        count (X-75)."""
+        data = self.book.data
+        if data.starting_equity is not None:
+            peak = data.peak_equity
+            of_day = peak if data.session is None else data.session.peak_equity
+            self.reach.see(equity - self.unexplained, peak, of_day)
 
     # --- exposure ---------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Credentials that a venue does not accept end the entries of that account (C-403).
 
-An account is a room: another goes on. Where none is left, the portfolio only reduces (X-77).
+Other accounts go on. Where none is left, the portfolio only reduces (X-77).
 """
 
 import asyncio
