@@ -372,12 +372,19 @@ class MeridianApp(TerminalApp[str]):
         )
 
     def action_cancel_order(self) -> None:
-        """Cancel what is selected in Orders; taking a stop away is typed."""
+        """Cancel what is selected in Orders; taking a stop away is typed.
+
+        Only rows that moved under the cursor by themselves are named first.
+        """
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, OrdersPane) else None
         order = None if key is None else self.desk.view.order(key)
-        if order is None or not order.working:
+        if not isinstance(pane, OrdersPane) or order is None or not order.working:
             self._tell("choose a working order first: 3 goes to Orders", warn=True)
+            return
+        if pane.take_moved():
+            words = f"the rows moved: press c again to cancel {order_words(order)}"
+            self._tell(words, warn=True)
             return
         command = ask.CancelOrder(by=self.by, client_order_id=order.client_order_id)
         if not order.protective:

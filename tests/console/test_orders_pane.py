@@ -8,7 +8,7 @@ from console.ui.panes.orders import ROWS_AT_ONCE, OrdersPane
 from engine.domain import commands as ask
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Level
-from tests.console.hosts import Host, console, drawn
+from tests.console.hosts import Host, console, drawn, press
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
 
@@ -72,3 +72,52 @@ async def test_an_order_that_is_new_among_many_that_changed_is_shown_in_the_next
             newest = await rest(host, ROWS_AT_ONCE)
             pane.paint()
             assert newest in pane._table("pending").shown_keys()
+
+
+@pytest.mark.parametrize("waited", [0.0, 1.499, 1.5])
+async def test_c_spares_a_row_that_came_under_the_cursor_by_itself(waited: float) -> None:
+    """The order under the cursor ends; who presses `c` for it means no other one."""
+    async with Host(risk=WIDE) as host:
+        host.price("KO", "60.00")
+        await host.clock.advance(1)
+        keys = [await rest(host, number) for number in range(2)]
+        async with console(host) as (app, pilot):
+            app.seconds = lambda: 10.0
+            pane = app.query_one(OrdersPane)
+            await press(app, pilot, "3")
+            first = pane.selected
+            assert first in keys
+            await host.engine.command(ask.CancelOrder(by="test", client_order_id=first))
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            (second,) = set(keys) - {first}
+            assert pane.selected == second
+            app.seconds = lambda: 10.0 + waited
+            await press(app, pilot, "c")
+            spared = waited < 1.5
+            assert cancelled(host) == ([first] if spared else [first, second])
+            told = "the rows moved: press c again to cancel BUY 1 KO"
+            assert any(n.message.startswith(told) for n in app._notifications) is spared
+            if spared:
+                await press(app, pilot, "c")
+                assert cancelled(host) == [first, second]
+
+
+async def test_c_acts_at_once_on_the_row_that_a_person_moved_to() -> None:
+    async with Host(risk=WIDE) as host:
+        host.price("KO", "60.00")
+        await host.clock.advance(1)
+        for number in range(3):
+            await rest(host, number)
+        async with console(host) as (app, pilot):
+            app.seconds = lambda: 10.0
+            pane = app.query_one(OrdersPane)
+            await press(app, pilot, "3", "home", "down")
+            chosen = pane.selected
+            await press(app, pilot, "c")
+            assert cancelled(host) == [chosen]
+
+
+def cancelled(host: Host) -> list[str]:
+    """The orders whose cancel was asked for, in order."""
+    return [event.client_order_id for event in host.events("CancelRequested")]

@@ -24,6 +24,7 @@ from console.ui.panes.base import (
     to_top,
     whole_age,
 )
+from console.ui.panes.moved import Moved
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.order import OrderStatus, OrderType
@@ -127,6 +128,7 @@ class OrdersPane(Pane):
         self.tab = TABS[0]
         self._due: dict[Hashable, None] = {}
         """Orders and fills whose rows are to be made anew, in the order in which they changed."""
+        self._moved = Moved()
 
     def body(self) -> ComposeResult:
         """All three; two are hidden."""
@@ -154,6 +156,10 @@ class OrdersPane(Pane):
         key = self._table("pending").cursor_key if self.tab == "pending" else None
         return key if isinstance(key, str) else None
 
+    def take_moved(self) -> bool:
+        """True once if the rows moved just now, so that a key may be meant for another one."""
+        return self._moved.take(self.selected, self.console.seconds())
+
     def action_tab(self, step: int) -> None:
         """The next tab, round and round."""
         self.show_tab(TABS[(TABS.index(self.tab) + step) % len(TABS)])
@@ -172,8 +178,15 @@ class OrdersPane(Pane):
     def paint(self) -> None:
         """What changed in orders and fills: the newest now, the others in the next slots.
 
-        An order that works no more leaves the pending ones at once.
+        An order that works no more leaves the pending ones at once; what that moves under the
+        cursor is remembered.
         """
+        pending = self._table("pending")
+        self._moved.begin(pending)
+        self._paint_rows()
+        self._moved.end(pending, self.selected, self.console.seconds())
+
+    def _paint_rows(self) -> None:
         everything, keys = self.feed.take()
         # the cursor follows what is newest, but never among orders that a key could cancel
         follow = [t for t in map(self._table, ("fills", "history")) if at_top(t)]

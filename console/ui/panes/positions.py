@@ -17,6 +17,7 @@ from console.ui.panes.base import (
     quantity_text,
     whole_age,
 )
+from console.ui.panes.moved import Moved
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.money import ZERO
@@ -43,9 +44,6 @@ COLUMNS: Final = (
 
 EMPTY: Final = "no positions; a signal that passes every check opens one"
 
-SETTLE_SECONDS: Final = 1.5
-"""How long after a move of the rows a key does not act on the row that came under the cursor."""
-
 
 class PositionsPane(Pane):
     """One row a holding."""
@@ -64,8 +62,7 @@ class PositionsPane(Pane):
         self._seen: dict[str, PositionRow] = {}
         self._marks: dict[str, tuple[Decimal, Decimal]] = {}
         """Last mark of a holding, and its newest change."""
-        self._moved: tuple[str, float] | None = None
-        """The holding the cursor came to by itself, and when."""
+        self._moved = Moved()
 
     def body(self) -> ComposeResult:
         """The table."""
@@ -83,23 +80,14 @@ class PositionsPane(Pane):
         return key if isinstance(key, str) else None
 
     def take_moved(self) -> bool:
-        """True if the rows moved just now, so that a key may be meant for another one.
-
-        Asked once: who was told so and asks again means the row that is named.
-        """
-        moved, self._moved = self._moved, None
-        if moved is None or moved[0] != self.selected:
-            return False
-        return self.console.seconds() - moved[1] < SETTLE_SECONDS
+        """True once if the rows moved just now, so that a key may be meant for another one."""
+        return self._moved.take(self.selected, self.console.seconds())
 
     def paint(self) -> None:
         """The rows; what moved under the cursor is remembered."""
-        table = self.table
-        before = table.cursor_key, table.cursor_line
+        self._moved.begin(self.table)
         self._paint_rows()
-        after = table.cursor_key, table.cursor_line
-        if before[0] is not None and before != after and self.selected is not None:
-            self._moved = self.selected, self.console.seconds()
+        self._moved.end(self.table, self.selected, self.console.seconds())
 
     def _paint_rows(self) -> None:
         """Rows whose holding, price, stop or age changed."""
