@@ -262,7 +262,7 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     if any(order.status in _UNANSWERED for order in stops):
         return False
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
-    return now - since >= before_attempt(plan.attempt)
+    return now - since >= before_attempt(plan.failures + 1)
 
 
 def _in_doubt(

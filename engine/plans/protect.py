@@ -88,7 +88,7 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
     moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
-        moments.append(_placed_again_at(newest))
+        moments.append(_placed_again_at(position, newest))
     return min((moment for moment in moments if moment > now), default=LATEST)
 
 
@@ -101,7 +101,7 @@ def _place(
         if not position.is_closing:
             yield from give_up(position, "the venue refused the stop")
         return
-    if may_send(world, position.account) and (newest is None or not _short_lived(newest, now)):
+    if may_send(world, position.account) and not _must_wait(position, newest, now):
         yield ev.OrderIntended(terms=stop_order(world, position, stop, wanted, now))
 
 
@@ -243,23 +243,17 @@ def _taken_over(world: World, ended: Order) -> Decimal:
     return ZERO if second is None else second.quantity
 
 
-def _short_lived(newest: Order, now: Nanos) -> bool:
-    """True while a stop that the venue dropped at once should not be placed again yet.
-
-    One whose end we asked for, to bring it to size, was not dropped, and neither was one that
-    filled.
-    """
-    if newest.cancel_wanted or newest.status is _S.FILLED:
+def _must_wait(position: Position, newest: Order | None, now: Nanos) -> bool:
+    """True while another stop should not be placed yet: the venue dropped the newest at once."""
+    if newest is None or newest.cancel_wanted or newest.status is _S.FILLED:
         return False
-    if now < newest.retry_at:
-        return True
-    lived = newest.updated_at - newest.created_at
-    return lived < NS_PER_SECOND and now < _placed_again_at(newest)
+    return now < (_placed_again_at(position, newest) if newest.was_dropped else newest.retry_at)
 
 
-def _placed_again_at(newest: Order) -> Nanos:
-    """When a stop that was dropped at once is placed again; the first at once."""
-    return max(newest.updated_at + before_attempt(newest.attempt - 1), newest.retry_at)
+def _placed_again_at(position: Position, newest: Order) -> Nanos:
+    """When a stop that was dropped at once is placed again; after the first in a row at once."""
+    failed = max(position.stops_dropped - 1, 0)
+    return max(newest.updated_at + before_attempt(failed), newest.retry_at)
 
 
 def _changed_again_at(stop: Order) -> Nanos:

@@ -624,8 +624,18 @@ class Book:
         if order.reduce_only and order.rests and not new.rests:
             new = msgspec.structs.replace(new, rested_until=at)
         self.put(new)
+        if new.status.is_terminal and order.is_protective:
+            self._count_dropped(new)
         if order.covers != new.covers:
             self.guard(order.account, order.symbol, at)
+
+    def _count_dropped(self, stop: Order) -> None:
+        """The next stop waits the longer, the more of them ended at once before it."""
+        position = self.holding(stop.account, stop.symbol)
+        if position is not None and stop.attempt == position.protect_attempt:
+            dropped = position.stops_dropped + 1 if stop.was_dropped else 0
+            if dropped != position.stops_dropped:
+                self.amend(position, stops_dropped=dropped)
 
     def guard(self, account: str, symbol: str, at: Nanos) -> None:
         """Set or clear since when a position lacks a stop that is known to rest for all of it.

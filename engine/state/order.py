@@ -2,16 +2,20 @@
 
 from decimal import Decimal
 from operator import attrgetter
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, TERMINAL, OrderStatus, OrderTerms, Replacement
 
 _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
+
+
+AT_ONCE: Final = NS_PER_SECOND
+"""A stop that does not rest for longer than this was dropped by its venue."""
 
 
 class Pending(Replacement, frozen=True, kw_only=True):
@@ -171,6 +175,12 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """True where what is left of it may cost more after the change than was reserved for it."""
         left = (self.quantity - self.filled) * self.reserved
         return (wanted.quantity - self.filled) * wanted.reserved > left
+
+    @property
+    def was_dropped(self) -> bool:
+        """It ended unfilled as soon as it was made, and nobody had asked for that."""
+        ended = self.status.is_terminal and self.status is not OrderStatus.FILLED
+        return ended and not self.cancel_wanted and self.updated_at - self.created_at < AT_ONCE
 
     @property
     def most(self) -> Decimal:

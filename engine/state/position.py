@@ -19,7 +19,10 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None
     """How much is still to be closed; None is all of it, whatever that is by then."""
     attempt: int
+    """Numbers its order among all that ever closed something of the position."""
     started_at: Nanos
+    failures: int = 0
+    """How many orders of this close failed before that one."""
     refused: str = ""
     """The code with which the venue last refused an order of it, told once."""
 
@@ -83,6 +86,8 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     protect_attempt: int = 0
     """Numbers the protective orders, so that each id is derived from durable facts."""
     exit_attempt: int = 0
+    stops_dropped: int = 0
+    """How many stops in a row ended as soon as they were placed, the newest among them."""
     unprotected_since: Nanos = 0
     told_unprotected: bool = False
     """It was told that no stop is known to rest for all of it, though one should."""

@@ -17,6 +17,11 @@ def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
     if position is None:
         return
     decided, under_way = event.decision, position.exiting
+    goes_on = (
+        under_way is not None
+        and (under_way.reason, under_way.detail) == (decided.reason, decided.detail)
+        and under_way.is_whole is (decided.quantity is None)
+    )
     plan = ExitPlan(
         reason=decided.reason,
         detail=decided.detail,
@@ -24,6 +29,7 @@ def _exit_planned(book: Book, event: ev.ExitPlanned, at: Nanos) -> None:
         quantity=decided.quantity,
         attempt=decided.attempt,
         started_at=at if under_way is None else under_way.started_at,
+        failures=under_way.failures + 1 if under_way is not None and goes_on else 0,
         refused="" if under_way is None else under_way.refused,
     )
     book.amend(position, exiting=plan, exit_attempt=plan.attempt)
