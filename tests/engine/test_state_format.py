@@ -14,6 +14,7 @@ SHAPES = {
     4: "20d808e9081686c4",
     5: "6f70d1c19c72479e",
     6: "b212efd8d2e08f89",
+    7: "0170335c9fa0ae30",
 }
 """The shape of the state that each format stands for."""
 
