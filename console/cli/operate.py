@@ -45,13 +45,13 @@ def request(client: Client, command: str, args: dict[str, Any]) -> Any:
         raise CommandFailed(_exit_code(refused.code), str(refused), refused.code) from refused
 
 
-def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> None:
-    """Asks the running engine, and prints what it answered."""
+def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> dict[str, Any]:
+    """Asks the running engine, prints what it answered and returns it."""
     if command in DONE_ONCE:
         args = {"id": f"cli-{uuid4().hex}"} | args
     with connected(host) as client:
         try:
-            result = request(client, command, args)
+            result: dict[str, Any] = request(client, command, args)
         except CommandFailed as failed:
             if failed.code == "NO_ANSWER" and command in DONE_ONCE:
                 words = f"the same command with --id {args['id']} cannot double it"
@@ -63,6 +63,7 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> Non
         _print_reconcile(result)
     else:
         _print_result(result)
+    return result
 
 
 def _print_result(result: dict[str, Any]) -> None:
@@ -74,8 +75,8 @@ def _print_result(result: dict[str, Any]) -> None:
 
 def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
     """Sends a manual order; says what one without a stop of its own leaves behind."""
-    ask(host, "order", args, as_json=as_json)
-    if "protect" not in args:
+    result = ask(host, "order", args, as_json=as_json)
+    if "protect" not in args and not result.get("reduces"):
         warn("no --protect was given: a position that this order opens is unprotected (no stop)")
 
 

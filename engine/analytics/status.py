@@ -69,7 +69,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         "strategy_equity": _money(world.equity),
         "account": _account(world),
         "positions": [
-            _position(world, p, running=running)
+            _position(world, p)
             for p in sorted(world.book.holdings(), key=lambda p: (p.symbol, p.account))
         ],
         "orders": [_order(o) for o in world.book.orders()],
@@ -183,12 +183,13 @@ def _open_risk(world: World) -> dict[str, Any]:
     }
 
 
-def _position(world: World, position: Position, *, running: bool) -> dict[str, Any]:
-    """One holding. Before its first quote a process knows the last price that was journalled.
+def _position(world: World, position: Position) -> dict[str, Any]:
+    """One holding. Before its first quote a process knows the last price that was journalled, and
+    without an engine that is all there is: its age is that of the document.
 
     Where its price looks as after a split, it counts at the price of before (X-93).
     """
-    mark = world.mark(position.symbol) if running else world.market.mark(position.symbol)
+    mark = world.mark(position.symbol)
     suspicion = world.suspicion_of(position)
     valued_at = mark if suspicion is None else suspicion.mark
     return {

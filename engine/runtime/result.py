@@ -86,4 +86,18 @@ def result_of(records: list[ev.Record]) -> Result:
     ids += [key for key in waiting if key not in ids]
     answers = [event for event in events if isinstance(event, ev.CommandAnswered)]
     ids += [key for event in answers for key in event.client_order_ids if key not in ids]
-    return Result(ok=True, data={"client_order_ids": ids} if ids else {})
+    data: dict[str, Any] = {"client_order_ids": ids} if ids else {}
+    if ids and _only_reduces(events):
+        data["reduces"] = True
+    return Result(ok=True, data=data)
+
+
+def _only_reduces(events: Sequence[ev.Event]) -> bool:
+    """Whether a person's order opens nothing and adds to nothing: it needs no stop of its own."""
+    made = [event.terms for event in events if isinstance(event, ev.OrderIntended)]
+    made += [leg for event in events if isinstance(event, ev.IntentOpened) for leg in event.legs]
+    placed = any(
+        isinstance(event, ev.OperatorActed) and event.command == ask.PlaceOrder.__name__
+        for event in events
+    )
+    return placed and bool(made) and not any(terms.adds_exposure for terms in made)
