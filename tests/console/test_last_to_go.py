@@ -2,12 +2,13 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from console.ui.format import UNICODE
 from console.ui.widgets.banner import BannerItem, fit_items
 from engine.domain.commands import PlaceOrder
-from engine.domain.order import Side
+from engine.domain.order import OrderType, Side
 from tests.console.hosts import Host, console, morning, press, settle, shown, write
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
@@ -60,6 +61,28 @@ async def test_the_open_risk_of_positions_and_working_entries_is_one_sum_X82() -
             await write(app, pilot, "1")
             assert risk.at_stops > 0
             assert f"open risk at stops {risk.at_stops + risk.entries:,.2f}" in shown(app)
+
+
+async def test_the_risk_pane_has_the_open_risk_of_status_with_its_sign_X82() -> None:
+    """An amount that may be lost, as everywhere: 10 at 229 with a stop at 209 risk 200."""
+    async with Host() as host:
+        host.price("AAPL", "229.00")
+        await settle()
+        bought = PlaceOrder(
+            by="test", symbol="AAPL", side=Side.BUY, quantity=Decimal(10), protect=Decimal(209)
+        )
+        resting = msgspec.structs.replace(
+            bought, type=OrderType.LIMIT, limit_price=Decimal(219), quantity=Decimal(5)
+        )
+        for order in (bought, resting):
+            assert (await host.engine.command(order)).ok
+        await host.clock.advance(2)
+        told = host.engine.status()["open_risk"]
+        assert round(Decimal(told["at_stops"])) == 200
+        assert Decimal(told["entries"]) == 50
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "5")
+            assert "at stops 200 entries 50" in shown(app)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80])

@@ -132,9 +132,9 @@ class RiskPane(Pane):
         )
         yield (
             (" at stops ", "muted"),
-            (compact(-risk.at_stops), ""),
+            (compact(risk.at_stops), ""),
             (" entries ", "muted"),
-            (compact(-risk.entries), ""),
+            (compact(risk.entries), ""),
         )
         if risk.unprotected:
             yield ((f" without a stop: {' '.join(risk.unprotected)}", "warn"),)
