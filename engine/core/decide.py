@@ -13,7 +13,7 @@ from engine.core import adoption, comparison, doubt, reports, resolve, sends
 from engine.core.consequences import action_of, after_halt, ask_triggers, fire
 from engine.core.day import close_day, first_rates, lift_expired, mark, roll
 from engine.core.refusals import lost
-from engine.core.withdraw import end_late_entries, end_withheld_entries, lose_links
+from engine.core.withdraw import end_late_entries, end_missed, end_withheld_entries, lose_links
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -277,8 +277,11 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
         return
     if world.book.data.phase is not Phase.RUNNING:
         return
+    if world.is_shut(position.symbol, now):
+        yield from end_missed(world, position, now)
+        return
     decided = exits.ask_all(world, position, now)
-    if decided is None or world.is_shut(position.symbol, now):
+    if decided is None:
         return
     yield from plan_exit(
         position,

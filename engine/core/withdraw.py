@@ -1,4 +1,4 @@
-"""Working entries that end by the hour, or because nothing may be entered any more."""
+"""What ends by the hour, and entries where nothing may be entered any more."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,11 +6,16 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.run import Trigger
+from engine.domain.money import plain
+from engine.domain.position import ExitReason
+from engine.domain.run import Severity, Trigger
 from engine.domain.signal import TradeType
 from engine.exits.hours import is_late
-from engine.plans.reducing import cancel
+from engine.exits.rules import EOD_PRIORITY
+from engine.plans.exit import plan_exit
+from engine.plans.reducing import cancel, in_lots
 from engine.state.account import AccountState
+from engine.state.position import Position
 from engine.world import World
 
 LOST_SECONDS: Final = 5
@@ -26,6 +31,32 @@ def end_late_entries(world: World, now: Nanos) -> Iterator[ev.Event]:
             order = world.book.order_in(account, key)
             if order is not None and world.has(account):
                 yield from cancel(order, Code.MARKET_CLOSED)
+
+
+def end_missed(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
+    """The close of a day trade that is still held while its market is shut, told once (X-83).
+
+    It waits for the open, and its stop stays (X-92).
+    """
+    if not is_late(world, position.symbol, position.trade_type, now):
+        return
+    if not in_lots(world, position, abs(position.quantity)):
+        return  # no order can close it, then either
+    yield ev.Alarmed(
+        code="EOD_MISSED",
+        severity=Severity.CRITICAL,
+        subject=position.symbol,
+        text=f"{plain(position.quantity)} {position.symbol} in {position.account} are held beyond "
+        "the close of their market: they are closed when it opens again",
+    )
+    yield from plan_exit(
+        position,
+        reason=ExitReason.EOD,
+        priority=EOD_PRIORITY,
+        detail="missed",
+        measured="closed",
+        limit=f"{world.config.exits.eod_close_minutes_before} min before the close",
+    )
 
 
 def lose_links(world: World, now: Nanos) -> Iterator[ev.Event]:

@@ -267,7 +267,7 @@ def test_x83_a_signal_whose_entry_ends_so_ends_with_its_code() -> None:
 def test_x83_an_addition_to_a_day_trade_is_refused_whatever_hold_it_names(
     at: Nanos, code: str | None
 ) -> None:
-    desk = swing(ABLE, hold=TradeType.DAY)
+    desk = left_over(ABLE, protect=D(95))
     desk.now = at
     desk.price("NVDA", "100")
     seen = desk.place(Side.BUY, 1, hold=TradeType.SWING)
@@ -309,3 +309,50 @@ def test_x83_one_after_the_close_is_told_and_waits_for_the_open(
     if protect is not None and not able.reduce_only:
         desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
     assert [o.quantity for o in desk.intended(Purpose.EXIT)] == [10]
+
+
+def left_over(able: Capabilities, *, side: Side = Side.BUY, protect: Decimal | None) -> CoreDriver:
+    """A day trade is held, and nothing ran from before the last minutes on."""
+    desk = CoreDriver(capabilities=able).price("NVDA", "100")
+    fields: dict[str, Any] = {"hold": TradeType.DAY, "protect": protect}
+    desk.place(side, 10, **fields)
+    entry = desk.last(Purpose.MANUAL)
+    desk.accept(entry)
+    desk.filled(entry, 10, "100")
+    if protect is not None:
+        desk.accept(desk.last(Purpose.PROTECT))
+    return desk
+
+
+@VENUES
+@pytest.mark.parametrize(("side", "stop"), [(Side.BUY, 90), (Side.SELL_SHORT, 110)])
+@pytest.mark.parametrize("protected", [True, False])
+def test_x83_a_day_trade_that_is_left_after_the_close_is_told_once_and_waits_for_the_open(
+    able: Capabilities, side: Side, stop: int, protected: bool
+) -> None:
+    desk = left_over(able, side=side, protect=D(stop) if protected else None)
+    held = 10 if side is Side.BUY else -10
+    orders = (desk.works(desk.last(Purpose.PROTECT)),) if protected else ()
+    desk.now = EVENING
+    desk.restart(positions={"NVDA": held}, orders=orders)
+    for _ in range(3):
+        desk.tick(20)
+    alarms = [a for a in desk.of(ev.Alarmed) if a.code == "EOD_MISSED"]
+    assert [(a.severity, a.subject) for a in alarms] == [(Severity.CRITICAL, "NVDA")]
+    assert [e.decision.reason for e in desk.of(ev.ExitPlanned)] == [ExitReason.EOD]
+    assert not closes(desk)
+    if protected:
+        assert stop_status(desk) is S.NEW
+    desk.now = OPEN
+    desk.tick(0)
+    if protected and not able.reduce_only:
+        desk.report(desk.last(Purpose.PROTECT), S.CANCELED)
+    assert [o.quantity for o in closes(desk)] == [10]
+    assert len([a for a in desk.of(ev.Alarmed) if a.code == "EOD_MISSED"]) == 1
+
+
+def test_x83_a_swing_is_not_missed_at_the_close() -> None:
+    desk = swing(ABLE)
+    desk.tick(60)
+    assert not [a for a in desk.of(ev.Alarmed) if a.code == "EOD_MISSED"]
+    assert not desk.of(ev.ExitPlanned)

@@ -93,10 +93,11 @@ def test_a_day_trade_left_over_is_closed_in_the_next_session() -> None:
     desk.price("AAPL", "180")
     desk.now = parse_rfc3339("2013-10-08T12:00:00Z")
     desk.tick(0)
-    assert reason(desk) is None, "the market is closed"
+    assert not desk.intended(Purpose.EXIT, "AAPL"), "the market is closed"
     desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
     desk.tick(0)
     assert reason(desk) is ExitReason.EOD
+    assert [order.quantity for order in desk.intended(Purpose.EXIT, "AAPL")] == [10]
 
 
 def test_d10_a_moved_stop_does_not_move_the_target() -> None:
