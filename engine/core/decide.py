@@ -55,7 +55,7 @@ from engine.plans import kill as work
 from engine.plans.exit import plan_exit
 from engine.plans.protect import give_up, overdue, tell
 from engine.plans.reduce import withdraw
-from engine.plans.reducing import is_ending
+from engine.plans.reducing import in_lots, is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers
@@ -272,10 +272,13 @@ def _left_aside(world: World, symbol: str) -> Iterator[ev.Event]:
 
 
 def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
-    """Ask all exit rules; the one with the lowest priority number closes the position (A-160)."""
-    if position.is_closing:
+    """Ask all exit rules; the one with the lowest priority number closes the position (A-160).
+
+    What is less than the venue takes in an order no rule can close: it would try at every price.
+    """
+    if position.is_closing or world.book.data.phase is not Phase.RUNNING:
         return
-    if world.book.data.phase is not Phase.RUNNING:
+    if not in_lots(world, position, abs(position.quantity)):
         return
     if world.is_shut(position.symbol, now):
         yield from end_missed(world, position, now)

@@ -13,7 +13,7 @@ from engine.domain.signal import TradeType
 from engine.exits.hours import is_late
 from engine.exits.rules import EOD_PRIORITY
 from engine.plans.exit import plan_exit
-from engine.plans.reducing import cancel, in_lots
+from engine.plans.reducing import cancel
 from engine.state.account import AccountState
 from engine.state.position import Position
 from engine.world import World
@@ -40,8 +40,6 @@ def end_missed(world: World, position: Position, now: Nanos) -> Iterator[ev.Even
     """
     if not is_late(world, position.symbol, position.trade_type, now):
         return
-    if not in_lots(world, position, abs(position.quantity)):
-        return  # no order can close it, then either
     yield ev.Alarmed(
         code="EOD_MISSED",
         severity=Severity.CRITICAL,

@@ -195,3 +195,16 @@ def test_rule6_what_is_left_of_a_part_is_closed_in_lots_or_not_at_all(
         assert ends == ["less than a lot is left of the part, which the venue does not take"]
     else:
         assert ends == ([] if again else ["the part is closed"])
+
+
+@pytest.mark.parametrize(("odd_lots", "tries"), [(True, 1), (False, 0)])
+def test_c403_a_rule_does_not_try_at_every_price_to_close_less_than_a_lot(
+    odd_lots: bool, tries: int
+) -> None:
+    """Below its stop for a minute, at a venue that would not take an order for it."""
+    desk = holding("0.000000009", odd_lots=odd_lots)
+    for _ in range(60):
+        desk.later(0.5).quote(COIN, "44000")
+        desk.tick(0.5)
+    assert len(desk.of(ev.ExitPlanned)) == tries
+    assert len(desk.of(ev.ExitAbandoned)) == 0
