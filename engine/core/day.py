@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, fall, plain
@@ -71,7 +73,7 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
         return
     equity, _ = world.believed
     row = day_of(session, equity, world.unexplained, final=final)
-    deepest = max(row.max_drawdown, _deepest(world, equity - world.unexplained))
+    deepest = _deepest(world, equity - world.unexplained)
     yield msgspec.structs.replace(row, max_drawdown=deepest)
 
 
