@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from engine.domain.instrument import SYMBOL_WORDS, is_symbol
-from engine.domain.money import ZERO
+from engine.domain.money import ZERO, is_positive
 
 LARGEST: Final = Decimal("1e15")
 """No money, size or count is above this."""
@@ -53,6 +53,12 @@ def as_decimal(value: object) -> Decimal | None:
     if value.adjusted() > LARGEST.adjusted() or abs(value) > LARGEST:
         return None
     return value or ZERO
+
+
+def is_usable(number: Decimal | None) -> bool:
+    """Whether a quantity or price that a person gives can be one: above zero, finite, and neither
+    so large nor so fine that arithmetic cuts it."""
+    return is_positive(number) and as_decimal(number) is not None
 
 
 def decimals(allowed: str, fits: Callable[[Decimal], bool]) -> PlainValidator:

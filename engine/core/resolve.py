@@ -7,12 +7,14 @@ settles the order there is nothing left to decide, and what the venue says other
 from collections.abc import Iterator
 from decimal import Decimal
 
+from engine.config.kinds import is_usable
 from engine.core import fills
+from engine.core.believed import fault_of
 from engine.core.doubt import lost
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.plans.outcome import after_end
@@ -37,7 +39,13 @@ def resolve(world: World, given: ask.ResolveOrder, now: Nanos) -> Iterator[ev.Ev
     end, filled, price = _decided(world, order, given)
     missing = filled - order.filled
     if missing > 0:
-        yield from fills.take(world, assumed_fill(order, missing, price, now), now)
+        told = assumed_fill(order, missing, price, now)
+        # One that is not taken would end the order without what it holds.
+        if fault := fault_of(world, told):
+            words = f"{plain(missing)} filled at {plain(price)} is refused: {fault}"
+            yield refuse(given, REFUSED, words)
+            return
+        yield from fills.take(world, told, now)
     key = order.client_order_id
     left = world.book.order_in(order.account, key)
     if left is not None and left.is_working:
@@ -71,7 +79,7 @@ def _against(world: World, order: Order | None, given: ask.ResolveOrder, now: Na
 
 def _against_numbers(order: Order, given: ask.ResolveOrder) -> str:
     quantity, price = given.quantity, given.price
-    if quantity is None or price is None or not is_positive(quantity) or not is_positive(price):
+    if quantity is None or price is None or not (is_usable(quantity) and is_usable(price)):
         return "filled needs --quantity and --price, each a number above 0"
     if not order.filled < quantity <= order.most:
         known, most = plain(order.filled), plain(order.most)

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.config.kinds import as_decimal
+from engine.config.kinds import is_usable
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, is_positive
+from engine.domain.money import ZERO
 from engine.domain.order import RESTING, OrderStatus, OrderType, Replacement, TimeInForce
 from engine.exits.reducible import room
 from engine.intake.operator import REFUSED, acted, refuse
@@ -131,4 +131,4 @@ def _is_usable(name: str, number: Decimal) -> bool:
     """Finite and above 0; a quantity of 0 cancels, and is not read as nothing said (D-47)."""
     if name == "quantity" and number == 0:
         return True
-    return is_positive(number) and as_decimal(number) is not None
+    return is_usable(number)

@@ -6,13 +6,14 @@ Reducing is done at once; adding goes through the gate; a refusal is an event wi
 from collections.abc import Iterator
 from decimal import Decimal
 
+from engine.config.kinds import is_usable
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import is_multiple, is_positive, plain
+from engine.domain.money import is_multiple, plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
@@ -332,8 +333,10 @@ def _close_part(
         names = " and ".join(sorted(p.account for p in held))
         text = f"{given.symbol} is held in {names}: name one of them as the broker"
         yield refuse(given, REFUSED, text)
-    elif not is_positive(quantity) or not is_multiple(quantity, lot):
-        text = f"quantity {quantity} is refused: allowed is a multiple of {plain(lot)} above 0"
+    elif not is_usable(quantity) or not is_multiple(quantity, lot):
+        text = (
+            f"quantity {quantity!s:.40} is refused: allowed is a multiple of {plain(lot)} above 0"
+        )
         yield refuse(given, Code.BAD_LOT, text)
     elif position.exiting is not None:
         yield refuse(given, REFUSED, f"{given.symbol} is being closed")

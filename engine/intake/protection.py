@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.config.kinds import FINEST_EXPONENT, LARGEST, as_decimal
+from engine.config.kinds import FINEST_EXPONENT, LARGEST, is_usable
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO, is_multiple, is_positive, plain
+from engine.domain.money import ZERO, is_multiple, plain
 from engine.exits.rules import target_price
 from engine.intake.operator import REFUSED, UNPROTECT, acted, not_held, refuse
 from engine.plans import corporate
@@ -160,7 +160,7 @@ def _off_tick(world: World, symbol: str, price: Decimal) -> str:
 
 def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) -> str:
     """Why the price cannot stand: it is no price, or the market is there already."""
-    if not is_positive(price) or as_decimal(price) is None:
+    if not is_usable(price):
         return (
             f"{price} is no price: a number above 0, at most {plain(LARGEST)} and with at most "
             f"{-FINEST_EXPONENT} decimal places, is allowed"

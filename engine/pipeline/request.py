@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from engine.calendars import Calendar
-from engine.config.kinds import as_decimal
+from engine.config.kinds import is_usable
 from engine.domain.commands import PlaceOrder
 from engine.domain.instrument import symbol_fault
-from engine.domain.money import ZERO, early_stop, is_positive, passive_price, plain
+from engine.domain.money import ZERO, early_stop, passive_price, plain
 from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
@@ -216,7 +216,7 @@ def _signal_fault(signal: Signal) -> str:
     if signal.target_price is not None:
         prices.append(("target_price", signal.target_price))
     for name, price in prices:
-        if not _usable(price):
+        if not is_usable(price):
             return f"{name} is {price}; a number above 0 is allowed."
     if not 0 <= signal.conviction <= 100:
         return f"conviction is {signal.conviction}; a whole number from 0 to 100 is allowed."
@@ -241,7 +241,7 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         if given is not None:
             numbers.append((name, given))
     for name, number in numbers:
-        if not _usable(number):
+        if not is_usable(number):
             what = f"is {number}" if number is not None else "is missing"
             return f"{name} {what}; a number above 0 is allowed."
     if command.limit_price is not None and kind not in _WITH_LIMIT:
@@ -254,11 +254,6 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     if asked is not None and asked not in able.times_in_force:
         return f"the broker does not know {asked}; {_list(able.times_in_force)} are allowed."
     return ""
-
-
-def _usable(number: Decimal | None) -> bool:
-    """Above zero, finite, and neither so large nor so fine that arithmetic cuts it."""
-    return is_positive(number) and as_decimal(number) is not None
 
 
 def _list(names: Iterable[str]) -> str:

@@ -271,7 +271,7 @@ def test_an_operator_closes_a_part_and_at_most_what_is_held(
     assert (held.quantity if held else 0) == left
 
 
-@pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity"])
+@pytest.mark.parametrize("quantity", ["0", "-1", "0.5", "NaN", "Infinity", "1e28", "1e308"])
 def test_a_part_that_is_no_multiple_of_the_lot_is_refused(quantity: str) -> None:
     desk = ten_held()
     desk.give(asked(quantity))

@@ -108,6 +108,10 @@ def test_rule2_more_that_fills_than_was_decided_counts_beside_it() -> None:
         ("filled", {"quantity": D(100), "price": D(100)}, "above 0 up to 99"),
         ("filled", {"quantity": D(0), "price": D(100)}, "needs --quantity and --price"),
         ("filled", {"quantity": D(99), "price": D("NaN")}, "needs --quantity and --price"),
+        ("filled", {"quantity": D("1e308"), "price": D(100)}, "needs --quantity and --price"),
+        ("filled", {"quantity": D(99), "price": D("1e308")}, "needs --quantity and --price"),
+        ("filled", {"quantity": D(99), "price": D("1e-400")}, "needs --quantity and --price"),
+        ("filled", {"quantity": D(99), "price": D(100_000_001)}, "the last price"),
         ("venue", {"confirm": "resolve"}, "type 'RESOLVE'"),
     ],
 )
