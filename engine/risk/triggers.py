@@ -85,9 +85,12 @@ def _broker_lost(world: World, now: Nanos, equity: Decimal) -> Trip | None:
         link = account.link
         if link is None or not account.exposed:
             continue
-        since = account.silent_since if link.state is _CONNECTED else link.since
-        if not since:
-            continue
+        since = link.since
+        if link.state is _CONNECTED:
+            if not account.silent_since:
+                continue
+            # Whoever answers a whole look meanwhile is there, whatever else is not answered.
+            since = max(account.silent_since, account.seen_at)
         down = now - since
         if down > seconds * NS_PER_SECOND:
             text = f"{account.name} has been unreachable while it holds exposure or orders"

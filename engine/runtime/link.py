@@ -3,19 +3,36 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from engine.domain.instant import Nanos
 from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
 
-Part: TypeAlias = Callable[[], None]
-"""Is called when one part of a request was answered."""
+Next: TypeAlias = Callable[[str], None]
+"""Is called when one part of a request was answered, with what is asked next."""
+
+ORDERS: Final = "orders"
+POSITIONS: Final = "positions"
+BALANCES: Final = "balances"
+FILLS: Final = "fills"
+MOVEMENTS: Final = "movements"
+TIME: Final = "time"
+"""What is asked of a venue; of one order, its id."""
+
+_ASKED_AGAIN: Final = frozenset((ORDERS, POSITIONS, BALANCES, FILLS, MOVEMENTS, TIME))
+"""Each of these is asked until it is answered. Anything else is of orders, and the list of those
+answers it too."""
 
 REFUSALS = (Rejected, Throttled, AuthFailed, MarketClosed)
 """Answers all the same."""
 
 LONGEST_SECONDS = 20
 """A request is given up after this, whatever the adapter does."""
+
+
+class _Question(NamedTuple):
+    what: str
+    made: Nanos
 
 
 class Link:
@@ -25,11 +42,11 @@ class Link:
         """`now` is the time in nanoseconds UTC that requests are dated with."""
         self._name = name
         self._now = now
-        self._asked: dict[object, Nanos] = {}
-        """When each request without an answer was made."""
-        self._given_up: Nanos = 0
-        """When the first of those was made that ended without one, since the venue last answered
-        one that was made later; 0 where there is none."""
+        self._asked: dict[object, _Question] = {}
+        """What each request without an answer asks."""
+        self._given_up: dict[str, Nanos] = {}
+        """When a question was first asked that ended without an answer, by what it asks, until the
+        venue has answered the same, asked later."""
         self.asked_at: Nanos = 0
         """When the newest request was made."""
         self._open: dict[asyncio.Timeout, float] = {}
@@ -42,13 +59,13 @@ class Link:
     def silent_since(self) -> Nanos:
         """When the first question was asked that the venue has not answered; 0 where there is none
         (X-84)."""
-        oldest = min(self._asked.values(), default=0)
-        return min(filter(None, (oldest, self._given_up)), default=0)
+        open_since = (question.made for question in self._asked.values())
+        return min((*open_since, *self._given_up.values()), default=0)
 
     def came_up(self) -> None:
         """A connection stands."""
         self._asked.clear()
-        self._given_up = 0
+        self._given_up.clear()
         self.is_up = True
         self.connection += 1
 
@@ -58,17 +75,17 @@ class Link:
         now = asyncio.get_running_loop().time()
         asked, self._open = self._open, {}
         self._asked.clear()
-        self._given_up = 0
+        self._given_up.clear()
         for end, until in asked.items():
             if not end.expired():
                 end.reschedule(max(until, now))
 
     @contextlib.asynccontextmanager
     async def request(
-        self, grace: float, *, limit: float = LONGEST_SECONDS
-    ) -> AsyncIterator[Callable[[], None]]:
-        """Within this block the venue is asked; what it gives is for one of several parts (see
-        `_waiting`).
+        self, what: str, grace: float, *, limit: float = LONGEST_SECONDS
+    ) -> AsyncIterator[Next]:
+        """Within this block the venue is asked `what`; what it gives is to be called where that was
+        answered and something else is asked.
 
         `grace`: seconds from now in which an answer counts even though the connection broke. For
         what changes something at the venue it is the venue's time-out, from which on the bound for
@@ -80,30 +97,25 @@ class Link:
         """
         if not self.is_up:
             raise NotSent(f"{self._name} is not connected")
-        with self._waiting() as answered:
+        with self._waiting(what) as then:
             async with self._bounded(grace, limit):
-                yield answered
+                yield then
 
     @contextlib.contextmanager
-    def _waiting(self) -> Iterator[Part]:
-        """Count a request among those without an answer until there is one.
+    def _waiting(self, what: str) -> Iterator[Next]:
+        """Count a request among those without an answer until there is one."""
+        request, connection = object(), self.connection
+        question = self._ask(request, what)
 
-        What it gives is to be called where one part of the request was answered: the next part is
-        asked then.
-        """
-        request, made, connection = object(), self._now(), self.connection
-        self._asked[request] = self.asked_at = made
-        answered = False
-
-        def part() -> None:
-            nonlocal made
-            made = self._now()
+        def then(after: str) -> None:
+            nonlocal question
             if request in self._asked:
-                self._asked[request] = self.asked_at = made
-                self._given_up = 0
+                self._answered(question)
+                question = self._ask(request, after)
 
+        answered = False
         try:
-            yield part
+            yield then
             answered = True
         except REFUSALS:
             answered = True
@@ -112,12 +124,25 @@ class Link:
             raise
         except Exception:
             if request in self._asked:
-                self._given_up = self._given_up or made
+                self._given_up.setdefault(question.what, question.made)
             raise
         finally:
             self._asked.pop(request, None)
-            if answered and connection == self.connection and made > self._given_up:
-                self._given_up = 0
+            if answered and connection == self.connection:
+                self._answered(question)
+
+    def _ask(self, request: object, what: str) -> _Question:
+        question = _Question(what, self._now())
+        self._asked[request] = question
+        self.asked_at = question.made
+        return question
+
+    def _answered(self, question: _Question) -> None:
+        """What was asked before, and is the same or told with it, is answered too."""
+        for what, made in tuple(self._given_up.items()):
+            told = what == question.what or (question.what == ORDERS and what not in _ASKED_AGAIN)
+            if told and question.made > made:
+                del self._given_up[what]
 
     @contextlib.asynccontextmanager
     async def _bounded(self, grace: float, limit: float) -> AsyncIterator[None]:

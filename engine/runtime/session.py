@@ -56,6 +56,9 @@ CONNECT_SECONDS = 10
 STEADY_SECONDS = 5
 """A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
 
+SILENCE = "silence"
+"""Why a venue is looked at that has left a question without an answer."""
+
 SILENCE_SECONDS = 5
 """A question that is not answered for so long is told to the core (X-84)."""
 
@@ -186,6 +189,7 @@ class AccountSession:
         not answer, and when it does again (X-84), for as long as the engine runs."""
         every = round(self._broker.capabilities.heartbeat_seconds * NS_PER_SECOND)
         told, bound = 0, SILENCE_SECONDS * NS_PER_SECOND
+        beaten = looked = 0
         while every:
             await self._connected.wait()
             now, since = self._time.now(), self._link.silent_since
@@ -193,15 +197,25 @@ class AccountSession:
             if overdue != told:
                 told = overdue
                 self._step(Unanswered(self.name, told))
-            beat = self._link.asked_at + (bound if told else every)
+            if told and now - looked >= every:
+                looked = now
+                self._ask_all()
+            # Each question is asked until it is answered, and this one by nobody else.
+            beat = beaten + bound if told else self._link.asked_at + every
             if now >= beat:
                 self._spawn(self._venue.beat())
+                beaten = now
                 beat = now + every
             # Whatever is asked in this time is not overdue before it has passed.
             due = min(beat, (since or now) + bound)
             # The wall's time may run slower than the clock that is slept by.
             pause = max((due - now) / NS_PER_SECOND, SHORTEST_PAUSE)
             await self._clock.sleep(RECOVERY_SECONDS if told else pause)
+
+    def _ask_all(self) -> None:
+        """Whatever was not answered is asked again by a look, unless one goes on being tried."""
+        if not (self._looking or self._again):
+            self.ask_look(SILENCE)
 
     async def close(self) -> None:
         """Disconnect; nothing is cancelled by that, and nothing depends on how it ends (D-53)."""

@@ -25,7 +25,7 @@ from engine.runtime.answers import (
     position_fault,
 )
 from engine.runtime.clock import SteadyTime
-from engine.runtime.link import Link
+from engine.runtime.link import BALANCES, FILLS, MOVEMENTS, ORDERS, POSITIONS, TIME, Link
 from engine.runtime.outside import (
     Outside,
     named_account,
@@ -80,14 +80,14 @@ class Venue:
                 raise NotSent(withheld.reason)
             await self._broker.submit_order(order)
 
-        error = await self._failure(request)
+        error = await self._failure(key, request)
         if withheld is not None or error is None:
             return withheld
         return SubmitFailed(self._broker.name, key, error)
 
     async def cancel(self, key: str) -> CancelFailed | None:
         """Ask for a cancel; None when the request was taken."""
-        error = await self._failure(lambda: self._broker.cancel_order(key))
+        error = await self._failure(key, lambda: self._broker.cancel_order(key))
         return None if error is None else CancelFailed(self._broker.name, key, error)
 
     async def cancel_together(self, keys: Sequence[str]) -> list[CancelFailed]:
@@ -97,7 +97,7 @@ class Venue:
         async def request() -> None:
             refused.update(await self._broker.cancel_orders(keys))
 
-        error = await self._failure(request)
+        error = await self._failure(keys[0], request)
         if error is not None:
             return [CancelFailed(self._broker.name, key, error) for key in keys]
         failed = [key for key in keys if key in refused]
@@ -123,7 +123,7 @@ class Venue:
                 wanted.time_in_force,
             )
 
-        error = await self._failure(request)
+        error = await self._failure(key, request)
         return None if error is None else ModifyFailed(self._broker.name, key, error)
 
     async def look_up(self, key: str) -> QueryAnswered | QueryFailed:
@@ -142,9 +142,9 @@ class Venue:
                 known.created_at, opened, self._book.account(self._broker.name).last_fill or asked
             )
         try:
-            async with self._link.request(grace=0) as answered:
+            async with self._link.request(key, grace=0) as then:
                 order = await self._broker.get_order(key)
-                answered()
+                then(FILLS)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
             return QueryFailed(self._broker.name, key, self._outside.error(error))
@@ -157,7 +157,7 @@ class Venue:
     async def beat(self) -> None:
         """Ask the venue for nothing but an answer; whatever it says is one (X-84)."""
         with contextlib.suppress(NotSent, Ambiguous):
-            async with self._link.request(grace=0, limit=BEAT_SECONDS):
+            async with self._link.request(TIME, grace=0, limit=BEAT_SECONDS):
                 try:
                     await self._broker.server_time()
                 except (Ambiguous, TimeoutError):
@@ -181,15 +181,16 @@ class Venue:
         since = max(known - FILL_MARGIN, 0)
         in_part = for_kill and state.balances is not None
         try:
-            async with self._link.request(grace=0) as answered:
+            async with self._link.request(ORDERS, grace=0) as then:
                 orders = await broker.get_open_orders()
-                answered()
+                then(POSITIONS)
                 positions = await broker.get_positions()
-                answered()
+                then(BALANCES)
                 account = await self._balances(may_fail=in_part)
-                answered()
+                then(FILLS)
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
+                then(MOVEMENTS)
                 movements = await self._movements(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
@@ -233,7 +234,7 @@ class Venue:
         if not may_fail:
             return await told()
         try:
-            async with self._link.request(grace=0, limit=BEAT_SECONDS):
+            async with self._link.request(BALANCES, grace=0, limit=BEAT_SECONDS):
                 return await told()
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
@@ -264,9 +265,13 @@ class Venue:
             for fill in map(named_fill, map(dated, fills))
         )
 
-    async def _failure(self, request: Callable[[], Awaitable[None]]) -> BrokerError | None:
+    async def _failure(
+        self, key: str, request: Callable[[], Awaitable[None]]
+    ) -> BrokerError | None:
+        """Why a request about that order was not taken, if so."""
+        grace = self._broker.capabilities.timeout_seconds
         try:
-            async with self._link.request(grace=self._broker.capabilities.timeout_seconds):
+            async with self._link.request(key, grace):
                 await request()
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)

@@ -65,7 +65,7 @@ def outcome_of(answer_at: float, grace: float) -> tuple[str, float]:
         link.came_up()
         clock.call_later(BROKEN_AT, link.broke)
         try:
-            async with link.request(grace):
+            async with link.request("orders", grace):
                 await clock.sleep(answer_at)
         except Ambiguous:
             return "ambiguous", clock.monotonic() / NS_PER_SECOND
@@ -104,7 +104,7 @@ def test_nothing_is_asked_without_a_connection() -> None:
         link = Link("paper", lambda: 1)
         for _ in range(2):
             with pytest.raises(NotSent, match="paper is not connected"):
-                async with link.request(0):
+                async with link.request("orders", 0):
                     pytest.fail("it was asked")
             link.came_up()
             link.broke()
@@ -117,7 +117,7 @@ def test_a_time_out_of_the_adapter_is_not_taken_for_a_break() -> None:
         link = Link("paper", lambda: 1)
         link.came_up()
         with pytest.raises(TimeoutError):
-            async with link.request(0), asyncio.timeout(2):
+            async with link.request("orders", 0), asyncio.timeout(2):
                 await clock.sleep(5)
 
     run_virtual(main, MIDDAY, 60)

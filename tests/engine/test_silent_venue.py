@@ -112,6 +112,52 @@ def test_x84_one_question_that_is_not_answered_is_enough(call: str) -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("call", ["positions", "account", "orders", "fills", "time"])
+def test_x84_a_question_stays_unanswered_whatever_else_the_venue_answers(call: str) -> None:
+    async def scene(table: Table) -> None:
+        table.venue.silent = {call}
+        await table.until(lambda: bool(table.engine.book.account(BROKER).silent_since), 90)
+        await table.wait(0.1)
+        for _ in range(90):
+            await refused(table)
+            await table.wait(1)
+        assert len(table.events(ev.VenueSilent)) == 1
+        assert table.alarms().count("VENUE_SILENT") == 1
+        table.venue.silent = set()
+        await table.wait(30)
+        assert (await bought(table)).ok
+
+    play(scene, config=ALERT)
+
+
+@pytest.mark.parametrize(("call", "lost"), [("positions", True), ("orders", True), ("time", False)])
+def test_x53_a_venue_is_lost_that_cannot_be_looked_at_and_not_one_that_can(
+    call: str, lost: bool
+) -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(10, protect=Decimal(90))
+        table.venue.silent = {call}
+        await table.until(lambda: bool(table.engine.book.account(BROKER).silent_since), 90)
+        await table.wait(54)
+        assert table.engine.book.data.halt is None
+        await table.wait(146)
+        assert (table.engine.book.data.halt is not None) is lost
+
+    play(scene)
+
+
+def test_x84_a_venue_is_asked_again_what_it_did_not_answer_to_an_operator() -> None:
+    async def scene(table: Table) -> None:
+        table.venue.silent = {"positions"}
+        assert not (await table.engine.command(ask.Reconcile(by="test"))).ok
+        await refused(table)
+        table.venue.silent = set()
+        await table.wait(10)
+        assert (await bought(table)).ok
+
+    play(scene, config=from_mapping(TREE | {"execution": {"reconcile_seconds": 600}}))
+
+
 def test_x84_a_venue_that_is_only_slow_is_not_silent() -> None:
     async def scene(table: Table) -> None:
         table.venue.answer_seconds = 3
