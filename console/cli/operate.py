@@ -192,6 +192,11 @@ def _print_reconcile(found: dict[str, Any]) -> None:
 
     rows = [{**row, "kind": shown_kind(row["kind"])} for row in found["differences"]]
     table(rows, ("broker", "symbol", "kind", "local", "venue"))
+    for row in found.get("doubted", ()):
+        say(
+            f"{row['symbol']} in {row['broker']}: {row['local'] or 0} here, {row['venue'] or 0} "
+            "there; something of it moves, so that it is compared later"
+        )
     for event in found["events"]:
         say(f"proposed: {cell(event)}")
 

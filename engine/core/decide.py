@@ -47,6 +47,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.exits import rules as exits
+from engine.exits.reducible import in_lots
 from engine.intake import builtin, entry, modify, protection, queue
 from engine.intake import operator as op
 from engine.intake.once import once
@@ -55,7 +56,7 @@ from engine.plans import kill as work
 from engine.plans.exit import plan_exit
 from engine.plans.protect import give_up, overdue, tell
 from engine.plans.reduce import withdraw
-from engine.plans.reducing import in_lots, is_ending
+from engine.plans.reducing import is_ending
 from engine.plans.table import advance
 from engine.ports import LinkReport, OrderReport
 from engine.risk import triggers

@@ -21,11 +21,11 @@ from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.plans.exit import close_now, plan_exit
-from engine.plans.kill import set_latch, unfinished, unknown
+from engine.plans.kill import left, set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
-from engine.state.account import AccountState
+from engine.state.account import WORKING, AccountState
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -179,6 +179,15 @@ def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
             found.append(f"{where} could not be read")
         elif not account.reconciled_clean:
             found.append(f"{len(account.differences)} differences with {where} remain")
+        elif account.missing:
+            symbols = ", ".join(sorted(account.missing))
+            found.append(f"{where} lists another quantity of {symbols}, of which something moves")
+        work = account.kill
+        if work is not None and work.state == WORKING and (undone := left(world, account)):
+            found.append(
+                f"the kill of {account.name} is still at work, {len(undone)} left: wait for what "
+                "it comes to"
+            )
     if world.book.index.unclear:
         found.append(f"{world.book.index.unclear} orders are UNKNOWN")
         shut = [a for a in data.accounts.values() if not a.open and unknown(world, a)]

@@ -1,6 +1,6 @@
 """What a command came to, read off the records it led to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,10 @@ def _is_taken(event: ev.Event) -> bool:
 
 
 def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
-    """What `reconcile --json` says: differences, and the events taken over or proposed."""
+    """What `reconcile --json` says: differences, and the events taken over or proposed.
+
+    `doubted` is there where a holding differs of which something moves: it is compared later.
+    """
     taken = [r.event for r in records if isinstance(r.event, _TAKEN_OVER) and _is_taken(r.event)]
     found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
     if not found:
@@ -28,21 +31,27 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
     if unread:
         words = f"the venue of {', '.join(unread)} could not be read"
         return Result(ok=False, code="FAILED", error=words)
+    doubted = _rows((one.account, one.doubted or ()) for one in found)
     return Result(
         ok=True,
         data={
-            "clean": all(one.clean for one in found),
-            "differences": [
-                msgspec.to_builtins(difference) | {"broker": one.account}
-                for one in found
-                for difference in one.differences
-            ],
+            "clean": all(one.clean and not one.doubted for one in found),
+            "differences": _rows((one.account, one.differences) for one in found),
+            **({"doubted": doubted} if doubted else {}),
             "events": [
                 {"type": type(e).__name__, "data": msgspec.to_builtins(e), "broker": account_of(e)}
                 for e in (*proposed, *taken)
             ],
         },
     )
+
+
+def _rows(found: Iterable[tuple[str, Iterable[ev.Difference]]]) -> list[dict[str, Any]]:
+    return [
+        msgspec.to_builtins(difference) | {"broker": account}
+        for account, differences in found
+        for difference in differences
+    ]
 
 
 def _changed(client_order_id: str, events: Sequence[ev.Event]) -> dict[str, Any]:

@@ -116,6 +116,6 @@ def test_x84_without_a_kill_a_look_without_balances_has_failed() -> None:
         await table.wait(130)
         refused = await table.engine.command(ask.Reconcile(by="test"))
         assert not refused.ok
-        assert set(table.alarms()) == {"RECONCILE_FAILED"}
+        assert set(table.alarms()) == {"RECONCILE_FAILED", "VENUE_SILENT"}
 
     play(scene)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+from engine.config import Config
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.market import Quote
@@ -24,7 +25,9 @@ from tests.engine.worlds import MIDDAY
 from tests.simulation.agenda import Agenda
 from tests.simulation.venue import Venue
 
-CONFIG = from_mapping({**TREE, "brokers": {"second": {"kind": "paper"}}})
+SECOND = {"brokers": {"second": {"kind": "paper"}}}
+CONFIG = from_mapping({**TREE, **SECOND})
+ALERT = from_mapping({**TREE, **SECOND, "kill": {"broker_lost": "alert"}})
 LONG = 1_200
 """Seconds for which a venue stays away."""
 
@@ -44,14 +47,14 @@ class Mute(Wire):
 class Pair:
     """The rig with a second account at a venue of its own, which a test cuts off."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, config: Config = CONFIG) -> None:
         agenda = Agenda(MIDDAY)
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         agenda.attach(loop, clock)
         self.far = Venue(agenda, Random(8), ABLE)
         self.wire = Mute(self.far, "second")
-        self.rig = Rig(clock, config=CONFIG, more=(self.wire,))
+        self.rig = Rig(clock, config=config, more=(self.wire,))
 
     def cut(self) -> None:
         self.far.set_link(up=False)
@@ -110,9 +113,9 @@ class Pair:
         )
 
 
-def played(scene: Callable[[Pair], Awaitable[None]]) -> None:
+def played(scene: Callable[[Pair], Awaitable[None]], config: Config = CONFIG) -> None:
     async def main(clock: VirtualClock) -> None:
-        pair = Pair(clock)
+        pair = Pair(clock, config)
         await pair.rig.start()
         try:
             await pair.hold()
@@ -211,15 +214,15 @@ def test_a_look_that_fails_in_another_way_is_told_again_and_no_kill_is_needed_fo
         start = pair.rig.now
         pair.wire.mute = "it is silent"
         await pair.rig.clock.sleep(LONG)
-        told = {"Alarmed": 1, "Reconciled": 1, "SnapshotRequested": 2}
+        told = {"Alarmed": 2, "Reconciled": 1, "SnapshotRequested": 2, "VenueSilent": 1}
         assert pair.counted(start) == told
         pair.wire.mute = "it is closed"
         await pair.rig.clock.sleep(LONG)
-        again = {"Alarmed": 2, "Reconciled": 2, "SnapshotRequested": 3}
+        again = {"Alarmed": 3, "Reconciled": 2, "SnapshotRequested": 3, "VenueSilent": 1}
         assert pair.counted(start) == again
         pair.wire.mute = ""
         await pair.rig.clock.sleep(10)
         looks = [e for e in pair.rig.events(ev.Reconciled) if e.account == "second"]
         assert not looks[-1].failed
 
-    played(scene)
+    played(scene, ALERT)

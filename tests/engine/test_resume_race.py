@@ -119,3 +119,54 @@ def test_u71_a_latch_that_cannot_be_cleared_refuses_the_resume_and_says_why() ->
         assert (await table.engine.command(RESUME)).ok
 
     play(scene)
+
+
+@pytest.mark.parametrize("flatten", [Flatten.DAY, Flatten.ALL])
+def test_rule5_a_kill_that_is_still_at_work_is_not_cleared(flatten: Flatten) -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(99, protect=Decimal(90))
+        table.venue.fill_seconds = 10
+        table.engine.halt(kill(Level.KILL, flatten))
+        await table.wait(1)
+        for _ in range(5):
+            told = await table.engine.command(RESUME)
+            assert (told.ok, "still at work" in told.error) == (False, True), told.error
+            await table.wait(1)
+        await table.until(lambda: "KILL_VERIFIED" in table.alarms())
+        assert table.there == 0
+        await table.wait(6)
+        assert (await table.engine.command(RESUME)).ok
+
+    play(scene)
+
+
+def test_rule5_one_that_could_not_be_proved_in_its_time_may_be_cleared() -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(99)
+        table.venue.fill_seconds = 100
+        table.engine.halt(kill(Level.KILL, Flatten.DAY))
+        await table.until(lambda: "KILL_DEGRADED" in table.alarms())
+        told = await table.engine.command(RESUME)
+        assert told.ok, told.error
+
+    play(scene)
+
+
+def test_x69_a_holding_that_differs_while_something_is_in_flight_is_no_clean_comparison() -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(50)
+        await table.wait(10)
+        await table.engine.command(kill(Level.HALT))
+        table.venue.move("AAA", Decimal(7))
+        table.venue.silent = {"submit"}
+        await table.engine.command(ask.ClosePosition(by="test", symbol="AAA"))
+        await table.wait(0.1)
+        told = await table.engine.command(RESUME)
+        assert not told.ok
+        assert "AAA" in told.error
+        seen = await table.engine.command(ask.Reconcile(by="test"))
+        assert (seen.data["clean"], seen.data["differences"]) == (False, [])
+        (row,) = seen.data["doubted"]
+        assert (row["symbol"], row["local"], row["venue"]) == ("AAA", "50", "57")
+
+    play(scene)
