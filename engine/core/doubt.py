@@ -11,7 +11,9 @@ from engine.domain.inputs import QueryAnswered, QueryFailed
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
+from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end, fell_short
+from engine.state import pauses
 from engine.state.deadlines import due_at
 from engine.state.order import Order
 from engine.world import World
@@ -27,9 +29,12 @@ def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
             continue  # nobody here can ask about it
         key = order.client_order_id
         match order.status:
+            case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED if order.cancel_wanted:
+                yield _end_again(world, order, now)
             case _S.NEW | _S.PARTIALLY_FILLED | _S.SUSPENDED:
-                reason = order.cancel_reason if order.cancel_wanted else Code.ORDER_TIMEOUT
-                yield ev.CancelRequested(account=order.account, client_order_id=key, reason=reason)
+                yield ev.CancelRequested(
+                    account=order.account, client_order_id=key, reason=Code.ORDER_TIMEOUT
+                )
             case _S.UNKNOWN if not world.book.account(order.account).is_connected:
                 pass  # the question waits for the connection: see `overdue`
             case _S.UNKNOWN:
@@ -253,14 +258,29 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
             filled=filled,
             notional=notional,
         )
-    yield from _asked_again(order, now)
+    yield from _asked_again(world, order, now)
 
 
-def _asked_again(order: Order, now: Nanos) -> Iterator[ev.Event]:
+def _asked_again(world: World, order: Order, now: Nanos) -> Iterator[ev.Event]:
     """Ask again for the end of an order that works, unless that failed a moment ago (C-403)."""
     if order.cancel_wanted and now >= order.cancel_at:
-        yield ev.CancelRequested(
-            account=order.account, client_order_id=order.client_order_id, reason=order.cancel_reason
-        )
+        yield _end_again(world, order, now)
     elif order.pending is not None and order.makes_room:
         yield again(order, order.pending)
+
+
+def _end_again(world: World, order: Order, now: Nanos) -> ev.CancelRequested | ev.CancelPutOff:
+    """The event that asks once more for the end of an order, or puts that off while it is a stop
+    that trades (X-78)."""
+    key = order.client_order_id
+    if not is_left_to_trade(world, order, now):
+        return ev.CancelRequested(
+            account=order.account, client_order_id=key, reason=order.cancel_reason
+        )
+    # Who closes by hand meanwhile waits no longer than that.
+    return ev.CancelPutOff(
+        account=order.account,
+        client_order_id=key,
+        until=now + pauses.DOUBT,
+        text="the stop trades, and is left alone meanwhile",
+    )

@@ -9,6 +9,7 @@ from engine.domain.inputs import CancelFailed, GateClosed, ModifyFailed, Sending
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus
 from engine.domain.run import Severity, Trigger
+from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end
 from engine.ports import (
     Ambiguous,
@@ -186,7 +187,7 @@ def modify_failed(world: World, given: ModifyFailed, now: Nanos) -> Iterator[ev.
         text=str(given.error),
         retry_at=_barred_until(given.error, now),
     )
-    if isinstance(given.error, NotSent | Throttled):
+    if isinstance(given.error, NotSent | Throttled) or is_left_to_trade(world, order, now):
         return  # the stop rests as it did, and its plan asks again
     yield ev.CancelRequested(
         account=order.account, client_order_id=key, reason="the venue would not replace it"

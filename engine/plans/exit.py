@@ -132,6 +132,17 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
     return LATEST if position is None or position.exiting is None else now
 
 
+def is_left_to_trade(world: World, stop: Order, now: Nanos) -> bool:
+    """Whether a stop trades, and what is wanted of it waits: for all but the close of a person or
+    a kill (X-78)."""
+    position = world.book.holding(stop.account, stop.symbol)
+    if position is None or stop.side.sign * position.quantity > 0:
+        return False
+    plan = position.exiting
+    at_once = plan is not None and plan.reason in _AT_ONCE
+    return not at_once and is_trading(world, position, stop, now)
+
+
 def _close(
     world: World, position: Position, plan: ExitPlan, live: list[Order], now: Nanos
 ) -> Iterator[ev.Event]:

@@ -182,7 +182,8 @@ class CancelRefused(Event, frozen=True, kw_only=True):
 
 
 class CancelPutOff(Event, frozen=True, kw_only=True):
-    """A cancel that was asked for did not get through; it is asked for again at `until` (C-403).
+    """A cancel that was asked for did not get through, or would end a stop that trades; it is asked
+    for again at `until` (C-403, X-78).
 
     `status` is what the order is where that is known: a venue that asked to wait did not act on the
     request. None leaves it as it was, and the venue is asked. A halt that comes meanwhile does not
