@@ -18,10 +18,10 @@ from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueSta
 from engine.domain.run import Severity, Trigger, TriggerAction
 from engine.plans import corporate
 from engine.plans.kill import exceeds, kill_of, tell_excess, vanishes
-from engine.plans.outcome import after_end, not_closed
+from engine.plans.outcome import after_end, fell_short, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
-from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
+from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare, may_be_told
 from engine.risk import triggers
 from engine.state.position import Position
 from engine.world import World
@@ -104,17 +104,32 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     snapshot = given.snapshot
     able = world.able(snapshot.account)
     found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
+    early = _asked_first(world, snapshot, found)
     proposals = [
         adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
         else proposal
         for proposal in found.proposals
+        if proposal not in early
     ]
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in proposals)
-    if not assumed and adoption.compares_cash(world, snapshot, found):
+    if not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         # What such a fill cost is in the cash that is missing; the rest is told when it is taken.
         proposals += adoption.cash_adjusted(world, snapshot.account, given.by or "reconcile")
     return tuple(proposals)
+
+
+def _asked_first(
+    world: World, snapshot: VenueSnapshot, found: Comparison
+) -> list[ev.PositionAdjusted]:
+    """The adjustments that an operator's look leaves to the next one: a fill may still explain
+    them, and the cash that goes with them."""
+    account = world.book.account(snapshot.account)
+    return [
+        proposal
+        for proposal in found.proposals
+        if isinstance(proposal, ev.PositionAdjusted) and may_be_told(account, snapshot, proposal)
+    ]
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -153,6 +168,7 @@ def _take_over(
     by = given.by or given.reason
     killing = given.reason == KILL and kill_of(world, snapshot) is not None
     taking = given.apply or killing
+    early = _asked_first(world, snapshot, found) if given.apply else []
     told: dict[str, list[Fill]] = {}
     for fill in snapshot.fills:
         told.setdefault(fill.client_order_id, []).append(fill)
@@ -171,22 +187,36 @@ def _take_over(
         elif taking and isinstance(proposal, ev.OrderFilled):
             yield from fills.take(world, proposal.fill, now)
             yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
-        elif taking and isinstance(proposal, ev.PositionAdjusted):
-            if not given.apply and vanishes(world, proposal):
-                continue
-            if not given.apply and exceeds(world, proposal):
-                yield from tell_excess(world, proposal)
-                continue
-            held = world.book.holding(proposal.account, proposal.symbol)
-            yield from learned(world, proposal.symbol)
-            taken = adoption.adjusted(world, snapshot, proposal, by)
-            yield taken
-            if taken.mark and not taken.estimated:
-                yield from adoption.priced(world, taken.symbol, taken.mark)
-            yield from _vanished(world, held)
+        elif taking and isinstance(proposal, ev.OrderSettled):
+            yield proposal
+            yield from fell_short(world, snapshot.account, proposal.client_order_id)
+            yield from after_end(world, snapshot.account, proposal.client_order_id)
+        elif taking and isinstance(proposal, ev.PositionAdjusted) and proposal not in early:
+            yield from _adjusted(world, given, proposal)
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
-    if taking and not assumed and adoption.compares_cash(world, snapshot, found):
+    if taking and not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         yield from adoption.cash_adjusted(world, snapshot.account, by)
+
+
+def _adjusted(world: World, given: SnapshotTaken, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
+    """The venue's quantity of a holding, taken over by an operator or a kill without a fill.
+
+    A kill leaves it to the next look where only this list shows that it is gone, and takes nothing
+    over that is more than it may close.
+    """
+    snapshot = given.snapshot
+    if not given.apply and vanishes(world, found):
+        return
+    if not given.apply and exceeds(world, found):
+        yield from tell_excess(world, found)
+        return
+    held = world.book.holding(found.account, found.symbol)
+    yield from learned(world, found.symbol)
+    taken = adoption.adjusted(world, snapshot, found, given.by or given.reason)
+    yield taken
+    if taken.mark and not taken.estimated:
+        yield from adoption.priced(world, taken.symbol, taken.mark)
+    yield from _vanished(world, held)
 
 
 def _vanished(world: World, held: Position | None) -> Iterator[ev.Event]:

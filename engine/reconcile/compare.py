@@ -6,7 +6,7 @@ time. What has been left out for longer than a request or a fill is under way is
 A list may also be behind the venue's own fills: what it shows is then what was true a moment ago.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -44,6 +44,10 @@ _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 _ALIASES = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan"}
 """The words of the first design, which people still see (X-08)."""
+
+QUESTIONS_FIRST = 3
+"""So often the venue is asked about an order that it does not list, before what it holds is taken
+over without the fills that the order may have had."""
 
 DRIFT = Decimal("0.05")
 """Average prices further apart than this are reported; they block nothing (A-370)."""
@@ -104,7 +108,8 @@ def compare(
         if found is None:
             matched += symbol in theirs or symbol in account.positions
             # What was never told may cancel out: a purchase and its sale.
-            proposals += _as_told(book, snapshot, symbol, theirs.get(symbol))
+            told = tuple(_as_told(book, snapshot, symbol, theirs.get(symbol)))
+            proposals += told or _over_all_the_same(account, symbol)
             continue
         if _is_behind(account, snapshot, theirs.get(symbol), found, lag):
             behind.add(symbol)
@@ -131,9 +136,7 @@ def compare(
                 protects = _protects(order, unguarded)
                 proposals.append(_adopted(order, snapshot.account, protects=protects))
     missing = tuple(
-        key
-        for key, order in account.orders.items()
-        if key not in works and order.status in RESTING and order.updated_at < snapshot.requested_at
+        key for key, order in account.orders.items() if _is_unlisted(order, snapshot, works)
     )
     return Comparison(
         differences=tuple(differences),
@@ -270,6 +273,46 @@ def _explained(
         missing -= quantity * order.side.sign
     if missing:
         yield _adjust(book, snapshot, symbol, theirs, by)
+
+
+def may_be_told(account: AccountState, snapshot: VenueSnapshot, found: ev.PositionAdjusted) -> bool:
+    """Whether an order that rests here and is not listed there may explain an adjustment.
+
+    The venue is asked about it; an answer that explains nothing counts once it was given so often.
+    A stop of ours is no such order: it ends with its holding, however that went.
+    """
+    works = {order.client_order_id for order in snapshot.orders}
+    return any(
+        order.symbol == found.symbol
+        and not order.is_protective
+        and order.side.sign * (found.quantity - found.previous) > 0
+        and _is_unlisted(order, snapshot, works)
+        and order.queries < QUESTIONS_FIRST
+        for order in account.orders.values()
+    )
+
+
+def _is_unlisted(order: Order, snapshot: VenueSnapshot, works: Container[str]) -> bool:
+    """Whether an order that rests here is none of those that the venue lists."""
+    known = order.status in RESTING and order.updated_at < snapshot.requested_at
+    return known and order.client_order_id not in works
+
+
+def _over_all_the_same(account: AccountState, symbol: str) -> Iterator[ev.OrderSettled]:
+    """The ends of orders that have ended there, and of which fills are missing here, where the
+    venue holds what is held here: those fills are in what was taken over before."""
+    for order in account.orders.values():
+        ended = order.status is OrderStatus.UNKNOWN and order.told_filled is not None
+        if not ended or order.symbol != symbol or order.told_filled == order.filled:
+            continue
+        whole = order.told_filled is not None and order.told_filled >= order.quantity
+        yield ev.OrderSettled(
+            account=account.name,
+            client_order_id=order.client_order_id,
+            venue_order_id=order.venue_order_id,
+            status=OrderStatus.FILLED if whole else OrderStatus.CANCELED,
+            reason="it has ended there, and the venue holds what is held here",
+        )
 
 
 def _untold(account: AccountState) -> set[str]:
