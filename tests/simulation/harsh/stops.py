@@ -28,11 +28,17 @@ class Stops(Facts):
             self.broken("S armed", f"{key} trades, and is changed or cancelled")
 
     def _risked(self, terms: OrderTerms) -> None:
-        """S: with what it adds, the risk at the stop stays within the limit (X-82)."""
+        """S: with what it adds, the risk at the stop stays within the limit (X-82).
+
+        What takes the place of an order, and is for no more of it at no worse price, adds nothing
+        to that: of a change only the difference is asked (X-88).
+        """
         engine = self.engine
         if engine is None or not terms.adds_exposure:
             return
         self._stop_ahead(terms)
+        if self._only_takes_its_place(terms):
+            return
         held = engine.book.holding(terms.account, terms.symbol)
         if held is None or held.sign != terms.side.sign or held.quantity == 0:
             return
@@ -46,6 +52,16 @@ class Stops(Facts):
         equity = engine.world.equity
         if lost > self.risk * equity * Decimal("1.05"):
             self.broken("S risk", f"{lost:.0f} of {equity:.0f} at the stop of {terms.symbol}")
+
+    def _only_takes_its_place(self, terms: OrderTerms) -> bool:
+        """Whether the order is one that was changed, with nothing more in it."""
+        before = self.venues[terms.account].orders.get(terms.orig_client_order_id)
+        if before is None or terms.quantity > before.leaves:
+            return False
+        old, new = before.limit_price, terms.limit_price
+        if old is None or new is None:
+            return old == new
+        return (new - old) * terms.side.sign <= 0
 
     def _stop_ahead(self, terms: OrderTerms) -> None:
         """S: no entry is decided whose stop the market has passed already."""
