@@ -8,6 +8,11 @@ from engine.domain.order import RESTING, OrderStatus
 from engine.state import pauses
 from engine.state.order import Order
 
+_ASKED_OF = frozenset(
+    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
+)
+"""What an order is while a request about it is at the venue."""
+
 _SLACK = 1_000
 """Deadlines that have passed over and are kept before the list is swept."""
 
@@ -86,6 +91,6 @@ def due_at(order: Order) -> Nanos:
         return 0
     if status is OrderStatus.UNKNOWN:
         return order.updated_at + pauses.doubled(pauses.DOUBT, max(order.queries - 1, 0))
-    ending = order.protects and status is OrderStatus.PENDING_CANCEL
-    first = pauses.ANSWER_ABOUT_STOP if ending else pauses.ANSWER
+    unclear = order.protects and status in _ASKED_OF
+    first = pauses.ANSWER_ABOUT_STOP if unclear else pauses.ANSWER
     return order.updated_at + pauses.doubled(first, order.queries)

@@ -12,7 +12,8 @@ ANSWER: Final = 5 * NS_PER_SECOND
 """How long a request may stay unanswered before the venue is asked (live-engines, 4b)."""
 
 ANSWER_ABOUT_STOP: Final = 2 * NS_PER_SECOND
-"""The same for the end of a stop: while nobody knows whether it rests, nothing protects."""
+"""The same for a stop that was sent, is being changed or is to end: while nobody knows whether it
+rests, nothing protects, and before the time is over in which it has to (rule 3) it may be known."""
 
 DOUBT: Final = NS_PER_SECOND
 """Between the first two questions about an order in doubt; each pause is twice the one before."""
