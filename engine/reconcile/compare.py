@@ -293,9 +293,11 @@ def may_be_told(account: AccountState, snapshot: VenueSnapshot, found: ev.Positi
 
 
 def _is_unlisted(order: Order, snapshot: VenueSnapshot, works: Container[str]) -> bool:
-    """Whether an order that rests here is none of those that the venue lists."""
-    known = order.status in RESTING and order.updated_at < snapshot.requested_at
-    return known and order.client_order_id not in works
+    """Whether an order that rests here, and did when the venue was asked, is none of those that it
+    lists; a fill that came meanwhile makes it no younger."""
+    since = order.accepted_at or order.updated_at
+    rested = order.status in RESTING and since < snapshot.requested_at
+    return rested and order.client_order_id not in works
 
 
 def _over_all_the_same(account: AccountState, symbol: str) -> Iterator[ev.OrderSettled]:

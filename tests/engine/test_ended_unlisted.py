@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
-from engine.domain.inputs import QueryAnswered
+from engine.domain.inputs import QueryAnswered, SnapshotTaken
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level
 from engine.reconcile.compare import QUESTIONS_FIRST
@@ -122,6 +122,31 @@ def test_x75_an_order_that_is_listed_keeps_nobody_from_adjusting() -> None:
     listed = (desk.works(desk.last(Purpose.PROTECT)), desk.works(order))
     desk.snapshot(positions={"NVDA": 110}, orders=listed, reason="operator", apply=True)
     assert desk.held().quantity == 110
+
+
+# --- one that changed while the venue was being asked -------------------------------------------
+
+
+def test_c403_one_that_filled_in_part_while_the_venue_was_asked_is_asked_about_too() -> None:
+    """It worked before the question: that it is not listed says that it has ended. The next look
+    may be a minute away, and a stop that is gone protects nothing meanwhile."""
+    desk, _ = selling()
+    stop = desk.last(Purpose.PROTECT)
+    asked = desk.view(positions={"NVDA": 0})
+    desk.later(0.1)
+    desk.report(stop, OrderStatus.PARTIALLY_FILLED, fill=desk.execution(stop, 60, "94"))
+    assert queried(desk.give(SnapshotTaken(asked, "scheduled")), stop)
+
+
+def test_c403_one_that_the_venue_took_after_it_was_asked_is_not() -> None:
+    desk = protected(150)
+    desk.later(10)
+    asked = desk.view(positions={"NVDA": 150}, orders=(desk.works(desk.last(Purpose.PROTECT)),))
+    desk.later(0.1)
+    desk.place(Side.SELL, 40, type=OrderType.LIMIT, limit_price=D(101))
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    assert not queried(desk.give(SnapshotTaken(asked, "scheduled")), order)
 
 
 # --- what was taken over first ------------------------------------------------------------------
