@@ -4,12 +4,14 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from tests.simulation.harsh.sheet import Sheet
 from tests.simulation.harsh.venue import HarshVenue
 from tests.simulation.store import Disk
+from tests.simulation.venue import Working
 from tests.simulation.watch import Watch
 
 ZERO: Final = Decimal(0)
@@ -87,10 +89,13 @@ class Facts(Watch):
         self._stopped_at: Nanos = 0
         """Since when no entry may rest, by the state of the run; 0 while they may."""
         for name, venue in venues.items():
-            venue.on_work = lambda working: None
+            venue.on_work = partial(self.works, name)
             venue.on_other = lambda symbol, bought, price, name=name: self.truth[name].take(  # type: ignore[misc]
                 symbol, bought, price, ZERO
             )
+
+    def works(self, account: str, working: Working) -> None:
+        """An order works at a venue from now on, or works with other terms."""
 
     def priced(self, symbol: str, price: Decimal) -> None:
         """A true price."""

@@ -8,6 +8,7 @@ from engine.domain.order import OrderTerms
 from engine.state.position import Position
 from tests.simulation.harsh.facts import REPAIR_SECONDS, ZERO, Facts
 from tests.simulation.harsh.venue import HarshVenue
+from tests.simulation.venue import Working
 
 PROTECT_SECONDS: Final = 8.0
 ARMED_SECONDS: Final = 5
@@ -83,14 +84,32 @@ class Stops(Facts):
 
     def _protected(self, venue: HarshVenue, position: Position, symbol: str) -> None:
         """S: what should have a stop has one, or is being closed, or that it has none is told."""
+        bare = self._lacks(venue, position, symbol)
+        if self._lasts(_bare_key(venue, position), bool(bare), PROTECT_SECONDS):
+            self.broken("S bare", f"{bare} of {position.quantity} {symbol} bare in {venue.name}")
+
+    def works(self, account: str, working: Working) -> None:
+        """An order works from now on, or with other terms: a stop for all of it, for however short
+        a time, ends what lacked one."""
+        venue, symbol = self.venues[account], working.order.symbol
+        position = self.engine.book.holding(account, symbol) if self.engine is not None else None
+        if position is not None and not self._lacks(venue, position, symbol):
+            self._since.pop(_bare_key(venue, position), None)
+
+    def _lacks(self, venue: HarshVenue, position: Position, symbol: str) -> Decimal:
+        """How much of a position should have a stop at the venue now, and has none."""
+        if position.stop is None or position.told_unprotected or position.exiting is not None:
+            return ZERO
+        # While the link is down nothing can be sent: it is told that the venue is lost (X-53).
+        if symbol in venue.closed or not venue.link_up:
+            return ZERO
         held = venue.positions.get(symbol, ZERO)
         there = [w for w in venue.open.values() if w.order.symbol == symbol]
         resting = sum((w.leaves for w in there if w.order.protects), ZERO)
         reducing = sum((w.leaves for w in there if not w.order.adds_exposure), ZERO)
         wanted = min(abs(held), abs(position.quantity)) if held * position.quantity > 0 else ZERO
-        bare = position.stop is not None and max(resting, reducing) < wanted
-        bare = bare and not position.told_unprotected and position.exiting is None
-        # While the link is down nothing can be sent: it is told that the venue is lost (X-53).
-        bare = bare and symbol not in venue.closed and venue.link_up
-        if self._lasts(("bare", venue.name, symbol, position.position_id), bare, PROTECT_SECONDS):
-            self.broken("S bare", f"{resting} of {held} {symbol} protected in {venue.name}")
+        return max(wanted - max(resting, reducing), ZERO)
+
+
+def _bare_key(venue: HarshVenue, position: Position) -> tuple[object, ...]:
+    return "bare", venue.name, position.symbol, position.position_id
