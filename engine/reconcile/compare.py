@@ -269,7 +269,7 @@ def _explained(
         price = price_of(book, order, theirs)
         if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
             continue
-        yield _filled(book, order, quantity, price, snapshot.as_of)
+        yield _filled(book, order, quantity, price, snapshot)
         missing -= quantity * order.side.sign
     if missing:
         yield _adjust(book, snapshot, symbol, theirs, by)
@@ -347,17 +347,18 @@ def _as_told(
     # What opens comes before what closes.
     for order, quantity, price in sorted(untold, key=lambda each: each[0].reduce_only):
         if price is not None:
-            yield _filled(book, order, quantity, price, snapshot.as_of)
+            yield _filled(book, order, quantity, price, snapshot)
 
 
 def _filled(
-    book: Book, order: Order, quantity: Decimal, price: Decimal, at: Nanos
+    book: Book, order: Order, quantity: Decimal, price: Decimal, snapshot: VenueSnapshot
 ) -> ev.OrderFilled:
-    """The proposal to take an order for filled by so much."""
+    """The proposal to take an order for filled by so much, before the venue was asked: what it told
+    then contains that."""
     cumulative = order.filled + quantity
     return ev.OrderFilled(
         account=order.account,
-        fill=assumed_fill(order, quantity, price, at),
+        fill=assumed_fill(order, quantity, price, snapshot.requested_at - 1),
         multiplier=book.multiplier(order.symbol),
         cumulative=cumulative,
         average_price=round((order.notional + quantity * price) / cumulative, 8),

@@ -222,7 +222,10 @@ class AccountState(msgspec.Struct, kw_only=True):
             self.kill = work
 
     def use_power(self, amount: Decimal, at: Nanos) -> None:
-        """A fill at `at` changes what new exposure may cost by `amount`, below zero if it adds."""
+        """A fill at `at` changes what new exposure may cost by `amount`, below zero if it adds; one
+        of before the number was asked for is in that already."""
+        if at < self.power_asked:
+            return
         self.buying_power += amount
         moves = self.power_moves
         if moves and at - moves[-1].at < POWER_STEP:

@@ -75,7 +75,13 @@ class Traded(CoreDriver):
         self.look("start")
         self.tick()
 
-    def look(self, reason: str = "scheduled", orders: tuple[VenueOrder, ...] = ()) -> None:
+    def look(
+        self,
+        reason: str = "scheduled",
+        orders: tuple[VenueOrder, ...] = (),
+        *,
+        apply: bool = False,
+    ) -> None:
         bank = self.bank
         self.later(2)
         worth = sum((q * 100 for q, _ in bank.held.values()), start=D(0))
@@ -98,7 +104,7 @@ class Traded(CoreDriver):
             requested_at=self.now,
             as_of=self.now,
         )
-        self.give(SnapshotTaken(snapshot, reason))
+        self.give(SnapshotTaken(snapshot, reason, apply))
         self.later(1)
 
     def rest(self, quantity: int, symbol: str = "MSFT", limit: int = 99) -> OrderTerms:
@@ -111,6 +117,12 @@ class Traded(CoreDriver):
         return order
 
     def trade(self, order: OrderTerms, quantity: int, price: int) -> None:
+        """The venue trades so much of an order, and tells of it at once."""
+        self.trade_untold(order, quantity, price)
+        self.filled(order, quantity, price)
+
+    def trade_untold(self, order: OrderTerms, quantity: int, price: int) -> None:
+        """The same, and it tells of nothing."""
         bank = self.bank
         sign = order.side.sign
         held, cost = bank.held.get(order.symbol, (D(0), D(price)))
@@ -120,7 +132,6 @@ class Traded(CoreDriver):
         bank.held[order.symbol] = (held + sign * quantity, cost)
         if not bank.held[order.symbol][0]:
             del bank.held[order.symbol]
-        self.filled(order, quantity, price)
 
     @property
     def available(self) -> Decimal:
@@ -284,3 +295,82 @@ def test_x79_cash_of_somebody_else_explains_no_fill() -> None:
     desk.report(order, OrderStatus.FILLED, fill=fill)
     assert desk.available == desk.bank.free == 73_400
     assert desk.book.account(BROKER).unexplained.cash == {"USD": 1_000}
+
+
+# --- what is told after the venue's number was asked for, and happened before ---------------------
+
+
+def selling(*, nets: bool) -> tuple[Traded, OrderTerms]:
+    """400 are held at 99, and a sale of 100 of them rests at 120."""
+    desk = Traded(nets=nets)
+    order = desk.rest(400)
+    desk.trade(order, 400, 99)
+    desk.accept(desk.last(Purpose.PROTECT, "MSFT"))
+    desk.look()
+    desk.place(Side.SELL, 100, symbol="MSFT", type=OrderType.LIMIT, limit_price=D(120))
+    sale = desk.last(Purpose.MANUAL, "MSFT")
+    desk.accept(sale)
+    desk.later(10)
+    return desk, sale
+
+
+@KINDS
+def test_x79_the_proceeds_of_a_close_that_is_told_late_are_counted_once(nets: bool) -> None:
+    desk, sale = selling(nets=nets)
+    told_late = desk.execution(sale, 100, 120)
+    desk.trade_untold(sale, 100, 120)
+    desk.look()
+    assert desk.available == desk.bank.free == 72_400
+    desk.later(10)
+    desk.report(sale, OrderStatus.FILLED, fill=told_late)
+    assert desk.available == 72_400
+
+
+@KINDS
+def test_x79_and_so_is_the_cost_of_an_entry_that_is_told_late(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(404)
+    desk.look(orders=(desk.works(order),))
+    told_late = desk.execution(order, 404, 99)
+    desk.trade_untold(order, 404, 99)
+    desk.look()
+    desk.later(10)
+    desk.report(order, OrderStatus.FILLED, fill=told_late)
+    assert desk.available == desk.bank.free == 60_004
+
+
+@KINDS
+def test_x79_a_fill_after_the_number_was_asked_for_counts_beside_it(nets: bool) -> None:
+    desk, sale = selling(nets=nets)
+    desk.look(orders=(desk.works(sale),))
+    told_late = desk.execution(sale, 100, 120)
+    desk.trade_untold(sale, 100, 120)
+    desk.later(10)
+    desk.report(sale, OrderStatus.FILLED, fill=told_late)
+    assert desk.available == desk.bank.free == 72_400
+
+
+def taken_over(desk: Traded, order: OrderTerms) -> None:
+    """The venue says that it has filled, tells no fill of it, and an operator takes that over."""
+    desk.report(order, OrderStatus.FILLED, filled=order.quantity)
+    desk.later(10)
+    desk.look("operator", apply=True)
+    assert desk.current(order).status is OrderStatus.FILLED
+
+
+@KINDS
+def test_x79_the_number_that_an_assumed_close_came_with_contains_it(nets: bool) -> None:
+    desk, sale = selling(nets=nets)
+    desk.trade_untold(sale, 100, 120)
+    taken_over(desk, sale)
+    assert desk.available == desk.bank.free == 72_400
+
+
+@KINDS
+def test_x79_the_number_that_an_assumed_entry_came_with_contains_it(nets: bool) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(404)
+    desk.look(orders=(desk.works(order),))
+    desk.trade_untold(order, 404, 99)
+    taken_over(desk, order)
+    assert desk.available == desk.bank.free == 60_004

@@ -52,7 +52,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         _explain(account, fill, currency, brought)
     if order is not None:
         if not is_seen:
-            _net(account, event, order, outcome.opened)
+            _net(account, event, order, outcome.opened, at)
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
@@ -202,7 +202,9 @@ def _given_back(
 
 def _moment(fill: Fill, at: Nanos) -> Nanos:
     """When a fill that was told at `at` changed the venue's numbers, by our clock: then, unless it
-    was told too late for that."""
+    was told too late for that. The time of one that is assumed is ours."""
+    if fill.is_assumed:
+        return min(fill.time, at)
     return fill.time if 0 < fill.time < at - CLOCKS_APART else at
 
 
@@ -257,9 +259,13 @@ def _use_power(
         account.use_power(-(used * event.rate + fee) / event.account_rate, moment)
 
 
-def _net(account: AccountState, event: ev.OrderFilled, order: Order, opened: Decimal) -> None:
+def _net(
+    account: AccountState, event: ev.OrderFilled, order: Order, opened: Decimal, at: Nanos
+) -> None:
     """A fill of an entry that the venue's number of the buying power left room for already."""
-    if event.account_rate and order.adds_exposure and 0 < order.accepted_at < account.power_asked:
+    if not (event.account_rate and order.adds_exposure):
+        return
+    if 0 < order.accepted_at < account.power_asked <= _moment(event.fill, at):
         held_back = opened * order.reserved * event.multiplier * event.rate
         account.netted += held_back / event.account_rate
 
