@@ -33,10 +33,10 @@ class Outcomes(Facts):
 
     def _paced_at(self, what: str, account: str, subject: str) -> None:
         """O: no action repeats faster than its back-off."""
-        times = self._sends.setdefault((what, account, subject), deque(maxlen=PACE))
+        times = self._sends.setdefault((what, account, subject), deque(maxlen=PACE + 1))
         times.append(self.now())
-        if len(times) == PACE and times[-1] - times[0] < 10 * NS_PER_SECOND:
-            self.broken("O pace", f"{what} of {subject} in {account} {PACE} times within 10 s")
+        if len(times) > PACE and times[-1] - times[0] < 10 * NS_PER_SECOND:
+            self.broken("O pace", f"{what} of {subject} in {account} {len(times)} times in 10 s")
 
     def _of_exit(self, event: ev.Event) -> None:
         match event:
