@@ -259,7 +259,8 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     """Whether another attempt may follow; one that has sold something is gone on with at once.
 
     A venue that asked to wait is not asked before that, and one that is closed not before it opens.
-    Where the stop is placed again in between, the pause begins once the venue works it.
+    Where the stop is placed again in between, for all of it, the pause begins once the venue works
+    it; one that leaves room for a part was made for this attempt, and is waited for no longer.
     """
     if failed.reject_code == Code.MARKET_CLOSED and world.is_shut(position.symbol, now):
         return False
@@ -269,7 +270,8 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
         return False
     working = world.book.working(position.account, position.symbol)
     joins = world.able(position.account).reduce_only
-    stops = [] if joins else [order for order in working if order.is_protective]
+    covering = not joins and (plan.is_whole or not _has_room(world, position, plan))
+    stops = [order for order in working if order.is_protective] if covering else []
     if any(order.status in _UNANSWERED for order in stops):
         return False
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
