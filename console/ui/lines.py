@@ -356,6 +356,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
         f"{e.symbol} stop {_price_words(e.before)} to {_price_words(e.after)} by {e.by}",
         "error" if e.after is None else "",
     ),
+    ev.StopTraded: lambda e: JournalLine(
+        "STOP", f"{e.symbol} stop trades, no fill of it is here", "warn"
+    ),
     ev.Unprotected: lambda e: JournalLine(
         "STOP", f"{plain(e.quantity)} {e.symbol} UNPROTECTED", "error"
     ),

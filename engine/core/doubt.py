@@ -218,6 +218,7 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
             yield ev.OrderUnclear(
                 account=order.account, client_order_id=key, reason=text, filled=venue.filled
             )
+            yield from fills.trades_untold(world, order.account, key)
         return
     if venue.status.is_terminal:
         if current is not venue.status:

@@ -49,15 +49,27 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     # What it leads to leans on the time; what makes it one fill is what the venue told.
     timed = msgspec.structs.replace(fill, time=happened(fill, now))
     fault = fault_of(world, timed)
-    if fill.key in book.seen_executions:
-        fault = "it was told before with another quantity, price or side"
     if fault:
         yield from quarantine(world, fill, fault)
+        return
+    if fill.key in book.seen_executions:
+        why = "it was told before with another quantity, price or side"
+        told = tuple(quarantine(world, fill, why))
+        yield from told
+        if told:
+            yield from trades_untold(world, fill.account, fill.client_order_id)
         return
     fill = yield from with_fee(world, fill)
     rest = yield from _matched(world, fill, timed.time)
     if rest is not None:
         yield from _count(world, rest, timed, now)
+
+
+def trades_untold(world: World, account: str, client_order_id: str) -> Iterator[ev.Event]:
+    """A stop trades, as its venue has just said of its order, and what it filled is not here."""
+    order = world.book.order_in(account, client_order_id)
+    if order is not None and order.protects and order.is_working:
+        yield ev.StopTraded(account=account, symbol=order.symbol, client_order_id=client_order_id)
 
 
 def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Event]:

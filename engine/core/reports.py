@@ -57,6 +57,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         return
     if order.is_working:
         yield from _status(order, given, now)
+        if given.status in TERMINAL and _fills_missing(order, given.status, given.filled):
+            yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
 

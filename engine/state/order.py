@@ -46,7 +46,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     venue_order_id: str = ""
     filled: Decimal = ZERO
     filled_at: Nanos = 0
-    """When its newest fill was recorded; 0 before the first."""
+    """When its newest fill was recorded, or its venue last said that it trades; 0 before that."""
     notional: Decimal = ZERO
     """Sum of price x quantity over its fills, without the multiplier."""
     commission: Decimal = ZERO

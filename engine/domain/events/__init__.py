@@ -78,6 +78,7 @@ from engine.domain.events.positions import (
     PositionClosed,
     StopMoved,
     StopRemoved,
+    StopTraded,
     TargetMoved,
     Unprotected,
 )
@@ -173,6 +174,7 @@ __all__ = [
     "SnapshotRequested",
     "StopMoved",
     "StopRemoved",
+    "StopTraded",
     "SymbolBlocked",
     "SymbolUnblocked",
     "TargetMoved",
@@ -249,6 +251,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
         ExitRefused,
         StopMoved,
         StopRemoved,
+        StopTraded,
         TargetMoved,
         Unprotected,
         PositionClosed,

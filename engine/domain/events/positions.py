@@ -48,6 +48,17 @@ class ExitAbandoned(Event, frozen=True, kw_only=True):
     detail: str
 
 
+class StopTraded(Event, frozen=True, kw_only=True):
+    """The venue says that a stop trades, and no fill of it is here: it was not told, or not taken.
+
+    The stop is left alone for a while, and what would add to its position ends (X-78).
+    """
+
+    account: str
+    symbol: str
+    client_order_id: str
+
+
 class StopRemoved(Event, frozen=True, kw_only=True):
     """An operator took the stop away, as 0.1.0 wrote it; since then it is a `StopMoved`."""
 

@@ -56,7 +56,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
-            _end_entries(book, before)
+            end_entries(book, before)
     book.guard(event.account, fill.symbol, at)
 
 
@@ -164,7 +164,7 @@ def _close_part(book: Book, order: Order, fill: Fill) -> None:
         book.amend(position, exiting=plan)
 
 
-def _end_entries(book: Book, position: Position) -> None:
+def end_entries(book: Book, position: Position) -> None:
     """A stop of the position has traded: no order that was to build it up adds any more (X-78)."""
     account, symbol = position.account, position.symbol
     waiting = [

@@ -5,6 +5,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.state.book import Book
+from engine.state.folds.fills import end_entries
 from engine.state.folds.rule import Rules
 from engine.state.position import ExitPlan
 from engine.state.touched import (
@@ -69,6 +70,16 @@ def _unprotected(book: Book, event: ev.Unprotected, at: Nanos) -> None:
         book.amend(position, told_unprotected=True)
 
 
+def _stop_traded(book: Book, event: ev.StopTraded, at: Nanos) -> None:
+    order = book.order_in(event.account, event.client_order_id)
+    if order is None or not order.is_working:
+        return
+    book.update(order, at, filled_at=at)
+    position = book.holding(event.account, event.symbol)
+    if position is not None and position.sign * order.side.sign < 0:
+        end_entries(book, position)
+
+
 def _target_moved(book: Book, event: ev.TargetMoved, at: Nanos) -> None:
     position = book.holding(event.account, event.symbol)
     if position is not None:
@@ -95,6 +106,7 @@ RULES: Rules = {
     ev.ExitAbandoned: _exit_abandoned,
     ev.ExitRefused: _exit_refused,
     ev.StopRemoved: _stop_removed,
+    ev.StopTraded: _stop_traded,
     ev.StopMoved: _stop_moved,
     ev.TargetMoved: _target_moved,
     ev.Unprotected: _unprotected,
