@@ -209,8 +209,8 @@ class Facts:
 
     @property
     def by_signal(self) -> bool:
-        """Whether a signal asks for the order, not a person."""
-        return self.request.signal is not None
+        """Whether a signal asks for the order, also for a leg of what it wants, not a person."""
+        return self.request.automatic
 
     @property
     def same_order_at(self) -> Nanos | None:

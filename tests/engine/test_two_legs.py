@@ -19,7 +19,7 @@ from engine.state.book import Book
 from engine.state.fold import apply
 from engine.world import World
 from tests.engine.driver import CoreDriver, one
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.worlds import ABLE, AXION, BROKER, config_of
 
 D = Decimal
 S = OrderStatus
@@ -45,8 +45,9 @@ def terms(symbol: str, quantity: int, price: str) -> OrderTerms:
 LEGS = (terms("NVDA", 10, "100"), terms("AMD", 20, "50"))
 
 
-def opened(desk: CoreDriver, plan: str = "entry") -> list[ev.Event]:
-    """A front end asks for both legs in one intent."""
+def opened(desk: CoreDriver, plan: str = "entry", *, signal_id: str = "s1") -> list[ev.Event]:
+    """A front end asks for both legs in one intent; `signal_id` is "" where a person does."""
+    wanted = tuple(msgspec.structs.replace(leg, signal_id=signal_id) for leg in LEGS)
     facts: list[ev.Event] = [
         ev.SignalDecided(
             signal_id="s1",
@@ -62,8 +63,10 @@ def opened(desk: CoreDriver, plan: str = "entry") -> list[ev.Event]:
             quantity=D(10),
             content="",
         ),
-        ev.IntentOpened(intent_id="i1", plan=plan, signal_id="s1", legs=LEGS),
+        ev.IntentOpened(intent_id="i1", plan=plan, signal_id=signal_id, legs=wanted),
     ]
+    if not signal_id:
+        del facts[0]
     seen: list[ev.Event] = []
     for event in followed(desk.world, (e for e in facts), desk.now):
         apply(desk.book, ev.Record(desk.book.data.seq + 1, desk.now, event))
@@ -173,6 +176,69 @@ def test_a_leg_that_does_not_pass_when_it_is_sent_is_refused_once_and_told() -> 
     assert {leg.status for leg in ended.legs} == {S.CREATED}
     assert outcome(desk)[0] is Outcome.CANCELLED
     assert "never sent" in ended.reason
+
+
+@pytest.mark.parametrize("refused", [0, 1], ids=["first", "second"])
+def test_a_leg_that_is_refused_has_no_part_in_what_the_other_one_orders(refused: int) -> None:
+    """It ends under its own id, with nothing filled, whatever is ordered and changed beside it."""
+    desk = desk_of(native_modify=False)
+    halves = ("NVDA", "AMD")
+    desk.event(
+        ev.SymbolBlocked(account=BROKER, symbol=halves[refused], cause="reconcile", reason="test")
+    )
+    opened(desk)
+    assert one(desk.seen, ev.LegRefused).symbol == halves[refused]
+    sent = LEGS[1 - refused]
+    desk.accept(sent)
+    desk.give(ask.ModifyOrder(by="ann", client_order_id=sent.client_order_id, quantity=D(5)))
+    desk.report(sent, S.CANCELED, filled=D(0))
+    (new,) = [o for o in desk.book.orders() if o.orig_client_order_id]
+    desk.accept(new.terms)
+    desk.filled(new.terms, 5, "50")
+    ended = one(desk.seen, ev.IntentEnded)
+    never = ended.legs[refused]
+    assert (never.client_order_id, never.quantity) == (
+        LEGS[refused].client_order_id,
+        LEGS[refused].quantity,
+    )
+    assert (never.filled, never.status) == (0, S.CREATED)
+    other = ended.legs[1 - refused]
+    assert (other.client_order_id, other.filled, other.status) == (new.client_order_id, 5, S.FILLED)
+
+
+@pytest.mark.parametrize(
+    ("window", "after", "goes"),
+    [(0, 0, True), (30, 29, False), (30, 30, True), (300, 59, False), (300, 60, True)],
+)
+def test_X66_the_leg_of_a_signal_is_a_repeat_where_its_order_alone_would_be(
+    window: int, after: int, goes: bool
+) -> None:
+    """What a signal asks for is told apart by its id, for as long as the window of signals says."""
+    desk = CoreDriver(config_of(**AXION, execution={"dedup_window_seconds": window}))
+    made_before(desk, after)
+    refused = [e.code for e in opened(desk) if isinstance(e, ev.LegRefused)]
+    assert refused == ([] if goes else ["DUPLICATE_ORDER"])
+
+
+@pytest.mark.parametrize("window", [0, 30, 300])
+@pytest.mark.parametrize(("after", "goes"), [(59, False), (60, True)])
+def test_X66_the_leg_of_a_person_is_a_repeat_within_a_minute(
+    window: int, after: int, goes: bool
+) -> None:
+    desk = CoreDriver(config_of(**AXION, execution={"dedup_window_seconds": window}))
+    made_before(desk, after)
+    refused = [e.code for e in opened(desk, signal_id="") if isinstance(e, ev.LegRefused)]
+    assert refused == ([] if goes else ["DUPLICATE_ORDER"])
+
+
+def made_before(desk: CoreDriver, seconds: int) -> None:
+    """An order of the terms of the first leg, which ended at once."""
+    desk.quote("NVDA", "101")
+    order = desk.order("NVDA", 10, "100", limit="100")
+    desk.report(order, S.CANCELED)
+    desk.later(seconds)
+    desk.quote("NVDA", "101")
+    desk.quote("AMD", "51")
 
 
 # --- a plan of one's own is one row ---------------------------------------------------------------

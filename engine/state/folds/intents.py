@@ -25,8 +25,8 @@ def _led(book: Book, leg: IntentLeg, order: Order) -> IntentLeg:
     if leg.waits:
         mine = leg.terms.client_order_id == key
         return msgspec.structs.replace(leg, client_order_id=key) if mine else leg
-    if leg.client_order_id != order.orig_client_order_id:
-        return leg
+    if not leg.client_order_id or leg.client_order_id != order.orig_client_order_id:
+        return leg  # one that was refused has no order, and none takes the place of that
     old = book.order_in(leg.terms.account, leg.client_order_id)
     before = leg.before + (old.filled if old is not None else ZERO)
     return msgspec.structs.replace(leg, client_order_id=key, before=before)
