@@ -75,18 +75,24 @@ def _succeed(world: World, order: Order, wanted: Pending, now: Nanos) -> Iterato
     runs = world.book.run_state in _CUT_IN
     if runs and order.adds_exposure and not world.book.account(order.account).compared:
         return  # nothing that adds opens before the connection's first look; that comes
-    if runs and order.only_cut_by(wanted):
-        yield ev.OrderIntended(terms=successor(world, order, wanted, wanted.reserved))
-        return
     # It was asked when the change was, and may have waited since: for a link, or for a start.
-    blind = not world.market.is_fresh(order.symbol, now) and not order.grows_by(wanted)
-    rows = tuple(row for row in gate.CHECKS if row.code not in _ON_PRICE) if blind else None
+    rows = _asked_again(world, order, wanted, now)
     ruling = decide(world, change_request(world, order, wanted, decided=True), now, rows)
     if not ruling.allowed:
         yield from given_up(world, order, ruling.code, ruling.reason)
         return
-    reserved = wanted.reserved if blind else ruling.reserved
+    reserved = ruling.reserved if rows is gate.CHECKS else wanted.reserved
     yield ev.OrderIntended(terms=successor(world, order, wanted, reserved))
+
+
+def _asked_again(world: World, order: Order, wanted: Pending, now: Nanos) -> tuple[gate.Check, ...]:
+    """The rows that what takes its place is asked: all of them, but of a cut only where its stop
+    lies, and none that leans on a price that is old where it may cost no more than before."""
+    if world.book.run_state in _CUT_IN and order.only_cut_by(wanted):
+        return gate.OF_A_CUT
+    if world.market.is_fresh(order.symbol, now) or order.grows_by(wanted):
+        return gate.CHECKS
+    return tuple(row for row in gate.CHECKS if row.code not in _ON_PRICE)
 
 
 def _ended(world: World, order: Order, now: Nanos) -> str:

@@ -127,7 +127,7 @@ def _reader(
 
 _C, _S = Code, Stage
 
-CHECKS: Final = (
+CHECKS: Final[tuple[Check, ...]] = (
     Check(_C.INVALID_INPUT, _S.INTAKE, permission.readable, EVERY),
     Check(_C.KILL_SWITCH, _S.KILL_SWITCH, permission.kill_switch),
     Check(_C.RUN_STATE, _S.KILL_SWITCH, permission.active, EVERY),
@@ -259,6 +259,10 @@ CHECKS: Final = (
 
 CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
 """
+
+OF_A_CUT: Final[tuple[Check, ...]] = (Check(_C.INVALID_STOP, _S.RISK, price.placed_stop, ORDERS),)
+"""What is asked again of an order that was cut and goes out anew: the market may have passed its
+stop meanwhile. Whatever else is asked of an entry, a smaller one needs no more than it had."""
 
 
 @lru_cache(maxsize=64)

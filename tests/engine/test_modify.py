@@ -8,6 +8,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import MovementKind
 from engine.domain.codes import Outcome
 from engine.domain.inputs import CancelFailed, ModifyFailed, QueryAnswered, Start
 from engine.domain.instrument import Facts, instrument_of
@@ -1008,6 +1009,76 @@ def test_U51_what_is_given_up_counts_no_longer(wanted: int) -> None:
     one(desk.seen, ev.ReplaceAbandoned)
     assert not desk.book.reservations.by_symbol
     assert desk.book.slots_used == 0
+
+
+ANY_CHANGE = pytest.mark.parametrize(
+    "fields",
+    [
+        {"quantity": D(9)},
+        {"limit_price": D("98.99")},
+        {"quantity": D(11)},
+        {"time_in_force": TimeInForce.GTC},
+    ],
+    ids=["a cut", "a lower price", "more of it", "a longer time"],
+)
+
+
+@ANY_CHANGE
+@pytest.mark.parametrize(("market", "goes"), [("95.01", True), ("95", False), ("94.99", False)])
+def test_X96_nothing_takes_the_place_of_an_entry_whose_stop_the_market_has_passed(
+    fields: dict[str, Any], market: str, goes: bool
+) -> None:
+    """It would buy, and be stopped in the same moment: INVALID_STOP, as of any new order."""
+    desk = desk_of(native=False)
+    order = buying(desk, protect=D(95), time_in_force=TimeInForce.DAY)
+    one(modify(desk, order, **fields), ev.ReplaceRequested)
+    desk.later(1)
+    desk.quote("NVDA", market)
+    events = replaced(desk, order)
+    if goes:
+        assert successor(desk, order).stop_loss == 95
+    else:
+        assert one(events, ev.ReplaceAbandoned).code == "INVALID_STOP"
+        assert [e.code for e in events if isinstance(e, ev.Alarmed)] == ["REPLACE_ABANDONED"]
+        assert not live(desk)
+
+
+@pytest.mark.parametrize(("market", "goes"), [("104.99", True), ("105", False), ("105.01", False)])
+def test_X96_nor_of_one_that_sells_short(market: str, goes: bool) -> None:
+    desk = desk_of(native=False)
+    selling: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": D(101)}
+    desk.place(Side.SELL, 10, hold=TradeType.SWING, protect=D(105), **selling)
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    one(modify(desk, order, quantity=D(9)), ev.ReplaceRequested)
+    desk.later(1)
+    desk.quote("NVDA", market)
+    assert ("OrderIntended" in kinds(replaced(desk, order))) is goes
+
+
+@CASES
+def test_X88_a_cut_is_sent_where_the_position_risks_more_than_a_trade_may_by_now(
+    native: bool,
+) -> None:
+    """Where its stop lies is asked again; how much is risked at it can only become less."""
+    desk = desk_of(native=native)
+    order = buying(desk, protect=D(95))
+    desk.filled(order, 4, "99")
+    desk.event(
+        ev.CashMoved(
+            account=BROKER,
+            movement_id="out",
+            kind=MovementKind.TRANSFER,
+            currency="USD",
+            amount=D(-99_400),
+            rate=D(1),
+            time=desk.now,
+        )
+    )
+    assert refusal(modify(desk, order, quantity=D(11)))[0] == "MIN_EQUITY"
+    one(modify(desk, order, quantity=D(9)), ev.ReplaceRequested)
+    replaced(desk, order)
+    assert [o.leaves for o in live(desk)] == [5]
 
 
 def test_X88_what_waits_and_is_more_than_a_cut_is_asked_for_once() -> None:

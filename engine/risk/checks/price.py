@@ -75,7 +75,6 @@ def valid_stop(
     order trades, which a fresh price has not reached. What the position risks at the stop that is
     then in force stays within the limit of a trade, working adds included (X-82).
     """
-    below, word = sign > 0, "below" if sign > 0 else "above"
     if trigger is not None and mark is not None and is_fresh and (trigger - mark) * sign <= 0:
         other = "above" if sign > 0 else "below"
         return refused(
@@ -84,8 +83,29 @@ def valid_stop(
             f"A stop order at {plain(trigger)} is not {other} the market at {plain(mark)}: it "
             "would trade at once.",
         )
+    found = placed_stop(stop, stop_after, sign, fill_prices, mark, signal, reduces)
+    if found is None or found.answer is not Answer.PASS:
+        return found
+    if adds_risk is not None and adds_risk.adds.leaves:
+        risked = _risked(symbol, adds_risk)
+        if risked.answer is not Answer.PASS:
+            return risked
+    return found
+
+
+def placed_stop(
+    stop: Decimal | None,
+    stop_after: Decimal | None,
+    sign: int,
+    fill_prices: tuple[Decimal | None, ...],
+    mark: Decimal | None,
+    signal: Signal | None,
+    reduces: bool,
+) -> Finding | None:
+    """The part of INVALID_STOP that asks where the stop lies, whatever is risked at it."""
     if reduces or (signal is None and stop_after is None):
         return None
+    below, word = sign > 0, "below" if sign > 0 else "above"
     if signal is not None and stop is None:
         return refused("none", word, "The stop is no usable price.")
     for given in (stop, stop_after):
@@ -106,10 +126,6 @@ def valid_stop(
             )
         if nearest is None or ((price < nearest) if below else (price > nearest)):
             nearest = price
-    if adds_risk is not None and adds_risk.adds.leaves:
-        found = _risked(symbol, adds_risk)
-        if found.answer is not Answer.PASS:
-            return found
     return passed(stop_after or ZERO, f"{word} {plain(nearest or stop_after or ZERO)}")
 
 
