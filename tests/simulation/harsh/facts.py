@@ -69,8 +69,6 @@ class Facts(Watch):
         self._start_off = ZERO
         """What the accounts are worth more by the prices at which their holdings were taken over
         than by those of the venues at that moment."""
-        self._assumed: dict[str, Decimal] = {}
-        """What it assumed besides, as the venue never tells it."""
         self._prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}
         self._since: dict[tuple[object, ...], Nanos] = {}
         self._stops: dict[Place, tuple[Nanos, set[str]]] = {}

@@ -66,7 +66,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         key = fill.client_order_id
         self._heard[key] = self._heard.get(key, ZERO) + fill.quantity
         bought = fill.quantity * fill.side.sign
-        self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
+        self.told[account].told(key, fill.symbol, bought, fill.price, fill.commission)
         # What is held is another quantity now, and so is what its stop is for.
         self._sends.pop((Purpose.PROTECT.value, account, fill.symbol), None)
         working = self.venues[account].orders.get(fill.client_order_id)

@@ -67,13 +67,12 @@ class Money(Facts):
         elif venue.number_of(fill) is None:
             working = venue.orders.get(key)
             filled = working.filled if working is not None else ZERO
-            assumed = self._assumed[key] = self._assumed.get(key, ZERO) + fill.quantity
-            if assumed + self._heard.get(key, ZERO) <= filled:
-                self.told[account].take(fill.symbol, bought, fill.price, fill.commission)
-            elif assumed <= filled:
-                self.disputed = True
-            else:
+            assumed = self.told[account].assumed(key) + fill.quantity
+            self.told[account].assume(key, fill.symbol, bought, fill.price)
+            if assumed > filled:
                 self.broken("Q fill", f"{fill.side} {fill.quantity} {fill.symbol} never happened")
+            elif assumed + self._heard.get(key, ZERO) > filled:
+                self.disputed = True  # it had been told of, and the sheet has it twice from here on
 
     def _compared(self, event: ev.Reconciled) -> None:
         seen = self.accounts[event.account]

@@ -36,12 +36,36 @@ class Sheet:
         """What trading moved, fees included; an adoption is paid from it."""
         self.fees = ZERO
         self.holdings: dict[str, Holding] = {}
+        self._assumed: dict[str, list[tuple[Decimal, Decimal]]] = {}
+        """What was assumed of each order and not told since: how much, below zero where it sold,
+        and at which price."""
 
     def take(self, symbol: str, bought: Decimal, price: Decimal, fee: Decimal) -> None:
         """One execution; `bought` below zero where it sold."""
         self.cash -= bought * price + fee
         self.fees += fee
         self._move(symbol, bought, price)
+
+    def assume(self, order: str, symbol: str, bought: Decimal, price: Decimal) -> None:
+        """An execution of an order that nobody has told, for a price that is not known."""
+        self._assumed.setdefault(order, []).append((bought, price))
+        self.take(symbol, bought, price, ZERO)
+
+    def assumed(self, order: str) -> Decimal:
+        """How much of an order was assumed and was not told since."""
+        return sum((abs(bought) for bought, _ in self._assumed.get(order, ())), ZERO)
+
+    def told(self, order: str, symbol: str, bought: Decimal, price: Decimal, fee: Decimal) -> None:
+        """An execution of an order that was told; what had been assumed of it is no other one."""
+        earlier, left = self._assumed.get(order, []), abs(bought)
+        while earlier and left:
+            was, at = earlier.pop(0)
+            part = min(left, abs(was)) * (1 if was > 0 else -1)
+            self.take(symbol, -part, at, ZERO)
+            left -= abs(part)
+            if was != part:
+                earlier.insert(0, (was - part, at))
+        self.take(symbol, bought, price, fee)
 
     def adopt(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
         """So much more, or less, is held than was known; no profit comes of that."""

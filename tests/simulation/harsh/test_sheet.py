@@ -47,6 +47,32 @@ def test_what_is_adopted_is_no_profit_and_earns_from_then_on() -> None:
     assert (sheet.profit({}), sheet.held()) == (99, {})
 
 
+def test_an_execution_that_was_assumed_before_it_was_told_is_one() -> None:
+    sheet = Sheet()
+    sheet.take("AAA", D(-91), D(88), D(9))
+    sheet.assume("stop", "AAA", D(72), D("88.80"))
+    assert (sheet.held(), sheet.assumed("stop")) == ({"AAA": -19}, 72)
+    sheet.told("stop", "AAA", D(72), D("90.93"), D(7))
+    assert (sheet.held(), sheet.assumed("stop")) == ({"AAA": -19}, 0)
+    sheet.told("stop", "AAA", D(19), D("91.32"), D(2))
+    assert sheet.held() == {}
+    assert sheet.profit({}) == 91 * 88 - 72 * D("90.93") - 19 * D("91.32") - 18
+
+
+def test_what_is_told_of_an_order_is_what_was_assumed_of_it_as_far_as_that_goes() -> None:
+    sheet = Sheet()
+    sheet.assume("one", "AAA", D(5), D(10))
+    sheet.assume("one", "AAA", D(5), D(12))
+    sheet.told("other", "AAA", D(3), D(11), D(0))
+    assert (sheet.held(), sheet.assumed("one")) == ({"AAA": 13}, 10)
+    sheet.told("one", "AAA", D(7), D(11), D(0))
+    assert (sheet.held(), sheet.assumed("one")) == ({"AAA": 13}, 3)
+    assert sheet.profit({"AAA": D(11)}) == -3
+    sheet.told("one", "AAA", D(7), D(11), D(0))
+    assert (sheet.held(), sheet.assumed("one")) == ({"AAA": 17}, 0)
+    assert sheet.profit({"AAA": D(11)}) == 0
+
+
 def test_a_split_changes_no_profit() -> None:
     sheet = Sheet()
     sheet.take("AAA", D(14), D(70), D(0))
