@@ -118,8 +118,13 @@ def give_up(position: Position, why: str) -> Iterator[ev.Event]:
 
 
 def overdue(world: World, position: Position, now: Nanos) -> bool:
-    """True if a stop that should rest at the venue has not done so for too long."""
+    """True if a stop that should rest at the venue has not done so for too long.
+
+    Before the first look since the start its venue may work a stop that is not known of here.
+    """
     if position.exiting is not None or not _late(world, position, now):
+        return False
+    if world.book.account(position.account).seen_at < world.book.data.started_at:
         return False
     if world.suspicion_of(position) is not None:
         return False
@@ -143,7 +148,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
 def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
     """Raise one alarm for a position that has no stop and is not closed for that reason.
 
-    Its close is under way and in doubt, or an order waits for the end of its stop.
+    Its close is under way and in doubt, or an order waits for the end of its stop, or its venue has
+    not answered since the start.
     """
     if position.told_unprotected or not _late(world, position, now):
         return
@@ -177,8 +183,7 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     if position.stop is None or not world.able(position.account).native_stop:
         return False
     since = position.unprotected_since
-    account = world.book.account(position.account)
-    if not since or account.seen_at < world.book.data.started_at:
+    if not since:
         return False
     if now - max(since, world.book.data.running_at) <= PROTECT_SECONDS * NS_PER_SECOND:
         return False

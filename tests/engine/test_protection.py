@@ -8,7 +8,7 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
-from engine.domain.inputs import ModifyFailed, Sending, SubmitFailed, Tick
+from engine.domain.inputs import ModifyFailed, Sending, Start, SubmitFailed, Tick
 from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.domain.position import ExitReason
@@ -345,3 +345,43 @@ def test_x85_where_nothing_joins_them_a_persons_order_leaves_the_stop_less_to_co
     assert "ExitPlanned" not in kinds(desk.seen)
     desk.tick(1)
     assert desk.of(ev.ExitPlanned)[-1].decision.reason is ExitReason.UNPROTECTED
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["not sent", "in doubt"])
+def test_rule3_after_a_start_what_is_bare_in_an_account_that_does_not_answer_is_told(
+    sent: bool,
+) -> None:
+    """Another account has answered, so the engine runs; nothing can be concluded of this one, and
+    nothing is closed there: its venue may work the stop. That it is not known to is an alarm."""
+    desk = holding(others=("other",))
+    if sent:
+        stop = desk.last(Purpose.PROTECT)
+        desk.give(Sending(stop.account, stop.client_order_id))
+    desk.later(60)
+    accounts = {BROKER: "test-account", "other": "other-account"}
+    desk.give(Start(version="test", accounts=accounts, config_digest=""))
+    desk.event(
+        ev.Reconciled(account="other", reason="start", clean=True, differences=(), matched=0)
+    )
+    before = len(desk.seen)
+    desk.tick(0)
+    told: list[float] = []
+    for second in range(1, PROTECT_SECONDS + 60):
+        seen = desk.tick(1)
+        told += [second for e in seen if isinstance(e, ev.Alarmed) and e.code == "UNPROTECTED"]
+    assert told == [PROTECT_SECONDS + 1]
+    assert not [e for e in desk.seen[before:] if isinstance(e, ev.ExitPlanned)]
+    assert desk.held().told_unprotected
+
+
+def test_rule3_after_a_start_a_stop_that_was_known_to_rest_is_taken_to_do_so() -> None:
+    desk = protected(others=("other",))
+    desk.later(60)
+    accounts = {BROKER: "test-account", "other": "other-account"}
+    desk.give(Start(version="test", accounts=accounts, config_digest=""))
+    desk.event(
+        ev.Reconciled(account="other", reason="start", clean=True, differences=(), matched=0)
+    )
+    for _ in range(PROTECT_SECONDS + 60):
+        desk.tick(1)
+    assert not [a for a in desk.of(ev.Alarmed) if a.code == "UNPROTECTED"]
