@@ -15,9 +15,9 @@ import pytest
 from tests.simulation.faults import PROFILES
 from tests.simulation.simulate import Outcome, simulate
 
-BATCHES = 14
+BATCHES = 20
 SEEDS_PER_BATCH = 20
-"""Of each profile: 1,680 runs in all."""
+"""Of each profile: 2,400 runs in all."""
 
 FEW = 12
 
