@@ -259,8 +259,10 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     """Whether another attempt may follow; one that has sold something is gone on with at once.
 
     A venue that asked to wait is not asked before that, and one that is closed not before it opens.
-    Where the stop is placed again in between, for all of it, the pause begins once the venue works
-    it; one that leaves room for a part was made for this attempt, and is waited for no longer.
+    Once a symbol that was halted trades again, the pause is the shortest: to wait for the market is
+    no failure (X-92). Where the stop is placed again in between, for all of it, the pause begins
+    once the venue works it; one that leaves room for a part was made for this attempt, and is
+    waited for no longer.
     """
     if failed.reject_code == Code.MARKET_CLOSED and world.is_shut(position.symbol, now):
         return False
@@ -275,7 +277,9 @@ def _is_due(world: World, position: Position, plan: ExitPlan, failed: Order, now
     if any(order.status in _UNANSWERED for order in stops):
         return False
     since = max([failed.updated_at, *(order.accepted_at for order in stops)])
-    return now - since >= before_attempt(plan.failures + 1)
+    closed = failed.reject_code == Code.MARKET_CLOSED
+    trades = closed and world.market.traded.get(position.symbol, 0) > failed.updated_at
+    return now - since >= before_attempt(1 if trades else plan.failures + 1)
 
 
 def _in_doubt(

@@ -18,6 +18,8 @@ class MarketView:
         self.depths: dict[str, Depth] = {}
         self.extremes: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
         """By symbol and account, the lowest and highest price since a position was opened."""
+        self.traded: dict[str, Nanos] = {}
+        """The venue's time of the newest trade by symbol."""
         self.updates = 0
         self.bad: set[str] = set()
         """Symbols whose newest quote held a number that is no price, and was not taken."""
@@ -39,6 +41,8 @@ class MarketView:
             self.ahead.add(quote.symbol)
         else:
             self.ahead.discard(quote.symbol)
+            if quote.trade:
+                self.traded[quote.symbol] = quote.time
         self.updates += 1
         self.quotes[quote.symbol] = quote
         watched = self.extremes.get(quote.symbol)

@@ -10,6 +10,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Sending, SubmitFailed
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
+from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Severity
@@ -201,6 +202,61 @@ def test_x92_and_where_it_is_open_by_the_calendar_it_is_asked_again_more_and_mor
     assert at == [1, 2, 4, 8, 15, 30, 60, 60, 60]
     assert not desk.book.data.rejects
     assert desk.book.data.halt is None
+
+
+def halted_for_long(times: int = 8) -> CoreDriver:
+    """A close was refused so many times, as the symbol is halted in an open market."""
+    desk = swing(ABLE)
+    desk.now = OPEN
+    close(desk, "close")
+    for _ in range(times - 1):
+        market_closed(desk, closes(desk)[-1])
+        count = len(closes(desk))
+        while len(closes(desk)) == count:
+            desk.tick(1)
+    market_closed(desk, closes(desk)[-1])
+    return desk
+
+
+def seconds_until_closed(desk: CoreDriver) -> int:
+    """How long until the close leaves again."""
+    since, count = desk.now, len(closes(desk))
+    while len(closes(desk)) == count:
+        desk.tick(1)
+    return (desk.now - since) // NS_PER_SECOND
+
+
+def test_x92_once_a_symbol_that_was_halted_trades_again_its_close_waits_no_longer() -> None:
+    """To be told that a market is closed is no failure: its pause is over when that trades."""
+    desk = halted_for_long()
+    desk.tick(10)
+    desk.quote("NVDA", "100", trade=True)
+    desk.quote("NVDA", "100", bid="99.9", ask="100.1")
+    assert seconds_until_closed(desk) == 1
+
+
+def test_x92_what_is_merely_quoted_or_was_traded_before_the_refusal_is_no_sign_of_that() -> None:
+    desk = halted_for_long()
+    before = desk.now
+    desk.tick(10)
+    desk.quote("NVDA", "100", bid="99.9", ask="100.1")
+    desk.give(Quote(symbol="NVDA", last=D(100), bid=None, ask=None, time=before, trade=True))
+    assert seconds_until_closed(desk) == 50
+
+
+def test_x92_a_refusal_after_that_trade_is_waited_for_as_before() -> None:
+    """And no close follows a refusal within less than a second."""
+    desk = halted_for_long()
+    desk.later(0.5)
+    desk.quote("NVDA", "100", trade=True)
+    desk.tick(0)
+    count = len(closes(desk))
+    desk.tick(0.25)
+    assert len(closes(desk)) == count
+    desk.tick(0.25)
+    assert len(closes(desk)) == count + 1
+    market_closed(desk, closes(desk)[-1])
+    assert seconds_until_closed(desk) == 60
 
 
 # --- the last minutes -----------------------------------------------------------------------------

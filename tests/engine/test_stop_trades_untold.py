@@ -1,4 +1,4 @@
-"""A stop trades as soon as its venue says so, also where no fill of it can be taken (X-78, X-91)."""
+"""A stop trades once its venue says so, also where no fill of it can be taken (X-78, X-91)."""
 
 from decimal import Decimal
 
