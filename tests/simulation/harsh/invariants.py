@@ -257,7 +257,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             account = engine.book.account(name)
             here = {p.symbol: p.quantity for p in account.positions.values()}
             named = {d.symbol for d in account.differences} | set(account.blocked)
-            for symbol in here.keys() | venue.positions.keys():
+            # What moved while the newest look was under way is told as doubted, until the next.
+            seconds = BOOKED_SECONDS * NS_PER_SECOND
+            doubted = {s for s, m in account.missing.items() if self.now() - m.since < seconds}
+            for symbol in (here.keys() | venue.positions.keys()) - doubted:
                 ours, theirs = here.get(symbol, ZERO), venue.positions.get(symbol, ZERO)
                 if ours != theirs:
                     said = "named" if symbol in named else "not named"
@@ -271,6 +274,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             for position in account.positions.values():
                 plan, minute = position.exiting, 60 * NS_PER_SECOND
                 old = plan is not None and self.now() - plan.started_at > minute
+                old = old and position.symbol not in venue.closed  # it waits for the market
                 if old and not self.clock_was_wrong:
                     self.broken("O exit", f"the close of {position.symbol} never ends")
         self._started_with(engine.book)

@@ -1,5 +1,6 @@
 """One seeded run of a harsh profile, with an operator who puts things in order at its end."""
 
+from collections import Counter
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -128,6 +129,8 @@ class HarshRun(Run):
     def __init__(self, seed: int, profile: Harsh) -> None:
         self.extra = Random(f"{profile.name}:{seed}:harsh")
         self.offset = [0.0]
+        self.halting: Counter[str] = Counter()
+        """How many halts of each symbol are not over."""
         self.splitting: set[str] = set()
         """Symbols that stay halted until their split is done, whatever has ended."""
         self.around = drawn(self.extra, profile.most, profile.chance)
@@ -246,8 +249,10 @@ class HarshRun(Run):
         self.agenda.after(at + seconds, partial(self._halts, symbol, False))
 
     def _halts(self, symbol: str, halted: bool) -> None:
+        """A halt of a symbol begins, or ends; it trades again once none is left."""
+        self.halting[symbol] = max(self.halting[symbol] + (1 if halted else -1), 0)
         for known in (self.market.halted, *(venue.closed for venue in self._harsh())):
-            if halted:
+            if self.halting[symbol]:
                 known.add(symbol)
             else:
                 known.discard(symbol)
@@ -290,6 +295,7 @@ class HarshRun(Run):
         for venue in self._harsh():
             venue.sound = True
         for symbol in self.market.halted - self.splitting:
+            self.halting[symbol] = 1  # whatever is left of them is over
             self._halts(symbol, False)
         super()._calm_down()
         for at in TAKES_OVER:

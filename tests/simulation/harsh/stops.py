@@ -43,6 +43,10 @@ class Stops(Facts):
         held = engine.book.holding(terms.account, terms.symbol)
         if held is None or held.sign != terms.side.sign or held.quantity == 0:
             return
+        first = engine.book.order(terms.orig_client_order_id)
+        left = ZERO if first is None else first.quantity - first.filled
+        if first is not None and terms.limit_price == first.limit_price and terms.quantity <= left:
+            return  # what takes the place of another is asked the difference: there is none
         stops = [s for s in (held.stop, terms.stop_loss) if s is not None]
         if not stops:
             return

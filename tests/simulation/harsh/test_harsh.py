@@ -187,6 +187,18 @@ def test_a_halted_symbol_takes_no_orders_and_fills_none() -> None:
         bought(there, 5)
 
 
+def test_a_symbol_trades_again_once_every_halt_of_it_is_over() -> None:
+    """A split is done within a halt of its own, which no other one ends (X-93)."""
+    run = HarshRun(1, HARSH["glitch"])
+    for halted, there in ((True, True), (True, True), (False, True), (False, False)):
+        run._halts("AAA", halted)
+        assert ("AAA" in run.market.halted) is there
+        assert all(("AAA" in venue.closed) is there for venue in run._harsh())
+    run._halts("AAA", False)
+    run._halts("AAA", True)
+    assert "AAA" in run.market.halted, "one that was lifted early is not owed"
+
+
 def test_a_split_changes_what_is_held() -> None:
     there = venue()
     bought(there, 14)
