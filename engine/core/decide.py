@@ -19,7 +19,6 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import (
     CancelFailed,
-    CancelsReported,
     ClockSet,
     GateClosed,
     History,
@@ -29,6 +28,7 @@ from engine.domain.inputs import (
     JournalRecovered,
     LatchFound,
     ModifyFailed,
+    OrdersReported,
     QueryAnswered,
     QueryFailed,
     Ready,
@@ -302,8 +302,8 @@ def order_report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Ev
     yield from reports.report(world, given, now)
 
 
-def cancels_reported(world: World, given: CancelsReported, now: Nanos) -> Iterator[ev.Event]:
-    """Many ends of orders; plans and limits are asked once, when all of them are known."""
+def orders_reported(world: World, given: OrdersReported, now: Nanos) -> Iterator[ev.Event]:
+    """Many reports; plans and limits are asked once, when all of them are known."""
     for each in given.reports:
         yield from reports.report(world, each, now)
 
@@ -421,7 +421,7 @@ RULES: dict[type, Rule] = {
     History: history,
     Tick: tick,
     OrderReport: order_report,
-    CancelsReported: cancels_reported,
+    OrdersReported: orders_reported,
     LinkReport: link,
     SignalArrived: entry.signal,
     InvalidArrived: entry.invalid,

@@ -160,9 +160,8 @@ class LatchFound(msgspec.Struct, frozen=True):
     halt: Halt
 
 
-class CancelsReported(msgspec.Struct, frozen=True):
-    """Reports that came one behind the other, in their order: each ends an order by a cancel that
-    was asked for together with others, and none has a fill."""
+class OrdersReported(msgspec.Struct, frozen=True):
+    """Reports that came one behind the other and were at hand together, in their order."""
 
     reports: tuple[OrderReport, ...]
 
@@ -198,7 +197,7 @@ Input = (
     | Depth
     | History
     | OrderReport
-    | CancelsReported
+    | OrdersReported
     | LinkReport
     | SignalArrived
     | InvalidArrived

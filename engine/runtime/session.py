@@ -17,8 +17,8 @@ from engine.core.comparison import START
 from engine.core.driver import Step
 from engine.domain.account import VenueSnapshot
 from engine.domain.inputs import (
-    CancelsReported,
     Input,
+    OrdersReported,
     QueryAnswered,
     QueryFailed,
     SnapshotFailed,
@@ -41,6 +41,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
+from engine.runtime.ahead import Ahead
 from engine.runtime.answers import wait_fault
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.clock import SteadyTime
@@ -226,19 +227,42 @@ class AccountSession:
 
     async def _listen_once(self) -> str:
         """One stream to its end; why it ended."""
-        stream = self._broker.reports()
+        stream = Ahead(self._broker.reports())
         taken = 0
         while True:
             try:
-                report = await anext(stream)
+                reports = await stream.read(most=AT_ONCE)
             except StopAsyncIteration:
                 return "the report stream ended"
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
-            self._take(report)
-            taken += 1
-            if not taken % AT_ONCE:
+            self._take_all(reports)
+            taken += len(reports)
+            if taken >= AT_ONCE:
+                taken = 0
                 await self._clock.sleep(0)
+
+    def _take_all(self, reports: list[Report]) -> None:
+        """Hand over what came together; what one report alone leads to is not how things stand."""
+        together: list[OrderReport] = []
+        for report in reports:
+            if len(reports) > 1 and isinstance(report, OrderReport) and self._early is None:
+                together.append(self._venue.own(report))
+                continue
+            self._tell(together)
+            together = []
+            self._take(report)
+        self._tell(together)
+
+    def _tell(self, together: list[OrderReport]) -> None:
+        """The core hears of reports that came together; ends that are gathered are still."""
+        if all(own.client_order_id in self._ending and _only_ends(own) for own in together):
+            for own in together:
+                self._gather(own)
+            return
+        self._ending -= {own.client_order_id for own in together if own.status.is_terminal}
+        self._tell_canceled()
+        self._step(together[0] if len(together) == 1 else OrdersReported(tuple(together)))
 
     def _take(self, report: Report) -> None:
         if isinstance(report, OrderReport):
@@ -274,7 +298,7 @@ class AccountSession:
         """The core hears of the ends that were gathered, ahead of what came behind them."""
         if self._canceled:
             reports, self._canceled = self._canceled, []
-            self._step(CancelsReported(tuple(reports)))
+            self._step(OrdersReported(tuple(reports)))
 
     async def _connect(self) -> Exception | None:
         """Try once to connect; returns the error, or None."""

@@ -15,7 +15,7 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.failure import BrokerError
-from engine.domain.inputs import CancelsReported
+from engine.domain.inputs import OrdersReported
 from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Level, LinkState
 from engine.domain.signal import TradeType
@@ -61,7 +61,7 @@ def one_by_one(desk: CoreDriver, reports: Sequence[OrderReport]) -> None:
 
 
 def together(desk: CoreDriver, reports: Sequence[OrderReport]) -> None:
-    desk.give(CancelsReported(tuple(reports)))
+    desk.give(OrdersReported(tuple(reports)))
 
 
 Way = Callable[[CoreDriver, Sequence[OrderReport]], None]
@@ -105,7 +105,7 @@ def test_a_plan_that_waits_for_two_ends_goes_on_after_both() -> None:
             by="test", client_order_id=order.client_order_id, quantity=Decimal(5)
         )
         desk.give(change)
-    events = desk.give(CancelsReported(tuple(canceled(order, at=desk.now) for order in orders)))
+    events = desk.give(OrdersReported(tuple(canceled(order, at=desk.now) for order in orders)))
     made = [event.terms for event in events if isinstance(event, ev.OrderIntended)]
     assert [terms.orig_client_order_id for terms in made] == [o.client_order_id for o in orders]
     assert [terms.quantity for terms in made] == [5, 5]
