@@ -15,6 +15,7 @@ from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
+from engine.domain.market import Quote
 from engine.domain.order import Fill
 from engine.exits import rules
 from engine.plans import exit as closing
@@ -24,6 +25,7 @@ from engine.risk.facts import Facts
 from engine.runtime.clock import SteadyTime
 from engine.runtime.engine import Engine
 from engine.world import World
+from engine.world.market import MarketView
 from tests.simulation.faults import Faults
 from tests.simulation.harsh.line import HarshLine
 from tests.simulation.harsh.switches import Harsh, Switches
@@ -47,6 +49,7 @@ PAST: Final = msgspec.structs.replace(
     PLAIN, name="past", most=Switches(history=4, holdings=3, stops_of_others=1)
 )
 SILENT: Final = msgspec.structs.replace(PLAIN, name="silent", most=Switches(silences=2))
+HALTS: Final = msgspec.structs.replace(PLAIN, name="halts", most=Switches(splits=3, halts=2))
 
 
 class HarshAblation(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +74,19 @@ def _touches_stops(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(protect, "is_trading", lambda *args: False)
     patching.setattr(protect, "trades_until", lambda *args: 0)
     patching.setattr(rules, "left_to_stops", lambda *args: 0)
+
+
+# --- a close that waits for its market goes on with it --------------------------------------------
+
+
+def _sees_no_trade(patching: pytest.MonkeyPatch) -> None:
+    first = MarketView.take
+
+    def without(market: MarketView, quote: Quote, now: Nanos) -> None:
+        first(market, quote, now)
+        market.traded.clear()
+
+    patching.setattr(MarketView, "take", without)
 
 
 # --- a loss counts when it is realised, held or not -----------------------------------------------
@@ -195,6 +211,12 @@ ABLATIONS: Final = (
         profile=THIN,
         caught_by="S armed",
         patch=_touches_stops,
+    ),
+    HarshAblation(
+        name="a close waits out its pause though its market trades again",
+        profile=HALTS,
+        caught_by="R kill",
+        patch=_sees_no_trade,
     ),
     HarshAblation(
         name="loss limits are asked only while something is held",

@@ -316,7 +316,9 @@ class HarshRun(Run):
     _killing = False
 
     def _look_whether_done(self) -> None:
-        killed = self._killing and (self.watch.killed() or self.agenda.now >= self.quiet_until)
+        # A process that ends in the last moment is followed by another, which has time to start.
+        killed = self._killing and self.watch.killed() and self.engine is not None
+        killed = killed or (self._killing and self.agenda.now >= self.quiet_until)
         if killed or self.done or self.watch.found:
             self._finish()
         else:

@@ -108,6 +108,9 @@ class Stops(Facts):
         if symbol in venue.closed or not venue.link_up:
             return ZERO
         held = venue.positions.get(symbol, ZERO)
+        # Nor can it know what a silent venue has not told it; that this is silent is told.
+        if venue.silent and self.told[venue.name].held().get(symbol, ZERO) != held:
+            return ZERO
         there = [w for w in venue.open.values() if w.order.symbol == symbol]
         resting = sum((w.leaves for w in there if w.order.protects), ZERO)
         reducing = sum((w.leaves for w in there if not w.order.adds_exposure), ZERO)
