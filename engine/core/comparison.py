@@ -106,7 +106,8 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
     early = _asked_first(world, snapshot, found)
     proposals = [
-        adoption.adjusted(world, snapshot, proposal, proposal.by)
+        corporate.as_split(world, proposal, proposal.by)
+        or adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
         else proposal
         for proposal in found.proposals
@@ -192,19 +193,20 @@ def _take_over(
             yield from fell_short(world, snapshot.account, proposal.client_order_id)
             yield from after_end(world, snapshot.account, proposal.client_order_id)
         elif taking and isinstance(proposal, ev.PositionAdjusted) and proposal not in early:
-            yield from _adjusted(world, given, proposal)
+            yield from _adjusted(world, given, proposal, by, now)
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
     if taking and not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         yield from adoption.cash_adjusted(world, snapshot.account, by)
 
 
-def _adjusted(world: World, given: SnapshotTaken, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
+def _adjusted(
+    world: World, given: SnapshotTaken, found: ev.PositionAdjusted, by: str, now: Nanos
+) -> Iterator[ev.Event]:
     """The venue's quantity of a holding, taken over by an operator or a kill without a fill.
 
     A kill leaves it to the next look where only this list shows that it is gone, and takes nothing
     over that is more than it may close.
     """
-    snapshot = given.snapshot
     if not given.apply and vanishes(world, found):
         return
     if not given.apply and exceeds(world, found):
@@ -212,7 +214,11 @@ def _adjusted(world: World, given: SnapshotTaken, found: ev.PositionAdjusted) ->
         return
     held = world.book.holding(found.account, found.symbol)
     yield from learned(world, found.symbol)
-    taken = adoption.adjusted(world, snapshot, found, given.by or given.reason)
+    split = corporate.as_split(world, found, by)
+    if split is not None:
+        yield from corporate.taken_over(world, split, now)
+        return
+    taken = adoption.adjusted(world, given.snapshot, found, by)
     yield taken
     if taken.mark and not taken.estimated:
         yield from adoption.priced(world, taken.symbol, taken.mark)
@@ -239,10 +245,12 @@ def _counted(world: World, terms: OrderTerms) -> OrderTerms:
 
 
 def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator[ev.Event]:
-    """What an operator looked at and took over is unblocked, whatever had blocked it."""
+    """What an operator looked at and took over is unblocked, whatever had blocked it; but for a
+    split that no price shows yet."""
+    state = world.book.account(account)
     open_ = {d.symbol for d in found.differences} | set(found.skipped)
-    for symbol, causes in tuple(world.book.account(account).blocked.items()):
-        if symbol not in open_:
+    for symbol, causes in tuple(state.blocked.items()):
+        if symbol not in open_ and not corporate.awaits_price(world, state, symbol):
             for cause in tuple(causes):
                 yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
 

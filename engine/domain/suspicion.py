@@ -13,7 +13,11 @@ CORPORATE_ACTION: Final = "corporate_action"
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     """What made a holding suspected. `before` and `price` are those of the symbol, or of what it
-    leans on, on both sides of the gap; n new for m old is `numerator`:`denominator`."""
+    leans on, on both sides of the gap; n new for m old is `numerator`:`denominator`.
+
+    Where a split was taken over before any price showed it, both are the price that it makes of the
+    last one.
+    """
 
     at: Nanos
     before: Decimal
@@ -22,6 +26,11 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     denominator: int
     mark: Decimal
     """The price that the holding counts at meanwhile."""
+
+    @property
+    def awaits_price(self) -> bool:
+        """A split was taken over, and what is held has had no price since."""
+        return self.price == self.before
 
     @property
     def ratio(self) -> str:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Final
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
-from engine.domain.money import ZERO, plain
+from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.run import Severity
 from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
 from engine.plans.reduce import withdraw
@@ -32,6 +34,7 @@ UNCHANGED: Final = 600 * NS_PER_SECOND
 _SPLIT: Final = "it was split"
 _REAL: Final = "the price is real"
 _BACK: Final = "the price came back"
+_SHOWN: Final = "the price shows the split"
 _DECIDED: Final = "what was suspected is decided"
 _GONE: Final = "nothing is held of it"
 
@@ -40,20 +43,29 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Freeze what is held of a symbol whose price has jumped to a ratio across a gap, and what
     leans on it; let go again where the price came back."""
     symbol = quote.symbol
+    explained: set[str] = set()
     for account in world.book.accounts:
         known = account.suspected.get(symbol)
         if known is not None and not jumped(known.before, quote.last):
-            yield from _end(world, account, symbol, _BACK)
+            yield from _end(world, account, symbol, _SHOWN if known.awaits_price else _BACK)
+            explained |= {account.name} if known.awaits_price else set()
+    names = [symbol, *_leaning(world, symbol)]
+    unexplained = [
+        position
+        for name in names
+        for position in world.held(name)
+        if name != symbol or position.account not in explained
+    ]
+    if explained and not unexplained:
+        world.gaps.pop(symbol, None)
     gap = world.gaps.get(symbol)
     ratio = None if gap is None else suspected(gap, quote)
     if gap is None or ratio is None or _is_contradicted(world, symbol, gap.seen):
         return
-    names = [symbol, *_leaning(world, symbol)]
     places = [
         position
-        for name in names
-        for position in world.held(name)
-        if name not in world.book.account(position.account).suspected
+        for position in unexplained
+        if position.symbol not in world.book.account(position.account).suspected
     ]
     world.gaps.pop(symbol)
     if not places:
@@ -146,9 +158,12 @@ def _thaw(world: World, by: str) -> Iterator[ev.Event]:
 
 
 def decided(world: World, account: str, symbol: str, by: str) -> Iterator[ev.Event]:
-    """An operator has decided: the suspicion ends in an account, if there is one."""
+    """An operator has decided: the suspicion ends in an account, if there is one.
+
+    Of a split that was taken over nothing is left to decide before a price shows it.
+    """
     state = world.book.account(account)
-    if symbol in state.suspected:
+    if symbol in state.suspected and not awaits_price(world, state, symbol):
         yield from _end(world, state, symbol, by)
 
 
@@ -173,7 +188,7 @@ def split(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
     for symbol, known in tuple(account.suspected.items()):
         ours = account.positions.get(symbol)
         quantity = theirs.get(symbol, ZERO)
-        ratio = None if ours is None else _ratio(known, ours, quantity)
+        ratio = None if ours is None else _ratio(known.before, known.price, ours, quantity)
         if ours is None or ratio is None:
             continue
         yield ev.PositionAdjusted(
@@ -205,14 +220,85 @@ def _withdraw(world: World, account: AccountState, symbol: str, why: str) -> Ite
             yield from given_up(world, order, Code.NOT_SENT, why)
 
 
-def _ratio(known: Suspicion, ours: Position, quantity: Decimal) -> tuple[int, int] | None:
-    """The ratio that leads from what is held here to what is held there; None for none.
+def as_split(world: World, found: ev.PositionAdjusted, by: str) -> ev.PositionAdjusted | None:
+    """What the venue holds, taken over as a split: n new for m old, at the cost of before.
+
+    None where it is none, and where a price has raised the suspicion already: that is `split`'s.
+    """
+    ours = world.book.holding(found.account, found.symbol)
+    if ours is None or world.suspicion_of(ours) is not None:
+        return None
+    before, after = ours.average_price, found.price
+    if not (is_positive(before) and is_positive(after) and jumped(before, after)):
+        return None
+    ratio = _ratio(before, after, ours, found.quantity)
+    if ratio is None:
+        return None
+    n, m = ratio
+    mark = world.mark(found.symbol) or before
+    return msgspec.structs.replace(
+        found,
+        price=round(before * m / n, 8),
+        reason=f"split {n}:{m}, as the venue's cost of it says",
+        by=by,
+        value=ZERO,
+        mark=round(mark * m / n, 8),
+        numerator=n,
+        denominator=m,
+    )
+
+
+def taken_over(world: World, split: ev.PositionAdjusted, now: Nanos) -> Iterator[ev.Event]:
+    """Record a split that no price has shown yet: until one does, what is held counts at the price
+    that the split makes of the last one, and stands still (X-93)."""
+    price = split.mark or split.price
+    told = f"{plain(abs(split.previous))} to {plain(abs(split.quantity))}"
+    text = f"{split.symbol} went from {told} in {split.account} at the cost of before"
+    yield split
+    yield ev.SymbolBlocked(
+        account=split.account,
+        symbol=split.symbol,
+        cause=CORPORATE_ACTION,
+        reason=text,
+        suspicion=Suspicion(
+            at=now,
+            before=price,
+            price=price,
+            numerator=split.numerator,
+            denominator=split.denominator,
+            mark=price,
+        ),
+    )
+    yield from _freeze_entries(world, [split.symbol, *_leaning(world, split.symbol)], text)
+    yield ev.Alarmed(
+        code="CORPORATE_ACTION",
+        severity=Severity.CRITICAL,
+        subject=split.symbol,
+        text=f"{text}: it is taken over as a split {split.numerator}:{split.denominator}; until a "
+        "price shows it, its stops stay as they rest, and nothing is entered or closed by an older "
+        "one",
+    )
+
+
+def awaits_price(world: World, account: AccountState, symbol: str) -> bool:
+    """Whether a split was taken over of which no price is known yet: the last one is of before."""
+    known, quote = account.suspected.get(symbol), world.market.quotes.get(symbol)
+    if known is None or not known.awaits_price:
+        return False
+    return quote is None or quote.time <= known.at
+
+
+def _ratio(
+    before: Decimal, after: Decimal, ours: Position, quantity: Decimal
+) -> tuple[int, int] | None:
+    """The ratio that leads from what is held here to what is held there, where a price went from
+    `before` to `after`; None for none.
 
     What is less than one may have been paid out, or rounded up.
     """
     if quantity * ours.quantity <= 0 or quantity == ours.quantity:
         return None
-    for n, m in ratios(known.before, known.price):
+    for n, m in ratios(before, after):
         exact = abs(ours.quantity) * n / m
         whole = exact.to_integral_value(ROUND_FLOOR), exact.to_integral_value(ROUND_CEILING)
         if abs(quantity) in whole or round(exact - abs(quantity), 8) == 0:
@@ -232,6 +318,8 @@ def unchanged(
     for symbol, known in tuple(account.suspected.items()):
         ours = account.positions.get(symbol)
         if ours is None or symbol in skipped or snapshot.requested_at < known.at + UNCHANGED:
+            continue
+        if awaits_price(world, account, symbol):
             continue
         if theirs.get(symbol, ZERO) == ours.quantity:
             yield from _end(world, account, symbol, _REAL)

@@ -318,6 +318,100 @@ def test_x93_the_venue_may_adjust_before_the_price_jumps() -> None:
     play(scene, config=STRICT)
 
 
+async def adopts(table: Table) -> None:
+    """An operator takes over what the venue holds."""
+    done = await table.engine.command(ask.Reconcile(by="test", apply=True))
+    assert done.ok, done.error
+
+
+@pytest.mark.parametrize("short", [False, True], ids=["long", "short"])
+@pytest.mark.parametrize(("new", "old"), SPLITS)
+def test_x93_what_an_operator_adopts_at_the_cost_of_before_is_a_split(
+    new: int, old: int, *, short: bool
+) -> None:
+    """The venue tells of it in the night, and is believed before any price shows it: until one
+    does, what is held counts at the price that the split makes of the last one."""
+
+    async def scene(table: Table) -> None:
+        await held_with_stop(table, 20, short=short)
+        sold = table.venue.sold
+        await gap(table)
+        table.venue.split(new, old)
+        for _ in range(2):
+            await adopts(table)
+            await table.wait(TEN_MINUTES)
+            held = table.engine.book.holding(BROKER, "AAA")
+            assert held is not None
+            assert held.quantity == (-1 if short else 1) * Decimal(20 * new) / old == table.there
+            assert abs(held.average_price - PRICE * old / new) < Decimal("0.000001")
+            assert abs(table.engine.world.equity - CASH) < Decimal("0.0001")
+            assert abs(pnl(table)) < Decimal("0.0001")
+            assert table.engine.book.account(BROKER).suspected
+        table.quiet = False
+        await table.wait(20)
+        assert suspicions(table) == 1
+        assert table.engine.book.data.halt is None
+        assert table.venue.sold == sold
+        assert abs(pnl(table)) < Decimal("0.0001")
+        ((rests, stop),) = stops(table)
+        exact = PRICE * (11 if short else 9) / 10 * old / new
+        assert (rests, abs((stop or 0) - exact) <= Decimal("0.01")) == (abs(table.there), True)
+        account = table.engine.book.account(BROKER)
+        assert not account.blocked
+        assert not account.suspected
+
+    play(scene, config=STRICT)
+
+
+@pytest.mark.parametrize(("share", "lost"), [("0.86", 0), ("0.84", 1)])
+def test_x93_a_price_that_has_jumped_beside_such_a_split_is_believed_after_ten_minutes(
+    share: str, lost: int
+) -> None:
+    """98 at 14.29 that open at 12 have lost; until that is sure nothing is sold for it."""
+
+    async def scene(table: Table) -> None:
+        await held_with_stop(table, 14)
+        await gap(table)
+        table.venue.split(7, 1)
+        await adopts(table)
+        table.venue.price *= Decimal(share)
+        table.quiet = False
+        await table.wait(30)
+        assert bool(table.engine.book.account(BROKER).suspected) is bool(lost)
+        await table.wait(TEN_MINUTES + 60)
+        assert not table.engine.book.account(BROKER).suspected
+        assert pnl(table) < -100
+
+    play(scene, config=STRICT)
+
+
+@pytest.mark.parametrize(
+    ("more", "average", "why"),
+    [
+        (14, PRICE, "somebody bought as many again at the same price"),
+        (84, PRICE / 7 * Decimal("1.03"), "the cost is another"),
+        (83, PRICE / 7, "97 for 14 is no ratio"),
+        (-28, -PRICE, "the other side"),
+    ],
+)
+def test_x93_what_is_adopted_at_another_cost_or_ratio_is_no_split(
+    more: int, average: Decimal, why: str
+) -> None:
+    async def scene(table: Table) -> None:
+        await held_with_stop(table, 14)
+        await gap(table)
+        table.venue.held = {"AAA": Decimal(14 + more)}
+        table.venue.average = abs(average)
+        table.venue._record()
+        await adopts(table)
+        await table.wait(5)
+        assert table.held == 14 + more, why
+        assert not table.engine.book.account(BROKER).suspected, why
+        assert suspicions(table) == 0
+
+    play(scene)
+
+
 def test_x93_a_stop_that_a_venue_takes_away_is_not_placed_at_the_old_price() -> None:
     async def scene(table: Table) -> None:
         await held_with_stop(table, 14)
