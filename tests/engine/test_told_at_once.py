@@ -221,6 +221,28 @@ def test_an_end_is_told_after_what_came_before_it(end: Exception) -> None:
     asyncio.run(scene())
 
 
+@pytest.mark.parametrize("end", [StopAsyncIteration(), ValueError("broken")], ids=["ends", "fails"])
+def test_an_end_that_comes_later_is_told_to_who_waits(end: Exception) -> None:
+    async def scene() -> None:
+        source = Source(1)
+        ahead = Ahead(source.read())
+        assert await ahead.read(most=10) == [1]
+        waiting = asyncio.ensure_future(_caught(ahead))
+        await asyncio.sleep(0)
+        source.values.put_nowait(end)
+        assert await waiting is type(end)
+
+    asyncio.run(scene())
+
+
+async def _caught(ahead: Ahead[int]) -> type[Exception] | None:
+    try:
+        await ahead.read(most=10)
+    except (StopAsyncIteration, ValueError) as error:
+        return type(error)
+    return None
+
+
 def test_who_waits_can_be_cancelled() -> None:
     async def scene() -> None:
         ahead = Ahead(Source(1).read())
