@@ -2,7 +2,6 @@
 
 import heapq
 from collections.abc import Callable
-from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.runtime.clock import VirtualClock
@@ -20,24 +19,20 @@ class Agenda:
     def __init__(self, start: Nanos) -> None:
         self._acts: list[tuple[Nanos, int, Act]] = []
         self._entered = 0
-        self._clock: VirtualClock | None = None
         self._loop: VirtualLoop | None = None
         self._set_for: Nanos = 0
-        self._start: Final = start
+        self._start = start
+        """When the loop began, or the first one will."""
 
     @property
     def now(self) -> Nanos:
         """Time as everybody sees it."""
-        return self._clock.now() if self._clock is not None else self._start
-
-    @property
-    def next_at(self) -> Nanos | None:
-        """When the next act is due."""
-        return self._acts[0][0] if self._acts else None
+        return self._start + (0 if self._loop is None else self._loop.elapsed)
 
     def attach(self, loop: VirtualLoop, clock: VirtualClock) -> None:
         """Go on in this loop."""
-        self._loop, self._clock, self._set_for = loop, clock, 0
+        self._start = clock.now() - loop.elapsed
+        self._loop, self._set_for = loop, 0
         self._set()
 
     def after(self, seconds: float, act: Act) -> None:

@@ -98,7 +98,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     @property
     def report(self) -> str:
         """What a failing test prints."""
-        lines = "\n".join(self.trace[-60:])
+        lines = "\n".join(self.trace)
         broken = "\n".join(self.broken[:5])
         return f"seed {self.seed} of profile {self.profile}:\n{broken}\n--- last events\n{lines}"
 
@@ -501,7 +501,9 @@ class Run:
             self.steps += loop.steps
 
     def _keeps_a_snapshot(self) -> bool:
-        return self.keeps_snapshots and self.random.random() < SNAPSHOT_CHANCE
+        """By chance, where a process may come that would read it."""
+        by_chance = self.keeps_snapshots and self.random.random() < SNAPSHOT_CHANCE
+        return by_chance and self.crashes_left > 0
 
     def _build(self, clock: VirtualClock) -> Engine:
         watch = self.watch
@@ -531,7 +533,7 @@ class Run:
             version="simulation",
             account_ids={name: venue.account_id for name, venue in self.venues.items()},
         )
-        watch.started(self.engine, self.disk.records(0))
+        watch.started(self.engine)
         self.engine.subscribe(watch.happened)
         return self.engine
 

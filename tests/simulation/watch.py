@@ -1,5 +1,6 @@
 """The invariants I1 to I9, checked against the venues' truth after everything that happens."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
@@ -97,7 +98,7 @@ class Watch:
         self.halted = False
         self.halted_at: Nanos = 0
         self.found: list[str] = []
-        self.trace: list[str] = []
+        self._trace: deque[tuple[Nanos, str | Record]] = deque(maxlen=TRACE)
         self.events = 0
         self.seen: set[str] = set()
         self.intents: dict[str, list[str]] = {}
@@ -114,9 +115,21 @@ class Watch:
 
     def note(self, text: str) -> None:
         """One line of the trace."""
-        self.trace.append(f"{self.now() / 1e9 % 100_000:.3f} {text}")
-        if len(self.trace) > 4 * TRACE:
-            del self.trace[: -2 * TRACE]
+        self._trace.append((self.now(), text))
+
+    @property
+    def trace(self) -> list[str]:
+        """What happened last, a line each."""
+        return [f"{at / 1e9 % 100_000:.3f} {self._said(what)}" for at, what in self._trace]
+
+    def _said(self, what: str | Record) -> str:
+        if isinstance(what, str):
+            return what
+        return f"#{what.seq} {type(what.event).__name__} {self.words(what.event)}"
+
+    def words(self, event: ev.Event) -> str:
+        """An event in the trace."""
+        return _short(event)
 
     def second(self, verdict: ev.SignalDecided | ev.InputRejected) -> None:
         """I1: the same signal is not taken twice."""
@@ -125,11 +138,11 @@ class Watch:
 
     # --- the engine's side ------------------------------------------------------------------------
 
-    def started(self, engine: Engine, records: list[Record]) -> None:
+    def started(self, engine: Engine) -> None:
         """A process begins: what was durable is all there is."""
         self.engine = engine
         self.shadow = Book()
-        for record in records:
+        for record in self.disk.records(0):
             apply(self.shadow, record)
         for seen in self.accounts.values():
             seen.looked = seen.looked_over_link = False
@@ -208,7 +221,7 @@ class Watch:
     def happened(self, record: Record) -> None:
         """One event, after the whole step was applied."""
         event = record.event
-        self.note(f"#{record.seq} {type(event).__name__} {_short(event)}")
+        self._trace.append((self.now(), record))
         check = _CHECKS.get(type(event))
         if check is not None:
             check(self, event)

@@ -6,8 +6,9 @@ with its letter and a word.
 """
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from engine.domain import events as ev
 from engine.domain.events import Record
@@ -16,6 +17,7 @@ from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
 from engine.domain.run import Phase, RunState, Trigger
 from engine.domain.schema import decode
 from engine.runtime.engine import Engine
+from engine.state.account import AccountState
 from engine.state.book import Book
 from tests.simulation.harsh.facts import ZERO
 from tests.simulation.harsh.money import Money
@@ -36,14 +38,17 @@ DECIDED_SECONDS: Final = 2.5
 RIGHT_SECONDS: Final = 60
 CLOSING: Final = (Purpose.EXIT, Purpose.FLATTEN, Purpose.PROTECT)
 NO_NUMBER: Final = re.compile(rb'"-?(NaN|Infinity|[0-9.]*E\+30[0-9])"')
+PARTS_OF_NONE: Final = (b'NaN"', b'Infinity"', b"E+30")
+"""What a number that is none has somewhere; to look for these is quick."""
 STRANGE_PASTS: Final = ("old",)
+Holdings = dict[str, Decimal]
 NO_ENTRIES: Final = (RunState.HALTED, RunState.REDUCE_ONLY, RunState.COOLDOWN)
 
 
 class Invariants(Money, Stops, Reducing, Outcomes):
     """Sees every event, every send and all that the venues do, over all processes of a run."""
 
-    def started(self, engine: Engine, records: list[Record]) -> None:
+    def started(self, engine: Engine) -> None:
         self.engine = engine
         self.clock_believed = self.clock_believed or bool(self.clock_since)
         self._since.clear()
@@ -79,57 +84,55 @@ class Invariants(Money, Stops, Reducing, Outcomes):
     def row(self, row: Row) -> None:
         self.events += 1
         self.seen.add(row[2])
-        wrong = NO_NUMBER.search(row[3])
-        if wrong is not None:
+        data = row[3]
+        wrong = any(part in data for part in PARTS_OF_NONE) and NO_NUMBER.search(data)
+        if wrong:
             self.broken("Q number", f"{row[2]} holds {wrong.group().decode()}")
         if row[2] in ("OrderFilled", "PositionAdjusted", "HoldingPriced", "AccountSynced"):
-            self._journalled(decode(row[2], row[3]))
+            self._journalled(decode(row[2], data))
 
     def happened(self, record: Record) -> None:
         event = record.event
-        self.note(f"#{record.seq} {type(event).__name__} {_words(event)}")
-        self._of_run(event)
-        self._of_exit(event)
-        match event:
-            case ev.Halted():
-                self.halted, self.halted_at = True, self.now()
-                self._unprove()
-            case ev.HaltCleared():
-                if self.kill_asked > self.resume_asked:
-                    self.broken("E epoch", "a halt that came after the resume was cleared by it")
-                self.halted = False
-                self._unprove()
-            case ev.OrderIntended():
-                self._risked(event.terms)
-            case ev.SignalDecided():
-                if event.client_order_ids:
-                    self._signals[event.signal_id] = self.now()
-            case ev.SignalEnded():
-                self._signals.pop(event.signal_id, None)
-            case ev.CancelRequested():
-                self._paced_at("cancel", event.account, event.client_order_id)
-                if event.reason != BY:
-                    self._touches(event.account, event.client_order_id)
-                self._ending.add(event.client_order_id)
-            case ev.ReplaceRequested():
-                self._touches(event.account, event.client_order_id)
-            case _:
-                pass
+        self._trace.append((self.now(), record))
+        check = _CHECKS.get(type(event))
+        if check is not None:
+            check(self, event)
 
-    def _of_run(self, event: ev.Event) -> None:
-        match event:
-            case ev.LinkChanged():
-                self.accounts[event.account].looked_over_link = False
-            case ev.Reconciled():
-                self._compared(event)
-            case ev.Alarmed():
-                self._alarmed_again(event)
-            case ev.KillProved():
-                self._proof(event)
-            case ev.TriggerFired(trigger=Trigger.DAILY_LOSS):
-                self._really_lost()
-            case _:
-                pass
+    def words(self, event: ev.Event) -> str:
+        return _words(event)
+
+    def _halted(self, event: ev.Halted) -> None:
+        self.halted, self.halted_at = True, self.now()
+        self._unprove()
+
+    def _cleared(self, event: ev.HaltCleared) -> None:
+        if self.kill_asked > self.resume_asked:
+            self.broken("E epoch", "a halt that came after the resume was cleared by it")
+        self.halted = False
+        self._unprove()
+
+    def _intended(self, event: ev.OrderIntended) -> None:
+        self._risked(event.terms)
+
+    def _signal_decided(self, event: ev.SignalDecided) -> None:
+        if event.client_order_ids:
+            self._signals[event.signal_id] = self.now()
+
+    def _signal_ended(self, event: ev.SignalEnded) -> None:
+        self._signals.pop(event.signal_id, None)
+
+    def _cancel_asked(self, event: ev.CancelRequested) -> None:
+        self._paced_at("cancel", event.account, event.client_order_id)
+        if event.reason != BY:
+            self._touches(event.account, event.client_order_id)
+        self._ending.add(event.client_order_id)
+
+    def _change_asked(self, event: ev.ReplaceRequested) -> None:
+        self._touches(event.account, event.client_order_id)
+
+    def _fired(self, event: ev.TriggerFired) -> None:
+        if event.trigger is Trigger.DAILY_LOSS:
+            self._really_lost()
 
     def sending(self, account: str, order: OrderTerms) -> None:
         self.note(
@@ -217,20 +220,35 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             self._stopped_at = 0
         elif not self._stopped_at:
             self._stopped_at = self.now()
-        self._lost(book)
-        self._earned_so_far(engine)
-        for name in self.venues:
-            self._held_in(book, name)
+        held = {name: self._held(book, name) for name in self.venues}
+        agreed = all(here == told for here, told in held.values())
+        self._lost(book, agreed=agreed)
+        self._earned_so_far(engine, agreed=agreed)
+        for name, (here, told) in held.items():
+            self._held_in(book, name, here, told)
 
-    def _held_in(self, book: Book, name: str) -> None:
-        account, venue, told = book.account(name), self.venues[name], self.told[name].held()
-        named = set(account.blocked) | {d.symbol for d in account.differences}
-        here = {p.symbol: p.quantity for p in account.positions.values()}
-        unclear = {o.symbol for o in account.orders.values() if o.status is OrderStatus.UNKNOWN}
+    def _held(self, book: Book, name: str) -> tuple[Holdings, Holdings]:
+        """What the engine holds in an account, and what it holds by what it was told."""
+        positions = book.account(name).positions.values()
+        return {p.symbol: p.quantity for p in positions}, self.told[name].held()
+
+    def _is_named(self, account: AccountState, symbol: str) -> bool:
+        """Whether it is said that what is held of a symbol is in doubt."""
+        return (
+            symbol in account.blocked
+            or any(d.symbol == symbol for d in account.differences)
+            or any(
+                o.symbol == symbol and o.status is OrderStatus.UNKNOWN
+                for o in account.orders.values()
+            )
+        )
+
+    def _held_in(self, book: Book, name: str, here: Holdings, told: Holdings) -> None:
+        account, venue = book.account(name), self.venues[name]
         for symbol in told.keys() | here.keys():
             off = told.get(symbol, ZERO) != here.get(symbol, ZERO)
-            off = off and symbol not in named | unclear and symbol not in self.split_symbols
-            off = off and not self.disputed
+            off = off and symbol not in self.split_symbols and not self.disputed
+            off = off and not self._is_named(account, symbol)
             if self._lasts(("booked", name, symbol), off, BOOKED_SECONDS):
                 text = f"{here.get(symbol, ZERO)} {symbol} here, {told.get(symbol, ZERO)} was told"
                 self.broken("Q booked", f"{text} in {name}")
@@ -298,6 +316,25 @@ class Invariants(Money, Stops, Reducing, Outcomes):
                     self.broken("R kill", f"{what} {keys} in {name} after a minute: {state}")
         for key, since in self._signals.items():
             self.broken("O signal", f"{key} of {since / 1e9 % 1e5:.0f} has no outcome")
+
+
+_CHECKS: Final[dict[type[ev.Event], Callable[[Invariants, Any], None]]] = {
+    ev.Halted: Invariants._halted,
+    ev.HaltCleared: Invariants._cleared,
+    ev.OrderIntended: Invariants._intended,
+    ev.SignalDecided: Invariants._signal_decided,
+    ev.SignalEnded: Invariants._signal_ended,
+    ev.CancelRequested: Invariants._cancel_asked,
+    ev.ReplaceRequested: Invariants._change_asked,
+    ev.LinkChanged: Invariants._linked,
+    ev.Reconciled: Invariants._compared,
+    ev.Alarmed: Invariants._alarmed_again,
+    ev.KillProved: Invariants._proof,
+    ev.TriggerFired: Invariants._fired,
+    ev.ExitPlanned: Invariants._exit_planned,
+    ev.ExitAbandoned: Invariants._exit_abandoned,
+    ev.PositionClosed: Invariants._exit_done,
+}
 
 
 def _words(event: ev.Event) -> str:

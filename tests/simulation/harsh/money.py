@@ -82,21 +82,23 @@ class Money(Facts):
         if event.account not in self.first_worth:
             self.first_worth[event.account] = self.venues[event.account].worth
 
-    def _lost(self, book: Book) -> None:
-        """L: a loss at its limit stops the engine, however it came about."""
+    def _lost(self, book: Book, *, agreed: bool) -> None:
+        """L: a loss at its limit stops the engine, however it came about.
+
+        `agreed`: what is held is what was told; what is in dispute is named, and is no profit
+        before it is decided.
+        """
         start = sum(self.first_worth.values(), ZERO)
         if len(self.first_worth) < len(self.venues) or self.clock_was_wrong:
             return
         if self.split_symbols:
             return
+        if not agreed or self.disputed:
+            self._since.pop(("loss",), None)
+            return
         profit = ZERO
-        for name, sheet in self.told.items():
-            held = sheet.held()
-            here = {p.symbol: p.quantity for p in book.account(name).positions.values()}
-            if here != held or self.disputed:
-                self._since.pop(("loss",), None)
-                return  # what is in dispute is named, and is no profit before it is decided
-            profit += sheet.profit({s: self._favourable(s, q) for s, q in held.items()})
+        for sheet in self.told.values():
+            profit += sheet.profit({s: self._favourable(s, q) for s, q in sheet.held().items()})
         over = -profit >= (self.daily_loss + LOSS_MARGIN) * start
         stopped = book.run_state in (RunState.HALTED, RunState.REDUCE_ONLY)
         if self._lasts(("loss",), over and not stopped, LOSS_SECONDS):
@@ -133,18 +135,15 @@ class Money(Facts):
                 return True
         return False
 
-    def _earned_so_far(self, engine: Engine) -> None:
+    def _earned_so_far(self, engine: Engine, *, agreed: bool) -> None:
         """Q: the profit of the day is that of what was traded, at the prices of now."""
         if self.clock_was_wrong or self.split_symbols or self.disputed:
             return
         if len(self.first_worth) < len(self.venues):
             return
-        book = engine.book
-        for name, sheet in self.told.items():
-            here = {p.symbol: p.quantity for p in book.account(name).positions.values()}
-            if here != sheet.held():
-                self._since.pop(("profit",), None)
-                return
+        if not agreed:
+            self._since.pop(("profit",), None)
+            return
         start, prices = sum(self.first_worth.values(), ZERO), self._last()
         profit = sum((sheet.profit(prices) for sheet in self.told.values()), ZERO)
         off = abs(engine.world.daily_pnl - profit) > PROFIT_MARGIN * start

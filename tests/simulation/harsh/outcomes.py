@@ -38,16 +38,14 @@ class Outcomes(Facts):
         if len(times) > PACE and times[-1] - times[0] < 10 * NS_PER_SECOND:
             self.broken("O pace", f"{what} of {subject} in {account} {len(times)} times in 10 s")
 
-    def _of_exit(self, event: ev.Event) -> None:
-        match event:
-            case ev.ExitPlanned():
-                self._exits[event.account, event.symbol] = event.position_id
-            case ev.ExitAbandoned():
-                self._exits.pop((event.account, event.symbol), None)
-            case ev.PositionClosed():
-                self._exits.pop((event.account, event.trade.symbol), None)
-            case _:
-                pass
+    def _exit_planned(self, event: ev.ExitPlanned) -> None:
+        self._exits[event.account, event.symbol] = event.position_id
+
+    def _exit_abandoned(self, event: ev.ExitAbandoned) -> None:
+        self._exits.pop((event.account, event.symbol), None)
+
+    def _exit_done(self, event: ev.PositionClosed) -> None:
+        self._exits.pop((event.account, event.trade.symbol), None)
 
     def _entries(self, venue: HarshVenue) -> None:
         """S, E: what still would enter is cancelled once its stop traded or entries are stopped."""

@@ -329,12 +329,11 @@ class HarshVenue(Venue):
         """Which execution is meant, whatever it is called; None for one that never was."""
         for index in range(len(self.fills) - 1, -1, -1):
             true = self.fills[index]
-            if (true.time, true.symbol, true.quantity, true.price, true.client_order_id) == (
-                told.time,
-                told.symbol,
-                told.quantity,
-                told.price,
-                told.client_order_id,
+            if (
+                true.time == told.time
+                and true.client_order_id == told.client_order_id
+                and (true.symbol, true.quantity, true.price)
+                == (told.symbol, told.quantity, told.price)
             ):
                 return index
         return None
