@@ -6,7 +6,7 @@ with its letter and a word.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from tests.simulation.harsh.outcomes import Outcomes
 from tests.simulation.harsh.reducing import Reducing
 from tests.simulation.harsh.stops import Stops
 from tests.simulation.harsh.venue import SOMEBODY
-from tests.simulation.scenario import BY
+from tests.simulation.scenario import BY, RESTING
 from tests.simulation.store import Row, change_key
 from tests.simulation.venue import Working
 
@@ -265,12 +265,36 @@ class Invariants(Money, Stops, Reducing, Outcomes):
     def unsettled(self) -> list[str]:
         return []
 
+    def is_settled(self) -> bool:
+        """Whether nothing is under way or in doubt, so that time alone changes nothing more."""
+        engine = self.engine
+        if engine is None or engine.book.data.phase is not Phase.RUNNING:
+            return False
+        return not any(True for _ in self._restless(engine)) and all(
+            self._is_settled_in(engine.book.account(name)) for name in self.venues
+        )
+
+    def _is_settled_in(self, account: AccountState) -> bool:
+        doubtful = account.blocked or account.differences or account.snapshot_asked
+        orders, positions = account.orders.values(), account.positions.values()
+        return (
+            account.is_connected
+            and not doubtful
+            and all(order.status in RESTING for order in orders)
+            and not any(order.adds_exposure for order in orders)
+            and not any(position.exiting for position in positions)
+        )
+
     def at_rest(self) -> None:
         """Q, O: faults are over and an operator took over what the venues say."""
-        engine = self.engine
-        if engine is None:
+        if self.engine is None:
             self.broken("U start", "no engine runs")
             return
+        for which, text in self._restless(self.engine):
+            self.broken(which, text)
+
+    def _restless(self, engine: Engine) -> Iterator[tuple[str, str]]:
+        """What is not as it must be at rest."""
         for name, venue in self.venues.items():
             account = engine.book.account(name)
             here = {p.symbol: p.quantity for p in account.positions.values()}
@@ -282,23 +306,23 @@ class Invariants(Money, Stops, Reducing, Outcomes):
                 ours, theirs = here.get(symbol, ZERO), venue.positions.get(symbol, ZERO)
                 if ours != theirs:
                     said = "named" if symbol in named else "not named"
-                    self.broken("Q held", f"{ours} {symbol} here, {theirs} in {name}, {said}")
+                    yield "Q held", f"{ours} {symbol} here, {theirs} in {name}, {said}"
             cash = account.cash.get("USD", ZERO)
             told = engine.status()["accounts"]
             unexplained = next(a["unexplained"] for a in told if a["broker"] == name)
-            self._power(engine, venue)
+            yield from self._power(engine, venue)
             if cash != venue.cash and not unexplained:
-                self.broken("Q cash", f"{cash} in {name}, {venue.cash} there, nothing is named")
+                yield "Q cash", f"{cash} in {name}, {venue.cash} there, nothing is named"
             for position in account.positions.values():
                 plan, minute = position.exiting, 60 * NS_PER_SECOND
                 old = plan is not None and self.now() - plan.started_at > minute
                 old = old and position.symbol not in venue.closed  # it waits for the market (X-92)
                 if old and not self.clock_was_wrong:
-                    self.broken("O exit", f"the close of {position.symbol} never ends")
-        self._started_with(engine.book)
+                    yield "O exit", f"the close of {position.symbol} never ends"
+        yield from self._started_with(engine.book)
         ahead = abs(engine.book.data.time - self.now()) / NS_PER_SECOND
         if self.clock_was_wrong and not self.clock_believed and ahead > RIGHT_SECONDS:
-            self.broken("T clock", f"time is {ahead:.0f} s off, long after the clock was right")
+            yield "T clock", f"time is {ahead:.0f} s off, long after the clock was right"
 
     def at_end(self) -> None:
         """R, O: a kill closes everything, whatever went wrong before it."""

@@ -1,5 +1,6 @@
 """L and Q: losses at their limit; cash, quantities and profit; how the day began."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -151,7 +152,7 @@ class Money(Facts):
             text = f"{engine.world.daily_pnl:.0f} is shown as the day's profit, {profit:.0f} it is"
             self.broken("Q profit", text)
 
-    def _started_with(self, book: Book) -> None:
+    def _started_with(self, book: Book) -> Iterator[tuple[str, str]]:
         """Q: the day began with what the venues said, holdings included (X-75)."""
         session, there = book.data.session, sum(self.first_worth.values(), ZERO)
         if session is None or self.clock_was_wrong:
@@ -161,7 +162,7 @@ class Money(Facts):
         there += self._start_off
         start = session.starting_equity
         if abs(start - there) > there / 100:
-            self.broken("Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}")
+            yield "Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}"
 
     def _affordable(self, account: str, order: OrderTerms) -> None:
         """Q: what enters costs no more than the venue would let anybody spend (X-79)."""
@@ -172,7 +173,7 @@ class Money(Facts):
         if over > POWER_MARGIN * venue.worth and not self.split_symbols:
             self.broken("Q power", f"{order.client_order_id} costs {over:.0f} more than is free")
 
-    def _power(self, engine: Engine, venue: HarshVenue) -> None:
+    def _power(self, engine: Engine, venue: HarshVenue) -> Iterator[tuple[str, str]]:
         """Q: once nothing moves, what new exposure may cost is what the venue says (X-79)."""
         ours = max(engine.world.buying_power(venue.name), ZERO)
         off = ours - venue.free
@@ -181,4 +182,4 @@ class Money(Facts):
         )
         if abs(off) > AT_REST_MARGIN * venue.worth and not doubtful and not self.split_symbols:
             text = f"{ours:.0f} may be spent in {venue.name}, {venue.free:.0f} may there"
-            self.broken("Q power", text)
+            yield "Q power", text

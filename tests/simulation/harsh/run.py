@@ -32,8 +32,12 @@ RISK: Final = Decimal("0.005")
 DAILY_LOSS: Final = Decimal("0.02")
 TAKES_OVER: Final = (8.0, 16.0, 28.0)
 """Seconds after the faults end at which the operator takes over what the venues say."""
+MAY_REST: Final = (13.0, 21.0)
+"""Where everything is at rest as early as this, nothing is waited for any more."""
 RESTS: Final = 34.0
-KILLS: Final = 36.0
+"""Now everything is."""
+KILLS: Final = 2.0
+"""The last kill comes so long after that."""
 KILL_SECONDS: Final = 75
 """So long the last kill may take."""
 HALT_SECONDS: Final = (6.0, 15.0)
@@ -299,14 +303,29 @@ class HarshRun(Run):
             self._halts(symbol, False)
         super()._calm_down()
         for at in TAKES_OVER:
-            take = ask.Reconcile(by="sim", apply=True)
-            self.agenda.after(at, partial(self._do, take))
+            self.agenda.after(at, self._takes_over)
+        for at in MAY_REST:
+            self.agenda.after(at, self._may_rest)
         self.agenda.after(RESTS, self._rests)
-        self.agenda.after(KILLS, self._last_kill)
+
+    def _takes_over(self) -> None:
+        if not self._rested:
+            self._do(ask.Reconcile(by="sim", apply=True))
+
+    def _may_rest(self) -> None:
+        venues_rest = not any(venue.silent or venue.closed for venue in self._harsh())
+        if venues_rest and not self._rested and self.watch.is_settled():
+            self._rests()
 
     def _rests(self) -> None:
+        if self._rested:
+            return
+        self._rested = True
         if not self.watch.found:
             self.watch.at_rest()
+        self.agenda.after(KILLS, self._last_kill)
+
+    _rested = False
 
     def _last_kill(self) -> None:
         self._do(ask.Kill(by="sim", level=Level.KILL, flatten=Flatten.ALL))
