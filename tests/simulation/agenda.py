@@ -1,5 +1,6 @@
 """What is still to happen outside of the engine; it outlives the process that the engine is."""
 
+import asyncio
 import heapq
 from collections.abc import Callable
 
@@ -20,7 +21,9 @@ class Agenda:
         self._acts: list[tuple[Nanos, int, Act]] = []
         self._entered = 0
         self._loop: VirtualLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._set_for: Nanos = 0
+        """When the timer rings; 0 while none is set."""
         self._start = start
         """When the loop began, or the first one will."""
 
@@ -32,7 +35,7 @@ class Agenda:
     def attach(self, loop: VirtualLoop, clock: VirtualClock) -> None:
         """Go on in this loop."""
         self._start = clock.now() - loop.elapsed
-        self._loop, self._set_for = loop, 0
+        self._loop, self._timer, self._set_for = loop, None, 0
         self._set()
 
     def after(self, seconds: float, act: Act) -> None:
@@ -47,17 +50,18 @@ class Agenda:
             self._set()
 
     def _set(self) -> None:
+        """Ring for the nearest act; a timer that it has overtaken rings no more."""
         if self._loop is None or not self._acts:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         self._set_for = self._acts[0][0]
         delay = (self._set_for - self.now) / NS_PER_SECOND
-        self._loop.call_later(max(delay, 0), self._run)
+        self._timer = self._loop.call_later(max(delay, 0), self._run)
 
     def _run(self) -> None:
         now = self.now
-        if self._set_for and now < self._set_for:
-            return  # a timer that a nearer act has overtaken
-        self._set_for = 0
+        self._timer, self._set_for = None, now  # what the acts enter is set for at their end
         while self._acts and self._acts[0][0] <= now:
             heapq.heappop(self._acts)[2]()
         self._set()

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from engine.domain.events import Record
 from engine.domain.instant import Nanos
 from engine.domain.run import Halt
 from engine.domain.schema import decode, encode
+from engine.ports import Settled
 from storage import memory_database, open_journal
 from tests.simulation.agenda import Agenda
 
@@ -34,16 +35,6 @@ def _adds(event: ev.Event) -> list[str]:
 
 class DiskFull(Exception):  # noqa: N818 - named for what is wrong
     """No space is left."""
-
-
-class _Settled(Awaitable[None]):
-    def __init__(self, error: Exception | None) -> None:
-        self._error = error
-
-    def __await__(self) -> Generator[None, None, None]:
-        if self._error is not None:
-            raise self._error
-        yield from ()
 
 
 class Disk:
@@ -112,11 +103,11 @@ class MemoryStore:
                 self.on_row(row)
         if self._failure is not None:
             self._backlog.append((rows, intents))
-            return _Settled(self._failure)
+            return Settled(self._failure)
         if not self._committing:
             delay = self._delay()
             if not delay:
-                return _Settled(self._write(rows, intents))
+                return Settled(self._write(rows, intents))
             self._committing = True
             self._agenda.after(delay, self._commit)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
