@@ -21,14 +21,15 @@ nanoseconds."""
 
 def was_told(book: Book, fill: Fill, now: Nanos) -> bool:
     """Whether the same fill was counted: its id and its numbers, at a time that can be its."""
+    if fill.content in book.seen_fills:
+        return True  # as nearly every fill of a list
     if fill.midnight and fill.midnight in book.seen_fills:
         return True
     return any(each.content in book.seen_fills for each in _timed_otherwise(fill, now))
 
 
 def _timed_otherwise(fill: Fill, now: Nanos) -> Iterator[Fill]:
-    """The fill as it is, without a time, and at each time that may be meant by it."""
-    yield fill
+    """The fill without a time, and at each other time that may be meant by it."""
     times = [0]
     if not fill.time:
         times += [now, now - NS_PER_DAY]

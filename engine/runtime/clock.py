@@ -156,6 +156,9 @@ class SteadyTime:
         elapsed = monotonic - self._since
         believed = self._at - self._ahead + elapsed
         """What the wall would say had nobody set it."""
+        if wall == believed and not self._ahead and not self._set_by:
+            self._at, self._since = wall, monotonic
+            return wall
         step = wall - believed
         if abs(step) > STEP and not self._is_sure(step, monotonic):
             return self._advance(self._at - self._ahead + elapsed, elapsed, monotonic)

@@ -124,6 +124,9 @@ def named_event(event: Told) -> Told:
 
 def _named(told: Told, *names: str) -> Told:
     """The same with clean ids in the fields of these names; itself where they are."""
-    if all(getattr(told, name).isprintable() for name in names):
+    for name in names:
+        if not getattr(told, name).isprintable():
+            break
+    else:
         return told
     return msgspec.structs.replace(told, **{name: clean_id(getattr(told, name)) for name in names})
