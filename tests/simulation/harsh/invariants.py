@@ -54,6 +54,12 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         for seen in self.accounts.values():
             seen.looked = seen.looked_over_link = False
 
+    @property
+    def up_for(self) -> float:
+        """For how many seconds the engine has been running, 0 while it does not."""
+        since = self._running_since if self.engine is not None else 0
+        return (self.now() - since) / NS_PER_SECOND if since else 0.0
+
     def crashed(self) -> None:
         young = self.now() - self.halted_at < 20_000_000
         if self.halted and young and self.disk.latch is None:

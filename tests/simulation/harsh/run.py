@@ -36,6 +36,8 @@ MAY_REST: Final = (13.0, 21.0)
 """Where everything is at rest as early as this, nothing is waited for any more."""
 RESTS: Final = 34.0
 """Now everything is."""
+UP: Final = 10.0
+"""Where a process began after a crash, it has so long first."""
 KILLS: Final = 2.0
 """The last kill comes so long after that."""
 KILL_SECONDS: Final = 75
@@ -320,6 +322,9 @@ class HarshRun(Run):
     def _rests(self) -> None:
         if self._rested:
             return
+        if self.watch.up_for < UP and self.agenda.now < self.quiet_until:
+            self.agenda.after(1, self._rests)
+            return
         self._rested = True
         if not self.watch.found:
             self.watch.at_rest()
@@ -335,10 +340,9 @@ class HarshRun(Run):
     _killing = False
 
     def _look_whether_done(self) -> None:
-        # A process that ends in the last moment is followed by another, which has time to start.
-        killed = self._killing and self.watch.killed() and self.engine is not None
-        killed = killed or (self._killing and self.agenda.now >= self.quiet_until)
-        if killed or self.done or self.watch.found:
+        killed = self._killing and self._running and self.watch.killed()
+        late = self._killing and self.agenda.now >= self.quiet_until
+        if killed or late or self.done or self.watch.found:
             self._finish()
         else:
             self.agenda.after(1, self._look_whether_done)
