@@ -499,11 +499,16 @@ LOSING = msgspec.structs.replace(
 DYING = msgspec.structs.replace(
     CRASHY,
     name="dying",
-    faults=msgspec.structs.replace(CRASHY.faults, late_request=0.25, slow_request=0.3),
+    faults=msgspec.structs.replace(CRASHY.faults, late_request=0.4, slow_request=0.4),
+    joins=0.0,
+    slow_commit=1.0,
     crash_after_send=0.7,
     crashes=10,
+    hands=24,
+    jumps=0.2,
 )
-"""A process that dies again and again, most often with an order on the way."""
+"""A process that dies again and again, most often with an order on the way that no disk knows; what
+comes late joins nothing."""
 
 BUSY = Profile(name="busy", faults=Faults(partial=0.6), hands=24, changes=12, jumps=0.0)
 """A venue that never fails, and an operator who does nothing but change what is there."""
