@@ -52,6 +52,7 @@ class Agenda:
     def _set(self) -> None:
         """Ring for the nearest act; a timer that it has overtaken rings no more."""
         if self._loop is None or not self._acts:
+            self._set_for = 0
             return
         if self._timer is not None:
             self._timer.cancel()
