@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from engine.domain import events as ev
 from engine.domain import money
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339, to_datetime
@@ -245,7 +246,11 @@ def _finished(value: TradeFinished) -> Columns:
 
 
 def _day(value: DayTotals) -> Columns:
-    event = value.event
+    return day_row(value.event)
+
+
+def day_row(event: ev.SessionClosed) -> Columns:
+    """What the row of an accounting day says of its money (A-402)."""
     return {
         "date": event.date.isoformat(),
         "starting_equity": plain(event.starting_equity),

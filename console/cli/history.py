@@ -1,10 +1,11 @@
 """`journal` and `dead-letters list`: history from the journal, with or without an engine."""
 
 import asyncio
-from pathlib import Path
 from typing import Any, Final
 
+from console.cli.operate import QUESTION_SECONDS
 from console.host import speech
+from console.host.client import Client, NoAnswer, NoEngine, Refused
 from console.host.output import (
     CommandFailed,
     ExitCode,
@@ -63,13 +64,23 @@ def show(
 ) -> None:
     """Prints one list. Raises CommandFailed."""
     span = (moment(since, "--since"), moment(until, "--until", end=True))
-    asyncio.run(_print(host.state_dir / JOURNAL, name, span, symbol, form))
+    asyncio.run(_print(host, name, span, symbol, form))
+
+
+def _today(host: Host) -> dict[str, Any]:
+    """The row of the day at the prices of now, of an engine that answers; else nothing."""
+    try:
+        with Client(host.socket, QUESTION_SECONDS) as client:
+            found: dict[str, Any] = client.request("today", {"by": "cli"}, QUESTION_SECONDS)
+            return found
+    except (NoEngine, NoAnswer, Refused):
+        return {}
 
 
 def letters(host: Host, *, as_json: bool) -> None:
     """Prints what could not be sent and was neither retried nor dropped."""
     form = Format.JSON if as_json else Format.TABLE
-    asyncio.run(_print(host.state_dir / JOURNAL, "dead_letters", (None, None), None, form))
+    asyncio.run(_print(host, "dead_letters", (None, None), None, form))
 
 
 def verify(host: Host, *, as_json: bool) -> ExitCode:
@@ -104,20 +115,23 @@ def moment(text: str | None, option: str, *, end: bool = False) -> Nanos | None:
 
 
 async def _print(
-    journal: Path,
+    host: Host,
     name: str,
     span: tuple[Nanos | None, Nanos | None],
     symbol: str | None,
     form: Format,
 ) -> None:
+    today = _today(host) if name == "daily" else {}
     try:
-        async with Reader(journal) as reader:
+        async with Reader(host.state_dir / JOURNAL) as reader:
             page: list[dict[str, Any]] = []
             # Asked first: the rows know at least what they say they know.
             known = await reader.as_of()
             async for row in getattr(reader, name)(*span, symbol):
                 if speech.ANSWERS.gone:
                     return  # as `journal events | head` does
+                if today and row["date"] == today["date"] and not row["final"]:
+                    row |= {key: type(row[key])(value) for key, value in today.items()}
                 if form is Format.JSON:
                     document(row)
                 else:
@@ -133,4 +147,5 @@ async def _print(
     if known is not None:
         # Behind rows for a program it would be one line too many (X-90).
         tell = say if form is Format.TABLE else warn
-        tell(f"as of event {known[0]}, {rfc3339(known[1])}")
+        now = ", the day in progress as of now" if today else ""
+        tell(f"as of event {known[0]}, {rfc3339(known[1])}{now}")

@@ -87,6 +87,7 @@ COMMANDS: Final = (
         ),
     ),
     CommandSpec("kill-report", takes=NoArgs, question=True, seconds=45.0),
+    CommandSpec("today", takes=NoArgs, question=True),
     CommandSpec(
         "resume",
         Danger.ADDS,

@@ -34,6 +34,7 @@ from console.commands.table import SERVED
 from console.host.control import CommandError
 from console.host.kill_report import KillReport
 from engine.config import Config
+from engine.core.day import close_day
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
@@ -44,6 +45,7 @@ from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
 from engine.runtime.engine import Engine
+from storage.rows import day_row
 
 PROOF_SECONDS: Final = 30.0
 """How long a kill may take to prove itself before it is reported as it stands (C-502)."""
@@ -120,6 +122,12 @@ class Operations:
 
     async def _status(self, args: NoArgs) -> Any:
         return self._engine.status()
+
+    async def _today(self, args: NoArgs) -> Any:
+        """The row of the day at the prices of now, as `journal daily` has it; {} before the first
+        one. The journal's own is that of its last mark, a minute old at most."""
+        days = close_day(self._engine.world, final=False)
+        return next((day_row(day) for day in days if isinstance(day, ev.SessionClosed)), {})
 
     async def _pause(self, args: NoArgs) -> Any:
         return await self._do(ask.Pause(by=args.by))
@@ -412,5 +420,6 @@ _RULES: Final[Mapping[str, Rule]] = {
     "reconcile": Operations._reconcile,
     "dead-letters": Operations._letters,
     "kill-report": Operations._kill_report,
+    "today": Operations._today,
 }
 """What the socket takes; `kill` is served by its own thread (`console.host.control`)."""

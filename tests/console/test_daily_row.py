@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from tests.console.program import Program
+from tests.process.driver import ProcessDriver
 
 CASH = Decimal(100_000)
+CASH_THERE = Decimal(10_000_000)
 LISTS = ("events", "orders", "fills", "trades", "daily", "signals")
 
 
@@ -74,3 +76,34 @@ def test_X90_every_list_says_as_of_when(program: Program) -> None:
             told = program.run("journal", name, "--format", form)
             assert "as of event" not in told.stdout
             assert told.stderr.splitlines()[-1].startswith("as of event "), name
+
+
+def test_A402_the_row_of_today_is_at_the_prices_of_now(tmp_path: Path) -> None:
+    """100 are bought at 100; at 97 it is 300 less, at 99 100."""
+    desk = ProcessDriver(tmp_path, ["AAA"])
+    try:
+        desk.start()
+        desk.buy("AAA", 100)
+        for price, gained in ((97, -300), (99, -100)):
+            move(desk, price)
+            (row,) = desk.program.rows("daily")
+            assert Decimal(row["unrealized_pnl"]) == gained
+            assert Decimal(row["ending_equity"]) == CASH_THERE + gained
+            assert Decimal(row["max_drawdown"]) >= Decimal(-gained) / CASH_THERE
+            assert (row["final"], row["kill_switch_triggered"]) == (False, False)
+        told = desk.program.run("journal", "daily")
+        assert told.stdout.splitlines()[-1].endswith(", the day in progress as of now")
+    finally:
+        desk.close()
+
+
+def move(desk: ProcessDriver, price: int) -> None:
+    """The market goes there, and the engine has seen it."""
+    desk.venue.move("AAA", price)
+    desk.until(lambda: shown(desk) == str(price), f"AAA at {price}")
+
+
+def shown(desk: ProcessDriver) -> str:
+    """The last price of what is held."""
+    (position,) = desk.status()["positions"] or [{"last": ""}]
+    return str(position["last"])
