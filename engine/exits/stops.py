@@ -36,6 +36,13 @@ def is_trading(world: World, position: Position, stop: Order, now: Nanos) -> boo
     return now < trades_until(world, position, stop)
 
 
+def stop_trades(world: World, position: Position, now: Nanos) -> bool:
+    """Whether a stop of ours is triggered and still has its time: nobody moves it or takes it away,
+    but for a close (X-78)."""
+    working = world.book.working(position.account, position.symbol)
+    return any(order.is_protective and is_trading(world, position, order, now) for order in working)
+
+
 def left_to_stops(world: World, position: Position) -> Nanos:
     """Until when the close of a position whose stop was reached is left to stops at the venue.
 

@@ -38,7 +38,7 @@ def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Even
     if order.is_protective:
         position = world.book.holding(order.account, order.symbol)
         if position is not None and given.stop_price is not None:
-            yield from move_stop(world, given, position, given.stop_price)
+            yield from move_stop(world, given, position, given.stop_price, now)
         return
     wanted = Replacement(
         quantity=order.quantity if given.quantity is None else given.quantity,

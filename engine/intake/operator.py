@@ -17,6 +17,7 @@ from engine.domain.money import is_multiple, plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
+from engine.exits.stops import stop_trades
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
@@ -47,6 +48,11 @@ def refuse(command: Command, code: str, reason: str) -> ev.CommandRefused:
     return ev.CommandRefused(
         command=type(command).__name__, code=code, reason=reason, by=command.by
     )
+
+
+def is_trading(symbol: str) -> str:
+    """Why the stop of a position is not touched now (X-78)."""
+    return f"the stop of {symbol} trades, and is left to it: `close` closes what is left"
 
 
 def pause(world: World, given: ask.Pause, now: Nanos) -> Iterator[ev.Event]:
@@ -265,6 +271,9 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
         return
     position = world.book.holding(order.account, order.symbol) if order.is_protective else None
     if position is not None:
+        if stop_trades(world, position, now):
+            yield refuse(given, REFUSED, is_trading(position.symbol))
+            return
         yield ev.StopMoved(
             account=position.account,
             symbol=position.symbol,

@@ -11,7 +11,8 @@ from engine.domain.inputs import Command
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, plain
 from engine.exits.rules import target_price
-from engine.intake.operator import REFUSED, UNPROTECT, acted, not_held, refuse
+from engine.exits.stops import stop_trades
+from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, not_held, refuse
 from engine.plans import corporate
 from engine.plans.reducing import cancel
 from engine.sizing.open_risk import at_stop, of_order
@@ -28,13 +29,16 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
         yield refuse(given, REFUSED, fault)
         return
     if given.price is not None:
-        yield from move_stop(world, given, position, given.price)
+        yield from move_stop(world, given, position, given.price, now)
         return
     if given.confirm != UNPROTECT:
         text = f"it protects {position.symbol}: confirm with {UNPROTECT!r}"
         yield refuse(given, REFUSED, text)
         return
     if position.stop is None:
+        return
+    if stop_trades(world, position, now):
+        yield refuse(given, REFUSED, is_trading(position.symbol))
         return
     yield _moved(position, given, None)
     for order in tuple(world.book.working(position.account, position.symbol)):
@@ -43,11 +47,14 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
 
 
 def move_stop(
-    world: World, given: Command, position: Position, price: Decimal
+    world: World, given: Command, position: Position, price: Decimal, now: Nanos
 ) -> Iterator[ev.Event]:
     """Put the stop of a position at a price, or refuse the command that asks for it (X-85)."""
     if position.is_closing:
         yield refuse(given, REFUSED, f"{position.symbol} is being closed")
+        return
+    if stop_trades(world, position, now):
+        yield refuse(given, REFUSED, is_trading(position.symbol))
         return
     if fault := _stop_fault(world, position, price):
         yield refuse(given, Code.INVALID_STOP, fault)

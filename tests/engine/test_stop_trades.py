@@ -1,11 +1,13 @@
 """A stop that trades ends its entry, and is left alone while it trades (X-78)."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
 import pytest
 
 from engine.domain import commands as ask
+from engine.domain.inputs import Command
 from engine.domain.order import OrderStatus, OrderType, Side
 from engine.ports import Capabilities
 from tests.engine.wires import ABLE, Rig, play
@@ -216,3 +218,66 @@ def test_x78_a_person_who_closes_waits_for_no_stop_that_trades(able: Capabilitie
 
 def closes(rig: Rig) -> list[Working]:
     return [w for w in rig.venue.orders.values() if w.order.closes]
+
+
+def loosen(rig: Rig, key: str) -> Command:
+    return ask.Protect(by="test", symbol="AAA", price=D(90))
+
+
+def take_away(rig: Rig, key: str) -> Command:
+    return ask.Protect(by="test", symbol="AAA", price=None, confirm="UNPROTECT")
+
+
+def cancel_it(rig: Rig, key: str) -> Command:
+    return ask.CancelOrder(by="test", client_order_id=key, confirm="UNPROTECT")
+
+
+def change_it(rig: Rig, key: str) -> Command:
+    return ask.ModifyOrder(by="test", client_order_id=key, stop_price=D(90))
+
+
+@pytest.mark.parametrize("act", [loosen, take_away, cancel_it, change_it])
+@pytest.mark.parametrize("filled", [0, 3])
+@VENUES
+def test_x78_nobody_moves_a_stop_that_trades_or_takes_it_away(
+    able: Capabilities, filled: int, act: Callable[[Rig, str], Command]
+) -> None:
+    """Triggered by a fill, or by a price beyond it that stands for a second: it goes on to trade,
+    and what it does not sell is closed."""
+
+    async def scene(rig: Rig) -> None:
+        await partly_filled(rig)
+        (stop,) = [w for w in stops(rig) if w.is_open]
+        thin(rig).depth = D(filled)
+        rig.price = D("94.9")
+        await rig.clock.sleep(0.6 if filled else 1.6)
+        thin(rig).depth = D(0)
+        start = rig.now
+        done = await rig.engine.command(act(rig, stop.order.client_order_id))
+        assert not done.ok
+        assert "trades" in done.error
+        await rig.clock.sleep(2)
+        assert [what for what in rig.wire.since(start) if what in ("cancel", "modify")] == []
+        assert stop.is_open
+        thin(rig).depth = D(1_000)
+        await rig.until(lambda: not rig.venue.positions)
+        assert sum(f.quantity for f in rig.venue.fills if f.side is not Side.BUY) == 14
+
+    play(scene, able=able, venue=ThinVenue)
+
+
+@pytest.mark.parametrize("act", [loosen, take_away, cancel_it, change_it])
+def test_x85_once_the_price_is_back_the_stop_is_the_persons_again(
+    act: Callable[[Rig, str], Command],
+) -> None:
+    async def scene(rig: Rig) -> None:
+        await partly_filled(rig)
+        (stop,) = [w for w in stops(rig) if w.is_open]
+        thin(rig).depth = D(0)
+        rig.price = D("94.9")
+        await rig.clock.sleep(1.6)
+        rig.price = D(99)
+        await rig.clock.sleep(0.6)
+        assert (await rig.engine.command(act(rig, stop.order.client_order_id))).ok
+
+    play(scene, venue=ThinVenue)
