@@ -45,8 +45,10 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     stops = [order for order in working_for(world, position) if order.is_protective]
     if position.stop is None:
         # An operator took it away while it was unclear whether it rests, or unknown here.
+        # One that trades by then has its seconds all the same.
         for order in stops:
-            if order.intent_id == position.reducing_intent:
+            ours = order.intent_id == position.reducing_intent
+            if ours and not is_trading(world, position, order, now):
                 yield from cancel(order, "no stop is wanted any more")
         return
     if not world.able(account).native_stop:

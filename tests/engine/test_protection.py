@@ -385,3 +385,25 @@ def test_rule3_after_a_start_a_stop_that_was_known_to_rest_is_taken_to_do_so() -
     for _ in range(PROTECT_SECONDS + 60):
         desk.tick(1)
     assert not [a for a in desk.of(ev.Alarmed) if a.code == "UNPROTECTED"]
+
+
+@pytest.mark.parametrize(("seconds", "cancels"), [(4.999, 1), (5, 2)])
+def test_x78_a_stop_that_was_taken_away_and_trades_has_its_seconds(
+    seconds: float, cancels: int
+) -> None:
+    """The venue refuses its end, since it trades: it is asked for again after 5 s, not at once."""
+    desk = protected(10)
+    desk.report(desk.last(Purpose.ENTRY), OrderStatus.CANCELED)
+    stop = desk.last(Purpose.PROTECT)
+    desk.give(ask.Protect(by="me", symbol="NVDA", price=None, confirm="UNPROTECT"))
+    refused = ev.CancelRefused(
+        account=stop.account,
+        client_order_id=stop.client_order_id,
+        status=OrderStatus.NEW,
+        text="it trades",
+    )
+    desk.event(refused)
+    desk.report(stop, OrderStatus.PARTIALLY_FILLED, fill=desk.execution(stop, 3, "94"))
+    desk.tick(seconds)
+    asked = [e for e in desk.of(ev.CancelRequested) if e.client_order_id == stop.client_order_id]
+    assert len(asked) == cancels
