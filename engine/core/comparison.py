@@ -146,12 +146,13 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
         matched=0,
         failed=True,
     )
-    yield ev.Alarmed(
-        code="RECONCILE_FAILED",
-        severity=Severity.ERROR,
-        subject=given.account,
-        text=f"{given.account} could not be compared: {given.error}",
-    )
+    if not given.known:
+        yield ev.Alarmed(
+            code="RECONCILE_FAILED",
+            severity=Severity.ERROR,
+            subject=given.account,
+            text=f"{given.account} could not be compared: {given.error}",
+        )
     if given.reason != OPERATOR:
         yield ev.SnapshotRequested(account=given.account, reason=given.reason)
 

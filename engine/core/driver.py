@@ -19,6 +19,7 @@ from engine.domain import events as ev
 from engine.domain.inputs import (
     History,
     Input,
+    OrdersReported,
     SnapshotFailed,
     SnapshotTaken,
     Stop,
@@ -27,6 +28,7 @@ from engine.domain.inputs import (
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.money import ZERO
+from engine.domain.report import OrderReport
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits import rules as exits
 from engine.exits.stops import breach_key
@@ -138,6 +140,19 @@ def observe(world: World, given: Input, now: Nanos) -> None:
         see(world, given, now)
 
 
+def _see_report(world: World, given: OrderReport, now: Nanos) -> None:
+    known = world.book.order_in(given.account, given.client_order_id) is not None
+    world.odd_reports.see(given, given.fault or ("" if known else "foreign"))
+
+
+def _see_reports(world: World, given: OrdersReported, now: Nanos) -> None:
+    odd = False
+    for report in given.reports:
+        _see_report(world, report, now)
+        odd |= world.odd_reports.newly
+    world.odd_reports.newly = odd
+
+
 def _see_quote(world: World, given: Quote, now: Nanos) -> None:
     if given.fault:
         world.market.quarantine(given)
@@ -182,6 +197,8 @@ def _see_age(world: World, given: Any, now: Nanos) -> None:
 
 
 _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
+    OrderReport: _see_report,
+    OrdersReported: _see_reports,
     Quote: _see_quote,
     Depth: _see_depth,
     Bar: _see_bar,

@@ -8,7 +8,6 @@ from engine.core.changes import told
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import Nanos
-from engine.domain.money import number_fault
 from engine.domain.order import REPLACED, TERMINAL, UNACKNOWLEDGED, OrderStatus, Replacement
 from engine.domain.run import Severity
 from engine.plans.outcome import after_end, fell_short
@@ -28,14 +27,15 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """
     if given.fill is not None:
         yield from fills.take(world, given.fill, now)
-    fault = _number_fault(given)
+    fault = given.fault
     if fault:
-        yield ev.Alarmed(
-            code="BAD_REPORT",
-            severity=Severity.CRITICAL,
-            subject=given.symbol,
-            text=f"a report on order {given.client_order_id} is left aside: {fault}",
-        )
+        if world.odd_reports.newly:
+            yield ev.Alarmed(
+                code="BAD_REPORT",
+                severity=Severity.CRITICAL,
+                subject=given.symbol,
+                text=f"a report on order {given.client_order_id} is left aside: {fault}",
+            )
         if world.book.works(given.client_order_id):
             yield ev.OrderQueried(
                 account=given.account, client_order_id=given.client_order_id, reason=fault
@@ -46,7 +46,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
         order = world.book.order_in(given.account, given.client_order_id)
     if order is None:
-        if given.fill is None and given.status not in TERMINAL:
+        tells = given.fill is None and given.status not in TERMINAL
+        if tells and world.odd_reports.newly:
             yield ev.Alarmed(
                 code="FOREIGN_ORDER",
                 severity=Severity.WARNING,
@@ -61,24 +62,6 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
-
-
-def _number_fault(given: OrderReport) -> str:
-    """Which number of a report can be no number of an order; "" where all can."""
-    numbers = (
-        ("quantity", given.quantity),
-        ("filled", given.filled),
-        ("limit_price", given.limit_price),
-        ("stop_price", given.stop_price),
-    )
-    for name, number in numbers:
-        if number is None:
-            continue
-        if fault := number_fault(number):
-            return f"{name} is {fault}"
-        if number < 0 or (name != "filled" and not number):
-            return f"{name} is {number}"
-    return ""
 
 
 def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:

@@ -27,6 +27,9 @@ from engine.world import World
 DUPLICATE_ID = "DUPLICATE_ID"
 """How an adapter says that the venue knows the client order id already: it is live, ask."""
 
+FAILED_BEFORE_ALARM = 3
+"""The cancel of an order has failed so often in a row when that is told, once."""
+
 
 def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
     """Record that the order is being handed to the broker."""
@@ -127,7 +130,7 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
     if order.makes_room and not isinstance(given.error, Ambiguous):
         yield from unchanged(order, str(given.error))
     else:
-        barred = _barred_until(given.error, now)
+        barred, failed = _barred_until(given.error, now), order.cancel_failures + 1
         rests = isinstance(given.error, Throttled) and order.accepted_at > 0
         rests = rests and order.status is OrderStatus.PENDING_CANCEL
         yield ev.CancelPutOff(
@@ -138,6 +141,14 @@ def cancel_failed(world: World, given: CancelFailed, now: Nanos) -> Iterator[ev.
             status=order.works_as if rests else None,
             text=str(given.error),
         )
+        if failed == FAILED_BEFORE_ALARM:
+            yield ev.Alarmed(
+                code="CANCEL_REFUSED",
+                severity=Severity.ERROR,
+                subject=order.symbol,
+                text=f"order {order.client_order_id} in {order.symbol} works on, "
+                f"{failed} cancels in a row have failed and more are tried: {given.error}",
+            )
         if rests:
             return
     yield ev.OrderQueried(

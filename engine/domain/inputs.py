@@ -115,6 +115,8 @@ class SnapshotFailed(msgspec.Struct, frozen=True):
     account: str
     reason: str
     error: BrokerError
+    known: bool = False
+    """Looks before it have failed in the same way, and that was told."""
 
 
 class Unanswered(msgspec.Struct, frozen=True):

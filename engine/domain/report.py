@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain.instant import Nanos
+from engine.domain.money import number_fault
 from engine.domain.order import Fill, OrderStatus, TimeInForce
 from engine.domain.run import LinkState
 
@@ -29,6 +30,24 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     code: str = ""
     time: Nanos
+
+    @property
+    def fault(self) -> str:
+        """Which of its numbers can be no number of an order; "" where all can."""
+        numbers = (
+            ("quantity", self.quantity),
+            ("filled", self.filled),
+            ("limit_price", self.limit_price),
+            ("stop_price", self.stop_price),
+        )
+        for name, number in numbers:
+            if number is None:
+                continue
+            if fault := number_fault(number):
+                return f"{name} is {fault}"
+            if number < 0 or (name != "filled" and not number):
+                return f"{name} is {number}"
+        return ""
 
 
 class LinkReport(msgspec.Struct, frozen=True, kw_only=True):

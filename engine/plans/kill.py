@@ -26,7 +26,7 @@ from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
 from engine.state.book import Book
 from engine.state.order import Order
-from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER
+from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER, lengthening
 from engine.state.position import Position
 from engine.world import World
 
@@ -68,12 +68,13 @@ def set_latch(  # noqa: PLR0917  # the seven facts of a halt
 
 
 def _prove_again(world: World) -> Iterator[ev.Event]:
-    """Who asks for a kill that was proved already wants to know it of now, and not of then."""
+    """Who asks for a kill again wants to know what it came to now, and not what it was then."""
     for account in world.book.accounts:
         work = account.kill
-        if work is None or work.state != VERIFIED:
+        if work is None or work.state == WORKING:
             continue
-        yield _unproved(account, work)
+        if work.state == VERIFIED:
+            yield _unproved(account, work)
         if not account.snapshot_asked:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
 
@@ -177,12 +178,22 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
             yield _unproved(account, work, remaining, doubtful)
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
-        pause = KILL_LOOK if work.state == WORKING else KILL_LOOK_LATER
+        pause = _pause(world, account, work, now)
         # A look that was asked for goes on being tried until the venue answers: nothing to add,
         # unless it is of before the kill, and may lack what a kill does without.
         asked = account.snapshot_asked >= work.started_at
         if not asked and now - account.reconciled_at >= pause:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
+
+
+def _pause(world: World, account: AccountState, work: KillWork, now: Nanos) -> Nanos:
+    """How long the next look waits after the last: while something is left that this kill cannot
+    end, as before a market opens, longer and longer."""
+    if work.state == WORKING:
+        return KILL_LOOK
+    if not left(world, account):
+        return KILL_LOOK_LATER
+    return lengthening(KILL_LOOK_LATER, now - work.started_at)
 
 
 def kill_of(world: World, snapshot: VenueSnapshot) -> KillWork | None:
@@ -255,13 +266,15 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     if work.state == VERIFIED and found:
         yield from _disproved(account, remaining, doubtful)
     clean = 0 if found else work.clean_reads + 1
-    yield ev.KillProgressed(
-        epoch=work.epoch,
-        account=name,
-        clean_reads=min(clean, CLEAN_READS),
-        left=remaining,
-        unknown=doubtful,
-    )
+    # Of one that waits there is nothing new to tell.
+    if clean or work.clean_reads or work.state != DEGRADED:
+        yield ev.KillProgressed(
+            epoch=work.epoch,
+            account=name,
+            clean_reads=min(clean, CLEAN_READS),
+            left=remaining,
+            unknown=doubtful,
+        )
     span = now - work.clean_since
     bound = world.able(name).late_arrival
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:

@@ -492,10 +492,15 @@ class AccountSession:
         """It is tried again; the core hears of each way in which it fails once in a row."""
         self._again[reason] = None
         self._look_lost.set()
-        said = f"{type(error).__name__}: {error}"
-        if self._failures.get(reason) != said:
-            self._failures[reason] = said
+        if not self._is_known(reason, error):
             self._step(SnapshotFailed(self.name, reason, error))
+
+    def _is_known(self, reason: str, error: BrokerError) -> bool:
+        """Whether looks have failed in this way, for whatever reason, since one last succeeded."""
+        said = f"{type(error).__name__}: {error}"
+        known = said in self._failures.values()
+        self._failures[reason] = said
+        return known
 
     async def look_again(self) -> None:
         """Try looks that failed again, after pauses, for as long as the engine runs."""
@@ -514,7 +519,9 @@ class AccountSession:
         """
         seen = await self._venue.look()
         if isinstance(seen, BrokerError):
-            return self._step(SnapshotFailed(self.name, reason, seen))
+            known = self._is_known(reason, seen)
+            return self._step(SnapshotFailed(self.name, reason, seen, known))
+        self._name_missing(seen)
         return self._step(SnapshotTaken(seen, reason, apply, by))
 
     async def first_look(self) -> None:

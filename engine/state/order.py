@@ -178,9 +178,10 @@ class Order(OrderTerms, frozen=True, kw_only=True):
 
     @property
     def was_dropped(self) -> bool:
-        """It ended unfilled as soon as it was made, and nobody had asked for that."""
-        ended = self.status.is_terminal and self.status is not OrderStatus.FILLED
-        return ended and not self.cancel_wanted and self.updated_at - self.created_at < AT_ONCE
+        """The venue never worked it, or ended it as soon as it did, and nobody asked for that."""
+        if not self.status.is_terminal or self.status is OrderStatus.FILLED or self.cancel_wanted:
+            return False
+        return not self.accepted_at or self.updated_at - self.accepted_at < AT_ONCE
 
     @property
     def most(self) -> Decimal:

@@ -41,6 +41,11 @@ def doubled(first: Nanos, times: int) -> Nanos:
     return min(first << min(times, 10), LONGEST)
 
 
+def lengthening(first: Nanos, waited: Nanos) -> Nanos:
+    """A pause that grows with what was waited for in vain, a tenth of it, up to the longest."""
+    return min(max(first, waited // 10), LONGEST)
+
+
 def before_attempt(failed: int) -> Nanos:
     """The pause before another order, after so many that failed."""
     return ATTEMPT_SECONDS[min(failed, len(ATTEMPT_SECONDS) - 1)] * NS_PER_SECOND

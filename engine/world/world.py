@@ -26,6 +26,7 @@ from engine.state.valuation import Valuation
 from engine.world.evidence import Breaches, ProvedPrice, both_sides, leaps
 from engine.world.gaps import LOOKED_AT, QUIET, Gap
 from engine.world.market import MarketView
+from engine.world.odd import OddReports
 from engine.world.overload import Overload
 from engine.world.reach import Reach
 
@@ -68,6 +69,7 @@ class World:
         """What completed bars say; empty where no rule reads them (`follows_bars`)."""
         self.breaches = Breaches()
         self.reach = Reach()
+        self.odd_reports = OddReports()
         self.overload = Overload()
         self._able = dict(capabilities)
         self._worth: dict[str, Decimal] = {self.base: ONE} | {
