@@ -1,9 +1,9 @@
 """`signals.file`: a JSONL file that is followed as it grows (INTERFACE, config).
 
-The file stays open: one that is renamed, removed or replaced is read to its end, and then the file
-that has its name from its beginning. How far it was read is kept in the state folder, so that a
-restart goes on there. What was read and not noted before a crash comes twice, and the guard takes
-an id once (X-66).
+The file stays open: one that is renamed, removed or replaced is read to its end and a little
+longer, beside the file that has its name by then, which is read from its beginning. How far that
+was read is kept in the state folder, so that a restart goes on there. What was read and not noted
+before a crash comes twice, and the guard takes an id once (X-66).
 """
 
 import errno
@@ -13,7 +13,7 @@ import os
 import stat
 from codecs import BOM_UTF8
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -26,9 +26,16 @@ from engine.runtime.engine import Engine
 POLL_SECONDS: Final = 0.2
 NOTE: Final = "signals.position"
 CHUNK: Final = 1_048_576
-TAIL: Final = 64
+TAIL: Final = 4_096
+"""Signals of one source end alike, in their metadata and often in their time: what tells one line
+from another stands at its beginning."""
 UNFINISHED_LOOKS: Final = 25
 """What stands unchanged behind the last line feed at so many looks is taken as it is."""
+FORMER_LOOKS: Final = 25
+"""A file that lost its name has ended once it stands still at so many looks: who writes may hold it
+a little longer."""
+FORMER_FIRST: Final = 5
+"""For so many looks the lines that still come to it go before those of the next file."""
 
 _log = logging.getLogger("console.host.follow")
 
@@ -41,13 +48,6 @@ class Cursor(msgspec.Struct):
     line: int = 0
     tail: bytes = b""
     """The last bytes before `offset`: a new file may have the number of the old one."""
-
-
-class FollowedLine(NamedTuple):
-    """One line that is not empty, and where it leaves the reader."""
-
-    content: bytes
-    after: Cursor
 
 
 def demand_followable(config: Config) -> None:
@@ -83,85 +83,65 @@ def _open(path: Path) -> int:
     return handle
 
 
-class SignalFile:
-    """Submits each line of a file to the engine, once.
+class _OpenFile:
+    """One file that is read, whatever its name is by now."""
 
-    A line is complete with its line feed. One without is taken where it is a whole JSON object that
-    stands there at two looks, where the file has another name by then, or after `UNFINISHED_LOOKS`.
-    """
-
-    def __init__(self, path: Path, state_dir: Path) -> None:
+    def __init__(self, path: Path, handle: int, at: Cursor) -> None:
+        """`at`: how far it was read before, if that is known of this file; it is named `path`."""
         self._path = path
-        self._note = state_dir / NOTE
-        self._at = self._noted = self._read_note()
-        self._handle: int | None = None
-        self._replaced = False
-        """Whether another file had the name at the last look."""
+        self._handle = handle
+        self.at = at
         self._rest = b""
         """What stood behind the last line feed at the last look."""
         self._unchanged = 0
         """At how many looks in a row."""
-        self._told = ""
+        self._former = 0
+        """At how many looks another file had its name."""
+        self._still = 0
+        """At how many of those in a row it stood still."""
+        self.ended = False
+        """Nothing more is expected of it."""
 
     @property
     def waits(self) -> bool:
-        """True while there is something that was not taken yet."""
-        try:
-            named = self._path.stat()
-            size = named.st_size if self._handle is None else os.fstat(self._handle).st_size
-        except OSError:
-            return False
-        return named.st_ino != self._at.inode or size > self._at.offset
+        """True while it holds something that was not taken yet."""
+        return os.fstat(self._handle).st_size > self.at.offset
 
-    async def follow(self, engine: Engine, clock: Clock) -> None:
-        """Until cancelled. What was read is noted once it was taken, so that no crash loses it."""
-        try:
-            while True:
-                seen = clock.monotonic()
-                for line in self._lines():
-                    engine.submit(
-                        line.content,
-                        source=self._path.name,
-                        line=line.after.line,
-                        waited=clock.monotonic() - seen,
-                    )
-                    self._at = line.after
-                    await clock.sleep(0)  # a long file must not keep the loop from anything
-                await clock.sleep(POLL_SECONDS)
-                self._write_note()
-        finally:
-            self._write_note()
-            self._leave()
+    @property
+    def goes_first(self) -> bool:
+        """Whether it has just lost its name and is written to: the next file waits for that."""
+        return 0 < self._former <= FORMER_FIRST and not self._still
 
-    def _lines(self) -> list[FollowedLine]:
-        """The complete lines since the last look; an absent file has none."""
+    def is_at(self, path: Path) -> bool:
+        """Whether no other plain file has the name."""
         try:
-            if self._handle is None:
-                self._handle = _open(self._path)
-            content = self._content(self._handle)
-            replaced = self._is_replaced(self._handle)
-        except OSError as error:
-            self._tell("" if isinstance(error, FileNotFoundError) else error.strerror or str(error))
-            return []
-        # Who writes may hold the old file a little longer: it has ended once it stands still.
-        ended = replaced and self._replaced and content == self._rest
-        self._replaced = replaced
+            named = path.stat()
+        except FileNotFoundError:
+            return True
+        return not stat.S_ISREG(named.st_mode) or os.path.samestat(named, os.fstat(self._handle))
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def lines(self, *, former: bool) -> list[tuple[bytes, Cursor]]:
+        """The complete lines since the last look that are not blank, and where each leaves the
+        reader; `former`: another file has the name."""
+        content = self._content()
+        self._still = self._still + 1 if self._former and content == self._rest else 0
+        self._former += former
+        self.ended = self._still >= FORMER_LOOKS
         *whole, rest = content.split(b"\n")
         if not whole and len(content) > MAX_LINE:
             # No line may be so long: it is refused as it stands, and so is what follows of it.
             whole, rest = [content], b""
-        elif ended or self._is_finished(rest):
+        elif self._still or self._is_finished(rest):
             whole, rest = [*whole, rest], b""
         self._rest = rest
-        found = self._numbered(whole, content)
-        if ended:
-            self._leave()
-        return found
+        return self._numbered(whole, content)
 
-    def _numbered(self, whole: list[bytes], content: bytes) -> list[FollowedLine]:
-        """Those of the lines that are not blank, and where each leaves the reader."""
-        found: list[FollowedLine] = []
-        at, end = self._at, self._at.offset + len(content)
+    def _numbered(self, whole: list[bytes], content: bytes) -> list[tuple[bytes, Cursor]]:
+        found: list[tuple[bytes, Cursor]] = []
+        at, end = self.at, self.at.offset + len(content)
         for line in whole:
             taken = (line + b"\n")[: end - at.offset]
             tail = (at.tail + taken)[-TAIL:]
@@ -172,9 +152,9 @@ class SignalFile:
             at = Cursor(at.inode, at.offset + len(taken), number, tail)
             text = line.removeprefix(BOM_UTF8) if first else line
             if text.strip():
-                found.append(FollowedLine(text, at))
+                found.append((text, at))
         if not found:
-            self._at = at  # nothing but empty lines
+            self.at = at  # nothing but empty lines
         return found
 
     def _is_finished(self, rest: bytes) -> bool:
@@ -189,35 +169,93 @@ class SignalFile:
         except ValueError:
             return False
 
-    def _content(self, handle: int) -> bytes:
-        """What the open file holds beyond what was read of it."""
-        found = os.fstat(handle)
-        at = self._at
+    def _content(self) -> bytes:
+        """What it holds beyond what was read of it."""
+        found = os.fstat(self._handle)
+        at = self.at
         if found.st_ino != at.inode:
-            self._at = Cursor(inode=found.st_ino)
+            self.at = Cursor(inode=found.st_ino)
         elif (
             found.st_size < at.offset
-            or os.pread(handle, len(at.tail), at.offset - len(at.tail)) != at.tail
+            or os.pread(self._handle, len(at.tail), at.offset - len(at.tail)) != at.tail
         ):
             _log.warning("%s was cut short, or replaced: it is read from its beginning", self._path)
-            self._at = Cursor(inode=found.st_ino)
-        return os.pread(handle, CHUNK, self._at.offset)
+            self.at = Cursor(inode=found.st_ino)
+        return os.pread(self._handle, CHUNK, self.at.offset)
 
-    def _is_replaced(self, handle: int) -> bool:
-        """Whether another plain file has the name by now."""
-        opened = os.fstat(handle)
+
+class SignalFile:
+    """Submits each line of a file to the engine, once.
+
+    A line is complete with its line feed. One without is taken where it is a whole JSON object that
+    stands there at two looks, where the file has ended, or after `UNFINISHED_LOOKS`.
+    """
+
+    def __init__(self, path: Path, state_dir: Path) -> None:
+        self._path = path
+        self._note = state_dir / NOTE
+        self._noted = self._read_note()
+        self._open: list[_OpenFile] = []
+        """The file that has the name is the last; those that had it before end one by one."""
+        self._told = ""
+
+    @property
+    def waits(self) -> bool:
+        """True while there is something that was not taken yet."""
+        if any(file.waits for file in self._open):
+            return True
         try:
             named = self._path.stat()
-        except FileNotFoundError:
+        except OSError:
             return False
-        return stat.S_ISREG(named.st_mode) and not os.path.samestat(named, opened)
+        at = self._at
+        return named.st_ino != at.inode or named.st_size > at.offset
 
-    def _leave(self) -> None:
-        """Let go of the open file; the next look opens the one that has the name then."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
-        self._replaced, self._rest, self._unchanged = False, b"", 0
+    @property
+    def _at(self) -> Cursor:
+        """How far the newest file was read."""
+        return self._open[-1].at if self._open else self._noted
+
+    async def follow(self, engine: Engine, clock: Clock) -> None:
+        """Until cancelled. What was read is noted once it was taken, so that no crash loses it."""
+        try:
+            while True:
+                seen = clock.monotonic()
+                self._find()
+                for file in tuple(self._open):
+                    for content, after in file.lines(former=file is not self._open[-1]):
+                        engine.submit(
+                            content,
+                            source=self._path.name,
+                            line=after.line,
+                            waited=clock.monotonic() - seen,
+                        )
+                        file.at = after
+                        await clock.sleep(0)  # a long file must not keep the loop from anything
+                    if file.ended:
+                        self._open.remove(file)
+                        file.close()
+                    if file.goes_first:
+                        break
+                await clock.sleep(POLL_SECONDS)
+                self._write_note()
+        finally:
+            self._write_note()
+            for file in self._open:
+                file.close()
+            self._open.clear()
+
+    def _find(self) -> None:
+        """Open the file that has the name, unless it is open; an absent one is waited for."""
+        try:
+            if self._open and self._open[-1].is_at(self._path):
+                return
+            handle = _open(self._path)
+        except OSError as error:
+            self._tell("" if isinstance(error, FileNotFoundError) else error.strerror or str(error))
+            return
+        self._tell("")
+        self._open.append(_OpenFile(self._path, handle, Cursor() if self._open else self._noted))
 
     def _tell(self, trouble: str) -> None:
         if trouble and trouble != self._told:
@@ -231,13 +269,14 @@ class SignalFile:
             return Cursor()
 
     def _write_note(self) -> None:
-        if self._at == self._noted:
+        at = self._at
+        if at == self._noted:
             return
         fresh = self._note.with_name(f"{NOTE}.new")
         try:
-            fresh.write_bytes(msgspec.json.encode(self._at))
+            fresh.write_bytes(msgspec.json.encode(at))
             fresh.replace(self._note)
-            self._noted = self._at
+            self._noted = at
         except OSError as error:
             # The next start reads from further back; ids are taken once.
             _log.warning("how far %s was read cannot be kept: %s", self._path, error)

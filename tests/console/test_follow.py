@@ -198,3 +198,42 @@ def test_a_byte_order_mark_and_carriage_returns_cost_no_line(path: Path) -> None
         (1, b'{"n": 1}'),
         (3, b'{"n": 2}'),
     ]
+
+
+def signals(*numbers: int) -> bytes:
+    """Lines of one length that differ at their beginning alone, as those of one source do."""
+    end = b', "signal_type": "cloud_cross_bullish", "source": "ema_cloud", "metadata": {}}\n'
+    return b"".join(b'{"signal_id": "s-%03d"' % number + end for number in numbers)
+
+
+def test_a_copy_and_truncate_that_has_grown_again_beyond_what_was_read_is_noticed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(signals(1, 2, 3))
+
+    def cut_and_grow() -> None:
+        path.write_bytes(signals(4, 5, 6, 7))
+
+    taken = followed(path, cut_and_grow, nothing)
+    assert contents(taken) == signals(1, 2, 3, 4, 5, 6, 7)
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_who_still_writes_to_the_file_that_lost_its_name_is_heard(
+    tmp_path: Path, looks: int
+) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(lines(1))
+    with path.open("ab", buffering=0) as old:
+
+        def rotate() -> None:
+            path.rename(tmp_path / "s.jsonl.1")
+            path.write_bytes(lines(4))
+
+        def late() -> None:
+            old.write(lines(2))
+
+        acts = [rotate, *[nothing] * looks, late, *[nothing] * 8]
+        found = sorted(content for _, content in followed(path, *acts))
+        assert contents([(0, content) for content in found]) == lines(1, 2, 4)
