@@ -217,6 +217,11 @@ def unanswered(world: World, given: Unanswered, now: Nanos) -> Iterator[ev.Event
         )
 
 
+def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
+    """The close, with the orders that it leads to at once: its answer names them."""
+    yield from followed(world, op.close_position(world, given, now), now)
+
+
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Ask the exit rules of every position in the symbol, then the triggers that use prices.
 
@@ -451,7 +456,7 @@ RULES: dict[type, Rule] = {
     ask.CancelAll: op.cancel_all,
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,
-    ask.ClosePosition: once(op.close_position),
+    ask.ClosePosition: once(close_position),
     ask.CloseAll: op.close_all,
     ask.Reconcile: op.reconcile,
     ask.RetryLetter: op.retry_letter,

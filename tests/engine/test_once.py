@@ -116,3 +116,18 @@ def test_without_a_window_the_same_order_twice_is_still_a_repeat() -> None:
     assert answer(buy(desk, intent_id="")).code == "DUPLICATE_ORDER"
     desk.later(61).quote("NVDA", "100")
     assert answer(buy(desk, intent_id="")).ok
+
+
+@pytest.mark.parametrize("quantity", [None, Decimal(3)])
+def test_a_close_that_is_asked_again_is_told_the_same_orders(quantity: Decimal | None) -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    buy(desk, 10, intent_id="")
+    order = desk.of(ev.OrderIntended)[-1].terms
+    desk.accept(order)
+    desk.filled(order, 10, "100")
+    command = ask.ClosePosition(by="me", symbol="NVDA", quantity=quantity, intent_id="mine")
+    first = answer(desk.give(command))
+    assert first.ok
+    assert len(first.data["client_order_ids"]) == 1
+    assert answer(desk.give(command)) == first
+    assert bought(desk) == 2
