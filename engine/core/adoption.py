@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken
-from engine.domain.instant import NS_PER_SECOND
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.order import Fill, OrderStatus
 from engine.domain.run import Severity
@@ -22,6 +22,7 @@ from engine.plans.reducing import learned
 from engine.reconcile.compare import Comparison
 from engine.state.account import AccountState, Unexplained
 from engine.world import World
+from engine.world.evidence import CONFIRM_NS, leaps
 
 FARTHEST: Final = Decimal(100)
 """A venue's equity that makes what is held so many times dearer, or cheaper, than it was on average
@@ -151,14 +152,29 @@ def _ratio(
     return ratio if 1 / FARTHEST <= ratio <= FARTHEST else None
 
 
-def first_price(world: World, symbol: str) -> Iterator[ev.Event]:
-    """Give what was taken over without a price the first one that is told."""
-    price = world.market.mark(symbol)
-    if price is not None:
-        yield from priced(world, symbol, price)
+def first_price(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
+    """Give what was taken over without a price the first one that is told.
+
+    One far from the estimate may be a bad tick: where evidence speaks for another within the next
+    price events, that one takes its place (X-71).
+    """
+    price, proved = world.market.mark(symbol), world.proved_price(symbol)
+    estimates = (account.estimated.get(symbol) for account in world.book.accounts)
+    before = next((known for known in estimates if known is not None), None)
+    if price is None or proved is None or before is None:
+        return
+    since = world.first_prices.get(symbol)
+    if since is None:
+        yield from priced(world, symbol, price, unproved=bool(before) and leaps(price, before))
+    elif leaps(proved, before):
+        yield from priced(world, symbol, proved)
+    elif now - since >= CONFIRM_NS and not leaps(price, before):
+        yield from priced(world, symbol, before)
 
 
-def priced(world: World, symbol: str, price: Decimal) -> Iterator[ev.Event]:
+def priced(
+    world: World, symbol: str, price: Decimal, *, unproved: bool = False
+) -> Iterator[ev.Event]:
     """Give what was taken over without a price, in whatever account, the one that is known now."""
     for position in world.book.held(symbol):
         before = world.book.account(position.account).estimated.get(symbol)
@@ -172,6 +188,7 @@ def priced(world: World, symbol: str, price: Decimal) -> Iterator[ev.Event]:
             price=price,
             value=value,
             unrealized=value if position.cost else ZERO,
+            unproved=unproved or msgspec.UNSET,
         )
 
 

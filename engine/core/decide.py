@@ -241,7 +241,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
         if world.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
-    yield from adoption.first_price(world, given.symbol)
+    yield from adoption.first_price(world, given.symbol, now)
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
     yield from ask_triggers(world, now)

@@ -288,6 +288,10 @@ def _value_currency(world: World, event: ev.CurrencyValued) -> None:
 
 def _value_holding(world: World, event: ev.HoldingPriced) -> None:
     """It was always worth that, as far as anybody knows: no evidence says otherwise."""
+    if event.unproved:
+        world.first_prices[event.symbol] = world.book.data.time
+    else:
+        world.first_prices.pop(event.symbol, None)
     world.forget_proof(event.symbol)
     world.revalue(event.symbol)
 

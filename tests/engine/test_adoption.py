@@ -620,6 +620,35 @@ def test_x75_the_first_price_of_what_was_adopted_is_no_profit() -> None:
     play(scene, wire=TwoWithoutPrice)
 
 
+def test_x71_one_bad_tick_is_not_the_first_price_of_what_was_adopted() -> None:
+    async def scene(rig: Rig) -> None:
+        await tell(rig, D(20), "DDD")
+        await tell(rig, D(440), "CCC")
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 0
+        for price in (44, 44, 45):
+            await tell(rig, D(price), "CCC")
+        account = status(rig)["account"]
+        # 60,000 + 9,900 + 2,200 + 400
+        assert round(D(account["starting_equity"]), 6) == 72_500
+        assert round(D(account["daily_pnl"]), 6) == 50
+        assert rig.engine.book.data.peak_equity == 72_500
+        assert not rig.engine.book.halted
+
+    play(scene, wire=TwoWithoutPrice)
+
+
+def test_x71_a_first_price_far_from_the_estimate_is_taken_once_it_has_evidence() -> None:
+    async def scene(rig: Rig) -> None:
+        for price in (440, 440):
+            await tell(rig, D(price), "CCC")
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 0
+        await tell(rig, D(441), "CCC")
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 50
+        assert not rig.engine.book.halted
+
+    play(scene, wire=TwoWithoutPrice)
+
+
 def test_x75_longs_and_shorts_without_a_price_begin_at_their_average() -> None:
     async def scene(rig: Rig) -> None:
         account = status(rig)["account"]

@@ -103,6 +103,9 @@ class HoldingPriced(Event, frozen=True, kw_only=True):
     """What it adds to equity, in the base currency."""
     unrealized: Decimal
     """What of that is unrealised profit: none where the average price was not known either."""
+    unproved: bool | msgspec.UnsetType = msgspec.UNSET
+    """It is far from what was estimated and has no evidence yet: another price takes its place as
+    the first one (X-71). Left out where it has."""
 
 
 class SymbolBlocked(Event, frozen=True, kw_only=True):

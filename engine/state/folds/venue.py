@@ -92,7 +92,10 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
 
 def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
     account = book.enter(event.account)
-    account.estimated.pop(event.symbol, None)
+    if event.unproved:
+        account.estimated[event.symbol] = event.price
+    else:
+        account.estimated.pop(event.symbol, None)
     position = book.holding(event.account, event.symbol)
     if position is None:
         return
