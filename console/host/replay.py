@@ -29,7 +29,7 @@ from engine.domain.instant import NS_PER_SECOND, NS_PER_US, Nanos
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line
 from engine.ports import Clock
-from engine.reference.textfile import BadFile
+from engine.reference.textfile import BadFile, opened
 from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import run_virtual
 from storage.connection import memory_database
@@ -181,7 +181,10 @@ def _read_lines(path: Path | None) -> Sequence[bytes]:
     if path is None:
         return []
     try:
-        return path.read_bytes().removeprefix(BOM_UTF8).split(b"\n")
+        with opened(path) as file:
+            return file.read().removeprefix(BOM_UTF8).split(b"\n")
+    except BadFile as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_SIGNALS") from error
     except OSError as error:
         raise CommandFailed(
             ExitCode.USAGE, f"{path} cannot be read: {error.strerror or error}.", "BAD_SIGNALS"
@@ -219,7 +222,9 @@ def _demand_writable(report: Path | None) -> None:
     if report is None:
         return
     try:
-        report.open("a", encoding="utf-8").close()
+        # A pipe that nobody reads is not waited for.
+        how = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+        os.close(os.open(report, how, 0o666))
     except OSError as error:
         raise _unwritten(report, error) from error
 

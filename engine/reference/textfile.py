@@ -18,7 +18,13 @@ LONGEST_LINE: Final = 65_536
 LONGEST_FIELD: Final = 1_024
 """Characters of a field of a table."""
 
-_PIPES: Final = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, "a folder"))
+_NO_FILES: Final = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 
 Line = tuple[int, str]
 """A line that is not blank, without its end, and its number."""
@@ -31,7 +37,7 @@ class BadFile(ValueError):  # noqa: N818 - the caller reads it as a sentence
 def read_text(path: Path, *, most: int) -> str:
     """The whole text of a file of at most so many bytes. Raises BadFile."""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             content = file.read(most + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
@@ -55,7 +61,7 @@ def read_lines(path: Path) -> Iterator[Line]:
     """
     number = 0
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             while raw := file.readline(LONGEST_LINE + 1):
                 number += 1
                 if len(raw) > LONGEST_LINE:
@@ -133,12 +139,17 @@ def _quoted(line: str, where: str, number: int) -> list[str]:
         at += 1
 
 
-def _opened(path: Path) -> BinaryIO:
-    """Raises OSError, and BadFile for what is no file; a pipe of that name is not waited for."""
+def opened(path: Path) -> BinaryIO:
+    """The file, to be read.
+
+    Raises OSError, and BadFile for what is no file and has no end; a pipe of that name is not
+    waited for. The device that is always empty may stand for a file without a line.
+    """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(handle).st_mode
-    for is_kind, name in _PIPES:
-        if is_kind(mode):
+    found = os.fstat(handle)
+    empty = stat.S_ISCHR(found.st_mode) and found.st_rdev == Path(os.devnull).stat().st_rdev
+    for is_kind, name in _NO_FILES:
+        if is_kind(found.st_mode) and not empty:
             os.close(handle)
             raise BadFile(f"{path} cannot be read: it is {name}, and a plain file is needed")
     return os.fdopen(handle, "rb")

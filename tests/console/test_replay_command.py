@@ -314,3 +314,26 @@ def test_the_digest_is_the_same_on_every_python_and_machine(market: Market) -> N
     """The suite runs on several versions of Python: each must come to this one."""
     found = replay.run(from_mapping({}), check_bars(market()), [])
     assert found["digest"] == GOLDEN, "if the engine changed on purpose, write the new one here"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "endless"])
+def test_signals_that_are_no_file_are_refused_and_never_waited_for(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    path = Path("/dev/zero") if kind == "endless" else tmp_path / "signals"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    assert main(["replay", str(market(minutes=5)), "--signals", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{path} cannot be read: it is a" in said, said
+
+
+def test_a_pipe_that_nobody_reads_is_no_report_and_is_not_waited_for(
+    market: Market, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "report"
+    os.mkfifo(path)
+    assert main(["replay", str(market(minutes=5)), "--report", str(path)]) == 1
+    assert f"{path} cannot be written" in capsys.readouterr().err
