@@ -7,8 +7,11 @@ import msgspec
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.money import plain
 from engine.domain.result import Result
 from engine.domain.schema import account_of
+
+_WHAT = {ask.Protect.__name__: "stop", ask.SetTarget.__name__: "target"}
 
 _TAKEN_OVER = ev.OrderAdopted | ev.PositionAdjusted | ev.CashAdjusted | ev.OrderFilled
 
@@ -69,6 +72,38 @@ def _changed(client_order_id: str, events: Sequence[ev.Event]) -> dict[str, Any]
     }
 
 
+def _moved(moved: ev.StopMoved | ev.TargetMoved, events: Sequence[ev.Event]) -> dict[str, Any]:
+    """What `protect --json` and `target --json` say (X-85): what stood before and what does now,
+    "none" for nothing, with the orders that it made."""
+    what = _WHAT[
+        ask.Protect.__name__ if isinstance(moved, ev.StopMoved) else ask.SetTarget.__name__
+    ]
+    prices = ("none" if p is None else plain(p) for p in (moved.after, moved.before))
+    ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
+    return {
+        "symbol": moved.symbol,
+        "broker": moved.account,
+        **dict(zip((what, "before"), prices, strict=True)),
+        **({"client_order_ids": ids} if ids else {}),
+    }
+
+
+def _told(events: Sequence[ev.Event]) -> dict[str, Any] | None:
+    """The answer of a command that has one of its own; None for any other."""
+    acted = next((event for event in events if isinstance(event, ev.OperatorActed)), None)
+    if acted is not None and acted.command == ask.ModifyOrder.__name__:
+        return _changed(acted.args["client_order_id"], events)
+    for event in events:
+        if isinstance(event, ev.StopMoved | ev.TargetMoved):
+            return _moved(event, events)
+        if isinstance(event, ev.Paused):
+            return {"entries_working": event.entries_working}
+    if acted is not None and (what := _WHAT.get(acted.command)):
+        price = acted.args.get("price") or "none"
+        return {"symbol": acted.args["symbol"], what: price, "before": price}
+    return None
+
+
 def result_of(records: list[ev.Record]) -> Result:
     """Done, or refused with its code; with the ids of the orders that were made."""
     for record in records:
@@ -82,12 +117,9 @@ def result_of(records: list[ev.Record]) -> Result:
             case _:
                 pass
     events = [record.event for record in records]
-    for event in events:
-        if isinstance(event, ev.OperatorActed) and event.command == ask.ModifyOrder.__name__:
-            return Result(ok=True, data=_changed(event.args["client_order_id"], events))
-    for event in events:
-        if isinstance(event, ev.Paused):
-            return Result(ok=True, data={"entries_working": event.entries_working})
+    told = _told(events)
+    if told is not None:
+        return Result(ok=True, data=told)
     ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
     # Made as soon as its stop has made room for it, under this id.
     opened = [event for event in events if isinstance(event, ev.IntentOpened)]
