@@ -4,6 +4,7 @@ A table from the event's type to a function; what is not in it has no line (it w
 another). The words may hold text from outside: whoever draws them cleans them.
 """
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
@@ -15,6 +16,7 @@ from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
 from engine.domain.order import OrderType, Side, TimeInForce
 from engine.domain.run import LinkState, Severity
+from engine.domain.schema import account_of
 
 SHORT_ID: Final = 6
 
@@ -101,6 +103,15 @@ def line_of(event: ev.Event, find: Find = _nobody) -> JournalLine | None:
     key: str = getattr(event, "client_order_id")  # noqa: B009 - every event of that table has one
     order = find(key)
     return named(event, f"order {short_id(key)}" if order is None else order_words(order))
+
+
+def named(line: JournalLine, event: ev.Event, primary: str) -> JournalLine:
+    """The line with the account that the event is in, unless that is the primary one or the line
+    names it already."""
+    account = account_of(event)
+    if account in ("", primary) or re.search(rf"\b{re.escape(account)}\b", line.text):
+        return line
+    return line._replace(text=f"{line.text} @{account}")
 
 
 # --- signals -------------------------------------------------------------------------------------

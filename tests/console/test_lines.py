@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from console.ui.lines import line_of
+from console.ui.lines import JournalLine, line_of, named
 from engine.domain import events as ev
 from engine.domain.run import Trigger
 from engine.domain.schema import Decoder
@@ -41,3 +41,21 @@ def test_a_restriction_says_whose_it_is(account: str, whose: str) -> None:
     assert ended is not None
     assert begun.text == f"{whose}REDUCE ONLY, broker_lost: no key"
     assert ended.text == f"{whose}restriction broker_lost lifted by ann"
+
+
+@pytest.mark.parametrize(
+    ("account", "end"), [("paper", "order XYZ"), ("", "order XYZ"), ("eur", "order XYZ @eur")]
+)
+def test_x87_a_line_names_the_account_where_it_is_not_the_primary_one(
+    account: str, end: str
+) -> None:
+    line = JournalLine("ORDER", "order XYZ")
+    event = ev.OrderSent(account=account, client_order_id="XYZ")
+    assert named(line, event, "paper").text == end
+
+
+def test_x87_a_line_that_says_so_itself_names_the_account_once() -> None:
+    event = ev.VenueSilent(account="eur", since=1)
+    line = line_of(event)
+    assert line is not None
+    assert named(line, event, "paper").text == line.text == "eur does not answer"

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 
 from console.desk.port import RECORDS_KEPT, Topic
 from console.ui.format import Glyphs
-from console.ui.lines import line_of
+from console.ui.lines import line_of, named
 from console.ui.panes.base import Pane, at_top, make_table, time_cell, to_top
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column
@@ -57,6 +57,7 @@ class JournalPane(Pane):
         for record in new:
             line = line_of(record.event, self.view.order)
             if line is not None:
+                line = named(line, record.event, self.view.settings.account)
                 table.upsert(
                     record.seq,
                     [
