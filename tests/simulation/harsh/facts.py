@@ -84,6 +84,8 @@ class Facts(Watch):
         """Closes without an end, by the position."""
         self._traded: dict[str, Nanos] = {}
         """When the engine was last told of a fill of each stop."""
+        self._listed: dict[Account, dict[str, Nanos]] = {}
+        """The same of fills that came on a list, while the look that brought them goes on."""
         self._stopped_at: Nanos = 0
         """Since when no entry may rest, by the state of the run; 0 while they may."""
         for name, venue in venues.items():

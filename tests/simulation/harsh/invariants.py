@@ -65,7 +65,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         if self.halted and young and self.disk.latch is None:
             self.halted = any(isinstance(r.event, ev.Halted) for r in self.disk.records(0))
 
-    def hears(self, account: str, number: int, fill: Fill) -> None:
+    def hears(self, account: str, number: int, fill: Fill, listed: bool) -> None:
         """The process was told of an execution, by a report or on a list."""
         if (account, number) in self._numbers or not fill.client_order_id:
             return
@@ -81,7 +81,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         working = self.venues[account].orders.get(fill.client_order_id)
         if working is not None and working.order.is_protective:
             place = (account, fill.symbol)
-            self._traded[fill.client_order_id] = self.now()
+            if listed:
+                self._listed.setdefault(account, {})[fill.client_order_id] = self.now()
+            else:
+                self._traded[fill.client_order_id] = self.now()
             entries = self._stops.get(place, (0, set()))[1]
             self._stops[place] = (self.now(), entries)
 
@@ -105,6 +108,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
 
     def words(self, event: ev.Event) -> str:
         return _words(event)
+
+    def _looked(self, event: ev.Reconciled) -> None:
+        self._compared(event)
+        self._traded |= self._listed.pop(event.account, {})
 
     def _halted(self, event: ev.Halted) -> None:
         self.halted, self.halted_at = True, self.now()
@@ -360,7 +367,7 @@ _CHECKS: Final[dict[type[ev.Event], Callable[[Invariants, Any], None]]] = {
     ev.CancelRequested: Invariants._cancel_asked,
     ev.ReplaceRequested: Invariants._change_asked,
     ev.LinkChanged: Invariants._linked,
-    ev.Reconciled: Invariants._compared,
+    ev.Reconciled: Invariants._looked,
     ev.Alarmed: Invariants._alarmed_again,
     ev.KillProved: Invariants._proof,
     ev.TriggerFired: Invariants._fired,

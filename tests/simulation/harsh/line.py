@@ -24,8 +24,9 @@ class HarshLine(Line):
 
     def __init__(self, venue: HarshVenue) -> None:
         super().__init__(venue)
-        self.on_told: Callable[[int, Fill], None] = lambda number, fill: None
-        """Told of each execution that the process is told of, with its number."""
+        self.on_told: Callable[[int, Fill, bool], None] = lambda number, fill, listed: None
+        """Told of each execution that the process is told of, with its number, and whether that was
+        on a list: then it is known only with the rest of the look, or of the answer."""
         self.asked_at: Nanos = 0
         """When the oldest question was asked since the venue last said anything; 0 for none."""
 
@@ -44,7 +45,7 @@ class HarshLine(Line):
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         fills = await self._read(lambda: self._venue.listed_fills(since))
         for fill in fills:
-            self._tell_of(fill)
+            self._tell_of(fill, listed=True)
         return fills
 
     # --- silence ----------------------------------------------------------------------------------
@@ -105,11 +106,11 @@ class HarshLine(Line):
     def _put(self, report: Report) -> None:
         super()._put(report)
         if isinstance(report, OrderReport) and report.fill is not None:
-            self._tell_of(report.fill)
+            self._tell_of(report.fill, listed=False)
 
-    def _tell_of(self, fill: Fill) -> None:
+    def _tell_of(self, fill: Fill, *, listed: bool) -> None:
         if not self._alive:
             return
         number = self._venue.number_of(fill)
         if number is not None:
-            self.on_told(number, fill)
+            self.on_told(number, fill, listed)

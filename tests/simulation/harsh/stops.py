@@ -105,17 +105,24 @@ class Stops(Facts):
         if position.stop is None or position.told_unprotected or position.exiting is not None:
             return ZERO
         # While the link is down nothing can be sent: it is told that the venue is lost (X-53).
-        if symbol in venue.closed or not venue.link_up:
+        if symbol in venue.closed or not venue.link_up or self._is_cut_off(venue):
             return ZERO
-        held = venue.positions.get(symbol, ZERO)
+        held, told = venue.positions.get(symbol, ZERO), self.told[venue.name].held()
         # Nor can it know what a silent venue has not told it; that this is silent is told (X-84).
-        if venue.silent and self.told[venue.name].held().get(symbol, ZERO) != held:
+        if venue.silent and told.get(symbol, ZERO) != held:
             return ZERO
         there = [w for w in venue.open.values() if w.order.symbol == symbol]
         resting = sum((w.leaves for w in there if w.order.protects), ZERO)
         reducing = sum((w.leaves for w in there if not w.order.adds_exposure), ZERO)
-        wanted = min(abs(held), abs(position.quantity)) if held * position.quantity > 0 else ZERO
+        # What is held there, here, and by what was told; each may be wrong for a while.
+        amounts = (held, position.quantity, told.get(symbol, ZERO))
+        same = all(amount * position.sign > 0 for amount in amounts)
+        wanted = min(map(abs, amounts)) if same else ZERO
         return max(wanted - max(resting, reducing), ZERO)
+
+    def _is_cut_off(self, venue: HarshVenue) -> bool:
+        """Whether the engine has no connection, and has said so."""
+        return self.engine is None or not self.engine.book.account(venue.name).is_connected
 
 
 def _bare_key(venue: HarshVenue, position: Position) -> tuple[object, ...]:
