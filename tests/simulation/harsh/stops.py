@@ -52,8 +52,9 @@ class Stops(Facts):
             return
         stop = max(stops) if held.sign > 0 else min(stops)
         price = terms.reserved if terms.limit_price is None else terms.limit_price
-        lost = max((held.average_price - stop) * held.quantity, ZERO)
-        lost += max((price - stop) * terms.quantity * held.sign, ZERO)
+        # From the mean price of all of it: a stop that locks a profit in makes room by that.
+        lost = (held.average_price - stop) * held.quantity
+        lost += (price - stop) * terms.quantity * held.sign
         equity = engine.world.equity
         if lost > self.risk * equity * Decimal("1.05"):
             self.broken("S risk", f"{lost:.0f} of {equity:.0f} at the stop of {terms.symbol}")
