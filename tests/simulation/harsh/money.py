@@ -174,9 +174,14 @@ class Money(Facts):
             self.broken("Q power", f"{order.client_order_id} costs {over:.0f} more than is free")
 
     def _power(self, engine: Engine, venue: HarshVenue) -> Iterator[tuple[str, str]]:
-        """Q: once nothing moves, what new exposure may cost is what the venue says (X-79)."""
+        """Q: once nothing moves, what new exposure may cost is what the venue says (X-79).
+
+        What an order gives back that has just ended is known with the next look.
+        """
         ours = max(engine.world.buying_power(venue.name), ZERO)
         off = ours - venue.free
+        if off < 0 and venue.moved_at > engine.book.account(venue.name).power_asked:
+            return
         doubtful = any(
             o.status is OrderStatus.UNKNOWN for o in engine.book.account(venue.name).orders.values()
         )
