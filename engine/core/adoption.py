@@ -331,6 +331,7 @@ def adjusted(
     return msgspec.structs.replace(
         proposal,
         price=price,
+        previous=ZERO if ours is None else ours.quantity,
         by=by,
         value=(value - counted) * rate,
         unrealized=(value - cost - counted + before) * rate,

@@ -6,7 +6,7 @@ time. What has been left out for longer than a request or a fill is under way is
 A list may also be behind the venue's own fills: what it shows is then what was true a moment ago.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -263,9 +263,7 @@ def _explained(
     for order in account.orders.values():
         if order.symbol != symbol:
             continue
-        unknown = order.status is OrderStatus.UNKNOWN
-        most = order.most if unknown else listed.get(order.client_order_id, ZERO)
-        quantity = min(abs(missing), most - order.filled)
+        quantity = min(abs(missing), _most_filled(order, listed) - order.filled)
         price = price_of(book, order, theirs)
         if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
             continue
@@ -273,6 +271,14 @@ def _explained(
         missing -= quantity * order.side.sign
     if missing:
         yield _adjust(book, snapshot, symbol, theirs, by)
+
+
+def _most_filled(order: Order, listed: Mapping[str, Decimal]) -> Decimal:
+    """How much of an order may have filled in all, as far as the venue has said: where it has
+    ended, how much that was, and how much is listed of one that works."""
+    if order.status is not OrderStatus.UNKNOWN:
+        return listed.get(order.client_order_id, ZERO)
+    return order.most if order.told_filled is None else order.told_filled
 
 
 def may_be_told(account: AccountState, snapshot: VenueSnapshot, found: ev.PositionAdjusted) -> bool:

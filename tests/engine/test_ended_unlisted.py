@@ -124,6 +124,20 @@ def test_x75_an_order_that_is_listed_keeps_nobody_from_adjusting() -> None:
     assert desk.held().quantity == 110
 
 
+def test_x75_no_more_of_it_is_assumed_than_the_venue_counts() -> None:
+    """25 of 40 filled, 20 more are gone: the one is a trade, and nobody knows what the other is."""
+    desk, order = selling()
+    look(desk, 105)
+    answer(desk, order, OrderStatus.CANCELED, 25)
+    for _ in range(10):
+        look(desk, 105)
+    assumed = [e.fill.quantity for e in desk.of(ev.OrderFilled) if e.fill.is_assumed]
+    assert assumed == [25]
+    adjusted = [(e.previous, e.quantity) for e in desk.of(ev.PositionAdjusted)]
+    assert adjusted == [(125, 105)]
+    assert desk.held().quantity == 105
+
+
 # --- one that changed while the venue was being asked -------------------------------------------
 
 
