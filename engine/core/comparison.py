@@ -208,7 +208,7 @@ def _adjusted(
     A kill leaves it to the next look where only this list shows that it is gone, and takes nothing
     over that is more than it may close.
     """
-    if not given.apply and vanishes(world, found):
+    if not given.apply and vanishes(world, found, given.snapshot.requested_at):
         return
     if not given.apply and exceeds(world, found):
         yield from tell_excess(world, found)

@@ -19,6 +19,7 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
+from engine.exits.reducible import BELIEVED
 from engine.plans.exit import close_now
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
@@ -220,17 +221,23 @@ def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
     return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
 
 
-def vanishes(world: World, found: ev.PositionAdjusted) -> bool:
-    """Whether a list is the first to show nothing of what is held, or the other side of it.
+def vanishes(world: World, found: ev.PositionAdjusted, at: Nanos) -> bool:
+    """Whether a list that was asked for at `at` is not to be believed yet: it shows nothing of what
+    is held, or the other side of it.
 
-    No fill explains that, and it would lose its stop by what may be wrong in one list: the next
-    decides. Of what a list shows to be less, that much is closed.
+    No fill explains that. It would lose its stop by what may be wrong in one list, and the next
+    decides; the close of the other side would make more of it, and for that lists have to agree for
+    as long as anything is believed that they leave out. Of what a list shows to be less, that much
+    is closed.
     """
     if not found.previous or found.quantity * found.previous > 0:
         return False
     account = world.book.account(found.account)
     listed = (found.symbol, plain(found.quantity))
-    return listed not in {(d.symbol, d.venue) for d in account.differences}
+    if listed not in {(d.symbol, d.venue) for d in account.differences}:
+        return True
+    missing = account.missing.get(found.symbol)
+    return bool(found.quantity) and (missing is None or at - missing.since < BELIEVED)
 
 
 def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
