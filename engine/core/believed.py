@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain import events as ev
-from engine.domain.money import number_fault, plain
+from engine.domain.money import FARTHEST_PRICE, is_near, number_fault, plain
 from engine.domain.order import Fill
 from engine.domain.run import Severity
 from engine.state.folds.venue import BAD_FILL
@@ -21,11 +21,6 @@ MOST_OVERFILL: Final = 1_000
 """A fill for more than so many times its order is none. An order that was sent twice, or enlarged
 by hand at the venue, fills a few times what was ordered; an error of units (lots of 100,000 for
 units, satoshi for coins) is beyond it."""
-
-FARTHEST_PRICE: Final = 1_000_000
-"""A price further than so many times from the last one known, up or down, is none. The farthest
-that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 21 June 2017); an
-error of units (satoshi for coins, 10**8) is beyond it."""
 
 
 def fault_of(world: World, fill: Fill) -> str:
@@ -49,7 +44,7 @@ def fault_of(world: World, fill: Fill) -> str:
     if order is not None and fill.quantity > MOST_OVERFILL * order.most:
         return f"more than {MOST_OVERFILL} times the {plain(order.most)} that were ordered"
     known = _prices_known(world, fill, order)
-    if known and not any(_is_near(fill.price, price) for price in known):
+    if known and not any(is_near(fill.price, price) for price in known):
         return f"{plain(known[0])} was the last price, and {FARTHEST_PRICE} times that is allowed"
     return ""
 
@@ -66,10 +61,6 @@ def _prices_known(world: World, fill: Fill, order: Order | None) -> list[Decimal
     if held is not None:
         seen.append(held.average_price)
     return [price for price in seen if price is not None and price > 0]
-
-
-def _is_near(price: Decimal, known: Decimal) -> bool:
-    return known <= price * FARTHEST_PRICE and price <= known * FARTHEST_PRICE
 
 
 def pays_contract(world: World, fill: Fill) -> bool:

@@ -214,9 +214,15 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
     known = max(counted, order.filled)
     if venue.status.is_terminal and known < venue.filled:
         text = f"{venue.status} there, fills not reported yet"
-        if current is not _S.UNKNOWN or order.told_filled != venue.filled:
+        mean = venue.average_price
+        news = mean is not None and mean != order.told_average
+        if current is not _S.UNKNOWN or order.told_filled != venue.filled or news:
             yield ev.OrderUnclear(
-                account=order.account, client_order_id=key, reason=text, filled=venue.filled
+                account=order.account,
+                client_order_id=key,
+                reason=text,
+                filled=venue.filled,
+                average_price=mean,
             )
             yield from fills.trades_untold(world, order.account, key)
         return

@@ -18,7 +18,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.plans.outcome import after_end
-from engine.reconcile.compare import assumed_fill, price_of
+from engine.reconcile.assumed import assumed_fill, price_of
 from engine.state.order import Order
 from engine.world import World
 
@@ -139,6 +139,6 @@ def _price(world: World, order: Order, given: ask.ResolveOrder) -> Decimal | Non
     if filled is None or filled <= order.filled:
         return None
     if mean is None:
-        return price_of(world.book, order, None)
+        return price_of(world.book, order, None, filled, None)
     price = (filled * mean - order.notional) / (filled - order.filled)
     return price if price > 0 else None

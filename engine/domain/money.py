@@ -17,6 +17,17 @@ DECIMALS: Final = 60
 """The most digits after the point: a quotient of an adapter's has fewer."""
 
 
+FARTHEST_PRICE: Final = 1_000_000
+"""A price further than so many times from the last one known, up or down, is none. The farthest
+that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 21 June 2017); an
+error of units (satoshi for coins, 10**8) is beyond it."""
+
+
+def is_near(price: Decimal, known: Decimal) -> bool:
+    """Whether a price can be one where another is known."""
+    return known <= price * FARTHEST_PRICE and price <= known * FARTHEST_PRICE
+
+
 CURRENCY_WORDS: Final = "1 to 16 capital letters and digits are allowed"
 """What `is_currency` takes, for a sentence that refuses one."""
 

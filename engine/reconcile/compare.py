@@ -6,7 +6,7 @@ time. What has been left out for longer than a request or a fill is under way is
 A list may also be behind the venue's own fills: what it shows is then what was true a moment ago.
 """
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -16,19 +16,17 @@ from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import (
-    ASSUMED,
     RESTING,
     VENUE,
-    Fill,
     OrderStatus,
     OrderTerms,
     OrderType,
     Purpose,
-    Side,
     TimeInForce,
     VenueState,
 )
 from engine.domain.signal import TradeType
+from engine.reconcile.assumed import price_of, proposed_fill, told_of
 from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
@@ -259,26 +257,19 @@ def _explained(
     if told:
         yield from told
         return
-    listed = {order.client_order_id: order.filled for order in snapshot.orders}
+    listed = {order.client_order_id: order for order in snapshot.orders}
     for order in account.orders.values():
         if order.symbol != symbol:
             continue
-        quantity = min(abs(missing), _most_filled(order, listed) - order.filled)
-        price = price_of(book, order, theirs)
+        filled, mean = told_of(order, listed.get(order.client_order_id))
+        quantity = min(abs(missing), filled - order.filled)
+        price = price_of(book, order, theirs, filled, mean)
         if quantity <= 0 or order.side.sign * missing <= 0 or price is None:
             continue
-        yield _filled(book, order, quantity, price, snapshot)
+        yield proposed_fill(book, order, quantity, price, snapshot)
         missing -= quantity * order.side.sign
     if missing:
         yield _adjust(book, snapshot, symbol, theirs, by)
-
-
-def _most_filled(order: Order, listed: Mapping[str, Decimal]) -> Decimal:
-    """How much of an order may have filled in all, as far as the venue has said: where it has
-    ended, how much that was, and how much is listed of one that works."""
-    if order.status is not OrderStatus.UNKNOWN:
-        return listed.get(order.client_order_id, ZERO)
-    return order.most if order.told_filled is None else order.told_filled
 
 
 def may_be_told(account: AccountState, snapshot: VenueSnapshot, found: ev.PositionAdjusted) -> bool:
@@ -341,7 +332,11 @@ def _as_told(
     ours = account.positions.get(symbol)
     missing = (theirs.quantity if theirs is not None else ZERO) - (ours.quantity if ours else ZERO)
     untold = [
-        (order, order.told_filled - order.filled, price_of(book, order, theirs))
+        (
+            order,
+            order.told_filled - order.filled,
+            price_of(book, order, theirs, order.told_filled, order.told_average),
+        )
         for order in account.orders.values()
         if order.symbol == symbol
         and order.status is OrderStatus.UNKNOWN
@@ -353,60 +348,7 @@ def _as_told(
     # What opens comes before what closes.
     for order, quantity, price in sorted(untold, key=lambda each: each[0].reduce_only):
         if price is not None:
-            yield _filled(book, order, quantity, price, snapshot)
-
-
-def _filled(
-    book: Book, order: Order, quantity: Decimal, price: Decimal, snapshot: VenueSnapshot
-) -> ev.OrderFilled:
-    """The proposal to take an order for filled by so much, before the venue was asked: what it told
-    then contains that."""
-    cumulative = order.filled + quantity
-    return ev.OrderFilled(
-        account=order.account,
-        fill=assumed_fill(order, quantity, price, snapshot.requested_at - 1),
-        multiplier=book.multiplier(order.symbol),
-        cumulative=cumulative,
-        average_price=round((order.notional + quantity * price) / cumulative, 8),
-    )
-
-
-def assumed_fill(order: Order, quantity: Decimal, price: Decimal, at: Nanos) -> Fill:
-    """The fill of an order that no venue told, under an id of its own (X-91)."""
-    return Fill(
-        execution_id=f"{ASSUMED}{order.client_order_id}-{plain(order.filled + quantity)}",
-        client_order_id=order.client_order_id,
-        venue_order_id=order.venue_order_id,
-        account=order.account,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=quantity,
-        price=price,
-        time=at,
-    )
-
-
-def price_of(book: Book, order: Order, theirs: VenuePosition | None) -> Decimal | None:
-    """At what price an order is assumed to have filled: the venue's average of what it opened, else
-    the last price known, as far as its terms allow that, else that of its terms; None where there
-    is none."""
-    ours = book.holding(order.account, order.symbol)
-    opened = theirs.average_price if theirs is not None and ours is None else None
-    if opened is not None and opened > 0:
-        return opened
-    prices = (book.data.marks.get(order.symbol), order.limit_price, order.stop_price)
-    price = next((p for p in (*prices, order.reference) if p is not None and p > 0), None)
-    return None if price is None else _allowed(order, price)
-
-
-def _allowed(order: Order, price: Decimal) -> Decimal:
-    """The price, or the nearest at which the terms of the order let it fill."""
-    sells = order.side is Side.SELL
-    if order.stop_price is not None:
-        price = min(price, order.stop_price) if sells else max(price, order.stop_price)
-    if order.limit_price is not None:
-        price = max(price, order.limit_price) if sells else min(price, order.limit_price)
-    return price
+            yield proposed_fill(book, order, quantity, price, snapshot)
 
 
 def _adjust(

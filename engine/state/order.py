@@ -63,6 +63,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     told_filled: Decimal | None = None
     """How much of it filled in all, as the venue said when it had ended there and fills of it were
     missing here; None where that was not so."""
+    told_average: Decimal | None = None
+    """The mean price of all that filled of it, as the venue said then; None where it did not."""
     rested_until: Nanos = 0
     """When one that only reduces was last known to rest, and then no longer: its end or a change of
     it was asked for, it became unclear, or it ended."""

@@ -68,6 +68,8 @@ class OrderUnclear(Event, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
     filled: Decimal | None = None
     """How much of it filled as the venue says, where it has ended there and no fills tell that."""
+    average_price: Decimal | None = None
+    """At which mean price, where the venue says so too."""
 
 
 class OrderQueried(Event, frozen=True, kw_only=True):

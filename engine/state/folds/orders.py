@@ -122,8 +122,11 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         status = OrderStatus.UNKNOWN
-        told = order.told_filled if event.filled is None else event.filled
-        fields = {"reason": event.reason, "unclear_at": at, "told_filled": told}
+        fields: dict[str, Any] = {"reason": event.reason, "unclear_at": at}
+        if event.filled is not None:
+            same = event.filled == order.told_filled and event.average_price is None
+            mean = order.told_average if same else event.average_price
+            fields |= {"told_filled": event.filled, "told_average": mean}
         book.update(order, at, status=status, **fields)
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at
