@@ -15,6 +15,7 @@ SHAPES = {
     5: "6f70d1c19c72479e",
     6: "b212efd8d2e08f89",
     7: "0170335c9fa0ae30",
+    8: "a49200798c4321ca",
 }
 """The shape of the state that each format stands for."""
 
