@@ -73,6 +73,8 @@ class HarshVenue(Venue):
         """The number of the first execution after each restart that began to count anew."""
         self._theirs = 0
         self.split_cancels = self.chances.random() < 0.5
+        self.says_average = Random(f"{name} {switches}").random() < 0.5
+        """Whether it says at which mean price an order has filled."""
 
     # --- the past ---------------------------------------------------------------------------------
 
@@ -277,7 +279,16 @@ class HarshVenue(Venue):
         )
 
     def _true_orders(self) -> tuple[VenueOrder, ...]:
-        return tuple(w.stated() for w in self.open.values())
+        return tuple(self._stated(working) for working in self.open.values())
+
+    def _stated(self, working: Working) -> VenueOrder:
+        """An order as it is, with the mean price of what filled where this venue says that."""
+        true = working.stated()
+        if not (self.says_average and true.filled):
+            return true
+        mine = [f for f in self.fills if f.client_order_id == true.client_order_id]
+        paid = sum((fill.quantity * fill.price for fill in mine), ZERO)
+        return msgspec.structs.replace(true, average_price=paid / true.filled)
 
     def _lagged(self) -> tuple[tuple[VenuePosition, ...], tuple[VenueOrder, ...]]:
         until = self.agenda.now - round(self.switches.lists_lag * NS_PER_SECOND)
@@ -304,9 +315,11 @@ class HarshVenue(Venue):
         known = self.orders.get(key)
         if known is None:
             return None
-        told = known.stated()
+        told = self._stated(known)
         if told.filled and self._goes_wrong(self.switches.contradictions):
-            return msgspec.structs.replace(told, filled=ZERO, status=OrderStatus.NEW)
+            return msgspec.structs.replace(
+                told, filled=ZERO, average_price=None, status=OrderStatus.NEW
+            )
         return told
 
     def listed_fills(self, since: Nanos) -> tuple[Fill, ...]:
