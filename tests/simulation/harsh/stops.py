@@ -11,6 +11,8 @@ from tests.simulation.harsh.venue import HarshVenue
 from tests.simulation.venue import Working
 
 PROTECT_SECONDS: Final = 8.0
+LOOK_EVERY: Final = 15.0
+"""The engine looks at the venue so often (`reconcile_seconds` of these runs)."""
 ARMED_SECONDS: Final = 5
 
 
@@ -24,7 +26,8 @@ class Stops(Facts):
         if engine is None or order is None or self.halted:
             return
         held = engine.book.holding(account, order.symbol)
-        closing = held is None or held.exiting is not None
+        # A person may close it, or take the stop away (X-85).
+        closing = held is None or held.exiting is not None or held.stop is None
         if at and not closing and self.now() - at < ARMED_SECONDS * NS_PER_SECOND:
             self.broken("S armed", f"{key} trades, and is changed or cancelled")
 
@@ -90,7 +93,10 @@ class Stops(Facts):
     def _protected(self, venue: HarshVenue, position: Position, symbol: str) -> None:
         """S: what should have a stop has one, or is being closed, or that it has none is told."""
         bare = self._lacks(venue, position, symbol)
-        if self._lasts(_bare_key(venue, position), bool(bare), PROTECT_SECONDS):
+        # Of what was not told of a stop, or of what it is for, the next look says more.
+        agreed = venue.positions.get(symbol, ZERO) == position.quantity
+        seconds = PROTECT_SECONDS + (0 if agreed else LOOK_EVERY)
+        if self._lasts(_bare_key(venue, position), bool(bare), seconds):
             self.broken("S bare", f"{bare} of {position.quantity} {symbol} bare in {venue.name}")
 
     def works(self, account: str, working: Working) -> None:
