@@ -25,9 +25,10 @@ from engine.domain.inputs import (
     Stop,
     Tick,
 )
-from engine.domain.instant import Nanos
+from engine.domain.instant import CLOCKS_APART, Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.money import ZERO
+from engine.domain.order import Fill
 from engine.domain.report import OrderReport
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits import rules as exits
@@ -221,7 +222,7 @@ def fold_in(world: World, event: ev.Event, now: Nanos) -> tuple[ev.Record, list[
     before = ZERO if place is None else _quantity(world, *place)
     touched = apply(world.book, record)
     if place is not None:
-        _keep_proof(world, event, *place, before)
+        _keep_proof(world, event, *place, before, now)
     for one in touched:
         value = one.value
         if type(value) is Position or type(value) is HoldingAmended:
@@ -245,7 +246,15 @@ def _quantity(world: World, account: str, symbol: str) -> Decimal:
     return ZERO if held is None else held.quantity
 
 
-def _keep_proof(world: World, event: ev.Event, account: str, symbol: str, before: Decimal) -> None:
+def _is_late(fill: Fill, now: Nanos) -> bool:
+    """Whether a fill is known only long after it was: one that is assumed, or of a time that no
+    difference of clocks explains."""
+    return fill.is_assumed or 0 < fill.time < now - CLOCKS_APART
+
+
+def _keep_proof(  # noqa: PLR0917  # an event, where it was, what was held there, and when
+    world: World, event: ev.Event, account: str, symbol: str, before: Decimal, now: Nanos
+) -> None:
     """What was entered now counts at the price that it was entered at (X-74): the evidence of an
     older one makes no loss of it. What a fill closed is realised, at the fill's own price."""
     after = _quantity(world, account, symbol)
@@ -259,6 +268,9 @@ def _keep_proof(world: World, event: ev.Event, account: str, symbol: str, before
         held = world.book.holding(account, symbol)
         if held is not None:
             world.market.watch(account, symbol, held.entry_price)
+        return
+    if type(event) is ev.OrderFilled and _is_late(event.fill, now):
+        world.entered_before(symbol, event.fill.price)
         return
     price = world.book.data.marks.get(symbol) if filled is None else filled
     if price is not None:

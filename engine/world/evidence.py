@@ -58,7 +58,7 @@ class ProvedPrice:
     confirms proves itself. Between the two the price that was proved before stays.
     """
 
-    __slots__ = ("_highs", "_lows", "value")
+    __slots__ = ("_at", "_highs", "_lows", "value")
 
     def __init__(self, value: Decimal) -> None:
         """`value`: the price that is a fact to begin with, such as that of a fill."""
@@ -68,6 +68,14 @@ class ProvedPrice:
         since which no price was higher."""
         self._lows: deque[tuple[Nanos, Decimal]] = deque()
         """The same of prices that are no higher."""
+        self._at: Nanos = 0
+        """When the newest came."""
+
+    def entered_at(self, price: Decimal) -> None:
+        """Begin with the price that something was entered at before the prices that were seen: what
+        they prove counts at once."""
+        self.value = price
+        self._prove()
 
     def see(
         self, price: Decimal, at: Nanos, *, falling: bool = False, rising: bool = False
@@ -85,7 +93,14 @@ class ProvedPrice:
         while lows and lows[-1][1] >= price:
             since = lows.pop()[0]
         lows.append((0 if rising else since, price))
-        lasted = at - CONFIRM_NS
+        self._at = at
+        self._prove()
+        return self.value
+
+    def _prove(self) -> None:
+        highs, lows, lasted = self._highs, self._lows, self._at - CONFIRM_NS
+        if not highs:
+            return
         _shorten(highs, lasted)
         _shorten(lows, lasted)
         since, high = highs[0]
@@ -94,7 +109,6 @@ class ProvedPrice:
         since, low = lows[0]
         if since <= lasted and low > self.value:
             self.value = low
-        return self.value
 
 
 def leaps(price: Decimal, proved: Decimal) -> bool:

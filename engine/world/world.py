@@ -86,6 +86,8 @@ class World:
         """When a symbol that was taken over without a price got a first one that may be a bad
         tick."""
         """By symbol that is held, its price as far as evidence carries it (X-71)."""
+        self._in_doubt: dict[str, ProvedPrice] = {}
+        """The same of symbols that are not held, as far as is known: an order is in doubt there."""
         self._proved_worth: dict[str, ProvedPrice] = {}
         """By currency, its worth as far as evidence carries it (X-71)."""
         self.gaps: dict[str, Gap] = {}
@@ -192,6 +194,8 @@ class World:
         self.market.take(quote, now)
         self.rate_told = ""
         proved = self._proved.get(quote.symbol)
+        if proved is None and self.book.index.unclear:
+            proved = self._doubted(quote)
         if proved is not None:
             proved.see(
                 quote.last,
@@ -344,6 +348,25 @@ class World:
         first = self.book.data.marks.get(symbol, held[0].average_price)
         self._proved[symbol] = ProvedPrice(first)
         return first
+
+    def _doubted(self, quote: Quote) -> ProvedPrice | None:
+        """What is kept of the prices of a symbol in which something may be held and is not known;
+        None where no order of it is in doubt."""
+        if not self.book.works_in(quote.symbol):
+            self._in_doubt.pop(quote.symbol, None)
+            return None
+        known = self._in_doubt.get(quote.symbol)
+        if known is None:
+            known = self._in_doubt[quote.symbol] = ProvedPrice(quote.last)
+        return known
+
+    def entered_before(self, symbol: str, price: Decimal) -> None:
+        """What is known only now to have been entered at a price counts by what has been proved
+        since then; that of what was held already stands."""
+        known = self._in_doubt.pop(symbol, None)
+        if known is not None and symbol not in self._proved:
+            known.entered_at(price)
+            self._proved[symbol] = known
 
     def enter_at(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
         """What of a holding was entered at a price is neither gain nor loss, whatever evidence says
