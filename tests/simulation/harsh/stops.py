@@ -46,10 +46,6 @@ class Stops(Facts):
         held = engine.book.holding(terms.account, terms.symbol)
         if held is None or held.sign != terms.side.sign or held.quantity == 0:
             return
-        first = engine.book.order(terms.orig_client_order_id)
-        left = ZERO if first is None else first.quantity - first.filled
-        if first is not None and terms.limit_price == first.limit_price and terms.quantity <= left:
-            return  # what takes the place of another is asked the difference: there is none
         stops = [s for s in (held.stop, terms.stop_loss) if s is not None]
         if not stops:
             return
@@ -115,8 +111,11 @@ class Stops(Facts):
         if symbol in venue.closed or not venue.link_up or self._is_cut_off(venue):
             return ZERO
         held, told = venue.positions.get(symbol, ZERO), self.told[venue.name].held()
-        # Nor can it know what a silent venue has not told it; that this is silent is told.
+        # Nor can it know what a silent venue has not told it; once that it is silent is told, that
+        # alarm stands for whatever is bare there.
         if venue.silent and told.get(symbol, ZERO) != held:
+            return ZERO
+        if self.engine is not None and self.engine.book.account(venue.name).silent_since:
             return ZERO
         there = [w for w in venue.open.values() if w.order.symbol == symbol]
         resting = sum((w.leaves for w in there if w.order.protects), ZERO)
