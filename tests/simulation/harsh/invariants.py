@@ -371,6 +371,8 @@ _CHECKS: Final[dict[type[ev.Event], Callable[[Invariants, Any], None]]] = {
     ev.Alarmed: Invariants._alarmed_again,
     ev.KillProved: Invariants._proof,
     ev.TriggerFired: Invariants._fired,
+    ev.SessionOpened: Invariants._row_written,
+    ev.SessionClosed: Invariants._row_written,
     ev.ExitPlanned: Invariants._exit_planned,
     ev.ExitAbandoned: Invariants._exit_abandoned,
     ev.PositionClosed: Invariants._exit_done,

@@ -6,7 +6,7 @@ from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.order import Fill, OrderStatus, OrderTerms
-from engine.domain.run import RunState
+from engine.domain.run import Phase, RunState
 from engine.runtime.engine import Engine
 from engine.state.book import Book
 from tests.simulation.harsh.facts import ZERO, Facts
@@ -118,9 +118,12 @@ class Money(Facts):
         if self.disputed or self._holds_otherwise():
             return
         start, profit = sum(self.first_worth.values(), ZERO), ZERO
+        starts = self.engine is not None and self.engine.book.data.phase is not Phase.RUNNING
         for sheet in self.told.values():
             worst = {s: self._worst(s, q) for s, q in sheet.held().items()}
-            profit += sheet.profit(worst)
+            # Before a process is told any price, what is realised counts by itself (X-74).
+            cost = {s: sheet.holdings[s].average for s in worst}
+            profit += sheet.profit(cost if starts else worst)
         if -profit < self.daily_loss * start * FALSE_SHARE:
             self.broken("L false", f"the loss limit fired, and the profit is {profit:.0f}")
 
@@ -145,6 +148,10 @@ class Money(Facts):
         if not agreed:
             self._since.pop(("profit",), None)
             return
+        held = {symbol for sheet in self.told.values() for symbol in sheet.held()}
+        if held - engine.world.market.quotes.keys():
+            self._since.pop(("profit",), None)
+            return  # what is halted since this process began has no newer price than the journal's
         start, prices = sum(self.first_worth.values(), ZERO), self._last()
         profit = sum((sheet.profit(prices) for sheet in self.told.values()), ZERO)
         off = abs(engine.world.daily_pnl - profit) > PROFIT_MARGIN * start
@@ -159,10 +166,18 @@ class Money(Facts):
             return
         if any(venue.switches.strange_balances for venue in self.venues.values()):
             return  # what it said first may have been no balance
-        there += self._start_off
+        there = there + self._start_off if self._row_began is None else self._row_began
         start = session.starting_equity
         if abs(start - there) > there / 100:
             yield "Q start", f"the day is said to begin with {start:.0f}, it was {there:.0f}"
+
+    def _row_written(self, event: ev.SessionOpened | ev.SessionClosed) -> None:
+        """Where a day's row begins never changes once it is written (X-75): what is found later, as
+        in an account that was silent until then, is no part of that."""
+        if isinstance(event, ev.SessionOpened):
+            self._row_began = None
+        elif self._row_began is None:
+            self._row_began = sum(self.first_worth.values(), ZERO) + self._start_off
 
     def _affordable(self, account: str, order: OrderTerms) -> None:
         """Q: what enters costs no more than the venue would let anybody spend (X-79)."""
