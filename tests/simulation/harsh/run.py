@@ -340,9 +340,10 @@ class HarshRun(Run):
     _killing = False
 
     def _look_whether_done(self) -> None:
-        killed = self._killing and self._running and self.watch.killed()
-        late = self._killing and self.agenda.now >= self.quiet_until
-        if killed or late or self.done or self.watch.found:
+        # A process that ends in the last moment is followed by another, which has time to start.
+        killed = self._killing and self.watch.killed() and self.engine is not None
+        killed = killed or (self._killing and self.agenda.now >= self.quiet_until)
+        if killed or self.done or self.watch.found:
             self._finish()
         else:
             self.agenda.after(1, self._look_whether_done)
