@@ -72,6 +72,8 @@ class HarshVenue(Venue):
         self._epochs: list[int] = []
         """The number of the first execution after each restart that began to count anew."""
         self._theirs = 0
+        self._shadowed: list[bool] = []
+        """Of each execution, whether another one of quantity 0 is beside it."""
         self.split_cancels = self.chances.random() < 0.5
         self.says_average = Random(f"{name} {switches}").random() < 0.5
         """Whether it says at which mean price an order has filled."""
@@ -359,8 +361,14 @@ class HarshVenue(Venue):
         return msgspec.structs.replace(fill, execution_id=f"x{index - begun[-1] + 1}")
 
     def _has_shadow(self, index: int) -> bool:
+        """Whether an execution has an empty one beside it; drawn once, as it always has."""
         chance = self.switches.empty_executions
-        return bool(chance) and Random(f"{self.name}{index}").random() < chance
+        if not chance:
+            return False
+        while len(self._shadowed) <= index:
+            draw = Random(f"{self.name}{len(self._shadowed)}").random()
+            self._shadowed.append(draw < chance)
+        return self._shadowed[index]
 
     def _shadow(self, index: int, fill: Fill) -> Fill:
         return msgspec.structs.replace(
