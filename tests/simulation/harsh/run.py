@@ -37,7 +37,7 @@ MAY_REST: Final = (13.0, 21.0)
 RESTS: Final = 34.0
 """Now everything is."""
 UP: Final = 10.0
-"""Where a process began after a crash, it has so long first."""
+"""Where a process began after a crash, or a symbol trades again, there is so long first."""
 KILLS: Final = 2.0
 """The last kill comes so long after that."""
 KILL_SECONDS: Final = 75
@@ -263,6 +263,11 @@ class HarshRun(Run):
             else:
                 known.discard(symbol)
 
+        self._traded_at = self.agenda.now
+
+    _traded_at: Nanos = 0
+    """When a symbol last traded again, or was halted."""
+
     def _split(self, symbol: str) -> None:
         self.market.split(symbol)
         for venue in self._harsh():
@@ -311,8 +316,17 @@ class HarshRun(Run):
         self.agenda.after(RESTS, self._rests)
 
     def _takes_over(self) -> None:
-        if not self._rested:
+        """Not what was split, before anybody could see that by its price."""
+        if self.splitting & self.market.halted:
+            self.agenda.after(2, self._takes_over)
+        elif not self._rested:
             self._do(ask.Reconcile(by="sim", apply=True))
+
+    @property
+    def _since_halts(self) -> float:
+        """For how many seconds every symbol has traded."""
+        halted = bool(self.market.halted)
+        return 0.0 if halted else (self.agenda.now - self._traded_at) / NS_PER_SECOND
 
     def _may_rest(self) -> None:
         venues_rest = not any(venue.silent or venue.closed for venue in self._harsh())
@@ -322,7 +336,8 @@ class HarshRun(Run):
     def _rests(self) -> None:
         if self._rested:
             return
-        if self.watch.up_for < UP and self.agenda.now < self.quiet_until:
+        waits = self.watch.up_for < UP or self._since_halts < UP
+        if waits and self.agenda.now < self.quiet_until:
             self.agenda.after(1, self._rests)
             return
         self._rested = True
