@@ -12,6 +12,7 @@ from typing import Final
 
 from brokers.paper.bars import BarFile
 from console.host import wiring
+from console.host.outcry import cry
 from console.host.output import ExitCode
 from console.host.place import version
 from console.host.recording import is_over
@@ -44,6 +45,7 @@ def serve_fast(config: Config, folder: Path, bars: BarFile) -> int:
             threads=False,
         )
         engine = house.engine
+        engine.subscribe(cry)
         try:
             running = asyncio.get_running_loop().create_task(engine.run())
             while not running.done() and not terminated:

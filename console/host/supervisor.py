@@ -25,6 +25,7 @@ from console.host.follow import SignalFile, demand_followable
 from console.host.kill_report import KillReport
 from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
 from console.host.operations import Operations
+from console.host.outcry import cry
 from console.host.output import CommandFailed, ExitCode
 from console.host.place import Host, program, version
 from console.host.recording import is_over
@@ -231,6 +232,7 @@ class Supervisor:
         if house.warning:
             _log.warning("%s", house.warning)
         report = KillReport(house.engine.world)
+        house.engine.subscribe(cry)
         operations = Operations(house.engine, self.plan.config, report, self.stop)
         control = ControlServer(
             self.plan.folder / wiring.SOCKET,
@@ -267,6 +269,8 @@ class Supervisor:
             # what the console loads and shows first is no garbage either
             asyncio.get_running_loop().call_later(SHOWN_SECONDS, settle_collector)
         _log.info("trading on %s", self.plan.folder)
+        if (halt := engine.book.data.halt) is not None:
+            _log.warning("HALTED by %s: %s; only `resume` clears it", halt.by, halt.reason)
         running = asyncio.create_task(engine.run(), name="engine")
         beside = [asyncio.create_task(self._watch_end(house, clock), name="end")]
         named = self.plan.config.signals.file

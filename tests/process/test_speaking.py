@@ -153,3 +153,19 @@ def test_a_file_takes_no_number_of_an_output_that_is_closed(program: Program) ->
     assert program.document("journal", "verify")["ok"]
     for file in program.folder.iterdir():
         assert b"HALTED: the latch is set" not in file.read_bytes(), file.name
+
+
+def test_rule6_a_headless_engine_says_on_its_stderr_that_it_halts_and_goes_on_halted(
+    program: Program,
+) -> None:
+    program.start()
+    program.ask("kill", flatten="none", reason="the test says so")
+    program.wait_for(lambda: "HALTED: kill by" in program.told)
+    assert program.told.count("HALTED: kill by") == 1
+    assert "the test says so" in program.told
+    program.ask("stop")
+    assert program.ended() == 0
+    program.start()
+    program.wait_for(lambda: "the test says so; only `resume` clears it" in program.told)
+    program.ask("resume", confirm="RESUME")
+    program.wait_for(lambda: "the halt was cleared by" in program.told)
