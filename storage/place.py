@@ -24,6 +24,8 @@ class Place:
         self._path = path
         self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._files = {name: self._look(name) for name in (path.name, path.name + _LOG)}
+        self._size = self._bytes()
+        """The most that the journal itself held: it only grows, whatever becomes of its log."""
 
     def fault(self) -> str:
         """One sentence on what is no longer there; "" while everything stands."""
@@ -36,11 +38,24 @@ class Place:
                     f"the journal {self._path} was taken away under the engine{which}: {what}; "
                     "nothing that is written there would be found by the next start"
                 )
+        size = self._bytes()
+        if size < self._size:
+            return (
+                f"the journal {self._path} was taken away under the engine: it was cut from "
+                f"{self._size} to {size} bytes; the next start could not read it"
+            )
+        self._size = size
         return ""
 
     def close(self) -> None:
         """Let go of the folder."""
         os.close(self._folder)
+
+    def _bytes(self) -> int:
+        try:
+            return os.stat(self._path.name, dir_fd=self._folder, follow_symlinks=True).st_size
+        except OSError:
+            return 0
 
     def _look(self, name: str) -> _Identity | None:
         try:

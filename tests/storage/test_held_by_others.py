@@ -1,6 +1,7 @@
 """Other programs at the journal's files: a lock, a reader left open, a file taken away (U-70)."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -129,13 +130,28 @@ def take_away(path: Path, how: str) -> None:
             copy = path.with_name("copy.db")
             shutil.copy(path, copy)
             copy.replace(path)
+        case "cut to nothing":
+            os.truncate(path, 0)
+        case "cut short":
+            os.truncate(path, path.stat().st_size - 1)
         case "log deleted":
             log.unlink()
         case "folder deleted":
             shutil.rmtree(path.parent)
 
 
-@pytest.mark.parametrize("how", ["deleted", "renamed", "replaced", "log deleted", "folder deleted"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "deleted",
+        "renamed",
+        "replaced",
+        "cut to nothing",
+        "cut short",
+        "log deleted",
+        "folder deleted",
+    ],
+)
 async def test_a_journal_that_was_taken_away_is_not_durable_and_says_so(
     journal: Journal, path: Path, how: str
 ) -> None:
