@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from engine.core import adoption, comparison, doubt, fills
+from engine.core import adoption, comparison, doubt, fills, sends
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
@@ -20,6 +20,7 @@ from engine.domain.order import Fill
 from engine.exits import rules
 from engine.plans import exit as closing
 from engine.plans import protect, table
+from engine.reconcile import compare
 from engine.risk.checks import account
 from engine.risk.facts import Facts
 from engine.runtime.clock import SteadyTime
@@ -43,6 +44,20 @@ DENIED: Final = msgspec.structs.replace(
 )
 CONTRADICTS: Final = msgspec.structs.replace(
     PLAIN, name="contradicts", most=Switches(contradictions=0.5, executions_missing=0.3)
+)
+UNTOLD: Final = msgspec.structs.replace(
+    PLAIN,
+    name="missing",
+    faults=Faults(partial=0.5, dropped=0.1, cancel_race=0.3),
+    most=Switches(executions_missing=0.4, thin=0.8),
+    restarts=2,
+    operator=10,
+)
+REFUSES: Final = msgspec.structs.replace(
+    PLAIN,
+    name="refuses",
+    faults=Faults(partial=0.5, replace_refused=0.4),
+    most=Switches(cancels_refused=0.6, thin=0.9, gaps=3),
 )
 CLOCK: Final = msgspec.structs.replace(PLAIN, name="clock", most=Switches(clock_jumps=2))
 PAST: Final = msgspec.structs.replace(
@@ -87,6 +102,18 @@ def _sees_no_trade(patching: pytest.MonkeyPatch) -> None:
         market.traded.clear()
 
     patching.setattr(MarketView, "take", without)
+
+
+def _asks_again_of_stops(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(sends, "is_left_to_trade", lambda *args: False)
+    patching.setattr(doubt, "is_left_to_trade", lambda *args: False)
+
+
+# --- no more is assumed than the venue counts -----------------------------------------------------
+
+
+def _assumes_all_of_it(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(compare, "told_of", lambda order, listed: (order.most, None))
 
 
 # --- a loss counts when it is realised, held or not -----------------------------------------------
@@ -217,6 +244,18 @@ ABLATIONS: Final = (
         profile=HALTS,
         caught_by="R kill",
         patch=_sees_no_trade,
+    ),
+    HarshAblation(
+        name="what was asked of a stop is asked again while it trades",
+        profile=REFUSES,
+        caught_by="S armed",
+        patch=_asks_again_of_stops,
+    ),
+    HarshAblation(
+        name="all of an order is assumed that ended with a part of it filled",
+        profile=UNTOLD,
+        caught_by="Q fill",
+        patch=_assumes_all_of_it,
     ),
     HarshAblation(
         name="loss limits are asked only while something is held",
