@@ -117,13 +117,14 @@ class Money(Facts):
             return
         if self.disputed or self._holds_otherwise():
             return
-        start, profit = sum(self.first_worth.values(), ZERO), ZERO
-        starts = self.engine is not None and self.engine.book.data.phase is not Phase.RUNNING
+        start, profit, realised = sum(self.first_worth.values(), ZERO), ZERO, ZERO
         for sheet in self.told.values():
             worst = {s: self._worst(s, q) for s, q in sheet.held().items()}
-            # Before a process is told any price, what is realised counts by itself.
-            cost = {s: sheet.holdings[s].average for s in worst}
-            profit += sheet.profit(cost if starts else worst)
+            profit += sheet.profit(worst)
+            realised += sheet.profit({s: sheet.holdings[s].average for s in worst})
+        if self.engine is not None and self.engine.book.data.phase is not Phase.RUNNING:
+            # Before a process is told any price, what is realised counts by itself too.
+            profit = min(profit, realised)
         if -profit < self.daily_loss * start * FALSE_SHARE:
             self.broken("L false", f"the loss limit fired, and the profit is {profit:.0f}")
 
