@@ -348,9 +348,17 @@ class HarshRun(Run):
     _rested = False
 
     def _last_kill(self) -> None:
+        """Asked again a second later where no process ran, or the one that was asked has ended."""
+        heard, crashes = self._running, self.crashes
         self._do(ask.Kill(by="sim", level=Level.KILL, flatten=Flatten.ALL))
         self.quiet_until = self.agenda.now + KILL_SECONDS * NS_PER_SECOND
         self._killing = True
+
+        def again() -> None:
+            if not self.done and (not heard or self.crashes > crashes):
+                self._last_kill()
+
+        self.agenda.after(1, again)
 
     _killing = False
 
