@@ -83,6 +83,8 @@ class Watch:
         }
         self.now = now
         self.engine: Engine | None = None
+        self._unproved: dict[str, Nanos] = {}
+        """Since when the kill in each account may be without its proof."""
         self._changes: dict[str, tuple[object, ...]] = {}
         """What each order was asked to become, by its id."""
         self._cancels: dict[str, list[Nanos]] = {}
@@ -168,14 +170,21 @@ class Watch:
         self.floods.running()
 
     def _kill_in_time(self) -> None:
-        """I5: where nothing fails a kill is proved soon, whatever happens in another account."""
+        """I5: where nothing fails a kill is proved soon, whatever happens in another account.
+
+        So is one that is asked for again: the time begins anew where its proof had been given.
+        """
         engine = self.engine
-        late = self.now() - self.halted_at > PROOF_BUDGET
-        if engine is None or not self.halted or not late:
+        if not self.halted:
+            self._unproved.clear()
+        if engine is None or not self.halted:
             return
         for name, seen in self.accounts.items():
             work = engine.book.account(name).kill
-            if seen.faultless and work is not None and work.state != VERIFIED:
+            if work is None or work.state == VERIFIED:
+                self._unproved[name] = self.now()
+            since = self._unproved.setdefault(name, self.halted_at)
+            if seen.faultless and work is not None and self.now() - since > PROOF_BUDGET:
                 self.broken("I5", f"the kill in {name} is {work.state} after so long")
 
     def row(self, row: Row) -> None:
