@@ -14,15 +14,19 @@ from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import Account, VenueSnapshot
+from engine.domain.inputs import SnapshotTaken, Unanswered
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
+from engine.domain.money import ZERO
 from engine.domain.order import Fill
 from engine.exits import rules
 from engine.plans import exit as closing
-from engine.plans import protect, table
+from engine.plans import kill, protect, table
 from engine.reconcile import compare
 from engine.risk.checks import account
 from engine.risk.facts import Facts
+from engine.runtime import venue as answers
 from engine.runtime.clock import SteadyTime
 from engine.runtime.engine import Engine
 from engine.world import World
@@ -65,13 +69,41 @@ PAST: Final = msgspec.structs.replace(
 )
 SILENT: Final = msgspec.structs.replace(PLAIN, name="silent", most=Switches(silences=2))
 HALTS: Final = msgspec.structs.replace(PLAIN, name="halts", most=Switches(splits=3, halts=2))
+SLOW: Final = msgspec.structs.replace(
+    PLAIN, name="slow2", most=Switches(gaps=12, thin=0.97), jumps=0.1, operator=0
+)
+LAGS: Final = msgspec.structs.replace(
+    PLAIN, name="lags", most=Switches(lists_lag=4.0, executions_late=4.0, thin=0.5), operator=14
+)
+OTHERS: Final = msgspec.structs.replace(
+    PLAIN, name="others", most=Switches(trades_of_others=4, transfers=2), operator=6
+)
+MISSING: Final = msgspec.structs.replace(
+    PLAIN, name="missing", most=Switches(executions_missing=0.3, thin=0.6), operator=6
+)
+STRANGE: Final = msgspec.structs.replace(
+    PLAIN,
+    name="strange",
+    most=Switches(strange_balances=0.5, strange_quotes=0.3, strange_fills=0.5, holdings=2),
+)
+REFUSES: Final = msgspec.structs.replace(
+    PLAIN, name="refuses", faults=Faults(rejected=0.3, partial=0.3), hands=8, operator=8
+)
+HALTED: Final = msgspec.structs.replace(
+    PLAIN, name="halted", most=Switches(halts=4), hands=8, operator=8
+)
+LEFT: Final = msgspec.structs.replace(PLAIN, name="left", most=Switches(thin=0.9), hands=8)
 
 
 class HarshAblation(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that is missing, the profile whose seeds must notice, and by which invariant."""
+    """A rule that is missing, the profile whose seeds must notice, and by which invariant.
+
+    `seed` is one that noticed when this was written, and is run first.
+    """
 
     name: str
     profile: Harsh
+    seed: int
     caught_by: str
     patch: Callable[[pytest.MonkeyPatch], None]
 
@@ -190,58 +222,165 @@ def _follows_every_jump(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(SteadyTime, "_is_sure", lambda *args: True)
 
 
+# --- what enters ----------------------------------------------------------------------------------
+
+
+def _reduces_and_enters(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(core, "end_withheld_entries", lambda world: iter(()))
+
+
+def _never_silent(patching: pytest.MonkeyPatch) -> None:
+    patching.setitem(core.RULES, Unanswered, lambda world, given, now: iter(()))
+
+
+# --- what is taken over is no profit --------------------------------------------------------------
+
+
+def _begins_with_cash(patching: pytest.MonkeyPatch) -> None:
+    first = adoption.first_look
+
+    def alone(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev.Event]:
+        cash = world.in_base(adoption.cash_of(told))
+        for event in first(world, given, told):
+            is_start = isinstance(event, ev.AccountSynced)
+            yield msgspec.structs.replace(event, worth=cash) if is_start else event
+
+    patching.setattr(adoption, "first_look", alone)
+
+
+def _adopts_as_profit(patching: pytest.MonkeyPatch) -> None:
+    first = adoption.adjusted
+
+    def worthless(
+        world: World, snapshot: VenueSnapshot, proposal: ev.PositionAdjusted, by: str
+    ) -> ev.PositionAdjusted:
+        return msgspec.structs.replace(first(world, snapshot, proposal, by), value=ZERO)
+
+    patching.setattr(adoption, "adjusted", worthless)
+
+
+# --- a list that is behind ------------------------------------------------------------------------
+
+
+def _believes_late_lists(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(compare, "_is_behind", lambda *args: False)
+
+
+def _proves_at_once(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(kill, "CLEAN_READS", 0)
+
+
+# --- what filled and is told by nobody ------------------------------------------------------------
+
+
+def _leaves_unknown(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(compare, "_is_stuck", lambda *args: False)
+
+
+def _assumes_nothing(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(compare, "_as_told", lambda *args: iter(()))
+
+
+# --- numbers that are none ------------------------------------------------------------------------
+
+
+def _any_balance(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(answers, "account_fault", lambda told: "")
+
+
+def _any_position(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(answers, "position_fault", lambda told: "")
+
+
+def _any_quote(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Quote, "fault", "")
+
+
+def _any_fill(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(fills, "fault_of", lambda world, fill: "")
+
+
+# --- what closes, and what protects ---------------------------------------------------------------
+
+
+def _without(plan: str) -> Callable[[pytest.MonkeyPatch], None]:
+    def patch(patching: pytest.MonkeyPatch) -> None:
+        plans = tuple(each for each in table.PLANS if each.name != plan)
+        patching.setattr(table, "PLANS", plans)
+
+    return patch
+
+
+def _gives_up(patching: pytest.MonkeyPatch) -> None:
+    year = 365 * 86_400 * 1_000_000_000
+    patching.setattr(closing, "before_attempt", lambda failed: year if failed else 0)
+
+
+def _hurries(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(closing, "before_attempt", lambda failed: 0)
+
+
 ABLATIONS: Final = (
     HarshAblation(
         name="a kill believes one list that shows nothing of what is held",
         profile=DENIED,
+        seed=10,
         caught_by="R proof",
         patch=_believes_one_list,
     ),
     HarshAblation(
         name="an answer that denies what has filled takes back an end",
         profile=CONTRADICTS,
+        seed=30,
         caught_by="O signal",
         patch=_takes_back_an_end,
     ),
     HarshAblation(
         name="time follows every jump of the clock",
         profile=CLOCK,
+        seed=0,
         caught_by="T clock",
         patch=_follows_every_jump,
     ),
     HarshAblation(
         name="what was traded before the first look is traded again",
         profile=PAST,
+        seed=0,
         caught_by="Q history",
         patch=_trades_history_again,
     ),
     HarshAblation(
         name="what one account was estimated at is a price for another",
         profile=PAST,
+        seed=23,
         caught_by="Q profit",
         patch=_values_at_estimates,
     ),
     HarshAblation(
         name="an addition is sized on its own stop",
         profile=PLAIN,
+        seed=1,
         caught_by="S risk",
         patch=_adds_at_its_own_stop,
     ),
     HarshAblation(
         name="the fill of a stop leaves its entry working",
         profile=THIN,
+        seed=18,
         caught_by="S entry",
         patch=_leaves_entries,
     ),
     HarshAblation(
         name="a stop is changed while it trades",
         profile=THIN,
+        seed=0,
         caught_by="S armed",
         patch=_touches_stops,
     ),
     HarshAblation(
         name="a close waits out its pause though its market trades again",
         profile=HALTS,
+        seed=0,
         caught_by="R kill",
         patch=_sees_no_trade,
     ),
@@ -260,19 +399,141 @@ ABLATIONS: Final = (
     HarshAblation(
         name="loss limits are asked only while something is held",
         profile=GAPS,
+        seed=12,
         caught_by="L loss",
         patch=_asks_of_holdings,
     ),
     HarshAblation(
         name="a resume clears a halt that came after it",
         profile=PLAIN,
+        seed=2,
         caught_by="E epoch",
         patch=_clears_what_stands,
     ),
     HarshAblation(
         name="a silent venue takes entries",
         profile=SILENT,
+        seed=13,
         caught_by="E silent",
         patch=_enters_in_silence,
+    ),
+    HarshAblation(
+        name="an entry rests where only reducing is allowed",
+        profile=SLOW,
+        seed=11,
+        caught_by="E rests",
+        patch=_reduces_and_enters,
+    ),
+    HarshAblation(
+        name="that a venue does not answer is not told to the core",
+        profile=SILENT,
+        seed=13,
+        caught_by="E silent",
+        patch=_never_silent,
+    ),
+    HarshAblation(
+        name="an account begins with its cash alone",
+        profile=PAST,
+        seed=2,
+        caught_by="Q profit",
+        patch=_begins_with_cash,
+    ),
+    HarshAblation(
+        name="what is taken over is booked as profit",
+        profile=OTHERS,
+        seed=0,
+        caught_by="Q profit",
+        patch=_adopts_as_profit,
+    ),
+    HarshAblation(
+        name="a list is believed against fills that it cannot know yet",
+        profile=LAGS,
+        seed=39,
+        caught_by="R flip",
+        patch=_believes_late_lists,
+    ),
+    HarshAblation(
+        name="one look proves a kill",
+        profile=LAGS,
+        seed=1,
+        caught_by="R proof",
+        patch=_proves_at_once,
+    ),
+    HarshAblation(
+        name="an order that is UNKNOWN keeps its symbol from being compared for ever",
+        profile=MISSING,
+        seed=0,
+        caught_by="Q held",
+        patch=_leaves_unknown,
+    ),
+    HarshAblation(
+        name="what the venue counts as filled and does not tell is not assumed",
+        profile=MISSING,
+        seed=13,
+        caught_by="R kill",
+        patch=_assumes_nothing,
+    ),
+    HarshAblation(
+        name="any balance is believed",
+        profile=STRANGE,
+        seed=0,
+        caught_by="Q number",
+        patch=_any_balance,
+    ),
+    HarshAblation(
+        name="any holding is believed",
+        profile=DENIED,
+        seed=1,
+        caught_by="Q number",
+        patch=_any_position,
+    ),
+    HarshAblation(
+        name="any quote is believed",
+        profile=STRANGE,
+        seed=0,
+        caught_by="error",
+        patch=_any_quote,
+    ),
+    HarshAblation(
+        name="any fill is believed",
+        profile=STRANGE,
+        seed=1,
+        caught_by="error",
+        patch=_any_fill,
+    ),
+    HarshAblation(
+        name="a stop outlives what it was for",
+        profile=LEFT,
+        seed=4,
+        caught_by="S orphan",
+        patch=_without("leftover"),
+    ),
+    HarshAblation(
+        name="what is held has no stop",
+        profile=PLAIN,
+        seed=17,
+        caught_by="S bare",
+        patch=_without("protect"),
+    ),
+    HarshAblation(
+        name="what is to be closed is not",
+        profile=PLAIN,
+        seed=0,
+        caught_by="R kill",
+        patch=_without("exit"),
+    ),
+    HarshAblation(
+        name="a close that was refused is not tried again",
+        profile=REFUSES,
+        seed=1,
+        caught_by="R kill",
+        patch=_gives_up,
+    ),
+    HarshAblation(
+        name="a close that was refused is tried without a pause",
+        profile=HALTED,
+        seed=2,
+        caught_by="O pace",
+        patch=_hurries,
     ),
 )
