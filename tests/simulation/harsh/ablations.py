@@ -20,6 +20,7 @@ from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.order import Fill
+from engine.domain.run import Severity
 from engine.exits import rules
 from engine.plans import exit as closing
 from engine.plans import kill, protect, table
@@ -69,8 +70,14 @@ PAST: Final = msgspec.structs.replace(
 )
 SILENT: Final = msgspec.structs.replace(PLAIN, name="silent", most=Switches(silences=2))
 HALTS: Final = msgspec.structs.replace(PLAIN, name="halts", most=Switches(splits=3, halts=2))
-SLOW: Final = msgspec.structs.replace(
-    PLAIN, name="slow2", most=Switches(gaps=12, thin=0.97), jumps=0.1, operator=0
+RESTING: Final = msgspec.structs.replace(
+    PLAIN,
+    name="resting",
+    most=Switches(gaps=12, thin=0.97),
+    jumps=0.1,
+    changes=0,
+    hands=0,
+    operator=0,
 )
 LAGS: Final = msgspec.structs.replace(
     PLAIN, name="lags", most=Switches(lists_lag=4.0, executions_late=4.0, thin=0.5), operator=14
@@ -92,6 +99,18 @@ REFUSES: Final = msgspec.structs.replace(
 HALTED: Final = msgspec.structs.replace(
     PLAIN, name="halted", most=Switches(halts=4), hands=8, operator=8
 )
+AFTER_ALL: Final = msgspec.structs.replace(
+    PLAIN,
+    name="after all",
+    most=Switches(late_fills=0.9, thin=0.8, gaps=4),
+    joins=0.0,
+    hands=12,
+    jumps=0.1,
+)
+CLOCK_CRASHES: Final = msgspec.structs.replace(
+    PLAIN, name="clock crashes", most=Switches(clock_jumps=3), crashes=3
+)
+EMPTY: Final = msgspec.structs.replace(PLAIN, name="empty", most=Switches(empty_executions=1.0))
 LEFT: Final = msgspec.structs.replace(PLAIN, name="left", most=Switches(thin=0.9), hands=8)
 
 
@@ -316,6 +335,22 @@ def _gives_up(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(closing, "before_attempt", lambda failed: year if failed else 0)
 
 
+def _leaves_reversed(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(fills, "_reversed", lambda *args: iter(()))
+
+
+def _begins_earlier(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(SteadyTime, "not_before", lambda time, at: None)
+
+
+def _alarms_again(patching: pytest.MonkeyPatch) -> None:
+    def again(world: World, fill: Fill, why: str) -> Iterator[ev.Event]:
+        symbol = fill.symbol
+        yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=symbol, text=why)
+
+    patching.setattr(fills, "quarantine", again)
+
+
 def _hurries(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(closing, "before_attempt", lambda failed: 0)
 
@@ -419,8 +454,8 @@ ABLATIONS: Final = (
     ),
     HarshAblation(
         name="an entry rests where only reducing is allowed",
-        profile=SLOW,
-        seed=11,
+        profile=RESTING,
+        seed=8,
         caught_by="E rests",
         patch=_reduces_and_enters,
     ),
@@ -535,5 +570,26 @@ ABLATIONS: Final = (
         seed=2,
         caught_by="O pace",
         patch=_hurries,
+    ),
+    HarshAblation(
+        name="what an order opened that was only to reduce is left as it is",
+        profile=AFTER_ALL,
+        seed=2,
+        caught_by="R repair",
+        patch=_leaves_reversed,
+    ),
+    HarshAblation(
+        name="a process begins at the time of its clock, whatever was recorded before",
+        profile=CLOCK_CRASHES,
+        seed=9,
+        caught_by="T backward",
+        patch=_begins_earlier,
+    ),
+    HarshAblation(
+        name="an execution that is none is told at every look",
+        profile=EMPTY,
+        seed=1,
+        caught_by="O alarm",
+        patch=_alarms_again,
     ),
 )

@@ -22,6 +22,8 @@ REPAIR_SECONDS: Final = 45.0
 """A comparison comes every 15 s, and may fail; then the flip is closed."""
 Account = str
 Place = tuple[Account, str]
+Holdings = dict[str, Decimal]
+"""Quantities by symbol, signed."""
 
 
 class Facts(Watch):
@@ -88,6 +90,10 @@ class Facts(Watch):
         """When the engine was last told of a fill of each stop."""
         self._listed: dict[Account, dict[str, Nanos]] = {}
         """The same of fills that came on a list, while the look that brought them goes on."""
+        self._turned: set[Place] = set()
+        """Where what only reduces opened the other side, which nobody could foresee."""
+        self._newest: Nanos = 0
+        """The time of the newest event, over all processes."""
         self._stopped_at: Nanos = 0
         """Since when no entry may rest, by the state of the run; 0 while they may."""
         for name, venue in venues.items():

@@ -19,7 +19,7 @@ from engine.domain.schema import decode
 from engine.runtime.engine import Engine
 from engine.state.account import AccountState
 from engine.state.book import Book
-from tests.simulation.harsh.facts import ZERO
+from tests.simulation.harsh.facts import ZERO, Holdings
 from tests.simulation.harsh.money import Money
 from tests.simulation.harsh.outcomes import Outcomes
 from tests.simulation.harsh.reducing import Reducing
@@ -39,7 +39,6 @@ RIGHT_SECONDS: Final = 60
 CLOSING: Final = (Purpose.EXIT, Purpose.FLATTEN, Purpose.PROTECT)
 NO_NUMBER: Final = re.compile(rb'"-?(NaN|Infinity|[0-9.]*E\+30[0-9])"')
 STRANGE_PASTS: Final = ("old",)
-Holdings = dict[str, Decimal]
 NO_ENTRIES: Final = (RunState.HALTED, RunState.REDUCE_ONLY, RunState.COOLDOWN)
 
 
@@ -91,6 +90,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
     def row(self, row: Row) -> None:
         self.events += 1
         self.seen.add(row[2])
+        if row[1] < self._newest:
+            back = (self._newest - row[1]) / NS_PER_SECOND
+            self.broken("T backward", f"{row[2]} is dated {back:.3f} s before what came before it")
+        self._newest = row[1]
         data = row[3]
         # One of these is in every such number, and to look for them is quick.
         suspect = b'NaN"' in data or b'Infinity"' in data or b"E+30" in data
@@ -238,6 +241,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         self._earned_so_far(engine, agreed=agreed)
         for name, (here, told) in held.items():
             self._held_in(book, name, here, told)
+            self._repaired(book, name, here, told)
 
     def _held(self, book: Book, name: str) -> tuple[Holdings, Holdings]:
         """What the engine holds in an account, and what it holds by what it was told."""

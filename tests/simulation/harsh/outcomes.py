@@ -23,8 +23,8 @@ class Outcomes(Facts):
         """O: no alarm repeats without a change."""
         if event.code == "OBSERVER_FAILED":
             self.broken("error", f"the watch itself failed: {event.text}")
-        if event.code.startswith("BAD_"):
-            return  # each is about another number
+        if event.code == "BAD_QUOTE":
+            return  # the price was sound between two of them
         key = (event.code, event.subject, event.text)
         times = self._alarms.setdefault(key, deque(maxlen=REPEATS))
         times.append(self.now())

@@ -8,11 +8,13 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderTerms
 from engine.plans.kill import in_scope
 from engine.state.account import VERIFIED
-from tests.simulation.harsh.facts import REPAIR_SECONDS, Facts, Place
+from engine.state.book import Book
+from tests.simulation.harsh.facts import REPAIR_SECONDS, Facts, Holdings, Place
 from tests.simulation.harsh.venue import SOMEBODY
 
 LOOK_SECONDS: Final = 3
 """What happens within so long before a proof may have come after the answers that it leans on."""
+REPAIRED_SECONDS: Final = 5.0
 DENIALS: Final = 2
 """What so many lists in a row do not show is not there, for all that anybody can know."""
 
@@ -27,8 +29,11 @@ class Reducing(Facts):
         touched = venue.touched.get(symbol, 0)
         foreign = touched and self.now() - touched < REPAIR_SECONDS * NS_PER_SECOND
         after_all = order.client_order_id in venue.confirmed
-        if foreign or after_all or symbol in self.split_symbols or self._late_there(place):
+        late = after_all or self._late_there(place)
+        if foreign or late or symbol in self.split_symbols:
             self.flips += 1
+            if late and not foreign:
+                self._turned.add(place)
             return
         hidden = any(venue.fills[int(n)].symbol == symbol for n in venue.missing)
         if hidden:
@@ -67,6 +72,20 @@ class Reducing(Facts):
             young = stranger is not None and self.now() - stranger.since < 5 * NS_PER_SECOND
             if not working.order.protects and not young and venue.moved_at <= recent:
                 self.broken("R proof", f"{key} works in {event.account} after VERIFIED")
+
+    def _repaired(self, book: Book, account: str, here: Holdings, told: Holdings) -> None:
+        """R: what an order opened that was only to reduce is closed within 5 s, once it is told."""
+        for place in [place for place in self._turned if place[0] == account]:
+            symbol = place[1]
+            held = book.holding(account, symbol)
+            if held is None:
+                if here == told:
+                    self._turned.discard(place)
+                continue
+            left = held.exiting is None and held.stop is None and here == told
+            left = left and symbol not in self.split_symbols and not self.disputed
+            if self._lasts(("turned", account, symbol), left, REPAIRED_SECONDS):
+                self.broken("R repair", f"{held.quantity} {symbol} in {account} is left as it is")
 
     def killed(self) -> bool:
         """Whether the last kill has done what it is for: nothing is held, nothing of ours works."""
