@@ -141,6 +141,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """When it was asked for the number; 0 where an older program took it over."""
     power_moves: list[PowerMove] = []
     """The newest of these changes."""
+    bound: Decimal = ZERO
+    """What shorts bind of the number, their proceeds included, in the account's own currency."""
     netted: Decimal = ZERO
     """What fills since then have cost of orders that the number already left room for, where the
     venue does that."""

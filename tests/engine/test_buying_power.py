@@ -64,10 +64,10 @@ class Bank:
 class Traded(CoreDriver):
     """A core at such a venue."""
 
-    def __init__(self, *, nets: bool) -> None:
+    def __init__(self, *, nets: bool, bank: Bank | None = None) -> None:
         able = msgspec.structs.replace(ABLE, nets_buying_power=nets)
         super().__init__(LOOSE, capabilities=able, running=False)
-        self.bank = Bank(nets=nets)
+        self.bank = bank or Bank(nets=nets)
         self.give(Start(version="test", accounts={BROKER: ACCOUNT}, config_digest=""))
         self.give(LinkReport(account=BROKER, state=LinkState.CONNECTED, time=self.now))
         self.quote("NVDA", "100", bid="100", ask="100")
@@ -198,22 +198,6 @@ def test_x79_a_close_gives_back_at_once(nets: bool) -> None:
     assert desk.available == desk.bank.free == 72_400
 
 
-def test_x79_a_short_that_is_bought_back_gives_back_what_it_had_bound() -> None:
-    desk = Traded(nets=False)
-    desk.place(Side.SELL_SHORT, 100)
-    short = desk.last(Purpose.MANUAL)
-    desk.accept(short)
-    desk.filled(short, 100, 100)
-    assert desk.available == 90_000
-    desk.place(Side.BUY, 100)
-    back = desk.last(Purpose.MANUAL)
-    desk.accept(back)
-    desk.filled(back, 40, 80)
-    assert desk.available == 94_000
-    desk.filled(back, 60, 120)
-    assert desk.available == 100_000
-
-
 def test_x79_what_a_number_contains_is_known_after_a_restart() -> None:
     desk = Traded(nets=True)
     order = desk.rest(404)
@@ -246,6 +230,140 @@ class Unprotected(Traded):
         bank.cash -= sign * quantity * price
         bank.working.pop(order.client_order_id, None)
         bank.held[order.symbol] = (bank.held[order.symbol][0] + sign * quantity, D(price))
+
+
+class Margin(Bank):
+    """A book that keeps `margin` times the value of what is short from being spent."""
+
+    def __init__(self, *, nets: bool, margin: str) -> None:
+        super().__init__(nets=nets)
+        self.margin = D(margin)
+
+    @property
+    def free(self) -> Decimal:
+        short = sum((-q * 100 for q, _ in self.held.values() if q < 0), start=D(0))
+        return super().free - self.margin * short
+
+    @property
+    def told(self) -> Decimal:
+        return self.free + (0 if self.nets else sum(self.working.values(), start=D(0)))
+
+
+class Short(Unprotected):
+    """A core at a venue that asks a margin of shorts."""
+
+    def __init__(self, *, nets: bool, margin: str, held: int = 0) -> None:
+        bank = Margin(nets=nets, margin=margin)
+        if held:
+            bank.held["NVDA"] = (D(-held), D(100))
+            bank.cash += held * 100
+        super().__init__(nets=nets, bank=bank)
+
+    def market(self, side: Side, quantity: int, price: int, symbol: str = "NVDA") -> None:
+        self.quote(symbol, "100", bid="100", ask="100")
+        self.place(side, quantity, symbol=symbol)
+        order = self.last(Purpose.MANUAL, symbol)
+        self.accept(order)
+        self.trade(order, quantity, price)
+
+
+PRICES = pytest.mark.parametrize("price", [90, 100, 110])
+
+
+@pytest.mark.parametrize("margin", ["1", "1.5", "2"])
+@PRICES
+@KINDS
+def test_x79_a_short_that_was_looked_at_gives_back_what_the_venue_had_bound(
+    nets: bool, price: int, margin: str
+) -> None:
+    desk = Short(nets=nets, margin=margin)
+    desk.market(Side.SELL_SHORT, 80, 100)
+    desk.later(60)
+    desk.look()
+    assert desk.available == desk.bank.free
+    desk.market(Side.BUY, 20, price)
+    assert desk.available == desk.bank.free
+    desk.market(Side.BUY, 60, price)
+    assert desk.available == desk.bank.free == desk.bank.cash == CASH + 80 * (100 - price)
+    desk.later(60)
+    desk.look()
+    assert desk.available == desk.bank.free
+
+
+@PRICES
+@KINDS
+def test_x79_a_short_between_two_looks_gives_back_what_it_took(nets: bool, price: int) -> None:
+    """Before the venue said what it binds it counts as its whole value beside its proceeds."""
+    desk = Short(nets=nets, margin="1.5")
+    desk.market(Side.SELL_SHORT, 100, 100)
+    assert desk.available == 90_000 < desk.bank.free
+    desk.market(Side.BUY, 40, price)
+    assert desk.available == 90_000 + 8_000 - 40 * price < desk.bank.free
+    desk.market(Side.BUY, 60, price)
+    assert desk.available == desk.bank.free == desk.bank.cash
+
+
+@KINDS
+def test_x79_of_two_shorts_each_gives_back_its_own(nets: bool) -> None:
+    desk = Short(nets=nets, margin="1.5")
+    desk.market(Side.SELL_SHORT, 100, 100)
+    desk.market(Side.SELL_SHORT, 50, 100, "MSFT")
+    desk.later(60)
+    desk.look()
+    assert desk.available == desk.bank.free
+    desk.market(Side.BUY, 50, 100, "MSFT")
+    assert desk.available == desk.bank.free
+    desk.market(Side.BUY, 100, 100)
+    assert desk.available == desk.bank.free == CASH
+
+
+@KINDS
+def test_x79_what_an_order_holds_back_is_not_bound_by_a_short(nets: bool) -> None:
+    """Where the venue does not net, part of what is bound is taken for it until the next look."""
+    desk = Short(nets=nets, margin="1.5")
+    desk.market(Side.SELL_SHORT, 100, 100)
+    desk.quote("KO", "100", bid="100", ask="100")
+    order = desk.limit(Side.BUY, 10, "KO", 100)
+    desk.bank.working[order.client_order_id] = D(1_000)
+    desk.later(60)
+    desk.look(orders=(desk.works(order),))
+    assert desk.available == desk.bank.free
+    desk.market(Side.BUY, 100, 100)
+    assert desk.available == desk.bank.free - (0 if nets else 1_000)
+    desk.later(60)
+    desk.look(orders=(desk.works(order),))
+    assert desk.available == desk.bank.free
+
+
+def test_x79_a_short_that_was_there_at_the_first_look_gives_back_what_it_binds() -> None:
+    desk = Short(nets=True, margin="1.5", held=80)
+    assert desk.available == desk.bank.free == 96_000
+    desk.market(Side.BUY, 80, 100)
+    assert desk.available == desk.bank.free == CASH
+
+
+def test_x79_a_short_that_is_younger_than_the_number_is_part_of_what_is_bound() -> None:
+    desk = Short(nets=True, margin="1.5")
+    desk.market(Side.SELL_SHORT, 80, 100)
+    desk.later(60)
+    desk.look()
+    desk.market(Side.SELL_SHORT, 20, 100, "MSFT")
+    assert desk.available == 96_000 - 2_000
+    desk.market(Side.BUY, 80, 100)
+    assert desk.available < desk.bank.free
+    desk.market(Side.BUY, 20, 100, "MSFT")
+    assert desk.available == desk.bank.free == CASH
+
+
+def test_x79_nothing_comes_back_beyond_the_cash_where_the_venue_lends() -> None:
+    """Its number is above the cash: what a short binds of it nobody tells before the next look."""
+    desk = Short(nets=True, margin="-1")
+    desk.market(Side.SELL_SHORT, 100, 100)
+    desk.later(60)
+    desk.look()
+    assert desk.available == desk.bank.free == 120_000
+    desk.market(Side.BUY, 100, 100)
+    assert desk.available == 110_000
 
 
 @pytest.mark.parametrize("behind", [True, False])

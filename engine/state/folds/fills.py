@@ -5,11 +5,12 @@ from decimal import Decimal
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.instant import CLOCKS_APART, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
 from engine.state.account import AccountState, Assumed, Unexplained
 from engine.state.book import Book
+from engine.state.folds import power
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
 from engine.state.intents import IntentLeg
@@ -39,10 +40,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     brought = _brought(event, currency)
     is_seen = _is_seen(account, fill, currency, brought)
     if not is_seen:
-        # Older programs counted nothing back, and a journal of theirs says what they knew.
-        counts = bool(account.power_asked)
-        freed = _given_back(before, fill, outcome, event.multiplier) if counts else ZERO
-        _use_power(account, event, outcome.opened, freed, at)
+        power.fill(book, event, before, outcome, at)
     book.hold(event.account, fill.symbol, outcome.after)
     book.mark(fill.symbol, fill.price)
     account.last_fill = max(account.last_fill, min(fill.time, at))
@@ -52,7 +50,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         _explain(account, fill, currency, brought)
     if order is not None:
         if not is_seen:
-            _net(account, event, order, outcome.opened, at)
+            power.net(account, event, order, outcome.opened, at)
         _close_part(book, order, fill)
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
@@ -188,26 +186,6 @@ def _stopped(leg: IntentLeg, position: Position) -> IntentLeg:
     return msgspec.structs.replace(leg, refused="the stop of the position has traded")
 
 
-def _given_back(
-    before: Position | None, fill: Fill, outcome: HoldingChange, multiplier: Decimal
-) -> Decimal:
-    """What new exposure may cost more by what a fill closes (X-79): the proceeds of a sale, and of
-    a short that is bought back what it had bound."""
-    closed = fill.quantity - outcome.opened
-    if before is None or not closed:
-        return ZERO
-    price = fill.price if before.is_long else before.average_price
-    return closed * price * multiplier
-
-
-def _moment(fill: Fill, at: Nanos) -> Nanos:
-    """When a fill that was told at `at` changed the venue's numbers, by our clock: then, unless it
-    was told too late for that. The time of one that is assumed is ours."""
-    if fill.is_assumed:
-        return min(fill.time, at)
-    return fill.time if 0 < fill.time < at - CLOCKS_APART else at
-
-
 def _pay(
     book: Book, account: AccountState, event: ev.OrderFilled, outcome: HoldingChange, currency: str
 ) -> None:
@@ -245,29 +223,6 @@ def _charge(book: Book, account: AccountState, asset: str, fee: Decimal, fee_rat
         data.session.fees += worth
     if fee and not fee_rate:
         data.unvalued_in(asset).fees += fee
-
-
-def _use_power(
-    account: AccountState, event: ev.OrderFilled, opened: Decimal, freed: Decimal, at: Nanos
-) -> None:
-    """What new exposure may cost after a fill that opened so much, and that has given back `freed`
-    in the currency of the instrument."""
-    if event.account_rate:
-        used = opened * event.fill.price * event.multiplier - freed
-        fee = event.fill.commission * event.fee_rate
-        moment = _moment(event.fill, at)
-        account.use_power(-(used * event.rate + fee) / event.account_rate, moment)
-
-
-def _net(
-    account: AccountState, event: ev.OrderFilled, order: Order, opened: Decimal, at: Nanos
-) -> None:
-    """A fill of an entry that the venue's number of the buying power left room for already."""
-    if not (event.account_rate and order.adds_exposure):
-        return
-    if 0 < order.accepted_at < account.power_asked <= _moment(event.fill, at):
-        held_back = opened * order.reserved * event.multiplier * event.rate
-        account.netted += held_back / event.account_rate
 
 
 def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:

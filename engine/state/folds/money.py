@@ -10,6 +10,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.state.account import MOVEMENTS_KEPT, Unexplained
 from engine.state.book import Book
+from engine.state.folds import power
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import SessionState, UnvaluedMoney
 from engine.state.touched import AccountSeen, DayTotals, EquityMeasured, RunChanged
@@ -41,12 +42,7 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
     for currency, amount in account.unexplained.cash.items():
         cash[currency] = cash.get(currency, ZERO) - amount
     account.cash = cash
-    account.learn_power(told.buying_power, event.asked_at or at)
-    account.power_asked = asked_at = event.asked_at
-    book.reservations.contain(
-        event.account,
-        (o for o in account.orders.values() if o.adds_exposure and 0 < o.accepted_at < asked_at),
-    )
+    power.learn(book, account, event, at)
 
 
 def _unexplained(book: Book, event: ev.UnexplainedChanged, at: Nanos) -> None:
