@@ -16,6 +16,7 @@ SHAPES = {
     6: "b212efd8d2e08f89",
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
+    9: "c8d215ad8dc01f4b",
 }
 """The shape of the state that each format stands for."""
 
