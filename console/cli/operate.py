@@ -68,14 +68,19 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> dic
 
 def _print_result(result: dict[str, Any]) -> None:
     for name, value in result.items():
+        if name == "notes":
+            continue  # whoever asked says them as warnings
         say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
     if result.get("cancelled"):
         say("the order is being cancelled: no more is wanted than has filled")
 
 
 def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
-    """Sends a manual order; says what one without a stop of its own leaves behind."""
+    """Sends a manual order; says what of it has no effect, and what one without a stop of its own
+    leaves behind."""
     result = ask(host, "order", args, as_json=as_json)
+    for note in result.get("notes", ()):
+        warn(note)
     if "protect" not in args and not result.get("reduces"):
         warn("no --protect was given: a position that this order opens is unprotected (no stop)")
 

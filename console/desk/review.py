@@ -59,7 +59,8 @@ def review(world: World, order: PlaceOrder, now: Nanos) -> Review:
         risk_share=_share(world, risk, rules.currency),
         open_risk=_open_risk(world, rules.currency, held, stop, ZERO if risk is None else risk),
         managed=order.managed,
-        ends_with_session=order.hold.ends_with_session,
+        hold=ruling.trade_type,
+        risk_limit=world.limits.risk_per_trade,
     )
 
 

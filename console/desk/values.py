@@ -360,8 +360,11 @@ class Review(msgspec.Struct, frozen=True):
     the base currency (X-82)."""
     managed: bool
     """Whether what it opens is managed as what signals open is (X-80)."""
-    ends_with_session: bool
-    """Whether what it opens is closed before the session ends."""
+    hold: TradeType
+    """How what it opens is held: as what it adds to, where something is held, else as asked."""
+    risk_limit: Decimal | None
+    """What a trade may risk as a fraction of equity, None without such a limit. A person's first
+    order may rest on a stop that risks more (X-82, X-85)."""
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

@@ -99,6 +99,10 @@ def manual_request(world: World, command: PlaceOrder) -> Request:
     )
     if not fault and command.quantity <= _reducible(world, request):
         return _replace(request, kind=RequestKind.REDUCE)
+    held = request.position
+    if held is not None and held.sign == request.sign:
+        # What is added becomes part of what is held, and ends when that does.
+        return _replace(request, trade_type=held.trade_type)
     return request
 
 

@@ -300,7 +300,12 @@ class TicketScreen(MeridianModal[str]):
         if review.account != console_of(self.app).desk.view.settings.account:
             name += f" @{review.account}"
         pieces: list[Piece] = [(f"{review.side} {number(order.quantity)} {name}", "strong")]
-        pieces.append((f" {order.type} · hold {order.hold} · TIF {review.time_in_force}", ""))
+        pieces.append((f" {order.type} · ", ""))
+        if review.hold is not order.hold and not review.reduce_only:
+            pieces.append((f"held as {review.hold}, not {order.hold}", "warn"))
+        else:
+            pieces.append((f"hold {order.hold}", ""))
+        pieces.append((f" · TIF {review.time_in_force}", ""))
         if review.notional is not None:
             share = percent(review.equity_share, 1, sign=False)
             pieces.append((f"   = {self._money(review.notional, review)}", ""))
@@ -313,9 +318,9 @@ class TicketScreen(MeridianModal[str]):
             # It is told whole: what the order would have put at risk comes after it.
             yield from self._whole(why)
             yield self._open_risk()
-            yield [*self._risk(review)]
+            yield [*self._risk(order, review)]
             return
-        yield [*self._risk(review)]
+        yield [*self._risk(order, review)]
         yield self._open_risk()
         if self.sent:
             yield (("sending …", "warn"),)
@@ -354,10 +359,12 @@ class TicketScreen(MeridianModal[str]):
         if not review.managed:
             yield f"  {_closed_by(review)}", "muted"
 
-    def _risk(self, review: Review) -> Iterator[Piece]:
+    def _risk(self, order: PlaceOrder, review: Review) -> Iterator[Piece]:
         """What is lost at the stop: of this order, and then of everything."""
         if review.reduce_only:
             yield "only reduces what is held", "profit"
+            if order.protect is not None:
+                yield ": Protect is not used", "warn"
             return
         if review.stop is None:
             narrow = self._words_width < len(NO_STOP)
@@ -369,8 +376,10 @@ class TicketScreen(MeridianModal[str]):
         if review.risk is None:
             yield f"{where}risk at stop unknown: no price", ""
             return
-        share = percent(review.risk_share, 2, sign=False)
+        share, limit = percent(review.risk_share, 2, sign=False), review.risk_limit
         yield f"{where}risk at stop {self._money(review.risk, review)} ({share})", ""
+        if limit is not None and review.risk_share is not None and review.risk_share > limit:
+            yield f" ABOVE the {percent(limit, 2, sign=False)} of a trade", "warn"
         yield f", all {money(review.open_risk, *self._base)}", "muted"
 
     @property
@@ -488,7 +497,7 @@ class TicketScreen(MeridianModal[str]):
 def _closed_by(review: Review) -> str:
     """What alone closes what a person's order opens (X-80); a swing only a kill of all."""
     stop = "" if review.stop is None else "its stop"
-    if review.ends_with_session:
+    if review.hold.ends_with_session:
         return f"only {stop and f'{stop}, '}the end of the day and a kill close it"
     if stop:
         return f"only {stop} and a kill of all close it"
