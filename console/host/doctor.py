@@ -52,6 +52,13 @@ class DoctorCheck(NamedTuple):
     ask: Callable[[Host, Config], Diagnosis]
 
 
+OWN_ORDERS: Final = (
+    "Signals and adds are held to that; an order of your own that opens a position rests on the "
+    "stop that you name, or on none."
+)
+"""Whom the risk of a trade binds (X-82, X-85)."""
+
+
 def command(host: Host, *, as_json: bool) -> ExitCode:
     """Prints every finding; exit code 1 when one is bad, 2 when the config is."""
     found = list(examine(host))
@@ -83,7 +90,11 @@ def examine(host: Host) -> Iterator[tuple[str, Diagnosis]]:
 
 
 def _config(host: Host, config: Config) -> Diagnosis:
-    return Diagnosis(True, f"{host.config_file() or 'the defaults'}; {worst_case(limits(config))}")
+    found = limits(config)
+    words = f"{host.config_file() or 'the defaults'}; {worst_case(found)}"
+    if found.risk_per_trade is not None:
+        words += f" {OWN_ORDERS}"
+    return Diagnosis(True, words)
 
 
 def _clock(_host: Host, _config: Config) -> Diagnosis:

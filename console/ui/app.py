@@ -110,6 +110,8 @@ class MeridianApp(TerminalApp[str]):
         self.seconds: Callable[[], float] = time.monotonic
         """A clock for keys; the engine's own may run faster than a hand."""
         self._armed_until = float("-inf")
+        self._ticket_for: tuple[str, tuple[int, int]] | None = None
+        """The symbol of the last ticket, and where a person's hand had put the cursor then."""
         self._asked: set[asyncio.Task[None]] = set()
         self._updates = -1
         self.header = Header(desk.view, self.banner_feed, self.glyphs, lambda: self.armed_seconds)
@@ -335,10 +337,28 @@ class MeridianApp(TerminalApp[str]):
     # -- trade
 
     def action_ticket(self, side: str) -> None:
-        """A ticket for the symbol that is selected."""
-        if self._over_main:
-            screen = TicketScreen(Side(side), self.main.symbol, self._account())
-            self.push_screen(screen, self._ticket_closed)
+        """A ticket for the symbol that is selected.
+
+        One that came under the cursor by itself, just now or since the last ticket, is named first.
+        """
+        if not self._over_main:
+            return
+        pane, symbol, hand = self.main.active_pane, self.main.symbol, self.main.hand
+        last, self._ticket_for = self._ticket_for, (symbol, hand)
+        moved = isinstance(pane, PositionsPane | OrdersPane) and pane.take_moved()
+        if moved or (last is not None and last[0] != symbol and last[1] == hand):
+            key = "b" if side == Side.BUY else "s"
+            self._tell(f"the rows moved: press {key} again for a ticket in {symbol}", warn=True)
+            return
+        ticket = TicketScreen(Side(side), symbol, self._account())
+
+        def closed(sent: str | None) -> None:
+            if sent and ticket.reviewed is not None:
+                # what it buys may come under the cursor: that is where the hand is
+                self._ticket_for = ticket.reviewed.symbol, hand
+            self._changed(sent)
+
+        self.push_screen(ticket, closed)
 
     def _account(self) -> str:
         """The account of the position that is selected, where there are several accounts."""
@@ -348,7 +368,7 @@ class MeridianApp(TerminalApp[str]):
             return ""
         return self.desk.view.account_of(key)
 
-    def _ticket_closed(self, sent: str | None) -> None:
+    def _changed(self, sent: str | None) -> None:
         if sent:
             self._tell(sent)
 
@@ -409,14 +429,14 @@ class MeridianApp(TerminalApp[str]):
         if isinstance(pane, PositionsPane) and pane.selected is not None:
             position = self.desk.view.position(pane.selected)
             if position is not None:
-                self.push_screen(ChangePositionScreen(position), self._ticket_closed)
+                self.push_screen(ChangePositionScreen(position), self._changed)
                 return
         key = pane.selected if isinstance(pane, OrdersPane) else None
         order = None if key is None else self.desk.view.order(key)
         if order is None or not order.working:
             self._tell("choose a working order or a position first: 3 or 2 goes there", warn=True)
             return
-        self.push_screen(ChangeOrderScreen(order), self._ticket_closed)
+        self.push_screen(ChangeOrderScreen(order), self._changed)
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""

@@ -27,7 +27,9 @@ class RiskConfig(Section):
     Read them through `engine.config.profiles.limits`: None here is the profile's.
     """
 
-    max_risk_per_trade: Share | None = Field(None, description="of equity, to the stop")
+    max_risk_per_trade: Share | None = Field(
+        None, description="of equity, to the stop; signals and adds: your first order names its own"
+    )
     daily_loss_limit: Share | None = Field(None, description="of the session's starting equity")
     max_concurrent_positions: Count | None = Field(None, description="open positions")
     max_single_stock_exposure: Share | None = Field(None, description="of equity, in one name")

@@ -16,9 +16,9 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import is_multiple, plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.position import ExitReason
-from engine.domain.run import Mode, Severity, Trigger
+from engine.domain.run import Mode, Trigger
 from engine.exits.stops import stop_trades
-from engine.intake.unheeded import NOT_HEEDED, unheeded
+from engine.intake.remarks import remarks
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
@@ -237,8 +237,7 @@ def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Even
     if world.book.of_facts(order.client_order_id) is not None or _awaited(world, order):
         yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
         return
-    for text in unheeded(world, given, ruling):
-        yield ev.Alarmed(code=NOT_HEEDED, severity=Severity.INFO, subject=given.symbol, text=text)
+    yield from remarks(world, given, ruling)
     if waits(world, order):
         yield ev.IntentOpened(intent_id=order.intent_id, plan=REDUCE, by=given.by, legs=(order,))
         return

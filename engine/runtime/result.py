@@ -10,7 +10,7 @@ from engine.domain import events as ev
 from engine.domain.money import plain
 from engine.domain.result import Result
 from engine.domain.schema import account_of
-from engine.intake.unheeded import NOT_HEEDED
+from engine.intake.remarks import REMARKS
 
 _WHAT = {ask.Protect.__name__: "stop", ask.SetTarget.__name__: "target"}
 
@@ -131,7 +131,7 @@ def result_of(records: list[ev.Record]) -> Result:
     data: dict[str, Any] = {"client_order_ids": ids} if ids else {}
     if ids and _only_reduces(events):
         data["reduces"] = True
-    notes = [e.text for e in events if isinstance(e, ev.Alarmed) and e.code == NOT_HEEDED]
+    notes = [e.text for e in events if isinstance(e, ev.Alarmed) and e.code in REMARKS]
     if notes:
         data["notes"] = notes
     return Result(ok=True, data=data)

@@ -511,8 +511,11 @@ def test_the_doctor_looks_at_everything_and_finds_nothing_bad(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["doctor", "--json"]) == DONE
-    checks = {row["check"] for row in document(capsys)["checks"]}
+    rows = document(capsys)["checks"]
+    checks = {row["check"] for row in rows}
     assert {"config", "clock", "disk", "state", "journal", "account", "calendars"} <= checks
+    (told,) = [str(row) for row in rows if row["check"] == "config"]
+    assert "an order of your own that opens a position rests on the stop that you name" in told
 
 
 def test_the_doctor_sees_a_journal_that_is_none(

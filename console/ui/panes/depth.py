@@ -47,6 +47,8 @@ class DepthPane(Pane):
     def __init__(self, glyphs: Glyphs) -> None:
         super().__init__(glyphs)
         self._symbol = ""
+        self.hand_moves = 0
+        """How often a person went to another symbol."""
         self._ladder = Ladder()
 
     def body(self) -> ComposeResult:
@@ -80,6 +82,7 @@ class DepthPane(Pane):
 
     def action_step(self, by: int) -> None:
         """The next or previous symbol that has a quote."""
+        self.hand_moves += 1
         known = sorted({*self.view.quoted(), *self.view.settings.symbols})
         if known:
             place = known.index(self.symbol) if self.symbol in known else 0

@@ -5,7 +5,7 @@ under the fields, which stay open.
 """
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import ClassVar, Final
 
 from textual import on
@@ -24,7 +24,7 @@ from console.ui.lines import order_words
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
 from console.ui.widgets.confirm import ConfirmScreen
-from console.ui.widgets.field import Field
+from console.ui.widgets.field import Field, number_in
 from console.ui.widgets.text_lines import TextLines, plain_line, wrapped
 from engine.domain import commands as ask
 from engine.domain.inputs import Command
@@ -86,7 +86,7 @@ class ChangeScreen(MeridianModal[str]):
             with Horizontal(classes="change--field"):
                 yield Label(literal(name.capitalize()))
                 text = "" if value is None else plain(value)
-                yield Field(text, id=name, compact=True, restrict=r"[0-9.]*")
+                yield Field(text, id=name, compact=True)
         yield from self.more()
         yield TextLines(id="change-said")
 
@@ -109,11 +109,10 @@ class ChangeScreen(MeridianModal[str]):
         """The numbers that were typed over, or one sentence on what is none."""
         found: dict[str, Decimal | None] = {}
         for name, stood in self._numbers.items():
-            text = self.query_one(f"#{name}", Input).value.strip()
             try:
-                value = Decimal(text) if text else None
-            except InvalidOperation:
-                return f"{name} is {text!r}: a number is allowed"
+                value = number_in(name, self.query_one(f"#{name}", Input).value)
+            except ValueError as none:
+                return str(none)
             if value != stood:
                 found[name] = value
         return found

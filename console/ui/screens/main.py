@@ -186,3 +186,10 @@ class MainScreen(MeridianScreen[None]):
         table = self.active_pane.table
         chosen = self.symbol_of(table.id or "", table.cursor_key) if table is not None else ""
         return chosen or self.query_one(DepthPane).symbol
+
+    @property
+    def hand(self) -> tuple[int, int]:
+        """The active pane, and how often a person moved a cursor: it stays the same as long as only
+        the rows move."""
+        tables = sum(table.hand_moves for table in self.query(LiveTable))
+        return self.active, tables + self.query_one(DepthPane).hand_moves

@@ -5,7 +5,7 @@ the first one does nothing. One ticket has one intent, so that a repeat cannot s
 """
 
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import ClassVar, Final
 from uuid import uuid4
 
@@ -27,7 +27,7 @@ from console.ui.panes.base import price_text
 from console.ui.screens.base import MeridianModal
 from console.ui.widgets.choice import Choice
 from console.ui.widgets.fed import Fed
-from console.ui.widgets.field import Field
+from console.ui.widgets.field import Field, number_in
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, RowKey
 from console.ui.widgets.text_lines import Piece, TextLine, TextLines, plain_line, wrapped
@@ -154,7 +154,7 @@ class TicketScreen(MeridianModal[str]):
             yield widget
 
     def _number(self, name: str) -> Input:
-        return PriceInput(id=name, compact=True, restrict=r"[0-9.]*")
+        return PriceInput(id=name, compact=True)
 
     def on_mount(self) -> None:
         """The side in title and border; only what the type has is open."""
@@ -191,14 +191,13 @@ class TicketScreen(MeridianModal[str]):
         kind = OrderType(self.query_one("#type", Choice).value)
         numbers: dict[str, Decimal | None] = {}
         for name in NUMBERS:
-            text = self.query_one(f"#{name}", Input).value.strip()
-            if name not in USES[kind] or not text:
+            if name not in USES[kind]:
                 numbers[name] = None
                 continue
             try:
-                numbers[name] = Decimal(text)
-            except InvalidOperation:
-                return f"{name} is {text!r}: a number above 0 is allowed"
+                numbers[name] = number_in(name, self.query_one(f"#{name}", Input).value)
+            except ValueError as none:
+                return str(none)
         symbol = self.query_one("#symbol", Input).value.strip().upper()
         quantity = numbers["quantity"]
         if not symbol:
@@ -236,7 +235,7 @@ class TicketScreen(MeridianModal[str]):
         table = self.query_one("#checks", LiveTable)
         if isinstance(order, str):
             table.clear()
-            words.show_lines([((order, "warn"),)])
+            words.show_lines(plain_line(line, "warn") for line in wrapped(order, self._words_width))
             send.disabled = True
             return
         review = view.review(order)

@@ -1,5 +1,7 @@
 """A line of text whose keys act in the order in which they were pressed."""
 
+import re
+from decimal import Decimal
 from typing import Final
 
 from textual import events
@@ -45,3 +47,20 @@ class Field(Input):
         event.stop()
         event.prevent_default()
         await self.run_action(action)
+
+
+_NUMBER: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+
+
+def number_in(name: str, text: str) -> Decimal | None:
+    """The number in a field called `name`, None where it is empty.
+
+    A field takes every character, so that what is sent is what stands there: a text that is no
+    plain number is told, and never becomes another one. Raises ValueError with a sentence.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if _NUMBER.fullmatch(text) is None:
+        raise ValueError(f"{name} is {text!r}: only digits and a point are allowed, as in 1000.5")
+    return Decimal(text)

@@ -103,6 +103,8 @@ class LiveTable(ScrollView, can_focus=True):
         self._needs = {index: (0, 0, 0) for index, column in enumerate(self.columns) if column.most}
         """The longest least form, short form and text that an elastic column had to hold."""
         self._cursor_key: RowKey | None = None
+        self.hand_moves = 0
+        """How often a person moved the cursor; it moves by itself too, with the rows."""
         self._looks: dict[tuple[str, str], Style] = {}
         self._background: Color | None = None
         self._framed = False
@@ -240,14 +242,17 @@ class LiveTable(ScrollView, can_focus=True):
 
     def action_move(self, step: int) -> None:
         """Cursor up or down."""
+        self.hand_moves += 1
         self._move_to((self._cursor_index() or 0) + step)
 
     def action_page(self, direction: int) -> None:
         """Cursor by a page."""
+        self.hand_moves += 1
         self._move_to((self._cursor_index() or 0) + direction * max(self._page - 1, 1))
 
     def action_edge(self, direction: int) -> None:
         """Cursor to the first or the last row."""
+        self.hand_moves += 1
         self._move_to(0 if direction < 0 else self._rows.shown - 1)
 
     def action_select(self) -> None:
@@ -261,6 +266,7 @@ class LiveTable(ScrollView, can_focus=True):
         if offset is not None and offset.y >= HEADER_LINES:
             row = self._rows.at(offset.y - HEADER_LINES + self._top)
             if row is not None:
+                self.hand_moves += 1
                 self._set_cursor(row.key)
 
     # -- drawing

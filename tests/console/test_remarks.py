@@ -1,4 +1,4 @@
-"""What of an order has no effect is said, wherever it was asked (rule 6, X-80, X-82, X-83)."""
+"""What of an order has no effect is said, and what it risks beyond a trade (X-80, X-82, X-85)."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import pytest
 
 from console.virtual import Rehearsal
 from engine.domain import commands as ask
+from engine.domain.money import plain
 from engine.domain.order import Side
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import TradeType
@@ -108,5 +109,40 @@ def test_what_opens_has_nothing_to_say() -> None:
     async def play(hand: Rehearsal) -> None:
         await price(hand, "100")
         assert notes(await order(hand, BUY, 1, hold=DAY, protect="95", target="130")) == []
+
+    run(play)
+
+
+@pytest.mark.parametrize(
+    ("side", "stop", "is_said"),
+    [
+        (BUY, "90.01", False),
+        (BUY, "90", False),
+        (BUY, "89.99", True),
+        (BUY, "1", True),
+        (SELL, "110", False),
+        (SELL, "110.01", True),
+    ],
+)
+def test_x85_a_first_order_passes_on_any_stop_and_what_it_risks_beyond_a_trade_is_said(
+    side: Side, stop: str, is_said: bool
+) -> None:
+    """100 at 100; a trade may risk 1,000."""
+
+    async def play(hand: Rehearsal) -> None:
+        await price(hand, "100")
+        told = notes(await order(hand, side, 100, protect=stop))
+        risk = plain(abs(100 - D(stop)) * 100)
+        said = f"AAPL will risk {risk} at its stop of {stop}, above the 1000 of a trade"
+        assert [text.split(":")[0] for text in told] == ([said] if is_said else [])
+
+    run(play)
+
+
+def test_x82_an_add_is_held_to_the_risk_of_a_trade_and_has_nothing_to_say() -> None:
+    async def play(hand: Rehearsal) -> None:
+        await filled(hand, BUY, 50, protect="90")
+        assert not (await order(hand, BUY, 60, protect="90")).ok
+        assert notes(await order(hand, BUY, 49, protect="90")) == []
 
     run(play)
