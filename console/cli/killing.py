@@ -31,14 +31,13 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
     """Kills, prints what is proved, and returns DONE only when nothing is left unknown.
 
     `given` holds the arguments of the command line, `reason` and `flatten` where they were given.
+    With a `flatten` that is none it halts and cancels, closes nothing, and raises CommandFailed.
     """
     flatten = given.get("flatten")
-    if flatten is not None and flatten not in FLATTEN:
-        raise CommandFailed(
-            ExitCode.USAGE,
-            f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed.',
-            "INVALID_INPUT",
-        )
+    refused = flatten is not None and flatten not in FLATTEN
+    if refused:
+        # Whoever asks for a kill wants it to halt, however the rest is spelled (X-52).
+        given = {**given, "flatten": "none"}
     began = time.monotonic()
     args: dict[str, Any] = {**given, "by": "cli"}
     found = through_engine(host.socket, args, ACKNOWLEDGE_SECONDS)
@@ -59,6 +58,16 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
         document(shown | {"brokers": rows})
     else:
         _print(shown)
+    if refused:
+        halted = (
+            "it is halted all the same, entries cancelled" if shown["latched"] else "NOT halted"
+        )
+        raise CommandFailed(
+            ExitCode.USAGE,
+            f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed; {halted}. '
+            "This kill closed nothing: say it again with one of them",
+            "INVALID_INPUT",
+        )
     return ExitCode.DONE if proved(shown) else ExitCode.FAILED
 
 

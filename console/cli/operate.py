@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
-from console.host.client import Client, NoAnswer, NoEngine, Refused
+from console.host.client import ANSWER_SECONDS, Client, NoAnswer, NoEngine, Refused
 from console.host.output import CommandFailed, ExitCode, Row, cell, document, say, table, warn
 from console.host.place import Host
 
@@ -36,9 +36,17 @@ def connected(host: Host) -> Client:
 
 
 def request(client: Client, command: str, args: dict[str, Any]) -> Any:
-    """The result of a command. Raises CommandFailed."""
+    """The result of a command. Raises CommandFailed; says so where the answer does not come."""
+
+    def waiting() -> None:
+        warn(
+            f"the engine has not answered {command} yet; waiting for it, at most "
+            f"{ANSWER_SECONDS:g} s. `meridian-tui status` tells what is known, "
+            "`meridian-tui kill` works"
+        )
+
     try:
-        return client.request(command, {**args, "by": "cli"})
+        return client.request(command, {**args, "by": "cli"}, waiting=waiting)
     except NoAnswer as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
     except Refused as refused:
@@ -55,7 +63,9 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> dic
         except CommandFailed as failed:
             if failed.code == "NO_ANSWER" and command in DONE_ONCE:
                 words = f"the same command with --id {args['id']} cannot double it"
-                raise CommandFailed(failed.exit_code, f"{failed}; {words}", failed.code) from failed
+                raise CommandFailed(
+                    failed.exit_code, f"{str(failed).rstrip('.')}; {words}", failed.code
+                ) from failed
             raise
     if as_json:
         document(result)

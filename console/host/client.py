@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -17,6 +17,9 @@ from console.commands.table import SERVED
 
 ANSWER_SECONDS: Final = 60.0
 """How long a command is waited for, unless it says otherwise; the engine itself answers sooner."""
+
+QUIET_SECONDS: Final = 2.0
+"""How long nothing is said of an answer that does not come."""
 
 LONGEST_PATH: Final = 100
 """A longer socket path does not fit the system's address (108 bytes with its end)."""
@@ -86,8 +89,12 @@ class Client:
         command: str,
         args: dict[str, Any] | None = None,
         timeout: float = ANSWER_SECONDS,
+        waiting: Callable[[], None] | None = None,
     ) -> Any:
-        """The result of one command. Raises Refused, or NoAnswer after `timeout` seconds."""
+        """The result of one command. Raises Refused, or NoAnswer after `timeout` seconds.
+
+        `waiting` is called once where there is none after `QUIET_SECONDS`.
+        """
         self._number += 1
         asked = {"id": self._number, "command": command, "args": args or {}}
         # An argument that was no UTF-8 holds surrogates: no kill may fail for its reason's sake.
@@ -97,7 +104,8 @@ class Client:
             self._socket.settimeout(timeout)
             self._socket.sendall(line + b"\n")
             while True:
-                answer = json.loads(self._line(deadline))
+                answer = json.loads(self._line(deadline, waiting))
+                waiting = None
                 if answer.get("id") == self._number:
                     break
         except (OSError, ValueError) as error:
@@ -112,13 +120,20 @@ class Client:
             raise Refused(str(answer.get("code", "")), str(answer.get("error", "")))
         return answer.get("result")
 
-    def _line(self, deadline: float) -> bytes:
+    def _line(self, deadline: float, waiting: Callable[[], None] | None) -> bytes:
+        told_at = time.monotonic() + QUIET_SECONDS
         while b"\n" not in self._pending:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            if now >= deadline:
                 raise TimeoutError
-            self._socket.settimeout(left)
-            received = self._socket.recv(_CHUNK)
+            if waiting is not None and now >= told_at:
+                waiting()
+                waiting = None
+            self._socket.settimeout((deadline if waiting is None else min(deadline, told_at)) - now)
+            try:
+                received = self._socket.recv(_CHUNK)
+            except TimeoutError:
+                continue
             if not received:
                 raise ConnectionResetError("the engine hung up")
             self._pending += received

@@ -1,13 +1,17 @@
 """What commands say of what was ordered, and of what is held when no engine runs (INTERFACE)."""
 
 import signal
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from tests.console.program import Program
+from tests.console.program import MAIN, PATIENCE, ROOT, Program
 
 UNPROTECTED = "no --protect was given"
 
@@ -23,7 +27,8 @@ def program(tmp_path: Path) -> Iterator[Program]:
 
 
 def held(program: Program) -> Decimal:
-    return sum((Decimal(p["quantity"]) for p in program.ask("status")["positions"]), Decimal(0))
+    positions = program.document("status")["positions"]
+    return sum((Decimal(p["quantity"]) for p in positions), Decimal(0))
 
 
 def test_only_an_order_that_adds_is_warned_of_having_no_stop(program: Program) -> None:
@@ -51,3 +56,72 @@ def test_without_an_engine_the_last_price_that_the_journal_knows_is_told(program
     lines = program.run("status").stdout.splitlines()
     (row,) = [line.split() for line in lines if line.startswith("paper") and "swing" in line]
     assert row[5] == position["last"]
+
+
+def test_an_engine_that_hangs_is_told_of_long_before_its_answer_is_given_up(
+    program: Program,
+) -> None:
+    """After 2 s, and the command still waits: it is answered once the engine goes on."""
+    program.send(signal.SIGSTOP)
+    asked = subprocess.Popen(
+        [sys.executable, "-c", MAIN, "--state-dir", str(program.folder), "pause"],
+        cwd=ROOT,
+        env=program.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert asked.stderr is not None
+        told = asked.stderr.readline()
+        assert "the engine has not answered pause yet" in told
+        assert "`meridian-tui kill` works" in told
+        assert asked.poll() is None
+        program.send(signal.SIGCONT)
+        assert asked.wait(timeout=PATIENCE) == 0
+    finally:
+        asked.kill()
+        asked.communicate()
+
+
+def test_what_is_said_of_an_order_without_an_answer_is_one_sentence(tmp_path: Path) -> None:
+    """Whoever takes the call hangs up."""
+    program = Program(tmp_path)
+    program.folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.bind(str(program.folder / "control.sock"))
+        engine.listen()
+
+        def hang_up() -> None:
+            call, _ = engine.accept()
+            with call:
+                call.recv(1)
+
+        answering = threading.Thread(target=hang_up)
+        answering.start()
+        done = program.run("order", "buy", "AAPL", "1", "--id", "mine")
+        answering.join(PATIENCE)
+    assert done.returncode == 1
+    end = "it may still have done it; the same command with --id mine cannot double it.\n"
+    assert done.stderr.endswith(end)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_x52_a_kill_with_a_word_that_is_none_halts_and_says_so(
+    program: Program, running: bool
+) -> None:
+    """It closes nothing, and one that names what to close can follow."""
+    program.run("order", "buy", "AAPL", "10", "--protect", "1")
+    program.wait_for(lambda: held(program) == 10)
+    if not running:
+        program.send(signal.SIGKILL)
+        program.ended()
+    killed = program.run("kill", "--flatten", "everything")
+    assert killed.returncode == 2
+    assert '--flatten "everything" is refused: none, day, all are allowed' in killed.stderr
+    assert "it is halted all the same" in killed.stderr
+    assert (program.folder / "HALT").exists()
+    assert held(program) == 10
+    again = program.run("kill", "--flatten", "all")
+    assert again.returncode == 0, again.stderr
+    assert held(program) == 0
