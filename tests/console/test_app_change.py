@@ -8,8 +8,10 @@ from textual.widgets import Input
 from console.ui.app import MeridianApp
 from console.ui.screens.change import ChangeOrderScreen, ChangePositionScreen, ChangeScreen
 from console.ui.widgets.confirm import ConfirmScreen
+from engine.domain import commands as ask
+from engine.domain.order import Side
 from engine.state.order import Order
-from tests.console.hosts import Host, console, drawn, morning, press, shown, write
+from tests.console.hosts import Host, console, drawn, morning, press, settle, shown, write
 
 pytestmark = pytest.mark.slow  # each drives a whole screen
 
@@ -131,3 +133,92 @@ async def test_m_needs_something_that_is_selected() -> None:
             await press(app, pilot, "6", "m")
             (told,) = [note.message for note in app._notifications]
             assert told.startswith("choose a working order or a position first")
+
+
+@pytest.mark.parametrize(
+    ("stop", "target", "said", "stop_after", "target_after"),
+    [
+        # one of both is refused: it is said which went through, and nothing is told as done
+        ("96", "99", "done: stop 95 to 96. refused: INVALID_TARGET", 96, 120),
+        ("101", "130", "not sent: target 120 to 130. refused: INVALID_STOP", 95, 120),
+        ("101", "99", "not sent: target 120 to 99. refused: INVALID_STOP", 95, 120),
+        ("96", "130", "", 96, 130),
+    ],
+)
+async def test_of_a_stop_and_a_target_it_is_said_what_was_done(
+    stop: str, target: str, said: str, stop_after: int, target_after: int
+) -> None:
+    async with Host() as host:
+        host.price("AAPL", "100")
+        await settle()
+        bought = ask.PlaceOrder(
+            by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(95), target=D(120)
+        )
+        assert (await host.engine.command(bought)).ok
+        await host.clock.advance(2)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "2", "m")
+            typed(app, "stop", stop)
+            typed(app, "target", target)
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            (held,) = host.engine.book.held("AAPL")
+            assert (held.stop, held.target) == (stop_after, target_after)
+            told = [note.message for note in app._notifications]
+            if said:
+                assert said in " ".join(shown(app).replace("│", " ").split())
+                assert isinstance(app.screen, ChangePositionScreen)
+                assert told == []
+            else:
+                assert told == ["10 AAPL in paper: stop 95 to 96, target 120 to 130"]
+
+
+async def test_what_was_done_before_a_refusal_is_not_asked_again() -> None:
+    async with Host() as host:
+        host.price("AAPL", "100")
+        await settle()
+        bought = ask.PlaceOrder(
+            by="t", symbol="AAPL", side=Side.BUY, quantity=D(10), protect=D(95), target=D(120)
+        )
+        assert (await host.engine.command(bought)).ok
+        await host.clock.advance(2)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "2", "m")
+            typed(app, "stop", "96")
+            typed(app, "target", "99")
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            typed(app, "target", "130")
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            told = [note.message for note in app._notifications]
+            assert told == ["10 AAPL in paper: stop 95 to 96, target 120 to 130"]
+            asked = [e.command for e in host.events("OperatorActed")]
+            assert asked == ["PlaceOrder", "Protect", "SetTarget", "SetTarget"]
+
+
+@pytest.mark.parametrize("quantity", ["0", "1"])
+async def test_a_quantity_that_cancels_is_named_before_it_does(quantity: str) -> None:
+    """Nothing of it has filled: 1 stays an order, 0 cancels it (X-88)."""
+    async with Host() as host:
+        await morning(host)
+        (entry,) = orders(host, "ENTRY")
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "3")
+            choose(app, 3, entry.client_order_id)
+            await press(app, pilot, "m")
+            typed(app, "quantity", quantity)
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            await drawn(app, pilot)
+            if quantity == "1":
+                (now,) = orders(host, "ENTRY")
+                assert now.quantity == 1
+                return
+            assert "quantity 0 cancels it (0 filled): enter again does so" in shown(app)
+            assert orders(host, "ENTRY") == [entry]
+            await press(app, pilot, "enter")
+            await host.clock.advance(1)
+            assert orders(host, "ENTRY") == []

@@ -102,7 +102,7 @@ def test_what_is_said_of_an_order_without_an_answer_is_one_sentence(tmp_path: Pa
         done = program.run("order", "buy", "AAPL", "1", "--id", "mine")
         answering.join(PATIENCE)
     assert done.returncode == 1
-    end = "it may still have done it; the same command with --id mine cannot double it.\n"
+    end = "it may still have done it; the same command with --id mine cannot double it\n"
     assert done.stderr.endswith(end)
 
 

@@ -4,9 +4,8 @@ The fields hold what stands. Enter sends what was typed over, and nothing else; 
 under the fields, which stay open.
 """
 
-from collections.abc import Iterator
 from decimal import Decimal
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -38,6 +37,14 @@ PRICES: Final = {
     OrderType.STOP_LIMIT: ("limit", "stop"),
 }
 """The prices that a type of order has."""
+
+
+class Asked(NamedTuple):
+    """One command of a dialog, what it is in words, and the numbers that stand once it is done."""
+
+    command: Command
+    words: str
+    numbers: dict[str, Decimal | None]
 
 
 class ChangeScreen(MeridianModal[str]):
@@ -74,10 +81,10 @@ class ChangeScreen(MeridianModal[str]):
         self._what = what
         self._numbers = numbers
         """What stands, by the name of its field."""
-        self._wanted = ""
-        """What was asked for, in words."""
-        self._left = 0
-        """How many commands have not been answered."""
+        self._asked: list[Asked] = []
+        """What has not been answered, or not been sent; the first is under way."""
+        self._done: list[str] = []
+        """What was done while the dialog is open, in words."""
 
     def body(self) -> ComposeResult:
         """What is changed, a line a field, and what was said."""
@@ -101,9 +108,17 @@ class ChangeScreen(MeridianModal[str]):
         self.query_one("#change-what", TextLines).show_lines([((self._what, "strong"),)])
         self.query(Input).first().focus()
 
-    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
-        """What is asked, from the numbers that are not what stood; None is a field left empty."""
-        yield from ()
+    def commands(self, changed: dict[str, Decimal | None]) -> list[Asked] | str:
+        """What is asked, from the numbers that are not what stood; None is a field left empty. Or
+        one sentence on what must be known before it is."""
+        raise NotImplementedError
+
+    def words_of(self, changed: dict[str, Decimal | None]) -> str:
+        """The change of so many numbers, in words."""
+        return ", ".join(
+            f"{name} {_words(self._numbers[name])} to {_words(value)}"
+            for name, value in changed.items()
+        )
 
     def changed(self) -> dict[str, Decimal | None] | str:
         """The numbers that were typed over, or one sentence on what is none."""
@@ -124,37 +139,50 @@ class ChangeScreen(MeridianModal[str]):
 
     def action_send(self) -> None:
         """Ask for what was changed."""
-        if self._left:
+        if self._asked:
             return
         changed = self.changed()
         if isinstance(changed, str):
             self.say(changed, "warn")
             return
-        self._wanted = ", ".join(
-            f"{name} {_words(self._numbers[name])} to {_words(value)}"
-            for name, value in changed.items()
-        )
-        asked = list(self.commands(changed))
-        if asked:
+        asked = self.commands(changed)
+        if isinstance(asked, str):
+            self.say(asked, "warn")
+        elif asked:
             self.ask(asked)
-        elif not self._left:
+        elif self.app.screen is self:
             self.say("nothing was changed", "warn")
 
-    def ask(self, asked: list[Command]) -> None:
-        """Hand the commands over, and wait for all their answers."""
-        self._left = len(asked)
+    def ask(self, asked: list[Asked]) -> None:
+        """Hand the commands over, one after the other; after a refusal none is sent any more."""
+        self._asked = asked
         self.say("sending …", "warn")
-        for command in asked:
-            console_of(self.app).ask(command, answered=self._answered)
+        self._send()
+
+    def _send(self) -> None:
+        console_of(self.app).ask(self._asked[0].command, answered=self._answered)
 
     def _answered(self, result: Result) -> None:
         if not self.is_attached:
             return
-        self._left -= 1
+        asked, *left = self._asked
         if not result.ok:
-            self.say(f"refused: {result.code} {result.error}", "loss")
-        elif not self._left:
-            self.dismiss(f"{self._what}: {self._wanted}")
+            self._asked = []
+            self.say(f"{self._came_of(left)}refused: {result.code} {result.error}", "loss")
+            return
+        self._asked = left
+        self._done.append(asked.words)
+        self._numbers |= asked.numbers
+        if left:
+            self._send()
+        else:
+            self.dismiss(f"{self._what}: {', '.join(self._done)}")
+
+    def _came_of(self, left: list[Asked]) -> str:
+        """What was done before the refusal, and what was not sent after it; "" for neither."""
+        done = f"done: {', '.join(self._done)}. " if self._done else ""
+        rest = f"not sent: {', '.join(one.words for one in left)}. " if left else ""
+        return done + rest
 
     def say(self, words: str, style: str) -> None:
         """One sentence under the fields."""
@@ -175,6 +203,8 @@ class ChangeOrderScreen(ChangeScreen):
         numbers |= {name: prices[name] or Decimal(0) for name in PRICES[order.type]}
         super().__init__("Change an order", order_words(order), dict(numbers))
         self._order = order
+        self._ends_at: Decimal | None = None
+        """The quantity of which it was said that it cancels the order."""
 
     def more(self) -> ComposeResult:
         """The time in force."""
@@ -186,24 +216,34 @@ class ChangeOrderScreen(ChangeScreen):
             others = [str(one) for one in TimeInForce if str(one) != now]
             yield Choice((now, *others), id="tif")
 
-    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
-        """One command with everything that was typed over; an empty field changes nothing."""
+    def commands(self, changed: dict[str, Decimal | None]) -> list[Asked] | str:
+        """One command with everything that was typed over; an empty field changes nothing.
+
+        A quantity that leaves nothing to fill cancels the order: that is said first.
+        """
         tif = None
         if not self._order.protective:
             chosen = TimeInForce(self.query_one("#tif", Choice).value)
             tif = None if chosen is self._order.time_in_force else chosen
-        if tif is not None:
-            self._wanted = ", ".join(filter(None, [self._wanted, f"time in force {tif}"]))
         given = {name: value for name, value in changed.items() if value is not None}
-        if given or tif is not None:
-            yield ask.ModifyOrder(
-                by=console_of(self.app).by,
-                client_order_id=self._order.client_order_id,
-                quantity=given.get("quantity"),
-                limit_price=given.get("limit"),
-                stop_price=given.get("stop"),
-                time_in_force=tif,
-            )
+        if not given and tif is None:
+            return []
+        quantity = given.get("quantity")
+        if quantity is not None and quantity <= self._order.filled and quantity != self._ends_at:
+            self._ends_at = quantity
+            filled = plain(self._order.filled)
+            return f"quantity {plain(quantity)} cancels it ({filled} filled): enter again does so"
+        in_force = "" if tif is None else f"time in force {tif}"
+        command = ask.ModifyOrder(
+            by=console_of(self.app).by,
+            client_order_id=self._order.client_order_id,
+            quantity=quantity,
+            limit_price=given.get("limit"),
+            stop_price=given.get("stop"),
+            time_in_force=tif,
+        )
+        words = ", ".join(filter(None, [self.words_of({**given}), in_force]))
+        return [Asked(command, words, {**given})]
 
 
 class ChangePositionScreen(ChangeScreen):
@@ -216,22 +256,28 @@ class ChangePositionScreen(ChangeScreen):
         )
         self._position = position
 
-    def commands(self, changed: dict[str, Decimal | None]) -> Iterator[Command]:
-        """One command for each; the end of a stop is typed first."""
+    def commands(self, changed: dict[str, Decimal | None]) -> list[Asked] | str:
+        """One command for each, the stop first; the end of a stop is typed first, and goes last."""
         position, by = self._position, console_of(self.app).by
         named = {"symbol": position.symbol, "broker": position.account}
-        asked: list[Command] = []
-        if "target" in changed:
-            asked.append(ask.SetTarget(by=by, price=changed["target"], **named))
+        asked: list[Asked] = []
         if changed.get("stop") is not None:
-            asked.append(ask.Protect(by=by, price=changed["stop"], **named))
+            moved = ask.Protect(by=by, price=changed["stop"], **named)
+            asked.append(self._one("stop", moved, changed))
+        if "target" in changed:
+            moved_target = ask.SetTarget(by=by, price=changed["target"], **named)
+            asked.append(self._one("target", moved_target, changed))
         if "stop" in changed and changed["stop"] is None:
             bare = ask.Protect(by=by, price=None, confirm=UNPROTECT.phrase, **named)
-            self._take_away([*asked, bare])
-            return
-        yield from asked
+            self._take_away([*asked, self._one("stop", bare, changed)])
+            return []
+        return asked
 
-    def _take_away(self, asked: list[Command]) -> None:
+    def _one(self, name: str, command: Command, changed: dict[str, Decimal | None]) -> Asked:
+        numbers = {name: changed[name]}
+        return Asked(command, self.words_of(numbers), numbers)
+
+    def _take_away(self, asked: list[Asked]) -> None:
         """The stop goes only once it is typed out; until then nothing is sent."""
         lines = [f"{self._position.symbol} is then held without a stop: nothing protects it."]
         screen = ConfirmScreen(
