@@ -58,6 +58,12 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
         document(shown | {"brokers": rows})
     else:
         _print(shown)
+    asked = given.get("flatten")
+    if asked is not None and asked != shown["flatten"]:
+        warn(
+            f"--flatten {asked} was asked; a kill with flatten {shown['flatten']} stands already, "
+            "and a kill is never lowered"
+        )
     if refused:
         halted = (
             "it is halted all the same, entries cancelled" if shown["latched"] else "NOT halted"
@@ -113,7 +119,8 @@ def _print(found: dict[str, Any]) -> None:
         say(
             f"{name}: {row['state']}, {counted(row['cancelled'], 'working order')} cancelled "
             "(stops not counted), "
-            f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']})"
+            f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']}), "
+            "all since it was first halted"
         )
         for kind in ("left", "unknown", "kept"):
             for item in row.get(kind, ()):  # an engine of an older program has no `kept`

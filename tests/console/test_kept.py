@@ -69,6 +69,19 @@ async def test_the_halt_screen_names_what_a_kill_keeps_without_a_stop() -> None:
         async with console(host) as (app, pilot):
             await press(app, pilot, "h")
             assert "kept: AAPL 10 without a stop" in shown(app)
+            assert "NOT FLAT: 1 position kept, nothing in scope is left, proved" in shown(app)
+            assert "FLAT within scope" not in shown(app)
+
+
+@pytest.mark.slow
+async def test_the_halt_screen_says_flat_where_nothing_is_kept() -> None:
+    async with Host() as host:
+        await held(host, "AAPL", TradeType.DAY)
+        await killed(host, Flatten.DAY)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "h")
+            assert "FLAT within scope, proved" in shown(app)
+            assert "NOT FLAT" not in shown(app)
 
 
 @pytest.mark.slow
@@ -93,3 +106,4 @@ async def test_what_the_first_chord_cancelled_is_told_after_the_second_too() -> 
             assert found["brokers"]["paper"]["cancelled"] == 1
             await press(app, pilot, "h")
             assert "entries cancelled 1 " in shown(app)
+            assert "since it was first halted" in shown(app)

@@ -124,4 +124,8 @@ def test_x52_a_kill_with_a_word_that_is_none_halts_and_says_so(
     assert held(program) == 10
     again = program.run("kill", "--flatten", "all")
     assert again.returncode == 0, again.stderr
+    assert "is never lowered" not in again.stderr
     assert held(program) == 0
+    less = program.run("kill", "--flatten", "none")
+    told = "--flatten none was asked; a kill with flatten all stands already, and a kill is never"
+    assert told in less.stderr

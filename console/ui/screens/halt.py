@@ -84,6 +84,7 @@ class Proof(PaintedLines, Fed):
                 (f"   left {len(row.left)}", "warn" if row.left else ""),
                 (f"   unknown {len(row.unknown)}", "error" if row.unknown else ""),
             )
+            yield (("  all of it since it was first halted", "muted"),)
         for item in row.left[:SHOWN_LEFT]:
             yield ((f"    left: {_item(item)}", "warn"),)
         for item in row.unknown[:SHOWN_LEFT]:
@@ -95,7 +96,12 @@ class Proof(PaintedLines, Fed):
         if more:
             yield ((f"    and {more} more", "muted"),)
         if state == "VERIFIED":
-            yield ((f"  FLAT within scope, proved {age(now - row.proved_at)} ago", "profit"),)
+            proved = f"proved {age(now - row.proved_at)} ago"
+            if halted.kept:
+                held = counted(len(halted.kept), "position")
+                yield ((f"  NOT FLAT: {held} kept, nothing in scope is left, {proved}", "warn"),)
+            else:
+                yield ((f"  FLAT within scope, {proved}", "profit"),)
 
 
 def _item(text: str) -> str:
