@@ -125,11 +125,13 @@ async def _print(
     try:
         async with Reader(host.state_dir / JOURNAL) as reader:
             page: list[dict[str, Any]] = []
+            rows = 0
             # Asked first: the rows know at least what they say they know.
             known = await reader.as_of()
             async for row in getattr(reader, name)(*span, symbol):
                 if speech.ANSWERS.gone:
                     return  # as `journal events | head` does
+                rows += 1
                 if today and row["date"] == today["date"] and not row["final"]:
                     row |= {key: type(row[key])(value) for key, value in today.items()}
                 if form is Format.JSON:
@@ -138,6 +140,10 @@ async def _print(
                     page.append(row)
     except JournalError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
+    if symbol is not None and not rows and symbol != symbol.upper():
+        warn(
+            f"nothing of {symbol} is listed: the size of its letters counts, as in {symbol.upper()}"
+        )
     if form is Format.TABLE:
         accounts = {row[ACCOUNT] for row in page if row.get(ACCOUNT)}
         more = (ACCOUNT,) if len(accounts) > 1 else ()

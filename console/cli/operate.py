@@ -9,7 +9,17 @@ from typing import IO, Any, Final
 from uuid import uuid4
 
 from console.host.client import ANSWER_SECONDS, Client, NoAnswer, NoEngine, Refused
-from console.host.output import CommandFailed, ExitCode, Row, cell, document, say, table, warn
+from console.host.output import (
+    CommandFailed,
+    ExitCode,
+    Row,
+    cell,
+    counted,
+    document,
+    say,
+    table,
+    warn,
+)
 from console.host.place import Host
 
 QUESTION_SECONDS: Final = 2.0
@@ -96,11 +106,20 @@ def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
 
 
 def signals(host: Host, name: str) -> None:
-    """Submits JSONL, a result line each; exits 0 once every line has a verdict."""
+    """Submits JSONL, a result line each; exits 0 once every line has a verdict, whichever it is.
+
+    How many were not accepted is said beside the lines.
+    """
+    count = rejected = 0
     with _opened(name) as lines, connected(host) as client:
         for number, line in _numbered(lines):
             given = {"signal": line, "line": number, "source": "cli"}
-            document(request(client, "signal", given))
+            verdict = request(client, "signal", given)
+            document(verdict)
+            count += 1
+            rejected += verdict["outcome"] == "REJECTED"
+    if rejected:
+        warn(f"{rejected} of {counted(count, 'signal')} rejected: `reason` of each line says why")
 
 
 def status(host: Host, *, as_json: bool) -> int:

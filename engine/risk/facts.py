@@ -35,6 +35,9 @@ from engine.world.overload import Overload
 
 T = TypeVar("T")
 
+PRICED_NAMED = 12
+"""Symbols with a price that a refusal names at most."""
+
 
 class kept(cached_property[T]):  # noqa: N801 - a decorator, written as the one it is made of
     """A fact that is worked out once, when the first row asks for it.
@@ -453,6 +456,17 @@ class Facts:
     def mark(self) -> Decimal | None:
         """The newest price, fresh or not; None where it is not a usable number."""
         return usable_mark(self._world, self.request.symbol)
+
+    @property
+    def priced_instead(self) -> tuple[str, ...]:
+        """Where the symbol has no price: what has one and differs in the size of its letters alone,
+        else the symbols that are configured. Nothing where it has one."""
+        symbol, market = self.request.symbol, self._world.market
+        if self.mark is not None:
+            return ()
+        alike = [name for name in market.quotes if name.casefold() == symbol.casefold()]
+        names = [n for n in alike if n != symbol] or self._world.config.market.symbols
+        return tuple(n for n in names if market.mark(n) is not None)[:PRICED_NAMED]
 
     @property
     def quote(self) -> Quote | None:

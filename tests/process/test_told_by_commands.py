@@ -129,3 +129,21 @@ def test_x52_a_kill_with_a_word_that_is_none_halts_and_says_so(
     less = program.run("kill", "--flatten", "none")
     told = "--flatten none was asked; a kill with flatten all stands already, and a kill is never"
     assert told in less.stderr
+
+
+def test_signals_that_are_rejected_are_counted_beside_their_lines(program: Program) -> None:
+    """Every line has its verdict, so that it is done; the lines are all that stdout has."""
+    done = program.run("signal", "-", stdin='{"signal_id": 1}\nno json\n')
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
+    assert "2 of 2 signals rejected" in done.stderr
+    nothing = program.run("signal", "-", stdin="\n")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
+
+
+def test_a_list_of_a_symbol_in_small_letters_says_why_it_is_empty(program: Program) -> None:
+    program.run("order", "buy", "AAPL", "10", "--protect", "1")
+    listed = program.run("journal", "orders", "--symbol", "AAPL", "--json")
+    assert (listed.returncode, "letters" in listed.stderr) == (0, False)
+    small = program.run("journal", "orders", "--symbol", "aapl", "--json")
+    assert (small.returncode, small.stdout) == (0, "")
+    assert "nothing of aapl is listed: the size of its letters counts, as in AAPL" in small.stderr

@@ -10,6 +10,12 @@ from engine.risk.finding import Finding, fitting, in_seconds, passed, refused
 from engine.sizing.added import Added
 from engine.state.position import Position
 
+TOLD_APART = (
+    "One of another quantity, limit or stop price goes at once; another protective stop, target or "
+    "hold makes no other order of it."
+)
+"""The way out for a person whose order was meant."""
+
 REPEAT_SECONDS = 60
 """The same order again within this time is a repeat."""
 
@@ -113,11 +119,12 @@ def repeated(
     elapsed = now - same_order_at
     if elapsed >= window * NS_PER_SECOND:
         return passed(in_seconds(elapsed), window)
+    way_out = "" if by_signal else f" {TOLD_APART}"
     return refused(
         in_seconds(elapsed),
         window,
         f"The same order was made {plain(in_seconds(elapsed))} s before; {window} s must lie "
-        "between.",
+        f"between.{way_out}",
     )
 
 

@@ -16,13 +16,18 @@ from engine.sizing.added import AddedRisk
 
 
 def known_price(
-    symbol: str, mark: Decimal | None, last: Decimal | None, spot: Spot | None
+    symbol: str,
+    mark: Decimal | None,
+    last: Decimal | None,
+    spot: Spot | None,
+    priced_instead: tuple[str, ...],
 ) -> Finding:
     """NO_PRICE: the market said a usable price at least once, and of what the exposure leans on
     too (U-53)."""
     if mark is None:
         seen = "none" if last is None else plain(last) if last.is_finite() else str(last)
-        return refused(seen, "> 0", f"There is no price of {symbol}.")
+        instead = f"; of {', '.join(priced_instead)} there is" if priced_instead else ""
+        return refused(seen, "> 0", f"There is no price of {symbol}{instead}.")
     if spot is not None and not spot.usable:
         text = f"There is no price of {spot.symbol}, by which {symbol} counts as exposure."
         return refused("none", "> 0", text)
@@ -119,10 +124,13 @@ def placed_stop(
             )
         if stop_after is not None and (stop_after >= price if below else stop_after <= price):
             where = "the market" if price == mark else "the entry"
+            mine = stop_after == stop
+            what = f"{'A' if mine else 'The'} stop at {plain(stop_after)}"
+            what += "" if mine else " that protects what is held"
             return refused(
                 stop_after,
                 f"{word} {plain(price)}",
-                f"A stop at {plain(stop_after)} is not {word} {where} at {plain(price)}.",
+                f"{what} is not {word} {where} at {plain(price)}.",
             )
         if nearest is None or ((price < nearest) if below else (price > nearest)):
             nearest = price
