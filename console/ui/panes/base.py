@@ -335,4 +335,4 @@ def to_top(table: LiveTable) -> None:
     """Put the cursor on the first row."""
     first = next(iter(table.shown_keys()), None)
     if first is not None and first != table.cursor_key:
-        table.move_cursor(first)
+        table.follow(first)

@@ -235,7 +235,12 @@ class LiveTable(ScrollView, can_focus=True):
         return self._cursor_index()
 
     def move_cursor(self, key: RowKey) -> None:
-        """Put the cursor on `key`, if it is shown."""
+        """Put the cursor on `key`, if it is shown, as a person does."""
+        self.hand_moves += 1
+        self.follow(key)
+
+    def follow(self, key: RowKey) -> None:
+        """Put the cursor on `key`, if it is shown, because the rows moved."""
         if self._rows.index(key) is not None:
             self._set_cursor(key)
             self._show_cursor()

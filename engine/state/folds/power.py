@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import CLOCKS_APART, Nanos
-from engine.domain.money import ONE, ZERO
+from engine.domain.money import COST_QUANTUM, ONE, ZERO, floor_to
 from engine.domain.order import Fill
 from engine.state.account import AccountState
 from engine.state.book import Book
@@ -98,7 +98,10 @@ def _unbind(book: Book, account: AccountState, short: Position, closed: Decimal)
     whole = sum((_worth(book, p, abs(p.quantity)) for p in shorts), start=ZERO)
     if not whole:
         return ZERO
-    part = account.bound * _worth(book, short, closed) / whole
+    mine = _worth(book, short, closed)
+    part = account.bound
+    if mine != whole:
+        part = floor_to(account.bound * mine / whole, COST_QUANTUM)
     account.bound -= part
     return part
 
