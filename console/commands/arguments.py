@@ -69,7 +69,10 @@ class OrderArgs(Args):
     managed: bool = field(
         default=False, metadata=given("Manage what it opens as what signals open is managed.")
     )
-    hold: Literal["day", "swing"] = field(default="day", metadata=given("day or swing."))
+    hold: Literal["day", "swing"] = field(
+        default="day",
+        metadata=given("day or swing; what is added to a position is held as that is."),
+    )
     tif: Literal["day", "gtc", "ioc", "fok"] | None = field(
         default=None, metadata=given("day, gtc, ioc or fok.")
     )

@@ -380,7 +380,7 @@ class ControlServer:
         try:
             halt = self._handler.halt_of(request.args)
         except CommandError as error:
-            self._refuse(peer, request.id, error.code, str(error))
+            self._refuse(peer, request.id, error.code, f"{error}; nothing was halted")
             return
         asked = self._gate.ask(halt.reason)
         standing = self._latch.read()

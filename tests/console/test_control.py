@@ -172,6 +172,8 @@ async def test_what_is_not_done_has_a_code_and_a_sentence(
         await room.ask(command, **args)
     assert refused.value.code == code
     assert str(refused.value)
+    assert ("nothing was halted" in str(refused.value)) is (command == "kill")
+    assert room.latch.read() is None
 
 
 async def test_pause_and_unpause(room: Room) -> None:
