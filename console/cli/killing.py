@@ -53,26 +53,23 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
         ends = began + ACKNOWLEDGE_SECONDS + MERCY_SECONDS
         found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
-    if as_json:
-        rows = {name: {key: row[key] for key in ROW} for name, row in shown["brokers"].items()}
-        document(shown | {"brokers": rows})
-    else:
-        _print(shown)
-    asked = given.get("flatten")
-    if asked is not None and asked != shown["flatten"]:
-        warn(
-            f"--flatten {asked} was asked; a kill with flatten {shown['flatten']} stands already, "
-            "and a kill is never lowered"
-        )
     if refused:
-        halted = (
-            "it is halted all the same, entries cancelled" if shown["latched"] else "NOT halted"
-        )
+        halted = "it is halted all the same" if shown["latched"] else "it is NOT halted"
         raise CommandFailed(
             ExitCode.USAGE,
             f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed; {halted}. '
             "This kill closed nothing: say it again with one of them",
             "INVALID_INPUT",
+        )
+    if as_json:
+        rows = {name: {key: row[key] for key in ROW} for name, row in shown["brokers"].items()}
+        document(shown | {"brokers": rows})
+    else:
+        _print(shown)
+    if flatten is not None and flatten != shown["flatten"]:
+        warn(
+            f"--flatten {flatten} was asked; a kill with flatten {shown['flatten']} stands "
+            "already, and a kill is never lowered"
         )
     return ExitCode.DONE if proved(shown) else ExitCode.FAILED
 
