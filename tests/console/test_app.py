@@ -587,3 +587,21 @@ async def test_an_error_in_a_pane_ends_the_console_and_not_the_engine() -> None:
         await host.clock.advance(1)
         assert host.engine.book.run_state is RunState.ACTIVE
         assert host.engine.book.holding("paper", "AAPL") is not None
+
+
+@pytest.mark.parametrize("key", ["question_mark", "h", "b"])
+async def test_the_counts_on_the_tabs_go_on_under_a_dialog(key: str) -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (80, 24)) as (app, pilot):
+            await press(app, pilot, key)
+            assert "Positions·3" in shown(app).splitlines()[1]
+            for symbol in ("NVDA", "AAPL", "XOM"):
+                host.price(symbol, str(host.world.market.mark(symbol)))
+            await settle()
+            await host.engine.command(ask.CloseAll(by="t"))
+            await host.clock.advance(2)
+            await drawn(app, pilot)
+            assert not host.engine.book.data.accounts["paper"].positions
+            tabs = shown(app).splitlines()[1]
+            assert "Positions·" not in tabs

@@ -35,8 +35,8 @@ class Badges(Painted):
 
     @property
     def is_showing(self) -> bool:
-        """True while the tabs can be seen."""
-        return self.is_attached and self.screen.is_active
+        """True while the tabs can be seen, under a dialog too."""
+        return self._screen_shows
 
     def paint(self) -> None:
         """Counts and alerts."""

@@ -33,8 +33,13 @@ class Painted(Widget):
     def is_showing(self) -> bool:
         """True if the widget is on a screen that can be seen, behind a modal too."""
         # textual's own ways walk up the tree at each step, and every paint asks this of every pane
+        return self._screen_shows and self in self._shown_by[1]._compositor.visible_widgets
+
+    @property
+    def _screen_shows(self) -> bool:
+        """True while the screen that the widget is on can be seen, behind a modal too."""
         app, screen = self._shown_by
-        if app._exit or not self.is_running or self not in screen._compositor.visible_widgets:
+        if app._exit or not self.is_running:
             return False
         return screen is app.screen or screen in app._background_screens
 
