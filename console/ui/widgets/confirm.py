@@ -40,7 +40,7 @@ class ConfirmScreen(MeridianModal[bool]):
             margin-left: 2;
             height: 1;
             border: none;
-            &:hover, &:focus, &.-active { border: none; }
+            &:hover, &:focus, &.-active, &:disabled { border: none; }
         }
     }
     """
