@@ -106,7 +106,7 @@ COMMANDS: Final = (
                 "pause",
                 ("p",),
                 "Pause",
-                "Pause entries, or allow them again; exits go on either way",
+                "Pause automatic entries, or allow them again; your orders and exits go on",
                 "pause",
                 Group.STOP,
                 Danger.STOPS,

@@ -245,6 +245,8 @@ class Pane(Fed):
 
 _BOX: Final = "╭─╮│╰╯"
 
+LOADING: Final = "loading"
+
 FRAME_LINES_KEPT: Final = 16
 """Lines of a pane's frame that are remembered: four, with and without the focus, and titles."""
 
@@ -316,9 +318,12 @@ def time_cell(at: Nanos, seq: int) -> Cell:
     return Cell(text, "muted", seq)
 
 
-def make_table(columns: Sequence[Column], empty: str, glyphs: Glyphs, name: str) -> LiveTable:
-    """A table with an id, in this app's glyphs; enter on a row shows everything about it."""
-    return LiveTable(columns, empty=empty, glyphs=glyphs, id=name, chosen=_show_details)
+def make_table(columns: Sequence[Column], glyphs: Glyphs, name: str) -> LiveTable:
+    """A table with an id, in this app's glyphs; enter on a row shows everything about it.
+
+    What it says without a row is for the first paint to set: until then nobody has looked.
+    """
+    return LiveTable(columns, empty=LOADING, glyphs=glyphs, id=name, chosen=_show_details)
 
 
 def _show_details(table: LiveTable, key: RowKey) -> None:

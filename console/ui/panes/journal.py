@@ -35,7 +35,7 @@ class JournalPane(Pane):
 
     def body(self) -> ComposeResult:
         """The table."""
-        yield make_table(COLUMNS, EMPTY, self.glyphs, "journal")
+        yield make_table(COLUMNS, self.glyphs, "journal")
 
     def on_mount(self) -> None:
         """The newest first."""
@@ -49,6 +49,7 @@ class JournalPane(Pane):
     def paint(self) -> None:
         """Lines that came since the last paint."""
         table = self.table
+        table.set_empty(EMPTY)
         if self.feed.take()[0]:
             self._newest = 0
             table.clear()

@@ -1,6 +1,6 @@
 """Orders in three tabs: pending ones, fills, and what is finished."""
 
-from collections.abc import Container, Hashable
+from collections.abc import Container, Hashable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import ClassVar, Final
@@ -28,6 +28,7 @@ from console.ui.panes.moved import Moved
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from engine.domain.order import OrderStatus, OrderType
+from engine.domain.run import RunState
 
 _S = OrderStatus
 WORDS: Final = {
@@ -92,11 +93,20 @@ COLUMNS: Final = {"pending": ORDER_COLUMNS, "fills": FILL_COLUMNS, "history": HI
 ROWS_AT_ONCE: Final = 48
 """Rows made anew in one painting, beside those in sight: a thousand take 50 ms of the loop."""
 
-EMPTY: Final = {
-    "pending": "no working orders; b buys, s sells, signals order too",
+EMPTY: Final[Mapping[str, str]] = {
     "fills": "no fills since this console opened",
     "history": "no finished orders yet",
 }
+
+
+def nothing_works(state: RunState) -> str:
+    """What an empty table of working orders says: who can send one in this state (X-81)."""
+    if state.may_enter:
+        return "no working orders; b buys, s sells, signals order too"
+    if state.may_be_asked:
+        return f"no working orders; {state}: b buys, s sells, signals order nothing"
+    what = "only what reduces" if state.may_reduce else "nothing"
+    return f"no working orders; {state}: {what} is ordered"
 
 
 def _fee(fill: FillRow, base: str) -> Cell:
@@ -133,7 +143,7 @@ class OrdersPane(Pane):
     def body(self) -> ComposeResult:
         """All three; two are hidden."""
         for name in TABS:
-            table = make_table(COLUMNS[name], EMPTY[name], self.glyphs, name)
+            table = make_table(COLUMNS[name], self.glyphs, name)
             table.display = name == self.tab
             yield table
 
@@ -181,6 +191,9 @@ class OrdersPane(Pane):
         An order that works no more leaves the pending ones at once; what that moves under the
         cursor is remembered.
         """
+        state = self.view.run().state
+        for name in TABS:
+            self._table(name).set_empty(EMPTY.get(name) or nothing_works(state))
         pending = self._table("pending")
         self._moved.begin(pending)
         self._paint_rows()

@@ -42,7 +42,13 @@ COLUMNS: Final = (
     Column("hold", "Hold", 5, "left", Tier.WIDE, rank=3),
 )
 
-EMPTY: Final = "no positions; a signal that passes every check opens one"
+
+def nothing_held(state: RunState) -> str:
+    """What an empty table says: what can open a position in this state (X-81)."""
+    if state.may_enter:
+        return "no positions; a signal that passes every check opens one"
+    who = "only an order of your own" if state.may_be_asked else "nothing"
+    return f"no positions; {state}: {who} opens one"
 
 
 class PositionsPane(Pane):
@@ -66,7 +72,7 @@ class PositionsPane(Pane):
 
     def body(self) -> ComposeResult:
         """The table."""
-        yield make_table(COLUMNS, EMPTY, self.glyphs, "positions")
+        yield make_table(COLUMNS, self.glyphs, "positions")
 
     @property
     def table(self) -> LiveTable:
@@ -103,8 +109,7 @@ class PositionsPane(Pane):
             if row is not None and (everything or self._seen.get(key) is not row):
                 self._seen[key] = row
                 table.upsert(key, self._row(row))
-        state = view.run().state
-        table.set_empty(EMPTY if state is RunState.ACTIVE else f"no positions; {state}: no entries")
+        table.set_empty(nothing_held(view.run().state))
         unrealized = signed(view.portfolio().unrealized)
         note = f"({len(held)})" + (f"  uPnL {unrealized}" if held else "")
         column, descending = table.sorted_by

@@ -77,7 +77,7 @@ class RiskPane(Pane):
     def body(self) -> ComposeResult:
         """Money, then limits."""
         yield TextLines(id="money")
-        yield make_table(COLUMNS, EMPTY, self.glyphs, "risk")
+        yield make_table(COLUMNS, self.glyphs, "risk")
 
     @property
     def table(self) -> LiveTable:
@@ -89,6 +89,7 @@ class RiskPane(Pane):
         self.feed.take()
         held = self.view.portfolio()
         self.query_one("#money", TextLines).show_lines(self._money(held))
+        self.table.set_empty(EMPTY)
         for row in self.view.limits():
             name, used = row.name, row.used
             style = loudness(used)

@@ -56,7 +56,7 @@ class SignalsPane(Pane):
 
     def body(self) -> ComposeResult:
         """The table."""
-        yield make_table(COLUMNS, EMPTY, self.glyphs, "signals")
+        yield make_table(COLUMNS, self.glyphs, "signals")
 
     def on_mount(self) -> None:
         """The newest first."""
@@ -77,6 +77,7 @@ class SignalsPane(Pane):
         """Signals that changed, and the ages of those in sight."""
         everything, keys = self.feed.take()
         view, now, table = self.view, self.view.now, self.table
+        table.set_empty(EMPTY)
         follow = at_top(table)
         keys += [*view.signals(), *table.shown_keys()] if everything else table.visible_keys()
         for signal_id in keys:
