@@ -52,15 +52,15 @@ CONTRADICTS: Final = msgspec.structs.replace(
 )
 UNTOLD: Final = msgspec.structs.replace(
     PLAIN,
-    name="missing",
+    name="untold",
     faults=Faults(partial=0.5, dropped=0.1, cancel_race=0.3),
     most=Switches(executions_missing=0.4, thin=0.8),
     restarts=2,
     operator=10,
 )
-REFUSES: Final = msgspec.structs.replace(
+STOPS_KEPT: Final = msgspec.structs.replace(
     PLAIN,
-    name="refuses",
+    name="stops kept",
     faults=Faults(partial=0.5, replace_refused=0.4),
     most=Switches(cancels_refused=0.6, thin=0.9, gaps=3),
 )
@@ -421,13 +421,15 @@ ABLATIONS: Final = (
     ),
     HarshAblation(
         name="what was asked of a stop is asked again while it trades",
-        profile=REFUSES,
+        profile=STOPS_KEPT,
+        seed=0,
         caught_by="S armed",
         patch=_asks_again_of_stops,
     ),
     HarshAblation(
         name="all of an order is assumed that ended with a part of it filled",
         profile=UNTOLD,
+        seed=0,
         caught_by="Q fill",
         patch=_assumes_all_of_it,
     ),
