@@ -2,7 +2,8 @@
 
 `append` encodes and queues; the writer takes everything that waits, writes it in one transaction
 and wakes every submitter at once. With `inline` the same transaction runs inside `append`, and no
-thread takes part in the order of things (virtual time).
+thread takes part in the order of things (virtual time). A journal in memory that `gathers` is not
+durable before it ends anyway: it writes many appends as one.
 
 The rows of the tables are written behind the events, by the same writer, when no commit waits
 (X-90). In virtual time they wait for the end, for a snapshot, or for somebody who reads.
@@ -37,6 +38,9 @@ MAX_ENTRIES = 4_096
 
 AT_ONCE = 128
 """Records that are handed to the writer before the loop comes round: they are worth a commit."""
+
+GATHERED = 512
+"""Records that a journal which gathers keeps before it writes them as one."""
 
 IDLE_SECONDS = 0.02
 """So long without work, and the log is copied back into the database."""
@@ -84,12 +88,15 @@ class Journal:
         writer: Writer,
         *,
         inline: bool,
+        gathers: bool,
         ballast: Ballast | None,
         state_format: int,
         source: Path | sqlite3.Connection,
         trouble: str = "",
     ) -> None:
         self._writer = writer
+        self._gathered: list[_Append] | None = [] if gathers else None
+        """What was appended and is not written yet; None where each append is a commit."""
         self._ballast = ballast
         self._state_format = state_format
         self._source = source
@@ -197,6 +204,7 @@ class Journal:
     @property
     def digest(self) -> str:
         """The head of the hash chain in hex: equal histories have equal digests."""
+        self._write_gathered()
         return self._writer.head.hex()
 
     @property
@@ -296,12 +304,34 @@ class Journal:
     def _submit(self, work: _Work) -> Awaitable[None]:
         if self._queue is None:
             self._answer = None
-            self._process([work])
+            if self._gathers(work):
+                return Settled(self._answer)
+            self._process([*self._take_gathered(), work])
             self._checkpoint_if_needed()
             return Settled(self._answer)
         self._hand_over()
         self._queue.put(work)
         return Settled(None)
+
+    def _gathers(self, work: _Work) -> bool:
+        """Keep an append for later, where that is the way of this journal and few are kept."""
+        if self._gathered is None or not isinstance(work, _Append) or not work.entries:
+            return False
+        self._gathered.append(work)
+        first = self._gathered[0].entries[0].seq
+        if self._last_seq - first + 1 >= GATHERED:
+            self._write_gathered()
+        return True
+
+    def _take_gathered(self) -> list[_Append]:
+        gathered = self._gathered or []
+        if gathered:
+            self._gathered = []
+        return gathered
+
+    def _write_gathered(self) -> None:
+        if self._gathered:
+            self._process(self._take_gathered())
 
     # --- the writer's side ------------------------------------------------------------------------
 
@@ -463,6 +493,7 @@ class Journal:
             self._maintenance = str(error)
 
     def _finish(self) -> None:
+        self._write_gathered()
         self._recover()
         self._write_all()
         if isinstance(self._source, Path):

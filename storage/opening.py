@@ -16,6 +16,7 @@ def open_journal(
     source: Path | sqlite3.Connection,
     *,
     inline: bool = False,
+    gathers: bool = False,
     mode: Mode = Mode.PAPER,
     engine: str = "",
     state_format: int = 1,
@@ -27,14 +28,17 @@ def open_journal(
     `mode` and `engine`, the program's version, are columns of every row; `state_format` is the
     version of the snapshots this program can restore. The hooks are called around each commit and
     may raise: a full disk, or a crash on either side. A database in memory outlives the journal,
-    so that another one can be opened on it as after a crash.
+    so that another one can be opened on it as after a crash. With `gathers`, for one in memory,
+    what is appended waits for up to `GATHERED` records, for `digest` and for `close`.
 
     Raises `JournalNewer` for a newer program's journal, untouched; `JournalCorrupt` for a file
     that is not a journal; other `JournalError` kinds where it cannot be opened; ValueError for
-    memory without `inline`.
+    memory without `inline`, and for a file that would gather.
     """
     ballast = None
     trouble = ""
+    if gathers and isinstance(source, Path):
+        raise ValueError("a journal on disk keeps nothing back: every append is to be durable")
     if isinstance(source, Path):
         connection = open_writer(source)
         ballast = Ballast(source.with_name(source.name + ".ballast"))
@@ -60,6 +64,7 @@ def open_journal(
     return Journal(
         writer,
         inline=inline,
+        gathers=gathers,
         ballast=ballast,
         state_format=state_format,
         source=source,

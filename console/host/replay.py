@@ -121,6 +121,7 @@ def run(
             latch=MemoryLatch(),
             bars=file,
             database=database or memory_database(),
+            gathers=True,
             threads=False,
         )
         engine = house.engine

@@ -243,6 +243,7 @@ def build(
     gate: SendGate | None = None,
     bars: BarFile | None = None,
     database: sqlite3.Connection | None = None,
+    gathers: bool = False,
     threads: bool = True,
     flatten_only: bool = False,
     by_hand: bool = False,
@@ -250,7 +251,8 @@ def build(
 ) -> House:
     """Wires every account of the config on a running loop; their locks must be held.
 
-    `database` keeps the journal in memory instead of `state_dir`, every commit inline. Without
+    `database` keeps the journal in memory instead of `state_dir`, every commit inline, or with
+    `gathers` many appends in one. Without
     `threads` those of the accounts do too (virtual time). `flatten_only` opens no market: what must
     close meets the last prices the paper accounts have seen, and an account that the config leaves
     out keeps nobody from closing in the others. `by_hand` opens no market either: somebody tells
@@ -266,6 +268,7 @@ def build(
     journal = open_journal(
         source,
         inline=not threads or database is not None,
+        gathers=gathers,
         mode=config.mode,
         engine=version,
         state_format=STATE_FORMAT,

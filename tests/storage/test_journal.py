@@ -29,7 +29,7 @@ from storage import (
     open_journal,
 )
 from storage.connection import open_reader
-from storage.journal import AT_ONCE
+from storage.journal import AT_ONCE, GATHERED
 from storage.verify import verify
 from tests.storage.lives import START, History, notes
 
@@ -37,6 +37,11 @@ from tests.storage.lives import START, History, notes
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "journal.db"
+
+
+@pytest.fixture
+def memory() -> sqlite3.Connection:
+    return memory_database()
 
 
 @pytest.fixture
@@ -254,6 +259,55 @@ def test_inline_takes_no_thread() -> None:
 def test_memory_is_for_inline_journals_only() -> None:
     with pytest.raises(ValueError, match="inline"):
         open_journal(memory_database())
+
+
+def test_what_is_gathered_is_written_as_one(memory: sqlite3.Connection) -> None:
+    """X-68: one below, at and above the number of records that are written together."""
+    journal = open_journal(memory, inline=True, gathers=True)
+    records = notes(GATHERED + 1).records
+    for record in records[:-2]:
+        journal.append([record])
+    assert (journal.last_seq, journal.durable_seq, journal.commits) == (GATHERED - 1, 0, 0)
+    journal.append(records[-2:-1])
+    assert (journal.durable_seq, journal.commits) == (GATHERED, 1)
+    journal.append(records[-1:])
+    assert (journal.durable_seq, journal.commits) == (GATHERED, 1)
+    journal.append([])  # a barrier: everything before it is written
+    assert (journal.durable_seq, journal.commits) == (GATHERED + 1, 2)
+
+
+def test_what_is_gathered_makes_the_same_chain_and_none_of_it_is_lost(
+    memory: sqlite3.Connection,
+) -> None:
+    """X-68."""
+    records = notes(7).records
+    journal = open_journal(memory, inline=True, gathers=True)
+    other = open_journal(memory_database(), inline=True)
+    for record in records[:4]:
+        journal.append([record])
+        other.append([record])
+    assert journal.digest == other.digest
+    for record in records[4:]:
+        journal.append([record])
+        other.append([record])
+    journal.close()
+    assert [r.seq for r in open_journal(memory, inline=True).load().records] == list(range(1, 8))
+    assert open_journal(memory, inline=True).digest == other.digest
+
+
+def test_a_snapshot_is_of_what_was_gathered_before_it(memory: sqlite3.Connection) -> None:
+    """X-68."""
+    journal = open_journal(memory, inline=True, gathers=True)
+    journal.append(notes(3).records)
+    journal.save_snapshot(3, b"state")
+    snapshot = open_journal(memory, inline=True).load().snapshot
+    assert snapshot == b"state"
+
+
+def test_a_journal_on_disk_gathers_nothing(path: Path) -> None:
+    """U-70: an append is to be durable."""
+    with pytest.raises(ValueError, match="durable"):
+        open_journal(path, inline=True, gathers=True)
 
 
 async def test_a_burst_is_begun_before_the_loop_comes_round(path: Path) -> None:
