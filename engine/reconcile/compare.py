@@ -91,8 +91,11 @@ def compare(
     account = book.account(snapshot.account)
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
-    unsettled = _unsettled(account, snapshot) | snapshot.unreadable
-    busy = {symbol for symbol in unsettled if not _is_stuck(account, snapshot, symbol, bound)}
+    # Symbols with anything in flight since the venue was asked are not compared (A-373).
+    ended = {order.symbol for order in book.ended_since(account.name, snapshot.requested_at)}
+    moving = {o.symbol for o in account.orders.values() if _is_moving(o, snapshot)}
+    unsettled = moving | ended | snapshot.unreadable
+    busy = ended | {s for s in unsettled if not _is_stuck(account, snapshot, s, bound)}
     busy |= snapshot.unreadable
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
@@ -179,29 +182,20 @@ def _doubted(
             yield found
 
 
-def _unsettled(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
-    """Symbols with anything in flight since the venue was asked (A-373)."""
-    moving = {o.symbol for o in account.orders.values() if _is_moving(o, snapshot)}
-    return moving | _ended(account, snapshot)
-
-
 def _is_moving(order: Order, snapshot: VenueSnapshot) -> bool:
     return order.status not in RESTING or order.updated_at >= snapshot.requested_at
 
 
-def _ended(account: AccountState, snapshot: VenueSnapshot) -> set[str]:
-    return {o.symbol for o in account.closed.values() if o.updated_at >= snapshot.requested_at}
-
-
 def _is_stuck(account: AccountState, snapshot: VenueSnapshot, symbol: str, bound: Nanos) -> bool:
-    """Whether nothing of a symbol is on its way, though an order of it is in doubt.
+    """Whether nothing of a symbol is on its way, though an order of it is in doubt; to be asked of
+    one in which none has ended since the venue was asked.
 
     For longer than `bound` its orders have been UNKNOWN on a connection that stood so long, and are
     not worked there: a fill of such an order was never told, or could not be believed.
     """
     asked_at = snapshot.requested_at
     connected = account.link.since if account.link is not None else 0
-    if asked_at - connected <= bound or symbol in _ended(account, snapshot):
+    if asked_at - connected <= bound:
         return False
     works = {order.client_order_id for order in snapshot.orders}
     return all(

@@ -84,9 +84,13 @@ class Book:
         self.reservations = Reservations()
         self._pending: set[str] = set()
         """Symbols with an entry that works, or is to follow, that no account holds."""
+        self._ended_at: dict[str, Nanos] = {}
+        """By account, when an order that has ended last changed."""
         self._facts: dict[str, tuple[str, str]] = {}
         """By the digits of an id that stand for its facts, the account and the id."""
         for account in self.data.accounts.values():
+            ended = (order.updated_at for order in account.closed.values())
+            self._ended_at[account.name] = max(ended, default=0)
             for key in (*account.closed, *account.orders):
                 self._facts[key[-FACT_DIGITS:]] = (account.name, key)
             for symbol in account.positions:
@@ -242,6 +246,14 @@ class Book:
             orders = self.data.accounts[account].orders
             for key in keys:
                 yield orders[key]
+
+    def ended_since(self, account: str, at: Nanos) -> list[Order]:
+        """Orders of one account that have ended, and that something was told of at `at` or later;
+        of those that ended long ago not one is looked at."""
+        if self._ended_at.get(account, 0) < at:
+            return []
+        closed = self.account(account).closed.values()
+        return [order for order in closed if order.updated_at >= at]
 
     def works_in(self, symbol: str) -> bool:
         """Whether any order of a symbol works in any account."""
@@ -549,6 +561,7 @@ class Book:
             del account.orders[key]
             self._unindex(old)
         account.closed[key] = order
+        self._ended_at[account.name] = max(self._ended_at.get(account.name, 0), order.updated_at)
         self._await_successor(account, key)
         self._facts[key[-FACT_DIGITS:]] = (account.name, key)
         if len(account.closed) > CLOSED_KEPT:
