@@ -92,10 +92,10 @@ class ReplayMarket:
         """Let the venue meet a price, and return it as the engine sees it."""
         # The next one is due at the bar's end, or at the end of the bar that follows it.
         stale_at = bar.time + self._max_age + (self._length if time == bar.time else 0)
-        bid, ask = (bar.bid, bar.ask) if last else (None, None)
-        bid_size, ask_size = (bar.bid_size or None, bar.ask_size or None) if last else (None, None)
-        if bid is not None and ask is not None and bid > ask:
-            bid = ask = bid_size = ask_size = None
+        bid = ask = bid_size = ask_size = None
+        if last and not (bar.bid is not None and bar.ask is not None and bar.bid > bar.ask):
+            bid, ask = bar.bid, bar.ask
+            bid_size, ask_size = bar.bid_size or None, bar.ask_size or None
         quote = Quote(
             symbol=bar.symbol,
             bid=bid,

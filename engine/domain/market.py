@@ -50,6 +50,10 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fault(self) -> str:
         """Why these numbers cannot be prices, in words; "" where they can (DESIGN rule 4)."""
+        # A trade alone, as most prices of a recording are: there is little to look at.
+        alone = self.bid is self.ask is self.bid_size is self.ask_size is None
+        if alone and _is_price(self.last) and _is_time(self.time) and _is_time(self.stale_at):
+            return ""
         if not (_is_price(self.last) and _is_none_or_more(self.bid) and _is_none_or_more(self.ask)):
             return f"last {self.last!s:.40}, bid {self.bid!s:.40}, ask {self.ask!s:.40}"
         if not (_is_none_or_more(self.bid_size) and _is_none_or_more(self.ask_size)):
@@ -91,10 +95,11 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fault(self) -> str:
         """Why these numbers can be no bar, in words; "" where they can (DESIGN rule 4)."""
-        prices = (self.open, self.high, self.low, self.close)
+        low, high = self.low, self.high
+        prices = (self.open, high, low, self.close)
         if not all(map(_is_price, prices)):
             return f"open {self.open}, high {self.high}, low {self.low}, close {self.close}"
-        if self.low > min(prices) or self.high < max(prices):
+        if not (low <= self.open <= high and low <= self.close <= high):
             return f"low {self.low} and high {self.high} do not hold {self.open} and {self.close}"
         if not _is_none_or_more(self.volume):
             return f"volume {self.volume!s:.40}"

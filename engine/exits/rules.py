@@ -74,13 +74,12 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
     last = world.market.mark(position.symbol)
     if last is None or position.stop is None or world.suspicion_of(position) is not None:
         return None
-    until = left_to_stops(world, position)
-    if now < until:
-        return None
     touched = is_beyond(position, last) and world.breaches.confirmed(
         breach_key(position.account, position.symbol)
     )
     if not touched and not _stopped_halfway(world, position):
+        return None
+    if now < left_to_stops(world, position):
         return None
     return Exit(measured=plain(last), limit=plain(position.stop), detail="hard")
 

@@ -129,7 +129,7 @@ class SteadyTime:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._at = clock.now()
+        self._at = self._wall = clock.now()
         self._since = clock.monotonic()
         self._ahead: Nanos = 0
         """How far the believed wall was set back and is still behind; 0 where it was not."""
@@ -153,6 +153,9 @@ class SteadyTime:
     def now(self) -> Nanos:
         """UTC nanoseconds, at or after every answer before."""
         wall, monotonic = self._clock.now(), self._clock.monotonic()
+        if monotonic == self._since and wall == self._wall:
+            return self._at  # virtual time stands still from one callback to the next
+        self._wall = wall
         elapsed = monotonic - self._since
         believed = self._at - self._ahead + elapsed
         """What the wall would say had nobody set it."""

@@ -16,14 +16,15 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
-from engine.domain.money import ONE, ZERO
+from engine.domain.money import ONE
 from engine.reference.rates import ReferenceRate
 
 BASE: Final = "base"
 REFERENCE: Final = "reference"
 JOURNAL: Final = "journal"
 
-_LARGEST_EXPONENT: Final = 18
+_SMALLEST: Final = Decimal("1e-18")
+_TOO_LARGE: Final = Decimal("1e19")
 _HALF: Final = Decimal("0.5")
 _SATURDAY: Final = 5
 _DAY: Final = datetime.timedelta(days=1)
@@ -217,11 +218,7 @@ def _price(quote: Quote) -> Decimal | None:
 
 def _is_sound(price: Decimal) -> bool:
     """Finite, above 0, and of a size that any currency may have."""
-    return (
-        price.is_finite()
-        and price > ZERO
-        and -_LARGEST_EXPONENT <= price.adjusted() <= _LARGEST_EXPONENT
-    )
+    return price.is_finite() and _SMALLEST <= price < _TOO_LARGE
 
 
 def _rests(seen: _Quoted, now: Nanos) -> bool:
