@@ -4,14 +4,14 @@ A trigger or a comparison only finds. Here a finding becomes a kill, a restricti
 a latch that was set is carried through, whoever set it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from engine.core.day import close_day
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Flatten, Level, Severity, Trigger, TriggerAction
 from engine.plans.kill import after_latch, set_latch
-from engine.risk.triggers import Trip, ask_all
+from engine.risk.triggers import Trip, ask_all, none_trips
 from engine.world import World
 
 
@@ -38,8 +38,12 @@ def action_of(world: World, trigger: Trigger) -> TriggerAction:
     return TriggerAction(action)
 
 
-def ask_triggers(world: World, now: Nanos) -> Iterator[ev.Event]:
+def ask_triggers(world: World, now: Nanos) -> Iterable[ev.Event]:
     """Fire every trigger whose condition holds, once it is known how far equity went."""
+    return () if none_trips(world) else _fire_all(world, now)
+
+
+def _fire_all(world: World, now: Nanos) -> Iterator[ev.Event]:
     equity = world.proved_equity
     world.measure(equity)
     for trigger, finding in ask_all(world, now, equity):

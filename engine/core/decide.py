@@ -236,12 +236,14 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
         return
-    yield from followed(world, corporate.suspect(world, given, now), now)
+    if corporate.may_suspect(world, given.symbol):
+        yield from followed(world, corporate.suspect(world, given, now), now)
     if not world.book.held(given.symbol):
         if world.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
-    yield from adoption.first_price(world, given.symbol, now)
+    if any(account.estimated for account in world.book.data.accounts.values()):
+        yield from adoption.first_price(world, given.symbol, now)
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
     yield from ask_triggers(world, now)
@@ -474,7 +476,7 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     events = RULES[type(given)](world, given, now)
     if world.first_told:
         events = chain(first_rates(world), events)
-    yield from followed(world, judged(world, events, now), now)
+    yield from followed(world, events, now, judge=True)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
     if _withheld(world) > withheld:
@@ -507,16 +509,6 @@ MAY_TRIP: frozenset[type[ev.Event]] = frozenset(
 """Events after which a trigger may hold that did not before, whatever input led to them (X-74)."""
 
 
-def judged(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
-    """Pass on the events of an input, then ask the triggers if any of them may have tripped one."""
-    asks = False
-    for event in events:
-        yield event
-        asks = asks or type(event) in MAY_TRIP
-    if asks:
-        yield from ask_triggers(world, now)
-
-
 def leads_to(world: World, waited: Nanos) -> Iterator[Input]:
     """The inputs that come of the newest bar once it is decided: its signals (A-146).
 
@@ -527,15 +519,31 @@ def leads_to(world: World, waited: Nanos) -> Iterator[Input]:
             yield SignalArrived(signal, waited)
 
 
-def followed(world: World, events: Iterator[ev.Event], now: Nanos) -> Iterator[ev.Event]:
-    """Pass on the events, then ask the plans at every account and symbol that they concerned."""
+def followed(
+    world: World, events: Iterator[ev.Event], now: Nanos, *, judge: bool = False
+) -> Iterator[ev.Event]:
+    """Pass on the events, then ask the plans at every account and symbol that they concerned.
+
+    With `judge` the triggers are asked before that, if any of the events may have tripped one.
+    """
     places: dict[Place, None] = {}
+    asks = False
     for event in events:
         yield event
-        place = place_of(world.book, event)
-        if place is not None:
-            places[place] = None
-        elif type(event) is ev.IntentOpened:
-            places |= dict.fromkeys(places_of(event))
+        _note_places(world, event, places)
+        asks = asks or (judge and type(event) in MAY_TRIP)
+    if asks:
+        for event in ask_triggers(world, now):
+            yield event
+            _note_places(world, event, places)
     for account, symbol in places:
         yield from advance(world, account, symbol, now)
+
+
+def _note_places(world: World, event: ev.Event, places: dict[Place, None]) -> None:
+    """Add the accounts and symbols that an event is about."""
+    place = place_of(world.book, event)
+    if place is not None:
+        places[place] = None
+    elif type(event) is ev.IntentOpened:
+        places.update(dict.fromkeys(places_of(event)))

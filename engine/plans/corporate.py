@@ -39,6 +39,14 @@ _DECIDED: Final = "what was suspected is decided"
 _GONE: Final = "nothing is held of it"
 
 
+def may_suspect(world: World, symbol: str) -> bool:
+    """Whether a price of a symbol can begin or end a suspicion: it comes after a gap, or there is
+    one. That is asked at every price, and hardly ever so."""
+    if symbol in world.gaps:
+        return True
+    return any(account.suspected for account in world.book.data.accounts.values())
+
+
 def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Freeze what is held of a symbol whose price has jumped to a ratio across a gap, and what
     leans on it; let go again where the price came back."""

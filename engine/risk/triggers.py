@@ -125,10 +125,35 @@ def _share(value: Decimal) -> str:
 
 def ask_all(world: World, now: Nanos, equity: Decimal) -> Iterator[tuple[Trigger, Trip]]:
     """Every trigger whose condition holds at an equity, as far as evidence carries it (X-74)."""
+    asked, tripped = (world.book.data.seq, world.moved), False
     for rule in RULES:
         finding = rule.ask(world, now, equity)
         if finding is not None:
+            tripped = True
             yield rule.trigger, finding
+    if not tripped and not _may_trip_by_time(world):
+        world.untripped = asked
+
+
+def none_trips(world: World) -> bool:
+    """Whether no trigger can hold: when they were asked last none did, and neither the book nor
+    proved equity has changed since. They are asked at every price of what is held, and most prices
+    change nothing that they look at."""
+    return (world.book.data.seq, world.moved) == world.untripped
+
+
+def _may_trip_by_time(world: World) -> bool:
+    """Whether a trigger may begin to hold although no event comes and no proved price moves.
+
+    A link that is down, or a venue that is silent, counts by the clock. What nothing explains is
+    worth what the newest price says, proved or not.
+    """
+    if any(rule.by_time for rule in RULES):
+        return True
+    return any(
+        not account.is_connected or account.silent_since or not account.unexplained.is_nothing
+        for account in world.book.accounts
+    )
 
 
 def holding(world: World, now: Nanos) -> dict[Trigger, Trip]:

@@ -90,6 +90,11 @@ class World:
         """The same of symbols that are not held, as far as is known: an order is in doubt there."""
         self._proved_worth: dict[str, ProvedPrice] = {}
         """By currency, its worth as far as evidence carries it (X-71)."""
+        self.moved = 0
+        """How often what evidence says of prices and rates changed equity, or may have."""
+        self.untripped = (-1, -1)
+        """The newest event, and `moved`, when the triggers were asked and none of them held, nor
+        could one begin to by time alone."""
         self.gaps: dict[str, Gap] = {}
         """By symbol, the last price before a time without any, for a while after it (X-93)."""
         self._instrument_of = instrument_of
@@ -190,20 +195,24 @@ class World:
 
     def take_quote(self, quote: Quote, now: Nanos) -> None:
         """Take a price into the market view, and the rate that it tells where it is a pair's."""
-        self._find_gap(quote.symbol, now)
+        instrument = self.instrument(quote.symbol)
+        self._find_gap(quote.symbol, instrument, now)
+        first = quote.symbol not in self.market.quotes
         self.market.take(quote, now)
         self.rate_told = ""
         proved = self._proved.get(quote.symbol)
         if proved is None and self.book.index.unclear:
             proved = self._doubted(quote)
         if proved is not None:
-            proved.see(
+            before = proved.value
+            now_proved = proved.see(
                 quote.last,
                 now,
                 falling=both_sides(quote, falling=True),
                 rising=both_sides(quote, falling=False),
             )
-        instrument = self.instrument(quote.symbol)
+            if first or now_proved != before:
+                self.moved += 1
         pair = instrument.contract
         if quote.symbol in self.market.ahead or not isinstance(pair, Pair):
             return
@@ -211,12 +220,12 @@ class World:
             self.rate_told = quote.symbol
             self._learn(pair.base if pair.quote == self.base else pair.quote, now, quote.symbol)
 
-    def _find_gap(self, symbol: str, now: Nanos) -> None:
+    def _find_gap(self, symbol: str, instrument: Instrument, now: Nanos) -> None:
         """Keep the price of before, where a new one comes after a time without any (X-93).
 
         That is a time in which there should have been some, or another session.
         """
-        gap = self.gaps.get(symbol)
+        gap = self.gaps.get(symbol) if self.gaps else None
         if gap is not None and now - gap.ended > LOOKED_AT:
             del self.gaps[symbol]
         quote, data = self.market.quotes.get(symbol), self.book.data
@@ -228,15 +237,15 @@ class World:
             guessed = any(symbol in account.estimated for account in self.book.accounts)
             seen = data.marked_at if symbol in data.marks and not guessed else 0
             ages = seen + QUIET
-        if not seen or (now <= ages and not self._is_another_session(symbol, seen, now)):
+        if not seen or (now <= ages and not self._is_another_session(instrument, seen, now)):
             return
         before = self.believed_mark(symbol)
         if before:
             self.gaps[symbol] = Gap(before, seen, now)
 
-    def _is_another_session(self, symbol: str, seen: Nanos, now: Nanos) -> bool:
-        """Whether the market of a symbol has closed since."""
-        known = self.calendar(self.instrument(symbol).calendar)
+    def _is_another_session(self, instrument: Instrument, seen: Nanos, now: Nanos) -> bool:
+        """Whether the market of an instrument has closed since."""
+        known = self.calendar(instrument.calendar)
         if known is None or known.always_open:
             return False
         return known.session_date(seen) != known.session_date(now)
@@ -253,14 +262,18 @@ class World:
         goes on telling, confirms nothing (X-71).
         """
         if currency != self.base:
-            value = self.rates.value(currency, now)
-            if value is not None and currency in self._worth:
-                if value != self._worth[currency] or self._tells(told_by, currency, now):
-                    known = self._proved_worth.get(currency)
+            value, worth = self.rates.value(currency, now), self._worth.get(currency)
+            if value is not None and worth is not None:
+                known = self._proved_worth.get(currency)
+                before = None if known is None else known.value
+                if value != worth or self._tells(told_by, currency, now):
                     if known is None:
-                        known = self._proved_worth[currency] = ProvedPrice(self._worth[currency])
+                        known = self._proved_worth[currency] = ProvedPrice(worth)
                     known.see(value, now)
                 self._worth[currency] = value
+                proved = None if known is None else known.value
+                if (value != worth or proved != before) and self._owns(currency):
+                    self.moved += 1
             elif value is not None:
                 self.first_told[currency] = value
 
@@ -282,6 +295,12 @@ class World:
         cash = sum((a.cash.get(currency, ZERO) for a in self.book.accounts), start=ZERO)
         value = self.value.market_value.get(currency, ZERO)
         return cash + value, self.value.unrealized.get(currency, ZERO)
+
+    def _owns(self, currency: str) -> bool:
+        """Whether there is, or was, cash or something held in a currency."""
+        if currency in self.value.market_value:
+            return True
+        return any(currency in account.cash for account in self.book.data.accounts.values())
 
     def worth(self, currency: str) -> Decimal | None:
         """Last known worth of one unit of a currency, in the base currency; None if never told."""
@@ -347,6 +366,7 @@ class World:
             return None
         first = self.book.data.marks.get(symbol, held[0].average_price)
         self._proved[symbol] = ProvedPrice(first)
+        self.moved += 1
         return first
 
     def _doubted(self, quote: Quote) -> ProvedPrice | None:
@@ -456,6 +476,8 @@ class World:
             if amount:
                 total -= amount * self._worth.get(currency, ZERO)
         for currency, proved in self._proved_worth.items():
+            if not self._owns(currency):
+                continue
             unproved = self._worth[currency] - proved.value
             if unproved:
                 amount, _ = self.amounts_in(currency)
