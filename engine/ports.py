@@ -76,6 +76,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Several orders are cancelled by one request."""
     nets_buying_power: bool = False
     """The buying power that it states is less what its working orders may cost (X-79)."""
+    tells_all: bool = False
+    """It is an account of this process alone, such as that of a recording: nothing changes there
+    that it does not tell at once, so that a look at it is old only once something was told."""
     history: bool = False
     """It tells of cash that moved without a trade, see `get_cash_movements_since` (X-75)."""
 

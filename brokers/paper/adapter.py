@@ -77,9 +77,14 @@ class _Lane:
 
 
 class PaperBroker:
-    """One paper account behind the broker port. `random` draws the latencies; `venue` is it."""
+    """One paper account behind the broker port. `random` draws the latencies; `venue` is it.
 
-    def __init__(self, venue: PaperVenue, clock: Clock, random: Random) -> None:
+    `alone`: nothing but the engine of this process trades in it, and its prices are a recording's.
+    """
+
+    def __init__(
+        self, venue: PaperVenue, clock: Clock, random: Random, *, alone: bool = False
+    ) -> None:
         self.venue = venue
         self._clock = clock
         # It is in this process: it always answers, and its lists are those of its book.
@@ -87,6 +92,7 @@ class PaperBroker:
             paper_capabilities(venue.terms.latency_ms),
             heartbeat_seconds=0,
             late_execution_seconds=0,
+            tells_all=alone,
         )
         self._requests = _Lane(clock, random, venue.terms.latency_ms)
         self._returns = _Lane(clock, random, venue.terms.latency_ms)

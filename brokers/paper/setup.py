@@ -93,7 +93,8 @@ def open_paper(plan: VenueSetup) -> PaperConnection | RemoteConnection:
         book.close()
         raise
     exchange.join(venue)
-    broker = PaperBroker(venue, plan.clock, Random(f"latency {seed}"))
+    random = Random(f"latency {seed}")
+    broker = PaperBroker(venue, plan.clock, random, alone=plan.bars is not None)
     return PaperConnection(broker, exchange.market if shared is None else None, venue, exchange)
 
 

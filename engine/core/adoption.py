@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.order import Fill, OrderStatus
 from engine.domain.run import Severity
@@ -23,13 +23,11 @@ from engine.reconcile.compare import Comparison
 from engine.state.account import AccountState, Unexplained
 from engine.world import World
 from engine.world.evidence import CONFIRM_NS, leaps
+from engine.world.looks import SETTLING
 
 FARTHEST: Final = Decimal(100)
 """A venue's equity that makes what is held so many times dearer, or cheaper, than it was on average
 says nothing of its price."""
-
-SETTLING: Final = NS_PER_SECOND
-"""Cash is compared once the newest fill is so old: a venue may move it after it tells of that."""
 
 SMALL: Final = Decimal("0.01")
 """A difference of cash below this is counted and not told."""

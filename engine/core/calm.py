@@ -16,6 +16,7 @@ from engine.risk import triggers
 from engine.state.account import AccountState
 from engine.state.position import Position
 from engine.world import World
+from engine.world.looks import next_look
 
 
 def calm_until(world: World, now: Nanos) -> Nanos:
@@ -36,8 +37,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
         moments.append(marks)
     if any(account.barred or account.suspected for account in world.book.accounts):
         return now
-    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
-    moments += [a.reconciled_at + every if _is_quiet(a) else now for a in world.book.accounts]
+    moments += [next_look(world, a) if _is_quiet(a) else now for a in world.book.accounts]
     moments += data.queued.values()
     moments += [late_from(world, symbol, now) for symbol in world.book.index.day_entries]
     for position in world.holdings():

@@ -65,6 +65,7 @@ from engine.state.pauses import FIRST_LOOK
 from engine.state.places import place_of, places_of
 from engine.state.position import Position
 from engine.world import World
+from engine.world.looks import next_look
 
 Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 
@@ -403,17 +404,16 @@ def _and_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
 
 
 def _scheduled_reconcile(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Ask for a comparison of each account whose last one is older than the interval.
+    """Ask for a comparison of each account whose next one is due.
 
     One that was asked for already is tried again by the session until it succeeds.
     """
-    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:
         if not account.is_connected or account.snapshot_asked:
             continue
-        pause = every if account.compared else FIRST_LOOK
-        if now - account.reconciled_at >= pause:
+        first = account.reconciled_at + FIRST_LOOK
+        if now >= (next_look(world, account) if account.compared else first):
             reason = comparison.START if starting else "scheduled"
             yield ev.SnapshotRequested(account=account.name, reason=reason)
 

@@ -31,6 +31,7 @@ from engine.state.position import Position
 from engine.state.prints import print_of
 from engine.state.rates import Rate
 from engine.world import World
+from engine.world.looks import seen_at
 from engine.world.overload import Overload
 
 T = TypeVar("T")
@@ -255,6 +256,11 @@ class Facts:
         """After how many seconds the last look at a venue is too old for an entry (X-84)."""
         own = self._world.limits.account_max_age_seconds
         return own or self._world.config.execution.reconcile_seconds + 30
+
+    @property
+    def account_seen_at(self) -> Nanos:
+        """When that account was last seen as it is (X-84)."""
+        return seen_at(self._world, self.venue_account, self.now)
 
     @property
     def able(self) -> Capabilities:

@@ -247,10 +247,14 @@ class Book:
             for key in keys:
                 yield orders[key]
 
+    def ended_at(self, account: str) -> Nanos:
+        """When something was last told of an order of one account that has ended."""
+        return self._ended_at.get(account, 0)
+
     def ended_since(self, account: str, at: Nanos) -> list[Order]:
         """Orders of one account that have ended, and that something was told of at `at` or later;
         of those that ended long ago not one is looked at."""
-        if self._ended_at.get(account, 0) < at:
+        if self.ended_at(account) < at:
             return []
         closed = self.account(account).closed.values()
         return [order for order in closed if order.updated_at >= at]

@@ -20,6 +20,7 @@ def known_account(
     equity: Decimal,
     rates: Mapping[str, Rate | None],
     account_max_age: int,
+    account_seen_at: Nanos,
     now: Nanos,
 ) -> Finding:
     """NO_ACCOUNT: balances, the session's starting equity and a link that keeps them true.
@@ -57,7 +58,7 @@ def known_account(
         age = in_seconds(silent)
         text = f"{venue_account.name} has not answered for {plain(age)} s."
         return refused(age, MAX_SILENCE_SECONDS, text)
-    old = now - venue_account.seen_at
+    old = now - account_seen_at
     if old > account_max_age * NS_PER_SECOND:
         age = in_seconds(old)
         text = f"What {venue_account.name} holds was last seen {plain(age)} s ago."

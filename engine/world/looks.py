@@ -1,0 +1,83 @@
+"""When an account is compared with its venue next, and since when its word stands (A-372, X-84)."""
+
+from typing import Final
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO
+from engine.domain.order import RESTING
+from engine.state.account import AccountState
+from engine.world.world import World
+
+SETTLING: Final = NS_PER_SECOND
+"""What was told so shortly before a look may not be whole in it: cash moves after its fill."""
+
+RARELY: Final = 3_600 * NS_PER_SECOND
+"""Between two looks at an account that tells all and has told nothing."""
+
+LATE: Final = 30 * NS_PER_SECOND
+"""A look that is overdue by more leaves the account unseen."""
+
+
+def next_look(world: World, account: AccountState) -> Nanos:
+    """When an account that was compared is compared again: after the interval of the config.
+
+    Where its venue tells all, looks between which nothing was told are left out, but for one an
+    hour. Those that are left come when they would have come anyway.
+    """
+    every = world.config.execution.reconcile_seconds * NS_PER_SECOND
+    seen = account.reconciled_at
+    if not _tells_all(world, account):
+        return seen + every
+    if _is_doubtful(account):
+        return seen + every
+    told = _told_since(world, account, seen - SETTLING)
+    if told:
+        # At the whole interval that ends with it, or ends next.
+        return seen + max(-(-(min(told) - seen) // every), 1) * every
+    return seen + (every if _may_change(account) else max(RARELY // every, 1) * every)
+
+
+def seen_at(world: World, account: AccountState, now: Nanos) -> Nanos:
+    """Since when nobody has seen an account: the last look, or now where the venue tells all and
+    the next look is not overdue."""
+    if account.look_failed or account.silent_since or not _tells_all(world, account):
+        return account.seen_at
+    return now if now <= next_look(world, account) + LATE else account.seen_at
+
+
+def _tells_all(world: World, account: AccountState) -> bool:
+    """Whether looks may be left out: the config asks for no age of its own."""
+    asked = world.limits.account_max_age_seconds
+    return not asked and world.has(account.name) and world.able(account.name).tells_all
+
+
+def _is_doubtful(account: AccountState) -> bool:
+    """Whether the last look left anything open: such an account is looked at as ever."""
+    return (
+        not account.reconciled_clean
+        or account.look_failed
+        or bool(account.unsettled or account.missing or account.suspected)
+        or account.kill is not None
+        or not account.unexplained.is_nothing
+    )
+
+
+def _may_change(account: AccountState) -> bool:
+    """Whether a look may find something although nothing was told: what is in flight, and a buying
+    power that moves with prices, as that of a short and of money in other currencies does."""
+    return (
+        any(position.quantity < ZERO for position in account.positions.values())
+        or any(order.status not in RESTING for order in account.orders.values())
+        or any(currency != account.currency for currency in account.cash)
+    )
+
+
+def _told_since(world: World, account: AccountState, at: Nanos) -> list[Nanos]:
+    """When something was told after `at` of the orders of an account, or of what is held there."""
+    told = [account.last_fill] if account.last_fill > at else []
+    told += [
+        order.created_at if order.created_at > at else order.updated_at
+        for order in account.orders.values()
+        if order.updated_at > at
+    ]
+    return told + [order.updated_at for order in world.book.ended_since(account.name, at + 1)]
