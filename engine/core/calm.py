@@ -1,9 +1,10 @@
 """Until when no tick can lead to anything (DESIGN, Time and determinism).
 
 A tick asks every rule again, once a second while anything is held, and nearly always in vain: in a
-replay that was more than half of all work. After a tick that led to nothing, the state and the
-market stay what they are until something comes in, and only a rule that looks at the clock can find
-more than it just did. What is said here may be too early a moment, never too late a one.
+replay that was more than half of all work. After a tick that led to nothing, the state stays what
+it is until something comes in, and only a rule that looks at the clock can find more than it just
+did. A price that leads to nothing leaves most of that as it is. What is said here may be too early
+a moment, never too late a one.
 """
 
 from engine.core.day import MARK_SECONDS
@@ -46,6 +47,25 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     for account, symbol in world.book.waiting_places():
         moments.append(plans.same_until(world, account, symbol, now))
     return min(moments)
+
+
+def price_moves(world: World, now: Nanos) -> bool:
+    """Whether a price that led to no event may lead the next tick to one: calm is over then.
+
+    The rules that lean on prices were asked when it came; a mark of equity, what rates and what
+    nothing explains make of equity are left to the tick. What a breach of a stop leads to is told
+    by `Breaches.changes`.
+    """
+    if world.rates.ageing:
+        return True
+    data = world.book.data
+    may_mark = now >= data.marked_at + MARK_SECONDS * NS_PER_SECOND
+    for account in data.accounts.values():
+        if not account.unexplained.is_nothing:
+            return True
+        if may_mark and (account.positions or account.cash.keys() - {world.base}):
+            return True
+    return False
 
 
 def _is_quiet(account: AccountState) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from engine.core import comparison
-from engine.core.calm import calm_until
+from engine.core.calm import calm_until, price_moves
 from engine.core.decide import decide, leads_to
 from engine.core.refusals import Refusals
 from engine.domain import commands as ask
@@ -70,7 +70,10 @@ class Core:
         """When the portfolio's calendar says something else than at the last tick: a tick is due
         then, so that the day begins with its session (X-12)."""
         self.calm_until: Nanos = 0
-        """Ticks before this moment lead to nothing, unless something else comes in first."""
+        """Ticks before this moment lead to nothing, unless something else comes in first that does
+        not leave it as it is."""
+        self._calm_by = 0
+        """`Breaches.changes` when it was found."""
 
     def handle(self, given: Input, now: Nanos, waited: Nanos = 0) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
@@ -86,7 +89,7 @@ class Core:
         due = self._refusals.due(world.book, now) or kind is Stop
         if kind is Tick and now < self.calm_until and not due:
             return step
-        self.calm_until = 0
+        calm, self.calm_until = self.calm_until, 0
         if kind is Tick:
             self.day_ends = world.home.constant_until(now)
         observe(world, given, now)
@@ -98,12 +101,15 @@ class Core:
                 for more in leads_to(world, waited):
                     observe(world, more, now)
                     self._decide(step, more, now)
-            elif isinstance(given, SnapshotTaken | SnapshotFailed):
+            elif kind is not Quote and isinstance(given, SnapshotTaken | SnapshotFailed):
                 step.proposed = comparison.proposed(world, given)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(step, error) from error
         if kind is Tick and not step.records:
-            self.calm_until = calm_until(world, now)
+            self.calm_until, self._calm_by = calm_until(world, now), world.breaches.changes
+        elif kind in _PRICES and now < calm and not step.records:
+            undecided = self._calm_by != world.breaches.changes or price_moves(world, now)
+            self.calm_until = 0 if undecided else calm
         return step
 
     def _decide(self, step: Step, given: Input, now: Nanos) -> None:
@@ -196,6 +202,8 @@ def _see_tick(world: World, given: Tick, now: Nanos) -> None:
 def _see_age(world: World, given: Any, now: Nanos) -> None:
     world.overload.see(given.waited, now)
 
+
+_PRICES: frozenset[type] = frozenset({Quote, Bar, Depth})
 
 _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
     OrderReport: _see_report,

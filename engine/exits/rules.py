@@ -33,7 +33,7 @@ class ExitRule(msgspec.Struct, frozen=True, kw_only=True):
     """One row: the reason it closes for, its priority, its config key, its question.
 
     `same_until` says up to which moment the answer cannot change by time alone; None where it may
-    at any second.
+    at any second. Of prices it leans on those of the position's own symbol, at which it is asked.
     """
 
     reason: ExitReason

@@ -29,7 +29,7 @@ class Plan(msgspec.Struct, frozen=True):
     it wants is done or under way. `concerns` looks up what the plan is about in an account and a
     symbol: where that is nothing, the plan has no next step and is not asked. `same_until` says up
     to which moment a plan that has no next step gets none by time alone; None where it may at any
-    second.
+    second. No plan waits for a price: one that would has no `same_until` (`engine.core.calm`).
     """
 
     name: str

@@ -456,20 +456,22 @@ class Engine:
         return self._take(given).records
 
     def _take(self, given: Input) -> Step:
-        self._timer.rouse()
-        waited = 0
-        if isinstance(given, ask.Kill | LatchFound):
-            self._halts += 1
-        if isinstance(given, ask.AGED):
-            given = self._aged(given)
-        elif isinstance(given, Bar):
+        kind, waited, calm = type(given), 0, self._core.calm_until
+        if kind is Bar:
             waited = self._overdue()
+        elif kind is ask.Kill or kind is LatchFound:
+            self._halts += 1
+        elif isinstance(given, ask.AGED):
+            given = self._aged(given)
         try:
             step = self._core.handle(given, self._time.now(), waited)
         except RuleFailedError as failed:
+            self._timer.rouse()
             self._carry(failed.step)
             self._failed(failed)  # whoever gave it: what the rule left undone nobody can know
             raise
+        if step.records or self._core.calm_until != calm or self._time.set_by != self._clock_set_by:
+            self._timer.rouse()  # the calm has ended, or a tick is to tell that the clock was set
         self._carry(step)
         return step
 

@@ -77,7 +77,7 @@ class Timer:
             self._ring()
 
     def rouse(self) -> None:
-        """Before an input is decided: the next beat may lead to something again."""
+        """After an input that ended the calm: the next beat may lead to something again."""
         if not self._beat:
             return
         now = self._clock.monotonic()

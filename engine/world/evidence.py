@@ -22,6 +22,8 @@ class Breaches:
     def __init__(self) -> None:
         self._since: dict[str, Nanos] = {}
         self._confirmed: dict[str, Nanos] = {}
+        self.changes = 0
+        """How often a breach was confirmed, or one that was ended."""
 
     def see(self, key: str, *, breached: bool, at: Nanos, traded_both_sides: bool = False) -> None:
         """Take one price event; `traded_both_sides`: a trade that the quote's other side confirms.
@@ -33,8 +35,9 @@ class Breaches:
                 self.forget(key)
             return
         first = self._since.setdefault(key, at)
-        if traded_both_sides or at - first >= CONFIRM_NS:
-            self._confirmed.setdefault(key, at)
+        if key not in self._confirmed and (traded_both_sides or at - first >= CONFIRM_NS):
+            self._confirmed[key] = at
+            self.changes += 1
 
     def confirmed(self, key: str) -> bool:
         """True once the breach stands on evidence."""
@@ -47,7 +50,8 @@ class Breaches:
     def forget(self, key: str) -> None:
         """Drop what was seen under a key."""
         self._since.pop(key, None)
-        self._confirmed.pop(key, None)
+        if self._confirmed.pop(key, None) is not None:
+            self.changes += 1
 
 
 class ProvedPrice:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -31,7 +32,12 @@ WHOLE = "engine.core.driver.calm_until"
 MOVED = 0
 """In place of seconds: every stop is moved, and the change does not reach the venue."""
 
-rests = st.lists(st.sampled_from([1, 1, 1, 0.4, MOVED, 59, 60, 61, 600, 7_200]), max_size=120)
+PRICES = {-1: ("100.5", False), -2: ("97", False), -3: ("94.9", False), -4: ("94.5", True)}
+"""In place of seconds: a price of NVDA comes, two of them beyond its stop, one as proved."""
+
+rests = st.lists(
+    st.sampled_from([1, 1, 1, 0.4, MOVED, 59, 60, 61, 600, 7_200, *PRICES, *PRICES]), max_size=120
+)
 """Seconds between ticks: through minutes that are marked, the close, and the next days."""
 
 
@@ -41,7 +47,7 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
         if pause == MOVED:
             move_in_vain(desk)
             continue
-        for event in desk.tick(pause):
+        for event in price_comes(desk, int(pause)) if pause in PRICES else desk.tick(pause):
             if isinstance(event, ev.OrderIntended):
                 desk.accept(event.terms)
             elif isinstance(event, ev.ReplaceRequested):
@@ -49,6 +55,11 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
             elif isinstance(event, ev.SnapshotRequested):
                 look(desk)
     return desk.records
+
+
+def price_comes(desk: Recorded, which: int) -> list[ev.Event]:
+    last, proved = PRICES[which]
+    return desk.quote("NVDA", last, ask=last if proved else None, trade=proved)
 
 
 def move_in_vain(desk: Recorded) -> None:
@@ -73,12 +84,24 @@ def look(desk: CoreDriver) -> None:
     desk.snapshot(positions=held, orders=tuple(map(desk.works, account.orders.values())))
 
 
+class Strict(Recorded):
+    """A thousandth of equity is the most that a day may lose, so that prices trip it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world.limits = msgspec.structs.replace(
+            self.world.limits, daily_loss=D("0.001"), drawdown=D("0.0009")
+        )
+
+
 HELD = [("signal", 0, 30, 100), ("report", 0, 0, 80), ("fill", 0, 24, 100), ("report", 0, 1, 80)]
 """NVDA is held, and its stop rests."""
 
 
 @settings(max_examples=60, deadline=None)
 @example(HELD, [60, 1, 1, MOVED, 0.4, 0.4, 0.4, 0.4])
+@example(HELD, [60, 1, 1, -1, 1, -4, 1, 1, 1, 1, 1, 1])
+@example(HELD, [60, 1, 1, -1, 59, 1, -2, 1, 60, 1])
 @given(moves, rests)
 def test_a_tick_in_calm_leads_to_what_a_whole_one_leads_to(
     steps: list[tuple[str, int, int, int]], pauses: list[float]
@@ -87,6 +110,20 @@ def test_a_tick_in_calm_leads_to_what_a_whole_one_leads_to(
         patch.setattr(WHOLE, lambda world, now: now)
         whole = rest(play(steps), pauses)
     assert rest(play(steps), pauses) == whole
+
+
+@settings(max_examples=60, deadline=None)
+@example(HELD, [60, 1, 1, -1, 1, -4, 1, 1, 1, 1, 1, 1])
+@given(moves, rests)
+def test_triggers_that_are_not_asked_again_would_not_have_held(
+    steps: list[tuple[str, int, int, int]], pauses: list[float]
+) -> None:
+    """X-74: they are left out only where nothing that they look at has changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("engine.risk.triggers", "engine.core.consequences"):
+            patch.setattr(f"{module}.none_trips", lambda world: False)
+        asked = rest(play(steps, Strict()), pauses)
+    assert rest(play(steps, Strict()), pauses) == asked
 
 
 def test_a_protected_position_rests_until_the_next_mark_and_the_end_of_the_day() -> None:
