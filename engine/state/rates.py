@@ -7,7 +7,7 @@ A rate comes from a quote of a pair with the base currency on one side, or from 
 import datetime
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -55,6 +55,15 @@ class _Quoted(msgspec.Struct, frozen=True):
     calendar: str
 
 
+class _Told(NamedTuple):
+    """What the quotes of an instrument tell: the rate of a currency, "" for none."""
+
+    instrument: Instrument
+    currency: str = ""
+    inverted: bool = False
+    """The base currency is the pair's own base."""
+
+
 class Rates:
     """Rates of the base currency, changed by quotes and reference data alone.
 
@@ -64,6 +73,8 @@ class Rates:
     def __init__(self, base: str, max_age_seconds: float) -> None:
         self.base = base
         self._max_age: Nanos = round(max_age_seconds * NS_PER_SECOND)
+        self._told_by: dict[str, _Told] = {}
+        """By symbol, as every price asks for it."""
         self._quoted: dict[str, dict[str, _Quoted]] = {}
         """By currency and pair."""
         self._reference: dict[str, list[ReferenceRate]] = {}
@@ -79,34 +90,42 @@ class Rates:
         the base currency on one side tells nothing, and neither does a quote with a number that is
         not finite and positive, with crossed sides, or older than the one before it.
         """
-        pair = instrument.contract
-        if not isinstance(pair, Pair):
-            return False
-        inverted = pair.base == self.base
-        if (pair.quote == self.base) is inverted:
-            return False
-        price = _price(quote)
+        symbol, time = quote.symbol, quote.time
+        told = self._told_by.get(symbol)
+        if told is None or told.instrument is not instrument:
+            told = self._told_by[symbol] = self._what_tells(instrument)
+        currency = told.currency
+        price = _price(quote) if currency else None
         if price is None:
             return False
-        currency = pair.quote if inverted else pair.base
         known = self._quoted.get(currency)
         if known is None:
             known = self._quoted[currency] = {}
-        before = known.get(quote.symbol)
-        if before is not None and quote.time < before.time:
+        before = known.get(symbol)
+        if before is not None and time < before.time:
             return False
         remembered = known.get(JOURNAL)
-        if remembered is not None and quote.time >= remembered.time:
+        if remembered is not None and time >= remembered.time:
             del known[JOURNAL]
-        known[quote.symbol] = _Quoted(
-            value=ONE / price if inverted else price,
-            time=quote.time,
-            stale_at=quote.stale_at or quote.time + self._max_age,
+        known[symbol] = _Quoted(
+            value=ONE / price if told.inverted else price,
+            time=time,
+            stale_at=quote.stale_at or time + self._max_age,
             calendar=instrument.calendar,
         )
         if len(known) > 1:
             self.ageing.add(currency)
         return True
+
+    def _what_tells(self, instrument: Instrument) -> "_Told":
+        """Which currency's rate the quotes of an instrument tell."""
+        pair = instrument.contract
+        if not isinstance(pair, Pair):
+            return _Told(instrument)
+        inverted = pair.base == self.base
+        if (pair.quote == self.base) is inverted:
+            return _Told(instrument)
+        return _Told(instrument, pair.quote if inverted else pair.base, inverted)
 
     def remember(self, currency: str, value: Decimal, time: Nanos) -> None:
         """Take the rate that a quote told at `time`, before the process began.
