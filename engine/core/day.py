@@ -77,6 +77,15 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     yield msgspec.structs.replace(row, max_drawdown=deepest)
 
 
+def _went_beyond(world: World) -> bool:
+    """Whether equity was since the last mark where the state does not know it to have been: above a
+    peak, or deeper below the day's than ever. A fall that goes on is known."""
+    data, reach = world.book.data, world.reach
+    if world.peak_equity > data.peak_equity or reach.day_above:
+        return True
+    return data.session is not None and reach.day_fall > data.session.max_drawdown
+
+
 def _deepest(world: World, explained: Decimal) -> Decimal:
     """The deepest fall of the day so far, that to `explained` included."""
     session, peak = world.book.data.session, world.peak_of_day
@@ -103,8 +112,7 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
         return
     equity, _ = world.believed
     day_peak = world.peak_of_day
-    went = world.peak_equity > data.peak_equity or world.reach.day_above or world.reach.day_fall
-    if equity == data.marked_equity and not went:
+    if equity == data.marked_equity and not _went_beyond(world):
         return
     explained = equity - world.unexplained
     peak = max(world.peak_equity, explained)

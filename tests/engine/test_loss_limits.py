@@ -457,6 +457,23 @@ def test_X71_a_high_that_stands_is_the_high_water_mark() -> None:
     assert desk.book.data.peak_equity == CASH + 1_500
 
 
+def test_A402_a_fall_that_is_marked_and_goes_on_is_not_marked_again() -> None:
+    """A minute in which nothing moved says nothing new; one that went deeper, and back, does."""
+    desk = desk_of(kill={"daily_loss": "alert"})
+    buy(desk, 10)
+    for _ in range(2):
+        desk.later(2).quote("NVDA", "98")
+    (marked,) = (e for e in desk.tick(60) if isinstance(e, ev.EquityMarked))
+    assert marked.day_drawdown == D("0.0002")
+    for _ in range(3):
+        assert not [e for e in desk.tick(60) if isinstance(e, ev.EquityMarked)]
+    for price in ("97", "97", "98", "98"):
+        desk.later(2).quote("NVDA", price)
+    (deeper,) = (e for e in desk.tick(60) if isinstance(e, ev.EquityMarked))
+    assert (deeper.equity, deeper.day_drawdown) == (marked.equity, D("0.0003"))
+    assert not [e for e in desk.tick(60) if isinstance(e, ev.EquityMarked)]
+
+
 def _absurd(desk: CoreDriver) -> None:
     desk.later(5).quote("NVDA", "9000")
 
