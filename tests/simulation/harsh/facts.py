@@ -71,6 +71,8 @@ class Facts(Watch):
         self._start_off = ZERO
         """What the accounts are worth more by the prices at which their holdings were taken over
         than by those of the venues at that moment."""
+        self.trades_again: dict[str, Nanos] = {}
+        """Since when each symbol that was halted trades again."""
         self._row_began: Decimal | None = None
         """What the accounts were worth by what was known when the day's row was first written."""
         self._prices: dict[str, deque[tuple[Nanos, Decimal]]] = {}

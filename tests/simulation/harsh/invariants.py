@@ -330,7 +330,9 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             for position in account.positions.values():
                 plan, minute = position.exiting, 60 * NS_PER_SECOND
                 old = plan is not None and self.now() - plan.started_at > minute
-                old = old and position.symbol not in venue.closed  # it waits for the market
+                # It waits for the market, and tries that again once a minute at least.
+                since = self.trades_again.get(position.symbol, 0)
+                old = old and position.symbol not in venue.closed and self.now() - since > minute
                 if old and not self.clock_was_wrong:
                     yield "O exit", f"the close of {position.symbol} never ends"
         yield from self._started_with(engine.book)

@@ -262,6 +262,8 @@ class HarshRun(Run):
                 known.add(symbol)
             else:
                 known.discard(symbol)
+        if not self.halting[symbol]:
+            self.watch.trades_again[symbol] = self.agenda.now
 
         self._traded_at = self.agenda.now
 
