@@ -40,6 +40,8 @@ UP: Final = 10.0
 """Where a process began after a crash, or a symbol trades again, there is so long first."""
 KILLS: Final = 2.0
 """The last kill comes so long after that."""
+LOOKS_AGAIN: Final = 3.0
+"""So long after that the operator looks once more at what is named then."""
 KILL_SECONDS: Final = 75
 """So long the last kill may take."""
 HALT_SECONDS: Final = (6.0, 15.0)
@@ -342,12 +344,24 @@ class HarshRun(Run):
         if waits and self.agenda.now < self.quiet_until:
             self.agenda.after(1, self._rests)
             return
+        if self._is_named() and not self._looked_again:
+            # What was in flight when the operator took over the rest is named since.
+            self._looked_again = True
+            self._do(ask.Reconcile(by="sim", apply=True))
+            self.agenda.after(LOOKS_AGAIN, self._rests)
+            return
         self._rested = True
         if not self.watch.found:
             self.watch.at_rest()
         self.agenda.after(KILLS, self._last_kill)
 
-    _rested = False
+    def _is_named(self) -> bool:
+        """Whether the engine names a difference that nobody has taken over."""
+        if self.engine is None or not self._running:
+            return False
+        return any(a.differences or a.missing or a.blocked for a in self.engine.book.accounts)
+
+    _rested = _looked_again = False
 
     def _last_kill(self) -> None:
         """Asked again a second later where no process ran, or the one that was asked has ended."""
