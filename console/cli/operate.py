@@ -268,7 +268,7 @@ def _print_status(found: dict[str, Any]) -> None:
         ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
         ("positions", [*map(_guarded, found["positions"])], _POSITIONS),
         ("orders", found["orders"], _ORDERS),
-        ("limits", found["limits"], ("name", "measured", "limit", "used")),
+        ("limits", found["limits"], ("name", "measured", "limit", "used", "counts")),
     ):
         say()
         say(title if rows else f"{title}: none")

@@ -86,6 +86,7 @@ class WorldView:
             flatten=Flatten(config.kill.flatten),
             quote_max_age_seconds=world.limits.quote_max_age_seconds,
             gross_limit=world.limits.gross,
+            loss_counts_from=world.limits.loss_streak_pct,
             drawdown_limit=world.limits.drawdown,
         )
 

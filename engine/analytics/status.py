@@ -259,6 +259,8 @@ class LimitUse(msgspec.Struct, frozen=True):
     name: str
     limit: Callable[[World], Decimal | int | None]
     measured: Callable[[World, Nanos], Decimal | int]
+    counts: Callable[[World], str] = lambda world: ""
+    """What is counted, where the name of the limit does not say it."""
 
 
 def _share(value: Decimal, of: Decimal) -> Decimal:
@@ -280,6 +282,13 @@ def _largest_sector(world: World, now: Nanos) -> Decimal:
     symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reservations.by_symbol}
     sectors = {world.sector_of(symbol) for symbol in symbols}
     return _share(max(map(world.sector_exposure, sectors), default=ZERO), world.equity)
+
+
+def _losses_counted(world: World) -> str:
+    """Which losses count (A-184): a smaller one neither counts nor ends the row."""
+    least = world.limits.loss_streak_pct
+    size = f"{plain(least * 100)}% of the entry or more" if least else "any size"
+    return f"losses in a row, of {size}"
 
 
 def _entries_today(world: World, now: Nanos) -> int:
@@ -309,6 +318,7 @@ LIMITS: Final = (
         "consecutive_loss_threshold",
         lambda w: w.limits.loss_streak_count,
         lambda w, n: w.book.data.loss_streak,
+        _losses_counted,
     ),
     LimitUse("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
     LimitUse("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
@@ -320,7 +330,11 @@ LIMITS: Final = (
 
 
 def limits_used(world: World, now: Nanos) -> list[dict[str, Any]]:
-    """Each limit in force with what is measured; `used` is the share of the limit that is used."""
+    """Each limit in force with what is measured.
+
+    `used` is the share of the limit that is used, `counts` what is counted where the name does not
+    say it.
+    """
     rows = []
     for row in LIMITS:
         limit = row.limit(world)
@@ -336,6 +350,7 @@ def limits_used(world: World, now: Nanos) -> list[dict[str, Any]]:
                 "measured": plain(measured),
                 "limit": plain(ceiling),
                 "used": plain(round(used, 4)),
+                "counts": row.counts(world),
             }
         )
     return rows

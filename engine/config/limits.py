@@ -38,8 +38,14 @@ class RiskConfig(Section):
     drawdown_limit: Share | None = Field(None, description="of the highest equity")
     max_trades_per_day: Count | None = Field(None, description="entries a session")
     min_account_equity: Money | None = Field(None, description="a floor, in account currency")
-    consecutive_loss_threshold: Count | None = Field(None, description="losing trades in a row")
-    consecutive_loss_pct: ShareOrNone | None = Field(None, description="a loss that counts")
+    consecutive_loss_threshold: Count | None = Field(
+        None,
+        description="losses in a row, each of consecutive_loss_pct or more; a smaller one changes "
+        "nothing, a trade without a loss ends the row",
+    )
+    consecutive_loss_pct: ShareOrNone | None = Field(
+        None, description="of what was paid to enter: a loss this large counts"
+    )
     api_timeout_seconds: Seconds = Field(60, description="a broker silent for longer is lost")
     max_order_notional: PositiveMoney = Field(Decimal(50_000), description="of one order")
     max_orders_per_minute: Count = Field(20, description="sent, all brokers together")
@@ -61,7 +67,9 @@ class KillConfig(Section):
     daily_loss: Trip = Field(TriggerAction.KILL, description="kill | reduce_only | alert")
     broker_lost: Trip = Field(TriggerAction.KILL, description="silent with exposure")
     min_equity: Trip = Field(TriggerAction.KILL, description="equity below the floor")
-    loss_streak: Trip = Field(TriggerAction.KILL, description="losing trades in a row")
+    loss_streak: Trip = Field(
+        TriggerAction.KILL, description="consecutive_loss_threshold is reached"
+    )
     drawdown: Trip = Field(TriggerAction.KILL, description="from the highest equity")
     journal: Trip = Field(TriggerAction.KILL, description="the journal cannot be written")
     divergence: Trip = Field(

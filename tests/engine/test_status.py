@@ -48,7 +48,9 @@ def test_T23_the_shape_is_exact() -> None:
     assert set(found["resiliency"]) == RESILIENCY
     assert set(found["loop_lag_ms"]) == {"p50", "p99"}
     assert set(found["journal"]) == {"seq", "last_commit_ms"}
-    assert all(set(row) == {"name", "measured", "limit", "used"} for row in found["limits"])
+    assert all(
+        set(row) == {"name", "measured", "limit", "used", "counts"} for row in found["limits"]
+    )
     assert json.loads(json.dumps(found)) == found
 
 

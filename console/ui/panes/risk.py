@@ -14,6 +14,7 @@ from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
 from console.ui.widgets.strips import AMBER, loudness
 from console.ui.widgets.text_lines import TextLine, TextLines
+from engine.domain.money import plain
 
 COLUMNS: Final = (
     Column("name", "Limit", 13, grow=True),
@@ -31,7 +32,6 @@ SHORT: Final = {
     "max_sector_exposure": "one sector",
     "max_gross_exposure": "gross",
     "max_trades_per_day": "entries/day",
-    "consecutive_loss_threshold": "loss streak",
     "min_account_equity": "min equity",
     "max_orders_per_minute": "orders/min",
     "max_open_orders": "open orders",
@@ -97,7 +97,7 @@ class RiskPane(Pane):
             self.table.upsert(
                 name,
                 [
-                    Cell(SHORT.get(name, name) + warn, style),
+                    Cell(self._label(name) + warn, style),
                     Cell(_amount(name, row.measured), style),
                     Cell(_amount(name, row.limit), "muted"),
                     Cell(bar(used, 4, self.glyphs), style, used),
@@ -106,6 +106,13 @@ class RiskPane(Pane):
                 ],
             )
         self.head(f"({self.view.settings.profile})")
+
+    def _label(self, name: str) -> str:
+        """The name of a limit; that of losses in a row says which losses it counts (A-184)."""
+        if name != "consecutive_loss_threshold":
+            return SHORT.get(name, name)
+        least = self.view.settings.loss_counts_from
+        return f"losses {plain(least * 100)}%+" if least else "losses"
 
     def _money(self, held: PortfolioView) -> Iterator[TextLine]:
         curve = self.view.equity_curve()
