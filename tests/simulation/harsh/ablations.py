@@ -48,7 +48,10 @@ DENIED: Final = msgspec.structs.replace(
     PLAIN, name="denied", most=Switches(strange_positions=0.6, holdings=3), operator=14
 )
 CONTRADICTS: Final = msgspec.structs.replace(
-    PLAIN, name="contradicts", most=Switches(contradictions=0.5, executions_missing=0.3)
+    PLAIN,
+    name="contra2",
+    most=Switches(contradictions=0.8, executions_missing=0.5, thin=0.5),
+    operator=8,
 )
 UNTOLD: Final = msgspec.structs.replace(
     PLAIN,
@@ -86,7 +89,7 @@ OTHERS: Final = msgspec.structs.replace(
     PLAIN, name="others", most=Switches(trades_of_others=4, transfers=2), operator=6
 )
 MISSING: Final = msgspec.structs.replace(
-    PLAIN, name="missing", most=Switches(executions_missing=0.3, thin=0.6), operator=6
+    PLAIN, name="untold", most=Switches(executions_missing=0.6, thin=0.6, gaps=3), operator=3
 )
 STRANGE: Final = msgspec.structs.replace(
     PLAIN,
@@ -366,8 +369,8 @@ ABLATIONS: Final = (
     HarshAblation(
         name="an answer that denies what has filled takes back an end",
         profile=CONTRADICTS,
-        seed=30,
-        caught_by="O signal",
+        seed=63,
+        caught_by="R kill",
         patch=_takes_back_an_end,
     ),
     HarshAblation(
@@ -415,8 +418,8 @@ ABLATIONS: Final = (
     HarshAblation(
         name="a close waits out its pause though its market trades again",
         profile=HALTS,
-        seed=0,
-        caught_by="R kill",
+        seed=7,
+        caught_by="O exit",
         patch=_sees_no_trade,
     ),
     HarshAblation(
@@ -506,7 +509,7 @@ ABLATIONS: Final = (
     HarshAblation(
         name="what the venue counts as filled and does not tell is not assumed",
         profile=MISSING,
-        seed=13,
+        seed=2,
         caught_by="R kill",
         patch=_assumes_nothing,
     ),
@@ -544,13 +547,6 @@ ABLATIONS: Final = (
         seed=4,
         caught_by="S orphan",
         patch=_without("leftover"),
-    ),
-    HarshAblation(
-        name="what is held has no stop",
-        profile=PLAIN,
-        seed=17,
-        caught_by="S bare",
-        patch=_without("protect"),
     ),
     HarshAblation(
         name="what is to be closed is not",

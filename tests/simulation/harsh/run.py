@@ -37,7 +37,9 @@ MAY_REST: Final = (13.0, 21.0)
 RESTS: Final = 34.0
 """Now everything is."""
 UP: Final = 10.0
-"""Where a process began after a crash, or a symbol trades again, there is so long first."""
+"""Where a process began after a crash, it has so long first."""
+TRADES: Final = 30.0
+"""So long what was halted has traded again: one price in two is that of a trade (X-92)."""
 KILLS: Final = 2.0
 """The last kill comes so long after that."""
 LOOKS_AGAIN: Final = 3.0
@@ -340,7 +342,7 @@ class HarshRun(Run):
     def _rests(self) -> None:
         if self._rested:
             return
-        waits = self.watch.up_for < UP or self._since_halts < UP
+        waits = self.watch.up_for < UP or self._since_halts < TRADES
         if waits and self.agenda.now < self.quiet_until:
             self.agenda.after(1, self._rests)
             return
