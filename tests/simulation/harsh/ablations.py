@@ -89,7 +89,7 @@ OTHERS: Final = msgspec.structs.replace(
     PLAIN, name="others", most=Switches(trades_of_others=4, transfers=2), operator=6
 )
 MISSING: Final = msgspec.structs.replace(
-    PLAIN, name="untold", most=Switches(executions_missing=0.6, thin=0.6, gaps=3), operator=3
+    PLAIN, name="unlisted", most=Switches(executions_missing=0.6, thin=0.6, gaps=3), operator=3
 )
 STRANGE: Final = msgspec.structs.replace(
     PLAIN,
@@ -425,14 +425,14 @@ ABLATIONS: Final = (
     HarshAblation(
         name="what was asked of a stop is asked again while it trades",
         profile=STOPS_KEPT,
-        seed=0,
+        seed=14,
         caught_by="S armed",
         patch=_asks_again_of_stops,
     ),
     HarshAblation(
         name="all of an order is assumed that ended with a part of it filled",
         profile=UNTOLD,
-        seed=0,
+        seed=20,
         caught_by="Q fill",
         patch=_assumes_all_of_it,
     ),
@@ -509,7 +509,7 @@ ABLATIONS: Final = (
     HarshAblation(
         name="what the venue counts as filled and does not tell is not assumed",
         profile=MISSING,
-        seed=2,
+        seed=25,
         caught_by="R kill",
         patch=_assumes_nothing,
     ),

@@ -38,8 +38,8 @@ RESTS: Final = 34.0
 """Now everything is."""
 UP: Final = 10.0
 """Where a process began after a crash, it has so long first."""
-TRADES: Final = 30.0
-"""So long what was halted has traded again: one price in two is that of a trade (X-92)."""
+TRADES: Final = 20.0
+"""So long what was halted has traded again."""
 KILLS: Final = 2.0
 """The last kill comes so long after that."""
 LOOKS_AGAIN: Final = 3.0
@@ -141,6 +141,8 @@ class HarshRun(Run):
         self.offset = [0.0]
         self.halting: Counter[str] = Counter()
         """How many halts of each symbol are not over."""
+        self.reopens: set[str] = set()
+        """Symbols whose next price is that of the trade with which they go on (X-92)."""
         self.splitting: set[str] = set()
         """Symbols that stay halted until their split is done, whatever has ended."""
         self.around = drawn(self.extra, profile.most, profile.chance)
@@ -268,8 +270,9 @@ class HarshRun(Run):
                 known.discard(symbol)
         if not self.halting[symbol]:
             self.watch.trades_again[symbol] = self.agenda.now
-
         self._traded_at = self.agenda.now
+        if symbol not in self.market.halted:
+            self.reopens.add(symbol)
 
     _traded_at: Nanos = 0
     """When a symbol last traded again, or was halted."""
@@ -288,6 +291,9 @@ class HarshRun(Run):
 
     def _quote(self, quote: Quote) -> None:
         self.watch.priced(quote.symbol, quote.last)
+        if quote.symbol in self.reopens:
+            self.reopens.discard(quote.symbol)
+            quote = msgspec.structs.replace(quote, trade=True)
         super()._quote(quote)
 
     def _strange(self, quote: Quote) -> None:
