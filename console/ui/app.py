@@ -41,6 +41,7 @@ from console.ui.screens.quit import QuitScreen
 from console.ui.screens.reconcile import ReconcileScreen
 from console.ui.screens.ticket import TicketScreen
 from console.ui.terminal_app import TerminalApp
+from console.ui.totals import Totals
 from console.ui.widgets.alert_line import standing
 from console.ui.widgets.banner import Mode
 from console.ui.widgets.confirm import ConfirmScreen
@@ -114,7 +115,10 @@ class MeridianApp(TerminalApp[str]):
         """The symbol of the last ticket, and where a person's hand had put the cursor then."""
         self._asked: set[asyncio.Task[None]] = set()
         self._updates = -1
-        self.header = Header(desk.view, self.banner_feed, self.glyphs, lambda: self.armed_seconds)
+        self.totals = Totals(desk.view, self.pump)
+        self.header = Header(
+            desk.view, self.totals, self.banner_feed, self.glyphs, lambda: self.armed_seconds
+        )
 
     # -- life
 
@@ -124,11 +128,13 @@ class MeridianApp(TerminalApp[str]):
         self.desk.start()
         self.run_worker(self.desk.recall())
         self.pump.register(self.header, every=0.5)
+        self.totals.join(self.header)
         self.set_interval(MARKET_SECONDS, self._look_at_market)
 
     def on_unmount(self) -> None:
         """The engine goes on without us."""
         self.desk.stop()
+        self.totals.leave(self.header)
         self.pump.unregister(self.header)
 
     @property

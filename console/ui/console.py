@@ -10,6 +10,7 @@ from console.desk.port import Desk, Result
 from console.ui.format import Glyphs
 from console.ui.keyboard import Keyboard
 from console.ui.pump import Pump
+from console.ui.totals import Totals
 from console.ui.widgets.banner import BannerFeed
 from engine.domain.inputs import Command
 
@@ -21,6 +22,7 @@ class Console(Protocol):
     glyphs: Glyphs
     banner_feed: BannerFeed
     pump: Pump
+    totals: Totals
     keyboard: Keyboard
     by: str
     """Who gives the commands, as the journal names it."""

@@ -7,6 +7,7 @@ from console.desk.port import View
 from console.desk.values import Lag
 from console.ui.format import Glyphs, mask_account, number, percent, profit_style, signed, tick
 from console.ui.panes.base import whole_age
+from console.ui.totals import Totals
 from console.ui.widgets.banner import BannerFeed, BannerItem
 from console.ui.widgets.strips import clock_text
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -30,13 +31,19 @@ class Header:
     """A pane of the pump that is drawn by every banner."""
 
     def __init__(
-        self, view: View, feed: BannerFeed, glyphs: Glyphs, armed: Callable[[], float]
+        self,
+        view: View,
+        totals: Totals,
+        feed: BannerFeed,
+        glyphs: Glyphs,
+        armed: Callable[[], float],
     ) -> None:
-        """Says what `view` knows on the banners of `feed`.
+        """Says what `view` and `totals` know on the banners of `feed`.
 
         `armed` tells for how many seconds a second press of the chord still kills; 0 is not.
         """
         self._view = view
+        self._totals = totals
         self._feed = feed
         self._glyphs = glyphs
         self._armed = armed
@@ -72,7 +79,7 @@ class Header:
             slow = "warn" if lag.p99 > SLOW_MS else ""
             words = f"loop {lag.p50:.0f}/{lag.p99:.0f}ms"
             yield BannerItem(words, slow, 50, short=f"loop {lag.p99:.0f}ms")
-        held = view.portfolio()
+        held = self._totals.take(self)
         day = held.day
         share = f" {percent(day / held.day_start, 2)}" if held.day_start else ""
         sure = "" if not held.unvalued else glyphs.stale

@@ -74,6 +74,14 @@ class PositionsPane(Pane):
         """The table."""
         yield make_table(COLUMNS, self.glyphs, "positions")
 
+    def on_mount(self) -> None:
+        """Painted with all that shows the totals."""
+        self.console.totals.join(self)
+
+    def on_unmount(self) -> None:
+        """Painted no more."""
+        self.console.totals.leave(self)
+
     @property
     def table(self) -> LiveTable:
         """The table."""
@@ -98,6 +106,7 @@ class PositionsPane(Pane):
     def _paint_rows(self) -> None:
         """Rows whose holding, price, stop or age changed."""
         everything, _ = self.feed.take()
+        totals = self.console.totals.take(self)
         view, table = self.view, self.table
         held = dict.fromkeys(view.held())
         for key in [k for k in self._seen if k not in held]:
@@ -110,7 +119,7 @@ class PositionsPane(Pane):
                 self._seen[key] = row
                 table.upsert(key, self._row(row))
         table.set_empty(nothing_held(view.run().state))
-        unrealized = signed(view.portfolio().unrealized)
+        unrealized = signed(totals.unrealized)
         note = f"({len(held)})" + (f"  uPnL {unrealized}" if held else "")
         column, descending = table.sorted_by
         arrow = self.glyphs.sort_down if descending else self.glyphs.sort_up

@@ -79,6 +79,14 @@ class RiskPane(Pane):
         yield TextLines(id="money")
         yield make_table(COLUMNS, self.glyphs, "risk")
 
+    def on_mount(self) -> None:
+        """Painted with all that shows the totals."""
+        self.console.totals.join(self)
+
+    def on_unmount(self) -> None:
+        """Painted no more."""
+        self.console.totals.leave(self)
+
     @property
     def table(self) -> LiveTable:
         """The limits."""
@@ -87,7 +95,7 @@ class RiskPane(Pane):
     def paint(self) -> None:
         """Measure everything again."""
         self.feed.take()
-        held = self.view.portfolio()
+        held = self.console.totals.take(self)
         self.query_one("#money", TextLines).show_lines(self._money(held))
         self.table.set_empty(EMPTY)
         for row in self.view.limits():

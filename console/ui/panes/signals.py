@@ -90,7 +90,7 @@ class SignalsPane(Pane):
                 table.upsert(signal_id, self._row(row, now))
         if follow:
             to_top(table)
-        self.head(f"({view.counts.signals})")
+        self.head(f"({table.row_count})")
 
     def _row(self, row: SignalRow, now: int) -> list[Cell]:
         signal, decided, rules = row.signal, row.decided, row.instrument

@@ -110,7 +110,7 @@ class AlertLine(PaintedLines):
             return f"engine {run.state}"
         symbols = len(view.quoted())
         return (
-            f"watching {counted(symbols, 'symbol')}{rate}; seen here: "
+            f"watching {counted(symbols, 'symbol')}{rate}; new here: "
             f"{counted(counts.signals, 'signal')}, {counted(counts.orders, 'order')}, "
             f"{counted(counts.fills, 'fill')}"
         )

@@ -46,10 +46,22 @@ class RiskStrip(PaintedLines, Fed):
     paint_every = 1.0
     DEFAULT_CSS = "RiskStrip { height: 1; width: 100%; background: $panel; }"
 
+    def on_mount(self) -> None:
+        """Painted with all that shows the totals."""
+        self.console.totals.join(self)
+
+    def on_unmount(self) -> None:
+        """Painted no more."""
+        self.console.totals.leave(self)
+
     def paint(self) -> None:
         """Read the portfolio."""
         self.feed.take()
-        glyphs, settings, held = self.console.glyphs, self.view.settings, self.view.portfolio()
+        glyphs, settings, held = (
+            self.console.glyphs,
+            self.view.settings,
+            self.console.totals.take(self),
+        )
         gross = held.gross / held.equity if held.equity > 0 else ZERO
         narrow = self.size.width < NARROW
         cells, places = (4, 0) if narrow else (6, 2)
