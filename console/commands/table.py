@@ -184,7 +184,7 @@ COMMANDS: Final = (
                 "close",
                 ("x",),
                 "Close",
-                "Close the position selected in Positions, reduce-only",
+                "In Positions: close the selected position, reduce-only",
                 "close_position",
                 Group.TRADE,
                 Danger.REDUCES,
@@ -203,8 +203,8 @@ COMMANDS: Final = (
                 "modify",
                 ("m",),
                 "Modify",
-                "Change the order selected in Orders, or the stop and the target of the position "
-                "selected in Positions",
+                "In Orders: change the selected order; in Positions: the stop and the target of "
+                "the selected position",
                 "modify",
                 Group.TRADE,
                 Danger.CHANGES,
@@ -242,7 +242,7 @@ COMMANDS: Final = (
                 "cancel",
                 ("c",),
                 "Cancel",
-                "Cancel the order selected in Orders; a protective stop asks for UNPROTECT",
+                "In Orders: cancel the selected order; a protective stop asks for UNPROTECT",
                 "cancel_order",
                 Group.TRADE,
                 Danger.REDUCES,

@@ -385,8 +385,11 @@ class MeridianApp(TerminalApp[str]):
         """
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, PositionsPane) else None
-        if not isinstance(pane, PositionsPane) or key is None:
-            self._tell("choose a position first: 2 goes to Positions", warn=True)
+        if not isinstance(pane, PositionsPane):
+            self._elsewhere("2", "x closes", "Positions")
+            return
+        if key is None:
+            self._tell("there is no position to close", warn=True)
             return
         symbol = self.desk.view.symbol_of(key)
         if pane.take_moved():
@@ -405,8 +408,11 @@ class MeridianApp(TerminalApp[str]):
         pane = self.main.active_pane
         key = pane.selected if isinstance(pane, OrdersPane) else None
         order = None if key is None else self.desk.view.order(key)
-        if not isinstance(pane, OrdersPane) or order is None or not order.working:
-            self._tell("choose a working order first: 3 goes to Orders", warn=True)
+        if not isinstance(pane, OrdersPane):
+            self._elsewhere("3", "c cancels", "Orders")
+            return
+        if order is None or not order.working:
+            self._no_order(pane, "cancel", "cancelled")
             return
         if pane.take_moved():
             words = f"the rows moved: press c again to cancel {order_words(order)}"
@@ -432,17 +438,34 @@ class MeridianApp(TerminalApp[str]):
         if not self._over_main:
             return
         pane = self.main.active_pane
-        if isinstance(pane, PositionsPane) and pane.selected is not None:
-            position = self.desk.view.position(pane.selected)
-            if position is not None:
+        view = self.desk.view
+        if isinstance(pane, PositionsPane):
+            position = None if pane.selected is None else view.position(pane.selected)
+            if position is None:
+                self._tell("there is no position to change", warn=True)
+            else:
                 self.push_screen(ChangePositionScreen(position), self._changed)
-                return
-        key = pane.selected if isinstance(pane, OrdersPane) else None
-        order = None if key is None else self.desk.view.order(key)
-        if order is None or not order.working:
-            self._tell("choose a working order or a position first: 3 or 2 goes there", warn=True)
-            return
-        self.push_screen(ChangeOrderScreen(order), self._changed)
+        elif isinstance(pane, OrdersPane):
+            order = None if pane.selected is None else view.order(pane.selected)
+            if order is None or not order.working:
+                self._no_order(pane, "change", "changed")
+            else:
+                self.push_screen(ChangeOrderScreen(order), self._changed)
+        else:
+            self._elsewhere("2 or 3", "m changes", "Positions or Orders")
+
+    def _elsewhere(self, key: str, does: str, pane: str) -> None:
+        """A key that acts on a row was pressed where it acts on none."""
+        here = self.main.active_pane.title
+        words = f"keys go to {here}: press {key} first, {does} what is selected in {pane}"
+        self._tell(words, warn=True)
+
+    def _no_order(self, pane: OrdersPane, verb: str, done: str) -> None:
+        if pane.tab == TABS[0]:
+            self._tell(f"there is no working order to {verb}", warn=True)
+        else:
+            words = f"only working orders are {done}: left or right goes to Pending"
+            self._tell(words, warn=True)
 
     def action_cancel_all(self) -> None:
         """Every working order but protective stops."""

@@ -419,7 +419,33 @@ async def test_x_and_c_act_only_on_the_pane_in_focus() -> None:
         async with console(host) as (app, pilot):
             await press(app, pilot, "6", "x", "c")
             assert len(host.records) == before
-            assert len(app._notifications) == 2
+            told = [note.message for note in app._notifications]
+            assert told == [
+                "keys go to Journal: press 2 first, x closes what is selected in Positions",
+                "keys go to Journal: press 3 first, c cancels what is selected in Orders",
+            ]
+
+
+async def test_x_c_and_m_say_where_there_is_nothing_to_act_on() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "2", "x", "m", "3", "c", "m", "3", "c", "m")
+        told = [note.message for note in app._notifications]
+        assert told == [
+            "there is no position to close",
+            "there is no position to change",
+            "there is no working order to cancel",
+            "there is no working order to change",
+            "only working orders are cancelled: left or right goes to Pending",
+            "only working orders are changed: left or right goes to Pending",
+        ]
+
+
+async def test_help_says_that_x_acts_in_positions_alone() -> None:
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "question_mark")
+        text = " ".join(shown(app).replace("│", " ").split())
+        assert "In Positions: close the selected position, reduce-only" in text
+        assert "In Orders: cancel the selected order" in text
 
 
 async def test_c_cancels_an_order_and_asks_for_a_word_before_a_stop_goes() -> None:

@@ -132,7 +132,10 @@ async def test_m_needs_something_that_is_selected() -> None:
         async with console(host) as (app, pilot):
             await press(app, pilot, "6", "m")
             (told,) = [note.message for note in app._notifications]
-            assert told.startswith("choose a working order or a position first")
+            assert told == (
+                "keys go to Journal: press 2 or 3 first, m changes what is selected in Positions "
+                "or Orders"
+            )
 
 
 @pytest.mark.parametrize(
