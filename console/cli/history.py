@@ -154,4 +154,8 @@ async def _print(
         # Behind rows for a program it would be one line too many.
         tell = say if form is Format.TABLE else warn
         now = ", the day in progress as of now" if today else ""
-        tell(f"as of event {known[0]}, {rfc3339(known[1])}{now}")
+        spanned = name == "trades" and span != (None, None)
+        by = (
+            "; --since and --until look at the entry of a trade, not at its exit" if spanned else ""
+        )
+        tell(f"as of event {known[0]}, {rfc3339(known[1])}{now}{by}")

@@ -262,12 +262,16 @@ def config_show(ctx: Context, as_json: Json = False) -> None:
     do(ctx, as_json, lambda host: settings.effective(host, as_json=as_json))
 
 
-def _journal_list(name: str) -> None:
+def _journal_list(name: str, when: str) -> None:
+    """`when` says which time of a row a span is about."""
+    from_when = f"RFC 3339 time or date: {when} then or later."
+    to_when = f"RFC 3339 time or date: {when} then or before."
+
     def command(
         ctx: Context,
         *,
-        since: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
-        until: Annotated[str | None, typer.Option(help="RFC 3339 time or date.")] = None,
+        since: Annotated[str | None, typer.Option(help=from_when)] = None,
+        until: Annotated[str | None, typer.Option(help=to_when)] = None,
         symbol: Annotated[str | None, typer.Option()] = None,
         form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
         as_json: Json = False,
@@ -288,8 +292,15 @@ def _journal_list(name: str) -> None:
     journal_app.command(name, help=f"List {name}.")(command)
 
 
-for _list in ("events", "orders", "fills", "trades", "daily", "signals"):
-    _journal_list(_list)
+for _list, _when in (
+    ("events", "journalled"),
+    ("orders", "created"),
+    ("fills", "filled"),
+    ("trades", "entered"),
+    ("daily", "days"),
+    ("signals", "received"),
+):
+    _journal_list(_list, _when)
 
 
 @journal_app.command("verify")

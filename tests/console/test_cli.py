@@ -410,6 +410,41 @@ def test_x90_a_list_says_as_of_when_and_never_among_rows_for_a_program(
     assert (words in said.out) is (form == "table")
 
 
+ENTRY_COUNTS = "; --since and --until look at the entry of a trade, not at its exit"
+
+
+@pytest.mark.parametrize(
+    ("asked", "by"),
+    [
+        (["trades", "--since", "2013-10-07"], ENTRY_COUNTS),
+        (["trades", "--until", "2013-10-07"], ENTRY_COUNTS),
+        (["trades"], ""),
+        (["orders", "--since", "2013-10-07"], ""),
+    ],
+)
+def test_a_span_of_trades_says_that_their_entry_counts(
+    asked: list[str], by: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    journal = open_journal(tmp_path / "state" / "journal.db", inline=True)
+    journal.append([ev.Record(1, 1_381_154_400_000_000_000, ev.Paused(by="test", reason="r"))])
+    journal.close()
+    assert main(["journal", *asked]) == DONE
+    assert capsys.readouterr().out.splitlines()[-1] == f"as of event 1, 2013-10-07T14:00:00Z{by}"
+
+
+@pytest.mark.parametrize(
+    ("name", "when"), [("trades", "entered"), ("orders", "created"), ("fills", "filled")]
+)
+def test_the_help_of_a_list_says_which_time_a_span_is_about(
+    name: str, when: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["journal", name, "--help"]) == DONE
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"{when} then or later" in words
+    assert f"{when} then or before" in words
+
+
 def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["journal", "verify", "--json"]) == DONE
     assert document(capsys)["ok"] is True
