@@ -6,7 +6,7 @@ from console.desk.values import FillRow, OrderRow, PositionRow
 from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
-from engine.exits.rules import target_price
+from engine.exits.rules import shown_target
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -42,7 +42,7 @@ def position_row(
         value=value,
         equity_share=in_base / equity if equity else None,
         stop=world.book.stop_of(position),
-        target=target_price(world, position),
+        target=shown_target(world, position),
         covered=world.book.covered(position),
         closing=position.exiting is not None,
         r_multiple=r_multiple(position, valued_at),

@@ -14,7 +14,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.exits.rules import target_price
+from engine.exits.rules import shown_target
 from engine.plans.kill import left, unknown
 from engine.state.account import AccountState
 from engine.state.book import RATE_WINDOW
@@ -202,7 +202,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "unrealized_pnl": None if valued_at is None else plain(position.unrealized(valued_at)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(world.book.stop_of(position)),
-        "target": _number(target_price(world, position)),
+        "target": _number(shown_target(world, position)),
         "opened_at": rfc3339(clipped(position.opened_at)),
         "broker": position.account,
         "currency": world.book.currency_of(position.symbol),

@@ -11,7 +11,7 @@ import msgspec
 
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
-from engine.domain.money import plain
+from engine.domain.money import plain, round_price
 from engine.domain.position import ExitReason
 from engine.exits.stops import breach_key, left_to_stops
 from engine.state.position import Position
@@ -102,6 +102,15 @@ def target_price(world: World, position: Position) -> Decimal | None:
     if not position.default_target or risk is None:
         return position.target
     return position.entry_price + position.sign * world.config.exits.reward_to_risk_target * risk
+
+
+def shown_target(world: World, position: Position) -> Decimal | None:
+    """The target as it is shown: the first price on the instrument's grid that reaches it."""
+    target = target_price(world, position)
+    if target is None:
+        return None
+    tick = world.instrument(position.symbol).tick_at(target)
+    return round_price(target, tick, up=position.sign > 0)
 
 
 def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from console.ui import format as text
 from console.ui.format import ASCII, NANOS_PER_SECOND, UNICODE
+from console.ui.panes.base import fitted_price
+from engine.domain.instrument import default_instrument
 
 D = Decimal
 MS = NANOS_PER_SECOND // 1_000
@@ -155,3 +157,21 @@ def test_the_ascii_set_is_ascii_and_both_sets_tell_paper_from_live_by_shape() ->
         assert "".join(getattr(ASCII, name)).isascii(), name
     for glyphs in (UNICODE, ASCII):
         assert glyphs.paper != glyphs.live
+
+
+@pytest.mark.parametrize(
+    ("stop", "average", "shown"),
+    [
+        ("1", "229", "1.00"),
+        ("0.5", "229", "0.50"),
+        ("225", "229", "225.00"),
+        ("0.505", "0.7", "0.5050"),
+        ("0.505", "229", "0.5050"),
+        ("1", None, "1.000"),
+    ],
+)
+def test_a_stop_has_the_decimals_of_the_price_beside_it_unless_it_needs_more(
+    stop: str, average: str | None, shown: str
+) -> None:
+    beside = None if average is None else D(average)
+    assert fitted_price(D(stop), default_instrument("AAPL"), 7, beside) == shown

@@ -24,6 +24,7 @@ from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, RowKey
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
+from engine.domain.money import is_multiple
 
 
 class Pane(Fed):
@@ -287,9 +288,17 @@ def price_text(value: Decimal | None, instrument: Instrument) -> str:
     return number(value, places_of(instrument, value))
 
 
-def fitted_price(value: Decimal | None, instrument: Instrument, width: int) -> str:
-    """The price with as many decimals as `width` cells hold."""
-    places = places_of(instrument, value)
+def fitted_price(
+    value: Decimal | None, instrument: Instrument, width: int, beside: Decimal | None = None
+) -> str:
+    """The price with as many decimals as `width` cells hold.
+
+    It has no more decimals than `beside`, a price of the same row, unless it needs them.
+    """
+    near = value
+    if value is not None and beside is not None:
+        near = beside if is_multiple(value, instrument.tick_at(beside)) else value
+    places = places_of(instrument, near)
     text = number(value, places)
     while len(text) > width and places:
         places -= 1

@@ -174,7 +174,7 @@ class PositionsPane(Pane):
     def _stop(self, row: PositionRow) -> Cell:
         if row.closing:
             return Cell("closing", "warn")
-        stop = fitted_price(row.stop, row.instrument, 7)
+        stop = fitted_price(row.stop, row.instrument, 7, row.average_price)
         if row.covered >= abs(row.quantity):
             return Cell(stop, sort=row.stop)
         return Cell("NONE!" if not row.covered else f"{stop}!", "error", row.stop)

@@ -43,14 +43,15 @@ def on_tick(
             instrument.widest_tick(worst_price) or ZERO,
             f"{fault[0].upper()}{fault[1:]}.",
         )
-    tick = instrument.tick
     for price in prices:
         tick = instrument.tick_at(price)
         if not is_multiple(price, tick):
             return refused(
                 price, tick, f"{plain(price)} is no multiple of {symbol}'s tick {plain(tick)}."
             )
-    return passed(prices[0] if prices else "market", tick)
+    if not prices:
+        return passed("market", instrument.tick)
+    return passed(prices[0], instrument.tick_at(prices[0]))
 
 
 def on_lot(
