@@ -6,8 +6,10 @@ from typing import Any
 import msgspec
 
 from console.desk.port import Subject, View
-from console.desk.values import SignalRow
+from console.desk.values import PositionRow, SignalRow
+from console.ui.format import number, position_side, profit_style, signed
 from console.ui.lines import line_of
+from console.ui.panes.base import price_text, quantity_text, whole_age
 from console.ui.widgets.strips import clock_text
 from console.ui.widgets.text_lines import TextLine
 from engine.domain.codes import Answer
@@ -16,10 +18,12 @@ from engine.domain.instant import rfc3339
 
 Details = tuple[str, list[TextLine]]
 
-HIDDEN = frozenset({"legs", "checks", "refusals"})
+HIDDEN = frozenset({"legs", "checks", "refusals", "told_unprotected"})
+SAID = frozenset({"symbol", "quantity", "stop", "target", "opened_at"})
+"""What the first lines on a position say, as it is now."""
 TIMES = frozenset(
     {"created_at", "updated_at", "sent_at", "accepted_at", "opened_at", "unprotected_since", "time",
-     "timestamp", "started_at", "at"}
+     "timestamp", "started_at", "at", "recorded_at"}
 )  # fmt: skip
 
 
@@ -32,8 +36,11 @@ def details(view: View, table: str, key: object) -> Details | None:
                 return None
             return f"Signal {row.signal.signal_id}", [*_fields(facts), *_verdict(row)]
         case "positions":
-            facts = view.facts(Subject.POSITION, str(key))
-            return None if facts is None else (f"Position {facts['symbol']}", list(_fields(facts)))
+            held, facts = view.position(str(key)), view.facts(Subject.POSITION, str(key))
+            if held is None or facts is None:
+                return None
+            rest = {name: value for name, value in facts.items() if name not in SAID}
+            return f"Position {held.symbol}", [*_held(held), (), *_fields(rest, zeros=False)]
         case "pending" | "history":
             facts = view.facts(Subject.ORDER, str(key))
             if facts is None:
@@ -51,6 +58,31 @@ def details(view: View, table: str, key: object) -> Details | None:
             ]
         case _:
             return None
+
+
+def _held(row: PositionRow) -> Iterator[TextLine]:
+    """What it is now: how much of what, at which price, and where it ends."""
+    rules, past = row.instrument, row.price_age
+    age = "" if past is None else f"  {whole_age(past)} old"
+    r = "" if row.r_multiple is None else f"  {number(row.r_multiple, 1, signed=True)}R"
+    stop, resting = price_text(row.stop, rules), row.covered >= abs(row.quantity)
+    if not resting:
+        stop = (
+            f"{stop}, at the venue for {quantity_text(row.covered)} of it"
+            if row.covered
+            else "NONE!"
+        )
+    for name, words, style in (
+        ("quantity", f"{position_side(row.quantity)} {quantity_text(abs(row.quantity))}", "strong"),
+        ("average price", price_text(row.average_price, rules), ""),
+        ("last price", f"{price_text(row.last, rules)}{age}", "" if row.fresh else "stale"),
+        ("profit", f"{signed(row.unrealized)}{r}", profit_style(row.unrealized)),
+        ("stop", stop, "" if resting else "error"),
+        ("target", "none" if row.target is None else price_text(row.target, rules), ""),
+        ("hold", str(row.hold), ""),
+        ("opened at", rfc3339(row.opened_at), ""),
+    ):
+        yield ((f"{name:<18}", "muted"), (words, style))
 
 
 def _refusals(event: Event) -> Iterator[TextLine]:
@@ -96,7 +128,7 @@ def check_lines(checks: tuple[CheckResult, ...]) -> Iterator[TextLine]:
 
 def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLine]:
     for name, value in facts.items():
-        if name in HIDDEN or value is None or value in ("", ()):
+        if name in HIDDEN or value is None or value in ("", (), {}):
             continue
         if not zeros and not value:
             continue
@@ -105,9 +137,9 @@ def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLin
                 continue
             yield ((f"{name:<18}", "muted"), (rfc3339(value), ""))
             continue
-        if isinstance(value, msgspec.Struct):
+        if isinstance(value, msgspec.Struct | Mapping):
             yield ((name, "muted"),)
-            inside = _fields(msgspec.structs.asdict(value))
+            inside = _fields(value if isinstance(value, Mapping) else msgspec.structs.asdict(value))
             yield from ((("  ", ""), *line) for line in inside)
             continue
         yield ((f"{name:<18}", "muted"), (str(value), ""))

@@ -35,10 +35,10 @@ COLUMNS: Final = (
     Column("stop", "Stop", 8, "right"),
     Column("r", "R", 4, "right", rank=2),
     Column("age", "Age", 3, "right", rank=2),
+    Column("target", "Target", 9, "right", Tier.NORMAL, rank=2),
     Column("value", "MktVal", 10, "right", Tier.WIDE, rank=3),
     Column("share", "%Eq", 5, "right", Tier.WIDE, rank=3),
     Column("realized", "rPnL", 9, "right", Tier.WIDE, rank=3),
-    Column("target", "Target", 9, "right", Tier.WIDE, rank=3),
     Column("hold", "Hold", 5, "left", Tier.WIDE, rank=3),
 )
 
@@ -145,10 +145,10 @@ class PositionsPane(Pane):
             self._stop(row),
             Cell("-" if r is None else number(r, 1, signed=True), dim, r),
             Cell(whole_age(row.age), sort=row.age),
+            Cell(price_text(row.target, rules), sort=row.target),
             Cell(signed(row.value, 0), dim, row.value),
             Cell(percent(row.equity_share).removesuffix("%"), dim, row.value),
             Cell(signed(row.realized), "", row.realized),
-            Cell(price_text(row.target, rules), sort=row.target),
             Cell(str(row.hold)),
         ]
 

@@ -39,12 +39,12 @@ from engine.domain.signal import TradeType
 
 DEBOUNCE_SECONDS: Final = 0.3
 TYPES: Final = tuple(str(kind) for kind in OrderType)
-NUMBERS: Final = ("quantity", "limit", "stop", "protect")
+NUMBERS: Final = ("quantity", "limit", "stop", "protect", "target")
 USES: Final = {
-    OrderType.MARKET: frozenset({"quantity", "protect"}),
-    OrderType.LIMIT: frozenset({"quantity", "limit", "protect"}),
-    OrderType.STOP: frozenset({"quantity", "stop", "protect"}),
-    OrderType.STOP_LIMIT: frozenset({"quantity", "limit", "stop", "protect"}),
+    OrderType.MARKET: frozenset({"quantity", "protect", "target"}),
+    OrderType.LIMIT: frozenset({"quantity", "limit", "protect", "target"}),
+    OrderType.STOP: frozenset({"quantity", "stop", "protect", "target"}),
+    OrderType.STOP_LIMIT: frozenset({"quantity", "limit", "stop", "protect", "target"}),
 }
 """Which fields a type of order has."""
 
@@ -132,6 +132,7 @@ class TicketScreen(MeridianModal[str]):
                 yield from self._field("Limit", self._number("limit"))
                 yield from self._field("Stop", self._number("stop"))
                 yield from self._field("Protect", self._number("protect"))
+                yield from self._field("Target", self._number("target"))
                 yield from self._field("Hold", Choice(("day", "swing"), id="hold"))
                 yield from self._field("TIF", Choice(("default", *map(str, TimeInForce)), id="tif"))
                 yield TextLines(id="ticket-quote")
@@ -214,6 +215,7 @@ class TicketScreen(MeridianModal[str]):
             limit_price=numbers["limit"],
             stop_price=numbers["stop"],
             protect=numbers["protect"],
+            target=numbers["target"],
             hold=TradeType(self.query_one("#hold", Choice).value),
             time_in_force=None if tif == "default" else TimeInForce(tif),
             broker=self._account if symbol == self._symbol else "",
