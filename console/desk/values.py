@@ -32,9 +32,9 @@ class Settings(msgspec.Struct, frozen=True):
     """What a kill closes unless it says otherwise (`kill.flatten`)."""
     quote_max_age_seconds: int
     gross_limit: Decimal | None
+    """Gross exposure allowed, as a fraction of equity; None is no limit."""
     loss_counts_from: Decimal | None
     """The smallest loss, as a share of the entry, that counts as one of those in a row."""
-    """Gross exposure allowed, as a fraction of equity; None is no limit."""
     drawdown_limit: Decimal | None
 
 
