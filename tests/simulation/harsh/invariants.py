@@ -33,6 +33,8 @@ SILENT_SECONDS: Final = 5.5
 STOPPED_SECONDS: Final = 6.0
 """After the engine was told of a stop's fill, so long the cancel of its entry may take."""
 BOOKED_SECONDS: Final = 20.0
+REOPEN_SECONDS: Final = 10
+"""So long after a halt of its symbol a close may take to go out again."""
 DECIDED_SECONDS: Final = 2.5
 """What follows from a fill or a state is decided within a tick of the engine."""
 RIGHT_SECONDS: Final = 60
@@ -330,9 +332,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             for position in account.positions.values():
                 plan, minute = position.exiting, 60 * NS_PER_SECOND
                 old = plan is not None and self.now() - plan.started_at > minute
-                # It waits for the market, and tries that again once a minute at least (X-92).
-                since = self.trades_again.get(position.symbol, 0)
-                old = old and position.symbol not in venue.closed and self.now() - since > minute
+                # It waits for the market, and goes on soon after that trades again (X-92).
+                traded = self.now() - self.trades_again.get(position.symbol, 0)
+                old = old and position.symbol not in venue.closed
+                old = old and traded > REOPEN_SECONDS * NS_PER_SECOND
                 if old and not self.clock_was_wrong:
                     yield "O exit", f"the close of {position.symbol} never ends"
         yield from self._started_with(engine.book)
