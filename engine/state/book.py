@@ -500,6 +500,10 @@ class Book:
     def hold(self, account: str, symbol: str, position: Position | None) -> None:
         """Open, change or end what an account holds of a symbol."""
         state = self.enter(account)
+        before = state.positions.get(symbol)
+        if before is not None and (position is None or position.position_id != before.position_id):
+            # Only of what was taken over was the price a guess.
+            state.estimated.pop(symbol, None)
         if position is not None:
             self.touch(position, account)
             state.positions[symbol] = position

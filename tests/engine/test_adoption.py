@@ -649,6 +649,34 @@ def test_x71_a_first_price_far_from_the_estimate_is_taken_once_it_has_evidence()
     play(scene, wire=TwoWithoutPrice)
 
 
+def test_x75_what_is_bought_after_an_adopted_holding_was_closed_has_its_own_price() -> None:
+    """The price of what was taken over is in doubt only as long as that is held."""
+
+    async def scene(rig: Rig) -> None:
+        await tell(rig, D(50), "DDD")
+        await tell(rig, D(70), "CCC")
+        (guessed,) = rig.events(ev.HoldingPriced)[-1:]
+        assert (guessed.symbol, guessed.unproved) == ("CCC", True)
+        start = rig.engine.book.data.session
+        assert start is not None
+        await rig.engine.command(ask.ClosePosition(by="me", symbol="CCC"))
+        await rig.until(lambda: "CCC" not in rig.venue.positions)
+        for price in (44, 44, 44):
+            await tell(rig, D(price), "CCC")
+        begins, known = start.starting_equity, len(rig.events(ev.HoldingPriced))
+        await rig.engine.command(
+            ask.PlaceOrder(by="me", symbol="CCC", side=Side.BUY, quantity=D(10), protect=D(40))
+        )
+        await rig.until(lambda: rig.venue.positions.get("CCC") == 10)
+        for price in (44, 45, 45):
+            await tell(rig, D(price), "CCC")
+        assert rig.events(ev.HoldingPriced)[known:] == []
+        assert start.starting_equity == begins
+        identities(rig)
+
+    play(scene, wire=TwoWithoutPrice)
+
+
 def test_x75_longs_and_shorts_without_a_price_begin_at_their_average() -> None:
     async def scene(rig: Rig) -> None:
         account = status(rig)["account"]
