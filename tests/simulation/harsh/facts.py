@@ -71,6 +71,8 @@ class Facts(Watch):
         self._start_off = ZERO
         """What the accounts are worth more by the prices at which their holdings were taken over
         than by those of the venues at that moment."""
+        self._taken_over = ZERO
+        """Worth of the cash and the holdings that were taken over after the first look."""
         self.trades_again: dict[str, Nanos] = {}
         """Since when each symbol that was halted trades again."""
         self._row_began: Decimal | None = None

@@ -41,6 +41,13 @@ RIGHT_SECONDS: Final = 60
 CLOSING: Final = (Purpose.EXIT, Purpose.FLATTEN, Purpose.PROTECT)
 NO_NUMBER: Final = re.compile(rb'"-?(NaN|Infinity|[0-9.]*E\+30[0-9])"')
 STRANGE_PASTS: Final = ("old",)
+JOURNALLED: Final = (
+    "OrderFilled",
+    "PositionAdjusted",
+    "CashAdjusted",
+    "HoldingPriced",
+    "AccountSynced",
+)
 NO_ENTRIES: Final = (RunState.HALTED, RunState.REDUCE_ONLY, RunState.COOLDOWN)
 
 
@@ -101,7 +108,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         suspect = b'NaN"' in data or b'Infinity"' in data or b"E+30" in data
         if suspect and (wrong := NO_NUMBER.search(data)) is not None:
             self.broken("Q number", f"{row[2]} holds {wrong.group().decode()}")
-        if row[2] in ("OrderFilled", "PositionAdjusted", "HoldingPriced", "AccountSynced"):
+        if row[2] in JOURNALLED:
             self._journalled(decode(row[2], data))
 
     def happened(self, record: Record) -> None:

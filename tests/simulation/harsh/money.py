@@ -46,6 +46,10 @@ class Money(Facts):
                 if event.account not in self.first_worth:
                     there = self.venues[event.account].prices[event.symbol]
                     self._start_off += event.quantity * (price - there)
+                else:
+                    self._taken_over += (event.quantity - before) * price
+            case ev.CashAdjusted(amounts=amounts):
+                self._taken_over += amounts.get("USD", ZERO)
             case ev.HoldingPriced():
                 # The price that it is taken over at is known only now: the first that was told.
                 place, sheet = (event.account, event.symbol), self.told[event.account]
@@ -83,13 +87,19 @@ class Money(Facts):
         if event.account not in self.first_worth:
             self.first_worth[event.account] = self.venues[event.account].worth
 
+    @property
+    def _basis(self) -> Decimal:
+        """What the loss limit is a share of: with what the day began, and what of cash and holdings
+        an operator or a kill has taken over since (X-75)."""
+        return sum(self.first_worth.values(), ZERO) + self._taken_over
+
     def _lost(self, book: Book, *, agreed: bool) -> None:
         """L: a loss at its limit stops the engine, however it came about.
 
         `agreed`: what is held is what was told; what is in dispute is named, and is no profit
         before it is decided.
         """
-        start = sum(self.first_worth.values(), ZERO)
+        basis = self._basis
         if len(self.first_worth) < len(self.venues) or self.clock_was_wrong:
             return
         if self.split_symbols:
@@ -100,10 +110,10 @@ class Money(Facts):
         profit = ZERO
         for sheet in self.told.values():
             profit += sheet.profit({s: self._favourable(s, q) for s, q in sheet.held().items()})
-        over = -profit >= (self.daily_loss + LOSS_MARGIN) * start
+        over = -profit >= (self.daily_loss + LOSS_MARGIN) * basis
         stopped = book.run_state in (RunState.HALTED, RunState.REDUCE_ONLY)
         if self._lasts(("loss",), over and not stopped, LOSS_SECONDS):
-            text = f"{profit:.0f} of {start:.0f} lost, and the state is {book.run_state}"
+            text = f"{profit:.0f} of {basis:.0f} lost, and the state is {book.run_state}"
             self.broken("L loss", text)
 
     def _really_lost(self) -> None:
@@ -117,7 +127,7 @@ class Money(Facts):
             return
         if self.disputed or self._holds_otherwise():
             return
-        start, profit, realised = sum(self.first_worth.values(), ZERO), ZERO, ZERO
+        profit, realised = ZERO, ZERO
         for sheet in self.told.values():
             worst = {s: self._worst(s, q) for s, q in sheet.held().items()}
             profit += sheet.profit(worst)
@@ -125,7 +135,7 @@ class Money(Facts):
         if self.engine is not None and self.engine.book.data.phase is not Phase.RUNNING:
             # Before a process is told any price, what is realised counts by itself too (X-74).
             profit = min(profit, realised)
-        if -profit < self.daily_loss * start * FALSE_SHARE:
+        if -profit < self.daily_loss * self._basis * FALSE_SHARE:
             self.broken("L false", f"the loss limit fired, and the profit is {profit:.0f}")
 
     def _holds_otherwise(self) -> bool:
