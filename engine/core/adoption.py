@@ -98,9 +98,10 @@ def _first_marks(
 ) -> tuple[dict[str, Decimal], set[str]]:
     """The price of each holding, and which of them are estimates.
 
-    The feed's, else the venue's; else what the venue's equity says: of one holding it tells the
-    price, of several how many times the average all of them are worth. Else the average itself. A
-    symbol has one mark: an estimate that another account began with is that of this one too.
+    The feed's, else the venue's; else what the venue's equity says: how many times the average all
+    of them are worth. Else the average itself. That is an estimate of one holding too: a list that
+    is behind the cash may lack another. A symbol has one mark: an estimate that another account
+    began with is that of this one too.
     """
     marks: dict[str, Decimal] = {}
     for position in held:
@@ -113,8 +114,6 @@ def _first_marks(
     if left and priced and len({p.quantity > 0 for p in left}) == 1:
         ratio = _ratio(world, told, held, left, marks)
     marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
-    if ratio is not None and len(left) == 1:
-        return marks, set()
     marks |= {p.symbol: mark for p in left if (mark := world.mark(p.symbol)) is not None}
     return marks, {p.symbol for p in left}
 

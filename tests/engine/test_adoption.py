@@ -649,6 +649,31 @@ def test_x71_a_first_price_far_from_the_estimate_is_taken_once_it_has_evidence()
     play(scene, wire=TwoWithoutPrice)
 
 
+class Behind(Several):
+    """Two holdings, of which the list of positions shows only one yet; neither has a price."""
+
+    holdings = (("CCC", 50, 40), ("DDD", 20, 60))
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        return tuple(p for p in await super().get_positions() if p.symbol == "CCC")
+
+
+def test_x75_the_equity_tells_no_price_where_the_list_of_holdings_may_be_behind() -> None:
+    """By the equity the 50 listed would be worth 3,200, and 1,000 of that are what is not listed."""
+
+    async def scene(rig: Rig) -> None:
+        for _ in range(3):
+            await tell(rig, D(44), "CCC")
+        account = status(rig)["account"]
+        # 60,000 + 2,200
+        assert D(account["starting_equity"]) == 62_200
+        assert D(account["daily_pnl"]) == 0
+        await tell(rig, D(45), "CCC")
+        assert D(status(rig)["account"]["daily_pnl"]) == 50
+
+    play(scene, wire=Behind)
+
+
 def test_x75_what_is_bought_after_an_adopted_holding_was_closed_has_its_own_price() -> None:
     """The price of what was taken over is in doubt only as long as that is held."""
 
