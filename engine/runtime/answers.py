@@ -4,7 +4,8 @@ Checked once for all adapters, before the core hears of them: a sum that takes i
 Reports and fills are checked by the core, which has more to do about them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -18,6 +19,9 @@ from engine.domain.order import Fill
 LONGEST_WAIT: Final = 3 * 86_400
 """In seconds: the longest ban of a venue we know (Binance, research/alpaca-binance.md)."""
 
+APART: Final = Decimal("0.01")
+"""The equity of an account that holds nothing is its cash, but for so large a share: interest."""
+
 
 def account_fault(told: Account) -> str:
     """Which balance is no number, or that the time is none, in one sentence; "" where all are.
@@ -30,6 +34,21 @@ def account_fault(told: Account) -> str:
     if not fault and (wrong := time_fault(told.as_of)):
         return f"the account: as_of is {wrong}"
     return fault
+
+
+def beginning_fault(told: Account, held: Iterable[VenuePosition]) -> str:
+    """Why an account cannot begin with that: nothing is held, and the equity is not the cash; ""
+    where it can, or where nobody can say.
+
+    A list of positions that is behind the cash shows nothing of what was bought just before.
+    """
+    in_one = not told.balances.keys() - {told.currency}
+    cash = told.balances.get(told.currency, told.cash)
+    if not in_one or any(p.quantity for p in held):
+        return ""
+    if abs(told.equity - cash) <= APART * max(abs(told.equity), abs(cash)):
+        return ""
+    return f"the account: equity is {told.equity} and cash {cash}, and nothing is held"
 
 
 def position_fault(told: VenuePosition) -> str:

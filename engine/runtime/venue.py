@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from engine.domain.account import Account, CashMovement, VenueSnapshot
+from engine.domain.account import Account, CashMovement, VenuePosition, VenueSnapshot
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
@@ -19,6 +19,7 @@ from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.answers import (
     account_fault,
+    beginning_fault,
     dated,
     movement_fault,
     order_fault,
@@ -44,6 +45,9 @@ FILL_MARGIN = 600 * NS_PER_SECOND
 BEAT_SECONDS = 5
 """How long an answer is waited for that nothing depends on but itself."""
 
+BELIEVED_AFTER = 10 * NS_PER_SECOND
+"""A venue that goes on for so long to say what contradicts itself counts in another way than we."""
+
 
 class Venue:
     """One venue, asked over its link; it decides nothing and keeps nothing.
@@ -68,6 +72,8 @@ class Venue:
         self._book = book
         self._time = time
         self._outside = outside
+        self._odd_since: Nanos | None = None
+        """Since when it says what an account that is not known yet cannot begin with."""
 
     async def submit(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
         """Hand an order over; None when it was taken."""
@@ -201,6 +207,8 @@ class Venue:
         fault = next(filter(None, map(movement_fault, movements)), "")
         if faulty and not in_part:
             fault = fault or next(iter(faulty.values()))
+        if state.balances is None and isinstance(account, Account):
+            fault = fault or self._cannot_begin(account, positions, asked)
         if fault:
             return Ambiguous(self._outside.text(fault))
         missing = [] if isinstance(account, Account) else [str(account)]
@@ -217,6 +225,17 @@ class Venue:
             requested_at=asked,
             as_of=self._time.now(),
         )
+
+    def _cannot_begin(
+        self, account: Account, positions: tuple[VenuePosition, ...], asked: Nanos
+    ) -> str:
+        """Why nothing can begin with what was said yet; "" where it can, or after so long must."""
+        fault = beginning_fault(account, positions)
+        if not fault:
+            return ""
+        if self._odd_since is None:
+            self._odd_since = asked
+        return fault if asked - self._odd_since < BELIEVED_AFTER else ""
 
     async def _balances(self, *, may_fail: bool) -> Account | BrokerError:
         """The venue's balances; where they may fail, why they could not be had.

@@ -585,7 +585,11 @@ def test_x75_only_what_the_history_calls_a_transfer_is_one(kind: MovementKind) -
 class Several(Wire):
     """Three holdings, one of them short, of which the feed prices one."""
 
-    holdings = (("AAA", 99, 80), ("CCC", 50, 40), ("DDD", -20, 60))
+    holdings: tuple[tuple[str, int, int], ...] = (
+        ("AAA", 99, 80),
+        ("CCC", 50, 40),
+        ("DDD", -20, 60),
+    )
     prices = MappingProxyType({"AAA": D(100), "CCC": D(44), "DDD": D(50)})
 
     def __init__(self, venue: Venue, name: str = "paper") -> None:
@@ -659,7 +663,7 @@ class Behind(Several):
 
 
 def test_x75_the_equity_tells_no_price_where_the_list_of_holdings_may_be_behind() -> None:
-    """By the equity the 50 listed would be worth 3,200, and 1,000 of that are what is not listed."""
+    """By the equity the 50 would be worth 3,200, and 1,000 of that are what is not listed."""
 
     async def scene(rig: Rig) -> None:
         for _ in range(3):
@@ -672,6 +676,50 @@ def test_x75_the_equity_tells_no_price_where_the_list_of_holdings_may_be_behind(
         assert D(status(rig)["account"]["daily_pnl"]) == 50
 
     play(scene, wire=Behind)
+
+
+class Unlisted(Held):
+    """The list of positions shows nothing until a while after the first start."""
+
+    hidden = 2
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        shown = self._venue.agenda.now >= MIDDAY + self.hidden * NS_PER_SECOND
+        return await super().get_positions() if shown else ()
+
+
+def test_x75_an_account_begins_once_its_cash_and_its_holdings_agree() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.until(lambda: rig.engine.book.account("paper").balances is not None)
+        await rig.clock.sleep(3)
+        account = status(rig)["account"]
+        # 40,000 and 99 at 100
+        assert D(account["starting_equity"]) == D(account["equity"]) == 49_900
+        assert D(account["daily_pnl"]) == 0
+        assert own(rig)["unexplained"] == []
+        assert rig.engine.book.run_state is RunState.ACTIVE
+
+    play(scene, wire=Unlisted)
+
+
+class Accrues(Wire):
+    """It holds nothing, and counts a tenth more than its cash."""
+
+    async def get_account(self) -> Account:
+        told = await super().get_account()
+        return msgspec.structs.replace(told, equity=told.cash * D("1.1"))
+
+
+def test_x75_a_venue_that_always_counts_otherwise_is_believed_after_ten_seconds() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.clock.sleep(max(0, (MIDDAY - rig.clock.now()) / NS_PER_SECOND + 9))
+        assert rig.engine.book.account("paper").balances is None
+        await rig.until(lambda: rig.engine.book.account("paper").balances is not None)
+        await rig.clock.sleep(3)
+        assert D(status(rig)["account"]["starting_equity"]) == rig.venue.cash
+        assert rig.engine.book.run_state is RunState.ACTIVE
+
+    play(scene, wire=Accrues)
 
 
 def test_x75_what_is_bought_after_an_adopted_holding_was_closed_has_its_own_price() -> None:

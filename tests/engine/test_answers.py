@@ -22,6 +22,7 @@ from engine.ports import OrderReport, Report
 from engine.runtime.answers import (
     LONGEST_WAIT,
     account_fault,
+    beginning_fault,
     dated,
     order_fault,
     position_fault,
@@ -50,6 +51,34 @@ ORDER = VenueOrder(
     stop_price=D(9),
     status=OrderStatus.NEW,
 )
+
+
+@pytest.mark.parametrize(
+    ("cash", "equity", "fits"),
+    [
+        ("100", "100", True),
+        ("99", "100", True),
+        ("98.99", "100", False),
+        ("100", "99", True),
+        ("100", "98.99", False),
+        ("0", "0", True),
+        ("0", "1", False),
+        ("-1", "1", False),
+    ],
+)
+def test_an_account_that_holds_nothing_begins_with_its_cash(
+    cash: str, equity: str, fits: bool
+) -> None:
+    """Its equity is that, but for a hundredth (X-75, U-53)."""
+    plain = msgspec.structs.replace(ACCOUNT, currency="USD", balances={})
+    told = msgspec.structs.replace(plain, cash=D(cash), equity=D(equity))
+    in_dollars = msgspec.structs.replace(told, balances={"USD": D(cash)})
+    for said in (told, in_dollars):
+        assert (beginning_fault(said, ()) == "") is fits
+        assert (beginning_fault(said, (with_(POSITION, "quantity", D(0)),)) == "") is fits
+        # Of what is held, and of money in another currency, nobody can say what it is worth.
+        assert beginning_fault(said, (POSITION,)) == ""
+    assert beginning_fault(with_(told, "balances", {"EUR": D(1)}), ()) == ""
 
 
 FILL = Fill(
