@@ -13,6 +13,8 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+import msgspec
+
 from engine.core.comparison import START
 from engine.core.driver import Step
 from engine.domain.account import VenueSnapshot
@@ -476,7 +478,7 @@ class AccountSession:
             else:
                 self._name_missing(seen)
                 self._look_pauses.reset()
-                self._step(SnapshotTaken(seen, reason))
+                self._step(SnapshotTaken(self._with_early(seen), reason))
                 self.release_early()
         finally:
             self._looking.discard(reason)
@@ -522,7 +524,18 @@ class AccountSession:
             known = self._is_known(reason, seen)
             return self._step(SnapshotFailed(self.name, reason, seen, known))
         self._name_missing(seen)
-        return self._step(SnapshotTaken(seen, reason, apply, by))
+        return self._step(SnapshotTaken(self._with_early(seen), reason, apply, by))
+
+    def _with_early(self, seen: VenueSnapshot) -> VenueSnapshot:
+        """The look, with the executions that were reported before it: a list may be behind them,
+        and nothing is decided without what was told (X-78). The core drops what comes twice.
+
+        What an account that is not known yet has traded is history, and comes as what it holds.
+        """
+        early = tuple(own.fill for own in self._early or () if own.fill is not None)
+        if not early or self._book.account(self.name).balances is None:
+            return seen
+        return msgspec.structs.replace(seen, fills=(*seen.fills, *early))
 
     async def first_look(self) -> None:
         """Look at the venue for the start; whatever comes of it, the start goes on."""

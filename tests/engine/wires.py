@@ -119,25 +119,32 @@ class Rig:
         market: MarketData | None = None,
         able: Capabilities = ABLE,
         venue: type[Venue] = Venue,
+        after: "Rig | None" = None,
     ) -> None:
+        """`after`: the next process with the journal, and at the venue, of one that is gone."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, VirtualLoop)
         self.clock = clock
-        self.agenda = Agenda(MIDDAY)
-        self.agenda.attach(loop, clock)
-        self.venue = venue(self.agenda, Random(7), able)
+        if after is None:
+            self.agenda = Agenda(MIDDAY)
+            self.agenda.attach(loop, clock)
+            self.venue = venue(self.agenda, Random(7), able)
+        else:
+            self.agenda, self.venue = after.agenda, after.venue
+        book = Book() if after is None else Book.restore(after.book.snapshot())
         self.wire = wire(self.venue)
-        self.disk = Disk()
+        self.disk: Disk = Disk() if after is None else after.disk
         self.latch = FileLatch(self.disk)
         self.gate = SendGate()
         self.feed = Feed()
         world = World(
-            Book(),
+            book,
             config,
             {wire.name: wire.capabilities for wire in (self.wire, *more)},
             instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
             home_calendar="SIM",
         )
+        self.book: Book = book
         self.engine = Engine(
             world,
             brokers={broker.name: broker for broker in (self.wire, *more)},
