@@ -136,7 +136,7 @@ def _tell(folder: Path, aside: Path | None, kept: list[str], *, as_json: bool) -
         document({"reset": True, "state_dir": str(folder), "set_aside": shown, "kept": kept})
         return
     if aside is None:
-        say(f"Nothing was to be set aside in {folder}.")
+        say(f"There is nothing to set aside in {folder}.")
     else:
         say(f"Set aside: {aside}")
     if kept:

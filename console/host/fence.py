@@ -147,7 +147,7 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
             f"{journal} is not there, though an engine has worked on it: what the venues hold and "
             "work themselves is all that is known, and a holding counts as a swing trade."
             if used
-            else f"No engine has ever run in {folder}: the account as it is there is looked at."
+            else f"No engine has ever run in {folder}: what the brokers list is all that is known."
         )
     for why in unknown.values():
         warn(why)

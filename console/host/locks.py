@@ -41,7 +41,10 @@ class AccountHeld(Exception):  # noqa: N818 - what is the case
         who = "another process"
         if holder is not None:
             who = f"process {holder.pid} with state folder {holder.state_dir}"
-        super().__init__(f"This account is held by {who} (lock {path}): one engine is allowed.")
+        super().__init__(
+            f"This account is held by {who} (lock {path}): only one engine may trade it. "
+            "`status` shows what it does, `stop` ends it, `kill` halts and flattens."
+        )
         self.holder = holder
 
     @property

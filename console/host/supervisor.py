@@ -454,7 +454,8 @@ def farewell(folder: Path, why: str) -> str:
         f"{why}: the engine goes on without it, as process {os.getpid()}.",
         f"  what it does:     {where} status",
         f"  halt and flatten: {where} kill",
-        f"  end it in order:  {where} stop (protective stops stay at the broker)",
+        "  end it in order, protective stops stay at the broker:",
+        f"                    {where} stop",
         f"  a new console:    end it in order, then {where}",
     )
     _log.warning("%s", lines[0])

@@ -378,7 +378,7 @@ def _no_account(world: World, name: str) -> str:
     """Why an account that was named cannot be meant; "" where it can, or none was named."""
     if not name or name in world.accounts:
         return ""
-    return f"there is no broker {name!r}; {', '.join(sorted(world.accounts))} are allowed"
+    return f"there is no broker {name!r}; there is {', '.join(sorted(world.accounts))}"
 
 
 def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:

@@ -109,7 +109,7 @@ def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]
     """The one holding that is meant, or why there is none."""
     if broker and broker not in world.accounts:
         names = ", ".join(sorted(world.accounts))
-        return None, f"there is no broker {broker!r}; {names} are allowed"
+        return None, f"there is no broker {broker!r}; there is {names}"
     held = [p for p in world.held(symbol) if broker in ("", p.account)]
     if not held:
         return None, not_held(world, symbol, broker)

@@ -233,7 +233,7 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     """One sentence on the first thing in the order that cannot be."""
     kind = command.type
     if account not in world.accounts:
-        return f"there is no broker {account!r}; {_list(world.accounts)} are allowed."
+        return f"there is no broker {account!r}; there is {_list(world.accounts)}."
     able = world.able(account)
     numbers: list[tuple[str, Decimal | None]] = [("quantity", command.quantity)]
     if kind in _WITH_LIMIT:

@@ -396,7 +396,8 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         code=f"KILL_{state}",
         severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
         subject=account.name,
-        text=f"kill {state}: {gone} orders cancelled, {work.closed} positions closed, "
+        text=f"kill {state}: {gone} order{_s(gone)} cancelled, {work.closed} "
+        f"position{_s(work.closed)} closed, "
         f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )
@@ -405,3 +406,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
 def _waits_for_open(world: World, symbol: str, now: Nanos) -> str:
     opens = world.opens_at(symbol, now)
     return symbol if opens is None else f"{symbol} waits for the open at {rfc3339(opens)}"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

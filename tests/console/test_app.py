@@ -287,11 +287,13 @@ async def test_X73_a_drawdown_is_accepted_by_its_own_word() -> None:
     assert accepted[0].after == host.engine.book.data.peak_equity
 
 
-async def test_the_halt_screen_names_the_way_to_begin_afresh_on_paper() -> None:
+async def test_after_a_kill_the_halt_screen_names_the_way_to_begin_afresh_on_paper() -> None:
     async with Host() as host, console(host) as (app, pilot):
         await press(app, pilot, "h")
         assert "reset --confirm RESET" not in shown(app)
         await press(app, pilot, "escape", "ctrl+k", "h")
+        assert "reset --confirm RESET" not in shown(app)
+        await press(app, pilot, "ctrl+k")
         assert "meridian-tui reset --confirm RESET" in shown(app)
 
 
@@ -615,7 +617,7 @@ async def test_an_error_in_a_pane_ends_the_console_and_not_the_engine() -> None:
         assert host.engine.book.holding("paper", "AAPL") is not None
 
 
-@pytest.mark.parametrize("key", ["question_mark", "h", "b"])
+@pytest.mark.parametrize("key", ["question_mark", "h", "F"])
 async def test_the_counts_on_the_tabs_go_on_under_a_dialog(key: str) -> None:
     async with Host() as host:
         await morning(host)

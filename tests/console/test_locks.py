@@ -83,7 +83,8 @@ def test_a_second_engine_is_refused_and_told_who_holds_the_account(
     assert caught.value.pid == child.pid
     assert str(caught.value) == (
         f"This account is held by process {child.pid} with state folder /state "
-        f"(lock {path}): one engine is allowed."
+        f"(lock {path}): only one engine may trade it. "
+        "`status` shows what it does, `stop` ends it, `kill` halts and flattens."
     )
     other = start(path)
     assert says(other) == f"held by {child.pid}"

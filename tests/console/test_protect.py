@@ -240,7 +240,7 @@ def test_what_is_not_held_or_held_twice_is_refused_in_words() -> None:
         stops = [o for o in hand.engine.state.orders() if o.is_protective]
         assert [(o.account, o.leaves) for o in stops] == [("eur", D(5))]
         nowhere = await protect(hand, "90", broker="gbp")
-        assert nowhere.error == "there is no broker 'gbp'; eur, paper are allowed"
+        assert nowhere.error == "there is no broker 'gbp'; there is eur, paper"
 
     rehearse(play, config=TWO)
 

@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from console.host.locks import holder
+from console.host.supervisor import farewell
 from storage.verify import verify
 from tests.console.program import MAIN, ROOT, Program
 
@@ -315,3 +316,11 @@ def test_the_log_is_json_free_text_and_stdout_stays_empty(program: Program) -> N
     assert "trading on" in (program.folder / "meridian.log").read_text(encoding="utf-8")
     with pytest.raises(json.JSONDecodeError):
         json.loads(done.stderr)
+
+
+def test_a_line_of_the_farewell_can_be_copied_into_a_shell(tmp_path: Path) -> None:
+    for line in farewell(tmp_path, "the console has ended").splitlines():
+        if "--state-dir" in line:
+            command = line[line.index("--state-dir") :].split()
+            assert len(command) <= 3, line
+            assert "(" not in line

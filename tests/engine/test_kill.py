@@ -171,7 +171,7 @@ def test_c502_the_proof_counts_what_was_cancelled_since_the_first_press(
     desk.tick(31)
     proved = desk.of(ev.KillProved)[-1]
     assert (proved.state, proved.cancelled) == ("DEGRADED", 1)
-    assert "1 orders cancelled" in desk.of(ev.Alarmed)[-1].text
+    assert "1 order cancelled, " in desk.of(ev.Alarmed)[-1].text
 
 
 def test_c502_the_proof_counts_what_a_kill_closed_before_it_was_raised() -> None:

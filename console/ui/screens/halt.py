@@ -132,7 +132,9 @@ class HaltScreen(MeridianModal[None]):
         yield Static(literal(self._ask), id="resume-wanted")
         yield Field(id="resume", placeholder=f"{self._phrase} clears the halt")
         if console_of(self.app).desk.view.settings.mode is Mode.PAPER:
-            yield Static(literal(AFRESH), id="afresh")
+            afresh = Static(literal(AFRESH), id="afresh")
+            afresh.display = False
+            yield afresh
 
     @property
     def _ask(self) -> str:
@@ -145,8 +147,11 @@ class HaltScreen(MeridianModal[None]):
 
     def follow(self, halt: Halt | None) -> None:
         """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
-        for one in self.query("#resume, #resume-wanted, #afresh"):
+        for one in self.query("#resume, #resume-wanted"):
             one.display = halt is not None
+        for one in self.query("#afresh"):
+            # a halt is no end of anything: only after a kill may somebody want to begin afresh
+            one.display = halt is not None and halt.level is Level.KILL
         if halt is not None:
             if not self._stood:
                 self.query_one("#resume", Input).focus()

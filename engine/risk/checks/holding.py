@@ -143,8 +143,9 @@ def _unlike(symbol: str, unlike: Position | Order, *, managed: bool) -> Finding:
     else:
         what = f"An entry in {symbol} is working ({unlike.client_order_id})"
     owner = "as the operator said" if managed else "by the rules that manage what signals open"
+    article = "an" if managed else "a"
     return refused(
-        there, wanted, f"{what} and is managed {owner}; only a {there} order adds to it."
+        there, wanted, f"{what} and is managed {owner}; only {article} {there} order adds to it."
     )
 
 
