@@ -633,3 +633,16 @@ async def test_the_counts_on_the_tabs_go_on_under_a_dialog(key: str) -> None:
             assert not host.engine.book.data.accounts["paper"].positions
             tabs = shown(app).splitlines()[1]
             assert "Positions·" not in tabs
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)])
+async def test_z_gives_the_one_pane_the_rows_below_it_too(size: tuple[int, int]) -> None:
+    async with Host() as host, console(host, size) as (app, pilot):
+        await press(app, pilot, "2")
+        before = app.main.pane(2).size.height
+        assert "last events" in shown(app)
+        await press(app, pilot, "z")
+        assert app.main.pane(2).size.height == before + 5
+        assert "last events" not in shown(app)
+        await press(app, pilot, "z")
+        assert app.main.pane(2).size.height == before
