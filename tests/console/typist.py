@@ -180,7 +180,7 @@ class Form:
             return random.choice(MOVES)
         if kind < 0.45:
             return random.choice(CUTS)
-        letters = DIGITS if part.allowed != ".*" else LETTERS
+        letters = random.choice((DIGITS, LETTERS)) if part.allowed == ".*" else DIGITS
         if kind < 0.5:
             return PASTE + "".join(random.choices(letters, k=3))
         return random.choice(letters)
@@ -217,9 +217,6 @@ class Filter(Form):
         return random.choice(("enter", "escape")) if random.random() < 0.08 else super().key(random)
 
 
-NUMBER: Final = "[0-9.]*"
-
-
 class Ticket(Form):
     """The order ticket: what can be filled in depends on the type."""
 
@@ -238,11 +235,12 @@ def ticket(symbol: str) -> Ticket:
     """A new one, as it opens."""
     parts: dict[str, Part] = {
         "symbol": Text(symbol),
-        "quantity": Text(allowed=NUMBER),
+        "quantity": Text(),
         "type": Chooser(("MARKET", "LIMIT", "STOP", "STOP_LIMIT")),
-        "limit": Text(allowed=NUMBER),
-        "stop": Text(allowed=NUMBER),
-        "protect": Text(allowed=NUMBER),
+        "limit": Text(),
+        "stop": Text(),
+        "protect": Text(),
+        "target": Text(),
         "hold": Chooser(("day", "swing")),
         "tif": Chooser(("default", "DAY", "GTC", "IOC", "FOK")),
         "checks": Other(),

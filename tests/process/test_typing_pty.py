@@ -214,7 +214,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield Desk(tmp_path, ends)
 
 
-TICKET: Final = ("symbol", "quantity", "type", "limit", "stop", "protect", "hold", "tif")
+TICKET: Final = ("symbol", "quantity", "type", "limit", "stop", "protect", "target", "hold", "tif")
 
 
 def filters(desk: Desk, number: int) -> None:
@@ -232,7 +232,7 @@ def tickets(desk: Desk, number: int) -> None:
 def changed_position(desk: Desk, _: int) -> None:
     desk.go("2")
     (held,) = desk.program.ask("status")["positions"]
-    texts = {name: Text(price(held[name]), allowed="[0-9.]*") for name in ("stop", "target")}
+    texts = {name: Text(price(held[name])) for name in ("stop", "target")}
     form = Form({**texts}, "stop", ("tab", "shift+tab", "up", "down"))
     desk.fill_in(["m"], form, "stop", labelled("Stop and target", "stop", "target"), "change")
 
@@ -248,11 +248,10 @@ def changed_order(desk: Desk, _: int) -> None:
     desk.terminal.until(
         lambda text: re.search(r"│▸\d\d:\d\d:\d\d XOM", text) is not None, "its row"
     )
-    number = "[0-9.]*"
     form = Form(
         {
-            "quantity": Text("10", allowed=number),
-            "limit": Text("80", allowed=number),
+            "quantity": Text("10"),
+            "limit": Text("80"),
             "tif": Chooser(("GTC", "DAY", "IOC", "FOK")),
         },
         "quantity",
