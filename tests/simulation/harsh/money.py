@@ -85,7 +85,8 @@ class Money(Facts):
             return
         seen.looked = seen.looked_over_link = True
         if event.account not in self.first_worth:
-            self.first_worth[event.account] = self.venues[event.account].worth
+            # What moves between the answer and the comparison comes after the beginning.
+            self.first_worth[event.account] = self.venues[event.account].worth_told
 
     @property
     def _basis(self) -> Decimal:

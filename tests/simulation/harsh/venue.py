@@ -65,6 +65,8 @@ class HarshVenue(Venue):
         self.confirmed: set[str] = set()
         """Orders that ended here and were said to."""
         self.transferred = ZERO
+        self.worth_told = ZERO
+        """What everything here was worth when the balances were last asked for."""
         self.on_other: Callable[[str, Decimal, Decimal], None] = lambda *_: None
         """Told of what somebody else did: symbol, quantity bought, price."""
         self._shown: list[tuple[Nanos, tuple[VenuePosition, ...], tuple[VenueOrder, ...]]] = []
@@ -405,6 +407,7 @@ class HarshVenue(Venue):
 
     def account(self) -> Account:
         true = super().account()
+        self.worth_told = true.equity
         if self.switches.nets:
             true = msgspec.structs.replace(true, buying_power=self.free)
         if self._goes_wrong(self.switches.strange_balances):
