@@ -22,10 +22,17 @@ from tests.simulation.venue import CASH, capabilities
 
 PRICE = Decimal(100)
 
-CLEAN = ("laggard", "stranger")
-"""The profiles of which no seed breaks anything; of the others `make simulate` runs the ranges."""
-SEEDS = {"laggard": 2_000, "liar": 2_000, "stranger": 2_000, "glitch": 2_000}
-"""So many seeds of each of the profiles that are clean."""
+SEEDS = 2_000
+"""Of each profile."""
+OPEN: dict[str, dict[int, str]] = {
+    "stranger": {
+        38: "Q profit",
+        842: "Q start",
+        1385: "Q start",
+    }
+}
+"""Seeds that break an invariant and are not mended yet, and which. One that breaks nothing more
+fails, so that it is taken off."""
 FEW = 10
 BATCH = 100
 
@@ -234,20 +241,29 @@ def test_a_seed_replays_exactly(profile: str) -> None:
     assert (first.broken, first.trace) == (second.broken, second.trace)
 
 
-@pytest.mark.parametrize("profile", CLEAN)
+def check_harsh(seed: int, profile: str) -> None:
+    """The seed breaks nothing, or just what is known to be open."""
+    outcome, known = run_harsh(seed, profile), OPEN.get(profile, {}).get(seed)
+    if known is None:
+        check(outcome)
+    else:
+        assert [text.partition(":")[0] for text in outcome.broken[:1]] == [known]
+
+
+@pytest.mark.parametrize("profile", HARSH)
 def test_a_few_harsh_seeds_hold_every_invariant(profile: str) -> None:
     for seed in range(FEW):
-        check(run_harsh(seed, profile))
+        check_harsh(seed, profile)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "first"),
-    [(name, first) for name in CLEAN for first in range(0, SEEDS[name], BATCH)],
+    [(name, first) for name in HARSH for first in range(0, SEEDS, BATCH)],
 )
 def test_every_harsh_seed_holds_every_invariant(profile: str, first: int) -> None:
-    for seed in range(first, min(first + BATCH, SEEDS[profile])):
-        check(run_harsh(seed, profile))
+    for seed in range(first, first + BATCH):
+        check_harsh(seed, profile)
 
 
 def test_the_runs_reach_what_they_are_meant_to_guard(monkeypatch: pytest.MonkeyPatch) -> None:
