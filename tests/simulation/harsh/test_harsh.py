@@ -27,6 +27,7 @@ SEEDS = 2_000
 OPEN: dict[str, dict[int, str]] = {
     "stranger": {
         38: "Q profit",
+        99: "Q start",
         842: "Q start",
         1385: "Q start",
     }
