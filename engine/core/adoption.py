@@ -192,9 +192,12 @@ def priced(
 def is_history(account: AccountState | None, fill: Fill, *, ours: bool) -> bool:
     """Whether a fill happened before the account was first looked at: what is held shows it.
 
-    `ours`: it is of an order that we made, which is none of those, whatever the venue's clock says.
+    Of an account that was not looked at yet that is every one. `ours`: it is of an order that we
+    made, which is none of those, whatever the venue's clock says.
     """
-    return account is not None and not ours and 0 < fill.time < account.known_since
+    if account is None or ours:
+        return False
+    return account.balances is None or 0 < fill.time < account.known_since
 
 
 # --- what nothing explains ------------------------------------------------------------------------

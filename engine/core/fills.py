@@ -207,7 +207,7 @@ def _too_late(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
 def _is_history(world: World, fill: Fill) -> bool:
     """Whether it is part of what was held at the first look at its account (X-75)."""
     account = world.book.data.accounts.get(fill.account)
-    if account is None or fill.time >= account.known_since:
+    if account is None or (account.balances is not None and fill.time >= account.known_since):
         return False
     order = world.book.order_in(fill.account, fill.client_order_id)
     return is_history(account, fill, ours=order is not None and order.intent_id != VENUE)

@@ -10,6 +10,7 @@ the new connection.
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -52,6 +53,12 @@ from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.runtime.venue import Venue
 from engine.state.book import Book
+
+SETTLES = 1.1
+"""Seconds after which a list shows what the cash did before."""
+
+BELIEVED = 5
+"""An account that changes so often while it is first looked at begins with the newest look."""
 
 CONNECT_SECONDS = 10
 """How long one attempt to connect may take."""
@@ -131,6 +138,8 @@ class AccountSession:
         """Why the venue does not let us in, once it was said."""
         self._early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order."""
+        self._unlike = 0
+        """How many times two looks at what is not known yet were unlike."""
         self._begun = asyncio.Event()
         """Set once the first look has ended, or is waited for no longer."""
         self._waiting_cancels: dict[str, None] = {}
@@ -472,7 +481,7 @@ class AccountSession:
 
     async def _look(self, reason: str) -> None:
         try:
-            seen = await self._venue.look(for_kill=self._book.account(self.name).kill is not None)
+            seen = await self._seen(for_kill=self._book.account(self.name).kill is not None)
             if isinstance(seen, BrokerError):
                 self._look_failed(reason, seen)
             else:
@@ -519,12 +528,28 @@ class AccountSession:
 
         A look during which the connection broke has failed. Returns what the core made of it.
         """
-        seen = await self._venue.look()
+        seen = await self._seen()
         if isinstance(seen, BrokerError):
             known = self._is_known(reason, seen)
             return self._step(SnapshotFailed(self.name, reason, seen, known))
         self._name_missing(seen)
         return self._step(SnapshotTaken(self._with_early(seen), reason, apply, by))
+
+    async def _seen(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
+        """What the venue says. An account begins with what it holds once it says that twice, a
+        second apart: a list may be behind the cash by less (X-75)."""
+        seen = await self._venue.look(for_kill=for_kill)
+        known = self._book.account(self.name).balances is not None
+        if known or isinstance(seen, BrokerError) or not _holds(seen):
+            return seen
+        await self._clock.sleep(SETTLES)
+        again = await self._venue.look(for_kill=for_kill)
+        if isinstance(again, BrokerError) or _holds(again) == _holds(seen):
+            return again
+        self._unlike += 1
+        if self._unlike >= BELIEVED:
+            return again
+        return Ambiguous("what is held, or the cash, changed while it was first looked at")
 
     def _with_early(self, seen: VenueSnapshot) -> VenueSnapshot:
         """The look, with the executions that were reported before it: a list may be behind them,
@@ -556,6 +581,13 @@ class AccountSession:
         early, self._early = self._early or [], None
         for report in early:
             self._step(report)
+
+
+def _holds(seen: VenueSnapshot) -> tuple[dict[str, Decimal], Decimal, dict[str, Decimal]] | None:
+    """What an account holds, and its cash; None where it holds nothing."""
+    held = {p.symbol: p.quantity for p in seen.positions if p.quantity}
+    told = seen.balances
+    return (held, told.cash, told.balances) if held and told is not None else None
 
 
 def _only_ends(report: OrderReport) -> bool:

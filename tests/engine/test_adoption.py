@@ -30,7 +30,7 @@ from engine.domain.order import (
     TimeInForce,
 )
 from engine.domain.run import Flatten, Level, RunState
-from engine.ports import Capabilities
+from engine.ports import Capabilities, OrderReport
 from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver
 from tests.engine.wires import ABLE, Rig, Wire, play
@@ -702,6 +702,33 @@ def test_x75_an_account_begins_once_its_cash_and_its_holdings_agree() -> None:
     play(scene, wire=Unlisted)
 
 
+class Sold(Several):
+    """DDD was sold just before the first look; the list goes on to show it for a while."""
+
+    holdings = (("CCC", 50, 40),)
+    shown = 1
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        told = await super().get_positions()
+        if self._venue.agenda.now >= MIDDAY + self.shown * NS_PER_SECOND:
+            return told
+        return (*told, VenuePosition(symbol="DDD", quantity=D(20), average_price=D(60)))
+
+
+def test_x75_an_account_begins_with_what_two_looks_a_second_apart_say() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.until(lambda: rig.engine.book.account("paper").balances is not None)
+        await tell(rig, D(44), "CCC")
+        account = status(rig)["account"]
+        # 60,000 + 2,200
+        assert D(account["starting_equity"]) == D(account["equity"]) == 62_200
+        assert own(rig)["unexplained"] == []
+        assert rig.events(ev.OrderFilled) == []
+        assert [row["symbol"] for row in status(rig)["positions"]] == ["CCC"]
+
+    play(scene, wire=Sold)
+
+
 class Accrues(Wire):
     """It holds nothing, and counts a tenth more than its cash."""
 
@@ -852,3 +879,21 @@ def test_x75_the_start_of_a_day_stays_once_its_row_is_written() -> None:
     assert session is not None
     assert (session.starting_equity, session.adjustments) == (100_000, 7_000)
     assert (desk.world.equity, desk.world.daily_pnl) == (107_000, 0)
+
+
+def test_x75_what_others_trade_before_the_first_look_at_an_account_is_no_trade() -> None:
+    """It is held, or no longer, when the account begins; an order of ours is never history."""
+    desk = CoreDriver(others=("second",)).price("AAA", "100")
+    desk.book.enter("second").open = True
+    theirs = msgspec.structs.replace(old(1, Side.SELL, 15, 100, 0), account="second", time=desk.now)
+    report = OrderReport(
+        client_order_id=theirs.client_order_id,
+        venue_order_id="v-1",
+        account="second",
+        symbol="AAA",
+        status=OrderStatus.FILLED,
+        fill=theirs,
+        time=desk.now,
+    )
+    assert not any(isinstance(event, ev.OrderFilled) for event in desk.give(report))
+    assert desk.book.account("second").positions == {}
