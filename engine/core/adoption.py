@@ -169,6 +169,19 @@ def first_price(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
         yield from priced(world, symbol, before)
 
 
+def traded_at(world: World, fill: Fill) -> Iterator[ev.Event]:
+    """Give what was taken over without a price that of a trade in it, before that is counted.
+
+    So it is where the trade comes before the first price, or shows that this one was a bad tick:
+    what it counted for until then was nobody's price, and what is off is neither profit nor loss.
+    """
+    before = world.book.account(fill.account).estimated.get(fill.symbol)
+    if before is None or fill.is_assumed or not is_positive(fill.price):
+        return
+    if fill.symbol not in world.first_prices or leaps(fill.price, before):
+        yield from priced(world, fill.symbol, fill.price)
+
+
 def priced(
     world: World, symbol: str, price: Decimal, *, unproved: bool = False
 ) -> Iterator[ev.Event]:

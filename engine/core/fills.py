@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core.adoption import is_history
+from engine.core.adoption import is_history, traded_at
 from engine.core.believed import fault_of, pays_contract, quarantine, resolved
 from engine.core.closing import EXPIRED, FOREIGN, close_trade, ending_of
 from engine.core.consequences import fire
@@ -83,6 +83,7 @@ def _count(world: World, fill: Fill, timed: Fill, now: Nanos) -> Iterator[ev.Eve
     if instrument is None:
         instrument = world.instrument(fill.symbol)
         yield ev.InstrumentLearned(instrument=instrument)
+    yield from traded_at(world, fill)
     settles = pays_contract(world, timed)
     mult, currency = instrument.multiplier, instrument.currency
     before = book.holding(fill.account, fill.symbol)

@@ -653,6 +653,91 @@ def test_x71_a_first_price_far_from_the_estimate_is_taken_once_it_has_evidence()
     play(scene, wire=TwoWithoutPrice)
 
 
+SOLD_AT_30 = 60_000 + 99 * D(100) + 50 * D(30) + 20 * D(60) * 13_100 / 11_120
+"""The start with 50 CCC at 30. DDD has no price but the average, and the venue's equity says that
+what cost 11,120 is worth 13,100."""
+
+
+class SoldByOthers(TwoWithoutPrice):
+    """Somebody's stop rests below one of them."""
+
+    quantity = 30
+
+    def __init__(self, venue: Venue, name: str = "paper") -> None:
+        super().__init__(venue, name)
+        terms = msgspec.structs.replace(foreign_stop(self.quantity, 39).order, symbol="CCC")
+        venue.open["their-stop"] = venue.orders["their-stop"] = Working(terms, "v-1")
+
+
+class AllSoldByOthers(SoldByOthers):
+    """It is for all of it."""
+
+    quantity = 50
+
+
+async def falls(rig: Rig, price: Decimal) -> Decimal:
+    """CCC falls at the venue, and no feed tells so; what the sale cost."""
+    rig.venue.on_price(Quote(symbol="CCC", bid=price, ask=price, last=price, time=rig.clock.now()))
+    await rig.until(lambda: bool(rig.events(ev.OrderFilled)))
+    (sold,) = rig.events(ev.OrderFilled)
+    assert sold.fill.price == price - D("0.01")
+    return sold.fill.commission
+
+
+@pytest.mark.parametrize("wire", [SoldByOthers, AllSoldByOthers])
+def test_x75_the_price_of_a_sale_is_the_first_where_nobody_has_told_another(
+    wire: type[SoldByOthers],
+) -> None:
+    """It was taken over at 47, by the venue's equity, and sells at 30: that is no loss."""
+
+    async def scene(rig: Rig) -> None:
+        fee = await falls(rig, D("30.01"))
+        account = status(rig)["account"]
+        assert round(D(account["daily_pnl"]), 6) == -fee
+        assert round(D(account["starting_equity"]), 6) == round(SOLD_AT_30, 6)
+        assert not rig.engine.book.halted
+        for _ in range(3):
+            await tell(rig, D(31), "CCC")
+        left = 50 - wire.quantity
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == left - fee
+
+    play(scene, wire=wire, config=LIMITED)
+
+
+def test_x75_once_a_price_was_told_a_sale_below_it_is_a_loss() -> None:
+    async def scene(rig: Rig) -> None:
+        await tell(rig, D(44), "CCC")
+        fee = await falls(rig, D("30.01"))
+        # 30 sold at 30 and 20 left that are worth 44 by the feed
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == -30 * 14 - fee
+
+    play(scene, wire=SoldByOthers)
+
+
+def test_x71_a_sale_shows_that_a_first_price_without_evidence_was_none() -> None:
+    """Sold at 30 right after a first tick of 440, it has lost nothing of that."""
+
+    async def scene(rig: Rig) -> None:
+        await tell(rig, D(440), "CCC")
+        fee = await falls(rig, D("30.01"))
+        account = status(rig)["account"]
+        assert round(D(account["daily_pnl"]), 6) == -fee
+        assert round(D(account["starting_equity"]), 6) == round(SOLD_AT_30, 6)
+        assert not rig.engine.book.halted
+
+    play(scene, wire=AllSoldByOthers, config=LIMITED)
+
+
+def test_x71_a_sale_near_a_first_price_without_evidence_loses_what_it_is_below_it() -> None:
+    async def scene(rig: Rig) -> None:
+        await tell(rig, D("30.02"), "CCC")
+        (sold,) = rig.events(ev.OrderFilled)
+        daily = D(status(rig)["account"]["daily_pnl"])
+        assert round(daily, 6) == 50 * (sold.fill.price - D("30.02")) - sold.fill.commission
+
+    play(scene, wire=AllSoldByOthers)
+
+
 class Behind(Several):
     """Two holdings, of which the list of positions shows only one yet; neither has a price."""
 
