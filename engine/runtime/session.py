@@ -539,17 +539,22 @@ class AccountSession:
         """What the venue says. An account begins with what it holds once it says that twice, a
         second apart: a list may be behind the cash by less (X-75)."""
         seen = await self._venue.look(for_kill=for_kill)
-        known = self._book.account(self.name).balances is not None
-        if known or isinstance(seen, BrokerError) or not _holds(seen):
+        if self._has_begun() or isinstance(seen, BrokerError) or not _holds(seen):
             return seen
         await self._clock.sleep(SETTLES)
         again = await self._venue.look(for_kill=for_kill)
         if isinstance(again, BrokerError) or _holds(again) == _holds(seen):
             return again
+        if self._has_begun():
+            return again  # with another look, meanwhile
         self._unlike += 1
         if self._unlike >= BELIEVED:
             return again
         return Ambiguous("what is held, or the cash, changed while it was first looked at")
+
+    def _has_begun(self) -> bool:
+        """Whether the account is known."""
+        return self._book.account(self.name).balances is not None
 
     def _with_early(self, seen: VenueSnapshot) -> VenueSnapshot:
         """The look, with the executions that were reported before it: a list may be behind them,

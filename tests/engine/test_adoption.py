@@ -681,7 +681,7 @@ async def falls(rig: Rig, price: Decimal) -> Decimal:
     await rig.until(lambda: bool(rig.events(ev.OrderFilled)))
     (sold,) = rig.events(ev.OrderFilled)
     assert sold.fill.price == price - D("0.01")
-    return sold.fill.commission
+    return D(sold.fill.commission)
 
 
 @pytest.mark.parametrize("wire", [SoldByOthers, AllSoldByOthers])
@@ -812,6 +812,28 @@ def test_x75_an_account_begins_with_what_two_looks_a_second_apart_say() -> None:
         assert [row["symbol"] for row in status(rig)["positions"]] == ["CCC"]
 
     play(scene, wire=Sold)
+
+
+class PaidLater(Held):
+    """Cash comes in between the two answers of a look that began before the account was known."""
+
+    def __init__(self, venue: Venue, name: str = "paper") -> None:
+        super().__init__(venue, name)
+        venue.agenda.after(1.5, self._pays)
+
+    def _pays(self) -> None:
+        self._venue.cash += 500
+
+
+def test_x75_a_look_that_sees_a_change_after_the_account_began_has_not_failed() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.clock.sleep(4)
+        assert rig.venue.cash == 40_500
+        assert [e.code for e in rig.events(ev.Alarmed) if e.code == "RECONCILE_FAILED"] == []
+        assert not any(e.failed for e in rig.events(ev.Reconciled))
+        assert D(status(rig)["account"]["starting_equity"]) == 49_900
+
+    play(scene, wire=PaidLater)
 
 
 class Accrues(Wire):
