@@ -6,10 +6,19 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side, TimeInForce
+from engine.domain.order import (
+    OrderStatus,
+    OrderTerms,
+    OrderType,
+    Purpose,
+    Replacement,
+    Side,
+    TimeInForce,
+)
 from engine.ports import MarketClosed, Rejected
 from tests.simulation.agenda import Agenda
 from tests.simulation.harsh import seeds
@@ -97,6 +106,20 @@ def test_lists_lag_their_own_fills() -> None:
     assert there.listed_positions() == ()
     later(there, 0.1)
     assert [(p.symbol, p.quantity) for p in there.listed_positions()] == [("AAA", 5)]
+
+
+def test_lists_lag_a_change_of_an_order_and_then_show_it() -> None:
+    there = venue(lists_lag=4.0, holdings=1, stops_of_others=1)
+    there.capabilities = msgspec.structs.replace(there.capabilities, native_modify=True)
+    (key,) = there.open
+    later(there, 10)
+    there.modify(key, Replacement(quantity=Decimal(3)))
+    before = there.listed_orders()[0].terms.quantity
+    assert before > 3
+    later(there, 3.9)
+    assert there.listed_orders()[0].terms.quantity == before
+    later(there, 0.1)
+    assert there.listed_orders()[0].terms.quantity == 3
 
 
 def test_an_execution_that_is_missing_is_in_no_list() -> None:

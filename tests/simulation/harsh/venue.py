@@ -15,6 +15,7 @@ from engine.domain.order import (
     OrderTerms,
     OrderType,
     Purpose,
+    Replacement,
     Side,
     TimeInForce,
 )
@@ -251,6 +252,10 @@ class HarshVenue(Venue):
         if key in self.open and self._goes_wrong(self.switches.cancels_refused):
             raise Rejected("CANNOT_CANCEL", f"{key} cannot be cancelled now")
         super().cancel(key)
+
+    def modify(self, key: str, wanted: Replacement) -> None:
+        super().modify(key, wanted)
+        self._happened()
 
     def _meet(self, working: Working) -> None:
         if working.order.symbol not in self.closed:
