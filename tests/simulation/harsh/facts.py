@@ -59,6 +59,8 @@ class Facts(Watch):
         """Equity of each account when it was first compared."""
         self.silent_for: Callable[[str], Nanos] = lambda account: 0
         """How long the oldest question to a venue has waited."""
+        self.began: Nanos = 0
+        """When the process of now began."""
         self.kill_asked: Nanos = 0
         self.resume_asked: Nanos = 0
         self.flips = 0
@@ -68,6 +70,8 @@ class Facts(Watch):
         """What the engine was told of each order."""
         self._adopted_at: dict[Place, Decimal] = {}
         """The price at which what nobody traded was taken over."""
+        self._journalled_in: dict[Place, Decimal] = {}
+        """What is held by the rows of the journal, signed."""
         self._start_off = ZERO
         """What the accounts are worth more by the prices at which their holdings were taken over
         than by those of the venues at that moment."""

@@ -55,7 +55,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
     """Sees every event, every send and all that the venues do, over all processes of a run."""
 
     def started(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine, self.began = engine, self.now()
         self.clock_believed = self.clock_believed or bool(self.clock_since)
         self._since.clear()
         self._running_since = self._stopped_at = 0

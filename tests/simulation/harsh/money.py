@@ -34,8 +34,12 @@ class Money(Facts):
         """What the engine takes over that nobody else told."""
         match event:
             case ev.OrderFilled(fill=fill):
+                place = (event.account, fill.symbol)
+                now = self._journalled_in.get(place, ZERO) + fill.quantity * fill.side.sign
+                self._journalled_in[place] = now
                 self._booked(event.account, fill)
             case ev.PositionAdjusted():
+                self._journalled_in[event.account, event.symbol] = event.quantity
                 held = self.told[event.account].holdings.get(event.symbol)
                 before = held.quantity if held is not None else ZERO
                 price = self._told_lately(event.symbol, event.mark)
@@ -44,23 +48,36 @@ class Money(Facts):
                 self.told[event.account].adopt(event.symbol, event.quantity - before, price)
                 self._adopted_at[event.account, event.symbol] = price
                 if event.account not in self.first_worth:
-                    there = self.venues[event.account].prices[event.symbol]
+                    there = self.venues[event.account].prices_told[event.symbol]
                     self._start_off += event.quantity * (price - there)
                 else:
                     self._taken_over += (event.quantity - before) * price
             case ev.CashAdjusted(amounts=amounts):
                 self._taken_over += amounts.get("USD", ZERO)
             case ev.HoldingPriced():
-                # The price that it is taken over at is known only now: the first that was told.
+                # The price that it is taken over at is known only now: the first that was told. A
+                # fill may be it, which the sheet has by then; it sold some of what is priced.
                 place, sheet = (event.account, event.symbol), self.told[event.account]
-                price = self._told_lately(event.symbol, event.price)
-                quantity = sheet.held().get(event.symbol, ZERO)
+                price = self._first_told(event.account, event.symbol, event.price)
+                quantity = self._journalled_in.get(place, ZERO)
                 sheet.adopt(event.symbol, -quantity, self._adopted_at[place])
                 sheet.adopt(event.symbol, quantity, price)
                 self._start_off += quantity * (price - self._adopted_at[place])
                 self._adopted_at[place] = price
             case ev.AccountSynced(flow=flow) if flow:
                 self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
+
+    def _first_told(self, account: str, symbol: str, price: Decimal) -> Decimal:
+        """That price, where somebody traded at it there, or it was told to this process, however
+        long it waited while the account began; else the usual one."""
+        traded = any(
+            fill.symbol == symbol
+            and fill.price == price
+            and not fill.client_order_id.startswith(STRANGE_PASTS)
+            for fill in self.venues[account].fills
+        )
+        told = any(at >= self.began and seen == price for at, seen in self._prices[symbol])
+        return price if traded or told else self._usual(symbol)
 
     def _booked(self, account: str, fill: Fill) -> None:
         venue = self.venues[account]

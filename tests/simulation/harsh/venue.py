@@ -68,6 +68,8 @@ class HarshVenue(Venue):
         self.transferred = ZERO
         self.worth_told = ZERO
         """What everything here was worth when the balances were last asked for."""
+        self.prices_told: dict[str, Decimal] = {}
+        """The prices at which it was."""
         self.on_other: Callable[[str, Decimal, Decimal], None] = lambda *_: None
         """Told of what somebody else did: symbol, quantity bought, price."""
         self._shown: list[tuple[Nanos, tuple[VenuePosition, ...], tuple[VenueOrder, ...]]] = []
@@ -412,7 +414,7 @@ class HarshVenue(Venue):
 
     def account(self) -> Account:
         true = super().account()
-        self.worth_told = true.equity
+        self.worth_told, self.prices_told = true.equity, dict(self.prices)
         if self.switches.nets:
             true = msgspec.structs.replace(true, buying_power=self.free)
         if self._goes_wrong(self.switches.strange_balances):
