@@ -82,10 +82,10 @@ class World:
         """The pair whose newest quote told what a currency is worth; "" where the newest quote of
         all told nothing."""
         self._proved: dict[str, ProvedPrice] = {}
+        """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self.first_prices: dict[str, Nanos] = {}
         """When a symbol that was taken over without a price got a first one that may be a bad
         tick."""
-        """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self._in_doubt: dict[str, ProvedPrice] = {}
         """The same of symbols that are not held, as far as is known: an order is in doubt there."""
         self._proved_worth: dict[str, ProvedPrice] = {}
