@@ -23,7 +23,7 @@ run: $(STAMP)
 	@$(BIN)/meridian-tui $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest -q -n 3 -m "not long"
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not long"
 
 check: lint
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"

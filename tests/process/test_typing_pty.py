@@ -243,7 +243,8 @@ def price(value: Any) -> str:
 
 def changed_order(desk: Desk, _: int) -> None:
     desk.go("3")
-    # the newest order is on top
+    # the newest order is on top, once it is there
+    desk.terminal.until(lambda text: re.search(r"\d\d:\d\d:\d\d XOM", text) is not None, "the row")
     desk.type(["home"])
     desk.terminal.until(
         lambda text: re.search(r"│▸\d\d:\d\d:\d\d XOM", text) is not None, "its row"
