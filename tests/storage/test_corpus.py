@@ -8,7 +8,7 @@ import gzip
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from tests.corpus.reading import (
     EventRow,
     beyond_status,
     event_rows,
+    expect_what_is_told_now,
     missing,
     put,
     rebuild,
@@ -260,22 +261,9 @@ def test_U70_the_fold_up_to_a_moment_knows_what_0_1_0_knew(
 ) -> None:
     journal = opened(folder, event_rows(CORPUS / f"{run}.jsonl.gz")[: moment["seq"]])
     _without_unasked_targets(moment)
-    _without_untold_prices(moment)
-    _with_targets_on_the_grid(moment)
+    expect_what_is_told_now(moment["status"])
     assert missing(by_name(status(folder)), by_name(moment["status"]), "status") == []
     assert missing(beyond_status(journal), moment["beyond_status"], "state") == []
-
-
-def _with_targets_on_the_grid(moment: dict[str, Any]) -> None:
-    """0.1.0 showed a target of its own to 28 digits; the price that reaches it is the next one on
-    the grid of a cent (A-163)."""
-    for position in moment["status"]["positions"]:
-        if position["target"] is not None:
-            long = Decimal(position["quantity"]) > 0
-            rounding = ROUND_CEILING if long else ROUND_FLOOR
-            target = Decimal(position["target"])
-            if target != round(target, 2):
-                position["target"] = str(target.quantize(Decimal("0.01"), rounding))
 
 
 def _without_unasked_targets(moment: dict[str, Any]) -> None:
@@ -285,12 +273,6 @@ def _without_unasked_targets(moment: dict[str, Any]) -> None:
     for position in moment["status"]["positions"]:
         if not known[position["symbol"]]["signal_id"]:
             position["target"] = None
-
-
-def _without_untold_prices(moment: dict[str, Any]) -> None:
-    """0.1.0 told no price where no engine ran, though the journal knows the last one (fault 8)."""
-    for position in moment["status"]["positions"]:
-        assert (position.pop("last"), position.pop("unrealized_pnl")) == (None, None)
 
 
 def by_name(status: dict[str, Any]) -> dict[str, Any]:
