@@ -8,7 +8,7 @@ from typing import Final
 from engine.calendars.continuous import ForeignExchange, UtcDays
 from engine.calendars.exchange import ExchangeCalendar
 from engine.calendars.session import Session, Sessions, Span
-from engine.domain.instant import Nanos, rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 
 
 class UnknownCalendarError(LookupError):
@@ -55,6 +55,14 @@ class Calendar:
         """When the session in progress ends; None while closed, or where sessions have no end."""
         session = self._span(now).session
         return session.close if session is not None and self.has_session_end else None
+
+    def last_minutes(self, now: Nanos, minutes: int) -> Nanos | None:
+        """When the last `minutes` of the session in progress begin, early closes too (A-165, D-11).
+
+        None while closed, or where sessions have no end.
+        """
+        close = self.close_of(now)
+        return None if close is None else close - minutes * 60 * NS_PER_SECOND
 
     def constant_until(self, now: Nanos) -> Nanos:
         """The moment up to which every answer stays what it is now."""

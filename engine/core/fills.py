@@ -19,7 +19,7 @@ from engine.domain.money import ZERO, plain
 from engine.domain.order import ADDING, VENUE, Fill, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
-from engine.exits.hours import is_late
+from engine.exits.hours import before_close, is_late
 from engine.exits.rules import EOD_PRIORITY
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
@@ -201,7 +201,7 @@ def _too_late(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         priority=EOD_PRIORITY,
         detail="filled late",
         measured="closed" if shut else "in the last minutes",
-        limit=f"{world.config.exits.eod_close_minutes_before} min before the close",
+        limit=before_close(world),
     )
 
 

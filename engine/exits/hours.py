@@ -1,6 +1,6 @@
 """The last minutes of a session, in which what ends with it is left and not entered (X-83)."""
 
-from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
+from engine.domain.instant import LATEST, Nanos
 from engine.domain.signal import TradeType
 from engine.world import World
 
@@ -14,10 +14,8 @@ def ends_at(world: World, symbol: str, now: Nanos) -> Nanos | None:
     known = world.calendar(world.instrument(symbol).calendar)
     if known is None or not known.has_session_end or not known.covers(now):
         return None
-    close = known.close_of(now)
-    if close is None:
-        return now
-    return close - world.config.exits.eod_close_minutes_before * 60 * NS_PER_SECOND
+    begin = known.last_minutes(now, world.config.exits.eod_close_minutes_before)
+    return now if begin is None else begin
 
 
 def is_late(world: World, symbol: str, trade_type: TradeType, now: Nanos) -> bool:
@@ -32,3 +30,8 @@ def late_from(world: World, symbol: str, now: Nanos) -> Nanos:
     """From when on trades that end with the session are late; `LATEST` where it never ends."""
     end = ends_at(world, symbol, now)
     return LATEST if end is None else max(end, now)
+
+
+def before_close(world: World) -> str:
+    """How long before the close they end, as the limit of an exit is told."""
+    return f"{world.config.exits.eod_close_minutes_before} min before the close"

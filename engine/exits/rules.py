@@ -13,6 +13,7 @@ from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import plain, round_price
 from engine.domain.position import ExitReason
+from engine.exits.hours import before_close
 from engine.exits.stops import breach_key, left_to_stops
 from engine.state.position import Position
 from engine.world import World
@@ -151,18 +152,18 @@ def end_of_day(world: World, position: Position, now: Nanos) -> Exit | None:
     known = world.calendar(world.instrument(position.symbol).calendar)
     if known is None or not known.has_session_end:
         return None
+    late = known.last_minutes(now, world.config.exits.eod_close_minutes_before)
+    if late is None:
+        return None
+    left_over = known.session_date(position.opened_at) < known.session_date(now)
+    if now < late and not left_over:
+        return None
     close = known.close_of(now)
     if close is None:
         return None
-    minutes = world.config.exits.eod_close_minutes_before
-    from_ = close - minutes * 60 * NS_PER_SECOND
-    left_over = known.session_date(position.opened_at) < known.session_date(now)
-    if now < from_ and not left_over:
-        return None
-    limit = f"{minutes} min before the close"
     return Exit(
         measured=f"{(close - now) // NS_PER_SECOND} s to the close",
-        limit=limit,
+        limit=before_close(world),
         detail="left over" if left_over else "",
     )
 
@@ -172,10 +173,8 @@ def same_day(world: World, position: Position, now: Nanos) -> Nanos:
     known = world.calendar(world.instrument(position.symbol).calendar)
     if known is None or not position.trade_type.ends_with_session:
         return LATEST
-    close = known.close_of(now)
-    minutes = world.config.exits.eod_close_minutes_before
-    last_minutes = now if close is None else close - minutes * 60 * NS_PER_SECOND
-    return last_minutes if last_minutes > now else known.constant_until(now)
+    late = known.last_minutes(now, world.config.exits.eod_close_minutes_before)
+    return late if late is not None and late > now else known.constant_until(now)
 
 
 EXITS: tuple[ExitRule, ...] = (

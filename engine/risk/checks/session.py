@@ -1,7 +1,7 @@
 """Is the instrument's market in session (A-086, A-165, X-16, X-43, D-07)?"""
 
 from engine.calendars import Calendar
-from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
+from engine.domain.instant import Nanos, rfc3339
 from engine.domain.instrument import Instrument
 from engine.domain.signal import TradeType
 from engine.risk.finding import Finding, passed, refused
@@ -34,13 +34,12 @@ def market_open(
         opens = calendar.next_open(now)
         known = "in session" if opens is None else f"in session, from {rfc3339(opens)}"
         return refused(at, known, f"{calendar.explain(now)}.")
-    close = calendar.close_of(now)
-    if close is None:
+    close, last = calendar.close_of(now), calendar.last_minutes(now, limit)
+    if close is None or last is None:
         return passed(at, "never closes")
     day = position is not None and position.trade_type.ends_with_session
     if not (day or trade_type.ends_with_session):
         return passed(at, rfc3339(close))
-    last = close - limit * 60 * NS_PER_SECOND
     if now < last:
         return passed(at, rfc3339(last))
     opens = calendar.next_open(now)

@@ -71,6 +71,30 @@ def test_E05_an_early_close_is_at_1300(day: str) -> None:
     assert not XNYS.is_open(close)
 
 
+@pytest.mark.parametrize(
+    ("day", "opens", "begin"),
+    [
+        ("2013-10-07", "13:30:00", "19:50:00"),
+        ("2013-11-29", "14:30:00", "17:50:00"),  # closes early
+    ],
+)
+def test_A165_the_last_minutes_of_a_session_are_counted_back_from_its_close(
+    day: str, opens: str, begin: str
+) -> None:
+    now = at(f"{day}T{opens}Z")
+    assert XNYS.last_minutes(now, 10) == at(f"{day}T{begin}Z")
+    assert XNYS.last_minutes(now - 1, 10) is None, "closed"
+    close = XNYS.close_of(now)
+    assert close is not None
+    assert XNYS.last_minutes(close - 1, 10) == at(f"{day}T{begin}Z")
+    assert XNYS.last_minutes(close, 10) is None, "closed again"
+
+
+@pytest.mark.parametrize("name", ["24/7", "SIM"])
+def test_D11_a_market_that_never_closes_has_no_last_minutes(name: str) -> None:
+    assert calendar(name).last_minutes(MONDAY_OPEN, 10) is None
+
+
 def test_X16_the_session_says_its_date_open_and_close() -> None:
     session = XNYS.session_at(MONDAY_OPEN)
     assert session is not None
