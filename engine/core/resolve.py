@@ -19,6 +19,7 @@ from engine.domain.order import OrderStatus
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.plans.outcome import after_end
 from engine.reconcile.assumed import assumed_fill, price_of
+from engine.routing.named import not_open
 from engine.state.order import Order
 from engine.world import World
 
@@ -63,9 +64,8 @@ def _against(world: World, order: Order | None, given: ask.ResolveOrder, now: Na
     """Why the decision cannot be taken; "" where it can."""
     if order is None:
         return f"no order has the id {given.client_order_id}"
-    if not world.has(order.account):
-        names = ", ".join(sorted(world.accounts))
-        return f"it is in {order.account}, which is not open here; {names} are"
+    if shut := not_open(world, order.account):
+        return f"it is in {shut}"
     if order.status is not OrderStatus.UNKNOWN:
         return f"the order is {order.status}: only one that is UNKNOWN is resolved"
     if given.confirm != RESOLVE:

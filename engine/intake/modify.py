@@ -15,6 +15,7 @@ from engine.intake.protection import move_stop
 from engine.pipeline.request import change_request
 from engine.pipeline.stages import decide
 from engine.plans.successor import new_id
+from engine.routing.named import not_open
 from engine.state.order import Order
 from engine.world import World
 
@@ -84,9 +85,8 @@ def _fault(world: World, order: Order | None, given: ask.ModifyOrder) -> str:
     """One sentence on what keeps this order from being changed like this; "" where nothing does."""
     if order is None or order.status.is_terminal:
         return f"no working order has the id {given.client_order_id}"
-    if order.account not in world.accounts:
-        names = ", ".join(sorted(world.accounts))
-        return f"it works in {order.account}, which is not open here; {names} are"
+    if shut := not_open(world, order.account):
+        return f"it works in {shut}"
     if order.closes:
         return "it closes a position: it cannot be changed, only cancelled"
     under_way = "a cancel" if order.cancel_wanted else "a change" if order.pending else ""

@@ -27,6 +27,7 @@ from engine.plans.kill import left, set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
+from engine.routing.named import no_broker, not_open
 from engine.state.account import WORKING, AccountState
 from engine.state.order import Order
 from engine.state.position import Position
@@ -256,10 +257,8 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
     leg = world.book.waiting_leg(given.client_order_id)
     order = world.book.order(given.client_order_id)
     there = leg.terms if leg is not None else order
-    if there is not None and not world.has(there.account):
-        names = ", ".join(sorted(world.accounts))
-        text = f"it is in {there.account}, which is not open here; {names} are"
-        yield refuse(given, REFUSED, text)
+    if there is not None and (shut := not_open(world, there.account)):
+        yield refuse(given, REFUSED, f"it is in {shut}")
         return
     if leg is not None:
         yield from withdraw(leg, Code.NOT_SENT, f"cancelled by {given.by}")
@@ -376,9 +375,7 @@ def _close_part(
 
 def _no_account(world: World, name: str) -> str:
     """Why an account that was named cannot be meant; "" where it can, or none was named."""
-    if not name or name in world.accounts:
-        return ""
-    return f"there is no broker {name!r}; there is {', '.join(sorted(world.accounts))}"
+    return no_broker(world, name) if name else ""
 
 
 def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:

@@ -15,6 +15,7 @@ from engine.exits.stops import stop_trades
 from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, not_held, refuse
 from engine.plans import corporate
 from engine.plans.reducing import cancel
+from engine.routing.named import no_broker
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
 from engine.world import World
@@ -107,9 +108,8 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
 
 def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]:
     """The one holding that is meant, or why there is none."""
-    if broker and broker not in world.accounts:
-        names = ", ".join(sorted(world.accounts))
-        return None, f"there is no broker {broker!r}; there is {names}"
+    if broker and (fault := no_broker(world, broker)):
+        return None, fault
     held = [p for p in world.held(symbol) if broker in ("", p.account)]
     if not held:
         return None, not_held(world, symbol, broker)

@@ -21,6 +21,7 @@ from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
 from engine.risk.facts import usable_mark
 from engine.risk.request import Request, RequestKind
+from engine.routing.named import no_broker
 from engine.routing.route import account_for
 from engine.sizing.stock import FULL_CONVICTION
 from engine.state.order import Order
@@ -232,8 +233,8 @@ def _signal_fault(signal: Signal) -> str:
 def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     """One sentence on the first thing in the order that cannot be."""
     kind = command.type
-    if account not in world.accounts:
-        return f"there is no broker {account!r}; there is {_list(world.accounts)}."
+    if fault := no_broker(world, account):
+        return f"{fault}."
     able = world.able(account)
     numbers: list[tuple[str, Decimal | None]] = [("quantity", command.quantity)]
     if kind in _WITH_LIMIT:

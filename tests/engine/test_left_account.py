@@ -195,6 +195,53 @@ def test_a_cancel_of_what_is_there_is_refused_and_says_where_it_is(key: str) -> 
     assert refused.reason == "it is in other, which is not open here; paper are"
 
 
+@pytest.mark.parametrize(
+    ("command", "where"),
+    [
+        (ask.ModifyOrder(by="ann", client_order_id="there-too", quantity=D(1)), "it works in"),
+        (ask.ResolveOrder(by="ann", client_order_id="there-too", decision="canceled"), "it is in"),
+    ],
+)
+def test_a_change_and_a_resolve_of_what_is_there_are_refused_and_say_where_it_is(
+    command: Command, where: str
+) -> None:
+    made = desk()
+    made.event(ev.OrderIntended(terms=terms(2, client_order_id="there-too")))
+    (refused,) = [e for e in made.give(command) if isinstance(e, ev.CommandRefused)]
+    assert refused.reason == f"{where} other, which is not open here; paper are"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ask.Protect(by="ann", symbol="NVDA", price=D(96), broker="elsewhere"),
+        ask.SetTarget(by="ann", symbol="NVDA", price=D(120), broker="elsewhere"),
+        ask.ClosePosition(by="ann", symbol="NVDA", broker="elsewhere"),
+        ask.CloseAll(by="ann", broker="elsewhere"),
+        ask.CancelAll(by="ann", broker="elsewhere"),
+        ask.Reconcile(by="ann", broker="elsewhere"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_broker_that_is_none_is_refused_and_those_that_are_are_named(command: Command) -> None:
+    (refused,) = [e for e in desk().give(command) if isinstance(e, ev.CommandRefused)]
+    assert refused.reason == "there is no broker 'elsewhere'; there is paper"
+
+
+@pytest.mark.parametrize("broker", ["elsewhere", OTHER])
+def test_an_order_for_a_broker_that_is_none_is_refused_with_the_same_sentence(broker: str) -> None:
+    order = ask.PlaceOrder(
+        by="ann",
+        symbol="NVDA",
+        side=Side.BUY,
+        quantity=D(1),
+        type=OrderType.MARKET,
+        broker=broker,
+    )
+    (refused,) = [e for e in desk().give(order) if isinstance(e, ev.OrderRefused)]
+    assert refused.reason == f"there is no broker '{broker}'; there is paper."
+
+
 @pytest.mark.parametrize("act", [_close_all, _kill, CoreDriver.tick])
 def test_a_leg_that_waits_there_is_not_sent(act: Callable[[CoreDriver], list[ev.Event]]) -> None:
     made = desk()
