@@ -15,7 +15,7 @@ from engine.domain.inputs import SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
-from engine.domain.run import Severity, Trigger, TriggerAction
+from engine.domain.run import Phase, Severity, Trigger, TriggerAction
 from engine.plans import corporate
 from engine.plans.kill import exceeds, kill_of, tell_excess, vanishes
 from engine.plans.outcome import after_end, fell_short, not_closed
@@ -23,14 +23,31 @@ from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
 from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare, may_be_told
 from engine.risk import triggers
+from engine.state.pauses import FIRST_LOOK
 from engine.state.position import Position
 from engine.world import World
+from engine.world.looks import next_look
 
 CAUSE = "reconcile"
 START = "start"
 KILL = "kill"
 OPERATOR = "operator"
 """Why the venue is asked: a process starts, a kill is under way, a person wants to know."""
+
+
+def due(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """Ask for a comparison of each account whose next one is due.
+
+    One that was asked for already is tried again by the session until it succeeds.
+    """
+    starting = world.book.data.phase is Phase.STARTING
+    for account in world.book.accounts:
+        if not account.is_connected or account.snapshot_asked:
+            continue
+        first = account.reconciled_at + FIRST_LOOK
+        if now >= (next_look(world, account) if account.compared else first):
+            reason = START if starting else "scheduled"
+            yield ev.SnapshotRequested(account=account.name, reason=reason)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:

@@ -77,6 +77,14 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     yield msgspec.structs.replace(row, max_drawdown=deepest)
 
 
+def with_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
+    """Pass on the steps of a kill, and write the day's row again once the kill ended (A-407)."""
+    for event in steps:
+        yield event
+        if isinstance(event, ev.KillProved):
+            yield from close_day(world, final=False)
+
+
 def _went_beyond(world: World) -> bool:
     """Whether equity was since the last mark where the state does not know it to have been: above a
     peak, or deeper below the day's than ever. A fall that goes on is known."""

@@ -7,6 +7,7 @@ from engine.core import fills
 from engine.core.changes import told
 from engine.domain import events as ev
 from engine.domain.codes import Code
+from engine.domain.inputs import OrdersReported
 from engine.domain.instant import Nanos
 from engine.domain.order import REPLACED, TERMINAL, UNACKNOWLEDGED, OrderStatus, Replacement
 from engine.domain.run import Severity
@@ -62,6 +63,12 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)
+
+
+def many(world: World, given: OrdersReported, now: Nanos) -> Iterator[ev.Event]:
+    """Many reports; plans and limits are asked once, when all of them are known."""
+    for each in given.reports:
+        yield from report(world, each, now)
 
 
 def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:

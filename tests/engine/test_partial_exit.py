@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.core.decide import followed
 from engine.core.driver import fold_in
+from engine.core.follow import followed
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict

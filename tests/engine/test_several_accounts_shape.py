@@ -52,7 +52,7 @@ PRIMARY = {
     "engine/routing/route.py": "where an order goes that no route names",
     "engine/state/book.py": "whose account an event of 0.1.0 was",
     "engine/state/folds/process.py": "which one that is",
-    "engine/core/decide.py": "which one that is, told at the start",
+    "engine/core/life.py": "which one that is, told at the start",
     "engine/intake/operator.py": "whose id is typed to resume (X-69)",
 }
 """The files that may ask which account is the primary one, and what for."""

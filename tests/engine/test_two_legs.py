@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.core.decide import followed
+from engine.core.follow import followed
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome, Stage, Verdict

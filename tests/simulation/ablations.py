@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from engine.core import decide as core
-from engine.core import sends
+from engine.core import life, sends, tick
 from engine.core.refusals import Refusals
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -253,7 +253,7 @@ def _one_clean_read(patching: pytest.MonkeyPatch) -> None:
             if kill is not None and kill.state == WORKING and world.book.halted:
                 yield from work._prove(world, account, VERIFIED, now)
 
-    patching.setitem(core.RULES, Tick, _followed_by(core.tick, proves_at_once))
+    patching.setitem(core.RULES, Tick, _followed_by(core.RULES[Tick], proves_at_once))
 
 
 def _followed_by(rule: Any, then: Any) -> Any:
@@ -485,7 +485,7 @@ def _grows_beside_its_stop(patching: pytest.MonkeyPatch) -> None:
 
 
 def _doubt_untold(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(core, "tell", lambda *args: iter(()))
+    patching.setattr(tick, "tell", lambda *args: iter(()))
 
 
 LOSING = msgspec.structs.replace(
@@ -529,7 +529,7 @@ def _no_tick_for_them(patching: pytest.MonkeyPatch) -> None:
 
 
 def _loss_not_told(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(core, "lost", lambda book: None)
+    patching.setattr(life, "lost", lambda book: None)
 
 
 FLOODED = msgspec.structs.replace(

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from engine.core import adoption, comparison, doubt, fills, sends
+from engine.core import adoption, comparison, doubt, fills, follow, market, sends, tick
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
@@ -180,7 +180,8 @@ def _asks_of_holdings(patching: pytest.MonkeyPatch) -> None:
         if any(True for _ in world.holdings()):
             yield from first(world, now)
 
-    patching.setattr(core, "ask_triggers", of_holdings)
+    for asking in (follow, market, tick):
+        patching.setattr(asking, "ask_triggers", of_holdings)
 
 
 # --- a resume clears the halt that it was asked about ---------------------------------------------
@@ -248,7 +249,8 @@ def _follows_every_jump(patching: pytest.MonkeyPatch) -> None:
 
 
 def _reduces_and_enters(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(core, "end_withheld_entries", lambda world: iter(()))
+    for ending in (core, tick):
+        patching.setattr(ending, "end_withheld_entries", lambda world: iter(()))
 
 
 def _never_silent(patching: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,72 @@
+"""What comes from the market: quotes, bars live and past, and the order book."""
+
+from collections.abc import Iterator
+
+from engine.core import adoption
+from engine.core.consequences import ask_triggers
+from engine.core.exits import ask_exits
+from engine.core.follow import followed
+from engine.domain import events as ev
+from engine.domain.inputs import History
+from engine.domain.instant import Nanos
+from engine.domain.market import Bar, Depth, Quote
+from engine.domain.run import Severity
+from engine.plans import corporate
+from engine.world import World
+
+
+def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
+    """Ask the exit rules of every position in the symbol, then the triggers that use prices.
+
+    A quote whose numbers cannot be prices is ignored; the first of several raises an alarm.
+    """
+    if given.symbol in world.market.bad:
+        if world.market.newly_bad == given.symbol:
+            yield ev.Alarmed(
+                code="BAD_QUOTE",
+                severity=Severity.ERROR,
+                subject=given.symbol,
+                text=f"a quote of {given.symbol} is left aside: {given.fault}",
+            )
+        return
+    if corporate.may_suspect(world, given.symbol):
+        yield from followed(world, corporate.suspect(world, given, now), now)
+    if not world.book.held(given.symbol):
+        if world.rate_told == given.symbol:
+            yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
+        return
+    if any(account.estimated for account in world.book.data.accounts.values()):
+        yield from adoption.first_price(world, given.symbol, now)
+    for position in world.held(given.symbol):
+        yield from ask_exits(world, position, now)
+    yield from ask_triggers(world, now)
+
+
+def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:
+    """Ask the exit rules of every position in the symbol; its signals come next (`leads_to`)."""
+    yield from _left_aside(world, given.symbol)
+    for position in world.held(given.symbol):
+        yield from ask_exits(world, position, now)
+
+
+def depth(world: World, given: Depth, now: Nanos) -> Iterator[ev.Event]:
+    """Do nothing: the order book is shown to people, and no rule reads it."""
+    yield from ()
+
+
+def history(world: World, given: History, now: Nanos) -> Iterator[ev.Event]:
+    """Raise an alarm if a bar of the past could not be taken in (`driver.observe`)."""
+    if given.bars:
+        yield from _left_aside(world, given.bars[0].symbol)
+
+
+def _left_aside(world: World, symbol: str) -> Iterator[ev.Event]:
+    """The alarm that a bar is ignored because its numbers cannot be those of one."""
+    why = world.indicators.left_aside if world.follows_bars else ""
+    if why:
+        yield ev.Alarmed(
+            code="BAD_BAR",
+            severity=Severity.ERROR,
+            subject=symbol,
+            text=f"a bar of {symbol} is left aside: {why}",
+        )

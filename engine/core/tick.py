@@ -1,0 +1,51 @@
+"""What is due by time."""
+
+from collections.abc import Iterator
+
+from engine.core import comparison, doubt
+from engine.core.consequences import ask_triggers
+from engine.core.day import lift_expired, mark, roll, with_the_day
+from engine.core.exits import ask_exits
+from engine.core.follow import followed
+from engine.core.life import ready
+from engine.core.links import lose_links
+from engine.core.withdraw import end_late_entries, end_withheld_entries
+from engine.domain import events as ev
+from engine.domain.inputs import Ready, Tick
+from engine.domain.instant import Nanos
+from engine.domain.run import Phase
+from engine.intake import queue
+from engine.plans import corporate
+from engine.plans import kill as work
+from engine.plans.protect import give_up, overdue, tell
+from engine.plans.table import advance
+from engine.world import World
+
+
+def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
+    """Do what is due by time: a new day, deadlines, exits, triggers, comparisons, a kill's step."""
+    data = world.book.data
+    yield from roll(world, now)
+    yield from lift_expired(world, now)
+    yield from lose_links(world, now)
+    yield from followed(world, end_withheld_entries(world), now)
+    yield from doubt.deadlines(world, now)
+    if data.phase is Phase.STARTING:
+        yield from ready(world, Ready(), now)
+    if data.phase is Phase.RUNNING:
+        for position in tuple(world.holdings()):
+            if overdue(world, position, now):
+                yield from give_up(position, "its stop was not acknowledged in time")
+            else:
+                yield from tell(world, position, now)
+            yield from ask_exits(world, position, now)
+            yield from advance(world, position.account, position.symbol, now)
+        for account, symbol in world.book.waiting_places():
+            yield from advance(world, account, symbol, now)
+        yield from followed(world, end_late_entries(world, now), now)
+        yield from followed(world, queue.release(world, now), now)
+        yield from ask_triggers(world, now)
+        yield from mark(world, now)
+    yield from followed(world, corporate.due(world, now), now)
+    yield from comparison.due(world, now)
+    yield from with_the_day(world, work.advance(world, now))
