@@ -6,28 +6,17 @@ from engine.core.consequences import ask_triggers
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.plans.table import advance
+from engine.state.day import MOVES_EQUITY
 from engine.state.order_index import Place
 from engine.state.places import place_of, places_of
 from engine.world import World
 
-MAY_TRIP: frozenset[type[ev.Event]] = frozenset(
-    {
-        ev.OrderFilled,
-        ev.FillMatched,
-        ev.CommissionTaken,
-        ev.PositionAdjusted,
-        ev.HoldingPriced,
-        ev.AccountSynced,
-        ev.CashMoved,
-        ev.CashAdjusted,
-        ev.UnexplainedChanged,
-        ev.CurrencyValued,
-        ev.OrderRejected,
-        ev.PositionClosed,
-        ev.SymbolUnblocked,
-    }
-)
-"""Events after which a trigger may hold that did not before, whatever input led to them (X-74)."""
+MAY_TRIP: frozenset[type[ev.Event]] = MOVES_EQUITY | {ev.OrderRejected, ev.SymbolUnblocked}
+"""Events after which a trigger may hold that did not before, whatever input led to them (X-74).
+
+Beside what moves equity: a refusal may be one too many (U-52), and the price of a symbol that is
+unblocked may prove a loss (X-71).
+"""
 
 
 def followed(

@@ -7,7 +7,7 @@ from engine.domain.money import ONE, ZERO, fall
 from engine.state.book import Book
 from engine.state.portfolio import SessionState
 
-MOVES_THE_DAY: frozenset[type[ev.Event]] = frozenset(
+MOVES_EQUITY: frozenset[type[ev.Event]] = frozenset(
     {
         ev.OrderFilled,
         ev.FillMatched,
@@ -15,18 +15,28 @@ MOVES_THE_DAY: frozenset[type[ev.Event]] = frozenset(
         ev.PositionClosed,
         ev.PositionAdjusted,
         ev.AccountSynced,
-        ev.AccountLeft,
-        ev.AccountReturned,
         ev.CashAdjusted,
         ev.CashMoved,
         ev.CurrencyValued,
         ev.HoldingPriced,
         ev.UnexplainedChanged,
-        ev.SessionOpened,
-        ev.EquityMarked,
     }
 )
-"""Events after which the row of the day says something else."""
+"""Events after which money, what is held, at what it counts, or a result is another one: the row of
+the day says something else, and a trigger may hold (X-74)."""
+
+MOVES_THE_DAY: frozenset[type[ev.Event]] = MOVES_EQUITY | {
+    ev.AccountLeft,
+    ev.AccountReturned,
+    ev.SessionOpened,
+    ev.EquityMarked,
+}
+"""Events after which the row of the day says something else.
+
+After those that are named here no trigger is asked (X-74): an account that leaves takes its equity
+out as a flow and one that returns brings it in, a day that opens has lost nothing yet, and a mark
+records what prices had made of equity before.
+"""
 
 
 def so_far(book: Book) -> ev.SessionClosed | None:
