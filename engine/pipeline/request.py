@@ -19,7 +19,7 @@ from engine.domain.money import ZERO, early_stop, passive_price, plain
 from engine.domain.order import OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
-from engine.risk.facts import usable_mark
+from engine.risk.facts.market import usable_mark
 from engine.risk.request import Request, RequestKind
 from engine.routing.named import no_broker
 from engine.routing.route import account_for

@@ -12,7 +12,8 @@ import pytest
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.pipeline.request import signal_request
 from engine.pipeline.stages import decide
-from engine.risk.facts import Facts, kept_for_quantity
+from engine.risk.facts import Facts
+from engine.risk.facts.kept import kept_for_quantity
 from engine.risk.finding import Finding, passed
 from engine.risk.gate import CHECKS, Check
 from engine.risk.request import Request

@@ -6,7 +6,7 @@ from engine.domain.codes import Answer
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, plain
 from engine.domain.signal import Signal
-from engine.risk.facts import Related
+from engine.risk.facts.holding import Related
 from engine.risk.finding import Finding, passed, refused
 from engine.state.order import Order
 from engine.state.position import Position

@@ -10,7 +10,7 @@ from engine.domain.market import Quote
 from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.signal import Signal
 from engine.ports import Capabilities
-from engine.risk.facts import Spot
+from engine.risk.facts.market import Spot
 from engine.risk.finding import Finding, fitting, fraction, in_seconds, passed, refused
 from engine.sizing.added import AddedRisk
 
