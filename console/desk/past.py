@@ -100,9 +100,9 @@ def _fold(world: World, replica: Replica, records: Iterable[Record]) -> None:
             quote = Quote(symbol=symbol, bid=None, ask=None, last=price, time=record.time)
             world.take_quote(quote, record.time)
     for currency, rate in book.data.rates.items():
-        world.value_currency(currency, rate)
+        world.currencies.count(currency, rate)
     for position in book.holdings():
-        world.revalue(position.symbol)
+        world.prices.revalue(position.symbol)
     replica.forget_counts()
 
 

@@ -72,12 +72,12 @@ def _open_risk(
     now = open_risk(world)
     if held is not None and held.stop is not None and stop is not None:
         risk += max(at_stop(held, stop), ZERO) - max(at_stop(held, held.stop), ZERO)
-    return now.at_stops + now.entries + world.in_base({currency: risk})
+    return now.at_stops + now.entries + world.currencies.in_base({currency: risk})
 
 
 def _share(world: World, amount: Decimal | None, currency: str) -> Decimal | None:
     """An amount in a currency as a fraction of equity; None while nobody knows its worth."""
-    worth, equity = world.worth(currency), world.equity
+    worth, equity = world.currencies.worth.get(currency), world.money.equity
     if amount is None or worth is None or equity <= 0:
         return None
     return amount * worth / equity

@@ -19,11 +19,11 @@ def position_row(
     symbol = position.symbol
     rules = world.instrument(symbol)
     mark = None if quote is None else quote.last
-    suspicion = world.suspicion_of(position)
+    suspicion = world.prices.suspicion_of(position)
     valued_at = mark if suspicion is None else suspicion.mark
     profit = None if valued_at is None else position.unrealized(valued_at)
-    value, equity = world.market_value(position), world.equity
-    in_base = world.in_base({world.book.currency_of(symbol): value})
+    value, equity = world.prices.market_value(position), world.money.equity
+    in_base = world.currencies.in_base({world.book.currency_of(symbol): value})
     return PositionRow(
         key=key_of(world, position.account, symbol),
         account=position.account,

@@ -52,7 +52,7 @@ from engine.plans.kill import cancelled, kept
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.position import Position
-from engine.world import World
+from engine.world import World, exposure
 
 
 class WorldView:
@@ -155,15 +155,15 @@ class WorldView:
         world, session = self._world, self._book.data.session
         return PortfolioView(
             currency=world.base,
-            equity=world.equity,
-            cash=world.cash,
-            market_value=world.in_base(world.value.market_value),
-            gross=world.gross_exposure,
-            unrealized=world.unrealized,
-            day=world.daily_pnl,
+            equity=world.money.equity,
+            cash=world.money.cash,
+            market_value=world.currencies.in_base(world.value.market_value),
+            gross=exposure.gross(world),
+            unrealized=world.money.unrealized,
+            day=world.money.daily_pnl,
             day_start=None if session is None else session.starting_equity,
-            drawdown=world.drawdown,
-            unvalued=tuple(world.unvalued(self.now)),
+            drawdown=world.money.drawdown,
+            unvalued=tuple(world.currencies.unvalued(self.now)),
         )
 
     def open_risk(self) -> OpenRisk:
@@ -179,14 +179,14 @@ class WorldView:
     def _account(self, account: AccountState) -> AccountRow:
         world = self._world
         currency = account.currency or world.base
-        worth = world.worth(currency) or ONE
+        worth = world.currencies.worth.get(currency) or ONE
         return AccountRow(
             account=account.name,
             account_id=account.id,
             currency=currency,
-            equity=world.own_equity_of(account.name) or ZERO,
+            equity=world.money.own_equity_of(account.name) or ZERO,
             cash=account.cash.get(currency, ZERO),
-            buying_power=max(world.buying_power(account.name) / worth, ZERO),
+            buying_power=max(exposure.buying_power(world, account.name) / worth, ZERO),
         )
 
     def limits(self) -> Sequence[LimitRow]:

@@ -77,7 +77,7 @@ def report_of(
     """Everything but what the journal and the clocks know: events, digest, seconds."""
     world, data = engine.world, engine.book.data
     outcomes = Counter({str(code): n for code, n in data.outcomes.items() if n})
-    starting = data.starting_equity if data.starting_equity is not None else world.cash
+    starting = data.starting_equity if data.starting_equity is not None else world.money.cash
     status = status_of(world, engine.clock.now())
     return {
         "bars": bars,
@@ -91,11 +91,11 @@ def report_of(
             for trip in tally.trips
         ],
         "starting_equity": plain(starting),
-        "ending_equity": plain(world.equity),
-        "cash": plain(world.cash),
+        "ending_equity": plain(world.money.equity),
+        "cash": plain(world.money.cash),
         "positions": status["positions"],
         "realized_pnl": plain(data.realized - data.commission),
-        "unrealized_pnl": plain(world.unrealized_ever),
+        "unrealized_pnl": plain(world.money.unrealized_ever),
         "flows": plain(data.flows),
         "adjustment": plain(data.adjustments),
         "commission": plain(data.commission),

@@ -20,7 +20,7 @@ def open_risk(world: World) -> OpenRisk:
     bare = set()
     for position in world.book.holdings():
         loss, left = _at_stops(world, position)
-        held += world.in_base({world.book.currency_of(position.symbol): loss})
+        held += world.currencies.in_base({world.book.currency_of(position.symbol): loss})
         if left or position.told_unprotected:
             bare.add(position.symbol)
     for order in world.book.orders():
@@ -32,7 +32,7 @@ def open_risk(world: World) -> OpenRisk:
             continue
         buffer = world.config.execution.slippage_buffer
         loss = of_order(order, stop, world.book.multiplier(order.symbol), buffer)
-        entries += world.in_base({world.book.currency_of(order.symbol): loss})
+        entries += world.currencies.in_base({world.book.currency_of(order.symbol): loss})
     return OpenRisk(at_stops=held, entries=entries, unprotected=tuple(sorted(bare)))
 
 

@@ -20,7 +20,7 @@ from engine.state.account import AccountState
 from engine.state.book import RATE_WINDOW
 from engine.state.order import Order
 from engine.state.position import Position
-from engine.world import World
+from engine.world import World, exposure
 
 RECENT: Final = 300 * NS_PER_SECOND
 """The span that `recent_failures_5min` counts."""
@@ -66,7 +66,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         else {"reason": halt.reason, "at": rfc3339(halt.at), "by": halt.by}
         | {"level": halt.level.value, "trigger": halt.trigger.value},
         "strategy_status": state.value,
-        "strategy_equity": _money(world.equity),
+        "strategy_equity": _money(world.money.equity),
         "account": _account(world),
         "positions": [
             _position(world, p)
@@ -91,15 +91,15 @@ def _account(world: World) -> dict[str, Any]:
     data = world.book.data
     session = data.session
     starting = session.starting_equity if session is not None else data.starting_equity
-    daily = world.daily_pnl
+    daily = world.money.daily_pnl
     basis = session.loss_basis if session is not None else starting
     primary = data.accounts.get(data.primary)
-    power = sum((world.buying_power(a.name) for a in world.book.accounts), start=ZERO)
+    power = sum((exposure.buying_power(world, a.name) for a in world.book.accounts), start=ZERO)
     return {
         "id": primary.id if primary is not None else "",
         "currency": world.base,
-        "equity": _money(world.equity),
-        "cash": _money(world.cash),
+        "equity": _money(world.money.equity),
+        "cash": _money(world.money.cash),
         "buying_power": _money(max(power, ZERO)),
         "starting_equity": None if starting is None else _money(starting),
         "daily_pnl": _money(daily),
@@ -110,8 +110,8 @@ def _account(world: World) -> dict[str, Any]:
 def _own_account(world: World, account: AccountState, now: Nanos) -> dict[str, Any]:
     """One account in its own currency; `unvalued` names what has no fresh rate (X-86)."""
     currency = account.currency or world.base
-    equity = world.own_equity_of(account.name)
-    missing = [c for c in world.unvalued(now) if c in _currencies_of(world, account)]
+    equity = world.money.own_equity_of(account.name)
+    missing = [c for c in world.currencies.unvalued(now) if c in _currencies_of(world, account)]
     return {
         "broker": account.name,
         "id": account.id,
@@ -145,7 +145,7 @@ def _unexplained(world: World, account: AccountState) -> list[dict[str, Any]]:
             "symbol": symbol,
             "currency": world.book.currency_of(symbol),
             "quantity": plain(held.quantity),
-            "value": _money(world.value_of(held)),
+            "value": _money(world.money.value_of(held)),
         }
         for symbol, held in sorted(found.holdings.items())
     ]
@@ -189,8 +189,8 @@ def _position(world: World, position: Position) -> dict[str, Any]:
 
     Where its price looks as after a split, it counts at the price of before (X-93).
     """
-    mark = world.mark(position.symbol)
-    suspicion = world.suspicion_of(position)
+    mark = world.prices.mark(position.symbol)
+    suspicion = world.prices.suspicion_of(position)
     valued_at = mark if suspicion is None else suspicion.mark
     return {
         "symbol": position.symbol,
@@ -198,7 +198,7 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "quantity": plain(position.quantity),
         "average_price": plain(round(position.average_price, 8)),
         "last": _number(mark),
-        "market_value": plain(world.market_value(position)),
+        "market_value": plain(world.prices.market_value(position)),
         "unrealized_pnl": None if valued_at is None else plain(position.unrealized(valued_at)),
         "realized_pnl": plain(position.realized - position.commission),
         "stop": _number(world.book.stop_of(position)),
@@ -270,18 +270,22 @@ def _share(value: Decimal, of: Decimal) -> Decimal:
 def _daily_loss(world: World, now: Nanos) -> Decimal:
     session = world.book.data.session
     basis = session.loss_basis if session is not None else ZERO
-    return max(_share(-world.daily_pnl, basis), ZERO)
+    return max(_share(-world.money.daily_pnl, basis), ZERO)
 
 
 def _largest_name(world: World, now: Nanos) -> Decimal:
     symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reservations.by_symbol}
-    return _share(max(map(world.exposure, symbols), default=ZERO), world.equity)
+    return _share(
+        max((exposure.of_name(world, s) for s in symbols), default=ZERO), world.money.equity
+    )
 
 
 def _largest_sector(world: World, now: Nanos) -> Decimal:
     symbols = {*(p.symbol for p in world.book.holdings()), *world.book.reservations.by_symbol}
-    sectors = {world.sector_of(symbol) for symbol in symbols}
-    return _share(max(map(world.sector_exposure, sectors), default=ZERO), world.equity)
+    sectors = {world.groups.sector_of(symbol) for symbol in symbols}
+    return _share(
+        max((exposure.of_sector(world, s) for s in sectors), default=ZERO), world.money.equity
+    )
 
 
 def _losses_counted(world: World) -> str:
@@ -302,7 +306,9 @@ def _sent_last_minute(world: World, now: Nanos) -> int:
 
 LIMITS: Final = (
     LimitUse("daily_loss_limit", lambda w: w.limits.daily_loss, _daily_loss),
-    LimitUse("drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.drawdown, 6)),
+    LimitUse(
+        "drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.money.drawdown, 6)
+    ),
     LimitUse(
         "max_concurrent_positions", lambda w: w.limits.max_positions, lambda w, n: w.book.slots_used
     ),
@@ -311,7 +317,7 @@ LIMITS: Final = (
     LimitUse(
         "max_gross_exposure",
         lambda w: w.limits.gross,
-        lambda w, n: _share(w.gross_exposure, w.equity),
+        lambda w, n: _share(exposure.gross(w), w.money.equity),
     ),
     LimitUse("max_trades_per_day", lambda w: w.limits.trades_per_day, _entries_today),
     LimitUse(
@@ -320,7 +326,7 @@ LIMITS: Final = (
         lambda w, n: w.book.data.loss_streak,
         _losses_counted,
     ),
-    LimitUse("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.equity),
+    LimitUse("min_account_equity", lambda w: w.limits.min_equity, lambda w, n: w.money.equity),
     LimitUse("max_orders_per_minute", lambda w: w.limits.max_orders_per_minute, _sent_last_minute),
     LimitUse(
         "max_open_orders", lambda w: w.limits.max_open_orders, lambda w, n: w.book.index.count

@@ -52,14 +52,14 @@ def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev
     for position in held:
         yield from learned(world, position.symbol)
     marks, estimated = _first_marks(world, told, held)
-    worth = world.in_base(cash_of(told))
+    worth = world.currencies.in_base(cash_of(told))
     adopted: list[ev.PositionAdjusted] = []
     for position in held:
         mark, price = marks[position.symbol], position.average_price
         if not is_positive(price):
             price = mark
         multiplier = world.book.multiplier(position.symbol)
-        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        rate = world.currencies.worth.get(world.book.currency_of(position.symbol)) or ZERO
         value = position.quantity * mark * multiplier * rate
         worth += value
         adopted.append(
@@ -81,7 +81,7 @@ def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev
     yield ev.AccountSynced(
         account=snapshot.account,
         balances=told,
-        rate=world.worth(told.currency) or ZERO,
+        rate=world.currencies.worth.get(told.currency) or ZERO,
         asked_at=snapshot.requested_at,
         worth=worth,
         history=tuple(f for f in snapshot.fills if not 0 < f.time < snapshot.requested_at),
@@ -114,7 +114,7 @@ def _first_marks(
     if left and priced and len({p.quantity > 0 for p in left}) == 1:
         ratio = _ratio(world, told, held, left, marks)
     marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
-    marks |= {p.symbol: mark for p in left if (mark := world.mark(p.symbol)) is not None}
+    marks |= {p.symbol: mark for p in left if (mark := world.prices.mark(p.symbol)) is not None}
     return marks, {p.symbol for p in left}
 
 
@@ -123,7 +123,7 @@ def _known(world: World, symbol: str) -> Decimal | None:
     told = world.market.mark(symbol)
     if told is not None or any(symbol in a.estimated for a in world.book.accounts):
         return told
-    return world.mark(symbol)
+    return world.prices.mark(symbol)
 
 
 def _ratio(
@@ -137,10 +137,12 @@ def _ratio(
     equity says; None where that cannot be."""
 
     def worth(position: VenuePosition, price: Decimal) -> Decimal:
-        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        rate = world.currencies.worth.get(world.book.currency_of(position.symbol)) or ZERO
         return position.quantity * price * world.book.multiplier(position.symbol) * rate
 
-    rest = told.equity * (world.worth(told.currency) or ZERO) - world.in_base(cash_of(told))
+    rest = told.equity * (
+        world.currencies.worth.get(told.currency) or ZERO
+    ) - world.currencies.in_base(cash_of(told))
     rest -= sum((worth(p, marks[p.symbol]) for p in held if p.symbol in marks), start=ZERO)
     cost = sum((worth(p, p.average_price) for p in left), start=ZERO)
     if not cost:
@@ -155,12 +157,12 @@ def first_price(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     One far from the estimate may be a bad tick: where evidence speaks for another within the next
     price events, that one takes its place (X-71).
     """
-    price, proved = world.market.mark(symbol), world.proved_price(symbol)
+    price, proved = world.market.mark(symbol), world.prices.proved(symbol)
     estimates = (account.estimated.get(symbol) for account in world.book.accounts)
     before = next((known for known in estimates if known is not None), None)
     if price is None or proved is None or before is None:
         return
-    since = world.first_prices.get(symbol)
+    since = world.prices.first_told.get(symbol)
     if since is None:
         yield from priced(world, symbol, price, unproved=bool(before) and leaps(price, before))
     elif leaps(proved, before):
@@ -178,7 +180,7 @@ def traded_at(world: World, fill: Fill) -> Iterator[ev.Event]:
     before = world.book.account(fill.account).estimated.get(fill.symbol)
     if before is None or fill.is_assumed or not is_positive(fill.price):
         return
-    if fill.symbol not in world.first_prices or leaps(fill.price, before):
+    if fill.symbol not in world.prices.first_told or leaps(fill.price, before):
         yield from priced(world, fill.symbol, fill.price)
 
 
@@ -190,7 +192,7 @@ def priced(
         before = world.book.account(position.account).estimated.get(symbol)
         if before is None:
             continue
-        rate = world.worth(world.book.currency_of(symbol)) or ZERO
+        rate = world.currencies.worth.get(world.book.currency_of(symbol)) or ZERO
         value = position.quantity * (price - before) * position.multiplier * rate
         yield ev.HoldingPriced(
             account=position.account,
@@ -229,7 +231,7 @@ def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
             kind=moved.kind,
             currency=moved.currency,
             amount=moved.amount,
-            rate=world.worth(moved.currency) or ZERO,
+            rate=world.currencies.worth.get(moved.currency) or ZERO,
             time=moved.time,
         )
         if moved.kind is MovementKind.TRANSFER:
@@ -311,7 +313,7 @@ def synced(world: World, snapshot: VenueSnapshot, found: Comparison) -> Iterator
         yield ev.AccountSynced(
             account=account.name,
             balances=told,
-            rate=world.worth(told.currency) or ZERO,
+            rate=world.currencies.worth.get(told.currency) or ZERO,
             asked_at=snapshot.requested_at,
         )
 
@@ -330,17 +332,17 @@ def adjusted(
     ours = world.book.holding(proposal.account, symbol)
     listed = (p.mark for p in snapshot.positions if p.symbol == symbol and is_positive(p.mark))
     told = _known(world, symbol) or next(listed, None)
-    estimate = world.mark(symbol) if told is None else None
+    estimate = world.prices.mark(symbol) if told is None else None
     price = proposal.price
     if not is_positive(price):
         same = ours is not None and ours.quantity * proposal.quantity > 0
         price = ours.average_price if ours is not None and same else told or estimate or ZERO
     mark = told or estimate or price
-    rate = world.worth(world.book.currency_of(symbol)) or ZERO
+    rate = world.currencies.worth.get(world.book.currency_of(symbol)) or ZERO
     cost = proposal.quantity * price * proposal.multiplier
     value = proposal.quantity * mark * proposal.multiplier
     before = ZERO if ours is None else ours.cost
-    counted = ZERO if ours is None else world.market_value(ours)
+    counted = ZERO if ours is None else world.prices.market_value(ours)
     return msgspec.structs.replace(
         proposal,
         price=price,
@@ -375,7 +377,7 @@ def cash_adjusted(world: World, account: str, by: str) -> Iterator[ev.CashAdjust
         yield ev.CashAdjusted(
             account=account,
             amounts=amounts,
-            value=world.in_base(amounts),
+            value=world.currencies.in_base(amounts),
             reason="the venue's cash, not explained by any trade or transfer",
             by=by,
         )

@@ -54,7 +54,7 @@ def _prices_known(world: World, fill: Fill, order: Order | None) -> list[Decimal
 
     The newest price may be the wrong one, and what it is measured by would stay so.
     """
-    seen = [world.mark(fill.symbol)]
+    seen = [world.prices.mark(fill.symbol)]
     if order is not None:
         seen += [order.reference, order.limit_price, order.stop_price]
     held = world.book.holding(fill.account, fill.symbol)

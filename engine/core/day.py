@@ -30,12 +30,12 @@ def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
         return
     if session is not None:
         yield from close_day(world, final=True)
-    equity, unrealized = world.believed
+    equity, unrealized = world.money.believed
     yield ev.SessionOpened(
         date=date,
         starting_equity=equity,
         unrealized=unrealized,
-        unexplained=world.unexplained,
+        unexplained=world.money.unexplained,
     )
     if Trigger.DAILY_LOSS in data.restrictions:
         yield ev.Unrestricted(cause=Trigger.DAILY_LOSS, by="the next session")
@@ -71,9 +71,9 @@ def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:
     session = world.book.data.session
     if session is None:
         return
-    equity, _ = world.believed
-    row = day_of(session, equity, world.unexplained, final=final)
-    deepest = _deepest(world, equity - world.unexplained)
+    equity, _ = world.money.believed
+    row = day_of(session, equity, world.money.unexplained, final=final)
+    deepest = _deepest(world, equity - world.money.unexplained)
     yield msgspec.structs.replace(row, max_drawdown=deepest)
 
 
@@ -88,25 +88,25 @@ def with_the_day(world: World, steps: Iterator[ev.Event]) -> Iterator[ev.Event]:
 def _went_beyond(world: World) -> bool:
     """Whether equity was since the last mark where the state does not know it to have been: above a
     peak, or deeper below the day's than ever. A fall that goes on is known."""
-    data, reach = world.book.data, world.reach
-    if world.peak_equity > data.peak_equity or reach.day_above:
+    data, reach = world.book.data, world.money.reach
+    if world.money.peak_equity > data.peak_equity or reach.day_above:
         return True
     return data.session is not None and reach.day_fall > data.session.max_drawdown
 
 
 def _deepest(world: World, explained: Decimal) -> Decimal:
     """The deepest fall of the day so far, that to `explained` included."""
-    session, peak = world.book.data.session, world.peak_of_day
+    session, peak = world.book.data.session, world.money.peak_of_day
     if session is None or peak is None:
         return ZERO
     now = fall(max(peak, explained), explained)
-    return max(session.max_drawdown, world.reach.day_fall, now)
+    return max(session.max_drawdown, world.money.reach.day_fall, now)
 
 
 def first_rates(world: World) -> Iterator[ev.Event]:
     """Currencies whose worth has become known: what is held in them is no profit (X-86)."""
-    for currency, rate in sorted(world.first_told.items()):
-        amount, unrealized = world.amounts_in(currency)
+    for currency, rate in sorted(world.currencies.first_told.items()):
+        amount, unrealized = world.currencies.amounts_in(currency)
         yield ev.CurrencyValued(
             currency=currency, rate=rate, equity=amount * rate, unrealized=unrealized * rate
         )
@@ -118,16 +118,16 @@ def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event
     early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
     if data.starting_equity is None or (early and not always):
         return
-    equity, _ = world.believed
-    day_peak = world.peak_of_day
+    equity, _ = world.money.believed
+    day_peak = world.money.peak_of_day
     if equity == data.marked_equity and not _went_beyond(world):
         return
-    explained = equity - world.unexplained
-    peak = max(world.peak_equity, explained)
+    explained = equity - world.money.unexplained
+    peak = max(world.money.peak_equity, explained)
     day_peak = None if day_peak is None else max(day_peak, explained)
-    held = ((p.symbol, world.believed_mark(p.symbol)) for p in world.book.holdings())
+    held = ((p.symbol, world.prices.believed(p.symbol)) for p in world.book.holdings())
     marks = {symbol: price for symbol, price in held if price is not None}
-    rates = world.believed_rates()
+    rates = world.currencies.believed()
     yield ev.EquityMarked(
         equity=equity,
         peak=peak,

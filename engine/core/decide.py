@@ -123,7 +123,7 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     """
     epoch, withheld = world.book.data.epoch, _withheld(world)
     events = RULES[type(given)](world, given, now)
-    if world.first_told:
+    if world.currencies.first_told:
         events = chain(first_rates(world), events)
     yield from followed(world, events, now, judge=True)
     if world.book.data.epoch != epoch:

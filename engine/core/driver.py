@@ -168,7 +168,7 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
     held = world.book.held(given.symbol)
     if not held:
         return
-    world.revalue(given.symbol)
+    world.prices.revalue(given.symbol)
     for position in held:
         certain = both_sides(given, falling=position.is_long)
         world.breaches.see(
@@ -196,7 +196,7 @@ def _see_depth(world: World, given: Depth, now: Nanos) -> None:
 
 
 def _see_tick(world: World, given: Tick, now: Nanos) -> None:
-    world.refresh_rates(now)
+    world.currencies.refresh(now)
 
 
 def _see_age(world: World, given: Any, now: Nanos) -> None:
@@ -271,24 +271,24 @@ def _keep_proof(  # noqa: PLR0917  # an event, where it was, what was held there
         return
     if type(event) is ev.PositionAdjusted and event.numerator:
         if event.mark is not None:
-            world.restate(symbol, event.mark)
+            world.prices.restate(symbol, event.mark)
         world.market.unwatch(account, symbol)
         held = world.book.holding(account, symbol)
         if held is not None:
             world.market.watch(account, symbol, held.entry_price)
         return
     if type(event) is ev.OrderFilled and _is_late(event.fill, now):
-        world.entered_before(symbol, event.fill.price)
+        world.prices.entered_before(symbol, event.fill.price)
         return
     price = world.book.data.marks.get(symbol) if filled is None else filled
     if price is not None:
-        world.enter_at(symbol, after if before * after < 0 else after - before, price)
+        world.prices.enter_at(symbol, after if before * after < 0 else after - before, price)
 
 
 def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     """After event `seq` changed what an account holds of a symbol: its value in the totals, its
     extremes, and the evidence of prices, which is never older than what it is about (X-71)."""
-    world.revalue(symbol)
+    world.prices.revalue(symbol)
     held, last = world.book.holding(account, symbol), world.market.mark(symbol)
     is_new = held is not None and held.seq == seq
     if held is None or is_new or last is None or not exits.is_beyond(held, last):
@@ -297,44 +297,44 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     if held is None:
         world.market.unwatch(account, symbol)
         if not world.book.held(symbol):
-            world.forget_proof(symbol)
+            world.prices.forget(symbol)
     elif is_new:
         world.market.watch(account, symbol, held.entry_price)
 
 
 def _value_currency(world: World, event: ev.CurrencyValued) -> None:
-    world.value_currency(event.currency, event.rate)
+    world.currencies.count(event.currency, event.rate)
 
 
 def _value_holding(world: World, event: ev.HoldingPriced) -> None:
     """It was always worth that, as far as anybody knows: no evidence says otherwise."""
     if event.unproved:
-        world.first_prices[event.symbol] = world.book.data.time
+        world.prices.first_told[event.symbol] = world.book.data.time
     else:
-        world.first_prices.pop(event.symbol, None)
-    world.forget_proof(event.symbol)
-    world.revalue(event.symbol)
+        world.prices.first_told.pop(event.symbol, None)
+    world.prices.forget(event.symbol)
+    world.prices.revalue(event.symbol)
 
 
 def _value_accounts(world: World, event: ev.EngineStarted) -> None:
-    world.revalue_all()
+    world.prices.revalue_all()
 
 
 def _reached(world: World, event: ev.EquityMarked) -> None:
-    world.reach.forget()
+    world.money.reach.forget()
 
 
 def _rebased(world: World, event: ev.LossAccepted) -> None:
-    world.reach.above = ZERO
+    world.money.reach.above = ZERO
 
 
 def _begin_day(world: World, event: ev.SessionOpened) -> None:
-    world.reach.forget_day()
+    world.money.reach.forget_day()
 
 
 def _value_symbol(world: World, event: ev.SymbolBlocked | ev.SymbolUnblocked) -> None:
     if event.cause == CORPORATE_ACTION:
-        world.revalue(event.symbol)
+        world.prices.revalue(event.symbol)
 
 
 _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {

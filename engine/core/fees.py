@@ -64,7 +64,7 @@ def with_fee(world: World, fill: Fill) -> Generator[ev.Event, None, Fill]:
         fill,
         currency=currency,
         multiplier=instrument.multiplier,
-        rate=world.worth(currency) or ZERO,
+        rate=world.currencies.worth.get(currency) or ZERO,
         fee_rate=fee_rate_of(world, fill, currency),
     )
     if not why:
@@ -84,15 +84,17 @@ def fee_rate_of(world: World, fill: Fill, currency: str) -> Decimal:
     A coin that has none is worth what a holding of it is; no rate is made of that.
     """
     asset = fill.commission_currency or currency
-    known = world.worth(asset)
+    known = world.currencies.worth.get(asset)
     if known is not None:
         return known
     if world.instrument(fill.symbol).coin == asset:
-        return fill.price * (world.worth(currency) or ZERO)
+        return fill.price * (world.currencies.worth.get(currency) or ZERO)
     for position in _holdings_of(world, fill):
-        mark = world.mark(position.symbol)
+        mark = world.prices.mark(position.symbol)
         if mark is not None and is_positive(mark):
-            return mark * (world.worth(world.book.currency_of(position.symbol)) or ZERO)
+            return mark * (
+                world.currencies.worth.get(world.book.currency_of(position.symbol)) or ZERO
+            )
     return ZERO
 
 
@@ -106,7 +108,7 @@ def charged(world: World, event: ev.OrderFilled | ev.FillMatched, at: Nanos) -> 
     used = event.account_rate if isinstance(event, ev.OrderFilled) else ZERO
     for position in _holdings_of(world, fill) if left else ():
         quantity = min(left, position.quantity)
-        rate = world.worth(world.book.currency_of(position.symbol)) or ZERO
+        rate = world.currencies.worth.get(world.book.currency_of(position.symbol)) or ZERO
         taken = ev.CommissionTaken(
             account=fill.account,
             symbol=position.symbol,
@@ -152,5 +154,5 @@ def _coin_price(world: World, position: Position, worth: Decimal, rate: Decimal)
     """What one coin of a holding counts as: its worth, else its last price, else what it cost."""
     if worth and rate:
         return worth / rate
-    mark = world.mark(position.symbol)
+    mark = world.prices.mark(position.symbol)
     return mark if mark is not None and is_positive(mark) else position.average_price

@@ -226,7 +226,7 @@ def _overfilled(
 
 def _worth(world: World, currency: str) -> Decimal:
     """The rate that the sums are kept at; 0 where none was ever told, and they leave it out."""
-    return world.worth(currency) or ZERO
+    return world.currencies.worth.get(currency) or ZERO
 
 
 def _currency_of(world: World, account: str) -> str:

@@ -64,7 +64,7 @@ def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
         if account.balances is None or account.open is (account.name in accounts):
             continue
         kind = ev.AccountLeft if account.open else ev.AccountReturned
-        moved.append(kind(account=account.name, equity=world.equity_of(account.name)))
+        moved.append(kind(account=account.name, equity=world.money.equity_of(account.name)))
     return moved
 
 

@@ -32,7 +32,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     if corporate.may_suspect(world, given.symbol):
         yield from followed(world, corporate.suspect(world, given, now), now)
     if not world.book.held(given.symbol):
-        if world.rate_told == given.symbol:
+        if world.currencies.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
     if any(account.estimated for account in world.book.data.accounts.values()):

@@ -73,7 +73,7 @@ def hard_stop(world: World, position: Position, now: Nanos) -> Exit | None:
     go on closes what is left, wherever the price is by then (X-78).
     """
     last = world.market.mark(position.symbol)
-    if last is None or position.stop is None or world.suspicion_of(position) is not None:
+    if last is None or position.stop is None or world.prices.suspicion_of(position) is not None:
         return None
     touched = is_beyond(position, last) and world.breaches.confirmed(
         breach_key(position.account, position.symbol)
@@ -121,7 +121,7 @@ def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
     """
     quote = world.market.quotes.get(position.symbol)
     target = target_price(world, position)
-    if quote is None or target is None or world.suspicion_of(position) is not None:
+    if quote is None or target is None or world.prices.suspicion_of(position) is not None:
         return None
     price = exit_price(quote, position)
     if (price - target) * position.sign < 0 or _leaps(world, position, price, target):
@@ -131,7 +131,7 @@ def profit_target(world: World, position: Position, now: Nanos) -> Exit | None:
 
 def _leaps(world: World, position: Position, price: Decimal, target: Decimal) -> bool:
     """Whether a price at the target is a bad tick, and the price that has evidence is not there."""
-    proved = world.proved_price(position.symbol)
+    proved = world.prices.proved(position.symbol)
     if proved is None or (proved - target) * position.sign >= 0:
         return False
     return leaps(price, proved)

@@ -158,8 +158,8 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
         yield refuse(given, REFUSED, "; ".join(against))
         return
     if given.rebase:
-        before, (equity, _) = world.peak_equity, world.believed
-        after = equity - world.unexplained
+        before, (equity, _) = world.money.peak_equity, world.money.believed
+        after = equity - world.money.unexplained
         yield ev.LossAccepted(by=given.by, note=given.note, before=before, after=after)
     if restricted:
         yield ev.Unrestricted(cause=Trigger.DRAWDOWN, by=given.by)

@@ -131,17 +131,17 @@ def _stop_fault(world: World, position: Position, price: Decimal) -> str:
         return ""
     share = world.limits.risk_per_trade
     currency = world.book.currency_of(position.symbol)
-    if share is not None and world.worth(currency) is None:
+    if share is not None and world.currencies.worth.get(currency) is None:
         return (
             f"A stop at {plain(price)} is looser than {plain(before)}, and what it would risk is "
             f"not known: nothing tells what one {currency} is worth."
         )
-    risk = world.in_base({currency: _open_risk(world, position, price)})
-    if share is None or risk <= share * world.equity:
+    risk = world.currencies.in_base({currency: _open_risk(world, position, price)})
+    if share is None or risk <= (allowed := share * world.money.equity):
         return ""
     return (
         f"A stop at {plain(price)} is looser than {plain(before)} and would risk "
-        f"{plain(round(risk, 2))}, above the {plain(round(share * world.equity, 2))} allowed a "
+        f"{plain(round(risk, 2))}, above the {plain(round(allowed, 2))} allowed a "
         "trade."
     )
 
@@ -172,7 +172,7 @@ def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) 
             f"{price} is no price: a number above 0, at most {plain(LARGEST)} and with at most "
             f"{-FINEST_EXPONENT} decimal places, is allowed"
         )
-    mark = world.mark(position.symbol)
+    mark = world.prices.mark(position.symbol)
     if mark is None:
         return f"no price of {position.symbol} is known, so that nothing can be said of this one"
     above = position.is_long is winning

@@ -32,15 +32,15 @@ def _risks_more(world: World, order: PlaceOrder, ruling: Ruling) -> Iterator[str
     """That what it opens may lose more than a trade may: the stop of a person's first order is his
     own to name, and an add is held to the limit (X-82, X-85)."""
     share, stop = world.limits.risk_per_trade, order.protect
-    price = order.limit_price or order.stop_price or world.mark(order.symbol)
+    price = order.limit_price or order.stop_price or world.prices.mark(order.symbol)
     if share is None or stop is None or price is None or ruling.reduce_only or ruling.adding:
         return
     units = order.quantity * ruling.instrument.multiplier
-    risk = world.in_base({ruling.instrument.currency: abs(price - stop) * units})
-    if risk > share * world.equity:
+    risk = world.currencies.in_base({ruling.instrument.currency: abs(price - stop) * units})
+    if risk > (allowed := share * world.money.equity):
         yield (
             f"{order.symbol} will risk {plain(round(risk, 2))} at its stop of {plain(stop)}, above "
-            f"the {plain(round(share * world.equity, 2))} of a trade: a first stop is yours to name"
+            f"the {plain(round(allowed, 2))} of a trade: a first stop is yours to name"
         )
 
 

@@ -25,7 +25,7 @@ from engine.routing.named import no_broker
 from engine.routing.route import account_for
 from engine.sizing.stock import FULL_CONVICTION
 from engine.state.order import Order
-from engine.world import World
+from engine.world import World, exposure
 
 _WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
 _WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
@@ -141,8 +141,8 @@ def change_request(
         quantity=wanted.quantity,
         filled=order.filled,
         decided=decided,
-        freed=world.in_base(world.book.reservations.of(order)),
-        freed_exposure=world.exposed(order),
+        freed=world.currencies.in_base(world.book.reservations.of(order)),
+        freed_exposure=exposure.of_order(world, order),
         time_in_force=wanted.time_in_force or order.time_in_force,
         entry=limit_price or stop_price or usable_mark(world, order.symbol),
     )

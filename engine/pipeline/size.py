@@ -9,7 +9,7 @@ from engine.risk.facts import Facts
 from engine.risk.request import Request, RequestKind
 from engine.sizing.request import Closable, Risked, Unmeasured
 from engine.sizing.stock import Bound, size
-from engine.world import World
+from engine.world import World, exposure
 
 _replace = msgspec.structs.replace
 
@@ -63,7 +63,7 @@ def _signal(world: World, request: Request, facts: Facts) -> Request:
         multiplier=request.instrument.multiplier,
         mode=world.config.entries.conviction_mode,
         market=request.entry,
-        exposed_at=world.exposed_at(request.instrument, signal.entry_price),
+        exposed_at=exposure.exposed_at(world, request.instrument, signal.entry_price),
     )
     return _replace(request, sizing=order, quantity=order.quantity)
 
@@ -101,4 +101,4 @@ def _in_instruments_currency(world: World, request: Request, facts: Facts) -> De
     currency = request.instrument.currency
     if currency == world.base:
         return facts.equity
-    return facts.equity / (world.worth(currency) or Decimal("NaN"))
+    return facts.equity / (world.currencies.worth.get(currency) or Decimal("NaN"))

@@ -42,7 +42,7 @@ _GONE: Final = "nothing is held of it"
 def may_suspect(world: World, symbol: str) -> bool:
     """Whether a price of a symbol can begin or end a suspicion: it comes after a gap, or there is
     one. That is asked at every price, and hardly ever so."""
-    if symbol in world.gaps:
+    if symbol in world.prices.gaps:
         return True
     return any(account.suspected for account in world.book.data.accounts.values())
 
@@ -65,8 +65,8 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
         if name != symbol or position.account not in explained
     ]
     if explained and not unexplained:
-        world.gaps.pop(symbol, None)
-    gap = world.gaps.get(symbol)
+        world.prices.gaps.pop(symbol, None)
+    gap = world.prices.gaps.get(symbol)
     ratio = None if gap is None else suspected(gap, quote)
     if gap is None or ratio is None or _is_contradicted(world, symbol, gap.seen):
         return
@@ -75,13 +75,13 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
         for position in unexplained
         if position.symbol not in world.book.account(position.account).suspected
     ]
-    world.gaps.pop(symbol)
+    world.prices.gaps.pop(symbol)
     if not places:
         return
     told = f"{plain(gap.before)} to {plain(quote.last)} across a gap"
     text = f"{symbol} went from {told}, as after a split {ratio[0]}:{ratio[1]}"
     for position in places:
-        mark = gap.before if position.symbol == symbol else world.mark(position.symbol)
+        mark = gap.before if position.symbol == symbol else world.prices.mark(position.symbol)
         yield ev.SymbolBlocked(
             account=position.account,
             symbol=position.symbol,
@@ -234,7 +234,7 @@ def as_split(world: World, found: ev.PositionAdjusted, by: str) -> ev.PositionAd
     None where it is none, and where a price has raised the suspicion already: that is `split`'s.
     """
     ours = world.book.holding(found.account, found.symbol)
-    if ours is None or world.suspicion_of(ours) is not None:
+    if ours is None or world.prices.suspicion_of(ours) is not None:
         return None
     before, after = ours.average_price, found.price
     if not (is_positive(before) and is_positive(after) and jumped(before, after)):
@@ -243,7 +243,7 @@ def as_split(world: World, found: ev.PositionAdjusted, by: str) -> ev.PositionAd
     if ratio is None:
         return None
     n, m = ratio
-    mark = world.mark(found.symbol) or before
+    mark = world.prices.mark(found.symbol) or before
     return msgspec.structs.replace(
         found,
         price=round(before * m / n, 8),

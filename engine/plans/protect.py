@@ -35,7 +35,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     the venue would fill both, it is for the rest.
     """
     position = world.book.holding(account, symbol)
-    if position is None or world.suspicion_of(position) is not None:
+    if position is None or world.prices.suspicion_of(position) is not None:
         return  # its stop stays as it rests until it is known what it is for (X-93)
     part = ZERO
     if position.exiting is not None and not waits(world, position, now):
@@ -128,7 +128,7 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         return False
     if world.book.account(position.account).seen_at < world.book.data.started_at:
         return False
-    if world.suspicion_of(position) is not None:
+    if world.prices.suspicion_of(position) is not None:
         return False
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.CREATED and newest.check_first:

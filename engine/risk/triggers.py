@@ -46,7 +46,7 @@ def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
     if session is None or limit is None or session.loss_basis <= 0:
         return None
-    lost, basis = -world.pnl_of_day(equity), session.loss_basis
+    lost, basis = -world.money.pnl_of_day(equity), session.loss_basis
     if lost < limit * basis:
         return None
     return Trip(_share(lost / basis), _share(limit), "the day's loss reached its limit")
@@ -55,7 +55,7 @@ def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
 def _min_equity(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     floor = world.limits.min_equity
     # Cash that is gone at the venue, and that nothing explains, is no loss yet (X-75).
-    equity -= world.unexplained
+    equity -= world.money.unexplained
     if world.book.data.starting_equity is None or floor is None or floor <= 0 or equity >= floor:
         return None
     return Trip(plain(equity), plain(floor), "equity fell below its floor")
@@ -65,10 +65,10 @@ def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     limit = world.limits.drawdown
     if limit is None or world.book.data.starting_equity is None:
         return None
-    peak = world.peak_equity
-    if peak - (equity - world.unexplained) < limit * peak or peak <= 0:
+    peak = world.money.peak_equity
+    if peak - (equity - world.money.unexplained) < limit * peak or peak <= 0:
         return None
-    return Trip(_share(world.fall_of(equity)), _share(limit), "drawdown reached its limit")
+    return Trip(_share(world.money.fall_of(equity)), _share(limit), "drawdown reached its limit")
 
 
 def _loss_streak(world: World, now: Nanos, equity: Decimal) -> Trip | None:
@@ -125,7 +125,7 @@ def _share(value: Decimal) -> str:
 
 def ask_all(world: World, now: Nanos, equity: Decimal) -> Iterator[tuple[Trigger, Trip]]:
     """Every trigger whose condition holds at an equity, as far as evidence carries it (X-74)."""
-    asked, tripped = (world.book.data.seq, world.moved), False
+    asked, tripped = _asked_at(world), False
     for rule in RULES:
         finding = rule.ask(world, now, equity)
         if finding is not None:
@@ -139,7 +139,13 @@ def none_trips(world: World) -> bool:
     """Whether no trigger can hold: when they were asked last none did, and neither the book nor
     proved equity has changed since. They are asked at every price of what is held, and most prices
     change nothing that they look at."""
-    return (world.book.data.seq, world.moved) == world.untripped
+    return _asked_at(world) == world.untripped
+
+
+def _asked_at(world: World) -> tuple[int, int, int]:
+    """What the answers of the triggers follow from: the events so far, and every change of what
+    evidence says of prices and of rates."""
+    return world.book.data.seq, world.prices.moved, world.currencies.moved
 
 
 def _may_trip_by_time(world: World) -> bool:
@@ -160,7 +166,7 @@ def holding(world: World, now: Nanos) -> dict[Trigger, Trip]:
     """Every trigger whose condition holds now, by evidence or by the newest marks alone (X-69)."""
     found: dict[Trigger, Trip] = {}
     for rule in RULES:
-        for equity in (world.equity, world.proved_equity):
+        for equity in (world.money.equity, world.money.proved_equity):
             finding = rule.ask(world, now, equity)
             if finding is not None:
                 found.setdefault(rule.trigger, finding)

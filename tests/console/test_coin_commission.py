@@ -52,7 +52,7 @@ async def test_engine_and_venue_hold_the_same_and_it_adds_up_to_the_cent() -> No
         await settle()
         # 86800 of cash, 1600 euros owed, 8 x 205 euros held, the coins and a bitcoin
         equity = D(86_800) + (D(1_640) - 1_600) * D("1.30") + left * 310 + 10_000
-        assert round(host.world.equity, 2) == round(equity, 2)
+        assert round(host.world.money.equity, 2) == round(equity, 2)
         assert round(host.venue.account().equity, 2) == round(equity, 2)
         done = await host.engine.command(ask.Reconcile(by="t"))
         assert (done.data["clean"], done.data["differences"]) == (True, [])

@@ -13,9 +13,11 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Start
 from engine.domain.run import Level
+from engine.world import World
 from storage.chain import GENESIS, link
 from tests.corpus.reading import EventRow, event_rows, put, status
 from tests.engine.driver import CoreDriver
+from tests.engine.worlds import ABLE, BROKER
 
 DAY = Path(__file__).resolve().parent.parent / "corpus" / "0.1.0" / "day.jsonl.gz"
 
@@ -77,12 +79,14 @@ def test_u53_another_process_goes_on_with_it_and_a_resume_stands(tmp_path: Path)
     put(poisoned("AccountSynced", ("account", "cash"), "NaN"), tmp_path / "journal.db")
     book, _ = restored(tmp_path / "journal.db")
     desk = CoreDriver(running=False)
-    desk.book = desk.world.book = book
+    desk.book = book
+    desk.world = desk.core.world = World(
+        book, desk.world.config, {BROKER: ABLE}, home_calendar="XNYS"
+    )
     desk.now = book.data.time + 1_000_000_000
-    desk.world.revalue_all()
     desk.give(Start(version="test", accounts={"paper": "test-account"}, config_digest=""))
     desk.tick()
     assert book.data.halt is not None
     desk.give(ask.Kill(by="me"))
-    assert desk.world.equity.is_finite()
+    assert desk.world.money.equity.is_finite()
     assert [e.halt.level for e in desk.of(ev.Halted)] == [Level.KILL]

@@ -9,6 +9,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain.order import Side
+from engine.world import exposure
 from tests.console.hosts import Host, settle
 
 D = Decimal
@@ -16,7 +17,7 @@ D = Decimal
 
 def both(host: Host) -> tuple[Decimal, Decimal]:
     """What the gate would let us spend, and what the venue would."""
-    return host.world.buying_power("paper"), host.venue.account().buying_power
+    return exposure.buying_power(host.world, "paper"), host.venue.account().buying_power
 
 
 async def short(host: Host, quantity: int = 80) -> None:

@@ -74,7 +74,7 @@ def test_a_world_at_rest_knows_sectors_instruments_and_the_day(
     market: dict[str, str], calendar: str
 ) -> None:
     world = world_at_rest(from_mapping({"market": market}), Book())
-    assert world.sector_of("JPM") == "financials"
+    assert world.groups.sector_of("JPM") == "financials"
     assert world.instrument("JPM").calendar == world.home.name == calendar
 
 

@@ -78,22 +78,22 @@ def test_an_estimate_of_one_account_is_no_price_for_another(
         await rig.start()
         world = rig.engine.world
         assert len(rig.engine.book.held("XXX")) == 2
-        assert world.daily_pnl == 0
+        assert world.money.daily_pnl == 0
         for _ in range(3):
             for symbol in ("XXX", "YYY"):
                 told(rig, [rig.venue, far], symbol, PRICE)
             await clock.sleep(1.1)
-            assert world.daily_pnl == 0
+            assert world.money.daily_pnl == 0
         # What both have in cash, 50 and 80 at 100, less ten each.
         there = rig.venue.cash + far.cash + 130 * 100 - 20 * 100
         session = rig.engine.book.data.session
         assert session is not None
-        assert session.starting_equity + session.adjustments == world.equity == there
+        assert session.starting_equity + session.adjustments == world.money.equity == there
         assert rig.events(ev.TriggerFired) == []
         # A loss from here on is one: 130 at 99.
         told(rig, [rig.venue, far], "XXX", PRICE - 1)
         await clock.sleep(0.1)
-        assert world.daily_pnl == -130
+        assert world.money.daily_pnl == -130
         await rig.stop()
 
     run_virtual(main, MIDDAY, 3600)

@@ -236,12 +236,12 @@ def identities(rig: Rig) -> None:
         ours = account.positions.get(symbol)
         here = D(0) if ours is None else ours.quantity
         assert here + odd.get(symbol, D(0)) == rig.venue.positions.get(symbol, D(0))
-    assert world.equity == rig.venue.account().equity
+    assert world.money.equity == rig.venue.account().equity
     (row,) = [e for e in _day(rig) if isinstance(e, ev.SessionClosed)]
     assert row.ending_equity == (
         row.starting_equity + row.realized_pnl + row.unrealized_pnl + row.flows + row.adjustment
     )
-    assert world.daily_pnl == row.realized_pnl + row.unrealized_pnl
+    assert world.money.daily_pnl == row.realized_pnl + row.unrealized_pnl
 
 
 def _day(rig: Rig) -> list[ev.Event]:
@@ -263,14 +263,14 @@ def test_x75_what_was_sold_elsewhere_is_neither_loss_nor_flow() -> None:
         rows = {row["symbol"]: row for row in own(rig)["unexplained"]}
         assert rows["AAA"]["quantity"] == "-99"
         assert (rows[""]["currency"], D(rows[""]["quantity"])) == ("USD", 9_900)
-        drop = rig.engine.world.drawdown
+        drop = rig.engine.world.money.drawdown
         done = await rig.engine.command(ask.Reconcile(by="me", apply=True))
         assert done.ok, done.error
         identities(rig)
         account = status(rig)["account"]
         assert D(account["daily_pnl"]) == before
         assert D(account["equity"]) == rig.venue.account().equity
-        assert rig.engine.world.drawdown == drop
+        assert rig.engine.world.money.drawdown == drop
         assert rig.engine.book.data.flows == 0
         assert (own(rig)["unexplained"], status(rig)["positions"]) == ([], [])
         await rig.clock.sleep(125)
@@ -327,7 +327,7 @@ def test_x75_cash_that_nothing_explains_is_no_transfer() -> None:
         assert D(account["equity"]) == start - 40_000 == rig.venue.account().equity
         assert D(account["daily_pnl"]) == 0
         assert rig.engine.book.data.flows == 0
-        assert rig.engine.world.drawdown == 0
+        assert rig.engine.world.money.drawdown == 0
         assert not rig.engine.book.halted
         (row,) = own(rig)["unexplained"]
         assert (row["symbol"], D(row["value"])) == ("", -40_000)
@@ -486,7 +486,7 @@ def test_x75_a_stop_for_what_is_not_adopted_stays_through_start_halt_and_quit(
         desk.tick()
     desk.give(Stop("enough"))
     assert desk.of(ev.CancelRequested) == []
-    assert desk.world.daily_pnl == 0
+    assert desk.world.money.daily_pnl == 0
 
 
 def test_x75_the_list_of_holdings_may_be_behind_that_of_orders() -> None:
@@ -943,9 +943,9 @@ def test_x75_what_is_unexplained_over_a_day_is_in_no_days_profit() -> None:
     desk = CoreDriver().price("NVDA", "100").later(2)
     cash = desk.book.account("paper").cash["USD"]
     desk.later(61).snapshot(positions={"NVDA": 50}, cash=cash + 1_000)
-    assert (desk.world.equity, desk.world.daily_pnl) == (106_000, 0)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (106_000, 0)
     desk.quote("NVDA", "90")
-    assert (desk.world.equity, desk.world.daily_pnl) == (105_500, 0)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (105_500, 0)
     desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
     (row,) = [e for e in desk.tick(0) if isinstance(e, ev.SessionClosed)]
     assert row.final
@@ -954,14 +954,14 @@ def test_x75_what_is_unexplained_over_a_day_is_in_no_days_profit() -> None:
     desk.quote("NVDA", "95")
     session = desk.book.data.session
     assert session is not None
-    assert (session.starting_equity, desk.world.daily_pnl) == (105_500, 0)
-    assert desk.world.drawdown == 0
+    assert (session.starting_equity, desk.world.money.daily_pnl) == (105_500, 0)
+    assert desk.world.money.drawdown == 0
     view: dict[str, Any] = {"positions": {"NVDA": 50}, "cash": cash + 1_000}
     desk.later(61).snapshot(**view, apply=True, reason="operator")
-    assert (desk.world.equity, desk.world.daily_pnl) == (105_750, 0)
-    assert (desk.world.unexplained, desk.world.drawdown) == (0, 0)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (105_750, 0)
+    assert (desk.world.money.unexplained, desk.world.money.drawdown) == (0, 0)
     desk.quote("NVDA", "96")
-    assert desk.world.daily_pnl == 50
+    assert desk.world.money.daily_pnl == 50
     (row,) = [e for e in close_day(desk.world, final=False) if isinstance(e, ev.SessionClosed)]
     assert (row.starting_equity, row.adjustment) == (105_500, 250)
     assert row.ending_equity == row.starting_equity + row.unrealized_pnl + row.adjustment
@@ -985,7 +985,7 @@ def test_x75_the_start_of_a_day_stays_once_its_row_is_written() -> None:
     session = desk.book.data.session
     assert session is not None
     assert (session.starting_equity, session.adjustments) == (100_000, 7_000)
-    assert (desk.world.equity, desk.world.daily_pnl) == (107_000, 0)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (107_000, 0)
 
 
 def test_x75_what_others_trade_before_the_first_look_at_an_account_is_no_trade() -> None:

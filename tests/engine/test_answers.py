@@ -325,12 +325,22 @@ def test_a_wait_is_from_none_to_the_longest_ban(seconds: float, can_be: bool) ->
 def test_X13_an_absurd_balance_moves_no_high_water_mark(cash: str) -> None:
     async def scene(rig: Rig) -> None:
         data = rig.engine.book.data
-        before = (data.peak_equity, data.starting_equity, data.flows, rig.engine.world.daily_pnl)
+        before = (
+            data.peak_equity,
+            data.starting_equity,
+            data.flows,
+            rig.engine.world.money.daily_pnl,
+        )
         for told in (D(cash), None):
             rig.wire.cash = told  # type: ignore[attr-defined]
             await rig.engine.command(ask.Reconcile(by="test"))
             await rig.clock.sleep(61)
-        after = (data.peak_equity, data.starting_equity, data.flows, rig.engine.world.daily_pnl)
+        after = (
+            data.peak_equity,
+            data.starting_equity,
+            data.flows,
+            rig.engine.world.money.daily_pnl,
+        )
         assert after == before
 
     play(scene, wire=Wrong)

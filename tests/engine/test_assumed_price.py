@@ -96,7 +96,7 @@ def test_x75_a_stop_that_filled_beyond_a_gap_is_a_loss_at_that_price() -> None:
     stop = desk.last(Purpose.PROTECT)
     answer(desk, stop, S.FILLED, 150, "80")
     assert assumed(desk, 0) == [(150, D(80))]
-    assert desk.world.daily_pnl == -3000
+    assert desk.world.money.daily_pnl == -3000
 
 
 def test_x75_an_answer_after_the_report_of_its_end_counts_too() -> None:

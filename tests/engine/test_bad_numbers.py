@@ -216,8 +216,8 @@ def test_u53_a_number_that_is_none_harms_nothing(field: str, number: Decimal) ->
         await table.wait(5)
         assert table.held == table.there
         world = table.engine.world
-        assert world.equity.is_finite()
-        assert abs(world.daily_pnl) < 5
+        assert world.money.equity.is_finite()
+        assert abs(world.money.daily_pnl) < 5
         done = await table.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
         assert done.ok
         await table.until(lambda: table.there == 0)

@@ -20,7 +20,7 @@ from engine.domain.signal import TradeType
 from engine.exits.stops import TRADING_SECONDS
 from engine.state import fold
 from engine.state.book import Book
-from engine.world import World
+from engine.world import World, exposure
 from tests.engine.driver import CoreDriver, protected
 from tests.engine.worlds import BROKER, signal
 
@@ -228,9 +228,9 @@ def test_any_event_that_changes_a_holding_leaves_the_totals_right(
     monkeypatch: pytest.MonkeyPatch, rule: Fold, ratio: int
 ) -> None:
     desk = after_split(monkeypatch, rule, ratio)
-    assert desk.world.gross_exposure == 149 * ratio * 120
-    assert desk.world.equity == desk.world.cash + 149 * ratio * 120
-    assert desk.world.unrealized == (149 * ratio * 120 - 14_900 if ratio else 0)
+    assert exposure.gross(desk.world) == 149 * ratio * 120
+    assert desk.world.money.equity == desk.world.money.cash + 149 * ratio * 120
+    assert desk.world.money.unrealized == (149 * ratio * 120 - 14_900 if ratio else 0)
 
 
 @pytest.mark.parametrize(

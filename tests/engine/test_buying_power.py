@@ -18,6 +18,7 @@ from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Sid
 from engine.domain.run import LinkState
 from engine.ports import LinkReport
 from engine.state.book import Book
+from engine.world import exposure
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, config_of
 
@@ -135,7 +136,7 @@ class Traded(CoreDriver):
 
     @property
     def available(self) -> Decimal:
-        return self.world.buying_power(BROKER)
+        return exposure.buying_power(self.world, BROKER)
 
     def shown(self) -> tuple[Decimal, Decimal]:
         """The portfolio's number, and the venue's own."""
@@ -391,7 +392,7 @@ def test_x79_a_fill_that_is_told_after_the_look_that_contains_it_counts_once(
     desk.bank.held = after
     desk.report(order, OrderStatus.FILLED, fill=fill)
     assert desk.available == desk.bank.free == free
-    assert desk.world.equity == desk.bank.cash + 100 * desk.bank.held["MSFT"][0]
+    assert desk.world.money.equity == desk.bank.cash + 100 * desk.bank.held["MSFT"][0]
     assert desk.book.account(BROKER).unexplained.is_nothing
     desk.later(60)
     desk.look()

@@ -114,7 +114,7 @@ class TestOfAHolding:
         # dollars: 50000 - 3000 - 20000 = 27000
         # euros: 1234.56 - 7 x 200 = -165.44; SAP 7 x 203 = 1421; together 1255.56 x 1.27
         # BNB: (10 - 0.05 - 0.0123) x 310 = 9.9377 x 310 = 3080.687; BTC 2 x 10100 = 20200
-        assert cents(desk.world.equity) == cents(
+        assert cents(desk.world.money.equity) == cents(
             D(27_000) + D("1255.56") * D("1.27") + D("3080.687") + D(20_200)
         )
         assert desk.book.data.commission == D("0.0623") * 320
@@ -142,7 +142,7 @@ class TestOfAHolding:
         assert cash(desk) == {"USD": D(30_000)}
         assert desk.last(Purpose.PROTECT, "BTC-USD").quantity == D("1.998")
         # 2 x 10000 were paid, of which 20 are the fee: 30000 + 19980
-        assert desk.world.equity == 49_980
+        assert desk.world.money.equity == 49_980
         sale = desk.order(
             "BTC-USD", "1.998", "11000", side=Side.SELL, purpose=Purpose.EXIT, reserves=False
         )
@@ -152,7 +152,7 @@ class TestOfAHolding:
         assert (trade.pnl, trade.fees) == (D("1956.022"), D("41.978"))
         assert sum(leg.quantity for leg in trade.legs) == 0
         assert held(desk, "BTC-USD") == 0
-        assert desk.world.equity == D(50_000) + D("1956.022")
+        assert desk.world.money.equity == D(50_000) + D("1956.022")
 
     def test_the_venue_finds_the_same_and_no_transfer(self) -> None:
         desk = desk_with(USD="50000").hold("BNB-USD", 10, "300", mark="320")
@@ -188,7 +188,7 @@ class TestOfAHolding:
             # 20 a coin more than it had cost
             assert (trade.pnl, trade.exit_price) == (D(has) * 20, D(320))
         # 50000 + has x 20, and 0.05 x 320 are gone
-        assert desk.world.equity == D(50_000) + D(has) * 20 - 16
+        assert desk.world.money.equity == D(50_000) + D(has) * 20 - 16
 
     def test_a_coin_of_hardly_any_worth_keeps_it(self) -> None:
         desk = desk_with(USD="50000", EUR="1000")
@@ -207,7 +207,7 @@ class TestOfAHolding:
         assert held(desk, "BNB-USD") == D("10.05")
         assert "BNB" not in cash(desk)
         # 10 x 20 of BNB, and 16 were given
-        assert desk.world.equity == 50_216
+        assert desk.world.money.equity == 50_216
 
     def test_a_pair_on_margin_is_no_holding_of_its_currency(self) -> None:
         """What is held of EUR_USD is a contract; a commission in euros is paid in cash."""
@@ -242,13 +242,13 @@ class TestWithoutARate:
 
     def test_x74_it_is_a_loss_of_the_day_on_which_its_worth_becomes_known(self) -> None:
         desk = desk_with(USD="50000")
-        before = desk.world.daily_pnl
+        before = desk.world.money.daily_pnl
         fill(desk, desk.order("BTC-USD", 2, "10000"), "10000", "0.5", "XYZ")
         desk.quote("XYZ-USD", "40")
         desk.tick()
         # 0.5 x 40 are owed
-        assert desk.world.equity == 49_980
-        assert desk.world.daily_pnl == before - 20
+        assert desk.world.money.equity == 49_980
+        assert desk.world.money.daily_pnl == before - 20
         assert total(desk)[1] == []
 
     def test_a_holding_tells_the_worth_of_its_own_coin(self) -> None:
@@ -258,11 +258,11 @@ class TestWithoutARate:
         desk.hold("BNB-USDT", 10, "600")
         desk.quote("BNB-USDT", "640")
         desk.quote("BTC-USD", "10000")
-        assert desk.world.worth("BNB") is None
-        before = desk.world.equity
+        assert desk.world.currencies.worth.get("BNB") is None
+        before = desk.world.money.equity
         fill(desk, desk.order("BTC-USD", 2, "10000"), "10000", "0.05", "BNB")
         # 0.05 x 640 x 0.5
-        assert desk.world.equity == before - 16
+        assert desk.world.money.equity == before - 16
         assert desk.book.data.commission == 16
         assert total(desk)[1] == []
 
@@ -400,8 +400,8 @@ def test_whatever_is_charged_in_whichever_asset_each_is_conserved(
             assert held(desk, symbol_of) + book.cash.get(name, D(0)) == amount
     data = desk.book.data
     # Coins that are owed or were given as cash are worth what they were when they were charged.
-    assert cents(desk.world.equity) == cents(
-        D(100_000) + data.realized + desk.world.unrealized - data.commission
+    assert cents(desk.world.money.equity) == cents(
+        D(100_000) + data.realized + desk.world.money.unrealized - data.commission
     )
 
 

@@ -20,6 +20,7 @@ from engine.pipeline.request import signal_request
 from engine.pipeline.ruling import Ruling
 from engine.pipeline.stages import decide
 from engine.risk.gate import CHECKS
+from engine.world import exposure
 from tests.engine.worlds import BROKER, Built, config_of, signal
 
 
@@ -75,16 +76,16 @@ def intend(world: Built, request: Signal, ruling: Ruling) -> None:
 def assert_within(world: Built, *entered: str) -> None:
     """The limits on exposure hold at the worst prices of all that works, for what was `entered`."""
     view, limits = world.world, world.world.limits
-    equity = view.equity
+    equity = view.money.equity
     assert limits.single_name is not None
     assert limits.sector is not None
     assert limits.gross is not None
     for symbol in entered:
-        assert view.exposure(symbol) <= limits.single_name * equity
-    for sector in {view.sector_of(symbol) for symbol in entered}:
-        assert view.sector_exposure(sector) <= limits.sector * equity
-    assert view.gross_exposure <= limits.gross * equity
-    assert view.buying_power("paper") >= 0
+        assert exposure.of_name(view, symbol) <= limits.single_name * equity
+    for sector in {view.groups.sector_of(symbol) for symbol in entered}:
+        assert exposure.of_sector(view, sector) <= limits.sector * equity
+    assert exposure.gross(view) <= limits.gross * equity
+    assert exposure.buying_power(view, "paper") >= 0
 
 
 def stacked(world: Built, request: Signal) -> Ruling:
@@ -147,7 +148,7 @@ def test_a_thousand_signals_on_many_symbols_exceed_nothing() -> None:
             taken += 1
     assert_within(world, *symbols)
     assert taken >= 10
-    assert world.world.gross_exposure > Decimal("0.98") * world.world.equity
+    assert exposure.gross(world.world) > Decimal("0.98") * world.world.money.equity
 
 
 @settings(max_examples=40)

@@ -71,7 +71,7 @@ def suspicions(table: Table) -> int:
 
 
 def pnl(table: Table) -> Decimal:
-    return table.engine.world.daily_pnl
+    return table.engine.world.money.daily_pnl
 
 
 @pytest.mark.parametrize("able", [PLAIN, ABLE], ids=["plain", "able"])
@@ -99,7 +99,7 @@ def test_x93_a_split_sells_nothing_trips_nothing_and_is_one_adjustment(
         assert held.quantity == sign * Decimal(20 * new) / old == table.there
         assert abs(held.average_price - PRICE * old / new) < Decimal("0.000001")
         assert pnl(table) == before == 0
-        assert table.engine.world.equity == CASH
+        assert table.engine.world.money.equity == CASH
         (change,) = table.events(ev.PositionAdjusted)
         assert (change.previous, change.quantity) == (sign * 20, held.quantity)
         ((rests, stop),) = stops(table)
@@ -344,7 +344,7 @@ def test_x93_what_an_operator_adopts_at_the_cost_of_before_is_a_split(
             assert held is not None
             assert held.quantity == (-1 if short else 1) * Decimal(20 * new) / old == table.there
             assert abs(held.average_price - PRICE * old / new) < Decimal("0.000001")
-            assert abs(table.engine.world.equity - CASH) < Decimal("0.0001")
+            assert abs(table.engine.world.money.equity - CASH) < Decimal("0.0001")
             assert abs(pnl(table)) < Decimal("0.0001")
             assert table.engine.book.account(BROKER).suspected
         table.quiet = False
@@ -466,7 +466,7 @@ def test_x93_a_restart_in_the_middle_goes_on_where_it_was() -> None:
     sides(again.later(2), STOCK, "14.3")
     sides(again.later(2), STOCK, "14.4")
     again.tick()
-    assert again.world.equity == desk.world.equity == 100_000
+    assert again.world.money.equity == desk.world.money.equity == 100_000
     assert not again.held().is_closing
     assert again.book.data.halt is None
     again.snapshot(positions={STOCK: 98})
@@ -511,7 +511,7 @@ def test_x93_an_option_is_frozen_with_what_it_leans_on() -> None:
         sides(desk, CALL, 5)
         frozen = desk.book.account(BROKER).suspected
         assert (set(frozen) == {CALL}) is jumps
-        assert desk.world.daily_pnl == (0 if jumps else -1_000)
+        assert desk.world.money.daily_pnl == (0 if jumps else -1_000)
         found = desk.place(
             Side.BUY, 1, symbol=CALL, type=OrderType.LIMIT, limit_price=Decimal("5.1")
         )
@@ -542,17 +542,17 @@ def test_x93_each_account_is_explained_by_its_own_venue() -> None:
     desk.event(ev.EngineStarted(**both()))
     desk.give(second_look(desk, 28))
     sides(desk, STOCK, 100)
-    before = desk.world.equity
+    before = desk.world.money.equity
     sides(desk.later(GAP), STOCK, 20)
     accounts = [desk.book.account(name) for name in ("paper", "second")]
     assert [list(account.suspected) for account in accounts] == [[STOCK], [STOCK]]
     desk.snapshot(positions={STOCK: 70})
     assert [list(account.suspected) for account in accounts] == [[], [STOCK]]
-    assert desk.world.equity == desk.world.proved_equity == before
+    assert desk.world.money.equity == desk.world.money.proved_equity == before
     assert [bool(account.blocked) for account in accounts] == [True, True]
     desk.give(second_look(desk, 140))
     assert [list(account.suspected) for account in accounts] == [[], []]
-    assert desk.world.equity == desk.world.proved_equity == before
+    assert desk.world.money.equity == desk.world.money.proved_equity == before
     assert [bool(account.blocked) for account in accounts] == [False, False]
 
 

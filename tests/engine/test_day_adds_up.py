@@ -48,11 +48,11 @@ def row_of(desk: CoreDriver) -> ev.SessionClosed:
 
 def adds_up(desk: CoreDriver, row: ev.SessionClosed, equity: Decimal) -> None:
     """`equity` is what the account is worth, as the test works it out."""
-    assert (row.ending_equity, desk.world.equity) == (equity, equity)
+    assert (row.ending_equity, desk.world.money.equity) == (equity, equity)
     explained = row.starting_equity + row.realized_pnl + row.unrealized_pnl
     assert row.ending_equity == explained + row.flows + row.adjustment
     daily = row.ending_equity - row.starting_equity - row.flows - row.adjustment
-    assert desk.world.daily_pnl == daily
+    assert desk.world.money.daily_pnl == daily
 
 
 def test_x75_what_a_rate_makes_of_cash_is_in_the_days_row() -> None:
@@ -100,7 +100,7 @@ def test_x75_each_day_has_its_own_share_and_a_life_has_all() -> None:
     # 400 euros in cash at 1.50
     adds_up(desk, second, D(100_600))
     data = desk.book.data
-    earned = data.realized - data.commission + desk.world.unrealized_ever
+    earned = data.realized - data.commission + desk.world.money.unrealized_ever
     assert data.starting_equity is not None
     assert data.starting_equity + earned + data.flows + data.adjustments == 100_600
 
@@ -110,19 +110,19 @@ def test_x75_an_adoption_in_another_currency_moves_no_profit(rate: str) -> None:
     desk = desk_at("1.25")
     bought(desk, 100, "100")
     desk.quote("EUR_USD", rate)
-    before = desk.world.daily_pnl
+    before = desk.world.money.daily_pnl
     # 40 were sold elsewhere, the euros came in dollars
     dollars = desk.book.account(BROKER).cash["USD"] + 5_000
     for apply in (False, True):
         desk.later(61).snapshot(positions={"SAP": 60}, cash=dollars, apply=apply, reason="operator")
-        assert desk.world.daily_pnl == before
+        assert desk.world.money.daily_pnl == before
         row = row_of(desk)
-        adds_up(desk, row, desk.world.equity)
+        adds_up(desk, row, desk.world.money.equity)
     held = desk.book.holding(BROKER, "SAP")
     assert held is not None
     assert held.quantity == 60
     desk.quote("EUR_USD", "1.50")
-    adds_up(desk, row_of(desk), desk.world.equity)
+    adds_up(desk, row_of(desk), desk.world.money.equity)
 
 
 def moved(desk: CoreDriver, number: str, amount: int, rate: str) -> None:
@@ -160,7 +160,7 @@ def test_x75_what_a_rate_made_stays_in_the_day_once_its_currency_is_gone(left: i
     assert (row.realized_pnl, row.unrealized_pnl) == (0, 250)
     adds_up(desk, row, D(100_000) + D("1.50") * left)
     assert row.flows == 1_250 - D("1.50") * (1_000 - left)
-    assert desk.world.unrealized_ever == 250
+    assert desk.world.money.unrealized_ever == 250
     assert so_far(desk.book) == row
 
 
@@ -183,6 +183,6 @@ def test_x90_the_row_that_goes_on_is_the_row_that_is_written() -> None:
     desk.later(61).snapshot(positions={"SAP": 60}, cash=dollars)
     desk.tick(61)
     # 5,000 dollars are too many, and the 5,920 euros that are owed here are nowhere there
-    assert desk.world.unexplained == 5_000 + D("1.30") * 5_920
+    assert desk.world.money.unexplained == 5_000 + D("1.30") * 5_920
     assert so_far(desk.book) == row_of(desk)
     assert row_of(desk).unrealized_pnl == 160

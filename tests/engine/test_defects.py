@@ -10,6 +10,7 @@ from engine.domain.run import Level, RunState, Trigger
 from engine.domain.signal import TradeType
 from engine.exits.stops import TRADING_SECONDS
 from engine.ports import NotSent
+from engine.world import exposure
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import AXION, config_of, signal
 
@@ -24,10 +25,10 @@ def entered(**kwargs: object) -> CoreDriver:
 def test_d02_notional_is_quantity_times_price_times_multiplier_and_exposure_is_money() -> None:
     desk = CoreDriver()
     desk.order("NVDA", 7, "100")
-    assert desk.world.exposure("NVDA") == 700
+    assert exposure.of_name(desk.world, "NVDA") == 700
     desk.hold("AAPL", 3, "180")
-    assert desk.world.exposure("AAPL") == 540
-    assert desk.world.gross_exposure == 1240
+    assert exposure.of_name(desk.world, "AAPL") == 540
+    assert exposure.gross(desk.world) == 1240
 
 
 def test_d16_an_acknowledgement_without_fills_opens_nothing_and_a_later_fill_does() -> None:
@@ -93,9 +94,9 @@ def test_d22_without_an_account_nothing_opens_rather_than_on_a_guess() -> None:
 def test_d25_the_days_loss_is_fed_by_fills_and_by_prices_alike() -> None:
     desk = CoreDriver()
     desk.hold("NVDA", 100, "100", mark="95")
-    assert desk.world.daily_pnl == -500
+    assert desk.world.money.daily_pnl == -500
     desk.hold("AAPL", 10, "180", mark="181")
-    assert desk.world.daily_pnl == -490
+    assert desk.world.money.daily_pnl == -490
 
 
 def test_d29_every_kill_is_alarmed() -> None:

@@ -76,7 +76,7 @@ def test_rule2_a_commission_beyond_its_trade_is_left_aside(commission: str, beli
     assert [alarm.severity for alarm in found] == ([] if believed else [Severity.CRITICAL])
     assert ("bad_fee" in desk.book.account(BROKER).blocked.get("NVDA", {})) is not believed
     desk.tick()
-    assert desk.world.daily_pnl == -paid
+    assert desk.world.money.daily_pnl == -paid
 
 
 def test_x86_it_comes_out_of_the_coins_that_are_held() -> None:
@@ -90,7 +90,7 @@ def test_x86_it_comes_out_of_the_coins_that_are_held() -> None:
     # 0.05 x 320
     assert desk.book.data.commission == 16
     # 46000 + 9.95 x 320 + 10 x 100
-    assert desk.world.equity == 50_184
+    assert desk.world.money.equity == 50_184
 
 
 @pytest.mark.parametrize(("has", "owed"), [("0.04", "-0.01"), ("0.05", "0"), ("0.06", "0")])
@@ -118,12 +118,12 @@ def test_x86_one_in_an_asset_without_a_rate_is_named_and_counts_once_that_is_kno
     assert [alarm.subject for alarm in alarms] == ["XYZ"]
     assert total(desk) == (D(50_000), ["XYZ"])
     assert desk.book.data.commission == 0
-    before = desk.world.daily_pnl
+    before = desk.world.money.daily_pnl
     desk.quote("XYZ-USD", "40")
     desk.tick()
     # 0.5 x 40 are owed
-    assert desk.world.equity == 49_980
-    assert desk.world.daily_pnl == before - 20
+    assert desk.world.money.equity == 49_980
+    assert desk.world.money.daily_pnl == before - 20
     assert desk.book.data.commission == 20
 
 

@@ -19,8 +19,9 @@ from engine.ports import Ambiguous, NotSent, Rejected
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.places import place_of
+from engine.world import World
 from tests.engine.driver import CoreDriver
-from tests.engine.worlds import BROKER, Built, signal
+from tests.engine.worlds import ABLE, BROKER, Built, signal
 
 SYMBOLS = ("NVDA", "AAPL")
 S = OrderStatus
@@ -193,10 +194,9 @@ def test_a_snapshot_of_another_shape_is_refused() -> None:
 
 def test_a_core_that_starts_from_a_snapshot_goes_on() -> None:
     desk = play([("signal", 0, 30, 100), ("report", 0, 0, 80), ("fill", 0, 9, 100)])
-    again = CoreDriver()
-    again.world.book = Book.restore(desk.book.snapshot())
-    core = Core(again.world)
+    book = Book.restore(desk.book.snapshot())
+    core = Core(World(book, desk.world.config, {BROKER: ABLE}, home_calendar="XNYS"))
     assert core.handle(Tick(), desk.now + 10**9) is not None
-    assert Purpose.ENTRY in {
-        o.purpose for o in again.world.book.account("paper").closed.values()
-    } | {o.purpose for o in again.world.book.account("paper").orders.values()}
+    assert Purpose.ENTRY in {o.purpose for o in book.account("paper").closed.values()} | {
+        o.purpose for o in book.account("paper").orders.values()
+    }

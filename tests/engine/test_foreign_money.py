@@ -87,15 +87,15 @@ def test_profit_is_in_its_own_currency_and_the_day_in_the_base() -> None:
     desk.filled(bought, 4, "10")
     desk.quote(DAX.symbol, "12")
     # 4 x 2 x 25 euros
-    assert (desk.world.unrealized, desk.world.equity) == (250, 100_250)
+    assert (desk.world.money.unrealized, desk.world.money.equity) == (250, 100_250)
     sold = desk.order(DAX.symbol, 4, "12", side=Side.SELL, purpose=Purpose.EXIT, reserves=False)
     trade = one(desk.filled(sold, 4, "12"), ev.PositionClosed).trade
     assert (trade.pnl, trade.instrument_type) == (200, "future")
-    assert desk.world.daily_pnl == 250
+    assert desk.world.money.daily_pnl == 250
     # 200 euros of cash, valued at a rate that moves on
     assert desk.book.account(BROKER).cash["EUR"] == 200
     desk.quote("EUR_USD", "1.30")
-    assert desk.world.equity == 100_260
+    assert desk.world.money.equity == 100_260
     assert desk.book.data.session is not None
     assert desk.book.data.session.date == datetime.date(2013, 10, 7)
 
@@ -141,15 +141,15 @@ def test_a_gap_in_the_quotes_of_a_pair_is_no_loss_and_no_rate_to_enter_on() -> N
         as_of=desk.now,
     )
     desk.event(ev.AccountSynced(account=BROKER, balances=told))
-    desk.session(desk.world.equity)
+    desk.session(desk.world.money.equity)
     desk.event(ev.InstrumentLearned(instrument=SAP))
-    assert desk.world.equity == 112_500
+    assert desk.world.money.equity == 112_500
     for _ in range(20):
         desk.quote("SAP", "10")
         desk.tick()
-    assert desk.world.equity == 112_500
+    assert desk.world.money.equity == 112_500
     assert desk.book.data.halt is None
-    assert desk.world.unvalued(desk.now) == ["EUR"]
+    assert desk.world.currencies.unvalued(desk.now) == ["EUR"]
     assert ordered(desk, "SAP", "10", "10") == "NO_RATE"
     desk.quote("EUR_USD", "1.25")
     assert ordered(desk, "SAP", "10", "10") == ""

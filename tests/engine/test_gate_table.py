@@ -25,6 +25,7 @@ from engine.risk.gate import CHECKS, Check
 from engine.risk.request import RequestKind
 from engine.sizing.added import Added
 from engine.state.prints import print_of_order
+from engine.world import exposure
 from tests.engine.worlds import MIDDAY, Built, config_of, signal
 
 X_65 = re.findall(
@@ -430,14 +431,14 @@ def test_resize_never_increases_and_every_limit_holds_afterwards(
     assert all(ruling.quantity <= bound.quantity for bound in ruling.size.bounds)
     assert ruling.quantity == ruling.size.quantity
     adds = ruling.quantity * ruling.reserved
-    equity, limits = world.world.equity, world.world.limits
+    equity, limits = world.world.money.equity, world.world.limits
     assert limits.single_name is not None
     assert limits.sector is not None
     assert limits.gross is not None
     assert held + adds <= limits.single_name * equity
     assert held + sector + adds <= limits.sector * equity
     assert held + sector + other + adds <= limits.gross * equity
-    assert adds <= world.world.buying_power("paper")
+    assert adds <= exposure.buying_power(world.world, "paper")
     assert adds <= notional
 
 

@@ -256,7 +256,7 @@ def test_x71_one_bad_tick_trips_no_limit() -> None:
 def test_x13_an_unrealised_loss_counts_and_so_does_a_profitable_day() -> None:
     """D-63: gross losses are not the day's loss."""
     desk = losing("0.05")
-    assert desk.world.daily_pnl == -5000
+    assert desk.world.money.daily_pnl == -5000
     assert not desk.of(ev.TriggerFired)
 
 

@@ -34,7 +34,7 @@ def taken_over(desk: CoreDriver) -> None:
 
 def proved(desk: CoreDriver) -> Decimal:
     """The profit of what is held, as far as evidence carries it."""
-    return desk.world.proved_equity - desk.world.equity + desk.world.unrealized
+    return desk.world.money.proved_equity - desk.world.money.equity + desk.world.money.unrealized
 
 
 @pytest.mark.parametrize("price", ["120", "80"])
@@ -43,7 +43,7 @@ def test_x71_prices_that_have_stood_are_evidence_at_once(price: str) -> None:
     desk.later(5).quote("NVDA", price)
     desk.later(5).quote("NVDA", price)
     taken_over(desk)
-    assert proved(desk) == desk.world.unrealized == 300 * (D(price) - 100)
+    assert proved(desk) == desk.world.money.unrealized == 300 * (D(price) - 100)
 
 
 @pytest.mark.parametrize("price", ["120", "80"])

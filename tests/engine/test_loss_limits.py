@@ -291,7 +291,7 @@ def test_X74_the_loss_of_what_was_held_is_not_thinned_by_what_is_bought() -> Non
     for _ in range(2):
         desk.later(1).quote("NVDA", "81")
     buy(desk, 1_000, "81")
-    assert desk.world.proved_equity == CASH - 1_900
+    assert desk.world.money.proved_equity == CASH - 1_900
     sell(desk, 1_100, "80.909")  # 100 more and a little
     assert fired(desk) == [Trigger.DAILY_LOSS]
 
@@ -408,7 +408,7 @@ def test_X74_a_fee_whose_rate_comes_later_is_a_loss_then(fee: str, trips: bool) 
     coin_fee(desk, fee)
     assert fired(desk) == []
     pair(desk, "1.25")
-    assert desk.world.daily_pnl == -D(fee) * D("1.25")
+    assert desk.world.money.daily_pnl == -D(fee) * D("1.25")
     assert bool(fired(desk)) is trips
     session = desk.book.data.session
     assert session is not None
@@ -424,7 +424,7 @@ def test_X86_what_was_there_before_is_still_no_loss_beside_such_a_fee() -> None:
     desk.event(ev.AccountSynced(account="paper", balances=told))
     coin_fee(desk, "100")
     pair(desk, "1.25")
-    assert desk.world.daily_pnl == D("-125")
+    assert desk.world.money.daily_pnl == D("-125")
     session = desk.book.data.session
     assert session is not None
     assert session.starting_equity == CASH + 9_000 * D("1.25")
@@ -539,7 +539,7 @@ def test_X13_the_largest_answer_that_a_venue_may_give_moves_no_high_water_mark(c
         desk.later(1).snapshot(cash=told)
         desk.tick(60)
     assert desk.book.data.peak_equity == CASH
-    assert desk.world.daily_pnl == -1_000
+    assert desk.world.money.daily_pnl == -1_000
     assert fired(desk) == []
 
 

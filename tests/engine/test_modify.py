@@ -19,6 +19,7 @@ from engine.ports import Ambiguous, LinkReport, Rejected
 from engine.runtime.result import result_of
 from engine.state.book import CLOSED_KEPT, Book
 from engine.state.order import Order
+from engine.world import exposure
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
 
@@ -978,13 +979,13 @@ def waiting(wanted: int, **risk: Any) -> tuple[CoreDriver, OrderTerms]:
 
 @pytest.mark.parametrize("wanted", [1, 99, 101])
 def test_U51_what_waits_to_take_an_orders_place_counts_until_it_is_sent(wanted: int) -> None:
-    power = desk_of(native=False).world.buying_power(BROKER)
+    power = exposure.buying_power(desk_of(native=False).world, BROKER)
     desk, order = waiting(wanted)
     for book in (desk.book, Book.restore(desk.book.snapshot())):
         assert book.reservations.by_symbol == {"NVDA": wanted * 99}
         assert book.slots_used == 1
-    assert desk.world.exposure("NVDA") == desk.world.gross_exposure == wanted * 99
-    assert desk.world.buying_power(BROKER) == power - wanted * 99
+    assert exposure.of_name(desk.world, "NVDA") == exposure.gross(desk.world) == wanted * 99
+    assert exposure.buying_power(desk.world, BROKER) == power - wanted * 99
     desk.snapshot(reason="start")
     desk.quote("NVDA", "100")
     desk.tick()

@@ -20,6 +20,7 @@ from engine.domain.instrument import AssetClass, Facts, instrument_of
 from engine.domain.instruments.option import OptionRight
 from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.state.book import Book
+from engine.world import exposure
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import BROKER, config_of, signal
 
@@ -133,9 +134,9 @@ class TestTheGate:
 
     def test_buying_power_and_the_value_of_an_order_stay_the_premium(self) -> None:
         desk = desk_with(max_order_notional="1000")
-        before = desk.world.buying_power(BROKER)
+        before = exposure.buying_power(desk.world, BROKER)
         assert refusal(ordered(desk, CALL, 1, "10"))[0] == ""
-        assert before - desk.world.buying_power(BROKER) == 1_000
+        assert before - exposure.buying_power(desk.world, BROKER) == 1_000
         assert refusal(ordered(desk, PUT, 2, "10"))[0] == "MAX_NOTIONAL"
 
     @pytest.mark.parametrize(
@@ -178,13 +179,16 @@ class TestWhatIsHeldAndWorks:
         desk = desk_with().hold(CALL, 2, "10").hold(PUT, 1, "10")
         world = desk.world
         # 2 x 5,500 and 4,500
-        assert world.exposure("AAPL") == world.exposure(CALL) == 15_500
-        assert world.sector_exposure("UNKNOWN") == world.gross_exposure == 15_500
-        assert (world.equity, world.value.market_value["USD"]) == (100_000, 3_000)
+        assert exposure.of_name(world, "AAPL") == exposure.of_name(world, CALL) == 15_500
+        assert exposure.of_sector(world, "UNKNOWN") == exposure.gross(world) == 15_500
+        assert (world.money.equity, world.value.market_value["USD"]) == (100_000, 3_000)
         desk.quote("AAPL", "110")
         # A model of this test's own tells how far they move now.
-        assert abs(world.exposure("AAPL") - D(2 * _counted("C", 110) + _counted("P", 110))) < 5
-        assert world.equity == 100_000
+        assert (
+            abs(exposure.of_name(world, "AAPL") - D(2 * _counted("C", 110) + _counted("P", 110)))
+            < 5
+        )
+        assert world.money.equity == 100_000
 
     def test_the_status_shows_the_same(self) -> None:
         desk = desk_with("conservative").hold(CALL, 2, "10")
@@ -196,18 +200,18 @@ class TestWhatIsHeldAndWorks:
         ordered(desk, CALL, 2, "10")
         order = desk.last(Purpose.MANUAL, CALL)
         world = desk.world
-        assert world.exposure("AAPL") == 11_000
+        assert exposure.of_name(world, "AAPL") == 11_000
         desk.accept(order)
         desk.filled(order, 1, "10")
-        assert world.exposure("AAPL") == 11_000
+        assert exposure.of_name(world, "AAPL") == 11_000
         desk.report(order, OrderStatus.CANCELED)
-        assert world.exposure("AAPL") == world.gross_exposure == 5_500
+        assert exposure.of_name(world, "AAPL") == exposure.gross(world) == 5_500
 
     def test_what_was_sold_short_counts_the_same(self) -> None:
         desk = desk_with()
         desk.event(ev.InstrumentLearned(instrument=instrument_of(CALL, Facts(shortable=True))))
         desk.hold(CALL, -2, "10")
-        assert desk.world.gross_exposure == 11_000
+        assert exposure.gross(desk.world) == 11_000
 
     def test_another_currency_is_valued(self) -> None:
         desk = desk_with()
@@ -215,7 +219,7 @@ class TestWhatIsHeldAndWorks:
         euro = instrument_of(CALL, Facts(currency="EUR"))
         desk.event(ev.InstrumentLearned(instrument=euro))
         desk.hold(CALL, 2, "10")
-        assert desk.world.gross_exposure == D("13_750")
+        assert exposure.gross(desk.world) == D("13_750")
 
     def test_a_restart_counts_it_in_full_until_its_own_price_comes(self) -> None:
         """The journal knows its last price, and no price beside it tells how far it moves."""
@@ -224,14 +228,14 @@ class TestWhatIsHeldAndWorks:
         again = CoreDriver(running=False)
         again.book = Book.restore(desk.book.snapshot())
         world = type(desk.world)(again.book, desk.world.config, {BROKER: desk.world.able(BROKER)})
-        assert world.unmeasured() == (
+        assert exposure.unmeasured(world) == (
             f"There is no price of AAPL, by which {CALL} counts as exposure."
         )
-        assert world.gross_exposure == 2_000
+        assert exposure.gross(world) == 2_000
         world.take_quote(desk.world.market.quotes["AAPL"], desk.now)
-        assert (world.unmeasured(), world.gross_exposure) == ("", 20_000)
+        assert (exposure.unmeasured(world), exposure.gross(world)) == ("", 20_000)
         world.take_quote(desk.world.market.quotes[CALL], desk.now)
-        assert world.gross_exposure == 11_000
+        assert exposure.gross(world) == 11_000
 
     @pytest.mark.parametrize(
         ("later", "first", "counted"),
@@ -249,7 +253,7 @@ class TestWhatIsHeldAndWorks:
         prices = {"AAPL": "100", CALL: "10"}
         desk = desk_with(quote_max_age_seconds=60).hold(CALL, 2, "10")
         desk.price(first, prices[first]).later(later).price(second, prices[second])
-        assert desk.world.gross_exposure == counted
+        assert exposure.gross(desk.world) == counted
 
 
 class TestWithoutAPriceOfTheUnderlying:
@@ -375,13 +379,13 @@ class TestOnAFuture:
         desk.hold(self.FUTURE.symbol, 1, "100")
         assert refusal(ordered(desk, self.CALL.symbol, 1, "10"))[0] == ""
         for symbol in (self.FUTURE.symbol, self.CALL.symbol):
-            assert desk.world.exposure(symbol) == 7_750
-            assert desk.world.sector_of(symbol) == "INDEX"
-        assert desk.world.sector_exposure("INDEX") == 7_750
-        assert desk.world.sector_exposure("UNKNOWN") == 0
-        assert desk.world.gross_exposure == 7_750
+            assert exposure.of_name(desk.world, symbol) == 7_750
+            assert desk.world.groups.sector_of(symbol) == "INDEX"
+        assert exposure.of_sector(desk.world, "INDEX") == 7_750
+        assert exposure.of_sector(desk.world, "UNKNOWN") == 0
+        assert exposure.gross(desk.world) == 7_750
 
     def test_its_delta_leans_on_the_price_of_the_future_not_of_the_root(self) -> None:
         desk = self.desk_with().hold(self.CALL.symbol, 1, "10")
         desk.quote("ES", "1")
-        assert desk.world.exposure(self.CALL.symbol) == 2_750
+        assert exposure.of_name(desk.world, self.CALL.symbol) == 2_750

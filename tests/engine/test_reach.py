@@ -100,7 +100,7 @@ def test_x71_one_tick_is_no_high() -> None:
     stays(desk, "100")
     desk.later(0.6).quote("NVDA", "110")
     stays(desk, "99.5")
-    assert desk.world.peak_equity == 100_000
+    assert desk.world.money.peak_equity == 100_000
     assert desk.book.run_state is RunState.ACTIVE
 
 
@@ -141,7 +141,7 @@ def test_x73_an_accepted_fall_counts_from_where_it_was_accepted() -> None:
     desk.give(ask.Resume(by="me", **more))
     (accepted,) = desk.of(ev.LossAccepted)
     assert (accepted.before, accepted.after) == (105_000, 99_500)
-    assert desk.world.drawdown == 0
+    assert desk.world.money.drawdown == 0
     assert desk.book.run_state is RunState.PAUSED
 
 
@@ -151,7 +151,7 @@ def test_x12_a_new_day_falls_from_its_own_high() -> None:
     stays(desk, "110")
     desk.now = parse_rfc3339("2013-10-08T13:30:00Z")
     desk.tick(0)
-    assert desk.world.peak_of_day == 105_000
+    assert desk.world.money.peak_of_day == 105_000
     stays(desk, "104.75")
     assert row(desk).max_drawdown == D("0.025")
 
@@ -173,5 +173,5 @@ def test_x75_what_comes_from_outside_is_no_high() -> None:
         )
         desk.event(moved)
         stays(desk, "106")
-        assert round(desk.world.drawdown * desk.world.peak_equity, 6) == 2_000
+        assert round(desk.world.money.drawdown * desk.world.money.peak_equity, 6) == 2_000
     assert desk.book.run_state is RunState.ACTIVE

@@ -188,7 +188,7 @@ def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: int) -> None:
     for wait in (5, 60):
         desk.later(wait).snapshot(cash=cash)
     desk.tick(0)
-    assert desk.world.unexplained == extra
+    assert desk.world.money.unexplained == extra
     desk.later(1).snapshot(cash=cash)
     events = desk.give(ask.Resume(by="ann", confirm="RESUME REBASE", rebase=True, note=""))
     assert one(events, ev.LossAccepted).after == 97_500
@@ -198,4 +198,4 @@ def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: int) -> None:
         desk.tick(60)
         desk.later(1).snapshot(cash=cash)
         assert desk.book.run_state is RunState.ACTIVE
-    assert desk.world.drawdown == 0
+    assert desk.world.money.drawdown == 0

@@ -150,7 +150,7 @@ def looked(desk: CoreDriver, reason: str, held: int) -> list[str]:
     balances = Account(
         account_id=ACCOUNT,
         cash=desk.book.account("paper").cash["USD"],
-        equity=desk.world.equity,
+        equity=desk.world.money.equity,
         buying_power=desk.book.account("paper").buying_power,
         as_of=desk.now,
     )

@@ -43,8 +43,8 @@ def test_what_is_held_is_valued_at_its_last_known_price_not_at_cost() -> None:
     desk.quote("NVDA", "130")
     desk.give(Stop("the end"))
     again = restarted(desk)
-    assert again.world.equity == desk.world.equity == Decimal(100_300)
-    assert again.world.mark("NVDA") == 130
+    assert again.world.money.equity == desk.world.money.equity == Decimal(100_300)
+    assert again.world.prices.mark("NVDA") == 130
 
 
 def test_a_cancel_that_was_asked_for_is_asked_for_again() -> None:

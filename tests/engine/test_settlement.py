@@ -70,7 +70,7 @@ def test_it_closes_the_position_at_its_price_and_takes_a_zero(price: str, pnl: i
     )
     assert one(events, ev.Alarmed).code == "CONTRACT_SETTLED"
     assert desk.book.held(CALL) == []
-    assert desk.world.equity == 100_000 + pnl
+    assert desk.world.money.equity == 100_000 + pnl
     assert paid(desk, price) == []
 
 
@@ -110,7 +110,7 @@ def test_a_look_at_the_venue_tells_it_too_and_not_twice(*, heard: bool) -> None:
     assert len([event for event in events if isinstance(event, ev.PositionClosed)]) == (not heard)
     assert one(events, ev.Reconciled).clean
     assert len(desk.of(ev.PositionClosed)) == 1
-    assert (desk.book.held(CALL), desk.world.equity) == ([], 99_000)
+    assert (desk.book.held(CALL), desk.world.money.equity) == ([], 99_000)
 
 
 def test_what_is_still_held_afterwards_is_told_once_a_day() -> None:

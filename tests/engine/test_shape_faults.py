@@ -35,7 +35,7 @@ from engine.plans import table
 from engine.plans.table import PLANS, Plan
 from engine.ports import Ambiguous, BrokerError, NotSent, Throttled
 from engine.state.fold import apply
-from engine.world import World
+from engine.world import World, exposure
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
@@ -177,16 +177,16 @@ def test_a_quote_that_is_no_price_is_left_aside_and_told_once(last: str) -> None
     events = desk.quote("NVDA", last)
     assert one(events, ev.Alarmed).code == "BAD_QUOTE"
     assert desk.quote("NVDA", last) == []
-    assert desk.world.mark("NVDA") == 100
+    assert desk.world.prices.mark("NVDA") == 100
     desk.quote("NVDA", "101")
-    assert desk.world.mark("NVDA") == 101
+    assert desk.world.prices.mark("NVDA") == 101
     assert one(desk.quote("NVDA", last), ev.Alarmed).code == "BAD_QUOTE"
 
 
 def test_a_side_that_is_not_there_may_be_written_as_nothing() -> None:
     desk = CoreDriver()
     desk.quote("NVDA", "100", bid="0", ask="101")
-    assert desk.world.mark("NVDA") == 100
+    assert desk.world.prices.mark("NVDA") == 100
 
 
 # --- what an adversary found ----------------------------------------------------------------------
@@ -360,15 +360,15 @@ def test_x13_an_account_that_is_left_out_is_a_transfer_and_no_loss() -> None:
         account_id="o", cash=D(50_000), equity=D(50_000), buying_power=D(0), as_of=desk.now
     )
     desk.event(ev.AccountSynced(account="other", balances=money))
-    before = desk.world.daily_pnl
-    assert desk.world.equity == 150_000
+    before = desk.world.money.daily_pnl
+    assert desk.world.money.equity == 150_000
     desk.give(Start(version="t", accounts={BROKER: ACCOUNT}, config_digest=""))
-    assert desk.world.equity == 100_000
-    assert desk.world.daily_pnl == before
+    assert desk.world.money.equity == 100_000
+    assert desk.world.money.daily_pnl == before
     assert desk.book.data.peak_equity == 100_000
     desk.give(Start(version="t", accounts={BROKER: ACCOUNT, "other": "o"}, config_digest=""))
-    assert desk.world.equity == 150_000
-    assert desk.world.daily_pnl == before
+    assert desk.world.money.equity == 150_000
+    assert desk.world.money.daily_pnl == before
 
 
 def test_x13_what_an_account_holds_leaves_and_comes_back_with_it() -> None:
@@ -399,12 +399,12 @@ def test_x13_what_an_account_holds_leaves_and_comes_back_with_it() -> None:
             average_price=D(98),
         )
     )
-    desk.world.revalue("NVDA")
-    assert (desk.world.equity, desk.world.daily_pnl) == (150_020, 20)
+    desk.world.prices.revalue("NVDA")
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (150_020, 20)
     desk.give(Start(version="t", accounts={BROKER: ACCOUNT}, config_digest=""))
-    assert (desk.world.equity, desk.world.daily_pnl) == (100_000, 20)
-    assert not desk.world.gross_exposure
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (100_000, 20)
+    assert not exposure.gross(desk.world)
     desk.quote("NVDA", "90")
-    assert (desk.world.equity, desk.world.daily_pnl) == (100_000, 20)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (100_000, 20)
     desk.give(Start(version="t", accounts=both, config_digest=""))
-    assert (desk.world.equity, desk.world.daily_pnl) == (149_920, 20)
+    assert (desk.world.money.equity, desk.world.money.daily_pnl) == (149_920, 20)

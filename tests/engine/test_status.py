@@ -161,7 +161,7 @@ def own(built: Built) -> dict[str, Any]:
 def test_X86_an_account_of_its_own_currency_alone_needs_no_rate_for_its_equity() -> None:
     built = with_euros()
     assert (own(built)["equity"], own(built)["unvalued"]) == ("50000", ["EUR"])
-    built.world.value_currency("EUR", Decimal("1.1"))
+    built.world.currencies.count("EUR", Decimal("1.1"))
     assert own(built)["equity"] == "50000"
 
 
@@ -169,14 +169,14 @@ def test_X86_what_it_has_in_another_currency_is_counted_at_the_rate_of_its_own()
     """110 dollars at 1.1 are 100 euros; while nobody tells the rate, nobody knows the sum."""
     built = with_euros({"USD": Decimal(110)})
     assert own(built)["equity"] is None
-    built.world.value_currency("EUR", Decimal("1.1"))
+    built.world.currencies.count("EUR", Decimal("1.1"))
     assert own(built)["equity"] == "50100"
 
 
 def test_amounts_have_eight_places_at_most() -> None:
     """A rate of one divided by three has 28; so has what the venue worked out by one."""
     built = with_euros()
-    built.world.value_currency("EUR", Decimal(1) / 3)
+    built.world.currencies.count("EUR", Decimal(1) / 3)
     account = status_of(built.world, MIDDAY)["account"]
     assert account["equity"] == "116666.66666667"
     assert account["cash"] == "116666.66666667"

@@ -51,7 +51,7 @@ def test_x52_parts_of_a_close_that_are_told_late_are_not_closed_again(
             assert table.there >= 0
         left = 99 - sum(parts)
         assert (table.there, table.held) == (left, left)
-        assert table.engine.world.daily_pnl == 0
+        assert table.engine.world.money.daily_pnl == 0
         if left:
             table.venue.trade(close, Decimal(left))
         await table.wait(60)
@@ -159,7 +159,7 @@ def test_x74_a_stop_that_filled_untold_is_a_loss_at_its_price() -> None:
         await table.wait(1)
         await table.engine.command(KILL)
         await table.wait(30)
-        assert table.engine.world.daily_pnl == -495
+        assert table.engine.world.money.daily_pnl == -495
         assert not table.engine.book.account("paper").unexplained.cash
 
     play(scene, config=QUIET)

@@ -258,7 +258,7 @@ class Built:
                 average_price=number(price),
             )
         )
-        self.world.revalue(order.symbol)
+        self.world.prices.revalue(order.symbol)
         return self
 
     def hold(
@@ -282,7 +282,7 @@ class Built:
         book.reservations.by_symbol[symbol] = amount
         total = sum(book.reservations.by_symbol.values(), start=Decimal(0))
         book.reservations.by_currency["USD"] = book.reservations.by_account[BROKER, "USD"] = total
-        book.reservations.group(self.world.groups_of, book.currency_of)
+        book.reservations.group(self.world.groups.of, book.currency_of)
         return self
 
     # --- the market -------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ class Built:
             ),
             self.now,
         )
-        self.world.revalue(symbol)
+        self.world.prices.revalue(symbol)
         return self
 
     # --- deciding ---------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ from engine.state.intents import IntentLeg
 from engine.state.order import Order, Pending
 from engine.state.position import Position
 from engine.state.seen import SeenIds
-from engine.world import World
+from engine.world import World, exposure
 from tests.simulation.faults import BARE, CRASHY, Faults, Profile
 from tests.simulation.line import Line
 from tests.simulation.simulate import Run
@@ -329,15 +329,16 @@ def _looks_at_one_account(*codes: Code) -> Patch:
 
 def _limits_of_one_account(patching: pytest.MonkeyPatch) -> None:
     """What another account holds of a symbol does not count against the limit of a name."""
-    exposure = World.exposure
+    everywhere = exposure.of_name
 
-    def of_primary(self: World, symbol: str) -> Decimal:
-        elsewhere = [p for p in self.book.held(symbol) if p.account != self.config.account.primary]
-        mark = self.mark(symbol)
+    def of_primary(world: World, symbol: str) -> Decimal:
+        primary = world.config.account.primary
+        elsewhere = [p for p in world.book.held(symbol) if p.account != primary]
+        mark = world.prices.mark(symbol)
         worth = sum((abs(p.market_value(mark)) for p in elsewhere if mark is not None), Decimal(0))
-        return exposure(self, symbol) - worth
+        return everywhere(world, symbol) - worth
 
-    patching.setattr(World, "exposure", of_primary)
+    patching.setattr(exposure, "of_name", of_primary)
 
 
 def _everybody_unseen(patching: pytest.MonkeyPatch) -> None:

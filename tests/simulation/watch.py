@@ -335,7 +335,7 @@ class Watch:
         if engine is None:
             return
         world = engine.world
-        equity, limits = world.equity, world.limits
+        equity, limits = world.money.equity, world.limits
         accounts = [world.book.account(name) for name in self.accounts]
         worth: dict[str, Decimal] = {}
         taken: set[str] = set()
@@ -345,7 +345,7 @@ class Watch:
                 if working.reserved and working.client_order_id != changed.client_order_id:
                     taken.add(working.symbol)
             for symbol, position in account.positions.items():
-                mark = world.mark(symbol)
+                mark = world.prices.mark(symbol)
                 value = position.cost if mark is None else position.market_value(mark)
                 worth[symbol] = worth.get(symbol, ZERO) + abs(value)
                 taken.add(symbol)

@@ -12,6 +12,7 @@ from engine.risk.facts.portfolio import PortfolioFacts
 from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.rates import Rate
+from engine.world import exposure
 from engine.world.looks import seen_at
 
 
@@ -74,7 +75,7 @@ class AccountFacts(PortfolioFacts):
     @property
     def buying_power(self) -> Decimal:
         """What new exposure there may still cost, what this order holds already included."""
-        return self._world.buying_power(self.request.account) + self.request.freed
+        return exposure.buying_power(self._world, self.request.account) + self.request.freed
 
     @property
     def fee_rate(self) -> Decimal:

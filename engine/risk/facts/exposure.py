@@ -9,6 +9,7 @@ from engine.risk.facts.kept import kept, kept_for_quantity
 from engine.risk.facts.market import MarketFacts
 from engine.risk.facts.portfolio import PortfolioFacts
 from engine.sizing.added import Added
+from engine.world import exposure
 
 
 class ExposureFacts(MarketFacts, PortfolioFacts):
@@ -43,7 +44,11 @@ class ExposureFacts(MarketFacts, PortfolioFacts):
     def _worth(self) -> Decimal:
         """What the instrument's currency is worth in the base currency; NaN without a rate."""
         currency = self.instrument.currency
-        return ONE if currency == self.base else self._world.worth(currency) or Decimal("NaN")
+        return (
+            ONE
+            if currency == self.base
+            else self._world.currencies.worth.get(currency) or Decimal("NaN")
+        )
 
     def _valued(self, price: Decimal) -> Decimal:
         """One unit at a price, in the base currency; NaN without a rate."""
@@ -67,7 +72,7 @@ class ExposureFacts(MarketFacts, PortfolioFacts):
         another instrument (A-084); NaN while nobody can tell."""
         if not self.instrument.leans_on:
             return self.adds
-        price = self._world.exposed_at(self.instrument, self.worst_price)
+        price = exposure.exposed_at(self._world, self.instrument, self.worst_price)
         return msgspec.structs.replace(
             self.adds,
             unit_value=self._valued(Decimal("NaN") if price is None else price),
@@ -78,43 +83,43 @@ class ExposureFacts(MarketFacts, PortfolioFacts):
     def name(self) -> str:
         """What limits add the instrument up by: a stock with its options, a root with its futures
         and the options on them."""
-        return self._world.name_of(self.request.symbol)
+        return self._world.groups.name_of(self.request.symbol)
 
     @property
     def name_exposure(self) -> Decimal:
         """Gross exposure to the name, working entries included, in the base currency."""
-        return self._world.exposure(self.request.symbol)
+        return exposure.of_name(self._world, self.request.symbol)
 
     @property
     def unmeasured_name(self) -> str:
         """Why nobody can tell the exposure to the name; empty where it can be told."""
         if not self._book.leaning:
             return ""
-        return self._world.unmeasured(self._world.groups_of(self.request.symbol)[0])
+        return exposure.unmeasured(self._world, self._world.groups.of(self.request.symbol)[0])
 
     @property
     def unmeasured_sector(self) -> str:
         """Why nobody can tell that to its sector; empty where it can be told."""
         if not self._book.leaning:
             return ""
-        return self._world.unmeasured(self._world.groups_of(self.request.symbol)[1])
+        return exposure.unmeasured(self._world, self._world.groups.of(self.request.symbol)[1])
 
     @property
     def unmeasured(self) -> str:
         """Why nobody can tell that to everything; empty where it can be told."""
-        return self._world.unmeasured()
+        return exposure.unmeasured(self._world)
 
     @kept
     def sector(self) -> str:
         """The sector of the name."""
-        return self._world.sector_of(self.request.symbol)
+        return self._world.groups.sector_of(self.request.symbol)
 
     @property
     def sector_exposure(self) -> Decimal:
         """Gross exposure to that sector, working entries included, in the base currency."""
-        return self._world.sector_exposure(self.sector)
+        return exposure.of_sector(self._world, self.sector)
 
     @property
     def gross_exposure(self) -> Decimal:
         """Gross exposure to everything, working entries included, in the base currency."""
-        return self._world.gross_exposure
+        return exposure.gross(self._world)

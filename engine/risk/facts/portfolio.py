@@ -61,17 +61,17 @@ class PortfolioFacts(Asked):
     @kept
     def equity(self) -> Decimal:
         """What everything is worth, in the base currency."""
-        return self._world.equity
+        return self._world.money.equity
 
     @property
     def daily_pnl(self) -> Decimal:
         """The day's profit, unrealised included, in the base currency."""
-        return self._world.pnl_of_day(self.equity)
+        return self._world.money.pnl_of_day(self.equity)
 
     @property
     def fallen(self) -> Decimal:
         """The fall of equity from its highest, as a fraction of that."""
-        return self._world.fall_of(self.equity)
+        return self._world.money.fall_of(self.equity)
 
     @property
     def slots_used(self) -> int:

@@ -217,7 +217,7 @@ def _trades_history_again(patching: pytest.MonkeyPatch) -> None:
 
 
 def _values_at_estimates(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(adoption, "_known", lambda world, symbol: world.mark(symbol))
+    patching.setattr(adoption, "_known", lambda world, symbol: world.prices.mark(symbol))
 
 
 # --- an addition counts with what is held ---------------------------------------------------------
@@ -264,7 +264,7 @@ def _begins_with_cash(patching: pytest.MonkeyPatch) -> None:
     first = adoption.first_look
 
     def alone(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev.Event]:
-        cash = world.in_base(adoption.cash_of(told))
+        cash = world.currencies.in_base(adoption.cash_of(told))
         for event in first(world, given, told):
             is_start = isinstance(event, ev.AccountSynced)
             yield msgspec.structs.replace(event, worth=cash) if is_start else event

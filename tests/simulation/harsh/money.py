@@ -9,6 +9,7 @@ from engine.domain.order import Fill, OrderStatus, OrderTerms
 from engine.domain.run import Phase, RunState
 from engine.runtime.engine import Engine
 from engine.state.book import Book
+from engine.world import exposure
 from tests.simulation.harsh.facts import ZERO, Facts
 from tests.simulation.harsh.venue import SOMEBODY, HarshVenue
 
@@ -183,9 +184,10 @@ class Money(Facts):
             return  # what is halted since this process began has no newer price than the journal's
         start, prices = sum(self.first_worth.values(), ZERO), self._last()
         profit = sum((sheet.profit(prices) for sheet in self.told.values()), ZERO)
-        off = abs(engine.world.daily_pnl - profit) > PROFIT_MARGIN * start
+        shown = engine.world.money.daily_pnl
+        off = abs(shown - profit) > PROFIT_MARGIN * start
         if self._lasts(("profit",), off, PROFIT_SECONDS):
-            text = f"{engine.world.daily_pnl:.0f} is shown as the day's profit, {profit:.0f} it is"
+            text = f"{shown:.0f} is shown as the day's profit, {profit:.0f} it is"
             self.broken("Q profit", text)
 
     def _started_with(self, book: Book) -> Iterator[tuple[str, str]]:
@@ -222,7 +224,7 @@ class Money(Facts):
 
         What an order gives back that has just ended is known with the next look.
         """
-        ours = max(engine.world.buying_power(venue.name), ZERO)
+        ours = max(exposure.buying_power(engine.world, venue.name), ZERO)
         off = ours - venue.free
         if off < 0 and venue.moved_at > engine.book.account(venue.name).power_asked:
             return

@@ -54,7 +54,7 @@ class Stops(Facts):
         # From the mean price of all of it: a stop that locks a profit in makes room by that.
         lost = (held.average_price - stop) * held.quantity
         lost += (price - stop) * terms.quantity * held.sign
-        equity = engine.world.equity
+        equity = engine.world.money.equity
         if lost > self.risk * equity * Decimal("1.05"):
             self.broken("S risk", f"{lost:.0f} of {equity:.0f} at the stop of {terms.symbol}")
 

@@ -1,0 +1,190 @@
+"""The portfolio's money, in the base currency: cash, equity, the day's profit, the drawdown."""
+
+from decimal import Decimal
+
+from engine.domain.events import UnexplainedHolding
+from engine.domain.money import ZERO
+from engine.state.book import Book
+from engine.state.valuation import Valuation
+from engine.world.currencies import Currencies
+from engine.world.evidence import leaps
+from engine.world.prices import Prices
+from engine.world.reach import Reach
+
+
+class PortfolioMoney:
+    """What the accounts of this process are worth, and how that has moved.
+
+    Sums are in the base currency (`[account] currency`); an amount in a currency whose worth was
+    never told is left out (X-86).
+    """
+
+    def __init__(
+        self, book: Book, value: Valuation, currencies: Currencies, prices: Prices
+    ) -> None:
+        """`value` holds the totals of what is held, at `prices`."""
+        self._book = book
+        self._value = value
+        self._currencies = currencies
+        self._prices = prices
+        self.reach = Reach()
+
+    @property
+    def cash(self) -> Decimal:
+        """Cash of all accounts."""
+        total = ZERO
+        for account in self._book.data.accounts.values():
+            if account.open:
+                total += self._currencies.in_base(account.cash)
+        return total
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash plus everything held at its mark, and what nothing explains at the venues."""
+        return self.cash + self._currencies.in_base(self._value.market_value) + self.unexplained
+
+    @property
+    def unexplained(self) -> Decimal:
+        """What the venues say is there and nothing explains: part of equity, and of no profit,
+        transfer or peak (X-75)."""
+        total = ZERO
+        for name, account in self._book.data.accounts.items():
+            if account.open and not account.unexplained.is_nothing:
+                total += self._currencies.in_base(self.unexplained_in(name))
+        return total
+
+    def unexplained_in(self, account: str) -> dict[str, Decimal]:
+        """The same of one account, by currency."""
+        unexplained = self._book.account(account).unexplained
+        amounts = dict(unexplained.cash)
+        for held in unexplained.holdings.values():
+            currency = self._book.currency_of(held.symbol)
+            amounts[currency] = amounts.get(currency, ZERO) + self.value_of(held)
+        return amounts
+
+    def value_of(self, held: UnexplainedHolding) -> Decimal:
+        """What a quantity that nothing explains is worth, in the currency of the symbol."""
+        mark = self._prices.mark(held.symbol)
+        return held.quantity * (held.price if mark is None else mark) * held.multiplier
+
+    @property
+    def proved_equity(self) -> Decimal:
+        """Equity as far as evidence carries the prices and rates that it rests on (X-71, X-74).
+
+        Cash in the base currency counts as it is: what is realised needs no evidence.
+        """
+        value, total = self._value, self.equity
+        for currency, amount in value.unproved.items():
+            if amount:
+                total -= amount * self._currencies.worth.get(currency, ZERO)
+        for currency, proved in self._currencies.proved.items():
+            if not self._currencies.owns(currency):
+                continue
+            unproved = self._currencies.worth[currency] - proved.value
+            if unproved:
+                amount, _ = self._currencies.amounts_in(currency)
+                total -= (amount - value.unproved.get(currency, ZERO)) * unproved
+        return total
+
+    @property
+    def believed(self) -> tuple[Decimal, Decimal]:
+        """Equity and the unrealised profit in it, with what has evidence in the place of every
+        price and rate that is taken for a bad tick: what a day, a mark and the high-water mark
+        rest on."""
+        equity, unrealized = self.equity, self.unrealized
+        for currency, amount in self._value.leaps.values():
+            equity -= amount * self._currencies.worth.get(currency, ZERO)
+            unrealized -= amount * self._currencies.worth.get(currency, ZERO)
+        for currency, proved in self._currencies.proved.items():
+            worth = self._currencies.worth[currency]
+            if leaps(worth, proved.value):
+                amount, gained = self._currencies.amounts_in(currency)
+                bad = sum((a for c, a in self._value.leaps.values() if c == currency), start=ZERO)
+                equity -= (amount - bad) * (worth - proved.value)
+                unrealized -= (gained - bad) * (worth - proved.value)
+        return equity, unrealized
+
+    def equity_of(self, account: str) -> Decimal:
+        """What one account is worth, in the base currency."""
+        return self._currencies.in_base(self._amounts_of(account))
+
+    def own_equity_of(self, account: str) -> Decimal | None:
+        """What one account is worth, in its own currency, which itself needs no rate.
+
+        None where it has something in another one and nothing tells what its own is worth in that.
+        """
+        own = self._book.account(account).currency or self._currencies.base
+        amounts = self._amounts_of(account)
+        for currency, amount in self.unexplained_in(account).items():
+            amounts[currency] = amounts.get(currency, ZERO) + amount
+        equity = amounts.pop(own, ZERO)
+        if not any(amounts.values()):
+            return equity
+        worth = self._currencies.worth.get(own)
+        return None if worth is None else equity + self._currencies.in_base(amounts) / worth
+
+    def _amounts_of(self, account: str) -> dict[str, Decimal]:
+        """Cash and what is held in one account, by currency."""
+        state = self._book.account(account)
+        amounts = dict(state.cash)
+        for symbol, position in state.positions.items():
+            currency = self._book.currency_of(symbol)
+            amounts[currency] = amounts.get(currency, ZERO) + self._prices.market_value(position)
+        return amounts
+
+    @property
+    def unrealized(self) -> Decimal:
+        """Profit of everything held at its mark, before commission."""
+        return self._currencies.in_base(self._value.unrealized)
+
+    @property
+    def daily_pnl(self) -> Decimal:
+        """What the day has earned so far (X-13, X-75)."""
+        return self.pnl_of_day(self.equity)
+
+    def pnl_of_day(self, equity: Decimal) -> Decimal:
+        """The same at an equity."""
+        session = self._book.data.session
+        if session is None:
+            return ZERO
+        return session.earned(equity, self.unexplained)
+
+    @property
+    def unrealized_ever(self) -> Decimal:
+        """Profit since the accounts were first seen that no sale has realised: of what is held, and
+        what moves of rates made of cash and of cost in other currencies (X-75, X-86)."""
+        data = self._book.data
+        start = data.starting_equity or ZERO
+        earned = self.equity - self.unexplained - start - data.flows - data.adjustments
+        return earned - data.realized + data.commission
+
+    @property
+    def drawdown(self) -> Decimal:
+        """Fall from the high-water mark as a fraction of it."""
+        return self.fall_of(self.equity)
+
+    def fall_of(self, equity: Decimal) -> Decimal:
+        """The same at an equity; what nothing explains is in neither (X-75)."""
+        explained = equity - self.unexplained
+        peak = max(self.peak_equity, explained)
+        return (peak - explained) / peak if peak > 0 else ZERO
+
+    @property
+    def peak_equity(self) -> Decimal:
+        """The high-water mark: the highest equity, as far as evidence carried it."""
+        return self._book.data.peak_equity + self.reach.above
+
+    @property
+    def peak_of_day(self) -> Decimal | None:
+        """The highest equity of the day; None before the first one."""
+        session = self._book.data.session
+        return None if session is None else session.peak_equity + self.reach.day_above
+
+    def measure(self, equity: Decimal) -> None:
+        """Remember how far `equity` goes, which evidence carries; what nothing explains does not
+        count (X-75)."""
+        data = self._book.data
+        if data.starting_equity is not None:
+            peak = data.peak_equity
+            of_day = peak if data.session is None else data.session.peak_equity
+            self.reach.see(equity - self.unexplained, peak, of_day)
