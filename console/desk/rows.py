@@ -7,6 +7,7 @@ from engine.domain.events import OrderFilled, Record
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.exits.rules import shown_target
+from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -41,9 +42,9 @@ def position_row(
         realized=position.realized - position.commission,
         value=value,
         equity_share=in_base / equity if equity else None,
-        stop=world.book.stop_of(position),
+        stop=stop_of(world.book, position),
         target=shown_target(world, position),
-        covered=world.book.covered(position),
+        covered=covered(world.book, position),
         closing=position.exiting is not None,
         r_multiple=r_multiple(position, valued_at),
         hold=position.trade_type,

@@ -50,6 +50,7 @@ from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
 from engine.plans.kill import cancelled, kept
 from engine.state.account import AccountState
+from engine.state.cover import covered
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World, exposure
@@ -250,7 +251,7 @@ class WorldView:
             Unprotected(
                 position.symbol,
                 position.unprotected_since,
-                bool(self._book.covered(position)),
+                bool(covered(self._book, position)),
             )
             for position in self._book.holdings()
             if position.unprotected_since and position.exiting is None

@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.domain.money import ZERO, tighter_stop
 from engine.domain.open_risk import OpenRisk
 from engine.sizing.open_risk import at_stop, of_order
+from engine.state.cover import own_stops
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -42,7 +43,7 @@ def _at_stops(world: World, position: Position) -> tuple[Decimal, Decimal]:
     A stop that the operator rests covers its part (X-85); that of the position covers the rest.
     """
     left, loss = abs(position.quantity), ZERO
-    for part, price in world.book.own_stops(position):
+    for part, price in own_stops(world.book, position):
         loss += max(at_stop(position, price, part), ZERO)
         left -= part
     if left and position.stop is not None:

@@ -17,9 +17,10 @@ from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import shown_target
 from engine.plans.kill import left, unknown
 from engine.state.account import AccountState
-from engine.state.book import RATE_WINDOW
+from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position
+from engine.state.sent import RATE_WINDOW, sent_since
 from engine.world import World, exposure
 
 RECENT: Final = 300 * NS_PER_SECOND
@@ -201,12 +202,12 @@ def _position(world: World, position: Position) -> dict[str, Any]:
         "market_value": plain(world.prices.market_value(position)),
         "unrealized_pnl": None if valued_at is None else plain(position.unrealized(valued_at)),
         "realized_pnl": plain(position.realized - position.commission),
-        "stop": _number(world.book.stop_of(position)),
+        "stop": _number(stop_of(world.book, position)),
         "target": _number(shown_target(world, position)),
         "opened_at": rfc3339(clipped(position.opened_at)),
         "broker": position.account,
         "currency": world.book.currency_of(position.symbol),
-        "protected": plain(world.book.covered(position)),
+        "protected": plain(covered(world.book, position)),
     }
 
 
@@ -301,7 +302,7 @@ def _entries_today(world: World, now: Nanos) -> int:
 
 
 def _sent_last_minute(world: World, now: Nanos) -> int:
-    return world.book.sent_since(now - RATE_WINDOW)
+    return sent_since(world.book, now - RATE_WINDOW)
 
 
 LIMITS: Final = (
@@ -310,7 +311,9 @@ LIMITS: Final = (
         "drawdown_limit", lambda w: w.limits.drawdown, lambda w, n: round(w.money.drawdown, 6)
     ),
     LimitUse(
-        "max_concurrent_positions", lambda w: w.limits.max_positions, lambda w, n: w.book.slots_used
+        "max_concurrent_positions",
+        lambda w: w.limits.max_positions,
+        lambda w, n: w.book.symbols.slots_used,
     ),
     LimitUse("max_single_stock_exposure", lambda w: w.limits.single_name, _largest_name),
     LimitUse("max_sector_exposure", lambda w: w.limits.sector, _largest_sector),

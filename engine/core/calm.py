@@ -16,6 +16,7 @@ from engine.plans import table as plans
 from engine.risk import triggers
 from engine.state.account import AccountState
 from engine.state.position import Position
+from engine.state.waiting import waiting_places
 from engine.world import World
 from engine.world.looks import next_look
 
@@ -44,7 +45,7 @@ def calm_until(world: World, now: Nanos) -> Nanos:
     for position in world.holdings():
         moments += _moments(world, position, now)
         moments.append(plans.same_until(world, position.account, position.symbol, now))
-    for account, symbol in world.book.waiting_places():
+    for account, symbol in waiting_places(world.book):
         moments.append(plans.same_until(world, account, symbol, now))
     return min(moments)
 

@@ -25,6 +25,7 @@ from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
 from engine.risk import triggers
+from engine.state.book import Book
 from engine.state.holdings import (
     change,
     fee_of,
@@ -278,7 +279,7 @@ def _executed(world: World, order: Order) -> Iterator[ev.Event]:
     life = world.book.data.signals.get(order.signal_id)
     if order.filled or (life is not None and life.outcome in EXECUTIONS):
         return
-    if order.status.is_terminal and any(o.filled for o in world.book.siblings(order)):
+    if order.status.is_terminal and any(o.filled for o in _siblings(world.book, order)):
         return
     previous = ""
     if order.status.is_terminal:
@@ -292,3 +293,16 @@ def _executed(world: World, order: Order) -> Iterator[ev.Event]:
         reason="filled after it had ended" if previous else "filled",
         previous=previous,
     )
+
+
+def _siblings(book: Book, order: Order) -> list[Order]:
+    """The other orders of an order's intent that are still at hand, in any account.
+
+    This looks at every order: it is for what happens rarely.
+    """
+    return [
+        other
+        for account in book.data.accounts.values()
+        for other in (*account.orders.values(), *account.closed.values())
+        if other.intent_id == order.intent_id and other.client_order_id != order.client_order_id
+    ]

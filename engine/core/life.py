@@ -79,7 +79,7 @@ def _instruments(world: World) -> Iterator[ev.Event]:
         if told == known:
             continue
         # An option or a future leans on the facts of what it derives from.
-        leaning = book.of_underlying(symbol)
+        leaning = book.symbols.of_underlying(symbol)
         kept = any(bool(book.held(name)) or book.works_in(name) for name in (symbol, *leaning))
         if not kept:
             yield ev.InstrumentLearned(instrument=told)

@@ -19,6 +19,7 @@ from engine.plans import corporate
 from engine.plans import kill as work
 from engine.plans.protect import give_up, overdue, tell
 from engine.plans.table import advance
+from engine.state.waiting import waiting_places
 from engine.world import World
 
 
@@ -40,7 +41,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
                 yield from tell(world, position, now)
             yield from ask_exits(world, position, now)
             yield from advance(world, position.account, position.symbol, now)
-        for account, symbol in world.book.waiting_places():
+        for account, symbol in waiting_places(world.book):
             yield from advance(world, account, symbol, now)
         yield from followed(world, end_late_entries(world, now), now)
         yield from followed(world, queue.release(world, now), now)

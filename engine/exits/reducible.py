@@ -13,6 +13,7 @@ from engine.domain.order import OrderStatus, OrderType
 from engine.domain.position import ExitReason
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
+from engine.state.waiting import to_come
 from engine.world import World
 
 BELIEVED: Final = 5 * NS_PER_SECOND
@@ -110,7 +111,7 @@ def reducible(
     makes room by itself.
     """
     joined = world.able(position.account).reduce_only and order_type is not OrderType.STOP
-    coming = world.book.to_come(position.account, position.symbol, but=but)
+    coming = to_come(world.book, position.account, position.symbol, but=but)
     return most_reducible(world, position, joined=joined) - coming
 
 
@@ -149,7 +150,7 @@ def to_protect(world: World, position: Position, part: Decimal = ZERO) -> Decima
     else:
         taken = sum((order.reach for order in others), start=part)
         taken -= _gone(world, position)
-        taken += world.book.to_come(position.account, position.symbol)
+        taken += to_come(world.book, position.account, position.symbol)
     return in_lots(world, position, max(held - taken, ZERO))
 
 

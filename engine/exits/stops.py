@@ -3,6 +3,7 @@
 from typing import Final
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.state.cover import uncovered
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.world import World
@@ -48,7 +49,7 @@ def left_to_stops(world: World, position: Position) -> Nanos:
 
     0 where none is triggered, and where those that rest are for less than is held.
     """
-    if world.book.uncovered(position) > 0:
+    if uncovered(world.book, position) > 0:
         return 0
     working = world.book.reducing(position.account, position.symbol)
     return max((trades_until(world, position, order) for order in working), default=0)

@@ -31,6 +31,7 @@ from engine.routing.named import no_broker, not_open
 from engine.state.account import WORKING, AccountState
 from engine.state.order import Order
 from engine.state.position import Position
+from engine.state.waiting import waiting_leg, waiting_legs
 from engine.world import World
 
 REFUSED = "REFUSED"
@@ -248,13 +249,13 @@ def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Even
 def _awaited(world: World, order: OrderTerms) -> bool:
     """Whether an order that stands for the same facts still waits to be made."""
     facts = order.client_order_id[-FACT_DIGITS:]
-    return any(leg.terms.client_order_id.endswith(facts) for leg in world.book.waiting_legs())
+    return any(leg.terms.client_order_id.endswith(facts) for leg in waiting_legs(world.book))
 
 
 def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[ev.Event]:
     """Cancel one order; for a protective stop the confirming word is needed."""
     yield acted(given)
-    leg = world.book.waiting_leg(given.client_order_id)
+    leg = waiting_leg(world.book, given.client_order_id)
     order = world.book.order(given.client_order_id)
     there = leg.terms if leg is not None else order
     if there is not None and (shut := not_open(world, there.account)):

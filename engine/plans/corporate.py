@@ -25,6 +25,7 @@ from engine.plans.reducing import cancel
 from engine.plans.replace import given_up
 from engine.state.account import AccountState
 from engine.state.position import Position
+from engine.state.waiting import waiting_legs
 from engine.world import World
 from engine.world.gaps import jumped, ratios, suspected
 
@@ -112,7 +113,7 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
 
 def _leaning(world: World, symbol: str) -> list[str]:
     """The contracts on a symbol that are held: a split of it changes them too."""
-    derived = world.book.of_underlying(symbol)
+    derived = world.book.symbols.of_underlying(symbol)
     return [name for name in derived if name != symbol and world.book.held(name)]
 
 
@@ -219,7 +220,7 @@ def split(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
 
 def _withdraw(world: World, account: AccountState, symbol: str, why: str) -> Iterator[ev.Event]:
     """What was decided in the old units and not sent yet never is: it would be another order."""
-    for leg in world.book.waiting_legs():
+    for leg in waiting_legs(world.book):
         if (leg.terms.account, leg.terms.symbol) == (account.name, symbol):
             yield from withdraw(leg, Code.NOT_SENT, why)
     for key in [key for key, where in account.replacing.items() if where == symbol]:

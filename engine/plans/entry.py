@@ -6,6 +6,7 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.plans.legs import end, is_over, send
+from engine.state.waiting import intents_at
 from engine.world import World
 
 ENTRY: Final = "entry"
@@ -14,7 +15,7 @@ ENTRY: Final = "entry"
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Send the legs that wait; once none of them can fill any more, say what became of all."""
-    for intent in world.book.intents_at(account, symbol):
+    for intent in intents_at(world.book, account, symbol):
         if intent.plan != ENTRY:
             continue
         for leg in intent.legs:

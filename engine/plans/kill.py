@@ -26,6 +26,7 @@ from engine.plans.reducing import hindrance, is_ending
 from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
 from engine.state.book import Book
+from engine.state.cover import uncovered
 from engine.state.order import Order
 from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER, lengthening
 from engine.state.position import Position
@@ -156,7 +157,7 @@ def kept(book: Book, account: AccountState, flatten: Flatten) -> tuple[str, ...]
 
 
 def _bare(book: Book, position: Position) -> str:
-    bare = book.uncovered(position)
+    bare = uncovered(book, position)
     if bare <= 0:
         return ""
     return " without a stop" if bare == abs(position.quantity) else f", {plain(bare)} of it bare"

@@ -14,6 +14,7 @@ from engine.exits.reducible import in_lots, there, to_close, to_protect, working
 from engine.exits.stops import is_trading, trades_until
 from engine.plans.exit import plan_exit, waits
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
+from engine.state.cover import uncovered
 from engine.state.order import Order
 from engine.state.pauses import CHANGE_OF_STOP, before_attempt
 from engine.state.position import Position
@@ -192,7 +193,7 @@ def _late(world: World, position: Position, now: Nanos) -> bool:
     able = world.able(position.account)
     if able.reduce_only and able.odd_lots:
         return True
-    left = world.book.uncovered(position) - _put_off(world, position, now)
+    left = uncovered(world.book, position) - _put_off(world, position, now)
     return bool(in_lots(world, position, max(left, ZERO)))
 
 

@@ -21,6 +21,7 @@ from engine.exits.reducible import in_lots, most_reducible, room
 from engine.plans.legs import end, is_over
 from engine.plans.reducing import hindrance, may_send
 from engine.state.intents import IntentLeg
+from engine.state.waiting import intents_at
 from engine.world import World
 
 REDUCE: Final = "reduce"
@@ -37,7 +38,7 @@ def waits(world: World, terms: OrderTerms) -> bool:
 
 def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """Send what waits once there is room for it, and say what became of it once it has ended."""
-    for intent in world.book.intents_at(account, symbol):
+    for intent in intents_at(world.book, account, symbol):
         if intent.plan != REDUCE:
             continue
         for leg in intent.legs:

@@ -30,6 +30,7 @@ from engine.exits.reducible import wanted_by
 from engine.plans.successor import successor
 from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
+from engine.state.waiting import waiting_leg
 from engine.world import World
 
 PROTECT: Final = "protect"
@@ -128,7 +129,7 @@ def recognise(
             continue
         if order.pending.new_client_order_id == client_order_id:
             return successor(world, order, order.pending, order.pending.reserved)
-    leg = world.book.waiting_leg(client_order_id)
+    leg = waiting_leg(world.book, client_order_id)
     if leg is not None and (leg.terms.account, leg.terms.symbol) == (account, symbol):
         return leg.terms
     position = world.book.holding(account, symbol)

@@ -92,7 +92,7 @@ def compare(
     theirs = {p.symbol: p for p in snapshot.positions if p.quantity}
     works = {o.client_order_id: o for o in snapshot.orders}
     # Symbols with anything in flight since the venue was asked are not compared.
-    ended = {order.symbol for order in book.ended_since(account.name, snapshot.requested_at)}
+    ended = {order.symbol for order in book.ended.since(account.name, snapshot.requested_at)}
     moving = {o.symbol for o in account.orders.values() if _is_moving(o, snapshot)}
     unsettled = moving | ended | snapshot.unreadable
     busy = ended | {s for s in unsettled if not _is_stuck(account, snapshot, s, bound)}

@@ -9,6 +9,7 @@ from engine.ports import Cancellable, Clock
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
 from engine.state.book import Book
+from engine.state.waiting import waiting_places
 
 TICK_BUSY = 1.0
 TICK_IDLE = 10.0
@@ -152,7 +153,7 @@ class Timer:
                 pause = min(pause, TICK_BUSY)
             if kill is not None and kill.state == "WORKING":
                 pause = min(pause, TICK_KILL)
-        if self._book.waiting_places():
+        if waiting_places(self._book):
             pause = min(pause, TICK_BUSY)
         due = self._until_due()
         return pause if due is None else min(pause, due / NS_PER_SECOND)

@@ -58,6 +58,10 @@ class OrderIndex:
         """How many add exposure on one side of a symbol, +1 buys and -1 sells."""
         return self._entries.get((symbol, sign), 0)
 
+    def has_entries(self, symbol: str) -> bool:
+        """Whether any that works adds exposure in a symbol."""
+        return bool(self.entries_of(symbol, 1) or self.entries_of(symbol, -1))
+
     def covered(self, account: str, symbol: str) -> Decimal:
         """How much stops that rest cover in one place."""
         return self._covered.get((account, symbol), ZERO)

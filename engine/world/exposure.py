@@ -26,7 +26,7 @@ def gross(world: World) -> Decimal:
     """Gross exposure to everything, working and UNKNOWN entries included."""
     in_base = world.currencies.in_base
     own = in_base(world.value.gross) + in_base(world.book.reservations.by_currency)
-    return own + sum((_beyond(world, symbol) for symbol in world.book.leaning), start=ZERO)
+    return own + sum((_beyond(world, symbol) for symbol in world.book.symbols.leaning), start=ZERO)
 
 
 def of_order(world: World, order: Order) -> Decimal:
@@ -55,7 +55,7 @@ def unmeasured(world: World, group: str = "") -> str:
     """One sentence on what is held or being opened, of a group where one is named, and whose
     exposure nobody can tell: it counts at its own value meanwhile. Empty where there is none.
     """
-    for symbol in sorted(world.book.leaning):
+    for symbol in sorted(world.book.symbols.leaning):
         instrument = world.instrument(symbol)
         if group and group not in world.groups.of(symbol):
             continue
@@ -84,7 +84,7 @@ def buying_power(world: World, account: str) -> Decimal:
 
 def _in_group(world: World, group: str) -> Decimal:
     total = ZERO
-    for symbol in world.book.leaning:
+    for symbol in world.book.symbols.leaning:
         if group in world.groups.of(symbol):
             total += _beyond(world, symbol)
     currencies = world.value.gross | world.book.reservations.by_currency

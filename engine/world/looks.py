@@ -80,4 +80,4 @@ def _told_since(world: World, account: AccountState, at: Nanos) -> list[Nanos]:
         for order in account.orders.values()
         if order.updated_at > at
     ]
-    return told + [order.updated_at for order in world.book.ended_since(account.name, at + 1)]
+    return told + [order.updated_at for order in world.book.ended.since(account.name, at + 1)]

@@ -19,6 +19,7 @@ from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.rates import Rates
 from engine.state.valuation import Valuation
+from engine.state.waiting import waiting_legs
 from engine.world.currencies import Currencies
 from engine.world.evidence import Breaches
 from engine.world.groups import Groups
@@ -113,7 +114,7 @@ class World:
 
     def waiting_legs(self) -> list[IntentLeg]:
         """The legs there of which no order was made yet."""
-        return [leg for leg in self.book.waiting_legs() if leg.terms.account in self._able]
+        return [leg for leg in waiting_legs(self.book) if leg.terms.account in self._able]
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument as learned, else as its symbol says."""

@@ -22,6 +22,7 @@ from engine.domain.run import Level, Severity
 from engine.state import fold
 from engine.state.book import Book
 from engine.state.fold import apply
+from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.touched import RunChanged
 from storage import open_journal
@@ -308,7 +309,7 @@ def _written(book: Book, event: Written, at: Nanos) -> None:
     book.amend(position, stop=Decimal("1"))
     order = book.order_in(event.account, event.client_order_id)
     assert order is not None
-    book.update(order, at, reason="written")
+    update_order(book, order, at, reason="written")
     book.data.paused = True
     book.touch(RunChanged())
 

@@ -8,7 +8,8 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Sending
 from engine.domain.order import OrderStatus, OrderTerms, Purpose
-from engine.state.book import CLOSED_KEPT, Book
+from engine.state.book import Book
+from engine.state.ended import CLOSED_KEPT
 from engine.state.pauses import ATTEMPT_SECONDS
 from tests.engine.driver import CoreDriver, protected
 from tests.engine.worlds import BROKER

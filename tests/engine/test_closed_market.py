@@ -16,6 +16,7 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Severity
 from engine.domain.signal import Direction, TradeType
 from engine.ports import Capabilities, MarketClosed
+from engine.state.folds.order_update import update_order
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, protected
 from tests.engine.worlds import ABLE, signal
 
@@ -311,7 +312,7 @@ def test_x83_a_signal_whose_entry_ends_so_ends_with_its_code() -> None:
     entry = desk.last(Purpose.ENTRY)
     assert entry.type is OrderType.LIMIT
     desk.accept(entry)
-    desk.book.update(desk.current(entry), desk.now, timeout_seconds=0)
+    update_order(desk.book, desk.current(entry), desk.now, timeout_seconds=0)
     desk.now = EOD
     desk.tick(0)
     desk.report(entry, S.CANCELED, text="cancelled by the exchange")

@@ -22,6 +22,7 @@ from engine.exits.rules import target_price
 from engine.state.book import Book
 from engine.state.holdings import split
 from engine.state.position import ExitPlan
+from engine.state.waiting import to_come
 from engine.world import World
 from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver, one, protected
@@ -695,12 +696,12 @@ def test_x93_a_change_that_waits_in_the_old_units_is_given_up() -> None:
     change = ask.ModifyOrder(by="me", client_order_id=sale.client_order_id, quantity=Decimal(50))
     desk.give(change)
     desk.report(sale, OrderStatus.CANCELED, filled=Decimal(0))
-    assert desk.book.to_come(BROKER, STOCK) == 50
+    assert to_come(desk.book, BROKER, STOCK) == 50
     sides(desk.later(GAP), STOCK, 50)
     stop = desk.works(desk.last(Purpose.PROTECT))
     desk.snapshot(positions={STOCK: 300}, orders=(stop,))
     assert desk.held().quantity == 300
     assert "split 2:1" in one(desk.seen, ev.ReplaceAbandoned).reason
     assert "REPLACE_ABANDONED" in told(desk.seen)
-    assert desk.book.to_come(BROKER, STOCK) == 0
+    assert to_come(desk.book, BROKER, STOCK) == 0
     assert len(desk.intended(Purpose.MANUAL)) == 1

@@ -126,7 +126,7 @@ def test_replaying_the_records_rebuilds_the_state_bit_for_bit(
     assert restored.index.entries == desk.book.index.entries
     assert restored.index.closable == desk.book.index.closable
     assert restored.index.unclear == desk.book.index.unclear
-    assert restored.slots_used == desk.book.slots_used
+    assert restored.symbols.slots_used == desk.book.symbols.slots_used
 
 
 @settings(max_examples=60, deadline=None)

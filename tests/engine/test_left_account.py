@@ -16,6 +16,7 @@ from engine.domain.market import Bar
 from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.domain.run import Flatten, Level
 from engine.domain.signal import Direction
+from engine.state.waiting import waiting_legs
 from tests.engine.driver import CoreDriver, kinds
 from tests.engine.worlds import config_of, signal
 
@@ -173,7 +174,7 @@ def test_a_leg_that_waits_there_is_not_withdrawn(
     made = desk()
     leg = waiting(made)
     assert "LegRefused" not in kinds(act(made))
-    assert [found.terms for found in made.book.waiting_legs()] == [leg]
+    assert [found.terms for found in waiting_legs(made.book)] == [leg]
 
 
 @pytest.mark.parametrize("act", [_kill, _cancel_all, _stop, _cancel])
@@ -181,7 +182,9 @@ def test_one_that_waits_here_is_withdrawn(act: Callable[[CoreDriver], list[ev.Ev
     made = desk().hold("NVDA", 5, "100")
     waiting(made, account="paper")
     assert "LegRefused" in kinds(act(made))
-    assert not made.book.waiting_legs()
+    assert not waiting_legs(
+        made.book,
+    )
 
 
 @pytest.mark.parametrize("key", ["leg", "there-too"])

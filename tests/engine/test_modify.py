@@ -17,7 +17,8 @@ from engine.domain.run import Flatten, Level, LinkState, Phase, Trigger
 from engine.domain.signal import TradeType
 from engine.ports import Ambiguous, LinkReport, Rejected
 from engine.runtime.result import result_of
-from engine.state.book import CLOSED_KEPT, Book
+from engine.state.book import Book
+from engine.state.ended import CLOSED_KEPT
 from engine.state.order import Order
 from engine.world import exposure
 from tests.engine.driver import CoreDriver, kinds, one
@@ -983,7 +984,7 @@ def test_U51_what_waits_to_take_an_orders_place_counts_until_it_is_sent(wanted: 
     desk, order = waiting(wanted)
     for book in (desk.book, Book.restore(desk.book.snapshot())):
         assert book.reservations.by_symbol == {"NVDA": wanted * 99}
-        assert book.slots_used == 1
+        assert book.symbols.slots_used == 1
     assert exposure.of_name(desk.world, "NVDA") == exposure.gross(desk.world) == wanted * 99
     assert exposure.buying_power(desk.world, BROKER) == power - wanted * 99
     desk.snapshot(reason="start")
@@ -1009,7 +1010,7 @@ def test_U51_what_is_given_up_counts_no_longer(wanted: int) -> None:
     assert not live(desk)
     one(desk.seen, ev.ReplaceAbandoned)
     assert not desk.book.reservations.by_symbol
-    assert desk.book.slots_used == 0
+    assert desk.book.symbols.slots_used == 0
 
 
 ANY_CHANGE = pytest.mark.parametrize(

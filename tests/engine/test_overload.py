@@ -26,6 +26,7 @@ from engine.risk.gate import CHECKS
 from engine.risk.request import RequestKind
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock, VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
+from engine.state.waiting import waiting_legs
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of, signal
 
@@ -195,7 +196,9 @@ def test_a_leg_that_waited_was_decided_before() -> None:
         resting(desk()), client_order_id="leg", reserved=Decimal(99), symbol="NVDA"
     )
     leg = made.event(ev.IntentOpened(intent_id=order.intent_id, plan="entry", legs=(order,)))
-    (waiting,) = leg.book.waiting_legs()
+    (waiting,) = waiting_legs(
+        leg.book,
+    )
     assert [type(e) for e in send(made.world, waiting, made.now)] == [ev.OrderIntended]
 
 

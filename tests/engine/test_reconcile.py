@@ -14,6 +14,7 @@ from engine.domain.inputs import SnapshotTaken
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level, LinkState, RunState
 from engine.reconcile.compare import shown_kind
+from engine.state.cover import covered
 from tests.engine.driver import CoreDriver, kinds, one
 from tests.engine.worlds import ABLE, ACCOUNT, BROKER, signal
 
@@ -292,7 +293,7 @@ def calls_of_a_look(orders: int) -> int:
     assert desk.book.index.count == orders
     position = desk.book.holding(BROKER, "NVDA")
     assert position is not None
-    assert desk.book.covered(position) == orders
+    assert covered(desk.book, position) == orders
     return calls
 
 

@@ -196,13 +196,17 @@ def test_a_snapshot_knows_what_belongs_together() -> None:
     world = hold(built(), CALL, 1, "-1")
     world.order(PUT, 1, "5", side=Side.SELL_SHORT)
     again = type(world.book).restore(world.book.snapshot())
-    assert again.of_underlying("NVDA") == world.book.of_underlying("NVDA") == [CALL, PUT]
+    assert (
+        again.symbols.of_underlying("NVDA")
+        == world.book.symbols.of_underlying("NVDA")
+        == [CALL, PUT]
+    )
 
 
 def test_what_a_contract_derives_from_may_be_learned_late() -> None:
     """The table may say of an id that it is a future of a root only after it was bought."""
     world = built().hold("ESZ3", 1, "100", mark="99")
-    assert world.book.of_underlying("ES") == []
+    assert world.book.symbols.of_underlying("ES") == []
     stated = instrument_of("ESZ3", Facts(asset_class=AssetClass.FUTURE, multiplier=Decimal(1),
                                          terms={"underlying": "ES"}))  # fmt: skip
     world.event(ev.InstrumentLearned(instrument=stated))

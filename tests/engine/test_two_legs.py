@@ -17,6 +17,7 @@ from engine.plans import legs, table
 from engine.plans.table import PLANS, Plan
 from engine.state.book import Book
 from engine.state.fold import apply
+from engine.state.waiting import intents_at
 from engine.world import World
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, AXION, BROKER, config_of
@@ -246,7 +247,7 @@ def made_before(desk: CoreDriver, seconds: int) -> None:
 
 def pair(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.Event]:
     """The second leg leaves once the first has filled, and never if it ends before."""
-    for intent in world.book.intents_at(account, symbol):
+    for intent in intents_at(world.book, account, symbol):
         if intent.plan != "pair":
             continue
         first, second = intent.legs

@@ -93,14 +93,14 @@ class ExposureFacts(MarketFacts, PortfolioFacts):
     @property
     def unmeasured_name(self) -> str:
         """Why nobody can tell the exposure to the name; empty where it can be told."""
-        if not self._book.leaning:
+        if not self._book.symbols.leaning:
             return ""
         return exposure.unmeasured(self._world, self._world.groups.of(self.request.symbol)[0])
 
     @property
     def unmeasured_sector(self) -> str:
         """Why nobody can tell that to its sector; empty where it can be told."""
-        if not self._book.leaning:
+        if not self._book.symbols.leaning:
             return ""
         return exposure.unmeasured(self._world, self._world.groups.of(self.request.symbol)[1])
 

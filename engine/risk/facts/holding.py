@@ -46,7 +46,7 @@ class HoldingFacts(Asked):
     def opposing(self) -> Order | None:
         """A working entry the other way round, in any account."""
         symbol, sign = self.request.symbol, self.request.sign
-        if not self._book.count_entries(symbol, -sign):
+        if not self._book.index.entries_of(symbol, -sign):
             return None
         entries = self._book.entries_in(symbol)
         return next((order for order in entries if order.side.sign != sign), None)
@@ -56,7 +56,7 @@ class HoldingFacts(Asked):
         """Working entries in the symbol and account on the order's side, but for the one that it
         changes."""
         request = self.request
-        if not self._book.count_entries(request.symbol, request.sign):
+        if not self._book.index.entries_of(request.symbol, request.sign):
             return []
         return [
             order
@@ -79,14 +79,14 @@ class HoldingFacts(Asked):
     @property
     def entries_working(self) -> int:
         """Working entries in the symbol, in any account and either way round."""
-        return sum(self._book.count_entries(self.request.symbol, sign) for sign in (1, -1))
+        return sum(self._book.index.entries_of(self.request.symbol, sign) for sign in (1, -1))
 
     @kept
     def related(self) -> list[Related]:
         """What is held and works in other symbols of the same underlying."""
         name, symbol = self.instrument.underlying, self.request.symbol
-        symbols = [other for other in self._book.of_underlying(name) if other != symbol]
-        if name != symbol and (self._book.held(name) or self._book.has_entries(name)):
+        symbols = [other for other in self._book.symbols.of_underlying(name) if other != symbol]
+        if name != symbol and (self._book.held(name) or self._book.index.has_entries(name)):
             symbols.append(name)
         return [self._related(other) for other in symbols]
 

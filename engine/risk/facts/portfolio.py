@@ -7,9 +7,9 @@ from engine.domain.money import ZERO
 from engine.domain.run import Halt, RunState
 from engine.risk.facts.asked import Asked
 from engine.risk.facts.kept import kept
-from engine.state.book import RATE_WINDOW
 from engine.state.portfolio import SessionState
 from engine.state.prints import print_of
+from engine.state.sent import RATE_WINDOW, sent_since
 from engine.world.overload import Overload
 
 
@@ -76,7 +76,7 @@ class PortfolioFacts(Asked):
     @property
     def slots_used(self) -> int:
         """Positions that are open or being opened."""
-        return self._book.slots_used
+        return self._book.symbols.slots_used
 
     @property
     def orders_working(self) -> int:
@@ -86,7 +86,7 @@ class PortfolioFacts(Asked):
     @property
     def recent_entries(self) -> int:
         """Entries that were intended within the last minute."""
-        return self._book.sent_since(self.now - RATE_WINDOW)
+        return sent_since(self._book, self.now - RATE_WINDOW)
 
     @property
     def same_order_at(self) -> Nanos | None:

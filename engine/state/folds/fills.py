@@ -10,6 +10,7 @@ from engine.domain.money import ONE, ZERO
 from engine.domain.order import Fill, OrderStatus, move
 from engine.state.account import AccountState, Assumed, Unexplained
 from engine.state.book import Book
+from engine.state.cover import guard
 from engine.state.folds import power
 from engine.state.folds.rule import Rules
 from engine.state.holdings import HoldingChange, change, fee_of
@@ -17,6 +18,7 @@ from engine.state.intents import IntentLeg
 from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.touched import AccountSeen, FillTaken
+from engine.state.waiting import intents_at
 
 
 def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
@@ -55,7 +57,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
         book.put(_after_fill(book, order, fill, fee, at))
         if order.protects and before is not None and before.sign * fill.side.sign < 0:
             end_entries(book, before)
-    book.guard(event.account, fill.symbol, at)
+    guard(book, event.account, fill.symbol, at)
 
 
 def _see(book: Book, fill: Fill) -> None:
@@ -173,7 +175,7 @@ def end_entries(book: Book, position: Position) -> None:
     for order in (*book.working(account, symbol), *waiting):
         if order.adds_exposure and order.side.sign == position.sign and not order.stopped:
             book.put(msgspec.structs.replace(order, stopped=True))
-    for intent in book.intents_at(account, symbol):
+    for intent in intents_at(book, account, symbol):
         legs = tuple(_stopped(leg, position) for leg in intent.legs)
         book.data.intents[intent.intent_id] = msgspec.structs.replace(intent, legs=legs)
 
@@ -244,7 +246,7 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     book.hold(event.account, event.symbol, outcome.after)
     if not book.held(event.symbol):
         data.marks.pop(event.symbol, None)
-    book.guard(event.account, event.symbol, at)
+    guard(book, event.account, event.symbol, at)
 
 
 def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -> Order:

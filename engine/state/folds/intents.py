@@ -6,6 +6,7 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.state.book import Book
+from engine.state.cover import guard_anew
 from engine.state.folds.rule import Rules
 from engine.state.intents import Intent, IntentLeg
 from engine.state.order import Order
@@ -60,7 +61,7 @@ def _leg_refused(book: Book, event: ev.LegRefused, at: Nanos) -> None:
     refused = [leg.terms for leg in legs if leg.refused and leg.terms.reduce_only]
     if refused:
         taken = sum((terms.quantity for terms in refused), start=ZERO)
-        book.guard_anew(event.account, event.symbol, at, taken)
+        guard_anew(book, event.account, event.symbol, at, taken)
 
 
 RULES: Rules = {

@@ -8,10 +8,13 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import Nanos
 from engine.domain.order import ADDING, OrderStatus
-from engine.state.book import RATE_WINDOW, Book
+from engine.state.book import Book
+from engine.state.cover import guard
 from engine.state.folds.intents import lead
+from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order
+from engine.state.sent import RATE_WINDOW, stamp
 from engine.state.touched import (
     LetterClosed,
     LetterOpened,
@@ -30,7 +33,7 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
         # One that takes the place of another is a change of it, as where the venue changes it.
         if data.session is not None:
             data.session.entries += 1
-        book.stamp(order, at)
+        stamp(book, order, at)
     _number(book, order)
     if data.intents:
         lead(book, order)
@@ -73,15 +76,15 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     if book.data.intents:
         lead(book, order)
     book.end_replacing(order.account, order.orig_client_order_id)
-    book.guard(order.account, order.symbol, at)
+    guard(book, order.account, order.symbol, at)
 
 
 def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.status is OrderStatus.CREATED:
-        book.update(order, at, status=OrderStatus.PENDING_NEW, sent_at=at)
+        update_order(book, order, at, status=OrderStatus.PENDING_NEW, sent_at=at)
     elif order is not None:
-        book.update(order, at, sent_at=at)
+        update_order(book, order, at, sent_at=at)
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
@@ -90,7 +93,8 @@ def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
     if order is None:
         return
     status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
-    book.update(
+    update_order(
+        book,
         order,
         at,
         status=status,
@@ -105,7 +109,8 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         status = OrderStatus.REJECTED
-        book.update(
+        update_order(
+            book,
             order,
             at,
             status=status,
@@ -127,7 +132,7 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
             same = event.filled == order.told_filled and event.average_price is None
             mean = order.told_average if same else event.average_price
             fields |= {"told_filled": event.filled, "told_average": mean}
-        book.update(order, at, status=status, **fields)
+        update_order(book, order, at, status=status, **fields)
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at
 
@@ -135,7 +140,7 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
 def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        book.update(order, at, queries=order.queries + 1)
+        update_order(book, order, at, queries=order.queries + 1)
 
 
 def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
@@ -153,13 +158,14 @@ def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
         fields["pending"] = None
     if order.status is not OrderStatus.UNKNOWN:
         fields["status"] = OrderStatus.PENDING_CANCEL
-    book.update(order, at, **fields)
+    update_order(book, order, at, **fields)
 
 
 def _cancel_refused(book: Book, event: ev.CancelRefused, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        book.update(
+        update_order(
+            book,
             order,
             at,
             status=event.status,
@@ -177,7 +183,8 @@ def _cancel_put_off(book: Book, event: ev.CancelPutOff, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None or order.status.is_terminal:
         return
-    book.update(
+    update_order(
+        book,
         order,
         at,
         status=event.status or order.status,
@@ -192,7 +199,7 @@ def _canceled(book: Book, event: ev.OrderCanceled, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
         reason = _why_canceled(order, event.reason)
-        book.update(order, at, status=OrderStatus.CANCELED, reason=reason)
+        update_order(book, order, at, status=OrderStatus.CANCELED, reason=reason)
 
 
 def _why_canceled(order: Order, told: str) -> str:
@@ -204,7 +211,7 @@ def _expired(book: Book, event: ev.OrderExpired, at: Nanos) -> None:
     book.hear(event.account, at)
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        book.update(order, at, status=OrderStatus.EXPIRED)
+        update_order(book, order, at, status=OrderStatus.EXPIRED)
 
 
 def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
@@ -218,9 +225,9 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     if event.status.is_terminal:
         canceled = event.status is OrderStatus.CANCELED
         reason = _why_canceled(order, event.reason) if canceled else event.reason
-        book.update(order, at, status=event.status, reason=reason, **fields)
+        update_order(book, order, at, status=event.status, reason=reason, **fields)
     else:
-        book.update(order, at, status=event.status, accepted_at=at, **fields)
+        update_order(book, order, at, status=event.status, accepted_at=at, **fields)
 
 
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:

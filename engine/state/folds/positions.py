@@ -5,7 +5,9 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.state.book import Book
+from engine.state.cover import guard
 from engine.state.folds.fills import end_entries
+from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.position import ExitPlan
 from engine.state.touched import (
@@ -61,7 +63,7 @@ def _stop_moved(book: Book, event: ev.StopMoved, at: Nanos) -> None:
         # A first stop has the usual time to rest at the venue, where nothing covers it all yet.
         bare = position.unprotected_since if position.stop is not None else 0
         book.amend(position, stop=event.after, unprotected_since=bare)
-        book.guard(event.account, event.symbol, at)
+        guard(book, event.account, event.symbol, at)
 
 
 def _unprotected(book: Book, event: ev.Unprotected, at: Nanos) -> None:
@@ -74,7 +76,7 @@ def _stop_traded(book: Book, event: ev.StopTraded, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None or not order.is_working:
         return
-    book.update(order, at, filled_at=at)
+    update_order(book, order, at, filled_at=at)
     position = book.holding(event.account, event.symbol)
     if position is not None and position.sign * order.side.sign < 0:
         end_entries(book, position)

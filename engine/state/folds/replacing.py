@@ -4,6 +4,8 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus
 from engine.state.book import Book
+from engine.state.cover import guard_anew
+from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Pending
 
@@ -12,7 +14,8 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
-    book.update(
+    update_order(
+        book,
         order,
         at,
         status=OrderStatus.PENDING_REPLACE,
@@ -41,7 +44,8 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         status = order.status
     else:
         status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
-    book.update(
+    update_order(
+        book,
         order,
         at,
         status=status,
@@ -61,7 +65,7 @@ def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> Non
     order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.reduce_only:
         wanted = order.quantity if order.pending is None else order.pending.quantity
-        book.guard_anew(event.account, order.symbol, at, wanted - order.filled)
+        guard_anew(book, event.account, order.symbol, at, wanted - order.filled)
 
 
 RULES: Rules = {

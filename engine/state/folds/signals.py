@@ -5,8 +5,9 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.state.book import Book, is_power_of_two
+from engine.state.book import Book
 from engine.state.folds.rule import Rules
+from engine.state.sweep import is_power_of_two
 from engine.state.touched import (
     SignalEntry,
     SignalLate,

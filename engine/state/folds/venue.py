@@ -10,6 +10,7 @@ from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.state.account import AccountState, LinkStatus, Missing
 from engine.state.book import Book
+from engine.state.cover import guard
 from engine.state.folds.rule import Rules
 from engine.state.holdings import adjusted, split
 from engine.state.touched import AccountSeen, RunChanged, TradeVanished
@@ -87,7 +88,7 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     if event.estimated and event.mark is not None and new is not None:
         account.estimated[event.symbol] = event.mark
     book.data.adjust(event.value, event.unrealized)
-    book.guard(event.account, event.symbol, at)
+    guard(book, event.account, event.symbol, at)
 
 
 def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
@@ -129,7 +130,7 @@ def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     account.estimated.pop(event.symbol, None)
     if event.mark is not None:
         book.mark(event.symbol, event.mark)
-    book.guard(event.account, event.symbol, at)
+    guard(book, event.account, event.symbol, at)
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:

@@ -1,0 +1,38 @@
+"""A new version of an order, and what follows from it for the position that it protects."""
+
+from typing import Any
+
+import msgspec
+
+from engine.domain.instant import Nanos
+from engine.domain.order import move
+from engine.state.book import Book
+from engine.state.cover import guard
+from engine.state.order import Order
+
+
+def update_order(book: Book, order: Order, at: Nanos, **fields: Any) -> None:
+    """A new version of an order; a status moves along the table only.
+
+    A position that loses its stop by it counts as unprotected from now.
+    """
+    status = fields.get("status", order.status)
+    if status is not order.status:
+        move(order.status, status)
+    new = msgspec.structs.replace(order, updated_at=at, **fields)
+    if order.reduce_only and order.rests and not new.rests:
+        new = msgspec.structs.replace(new, rested_until=at)
+    book.put(new)
+    if new.status.is_terminal and order.is_protective:
+        _count_dropped(book, new)
+    if order.covers != new.covers:
+        guard(book, order.account, order.symbol, at)
+
+
+def _count_dropped(book: Book, stop: Order) -> None:
+    """The next stop waits the longer, the more of them ended at once before it."""
+    position = book.holding(stop.account, stop.symbol)
+    if position is not None and stop.attempt == position.protect_attempt:
+        dropped = position.stops_dropped + 1 if stop.was_dropped else 0
+        if dropped != position.stops_dropped:
+            book.amend(position, stops_dropped=dropped)
