@@ -1,26 +1,17 @@
 """The engine: inputs in, events out, effects done (DESIGN, The one idea).
 
 Every input goes through `step`, which lets the core decide, hands the records to the journal and
-starts their effects, each with the session of its account. An order that can add exposure is sent
-only once its intent is durable and while the gate is open; one that reduces waits for neither.
+starts their effects: what leaves for the venues (`sender`), the gate and the latch of a halt
+(`halting`).
 """
 
 import asyncio
-from collections.abc import (
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Iterable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from random import Random
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
-from engine.core.comparison import OPERATOR
 from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -30,57 +21,43 @@ from engine.domain.inputs import (
     Input,
     InvalidArrived,
     LatchFound,
-    ModifyFailed,
-    QueryAnswered,
     Ready,
-    Sending,
     SignalArrived,
     Start,
     Stop,
-    SubmitFailed,
     Tick,
-    Trouble,
 )
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar
-from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.result import Result
 from engine.domain.run import Halt
 from engine.domain.signal import Signal
-from engine.intake.operator import is_fresh
 from engine.intake.parse import parse_line, parse_signal
-from engine.ports import Broker, Clock, EventStore, Latch, LatchError, MarketData, NotSent, Settled
+from engine.ports import Broker, Clock, EventStore, Latch, MarketData, Settled
+from engine.runtime.account_link import AccountLink
 from engine.runtime.clock import steady
+from engine.runtime.commands import Commands
 from engine.runtime.feed import MarketFeed
-from engine.runtime.journal_watch import REDUCING_WAITS, JournalWatch
+from engine.runtime.halting import Halting
+from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
-from engine.runtime.latch_keeper import LatchKeeper, not_kept
+from engine.runtime.links import Links
+from engine.runtime.observers import Follower, Observers
 from engine.runtime.outside import Outside
-from engine.runtime.result import compared, result_of
+from engine.runtime.result import result_of
 from engine.runtime.send_gate import Cause, SendGate
-from engine.runtime.session import CONNECT_SECONDS, AccountSession
+from engine.runtime.sender import Sender
 from engine.runtime.tasks import Tasks
 from engine.runtime.timer import Timer
 from engine.state.book import Book
-from engine.state.touched import Touched
 from engine.world import World
 
-BEGIN_SECONDS = 5
-"""How long the start waits for the first look at a venue."""
-
-Follower: TypeAlias = Callable[[ev.Record, Sequence[Touched]], None]
-"""Is called with a record and the values of the state that it touched."""
-
-
-class _Observer(NamedTuple):
-    """Who is told of every record: `given` is what was handed in, to name it by."""
-
-    call: Follower
-    given: object
+Effect: TypeAlias = Callable[[Any, Awaitable[None]], None]
+"""Is called with an event, and with what resolves once the event is durable."""
 
 
 class Engine:
-    """One loop, and a session for each account.
+    """One loop, and a link to the venue of each account.
 
     `submit` and `command` are the ways in, `events` and `state` the ways out. `brokers` holds the
     broker of each account by the account's name. `jitter` spreads the pauses between attempts to
@@ -109,10 +86,9 @@ class Engine:
         self.gate = gate
         self.lag = LagMeter()
         self._core = Core(world)
-        self._latch = latch
         ids = dict(account_ids) if account_ids is not None else {name: name for name in brokers}
         self._start = Start(version=version, accounts=ids, config_digest=config_digest)
-        self._observers: list[_Observer] = []
+        self._observers = Observers()
         self._pumps: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._started = False
@@ -120,15 +96,10 @@ class Engine:
         self._failure: BaseException | None = None
         self._newest: Awaitable[None] = Settled()
         """Resolves once everything recorded so far is durable."""
-        self._uncleared: int | None = None
-        """Epoch of a clearing that could not be made durable."""
         self._time = steady(clock)
         self._time.not_before(world.book.data.time)
         self._clock_set_by: Nanos = 0
         """By how much the core was told that the clock was set."""
-        self._halts = 0
-        """How often a halt was asked for, also where one stood that went as far."""
-        self._keeper = LatchKeeper(latch)
         self._tasks = Tasks(self._failed)
         self._journal = JournalWatch(
             store, world.book, gate=gate, tasks=self._tasks, step=self.step
@@ -144,8 +115,8 @@ class Engine:
         )
         self._feed = MarketFeed(market, step=self.step) if market is not None else None
         outside = Outside(redact)
-        self._sessions = {
-            name: AccountSession(
+        links = {
+            name: AccountLink(
                 broker,
                 world.book,
                 gate=gate,
@@ -158,6 +129,29 @@ class Engine:
             )
             for name, broker in brokers.items()
         }
+        self._links = Links(links, pump=self._pump, spawn=self._tasks.spawn)
+        self._halting = Halting(latch, world.book, gate=gate, tasks=self._tasks, step=self.step)
+        self._commands = Commands(
+            self._links, world.book, halting=self._halting, time=self._time, step=self.step
+        )
+        sender = Sender(
+            self._links,
+            world.book,
+            gate=gate,
+            journal=self._journal,
+            tasks=self._tasks,
+            step=self.step,
+        )
+        self._effects: dict[type[ev.Event], Effect] = {
+            ev.OrderIntended: sender.intended,
+            ev.CancelRequested: sender.cancel,
+            ev.ReplaceRequested: sender.replace,
+            ev.OrderQueried: sender.query,
+            ev.SnapshotRequested: sender.look,
+            ev.Halted: self._halting.halted,
+            ev.HaltCleared: self._halting.cleared,
+        }
+        """What follows an event; it never decides."""
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -197,29 +191,15 @@ class Engine:
 
         An observer must not raise or block: it runs between two decisions.
         """
-        return self._observe(_Observer(lambda record, _: observer(record), observer))
+        return self._observers.subscribe(observer)
 
     def follow(self, follower: Follower) -> Callable[[], None]:
         """As `subscribe`, for one that also wants the values of the state each record touched."""
-        return self._observe(_Observer(follower, follower))
+        return self._observers.follow(follower)
 
-    def _observe(self, observer: _Observer) -> Callable[[], None]:
-        self._observers.append(observer)
-        return lambda: self._leave_out(observer)
-
-    def _leave_out(self, observer: _Observer) -> None:
-        """Tell it no more; one that failed is left out already."""
-        self._observers = [other for other in self._observers if other is not observer]
-
-    async def events(self) -> AsyncIterator[ev.Record]:
+    def events(self) -> AsyncIterator[ev.Record]:
         """Every record from now on."""
-        queue: asyncio.Queue[ev.Record] = asyncio.Queue()
-        unsubscribe = self.subscribe(queue.put_nowait)
-        try:
-            while True:
-                yield await queue.get()
-        finally:
-            unsubscribe()
+        return self._observers.events()
 
     # --- ways in ----------------------------------------------------------------------------------
 
@@ -258,65 +238,10 @@ class Engine:
         takes too long, or fails, `data["durable"]` is False: what only reduces was done all the
         same.
         """
-        if isinstance(command, ask.Resume):
-            command = await self._checked(command)
-        elif isinstance(command, ask.ResolveOrder):
-            command = await self._asked_about(command)
-        told = result_of(self.step(command))
-        if isinstance(command, ask.Reconcile) and told.ok:
-            told = await self._compared(command)
+        told = await self._commands.do(command)
         if not isinstance(command, ask.Kill) and not await self._journal.written(self._newest):
             told = msgspec.structs.replace(told, data=told.data | {"durable": False})
         return told
-
-    async def _compared(self, command: ask.Reconcile) -> Result:
-        """What looks at the venues found, and what of it was taken over where that was asked."""
-        asked = [one for name, one in self._sessions.items() if command.broker in ("", name)]
-        looks = (one.look(OPERATOR, apply=command.apply, by=command.by) for one in asked)
-        seen = await asyncio.gather(*looks)
-        proposed = () if command.apply else tuple(e for step in seen for e in step.proposed)
-        return compared([record for step in seen for record in step.records], proposed)
-
-    async def _checked(self, resume: ask.Resume) -> ask.Resume:
-        """The resume, after every venue was looked at, with what speaks against the clearing.
-
-        A halt that is asked for meanwhile is another one than was to be cleared, also where it goes
-        no further than that; and a latch that cannot be cleared would halt again at once.
-        """
-        known = self._halts, self.book.data.epoch, self.gate.newest
-        await self._look_afresh(resume.by)
-        halt = self.book.data.halt
-        standing = None if halt is None else await self._keeper.kept(halt)
-        if standing is not None:
-            against = f"the halt latch stands and is not ours to clear: {standing.reason}"
-            resume = msgspec.structs.replace(resume, against=against)
-        if (self._halts, self.book.data.epoch, self.gate.newest) != known:
-            against = "a halt was asked for meanwhile: look at what it did, then resume again"
-            resume = msgspec.structs.replace(resume, against=against)
-        return resume
-
-    async def _look_afresh(self, by: str) -> None:
-        """Look at all venues at once; again where a look grew old while another was waited for."""
-        await asyncio.gather(*(one.look("resume", by=by) for one in self._sessions.values()))
-        old = [
-            session
-            for name, session in self._sessions.items()
-            if not is_fresh(self.book.account(name), self._time.now())
-        ]
-        await asyncio.gather(*(one.look("resume", by=by) for one in old))
-
-    async def _asked_about(self, resolve: ask.ResolveOrder) -> ask.ResolveOrder:
-        """The decision with what the venue says of the order now, which is taken in before it."""
-        order = self.book.order(resolve.client_order_id)
-        session = None if order is None else self._sessions.get(order.account)
-        if session is None or order is None or order.status is not OrderStatus.UNKNOWN:
-            return resolve
-        told = await session.ask_about(order.client_order_id)
-        if not isinstance(told, QueryAnswered):
-            return resolve
-        return msgspec.structs.replace(
-            resolve, answered=True, there=told.order, asked_at=told.asked_at
-        )
 
     def halt(self, kill: ask.Kill) -> Result:
         """As `command`, at once: nothing of a halt waits for the venue (X-52).
@@ -330,9 +255,7 @@ class Engine:
 
         The file then gets the halt that stands, so that a resume knows it for its own.
         """
-        self.step(LatchFound(halt))
-        if self.book.data.halt is not None:
-            self._tasks.spawn(self._set_latch(self.book.data.halt))
+        self._halting.found(halt)
 
     def halt_taken(self, asked: Iterable[int]) -> None:
         """The halts that these askings (`SendGate.ask`) were for have been decided on.
@@ -355,54 +278,16 @@ class Engine:
         if self._started:
             return
         self._started = True
-        latch = self._latch.read()
-        if latch is not None or self.book.data.halt is not None:
-            self.gate.close("halted")
+        latch = self._halting.found_at_start()
         self.step(msgspec.structs.replace(self._start, latch=latch))
-        halt = self.book.data.halt
-        if halt is not None and (latch is None or latch.epoch < halt.epoch):
-            # A file that had no room for the details gets them, so that a resume knows it for ours.
-            try:
-                self._latch.set(halt)
-            except LatchError as error:
-                self.step(not_kept(error))
-        await self._connect()
+        self._halting.complete(latch)
+        self._links.begin()
+        self._pump(self._timer.run())
+        await self._links.begun()
         self.step(Ready())
         if self._feed is not None:
             symbols = self.world.config.market.symbols
             self._pump(self._feed.run(symbols if self.world.follows_bars else ()))
-
-    async def _connect(self) -> None:
-        """Connect every account, look at each that could be, and keep all of them connected.
-
-        None waits for another. What a venue leaves unanswered is waited for only so long: the
-        engine then starts without it, and takes no entries there before it was seen.
-        """
-        sessions = tuple(self._sessions.values())
-        alone = len(sessions) == 1
-        begun = [asyncio.ensure_future(self._begin(session, alone=alone)) for session in sessions]
-        self._pumps += begun
-        self._pump(self._timer.run())
-        done, _ = await asyncio.wait(begun, timeout=BEGIN_SECONDS + CONNECT_SECONDS)
-        for each in done:
-            await each
-
-    async def _begin(self, session: AccountSession, *, alone: bool) -> None:
-        """One account: its connection, its reports, and the first look at it.
-
-        Raises what kept the only account from being connected to.
-        """
-        error = await session.open()
-        if alone and error is not None:
-            raise error
-        self._pump(session.listen())
-        self._pump(session.keep())
-        self._pump(session.look_again())
-        self._pump(session.watch())
-        if error is None:
-            self._tasks.spawn(session.first_look())
-            await session.begun(BEGIN_SECONDS)
-        session.release_early()
 
     async def run(self) -> None:
         """Run until `stop`; raises what a pump or an effect raised, after an orderly stop."""
@@ -435,8 +320,7 @@ class Engine:
         for task in self._pumps:
             task.cancel()
         await asyncio.gather(*self._pumps, return_exceptions=True)
-        for session in self._sessions.values():
-            await session.close()
+        await self._links.close()
         self._journal.save()
 
     async def _drain(self) -> None:
@@ -460,7 +344,7 @@ class Engine:
         if kind is Bar:
             waited = self._overdue()
         elif kind is ask.Kill or kind is LatchFound:
-            self._halts += 1
+            self._halting.asked += 1
         elif isinstance(given, ask.AGED):
             given = self._aged(given)
         try:
@@ -500,25 +384,14 @@ class Engine:
             return
         durable = self._newest = self._journal.append(step)
         for record in records:
-            effect = _EFFECTS.get(type(record.event))
+            effect = self._effects.get(type(record.event))
             if effect is not None:
-                effect(self, record.event, durable)
-        failed = [self._tell(observer, step) for observer in tuple(self._observers)]
+                effect(record.event, durable)
+        failed = self._observers.tell(step)
         self._journal.save(if_due=True)
         self._timer.replan()
-        for trouble in filter(None, failed):
+        for trouble in failed:
             self.step(trouble)  # every observer has these records before those it leads to
-
-    def _tell(self, observer: _Observer, step: Step) -> Trouble | None:
-        """Hand the records over; one that raises hears of no more, and what it raised is told."""
-        try:
-            for record, touched in zip(step.records, step.touched, strict=True):
-                observer.call(record, touched)
-        except Exception as error:  # whoever only watches must not stop the trading
-            self._leave_out(observer)
-            text = f"{type(error).__name__}: {error}"
-            return Trouble(code="OBSERVER_FAILED", subject=repr(observer.given), text=text)
-        return None
 
     def _due_at(self) -> Nanos | None:
         """When a tick must come for something that is not in the book; None for nothing."""
@@ -535,11 +408,9 @@ class Engine:
         return self._core.calm_until if due is None else min(self._core.calm_until, due)
 
     def _on_tick(self) -> None:
-        if self._journal.is_down and self._journal.try_again() and self._uncleared is not None:
-            self._tasks.spawn(
-                self._clear_latch(self._uncleared, self._journal.append(Step([], [])))
-            )
-            self._uncleared = None
+        recovered = self._journal.is_down and self._journal.try_again()
+        if recovered and self._halting.owes_clearing:
+            self._halting.clear_again(self._journal.append(Step([], [])))
         self._journal.tell_trouble()
         self._tell_clock()
         self.step(Tick())
@@ -556,134 +427,8 @@ class Engine:
         self._failure = self._failure or error
         self._stopping.set()
 
-    def _pump(self, work: Coroutine[Any, Any, None]) -> None:
+    def _pump(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run this for as long as the engine runs; its failure ends the run."""
-        self._pumps.append(asyncio.get_running_loop().create_task(work))
-
-    # --- effects: they follow events and never decide ---------------------------------------------
-
-    def _session(self, account: str) -> AccountSession:
-        """Raises LookupError for an account that this engine was not given."""
-        try:
-            return self._sessions[account]
-        except KeyError:
-            known = ", ".join(sorted(self._sessions))
-            raise LookupError(f"no broker for account {account!r}; given are: {known}") from None
-
-    def _intended(self, event: ev.OrderIntended, durable: Awaitable[None]) -> None:
-        self._tasks.spawn(self._submit(event.terms, durable))
-
-    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
-        key = order.client_order_id
-        session = self._session(order.account)
-        connection = session.connection
-        if order.adds_exposure:
-            try:
-                await durable
-            except Exception as error:  # not durable: it must not leave, whatever the reason
-                self.step(
-                    SubmitFailed(order.account, key, NotSent(f"its intent is not durable: {error}"))
-                )
-                return
-        else:
-            if not order.is_derived:
-                # A process that ended before would leave an order that the next cannot know; a
-                # journal that cannot be written, or waits, keeps nothing from being reduced.
-                await self._journal.written(durable, within=REDUCING_WAITS)
-            if order.check_first and not await session.is_new(order):
-                return
-        known = self.book.order_in(order.account, key)
-        withdrawn = known is None or known.status is not OrderStatus.CREATED
-        if withdrawn or (order.adds_exposure and self.gate.closed):
-            self.step(self.gate.withheld(order.account, key))
-            return
-        lost = session.lost_since(connection) if order.adds_exposure else None
-        if lost is not None:
-            self.step(SubmitFailed(order.account, key, lost))
-            return
-        self.step(Sending(order.account, key))
-        await session.submit(order)
-
-    def _cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
-        self._session(event.account).cancel(event.client_order_id)
-
-    def _replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
-        if event.native:
-            self._tasks.spawn(self._modify(event, durable))
-        else:
-            self._session(event.account).cancel(event.client_order_id)
-
-    async def _modify(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
-        """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
-        key, session = event.client_order_id, self._session(event.account)
-        connection = session.connection
-        if event.adds_exposure:
-            try:
-                await durable
-            except Exception as error:  # not durable: it must not leave, whatever the reason
-                self.step(
-                    ModifyFailed(event.account, key, NotSent(f"the change is not durable: {error}"))
-                )
-                return
-            known = self.book.order_in(event.account, key)
-            if known is None or known.status is not OrderStatus.PENDING_REPLACE:
-                return  # a cancel came in between
-            lost = session.lost_since(connection)
-            if lost is not None:
-                self.step(ModifyFailed(event.account, key, lost))
-                return
-        wanted = Replacement(
-            quantity=event.quantity,
-            limit_price=event.limit_price,
-            stop_price=event.stop_price,
-            time_in_force=event.time_in_force,
-        )
-        await session.modify(key, wanted, adds=event.adds_exposure)
-
-    def _query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
-        self._session(event.account).query(event.client_order_id)
-
-    def _snapshot(self, event: ev.SnapshotRequested, durable: Awaitable[None]) -> None:
-        self._session(event.account).ask_look(event.reason)
-
-    def _halted(self, event: ev.Halted, durable: Awaitable[None]) -> None:
-        self.gate.close(event.halt.reason)
-        self._tasks.spawn(self._set_latch(event.halt))
-
-    async def _set_latch(self, halt: Halt) -> None:
-        trouble = await self._keeper.set(halt)
-        if trouble is not None:
-            self.step(trouble)
-
-    def _cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
-        self._tasks.spawn(self._clear_latch(event.epoch, durable))
-
-    async def _clear_latch(self, epoch: int, durable: Awaitable[None]) -> None:
-        """Only once the clearing is durable, so that a crash in between leaves it halted.
-
-        A latch that someone else set meanwhile is not the one that was cleared: it halts anew.
-        """
-        try:
-            await durable
-        except Exception:  # the journal's watch says so; the tick after its recovery comes back
-            self._uncleared = epoch
-            return
-        trouble, standing = await self._keeper.clear(epoch)
-        if trouble is not None:
-            self.step(trouble)
-        if standing is not None:
-            self.step(LatchFound(standing))
-        elif self.book.data.halt is None:
-            self.gate.open(Cause.HALT)
-
-
-Effect = Callable[[Engine, Any, Awaitable[None]], None]
-_EFFECTS: dict[type[ev.Event], Effect] = {
-    ev.OrderIntended: Engine._intended,
-    ev.CancelRequested: Engine._cancel,
-    ev.ReplaceRequested: Engine._replace,
-    ev.OrderQueried: Engine._query,
-    ev.SnapshotRequested: Engine._snapshot,
-    ev.Halted: Engine._halted,
-    ev.HaltCleared: Engine._cleared,
-}
+        task = asyncio.get_running_loop().create_task(work)
+        self._pumps.append(task)
+        return task

@@ -1,6 +1,6 @@
 """Many ends of orders told as one input: the same facts as one by one, the plans asked once (X-52).
 
-The core takes the reports of orders that were cancelled together in one step. The session gathers
+The core takes the reports of orders that were cancelled together in one step. The link gathers
 them until the loop turns, and lets nothing overtake them.
 """
 
@@ -111,7 +111,7 @@ def test_a_plan_that_waits_for_two_ends_goes_on_after_both() -> None:
     assert [terms.quantity for terms in made] == [5, 5]
 
 
-# --- the session ---------------------------------------------------------------------------------
+# --- the link ------------------------------------------------------------------------------------
 
 
 class Silent(Wire):
@@ -133,7 +133,7 @@ async def stopped(rig: Rig) -> tuple[list[OrderReport], Callable[[Report], None]
     await rig.until(lambda: "cancel 3" in rig.wire.since(0))
     orders = [rig.engine.book.order(key) for key in keys]
     ends = [canceled(order, at=rig.clock.now()) for order in orders if order is not None]
-    return ends, rig.engine._sessions[BROKER]._take
+    return ends, rig.engine._links.of(BROKER)._take
 
 
 def known(rig: Rig, ends: Sequence[OrderReport]) -> list[OrderStatus]:
@@ -204,7 +204,7 @@ def test_the_end_of_an_order_that_was_cancelled_alone_is_told_at_once() -> None:
         await rig.engine.command(ask.CancelOrder(by="test", client_order_id=key))
         order = rig.engine.book.order(key)
         assert order is not None
-        rig.engine._sessions[BROKER]._take(canceled(order, at=rig.clock.now()))
+        rig.engine._links.of(BROKER)._take(canceled(order, at=rig.clock.now()))
         assert rig.status(key) is S.CANCELED
 
     play(scene, wire=Silent)

@@ -31,7 +31,6 @@ from engine.ports import (
 )
 from engine.runtime.answers import LONGEST_WAIT
 from engine.runtime.clock import VirtualClock
-from engine.runtime.engine import Engine
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
 from engine.state.account import AccountStatus
 from tests.engine.wires import ABLE, PRICE, Rig, Wire, play
@@ -39,6 +38,7 @@ from tests.engine.worlds import MIDDAY
 from tests.simulation.agenda import Agenda
 from tests.simulation.faults import Faults
 from tests.simulation.line import Line
+from tests.simulation.store import FileLatch
 from tests.simulation.venue import TIMEOUTS, Venue
 
 # --- the link is cut while nothing is under way ---------------------------------------------------
@@ -315,13 +315,13 @@ def test_a_question_of_an_operator_in_the_gap_is_answered_at_once() -> None:
 
 def test_a_look_under_way_is_not_asked_twice() -> None:
     async def scene(rig: Rig) -> None:
-        session = rig.engine._sessions["paper"]
+        looks = rig.engine._links.of("paper").looks
         start = rig.now
         for _ in range(3):
-            session.ask_look("scheduled")
+            looks.ask("scheduled")
         await rig.until(lambda: bool(rig.events(ev.Reconciled, start)))
         assert rig.wire.since(start) == ["look"]
-        session.ask_look("scheduled")
+        looks.ask("scheduled")
         await rig.until(lambda: len(rig.events(ev.Reconciled, start)) == 2)
         assert rig.wire.since(start) == ["look", "look"]
 
@@ -343,17 +343,17 @@ class HangingLook(Wire):
 def test_a_look_that_hangs_has_failed_after_twenty_seconds_and_is_asked_again() -> None:
     async def scene(rig: Rig) -> None:
         assert isinstance(rig.wire, HangingLook)
-        session = rig.engine._sessions["paper"]
+        looks = rig.engine._links.of("paper").looks
         rig.wire.hangs = True
         start = rig.now
-        session.ask_look("scheduled")
+        looks.ask("scheduled")
         await rig.clock.sleep(19.9)
         assert not rig.events(ev.Reconciled, start)
         await rig.clock.sleep(0.2)
         (failed,) = rig.events(ev.Reconciled, start)
         assert failed.failed
         rig.wire.hangs = False
-        session.ask_look("scheduled")
+        looks.ask("scheduled")
         await rig.until(lambda: len(rig.events(ev.Reconciled, start)) == 2)
         assert not rig.events(ev.Reconciled, start)[-1].failed
 
@@ -678,13 +678,13 @@ def test_with_several_accounts_one_that_cannot_be_reached_is_tried_again() -> No
 
 
 def test_an_effect_that_fails_while_the_engine_starts_ends_the_run_loudly() -> None:
-    class Broken(Engine):
-        async def _set_latch(self, halt: Halt) -> None:
+    class Broken(FileLatch):
+        def set(self, halt: Halt) -> None:
             raise LookupError("a defect")
 
     async def main(clock: VirtualClock) -> None:
         rig = Rig(clock)
-        rig.engine.__class__ = Broken
+        rig.latch.__class__ = Broken
         await rig.engine.start()
         await rig.engine.command(ask.Kill(by="test"))
         await clock.sleep(1)

@@ -370,7 +370,7 @@ def test_r2_the_engine_does_not_run_before_its_first_look_succeeded_and_tries_ag
     assert one(failed, ev.SnapshotRequested).reason == "start"
     desk.give(Ready())
     assert desk.book.run_state is RunState.STARTING
-    # The session goes on trying; what is awaited is not asked for twice.
+    # The link goes on trying; what is awaited is not asked for twice.
     assert "SnapshotRequested" not in kinds(desk.tick(60))
     assert desk.book.run_state is RunState.STARTING
     desk.snapshot(reason="start")

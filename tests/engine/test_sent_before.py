@@ -15,10 +15,10 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Capabilities
+from engine.runtime.account_link import AccountLink
 from engine.runtime.clock import SteadyTime, VirtualClock
 from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
-from engine.runtime.session import AccountSession
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.driver import CoreDriver, protected
 from tests.engine.worlds import ABLE, BROKER
@@ -65,7 +65,7 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
         desk = CoreDriver(capabilities=able)
         desk.book.data.started_at = clock.now()
         venue: Any = Asked(able, clock)
-        session = AccountSession(
+        link = AccountLink(
             venue,
             desk.book,
             gate=SendGate(),
@@ -75,9 +75,9 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
             spawn=lambda work: work.close(),
             outside=Outside(str),
         )
-        assert await session.open() is None
+        assert await link.open() is None
         await asyncio.sleep(began)
-        assert await session.is_new(order)
+        assert await link.is_new(order)
         seen.append((venue.at[0] - desk.book.data.started_at) / NS_PER_SECOND)
 
     run_virtual(live, CoreDriver().now, 60)

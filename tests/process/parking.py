@@ -22,8 +22,9 @@ from pathlib import Path
 from brokers.paper.remote import RemotePaper
 from console.cli.program import main
 from engine.domain.order import OrderTerms, Replacement
-from engine.runtime.engine import Engine
-from engine.runtime.session import AccountSession
+from engine.runtime.account_link import AccountLink
+from engine.runtime.cancels import Cancels
+from engine.runtime.sender import Sender
 from storage.writer import Entry, Writer
 
 FOLDER = Path(sys.argv[sys.argv.index("--state-dir") + 1])
@@ -50,11 +51,11 @@ async def stand(place: str, purpose: str, key: str) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-_submit, _cancel, _modify = Engine._submit, AccountSession._cancel, AccountSession.modify
+_submit, _cancel, _modify = Sender._submit, Cancels._cancel, AccountLink.modify
 _send, _commit = RemotePaper.submit_order, Writer.commit
 
 
-async def submit(self: Engine, order: OrderTerms, durable: Awaitable[None]) -> None:
+async def submit(self: Sender, order: OrderTerms, durable: Awaitable[None]) -> None:
     if wanted("durable", order.purpose):
         await durable
         await stand("durable", order.purpose, order.client_order_id)
@@ -66,12 +67,12 @@ async def send(self: RemotePaper, order: OrderTerms) -> None:
     await _send(self, order)
 
 
-async def cancel(self: AccountSession, key: str) -> None:
+async def cancel(self: Cancels, key: str) -> None:
     await stand("cancel", "", key)
     await _cancel(self, key)
 
 
-async def modify(self: AccountSession, key: str, wanted: Replacement, *, adds: bool) -> None:
+async def modify(self: AccountLink, key: str, wanted: Replacement, *, adds: bool) -> None:
     await stand("replace", "", key)
     await _modify(self, key, wanted, adds=adds)
 
@@ -83,9 +84,9 @@ def commit(self: Writer, entries: Sequence[Entry]) -> None:
 
 
 if __name__ == "__main__":
-    Engine._submit = submit  # type: ignore[method-assign]
-    AccountSession._cancel = cancel  # type: ignore[method-assign]
-    AccountSession.modify = modify  # type: ignore[method-assign]
+    Sender._submit = submit  # type: ignore[method-assign]
+    Cancels._cancel = cancel  # type: ignore[method-assign]
+    AccountLink.modify = modify  # type: ignore[method-assign]
     RemotePaper.submit_order = send  # type: ignore[method-assign]
     Writer.commit = commit  # type: ignore[method-assign]
     sys.exit(main())

@@ -36,9 +36,10 @@ from engine.risk import gate
 from engine.risk.checks.account import known_account
 from engine.risk.facts import Facts
 from engine.risk.finding import Finding, refused
-from engine.runtime.engine import Engine
+from engine.runtime.account_link import AccountLink
+from engine.runtime.links import Links
 from engine.runtime.send_gate import SendGate
-from engine.runtime.session import AccountSession
+from engine.runtime.sender import Sender
 from engine.state.account import VERIFIED, WORKING, AccountState
 from engine.state.folds import fills as fill_rules
 from engine.state.intents import IntentLeg
@@ -72,15 +73,14 @@ class _Settled(Awaitable[None]):
 # --- the intent need not be durable ---------------------------------------------------------------
 
 
-class _Hasty(Engine):
-    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
-        await super()._submit(order, _Settled())
-
-
-class SendsBeforeDurable(Run):
+def _sends_before_durable(patching: pytest.MonkeyPatch) -> None:
     """An order leaves while its intent still waits for the disk."""
+    first = Sender._submit
 
-    engine_class = _Hasty
+    async def hasty(self: Sender, order: OrderTerms, durable: Awaitable[None]) -> None:
+        await first(self, order, _Settled())
+
+    patching.setattr(Sender, "_submit", hasty)
 
 
 # --- the halt is not persisted --------------------------------------------------------------------
@@ -143,20 +143,23 @@ def _resends(patching: pytest.MonkeyPatch) -> None:
 # --- the gate is not asked in the last function before the socket ---------------------------------
 
 
-class _Gateless(Engine):
-    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
-        key = order.client_order_id
-        if order.reserved:
-            try:
-                await durable
-            except DiskFull as error:
-                self.step(SubmitFailed(order.account, key, NotSent(str(error))))
-                return
-        elif not order.is_derived:
-            with contextlib.suppress(DiskFull):
-                await durable
-        self.step(Sending(order.account, key))
-        await self._session(order.account).submit(order)
+async def _gateless(self: Sender, order: OrderTerms, durable: Awaitable[None]) -> None:
+    key = order.client_order_id
+    if order.reserved:
+        try:
+            await durable
+        except DiskFull as error:
+            self._step(SubmitFailed(order.account, key, NotSent(str(error))))
+            return
+    elif not order.is_derived:
+        with contextlib.suppress(DiskFull):
+            await durable
+    self._step(Sending(order.account, key))
+    await self._links.of(order.account).submit(order)
+
+
+def _sends_without_gate(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(Sender, "_submit", _gateless)
 
 
 class _Open(SendGate):
@@ -168,7 +171,6 @@ class _Open(SendGate):
 class NoLastGate(Run):
     """What was decided before the halt is sent after it."""
 
-    engine_class = _Gateless
     gate_class = _Open
 
 
@@ -210,12 +212,12 @@ class NoLateBound(Run):
         return msgspec.structs.replace(capabilities, late_arrival_seconds=-1.0)
 
 
-async def _is_always_new(self: AccountSession, order: OrderTerms) -> bool:
+async def _is_always_new(self: AccountLink, order: OrderTerms) -> bool:
     return True
 
 
 def _never_asks_first(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(AccountSession, "is_new", _is_always_new)
+    patching.setattr(AccountLink, "is_new", _is_always_new)
 
 
 def _ended_with_one_leg(patching: pytest.MonkeyPatch) -> None:
@@ -281,10 +283,10 @@ def _one_route(patching: pytest.MonkeyPatch) -> None:
 
 
 def _one_line(patching: pytest.MonkeyPatch) -> None:
-    def first(self: Engine, account: str) -> AccountSession:
-        return next(iter(self._sessions.values()))
+    def first(self: Links, account: str) -> AccountLink:
+        return next(iter(self))
 
-    patching.setattr(Engine, "_session", first)
+    patching.setattr(Links, "of", first)
 
 
 class _OneAccount(Facts):
@@ -543,7 +545,7 @@ ABLATIONS = (
         name="intent not durable before send",
         profile="crashy",
         caught_by=("I2",),
-        kind=SendsBeforeDurable,
+        patch=_sends_before_durable,
     ),
     Ablation(name="halt not persisted", profile="crashy", caught_by=("I5",), kind=ForgetsHalt),
     Ablation(
@@ -557,6 +559,7 @@ ABLATIONS = (
         profile="hostile",
         caught_by=("I5", "I9", "error"),
         kind=NoLastGate,
+        patch=_sends_without_gate,
     ),
     Ablation(
         name="fills not told apart",

@@ -146,7 +146,6 @@ def _until_it_waits(
 class Run:
     """A seed while it runs. A variant with a rule taken out overrides the parts it is made of."""
 
-    engine_class: type[Engine] = Engine
     line_class: type[Line] = Line
     latch_class: type[FileLatch] = FileLatch
     gate_class: type[SendGate] = SendGate
@@ -522,7 +521,7 @@ class Run:
         lines = {name: self._line(venue) for name, venue in self.venues.items()}
         store.on_row = self._row
         self.feed = Feed()
-        self.engine = self.engine_class(
+        self.engine = Engine(
             world,
             brokers=lines,
             store=store,

@@ -29,7 +29,7 @@ from engine.risk.checks import account
 from engine.risk.facts import Facts
 from engine.runtime import venue as answers
 from engine.runtime.clock import SteadyTime
-from engine.runtime.engine import Engine
+from engine.runtime.commands import Commands
 from engine.world import World
 from engine.world.market import MarketView
 from tests.simulation.faults import Faults
@@ -188,12 +188,12 @@ def _asks_of_holdings(patching: pytest.MonkeyPatch) -> None:
 
 
 def _clears_what_stands(patching: pytest.MonkeyPatch) -> None:
-    first = Engine._checked
+    first = Commands._checked
 
-    async def unchecked(engine: Engine, resume: ask.Resume) -> ask.Resume:
-        return msgspec.structs.replace(await first(engine, resume), against="")
+    async def unchecked(commands: Commands, resume: ask.Resume) -> ask.Resume:
+        return msgspec.structs.replace(await first(commands, resume), against="")
 
-    patching.setattr(Engine, "_checked", unchecked)
+    patching.setattr(Commands, "_checked", unchecked)
 
 
 # --- a venue that answers nothing takes no entries ------------------------------------------------

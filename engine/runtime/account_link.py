@@ -1,0 +1,345 @@
+"""One account's link to its venue: connected, listened to, asked (C-441, DESIGN Broker port).
+
+The link keeps the connection up. When it breaks, what is in flight ends as ambiguous or not sent,
+and the link connects again, at once and then with pauses. Cancels, questions and looks that come up
+meanwhile wait; cancels are the first that leave on a new connection. Nothing that was sent is sent
+again. The link reports, the core decides: entries wait there for the first look on the new
+connection.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any
+
+from engine.core.driver import Step
+from engine.domain.inputs import Input, OrdersReported, QueryAnswered, QueryFailed, Trouble
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import OrderTerms, Replacement
+from engine.domain.run import LinkState
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    Broker,
+    Clock,
+    LinkReport,
+    NotSent,
+    OrderReport,
+    Report,
+    Throttled,
+)
+from engine.runtime.ahead import Ahead
+from engine.runtime.answers import wait_fault
+from engine.runtime.backoff import Backoff
+from engine.runtime.cancels import Cancels
+from engine.runtime.clock import SteadyTime
+from engine.runtime.link import Link
+from engine.runtime.looks import Looks
+from engine.runtime.outside import Outside
+from engine.runtime.send_gate import SendGate
+from engine.runtime.silence_watch import SilenceWatch
+from engine.runtime.venue import Venue
+from engine.state.book import Book
+
+CONNECT_SECONDS = 10
+"""How long one attempt to connect may take."""
+
+STEADY_SECONDS = 5
+"""A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
+
+AT_ONCE = 256
+"""Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
+
+REFUSED_SECONDS = 60.0
+"""Pause after credentials were refused: asking faster may lock the account at the venue."""
+
+
+class AccountLink:
+    """The link of one account; `name` is the account's name under `[brokers]`.
+
+    `cancels` asks for cancels, `looks` for everything that the venue has of the account, and
+    `silence` watches whether the venue answers.
+
+    `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
+    waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words; `jitter`
+    spreads the pauses between attempts to connect (None: exact pauses).
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        book: Book,
+        *,
+        gate: SendGate,
+        clock: Clock,
+        time: SteadyTime,
+        step: Callable[[Input], Step],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        outside: Outside,
+        jitter: Random | None = None,
+    ) -> None:
+        self.name = broker.name
+        self._broker = broker
+        self._book = book
+        self._clock = clock
+        self._time = time
+        self._step = step
+        self._spawn = spawn
+        self._link = Link(broker.name, time.now)
+        self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
+        self._outside = outside
+        self._backoff = Backoff(jitter)
+        self._state: LinkState | None = None
+        """What the core was told last."""
+        self._connected = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._up_since: Nanos = 0
+        """When the newest connection came up, on the monotonic clock."""
+        self._half_open = False
+        """The stream ended, and the adapter may still hold the rest of the connection."""
+        self._asked_to_wait = 0.0
+        """Seconds to wait at least before the next attempt, as the last one was answered."""
+        self._said = ""
+        """Why the venue does not let us in, once it was said."""
+        self._waiting_queries: dict[str, None] = {}
+        """The orders to ask about once there is a connection, in the order it came up."""
+        self.cancels = Cancels(broker, self._venue, self._link, step=step, spawn=spawn)
+        self.looks = Looks(
+            broker.name,
+            self._venue,
+            self._link,
+            book,
+            clock=clock,
+            step=step,
+            spawn=spawn,
+            pauses=Backoff(jitter),
+        )
+        self.silence = SilenceWatch(
+            broker,
+            self._venue,
+            self._link,
+            self.looks,
+            connected=self._connected,
+            clock=clock,
+            time=time,
+            step=step,
+            spawn=spawn,
+        )
+
+    @property
+    def connection(self) -> int:
+        """The number of the newest connection; 0 before the first."""
+        return self._link.connection
+
+    # --- the connection ---------------------------------------------------------------------------
+
+    async def open(self) -> Exception | None:
+        """Try once to connect; what kept it from that, after which `keep` goes on trying."""
+        self._backoff.pause()  # this attempt is the first, at once
+        error = await self._connect()
+        if error is not None:
+            self._report(LinkState.CONNECTING, str(error))
+        return error
+
+    async def keep(self) -> None:
+        """Connect again whenever the connection is lost, for as long as the engine runs."""
+        while True:
+            await self._lost.wait()
+            pause = max(self._backoff.pause(), self._asked_to_wait)
+            if pause:
+                await self._clock.sleep(pause)
+            if self._link.is_up:
+                continue  # the adapter came back by itself
+            if self._half_open:
+                await self.close()
+            await self._connect()
+
+    async def listen(self) -> None:
+        """Hand every report to the core; a stream that ends is a connection that broke."""
+        while True:
+            await self._connected.wait()
+            ended = await self._listen_once()
+            self._half_open = self._link.is_up
+            self._broke(ended)
+
+    async def close(self) -> None:
+        """Disconnect; nothing is cancelled by that, and nothing depends on how it ends (D-53)."""
+        self._half_open = False
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._broker.disconnect()
+
+    async def _listen_once(self) -> str:
+        """One stream to its end; why it ended."""
+        stream = Ahead(self._broker.reports())
+        taken = 0
+        while True:
+            try:
+                reports = await stream.read(most=AT_ONCE)
+            except StopAsyncIteration:
+                return "the report stream ended"
+            except Exception as error:  # a broken adapter proves no more than a broken connection
+                return f"the report stream broke: {error}"
+            self._take_all(reports)
+            taken += len(reports)
+            if taken >= AT_ONCE:
+                taken = 0
+                await self._clock.sleep(0)
+
+    def _take_all(self, reports: list[Report]) -> None:
+        """Hand over what came together; what one report alone leads to is not how things stand."""
+        together: list[OrderReport] = []
+        for report in reports:
+            if len(reports) > 1 and isinstance(report, OrderReport) and self.looks.early is None:
+                together.append(self._venue.own(report))
+                continue
+            self._tell(together)
+            together = []
+            self._take(report)
+        self._tell(together)
+
+    def _tell(self, together: list[OrderReport]) -> None:
+        """The core hears of reports that came together, unless they are gathered with others."""
+        if self.cancels.gathers(together):
+            return
+        self.cancels.give_way(together)
+        self._step(together[0] if len(together) == 1 else OrdersReported(tuple(together)))
+
+    def _take(self, report: Report) -> None:
+        if isinstance(report, OrderReport):
+            own = self._venue.own(report)
+            if self.looks.early is not None:
+                self.looks.early.append(own)
+            else:
+                self._tell([own])
+        elif report.state is LinkState.CONNECTED:
+            self._came_up()
+        else:
+            self._broke(report.detail)
+
+    async def _connect(self) -> Exception | None:
+        """Try once to connect; returns the error, or None."""
+        self._asked_to_wait = 0.0
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS) as limit:
+                await self._broker.connect()
+        except Exception as error:  # whatever an adapter raises, there is no connection
+            if limit.expired():
+                return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")
+            self._refused(error)
+            return error
+        self._came_up()
+        return None
+
+    def _refused(self, error: Exception) -> None:
+        """Wait as long as the venue wants; say once why one that answers does not let us in."""
+        text = self._outside.text(f"{type(error).__name__}: {error}")
+        usual = isinstance(error, NotSent | Ambiguous)
+        if isinstance(error, Throttled):
+            checked = self._outside.wait(error)
+            self._asked_to_wait = checked.retry_after
+            text, usual = f"Throttled: {checked}", not wait_fault(error)
+        elif isinstance(error, AuthFailed):
+            self._asked_to_wait = REFUSED_SECONDS
+        if not usual and text != self._said:
+            self._said = text
+            self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
+
+    def _came_up(self) -> None:
+        """There is a connection: cancels leave first, then the core hears of it."""
+        if self._link.is_up:
+            return
+        self._link.came_up()
+        self._lost.clear()
+        self._connected.set()
+        self._up_since = self._clock.monotonic()
+        self._said = ""
+        self.cancels.ask_waiting()
+        self._report(LinkState.CONNECTED)
+        # Those that the core has just asked for again are no longer among them.
+        queries, self._waiting_queries = self._waiting_queries, {}
+        for key in queries:
+            self.query(key)
+        self.looks.ask_waiting()
+
+    def _broke(self, detail: str) -> None:
+        if not self._link.is_up:
+            return
+        self.cancels.broke()
+        self._link.broke()
+        self._connected.clear()
+        if self._clock.monotonic() - self._up_since >= STEADY_SECONDS * NS_PER_SECOND:
+            self._backoff.reset()
+        self._report(LinkState.DISCONNECTED, detail)
+        self._lost.set()
+
+    def _report(self, state: LinkState, detail: str = "") -> None:
+        if state is self._state:
+            return
+        self._state = state
+        now = self._time.now()
+        self._step(
+            LinkReport(account=self.name, state=state, detail=self._outside.text(detail), time=now)
+        )
+
+    # --- orders -----------------------------------------------------------------------------------
+
+    async def is_new(self, order: OrderTerms) -> bool:
+        """Whether the venue does not know an order that an earlier process may have sent.
+
+        What that process sent last may still arrive. Unless the venue refuses an id for ever once
+        it was used, the question waits until it cannot: it would take a second order of an id whose
+        first has ended. An order that is known, or about which the venue does not answer, is told
+        to the core.
+        """
+        able = self._broker.capabilities
+        if not able.deduplicates:
+            wait = self._book.data.started_at + able.arrival - self._time.now()
+            await self._clock.sleep(max(wait, 0) / NS_PER_SECOND)
+        answer = await self._venue.look_up(order.client_order_id)
+        if isinstance(answer, QueryAnswered) and answer.order is None:
+            return True
+        self._step(answer)
+        return False
+
+    def lost_since(self, connection: int) -> NotSent | None:
+        """Why an order that was decided on this connection must not leave any more, if so."""
+        if self._link.is_up and self._link.connection == connection:
+            return None
+        return NotSent(f"the connection to {self.name} broke before it was sent")
+
+    async def submit(self, order: OrderTerms) -> None:
+        """Hand an order over; the core hears of it when it was not taken."""
+        failed = await self._venue.submit(order)
+        if failed is not None:
+            self._step(failed)
+
+    async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
+        """Ask for other terms; the core hears of it when it was not taken.
+
+        `adds`: the order can add exposure.
+        """
+        failed = await self._venue.modify(key, wanted, adds=adds)
+        if failed is not None:
+            self._step(failed)
+
+    # --- questions --------------------------------------------------------------------------------
+
+    def query(self, key: str) -> None:
+        """Ask what the venue knows of an order, as soon as there is a connection."""
+        if self._link.is_up:
+            self._waiting_queries.pop(key, None)
+            self._spawn(self._query(key))
+        else:
+            self._waiting_queries[key] = None
+
+    async def _query(self, key: str) -> None:
+        self._step(await self._venue.look_up(key))
+
+    async def ask_about(self, key: str) -> QueryAnswered | QueryFailed:
+        """What the venue says of an order now; the core has heard it by then."""
+        told = await self._venue.look_up(key)
+        self._step(told)
+        return told

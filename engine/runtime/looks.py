@@ -1,0 +1,220 @@
+"""Looks at one account: everything the venue has of it, asked until it is told (C-441, X-75, X-78).
+
+A look that fails is tried again, after pauses. The first one tells in order what was reported
+before it.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine.core.comparison import START
+from engine.core.driver import Step
+from engine.domain.account import VenueSnapshot
+from engine.domain.inputs import Input, SnapshotFailed, SnapshotTaken, Trouble
+from engine.ports import Ambiguous, BrokerError, Clock, OrderReport
+from engine.runtime.backoff import FIRST_PAUSE, Backoff
+from engine.runtime.link import Link
+from engine.runtime.venue import Venue
+from engine.state.book import Book
+
+SETTLES = 1.1
+"""Seconds after which a list shows what the cash did before."""
+
+BELIEVED = 5
+"""An account that changes so often while it is first looked at begins with the newest look."""
+
+_MISSING = "missing"
+"""Key in `_failures` for a look that lacked a part."""
+
+
+class Looks:
+    """The looks at one account; `name` is the account's name under `[brokers]`.
+
+    `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
+    waits for; `pauses` are those between looks that fail.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        venue: Venue,
+        link: Link,
+        book: Book,
+        *,
+        clock: Clock,
+        step: Callable[[Input], Step],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        pauses: Backoff,
+    ) -> None:
+        self._name = name
+        self._venue = venue
+        self._link = link
+        self._book = book
+        self._clock = clock
+        self._step = step
+        self._spawn = spawn
+        self._pauses = pauses
+        self.early: list[OrderReport] | None = []
+        """What the venue reported before the first look at it, which tells it in order; None once
+        that look has ended."""
+        self._unlike = 0
+        """How many times two looks at what is not known yet were unlike."""
+        self._begun = asyncio.Event()
+        """Set once the first look has ended, or is waited for no longer."""
+        self._waiting: dict[str, None] = {}
+        """The reasons of the looks that wait for a connection, in the order they came up."""
+        self._looking: set[str] = set()
+        """The reasons of the looks that are under way."""
+        self._again: dict[str, None] = {}
+        """The reasons of those that failed and are tried again after a pause."""
+        self._lost = asyncio.Event()
+        self._failures: dict[str, str] = {}
+        """Why the newest looks failed, by reason; empty once one succeeded."""
+
+    # --- those that nobody waits for --------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """True while a look is under way, or one that failed is to be tried again."""
+        return bool(self._looking or self._again)
+
+    def ask(self, reason: str) -> None:
+        """Look at the venue as soon as there is a connection; not twice at a time for a reason.
+
+        A look that fails is tried again, after pauses, until it succeeds.
+        """
+        if not self._link.is_up:
+            self._waiting[reason] = None
+        elif reason not in self._looking:
+            self._looking.add(reason)
+            self._spawn(self._look(reason))
+
+    def ask_waiting(self) -> None:
+        """There is a connection: begin the looks that waited for it."""
+        waiting, self._waiting = self._waiting, {}
+        for reason in waiting:
+            self.ask(reason)
+
+    async def again(self) -> None:
+        """Try looks that failed again, after pauses, for as long as the engine runs."""
+        while True:
+            await self._lost.wait()
+            self._lost.clear()
+            await self._clock.sleep(self._pauses.pause() or FIRST_PAUSE)
+            again, self._again = self._again, {}
+            for reason in again:
+                self.ask(reason)
+
+    async def _look(self, reason: str) -> None:
+        try:
+            seen = await self._seen(for_kill=self._book.account(self._name).kill is not None)
+            if isinstance(seen, BrokerError):
+                self._failed(reason, seen)
+            else:
+                self._name_missing(seen)
+                self._pauses.reset()
+                self._step(SnapshotTaken(self._with_early(seen), reason))
+                self.release_early()
+        finally:
+            self._looking.discard(reason)
+
+    def _name_missing(self, seen: VenueSnapshot) -> None:
+        """A look has succeeded; what it went without is told once in a row."""
+        if seen.without and self._failures.get(_MISSING) != seen.without:
+            text = f"{self._name} cannot be read whole, the kill goes on without: {seen.without}"
+            self._step(Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=text))
+        self._failures = {_MISSING: seen.without} if seen.without else {}
+
+    def _failed(self, reason: str, error: BrokerError) -> None:
+        """It is tried again; the core hears of each way in which it fails once in a row."""
+        self._again[reason] = None
+        self._lost.set()
+        if not self._is_known(reason, error):
+            self._step(SnapshotFailed(self._name, reason, error))
+
+    def _is_known(self, reason: str, error: BrokerError) -> bool:
+        """Whether looks have failed in this way, for whatever reason, since one last succeeded."""
+        said = f"{type(error).__name__}: {error}"
+        known = said in self._failures.values()
+        self._failures[reason] = said
+        return known
+
+    # --- those that somebody waits for ------------------------------------------------------------
+
+    async def look(self, reason: str, *, apply: bool = False, by: str = "") -> Step:
+        """Ask the venue now for everything a comparison needs, and feed it in.
+
+        A look during which the connection broke has failed. Returns what the core made of it.
+        """
+        seen = await self._seen()
+        if isinstance(seen, BrokerError):
+            known = self._is_known(reason, seen)
+            return self._step(SnapshotFailed(self._name, reason, seen, known))
+        self._name_missing(seen)
+        return self._step(SnapshotTaken(self._with_early(seen), reason, apply, by))
+
+    async def _seen(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
+        """What the venue says. An account begins with what it holds once it says that twice, a
+        second apart: a list may be behind the cash by less (X-75)."""
+        seen = await self._venue.look(for_kill=for_kill)
+        if self._has_begun() or isinstance(seen, BrokerError) or not _holds(seen):
+            return seen
+        await self._clock.sleep(SETTLES)
+        again = await self._venue.look(for_kill=for_kill)
+        if isinstance(again, BrokerError) or _holds(again) == _holds(seen):
+            return again
+        if self._has_begun():
+            return again  # with another look, meanwhile
+        self._unlike += 1
+        if self._unlike >= BELIEVED:
+            return again
+        return Ambiguous("what is held, or the cash, changed while it was first looked at")
+
+    def _has_begun(self) -> bool:
+        """Whether the account is known."""
+        return self._book.account(self._name).balances is not None
+
+    def _with_early(self, seen: VenueSnapshot) -> VenueSnapshot:
+        """The look, with the executions that were reported before it: a list may be behind them,
+        and nothing is decided without what was told (X-78). The core drops what comes twice.
+
+        What an account that is not known yet has traded is history, and comes as what it holds.
+        """
+        early = tuple(own.fill for own in self.early or () if own.fill is not None)
+        if not early or not self._has_begun():
+            return seen
+        return msgspec.structs.replace(seen, fills=(*seen.fills, *early))
+
+    # --- the first --------------------------------------------------------------------------------
+
+    async def first(self) -> None:
+        """Look at the venue for the start; whatever comes of it, the start goes on."""
+        try:
+            await self.look(START)
+        finally:
+            self._begun.set()
+
+    async def begun(self, seconds: float) -> None:
+        """Wait for the first look to end, this one or another, for so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._begun.wait()
+
+    def release_early(self) -> None:
+        """After the first look: the core hears what was reported before it."""
+        self._begun.set()
+        early, self.early = self.early or [], None
+        for report in early:
+            self._step(report)
+
+
+def _holds(seen: VenueSnapshot) -> tuple[dict[str, Decimal], Decimal, dict[str, Decimal]] | None:
+    """What an account holds, and its cash; None where it holds nothing."""
+    held = {p.symbol: p.quantity for p in seen.positions if p.quantity}
+    told = seen.balances
+    return (held, told.cash, told.balances) if held and told is not None else None
