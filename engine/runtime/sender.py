@@ -20,9 +20,8 @@ from engine.state.book import Book
 class Sender:
     """Orders, cancels, changes and questions, each handed to the link of its account.
 
-    Its effects are called with an event and what resolves once that event is durable. `step`
-    hands an input to the core; `tasks` runs
-    what waits.
+    Its effects are called with an event and what resolves once that event is durable. `step` hands
+    an input to the core; `tasks` runs what waits.
     """
 
     def __init__(

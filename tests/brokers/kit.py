@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from brokers.paper.book import PaperBook
+from brokers.paper.book import PaperBook, Wait
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
@@ -73,6 +73,7 @@ class Rig:
         arrival: Arrival = Arrival.STANDING_QUOTE,
         instruments: Instruments | dict[str, Instrument] | None = None,
         path: Path | None = None,
+        wait: Wait = "inline",
         start: Nanos = MONDAY_10AM,
         seed: int = 7,
     ) -> None:
@@ -83,7 +84,7 @@ class Rig:
             clock=self.clock,
             random=Random(seed),
             terms=terms,
-            book=PaperBook(path),
+            book=PaperBook(path, wait=wait),
             instruments=table,
             arrival=arrival,
         )

@@ -174,7 +174,7 @@ def test_accounts_draw_numbers_of_their_own_and_the_first_draws_as_before() -> N
         async def main(clock: VirtualClock) -> None:
             opened = open_venue(plan(clock, name, "USD", prices=PriceSource.BY_HAND))
             assert isinstance(opened, PaperConnection)
-            found.append(opened.venue._random.random())
+            found.append(opened.venue._filling._random.random())
             opened.close()
 
         run_virtual(main, START, 10)

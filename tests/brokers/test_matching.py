@@ -319,7 +319,7 @@ def test_a_price_looks_only_at_the_resting_orders_that_are_due() -> None:
         r.price("1000")
         for n in range(2_000):
             r.submit(f"o{n}", "BUY", "1", limit=f"{n % 900 + 1}")
-        book = r.venue._books["AAPL"]
+        book = r.venue._orders.by_symbol["AAPL"]
         looked = 0
 
         class Counting(Decimal):
@@ -338,8 +338,8 @@ def test_orders_that_ended_leave_the_index() -> None:
         for n in range(500):
             r.submit(f"o{n}", "BUY", "1", limit="1")
             r.venue.cancel(f"o{n}")
-        assert len(r.venue._books["AAPL"]._limits[True]._heap) <= 65
-        assert r.venue._books["AAPL"].orders == {}
+        assert len(r.venue._orders.by_symbol["AAPL"]._limits[True]._heap) <= 65
+        assert r.venue._orders.by_symbol["AAPL"].orders == {}
 
 
 def test_instruments_of_another_currency_are_refused() -> None:

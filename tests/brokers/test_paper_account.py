@@ -403,4 +403,4 @@ def test_T10_a_random_day_at_the_venue_keeps_every_promise(actions: list) -> Non
         if not held:
             assert r.venue.account().equity == money.deposited + money.realized - money.commission
         if not r.venue.open_orders():
-            assert r.venue._reserved == 0
+            assert r.venue._orders.reserved == 0

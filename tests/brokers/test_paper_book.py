@@ -115,8 +115,7 @@ def test_fills_are_listed_from_their_time_on_oldest_first() -> None:
 
 async def test_questions_see_what_waits_for_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "paper.db"
-    with rig() as r:
-        r.venue.book = PaperBook(path, wait="thread")
+    with rig(path=path, wait="thread") as r:
         blocker = sqlite3.connect(path, isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
         r.price("100")

@@ -71,11 +71,12 @@ def test_the_coin_bought_pays_for_itself() -> None:
     [("0.04", ("16", "")), ("0.05", ("0.05", "BNB")), ("0.06", ("0.05", "BNB"))],
 )
 def test_without_enough_of_it_the_commission_is_paid_in_cash(
-    quantity: str, expected: tuple[str, str]
+    quantity: str, expected: tuple[str, str], tmp_path: Path
 ) -> None:
-    with rig(terms=msgspec.structs.replace(IN_BNB, commission_bps=D(0))) as r:
+    path = tmp_path / "paper.db"
+    with rig(path=path, terms=msgspec.structs.replace(IN_BNB, commission_bps=D(0))) as r:
         with_bnb(r, quantity)
-        r.venue.terms = IN_BNB
+    with rig(path=path, terms=IN_BNB) as r:
         r.price("100")
         r.submit("a", "BUY", "160")
         assert charged(r) == expected
