@@ -38,7 +38,7 @@ OPERATOR = "operator"
 def due(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Ask for a comparison of each account whose next one is due.
 
-    One that was asked for already is tried again by the session until it succeeds.
+    One that was asked for already is tried again by the link until it succeeds.
     """
     starting = world.book.data.phase is Phase.STARTING
     for account in world.book.accounts:
