@@ -8,6 +8,7 @@ from engine.core import adoption, fills
 from engine.core.changes import replaced, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost
+from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
@@ -190,7 +191,8 @@ def _take_over(
     early = _asked_first(world, snapshot, found) if given.apply else []
     told: dict[str, list[Fill]] = {}
     for fill in snapshot.fills:
-        told.setdefault(fill.client_order_id, []).append(fill)
+        if told_before(world.book, fill, now) is Told.AGAIN:
+            told.setdefault(fill.client_order_id, []).append(fill)
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from engine.core import fills
 from engine.core.changes import again, replaced, unchanged
+from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.codes import Code
@@ -104,8 +105,8 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     elif _may_still_change(world, order, given) or _denies_its_end(order, given.order):
         return
     else:
-        told = {f.key: f for f in given.fills if f.client_order_id == order.client_order_id}
-        taken = [fill for fill in told.values() if fill.content in world.book.seen_fills]
+        told = {f.of_order: f for f in given.fills if f.client_order_id == order.client_order_id}
+        taken = [f for f in told.values() if told_before(world.book, f, now) is Told.AGAIN]
         yield from _settle(world, order, given.order, taken, given.asked_at, now)
     yield from fell_short(world, given.account, given.client_order_id)
     yield from after_end(world, given.account, given.client_order_id)

@@ -11,7 +11,7 @@ from engine.core.closing import EXPIRED, FOREIGN, close_trade, ending_of
 from engine.core.consequences import fire
 from engine.core.fees import charged, fee_rate_of, with_fee
 from engine.core.fill_alarms import alarms, fill_alarm
-from engine.core.told_before import was_told
+from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import Nanos
@@ -44,8 +44,8 @@ EXECUTIONS = frozenset({Outcome.EXECUTED, Outcome.RESIZED})
 
 def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     """Everything that follows from one fill, but for the protection of what is then held."""
-    book = world.book
-    if was_told(book, fill, now) or _is_history(world, fill):
+    before = told_before(world.book, fill, now)
+    if before is Told.AGAIN or _is_history(world, fill):
         return
     # What it leads to leans on the time; what makes it one fill is what the venue told.
     timed = msgspec.structs.replace(fill, time=happened(fill, now))
@@ -53,17 +53,24 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if fault:
         yield from quarantine(world, fill, fault)
         return
-    if fill.key in book.seen_executions:
-        why = "it was told before with another quantity, price or side"
-        told = tuple(quarantine(world, fill, why))
-        yield from told
-        if told:
-            yield from trades_untold(world, fill.account, fill.client_order_id)
+    if before is Told.OTHER:
+        yield from _used_id(world, fill)
         return
     fill = yield from with_fee(world, fill)
     rest = yield from _matched(world, fill, timed.time)
     if rest is not None:
         yield from _count(world, rest, timed, now)
+
+
+def _used_id(world: World, fill: Fill) -> Iterator[ev.Event]:
+    """What follows from a fill under the id of another one: it is not taken, and the venue is asked
+    at once what is held (X-91); a stop that it is of trades all the same (X-78)."""
+    why = "it was told before of another order, time, quantity, price or side"
+    told = tuple(quarantine(world, fill, why))
+    yield from told
+    if told:
+        yield from trades_untold(world, fill.account, fill.client_order_id)
+        yield ev.SnapshotRequested(account=fill.account, reason="used id")
 
 
 def trades_untold(world: World, account: str, client_order_id: str) -> Iterator[ev.Event]:

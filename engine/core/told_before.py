@@ -2,10 +2,13 @@
 
 A fill is known by account, symbol, the UTC date of the venue's time and its execution id. One
 venue tells the same fill by its stream and in a list, and the time of one of them may be missing,
-in another unit, or a moment before midnight where that of the other is after it.
+in another unit, or a moment before midnight where that of the other is after it; a list may not say
+of which order it is. What is of another order, of another time or has other numbers is another fill
+under a used id.
 """
 
 from collections.abc import Iterator
+from enum import Enum
 
 import msgspec
 
@@ -19,13 +22,48 @@ UNITS = (1_000, 1_000_000, NS_PER_SECOND)
 nanoseconds."""
 
 
-def was_told(book: Book, fill: Fill, now: Nanos) -> bool:
-    """Whether the same fill was counted: its id and its numbers, at a time that can be its."""
-    if fill.content in book.seen_fills:
-        return True  # as nearly every fill of a list
-    if fill.midnight and fill.midnight in book.seen_fills:
+class Told(Enum):
+    """What was told before of the execution that a fill is about."""
+
+    NOTHING = ""
+    AGAIN = "the same"
+    OTHER = "something else under its id"
+
+
+def told_before(book: Book, fill: Fill, now: Nanos) -> Told:
+    """Whether the same fill was counted, or another one under the same key."""
+    seen = book.seen_fills
+    if fill.time and fill.about() in seen:
+        return Told.AGAIN  # as nearly every fill of a list
+    if fill.midnight and fill.midnight in seen:
+        return Told.AGAIN
+    if fill.content in seen:
+        return Told.AGAIN if _is_of_order(book, fill) and _is_of_time(book, fill) else Told.OTHER
+    for each in _timed_otherwise(fill, now):
+        if each.content in seen:
+            return Told.AGAIN if _is_of_order(book, each) else Told.OTHER
+    return Told.OTHER if fill.key in book.seen_executions else Told.NOTHING
+
+
+def _names(fill: Fill) -> Iterator[Fill]:
+    """The fill, and as it is told where its order is not named."""
+    yield fill
+    if fill.client_order_id:
+        yield msgspec.structs.replace(fill, client_order_id="")
+
+
+def _is_of_order(book: Book, fill: Fill) -> bool:
+    """Whether what was told can be of the same order: one of the two may not say of which."""
+    if not fill.client_order_id:
         return True
-    return any(each.content in book.seen_fills for each in _timed_otherwise(fill, now))
+    return any(each.of_order in book.seen_fills for each in _names(fill))
+
+
+def _is_of_time(book: Book, fill: Fill) -> bool:
+    """Whether what was told of that order was at about the same time, where there is one."""
+    if not (fill.time and fill.client_order_id):
+        return True
+    return any(each.about(span) in book.seen_fills for each in _names(fill) for span in (0, -1, 1))
 
 
 def _timed_otherwise(fill: Fill, now: Nanos) -> Iterator[Fill]:

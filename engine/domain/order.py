@@ -335,3 +335,16 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
         """The key with what the fill says; a fill of one key that says something else is false."""
         numbers = f"{plain(self.quantity)}|{plain(self.price)}"
         return f"{self.key}|{self.side}|{numbers}"
+
+    @property
+    def of_order(self) -> str:
+        """The content with the order that the fill is of; one that says the same of another order
+        is another fill under a used id (X-91)."""
+        return f"{self.content}|order {self.client_order_id}"
+
+    def about(self, span: int = 0) -> str:
+        """The same with about when it was, in spans that are as long as clocks differ: its own, or
+        the one so many `span`s later; "" where the venue gives no time."""
+        if not self.time:
+            return ""
+        return f"{self.of_order}|about {self.time // CLOCKS_APART + span}"

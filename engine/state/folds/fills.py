@@ -26,7 +26,7 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     book.hear(event.account, at)
     if not book.seen_executions.add(fill.key):
         return
-    _see(book, fill)
+    see(book, fill)
     order = book.order_in(event.account, fill.client_order_id)
     currency = book.currency_of(fill.symbol)
     book.touch(FillTaken(seq=data.seq, event=event, currency=currency), event.account)
@@ -60,11 +60,11 @@ def _filled(book: Book, event: ev.OrderFilled, at: Nanos) -> None:
     guard(book, event.account, fill.symbol, at)
 
 
-def _see(book: Book, fill: Fill) -> None:
+def see(book: Book, fill: Fill) -> None:
     """Remember what a fill says, to know it when it is told again (X-91)."""
-    book.seen_fills.add(fill.content)
-    if fill.midnight:
-        book.seen_fills.add(fill.midnight)
+    for text in (fill.content, fill.of_order, fill.about(), fill.midnight):
+        if text:
+            book.seen_fills.add(text)
 
 
 def _assume(account: AccountState, fill: Fill) -> None:
@@ -114,7 +114,7 @@ def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
     book.hear(event.account, at)
     if event.quantity == fill.quantity:
         book.seen_executions.add(fill.key)
-    _see(book, fill)
+    see(book, fill)
     known = account.assumed.pop(fill.client_order_id, None)
     if known is not None and known.quantity > event.quantity:
         left = msgspec.structs.replace(known, quantity=known.quantity - event.quantity)

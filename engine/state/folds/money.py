@@ -11,6 +11,7 @@ from engine.domain.money import ZERO
 from engine.state.account import MOVEMENTS_KEPT, Unexplained
 from engine.state.book import Book
 from engine.state.folds import power
+from engine.state.folds.fills import see
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import SessionState, UnvaluedMoney
 from engine.state.touched import AccountSeen, DayTotals, EquityMeasured, RunChanged
@@ -34,7 +35,7 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
         account.known_since = event.asked_at
         for fill in event.history:
             book.seen_executions.add(fill.key)
-            book.seen_fills.add(fill.content)
+            see(book, fill)
     else:
         _transferred(book, event.flow * event.rate)
     account.balances = told

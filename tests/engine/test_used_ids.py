@@ -1,0 +1,180 @@
+"""A venue uses an execution id a second time within a day (X-91, rules 1 and 2).
+
+The key of a fill is its account, symbol, day and execution id. A second fill under the same key
+that is of another order, of another time, or says something else, is neither dropped as the first
+told again nor counted: it is named, and what the venue says of the order and the holding decides.
+"""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.account import VenueOrder
+from engine.domain.inputs import QueryAnswered
+from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
+from engine.domain.run import Flatten, Level
+from tests.engine.driver import CoreDriver, protected
+from tests.engine.liar import Table, play
+from tests.engine.worlds import BROKER
+
+S = OrderStatus
+KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
+
+
+def bad(desk: CoreDriver) -> int:
+    """How many alarms of a fill that cannot be taken there were."""
+    return [alarm.code for alarm in desk.of(ev.Alarmed)].count("BAD_FILL")
+
+
+def blocked(desk: CoreDriver) -> bool:
+    return "bad_fill" in desk.book.account(BROKER).blocked.get("NVDA", {})
+
+
+def two_orders() -> tuple[CoreDriver, Fill, OrderTerms]:
+    """5 of a first order are held; the fill of them, and a second order of 5 that works."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.place(Side.BUY, 5)
+    first = desk.of(ev.OrderIntended)[-1].terms
+    desk.accept(first)
+    fill = desk.execution(first, 5, "100")
+    desk.report(first, S.FILLED, fill=fill, filled=Decimal(5))
+    desk.later(60)
+    desk.price("NVDA", "100")
+    desk.place(Side.BUY, 5)
+    second = desk.of(ev.OrderIntended)[-1].terms
+    assert second.client_order_id != first.client_order_id
+    desk.accept(second)
+    return desk, fill, second
+
+
+def test_x91_a_used_id_of_another_order_is_named_and_not_counted() -> None:
+    desk, fill, second = two_orders()
+    again = msgspec.structs.replace(fill, client_order_id=second.client_order_id, time=desk.now)
+    desk.report(second, S.FILLED, fill=again, filled=Decimal(5))
+    assert (desk.held().quantity, bad(desk), blocked(desk)) == (5, 1, True)
+    assert desk.current(second).status is S.UNKNOWN
+    # Every look brings it again; it is named once.
+    desk.later(30)
+    desk.snapshot(positions={"NVDA": 10}, fills=(fill, again))
+    assert (desk.held().quantity, bad(desk)) == (5, 1)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_x91_a_list_that_does_not_name_the_order_tells_the_same_fill(turned: bool) -> None:
+    desk, fill, _ = two_orders()
+    other = desk.of(ev.OrderIntended)[0].terms
+    nameless = msgspec.structs.replace(fill, client_order_id="")
+    if turned:
+        desk = CoreDriver().price("NVDA", "100")
+        desk.place(Side.BUY, 5)
+        other = desk.of(ev.OrderIntended)[-1].terms
+        desk.accept(other)
+        fill = desk.execution(other, 5, "100")
+        nameless = msgspec.structs.replace(fill, client_order_id="")
+        desk.snapshot(positions={"NVDA": 5}, fills=(nameless,))
+        desk.report(other, S.FILLED, fill=fill, filled=Decimal(5))
+    else:
+        desk.snapshot(positions={"NVDA": 5}, fills=(nameless,))
+    assert (len(desk.of(ev.OrderFilled)), bad(desk)) == (1, 0)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, 0), (4, 0), (30, 1), (3600, 1)])
+def test_x91_a_used_id_of_another_time_of_the_same_order_is_named(seconds: int, told: int) -> None:
+    """Clocks differ by less than 5 s; the same numbers later are another fill."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.place(Side.BUY, 10)
+    order = desk.of(ev.OrderIntended)[-1].terms
+    desk.accept(order)
+    fill = desk.execution(order, 5, "100")
+    desk.report(order, S.PARTIALLY_FILLED, fill=fill, filled=Decimal(5))
+    desk.later(seconds)
+    again = msgspec.structs.replace(fill, time=desk.now)
+    desk.report(order, S.PARTIALLY_FILLED, fill=again)
+    assert (desk.held().quantity, bad(desk)) == (5, told)
+
+
+def test_x91_an_answer_counts_only_the_fills_that_were_counted_of_that_order() -> None:
+    """Else the order would be settled as filled while nothing of it is held."""
+    desk, fill, second = two_orders()
+    again = msgspec.structs.replace(fill, client_order_id=second.client_order_id, time=desk.now)
+    there = VenueOrder(
+        client_order_id=second.client_order_id,
+        venue_order_id="v",
+        symbol="NVDA",
+        side=Side.BUY,
+        type=second.type,
+        quantity=Decimal(5),
+        filled=Decimal(5),
+        status=S.FILLED,
+    )
+    desk.give(
+        QueryAnswered(
+            account=BROKER,
+            client_order_id=second.client_order_id,
+            order=there,
+            fills=(fill, again),
+            asked_at=desk.now,
+        )
+    )
+    assert (desk.held().quantity, bad(desk)) == (5, 1)
+    assert desk.current(second).status is S.UNKNOWN
+    assert desk.current(second).filled == 0
+
+
+def test_x91_the_venue_is_looked_at_as_soon_as_a_used_id_is_told() -> None:
+    desk = protected(100)
+    stop = desk.last(Purpose.PROTECT)
+    desk.later(60)
+    (first,) = [event.fill for event in desk.of(ev.OrderFilled)]
+    sold = msgspec.structs.replace(desk.execution(stop, 100, "95"), execution_id=first.execution_id)
+    seen = desk.report(stop, S.FILLED, fill=sold, filled=Decimal(100))
+    assert [event.account for event in seen if isinstance(event, ev.SnapshotRequested)] == [BROKER]
+
+
+# --- at a venue --------------------------------------------------------------------------------
+
+
+async def bought_twice(table: Table) -> str:
+    """Twice 50 were bought at one price, both under one id; the second order's id."""
+    table.venue.next_ids = ["r1"]
+    await table.buy(50)
+    await table.wait(61)
+    table.venue.next_ids = ["r1"]
+    done = await table.order(Side.BUY, 50)
+    await table.wait(1)
+    (key,) = done.data["client_order_ids"]
+    return str(key)
+
+
+def test_rule1_an_operator_takes_what_was_bought_under_a_used_id() -> None:
+    async def scene(table: Table) -> None:
+        key = await bought_twice(table)
+        assert (table.there, table.held) == (100, 50)
+        assert "BAD_FILL" in table.alarms()
+        await table.wait(60)
+        assert (await table.engine.command(ask.Reconcile(by="test", apply=True))).ok
+        order = table.engine.book.order(key)
+        assert order is not None
+        assert (table.held, order.status) == (100, S.FILLED)
+        await table.wait(60)
+        found = await table.engine.command(ask.Reconcile(by="test"))
+        assert (found.data["differences"], found.data["events"]) == ([], [])
+        assert table.held == table.there == 100
+        assert table.engine.book.account(BROKER).cash["USD"] == table.venue.cash
+        assert table.alarms().count("BAD_FILL") == 1
+
+    play(scene)
+
+
+def test_x52_a_kill_closes_what_was_bought_under_a_used_id_and_no_more() -> None:
+    async def scene(table: Table) -> None:
+        await bought_twice(table)
+        await table.engine.command(KILL)
+        await table.wait(60)
+        assert (table.there, table.held, table.venue.sold) == (0, 0, 100)
+        assert table.events(ev.KillProved)[-1].state == "VERIFIED"
+
+    play(scene)
