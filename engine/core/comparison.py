@@ -1,6 +1,7 @@
 """What follows from a look at the venue: facts taken in, differences blocked or adopted (A-372)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 
@@ -88,6 +89,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         matched=after.matched,
         unsettled=after.unsettled,
         doubted=after.doubted or msgspec.UNSET,
+        missed_at=_missed_at(world, snapshot.account, after) or msgspec.UNSET,
     )
     for key in after.missing:
         yield ev.OrderQueried(
@@ -102,6 +104,18 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     here = {*book.account(name).positions, *book.working_symbols(name)}
     for symbol in sorted(there | here):
         yield from advance(world, name, symbol, now)
+
+
+def _missed_at(world: World, name: str, found: Comparison) -> dict[str, Decimal]:
+    """By symbol of which a look finds more missing than is known, the price that has evidence."""
+    prices: dict[str, Decimal] = {}
+    for difference in (*found.differences, *found.doubted):
+        symbol, quantity = difference.symbol, difference.missing
+        before, price = world.book.account(name).missing.get(symbol), world.prices.proved(symbol)
+        known = ZERO if before is None else before.quantity
+        if price is not None and (known * quantity < 0 or abs(quantity) > abs(known)):
+            prices[symbol] = price
+    return prices
 
 
 def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> Iterator[ev.Event]:

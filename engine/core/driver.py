@@ -316,6 +316,14 @@ def _value_holding(world: World, event: ev.HoldingPriced) -> None:
     world.prices.revalue(event.symbol)
 
 
+def _value_missing(world: World, event: ev.Reconciled) -> None:
+    """What looks do not find loses nothing by evidence, and what they find again does (X-74)."""
+    for symbol in world.book.account(event.account).missing.keys() | world.value.missing_in(
+        event.account
+    ):
+        world.prices.revalue(symbol)
+
+
 def _value_accounts(world: World, event: ev.EngineStarted) -> None:
     world.prices.revalue_all()
 
@@ -340,6 +348,7 @@ def _value_symbol(world: World, event: ev.SymbolBlocked | ev.SymbolUnblocked) ->
 _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.CurrencyValued: _value_currency,
     ev.HoldingPriced: _value_holding,
+    ev.Reconciled: _value_missing,
     ev.EngineStarted: _value_accounts,
     ev.EquityMarked: _reached,
     ev.LossAccepted: _rebased,

@@ -5,9 +5,7 @@ sent; so is our stop.
 """
 
 from decimal import Decimal
-from typing import Final
 
-from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import ZERO, floor_to
 from engine.domain.order import OrderStatus, OrderType
 from engine.domain.position import ExitReason
@@ -15,9 +13,7 @@ from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.state.waiting import to_come
 from engine.world import World
-
-BELIEVED: Final = 5 * NS_PER_SECOND
-"""So far apart are the looks that have to agree that something is not held at the venue."""
+from engine.world.absence import BELIEVED
 
 
 def against(world: World, position: Position) -> list[Order]:

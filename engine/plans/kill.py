@@ -19,7 +19,6 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
-from engine.exits.reducible import BELIEVED
 from engine.plans.exit import close_now
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
@@ -31,6 +30,7 @@ from engine.state.order import Order
 from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER, lengthening
 from engine.state.position import Position
 from engine.world import World
+from engine.world.absence import BELIEVED
 
 CLEAN_READS = 2
 DEADLINE = 30 * NS_PER_SECOND

@@ -81,6 +81,9 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     since: Nanos
     """The first of the looks in a row that found a difference."""
+    price: Decimal | None = None
+    """The price that had evidence then: what is not there loses nothing, and gains nothing, by a
+    newer one (X-74). None in states of an older program."""
 
 
 class PowerMove(msgspec.Struct, frozen=True):

@@ -38,10 +38,16 @@ class Valuation:
         self.leaps: dict[tuple[str, str], tuple[str, Decimal]] = {}
         """By holding whose price is taken for a bad tick, its currency and what of its value rests
         on that."""
+        self._missing: set[tuple[str, str]] = set()
+        """Holdings of which looks do not find a part, and whose price has moved since."""
         self.gross: dict[str, Decimal] = {}
         """By currency, long and short added."""
         self.gross_in: dict[tuple[str, str], Decimal] = {}
         """The same by group and currency."""
+
+    def missing_in(self, account: str) -> set[str]:
+        """The symbols of an account of which a part counts as if its price had not moved."""
+        return {symbol for name, symbol in self._missing if name == account}
 
     def update(  # noqa: PLR0917  # one holding and what it is valued by
         self,
@@ -53,13 +59,19 @@ class Valuation:
         proved: Decimal | None = None,
         *,
         leaps: bool = False,
+        missing: Decimal = ZERO,
     ) -> None:
         """Put one holding's share of the totals right; without a mark it counts at cost.
 
         `proved` is the price that has evidence, None where every mark is believed; `leaps`: the
-        mark is so far from it that it is taken for a bad tick.
+        mark is so far from it that it is taken for a bad tick. `missing`: what of the value at the
+        proved price is gained, or lost, by a part that looks do not find.
         """
         place = (account, symbol)
+        if missing:
+            self._missing.add(place)
+        else:
+            self._missing.discard(place)
         old = self._parts.pop(place, None)
         self.leaps.pop(place, None)
         if old is not None and (position is None or old.currency != currency):
@@ -81,6 +93,7 @@ class Valuation:
             unproved = value - position.market_value(proved)
             if leaps:
                 self.leaps[place] = (currency, unproved)
+        unproved += missing
         before = old or ValuedPart(currency, ZERO, ZERO, ZERO, tuple(self._groups_of(symbol)))
         self._parts[place] = ValuedPart(currency, value, unrealized, unproved, before.groups)
         # One sum of differences: every price of what is held comes through here.

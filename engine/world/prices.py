@@ -12,6 +12,7 @@ from engine.domain.suspicion import Suspicion
 from engine.state.book import Book
 from engine.state.position import Position
 from engine.state.valuation import Valuation
+from engine.world.absence import moved_since
 from engine.world.evidence import ProvedPrice, both_sides, leaps
 from engine.world.gaps import LOOKED_AT, QUIET, Gap
 from engine.world.market import MarketView
@@ -136,7 +137,16 @@ class Prices:
             if frozen is not None:
                 self._value.update(name, symbol, position, frozen.mark, currency)
                 continue
-            self._value.update(name, symbol, position, mark, currency, proved, leaps=leap)
+            self._value.update(
+                name,
+                symbol,
+                position,
+                mark,
+                currency,
+                proved,
+                leaps=leap,
+                missing=moved_since(account, symbol, position, proved),
+            )
 
     def revalue_all(self) -> None:
         """Put the totals right for everything that is held, after accounts were opened or left."""

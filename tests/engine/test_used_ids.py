@@ -15,12 +15,13 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import QueryAnswered
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
-from engine.domain.run import Flatten, Level
+from engine.domain.run import Flatten, Level, RunState, Trigger
 from tests.engine.driver import CoreDriver, protected
 from tests.engine.liar import Table, play
 from tests.engine.worlds import BROKER
 
 S = OrderStatus
+DAILY_LOSS = Trigger.DAILY_LOSS
 KILL = ask.Kill(by="test", level=Level.KILL, flatten=Flatten.ALL)
 
 
@@ -137,6 +138,10 @@ def test_x91_the_venue_is_looked_at_as_soon_as_a_used_id_is_told() -> None:
 # --- at a venue --------------------------------------------------------------------------------
 
 
+def fired(table: Table) -> list[Trigger]:
+    return [event.trigger for event in table.events(ev.TriggerFired)]
+
+
 async def bought_twice(table: Table) -> str:
     """Twice 50 were bought at one price, both under one id; the second order's id."""
     table.venue.next_ids = ["r1"]
@@ -176,5 +181,72 @@ def test_x52_a_kill_closes_what_was_bought_under_a_used_id_and_no_more() -> None
         await table.wait(60)
         assert (table.there, table.held, table.venue.sold) == (0, 0, 100)
         assert table.events(ev.KillProved)[-1].state == "VERIFIED"
+
+    play(scene)
+
+
+@pytest.mark.parametrize("sells", ["person", "stop"])
+def test_x74_a_holding_that_was_sold_under_a_used_id_loses_nothing_when_its_price_falls(
+    sells: str,
+) -> None:
+    """1,400 were bought and sold at 100. Their price falls by 75; a day may lose 100,000."""
+
+    async def scene(table: Table) -> None:
+        table.venue.next_ids = ["r1"]
+        await table.buy(1_400, protect=Decimal(90))
+        await table.wait(20)
+        table.venue.next_ids = ["r1"]
+        if sells == "person":
+            await table.engine.command(ask.ClosePosition(by="test", symbol="AAA"))
+        else:
+            (stop,) = [o for o in table.venue.orders.values() if o.stop_price]
+            table.venue.trade(stop.client_order_id, Decimal(1_400))
+        await table.until(lambda: table.there == 0)
+        await table.wait(10)
+        assert "BAD_FILL" in table.alarms()
+        for price in (80, 60, 45, 35, 25):
+            table.venue.price = Decimal(price)
+            await table.wait(20)
+        assert table.engine.book.run_state is not RunState.HALTED
+        assert DAILY_LOSS not in fired(table)
+        assert (await table.engine.command(ask.Reconcile(by="test", apply=True))).ok
+        await table.wait(20)
+        assert (table.held, table.there) == (0, 0)
+        assert table.engine.book.run_state is not RunState.HALTED
+        assert abs(table.engine.world.money.daily_pnl) < 1
+
+    play(scene)
+
+
+def test_x74_what_somebody_sold_loses_nothing_once_two_looks_agree() -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(1_400)
+        await table.wait(20)
+        table.venue.move("AAA", Decimal(-1_400))
+        await table.wait(130)
+        table.venue.price = Decimal(25)
+        await table.wait(130)
+        assert DAILY_LOSS not in fired(table)
+        assert table.held == 1_400, "an operator decides what becomes of it"
+
+    play(scene)
+
+
+def test_x74_what_is_there_after_all_loses_what_its_price_says() -> None:
+    """A list of holdings that is empty for a while excuses no loss once it shows them again."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(1_400)
+        await table.wait(20)
+        held, table.venue.held = table.venue.held, {}
+        table.venue._record()
+        await table.wait(130)
+        table.venue.price = Decimal(25)
+        await table.wait(10)
+        assert DAILY_LOSS not in fired(table)
+        table.venue.held = held
+        table.venue._record()
+        await table.wait(70)
+        assert DAILY_LOSS in fired(table)
 
     play(scene)

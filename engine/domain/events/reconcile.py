@@ -61,6 +61,9 @@ class Reconciled(Event, frozen=True, kw_only=True):
     doubted: tuple[Difference, ...] | msgspec.UnsetType = msgspec.UNSET
     """How holdings in those symbols differ, where no late list explains it: nothing is taken over,
     and no order that reduces goes beyond what is listed. Left out where there is none."""
+    missed_at: dict[str, Decimal] | msgspec.UnsetType = msgspec.UNSET
+    """By symbol of which this look finds less than is held here, and less than looks before it did:
+    the price as far as evidence carries it. Left out where there is none."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,10 +46,26 @@ def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str
     found = {s: known for s, known in account.missing.items() if s in event.unsettled}
     for difference in (*event.differences, *(event.doubted or ())):
         if difference.missing:
-            before = account.missing.get(difference.symbol)
-            since = at if before is None else before.since
-            found[difference.symbol] = Missing(quantity=difference.missing, since=since)
+            found[difference.symbol] = _still_missing(account, event, difference, at)
     return found
+
+
+def _still_missing(
+    account: AccountState, event: ev.Reconciled, found: ev.Difference, at: Nanos
+) -> Missing:
+    """What is missing of a symbol, since when and at which price: of what has been missing since an
+    earlier look, at that of then."""
+    quantity, before = found.missing, account.missing.get(found.symbol)
+    told = event.missed_at or {}
+    price = told.get(found.symbol)
+    if before is None:
+        return Missing(quantity=quantity, since=at, price=price)
+    if price is None or before.price is None or before.quantity * quantity <= 0:
+        kept = before.price if price is None else price
+    else:
+        more = quantity - before.quantity
+        kept = (before.quantity * before.price + more * price) / quantity
+    return Missing(quantity=quantity, since=before.since, price=kept)
 
 
 def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
