@@ -382,8 +382,14 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.PositionAdjusted: lambda e: JournalLine(
         "RECON", f"{e.symbol} {plain(e.previous)} is now {plain(e.quantity)}: {e.reason}", "warn"
     ),
-    ev.HoldingPriced: lambda e: JournalLine(
-        "RECON", f"{e.symbol} in {e.account} has its first price, {plain(e.price)}"
+    ev.HoldingPriced: lambda e: (
+        JournalLine("RECON", f"{e.symbol} in {e.account} has its first price, {plain(e.price)}")
+        if not e.left
+        else JournalLine(
+            "RECON",
+            f"{plain(abs(e.left))} {e.symbol} that are not held in {e.account} any more count at "
+            f"{plain(e.price)}",
+        )
     ),
     ev.SymbolBlocked: lambda e: JournalLine("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
     ev.SymbolUnblocked: lambda e: JournalLine("BLOCK", f"{e.symbol} free again ({e.cause})"),

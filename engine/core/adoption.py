@@ -15,12 +15,13 @@ from engine.domain import events as ev
 from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken
 from engine.domain.instant import Nanos
+from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.order import Fill, OrderStatus
 from engine.domain.run import Severity
 from engine.plans.reducing import learned
 from engine.reconcile.compare import Comparison
-from engine.state.account import AccountState, Unexplained
+from engine.state.account import AccountState, Left, Unexplained
 from engine.world import World
 from engine.world.evidence import CONFIRM_NS, leaps
 from engine.world.looks import SETTLING
@@ -177,8 +178,13 @@ def traded_at(world: World, fill: Fill) -> Iterator[ev.Event]:
     So it is where the trade comes before the first price, or shows that this one was a bad tick:
     what it counted for until then was nobody's price, and what is off is neither profit nor loss.
     """
-    before = world.book.account(fill.account).estimated.get(fill.symbol)
-    if before is None or fill.is_assumed or not is_positive(fill.price):
+    account = world.book.account(fill.account)
+    if fill.is_assumed or not is_positive(fill.price):
+        return
+    left, before = account.left.get(fill.symbol), account.estimated.get(fill.symbol)
+    if left is not None:
+        yield _left(world, fill.account, fill.symbol, left, fill.price)
+    if before is None:
         return
     if fill.symbol not in world.prices.first_told or leaps(fill.price, before):
         yield from priced(world, fill.symbol, fill.price)
@@ -202,6 +208,32 @@ def priced(
             unrealized=value if position.cost else ZERO,
             unproved=unproved or msgspec.UNSET,
         )
+
+
+def left_price(world: World, given: Quote) -> Iterator[ev.Event]:
+    """Give what was taken off without a fill, at a price of before this process, the first one that
+    is told after that: it counts until then for what nobody knew to be its price.
+
+    One that may be a bad tick is none (X-71).
+    """
+    for account in world.book.accounts:
+        left, since = account.left.get(given.symbol), account.adjusted.get(given.symbol, 0)
+        if left is not None and given.time >= since and not leaps(given.last, left.price):
+            yield _left(world, account.name, given.symbol, left, given.last)
+
+
+def _left(world: World, account: str, symbol: str, left: Left, price: Decimal) -> ev.HoldingPriced:
+    """What was taken off has counted for too little, or too much: profit moves, equity does not."""
+    rate = world.currencies.worth(world.book.currency_of(symbol)) or ZERO
+    value = left.quantity * (price - left.price) * world.book.multiplier(symbol) * rate
+    return ev.HoldingPriced(
+        account=account,
+        symbol=symbol,
+        price=price,
+        value=value,
+        unrealized=value,
+        left=left.quantity,
+    )
 
 
 def is_history(account: AccountState | None, fill: Fill, *, ours: bool) -> bool:
@@ -330,8 +362,9 @@ def adjusted(
     """
     symbol = proposal.symbol
     ours = world.book.holding(proposal.account, symbol)
-    listed = (p.mark for p in snapshot.positions if p.symbol == symbol and is_positive(p.mark))
-    told = _known(world, symbol) or next(listed, None)
+    marks = (p.mark for p in snapshot.positions if p.symbol == symbol and is_positive(p.mark))
+    listed = next(marks, None)
+    told = _known(world, symbol) or listed
     estimate = world.prices.mark(symbol) if told is None else None
     price = proposal.price
     if not is_positive(price):
@@ -343,7 +376,7 @@ def adjusted(
     value = proposal.quantity * mark * proposal.multiplier
     before = ZERO if ours is None else ours.cost
     counted = ZERO if ours is None else world.prices.market_value(ours)
-    return msgspec.structs.replace(
+    taken = msgspec.structs.replace(
         proposal,
         price=price,
         previous=ZERO if ours is None else ours.quantity,
@@ -354,6 +387,10 @@ def adjusted(
         estimated=told is None,
         order_id=_explained_by(world, proposal),
     )
+    if taken.taken_off and world.market.mark(symbol) is None and listed is None:
+        # What it is worth less is told by the journal alone, of some time before this process.
+        return msgspec.structs.replace(taken, estimated=True)
+    return taken
 
 
 def _explained_by(world: World, proposal: ev.PositionAdjusted) -> str:

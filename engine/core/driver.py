@@ -308,6 +308,8 @@ def _value_currency(world: World, event: ev.CurrencyValued) -> None:
 
 def _value_holding(world: World, event: ev.HoldingPriced) -> None:
     """It was always worth that, as far as anybody knows: no evidence says otherwise."""
+    if event.left is not msgspec.UNSET:
+        return  # of what is held nothing was told
     if event.unproved:
         world.prices.first_told[event.symbol] = world.book.data.time
     else:

@@ -31,8 +31,13 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
         return
     if corporate.may_suspect(world, given.symbol):
         yield from followed(world, corporate.suspect(world, given, now), now)
+    priced = False
+    if any(given.symbol in account.left for account in world.book.data.accounts.values()):
+        for event in adoption.left_price(world, given):
+            priced = True
+            yield event
     if not world.book.held(given.symbol):
-        if world.currencies.rate_told == given.symbol:
+        if priced or world.currencies.rate_told == given.symbol:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
     if any(account.estimated for account in world.book.data.accounts.values()):

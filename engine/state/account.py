@@ -86,6 +86,14 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     newer one (X-74). None in states of an older program."""
 
 
+class Left(msgspec.Struct, frozen=True, kw_only=True):
+    """So much was taken off a holding without a fill, signed as a trade is, at a price that nobody
+    had told this process."""
+
+    quantity: Decimal
+    price: Decimal
+
+
 class PowerMove(msgspec.Struct, frozen=True):
     """How a fill changed what new exposure may cost, in the account's own currency."""
 
@@ -132,6 +140,9 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The rest of what the venue says: part of equity, and of no profit, transfer or peak."""
     estimated: dict[str, Decimal] = {}
     """By symbol, the price that a holding was taken over at and that nobody had told."""
+    left: dict[str, Left] = {}
+    """By symbol, what was taken off at a price of before this process: the first that is told then
+    takes its place (X-75)."""
     known_since: Nanos = 0
     """When the venue was asked for the first look: what happened before is history (X-75). 0 in
     accounts that an older program began."""

@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "6e115e98c074024d",
+    10: "5d8a1d6a830696d7",
 }
 """The shape of the state that each format stands for."""
 

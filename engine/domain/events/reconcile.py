@@ -92,6 +92,14 @@ class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):
     """n of a split n:m, n new for m old, that explains it (X-93); 0 where none does."""
     denominator: int = 0
 
+    @property
+    def taken_off(self) -> Decimal:
+        """How much of what was held is not any more, signed as a trade that takes it off is."""
+        if self.previous * self.quantity < 0:
+            return -self.previous
+        off = self.quantity - self.previous
+        return off if off * self.previous < 0 else ZERO
+
 
 class HoldingPriced(Event, frozen=True, kw_only=True):
     """The first price of something that was taken over without one.
@@ -103,12 +111,16 @@ class HoldingPriced(Event, frozen=True, kw_only=True):
     symbol: str
     price: Decimal
     value: Decimal
-    """What it adds to equity, in the base currency."""
+    """What it adds to equity, in the base currency; of what was taken off, to what that counted
+    for, so that equity stays and the profit moves the other way."""
     unrealized: Decimal
     """What of that is unrealised profit: none where the average price was not known either."""
     unproved: bool | msgspec.UnsetType = msgspec.UNSET
     """It is far from what was estimated and has no evidence yet: another price takes its place as
     the first one (X-71). Left out where it has."""
+    left: Decimal | msgspec.UnsetType = msgspec.UNSET
+    """How much of it was taken off without a fill, below 0 where that was long: it is about that
+    part alone. Left out where it is about what is held."""
 
 
 class SymbolBlocked(Event, frozen=True, kw_only=True):

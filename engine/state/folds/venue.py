@@ -6,9 +6,10 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
+from engine.domain.money import ZERO
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.state.account import AccountState, LinkStatus, Missing
+from engine.state.account import AccountState, Left, LinkStatus, Missing
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.rule import Rules
@@ -72,7 +73,8 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     if event.numerator:
         _split(book, event, at)
         return
-    seq = book.data.seq
+    seq, account = book.data.seq, book.enter(event.account)
+    guessed = account.estimated.pop(event.symbol, None) is not None
     previous = book.holding(event.account, event.symbol)
     new = adjusted(
         previous,
@@ -90,7 +92,6 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         gone = TradeVanished(seq=seq, position_id=previous.position_id, reason=event.reason)
         book.touch(gone, event.account)
     book.hold(event.account, event.symbol, new)
-    account = book.enter(event.account)
     account.missing.pop(event.symbol, None)
     account.adjusted[event.symbol] = at
     if event.value is None:
@@ -100,15 +101,23 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         book.mark(event.symbol, event.mark or event.price)
     left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
     account.unexplained = msgspec.structs.replace(account.unexplained, holdings=left)
-    account.estimated.pop(event.symbol, None)
-    if event.estimated and event.mark is not None and new is not None:
-        account.estimated[event.symbol] = event.mark
+    account.left.pop(event.symbol, None)
+    if event.estimated and event.mark is not None:
+        off = event.taken_off
+        if off and not guessed:
+            account.left[event.symbol] = Left(quantity=off, price=event.mark)
+        if new is not None and (guessed or off in (ZERO, -event.previous)):
+            account.estimated[event.symbol] = event.mark
     book.data.adjust(event.value, event.unrealized)
     guard(book, event.account, event.symbol, at)
 
 
 def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
     account = book.enter(event.account)
+    if event.left is not msgspec.UNSET:
+        account.left.pop(event.symbol, None)
+        book.data.adjust(event.value, event.unrealized)
+        return
     if event.unproved:
         account.estimated[event.symbol] = event.price
     else:

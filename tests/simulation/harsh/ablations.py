@@ -34,7 +34,7 @@ from engine.world import World
 from engine.world.market import MarketView
 from tests.simulation.faults import Faults
 from tests.simulation.harsh.line import HarshLine
-from tests.simulation.harsh.switches import Harsh, Switches
+from tests.simulation.harsh.switches import STRANGER, Harsh, Switches
 
 PLAIN: Final = Harsh(
     name="plain", faults=Faults(), most=Switches(), chance=1.0, real_journal=0.0, operator=4
@@ -216,6 +216,11 @@ def _trades_history_again(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(HarshLine, "get_fills_since", every)
 
 
+def _leaves_at_the_price_of_before(patching: pytest.MonkeyPatch) -> None:
+    """X-75: the first price that is told after that is what it was worth when it left."""
+    patching.setattr(adoption, "left_price", lambda world, given: iter(()))
+
+
 def _values_at_estimates(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(adoption, "_known", lambda world, symbol: world.prices.mark(symbol))
 
@@ -395,6 +400,13 @@ ABLATIONS: Final = (
         seed=23,
         caught_by="Q profit",
         patch=_values_at_estimates,
+    ),
+    HarshAblation(
+        name="what is found gone after a crash has left at the price of before",
+        profile=STRANGER,
+        seed=38,
+        caught_by="Q profit",
+        patch=_leaves_at_the_price_of_before,
     ),
     HarshAblation(
         name="an addition is sized on its own stop",

@@ -55,6 +55,14 @@ class Money(Facts):
                     self._taken_over += (event.quantity - before) * price
             case ev.CashAdjusted(amounts=amounts):
                 self._taken_over += amounts.get("USD", ZERO)
+            case ev.HoldingPriced(left=Decimal() as left):
+                # What was taken off at a price of before is known to be worth that only now.
+                place, sheet = (event.account, event.symbol), self.told[event.account]
+                price = self._first_told(event.account, event.symbol, event.price)
+                sheet.adopt(event.symbol, -left, self._adopted_at[place])
+                sheet.adopt(event.symbol, left, price)
+                self._taken_over += left * (price - self._adopted_at[place])
+                self._adopted_at[place] = price
             case ev.HoldingPriced():
                 # The price that it is taken over at is known only now: the first that was told. A
                 # fill may be it, which the sheet has by then; it sold some of what is priced.
