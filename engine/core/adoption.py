@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive, plain
 from engine.domain.order import Fill, OrderStatus
@@ -29,6 +29,9 @@ from engine.world.looks import SETTLING
 FARTHEST: Final = Decimal(100)
 """A venue's equity that makes what is held so many times dearer, or cheaper, than it was on average
 says nothing of its price."""
+
+WAITING: Final = 60 * NS_PER_SECOND
+"""A price that was told before something was taken over has waited for no longer than this."""
 
 SMALL: Final = Decimal("0.01")
 """A difference of cash below this is counted and not told."""
@@ -152,19 +155,24 @@ def _ratio(
     return ratio if 1 / FARTHEST <= ratio <= FARTHEST else None
 
 
-def first_price(world: World, symbol: str, now: Nanos) -> Iterator[ev.Event]:
-    """Give what was taken over without a price the first one that is told.
+def first_price(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
+    """Give what was taken over without a price the first one that is told after that.
 
-    One far from the estimate may be a bad tick: where evidence speaks for another within the next
-    price events, that one takes its place (X-71).
+    One of before, which has waited since, stands in for it until then. One far from the estimate
+    may be a bad tick: where evidence speaks for another within the next price events, that one
+    takes its place (X-71).
     """
+    symbol = given.symbol
     price, proved = world.market.mark(symbol), world.prices.proved(symbol)
     estimates = (account.estimated.get(symbol) for account in world.book.accounts)
     before = next((known for known in estimates if known is not None), None)
     if price is None or proved is None or before is None:
         return
     since = world.prices.first_told.get(symbol)
-    if since is None:
+    if any(_is_early(a, given, now) for a in world.book.accounts if symbol in a.estimated):
+        if price != before:
+            yield from priced(world, symbol, price, early=True)
+    elif since is None:
         yield from priced(world, symbol, price, unproved=bool(before) and leaps(price, before))
     elif leaps(proved, before):
         yield from priced(world, symbol, proved)
@@ -190,8 +198,15 @@ def traded_at(world: World, fill: Fill) -> Iterator[ev.Event]:
         yield from priced(world, fill.symbol, fill.price)
 
 
+def _is_early(account: AccountState, given: Quote, now: Nanos) -> bool:
+    """Whether a price is of before what an account took over last of its symbol, and has waited; of
+    a feed that is always so far behind, its prices are those of then."""
+    since = account.adjusted.get(given.symbol, 0)
+    return given.time < since and now - since < WAITING
+
+
 def priced(
-    world: World, symbol: str, price: Decimal, *, unproved: bool = False
+    world: World, symbol: str, price: Decimal, *, unproved: bool = False, early: bool = False
 ) -> Iterator[ev.Event]:
     """Give what was taken over without a price, in whatever account, the one that is known now."""
     for position in world.book.held(symbol):
@@ -207,24 +222,26 @@ def priced(
             value=value,
             unrealized=value if position.cost else ZERO,
             unproved=unproved or msgspec.UNSET,
+            early=early or msgspec.UNSET,
         )
 
 
-def left_price(world: World, given: Quote) -> Iterator[ev.Event]:
+def left_price(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Give what was taken off without a fill, at a price of before this process, the first one that
     is told after that: it counts until then for what nobody knew to be its price.
 
     One that may be a bad tick is none (X-71).
     """
     for account in world.book.accounts:
-        left, since = account.left.get(given.symbol), account.adjusted.get(given.symbol, 0)
-        if left is not None and given.time >= since and not leaps(given.last, left.price):
-            yield _left(world, account.name, given.symbol, left, given.last)
+        left = account.left.get(given.symbol)
+        if left is None or _is_early(account, given, now) or leaps(given.last, left.price):
+            continue
+        yield _left(world, account.name, given.symbol, left, given.last)
 
 
 def _left(world: World, account: str, symbol: str, left: Left, price: Decimal) -> ev.HoldingPriced:
     """What was taken off has counted for too little, or too much: profit moves, equity does not."""
-    rate = world.currencies.worth(world.book.currency_of(symbol)) or ZERO
+    rate = world.currencies.worth.get(world.book.currency_of(symbol)) or ZERO
     value = left.quantity * (price - left.price) * world.book.multiplier(symbol) * rate
     return ev.HoldingPriced(
         account=account,

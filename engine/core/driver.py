@@ -312,7 +312,7 @@ def _value_holding(world: World, event: ev.HoldingPriced) -> None:
         return  # of what is held nothing was told
     if event.unproved:
         world.prices.first_told[event.symbol] = world.book.data.time
-    else:
+    elif not event.early:
         world.prices.first_told.pop(event.symbol, None)
     world.prices.forget(event.symbol)
     world.prices.revalue(event.symbol)

@@ -33,7 +33,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
         yield from followed(world, corporate.suspect(world, given, now), now)
     priced = False
     if any(given.symbol in account.left for account in world.book.data.accounts.values()):
-        for event in adoption.left_price(world, given):
+        for event in adoption.left_price(world, given, now):
             priced = True
             yield event
     if not world.book.held(given.symbol):
@@ -41,7 +41,7 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
             yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
         return
     if any(account.estimated for account in world.book.data.accounts.values()):
-        yield from adoption.first_price(world, given.symbol, now)
+        yield from adoption.first_price(world, given, now)
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
     yield from ask_triggers(world, now)

@@ -18,7 +18,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account, CashMovement, MovementKind, VenueOrder, VenuePosition
 from engine.domain.inputs import Stop
-from engine.domain.instant import NS_PER_SECOND, parse_rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import (
     Fill,
@@ -620,6 +620,42 @@ def test_x75_the_first_price_of_what_was_adopted_is_no_profit() -> None:
         assert round(D(account["daily_pnl"]), 6) == 50
         assert round(D(account["equity"]), 6) == 73_150
         assert not rig.engine.book.halted
+
+    play(scene, wire=TwoWithoutPrice)
+
+
+def told_late(rig: Rig, price: int, at: Nanos) -> None:
+    """A price of CCC of that time has waited until now."""
+    told = D(price)
+    rig.feed.put(Quote(symbol="CCC", bid=told, ask=told, last=told, time=at))
+
+
+def test_x75_a_price_that_waited_while_the_account_began_is_not_the_first_one() -> None:
+    async def scene(rig: Rig) -> None:
+        for at, price in enumerate((40, 41, 43)):
+            told_late(rig, price, MIDDAY + at * NS_PER_SECOND // 4)
+            await rig.clock.sleep(0.1)
+            assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 0
+        await tell(rig, D(44), "CCC")
+        await tell(rig, rig.venue.prices["DDD"], "DDD")
+        account = status(rig)["account"]
+        assert round(D(account["starting_equity"]), 6) == 73_100
+        assert round(D(account["daily_pnl"]), 6) == 0
+        await tell(rig, D(45), "CCC")
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 50
+
+    play(scene, wire=TwoWithoutPrice)
+
+
+def test_x75_a_feed_that_is_a_quarter_of_an_hour_behind_tells_a_first_price_too() -> None:
+    async def scene(rig: Rig) -> None:
+        behind = 900 * NS_PER_SECOND
+        await rig.clock.sleep(61)
+        told_late(rig, 44, rig.clock.now() - behind)
+        await rig.clock.sleep(1)
+        told_late(rig, 45, rig.clock.now() - behind)
+        await rig.clock.sleep(1)
+        assert round(D(status(rig)["account"]["daily_pnl"]), 6) == 50
 
     play(scene, wire=TwoWithoutPrice)
 

@@ -118,6 +118,9 @@ class HoldingPriced(Event, frozen=True, kw_only=True):
     unproved: bool | msgspec.UnsetType = msgspec.UNSET
     """It is far from what was estimated and has no evidence yet: another price takes its place as
     the first one (X-71). Left out where it has."""
+    early: bool | msgspec.UnsetType = msgspec.UNSET
+    """It is of before the look that told of the holding, and has waited since: the next one takes
+    its place. Left out where it is not."""
     left: Decimal | msgspec.UnsetType = msgspec.UNSET
     """How much of it was taken off without a fill, below 0 where that was long: it is about that
     part alone. Left out where it is about what is held."""

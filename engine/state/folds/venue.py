@@ -118,7 +118,7 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
         account.left.pop(event.symbol, None)
         book.data.adjust(event.value, event.unrealized)
         return
-    if event.unproved:
+    if event.unproved or event.early:
         account.estimated[event.symbol] = event.price
     else:
         account.estimated.pop(event.symbol, None)

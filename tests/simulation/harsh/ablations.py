@@ -218,7 +218,12 @@ def _trades_history_again(patching: pytest.MonkeyPatch) -> None:
 
 def _leaves_at_the_price_of_before(patching: pytest.MonkeyPatch) -> None:
     """X-75: the first price that is told after that is what it was worth when it left."""
-    patching.setattr(adoption, "left_price", lambda world, given: iter(()))
+    patching.setattr(adoption, "left_price", lambda world, given, now: iter(()))
+
+
+def _begins_at_a_price_of_before(patching: pytest.MonkeyPatch) -> None:
+    """X-75: one that was told before the look that told of the holding is none of it."""
+    patching.setattr(adoption, "WAITING", 0)
 
 
 def _values_at_estimates(patching: pytest.MonkeyPatch) -> None:
@@ -407,6 +412,13 @@ ABLATIONS: Final = (
         seed=38,
         caught_by="Q profit",
         patch=_leaves_at_the_price_of_before,
+    ),
+    HarshAblation(
+        name="a price that waited while the account began is the first one",
+        profile=STRANGER,
+        seed=1772,
+        caught_by="Q profit",
+        patch=_begins_at_a_price_of_before,
     ),
     HarshAblation(
         name="an addition is sized on its own stop",

@@ -70,6 +70,8 @@ class Facts(Watch):
         """What the engine was told of each order."""
         self._adopted_at: dict[Place, Decimal] = {}
         """The price at which what nobody traded was taken over."""
+        self._adopted_on: dict[Place, Nanos] = {}
+        """And when."""
         self._journalled_in: dict[Place, Decimal] = {}
         """What is held by the rows of the journal, signed."""
         self._start_off = ZERO

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from engine.domain import events as ev
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms
 from engine.domain.run import Phase, RunState
 from engine.runtime.engine import Engine
@@ -22,6 +23,8 @@ LOSS_MARGIN: Final = Decimal("0.002")
 PROFIT_MARGIN: Final = Decimal("0.004")
 PROFIT_SECONDS: Final = 4.0
 STRANGE_PASTS: Final = ("old",)
+AT_ONCE: Final = NS_PER_SECOND // 10
+"""What is decided is in the journal, and seen here, so soon."""
 
 POWER_MARGIN: Final = Decimal("0.15")
 """Prices may move so far between two looks, as a share of equity."""
@@ -48,6 +51,7 @@ class Money(Facts):
                     self.disputed = True
                 self.told[event.account].adopt(event.symbol, event.quantity - before, price)
                 self._adopted_at[event.account, event.symbol] = price
+                self._adopted_on[event.account, event.symbol] = self.now() - AT_ONCE
                 if event.account not in self.first_worth:
                     there = self.venues[event.account].prices_told[event.symbol]
                     self._start_off += event.quantity * (price - there)
@@ -58,16 +62,18 @@ class Money(Facts):
             case ev.HoldingPriced(left=Decimal() as left):
                 # What was taken off at a price of before is known to be worth that only now.
                 place, sheet = (event.account, event.symbol), self.told[event.account]
-                price = self._first_told(event.account, event.symbol, event.price)
+                since = self._adopted_on[place]
+                price = self._first_told(event.account, event.symbol, event.price, since)
                 sheet.adopt(event.symbol, -left, self._adopted_at[place])
                 sheet.adopt(event.symbol, left, price)
                 self._taken_over += left * (price - self._adopted_at[place])
                 self._adopted_at[place] = price
-            case ev.HoldingPriced():
+            case ev.HoldingPriced(early=early):
                 # The price that it is taken over at is known only now: the first that was told. A
                 # fill may be it, which the sheet has by then; it sold some of what is priced.
                 place, sheet = (event.account, event.symbol), self.told[event.account]
-                price = self._first_told(event.account, event.symbol, event.price)
+                since = self.began if early else self._adopted_on[place]
+                price = self._first_told(event.account, event.symbol, event.price, since)
                 quantity = self._journalled_in.get(place, ZERO)
                 sheet.adopt(event.symbol, -quantity, self._adopted_at[place])
                 sheet.adopt(event.symbol, quantity, price)
@@ -76,16 +82,16 @@ class Money(Facts):
             case ev.AccountSynced(flow=flow) if flow:
                 self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
 
-    def _first_told(self, account: str, symbol: str, price: Decimal) -> Decimal:
-        """That price, where somebody traded at it there, or it was told to this process, however
-        long it waited while the account began; else the usual one."""
+    def _first_told(self, account: str, symbol: str, price: Decimal, since: Nanos) -> Decimal:
+        """That price, where somebody traded at it there, or it was told from then on; else the
+        usual one."""
         traded = any(
             fill.symbol == symbol
             and fill.price == price
             and not fill.client_order_id.startswith(STRANGE_PASTS)
             for fill in self.venues[account].fills
         )
-        told = any(at >= self.began and seen == price for at, seen in self._prices[symbol])
+        told = any(at >= since and seen == price for at, seen in self._prices[symbol])
         return price if traded or told else self._usual(symbol)
 
     def _booked(self, account: str, fill: Fill) -> None:
