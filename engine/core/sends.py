@@ -41,10 +41,18 @@ def sending(world: World, given: Sending, now: Nanos) -> Iterator[ev.Event]:
 def gate_closed(world: World, given: GateClosed, now: Nanos) -> Iterator[ev.Event]:
     """End an order that was held back between decision and socket: it was provably not sent.
 
-    Unless an earlier process sent it, as the venue has told meanwhile.
+    Unless an earlier process sent it, as the venue has told meanwhile, or may have: it is asked for
+    until that one can arrive no more (X-88).
     """
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.accepted_at or order.filled or order.status.is_terminal:
+        return
+    arrival = world.book.data.started_at + world.able(order.account).arrival
+    if order.check_first and now <= arrival:
+        if order.status is not OrderStatus.UNKNOWN:
+            key, reason = order.client_order_id, "an earlier process may have sent it"
+            yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=reason)
+            yield ev.OrderQueried(account=order.account, client_order_id=key, reason=reason)
         return
     if order.cancel_wanted:
         yield ev.OrderCanceled(

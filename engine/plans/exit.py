@@ -14,7 +14,15 @@ from engine.domain.run import Severity
 from engine.exits.reducible import against, in_lots, room, there, wanted_by, working_for
 from engine.exits.stops import is_trading
 from engine.plans.outcome import not_closed
-from engine.plans.reducing import EXIT, cancel, exit_order, is_ending, last, may_send
+from engine.plans.reducing import (
+    EXIT,
+    ask_for_stop,
+    cancel,
+    exit_order,
+    is_ending,
+    last,
+    may_send,
+)
 from engine.state.order import Order
 from engine.state.pauses import before_attempt
 from engine.state.position import ExitPlan, Position
@@ -196,7 +204,8 @@ def _attempt(
         if _is_due(world, position, plan, failed, now):
             yield _next_attempt(position, plan, failed)
     elif (able or _has_room(world, position, plan)) and _can_send(world, position, plan, now):
-        yield ev.OrderIntended(terms=exit_order(world, position, plan, now))
+        before = () if able else tuple(ask_for_stop(world, position, now))
+        yield from before or (ev.OrderIntended(terms=exit_order(world, position, plan, now)),)
 
 
 def _in_the_way(

@@ -157,12 +157,35 @@ def adopt(
 ) -> Iterator[ev.Event]:
     """Take such an order over as UNKNOWN and ask what became of it."""
     found = recognise(world, account, symbol, client_order_id, now)
-    if found is None:
+    if found is not None:
+        yield from _ask_for(world, found, "sent by an earlier process")
+
+
+def ask_for_stop(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
+    """Take the stop over as UNKNOWN, and ask for it, that an earlier process may have sent in its
+    last moment and that may still arrive: nothing is sent beside it where both could fill (X-88).
+
+    Nothing where there can be none: the position is of this process, wants no stop or has one, or
+    nothing of an earlier process comes any more.
+    """
+    able, started = world.able(position.account), world.book.data.started_at
+    if position.stop is None or not able.native_stop or now > started + able.arrival:
         return
-    yield from learned(world, symbol)
-    yield ev.OrderAdopted(terms=found, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
+    if any(order.is_protective for order in world.book.working(position.account, position.symbol)):
+        return
+    newest = last(world, position, PROTECT)
+    if newest is not None and newest.created_at >= started:
+        return
+    if _may_be_known(world, position, now):
+        stop = _stop(world, position, position.stop, now, position.protect_attempt + 1)
+        yield from _ask_for(world, stop, "an earlier process may have sent it")
+
+
+def _ask_for(world: World, order: OrderTerms, reason: str) -> Iterator[ev.Event]:
+    yield from learned(world, order.symbol)
+    yield ev.OrderAdopted(terms=order, state=VenueState(status=OrderStatus.UNKNOWN, listed=False))
     yield ev.OrderQueried(
-        account=found.account, client_order_id=client_order_id, reason="sent by an earlier process"
+        account=order.account, client_order_id=order.client_order_id, reason=reason
     )
 
 

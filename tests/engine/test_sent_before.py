@@ -8,11 +8,13 @@ import msgspec
 import pytest
 
 from engine.core.driver import Step
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
-from engine.domain.inputs import Input, QueryAnswered, Start
+from engine.domain.inputs import GateClosed, Input, QueryAnswered, Start
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose
+from engine.domain.run import Flatten, Level
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import Capabilities
 from engine.runtime.account_link import AccountLink
@@ -154,3 +156,109 @@ def test_rule1_what_may_have_been_sent_before_counts_as_lost_only_after_the_boun
     desk.give(QueryAnswered("paper", key, None, (), desk.now))
     assert desk.current(stop).status is S.REJECTED
     assert desk.last(Purpose.PROTECT).client_order_id != key, "another attempt has another id"
+
+
+# --- a stop of the process before, and the close of this one (X-88) -------------------------------
+
+JOINS_NOTHING = msgspec.structs.replace(FORGETS, reduce_only=False, deduplicates=True)
+"""Each order fills beside the others, and an id is refused once it was used."""
+
+
+def closed_by_hand(desk: CoreDriver) -> None:
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA"))
+
+
+def unknown_there(desk: CoreDriver, order: OrderTerms) -> None:
+    """The venue is asked about it and knows no such order."""
+    desk.give(
+        QueryAnswered(
+            account=BROKER,
+            client_order_id=order.client_order_id,
+            order=None,
+            fills=(),
+            asked_at=desk.now,
+        )
+    )
+
+
+def closes(desk: CoreDriver) -> list[OrderTerms]:
+    return desk.intended(Purpose.EXIT)
+
+
+def test_x88_a_stop_that_is_withdrawn_may_have_been_sent_before_and_is_waited_for() -> None:
+    """It was decided again and not sent. That says nothing of the one that may be on its way."""
+    desk, stop = another_process(JOINS_NOTHING)
+    closed_by_hand(desk)
+    assert desk.current(stop).cancel_wanted
+    desk.give(GateClosed(BROKER, stop.client_order_id, halted=False))
+    assert desk.current(stop).is_working
+    assert not closes(desk)
+    for _ in range(2 * BOUND + 2):
+        desk.tick()
+        unknown_there(desk, stop)
+    assert not desk.current(stop).is_working
+    assert [order.quantity for order in closes(desk)] == [40]
+
+
+def test_x88_one_that_arrives_meanwhile_is_cancelled_before_the_close_is_sent() -> None:
+    desk, stop = another_process(JOINS_NOTHING)
+    closed_by_hand(desk)
+    desk.give(GateClosed(BROKER, stop.client_order_id, halted=False))
+    desk.later(1)
+    seen = desk.report(stop, S.NEW)
+    asked = [e.client_order_id for e in seen if isinstance(e, ev.CancelRequested)]
+    assert asked == [stop.client_order_id]
+    assert not closes(desk)
+    desk.report(stop, S.CANCELED, filled=D(0))
+    assert [order.quantity for order in closes(desk)] == [40]
+
+
+def test_x88_one_that_fills_meanwhile_is_the_close() -> None:
+    desk, stop = another_process(JOINS_NOTHING)
+    closed_by_hand(desk)
+    desk.give(GateClosed(BROKER, stop.client_order_id, halted=False))
+    desk.later(1)
+    desk.report(stop, S.FILLED, fill=desk.execution(stop, 40, "95"), filled=D(40))
+    desk.tick()
+    assert not closes(desk)
+    assert not desk.book.held("NVDA")
+
+
+@pytest.mark.parametrize("kills", [False, True])
+def test_x88_a_close_that_is_decided_first_asks_for_the_stop_of_the_process_before(
+    kills: bool,
+) -> None:
+    desk = CoreDriver(capabilities=JOINS_NOTHING).price("NVDA", "100").later(10)
+    desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    if kills:
+        desk.give(ask.Kill(by="me", level=Level.KILL, flatten=Flatten.ALL))
+    else:
+        closed_by_hand(desk)
+    desk.snapshot(positions={"NVDA": 40}, reason="kill" if kills else "start")
+    desk.tick(0)
+    assert not [o for o in desk.of(ev.OrderIntended) if o.terms.closes]
+    stop = desk.of(ev.OrderAdopted)[-1].terms
+    assert (stop.type, stop.quantity, stop.purpose) == (OrderType.STOP, 40, Purpose.PROTECT)
+    assert [e.client_order_id for e in desk.of(ev.OrderQueried)] == [stop.client_order_id]
+    for _ in range(2 * BOUND + 2):
+        desk.tick()
+        unknown_there(desk, stop)
+    sent = [o.terms for o in desk.of(ev.OrderIntended) if o.terms.closes]
+    assert [order.quantity for order in sent] == [40]
+
+
+@pytest.mark.parametrize(
+    ("able", "seconds"), [(ABLE, 0), (JOINS_NOTHING, BOUND + 1)], ids=["joined", "too late"]
+)
+def test_x88_where_none_can_fill_beside_it_a_close_waits_for_nothing(
+    able: Capabilities, seconds: int
+) -> None:
+    desk = CoreDriver(capabilities=able).price("NVDA", "100").later(10)
+    desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.later(seconds)
+    closed_by_hand(desk)
+    desk.snapshot(positions={"NVDA": 40}, reason="start")
+    desk.tick(0)
+    assert [order.quantity for order in closes(desk)] == [40]
