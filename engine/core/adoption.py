@@ -293,9 +293,9 @@ def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
 
 
 def compares_cash(world: World, snapshot: VenueSnapshot, found: Comparison) -> bool:
-    """Whether the venue's cash can be compared: it was told, and nothing is in flight that would
-    move it."""
-    if snapshot.balances is None:
+    """Whether the venue's cash can be compared: it was told, can be true, and nothing is in flight
+    that would move it."""
+    if snapshot.balances is None or snapshot.contradicts:
         return False
     newest = world.book.account(snapshot.account).last_fill
     return not found.skipped and newest + SETTLING <= snapshot.requested_at

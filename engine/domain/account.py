@@ -95,11 +95,15 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     A kill goes by what can be known: its looks may be without balances, `balances` is then None,
     and without holdings and orders of which a number is none, `unreadable` has their symbols.
     `without` says why, and nothing that leans on them is concluded.
+
+    `contradicts` says why the balances cannot be true beside what is held: they are compared with
+    nothing. A venue that goes on to say such a thing counts in another way, and it is "" again.
     """
 
     account: str
     balances: Account | None
     without: str = ""
+    contradicts: str = ""
     unreadable: frozenset[str] = frozenset()
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]

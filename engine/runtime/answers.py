@@ -4,7 +4,7 @@ Checked once for all adapters, before the core hears of them: a sum that takes i
 Reports and fills are checked by the core, which has more to do about them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -13,7 +13,7 @@ import msgspec
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.failure import Throttled
 from engine.domain.instant import time_fault
-from engine.domain.money import number_fault
+from engine.domain.money import number_fault, plain
 from engine.domain.order import Fill
 
 LONGEST_WAIT: Final = 3 * 86_400
@@ -21,6 +21,9 @@ LONGEST_WAIT: Final = 3 * 86_400
 
 APART: Final = Decimal("0.01")
 """The equity of an account that holds nothing is its cash, but for so large a share: interest."""
+
+MOVED: Final = Decimal("0.3")
+"""What is held may be worth more, or less, there than by the prices known here by such a share."""
 
 
 def account_fault(told: Account) -> str:
@@ -36,19 +39,22 @@ def account_fault(told: Account) -> str:
     return fault
 
 
-def beginning_fault(told: Account, held: Iterable[VenuePosition]) -> str:
-    """Why an account cannot begin with that: nothing is held, and the equity is not the cash; ""
-    where it can, or where nobody can say.
+def balance_fault(told: Account, worth: Decimal, gross: Decimal) -> str:
+    """Why the equity of an account cannot be its cash and what it holds; "" where it can, or where
+    it has money in another currency, of which nobody can say what it is worth.
 
     A list of positions that is behind the cash shows nothing of what was bought just before.
+
+    `worth` is what is held, signed, at the newest prices known, in the account's own currency, and
+    `gross` the same with longs and shorts added: prices there may be as far from these as `MOVED`.
     """
-    in_one = not told.balances.keys() - {told.currency}
-    cash = told.balances.get(told.currency, told.cash)
-    if not in_one or any(p.quantity for p in held):
+    if told.balances.keys() - {told.currency}:
         return ""
-    if abs(told.equity - cash) <= APART * max(abs(told.equity), abs(cash)):
+    there = told.balances.get(told.currency, told.cash) + worth
+    if abs(told.equity - there) <= APART * max(abs(told.equity), abs(there)) + MOVED * gross:
         return ""
-    return f"the account: equity is {told.equity} and cash {cash}, and nothing is held"
+    held = "nothing is held" if not gross else f"what is held is worth {plain(round(worth, 2))}"
+    return f"the account: equity is {told.equity} and cash {there - worth}, and {held}"
 
 
 def position_fault(told: VenuePosition) -> str:

@@ -75,6 +75,8 @@ class Looks:
         self._lost = asyncio.Event()
         self._failures: dict[str, str] = {}
         """Why the newest looks failed, by reason; empty once one succeeded."""
+        self._contradicts = False
+        """The newest looks brought balances that cannot be true, and that was told."""
 
     # --- those that nobody waits for --------------------------------------------------------------
 
@@ -129,6 +131,19 @@ class Looks:
             text = f"{self._name} cannot be read whole, the kill goes on without: {seen.without}"
             self._step(Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=text))
         self._failures = {_MISSING: seen.without} if seen.without else {}
+        self._name_contradiction(seen)
+
+    def _name_contradiction(self, seen: VenueSnapshot) -> None:
+        """Tell once in a row that the balances cannot be true; not while a list may be behind a
+        fill."""
+        newest = self._book.account(self._name).last_fill + self._venue.lag
+        if seen.contradicts and not self._contradicts and newest < seen.requested_at:
+            text = f"{self._name} contradicts itself, and its cash is not compared: "
+            text += seen.contradicts
+            self._step(Trouble(code="BAD_BALANCES", subject=self._name, text=text))
+            self._contradicts = True
+        elif not seen.contradicts:
+            self._contradicts = False
 
     def _failed(self, reason: str, error: BrokerError) -> None:
         """It is tried again; the core hears of each way in which it fails once in a row."""

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -15,11 +16,12 @@ from engine.domain.inputs import (
     SubmitFailed,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import ZERO, is_positive
 from engine.domain.order import Fill, OrderTerms, Replacement
 from engine.ports import Ambiguous, Broker, BrokerError, NotSent, OrderReport
 from engine.runtime.answers import (
     account_fault,
-    beginning_fault,
+    balance_fault,
     dated,
     movement_fault,
     order_fault,
@@ -73,7 +75,12 @@ class Venue:
         self._time = time
         self._outside = outside
         self._odd_since: Nanos | None = None
-        """Since when it says what an account that is not known yet cannot begin with."""
+        """Since when its balances contradict what it says is held; None while they do not."""
+
+    @property
+    def lag(self) -> Nanos:
+        """By how much its lists may be behind what it has told."""
+        return self._broker.capabilities.lag
 
     async def submit(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
         """Hand an order over; None when it was taken."""
@@ -207,8 +214,11 @@ class Venue:
         fault = next(filter(None, map(movement_fault, movements)), "")
         if faulty and not in_part:
             fault = fault or next(iter(faulty.values()))
-        if state.balances is None and isinstance(account, Account):
-            fault = fault or self._cannot_begin(account, positions, asked)
+        contradicts = ""
+        if isinstance(account, Account) and not faulty:
+            contradicts = self._contradiction(account, positions, asked)
+        if state.balances is None:
+            fault = fault or contradicts
         if fault:
             return Ambiguous(self._outside.text(fault))
         missing = [] if isinstance(account, Account) else [str(account)]
@@ -217,6 +227,7 @@ class Venue:
             account=broker.name,
             balances=account if isinstance(account, Account) else None,
             without="; ".join(missing),
+            contradicts=self._outside.text(contradicts) if contradicts else "",
             unreadable=frozenset(faulty),
             positions=tuple(p for p in positions if p.symbol not in faulty),
             orders=tuple(o for o in orders if o.symbol not in faulty),
@@ -226,16 +237,35 @@ class Venue:
             as_of=self._time.now(),
         )
 
-    def _cannot_begin(
+    def _contradiction(
         self, account: Account, positions: tuple[VenuePosition, ...], asked: Nanos
     ) -> str:
-        """Why nothing can begin with what was said yet; "" where it can, or after so long must."""
-        fault = beginning_fault(account, positions)
+        """Why the balances cannot be true beside what is held; "" where they can, where nobody can
+        say, or after so long must."""
+        held = [position for position in positions if position.quantity]
+        known = self._book.account(self._broker.name).balances is not None
+        worth = list(map(self._worth, held)) if known else []
+        values = [value for value in worth if value is not None]
+        fault = ""
+        if len(values) == len(held):
+            gross = sum(map(abs, values), start=ZERO)
+            fault = balance_fault(account, sum(values, start=ZERO), gross)
         if not fault:
+            self._odd_since = None
             return ""
         if self._odd_since is None:
             self._odd_since = asked
         return fault if asked - self._odd_since < BELIEVED_AFTER else ""
+
+    def _worth(self, held: VenuePosition) -> Decimal | None:
+        """What a holding is worth at the newest price known, in the account's own currency; None
+        where nobody can say."""
+        account = self._book.account(self._broker.name)
+        instrument = self._book.instrument(held.symbol)
+        if instrument is None or instrument.contract or instrument.currency != account.currency:
+            return None
+        price = held.mark or self._book.data.marks.get(held.symbol) or held.average_price
+        return held.quantity * price * instrument.multiplier if is_positive(price) else None
 
     async def _balances(self, *, may_fail: bool) -> Account | BrokerError:
         """The venue's balances; where they may fail, why they could not be had.

@@ -22,7 +22,7 @@ from engine.ports import OrderReport, Report
 from engine.runtime.answers import (
     LONGEST_WAIT,
     account_fault,
-    beginning_fault,
+    balance_fault,
     dated,
     order_fault,
     position_fault,
@@ -74,11 +74,9 @@ def test_an_account_that_holds_nothing_begins_with_its_cash(
     told = msgspec.structs.replace(plain, cash=D(cash), equity=D(equity))
     in_dollars = msgspec.structs.replace(told, balances={"USD": D(cash)})
     for said in (told, in_dollars):
-        assert (beginning_fault(said, ()) == "") is fits
-        assert (beginning_fault(said, (with_(POSITION, "quantity", D(0)),)) == "") is fits
-        # Of what is held, and of money in another currency, nobody can say what it is worth.
-        assert beginning_fault(said, (POSITION,)) == ""
-    assert beginning_fault(with_(told, "balances", {"EUR": D(1)}), ()) == ""
+        assert (balance_fault(said, D(0), D(0)) == "") is fits
+    # Of money in another currency nobody can say what it is worth.
+    assert balance_fault(with_(told, "balances", {"EUR": D(1)}), D(0), D(0)) == ""
 
 
 FILL = Fill(
