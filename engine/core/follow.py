@@ -11,11 +11,15 @@ from engine.state.order_index import Place
 from engine.state.places import place_of, places_of
 from engine.world import World
 
-MAY_TRIP: frozenset[type[ev.Event]] = MOVES_EQUITY | {ev.OrderRejected, ev.SymbolUnblocked}
+MAY_TRIP: frozenset[type[ev.Event]] = MOVES_EQUITY | {
+    ev.OrderRejected,
+    ev.Reconciled,
+    ev.SymbolUnblocked,
+}
 """Events after which a trigger may hold that did not before, whatever input led to them (X-74).
 
 Beside what moves equity: a refusal may be one too many (U-52), and the price of a symbol that is
-unblocked may prove a loss (X-71).
+unblocked may prove a loss (X-71), as that of a holding may that a look finds again.
 """
 
 
