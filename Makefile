@@ -40,7 +40,7 @@ typing: $(STAMP)
 
 # A kill in forty states of engine, venue, output and disk, as processes: about five minutes.
 kill-states: $(STAMP)
-	$(BIN)/python -m pytest -q -m long tests/process/test_kill_matrix.py $(ARGS)
+	$(BIN)/python -m pytest -q -n 4 --dist worksteal -m long tests/process/test_kill_matrix.py $(ARGS)
 
 # Each version in an environment of its own; one that is not here, or does not start, is named.
 test-all:
