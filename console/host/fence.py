@@ -86,14 +86,14 @@ def kill_directly(
         files = lock_files(host, config, folder)
         used = was_used(files, folder)
         moved = under_another_name(paths.lock_dir(host.environ), folder)
-        files = tuple(sorted({*files, *moved}))
+        files = (*files, *moved)
         held = trader(files)
         place = folder if held is None else _place(held, folder)
         if place is not None and place != folder:
             latch = latched(place, args)
             latch.raise_to(halt_of(convert(args, KillArgs), config))
             found["latched"] = found["latched"] and latch.written
-            files = tuple(sorted({*files, *lock_files(host, config, place)}))
+            files = tuple(dict.fromkeys((*files, *lock_files(host, config, place))))
         while held is not None and (left := ends - time.monotonic()) > 0:
             again = None if place is None else ask_again(place / wiring.SOCKET, left)
             if again is not None:
@@ -104,7 +104,7 @@ def kill_directly(
             warn(f"process {held.pid} does not answer: it is ended now")
         with ExitStack() as locks:
             for path in files:
-                lock, ended = fence(path, state_dir=folder)
+                lock, ended = fence(path, state_dir=path if path == place else folder)
                 locks.enter_context(lock)
                 found["fenced"] = ended or found["fenced"]
             return found | {"brokers": _work(config, place or folder, latch, used=used)}

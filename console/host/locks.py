@@ -4,6 +4,12 @@ The lock is a flock on a file outside of the state folder. It is free the moment
 gone, however it went, so that a stale process id never holds anything and never frees anything.
 The file says who took it; that is believed only while the lock is held and that process has the
 file open, so that a recycled process id is never taken for the holder.
+
+A lock lasts as long as its process, and its file does not: whoever tidies the folder may delete or
+rename it. Two things keep a second engine out then. Before a lock is given or said to be free, the
+locks that are held are asked whether one of them was taken under that name (`lock_owners`). And an
+engine holds the state folder itself, on every system: `path` may be that folder, which keeps no
+record, and cannot be taken away without its journal.
 """
 
 import contextlib
@@ -11,7 +17,6 @@ import fcntl
 import os
 import signal
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,11 +25,12 @@ from typing import Final, Self
 
 import msgspec
 
+from console.host import lock_owners
+
 PROBE_SECONDS: Final = 0.5
 """A lock without a provable holder is asked for again this long: another process only looks."""
 
 _PAUSE: Final = 0.005
-_HAS_PROC: Final = sys.platform == "linux"
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -32,6 +38,13 @@ class Holder(msgspec.Struct, frozen=True):
 
     pid: int
     state_dir: str
+
+
+class _Record(Holder, frozen=True):
+    """What a lock file says."""
+
+    lock: str = ""
+    """The path under which it was locked."""
 
 
 class AccountHeld(Exception):  # noqa: N818 - what is the case
@@ -71,16 +84,23 @@ class AccountLock:
 
     @classmethod
     def acquire(cls, path: Path, *, state_dir: Path) -> Self:
-        """Takes the lock at once or raises AccountHeld; LockError if the file cannot be used."""
+        """Takes the lock at once or raises AccountHeld; LockError if the file cannot be used.
+
+        `path` is the lock file of an account, or `state_dir` itself.
+        """
         deadline = time.monotonic() + PROBE_SECONDS
         while True:
-            descriptor = _open(path)
+            descriptor = _open_folder(path) if path == state_dir else _open(path)
             try:
-                mine = _try(descriptor, fcntl.LOCK_EX, path)
-                found = None if mine else _proved(descriptor)
+                # The file is open by now: whoever locked another one of that name is found here,
+                # whoever locked this one keeps us from it.
+                found = taken_under(path, os.fstat(descriptor))
+                mine = found is None and _try(descriptor, fcntl.LOCK_EX, path)
+                if found is None and not mine:
+                    found = _proved(descriptor, path)
                 if mine and _still_named(descriptor, path):
-                    shown = str(state_dir).encode("utf-8", "replace").decode()
-                    _write(descriptor, Holder(os.getpid(), shown))
+                    if path != state_dir:
+                        _write(descriptor, _Record(os.getpid(), _text(state_dir), _text(path)))
                     kept, descriptor = descriptor, -1
                     return cls(path, kept)
             finally:
@@ -113,18 +133,56 @@ class AccountLock:
 def holder(path: Path) -> Holder | None:
     """Who holds the lock now; None if it is free, or if no holder can be proved.
 
+    `path` is a lock file, which may have been taken away under its holder, or a state folder.
     Never waits and never keeps the lock from anybody for longer than it takes to look.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
-        return None
+        return taken_under(path)
     except OSError as error:
         raise LockError(_unusable(path, error)) from error
     try:
-        return None if _try(descriptor, fcntl.LOCK_SH, path) else _proved(descriptor)
+        named = os.fstat(descriptor)
+        if not _try(descriptor, fcntl.LOCK_SH, path):
+            return _proved(descriptor, path)
     finally:
         os.close(descriptor)
+    return taken_under(path, named)
+
+
+def taken_under(path: Path, named: os.stat_result | None = None) -> Holder | None:
+    """Who holds a lock that was taken under this path, on a file that has lost the name since.
+
+    `named` is the file that has the name now; None where there is none.
+    """
+    for pid, file, content in lock_owners.locked_files():
+        if named is not None and os.path.samestat(file, named):
+            continue
+        try:
+            found = msgspec.json.decode(content, type=_Record)
+        except msgspec.DecodeError:
+            continue  # none of ours
+        if found.pid == pid and found.lock == _text(path):
+            return Holder(found.pid, found.state_dir)
+    return None
+
+
+def not_lockable(folder: Path) -> str:
+    """Why the system gives no lock on that folder; "" where it does, or the folder is missing."""
+    try:
+        descriptor = _open_folder(folder)
+    except LockError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return ""
+    except OSError as error:
+        return error.strerror or str(error)
+    finally:
+        os.close(descriptor)
+    return ""
 
 
 def last_holder(path: Path) -> Holder | None:
@@ -213,6 +271,13 @@ def _open(path: Path) -> int:
     return descriptor
 
 
+def _open_folder(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise LockError(_unusable(path, error)) from error
+
+
 def _try(descriptor: int, kind: int, path: Path) -> bool:
     """True where the lock is ours, False where it is held.
 
@@ -237,7 +302,7 @@ def _still_named(descriptor: int, path: Path) -> bool:
     return (mine.st_dev, mine.st_ino) == (named.st_dev, named.st_ino)
 
 
-def _write(descriptor: int, who: Holder) -> None:
+def _write(descriptor: int, who: _Record) -> None:
     # On a full disk the lock holds all the same: a kill must be able to take it. Nobody is proved
     # to be its holder then.
     with contextlib.suppress(OSError):
@@ -245,45 +310,33 @@ def _write(descriptor: int, who: Holder) -> None:
         os.pwrite(descriptor, msgspec.json.encode(who), 0)
 
 
-def _proved(descriptor: int) -> Holder | None:
-    """The holder that the file names, if that process is alive and has this very file open."""
+def _proved(descriptor: int, path: Path) -> Holder | None:
+    """Who holds the lock on this open file or folder, if that can be proved."""
+    file = os.fstat(descriptor)
+    if stat.S_ISDIR(file.st_mode):
+        pid = lock_owners.owner(file)
+        return None if pid is None else Holder(pid, _text(path))
     try:
         found = msgspec.json.decode(os.pread(descriptor, 8192, 0), type=Holder)
     except msgspec.DecodeError:
         return None  # between lock and record
-    return found if _has_open(found.pid, os.fstat(descriptor)) else None
+    return found if _has_open(found.pid, file) else None
 
 
 def _has_open(pid: int, file: os.stat_result) -> bool:
-    if not _HAS_PROC:
-        # Without /proc only life can be asked; the flock that is held says the rest.
-        with contextlib.suppress(PermissionError):
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                return False
-        return True
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208
-    except OSError:
-        return False
-    for name in names:
+    if lock_owners.HAS_PROC:
+        return lock_owners.holds(pid, file)
+    # Without /proc only life can be asked; the flock that is held says the rest.
+    with contextlib.suppress(PermissionError):
         try:
-            found = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
-        except OSError:
-            continue  # closed while we looked
-        if (found.st_dev, found.st_ino) == (file.st_dev, file.st_ino) and _holds(pid, name):
-            return True
-    return False
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+    return True
 
 
-def _holds(pid: int, descriptor: str) -> bool:
-    """True if the kernel lists a flock on that descriptor (a process that only looks has none)."""
-    try:
-        info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
-    except OSError:
-        return False
-    return "FLOCK" in info and "WRITE" in info
+def _text(path: Path) -> str:
+    return str(path).encode("utf-8", "replace").decode()
 
 
 def _unusable(path: Path, error: OSError) -> str:

@@ -23,10 +23,17 @@ from console.host.control import ControlServer
 from console.host.detach import Tether, has_terminal
 from console.host.follow import SignalFile, demand_followable
 from console.host.kill_report import KillReport
-from console.host.locks import AccountHeld, AccountLock, Holder, LockError, holder
+from console.host.locks import (
+    AccountHeld,
+    AccountLock,
+    Holder,
+    LockError,
+    holder,
+    not_lockable,
+)
 from console.host.operations import Operations
 from console.host.outcry import cry
-from console.host.output import CommandFailed, ExitCode
+from console.host.output import CommandFailed, ExitCode, warn
 from console.host.place import Host, program, version
 from console.host.recording import is_over
 from console.host.secrets import forbid_core_dumps
@@ -125,6 +132,11 @@ def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
     """The locks of every account, or none. Raises CommandFailed: one is held (5), or failed."""
     with ExitStack() as locks:
         try:
+            if why := not_lockable(folder):
+                warn(
+                    f"{folder} cannot be locked itself: {why}; only the files in "
+                    f"{paths.lock_dir(host.environ)} keep a second engine away, so leave them there"
+                )
             for path in lock_files(host, config, folder):
                 locks.enter_context(AccountLock.acquire(path, state_dir=folder))
             # A folder that was moved under its engine is still the one that it works on.
@@ -138,7 +150,10 @@ def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
 
 
 def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
-    """Where the locks of the accounts are, in the one order in which they are taken.
+    """What an engine on this state folder locks, in the one order in which it is taken.
+
+    It is a file for each account and then the folder itself, where it is there and the system
+    can lock folders.
 
     A paper account in another process is one account for every state folder that names it; those
     of this process share the lock of their folder. Raises CommandFailed.
@@ -152,7 +167,8 @@ def lock_files(host: Host, config: Config, folder: Path) -> tuple[Path, ...]:
             found.add(paths.account_lock_file(locks, kind, account_id(config, name), where))
     except paths.PathError as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
-    return tuple(sorted(found))
+    itself = (folder,) if folder.is_dir() and not not_lockable(folder) else ()
+    return (*sorted(found), *itself)
 
 
 def trader(locks: Iterable[Path]) -> Holder | None:

@@ -1,6 +1,7 @@
 """One engine an account, proved with real processes; and the fence that ends a holder."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,8 @@ import sys
 from pathlib import Path
 from console.host.locks import AccountHeld, AccountLock
 try:
-    lock = AccountLock.acquire(Path(sys.argv[1]), state_dir=Path("/state"))
+    path = Path(sys.argv[1])
+    lock = AccountLock.acquire(path, state_dir=path if path.is_dir() else Path("/state"))
 except AccountHeld as held:
     print("held by", held.pid, flush=True)
     sys.exit(5)
@@ -234,4 +236,94 @@ def test_the_fence_says_when_the_lock_is_not_free(path: Path, start: Start) -> N
     path.write_bytes(b"")
     with pytest.raises(FenceFailed, match="not free after 0 s"):
         fence(path, state_dir=Path("/kill"), timeout_seconds=0)
+    assert child.poll() is None
+
+
+# --- a lock file that is not where it was ---------------------------------------------------------
+
+TAKEN_AWAY: dict[str, Callable[[Path], object]] = {
+    "deleted": Path.unlink,
+    "renamed": lambda path: path.rename(path.with_name("aside")),
+    "its folder deleted": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.fixture
+def below(tmp_path: Path) -> Path:
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    return folder / "paper.lock"
+
+
+@pytest.mark.parametrize("how", TAKEN_AWAY)
+def test_a_lock_holds_when_its_file_is_taken_away(below: Path, start: Start, how: str) -> None:
+    """Whoever tidies a folder of locks does not let a second engine in (C-503)."""
+    child = start(below)
+    assert says(child) == "holds"
+    TAKEN_AWAY[how](below)
+    below.parent.mkdir(exist_ok=True)
+    assert holder(below) == Holder(child.pid, "/state")
+    for _ in range(2):
+        with pytest.raises(AccountHeld) as caught:
+            AccountLock.acquire(below, state_dir=Path("/other"))
+        assert caught.value.pid == child.pid
+    other = below.with_name("other.lock")
+    AccountLock.acquire(other, state_dir=Path("/other")).release()
+    child.kill()
+    child.wait()
+    assert holder(below) is None
+    AccountLock.acquire(below, state_dir=Path("/other")).release()
+
+
+def test_the_fence_ends_a_holder_whose_lock_file_was_deleted(path: Path, start: Start) -> None:
+    child = start(path)
+    assert says(child) == "holds"
+    path.unlink()
+    lock, ended = fence(path, state_dir=Path("/kill"))
+    with lock:
+        assert (ended, child.wait(timeout=10)) == (child.pid, -signal.SIGKILL)
+        assert holder(path) == Holder(os.getpid(), "/kill")
+
+
+def test_the_state_folder_itself_is_a_lock(tmp_path: Path, start: Start) -> None:
+    """It cannot be deleted under an engine without its journal."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    assert holder(folder) is None
+    child = start(folder)
+    assert says(child) == "holds"
+    assert holder(folder) == Holder(child.pid, str(folder))
+    with pytest.raises(AccountHeld, match=f"held by process {child.pid} ") as caught:
+        AccountLock.acquire(folder, state_dir=folder)
+    assert caught.value.pid == child.pid
+    assert list(folder.iterdir()) == []
+    lock, ended = fence(folder, state_dir=folder)
+    lock.release()
+    assert (ended, child.wait(timeout=10)) == (child.pid, -signal.SIGKILL)
+
+
+def test_a_state_folder_that_was_moved_is_locked_by_its_new_name(
+    tmp_path: Path, start: Start
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    child = start(folder)
+    assert says(child) == "holds"
+    moved = folder.rename(tmp_path / "moved")
+    assert holder(moved) == Holder(child.pid, str(moved))
+    with pytest.raises(AccountHeld):
+        AccountLock.acquire(moved, state_dir=moved)
+
+
+def test_a_system_that_tells_of_no_holder_still_knows_that_a_folder_is_held(
+    tmp_path: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = start(tmp_path)
+    assert says(child) == "holds"
+    monkeypatch.setattr("console.host.lock_owners.HAS_PROC", False)
+    monkeypatch.setattr("console.host.locks.PROBE_SECONDS", 0)
+    with pytest.raises(AccountHeld, match="held by another process"):
+        AccountLock.acquire(tmp_path, state_dir=tmp_path)
+    with pytest.raises(FenceFailed):
+        fence(tmp_path, state_dir=tmp_path, timeout_seconds=0)
     assert child.poll() is None
