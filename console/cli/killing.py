@@ -27,15 +27,17 @@ ROW: Final = ("state", "cancelled", "closed", "left", "unknown")
 """What `--json` tells of a broker (INTERFACE); what is kept is in `status`."""
 
 
-def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
+def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> ExitCode:
     """Kills, prints what is proved, and returns DONE only when nothing is left unknown.
 
     `given` holds the arguments of the command line, `reason` and `flatten` where they were given.
-    With a `flatten` that is none it halts and cancels, closes nothing, and raises CommandFailed.
+    `why` says what of the line could not be read. Where there is such, or a `flatten` that is none,
+    it halts and cancels, closes nothing, and raises CommandFailed.
     """
     flatten = given.get("flatten")
-    refused = flatten is not None and flatten not in FLATTEN
-    if refused:
+    if flatten is not None and flatten not in FLATTEN:
+        why = f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed'
+    if why:
         # Whoever asks for a kill wants it to halt, however the rest is spelled (X-52).
         given = {**given, "flatten": "none"}
     began = time.monotonic()
@@ -53,12 +55,12 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool) -> ExitCode:
         ends = began + ACKNOWLEDGE_SECONDS + MERCY_SECONDS
         found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
-    if refused:
+    if why:
         halted = "it is halted all the same" if shown["latched"] else "it is NOT halted"
         raise CommandFailed(
             ExitCode.USAGE,
-            f'--flatten "{flatten}" is refused: {", ".join(FLATTEN)} are allowed; {halted}. '
-            "This kill closed nothing: say it again with one of them",
+            f"{why}; {halted}. This kill closed nothing: say it again as "
+            f"`kill [--reason TEXT] [--flatten {'|'.join(FLATTEN)}]`",
             "INVALID_INPUT",
         )
     if as_json:

@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import typer
 
@@ -35,6 +35,9 @@ app.add_typer(letters_app, name="dead-letters")
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Context = typer.Context
 
+_UNREADABLE: Final[tuple[type[BaseException], ...]] = typer.BadParameter.__bases__
+"""The usage error: typer has a public name for kinds of it alone."""
+
 _GLOBAL_VALUES: Final = frozenset({"--config", "--state-dir", "--for", "--at"})
 _GLOBAL_FLAGS: Final = frozenset({"--headless", "--until-idle", "--accept-clock"})
 
@@ -44,14 +47,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = hoisted(sys.argv[1:] if argv is None else argv)
     code: int = ExitCode.DONE
     try:
-        app(args=arguments, prog_name=PROGRAM)
+        code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False) or ExitCode.DONE
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    except _UNREADABLE as error:
+        code = _refused(arguments, cast("typer.BadParameter", error))
+    except typer.Abort:
+        code = ExitCode.FAILED
     except Exception as error:  # before a command of ours began: while it was read
         failure(crashed(error), as_json="--json" in arguments)
         code = ExitCode.FAILED
     speech.finish()
     return code
+
+
+def _refused(arguments: Sequence[str], error: typer.BadParameter) -> int:
+    """Say that a line is none of ours; one that asks for a kill halts all the same (X-52)."""
+    from console.cli.misread import asks_to_kill, halted
+
+    if not asks_to_kill(arguments, frozenset(typer.main.get_group(app).commands), _GLOBAL_VALUES):
+        error.show()
+        return error.exit_code
+    return halted(arguments, error.format_message().rstrip("."))
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
@@ -66,7 +83,11 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
         elif word in _GLOBAL_FLAGS or (equals and name in _GLOBAL_VALUES):
             front.append(word)
         elif word in _GLOBAL_VALUES:
-            front += [word, *[value for value in [next(words, None)] if value is not None]]
+            value = next(words, None)
+            if value is None:
+                rest.append(word)  # it has no value: a command is none
+            else:
+                front += [word, value]
         else:
             rest.append(word)
     return front + rest

@@ -30,6 +30,7 @@ from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
 from engine.domain.market import Quote
+from engine.domain.run import Flatten
 from storage.latch import FileLatch
 from storage.opening import open_journal
 from tests.brokers.test_paper_book import OLD_BOOK
@@ -67,7 +68,7 @@ def test_the_version_is_name_and_version(capsys: pytest.CaptureFixture[str]) -> 
         (["run", "--headless", "--for", "3"], ["--headless", "--for", "3", "run"]),
         (["kill", "--reason", "x"], ["kill", "--reason", "x"]),
         (["signal", "--", "--config"], ["signal", "--", "--config"]),
-        (["status", "--config"], ["--config", "status"]),
+        (["status", "--config"], ["status", "--config"]),
     ],
 )
 def test_global_options_may_stand_anywhere(given: list[str], expected: list[str]) -> None:
@@ -100,6 +101,78 @@ def test_what_cannot_be_meant_is_a_usage_error(
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err
+
+
+PANIC = (
+    ["kill", "--flaten"],
+    ["kill", "--flaten", "all"],
+    ["kill", "--flatten"],
+    ["kill", "--flatten", "half"],
+    ["kill", "--flatten", "all", "now"],
+    ["kill", "now!", "--json"],
+    ["kill", "kill"],
+    ["kill", "-f"],
+    ["kill", "--reason"],
+    ["kill", "--headless"],
+    ["kill", "--for", "3"],
+    ["kill", "--for", "soon", "--headless"],
+    ["kill", "--at", "2026-01-01"],
+    ["kill", "--state-dir"],
+    ["kill", "--accept-clock"],
+    ["--flaten", "kill"],
+    ["--flaten", "all", "kill"],
+    ["KILL"],
+    ["--kill"],
+)
+
+
+@pytest.mark.parametrize("arguments", PANIC, ids=" ".join)
+def test_x52_a_kill_that_is_misspelled_halts_and_says_so_in_one_sentence(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who types a kill in panic gets at least the latch, whatever else stands on the line."""
+    assert main(arguments) == USAGE
+    halt = FileLatch(tmp_path / "state").read()
+    assert halt is not None
+    assert halt.flatten is Flatten.NONE
+    printed = capsys.readouterr()
+    (told,) = [line for line in printed.err.splitlines() if "halted" in line]
+    assert "it is halted all the same" in told
+    assert "closed nothing" in told
+    assert "Usage" not in printed.err
+    if "--json" in arguments:
+        assert json.loads(printed.out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["kill", "--help"],
+        ["order", "buy", "kill"],
+        ["order", "buy", "AAPL", "1", "--kill"],
+        ["status", "kill"],
+        ["journal", "kill"],
+        ["status", "--state-dir"],
+        ["nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_what_asks_for_no_kill_halts_nothing(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == (DONE if "--help" in arguments else USAGE)
+    assert FileLatch(tmp_path / "state").read() is None
+    assert "halted" not in capsys.readouterr().err
+
+
+def test_x52_a_misspelled_kill_halts_the_folder_that_it_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["kill", "--flaten", "all", "--state-dir", str(tmp_path / "named")]) == USAGE
+    assert FileLatch(tmp_path / "named").read() is not None
+    assert FileLatch(tmp_path / "state").read() is None
+    assert main([f"--state-dir={tmp_path / 'other'}", "--headless", "kill"]) == USAGE
+    assert FileLatch(tmp_path / "other").read() is not None
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,19 @@ def test_x52_a_kill_with_a_word_that_is_none_halts_and_says_so(
     assert told in less.stderr
 
 
+def test_x52_a_kill_with_an_option_that_is_none_halts_the_running_engine(
+    program: Program,
+) -> None:
+    program.run("order", "buy", "AAPL", "10", "--protect", "1")
+    program.wait_for(lambda: held(program) == 10)
+    killed = program.run("kill", "--flaten", "all")
+    assert killed.returncode == 2
+    assert "No such option: --flaten" in killed.stderr
+    assert "it is halted all the same" in killed.stderr
+    status = program.ask("status")
+    assert (status["run_state"], held(program)) == ("HALTED", 10)
+
+
 def test_signals_that_are_rejected_are_counted_beside_their_lines(program: Program) -> None:
     """Every line has its verdict, so that it is done; the lines are all that stdout has."""
     done = program.run("signal", "-", stdin='{"signal_id": 1}\nno json\n')
