@@ -45,7 +45,7 @@ from engine.domain.inputs import (
 )
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
-from engine.intake import builtin, entry, modify, protection
+from engine.intake import builtin, closing, entry, modify, protection
 from engine.intake import operator as op
 from engine.intake.once import once
 from engine.plans import kill as work
@@ -57,7 +57,7 @@ Rule = Callable[[World, Any, Nanos], Iterator[ev.Event]]
 
 def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
     """The close, with the orders that it leads to at once: its answer names them."""
-    yield from followed(world, op.close_position(world, given, now), now)
+    yield from followed(world, closing.close_position(world, given, now), now)
 
 
 def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[ev.Event]:
@@ -108,7 +108,7 @@ RULES: dict[type, Rule] = {
     ask.Protect: protection.protect,
     ask.SetTarget: protection.set_target,
     ask.ClosePosition: once(close_position),
-    ask.CloseAll: op.close_all,
+    ask.CloseAll: closing.close_all,
     ask.Reconcile: op.reconcile,
     ask.RetryLetter: op.retry_letter,
     ask.DropLetter: op.drop_letter,

@@ -4,25 +4,20 @@ Reducing is done at once; adding goes through the gate; a refusal is an event wi
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
-from engine.config.kinds import is_usable
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import is_multiple, plain
 from engine.domain.order import OrderStatus, OrderTerms
-from engine.domain.position import ExitReason
 from engine.domain.run import Mode, Trigger
 from engine.exits.stops import stop_trades
 from engine.intake.remarks import remarks
 from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
-from engine.plans.exit import close_now, plan_exit
 from engine.plans.kill import left, set_latch, unfinished, unknown
 from engine.plans.reduce import REDUCE, waits, withdraw
 from engine.plans.reducing import is_ending
@@ -30,7 +25,6 @@ from engine.risk import triggers
 from engine.routing.named import no_broker, not_open
 from engine.state.account import WORKING, AccountState
 from engine.state.order import Order
-from engine.state.position import Position
 from engine.state.waiting import waiting_leg, waiting_legs
 from engine.world import World
 
@@ -293,7 +287,7 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
 def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Event]:
     """Cancel everything but protective stops."""
     yield acted(given)
-    fault = _no_account(world, given.broker)
+    fault = no_account(world, given.broker)
     if fault:
         yield refuse(given, REFUSED, fault)
         return
@@ -311,94 +305,15 @@ def _cancellable(order: Order) -> bool:
     return not order.protects and not is_ending(order)
 
 
-def not_held(world: World, symbol: str, broker: str) -> str:
-    """That nothing is held of a symbol, with what is held if only its letters' size differs.
-
-    A symbol in small letters must not be taken for a position that is gone.
-    """
-    accounts = world.book.accounts
-    held = {p.symbol for a in accounts if broker in ("", a.name) for p in a.positions.values()}
-    meant = sorted(name for name in held - {symbol} if name.casefold() == symbol.casefold())
-    where = f" in {broker}" if broker else ""
-    is_held = f": {' and '.join(meant)} is held" if meant else ""
-    return f"nothing is held of {symbol}{where}{is_held}"
-
-
-def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
-    """Close a position or a part of it with reduce-only orders, in any run state (rule 3)."""
-    yield acted(given)
-    fault = _no_account(world, given.broker)
-    if fault:
-        yield refuse(given, REFUSED, fault)
-        return
-    held = [p for p in world.held(given.symbol) if given.broker in ("", p.account)]
-    if not held:
-        yield refuse(given, REFUSED, not_held(world, given.symbol, given.broker))
-    if given.quantity is not None:
-        yield from _close_part(world, held, given, given.quantity)
-        return
-    for position in held:
-        yield from _close(world, position, given)
-
-
-def _close_part(
-    world: World, held: list[Position], given: ask.ClosePosition, quantity: Decimal
-) -> Iterator[ev.Event]:
-    """So much of one position; a second part waits until the first is closed."""
-    if not held:
-        return
-    position, *others = held
-    lot = world.instrument(given.symbol).lot
-    if others:
-        names = " and ".join(sorted(p.account for p in held))
-        text = f"{given.symbol} is held in {names}: name one of them as the broker"
-        yield refuse(given, REFUSED, text)
-    elif not is_usable(quantity) or not is_multiple(quantity, lot):
-        text = (
-            f"quantity {quantity!s:.40} is refused: allowed is a multiple of {plain(lot)} above 0"
-        )
-        yield refuse(given, Code.BAD_LOT, text)
-    elif position.exiting is not None:
-        yield refuse(given, REFUSED, f"{given.symbol} is being closed")
-    elif quantity > abs(position.quantity):
-        most = plain(abs(position.quantity))
-        text = f"{most} {given.symbol} are held: at most that can be closed, not {plain(quantity)}"
-        yield refuse(given, REFUSED, text)
-    else:
-        yield from plan_exit(
-            position,
-            reason=ExitReason.MANUAL,
-            priority=0,
-            detail=given.by,
-            quantity=quantity,
-        )
-
-
-def _no_account(world: World, name: str) -> str:
+def no_account(world: World, name: str) -> str:
     """Why an account that was named cannot be meant; "" where it can, or none was named."""
     return no_broker(world, name) if name else ""
-
-
-def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Event]:
-    """Close every position with reduce-only orders."""
-    yield acted(given)
-    fault = _no_account(world, given.broker)
-    if fault:
-        yield refuse(given, REFUSED, fault)
-        return
-    for position in tuple(world.holdings()):
-        if given.broker in ("", position.account):
-            yield from _close(world, position, given)
-
-
-def _close(world: World, position: Position, given: Command) -> Iterator[ev.Event]:
-    return close_now(world, position, ExitReason.MANUAL, given.by)
 
 
 def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Event]:
     """Ask for a comparison; the engine fetches the venue's view and feeds it back as an input."""
     yield acted(given)
-    fault = _no_account(world, given.broker)
+    fault = no_account(world, given.broker)
     if fault:
         yield refuse(given, REFUSED, fault)
 

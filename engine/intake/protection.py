@@ -12,7 +12,8 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_multiple, plain
 from engine.exits.rules import target_price
 from engine.exits.stops import stop_trades
-from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, not_held, refuse
+from engine.intake.closing import not_held
+from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, refuse
 from engine.plans import corporate
 from engine.plans.reducing import cancel
 from engine.routing.named import no_broker

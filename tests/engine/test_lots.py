@@ -14,6 +14,7 @@ from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Sid
 from engine.domain.signal import Direction, TradeType
 from engine.plans.protect import PROTECT_SECONDS
 from engine.ports import OrderReport
+from engine.runtime.result import result_of
 from tests.engine.driver import CoreDriver, one
 from tests.engine.worlds import ABLE, BROKER, signal
 
@@ -69,11 +70,41 @@ def test_rule3_a_stop_that_is_moved_has_its_seconds_though_less_than_a_lot_had_n
     assert bool(desk.of(ev.Unprotected)) is (seconds > PROTECT_SECONDS)
 
 
-def test_less_than_a_lot_is_left_alone_and_said() -> None:
+CLOSES: tuple[ask.ClosePosition | ask.CloseAll, ...] = (
+    ask.ClosePosition(by="me", symbol=COIN),
+    ask.ClosePosition(by="me", symbol=COIN, intent_id="mine"),
+    ask.ClosePosition(by="me", symbol=COIN, broker=BROKER),
+    ask.CloseAll(by="me"),
+)
+
+
+@pytest.mark.parametrize("command", CLOSES, ids=repr)
+def test_a_close_of_less_than_a_lot_is_refused_and_says_why(
+    command: ask.ClosePosition | ask.CloseAll,
+) -> None:
+    """Nothing can be sent for it: whoever asks is told what, where, and what is allowed."""
     desk = holding("0.000000009", odd_lots=False)
-    events = desk.give(ask.ClosePosition(by="me", symbol=COIN))
-    (abandoned,) = [e for e in events if isinstance(e, ev.ExitAbandoned)]
-    assert "less than a lot" in abandoned.detail
+    events = desk.give(command)
+    assert one(events, ev.CommandRefused).code == "BAD_LOT"
+    assert [e for e in events if isinstance(e, ev.ExitPlanned | ev.OrderIntended)] == []
+    answer = result_of([ev.Record(seq=n, time=0, event=e) for n, e in enumerate(events, 1)])
+    assert (answer.ok, answer.code) == (False, "BAD_LOT")
+    assert answer.error == (
+        "0.000000009 BTC-USD in paper are not closed: the venue takes multiples of 0.00000001"
+    )
+
+
+def test_a_close_of_everything_closes_the_rest_and_says_what_it_leaves() -> None:
+    desk = holding("0.000000009", odd_lots=False)
+    desk.quote("ETH-USD", "3000")
+    desk.place(Side.BUY, "0.01", symbol="ETH-USD", hold=TradeType.SWING, protect=D(2_700))
+    entry = desk.last(Purpose.MANUAL, "ETH-USD")
+    desk.accept(entry)
+    desk.filled(entry, "0.01", "3000")
+    events = desk.give(ask.CloseAll(by="me"))
+    assert one(events, ev.ExitPlanned).symbol == "ETH-USD"
+    refused = one(events, ev.CommandRefused)
+    assert refused.reason.endswith("multiples of 0.00000001; the close of ETH-USD is under way")
 
 
 def flat_of(**held: str) -> CoreDriver:

@@ -26,6 +26,7 @@ from engine.domain.intent import LegDone
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Halt, Severity
 from engine.exits import reducible
+from engine.intake import closing as by_hand
 from engine.intake import modify, operator
 from engine.pipeline import request
 from engine.plans import entry, legs, protect, reducing, replace, table
@@ -363,7 +364,7 @@ def _closes_everywhere(patching: pytest.MonkeyPatch) -> None:
     """`close SYMBOL --broker` closes in the accounts that were not named too."""
 
     def close(world: World, given: ask.ClosePosition, now: Nanos) -> Iterator[ev.Event]:
-        yield from operator.close_position(world, msgspec.structs.replace(given, broker=""), now)
+        yield from by_hand.close_position(world, msgspec.structs.replace(given, broker=""), now)
 
     patching.setitem(core.RULES, ask.ClosePosition, close)
 
