@@ -111,9 +111,10 @@ def signals(host: Host, name: str) -> None:
     How many were not accepted is said beside the lines.
     """
     count = rejected = 0
+    source = "standard input" if name == "-" else name
     with _opened(name) as lines, connected(host) as client:
         for number, line in _numbered(lines):
-            given = {"signal": line, "line": number, "source": "cli"}
+            given = {"signal": line, "line": number, "source": source}
             verdict = request(client, "signal", given)
             document(verdict)
             count += 1

@@ -226,7 +226,7 @@ class SignalFile:
                     for content, after in file.lines(former=file is not self._open[-1]):
                         engine.submit(
                             content,
-                            source=self._path.name,
+                            source=str(self._path),
                             line=after.line,
                             waited=clock.monotonic() - seen,
                         )

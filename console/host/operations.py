@@ -369,7 +369,7 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
             "code": "INVALID_INPUT",
             "measured": "",
             "limit": "",
-            "reason": f"line {decided.line}: {decided.reason}" if decided.line else decided.reason,
+            "reason": decided.told,
             "client_order_ids": [],
         }
     return {

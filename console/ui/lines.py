@@ -143,8 +143,8 @@ def _ended(e: ev.SignalEnded) -> JournalLine | None:
 
 
 def _input_rejected(e: ev.InputRejected) -> JournalLine:
-    where = f"{e.source} line {e.line}" if e.line else e.source
-    return JournalLine("VETO", f"INVALID_INPUT from {where}: {e.reason}", "warn")
+    where = "" if e.line else f"from {e.source}: "
+    return JournalLine("VETO", f"INVALID_INPUT {where}{e.told}", "warn")
 
 
 # --- orders --------------------------------------------------------------------------------------

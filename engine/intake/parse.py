@@ -118,7 +118,9 @@ def _decode(line: str | bytes) -> object:
     try:
         text = line.decode("utf-8") if isinstance(line, bytes) else line
     except UnicodeDecodeError as error:
-        raise _RefusedError(f"the line is not UTF-8 at byte {error.start}.") from error
+        column = len(error.object[: error.start].decode("utf-8", "replace")) + 1
+        byte = error.object[error.start]
+        raise _RefusedError(f"column {column}: the byte 0x{byte:02x} is not UTF-8.") from error
     if not text.strip():
         raise _RefusedError("the line is empty; one JSON object a line is allowed.")
     try:
@@ -130,7 +132,7 @@ def _decode(line: str | bytes) -> object:
             object_pairs_hook=_object,
         )
     except json.JSONDecodeError as error:
-        raise _RefusedError(f"the line is no JSON: {error.msg} at column {error.colno}.") from error
+        raise _RefusedError(f"column {error.colno}: the line is no JSON: {error.msg}.") from error
     except RecursionError as error:
         raise _RefusedError("the line is nested too deeply to be read.") from error
     except ArithmeticError as error:

@@ -366,9 +366,11 @@ def test_an_order_without_a_stop_says_that_it_protects_nothing(
     assert printed.err.count("unprotected") == len(printed.err.splitlines()) == lines
 
 
-@pytest.mark.parametrize(("line", "expected"), [(3, "line 3: no JSON"), (0, "no JSON")])
-def test_a_signal_line_that_cannot_be_read_is_named_by_its_number(line: int, expected: str) -> None:
-    rejected = InputRejected(source="cli", input_id="x", reason="no JSON", line=line)
+@pytest.mark.parametrize(("line", "expected"), [(3, "s.jsonl line 3: no JSON"), (0, "no JSON")])
+def test_a_signal_line_that_cannot_be_read_is_named_by_file_and_number(
+    line: int, expected: str
+) -> None:
+    rejected = InputRejected(source="s.jsonl", input_id="x", reason="no JSON", line=line)
     assert verdict(rejected)["reason"] == expected
 
 

@@ -23,9 +23,11 @@ class Taker:
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, bytes]] = []
+        self.sources: set[str] = set()
 
     def submit(self, content: bytes, *, source: str, line: int, waited: int) -> None:
         self.taken.append((line, content))
+        self.sources.add(source)
 
 
 class Looks:
@@ -237,3 +239,10 @@ def test_who_still_writes_to_the_file_that_lost_its_name_is_heard(
         acts = [rotate, *[nothing] * looks, late, *[nothing] * 8]
         found = sorted(content for _, content in followed(path, *acts))
         assert contents([(0, content) for content in found]) == lines(1, 2, 4)
+
+
+def test_a_line_is_told_apart_by_the_path_of_its_file(tmp_path: Path) -> None:
+    """A line that is refused is said with its file, whichever of several that is (fault 33)."""
+    path = tmp_path / "signals.jsonl"
+    path.write_bytes(lines(1))
+    assert run(path, nothing)[0].sources == {str(path)}

@@ -1,5 +1,6 @@
 """What commands say of what was ordered, and of what is held when no engine runs (INTERFACE)."""
 
+import json
 import signal
 import socket
 import subprocess
@@ -149,6 +150,13 @@ def test_signals_that_are_rejected_are_counted_beside_their_lines(program: Progr
     done = program.run("signal", "-", stdin='{"signal_id": 1}\nno json\n')
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 2)
     assert "2 of 2 signals rejected" in done.stderr
+    second = json.loads(done.stdout.splitlines()[1])
+    assert second["reason"].startswith("standard input line 2 column 1: the line is no JSON")
+    file = program.folder.with_name("s.jsonl")
+    file.write_bytes(b"\n{\xff}\n")
+    named = json.loads(program.run("signal", str(file)).stdout)
+    assert named["reason"].startswith(f"{file} line 2 column 2: the line is no JSON")
+    assert named["reason"] in [row["reason"] for row in program.rows("signals")]
     nothing = program.run("signal", "-", stdin="\n")
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
 

@@ -24,9 +24,19 @@ class InputRejected(Event, frozen=True, kw_only=True):
     """Something from outside that could not be read; recorded, and nothing else is lost."""
 
     source: str
+    """Where it came from: the path of a file, or the name of a way in."""
     input_id: str
     reason: str
     line: int = 0
+    """The number of its line there; 0 is none."""
+
+    @property
+    def told(self) -> str:
+        """The sentence for a person: file, line and, where it is known, column (fault 33)."""
+        if not self.line:
+            return self.reason
+        between = " " if self.reason.startswith("column ") else ": "
+        return f"{self.source} line {self.line}{between}{self.reason}"
 
 
 class SignalReceived(Event, frozen=True, kw_only=True):
