@@ -8,12 +8,12 @@ from pydantic import Field
 from engine.config.kinds import (
     BasisPoints,
     Currency,
+    FilePath,
     OptionalName,
     PositiveMoney,
     Share,
     ShareOrNone,
     Span,
-    Text,
 )
 from engine.config.venue import KindConfig, SimulatedVenueConfig
 
@@ -36,7 +36,7 @@ class PaperConfig(SimulatedVenueConfig, PaperTermsConfig):
     """The paper broker."""
 
     account_id: OptionalName = Field("", description='"" = the paper account of the state folder')
-    address: Text = Field(
+    address: FilePath = Field(
         "", description='socket of a paper venue in another process; "" = in this one'
     )
 

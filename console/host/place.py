@@ -55,13 +55,17 @@ class Host:
         from brokers import venue_kinds
         from engine.config import ConfigError, load
 
+        file = self.config_file()
         try:
-            config = load(self.config_file(), self.environ, venue_kinds())
+            config = load(file, self.environ, venue_kinds())
         except ConfigError as error:
             raise CommandFailed(ExitCode.USAGE, str(error), "CONFIG") from error
         fault = _theme_fault(config.console.theme)
         if fault:
-            raise CommandFailed(ExitCode.USAGE, fault, "CONFIG")
+            variable = "MERIDIAN_CONSOLE__THEME"
+            where = f"console.theme ({variable})"
+            name = where if variable in self.environ else f"{file}: console.theme"
+            raise CommandFailed(ExitCode.USAGE, f"{name} = {fault}", "CONFIG")
         return config
 
     def make_state_dir(self) -> Path:
@@ -77,7 +81,7 @@ class Host:
 
 
 def _theme_fault(name: str) -> str:
-    """Why no console could start with this theme; "" where one can."""
+    """Why no console could start with this theme, behind its key; "" where one can."""
     from console.ui.theme import DEFAULT_THEME, load_themes
 
     if name == DEFAULT_THEME:
@@ -86,7 +90,7 @@ def _theme_fault(name: str) -> str:
     if name in known:
         return ""
     allowed = ", ".join(f'"{theme}"' for theme in known)
-    return f'console.theme = "{name}" is refused: allowed is one of {allowed}.'
+    return f'"{name}" is refused: allowed is one of {allowed}.'
 
 
 def program() -> str:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from engine.config.model import Config
 from engine.config.render import MASK, bare, dotted, quoted, written
-from engine.config.tree import Key, Tree, drop
+from engine.config.tree import FILE, Key, Tree, drop
 from engine.config.venue import BrokersConfig, VenueConfig, VenueKinds
+from engine.domain.text import clean_text
 
 _ALLOWED: Final = {
     "bool_type": "true or false",
@@ -44,7 +45,7 @@ def judged(
     """The config of `tree` without the keys that are refused one by one.
 
     Each of those adds a sentence to `found` and its path to `refused`, and leaves `tree`.
-    `origins` says which variable has set which key.
+    `origins` says which variable has set which key, and the file of the others.
     """
     while True:
         brokers, faults = _accounts(tree.get("brokers", {}), kinds)
@@ -64,11 +65,11 @@ def judged(
 
 
 def label(key: Key, origins: Mapping[Key, str]) -> str:
-    """A key as a sentence names it, with the variable that has set it."""
+    """A key as a sentence names it, with the variable that has set it, or else its file."""
     for depth in range(len(key), 0, -1):
         if key[:depth] in origins:
             return f"{dotted(key)} ({bare(origins[key[:depth]])})"
-    return dotted(key)
+    return f"{clean_text(origins[FILE])}: {dotted(key)}" if FILE in origins else dotted(key)
 
 
 def _accounts(given: object, kinds: VenueKinds) -> tuple[BrokersConfig, list[_Fault]]:

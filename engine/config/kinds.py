@@ -194,6 +194,11 @@ Symbols = Annotated[
         "a list of 1 to 500 different symbols",
     ),
 ]
+FilePath = Annotated[
+    str,
+    text("the path of a file, no address on a network", lambda value: "://" not in value),
+]
+"""Whatever reads the file tells its path: an address may hold a password (U-72)."""
 Texts = Annotated[tuple[Text, ...], several(lambda items: len(items) <= 100, "a list of texts")]
 Span = Annotated[
     tuple[int, int],

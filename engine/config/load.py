@@ -17,7 +17,7 @@ from engine.config.judge import judged, label
 from engine.config.model import Config
 from engine.config.render import plain_value, quoted
 from engine.config.rules import problems as rule_problems
-from engine.config.tree import Key, Tree, copied
+from engine.config.tree import FILE, Key, Tree, copied
 from engine.config.venue import BrokersConfig, VenueKinds
 from engine.reference.textfile import BadFile, read_text
 
@@ -41,7 +41,9 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: VenueKinds) -> Co
     unknown key, a wrong type, a value out of range, a limit looser than the profile's, a live
     broker in paper mode, a feature that is not built yet.
     """
-    return from_mapping({} if path is None else _read(path), environ, kinds)
+    if path is None:
+        return from_mapping({}, environ, kinds)
+    return from_mapping(_read(path), environ, kinds, str(path))
 
 
 def parse(
@@ -52,11 +54,17 @@ def parse(
 
 
 def from_mapping(
-    tree: Mapping[str, Any], environ: Mapping[str, str] | None, kinds: VenueKinds
+    tree: Mapping[str, Any],
+    environ: Mapping[str, str] | None,
+    kinds: VenueKinds,
+    source: str = "",
 ) -> Config:
-    """The config of nested keys, as TOML reads them. Raises ConfigError as `load` does."""
+    """The config of nested keys, as TOML reads them. Raises ConfigError as `load` does.
+
+    `source` is the file that they are from, as a sentence names it; "" where they are from none.
+    """
     merged = copied(tree)
-    origins = overlay(merged, environ or {}, kinds)
+    origins = overlay(merged, environ or {}, kinds) | ({FILE: source} if source else {})
     if not merged:
         # The defaults need no validation (a test proves it), and building validators costs 30 ms.
         return Config.model_construct(brokers=BrokersConfig.default(kinds))

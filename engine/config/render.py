@@ -24,6 +24,13 @@ _SECRET: Final = re.compile(
     r"mnemonic|bearer|auth)s?(_|-|$)",
     re.IGNORECASE,
 )
+_SECRET_VALUE: Final = re.compile(
+    r"://[^/?#\s]*@"  # a user or a password before a host
+    r"|^[^/\s:@]+:[^/\s@]+@"
+    r"|[?&;#][\w-]*(key|secret|token|pass|pwd|sig|auth|cred)[\w-]*=",
+    re.IGNORECASE,
+)
+"""Text that holds something secret, whatever key it stands under."""
 _VARIABLE_KEY: Final = re.compile(r"(key|secret|passphrase|token)_env")
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _COMMENT_COLUMN: Final = 40
@@ -90,6 +97,8 @@ def masked(key: tuple[str, ...], value: object) -> object:
         return MASK
     if isinstance(value, list | tuple):
         return [masked(key, item) for item in value]
+    if isinstance(value, str) and _SECRET_VALUE.search(value):
+        return MASK
     return value
 
 

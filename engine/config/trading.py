@@ -8,6 +8,7 @@ from pydantic import Field
 from engine.calendars import CALENDARS
 from engine.config.kinds import (
     Currency,
+    FilePath,
     Name,
     OptionalName,
     Seconds,
@@ -46,7 +47,7 @@ class MarketConfig(Section):
         ("AAPL", "MSFT", "NVDA", "JPM", "XOM", "SPY"), description="what is watched and traded"
     )
     seed: Annotated[int, whole(0, 2**63 - 1)] = Field(7, description="of everything random")
-    file: Text = Field("", description="replay: bars CSV")
+    file: FilePath = Field("", description="replay: bars CSV")
     speed: Annotated[float, real("0", "1000")] = Field(
         1.0, description="replay: 1.0 = real time; 0 = as fast as it goes, headless only"
     )
@@ -57,30 +58,32 @@ class SignalsConfig(Section):
 
     builtin: Literal["ema_cloud", ""] = Field("ema_cloud", description='"" = none')
     timeframe: Timeframe = Field("", description='"" = the bars of the source')
-    file: Text = Field("", description="a JSONL file that is followed as it grows")
+    file: FilePath = Field("", description="a JSONL file that is followed as it grows")
 
 
 class StrategyConfig(Section):
     """A Python strategy for the decision front end."""
 
     module: Text = Field("", description='"package.module:Class"')
-    config: Text = Field("", description="its YAML")
+    config: FilePath = Field("", description="its YAML")
 
 
 class DataConfig(Section):
     """What rules need to know; built-in files by default."""
 
-    instruments: Text = Field(
+    instruments: FilePath = Field(
         "",
         description="CSV symbol,asset_class,tick,lot,multiplier,currency,calendar,shortable, and "
         f"{','.join(TERMS)} for contracts",
     )
-    sectors: Text = Field("", description="CSV ticker,sector")
-    etf_catalogue: Text = Field("", description="leveraged funds")
-    events: Text = Field("", description="CSV date,kind (FOMC, earnings)")
-    rates: Text = Field("", description="CSV currency,rate,date, where no quote tells")
-    history: Text = Field("", description="bars CSV or a broker, for returns and average volume")
-    regime: Text = Field("", description='JSONL followed as it grows; "" = none')
+    sectors: FilePath = Field("", description="CSV ticker,sector")
+    etf_catalogue: FilePath = Field("", description="leveraged funds")
+    events: FilePath = Field("", description="CSV date,kind (FOMC, earnings)")
+    rates: FilePath = Field("", description="CSV currency,rate,date, where no quote tells")
+    history: FilePath = Field(
+        "", description="bars CSV or a broker, for returns and average volume"
+    )
+    regime: FilePath = Field("", description='JSONL followed as it grows; "" = none')
 
 
 class RouteConfig(Section):

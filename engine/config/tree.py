@@ -1,11 +1,14 @@
 """Nested keys, as TOML reads them, before they are judged."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 Tree = dict[str, Any]
 Key = tuple[str, ...]
 """The path of a key."""
+
+FILE: Final[Key] = ()
+"""Among the origins of keys: the file from which those are that no variable has set."""
 
 
 def copied(tree: Mapping[str, Any]) -> Tree:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import msgspec
 from pydantic import Field
 
-from engine.config.kinds import OptionalName, Text
+from engine.config.kinds import FilePath, OptionalName
 from engine.config.section import Section
 from engine.domain.money import ZERO
 
@@ -55,7 +55,7 @@ class SimulatedVenueConfig(VenueConfig):
     Its id is its name unless `account_id` says otherwise.
     """
 
-    address: Text = Field("", description="socket of the venue in another process")
+    address: FilePath = Field("", description="socket of the venue in another process")
 
 
 class VenueKind(msgspec.Struct, frozen=True):

@@ -586,7 +586,7 @@ def test_a_theme_that_is_not_there_is_refused_before_anything_starts(
         capsys.readouterr()
         .err.strip()
         .endswith(
-            'console.theme = "nope" is refused: allowed is one of '
+            f'{tmp_path / "config.toml"}: console.theme = "nope" is refused: allowed is one of '
             '"meridian-ansi", "meridian-cvd", "meridian-light", "meridian".'
         )
     )

@@ -1,5 +1,6 @@
 """Config: keys, kinds, the environment over the file, and one sentence for every refusal."""
 
+import contextlib
 import os
 import string
 from decimal import Decimal
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers import venue_kinds
-from engine.config import Config, ConfigError, amended
+from engine.config import Config, ConfigError, amended, show_text
 from engine.config.rules import value_at
 from engine.domain.order import TimeInForce
 from engine.domain.run import Flatten, Mode, TriggerAction
@@ -284,7 +285,68 @@ def test_a_secret_under_a_wrong_key_is_not_printed() -> None:
         assert "canary" not in only(tree)
 
 
+URL = "https://ann:canary@example.com/x"
+PLACES = (
+    "brokers.paper.address", "brokers.alpaca.trading_url", "brokers.ibkr.host", "market.file",
+    "signals.file", "strategy.config", "strategy.module", "data.instruments", "data.sectors",
+    "data.etf_catalogue", "data.events", "data.rates", "data.history", "data.regime", "market.seed",
+    "market.symbols", "account.currency", "console.theme",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", PLACES)
+@pytest.mark.parametrize("value", [URL, "ann:canary@host:1", "https://h/x?token=canary"])
+def test_a_password_in_an_address_is_not_printed_whatever_key_it_stands_under(
+    key: str, value: str
+) -> None:
+    """Refused or taken, a value that looks secret is shown by no sentence (fault 54)."""
+    tree = nested(key, [value] if key == "market.symbols" else value)
+    assert "canary" not in " ".join(problems_of(tree))
+    with contextlib.suppress(ConfigError):
+        config = from_mapping(tree)
+        assert "canary" not in show_text(config)
+
+
+@pytest.mark.parametrize("key", [place for place in PLACES if place.startswith("data.")])
+def test_where_a_file_is_wanted_an_address_on_a_network_is_refused(key: str) -> None:
+    """Its name is told by whatever reads it."""
+    for address in ("https://ann:canary@example.com/x", "ftp://example.com/x"):
+        (problem,) = problems_of(nested(key, address))
+        assert "allowed is the path of a file" in problem
+    assert "is refused" not in " ".join(
+        found for found in problems_of(nested(key, "a@b:c")) if "not built yet" not in found
+    )
+
+
 # Environment
+
+
+def test_a_refusal_names_its_file_or_its_variable(tmp_path: Path) -> None:
+    """Which of several configs is read is part of the sentence (fault 33)."""
+    file = tmp_path / "config.toml"
+    file.write_text('[market]\nseed = "x"\nfile = 3\n[risk]\nlimit = 1\n')
+    environ = {"MERIDIAN_MARKET__SEED": "y", "MERIDIAN_ACCOUNT__PRIMARY": "nobody"}
+    with pytest.raises(ConfigError) as failed:
+        load(file, environ)
+    told = {problem.partition(" = ")[0] for problem in failed.value.problems}
+    assert told == {
+        "market.seed (MERIDIAN_MARKET__SEED)",
+        "account.primary (MERIDIAN_ACCOUNT__PRIMARY)",
+        f"{file}: market.file",
+        f"{file}: risk.limit",
+    }
+    with pytest.raises(ConfigError) as failed:
+        load(None, environ)
+    assert not any(str(tmp_path) in problem for problem in failed.value.problems)
+
+
+def test_what_a_file_lacks_names_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[market]\nsource = "replay"\n')
+    with pytest.raises(ConfigError) as failed:
+        load(file, {})
+    (problem,) = failed.value.problems
+    assert problem.startswith(f'{file}: market.file = "" is refused')
 
 
 def test_the_environment_is_laid_over_the_file(tmp_path: Path) -> None:
