@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
-from console.host.client import ANSWER_SECONDS, Client, NoAnswer, NoEngine, Refused
+from console.host.client import ACCEPT_SECONDS, Client, NoAnswer, NoEngine, Refused
 from console.host.output import (
     CommandFailed,
     ExitCode,
@@ -51,8 +51,8 @@ def request(client: Client, command: str, args: dict[str, Any]) -> Any:
     def waiting() -> None:
         warn(
             f"the engine has not answered {command} yet; waiting for it, at most "
-            f"{ANSWER_SECONDS:g} s. `meridian-tui status` tells what is known, "
-            "`meridian-tui kill` works"
+            f"{ACCEPT_SECONDS:g} s where it has not begun it. `meridian-tui status` tells what is "
+            "known, `meridian-tui kill` works"
         )
 
     try:
@@ -115,7 +115,16 @@ def signals(host: Host, name: str) -> None:
     with _opened(name) as lines, connected(host) as client:
         for number, line in _numbered(lines):
             given = {"signal": line, "line": number, "source": source}
-            verdict = request(client, "signal", given)
+            try:
+                verdict = request(client, "signal", given)
+            except CommandFailed as failed:
+                if failed.code != "NO_ANSWER":
+                    raise
+                words = (
+                    f"{str(failed).rstrip('.')}; line {number} is the first of {source} without a "
+                    "verdict, and a signal_id is taken once, so that the file may be sent again"
+                )
+                raise CommandFailed(failed.exit_code, words, failed.code) from failed
             document(verdict)
             count += 1
             rejected += verdict["outcome"] == "REJECTED"

@@ -16,7 +16,12 @@ from typing import Any, Final, Self
 from console.commands.table import SERVED
 
 ANSWER_SECONDS: Final = 60.0
-"""How long a command is waited for, unless it says otherwise; the engine itself answers sooner."""
+"""How long a command is waited for that the engine has begun, unless it says otherwise; the engine
+itself answers sooner."""
+
+ACCEPT_SECONDS: Final = 6.0
+"""How long a command is waited for that the engine has not begun: its control thread refuses it
+before that, where it lives."""
 
 QUIET_SECONDS: Final = 2.0
 """How long nothing is said of an answer that does not come."""
@@ -91,45 +96,56 @@ class Client:
         timeout: float = ANSWER_SECONDS,
         waiting: Callable[[], None] | None = None,
     ) -> Any:
-        """The result of one command. Raises Refused, or NoAnswer after `timeout` seconds.
+        """The result of one command. Raises Refused, or NoAnswer after `timeout` seconds; after
+        `ACCEPT_SECONDS` where the engine does not say that it has begun what does something.
 
         `waiting` is called once where there is none after `QUIET_SECONDS`.
         """
         self._number += 1
-        asked = {"id": self._number, "command": command, "args": args or {}}
+        asked = {"id": self._number, "command": command, "args": args or {}, "notice": True}
         # An argument that was no UTF-8 holds surrogates: no kill may fail for its reason's sake.
         line = json.dumps(asked, ensure_ascii=False).encode("utf-8", "replace")
-        deadline = time.monotonic() + timeout
+        known = SERVED.get(command)
+        asks_only = known is not None and known.question
+        began = time.monotonic()
+        seconds = timeout if asks_only else min(timeout, ACCEPT_SECONDS)
+
+        def quiet() -> None:
+            nonlocal waiting
+            if waiting is not None:
+                waiting()
+            waiting = None
+
         try:
-            self._socket.settimeout(timeout)
+            self._socket.settimeout(seconds)
             self._socket.sendall(line + b"\n")
             while True:
-                answer = json.loads(self._line(deadline, waiting))
-                waiting = None
-                if answer.get("id") == self._number:
+                answer = json.loads(self._line(began + seconds, quiet))
+                if answer.get("id") != self._number:
+                    continue
+                if "begun" not in answer:
                     break
+                seconds = timeout
         except (OSError, ValueError) as error:
-            known = SERVED.get(command)
-            asked_only = known is not None and known.question
-            fate = "" if asked_only else "; it may still have done it"
+            fate = "" if asks_only else "; it may still have done it"
             raise NoAnswer(
                 f"The engine on {self.path.parent} did not answer {command} within "
-                f"{timeout:g} s{fate}."
+                f"{seconds:g} s{fate}."
             ) from error
         if not answer.get("ok"):
             raise Refused(str(answer.get("code", "")), str(answer.get("error", "")))
         return answer.get("result")
 
-    def _line(self, deadline: float, waiting: Callable[[], None] | None) -> bytes:
-        told_at = time.monotonic() + QUIET_SECONDS
+    def _line(self, deadline: float, quiet: Callable[[], None]) -> bytes:
+        told_at: float = time.monotonic() + QUIET_SECONDS
         while b"\n" not in self._pending:
             now = time.monotonic()
             if now >= deadline:
                 raise TimeoutError
-            if waiting is not None and now >= told_at:
-                waiting()
-                waiting = None
-            self._socket.settimeout((deadline if waiting is None else min(deadline, told_at)) - now)
+            if now >= told_at:
+                quiet()
+                told_at = deadline
+            self._socket.settimeout(min(deadline, told_at) - now)
             try:
                 received = self._socket.recv(_CHUNK)
             except TimeoutError:

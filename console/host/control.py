@@ -45,6 +45,9 @@ MOST_CLIENTS: Final = 64
 MOST_PENDING: Final = 256
 """Requests of one client that may be unanswered."""
 
+BEGIN_SECONDS: Final = 4.0
+"""How long what does something waits for the loop to begin it; after that it never is."""
+
 DEFAULT_SECONDS: Final = 15.0
 """How long the loop may take to answer a command that has no time of its own."""
 
@@ -57,6 +60,9 @@ class Request(msgspec.Struct):
     command: str
     id: int | str | None = None
     args: dict[str, Any] = {}
+    notice: bool = False
+    """Whether a line `{"id", "begun": true}` is wanted before the answer, once the loop has begun
+    it: what was not begun by then need not be waited for."""
 
 
 class CommandError(Exception):
@@ -106,7 +112,10 @@ class _Ticket:
         self.peer = peer
         self.request = request
         self.seconds = seconds
-        self.deadline = time.monotonic() + seconds
+        known = SERVED.get(request.command)
+        asks_only = known is not None and known.question
+        self._begin_seconds = seconds if asks_only else min(seconds, BEGIN_SECONDS)
+        self.asked_at = time.monotonic()
         self.answered = False
         self.overdue: dict[str, Any] | None = None
         """A kill's answer when the loop does not follow in time."""
@@ -122,11 +131,20 @@ class _Ticket:
             self._started = not self._expired
             return self._started
 
-    def expire(self) -> bool:
-        """In the thread: True when the loop had not begun it, and now never will."""
+    def fate(self, now: float) -> str:
+        """In the thread: what becomes of it, where it is not to be waited for; else "".
+
+        What the loop has not begun by then never is.
+        """
+        waited, command = now - self.asked_at, clean_text(self.request.command, 32)
         with self._lock:
+            bound = self.seconds if self._started else self._begin_seconds
+            if waited < bound:
+                return ""
             self._expired = not self._started
-            return self._expired
+        if self._expired:
+            return f"the engine did not begin {command} within {bound:g} s: it never will be done"
+        return f"the engine did not answer {command} within {bound:g} s: it may still be done"
 
 
 class ControlServer:
@@ -157,6 +175,8 @@ class ControlServer:
         self._peers: dict[int, _Peer] = {}
         self._tickets: list[_Ticket] = []
         self._results: deque[tuple[_Ticket, Callable[[], dict[str, Any]]]] = deque()
+        self._begun: deque[_Ticket] = deque()
+        """What the loop has begun and somebody wants to know of."""
         self._wake_in, self._wake_out = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="control", daemon=True)
@@ -226,6 +246,7 @@ class ControlServer:
         for peer, request in requests:
             self._take(peer, request)
         self._watch()
+        self._tell_begun()
         self._answer_results()
         self._expire()
         for peer in tuple(self._peers.values()):
@@ -363,6 +384,9 @@ class ControlServer:
             if asyncio.iscoroutine(work):
                 work.close()
             return None
+        if ticket.request.notice:
+            self._begun.append(ticket)
+            self._wake()
         return await work
 
     def _wait_for(self, ticket: _Ticket, future: "Future[Any]") -> None:
@@ -412,6 +436,12 @@ class ControlServer:
 
     # --- answers ----------------------------------------------------------------------------------
 
+    def _tell_begun(self) -> None:
+        while self._begun:
+            ticket = self._begun.popleft()
+            if not ticket.answered:
+                self._send(ticket.peer, {"id": ticket.request.id, "begun": True})
+
     def _answer_results(self) -> None:
         while self._results:
             ticket, answer = self._results.popleft()
@@ -426,21 +456,16 @@ class ControlServer:
 
     def _expire(self) -> None:
         now = time.monotonic()
-        for ticket in [t for t in self._tickets if t.deadline <= now]:
+        for ticket in tuple(self._tickets):
+            fate = ticket.fate(now)
+            if not fate:
+                continue
             self._settle(ticket)
             request = ticket.request
             if ticket.overdue is not None:
                 self._send(ticket.peer, {"id": request.id, "ok": True, "result": ticket.overdue})
-                continue
-            never = ticket.expire()
-            fate = "it was not begun and never will be" if never else "it may still be done"
-            self._refuse(
-                ticket.peer,
-                request.id,
-                "NO_ANSWER",
-                f"the engine did not answer {clean_text(request.command, 32)} within "
-                f"{ticket.seconds:g} s: {fate}",
-            )
+            else:
+                self._refuse(ticket.peer, request.id, "NO_ANSWER", fate)
 
     def _settle(self, ticket: _Ticket) -> None:
         ticket.answered = True

@@ -253,6 +253,33 @@ def test_a_hung_engine_is_answered_for_by_the_journal(
     assert "does not answer" in printed.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "again"),
+    [
+        (["order", "buy", "AAPL", "1", "--id", "mine"], "with --id mine cannot double it"),
+        (["close", "AAPL", "--id", "mine"], "with --id mine cannot double it"),
+        (["signal", "FILE"], "a signal_id is taken once, so that the file may be sent again"),
+        (["pause"], "it may still have done it."),
+    ],
+)
+@pytest.mark.usefixtures("silent_engine")
+def test_what_a_hung_engine_has_not_taken_is_given_up_within_seconds(
+    arguments: list[str],
+    again: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The answer says that nobody knows, and how to ask again without doubling (fault 55)."""
+    file = tmp_path / "signals.jsonl"
+    file.write_text('{"signal_id": "s"}\n', encoding="utf-8")
+    monkeypatch.setattr("console.host.client.ACCEPT_SECONDS", 0.2)
+    assert main([str(file) if word == "FILE" else word for word in arguments]) == FAILED
+    told = capsys.readouterr().err.strip()
+    assert f"did not answer {arguments[0]} within 0.2 s; it may still have done it" in told
+    assert told.endswith(again)
+
+
 def test_a_format_that_is_unknown_is_told_the_known_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -7,15 +7,15 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from console.host import wiring
-from console.host.client import Client, NoAnswer, NoEngine, Refused
-from console.host.control import LONGEST_LINE, ControlServer
+from console.host.client import ACCEPT_SECONDS, Client, NoAnswer, NoEngine, Refused
+from console.host.control import BEGIN_SECONDS, LONGEST_LINE, ControlServer
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
 from engine.domain import commands as ask
@@ -316,7 +316,7 @@ async def test_while_the_loop_is_stuck_a_kill_shuts_the_gate_and_sets_the_latch(
 async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.host.control.DEFAULT_SECONDS", 0.1)
+    monkeypatch.setattr("console.host.control.BEGIN_SECONDS", 0.1)
     refusals: list[Refused] = []
 
     def pause() -> None:
@@ -331,6 +331,59 @@ async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
     assert [r.code for r in refusals] == ["NO_ANSWER"]
     assert "never will be" in str(refusals[0])
     assert (await room.ask("status"))["run_state"] == "ACTIVE"
+
+
+async def test_what_the_loop_does_not_begin_is_refused_long_before_its_own_time_is_over(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks knows within seconds that nothing was done, and nothing is done later."""
+    assert BEGIN_SECONDS < ACCEPT_SECONDS <= 10
+    monkeypatch.setattr("console.host.control.BEGIN_SECONDS", 0.1)
+    refusals: list[str] = []
+
+    def reconcile() -> None:
+        try:
+            room._ask("reconcile", {"apply": True}, 30.0)
+        except Refused as refused:
+            refusals.append(f"{refused.code} {refused}")
+
+    thread = threading.Thread(target=reconcile)
+    thread.start()
+    thread.join(10.0)
+    (told,) = refusals
+    assert told == (
+        "NO_ANSWER the engine did not begin reconcile within 0.1 s: it never will be done"
+    )
+    await room.ask("status")
+    assert room.engine.book.data.seq == room.house.journal.last_seq
+
+
+async def test_what_was_begun_is_waited_for_longer_than_what_was_not(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.host.client.ACCEPT_SECONDS", 0.2)
+    served = room.operations.serve
+
+    async def slow(command: str, args: Mapping[str, Any]) -> Any:
+        await asyncio.sleep(0.5)
+        return await served(command, args)
+
+    monkeypatch.setattr(room.operations, "serve", slow)
+    assert (await room.ask("pause"))["run_state"] == "PAUSED"
+
+
+async def test_only_a_client_that_asks_for_it_is_told_that_its_command_was_begun(
+    room: Room,
+) -> None:
+    """One line answers each request of a script."""
+    line = b'{"id": 1, "command": "status"}\n'
+    assert ["result" in a for a in await off_loop(lambda: speak(room.path, line, line))] == [
+        True,
+        True,
+    ]
+    noticed = b'{"id": 1, "command": "status", "notice": true}\n\n'
+    begun, answer = await off_loop(lambda: speak(room.path, noticed))
+    assert (begun, answer["ok"]) == ({"id": 1, "begun": True}, True)
 
 
 async def test_a_halt_file_found_while_the_loop_is_stuck_shuts_the_gate(room: Room) -> None:
