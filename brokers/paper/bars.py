@@ -57,8 +57,8 @@ def check_bars(path: Path, *, not_after: Nanos | None = None) -> BarFile:
     """Read the whole file and say what it holds.
 
     Raises BadFile for the first line that is wrong: its form, a number that is not finite and
-    positive, a high or low that does not enclose the bar, a time that goes back, a symbol twice
-    at one time, or a bar that ends after `not_after`.
+    positive, a high or low that does not enclose the bar, a bid above its ask, a time that goes
+    back, a symbol twice at one time, or a bar that ends after `not_after`.
     """
     symbols: dict[str, None] = {}
     count, first, last = 0, 0, 0
@@ -136,6 +136,10 @@ class _Parser:
             raise ValueError(
                 f"low {low} and high {high} do not enclose open {opened} and close {close}"
             )
+        bid = _number("bid", row[7]) if row[7] else None
+        ask = _number("ask", row[9]) if row[9] else None
+        if bid is not None and ask is not None and bid > ask:
+            raise ValueError(f"bid {bid} is above ask {ask}: a bid of at most the ask is needed")
         volume = _size("volume", row[6])
         bid_size, ask_size = _size("bid_size", row[8]), _size("ask_size", row[10])
         return Bar(
@@ -147,9 +151,9 @@ class _Parser:
             low=low,
             close=close,
             volume=volume,
-            bid=_number("bid", row[7]) if row[7] else None,
+            bid=bid,
             bid_size=bid_size,
-            ask=_number("ask", row[9]) if row[9] else None,
+            ask=ask,
             ask_size=ask_size,
         )
 

@@ -93,7 +93,7 @@ class ReplayMarket:
         # The next one is due at the bar's end, or at the end of the bar that follows it.
         stale_at = bar.time + self._max_age + (self._length if time == bar.time else 0)
         bid = ask = bid_size = ask_size = None
-        if last and not (bar.bid is not None and bar.ask is not None and bar.bid > bar.ask):
+        if last:
             bid, ask = bar.bid, bar.ask
             bid_size, ask_size = bar.bid_size or None, bar.ask_size or None
         quote = Quote(

@@ -63,9 +63,8 @@ def command(
     except BadFile as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_BARS") from error
     lines = _read_lines(signals)
-    folder = _state_folder(host)
+    folder = _asked_folder(host)
     _demand_writable(report)
-    warn(f"state folder: {folder}")
     database = memory_database()
     try:
         found = run(config, file, lines, database=database, progress=not as_json)
@@ -74,7 +73,7 @@ def command(
     # What a full disk does not take costs only itself: the answer is given all the same.
     troubles: list[str] = []
     try:
-        _write_journal(database, folder / wiring.JOURNAL)
+        warn(f"state folder: {_kept(database, folder)}")
     except CommandFailed as error:
         troubles.append(str(error))
     try:
@@ -192,10 +191,33 @@ def _read_lines(path: Path | None) -> Sequence[bytes]:
         ) from error
 
 
-def _state_folder(host: Host) -> Path:
-    """A fresh folder, or the one that was asked for if it holds no journal."""
+def _kept(database: sqlite3.Connection, folder: Path | None) -> Path:
+    """The folder that holds the journal now: `folder`, or a fresh one.
+
+    A fresh one is made here and not before, so that a replay which ends early, in whatever way,
+    leaves none behind. Raises CommandFailed.
+    """
+    if folder is not None:
+        _write_journal(database, folder / wiring.JOURNAL)
+        return folder
+    try:
+        fresh = Path(tempfile.mkdtemp(prefix="meridian-replay-"))
+    except OSError as error:
+        text = f"no state folder can be made for the journal: {error.strerror or error}."
+        raise CommandFailed(ExitCode.FAILED, text, "STATE_DIR") from error
+    try:
+        _write_journal(database, fresh / wiring.JOURNAL)
+    except CommandFailed:
+        with contextlib.suppress(OSError):
+            fresh.rmdir()
+        raise
+    return fresh
+
+
+def _asked_folder(host: Host) -> Path | None:
+    """The state folder that was asked for, if it holds no journal; None where none was."""
     if host.state_option is None:
-        return Path(tempfile.mkdtemp(prefix="meridian-replay-"))
+        return None
     folder = host.state_dir
     if _holds_journal(folder / wiring.JOURNAL):
         raise CommandFailed(

@@ -70,6 +70,7 @@ def test_a_single_bar_is_a_minute(tmp_path: Path) -> None:
         (GOOD.replace("9,11", "10.5,11"), "do not enclose"),
         (GOOD.replace("500", "-1"), "volume is -1"),
         (GOOD.replace("10.9,", "0,"), "bid is 0"),
+        (GOOD.replace("10.9,", "11.2,"), "bid 11.2 is above ask 11.1"),
         (GOOD.replace("SPY", ""), "not a symbol"),
         (GOOD.replace("SPY", "\x1b[2J"), "not a symbol"),
         (GOOD.replace("14:00:00Z", "14:00:00"), "no offset"),

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -167,6 +168,7 @@ def test_the_command_writes_report_and_journal_into_a_fresh_folder(
         ("2013-10-07T13:31:00Z,SPY,5,4,1,2,1,,,,", "enclose"),
         ("2199-10-07T13:31:00Z,SPY,1,1,1,1,1,,,,", "future"),
         ("yesterday,SPY,1,1,1,1,1,,,,", "time"),
+        ("2013-10-07T13:31:00Z,SPY,1,1,1,1,1,1.1,,1,", "bid 1.1 is above ask 1"),
     ],
 )
 def test_a_bad_row_is_named_by_its_line_before_anything_trades(
@@ -179,6 +181,46 @@ def test_a_bad_row_is_named_by_its_line_before_anything_trades(
     assert "line 2" in printed.err
     assert says in printed.err
     assert not report.exists()
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where fresh state folders are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("fault", ["bars", "signals", "report", "instruments"])
+def test_a_replay_that_ends_early_leaves_no_folder_behind(
+    fault: str, market: Market, tmp_path: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if fault == "instruments":
+        monkeypatch.setenv("MERIDIAN_DATA__INSTRUMENTS", str(tmp_path / "nowhere.csv"))
+    more = {"signals": ["--signals", "/nowhere"], "report": ["--report", "/nowhere/report.json"]}
+    bars = "/nowhere" if fault == "bars" else str(market(minutes=3))
+    assert main(["replay", bars, *more.get(fault, [])]) != 0
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_replay_leaves_one_folder_with_its_journal_and_says_which(
+    market: Market, temporary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["replay", str(market(minutes=3)), "--json"]) == 0
+    (folder,) = temporary.iterdir()
+    assert f"state folder: {folder}" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["journal.db"]
+
+
+def test_where_no_folder_can_be_made_the_answer_is_given_all_the_same(
+    market: Market, temporary: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    temporary.rmdir()
+    assert main(["replay", str(market(minutes=3)), "--json"]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["bars"] == 6
+    assert "no state folder can be made for the journal" in printed.err
 
 
 def test_a_report_that_cannot_be_written_is_known_before_the_replay(
