@@ -6,7 +6,7 @@ from engine.core.consequences import action_of, fire
 from engine.domain import events as ev
 from engine.domain.inputs import ClockSet, JournalFailed, JournalRecovered, Trouble
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.run import Severity, Trigger
+from engine.domain.run import Trigger
 from engine.risk import triggers
 from engine.world import World
 
@@ -48,5 +48,5 @@ def clock_set(world: World, given: ClockSet, now: Nanos) -> Iterator[ev.Event]:
 def trouble(world: World, given: Trouble, now: Nanos) -> Iterator[ev.Event]:
     """Raise an alarm about a failure of our own that changes no decision."""
     yield ev.Alarmed(
-        code=given.code, severity=Severity.ERROR, subject=given.subject, text=given.text
+        code=given.code, severity=given.severity, subject=given.subject, text=given.text
     )

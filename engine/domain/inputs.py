@@ -8,7 +8,7 @@ from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.order import Fill
 from engine.domain.report import LinkReport, OrderReport
-from engine.domain.run import Halt
+from engine.domain.run import Halt, Severity
 from engine.domain.signal import Signal
 
 
@@ -138,11 +138,12 @@ class JournalFailed(msgspec.Struct, frozen=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, kw_only=True):
-    """Something of our own failed that decides nothing, and must be seen all the same."""
+    """Something beside the decisions failed, or works again, and must be seen all the same."""
 
     code: str
     subject: str
     text: str
+    severity: Severity = Severity.ERROR
 
 
 class JournalRecovered(msgspec.Struct, frozen=True):

@@ -113,7 +113,12 @@ class Engine:
             calm=self._calm_until,
             due=self._due_at,
         )
-        self._feed = MarketFeed(market, step=self.step) if market is not None else None
+        self._feed = None
+        if market is not None:
+            recorded = world.config.market.source == "replay"
+            self._feed = MarketFeed(
+                market, step=self.step, clock=clock, recorded=recorded, redact=redact
+            )
         outside = Outside(redact)
         links = {
             name: AccountLink(

@@ -4,22 +4,46 @@ import asyncio
 from collections.abc import Callable
 
 from engine.domain.inputs import History, Input, Trouble
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar
+from engine.domain.run import Severity
 from engine.domain.text import clean_text
 from engine.indicators.bars import PAST_BARS
-from engine.ports import MarketData
+from engine.ports import Clock, MarketData
 from engine.runtime.outside import named_event
+from engine.state import pauses
 
 HISTORY_SECONDS = 2
 """How long a source is waited for that should tell its past, in seconds, before its prices."""
 
+LOST = "MARKET_LOST"
+BACK = "MARKET_BACK"
+
 
 class MarketFeed:
-    """One source of market events. `step` hands an input to the core."""
+    """One source of market events. `step` hands an input to the core.
 
-    def __init__(self, market: MarketData, *, step: Callable[[Input], object]) -> None:
+    A source that fails is no failure of the engine: entries stop for want of fresh prices (U-53),
+    what reduces goes on, and the source is asked again after a pause. One that is `recorded` is
+    not: it would begin anew, so that its failure is raised. `redact` takes secrets out of a text.
+    """
+
+    def __init__(
+        self,
+        market: MarketData,
+        *,
+        step: Callable[[Input], object],
+        clock: Clock,
+        recorded: bool = False,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._market = market
         self._step = step
+        self._clock = clock
+        self._recorded = recorded
+        self._redact = redact
+        self._failures = 0
+        """How often in a row it failed without having told prices for `pauses.LONGEST` between."""
         self.exhausted = False
         """True once a recorded market has told all it has."""
 
@@ -34,13 +58,54 @@ class MarketFeed:
             async with asyncio.timeout(HISTORY_SECONDS):
                 past = await self._market.history(symbol, PAST_BARS)
         except Exception as error:  # without a past they begin later; trading does not wait
-            text = clean_text(f"no history: {type(error).__name__} {error}")
-            return Trouble(code="NO_HISTORY", subject=symbol, text=text)
+            return Trouble(code="NO_HISTORY", subject=symbol, text=self._why("no history", error))
         return History(tuple(named_event(bar) for bar in past if isinstance(bar, Bar)))
 
     async def run(self, symbols: tuple[str, ...]) -> None:
-        """The past of `symbols`, then every event in order."""
+        """The past of `symbols`, then every event in order; raises what a recording raised."""
         await self._recall(symbols)
-        async for event in self._market.events():
-            self._step(named_event(event))
-        self.exhausted = True
+        while True:
+            await self._play()
+            if self.exhausted:
+                return
+            pause = pauses.doubled(pauses.MARKET, self._failures - 1)
+            await self._clock.sleep(pause / NS_PER_SECOND)
+
+    async def _play(self) -> None:
+        """Hand over the events of the source until it ends or fails.
+
+        Raises what a recording raised, and what went wrong with the handing over.
+        """
+        began, stepping = self._clock.monotonic(), False
+        try:
+            async for event in self._market.events():
+                given = named_event(event)
+                stepping = True
+                if self._failures:
+                    self._is_telling(began)
+                self._step(given)
+                stepping = False
+        except Exception as error:  # whatever a source raises, only its prices are lost
+            if stepping or self._recorded:
+                raise
+            self._has_failed(error)
+        else:
+            self.exhausted = True
+
+    def _is_telling(self, began: int) -> None:
+        """It tells prices: after a while of that it is back."""
+        if self._clock.monotonic() - began >= pauses.LONGEST:
+            self._failures = 0
+            self._tell(BACK, Severity.INFO, "prices are told again")
+
+    def _has_failed(self, error: Exception) -> None:
+        if not self._failures:
+            text = self._why("the source of prices has failed, and is asked again", error)
+            self._tell(LOST, Severity.CRITICAL, text)
+        self._failures += 1
+
+    def _tell(self, code: str, severity: Severity, text: str) -> None:
+        self._step(Trouble(code=code, subject="market", text=text, severity=severity))
+
+    def _why(self, what: str, error: Exception) -> str:
+        return clean_text(self._redact(f"{what}: {type(error).__name__} {error}"))

@@ -1,7 +1,7 @@
 """How long the core waits before it asks for, or tries, the same thing again.
 
-Every retry that it decides takes its pause from here; those between two attempts to connect are
-`engine.runtime.backoff`. All pauses are in nanoseconds.
+Every retry that it decides takes its pause from here, and that of the source of prices; those
+between two attempts to connect are `engine.runtime.backoff`. All pauses are in nanoseconds.
 """
 
 from typing import Final
@@ -29,6 +29,9 @@ CHANGE_OF_STOP: Final = NS_PER_SECOND
 
 FIRST_LOOK: Final = 2 * NS_PER_SECOND
 """Between two looks at the venue while it must be seen before anything opens."""
+
+MARKET: Final = NS_PER_SECOND
+"""Before a source of prices that failed is asked again; each pause is twice the one before."""
 
 KILL_LOOK: Final = 250 * NS_PER_MS
 KILL_LOOK_LATER: Final = 5 * NS_PER_SECOND

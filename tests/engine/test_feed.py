@@ -6,15 +6,18 @@ from decimal import Decimal
 
 import pytest
 
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import History, Input, Trouble
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar, MarketEvent, Quote
-from engine.domain.run import Phase
+from engine.domain.order import Side
+from engine.domain.run import Phase, RunState, Severity
+from engine.ports import Clock, MarketData
 from engine.runtime.feed import HISTORY_SECONDS, MarketFeed
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.test_builtin_signals import START, bars_of
-from tests.engine.wires import Rig, play
+from tests.engine.wires import PRICE, Rig, play
 from tests.engine.worlds import MIDDAY
 
 PAST = {"AAA": bars_of([100.0, 101.0], symbol="AAA"), "CCC": bars_of([50.0], symbol="CCC")}
@@ -35,10 +38,18 @@ class Source:
             yield bar
 
 
+def fed(
+    market: MarketData, given: list[Input], clock: Clock, *, recorded: bool = False
+) -> MarketFeed:
+    def redact(text: str) -> str:
+        return text.replace("canary", "***")
+
+    return MarketFeed(market, step=given.append, clock=clock, recorded=recorded, redact=redact)
+
+
 def recalled(*symbols: str) -> list[Input]:
     given: list[Input] = []
-    feed = MarketFeed(Source(), step=given.append)
-    run_virtual(lambda _: feed.run(symbols), START, 60)
+    run_virtual(lambda clock: fed(Source(), given, clock).run(symbols), START, 60)
     return [one for one in given if not isinstance(one, Bar)]
 
 
@@ -58,11 +69,115 @@ def test_a_past_that_cannot_be_had_is_said_and_the_others_are_handed_over() -> N
 
 def test_every_event_is_handed_over_in_order_and_the_end_is_known() -> None:
     given: list[Input] = []
-    feed = MarketFeed(Source(), step=given.append)
-    assert not feed.exhausted
-    run_virtual(lambda _: feed.run(()), START, 60)
+    feeds: list[MarketFeed] = []
+
+    async def run(clock: Clock) -> None:
+        feeds.append(fed(Source(), given, clock))
+        assert not feeds[0].exhausted
+        await feeds[0].run(())
+
+    run_virtual(run, START, 60)
     assert [bar for bar in given if isinstance(bar, Bar)] == PAST["AAA"] == given
-    assert feed.exhausted
+    assert feeds[0].exhausted
+
+
+class Failing:
+    """A market that fails so many times, each after so many prices, and then tells the rest."""
+
+    def __init__(self, failures: int, *, after: int = 0, seconds: float = 0) -> None:
+        self._failures = failures
+        self._after = after
+        self._seconds = seconds
+        """Between two prices."""
+        self.asked: list[float] = []
+        """When it was asked for its prices."""
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """Nothing: it keeps no past."""
+        return ()
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        """Prices until it fails; in the end one more, and the market is over."""
+        self.asked.append(asyncio.get_running_loop().time())
+        if len(self.asked) <= self._failures:
+            for _ in range(self._after):
+                yield PAST["AAA"][0]
+                await asyncio.sleep(self._seconds)
+            raise ConnectionError("the stream broke, apikey=canary")
+        yield PAST["AAA"][1]
+
+
+def told(market: MarketData, *, recorded: bool = False) -> list[Input]:
+    given: list[Input] = []
+    run_virtual(lambda clock: fed(market, given, clock, recorded=recorded).run(()), START, 10_000)
+    return given
+
+
+def test_a_market_that_fails_is_asked_again_after_pauses_that_grow() -> None:
+    market = Failing(8)
+    given = told(market)
+    begun = market.asked[0]
+    assert [at - begun for at in market.asked] == pytest.approx(
+        [0, 1, 3, 7, 15, 31, 63, 123, 183]
+    ), "twice the pause before each time, up to a minute"
+    first, price = given
+    assert isinstance(first, Trouble)
+    assert (first.code, first.severity) == ("MARKET_LOST", Severity.CRITICAL)
+    assert "ConnectionError the stream broke, apikey=***" in first.text
+    assert price == PAST["AAA"][1]
+
+
+def test_a_market_that_breaks_again_and_again_is_told_of_once() -> None:
+    """An alarm is raised once a state: prices that come for a moment are no other one."""
+    codes = [one.code for one in told(Failing(5, after=3)) if isinstance(one, Trouble)]
+    assert codes == ["MARKET_LOST"]
+
+
+def test_a_market_that_has_told_prices_for_a_minute_is_back_and_its_next_failure_is_news() -> None:
+    market = Failing(2, after=61, seconds=1)
+    given = [one for one in told(market) if isinstance(one, Trouble)]
+    assert [one.code for one in given] == ["MARKET_LOST", "MARKET_BACK", "MARKET_LOST"]
+    assert given[1].severity is Severity.INFO
+    assert market.asked[1] - market.asked[0] == pytest.approx(62)
+    assert market.asked[2] - market.asked[1] == pytest.approx(62)
+
+
+def test_a_recording_that_cannot_be_read_any_further_is_not_begun_again() -> None:
+    """It would tell the same prices twice; whoever plays it is told why it ends."""
+    market = Failing(1)
+    with pytest.raises(ConnectionError):
+        told(market, recorded=True)
+    assert len(market.asked) == 1
+
+
+class Broken(Failing):
+    """A market of one price, that then breaks for ever."""
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        self.asked.append(asyncio.get_running_loop().time())
+        if len(self.asked) == 1:
+            now = int(self.asked[0] * NS_PER_SECOND)
+            yield Quote(symbol="AAPL", bid=PRICE, ask=PRICE, last=PRICE, time=now)
+        raise ValueError("no stream")
+
+
+def test_an_engine_without_prices_takes_no_entries_and_still_exits_and_kills() -> None:
+    """Only the feed is lost (U-53): entries stop, what reduces goes on, an alarm stands."""
+    market = Broken(0)
+
+    async def scene(rig: Rig) -> None:
+        await rig.until(lambda: len(market.asked) > 5)
+        alarms = [r.event for r in rig.records if isinstance(r.event, ev.Alarmed)]
+        assert [a.code for a in alarms if a.code.startswith("MARKET_")] == ["MARKET_LOST"]
+        assert rig.engine.book.run_state is RunState.ACTIVE
+        order = ask.PlaceOrder(by="t", symbol="AAPL", side=Side.BUY, quantity=Decimal(1))
+        refused = await rig.engine.command(order)
+        assert (refused.ok, refused.code) == (False, "STALE_QUOTE")
+        assert (await rig.engine.command(ask.CloseAll(by="t"))).ok
+        assert (await rig.engine.command(ask.Kill(by="t"))).ok
+        assert rig.engine.book.run_state is RunState.HALTED
+
+    play(scene, market=market)
 
 
 class Forgetful:
