@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
+import msgspec
+
 from console.ui.format import counted
 from console.ui.measures import measures
 from engine.domain import events as ev
@@ -68,6 +70,10 @@ class OrderWords(Protocol):
     def time_in_force(self) -> TimeInForce:
         """For how long."""
 
+    @property
+    def reason(self) -> str:
+        """Why it ended, once it has."""
+
 
 Find = Callable[[str], OrderWords | None]
 """An order by its client order id."""
@@ -102,7 +108,17 @@ def line_of(event: ev.Event, find: Find = _nobody) -> JournalLine | None:
         return None
     key: str = getattr(event, "client_order_id")  # noqa: B009 - every event of that table has one
     order = find(key)
-    return named(event, f"order {short_id(key)}" if order is None else order_words(order))
+    if order is None:
+        return named(event, f"order {short_id(key)}")
+    return named(_as_asked(event, order), order_words(order))
+
+
+def _as_asked(event: ev.Event, order: OrderWords) -> ev.Event:
+    """A cancel that was asked for ends for the reason of that, whatever its venue calls it: the
+    lines of asking and of the end tell one story (fault 15)."""
+    if isinstance(event, ev.OrderCanceled) and order.reason:
+        return msgspec.structs.replace(event, reason=order.reason)
+    return event
 
 
 def named(line: JournalLine, event: ev.Event, primary: str) -> JournalLine:

@@ -1,15 +1,21 @@
 """The journal pane's line of an event: every kind can be shown, whatever its fields hold."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from console.desk.local import LocalDesk
 from console.ui.lines import JournalLine, line_of, named
+from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.run import Trigger
+from engine.domain.order import OrderType, Side
+from engine.domain.run import Level, Trigger
 from engine.domain.schema import Decoder
+from tests.console.hosts import Host, settle
 
+CANCELS = (ev.CancelRequested, ev.OrderCanceled)
 EXAMPLES = Path(__file__).parent.parent / "corpus" / "0.1.0" / "events.jsonl"
 
 
@@ -59,3 +65,27 @@ def test_x87_a_line_that_says_so_itself_names_the_account_once() -> None:
     line = line_of(event)
     assert line is not None
     assert named(line, event, "paper").text == line.text == "eur does not answer"
+
+
+async def test_a_cancel_and_its_end_give_one_reason() -> None:
+    """Fault 15: what the venue calls it is not why it was done."""
+    async with Host() as host:
+        host.price("AAPL", "100")
+        await settle()
+        order = ask.PlaceOrder(
+            by="t",
+            symbol="AAPL",
+            side=Side.BUY,
+            quantity=Decimal(1),
+            type=OrderType.LIMIT,
+            limit_price=Decimal(97),
+        )
+        assert (await host.engine.command(order)).ok
+        await host.clock.advance(1)
+        await host.engine.command(ask.Kill(by="t", level=Level.HALT))
+        await host.clock.advance(1)
+        find = LocalDesk(host.engine).view.order
+        events = [r.event for r in host.records]
+        lines = [line_of(e, find) for e in events if isinstance(e, CANCELS)]
+        words = "BUY 1 AAPL LIMIT 97 GTC: halt"
+        assert [line.text for line in lines if line] == [f"asked {words}", f"done {words}"]
