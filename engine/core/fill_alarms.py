@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import plain
+from engine.domain.money import ZERO, plain
 from engine.domain.order import Fill
 from engine.domain.run import Severity
 from engine.state.holdings import happened
@@ -38,11 +38,22 @@ def alarms(event: ev.OrderFilled, order: Order | None, now: Nanos) -> Iterator[e
     elif now - happened(fill, now) > STALE_FILL:
         yield fill_alarm("STALE_FILL", fill, "reported minutes after it happened", Severity.WARNING)
     if order.reference:
-        slip = (fill.price - order.reference) / order.reference * fill.side.sign
-        if slip > SLIPPAGE_BREACH:
-            yield fill_alarm("SLIPPAGE_BREACH", fill, f"{slip:.2%} worse than decided")
-        elif slip > SLIPPAGE_WARNING:
-            yield fill_alarm("SLIPPAGE", fill, f"{slip:.2%} worse than decided", Severity.WARNING)
+        yield from _slippage(fill, order, order.reference)
+
+
+def _slippage(fill: Fill, order: Order, reference: Decimal) -> Iterator[ev.Event]:
+    """Tell how much worse than the `reference` an order fills: once past the first bound, and once
+    past the second, however many fills it has (A-363)."""
+    slip = _slip(fill, fill.price, reference)
+    before = ZERO if order.worst_price is None else _slip(fill, order.worst_price, reference)
+    if before <= SLIPPAGE_BREACH < slip:
+        yield fill_alarm("SLIPPAGE_BREACH", fill, f"{slip:.2%} worse than decided")
+    elif before <= SLIPPAGE_WARNING < slip:
+        yield fill_alarm("SLIPPAGE", fill, f"{slip:.2%} worse than decided", Severity.WARNING)
+
+
+def _slip(fill: Fill, price: Decimal, reference: Decimal) -> Decimal:
+    return (price - reference) / reference * fill.side.sign
 
 
 def fill_alarm(code: str, fill: Fill, why: str, severity: Severity = Severity.ERROR) -> ev.Alarmed:

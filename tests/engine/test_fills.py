@@ -95,6 +95,31 @@ def test_d26_slippage_beyond_two_percent_is_alarmed_and_kept() -> None:
         assert desk.book.holding("paper", "NVDA") is not None
 
 
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_a363_the_slippage_of_an_order_is_told_once_and_again_once_it_is_a_breach(
+    side: Side,
+) -> None:
+    """An order that fills in many parts at one price raises no alarm for each (fault 51)."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.place(side, 70)
+    order = desk.last(Purpose.MANUAL)
+    assert order.reference is not None
+    told = []
+    for percent in ("0.5", "1.02", "1.02", "1.5", "2.1", "2.1", "1.2"):
+        price = order.reference * (1 + side.sign * Decimal(percent) / 100)
+        told.append([c for c in alarms(desk.filled(order, 10, price)) if c.startswith("SLIP")])
+    assert told == [[], ["SLIPPAGE"], [], [], ["SLIPPAGE_BREACH"], [], []]
+
+
+def test_a363_each_order_tells_its_own_slippage() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    for _ in range(2):
+        desk.place(Side.BUY, 10)
+        events = desk.filled(desk.last(Purpose.MANUAL), 10, "101.5")
+        assert "SLIPPAGE" in alarms(events)
+        desk.later(60).quote("NVDA", "100")
+
+
 def test_a_fill_that_is_no_number_blocks_the_symbol_and_changes_no_holding() -> None:
     desk = entered()
     bad = msgspec.structs.replace(

@@ -249,6 +249,12 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     guard(book, event.account, event.symbol, at)
 
 
+def _worst(before: Decimal | None, fill: Fill) -> Decimal:
+    if before is None:
+        return fill.price
+    return max(before, fill.price) if fill.side.sign > 0 else min(before, fill.price)
+
+
 def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -> Order:
     """The order with this fill in it."""
     if not order.filled and order.sent_at:
@@ -273,6 +279,7 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
         order,
         filled=filled,
         filled_at=at,
+        worst_price=_worst(order.worst_price, fill),
         notional=order.notional + fill.quantity * fill.price,
         commission=order.commission + fee,
         status=order.status if status is order.status else move(order.status, status),
