@@ -19,7 +19,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Phase, Severity, Trigger, TriggerAction
 from engine.plans import corporate
-from engine.plans.kill import exceeds, kill_of, tell_excess, vanishes
+from engine.plans.kill import denied_once, exceeds, kill_of, tell_excess, vanishes
 from engine.plans.outcome import after_end, fell_short, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
@@ -220,6 +220,8 @@ def _take_over(
                 terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
                 yield from _adopt(terms, proposal.state, told.get(key, []))
         elif taking and isinstance(proposal, ev.OrderFilled):
+            if not given.apply and denied_once(world, proposal.fill, found):
+                continue
             yield from fills.take(world, proposal.fill, now)
             yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
         elif taking and isinstance(proposal, ev.OrderSettled):

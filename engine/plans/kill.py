@@ -16,13 +16,13 @@ from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
-from engine.domain.order import OrderStatus
+from engine.domain.order import Fill, OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
 from engine.plans.exit import close_now
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending
-from engine.reconcile.compare import PRICE_DRIFT
+from engine.reconcile.compare import PRICE_DRIFT, Comparison
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
 from engine.state.book import Book
 from engine.state.cover import uncovered
@@ -241,6 +241,20 @@ def vanishes(world: World, found: ev.PositionAdjusted, at: Nanos) -> bool:
     return bool(found.quantity) and (missing is None or at - missing.since < BELIEVED)
 
 
+def denied_once(world: World, fill: Fill, found: Comparison) -> bool:
+    """Whether a `fill` is to be assumed because this list alone shows nothing of what is held, or
+    the other side of it: no venue told of an end of its order, and the list before said otherwise.
+    """
+    order = world.book.order_in(fill.account, fill.client_order_id)
+    if order is None or order.told_filled is not None:
+        return False
+    if world.book.holding(fill.account, fill.symbol) is None:
+        return False
+    now = [d for d in found.differences if d.symbol == fill.symbol and _denies(d)]
+    before = {(d.symbol, d.venue) for d in world.book.account(fill.account).differences}
+    return any((d.symbol, d.venue) not in before for d in now)
+
+
 def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
     """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
     account = world.book.account(found.account)
@@ -291,10 +305,12 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
 
 def _vanished(account: AccountState) -> set[str]:
     """What is held, of which the last list showed nothing or the other side."""
-    told = account.differences
-    return {
-        d.symbol for d in told if d.missing and Decimal(d.local or 0) * Decimal(d.venue or 0) <= 0
-    }
+    return {d.symbol for d in account.differences if _denies(d)}
+
+
+def _denies(found: ev.Difference) -> bool:
+    """Whether the venue lists nothing of what is held, or the other side of it."""
+    return bool(found.missing) and Decimal(found.local or 0) * Decimal(found.venue or 0) <= 0
 
 
 def left(world: World, account: AccountState) -> tuple[str, ...]:

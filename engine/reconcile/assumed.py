@@ -1,14 +1,50 @@
 """Fills that no venue told: how much an order may have had of them, and at what price (X-75)."""
 
 from decimal import Decimal
+from typing import Final
 
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, is_near, plain
 from engine.domain.order import ASSUMED, Fill, OrderStatus, Side
+from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
+
+ANSWERED: Final = NS_PER_SECOND
+"""So long after it was asked about an order a venue that is up has answered."""
+
+
+def in_doubt_since(order: Order) -> Nanos:
+    """Since when nothing new is on its way about an order in doubt."""
+    return max(order.unclear_at, order.sent_at, order.created_at)
+
+
+def was_asked(order: Order, bound: Nanos) -> bool:
+    """Whether the venue was asked about an order in doubt when nothing of it could be on its way
+    any more, which is so after `bound` nanoseconds: it knows the order then, or never had it."""
+    return order.asked_at - in_doubt_since(order) > bound
+
+
+def awaited(
+    account: AccountState, snapshot: VenueSnapshot, found: ev.Difference, bound: Nanos
+) -> list[Order]:
+    """The orders in doubt whose fills would explain a difference, and of which the venue may still
+    say that they have none: it was not asked in time, or too short a while before this look.
+
+    Nothing is taken over meanwhile, for the difference may be another's doing (rule 1). A venue
+    that does not answer about an order holds nobody up for longer.
+    """
+    return [
+        order
+        for order in account.orders.values()
+        if order.symbol == found.symbol
+        and order.side.sign * found.missing < 0
+        and order.status is OrderStatus.UNKNOWN
+        and order.told_filled is None
+        and (not was_asked(order, bound) or snapshot.requested_at - order.asked_at < ANSWERED)
+    ]
 
 
 def told_of(order: Order, listed: VenueOrder | None) -> tuple[Decimal, Decimal | None]:

@@ -26,7 +26,14 @@ from engine.domain.order import (
     VenueState,
 )
 from engine.domain.signal import TradeType
-from engine.reconcile.assumed import price_of, proposed_fill, told_of
+from engine.reconcile.assumed import (
+    awaited,
+    in_doubt_since,
+    price_of,
+    proposed_fill,
+    told_of,
+    was_asked,
+)
 from engine.state.account import AccountState
 from engine.state.book import Book
 from engine.state.order import Order
@@ -101,6 +108,7 @@ def compare(
     proposals: list[ev.Event] = []
     matched = 0
     behind: set[str] = set()
+    unasked: list[str] = []
     fresh = snapshot.requested_at - lag
     for symbol in sorted({*theirs, *account.positions, *_untold(account)}):
         if symbol in busy:
@@ -116,7 +124,9 @@ def compare(
             behind.add(symbol)
             continue
         differences.append(found)
-        if found.kind != PRICE_DRIFT:
+        unanswered = awaited(account, snapshot, found, bound)
+        unasked += [o.client_order_id for o in unanswered if not was_asked(o, bound)]
+        if found.kind != PRICE_DRIFT and not unanswered:
             proposals += _explained(book, snapshot, symbol, theirs.get(symbol), by)
     changed: list[VenueOrder] = []
     unguarded = {symbol: held.quantity for symbol, held in theirs.items()}
@@ -136,16 +146,14 @@ def compare(
             if ours is not None or book.order(key) is None:
                 protects = _protects(order, unguarded)
                 proposals.append(_adopted(order, snapshot.account, protects=protects))
-    missing = tuple(
-        key for key, order in account.orders.items() if _is_unlisted(order, snapshot, works)
-    )
+    unlisted = [k for k, order in account.orders.items() if _is_unlisted(order, snapshot, works)]
     return Comparison(
         differences=tuple(differences),
         matched=matched,
         skipped=tuple(sorted(busy | behind)),
         unsettled=tuple(sorted(unsettled | behind)),
         doubted=tuple(_doubted(account, snapshot, theirs, busy, lag)),
-        missing=missing,
+        missing=(*unlisted, *unasked),
         changed=tuple(changed),
         proposals=tuple(proposals),
     )
@@ -201,7 +209,7 @@ def _is_stuck(account: AccountState, snapshot: VenueSnapshot, symbol: str, bound
     return all(
         order.status is OrderStatus.UNKNOWN
         and order.client_order_id not in works
-        and asked_at - max(order.unclear_at, order.sent_at, order.created_at) > bound
+        and asked_at - in_doubt_since(order) > bound
         for order in account.orders.values()
         if order.symbol == symbol and _is_moving(order, snapshot)
     )

@@ -72,6 +72,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     it was asked for, it became unclear, or it ended."""
     queries: int = 0
     """How often the venue was asked about it since it became unclear."""
+    asked_at: Nanos = 0
+    """When the venue was last asked about it; 0 before that."""
     cancel_wanted: bool = False
     """We asked for its end and did not give that up; outlives every doubt about its state."""
     cancel_reason: str = ""

@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "6c733572eacba5ca",
+    10: "52a365d0ef61dee7",
 }
 """The shape of the state that each format stands for."""
 

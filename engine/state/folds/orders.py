@@ -140,7 +140,7 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
 def _queried(book: Book, event: ev.OrderQueried, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None:
-        update_order(book, order, at, queries=order.queries + 1)
+        update_order(book, order, at, queries=order.queries + 1, asked_at=at)
 
 
 def _cancel_requested(book: Book, event: ev.CancelRequested, at: Nanos) -> None:
