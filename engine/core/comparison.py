@@ -90,6 +90,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         unsettled=after.unsettled,
         doubted=after.doubted or msgspec.UNSET,
         missed_at=_missed_at(world, snapshot.account, after) or msgspec.UNSET,
+        listed_again=after.listed_again or msgspec.UNSET,
     )
     for key in after.missing:
         yield ev.OrderQueried(

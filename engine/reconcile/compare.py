@@ -69,6 +69,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Those, and the symbols that were in flux for so long that they were compared all the same."""
     doubted: tuple[ev.Difference, ...]
     """What is held and listed of symbols with something in flight, where that differs."""
+    listed_again: tuple[str, ...]
+    """Symbols with something in flight that were missing, and are listed as they are held."""
     missing: tuple[str, ...]
     """Client ids of ours that the venue does not work: to be queried, never inferred.
 
@@ -153,6 +155,7 @@ def compare(
         skipped=tuple(sorted(busy | behind)),
         unsettled=tuple(sorted(unsettled | behind)),
         doubted=tuple(_doubted(account, snapshot, theirs, busy, lag)),
+        listed_again=tuple(_listed_again(account, snapshot, theirs, busy)),
         missing=(*unlisted, *unasked),
         changed=tuple(changed),
         proposals=tuple(proposals),
@@ -182,12 +185,25 @@ def _doubted(
 ) -> Iterator[ev.Difference]:
     """How the holdings differ that are left out for what is in flight, where no late list explains
     it: a close for more than is listed could open the other side (rule 3)."""
-    for symbol in sorted(busy):
+    for symbol in sorted(busy - snapshot.unreadable):
         found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None or not found.missing:
             continue
         if not _is_behind(account, snapshot, theirs.get(symbol), found, lag):
             yield found
+
+
+def _listed_again(
+    account: AccountState,
+    snapshot: VenueSnapshot,
+    theirs: dict[str, VenuePosition],
+    busy: set[str],
+) -> Iterator[str]:
+    """What a list before did not show, and this one does: it is held, whatever is in flight."""
+    for symbol in sorted(account.missing.keys() & busy - snapshot.unreadable):
+        found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
+        if found is None or not found.missing:
+            yield symbol
 
 
 def _is_moving(order: Order, snapshot: VenueSnapshot) -> bool:

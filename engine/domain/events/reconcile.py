@@ -64,6 +64,9 @@ class Reconciled(Event, frozen=True, kw_only=True):
     missed_at: dict[str, Decimal] | msgspec.UnsetType = msgspec.UNSET
     """By symbol of which this look finds less than is held here, and less than looks before it did:
     the price as far as evidence carries it. Left out where there is none."""
+    listed_again: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Those of `unsettled` that were missing at the venue and are listed now as they are held: they
+    are missing no more. Left out where there is none."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):

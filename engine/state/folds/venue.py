@@ -43,8 +43,9 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
 
 
 def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str, Missing]:
-    """What is missing after a look; what is in flight is as it was before."""
-    found = {s: known for s, known in account.missing.items() if s in event.unsettled}
+    """What is missing after a look; what is in flight is as it was before, unless it is listed."""
+    left = set(event.unsettled) - set(event.listed_again or ())
+    found = {s: known for s, known in account.missing.items() if s in left}
     for difference in (*event.differences, *(event.doubted or ())):
         if difference.missing:
             found[difference.symbol] = _still_missing(account, event, difference, at)
