@@ -57,6 +57,8 @@ class Facts(Watch):
         self.corporate_at: Nanos = 0
         self.first_worth: dict[str, Decimal] = {}
         """Equity of each account when it was first compared."""
+        self._first_looks: dict[str, Nanos] = {}
+        """As of when the balances are with which each account began."""
         self.silent_for: Callable[[str], Nanos] = lambda account: 0
         """How long the oldest question to a venue has waited."""
         self.began: Nanos = 0

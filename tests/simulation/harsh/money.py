@@ -53,8 +53,8 @@ class Money(Facts):
                 self._adopted_at[event.account, event.symbol] = price
                 self._adopted_on[event.account, event.symbol] = self.now() - AT_ONCE
                 if event.account not in self.first_worth:
-                    there = self.venues[event.account].prices_told[event.symbol]
-                    self._start_off += event.quantity * (price - there)
+                    _, there = self._told_first(event.account)
+                    self._start_off += event.quantity * (price - there[event.symbol])
                 else:
                     self._taken_over += (event.quantity - before) * price
             case ev.CashAdjusted(amounts=amounts):
@@ -79,8 +79,10 @@ class Money(Facts):
                 sheet.adopt(event.symbol, quantity, price)
                 self._start_off += quantity * (price - self._adopted_at[place])
                 self._adopted_at[place] = price
-            case ev.AccountSynced(flow=flow) if flow:
-                self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
+            case ev.AccountSynced(flow=flow, balances=balances):
+                self._first_looks.setdefault(event.account, balances.as_of)
+                if flow:
+                    self.broken("Q flow", f"{flow} of {event.account} is booked as a transfer")
 
     def _first_told(self, account: str, symbol: str, price: Decimal, since: Nanos) -> Decimal:
         """That price, where somebody traded at it there, or it was told from then on; else the
@@ -117,8 +119,13 @@ class Money(Facts):
             return
         seen.looked = seen.looked_over_link = True
         if event.account not in self.first_worth:
-            # What moves between the answer and the comparison comes after the beginning.
-            self.first_worth[event.account] = self.venues[event.account].worth_told
+            # What moves after this look was answered comes after the beginning, whatever another
+            # look was told meanwhile.
+            self.first_worth[event.account], _ = self._told_first(event.account)
+
+    def _told_first(self, account: str) -> tuple[Decimal, dict[str, Decimal]]:
+        """What everything was worth at the first look at an account, and at which prices."""
+        return self.venues[account].told_at[self._first_looks[account]]
 
     @property
     def _basis(self) -> Decimal:

@@ -194,6 +194,17 @@ def test_impossible_balances() -> None:
     assert there.account().cash == CASH
 
 
+def test_what_each_look_was_told_is_known_by_its_time() -> None:
+    """Two looks may be under way at once, and an account begins with either (X-75)."""
+    there = venue(transfers=1)
+    first = there.account()
+    later(there, 0.1)
+    there.somebody_pays()
+    second = there.account()
+    worths = {at: worth for at, (worth, _) in there.told_at.items()}
+    assert worths == {first.as_of: CASH, second.as_of: CASH + there.transferred}
+
+
 def test_buying_power_nets_what_works() -> None:
     there, plain = venue(nets=1, thin=0.9), venue(thin=0.9)
     for one in (there, plain):

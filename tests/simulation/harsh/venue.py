@@ -66,10 +66,8 @@ class HarshVenue(Venue):
         self.confirmed: set[str] = set()
         """Orders that ended here and were said to."""
         self.transferred = ZERO
-        self.worth_told = ZERO
-        """What everything here was worth when the balances were last asked for."""
-        self.prices_told: dict[str, Decimal] = {}
-        """The prices at which it was."""
+        self.told_at: dict[Nanos, tuple[Decimal, dict[str, Decimal]]] = {}
+        """What everything here was worth whenever the balances were told, and at which prices."""
         self.on_other: Callable[[str, Decimal, Decimal], None] = lambda *_: None
         """Told of what somebody else did: symbol, quantity bought, price."""
         self._shown: list[tuple[Nanos, tuple[VenuePosition, ...], tuple[VenueOrder, ...]]] = []
@@ -414,7 +412,7 @@ class HarshVenue(Venue):
 
     def account(self) -> Account:
         true = super().account()
-        self.worth_told, self.prices_told = true.equity, dict(self.prices)
+        self.told_at[true.as_of] = (true.equity, dict(self.prices))
         if self.switches.nets:
             true = msgspec.structs.replace(true, buying_power=self.free)
         if self._goes_wrong(self.switches.strange_balances):
