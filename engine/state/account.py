@@ -146,6 +146,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     known_since: Nanos = 0
     """When the venue was asked for the first look: what happened before is history (X-75). 0 in
     accounts that an older program began."""
+    begun_at: Nanos = 0
+    """When what the first look told was taken over; 0 in accounts that an older program began."""
     cash_movements: dict[str, Nanos] = {}
     """The newest movements of cash that were booked, by the venue's id, and when."""
     buying_power: Decimal = ZERO

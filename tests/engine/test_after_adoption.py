@@ -11,6 +11,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.order import OrderType, Side
 from engine.domain.signal import TradeType
+from tests.engine.driver import CoreDriver
 from tests.engine.test_adoption import hold, status
 from tests.engine.wires import Rig, Wire, play
 from tests.simulation.venue import Venue
@@ -93,3 +94,21 @@ def test_a392_the_trade_of_what_was_taken_over_says_which_way_it_was(
         assert closed.trade.pnl > 0
 
     play(scene, wire=wire)
+
+
+@pytest.mark.parametrize("price", [98, 102])
+def test_x75_the_first_price_of_what_was_adopted_later_moves_no_start(price: int) -> None:
+    """What an operator took over since is no part of what the day began with: the adoption is worth
+    what the first price says."""
+    desk = CoreDriver()
+    desk.later(60).snapshot(positions={"NVDA": 50}, reason="operator", apply=True)
+    session = desk.book.data.session
+    assert session is not None
+    began, held = session.starting_equity, desk.world.money.equity
+    assert session.adjustments == 50 * 100
+    desk.later(1).quote("NVDA", price)
+    assert session.starting_equity == desk.book.data.starting_equity == began
+    assert session.adjustments == 50 * price
+    assert desk.world.money.equity == held + 50 * (price - 100)
+    assert desk.world.money.daily_pnl == 0
+    assert session.loss_basis == began + 50 * price

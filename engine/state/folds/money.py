@@ -32,7 +32,7 @@ def _account(book: Book, event: ev.AccountSynced, at: Nanos) -> None:
         worth = told.equity if event.worth is None else event.worth
         data.starting_equity = data.starting_equity or ZERO
         book.data.find(worth * event.rate)
-        account.known_since = event.asked_at
+        account.known_since, account.begun_at = event.asked_at, at
         for fill in event.history:
             book.seen_executions.add(fill.key)
             see(book, fill)

@@ -135,6 +135,9 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
         )
         book.hold(event.account, event.symbol, position)
     book.mark(event.symbol, event.price)
+    if account.adjusted.get(event.symbol, 0) > account.begun_at:
+        book.data.adjust(event.value, event.unrealized)  # it is part of no start
+        return
     book.data.find(event.value)
     book.data.starting_unrealized += event.unrealized
     if book.data.session is not None:

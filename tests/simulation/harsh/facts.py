@@ -74,6 +74,8 @@ class Facts(Watch):
         """The price at which what nobody traded was taken over."""
         self._adopted_on: dict[Place, Nanos] = {}
         """And when."""
+        self._begun_with: set[Place] = set()
+        """What of that is part of the beginning of its account, and of no later adoption."""
         self._journalled_in: dict[Place, Decimal] = {}
         """What is held by the rows of the journal, signed."""
         self._start_off = ZERO

@@ -55,7 +55,9 @@ class Money(Facts):
                 if event.account not in self.first_worth:
                     _, there = self._told_first(event.account)
                     self._start_off += event.quantity * (price - there[event.symbol])
+                    self._begun_with.add((event.account, event.symbol))
                 else:
+                    self._begun_with.discard((event.account, event.symbol))
                     self._taken_over += (event.quantity - before) * price
             case ev.CashAdjusted(amounts=amounts):
                 self._taken_over += amounts.get("USD", ZERO)
@@ -77,7 +79,11 @@ class Money(Facts):
                 quantity = self._journalled_in.get(place, ZERO)
                 sheet.adopt(event.symbol, -quantity, self._adopted_at[place])
                 sheet.adopt(event.symbol, quantity, price)
-                self._start_off += quantity * (price - self._adopted_at[place])
+                more = quantity * (price - self._adopted_at[place])
+                if place in self._begun_with:
+                    self._start_off += more
+                else:
+                    self._taken_over += more
                 self._adopted_at[place] = price
             case ev.AccountSynced(flow=flow, balances=balances):
                 self._first_looks.setdefault(event.account, balances.as_of)
