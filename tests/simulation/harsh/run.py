@@ -44,6 +44,8 @@ KILLS: Final = 2.0
 """The last kill comes so long after that."""
 LOOKS_AGAIN: Final = 3.0
 """So long after that the operator looks once more at what is named then."""
+LOOKS: Final = 3
+"""So often, where it still is: a look takes nothing over of what is in flight just then."""
 KILL_SECONDS: Final = 75
 """So long the last kill may take."""
 HALT_SECONDS: Final = (6.0, 15.0)
@@ -352,9 +354,9 @@ class HarshRun(Run):
         if waits and self.agenda.now < self.quiet_until:
             self.agenda.after(1, self._rests)
             return
-        if self._is_named() and not self._looked_again:
+        if self._is_named() and self._looked_again < LOOKS:
             # What was in flight when the operator took over the rest is named since.
-            self._looked_again = True
+            self._looked_again += 1
             self._do(ask.Reconcile(by="sim", apply=True))
             self.agenda.after(LOOKS_AGAIN, self._rests)
             return
@@ -369,7 +371,8 @@ class HarshRun(Run):
             return False
         return any(a.differences or a.missing or a.blocked for a in self.engine.book.accounts)
 
-    _rested = _looked_again = False
+    _rested = False
+    _looked_again = 0
 
     def _last_kill(self) -> None:
         """Asked again a second later where no process ran, or the one that was asked has ended."""
