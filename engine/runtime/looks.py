@@ -28,6 +28,9 @@ SETTLES = 1.1
 BELIEVED = 5
 """An account that changes so often while it is first looked at begins with the newest look."""
 
+Held = tuple[dict[str, Decimal], Decimal, dict[str, Decimal]]
+"""Quantities by symbol, the cash in the account's own currency, and all cash by currency."""
+
 _MISSING = "missing"
 """Key in `_failures` for a look that lacked a part."""
 
@@ -62,8 +65,8 @@ class Looks:
         self.early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order; None once
         that look has ended."""
-        self._unlike = 0
-        """How many times two looks at what is not known yet were unlike."""
+        self._changes: list[Held | None] = []
+        """What an account that is not known yet came to hold, once for each change."""
         self._begun = asyncio.Event()
         """Set once the first look has ended, or is waited for no longer."""
         self._waiting: dict[str, None] = {}
@@ -185,8 +188,10 @@ class Looks:
             return again
         if self._has_begun():
             return again  # with another look, meanwhile
-        self._unlike += 1
-        if self._unlike >= BELIEVED:
+        if _holds(again) not in self._changes[-1:]:
+            # Looks that are under way at the same time see one change, and not one each.
+            self._changes.append(_holds(again))
+        if len(self._changes) >= BELIEVED:
             return again
         return Ambiguous("what is held, or the cash, changed while it was first looked at")
 
@@ -228,7 +233,7 @@ class Looks:
             self._step(report)
 
 
-def _holds(seen: VenueSnapshot) -> tuple[dict[str, Decimal], Decimal, dict[str, Decimal]] | None:
+def _holds(seen: VenueSnapshot) -> Held | None:
     """What an account holds, and its cash; None where it holds nothing."""
     held = {p.symbol: p.quantity for p in seen.positions if p.quantity}
     told = seen.balances

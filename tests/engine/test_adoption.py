@@ -30,7 +30,7 @@ from engine.domain.order import (
     TimeInForce,
 )
 from engine.domain.run import Flatten, Level, RunState
-from engine.ports import Capabilities, OrderReport
+from engine.ports import Ambiguous, Capabilities, OrderReport
 from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver
 from tests.engine.wires import ABLE, Rig, Wire, play
@@ -870,6 +870,53 @@ def test_x75_a_look_that_sees_a_change_after_the_account_began_has_not_failed() 
         assert D(status(rig)["account"]["starting_equity"]) == 49_900
 
     play(scene, wire=PaidLater)
+
+
+class SoldWhileLookedAt(Held):
+    """It cannot be asked for a while; then all of it is sold, and the list shows that later."""
+
+    opens = 10.0
+    sells = 10.6
+    shows = 11.5
+
+    def __init__(self, venue: Venue, name: str = "paper") -> None:
+        super().__init__(venue, name)
+        venue.agenda.after(self.sells, self._sells)
+
+    def _sells(self) -> None:
+        del self._venue.positions["AAA"]
+        self._venue.cash += 9_900
+
+    def _is_past(self, second: float) -> bool:
+        return self._venue.agenda.now >= MIDDAY + second * NS_PER_SECOND
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        told = await super().get_positions()
+        if not self._is_past(self.opens):
+            raise Ambiguous("not yet")
+        if self._is_past(self.sells) and not self._is_past(self.shows):
+            return (VenuePosition(symbol="AAA", quantity=D(99), average_price=D(80)),)
+        return told
+
+
+@pytest.mark.parametrize("looks", [1, 2, 8])
+def test_x75_one_change_is_one_however_many_looks_see_it(looks: int) -> None:
+    """People and the engine may look at the same time; a list may be behind the cash (X-75)."""
+
+    async def scene(rig: Rig) -> None:
+        await rig.clock.sleep(SoldWhileLookedAt.opens - rig.now)
+        asked = [
+            asyncio.create_task(rig.engine.command(ask.Reconcile(by="me"))) for _ in range(looks)
+        ]
+        await rig.until(lambda: rig.engine.book.account("paper").balances is not None)
+        await asyncio.gather(*asked)
+        await rig.clock.sleep(3)
+        account = status(rig)["account"]
+        assert D(account["starting_equity"]) == D(account["equity"]) == 49_900
+        assert own(rig)["unexplained"] == []
+        assert status(rig)["positions"] == []
+
+    play(scene, wire=SoldWhileLookedAt)
 
 
 class Accrues(Wire):
