@@ -4,12 +4,13 @@ Only the invariants of a row are watched in its runs: what another rule lets hap
 """
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 import pytest
 
-from engine.core import adoption, comparison, doubt, fills, follow, market, sends, tick
+from engine.core import adoption, comparison, doubt, fill_alarms, fills, follow, market, sends, tick
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
 from engine.domain import commands as ask
@@ -30,6 +31,7 @@ from engine.risk.facts import Facts
 from engine.runtime import venue as answers
 from engine.runtime.clock import SteadyTime
 from engine.runtime.commands import Commands
+from engine.state.order import Order
 from engine.world import World
 from engine.world.market import MarketView
 from tests.simulation.faults import Faults
@@ -311,6 +313,10 @@ def _leaves_unknown(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(compare, "_is_stuck", lambda *args: False)
 
 
+def _asks_nobody(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(compare, "awaited", lambda *args: [])
+
+
 def _assumes_nothing(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(compare, "_as_told", lambda *args: iter(()))
 
@@ -364,6 +370,15 @@ def _alarms_again(patching: pytest.MonkeyPatch) -> None:
         yield ev.Alarmed(code="BAD_FILL", severity=Severity.CRITICAL, subject=symbol, text=why)
 
     patching.setattr(fills, "quarantine", again)
+
+
+def _tells_every_part(patching: pytest.MonkeyPatch) -> None:
+    once = fill_alarms._slippage
+
+    def always(fill: Fill, order: Order, reference: Decimal) -> Iterator[ev.Event]:
+        return once(fill, msgspec.structs.replace(order, worst_price=None), reference)
+
+    patching.setattr(fill_alarms, "_slippage", always)
 
 
 def _hurries(patching: pytest.MonkeyPatch) -> None:
@@ -533,6 +548,13 @@ ABLATIONS: Final = (
         patch=_leaves_unknown,
     ),
     HarshAblation(
+        name="a fill is assumed of an order that the venue was not asked about",
+        profile=STRANGER,
+        seed=3300,
+        caught_by="Q fill",
+        patch=_asks_nobody,
+    ),
+    HarshAblation(
         name="what the venue counts as filled and does not tell is not assumed",
         profile=MISSING,
         seed=25,
@@ -615,5 +637,12 @@ ABLATIONS: Final = (
         seed=1,
         caught_by="O alarm",
         patch=_alarms_again,
+    ),
+    HarshAblation(
+        name="each part of an order that fills too dear is told",
+        profile=STRANGER,
+        seed=4796,
+        caught_by="O alarm",
+        patch=_tells_every_part,
     ),
 )
