@@ -9,7 +9,9 @@ from engine.domain import events as ev
 from engine.domain.money import plain
 from engine.domain.order import Replacement, Side
 from engine.domain.run import Severity
+from engine.plans.reducing import cancel, is_ending
 from engine.state.order import Order, Pending
+from engine.world.gaps import jumped, split_between
 
 
 def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
@@ -73,6 +75,7 @@ def told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
     unasked = not order.is_protective and not order.answered_by(theirs)
     if unasked:
         yield _otherwise(order, theirs)
+        yield from end_split(order, theirs)
     if theirs.quantity < order.filled:
         text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
     elif unasked and _is_less(order, theirs):
@@ -104,4 +107,30 @@ def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
         f"{plain(theirs.quantity)}"
         + (f" at {plain(theirs.limit_price)}" if theirs.limit_price is not None else "")
         + ", which was not asked for",
+    )
+
+
+def end_split(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+    """Cancel an entry that its venue has changed as a split does: the stop and the target that it
+    brings are of the old units (X-93)."""
+    if not order.adds_exposure or is_ending(order) or order.answered_by(theirs):
+        return
+    prices = ((order.limit_price, theirs.limit_price), (order.stop_price, theirs.stop_price))
+    ratio = next(
+        (
+            split_between(before, after, order.quantity, theirs.quantity)
+            for before, after in prices
+            if before is not None and after is not None and jumped(before, after)
+        ),
+        None,
+    )
+    if ratio is None:
+        return
+    text = f"its venue has changed it as after a split {ratio[0]}:{ratio[1]}"
+    yield from cancel(order, text)
+    yield ev.Alarmed(
+        code="CORPORATE_ACTION",
+        severity=Severity.WARNING,
+        subject=order.symbol,
+        text=f"order {order.client_order_id} in {order.symbol} is cancelled: {text}",
     )

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.core import adoption, fills
-from engine.core.changes import replaced, unchanged
+from engine.core.changes import end_split, replaced, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost
 from engine.core.told_before import Told, told_before
@@ -64,7 +64,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)
         yield from adoption.booked(world, snapshot)
-        yield from corporate.split(world, snapshot)
+        yield from corporate.split(world, snapshot, now)
     able = world.able(snapshot.account)
     bound, lag = able.longest_under_way, able.lag
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
@@ -76,6 +76,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         ours = book.order_in(snapshot.account, theirs.client_order_id)
         if ours is not None:
             yield replaced(ours, theirs.terms)
+            yield from end_split(ours, theirs.terms)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
     yield from _take_over(world, given, before, now, first=first)
@@ -139,8 +140,7 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
     early = _asked_first(world, snapshot, found)
     proposals = [
-        corporate.as_split(world, proposal, proposal.by)
-        or adoption.adjusted(world, snapshot, proposal, proposal.by)
+        adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
         else proposal
         for proposal in found.proposals
@@ -251,10 +251,6 @@ def _adjusted(
         return
     held = world.book.holding(found.account, found.symbol)
     yield from learned(world, found.symbol)
-    split = corporate.as_split(world, found, by)
-    if split is not None:
-        yield from corporate.taken_over(world, split, now)
-        return
     taken = adoption.adjusted(world, given.snapshot, found, by)
     yield taken
     if taken.mark and not taken.estimated:

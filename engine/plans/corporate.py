@@ -7,13 +7,11 @@ what fills realise go on as ever.
 """
 
 from collections.abc import Iterator
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final
 
-import msgspec
-
 from engine.domain import events as ev
-from engine.domain.account import VenueSnapshot
+from engine.domain.account import VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
@@ -27,7 +25,7 @@ from engine.state.account import AccountState
 from engine.state.position import Position
 from engine.state.waiting import waiting_legs
 from engine.world import World
-from engine.world.gaps import jumped, ratios, suspected
+from engine.world.gaps import jumped, split_between, suspected
 
 UNCHANGED: Final = 600 * NS_PER_SECOND
 """A position that the venue shows unchanged for so long was not split: the price is real."""
@@ -77,10 +75,11 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
         if position.symbol not in world.book.account(position.account).suspected
     ]
     world.prices.gaps.pop(symbol)
-    if not places:
-        return
     told = f"{plain(gap.before)} to {plain(quote.last)} across a gap"
     text = f"{symbol} went from {told}, as after a split {ratio[0]}:{ratio[1]}"
+    if not places:
+        yield from _end_entries(world, symbol, text)
+        return
     for position in places:
         mark = gap.before if position.symbol == symbol else world.prices.mark(position.symbol)
         yield ev.SymbolBlocked(
@@ -138,6 +137,20 @@ def _freeze_entries(world: World, names: list[str], why: str) -> Iterator[ev.Eve
                     yield from cancel(order, why)
 
 
+def _end_entries(world: World, symbol: str, text: str) -> Iterator[ev.Event]:
+    """Cancel what was to enter a symbol that nobody holds, at a size and a price of before."""
+    entries = [order for order in world.orders() if order.symbol == symbol and order.adds_exposure]
+    for order in entries:
+        yield from cancel(order, text)
+    if entries:
+        yield ev.Alarmed(
+            code="CORPORATE_ACTION",
+            severity=Severity.WARNING,
+            subject=symbol,
+            text=f"{text}: what was to enter there is cancelled",
+        )
+
+
 def _end(world: World, account: AccountState, symbol: str, by: str) -> Iterator[ev.Event]:
     """The suspicion ends in one account, and with the last of them what kept entries away."""
     why = account.blocked.get(symbol, {}).get(CORPORATE_ACTION, "")
@@ -190,36 +203,53 @@ def due(world: World, now: Nanos) -> Iterator[ev.Event]:
 # --- what a look at the venue says ----------------------------------------------------------------
 
 
-def split(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
-    """Take over each suspected holding that the venue shows split."""
+def split(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
+    """Take over each holding that the venue shows split: by the price that raised the suspicion, or
+    at the cost of before where no price shows it yet."""
     account = world.book.account(snapshot.account)
-    theirs = {position.symbol: position.quantity for position in snapshot.positions}
-    for symbol, known in tuple(account.suspected.items()):
-        ours = account.positions.get(symbol)
-        quantity = theirs.get(symbol, ZERO)
-        ratio = None if ours is None else _ratio(known.before, known.price, ours, quantity)
-        if ours is None or ratio is None:
+    for theirs in snapshot.positions:
+        ours = account.positions.get(theirs.symbol)
+        if ours is None:
             continue
-        yield ev.PositionAdjusted(
-            symbol=symbol,
-            account=account.name,
-            quantity=quantity,
-            price=round(ours.average_price * ratio[1] / ratio[0], 8),
-            multiplier=ours.multiplier,
-            previous=ours.quantity,
-            reason=f"split {ratio[0]}:{ratio[1]}",
-            by=CORPORATE_ACTION,
-            value=ZERO,
-            mark=known.price if known.mark == known.before else None,
-            numerator=ratio[0],
-            denominator=ratio[1],
-        )
-        yield from _end(world, account, symbol, _SPLIT)
-        yield from _withdraw(world, account, symbol, f"the holding was split {ratio[0]}:{ratio[1]}")
+        known = account.suspected.get(theirs.symbol)
+        if known is None:
+            yield from _at_the_cost_of_before(world, ours, theirs, now)
+            continue
+        ratio = split_between(known.before, known.price, ours.quantity, theirs.quantity)
+        if ratio is None:
+            continue
+        mark = known.price if known.mark == known.before else None
+        yield _adjustment(ours, theirs.quantity, ratio, mark, f"split {ratio[0]}:{ratio[1]}")
+        yield from _end(world, account, ours.symbol, _SPLIT)
+        yield from _withdraw(world, account, ours.symbol, ratio)
 
 
-def _withdraw(world: World, account: AccountState, symbol: str, why: str) -> Iterator[ev.Event]:
+def _adjustment(
+    ours: Position, quantity: Decimal, ratio: tuple[int, int], mark: Decimal | None, reason: str
+) -> ev.PositionAdjusted:
+    """The split of a holding: it costs what it cost, and no profit is made."""
+    n, m = ratio
+    return ev.PositionAdjusted(
+        symbol=ours.symbol,
+        account=ours.account,
+        quantity=quantity,
+        price=round(ours.average_price * m / n, 8),
+        multiplier=ours.multiplier,
+        previous=ours.quantity,
+        reason=reason,
+        by=CORPORATE_ACTION,
+        value=ZERO,
+        mark=mark,
+        numerator=n,
+        denominator=m,
+    )
+
+
+def _withdraw(
+    world: World, account: AccountState, symbol: str, ratio: tuple[int, int]
+) -> Iterator[ev.Event]:
     """What was decided in the old units and not sent yet never is: it would be another order."""
+    why = f"the holding was split {ratio[0]}:{ratio[1]}"
     for leg in waiting_legs(world.book):
         if (leg.terms.account, leg.terms.symbol) == (account.name, symbol):
             yield from withdraw(leg, Code.NOT_SENT, why)
@@ -229,63 +259,45 @@ def _withdraw(world: World, account: AccountState, symbol: str, why: str) -> Ite
             yield from given_up(world, order, Code.NOT_SENT, why)
 
 
-def as_split(world: World, found: ev.PositionAdjusted, by: str) -> ev.PositionAdjusted | None:
-    """What the venue holds, taken over as a split: n new for m old, at the cost of before.
+def _at_the_cost_of_before(
+    world: World, ours: Position, theirs: VenuePosition, now: Nanos
+) -> Iterator[ev.Event]:
+    """Take over a split that no price has shown yet: n new for m old, of which each costs m/n.
 
-    None where it is none, and where a price has raised the suspicion already: that is `split`'s.
+    Whoever buys or sells does not change what is held like this. Until a price shows it, what is
+    held counts at the price that the split makes of the last one, and stands still; its stop, and
+    what else rests, is brought to the new units at once.
     """
-    ours = world.book.holding(found.account, found.symbol)
-    if ours is None or world.prices.suspicion_of(ours) is not None:
-        return None
-    before, after = ours.average_price, found.price
+    before, after = ours.average_price, theirs.average_price
     if not (is_positive(before) and is_positive(after) and jumped(before, after)):
-        return None
-    ratio = _ratio(before, after, ours, found.quantity)
+        return
+    ratio = split_between(before, after, ours.quantity, theirs.quantity)
     if ratio is None:
-        return None
+        return
     n, m = ratio
-    mark = world.prices.mark(found.symbol) or before
-    return msgspec.structs.replace(
-        found,
-        price=round(before * m / n, 8),
-        reason=f"split {n}:{m}, as the venue's cost of it says",
-        by=by,
-        value=ZERO,
-        mark=round(mark * m / n, 8),
-        numerator=n,
-        denominator=m,
-    )
-
-
-def taken_over(world: World, split: ev.PositionAdjusted, now: Nanos) -> Iterator[ev.Event]:
-    """Record a split that no price has shown yet: until one does, what is held counts at the price
-    that the split makes of the last one, and stands still (X-93)."""
-    price = split.mark or split.price
-    told = f"{plain(abs(split.previous))} to {plain(abs(split.quantity))}"
-    text = f"{split.symbol} went from {told} in {split.account} at the cost of before"
-    yield split
+    symbol, account = ours.symbol, world.book.account(ours.account)
+    price = round((world.prices.mark(symbol) or before) * m / n, 8)
+    told = f"{plain(abs(ours.quantity))} to {plain(abs(theirs.quantity))}"
+    text = f"{symbol} went from {told} in {ours.account} at the cost of before"
+    reason = f"split {n}:{m}, as the venue's cost of it says"
+    yield _adjustment(ours, theirs.quantity, ratio, price, reason)
     yield ev.SymbolBlocked(
-        account=split.account,
-        symbol=split.symbol,
+        account=ours.account,
+        symbol=symbol,
         cause=CORPORATE_ACTION,
         reason=text,
         suspicion=Suspicion(
-            at=now,
-            before=price,
-            price=price,
-            numerator=split.numerator,
-            denominator=split.denominator,
-            mark=price,
+            at=now, before=price, price=price, numerator=n, denominator=m, mark=price
         ),
     )
-    yield from _freeze_entries(world, [split.symbol, *_leaning(world, split.symbol)], text)
+    yield from _freeze_entries(world, [symbol, *_leaning(world, symbol)], text)
+    yield from _withdraw(world, account, symbol, ratio)
     yield ev.Alarmed(
         code="CORPORATE_ACTION",
         severity=Severity.CRITICAL,
-        subject=split.symbol,
-        text=f"{text}: it is taken over as a split {split.numerator}:{split.denominator}; until a "
-        "price shows it, its stops stay as they rest, and nothing is entered or closed by an older "
-        "one",
+        subject=symbol,
+        text=f"{text}: it is taken over as a split {n}:{m}, and what rests is brought to the new "
+        "units; until a price shows it nothing is entered or closed by an older one",
     )
 
 
@@ -295,24 +307,6 @@ def awaits_price(world: World, account: AccountState, symbol: str) -> bool:
     if known is None or not known.awaits_price:
         return False
     return quote is None or quote.time <= known.at
-
-
-def _ratio(
-    before: Decimal, after: Decimal, ours: Position, quantity: Decimal
-) -> tuple[int, int] | None:
-    """The ratio that leads from what is held here to what is held there, where a price went from
-    `before` to `after`; None for none.
-
-    What is less than one may have been paid out, or rounded up.
-    """
-    if quantity * ours.quantity <= 0 or quantity == ours.quantity:
-        return None
-    for n, m in ratios(before, after):
-        exact = abs(ours.quantity) * n / m
-        whole = exact.to_integral_value(ROUND_FLOOR), exact.to_integral_value(ROUND_CEILING)
-        if abs(quantity) in whole or round(exact - abs(quantity), 8) == 0:
-            return n, m
-    return None
 
 
 def unchanged(

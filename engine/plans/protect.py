@@ -12,6 +12,7 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
 from engine.exits.stops import is_trading, trades_until
+from engine.plans.corporate import awaits_price
 from engine.plans.exit import plan_exit, waits
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
 from engine.state.cover import uncovered
@@ -36,7 +37,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     the venue would fill both, it is for the rest.
     """
     position = world.book.holding(account, symbol)
-    if position is None or world.prices.suspicion_of(position) is not None:
+    if position is None or _is_unclear(world, position):
         return  # its stop stays as it rests until it is known what it is for (X-93)
     part = ZERO
     if position.exiting is not None and not waits(world, position, now):
@@ -65,6 +66,15 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
         yield from _fit(world, position, keep, wanted, now)
         return
     yield from _place(world, position, position.stop, wanted, now)
+
+
+def _is_unclear(world: World, position: Position) -> bool:
+    """Whether it is suspected that a holding was split. Of one that was taken over as split it is
+    known what its stop is for, though no price has shown it yet."""
+    if world.prices.suspicion_of(position) is None:
+        return False
+    account = world.book.account(position.account)
+    return not awaits_price(world, account, position.symbol)
 
 
 def _end(

@@ -12,7 +12,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
 from engine.domain.run import Severity
-from engine.plans import entry, leftover, protect, reduce, replace, stopped
+from engine.plans import entry, leftover, protect, reduce, replace, stopped, units
 from engine.plans import exit as closing
 from engine.state.book import Book
 from engine.world import World
@@ -52,6 +52,7 @@ PLANS: tuple[Plan, ...] = (
     Plan(entry.ENTRY, entry.advance, _intents),
     Plan("replace", replace.advance, _replacing),
     Plan(reduce.REDUCE, reduce.advance, _intents),
+    Plan("units", units.advance, units.concerns, units.same_until),
     Plan("protect", protect.advance, Book.holding, protect.same_until),
     Plan("exit", closing.advance, Book.holding, closing.same_until),
 )

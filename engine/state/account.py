@@ -94,6 +94,16 @@ class Left(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
 
 
+class OldUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """A working order that was made before a split, `numerator` new for `denominator` old, and that
+    its venue has not said to have changed since `at` (X-93)."""
+
+    symbol: str
+    at: Nanos
+    numerator: int
+    denominator: int
+
+
 class PowerMove(msgspec.Struct, frozen=True):
     """How a fill changed what new exposure may cost, in the account's own currency."""
 
@@ -174,6 +184,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The symbol of each order that is cancelled to make room for another, by its id (X-88)."""
     blocked: dict[str, dict[str, str]] = {}
     """By symbol, the causes that keep entries away, and why."""
+    old_units: dict[str, OldUnits] = {}
+    """Orders, by their id, that were made before a split and are still to be changed or ended."""
     suspected: dict[str, Suspicion] = {}
     """Holdings by symbol whose price looks as after a split: they are frozen (X-93)."""
     bad_fills: dict[str, None] = {}

@@ -406,6 +406,11 @@ def adjusted(
     )
 
 
+def scaled(price: Decimal | None, numerator: int, denominator: int) -> Decimal | None:
+    """A price in the units of after a split, `numerator` new for `denominator` old."""
+    return None if price is None else round(price * denominator / numerator, COST_DIGITS)
+
+
 def split(position: Position, quantity: Decimal, numerator: int, denominator: int) -> Position:
     """The holding after a split, `numerator` new for `denominator` old.
 
@@ -413,10 +418,6 @@ def split(position: Position, quantity: Decimal, numerator: int, denominator: in
     prices are those of the new units, and no profit is made. What of it is to be closed is in whole
     units where what is held is. `legs` stay what they were told as.
     """
-
-    def scaled(price: Decimal | None) -> Decimal | None:
-        return None if price is None else round(price * denominator / numerator, COST_DIGITS)
-
     exact = position.quantity * numerator / denominator
     plan = position.exiting
     if plan is not None and plan.quantity is not None:
@@ -431,7 +432,7 @@ def split(position: Position, quantity: Decimal, numerator: int, denominator: in
         exit_quantity=position.exit_quantity * numerator / denominator,
         first_quantity=position.first_quantity * numerator / denominator,
         exiting=plan,
-        initial_stop=scaled(position.initial_stop),
-        stop=scaled(position.stop),
-        target=scaled(position.target),
+        initial_stop=scaled(position.initial_stop, numerator, denominator),
+        stop=scaled(position.stop, numerator, denominator),
+        target=scaled(position.target, numerator, denominator),
     )

@@ -1,6 +1,6 @@
 """Prices that jump across a gap, as a split makes them: whether one is suspected (X-93)."""
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from math import gcd
 from typing import Final
 
@@ -59,6 +59,24 @@ def ratios(before: Decimal, after: Decimal) -> list[tuple[int, int]]:
     A price that is 1/7 of what it was is that of 7 new for 1 old.
     """
     return [(n, m) for n, m in RATIOS if abs(after * n / (before * m) - ONE) <= CLOSE_TO]
+
+
+def split_between(
+    before: Decimal, after: Decimal, quantity: Decimal, new: Decimal
+) -> tuple[int, int] | None:
+    """The ratio n:m of the split that makes of a `quantity` the `new` one, where a price went from
+    `before` to `after`; None where none does.
+
+    What is less than one may have been paid out, or rounded up.
+    """
+    if quantity * new <= 0 or quantity == new:
+        return None
+    for n, m in ratios(before, after):
+        exact = abs(quantity) * n / m
+        whole = exact.to_integral_value(ROUND_FLOOR), exact.to_integral_value(ROUND_CEILING)
+        if abs(new) in whole or round(exact - abs(new), 8) == 0:
+            return n, m
+    return None
 
 
 def suspected(gap: Gap, quote: Quote) -> tuple[int, int] | None:

@@ -150,16 +150,25 @@ class Liar:
         self.sold += max(-quantity, ZERO)
         self._record()
 
-    def split(self, new: int, old: int, *, scales_stops: bool = False) -> None:
-        """So many new for so many old: what is held, its average and the price, and perhaps what
-        rests."""
+    def split(self, new: int, old: int, *, rests: str = "leaves") -> None:
+        """So many new for so many old: what is held, its average and the price.
+
+        `rests` is what becomes of the orders that rest: it "leaves" them, "adjusts" them without a
+        report, or "cancels" them.
+        """
         self.held = {s: (held * new / old).to_integral_value() for s, held in self.held.items()}
         self.average, self.price = self.average * old / new, self.price * old / new
-        for key, order in self.orders.items() if scales_stops else ():
-            if order.stop_price is not None and not order.status.is_terminal:
-                stop = (order.stop_price * old / new).quantize(Decimal("0.01"), ROUND_UP)
-                changes = {"quantity": order.quantity * new / old, "stop_price": stop}
-                self.orders[key] = msgspec.structs.replace(order, **changes)
+        for key, order in tuple(self.orders.items()):
+            if order.status.is_terminal or rests == "leaves":
+                continue
+            if rests == "cancels":
+                self._end(key, OrderStatus.CANCELED)
+                continue
+            changes: dict[str, Any] = {"quantity": order.quantity * new / old}
+            for name in ("limit_price", "stop_price"):
+                if (price := getattr(order, name)) is not None:
+                    changes[name] = (price * old / new).quantize(Decimal("0.01"), ROUND_UP)
+            self.orders[key] = msgspec.structs.replace(order, **changes)
         self._record()
 
     def tell_hidden(self) -> None:

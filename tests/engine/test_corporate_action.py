@@ -76,11 +76,11 @@ def pnl(table: Table) -> Decimal:
 
 
 @pytest.mark.parametrize("able", [PLAIN, ABLE], ids=["plain", "able"])
-@pytest.mark.parametrize("scales_stops", [False, True])
+@pytest.mark.parametrize("orders", ["leaves", "adjusts", "cancels"])
 @pytest.mark.parametrize("short", [False, True], ids=["long", "short"])
 @pytest.mark.parametrize(("new", "old"), SPLITS)
 def test_x93_a_split_sells_nothing_trips_nothing_and_is_one_adjustment(
-    new: int, old: int, *, short: bool, scales_stops: bool, able: Any
+    new: int, old: int, *, short: bool, orders: str, able: Any
 ) -> None:
     """Twenty of them at 100 are worth 2,000 before and after, whatever they are called."""
 
@@ -88,7 +88,7 @@ def test_x93_a_split_sells_nothing_trips_nothing_and_is_one_adjustment(
         await held_with_stop(table, 20, short=short)
         sold, before = table.venue.sold, pnl(table)
         await gap(table)
-        table.venue.split(new, old, scales_stops=scales_stops)
+        table.venue.split(new, old, rests=orders)
         table.quiet = False
         await table.wait(20)
         assert suspicions(table) == 1

@@ -37,6 +37,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
+    book.account(event.account).old_units.pop(event.client_order_id, None)
     waits = order.pending is not None and not order.pending.native
     if order.filled >= event.quantity:
         status = OrderStatus.FILLED

@@ -9,11 +9,11 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.state.account import AccountState, Left, LinkStatus, Missing
+from engine.state.account import AccountState, Left, LinkStatus, Missing, OldUnits
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.rule import Rules
-from engine.state.holdings import adjusted, split
+from engine.state.holdings import adjusted, scaled, split
 from engine.state.touched import AccountSeen, RunChanged, TradeVanished
 
 BAD_FILL: Final = "bad_fill"
@@ -40,6 +40,9 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
         account.missing = _missing(account, event, at)
     account.snapshot_asked = 0
+    if account.old_units:
+        working = account.orders
+        account.old_units = {k: known for k, known in account.old_units.items() if k in working}
 
 
 def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str, Missing]:
@@ -159,7 +162,25 @@ def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     account.estimated.pop(event.symbol, None)
     if event.mark is not None:
         book.mark(event.symbol, event.mark)
+    _outdate(book, account, event, at)
     guard(book, event.account, event.symbol, at)
+
+
+def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: Nanos) -> None:
+    """What works in a symbol was made before its split; what only we know of it is of the new units
+    at once, as the stop and the target that an entry brings."""
+    n, m = event.numerator, event.denominator
+    for order in tuple(book.working(account.name, event.symbol)):
+        before = account.old_units.get(order.client_order_id)
+        account.old_units[order.client_order_id] = OldUnits(
+            symbol=event.symbol,
+            at=at,
+            numerator=n * (before.numerator if before is not None else 1),
+            denominator=m * (before.denominator if before is not None else 1),
+        )
+        if order.stop_loss is not None or order.target is not None:
+            stop, target = scaled(order.stop_loss, n, m), scaled(order.target, n, m)
+            book.put(msgspec.structs.replace(order, stop_loss=stop, target=target))
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:

@@ -29,6 +29,9 @@ STRANGE: Final = tuple(
 )
 """What comes instead of a number."""
 YEAR: Final = 365 * 86_400 * NS_PER_SECOND
+CANCELS: Final = 0.5
+ADJUSTS: Final = 0.75
+"""Below the one a venue cancels what rests through a split, above the other it adjusts it."""
 SOMEBODY: Final = "theirs"
 """What the ids of other people's orders begin with."""
 
@@ -77,7 +80,8 @@ class HarshVenue(Venue):
         self._theirs = 0
         self._shadowed: list[bool] = []
         """Of each execution, whether another one of quantity 0 is beside it."""
-        self.split_cancels = self.chances.random() < 0.5
+        self.at_split = self.chances.random()
+        """What becomes of orders that rest through a split."""
         self.says_average = Random(f"{name} {switches}").random() < 0.5
         """Whether it says at which mean price an order has filled."""
 
@@ -168,15 +172,26 @@ class HarshVenue(Venue):
         self.orders[key] = self.open[key] = Working(terms, f"v{self._ids}")
 
     def split(self, symbol: str, ratio: int) -> None:
-        """Each becomes so many; what rests is cancelled on some exchanges."""
+        """Each becomes so many; what rests is cancelled on some exchanges, adjusted on others, and
+        left as it was on the rest."""
         if symbol in self.positions:
             self.positions[symbol] *= ratio
             self.costs[symbol] /= ratio
         self.prices[symbol] /= ratio
-        if self.split_cancels:
-            for working in [w for w in self.open.values() if w.order.symbol == symbol]:
+        for working in [w for w in self.open.values() if w.order.symbol == symbol]:
+            if self.at_split < CANCELS:
                 self._end(working, OrderStatus.CANCELED, "the company split")
+            elif self.at_split > ADJUSTS:
+                self._adjust(working, ratio)
         self._happened()
+
+    def _adjust(self, working: Working, ratio: int) -> None:
+        """What rests is for as much, in the new units; nothing is reported."""
+        working.quantity = working.filled + working.leaves * ratio
+        if working.limit_price is not None:
+            working.limit_price = (working.limit_price / ratio).quantize(CENT)
+        if working.stop_price is not None:
+            working.stop_price = (working.stop_price / ratio).quantize(CENT)
 
     # --- what is true -----------------------------------------------------------------------------
 
