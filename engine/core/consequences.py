@@ -6,7 +6,7 @@ a latch that was set is carried through, whoever set it.
 
 from collections.abc import Iterable, Iterator
 
-from engine.core.day import close_day
+from engine.core.day import close_day, mark_beyond
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import Flatten, Level, Severity, Trigger, TriggerAction
@@ -48,6 +48,7 @@ def _fire_all(world: World, now: Nanos) -> Iterator[ev.Event]:
     world.money.measure(equity)
     for trigger, finding in ask_all(world, now, equity):
         yield from fire(world, trigger, finding, now)
+    yield from mark_beyond(world, now)
 
 
 def fire(world: World, trigger: Trigger, finding: Trip, now: Nanos) -> Iterator[ev.Event]:

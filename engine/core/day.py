@@ -15,6 +15,10 @@ from engine.world import World
 MARK_SECONDS = 60
 """How often equity is marked while anything is held."""
 
+BEYOND = Decimal("0.05")
+"""Where equity went further than this share of the drawdown limit since the last mark, it is marked
+at once."""
+
 
 def roll(world: World, now: Nanos) -> Iterator[ev.Event]:
     """Close the day that ended and open the one that began; neither clears a halt (X-06, A-187).
@@ -112,8 +116,25 @@ def first_rates(world: World) -> Iterator[ev.Event]:
         )
 
 
+def mark_beyond(world: World, now: Nanos) -> Iterator[ev.Event]:
+    """A point of the equity curve at once where equity went far beyond what the journal knows: a
+    later process would measure its drawdown from too low a peak (X-73, X-74).
+
+    Far is a share of the drawdown limit, so that a long way is marked seldom; without such a limit
+    the minute is soon enough.
+    """
+    limit, data, reach = world.limits.drawdown, world.book.data, world.money.reach
+    if limit is None:
+        return
+    step = limit * BEYOND
+    higher = world.money.peak_equity - data.peak_equity
+    deeper = ZERO if data.session is None else reach.day_fall - data.session.max_drawdown
+    if higher >= step * data.peak_equity > ZERO or deeper >= step:
+        yield from mark(world, now, always=True)
+
+
 def mark(world: World, now: Nanos, *, always: bool = False) -> Iterator[ev.Event]:
-    """A point of the equity curve, once a minute while it can move, and at an orderly end."""
+    """A point of the equity curve, once a minute while it can move; `always`: whenever it was."""
     data = world.book.data
     early = now - data.marked_at < MARK_SECONDS * NS_PER_SECOND
     if data.starting_equity is None or (early and not always):
