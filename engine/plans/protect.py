@@ -150,7 +150,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         if now <= world.book.data.started_at + wait + PROTECT_SECONDS * NS_PER_SECOND:
             return False
     working = working_for(world, position)
-    stops = sum((o.covers for o in working if o.is_protective), start=ZERO)
+    bound = now - PROTECT_SECONDS * NS_PER_SECOND
+    stops = sum((o.covers + _in_time(o, bound) for o in working if o.is_protective), start=ZERO)
     # Where both may fill, a stop of the operator's is left out of ours before it is known to rest.
     theirs = (o.leaves - o.covers for o in working if o.protects and not o.is_protective)
     joins = world.able(position.account).reduce_only
@@ -168,7 +169,8 @@ def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
         return
     working = working_for(world, position)
     resting = (o.leaves for o in working if not o.protects and o.status in RESTING)
-    known = sum((o.covers for o in working), start=ZERO) + sum(resting, start=ZERO)
+    bound = now - PROTECT_SECONDS * NS_PER_SECOND
+    known = sum((o.covers + _in_time(o, bound) for o in working), start=sum(resting, start=ZERO))
     bare = in_lots(world, position, max(there(world, position) - known, ZERO))
     if not bare:
         return
@@ -235,12 +237,20 @@ def _put_off(world: World, position: Position, now: Nanos) -> Decimal:
         if not order.protects:
             still = order.rests or order.rested_until >= bound
             found += order.reach if still and not joins else ZERO
-        elif not order.covers:
-            since = order.rested_until
-            if not order.is_protective:
-                since = max(since, order.created_at, order.unclear_at)
-            found += order.leaves if since >= bound else ZERO
+        found += _in_time(order, bound)
     return found
+
+
+def _in_time(order: Order, bound: Nanos) -> Decimal:
+    """How much of a stop that is not known to rest has its seconds still: one that rested, or one
+    of the operator's that is new or unclear, since `bound`. What a change that was asked for before
+    may have taken off it has none."""
+    if order.covers or not order.protects:
+        return ZERO
+    since = order.rested_until
+    if not order.is_protective:
+        since = max(since, order.created_at, order.unclear_at)
+    return order.least if since >= bound else ZERO
 
 
 def _has_stop_since(world: World, position: Position, end: Nanos) -> bool:

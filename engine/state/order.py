@@ -210,6 +210,13 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return max(self.most - self.filled, ZERO)
 
     @property
+    def least(self) -> Decimal:
+        """The least that can still fill, whether a change under way was taken or not."""
+        if self.pending is None:
+            return self.leaves
+        return min(self.leaves, max(self.pending.quantity - self.filled, ZERO))
+
+    @property
     def rests(self) -> bool:
         """Whether the venue is known to work it, also while it changes it by itself."""
         changing = self.status is OrderStatus.PENDING_REPLACE
@@ -221,13 +228,14 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     def covers(self) -> Decimal:
         """How much a stop protects: nothing while it is not known to rest at the venue (rule 3).
 
-        One that is being changed there rests meanwhile; one whose end was asked for may be gone.
+        One that is being changed there rests meanwhile, for the less of both quantities; one whose
+        end was asked for may be gone.
         """
         if not (self.accepted_at and self.protects):
             return ZERO  # asked of every order at every change of it, and most are no stops
         if self.limit_price is not None:
             return ZERO  # it may trigger and not fill
-        return self.leaves if self.rests else ZERO
+        return self.least if self.rests else ZERO
 
     @property
     def exposure(self) -> Decimal:

@@ -13,8 +13,9 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import QueryAnswered, Sending
-from engine.domain.order import OrderStatus, OrderTerms, Purpose
+from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.ports import Capabilities
+from engine.state.cover import covered
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver, holding, protected
 from tests.engine.worlds import ABLE, BROKER
 
@@ -116,3 +117,39 @@ def test_any_other_order_is_asked_about_after_5_s() -> None:
     desk.give(Sending(BROKER, close.client_order_id))
     assert not queried(desk.tick(4.9), close)
     assert queried(desk.tick(0.1), close)
+
+
+def cut() -> tuple[CoreDriver, OrderTerms]:
+    """One for 150 is to make room for a sale of 60, and the venue has said nothing of that."""
+    desk = protected(150, capabilities=NO_REDUCE_ONLY)
+    stop = desk.last(Purpose.PROTECT)
+    desk.place(Side.SELL, 60, type=OrderType.LIMIT, limit_price=Decimal(110))
+    assert desk.current(stop).status is OrderStatus.PENDING_REPLACE
+    return desk, stop
+
+
+def told(desk: CoreDriver) -> list[ev.Unprotected]:
+    return desk.of(ev.Unprotected)
+
+
+def test_what_a_cut_stop_may_no_longer_cover_is_told_after_5_s() -> None:
+    """It rests for 90 or for 150, and nobody knows: 60 may be bare, and no order for them works."""
+    desk, _ = cut()
+    assert covered(desk.book, desk.held()) == 90
+    for _ in range(5):
+        desk.tick(1)
+    assert not told(desk)
+    desk.tick(1)
+    assert [each.quantity for each in told(desk)] == [60]
+    assert not desk.of(ev.ExitPlanned)
+
+
+def test_a_cut_that_the_venue_confirms_leaves_nothing_bare_beside_the_sale() -> None:
+    desk, stop = cut()
+    desk.report(stop, OrderStatus.NEW, quantity=Decimal(90))
+    sale = desk.last(Purpose.MANUAL)
+    desk.accept(sale)
+    for _ in range(20):
+        desk.tick(1)
+    assert covered(desk.book, desk.held()) == 90
+    assert not told(desk)
