@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core import adoption, fills
+from engine.core import adoption, fills, foreign
 from engine.core.changes import end_split, replaced, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost
@@ -79,7 +79,9 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield from end_split(ours, theirs.terms)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
+    too_large = foreign.beyond(world, snapshot)
     yield from _take_over(world, given, before, now, first=first)
+    yield from foreign.tell_beyond(world, snapshot, too_large)
     # Most looks find nothing, and the state is what it was.
     after = before if book.data.seq == seq else compare(book, snapshot, bound, lag)
     yield ev.Reconciled(
