@@ -14,7 +14,15 @@ from engine.core.driver import Core
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.commands import PlaceOrder
-from engine.domain.inputs import Input, Sending, SignalArrived, SnapshotTaken, Start, Tick
+from engine.domain.inputs import (
+    Input,
+    QueryAnswered,
+    Sending,
+    SignalArrived,
+    SnapshotTaken,
+    Start,
+    Tick,
+)
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose, Side
@@ -193,10 +201,10 @@ class CoreDriver(Built):
         self.quote("NVDA", "100")
         self.tick()
 
-    def works(self, order: OrderTerms) -> VenueOrder:
-        """The order as the venue lists it."""
+    def works(self, order: OrderTerms, **said: Any) -> VenueOrder:
+        """The order as the venue lists it; `said` is what it says otherwise than is known here."""
         now = self.current(order)
-        return VenueOrder(
+        there = VenueOrder(
             client_order_id=now.client_order_id,
             venue_order_id=f"v-{now.client_order_id}",
             symbol=now.symbol,
@@ -208,6 +216,19 @@ class CoreDriver(Built):
             stop_price=now.stop_price,
             status=OrderStatus.NEW,
             reduce_only=now.reduce_only,
+        )
+        return msgspec.structs.replace(there, **said)
+
+    def answers(self, order: OrderTerms, **said: Any) -> list[ev.Event]:
+        """What the venue says of an order when it is asked (`works`); no fill comes with it."""
+        return self.give(
+            QueryAnswered(
+                account=BROKER,
+                client_order_id=order.client_order_id,
+                order=self.works(order, **said),
+                fills=(),
+                asked_at=self.now,
+            )
         )
 
     # --- looking ----------------------------------------------------------------------------------

@@ -7,11 +7,9 @@ import pytest
 
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
-from engine.domain.inputs import QueryAnswered
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.state.book import Book
 from tests.engine.driver import CoreDriver, protected
-from tests.engine.worlds import BROKER
 
 D = Decimal
 S = OrderStatus
@@ -27,35 +25,10 @@ def selling() -> tuple[CoreDriver, OrderTerms]:
     return desk, order
 
 
-def there(desk: CoreDriver, order: OrderTerms, status: S, filled: int, mean: str) -> VenueOrder:
-    """The order as its venue says that it is."""
-    return VenueOrder(
-        client_order_id=order.client_order_id,
-        venue_order_id="v",
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        filled=D(filled),
-        average_price=D(mean) if mean else None,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        status=status,
-        reduce_only=True,
-    )
-
-
 def answer(desk: CoreDriver, order: OrderTerms, status: S, filled: int, mean: str) -> None:
-    told = there(desk, order, status, filled, mean)
-    desk.give(
-        QueryAnswered(
-            account=BROKER,
-            client_order_id=order.client_order_id,
-            order=told,
-            fills=(),
-            asked_at=desk.now,
-        )
-    )
+    """What the venue says of an order when it is asked; "" where it says no mean price."""
+    average = D(mean) if mean else None
+    desk.answers(order, status=status, filled=D(filled), average_price=average)
 
 
 def ten_told(desk: CoreDriver, order: OrderTerms) -> None:
@@ -109,7 +82,7 @@ def test_x75_an_answer_after_the_report_of_its_end_counts_too() -> None:
 
 def test_x75_the_average_of_one_that_works_counts_as_well() -> None:
     desk, order = selling()
-    listed = there(desk, order, S.PARTIALLY_FILLED, 25, "103.5")
+    listed = desk.works(order, status=S.PARTIALLY_FILLED, filled=D(25), average_price=D("103.5"))
     assert assumed(desk, 125, listed)[:1] == [(25, D("103.5"))]
 
 

@@ -8,8 +8,7 @@ from decimal import Decimal
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder
-from engine.domain.inputs import QueryAnswered, SnapshotTaken
+from engine.domain.inputs import SnapshotTaken
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.domain.run import Flatten, Level
 from engine.reconcile.compare import QUESTIONS_FIRST
@@ -43,27 +42,7 @@ def look(desk: CoreDriver, held: int, *, paid: int = 0) -> list[ev.Event]:
 def answer(desk: CoreDriver, order: OrderTerms, status: OrderStatus, filled: int) -> None:
     """What the venue says of the order when it is asked; no fill comes with it."""
     desk.later(0.1)
-    there = VenueOrder(
-        client_order_id=order.client_order_id,
-        venue_order_id="v",
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        filled=D(filled),
-        limit_price=order.limit_price,
-        status=status,
-        reduce_only=True,
-    )
-    desk.give(
-        QueryAnswered(
-            account=BROKER,
-            client_order_id=order.client_order_id,
-            order=there,
-            fills=(),
-            asked_at=desk.now,
-        )
-    )
+    desk.answers(order, status=status, filled=D(filled))
 
 
 def queried(events: list[ev.Event], order: OrderTerms) -> bool:

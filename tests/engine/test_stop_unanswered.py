@@ -11,8 +11,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder
-from engine.domain.inputs import QueryAnswered, Sending
+from engine.domain.inputs import Sending
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Purpose, Side
 from engine.ports import Capabilities
 from engine.state.cover import covered
@@ -46,27 +45,7 @@ def queried(events: list[ev.Event], order: OrderTerms) -> bool:
 
 def rests(desk: CoreDriver, stop: OrderTerms, quantity: int) -> None:
     """The venue's answer to the question."""
-    there = VenueOrder(
-        client_order_id=stop.client_order_id,
-        venue_order_id="v",
-        symbol=stop.symbol,
-        side=stop.side,
-        type=stop.type,
-        quantity=Decimal(quantity),
-        filled=Decimal(0),
-        stop_price=stop.stop_price,
-        status=OrderStatus.NEW,
-        reduce_only=True,
-    )
-    desk.give(
-        QueryAnswered(
-            account=BROKER,
-            client_order_id=stop.client_order_id,
-            order=there,
-            fills=(),
-            asked_at=desk.now,
-        )
-    )
+    desk.answers(stop, quantity=Decimal(quantity))
 
 
 @VENUES
