@@ -40,7 +40,8 @@ def resolve(world: World, given: ask.ResolveOrder, now: Nanos) -> Iterator[ev.Ev
     end, filled, price = _decided(world, order, given)
     missing = filled - order.filled
     if missing > 0:
-        told = assumed_fill(order, missing, price, now)
+        # It filled before it became unknown what became of it, not when that is decided.
+        told = assumed_fill(order, missing, price, order.unclear_at or now)
         # One that is not taken would end the order without what it holds.
         if fault := fault_of(world, told):
             words = f"{plain(missing)} filled at {plain(price)} is refused: {fault}"

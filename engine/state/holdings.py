@@ -9,7 +9,7 @@ from engine.domain.ids import order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass
 from engine.domain.money import COST_DIGITS, ONE, ZERO, apportion, floor_to, plain, tighter_stop
-from engine.domain.order import Fill
+from engine.domain.order import ASSUMED, Fill
 from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
 from engine.state.order import Order
@@ -238,6 +238,12 @@ def fee_of(fill: Fill, currency: str, rate: Decimal, fee_rate: Decimal) -> Decim
     if fill.commission_currency in ("", currency):
         return fill.commission
     return round(fill.commission * fee_rate / rate, COST_DIGITS) if rate else ZERO
+
+
+def has_assumed(position: Position, client_order_id: str) -> bool:
+    """Whether a fill of an order that no venue had told is one of those that made a position."""
+    begins = f"{ASSUMED}{client_order_id}-"
+    return any(leg.execution_id.startswith(begins) for leg in position.legs)
 
 
 def change(

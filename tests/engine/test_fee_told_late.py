@@ -10,7 +10,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderStatus, OrderTerms, Side
 from engine.domain.run import Severity
 from engine.state.fold import apply
 from engine.state.touched import DayTotals
@@ -21,23 +21,28 @@ from tests.engine.worlds import BROKER
 D = Decimal
 
 
-def told(
-    desk: CoreDriver, commission: object, asset: str = "", *, quantity: int = 10, price: str = "100"
-) -> list[ev.Event]:
-    """10 NVDA were bought, which an operator resolved as filled at 100; now their fill is told."""
-    order = desk.order("NVDA", quantity, "100", limit="100", order_id="entry")
+def resolved(desk: CoreDriver, order: OrderTerms, quantity: int) -> None:
+    """An operator resolved an order for so many as filled at 100 for ten of them."""
     desk.accept(order)
     desk.report(order, OrderStatus.FILLED, filled=D(quantity))
     assert desk.current(order).status is OrderStatus.UNKNOWN
     decided = ask.ResolveOrder(
         by="me",
-        client_order_id="entry",
+        client_order_id=order.client_order_id,
         decision="filled",
         quantity=D(10),
         price=D(100),
         confirm="RESOLVE",
     )
     assert one(desk.give(decided), ev.OrderFilled).fill.is_assumed
+
+
+def told(
+    desk: CoreDriver, commission: object, asset: str = "", *, quantity: int = 10, price: str = "100"
+) -> list[ev.Event]:
+    """10 NVDA were bought, which an operator resolved as filled at 100; now their fill is told."""
+    order = desk.order("NVDA", quantity, "100", limit="100", order_id="entry")
+    resolved(desk, order, quantity)
     desk.later(30)
     late = msgspec.structs.replace(
         desk.execution(order, quantity, price), commission=commission, commission_currency=asset
@@ -136,6 +141,32 @@ def test_rule2_what_is_more_than_was_assumed_is_charged_once() -> None:
     # 100000 - 15 x 101 - 7
     assert cash(desk) == {"USD": D(98_478)}
     assert desk.book.data.commission == 7
+
+
+def test_a392_it_is_in_the_round_trip_of_what_it_bought() -> None:
+    desk = desk_with(USD="100000")
+    told(desk, D(7))
+    sale = desk.order("NVDA", 10, "110", side=Side.SELL, reserves=False)
+    desk.accept(sale)
+    desk.filled(sale, 10, "110")
+    trade = one(desk.seen, ev.PositionClosed).trade
+    # 10 x 10 gained, less 7
+    assert (trade.fees, trade.pnl) == (7, 93)
+
+
+def test_a392_it_is_in_no_round_trip_but_that() -> None:
+    """What was bought then was sold before its fill was told; what is held now is another trade."""
+    desk = desk_with(USD="100000")
+    order = desk.order("NVDA", 10, "100", limit="100", order_id="entry")
+    resolved(desk, order, 10)
+    for side, price in ((Side.SELL, "110"), (Side.BUY, "105")):
+        next_order = desk.order("NVDA", 10, price, side=side, reserves=side is Side.BUY)
+        desk.accept(next_order)
+        desk.filled(next_order, 10, price)
+    late = msgspec.structs.replace(desk.execution(order, 10, "100"), commission=D(7))
+    desk.report(order, OrderStatus.FILLED, fill=late)
+    assert desk.book.data.commission == 7
+    assert desk.held().commission == 0
 
 
 def test_x74_it_is_in_the_row_of_the_day_that_goes_on() -> None:

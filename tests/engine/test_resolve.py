@@ -159,3 +159,23 @@ def test_rule1_only_an_order_that_is_unknown_is_resolved() -> None:
         assert "no order has the id" in (await decide(table, "nobody", "canceled")).error
 
     play(scene)
+
+
+def test_x91_what_is_assumed_is_dated_when_the_order_became_unknown() -> None:
+    """The venue said FILLED then; the operator decides two minutes later."""
+
+    async def scene(table: Table) -> None:
+        key = await unknown(table)
+        order = table.engine.book.order(key)
+        assert order is not None
+        lost = order.unclear_at
+        await table.wait(120)
+        done = await decide(table, key, "filled", quantity=D(99), price=D("97.5"))
+        assert done.ok, done.error
+        (taken,) = table.events(ev.OrderFilled)
+        assert taken.fill.time == lost < table.clock.now() - 100_000_000_000
+        position = table.engine.book.holding("paper", "AAA")
+        assert position is not None
+        assert position.opened_at == lost
+
+    play(scene)

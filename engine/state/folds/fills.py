@@ -13,7 +13,7 @@ from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds import power
 from engine.state.folds.rule import Rules
-from engine.state.holdings import HoldingChange, change, fee_of
+from engine.state.holdings import HoldingChange, change, fee_of, has_assumed
 from engine.state.intents import IntentLeg
 from engine.state.order import Order
 from engine.state.position import Position
@@ -124,6 +124,11 @@ def _matched(book: Book, event: ev.FillMatched, at: Nanos) -> None:
     account.cash[currency] = account.cash.get(currency, ZERO) - dearer
     _gain(book, currency, -dearer, event.rate)
     _charge(book, account, fill.commission_currency or currency, fill.commission, event.fee_rate)
+    position = book.holding(event.account, fill.symbol)
+    if position is not None and has_assumed(position, fill.client_order_id):
+        fee = fee_of(fill, currency, event.rate, event.fee_rate)
+        charged = msgspec.structs.replace(position, commission=position.commission + fee)
+        book.hold(event.account, fill.symbol, charged)
     book.touch(AccountSeen(account=event.account), event.account)
 
 
