@@ -24,7 +24,6 @@ class SessionState(msgspec.Struct, kw_only=True):
 
     date: datetime.date
     starting_equity: Decimal
-    starting_unrealized: Decimal = ZERO
     realized: Decimal = ZERO
     fees: Decimal = ZERO
     flows: Decimal = ZERO
@@ -123,8 +122,6 @@ class Portfolio(msgspec.Struct, kw_only=True):
     flows: Decimal = ZERO
     adjustments: Decimal = ZERO
     """What was adopted from venues without anything that explains it (X-75)."""
-    starting_unrealized: Decimal = ZERO
-    """Unrealised profit of what was adopted: no profit of ours."""
     peak_equity: Decimal = ZERO
     marked_at: Nanos = 0
     marked_equity: Decimal = ZERO
@@ -191,15 +188,13 @@ class Portfolio(msgspec.Struct, kw_only=True):
         else:
             session.starting_equity += amount
 
-    def adjust(self, value: Decimal, unrealized: Decimal) -> None:
-        """Count what was adopted from a venue: `value` more equity, `unrealized` of it not taken.
+    def adjust(self, value: Decimal) -> None:
+        """Count what was adopted from a venue: `value` more equity.
 
         It is no profit and no transfer, and the fall from the peak stays what it was (X-75).
         """
         self.adjustments += value
-        self.starting_unrealized += unrealized
         self.peak_equity += value
         if self.session is not None:
             self.session.adjustments += value
-            self.session.starting_unrealized += unrealized
             self.session.peak_equity += value

@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "46c21b54273eae7e",
+    10: "e434ca53e4c6a081",
 }
 """The shape of the state that each format stands for."""
 

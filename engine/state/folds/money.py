@@ -62,7 +62,7 @@ def _cash_adjusted(book: Book, event: ev.CashAdjusted, at: Nanos) -> None:
         if not left[currency]:
             del left[currency]
     account.unexplained = msgspec.structs.replace(account.unexplained, cash=left)
-    book.data.adjust(event.value, ZERO)
+    book.data.adjust(event.value)
 
 
 def _cash_moved(book: Book, event: ev.CashMoved, at: Nanos) -> None:
@@ -109,7 +109,6 @@ def _session(book: Book, event: ev.SessionOpened, at: Nanos) -> None:
     data.session = SessionState(
         date=event.date,
         starting_equity=event.starting_equity,
-        starting_unrealized=event.unrealized,
         starting_unexplained=event.unexplained,
         peak_equity=event.starting_equity - event.unexplained,
         halted=data.halt is not None,
@@ -130,11 +129,9 @@ def _valued(book: Book, event: ev.CurrencyValued, at: Nanos) -> None:
     realized, fees = waited.realized * event.rate, waited.fees * event.rate
     data.realized += realized
     data.commission += fees
-    data.starting_unrealized += event.unrealized
     if data.session is not None:
         data.session.realized += realized
         data.session.fees += fees
-        data.session.starting_unrealized += event.unrealized
     if data.starting_equity is not None:
         # The rest was there when the day began, and nobody knew what it was worth.
         book.data.find(event.equity - realized + fees)

@@ -112,7 +112,7 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
             account.left[event.symbol] = Left(quantity=off, price=event.mark)
         if new is not None and (guessed or off in (ZERO, -event.previous)):
             account.estimated[event.symbol] = event.mark
-    book.data.adjust(event.value, event.unrealized)
+    book.data.adjust(event.value)
     guard(book, event.account, event.symbol, at)
 
 
@@ -120,7 +120,7 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
     account = book.enter(event.account)
     if event.left is not msgspec.UNSET:
         account.left.pop(event.symbol, None)
-        book.data.adjust(event.value, event.unrealized)
+        book.data.adjust(event.value)
         return
     if event.unproved or event.early:
         account.estimated[event.symbol] = event.price
@@ -139,12 +139,9 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
         book.hold(event.account, event.symbol, position)
     book.mark(event.symbol, event.price)
     if account.adjusted.get(event.symbol, 0) > account.begun_at:
-        book.data.adjust(event.value, event.unrealized)  # it is part of no start
+        book.data.adjust(event.value)  # it is part of no start
         return
     book.data.find(event.value)
-    book.data.starting_unrealized += event.unrealized
-    if book.data.session is not None:
-        book.data.session.starting_unrealized += event.unrealized
 
 
 def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
