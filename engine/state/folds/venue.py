@@ -7,6 +7,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
+from engine.domain.order import NS_PER_DAY
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.state.account import AccountState, Left, LinkStatus, Missing, OldUnits
@@ -20,6 +21,9 @@ BAD_FILL: Final = "bad_fill"
 """The cause that blocks a symbol whose fill could not be believed, until that fill is taken."""
 
 BAD_FILLS_KEPT: Final = 1_000
+
+REMEMBERED: Final = NS_PER_DAY
+"""No list of a venue is behind its fills by more than this."""
 
 
 def _snapshot_requested(book: Book, event: ev.SnapshotRequested, at: Nanos) -> None:
@@ -40,9 +44,21 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
         account.missing = _missing(account, event, at)
     account.snapshot_asked = 0
+    _forget(account, at)
+
+
+def _forget(account: AccountState, at: Nanos) -> None:
+    """Keep nothing of what can have no effect any more."""
     if account.old_units:
         working = account.orders
         account.old_units = {k: known for k, known in account.old_units.items() if k in working}
+    if account.movements:
+        newest = account.movements.items()
+        account.movements = {s: moved for s, moved in newest if at - moved.at <= REMEMBERED}
+    if account.adjusted:
+        orders = (*account.orders.values(), *account.closed.values())
+        concerned = account.positions.keys() | {order.symbol for order in orders}
+        account.adjusted = {s: when for s, when in account.adjusted.items() if s in concerned}
 
 
 def _missing(account: AccountState, event: ev.Reconciled, at: Nanos) -> dict[str, Missing]:
