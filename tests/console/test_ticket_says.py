@@ -197,7 +197,7 @@ async def test_an_add_is_held_as_what_it_adds_to(held: TradeType, asked: str, cl
 
 
 @slow
-async def test_a_stop_of_an_order_that_only_reduces_is_not_used_and_the_ticket_says_so() -> None:
+async def test_what_an_order_that_only_reduces_does_not_use_the_ticket_says() -> None:
     async with Host() as host:
         await bought(host, protect=D(95))
         async with console(host) as (app, pilot):
@@ -208,6 +208,13 @@ async def test_a_stop_of_an_order_that_only_reduces_is_not_used_and_the_ticket_s
             app.screen.query_one("#protect", Input).value = "105"
             await drawn(app, pilot)
             assert "only reduces what is held: Protect is not used" in words(shown(app))
+            app.screen.query_one("#target", Input).value = "90"
+            await drawn(app, pilot)
+            both = "only reduces what is held: Protect and Target are not used"
+            assert both in words(shown(app))
+            app.screen.query_one("#protect", Input).value = ""
+            await drawn(app, pilot)
+            assert "only reduces what is held: Target is not used" in words(shown(app))
 
 
 @slow

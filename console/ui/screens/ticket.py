@@ -364,8 +364,10 @@ class TicketScreen(MeridianModal[str]):
         """What is lost at the stop: of this order, and then of everything."""
         if review.reduce_only:
             yield "only reduces what is held", "profit"
-            if order.protect is not None:
-                yield ": Protect is not used", "warn"
+            given = (("Protect", order.protect), ("Target", order.target))
+            names = [name for name, price in given if price is not None]
+            if names:
+                yield f": {' and '.join(names)} {'are' if names[1:] else 'is'} not used", "warn"
             return
         if review.stop is None:
             narrow = self._words_width < len(NO_STOP)
