@@ -250,6 +250,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         self._earned_so_far(engine, agreed=agreed)
         for name, (here, told) in held.items():
             self._held_in(book, name, here, told)
+            self._power_now(engine, self.venues[name])
             self._repaired(book, name, here, told)
 
     def _held(self, book: Book, name: str) -> tuple[Holdings, Holdings]:

@@ -28,6 +28,7 @@ AT_ONCE: Final = NS_PER_SECOND // 10
 
 POWER_MARGIN: Final = Decimal("0.15")
 """Prices may move so far between two looks, as a share of equity."""
+POWER_SECONDS: Final = 2.0
 AT_REST_MARGIN: Final = Decimal("0.02")
 
 
@@ -246,8 +247,24 @@ class Money(Facts):
         if over > POWER_MARGIN * venue.worth and not self.split_symbols:
             self.broken("Q power", f"{order.client_order_id} costs {over:.0f} more than is free")
 
+    def _power_now(self, engine: Engine, venue: HarshVenue) -> None:
+        """Q: so it is while entries rest, since the last look that nothing moved after.
+
+        What the venue hides of its executions, and what others do there, is told at rest.
+        """
+        account, wrong = engine.book.account(venue.name), venue.switches
+        here = {p.symbol: p.quantity for p in account.positions.values()}
+        moved = venue.moved_at >= account.power_asked or here != venue.positions
+        hides = wrong.executions_missing or wrong.contradictions or wrong.strange_balances
+        others = wrong.transfers or wrong.trades_of_others or bool(venue.strangers)
+        rests = any(order.adds_exposure for order in account.orders.values())
+        unsure = moved or hides or others or venue.silent or self.clock_was_wrong or not rests
+        found = [] if unsure else list(self._power(engine, venue))
+        if self._lasts(("power", venue.name), bool(found), POWER_SECONDS):
+            self.broken(*found[0])
+
     def _power(self, engine: Engine, venue: HarshVenue) -> Iterator[tuple[str, str]]:
-        """Q: once nothing moves, what new exposure may cost is what the venue says (X-79).
+        """Q: while nothing moves, what new exposure may cost is what the venue says (X-79).
 
         What an order gives back that has just ended is known with the next look.
         """
