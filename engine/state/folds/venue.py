@@ -57,7 +57,8 @@ def _forget(account: AccountState, at: Nanos) -> None:
         account.movements = {s: moved for s, moved in newest if at - moved.at <= REMEMBERED}
     if account.adjusted:
         orders = (*account.orders.values(), *account.closed.values())
-        concerned = account.positions.keys() | {order.symbol for order in orders}
+        concerned = account.positions.keys() | account.left.keys()
+        concerned |= {order.symbol for order in orders}
         account.adjusted = {s: when for s, when in account.adjusted.items() if s in concerned}
 
 
