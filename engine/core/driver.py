@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from engine.core import comparison
-from engine.core.calm import calm_until, price_moves
+from engine.core.calm import Calm
+from engine.core.day import mark
 from engine.core.decide import decide, leads_to
 from engine.core.refusals import Refusals
 from engine.domain import commands as ask
@@ -69,11 +70,13 @@ class Core:
         self.day_ends: Nanos = 0
         """When the portfolio's calendar says something else than at the last tick: a tick is due
         then, so that the day begins with its session (X-12)."""
-        self.calm_until: Nanos = 0
+        self._calm = Calm()
+
+    @property
+    def calm_until(self) -> Nanos:
         """Ticks before this moment lead to nothing, unless something else comes in first that does
         not leave it as it is."""
-        self._calm_by = 0
-        """`Breaches.changes` when it was found."""
+        return self._calm.until
 
     def handle(self, given: Input, now: Nanos, waited: Nanos = 0) -> Step:
         """Let the world see the input, decide, and apply every event as it is decided.
@@ -87,30 +90,49 @@ class Core:
         """
         world, kind, step = self.world, type(given), Step([], [])
         due = self._refusals.due(world.book, now) or kind is Stop
-        if kind is Tick and now < self.calm_until and not due:
+        if kind is Tick and now < self._calm.until and not due:
             return step
-        calm, self.calm_until = self.calm_until, 0
-        if kind is Tick:
-            self.day_ends = world.home.constant_until(now)
-        observe(world, given, now)
+        until, rest = self._calm.until, self._calm.rest
+        self._calm.end()
+        marks_only = kind is Tick and now < rest and not due
+        if not marks_only:
+            if kind is Tick:
+                self.day_ends = world.home.constant_until(now)
+            observe(world, given, now)
         try:
-            if due and (told := self._refusals.told()) is not None:
-                self._record(step, told, now)
-            self._decide(step, given, now)
-            if kind is Bar:
-                for more in leads_to(world, waited):
-                    observe(world, more, now)
-                    self._decide(step, more, now)
-            elif kind is not Quote and isinstance(given, SnapshotTaken | SnapshotFailed):
-                step.proposed = comparison.proposed(world, given)
+            if marks_only:
+                self._mark(step, now)
+            else:
+                self._lead(step, given, now, waited, refusals_due=due)
         except Exception as error:  # whatever it is, what came before must reach the journal
             raise RuleFailedError(step, error) from error
-        if kind is Tick and not step.records:
-            self.calm_until, self._calm_by = calm_until(world, now), world.breaches.changes
-        elif kind in _PRICES and now < calm and not step.records:
-            undecided = self._calm_by != world.breaches.changes or price_moves(world, now)
-            self.calm_until = 0 if undecided else calm
+        if marks_only:
+            self._calm.after_mark(world, rest, step.records, now)
+        elif kind is Tick:
+            self._calm.after_tick(world, step.records, now)
+        elif kind in _PRICES and not step.records:
+            self._calm.after_price(world, until, rest, now)
         return step
+
+    def _lead(
+        self, step: Step, given: Input, now: Nanos, waited: Nanos, *, refusals_due: bool
+    ) -> None:
+        """Ask every rule that an input concerns."""
+        world, kind = self.world, type(given)
+        if refusals_due and (told := self._refusals.told()) is not None:
+            self._record(step, told, now)
+        self._decide(step, given, now)
+        if kind is Bar:
+            for more in leads_to(world, waited):
+                observe(world, more, now)
+                self._decide(step, more, now)
+        elif kind is not Quote and isinstance(given, SnapshotTaken | SnapshotFailed):
+            step.proposed = comparison.proposed(world, given)
+
+    def _mark(self, step: Step, now: Nanos) -> None:
+        """A tick in which no rule can find more than that equity has moved."""
+        for event in mark(self.world, now):
+            self._record(step, event, now)
 
     def _decide(self, step: Step, given: Input, now: Nanos) -> None:
         """Apply what an input leads to; a refusal may be gathered instead of recorded (X-89)."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.core.calm import calm_until
+from engine.core.calm import next_mark, rest_until
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import ModifyFailed, Tick
@@ -23,17 +23,21 @@ from engine.state.book import Book
 from engine.world import World
 from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.test_fold import Recorded, moves, play
+from tests.engine.test_looks import TELLS_ALL
 from tests.engine.worlds import BROKER
 
 D = Decimal
 
-WHOLE = "engine.core.driver.calm_until"
+WHOLE = "engine.core.calm.rest_until"
 
 MOVED = 0
 """In place of seconds: every stop is moved, and the change does not reach the venue."""
 
 PRICES = {-1: ("100.5", False), -2: ("97", False), -3: ("94.9", False), -4: ("94.5", True)}
 """In place of seconds: a price of NVDA comes, two of them beyond its stop, one as proved."""
+
+RISES = {-5: ("102", False), -6: ("103", True), -7: ("104.5", False)}
+"""As `PRICES`, around the highest equity so far."""
 
 rests = st.lists(
     st.sampled_from([1, 1, 1, 0.4, MOVED, 59, 60, 61, 600, 7_200, *PRICES, *PRICES]), max_size=120
@@ -47,7 +51,7 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
         if pause == MOVED:
             move_in_vain(desk)
             continue
-        for event in price_comes(desk, int(pause)) if pause in PRICES else desk.tick(pause):
+        for event in price_comes(desk, int(pause)) if pause < 0 else desk.tick(pause):
             if isinstance(event, ev.OrderIntended):
                 desk.accept(event.terms)
             elif isinstance(event, ev.ReplaceRequested):
@@ -58,7 +62,7 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
 
 
 def price_comes(desk: Recorded, which: int) -> list[ev.Event]:
-    last, proved = PRICES[which]
+    last, proved = (PRICES | RISES)[which]
     return desk.quote("NVDA", last, ask=last if proved else None, trade=proved)
 
 
@@ -85,12 +89,16 @@ def look(desk: CoreDriver) -> None:
 
 
 class Strict(Recorded):
-    """A thousandth of equity is the most that a day may lose, so that prices trip it."""
+    """A thousandth of equity is the most that a day may lose, so that prices trip it. The venue
+    tells all, so that looks at it are rare."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(capabilities=TELLS_ALL)
         self.world.limits = msgspec.structs.replace(
-            self.world.limits, daily_loss=D("0.001"), drawdown=D("0.0009")
+            self.world.limits,
+            daily_loss=D("0.001"),
+            drawdown=D("0.0009"),
+            account_max_age_seconds=0,
         )
 
 
@@ -110,6 +118,21 @@ def test_a_tick_in_calm_leads_to_what_a_whole_one_leads_to(
         patch.setattr(WHOLE, lambda world, now: now)
         whole = rest(play(steps), pauses)
     assert rest(play(steps), pauses) == whole
+
+
+@settings(max_examples=60, deadline=None)
+@example(HELD, [60, 1, 1, -1, 59, -7, 1, 1, 1, 60, 1])
+@example(HELD, [60, 1, 1, -1, 61, -7, 1, 1, 1, 60, 1])
+@given(moves, st.lists(st.sampled_from([1, 0.4, 59, 60, 61, *PRICES, *RISES]), max_size=120))
+def test_after_a_mark_triggers_are_left_out_only_where_they_learn_nothing(
+    steps: list[tuple[str, int, int, int]], pauses: list[float]
+) -> None:
+    """The day's limits are narrow here, and equity goes beyond its peaks by prices without
+    evidence: the next ticks ask again wherever that matters (X-71, X-74)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WHOLE, lambda world, now: now)
+        whole = rest(play(steps, Strict()), pauses)
+    assert rest(play(steps, Strict()), pauses) == whole
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,7 +156,7 @@ def test_a_protected_position_rests_until_the_next_mark_and_the_end_of_the_day()
         desk.accept(order)
     desk.tick()
     desk.tick()
-    calm = calm_until(desk.world, desk.now)
+    calm = min(rest_until(desk.world, desk.now), next_mark(desk.world, desk.now))
     assert 0 < calm - desk.now <= 60 * NS_PER_SECOND
     desk.quote("NVDA", "101")
     assert desk.core.handle(Tick(), desk.now).records == []

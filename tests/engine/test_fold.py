@@ -15,7 +15,7 @@ from engine.domain.inputs import Input, SignalArrived, SubmitFailed, Tick
 from engine.domain.order import OrderStatus, Purpose, Side
 from engine.domain.run import Level
 from engine.plans.table import PLANS
-from engine.ports import Ambiguous, NotSent, Rejected
+from engine.ports import Ambiguous, Capabilities, NotSent, Rejected
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.places import place_of
@@ -30,9 +30,9 @@ S = OrderStatus
 class Recorded(CoreDriver):
     """A desk that keeps every record, those of its building included."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, capabilities: Capabilities = ABLE) -> None:
         self.records: list[ev.Record] = []
-        super().__init__()
+        super().__init__(capabilities=capabilities)
 
     def event(self, event: ev.Event, *, at: int | None = None) -> "Recorded":
         Built.event(self, event, at=at)

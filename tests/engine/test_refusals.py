@@ -2,7 +2,6 @@
 
 import pytest
 
-from engine.core.calm import calm_until
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.commands import Kill, Pause
@@ -135,7 +134,7 @@ def test_a_tick_that_would_lead_to_nothing_still_records_them() -> None:
     offer(made, "a")
     offer(made.later(0.5), "b")
     assert made.tick(0.1) == []
-    assert calm_until(made.world, made.now) > made.now + NS_PER_SECOND
+    assert made.core.calm_until > made.now + NS_PER_SECOND
     assert kinds(made.tick(0.4)) == ["SignalsRefused"]
     assert told(made) == [["a"], ["b"]]
 
