@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from engine.core.day import MARK_SECONDS
 from engine.domain import events as ev
+from engine.domain.codes import Verdict
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
 from engine.domain.money import fall
 from engine.domain.run import Phase
@@ -58,15 +59,27 @@ class Calm:
         if not records or _settles(world, now):
             self._begin(world, rest, now)
 
-    def after_price(self, world: World, until: Nanos, rest: Nanos, now: Nanos) -> None:
-        """After a price that led to nothing, where these moments were known before it."""
-        if now < rest and self._breaches == world.breaches.changes and not price_moves(world):
+    def after_price(
+        self, world: World, until: Nanos, rest: Nanos, records: Sequence[ev.Record], now: Nanos
+    ) -> None:
+        """After a price, or a signal, where these moments were known before it."""
+        if now >= rest or not all(map(_is_refusal, records)):
+            return
+        if self._breaches == world.breaches.changes and not price_moves(world):
             self.rest = rest
             if now < until and not _may_mark(world, now):
                 self.until = until
 
     def _begin(self, world: World, rest: Nanos, now: Nanos) -> None:
         self.rest, self.until = rest, min(rest, next_mark(world, now))
+
+
+def _is_refusal(record: ev.Record) -> bool:
+    """Whether an event only tells of a signal that was refused: no rule of a tick looks at it."""
+    event = record.event
+    if type(event) is ev.SignalDecided:
+        return event.verdict is Verdict.REJECTED
+    return type(event) is ev.SignalReceived
 
 
 def _is_mark(records: Sequence[ev.Record]) -> bool:

@@ -21,6 +21,7 @@ from engine.domain.inputs import (
     History,
     Input,
     OrdersReported,
+    SignalArrived,
     SnapshotFailed,
     SnapshotTaken,
     Stop,
@@ -110,8 +111,8 @@ class Core:
             self._calm.after_mark(world, rest, step.records, now)
         elif kind is Tick:
             self._calm.after_tick(world, step.records, now)
-        elif kind in _PRICES and not step.records:
-            self._calm.after_price(world, until, rest, now)
+        elif kind in _LEAVE_REST:
+            self._calm.after_price(world, until, rest, step.records, now)
         return step
 
     def _lead(
@@ -225,7 +226,8 @@ def _see_age(world: World, given: Any, now: Nanos) -> None:
     world.overload.see(given.waited, now)
 
 
-_PRICES: frozenset[type] = frozenset({Quote, Bar, Depth})
+_LEAVE_REST: frozenset[type] = frozenset({Quote, Bar, Depth, SignalArrived})
+"""Inputs that leave what ticks may find as it is, unless they lead to more than a refusal."""
 
 _SEEN: dict[type, Callable[[World, Any, Nanos], None]] = {
     OrderReport: _see_report,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from engine.core.calm import next_mark, rest_until
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Verdict
 from engine.domain.inputs import ModifyFailed, Tick
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Purpose
@@ -24,7 +25,7 @@ from engine.world import World
 from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.test_fold import Recorded, moves, play
 from tests.engine.test_looks import TELLS_ALL
-from tests.engine.worlds import BROKER
+from tests.engine.worlds import BROKER, signal
 
 D = Decimal
 
@@ -39,8 +40,12 @@ PRICES = {-1: ("100.5", False), -2: ("97", False), -3: ("94.9", False), -4: ("94
 RISES = {-5: ("102", False), -6: ("103", True), -7: ("104.5", False)}
 """As `PRICES`, around the highest equity so far."""
 
+REFUSED = -10
+"""In place of seconds: a signal comes that is refused for its conviction."""
+
 rests = st.lists(
-    st.sampled_from([1, 1, 1, 0.4, MOVED, 59, 60, 61, 600, 7_200, *PRICES, *PRICES]), max_size=120
+    st.sampled_from([1, 1, 1, 0.4, MOVED, REFUSED, 59, 60, 61, 600, 7_200, *PRICES, *PRICES]),
+    max_size=120,
 )
 """Seconds between ticks: through minutes that are marked, the close, and the next days."""
 
@@ -51,6 +56,9 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
         if pause == MOVED:
             move_in_vain(desk)
             continue
+        if pause == REFUSED:
+            signal_comes(desk)
+            continue
         for event in price_comes(desk, int(pause)) if pause < 0 else desk.tick(pause):
             if isinstance(event, ev.OrderIntended):
                 desk.accept(event.terms)
@@ -59,6 +67,14 @@ def rest(desk: Recorded, pauses: Sequence[float]) -> list[ev.Record]:
             elif isinstance(event, ev.SnapshotRequested):
                 look(desk)
     return desk.records
+
+
+def signal_comes(desk: Recorded) -> None:
+    number = f"weak-{len(desk.records)}"
+    weak = signal("AAPL", signal_id=number, signal_type=number, conviction=1, at=desk.now)
+    decided = desk.signal(weak)[-1]
+    assert isinstance(decided, ev.SignalDecided)
+    assert decided.verdict is Verdict.REJECTED
 
 
 def price_comes(desk: Recorded, which: int) -> list[ev.Event]:
@@ -123,7 +139,9 @@ def test_a_tick_in_calm_leads_to_what_a_whole_one_leads_to(
 @settings(max_examples=60, deadline=None)
 @example(HELD, [60, 1, 1, -1, 59, -7, 1, 1, 1, 60, 1])
 @example(HELD, [60, 1, 1, -1, 61, -7, 1, 1, 1, 60, 1])
-@given(moves, st.lists(st.sampled_from([1, 0.4, 59, 60, 61, *PRICES, *RISES]), max_size=120))
+@given(
+    moves, st.lists(st.sampled_from([1, 0.4, 59, 60, 61, REFUSED, *PRICES, *RISES]), max_size=120)
+)
 def test_after_a_mark_triggers_are_left_out_only_where_they_learn_nothing(
     steps: list[tuple[str, int, int, int]], pauses: list[float]
 ) -> None:
