@@ -56,7 +56,9 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
         found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if why:
-        halted = "it is halted all the same" if shown["latched"] else "it is NOT halted"
+        halted = f"{host.state_dir} is halted all the same"
+        if not shown["latched"]:
+            halted = f"{host.state_dir} is NOT halted"
         raise CommandFailed(
             ExitCode.USAGE,
             f"{why}; {halted}. This kill closed nothing: say it again as "

@@ -86,7 +86,7 @@ def kill_directly(
         files = lock_files(host, config, folder)
         used = was_used(files, folder)
         moved = under_another_name(paths.lock_dir(host.environ), folder)
-        files = (*files, *moved)
+        files = tuple(dict.fromkeys((*files, *moved)))
         held = trader(files)
         place = folder if held is None else _place(held, folder)
         if place is not None and place != folder:

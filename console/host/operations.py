@@ -369,7 +369,7 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
             "code": "INVALID_INPUT",
             "measured": "",
             "limit": "",
-            "reason": decided.told,
+            "reason": decided.reason,
             "client_order_ids": [],
         }
     return {

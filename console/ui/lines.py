@@ -159,8 +159,9 @@ def _ended(e: ev.SignalEnded) -> JournalLine | None:
 
 
 def _input_rejected(e: ev.InputRejected) -> JournalLine:
-    where = "" if e.line else f"from {e.source}: "
-    return JournalLine("VETO", f"INVALID_INPUT {where}{e.told}", "warn")
+    where = f"{e.source} line {e.line}" if e.line else e.source
+    told = e.reason if e.reason.startswith(where) else f"from {where}: {e.reason}"
+    return JournalLine("VETO", f"INVALID_INPUT {told}", "warn")
 
 
 # --- orders --------------------------------------------------------------------------------------

@@ -100,10 +100,12 @@ def parse_signal(data: object, *, source: str, number: int = 0) -> Signal | Inva
 
 
 def _invalid(source: str, number: int, name: str, reason: str) -> InvalidArrived:
+    where = f"{source} line {number}" if number else ""
+    between = " " if reason.startswith("column ") else ": "
     return InvalidArrived(
         source=clean_text(source),
         input_id=clean_text(name, MAX_ID),
-        reason=clean_text(reason),
+        reason=clean_text(f"{where}{between}{reason}" if where else reason),
         line=number,
     )
 

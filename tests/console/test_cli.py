@@ -26,11 +26,14 @@ from console.host.control import CommandError
 from console.host.operations import convert, place_order, verdict
 from console.host.output import counted
 from console.host.supervisor import farewell
+from console.ui.lines import line_of
 from engine.analytics.status import status_of
 from engine.domain import events as ev
 from engine.domain.events import InputRejected
+from engine.domain.inputs import InvalidArrived
 from engine.domain.market import Quote
 from engine.domain.run import Flatten
+from engine.intake.parse import parse_line
 from storage.latch import FileLatch
 from storage.opening import open_journal
 from tests.brokers.test_paper_book import OLD_BOOK
@@ -137,7 +140,7 @@ def test_x52_a_kill_that_is_misspelled_halts_and_says_so_in_one_sentence(
     assert halt.flatten is Flatten.NONE
     printed = capsys.readouterr()
     (told,) = [line for line in printed.err.splitlines() if "halted" in line]
-    assert "it is halted all the same" in told
+    assert "is halted all the same" in told
     assert "closed nothing" in told
     assert "Usage" not in printed.err
     if "--json" in arguments:
@@ -393,12 +396,23 @@ def test_an_order_without_a_stop_says_that_it_protects_nothing(
     assert printed.err.count("unprotected") == len(printed.err.splitlines()) == lines
 
 
-@pytest.mark.parametrize(("line", "expected"), [(3, "s.jsonl line 3: no JSON"), (0, "no JSON")])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (3, "s.jsonl line 3 column 1: the line is no JSON: Expecting value."),
+        (0, "column 1: the line is no JSON: Expecting value."),
+    ],
+)
 def test_a_signal_line_that_cannot_be_read_is_named_by_file_and_number(
     line: int, expected: str
 ) -> None:
-    rejected = InputRejected(source="s.jsonl", input_id="x", reason="no JSON", line=line)
+    read = parse_line("x", source="s.jsonl", number=line)
+    assert isinstance(read, InvalidArrived)
+    rejected = InputRejected(source=read.source, input_id="", reason=read.reason, line=read.line)
     assert verdict(rejected)["reason"] == expected
+    shown = line_of(rejected)
+    assert shown is not None
+    assert shown.text.count("s.jsonl") == 1
 
 
 @pytest.mark.parametrize(("command", "may"), [("status", False), ("pause", True)])
@@ -761,7 +775,9 @@ def test_an_empty_state_folder_is_not_the_folder_one_is_in(
     here.mkdir()
     monkeypatch.chdir(here)
     assert main(["--state-dir", "", "kill"]) == USAGE
-    assert '"" names no folder.' in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert '"" names no folder' in told
+    assert f"{tmp_path / 'state'} is halted all the same" in told
     assert list(here.iterdir()) == []
 
 

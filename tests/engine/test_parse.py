@@ -96,7 +96,7 @@ def test_what_may_be_left_out(key: str) -> None:
 
 @pytest.mark.parametrize("key", [*[*GOOD][:8], "timestamp"])
 def test_what_may_not_be_left_out(key: str) -> None:
-    assert refused(without(key)).startswith(f"{key} is missing")
+    assert refused(without(key)).startswith(f"test line 7: {key} is missing")
 
 
 @pytest.mark.parametrize("conviction", [0, 50, 100, 75.0])

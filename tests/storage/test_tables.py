@@ -522,7 +522,7 @@ def test_an_input_that_could_not_be_read_is_one_rejected_row() -> None:
     history.add(ev.InputRejected(source="signals.jsonl", input_id="", reason="not JSON", line=7))
     row = Tables(history).one("signals")
     assert (row["outcome"], row["code"], row["stage"]) == ("REJECTED", "INVALID_INPUT", "intake")
-    assert row["reason"] == "signals.jsonl line 7: not JSON"
+    assert row["reason"] == "not JSON"
 
 
 def test_an_id_that_is_offered_twice_has_two_rows_and_two_ends() -> None:

@@ -27,16 +27,9 @@ class InputRejected(Event, frozen=True, kw_only=True):
     """Where it came from: the path of a file, or the name of a way in."""
     input_id: str
     reason: str
+    """The sentence for a person: file, line and, where it is known, column too (fault 33)."""
     line: int = 0
     """The number of its line there; 0 is none."""
-
-    @property
-    def told(self) -> str:
-        """The sentence for a person: file, line and, where it is known, column (fault 33)."""
-        if not self.line:
-            return self.reason
-        between = " " if self.reason.startswith("column ") else ": "
-        return f"{self.source} line {self.line}{between}{self.reason}"
 
 
 class SignalReceived(Event, frozen=True, kw_only=True):

@@ -30,7 +30,7 @@ def _input_rejected(book: Book, event: ev.InputRejected, at: Nanos) -> None:
             outcome=Outcome.REJECTED,
             stage=Stage.INTAKE,
             code=Code.INVALID_INPUT,
-            reason=event.told,
+            reason=event.reason,
         )
     )
 
