@@ -174,11 +174,17 @@ def ask_for_stop(world: World, position: Position, now: Nanos) -> Iterator[ev.Ev
     if any(order.is_protective for order in world.book.working(position.account, position.symbol)):
         return
     newest = last(world, position, PROTECT)
-    if newest is not None and newest.created_at >= started:
+    if newest is not None and (newest.created_at >= started or _rested(newest, started)):
         return
     if _may_be_known(world, position, now):
         stop = _stop(world, position, position.stop, now, position.protect_attempt + 1)
         yield from _ask_for(world, stop, "an earlier process may have sent it")
+
+
+def _rested(stop: Order, started: Nanos) -> bool:
+    """Whether a stop of an earlier process has ended because this one asked for that: it was there
+    at the first look, or the venue would have been asked about it, and no other was sent before."""
+    return stop.updated_at >= started and bool(stop.cancel_reason) and not stop.queries
 
 
 def _ask_for(world: World, order: OrderTerms, reason: str) -> Iterator[ev.Event]:

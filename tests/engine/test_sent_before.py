@@ -262,3 +262,36 @@ def test_x88_where_none_can_fill_beside_it_a_close_waits_for_nothing(
     desk.snapshot(positions={"NVDA": 40}, reason="start")
     desk.tick(0)
     assert [order.quantity for order in closes(desk)] == [40]
+
+
+def replaced_there() -> tuple[CoreDriver, OrderTerms]:
+    """A stop that this process knows of an earlier one, and whose close is asked for."""
+    desk = protected(40, capabilities=JOINS_NOTHING)
+    stop = desk.last(Purpose.PROTECT)
+    desk.later(10)
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    closed_by_hand(desk)
+    return desk, stop
+
+
+def test_x88_where_our_stop_rests_no_other_was_sent_before() -> None:
+    desk, stop = replaced_there()
+    desk.snapshot(positions={"NVDA": 40}, orders=(desk.works(stop),), reason="start")
+    desk.tick(0)
+    desk.report(stop, S.CANCELED, filled=D(0))
+    desk.tick(0)
+    assert not desk.of(ev.OrderAdopted)
+    assert [order.quantity for order in closes(desk)] == [40]
+
+
+def test_x88_where_it_had_ended_there_before_another_may_have_been_sent() -> None:
+    desk, stop = replaced_there()
+    desk.snapshot(positions={"NVDA": 40}, reason="start")
+    desk.tick(0)
+    assert stop.client_order_id in {e.client_order_id for e in desk.of(ev.OrderQueried)}
+    ended = msgspec.structs.replace(desk.works(stop), status=S.CANCELED)
+    desk.give(QueryAnswered(BROKER, stop.client_order_id, ended, (), desk.now))
+    desk.tick(0)
+    assert not closes(desk)
+    other = desk.of(ev.OrderAdopted)[-1].terms
+    assert other.client_order_id != stop.client_order_id

@@ -219,7 +219,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
-    fields: dict[str, Any] = {"venue_order_id": event.venue_order_id, "queries": 0}
+    fields: dict[str, Any] = {"venue_order_id": event.venue_order_id}
     if event.filled is not None:
         fields |= {"filled": event.filled, "notional": event.notional}
     if event.status.is_terminal:
@@ -227,7 +227,7 @@ def _settled(book: Book, event: ev.OrderSettled, at: Nanos) -> None:
         reason = _why_canceled(order, event.reason) if canceled else event.reason
         update_order(book, order, at, status=event.status, reason=reason, **fields)
     else:
-        update_order(book, order, at, status=event.status, accepted_at=at, **fields)
+        update_order(book, order, at, status=event.status, accepted_at=at, queries=0, **fields)
 
 
 def _dead(book: Book, event: ev.DeadLettered, at: Nanos) -> None:
