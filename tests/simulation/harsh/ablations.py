@@ -13,10 +13,13 @@ import pytest
 from engine.core import adoption, comparison, doubt, fill_alarms, fills, follow, market, sends, tick
 from engine.core import decide as core
 from engine.core.consequences import ask_triggers
+from engine.core.follow import followed
+from engine.core.reports import report
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import Account, VenueSnapshot
-from engine.domain.inputs import SnapshotTaken, Unanswered
+from engine.domain.codes import Code
+from engine.domain.inputs import OrdersReported, SnapshotTaken, Unanswered
 from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
@@ -26,13 +29,15 @@ from engine.exits import rules
 from engine.plans import exit as closing
 from engine.plans import kill, protect, table
 from engine.reconcile import compare
+from engine.risk import gate
 from engine.risk.checks import account
 from engine.risk.facts import Facts
 from engine.runtime import venue as answers
 from engine.runtime.clock import SteadyTime
 from engine.runtime.commands import Commands
+from engine.state.account import VERIFIED, AccountState
 from engine.state.order import Order
-from engine.world import World
+from engine.world import World, exposure
 from engine.world.market import MarketView
 from tests.simulation.faults import Faults
 from tests.simulation.harsh.line import HarshLine
@@ -116,6 +121,27 @@ CLOCK_CRASHES: Final = msgspec.structs.replace(
     PLAIN, name="clock crashes", most=Switches(clock_jumps=3), crashes=3
 )
 EMPTY: Final = msgspec.structs.replace(PLAIN, name="empty", most=Switches(empty_executions=1.0))
+NETTING: Final = msgspec.structs.replace(
+    PLAIN, name="netting", most=Switches(nets=1, thin=0.95), hands=4, operator=0
+)
+LENDING: Final = msgspec.structs.replace(
+    PLAIN, name="netting", most=Switches(thin=0.95), hands=4, operator=0
+)
+SPENDING: Final = msgspec.structs.replace(NETTING, hands=20)
+LATER: Final = msgspec.structs.replace(
+    PLAIN,
+    name="later",
+    most=Switches(trades_of_others=6, late_fills=0.5, thin=0.8),
+    operator=14,
+)
+BURSTS: Final = msgspec.structs.replace(
+    PLAIN,
+    name="bursts",
+    faults=Faults(partial=0.5, delayed=0.3),
+    most=Switches(silences=3, thin=0.95, gaps=4),
+    hands=4,
+    jumps=0.2,
+)
 LEFT: Final = msgspec.structs.replace(PLAIN, name="left", most=Switches(thin=0.9), hands=8)
 
 
@@ -385,7 +411,87 @@ def _hurries(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(closing, "before_attempt", lambda failed: 0)
 
 
+# --- what may still be spent ----------------------------------------------------------------------
+
+
+def _takes_off_again(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(exposure, "_nets", lambda world, account: False)
+
+
+def _takes_off_nothing(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(exposure, "_nets", lambda world, account: True)
+
+
+def _spends_what_is_bound(patching: pytest.MonkeyPatch) -> None:
+    rows = tuple(row for row in gate.CHECKS if row.code != Code.BUYING_POWER)
+    patching.setattr(gate, "CHECKS", rows)
+
+
+# --- what is told in one go is taken whole --------------------------------------------------------
+
+
+def _follows_each_report(patching: pytest.MonkeyPatch) -> None:
+    def each(world: World, given: OrdersReported, now: Nanos) -> Iterator[ev.Event]:
+        for told in given.reports:
+            yield from followed(world, report(world, told, now), now)
+
+    patching.setitem(core.RULES, OrdersReported, each)
+
+
+# --- a proof ends with the first evidence against it ----------------------------------------------
+
+
+def _proves_for_ever(patching: pytest.MonkeyPatch) -> None:
+    left, unknown, after_read = kill.left, kill.unknown, kill.after_read
+
+    def is_proved(account: AccountState) -> bool:
+        return account.kill is not None and account.kill.state == VERIFIED
+
+    def read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
+        if not is_proved(world.book.account(snapshot.account)):
+            yield from after_read(world, snapshot, now)
+
+    patching.setattr(kill, "after_read", read)
+    patching.setattr(kill, "left", lambda world, a: () if is_proved(a) else left(world, a))
+    patching.setattr(kill, "unknown", lambda world, a: () if is_proved(a) else unknown(world, a))
+
+
 ABLATIONS: Final = (
+    HarshAblation(
+        name="what works is taken off a number that has it taken off",
+        profile=NETTING,
+        seed=13,
+        caught_by="Q power",
+        patch=_takes_off_again,
+    ),
+    HarshAblation(
+        name="what works is not taken off a number that does not have it taken off",
+        profile=LENDING,
+        seed=13,
+        caught_by="Q power",
+        patch=_takes_off_nothing,
+    ),
+    HarshAblation(
+        name="an entry is sent that the account cannot pay",
+        profile=SPENDING,
+        seed=16,
+        caught_by="Q power",
+        patch=_spends_what_is_bound,
+    ),
+    HarshAblation(
+        name="what comes of a report is done before the next of the same moment is known",
+        profile=BURSTS,
+        seed=137,
+        caught_by="S armed",
+        patch=_follows_each_report,
+    ),
+    HarshAblation(
+        name="a kill that was proved stays so, whatever later looks show",
+        profile=LATER,
+        seed=7,
+        caught_by="R proof",
+        patch=_proves_for_ever,
+    ),
     HarshAblation(
         name="a kill believes one list that shows nothing of what is held",
         profile=DENIED,

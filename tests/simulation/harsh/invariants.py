@@ -252,6 +252,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
             self._held_in(book, name, here, told)
             self._power_now(engine, self.venues[name])
             self._repaired(book, name, here, told)
+            self._still_proved(book, name)
 
     def _held(self, book: Book, name: str) -> tuple[Holdings, Holdings]:
         """What the engine holds in an account, and what it holds by what it was told."""

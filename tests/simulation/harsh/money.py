@@ -257,8 +257,10 @@ class Money(Facts):
         moved = venue.moved_at >= account.power_asked or here != venue.positions
         hides = wrong.executions_missing or wrong.contradictions or wrong.strange_balances
         others = wrong.transfers or wrong.trades_of_others or bool(venue.strangers)
-        rests = any(order.adds_exposure for order in account.orders.values())
-        unsure = moved or hides or others or venue.silent or self.clock_was_wrong or not rests
+        entries = {k for k, order in account.orders.items() if order.adds_exposure}
+        there = {k for k, working in venue.open.items() if working.order.adds_exposure}
+        unsure = moved or hides or others or venue.silent or self.clock_was_wrong
+        unsure = unsure or not entries or entries != there
         found = [] if unsure else list(self._power(engine, venue))
         if self._lasts(("power", venue.name), bool(found), POWER_SECONDS):
             self.broken(*found[0])

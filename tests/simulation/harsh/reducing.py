@@ -6,6 +6,7 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderTerms
+from engine.domain.run import Flatten
 from engine.plans.kill import in_scope
 from engine.state.account import VERIFIED
 from engine.state.book import Book
@@ -15,6 +16,8 @@ from tests.simulation.harsh.venue import SOMEBODY
 LOOK_SECONDS: Final = 3
 """What happens within so long before a proof may have come after the answers that it leans on."""
 REPAIRED_SECONDS: Final = 5.0
+STANDS_SECONDS: Final = 3.0
+"""So long a look may take, and what follows from it."""
 DENIALS: Final = 2
 """What so many lists in a row do not show is not there, for all that anybody can know."""
 
@@ -72,6 +75,24 @@ class Reducing(Facts):
             young = stranger is not None and self.now() - stranger.since < 5 * NS_PER_SECOND
             if not working.order.protects and not young and venue.moved_at <= recent:
                 self.broken("R proof", f"{key} works in {event.account} after VERIFIED")
+
+    def _still_proved(self, book: Book, account: str) -> None:
+        """R: what a look shows ends a proof, however long ago that was given."""
+        work, halt, venue = book.account(account).kill, book.data.halt, self.venues[account]
+        recent = self.now() - round((venue.switches.lists_lag + STANDS_SECONDS) * NS_PER_SECOND)
+        held = [s for s in venue.positions if venue.denied.get(s, 0) < DENIALS]
+        wrong = (
+            work is not None
+            and halt is not None
+            and halt.flatten is Flatten.ALL
+            and work.state == VERIFIED
+            and bool(held)
+            and venue.moved_at < recent
+            and not (venue.silent or self.clock_was_wrong)
+        )
+        looked = book.account(account).seen_at > venue.moved_at + NS_PER_SECOND
+        if self._lasts(("proved", account), wrong and looked, STANDS_SECONDS):
+            self.broken("R proof", f"{', '.join(held)} in {account}, which is said to be VERIFIED")
 
     def _repaired(self, book: Book, account: str, here: Holdings, told: Holdings) -> None:
         """R: what an order opened that was only to reduce is closed within 5 s, once it is told."""
