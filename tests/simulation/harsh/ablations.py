@@ -38,6 +38,7 @@ from engine.runtime.commands import Commands
 from engine.state.account import VERIFIED, AccountState
 from engine.state.order import Order
 from engine.world import World, exposure
+from engine.world import prices as world_prices
 from engine.world.market import MarketView
 from tests.simulation.faults import Faults
 from tests.simulation.harsh.line import HarshLine
@@ -141,6 +142,9 @@ BURSTS: Final = msgspec.structs.replace(
     most=Switches(silences=3, thin=0.95, gaps=4),
     hands=4,
     jumps=0.2,
+)
+SPLITS: Final = msgspec.structs.replace(
+    PLAIN, name="splits", most=Switches(splits=3, thin=0.9), hands=12, operator=0
 )
 LEFT: Final = msgspec.structs.replace(PLAIN, name="left", most=Switches(thin=0.9), hands=8)
 
@@ -427,6 +431,14 @@ def _spends_what_is_bound(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(gate, "CHECKS", rows)
 
 
+# --- what rests through a split -------------------------------------------------------------------
+
+
+def _rests_as_it_was(patching: pytest.MonkeyPatch) -> None:
+    first = world_prices.Prices.suspicion_of
+    patching.setattr(protect, "_is_unclear", lambda world, p: first(world.prices, p) is not None)
+
+
 # --- what is told in one go is taken whole --------------------------------------------------------
 
 
@@ -484,6 +496,13 @@ ABLATIONS: Final = (
         seed=137,
         caught_by="S armed",
         patch=_follows_each_report,
+    ),
+    HarshAblation(
+        name="a stop rests through a split as it was until a price shows that",
+        profile=SPLITS,
+        seed=15,
+        caught_by="S split",
+        patch=_rests_as_it_was,
     ),
     HarshAblation(
         name="a kill that was proved stays so, whatever later looks show",

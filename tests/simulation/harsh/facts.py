@@ -22,6 +22,8 @@ REPAIR_SECONDS: Final = 45.0
 """A comparison comes every 15 s, and may fail; then the flip is closed."""
 Account = str
 Place = tuple[Account, str]
+Terms = tuple[Decimal | None, Decimal | None]
+"""The limit and the stop of an order."""
 Holdings = dict[str, Decimal]
 """Quantities by symbol, signed."""
 
@@ -54,7 +56,8 @@ class Facts(Watch):
         self.disputed = False
         """What the engine was told, and would not book, was taken over: nobody knows its profit."""
         self.split_symbols: set[str] = set()
-        self.corporate_at: Nanos = 0
+        self.old_terms: dict[Place, tuple[Nanos, dict[str, Terms]]] = {}
+        """Where a split was taken over: when, and what rested there then."""
         self.first_worth: dict[str, Decimal] = {}
         """Equity of each account when it was first compared."""
         self._first_looks: dict[str, Nanos] = {}

@@ -109,7 +109,10 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         if suspect and (wrong := NO_NUMBER.search(data)) is not None:
             self.broken("Q number", f"{row[2]} holds {wrong.group().decode()}")
         if row[2] in JOURNALLED:
-            self._journalled(decode(row[2], data))
+            event = decode(row[2], data)
+            self._journalled(event)
+            if isinstance(event, ev.PositionAdjusted) and event.numerator:
+                self._split_taken_over(event.account, event.symbol)
 
     def happened(self, record: Record) -> None:
         event = record.event
@@ -206,6 +209,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
         self.note(
             f"{account} fills {key[-6:]} {fill.quantity} of {order.symbol}: {before} to {after}"
         )
+        self._of_old_units(account, working)
         bought = fill.quantity * order.side.sign
         self.truth[account].take(order.symbol, bought, fill.price, fill.commission)
         if order.client_order_id.startswith(SOMEBODY):

@@ -14,6 +14,8 @@ PROTECT_SECONDS: Final = 8.0
 LOOK_EVERY: Final = 15.0
 """The engine looks at the venue so often (`reconcile_seconds` of these runs)."""
 ARMED_SECONDS: Final = 5
+RENEWED_SECONDS: Final = 3.0
+"""So long what rests through a split may take to be changed or cancelled."""
 
 
 class Stops(Facts):
@@ -94,6 +96,22 @@ class Stops(Facts):
         seconds = PROTECT_SECONDS + (0 if agreed else LOOK_EVERY)
         if self._lasts(_bare_key(venue, position), bool(bare), seconds):
             self.broken("S bare", f"{bare} of {position.quantity} {symbol} bare in {venue.name}")
+
+    def _split_taken_over(self, account: str, symbol: str) -> None:
+        """The engine knows of a split from now on: what rests there rests in the old units."""
+        there = self.venues[account].open.items()
+        terms = {k: (w.limit_price, w.stop_price) for k, w in there if w.order.symbol == symbol}
+        self.old_terms[account, symbol] = self.now(), terms
+
+    def _of_old_units(self, account: str, working: Working) -> None:
+        """S: nothing fills that rested through a split and rests on as it was (X-93)."""
+        order, venue = working.order, self.venues[account]
+        at, terms = self.old_terms.get((account, order.symbol), (0, {}))
+        same = terms.get(order.client_order_id) == (working.limit_price, working.stop_price)
+        cut_off = not venue.link_up or venue.switches.silences or self._is_cut_off(venue)
+        late = self.now() - at > RENEWED_SECONDS * NS_PER_SECOND
+        if same and late and not cut_off:
+            self.broken("S split", f"{order.client_order_id} fills as it was before the split")
 
     def works(self, account: str, working: Working) -> None:
         """An order works from now on, or with other terms: a stop for all of it, for however short
