@@ -213,7 +213,10 @@ def split(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Even
             continue
         known = account.suspected.get(theirs.symbol)
         if known is None:
-            yield from _at_the_cost_of_before(world, ours, theirs, now)
+            # A list may be behind one that was taken over a moment ago.
+            last, lag = account.adjusted.get(ours.symbol, 0), world.able(account.name).lag
+            if snapshot.requested_at - last > lag:
+                yield from _at_the_cost_of_before(world, ours, theirs, now)
             continue
         ratio = split_between(known.before, known.price, ours.quantity, theirs.quantity)
         if ratio is None:

@@ -311,3 +311,30 @@ def test_x93_a_change_to_the_new_units_that_is_refused_ends_in_a_cancel(found: s
         assert (table.held, table.there, table.venue.sold) == (2, 2, 0)
 
     play(scene, table=Refusing, able=ABLE)  # type: ignore[arg-type]
+
+
+def test_x93_an_older_list_that_comes_later_takes_no_split_back() -> None:
+    """The venue's lists may be behind by seconds: fourteen at 100 are what was held before."""
+
+    async def scene(table: Table) -> None:
+        await table.buy(14, protect=PRICE * 9 / 10)
+        await table.wait(2)
+        table.quiet = True
+        await table.wait(GAP)
+        table.venue.split(7, 1)
+        table.quiet = False
+        await table.wait(3)
+        assert table.held == 98
+        assert not table.engine.book.account(BROKER).suspected
+        now = table.venue.held, table.venue.average
+        table.venue.held, table.venue.average = {"AAA": Decimal(14)}, PRICE
+        table.venue._record()
+        await table.engine.command(ask.Reconcile(by="test"))
+        assert table.held == 98
+        table.venue.held, table.venue.average = now
+        table.venue._record()
+        await table.wait(A_LOOK)
+        assert table.held == table.there == 98
+        assert not table.engine.book.account(BROKER).blocked
+
+    play(scene, able=ABLE)
