@@ -61,16 +61,30 @@ def marks(desk: CoreDriver) -> list[ev.EquityMarked]:
 
 @pytest.mark.parametrize(
     ("low", "state"),
-    [("99.51", RunState.ACTIVE), ("99.5", RunState.HALTED), ("99.49", RunState.HALTED)],
+    [("90.47", RunState.ACTIVE), ("90.46", RunState.HALTED), ("90.45", RunState.HALTED)],
 )
 def test_x74_a_fall_counts_from_a_high_that_no_mark_saw(low: str, state: RunState) -> None:
-    """At 110 it was 105,000; 5 % less is 99,750."""
+    """At 100.49 it was 100,245, which is too little to be marked at once; 5 % less is 95,232.75."""
     desk = desk_of(**FALL)
     hold(desk)
     seen = len(marks(desk))
-    stays(desk, "110")
-    stays(desk, low)
+    stays(desk, "100.49")
     assert len(marks(desk)) == seen
+    stays(desk, low)
+    assert desk.book.run_state is state
+
+
+@pytest.mark.parametrize(
+    ("low", "state"),
+    [("99.51", RunState.ACTIVE), ("99.5", RunState.HALTED), ("99.49", RunState.HALTED)],
+)
+def test_x74_a_fall_counts_from_a_high_that_was_marked_at_once(low: str, state: RunState) -> None:
+    """At 110 it was 105,000; 5 % less is 99,750."""
+    desk = desk_of(**FALL)
+    hold(desk)
+    stays(desk, "110")
+    assert desk.book.data.peak_equity == 105_000
+    stays(desk, low)
     assert desk.book.run_state is state
 
 
