@@ -21,10 +21,9 @@ from engine.domain.order import Fill, OrderStatus
 from engine.domain.run import Severity
 from engine.plans.reducing import learned
 from engine.reconcile.compare import Comparison
-from engine.state.account import AccountState, Left, Unexplained
+from engine.state.account import SETTLING, AccountState, Left, Unexplained
 from engine.world import World
 from engine.world.evidence import CONFIRM_NS, leaps
-from engine.world.looks import SETTLING
 
 FARTHEST: Final = Decimal(100)
 """A venue's equity that makes what is held so many times dearer, or cheaper, than it was on average

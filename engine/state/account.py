@@ -127,6 +127,9 @@ class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING: Final = Unexplained()
 
+SETTLING: Final = NS_PER_SECOND
+"""What was told so shortly before a look may not be whole in it: cash moves after its fill."""
+
 POWER_STEP: Final = NS_PER_SECOND
 """Changes of the buying power within so much are kept as one."""
 
@@ -169,6 +172,9 @@ class AccountState(msgspec.Struct, kw_only=True):
     """The newest of these changes."""
     bound: Decimal = ZERO
     """What shorts bind of the number, their proceeds included, in the account's own currency."""
+    freed_at: Nanos = 0
+    """When a short was bought back of which nobody here knows what it had bound, as where the venue
+    lends; 0 once the venue was asked since."""
     netted: Decimal = ZERO
     """What fills since then have cost of orders that the number already left room for, where the
     venue does that."""

@@ -5,11 +5,8 @@ from typing import Final
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING
-from engine.state.account import AccountState
+from engine.state.account import SETTLING, AccountState
 from engine.world.world import World
-
-SETTLING: Final = NS_PER_SECOND
-"""What was told so shortly before a look may not be whole in it: cash moves after its fill."""
 
 RARELY: Final = 3_600 * NS_PER_SECOND
 """Between two looks at an account that tells all and has told nothing."""
@@ -19,7 +16,14 @@ LATE: Final = 30 * NS_PER_SECOND
 
 
 def next_look(world: World, account: AccountState) -> Nanos:
-    """When an account that was compared is compared again: after the interval of the config.
+    """When an account that was compared is compared again: after the interval of the config, and
+    soon after a short was bought back of which only the venue knows what that gives back (X-79)."""
+    usual = _next_usual(world, account)
+    return min(usual, account.freed_at + SETTLING) if account.freed_at else usual
+
+
+def _next_usual(world: World, account: AccountState) -> Nanos:
+    """When it is by the interval.
 
     Where its venue tells all, looks between which nothing was told are left out, but for one an
     hour. Those that are left come when they would have come anyway.

@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "e434ca53e4c6a081",
+    10: "55baa081121fbc5f",
 }
 """The shape of the state that each format stands for."""
 

@@ -45,8 +45,10 @@ def fill(
         closed = filled.quantity - outcome.opened if before is not None else ZERO
         if before is not None and closed:
             proceeds = closed * price
-            change += proceeds if before.is_long else _unbind(book, account, before, closed)
-            change -= ZERO if before.is_long else proceeds
+            freed = proceeds if before.is_long else _unbind(book, account, before, closed)
+            change += freed - (ZERO if before.is_long else proceeds)
+            if not freed:
+                account.freed_at = at
         if filled.side.sign < 0:
             # Its proceeds, and as much again: the venue may ask for less, and says so when it is
             # looked at.

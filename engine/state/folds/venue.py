@@ -10,7 +10,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import NS_PER_DAY
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.state.account import AccountState, Left, LinkStatus, Missing, OldUnits
+from engine.state.account import SETTLING, AccountState, Left, LinkStatus, Missing, OldUnits
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.rule import Rules
@@ -43,6 +43,8 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
         account.compared, account.seen_at = True, at
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
         account.missing = _missing(account, event, at)
+        if account.freed_at + SETTLING <= account.snapshot_asked:
+            account.freed_at = 0
     account.snapshot_asked = 0
     _forget(account, at)
 
