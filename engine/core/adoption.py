@@ -229,13 +229,20 @@ def left_price(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Give what was taken off without a fill, at a price of before this process, the first one that
     is told after that: it counts until then for what nobody knew to be its price.
 
-    One that may be a bad tick is none (X-71).
+    One that may be a bad tick is none, until evidence speaks for it (X-71).
     """
     for account in world.book.accounts:
         left = account.left.get(given.symbol)
-        if left is None or _is_early(account, given, now) or leaps(given.last, left.price):
+        if left is None or _is_early(account, given, now):
             continue
-        yield _left(world, account.name, given.symbol, left, given.last)
+        price = given.last
+        if leaps(price, left.price):
+            price = world.prices.since_left(given, left.price, now)
+            if not leaps(price, left.price):
+                continue
+        yield _left(world, account.name, given.symbol, left, price)
+    if not any(given.symbol in account.left for account in world.book.accounts):
+        world.prices.forget_left(given.symbol)
 
 
 def _left(world: World, account: str, symbol: str, left: Left, price: Decimal) -> ev.HoldingPriced:

@@ -37,6 +37,9 @@ class Prices:
         """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self._in_doubt: dict[str, ProvedPrice] = {}
         """The same of symbols that are not held, as far as is known: an order is in doubt there."""
+        self._left: dict[str, dict[Decimal, ProvedPrice]] = {}
+        """The same of what was taken off without a fill and waits for its price, each by the price
+        that it counts at until then (X-75)."""
         self.first_told: dict[str, Nanos] = {}
         """When a symbol that was taken over without a price got a first one that may be a bad
         tick."""
@@ -188,6 +191,21 @@ class Prices:
         if known is not None and symbol not in self._proved:
             known.entered_at(price)
             self._proved[symbol] = known
+
+    def since_left(self, quote: Quote, price: Decimal, now: Nanos) -> Decimal:
+        """How far evidence carries the price of what was taken off at a `price`, with this quote,
+        which is far from it."""
+        known = self._left.setdefault(quote.symbol, {}).setdefault(price, ProvedPrice(price))
+        return known.see(
+            quote.last,
+            now,
+            falling=both_sides(quote, falling=True),
+            rising=both_sides(quote, falling=False),
+        )
+
+    def forget_left(self, symbol: str) -> None:
+        """Drop that evidence: nothing that was taken off waits for its price any more."""
+        self._left.pop(symbol, None)
 
     def enter_at(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
         """What of a holding was entered at a price is neither gain nor loss, whatever evidence says

@@ -117,6 +117,23 @@ def test_x74_a_loss_that_it_had_made_by_then_trips_the_limit() -> None:
     assert Trigger.DAILY_LOSS in {e.trigger for e in fired if isinstance(e, ev.TriggerFired)}
 
 
+@pytest.mark.parametrize("trade", [False, True])
+def test_x71_a_price_far_away_counts_once_it_has_evidence(trade: bool) -> None:
+    """1,000 bought at 100 are gone, and the market is at 60: 40,000 are lost. Prices that agree for
+    a second are evidence, and a trade with the offer below it is at once."""
+    desk = away(1_000)
+    gone(desk, before=1_000)
+    desk.give(Ready())
+    desk.later(1)
+    fired = desk.quote("NVDA", "60", bid="59.9", ask="60", trade=trade)
+    assert bool(desk.world.money.daily_pnl) is trade
+    desk.later(1)
+    fired += desk.quote("NVDA", "60", bid="59.9", ask="60", trade=trade) + desk.tick(1)
+    assert [found.price for found in desk.of(ev.HoldingPriced)] == [D(60)]
+    assert desk.world.money.daily_pnl == -40_000
+    assert Trigger.DAILY_LOSS in {e.trigger for e in fired if isinstance(e, ev.TriggerFired)}
+
+
 def test_x75_a_kill_takes_it_over_alike() -> None:
     desk = away()
     desk.give(ask.Kill(by="me", level=Level.KILL, flatten=Flatten.ALL))
