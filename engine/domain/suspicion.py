@@ -10,6 +10,9 @@ from engine.domain.instant import Nanos
 CORPORATE_ACTION: Final = "corporate_action"
 """The cause that keeps entries away from such a symbol."""
 
+CLOSE_TO: Final = Decimal("0.02")
+"""So close to the ratio of a split a price has to be, as a fraction of it."""
+
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     """What made a holding suspected. `before` and `price` are those of the symbol, or of what it

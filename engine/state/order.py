@@ -7,8 +7,9 @@ from typing import Final, Self
 import msgspec
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO
+from engine.domain.money import ONE, ZERO
 from engine.domain.order import RESTING, TERMINAL, OrderStatus, OrderTerms, Replacement
+from engine.domain.suspicion import CLOSE_TO
 
 _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
@@ -93,6 +94,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """A stop of the position that it was to build up has traded: it adds no more (X-78)."""
     pending: Pending | None = None
     """The change that was asked for and that nothing has proved or refused yet."""
+    unasked_from: Replacement | None = None
+    """Its terms of before the newest change of it, where nobody had asked for that; else None."""
 
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:
@@ -141,6 +144,16 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """The terms in force."""
         return OrderTerms(**dict(zip(_TERMS, _values(self), strict=True)))
 
+    @property
+    def replacement(self) -> Replacement:
+        """Those of the terms in force that can be changed."""
+        return Replacement(
+            quantity=self.quantity,
+            limit_price=self.limit_price,
+            stop_price=self.stop_price,
+            time_in_force=self.time_in_force,
+        )
+
     def differs(self, theirs: Replacement) -> bool:
         """True where the venue's terms, as far as it says them, are not these."""
         return theirs.quantity != self.quantity or any(
@@ -181,6 +194,22 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """True where what is left of it may cost more after the change than was reserved for it."""
         left = (self.quantity - self.filled) * self.reserved
         return (wanted.quantity - self.filled) * wanted.reserved > left
+
+    def was_split(self, numerator: int, denominator: int) -> bool:
+        """Whether its venue has changed it as a split `numerator`:`denominator` does (X-93)."""
+        was = self.unasked_from
+        if was is None or self.quantity == was.quantity:
+            return False
+        quantity = was.quantity * numerator / denominator
+        return abs(self.quantity - quantity) < ONE and all(
+            before is None
+            or after is None
+            or abs(after * numerator / (before * denominator) - ONE) <= CLOSE_TO
+            for before, after in (
+                (was.limit_price, self.limit_price),
+                (was.stop_price, self.stop_price),
+            )
+        )
 
     @property
     def was_dropped(self) -> bool:

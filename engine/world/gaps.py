@@ -9,12 +9,10 @@ import msgspec
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ONE
+from engine.domain.suspicion import CLOSE_TO
 
 MOST_PARTS: Final = 20
 """The largest n and m of a ratio n:m."""
-
-CLOSE_TO: Final = Decimal("0.02")
-"""So close to a ratio a price has to be, as a fraction of it."""
 
 QUIET: Final = 60 * NS_PER_SECOND
 """A time without prices that is longer than this is a gap, as a halt of a symbol makes it; a symbol

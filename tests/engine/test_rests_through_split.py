@@ -15,7 +15,7 @@ import pytest
 from engine.domain import commands as ask
 from engine.domain.account import VenueOrder
 from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
-from engine.ports import Rejected
+from engine.ports import OrderReport, Rejected
 from tests.engine.liar import PLAIN, PRICE, ZERO, Liar, Table, play
 from tests.engine.worlds import ABLE, BROKER
 
@@ -40,6 +40,36 @@ class Exchange(Liar):
                     left = min(left, abs(self.held.get(order.symbol, ZERO)))
                 if left:
                     self.trade(key, left)
+
+    def split_what_rests(self, new: int, old: int) -> None:
+        """Adjust the orders, while the lists still show the holding as it was."""
+        held, average = self.held, self.average
+        self.split(new, old, rests="adjusts")
+        self.held, self.average = held, average
+        self._record()
+
+    def split_holding(self, new: int, old: int) -> None:
+        """The lists show the holding in the new units too."""
+        self.held = {s: held * new / old for s, held in self.held.items()}
+        self.average = self.average * old / new
+        self._record()
+
+    def tell_terms(self, key: str) -> None:
+        """Report an order with its terms."""
+        order = self.orders[key]
+        self.tell(
+            OrderReport(
+                account=self.name,
+                client_order_id=key,
+                symbol=order.symbol,
+                status=order.status,
+                filled=order.filled,
+                quantity=order.quantity,
+                limit_price=order.limit_price,
+                stop_price=order.stop_price,
+                time=self.clock.now(),
+            )
+        )
 
     def _is_reached(self, order: VenueOrder) -> bool:
         buys = order.side is Side.BUY
@@ -338,3 +368,39 @@ def test_x93_an_older_list_that_comes_later_takes_no_split_back() -> None:
         assert not table.engine.book.account(BROKER).blocked
 
     play(scene, able=ABLE)
+
+
+@ABLES
+@pytest.mark.parametrize("told", ["report", "list"])
+@RATIOS
+@pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.STOP])
+def test_x93_what_its_venue_adjusts_before_the_holding_stays(
+    kind: OrderType, new: int, old: int, told: str, able: Any
+) -> None:
+    """Ten of twenty are to be sold at 110, or at 90; that is told in the new units while the
+    holding is still listed in the old ones. It is not brought to them a second time."""
+
+    async def scene(table: Floor) -> None:
+        await held(table, 20)
+        at_limit = kind is OrderType.LIMIT
+        name, price = ("limit_price", Decimal(110)) if at_limit else ("stop_price", Decimal(90))
+        key = await table.rest(Side.SELL, 10, type=kind, **{name: price})
+        table.quiet = True
+        await table.wait(GAP)
+        table.venue.split_what_rests(new, old)
+        if told == "report":
+            table.venue.tell_terms(key)
+            await table.wait(5)
+        else:
+            await table.wait(A_LOOK)
+        table.venue.split_holding(new, old)
+        await table.wait(A_LOOK)
+        (order,) = table.resting()
+        assert order.client_order_id == key
+        assert order.quantity == Decimal(10 * new) / old
+        assert abs(getattr(order, name) - price * old / new) <= Decimal("0.01")
+        assert "OLD_UNITS" not in table.alarms()
+        await morning(table)
+        assert table.held == table.there == Decimal(20 * new) / old
+
+    on_the_floor(scene, able=able)

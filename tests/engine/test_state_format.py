@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "55baa081121fbc5f",
+    10: "1d3ba788071a0182",
 }
 """The shape of the state that each format stands for."""
 

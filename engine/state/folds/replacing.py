@@ -2,7 +2,7 @@
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.order import OrderStatus
+from engine.domain.order import OrderStatus, Replacement
 from engine.state.book import Book
 from engine.state.cover import guard_anew
 from engine.state.folds.order_update import update_order
@@ -39,6 +39,12 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         return
     book.account(event.account).old_units.pop(event.client_order_id, None)
     waits = order.pending is not None and not order.pending.native
+    told = Replacement(
+        quantity=event.quantity,
+        limit_price=event.limit_price,
+        stop_price=event.stop_price,
+        time_in_force=event.time_in_force,
+    )
     if order.filled >= event.quantity:
         status = OrderStatus.FILLED
     elif order.status is OrderStatus.PENDING_CANCEL or waits:
@@ -57,6 +63,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         reserved=event.reserved if event.reserved is not None else order.reserved,
         pending=order.pending if waits else None,
         replaced_at=at,
+        unasked_from=None if order.answered_by(told) else order.replacement,
         queries=0,
     )
 

@@ -1,6 +1,6 @@
 """What a look at a venue, and its link, change (A-372)."""
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -187,16 +187,22 @@ def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: 
     at once, as the stop and the target that an entry brings."""
     n, m = event.numerator, event.denominator
     for order in tuple(book.working(account.name, event.symbol)):
+        changes: dict[str, Any] = {}
         before = account.old_units.get(order.client_order_id)
-        account.old_units[order.client_order_id] = OldUnits(
-            symbol=event.symbol,
-            at=at,
-            numerator=n * (before.numerator if before is not None else 1),
-            denominator=m * (before.denominator if before is not None else 1),
-        )
+        if before is None and order.was_split(n, m):
+            changes["unasked_from"] = None  # its venue told that before the holding was split
+        else:
+            account.old_units[order.client_order_id] = OldUnits(
+                symbol=event.symbol,
+                at=at,
+                numerator=n * (before.numerator if before is not None else 1),
+                denominator=m * (before.denominator if before is not None else 1),
+            )
         if order.stop_loss is not None or order.target is not None:
-            stop, target = scaled(order.stop_loss, n, m), scaled(order.target, n, m)
-            book.put(msgspec.structs.replace(order, stop_loss=stop, target=target))
+            changes["stop_loss"] = scaled(order.stop_loss, n, m)
+            changes["target"] = scaled(order.target, n, m)
+        if changes:
+            book.put(msgspec.structs.replace(order, **changes))
 
 
 def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
