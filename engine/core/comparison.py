@@ -79,8 +79,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield from end_split(ours, theirs.terms)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
-    too_large = foreign.beyond(world, snapshot)
     yield from _take_over(world, given, before, now, first=first)
+    too_large = foreign.beyond(world, snapshot)
     yield from foreign.tell_beyond(world, snapshot, too_large)
     # Most looks find nothing, and the state is what it was.
     after = before if book.data.seq == seq else compare(book, snapshot, bound, lag)
@@ -94,6 +94,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         doubted=after.doubted or msgspec.UNSET,
         missed_at=_missed_at(world, snapshot.account, after) or msgspec.UNSET,
         listed_again=after.listed_again or msgspec.UNSET,
+        stops_beyond=too_large or msgspec.UNSET,
     )
     for key in after.missing:
         yield ev.OrderQueried(

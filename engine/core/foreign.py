@@ -33,10 +33,12 @@ def beyond(world: World, snapshot: VenueSnapshot) -> dict[str, Decimal]:
 
 
 def tell_beyond(
-    world: World, snapshot: VenueSnapshot, before: dict[str, Decimal]
+    world: World, snapshot: VenueSnapshot, found: dict[str, Decimal]
 ) -> Iterator[ev.Event]:
-    """Raise an alarm for each symbol of which such stops are for more than `before` this look."""
-    for symbol, more in beyond(world, snapshot).items():
+    """Raise an alarm for each symbol of which such stops are for more, by as much as was `found`
+    now, than at the look before this one."""
+    before = world.book.account(snapshot.account).stops_beyond
+    for symbol, more in found.items():
         if more <= before.get(symbol, ZERO):
             continue
         stops = [order for order in _able_to_flip(world, snapshot) if order.symbol == symbol]

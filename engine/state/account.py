@@ -224,6 +224,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     differences: tuple[ev.Difference, ...] = ()
     missing: dict[str, Missing] = {}
     """By symbol, what looks do not find there of what is held here."""
+    stops_beyond: dict[str, Decimal] = {}
+    """By symbol, how much more than is held the stops are for that somebody else rests (X-85)."""
     adjusted: dict[str, Nanos] = {}
     """By symbol, when the venue's quantity was last taken over without a fill to explain it."""
     unsettled: dict[str, Nanos] = {}

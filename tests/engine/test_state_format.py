@@ -17,7 +17,7 @@ SHAPES = {
     7: "0170335c9fa0ae30",
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
-    10: "1d3ba788071a0182",
+    10: "a0c8e54d81a179f1",
 }
 """The shape of the state that each format stands for."""
 

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from engine.analytics.status import Extras, status_of
+from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
-from engine.domain.order import OrderStatus, OrderType, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from tests.engine.driver import NO_REDUCE_ONLY, CoreDriver
 from tests.engine.worlds import ABLE
 
@@ -98,3 +99,30 @@ def test_x85_one_that_becomes_too_large_by_what_somebody_sells_is_told(able: obj
     assert desk.held().quantity == 70
     assert len(told(desk)) == 1
     assert protected(desk) == "70"
+
+
+def test_x85_one_that_becomes_too_large_by_what_is_sold_here_is_told_once() -> None:
+    """The venue fills a close of seventy beside it, and says nothing of the stop itself."""
+    desk = seen(ABLE, theirs(100))
+    desk.quote("NVDA", "100")
+    desk.give(ask.ClosePosition(by="me", symbol="NVDA", quantity=Decimal(70)))
+    close = desk.last(Purpose.EXIT)
+    desk.accept(close).filled(close, 70, "100")
+    for _ in range(3):
+        desk.later(60).snapshot(positions={"NVDA": 30}, orders=(theirs(100),))
+    assert len(told(desk)) == 1
+    # Another process knows that it was told.
+    desk.restart(positions={"NVDA": 30}, orders=(theirs(100),))
+    assert len(told(desk)) == 1
+
+
+@VENUES
+def test_x85_one_that_somebody_makes_larger_is_told_each_time(able: object) -> None:
+    desk = seen(able, theirs(100))
+    for quantity in (150, 150, 160, 100, 150):
+        desk.later(60).snapshot(positions={"NVDA": 100}, orders=(theirs(quantity),))
+    assert [("50" in text, "60" in text) for text in told(desk)] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]

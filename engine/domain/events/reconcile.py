@@ -67,6 +67,9 @@ class Reconciled(Event, frozen=True, kw_only=True):
     listed_again: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
     """Those of `unsettled` that were missing at the venue and are listed now as they are held: they
     are missing no more. Left out where there is none."""
+    stops_beyond: dict[str, Decimal] | msgspec.UnsetType = msgspec.UNSET
+    """By symbol, how much more than is held the stops are for that somebody else rests there and
+    that could open the other side (X-85). Left out where there is none."""
 
 
 class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):

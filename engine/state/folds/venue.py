@@ -43,6 +43,7 @@ def _reconciled(book: Book, event: ev.Reconciled, at: Nanos) -> None:
         account.compared, account.seen_at = True, at
         account.unsettled = {s: account.unsettled.get(s, at) for s in event.unsettled}
         account.missing = _missing(account, event, at)
+        account.stops_beyond = event.stops_beyond or {}
         if account.freed_at + SETTLING <= account.snapshot_asked:
             account.freed_at = 0
     account.snapshot_asked = 0
