@@ -66,6 +66,30 @@ def test_x75_of_a_part_that_is_gone_that_part_alone_counts_at_it() -> None:
     assert desk.world.money.daily_pnl == 1_000 + 40 * 10
 
 
+@pytest.mark.parametrize(("left", "profit"), [(0, 1_000), (20, 1_000), (50, 1_000)])
+def test_x75_what_is_found_gone_at_two_looks_counts_for_both(left: int, profit: int) -> None:
+    """Fifty of a hundred are gone at the first look and more at the next, before any price."""
+    desk = away()
+    gone(desk, 50)
+    desk.later(30)
+    gone(desk, left, before=50)
+    desk.later(1)
+    equity = desk.world.money.equity
+    desk.quote("NVDA", "110")
+    assert desk.world.money.daily_pnl == profit
+    assert desk.world.money.equity == equity + left * 10
+
+
+def test_x75_what_is_found_gone_counts_though_more_is_held_at_the_next_look() -> None:
+    desk = away()
+    gone(desk, 50)
+    desk.later(30)
+    gone(desk, 80, before=50)
+    desk.later(1)
+    found = one(desk.quote("NVDA", "110"), ev.HoldingPriced)
+    assert (found.left, found.value) == (-50, -500)
+
+
 def test_x75_a_price_of_before_that_was_still_on_its_way_is_none_of_then() -> None:
     desk = away()
     early = Quote(symbol="NVDA", last=D(70), bid=None, ask=None, time=desk.now - 1)

@@ -1,5 +1,6 @@
 """What a look at a venue, and its link, change (A-372)."""
 
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -125,15 +126,23 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         book.mark(event.symbol, event.mark or event.price)
     left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
     account.unexplained = msgspec.structs.replace(account.unexplained, holdings=left)
-    account.left.pop(event.symbol, None)
     if event.estimated and event.mark is not None:
         off = event.taken_off
         if off and not guessed:
-            account.left[event.symbol] = Left(quantity=off, price=event.mark)
+            _leave(account, event.symbol, off, event.mark)
         if new is not None and (guessed or off in (ZERO, -event.previous)):
             account.estimated[event.symbol] = event.mark
     book.data.adjust(event.value)
     guard(book, event.account, event.symbol, at)
+
+
+def _leave(account: AccountState, symbol: str, off: Decimal, price: Decimal) -> None:
+    """So much left a holding at a price of before, with what waits for its price already."""
+    before = account.left.get(symbol)
+    if before is not None and before.quantity * off > 0:
+        value, off = before.quantity * before.price + off * price, before.quantity + off
+        price = value / off
+    account.left[symbol] = Left(quantity=off, price=price)
 
 
 def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
