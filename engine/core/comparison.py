@@ -209,7 +209,8 @@ def _take_over(
     early = _asked_first(world, snapshot, found) if given.apply else []
     told: dict[str, list[Fill]] = {}
     for fill in snapshot.fills:
-        if told_before(world.book, fill, now) is Told.AGAIN:
+        # What an account has traded before it is known is in what it begins with.
+        if first or told_before(world.book, fill, now) is Told.AGAIN:
             told.setdefault(fill.client_order_id, []).append(fill)
     for proposal in found.proposals:
         if isinstance(proposal, ev.OrderAdopted):

@@ -3,11 +3,13 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.inputs import QueryAnswered
+from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
 from engine.ports import OrderReport
 from engine.state.order import Order
@@ -81,6 +83,22 @@ def test_u21_what_filled_between_the_list_and_the_fills_is_counted(
     assert bool(asked) is not clear
     if not clear:
         assert order.average_price == 101
+
+
+@pytest.mark.parametrize("behind", [0, 1])
+def test_u21_so_it_is_where_the_account_begins_with_that_look(behind: int) -> None:
+    """The venue's clock may be a second behind: its fills are dated before the look then."""
+    desk = CoreDriver().price("NVDA", "100")
+    desk.book.account(BROKER).balances = None
+    told = tuple(
+        msgspec.structs.replace(sold(desk, n, f"s{n}"), time=desk.now - behind * NS_PER_SECOND)
+        for n in (10, 5)
+    )
+    desk.snapshot(positions={"NVDA": 85}, orders=(listed(10),), fills=told, cash=D(1_000))
+    order = known(desk)
+    assert (order.filled, order.status) == (15, S.UNKNOWN)
+    assert "theirs" in {e.client_order_id for e in desk.of(ev.OrderQueried)}
+    assert desk.held().quantity == 85
 
 
 def test_rule2_an_order_that_filled_whole_meanwhile_settles_with_the_answer() -> None:
