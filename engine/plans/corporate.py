@@ -223,7 +223,10 @@ def split(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Even
             continue
         mark = known.price if known.mark == known.before else None
         yield _adjustment(ours, theirs.quantity, ratio, mark, f"split {ratio[0]}:{ratio[1]}")
-        yield from _end(world, account, ours.symbol, _SPLIT)
+        if mark is not None and _is_unseen(world, ours.symbol, known):
+            yield _awaiting(ours, mark, ratio, f"split {ratio[0]}:{ratio[1]}", now)
+        else:
+            yield from _end(world, account, ours.symbol, _SPLIT)
         yield from _withdraw(world, account, ours.symbol, ratio)
 
 
@@ -279,20 +282,25 @@ def _at_the_cost_of_before(
         return
     n, m = ratio
     symbol, account = ours.symbol, world.book.account(ours.account)
-    price = round((world.prices.mark(symbol) or before) * m / n, 8)
+    last = world.prices.mark(symbol) or before
+    price = round(last * m / n, 8)
     told = f"{plain(abs(ours.quantity))} to {plain(abs(theirs.quantity))}"
     text = f"{symbol} went from {told} in {ours.account} at the cost of before"
     reason = f"split {n}:{m}, as the venue's cost of it says"
+    # What another account holds counts as before until its own venue shows it split.
+    others = [
+        position.account
+        for position in world.held(symbol)
+        if position.account != ours.account
+        and symbol not in world.book.account(position.account).suspected
+    ]
+    jump = Suspicion(at=now, before=last, price=price, numerator=n, denominator=m, mark=last)
+    for name in others:
+        yield ev.SymbolBlocked(
+            account=name, symbol=symbol, cause=CORPORATE_ACTION, reason=text, suspicion=jump
+        )
     yield _adjustment(ours, theirs.quantity, ratio, price, reason)
-    yield ev.SymbolBlocked(
-        account=ours.account,
-        symbol=symbol,
-        cause=CORPORATE_ACTION,
-        reason=text,
-        suspicion=Suspicion(
-            at=now, before=price, price=price, numerator=n, denominator=m, mark=price
-        ),
-    )
+    yield _awaiting(ours, price, ratio, text, now)
     yield from _freeze_entries(world, [symbol, *_leaning(world, symbol)], text)
     yield from _withdraw(world, account, symbol, ratio)
     yield ev.Alarmed(
@@ -302,6 +310,32 @@ def _at_the_cost_of_before(
         text=f"{text}: it is taken over as a split {n}:{m}, and what rests is brought to the new "
         "units; until a price shows it nothing is entered or closed by an older one",
     )
+    for name in others:
+        if not world.book.account(name).snapshot_asked:
+            yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+
+
+def _awaiting(
+    ours: Position, price: Decimal, ratio: tuple[int, int], why: str, now: Nanos
+) -> ev.SymbolBlocked:
+    """A holding that was taken over as split stands still, at the `price` that the split makes of
+    the last one, until one is told that shows it."""
+    n, m = ratio
+    return ev.SymbolBlocked(
+        account=ours.account,
+        symbol=ours.symbol,
+        cause=CORPORATE_ACTION,
+        reason=why,
+        suspicion=Suspicion(
+            at=now, before=price, price=price, numerator=n, denominator=m, mark=price
+        ),
+    )
+
+
+def _is_unseen(world: World, symbol: str, known: Suspicion) -> bool:
+    """Whether no price shows the jump of a suspicion: the venue of another account showed it."""
+    newest = world.market.mark(symbol)
+    return newest is None or not jumped(known.before, newest)
 
 
 def awaits_price(world: World, account: AccountState, symbol: str) -> bool:
@@ -325,7 +359,7 @@ def unchanged(
         ours = account.positions.get(symbol)
         if ours is None or symbol in skipped or snapshot.requested_at < known.at + UNCHANGED:
             continue
-        if awaits_price(world, account, symbol):
+        if awaits_price(world, account, symbol) or _is_unseen(world, symbol, known):
             continue
         if theirs.get(symbol, ZERO) == ours.quantity:
             yield from _end(world, account, symbol, _REAL)

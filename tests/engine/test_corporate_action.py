@@ -569,6 +569,55 @@ def both() -> dict[str, Any]:
     }
 
 
+def split_in(view: SnapshotTaken) -> SnapshotTaken:
+    """The same, at a fifth of the cost."""
+    held = view.snapshot.positions
+    cheaper = tuple(msgspec.structs.replace(p, average_price=Decimal(20)) for p in held)
+    return SnapshotTaken(msgspec.structs.replace(view.snapshot, positions=cheaper), view.reason)
+
+
+@pytest.mark.parametrize("quoted", [True, False], ids=["priced", "after a start"])
+def test_x93_a_split_that_one_venue_shows_makes_no_loss_of_what_another_account_holds(
+    *, quoted: bool
+) -> None:
+    """Five hundred at 100 in one and four hundred in another, of 190,000 in all: one venue shows
+    2,500 at 20 in the night, before any price does, and the other an hour later."""
+    desk = CoreDriver(others=("second",))
+    sides(desk, STOCK, 100)
+    desk.fill(desk.order(STOCK, 500, "100"), None, "100")
+    desk.event(ev.EngineStarted(**both()))
+    for name in ("paper", "second"):
+        desk.event(ev.LinkChanged(account=name, state=LinkState.CONNECTED, detail=""))
+    desk.give(second_look(desk, 400))
+    sides(desk, STOCK, 100)
+    if not quoted:
+        desk.event(
+            ev.EquityMarked(
+                equity=Decimal(190_000),
+                peak=Decimal(190_000),
+                drawdown=Decimal(0),
+                marks={STOCK: Decimal(100)},
+                rates={},
+            )
+        )
+        desk.world.market.quotes.clear()
+    money, accounts = desk.world.money, [desk.book.account(name) for name in ("paper", "second")]
+    desk.later(GAP)
+    seen = desk.give(split_in(SnapshotTaken(desk.view(positions={STOCK: 2_500}), "scheduled")))
+    assert "second" in {e.account for e in seen if isinstance(e, ev.SnapshotRequested)}
+    for _ in range(2):
+        desk.later(1_000).give(second_look(desk, 400))
+        assert money.equity == money.proved_equity == 190_000
+    desk.later(1_000).give(split_in(second_look(desk, 2_000)))
+    assert money.equity == money.proved_equity == 190_000
+    assert [account.positions[STOCK].quantity for account in accounts] == [2_500, 2_000]
+    for _ in range(3):
+        sides(desk.later(1), STOCK, 20)
+    assert money.equity == money.proved_equity == 190_000
+    assert [account.suspected or account.blocked for account in accounts] == [{}, {}]
+    assert desk.book.data.halt is None
+
+
 @pytest.mark.parametrize("short", [False, True], ids=["long", "short"])
 @pytest.mark.parametrize(("new", "old"), SPLITS)
 def test_x93_what_is_risked_a_unit_and_the_target_made_of_it_are_those_of_the_new_units(
