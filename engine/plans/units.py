@@ -66,13 +66,15 @@ def _renew(world: World, order: Order, known: OldUnits) -> Iterator[ev.Event]:
 
 def _in_new_units(world: World, order: Order, known: OldUnits) -> Replacement | None:
     """What an order that reduces is after the split; None where it comes to less than the venue
-    takes, to more than is held, or to a price that the market is beyond already."""
+    takes, to more than is held but for a stop, or to a price that the market is beyond already."""
     position = world.book.holding(order.account, order.symbol)
     if position is None:
         return None
     n, m = known.numerator, known.denominator
     whole = position.quantity == position.quantity.to_integral_value()
     left = floor_to(order.leaves * n / m, ONE) if whole else order.leaves * n / m
+    if order.protects:
+        left = min(left, abs(position.quantity))  # one for more protects all of it (X-85)
     left = in_lots(world, position, left)
     mark = world.prices.believed(order.symbol)
     if not 0 < left <= abs(position.quantity) or mark is None:

@@ -404,3 +404,31 @@ def test_x93_what_its_venue_adjusts_before_the_holding_stays(
         assert table.held == table.there == Decimal(20 * new) / old
 
     on_the_floor(scene, able=able)
+
+
+@ABLES
+@FOUND
+def test_x93_a_stop_for_more_than_is_held_protects_all_of_it_in_the_new_units(
+    found: str, able: Any
+) -> None:
+    """It was to sell thirty of twenty at 88, which become two."""
+
+    async def scene(table: Floor) -> None:
+        await held(table, 20)
+        of_somebody(
+            table,
+            side=Side.SELL,
+            type=OrderType.STOP,
+            quantity=Decimal(30),
+            stop_price=Decimal(88),
+            reduce_only=True,
+        )
+        done = await table.engine.command(ask.Reconcile(by="test", apply=True))
+        assert done.ok, done.error
+        await table.wait(5)
+        await splits(table, 1, 10, "leaves", found)
+        assert [(o.quantity, o.stop_price) for o in table.resting()] == [(2, 880)]
+        await morning(table)
+        assert (table.held, table.there, table.venue.sold) == (2, 2, 0)
+
+    on_the_floor(scene, able=able)
