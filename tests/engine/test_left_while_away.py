@@ -7,6 +7,7 @@ not.
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
@@ -169,3 +170,19 @@ def test_x75_a_kill_takes_it_over_alike() -> None:
     desk.later(1)
     desk.quote("NVDA", "110")
     assert desk.world.money.daily_pnl == 1_000
+
+
+def test_x93_what_left_before_a_split_has_lost_nothing_by_it() -> None:
+    """Fifty of a hundred are gone at the first look, and the rest is split 5:1 before any price."""
+    desk = away()
+    gone(desk, 50)
+    desk.later(30)
+    view = desk.view(positions={"NVDA": 250})
+    held = tuple(msgspec.structs.replace(p, average_price=D(20)) for p in view.positions)
+    desk.give(SnapshotTaken(msgspec.structs.replace(view, positions=held), "scheduled"))
+    assert desk.held().quantity == 250
+    for _ in range(3):
+        desk.later(1)
+        desk.quote("NVDA", "20", bid="20", ask="20", trade=True)
+    assert desk.world.money.daily_pnl == 0
+    assert not desk.book.account("paper").left

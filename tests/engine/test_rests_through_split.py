@@ -432,3 +432,23 @@ def test_x93_a_stop_for_more_than_is_held_protects_all_of_it_in_the_new_units(
         assert (table.held, table.there, table.venue.sold) == (2, 2, 0)
 
     on_the_floor(scene, able=able)
+
+
+@RATIOS
+@pytest.mark.parametrize("rests", ["leaves", "adjusts"])
+def test_a363_what_fills_after_a_split_is_no_slippage_of_the_old_units(
+    rests: str, new: int, old: int
+) -> None:
+    """Ten of twenty are to be sold at 110, decided at 100, and fill as that price comes."""
+
+    async def scene(table: Floor) -> None:
+        await held(table, 20)
+        await table.rest(Side.SELL, 10, type=OrderType.LIMIT, limit_price=Decimal(110))
+        await splits(table, new, old, rests, "look")
+        await morning(table)
+        table.venue.price = table.venue.price * 11 / 10 + 1
+        await table.wait(5)
+        assert table.venue.sold == Decimal(10 * new) / old
+        assert not {"SLIPPAGE", "SLIPPAGE_BREACH"} & set(table.alarms())
+
+    on_the_floor(scene, able=ABLE)

@@ -7,7 +7,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import ZERO
+from engine.domain.money import COST_DIGITS, ZERO
 from engine.domain.order import NS_PER_DAY
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
@@ -186,6 +186,10 @@ def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
     left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
     account.unexplained = msgspec.structs.replace(account.unexplained, holdings=left)
     account.estimated.pop(event.symbol, None)
+    gone, n, m = account.left.get(event.symbol), event.numerator, event.denominator
+    if gone is not None:
+        price = round(gone.price * m / n, COST_DIGITS)
+        account.left[event.symbol] = Left(quantity=gone.quantity * n / m, price=price)
     if event.mark is not None:
         book.mark(event.symbol, event.mark)
     _outdate(book, account, event, at)
@@ -194,10 +198,14 @@ def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
 
 def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: Nanos) -> None:
     """What works in a symbol was made before its split; what only we know of it is of the new units
-    at once, as the stop and the target that an entry brings."""
+    at once: the stop and the target that an entry brings, and what its fills are held against."""
     n, m = event.numerator, event.denominator
     for order in tuple(book.working(account.name, event.symbol)):
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {
+            name: scaled(price, n, m)
+            for name in ("stop_loss", "target", "reference", "worst_price")
+            if (price := getattr(order, name)) is not None
+        }
         before = account.old_units.get(order.client_order_id)
         if before is None and order.was_split(n, m):
             changes["unasked_from"] = None  # its venue told that before the holding was split
@@ -208,9 +216,6 @@ def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: 
                 numerator=n * (before.numerator if before is not None else 1),
                 denominator=m * (before.denominator if before is not None else 1),
             )
-        if order.stop_loss is not None or order.target is not None:
-            changes["stop_loss"] = scaled(order.stop_loss, n, m)
-            changes["target"] = scaled(order.target, n, m)
         if changes:
             book.put(msgspec.structs.replace(order, **changes))
 
