@@ -8,7 +8,7 @@ import msgspec
 from engine.core import adoption, fills, foreign
 from engine.core.changes import end_split, replaced, unchanged
 from engine.core.consequences import action_of, fire
-from engine.core.doubt import lost
+from engine.core.doubt import lost, unlisted
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
@@ -79,6 +79,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             yield from end_split(ours, theirs.terms)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
+    yield from unlisted(world, snapshot)
     yield from _take_over(world, given, before, now, first=first)
     too_large = foreign.beyond(world, snapshot)
     yield from foreign.tell_beyond(world, snapshot, too_large)

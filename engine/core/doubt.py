@@ -6,7 +6,7 @@ from engine.core import fills
 from engine.core.changes import again, replaced, unchanged
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder
+from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Code
 from engine.domain.inputs import QueryAnswered, QueryFailed
 from engine.domain.instant import Nanos
@@ -112,6 +112,36 @@ def query_answered(world: World, given: QueryAnswered, now: Nanos) -> Iterator[e
     yield from after_end(world, given.account, given.client_order_id)
 
 
+def unlisted(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
+    """End a stop that an earlier process may have sent, where a look proves that it did not.
+
+    The answer to the question about it proves the same; a venue that answers looks alone must not
+    keep what it protects from being closed (rule 3). It is proved by a look of after the moment
+    until which the stop may arrive and lists may be behind, which neither lists it nor its fill,
+    and shows all that is held.
+    """
+    able, account = world.able(snapshot.account), world.book.account(snapshot.account)
+    if snapshot.requested_at <= world.book.data.started_at + able.arrival + able.lag:
+        return
+    listed = {order.client_order_id for order in snapshot.orders}
+    listed |= {fill.client_order_id for fill in snapshot.fills}
+    there = {position.symbol: position.quantity for position in snapshot.positions}
+    for order in tuple(account.orders.values()):
+        held = account.positions.get(order.symbol)
+        if (
+            order.status is _S.UNKNOWN
+            and order.is_protective
+            and order.terms.is_derived
+            and not (order.sent_at or order.accepted_at or order.filled)
+            and order.client_order_id not in listed
+            and order.symbol not in snapshot.unreadable
+            and held is not None
+            and there.get(order.symbol) == held.quantity
+        ):
+            yield _never_received(order)
+            yield from after_end(world, order.account, order.client_order_id)
+
+
 def _may_still_change(world: World, order: Order, given: QueryAnswered) -> bool:
     """True while a change that nobody answered may reach the venue yet (X-88, rule 1).
 
@@ -185,9 +215,13 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
             reason="the venue no longer knows it",
         )
         return
-    yield ev.OrderRejected(
+    yield _never_received(order)
+
+
+def _never_received(order: Order) -> ev.OrderRejected:
+    return ev.OrderRejected(
         account=order.account,
-        client_order_id=key,
+        client_order_id=order.client_order_id,
         code=Code.NOT_SENT,
         text="the venue never received it",
     )

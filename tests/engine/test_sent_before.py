@@ -264,6 +264,49 @@ def test_x88_where_none_can_fill_beside_it_a_close_waits_for_nothing(
     assert [order.quantity for order in closes(desk)] == [40]
 
 
+def left_to_looks(kills: bool) -> CoreDriver:
+    """A close waits for a stop of the process before, and no question about it is answered."""
+    desk = CoreDriver(capabilities=JOINS_NOTHING).price("NVDA", "100").later(10)
+    desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    if kills:
+        desk.give(ask.Kill(by="me", level=Level.KILL, flatten=Flatten.ALL))
+    else:
+        closed_by_hand(desk)
+    desk.snapshot(positions={"NVDA": 40}, reason="kill" if kills else "start")
+    desk.tick(0)
+    assert not closing(desk)
+    return desk
+
+
+def closing(desk: CoreDriver) -> list[OrderTerms]:
+    return [o.terms for o in desk.of(ev.OrderIntended) if o.terms.closes]
+
+
+PROVED = (JOINS_NOTHING.arrival + JOINS_NOTHING.lag) // NS_PER_SECOND
+
+
+@pytest.mark.parametrize("kills", [False, True])
+def test_rule3_a_look_without_the_stop_lets_the_close_go_once_it_cannot_arrive(
+    kills: bool,
+) -> None:
+    desk = left_to_looks(kills)
+    reason = "kill" if kills else "scheduled"
+    desk.later(PROVED).snapshot(positions={"NVDA": 40}, reason=reason)
+    desk.tick(0)
+    assert not closing(desk)
+    desk.later(1).snapshot(positions={"NVDA": 40}, reason=reason)
+    desk.tick(0)
+    assert [order.quantity for order in closing(desk)] == [40]
+
+
+def test_rule1_a_look_that_misses_some_of_what_is_held_proves_nothing_of_the_stop() -> None:
+    desk = left_to_looks(kills=False)
+    desk.later(PROVED + 1).snapshot(positions={"NVDA": 39})
+    desk.tick(0)
+    assert not closing(desk)
+
+
 def replaced_there() -> tuple[CoreDriver, OrderTerms]:
     """A stop that this process knows of an earlier one, and whose close is asked for."""
     desk = protected(40, capabilities=JOINS_NOTHING)
