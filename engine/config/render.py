@@ -25,10 +25,10 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 _SECRET_VALUE: Final = re.compile(
-    r"://[^/?#\s]*@"  # a user or a password before a host
-    r"|^[^/\s:@]+:[^/\s@]+@"
+    r"//.*@"  # a user or a password before a host, which may hold what an address may not
+    r"|^\s*[^/\s:@]+:.+@"
     r"|[?&;#][\w-]*(key|secret|token|pass|pwd|sig|auth|cred)[\w-]*=",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 """Text that holds something secret, whatever key it stands under."""
 _VARIABLE_KEY: Final = re.compile(r"(key|secret|passphrase|token)_env")

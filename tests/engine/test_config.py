@@ -295,7 +295,15 @@ PLACES = (
 
 
 @pytest.mark.parametrize("key", PLACES)
-@pytest.mark.parametrize("value", [URL, "ann:canary@host:1", "https://h/x?token=canary"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(URL, "ann:canary@host:1", "https://h/x?token=canary", "//ann:canary@host/x"),
+        # What an address should write in another way, and people do not.
+        *(URL.replace("canary", f"a{sign}canary") for sign in "/?#@ "),
+        *(f" ann:a{sign}canary@host:1" for sign in "/?#@ "),
+    ],
+)
 def test_a_password_in_an_address_is_not_printed_whatever_key_it_stands_under(
     key: str, value: str
 ) -> None:
