@@ -10,6 +10,8 @@ from console.host.place import Host
 
 _KILL: Final = "kill"
 _VALUES: Final = ("--config", "--state-dir")
+_HELP: Final = frozenset({"help", "man", "-h", "--help", "-help"})
+"""Words of who wants to read about a command, and not to give it."""
 
 
 def asks_to_kill(
@@ -17,16 +19,16 @@ def asks_to_kill(
 ) -> bool:
     """Whether a line that is no command of ours has `kill` for its command, in letters of any size.
 
-    That is so where no other one of `commands` stands before it; the word after an option of
-    `with_value` is its value.
+    That is so where no other one of `commands` stands before it, nor a word that asks for help, and
+    no option that does behind it; the word after an option of `with_value` is its value.
     """
     words = iter(arguments)
     for word in words:
         if word in with_value and word != arguments[-1]:
             next(words, None)
         elif word.lower().lstrip("-") == _KILL:
-            return True
-        elif word in commands:
+            return not any(rest.startswith("-") and rest in _HELP for rest in words)
+        elif word in commands or word.lower() in _HELP:
             return False
     return False
 

@@ -113,6 +113,8 @@ PANIC = (
     ["kill", "--flatten", "half"],
     ["kill", "--flatten", "all", "now"],
     ["kill", "now!", "--json"],
+    ["kill", "help"],
+    ["kill", "-hard"],
     ["kill", "kill"],
     ["kill", "-f"],
     ["kill", "--reason"],
@@ -148,22 +150,28 @@ def test_x52_a_kill_that_is_misspelled_halts_and_says_so_in_one_sentence(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "code"),
     [
-        ["kill", "--help"],
-        ["order", "buy", "kill"],
-        ["order", "buy", "AAPL", "1", "--kill"],
-        ["status", "kill"],
-        ["journal", "kill"],
-        ["status", "--state-dir"],
-        ["nonsense"],
+        (["kill", "--help"], DONE),
+        (["kill", "-help"], USAGE),
+        (["kill", "--flaten", "--help"], USAGE),
+        (["kill", "--flatten", "all", "now", "-h"], DONE),
+        (["help", "kill"], USAGE),
+        (["HELP", "kill"], USAGE),
+        (["--help", "kill"], DONE),
+        (["man", "kill"], USAGE),
+        (["order", "buy", "kill"], USAGE),
+        (["order", "buy", "AAPL", "1", "--kill"], USAGE),
+        (["status", "kill"], USAGE),
+        (["journal", "kill"], USAGE),
+        (["status", "--state-dir"], USAGE),
+        (["nonsense"], USAGE),
     ],
-    ids=" ".join,
 )
 def test_what_asks_for_no_kill_halts_nothing(
-    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == (DONE if "--help" in arguments else USAGE)
+    assert main(arguments) == code
     assert FileLatch(tmp_path / "state").read() is None
     assert "halted" not in capsys.readouterr().err
 
