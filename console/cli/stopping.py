@@ -43,7 +43,9 @@ def _terminated(host: Host, error: CommandFailed) -> int:
     from console.host.supervisor import lock_files, trader
 
     try:
-        held = trader(lock_files(host, host.config(), host.state_dir))
+        # Anybody may lock a folder; the file of an account says who trades it.
+        files = lock_files(host, host.config(), host.state_dir)
+        held = trader(path for path in files if path != host.state_dir)
     except LockError as fault:
         raise CommandFailed(ExitCode.FAILED, str(fault), "LOCK") from fault
     if held is None or held.state_dir != str(host.state_dir):

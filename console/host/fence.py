@@ -32,7 +32,14 @@ from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_files, trader
-from console.host.whereabouts import books, folder_of, under_another_name, unidentified, was_used
+from console.host.whereabouts import (
+    books,
+    folder_of,
+    locked_by_others,
+    under_another_name,
+    unidentified,
+    was_used,
+)
 from console.terminal.bootstrap import settle_task_factory
 from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
@@ -87,6 +94,7 @@ def kill_directly(
         used = was_used(files, folder)
         moved = under_another_name(paths.lock_dir(host.environ), folder)
         files = tuple(dict.fromkeys((*files, *moved)))
+        files = _of_engines(files)
         held = trader(files)
         place = folder if held is None else _place(held, folder)
         if place is not None and place != folder:
@@ -103,7 +111,7 @@ def kill_directly(
         if held is not None:
             warn(f"process {held.pid} does not answer: it is ended now")
         with ExitStack() as locks:
-            for path in files:
+            for path in _of_engines(files):
                 lock, ended = fence(path, state_dir=path if path == place else folder)
                 locks.enter_context(lock)
                 found["fenced"] = ended or found["fenced"]
@@ -111,6 +119,12 @@ def kill_directly(
     except (CommandFailed, FenceFailed, LockError) as error:
         warn(str(error))
     return found
+
+
+def _of_engines(locks: tuple[Path, ...]) -> tuple[Path, ...]:
+    """The locks without the state folders that others than engines have locked: no kill waits for
+    them, nor ends them. The locks of the accounts keep every engine away without it."""
+    return tuple(path for path in locks if not (path.is_dir() and locked_by_others(path)))
 
 
 def _place(held: Holder, folder: Path) -> Path | None:

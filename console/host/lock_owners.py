@@ -30,6 +30,17 @@ def owner(file: os.stat_result) -> int | None:
     return next((pid for pid in _lockers() if holds(pid, file)), None)
 
 
+def all_with_lock(file: os.stat_result) -> tuple[int, ...]:
+    """Every process that has a flock of any kind on that folder, taken or inherited.
+
+    Those of other users cannot be seen.
+    """
+    if not HAS_PROC:
+        return ()
+    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
+    return tuple(pid for pid in pids if _shares(pid, file))
+
+
 def locked_files() -> Iterator[tuple[int, os.stat_result, bytes]]:
     """Each process with an exclusive flock on a plain file, that file, and what it holds.
 
@@ -72,10 +83,21 @@ def _descriptors(pid: int) -> Iterator[tuple[str, os.stat_result]]:
             continue  # closed while we looked
 
 
+def _shares(pid: int, file: os.stat_result) -> bool:
+    return any(
+        os.path.samestat(found, file) and "FLOCK" in _info(pid, name)
+        for name, found in _descriptors(pid)
+    )
+
+
 def _is_locked(pid: int, descriptor: str) -> bool:
     """True if the kernel lists a flock on that descriptor (a process that only looks has none)."""
-    try:
-        info = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
-    except OSError:
-        return False
+    info = _info(pid, descriptor)
     return "FLOCK" in info and "WRITE" in info
+
+
+def _info(pid: int, descriptor: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text()
+    except OSError:
+        return ""  # closed while we looked

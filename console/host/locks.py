@@ -18,7 +18,7 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -156,16 +156,17 @@ def taken_under(path: Path, named: os.stat_result | None = None) -> Holder | Non
 
     `named` is the file that has the name now; None where there is none.
     """
-    for pid, file, content in lock_owners.locked_files():
+    for file, found in _records():
         if named is not None and os.path.samestat(file, named):
             continue
-        try:
-            found = msgspec.json.decode(content, type=_Record)
-        except msgspec.DecodeError:
-            continue  # none of ours
-        if found.pid == pid and found.lock == _text(path):
+        if found.lock == _text(path):
             return Holder(found.pid, found.state_dir)
     return None
+
+
+def holds_an_account(pid: int) -> bool:
+    """Whether that process holds the lock of any account: it is an engine, or a kill at work."""
+    return any(found.pid == pid for _, found in _records())
 
 
 def not_lockable(folder: Path) -> str:
@@ -308,6 +309,17 @@ def _write(descriptor: int, who: _Record) -> None:
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, msgspec.json.encode(who), 0)
+
+
+def _records() -> Iterator[tuple[os.stat_result, _Record]]:
+    """Each lock file that is held now, whatever its name is by now, and what its holder wrote."""
+    for pid, file, content in lock_owners.locked_files():
+        try:
+            found = msgspec.json.decode(content, type=_Record)
+        except msgspec.DecodeError:
+            continue  # none of ours
+        if found.pid == pid:
+            yield file, found
 
 
 def _proved(descriptor: int, path: Path) -> Holder | None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from brokers.paper.setup import book_name
-from console.host.locks import Holder, LockError, holder, last_holder
+from console.host.lock_owners import all_with_lock
+from console.host.locks import Holder, LockError, holder, holds_an_account, last_holder
 from console.host.wiring import JOURNAL
 from engine.config import Config, opened
 from engine.state.book import Book
@@ -29,6 +30,19 @@ def folder_of(pid: int) -> Path | None:
         if opened_file.name == JOURNAL and opened_file.exists():
             return opened_file.parent
     return None
+
+
+def locked_by_others(folder: Path) -> bool:
+    """Whether all who have a lock on that state folder are known, and none of them is an engine.
+
+    Anybody may lock a folder, as `flock FOLDER backup` does: that is no account lock, and whoever
+    has it trades nothing.
+    """
+    try:
+        found = all_with_lock(folder.stat())
+    except OSError:
+        return False
+    return bool(found) and not any(holds_an_account(p) or folder_of(p) == folder for p in found)
 
 
 def was_used(locks: Iterable[Path], folder: Path) -> bool:
