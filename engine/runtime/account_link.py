@@ -29,6 +29,7 @@ from engine.ports import (
     Report,
     Throttled,
 )
+from engine.runtime import cancelled
 from engine.runtime.ahead import Ahead
 from engine.runtime.answers import wait_fault
 from engine.runtime.backoff import Backoff
@@ -180,6 +181,10 @@ class AccountLink:
                 reports = await stream.read(most=AT_ONCE)
             except StopAsyncIteration:
                 return "the report stream ended"
+            except asyncio.CancelledError:
+                if cancelled.is_meant():
+                    raise
+                return "the report stream broke: it was cancelled"
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
             self._take_all(reports)

@@ -10,6 +10,7 @@ from engine.domain.run import Severity
 from engine.domain.text import clean_text
 from engine.indicators.bars import PAST_BARS
 from engine.ports import Clock, MarketData
+from engine.runtime import cancelled
 from engine.runtime.outside import named_event
 from engine.state import pauses
 
@@ -85,10 +86,12 @@ class MarketFeed:
                     self._is_telling(began)
                 self._step(given)
                 stepping = False
-        except Exception as error:  # whatever a source raises, only its prices are lost
+        except (Exception, asyncio.CancelledError) as error:
             if stepping or self._recorded:
                 raise
-            self._has_failed(error)
+            if isinstance(error, asyncio.CancelledError) and cancelled.is_meant():
+                raise
+            self._has_failed(error)  # whatever a source raises, only its prices are lost
         else:
             self.exhausted = True
 
@@ -98,7 +101,7 @@ class MarketFeed:
             self._failures = 0
             self._tell(BACK, Severity.INFO, "prices are told again")
 
-    def _has_failed(self, error: Exception) -> None:
+    def _has_failed(self, error: BaseException) -> None:
         if not self._failures:
             text = self._why("the source of prices has failed, and is asked again", error)
             self._tell(LOST, Severity.CRITICAL, text)
@@ -107,5 +110,5 @@ class MarketFeed:
     def _tell(self, code: str, severity: Severity, text: str) -> None:
         self._step(Trouble(code=code, subject="market", text=text, severity=severity))
 
-    def _why(self, what: str, error: Exception) -> str:
+    def _why(self, what: str, error: BaseException) -> str:
         return clean_text(self._redact(f"{what}: {type(error).__name__} {error}"))

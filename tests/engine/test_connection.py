@@ -512,7 +512,18 @@ class RaisingStream(EndingStream):
         raise ConnectionResetError("reset by peer")
 
 
-@pytest.mark.parametrize("wire", [EndingStream, RaisingStream])
+class CancelledStream(EndingStream):
+    """A wire whose stream waits for a task of its own, which is cancelled with the break."""
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            yield report
+        reader = asyncio.create_task(asyncio.sleep(60))
+        asyncio.get_running_loop().call_soon(reader.cancel)
+        await reader
+
+
+@pytest.mark.parametrize("wire", [EndingStream, RaisingStream, CancelledStream])
 def test_a_stream_that_ends_is_a_link_that_broke_and_is_opened_again(wire: type[Wire]) -> None:
     async def scene(rig: Rig) -> None:
         down = rig.now

@@ -127,6 +127,44 @@ def test_a_market_that_fails_is_asked_again_after_pauses_that_grow() -> None:
     assert price == PAST["AAA"][1]
 
 
+class Cancelled(Failing):
+    """A market that waits for a task of its own, which somebody cancels."""
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        """Nothing the first time, and then a price."""
+        self.asked.append(asyncio.get_running_loop().time())
+        if len(self.asked) <= self._failures:
+            reader = asyncio.create_task(asyncio.sleep(60))
+            asyncio.get_running_loop().call_later(1, reader.cancel)
+            await reader
+        yield PAST["AAA"][1]
+
+
+def test_a_market_whose_own_task_was_cancelled_has_failed_too() -> None:
+    """A cancel that it lets through is none of the pump that reads it, which would end unheard."""
+    market = Cancelled(2)
+    first, price = told(market)
+    assert isinstance(first, Trouble)
+    assert (first.code, price) == ("MARKET_LOST", PAST["AAA"][1])
+    assert len(market.asked) == 3
+
+
+def test_a_pump_that_is_cancelled_ends_and_asks_no_market_again() -> None:
+    market, given = Cancelled(9), list[Input]()
+
+    async def run(clock: Clock) -> None:
+        pump = asyncio.create_task(fed(market, given, clock).run(()))
+        await clock.sleep(0.5)
+        pump.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pump
+        await clock.sleep(10)
+
+    run_virtual(run, START, 60)
+    assert given == []
+    assert len(market.asked) == 1
+
+
 def test_a_market_that_breaks_again_and_again_is_told_of_once() -> None:
     """An alarm is raised once a state: prices that come for a moment are no other one."""
     codes = [one.code for one in told(Failing(5, after=3)) if isinstance(one, Trouble)]
