@@ -335,14 +335,15 @@ async def rest(engine: Engine, symbols: list[str], count: int, batch: int = 0) -
             quantity=Decimal(1 + batch * count + n // len(symbols)),
             type=OrderType.LIMIT,
             limit_price=limit,
-            intent_id=f"rest-{batch}-{n}",
         )
-        intended = _intended(engine, order)
-        for _ in range(OVERLOAD_TRIES):
+        for attempt in range(OVERLOAD_TRIES):
+            # A thousand in a row may hold up the ticks of a slow machine; what an id was refused
+            # with stays its answer (fault 55).
+            asked = msgspec.structs.replace(order, intent_id=f"rest-{batch}-{n}-{attempt}")
+            intended = _intended(engine, asked)
             if intended:
                 break
-            await asyncio.sleep(0.05)  # a thousand in a row may hold up the ticks of a slow machine
-            intended = _intended(engine, order)
+            await asyncio.sleep(0.05)
         if not intended:
             raise RuntimeError(f"order {n} of {count} was to rest, and is refused")
         keys += [event.terms.client_order_id for event in intended]
