@@ -174,7 +174,8 @@ def program(tmp_path: Path) -> Iterator[Program]:
 def test_a_halted_day_is_over_after_a_reset(program: Program) -> None:
     """A running engine holds its account (5); afterwards nothing is held, halted or remembered."""
     program.start()
-    program.wait_for(lambda: program.ask("status")["oms"]["total_fills"] > 0)
+    # its market is another one each time: the first trade may take a minute
+    program.wait_for(lambda: program.ask("status")["oms"]["total_fills"] > 0, seconds=180)
     assert program.run("kill", "--flatten", "none").returncode == DONE
     held = program.run("reset", "--confirm", "RESET")
     assert (held.returncode, beside(program.folder)) == (HELD, [])
