@@ -22,10 +22,12 @@ from brokers.paper.book import PaperBook
 from brokers.paper.instruments import Instruments
 from brokers.paper.terms import Terms
 from brokers.paper.venue import PaperVenue
+from console.commands.table import PANES
 from console.desk.local import LocalDesk
 from console.host.memory_latch import MemoryLatch
 from console.host.wiring import House, build
 from console.ui.app import MeridianApp
+from console.ui.panes.base import Pane
 from console.ui.widgets.painted import Painted
 from engine.config import Config
 from engine.domain.commands import ClosePosition
@@ -49,6 +51,7 @@ NOON = parse_rfc3339("2026-03-02T15:30:00Z")
 """A Monday; the simulated calendar never closes."""
 
 SETTLE_TURNS = 60
+MOUNT_TURNS = 200
 """Turns of the loop after which everything that could run without time has run."""
 
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "JPM", "XOM", "SPY")
@@ -362,6 +365,10 @@ async def console(
     """The console over a running host, in a window of `size`."""
     app = MeridianApp(LocalDesk(host.engine), **options)
     async with app.run_test(size=size) as pilot:
+        for _ in range(MOUNT_TURNS):  # on a slow machine the panes come after the screen
+            if len(app.main.query(Pane)) == len(PANES):
+                break
+            await pilot.pause()
         await drawn(app, pilot)
         yield app, pilot
 
