@@ -7,7 +7,7 @@ from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderTerms
 from engine.state.position import Position
 from tests.simulation.harsh.facts import REPAIR_SECONDS, ZERO, Facts
-from tests.simulation.harsh.venue import HarshVenue
+from tests.simulation.harsh.venue import ADJUSTS, HarshVenue
 from tests.simulation.venue import Working
 
 PROTECT_SECONDS: Final = 8.0
@@ -98,7 +98,10 @@ class Stops(Facts):
             self.broken("S bare", f"{bare} of {position.quantity} {symbol} bare in {venue.name}")
 
     def _split_taken_over(self, account: str, symbol: str) -> None:
-        """The engine knows of a split from now on: what rests there rests in the old units."""
+        """The engine knows of a split from now on: what rests there rests in the old units, but
+        where its venue has adjusted it itself."""
+        if self.venues[account].at_split > ADJUSTS:
+            return
         there = self.venues[account].open.items()
         terms = {k: (w.limit_price, w.stop_price) for k, w in there if w.order.symbol == symbol}
         self.old_terms[account, symbol] = self.now(), terms
