@@ -224,10 +224,8 @@ def test_x88_one_that_fills_meanwhile_is_the_close() -> None:
     assert not desk.book.held("NVDA")
 
 
-@pytest.mark.parametrize("kills", [False, True])
-def test_x88_a_close_that_is_decided_first_asks_for_the_stop_of_the_process_before(
-    kills: bool,
-) -> None:
+def close_first(kills: bool) -> CoreDriver:
+    """A process that has not asked about the stop of the one before, and is to close."""
     desk = CoreDriver(capabilities=JOINS_NOTHING).price("NVDA", "100").later(10)
     desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
     desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
@@ -237,15 +235,26 @@ def test_x88_a_close_that_is_decided_first_asks_for_the_stop_of_the_process_befo
         closed_by_hand(desk)
     desk.snapshot(positions={"NVDA": 40}, reason="kill" if kills else "start")
     desk.tick(0)
-    assert not [o for o in desk.of(ev.OrderIntended) if o.terms.closes]
+    assert not closing(desk)
+    return desk
+
+
+def closing(desk: CoreDriver) -> list[OrderTerms]:
+    return [o.terms for o in desk.of(ev.OrderIntended) if o.terms.closes]
+
+
+@pytest.mark.parametrize("kills", [False, True])
+def test_x88_a_close_that_is_decided_first_asks_for_the_stop_of_the_process_before(
+    kills: bool,
+) -> None:
+    desk = close_first(kills)
     stop = desk.of(ev.OrderAdopted)[-1].terms
     assert (stop.type, stop.quantity, stop.purpose) == (OrderType.STOP, 40, Purpose.PROTECT)
     assert [e.client_order_id for e in desk.of(ev.OrderQueried)] == [stop.client_order_id]
     for _ in range(2 * BOUND + 2):
         desk.tick()
         unknown_there(desk, stop)
-    sent = [o.terms for o in desk.of(ev.OrderIntended) if o.terms.closes]
-    assert [order.quantity for order in sent] == [40]
+    assert [order.quantity for order in closing(desk)] == [40]
 
 
 @pytest.mark.parametrize(
@@ -264,25 +273,6 @@ def test_x88_where_none_can_fill_beside_it_a_close_waits_for_nothing(
     assert [order.quantity for order in closes(desk)] == [40]
 
 
-def left_to_looks(kills: bool) -> CoreDriver:
-    """A close waits for a stop of the process before, and no question about it is answered."""
-    desk = CoreDriver(capabilities=JOINS_NOTHING).price("NVDA", "100").later(10)
-    desk.fill(desk.order("NVDA", 40, "100", stop="95"), None, "100")
-    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
-    if kills:
-        desk.give(ask.Kill(by="me", level=Level.KILL, flatten=Flatten.ALL))
-    else:
-        closed_by_hand(desk)
-    desk.snapshot(positions={"NVDA": 40}, reason="kill" if kills else "start")
-    desk.tick(0)
-    assert not closing(desk)
-    return desk
-
-
-def closing(desk: CoreDriver) -> list[OrderTerms]:
-    return [o.terms for o in desk.of(ev.OrderIntended) if o.terms.closes]
-
-
 PROVED = (JOINS_NOTHING.arrival + JOINS_NOTHING.lag) // NS_PER_SECOND
 
 
@@ -290,7 +280,7 @@ PROVED = (JOINS_NOTHING.arrival + JOINS_NOTHING.lag) // NS_PER_SECOND
 def test_rule3_a_look_without_the_stop_lets_the_close_go_once_it_cannot_arrive(
     kills: bool,
 ) -> None:
-    desk = left_to_looks(kills)
+    desk = close_first(kills)
     reason = "kill" if kills else "scheduled"
     desk.later(PROVED).snapshot(positions={"NVDA": 40}, reason=reason)
     desk.tick(0)
@@ -301,7 +291,7 @@ def test_rule3_a_look_without_the_stop_lets_the_close_go_once_it_cannot_arrive(
 
 
 def test_rule1_a_look_that_misses_some_of_what_is_held_proves_nothing_of_the_stop() -> None:
-    desk = left_to_looks(kills=False)
+    desk = close_first(kills=False)
     desk.later(PROVED + 1).snapshot(positions={"NVDA": 39})
     desk.tick(0)
     assert not closing(desk)
