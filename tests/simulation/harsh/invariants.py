@@ -339,7 +339,7 @@ class Invariants(Money, Stops, Reducing, Outcomes):
                     said = "named" if symbol in named else "not named"
                     yield "Q held", f"{ours} {symbol} here, {theirs} in {name}, {said}"
             cash = account.cash.get("USD", ZERO)
-            yield from self._power(engine, venue)
+            yield from self._power(engine, venue, venue.free)
             if cash != venue.cash and not _names_cash(engine, name):
                 yield "Q cash", f"{cash} in {name}, {venue.cash} there, nothing is named"
             for position in account.positions.values():

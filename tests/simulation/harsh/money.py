@@ -248,7 +248,7 @@ class Money(Facts):
             self.broken("Q power", f"{order.client_order_id} costs {over:.0f} more than is free")
 
     def _power_now(self, engine: Engine, venue: HarshVenue) -> None:
-        """Q: so it is while entries rest, since the last look that nothing moved after.
+        """Q: so it is while entries rest, by the last look that nothing but prices moved after.
 
         What the venue hides of its executions, and what others do there, is told at rest.
         """
@@ -261,22 +261,23 @@ class Money(Facts):
         there = {k for k, working in venue.open.items() if working.order.adds_exposure}
         unsure = moved or hides or others or venue.silent or self.clock_was_wrong
         unsure = unsure or not entries or entries != there
-        found = [] if unsure else list(self._power(engine, venue))
+        told = None if account.balances is None else venue.free_at.get(account.balances.as_of)
+        found = [] if unsure or told is None else list(self._power(engine, venue, told))
         if self._lasts(("power", venue.name), bool(found), POWER_SECONDS):
             self.broken(*found[0])
 
-    def _power(self, engine: Engine, venue: HarshVenue) -> Iterator[tuple[str, str]]:
-        """Q: while nothing moves, what new exposure may cost is what the venue says (X-79).
+    def _power(self, engine: Engine, venue: HarshVenue, free: Decimal) -> Iterator[tuple[str, str]]:
+        """Q: while nothing moves, what new exposure may cost is what the venue says (X-79), `free`.
 
         What an order gives back that has just ended is known with the next look.
         """
         ours = max(exposure.buying_power(engine.world, venue.name), ZERO)
-        off = ours - venue.free
+        off = ours - free
         if off < 0 and venue.moved_at > engine.book.account(venue.name).power_asked:
             return
         doubtful = any(
             o.status is OrderStatus.UNKNOWN for o in engine.book.account(venue.name).orders.values()
         )
         if abs(off) > AT_REST_MARGIN * venue.worth and not doubtful and not self.split_symbols:
-            text = f"{ours:.0f} may be spent in {venue.name}, {venue.free:.0f} may there"
+            text = f"{ours:.0f} may be spent in {venue.name}, {free:.0f} may there"
             yield "Q power", text

@@ -71,6 +71,8 @@ class HarshVenue(Venue):
         self.transferred = ZERO
         self.told_at: dict[Nanos, tuple[Decimal, dict[str, Decimal]]] = {}
         """What everything here was worth whenever the balances were told, and at which prices."""
+        self.free_at: dict[Nanos, Decimal] = {}
+        """What new orders might still cost then; with the price of what is held that moves too."""
         self.on_other: Callable[[str, Decimal, Decimal], None] = lambda *_: None
         """Told of what somebody else did: symbol, quantity bought, price."""
         self._shown: list[tuple[Nanos, tuple[VenuePosition, ...], tuple[VenueOrder, ...]]] = []
@@ -428,6 +430,7 @@ class HarshVenue(Venue):
     def account(self) -> Account:
         true = super().account()
         self.told_at[true.as_of] = (true.equity, dict(self.prices))
+        self.free_at[true.as_of] = self.free
         if self.switches.nets:
             true = msgspec.structs.replace(true, buying_power=self.free)
         if self._goes_wrong(self.switches.strange_balances):
