@@ -12,9 +12,10 @@ from typing import Final
 
 from rich.console import Console
 from rich.control import Control
-from textual._compositor import Compositor, CompositorUpdate
-from textual.geometry import Region
+from textual._compositor import Compositor, CompositorMap, CompositorUpdate, ReflowResult
+from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.widget import Widget
 
 LINES_A_TURN: Final = 8
 """Lines of panes, from edge to edge of each."""
@@ -48,6 +49,19 @@ class PartCompositor(Compositor):
         super().__init__()
         self._more = more
         self.lines_a_turn = LINES_A_TURN
+        self._laid_out: CompositorMap = {}
+        """Where everything was at the last layout."""
+
+    def reflow(self, parent: Widget, size: Size) -> ReflowResult:
+        """As textual's, but that what moved is what moved since the last layout.
+
+        Textual compares with the places that it last told somebody. Between a change of style and
+        its layout these are the new ones already, and nothing of the change would be drawn.
+        """
+        self._full_map = self._laid_out
+        found = super().reflow(parent, size)
+        self._laid_out = self._full_map
+        return found
 
     def render_partial_update(self) -> LinesUpdate | None:  # type: ignore[override]
         """The update of the regions that are dirty, as far as a turn goes; None if none is."""

@@ -202,3 +202,31 @@ async def test_a_line_that_is_told_waits_for_no_message() -> None:
         assert list(update.lines) == [board.content_region.y + 4]
         screen._draw_rest()
         assert len(shown) == 1
+
+
+async def test_what_comes_into_sight_is_drawn_though_its_place_was_asked_before() -> None:
+    async with BoardApp().run_test(size=SIZE) as pilot:
+        screen = pilot.app.screen
+        assert isinstance(screen, Boards)
+        compositor = screen._compositor
+        assert isinstance(compositor, PartCompositor)
+        compositor._more = lambda: None
+        first, second, _ = screen.query(Board)
+        first.display = False
+        await pilot.pause()
+        cells = CellScreen()
+        drawn(pilot.app, cells, whole=True)
+        first.words = {row: f"news {row}" for row in range(40)}
+        first.display = True
+        # a hidden widget has news: textual arranges the screen again for whoever asks for a place
+        compositor.update_widgets({first})
+        assert second.region.y > 1
+        pilot.app._display = lambda _screen, _update: None  # type: ignore[method-assign,assignment]
+        with pilot.app.batch_update():
+            screen._refresh_layout()
+        assert compositor._dirty_regions
+        while compositor._dirty_regions:
+            shown = drawn(pilot.app, cells, whole=False)
+        del pilot.app._display  # the app draws once more as it ends
+        assert shown == drawn(pilot.app, CellScreen(), whole=True)
+        assert any("news 3" in line for line in shown)
