@@ -6,11 +6,14 @@ A change is proved by what the venue says the order is, and by nothing else (X-8
 from collections.abc import Iterator
 
 from engine.domain import events as ev
+from engine.domain.instant import Nanos
 from engine.domain.money import plain
 from engine.domain.order import Replacement, Side
 from engine.domain.run import Severity
+from engine.plans import corporate
 from engine.plans.reducing import cancel, is_ending
 from engine.state.order import Order, Pending
+from engine.world import World
 from engine.world.gaps import jumped, split_between
 
 
@@ -66,7 +69,7 @@ def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
     )
 
 
-def told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+def told(world: World, order: Order, theirs: Replacement, now: Nanos) -> Iterator[ev.Event]:
     """Apply the terms with which the venue says that the order works, or ask it again.
 
     Where nobody asked for them the report may be an old one that comes again: it is believed where
@@ -75,7 +78,7 @@ def told(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
     unasked = not order.is_protective and not order.answered_by(theirs)
     if unasked:
         yield _otherwise(order, theirs)
-        yield from end_split(order, theirs)
+    yield from follow_split(world, order, theirs, now)
     if theirs.quantity < order.filled:
         text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
     elif unasked and _is_less(order, theirs):
@@ -110,27 +113,35 @@ def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
     )
 
 
-def end_split(order: Order, theirs: Replacement) -> Iterator[ev.Event]:
-    """Cancel an entry that its venue has changed as a split does: the stop and the target that it
-    brings are of the old units (X-93)."""
-    if not order.adds_exposure or is_ending(order) or order.answered_by(theirs):
+def follow_split(world: World, order: Order, theirs: Replacement, now: Nanos) -> Iterator[ev.Event]:
+    """What follows where its venue has changed an order as a split does (X-93).
+
+    An entry is cancelled, since the stop and the target that it brings are of the old units. What
+    is held may be listed in the new ones later: it is suspected of a split until then.
+    """
+    ratio = None if order.answered_by(theirs) else _split_by(order, theirs)
+    if ratio is None:
         return
+    text = f"its venue has changed it as after a split {ratio[0]}:{ratio[1]}"
+    if order.adds_exposure and not is_ending(order):
+        yield from cancel(order, text)
+        yield ev.Alarmed(
+            code="CORPORATE_ACTION",
+            severity=Severity.WARNING,
+            subject=order.symbol,
+            text=f"order {order.client_order_id} in {order.symbol} is cancelled: {text}",
+        )
+    yield from corporate.suspect_by_order(world, order, ratio, now)
+
+
+def _split_by(order: Order, theirs: Replacement) -> tuple[int, int] | None:
+    """The ratio of the split that makes the terms of an order the venue's; None where none does."""
     prices = ((order.limit_price, theirs.limit_price), (order.stop_price, theirs.stop_price))
-    ratio = next(
+    return next(
         (
             split_between(before, after, order.quantity, theirs.quantity)
             for before, after in prices
             if before is not None and after is not None and jumped(before, after)
         ),
         None,
-    )
-    if ratio is None:
-        return
-    text = f"its venue has changed it as after a split {ratio[0]}:{ratio[1]}"
-    yield from cancel(order, text)
-    yield ev.Alarmed(
-        code="CORPORATE_ACTION",
-        severity=Severity.WARNING,
-        subject=order.symbol,
-        text=f"order {order.client_order_id} in {order.symbol} is cancelled: {text}",
     )

@@ -58,7 +58,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             )
         return
     if order.is_working:
-        yield from _status(order, given, now)
+        yield from _status(world, order, given, now)
         if given.status in TERMINAL and _fills_missing(order, given.status, given.filled):
             yield from fills.trades_untold(world, given.account, given.client_order_id)
         yield from fell_short(world, given.account, given.client_order_id)
@@ -71,7 +71,7 @@ def many(world: World, given: OrdersReported, now: Nanos) -> Iterator[ev.Event]:
         yield from report(world, each, now)
 
 
-def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
     """What a status makes of an order that works; an end stands, whatever comes later."""
     key, current, said = order.client_order_id, order.status, given.status
     if _untold(order, given):
@@ -100,7 +100,7 @@ def _status(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
                 time_in_force=given.time_in_force,
             )
             if order.answered_by(theirs) or order.differs(theirs):
-                yield from told(order, theirs)
+                yield from told(world, order, theirs, now)
         case _S.NEW | _S.PARTIALLY_FILLED if current in UNACKNOWLEDGED:
             yield ev.OrderAccepted(
                 account=order.account, client_order_id=key, venue_order_id=given.venue_order_id

@@ -22,6 +22,7 @@ from engine.plans.reduce import withdraw
 from engine.plans.reducing import cancel
 from engine.plans.replace import given_up
 from engine.state.account import AccountState
+from engine.state.order import Order
 from engine.state.position import Position
 from engine.state.waiting import waiting_legs
 from engine.world import World
@@ -108,6 +109,49 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     for name in dict.fromkeys(position.account for position in places):
         if not world.book.account(name).snapshot_asked:
             yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+
+
+def suspect_by_order(
+    world: World, order: Order, ratio: tuple[int, int], now: Nanos
+) -> Iterator[ev.Event]:
+    """Freeze what is held where an order was made, since its venue has changed that as a split
+    `ratio` does and may list the holding later; its stop stays as the venue has made it."""
+    account, symbol = world.book.account(order.account), order.symbol
+    position = account.positions.get(symbol)
+    if position is None or symbol in account.suspected:
+        return
+    if order.client_order_id in account.old_units:
+        return  # of a split that was taken over already
+    n, m = ratio
+    last = world.prices.mark(symbol) or position.average_price
+    text = (
+        f"the venue of {order.account} has changed order {order.client_order_id} in {symbol} "
+        f"as after a split {n}:{m}"
+    )
+    yield ev.SymbolBlocked(
+        account=order.account,
+        symbol=symbol,
+        cause=CORPORATE_ACTION,
+        reason=text,
+        suspicion=Suspicion(
+            at=now,
+            before=last,
+            price=round(last * m / n, 8),
+            numerator=n,
+            denominator=m,
+            mark=last,
+        ),
+    )
+    yield from _freeze_entries(world, [symbol, *_leaning(world, symbol)], text)
+    yield ev.Alarmed(
+        code="CORPORATE_ACTION",
+        severity=Severity.CRITICAL,
+        subject=symbol,
+        text=f"{text}: what rests there stays as it is, and nothing is entered or closed by a "
+        "price until the venue shows the holding split, or a price shows that it was not",
+    )
+    if not account.snapshot_asked:
+        yield ev.SnapshotRequested(account=order.account, reason=CORPORATE_ACTION)
 
 
 def _leaning(world: World, symbol: str) -> list[str]:

@@ -6,7 +6,7 @@ at the old size and price. This venue matches what rests at each price that it t
 """
 
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import msgspec
@@ -452,3 +452,72 @@ def test_a363_what_fills_after_a_split_is_no_slippage_of_the_old_units(
         assert not {"SLIPPAGE", "SLIPPAGE_BREACH"} & set(table.alarms())
 
     on_the_floor(scene, able=ABLE)
+
+
+@ABLES
+@pytest.mark.parametrize("told", ["report", "list"])
+@RATIOS
+@pytest.mark.parametrize("first", ["holding", "price"])
+def test_x93_our_own_stop_that_its_venue_adjusts_before_the_holding_stays_so(
+    first: str, new: int, old: int, told: str, able: Any
+) -> None:
+    """It is for twenty at 90, and told in the new units while the holding is still listed in the
+    old ones. Put back to 90 it would sell at the first price of the morning."""
+
+    async def scene(table: Floor) -> None:
+        await held(table, 20, protect=PRICE * 9 / 10)
+        await table.wait(5)
+        (stop,) = table.resting()
+        table.quiet = True
+        await table.wait(GAP)
+        table.venue.split_what_rests(new, old)
+        if told == "report":
+            table.venue.tell_terms(stop.client_order_id)
+            await table.wait(5)
+        else:
+            await table.wait(A_LOOK)
+        (stop,) = table.resting()
+        assert stop.quantity == Decimal(20 * new) / old
+        assert stop.stop_price == (PRICE * 9 / 10 * old / new).quantize(Decimal("0.01"), ROUND_UP)
+        if first == "price":
+            await morning(table)
+            assert table.venue.sold == 0
+        table.venue.split_holding(new, old)
+        await table.wait(A_LOOK)
+        await morning(table)
+        (stop,) = table.resting()
+        assert stop.quantity == table.held == table.there == Decimal(20 * new) / old
+        assert stop.stop_price is not None
+        assert abs(stop.stop_price - PRICE * 9 / 10 * old / new) <= Decimal("0.01")
+        assert table.venue.sold == 0
+        assert table.engine.book.data.halt is None
+        assert not table.engine.book.account(BROKER).blocked
+        assert "CORPORATE_ACTION" in table.alarms()
+
+    on_the_floor(scene, able=able)
+
+
+@ABLES
+@pytest.mark.parametrize("told", ["report", "list"])
+def test_x93_a_stop_that_is_changed_like_a_split_is_put_back_where_the_price_shows_none(
+    told: str, able: Any
+) -> None:
+    """Prices go on at 100: a stop at 12.86 is not what was wanted."""
+
+    async def scene(table: Floor) -> None:
+        await held(table, 20, protect=PRICE * 9 / 10)
+        await table.wait(5)
+        (stop,) = table.resting()
+        price = table.venue.price
+        table.venue.split_what_rests(7, 1)
+        table.venue.price = price
+        if told == "report":
+            table.venue.tell_terms(stop.client_order_id)
+            await table.wait(10)
+        else:
+            await table.wait(A_LOOK)
+        assert [(o.quantity, o.stop_price) for o in table.resting()] == [(20, PRICE * 9 / 10)]
+        assert (table.held, table.there, table.venue.sold) == (20, 20, 0)
+        assert not table.engine.book.account(BROKER).blocked
+
+    on_the_floor(scene, able=able)
