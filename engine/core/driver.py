@@ -302,7 +302,7 @@ def _keep_proof(  # noqa: PLR0917  # an event, where it was, what was held there
             world.market.watch(account, symbol, held.entry_price)
         return
     if type(event) is ev.OrderFilled and _is_late(event.fill, now):
-        world.prices.entered_before(symbol, event.fill.price)
+        world.prices.entered_before(symbol, event.fill.price, event.fill.time)
         return
     price = world.book.data.marks.get(symbol) if filled is None else filled
     if price is not None:

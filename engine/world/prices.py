@@ -184,13 +184,19 @@ class Prices:
             known = self._in_doubt[quote.symbol] = ProvedPrice(quote.last)
         return known
 
-    def entered_before(self, symbol: str, price: Decimal) -> None:
-        """What is known only now to have been entered at a price counts by what has been proved
-        since then; that of what was held already stands."""
+    def entered_before(self, symbol: str, price: Decimal, at: Nanos) -> None:
+        """What is known only now to have been entered at a price at a time (0: nobody knows when)
+        counts by what has been proved since then; that of what was held already stands."""
         known = self._in_doubt.pop(symbol, None)
-        if known is not None and symbol not in self._proved:
-            known.entered_at(price)
-            self._proved[symbol] = known
+        if symbol in self._proved:
+            return
+        if known is None:
+            known = ProvedPrice(price)
+            quote = self._market.quotes.get(symbol)
+            if quote is not None and 0 < at < quote.time:
+                known.see(quote.last, quote.time)
+        known.entered_at(price)
+        self._proved[symbol] = known
 
     def since_left(self, quote: Quote, price: Decimal, now: Nanos) -> Decimal:
         """How far evidence carries the price of what was taken off at a `price`, with this quote,

@@ -97,3 +97,28 @@ def test_x74_what_is_added_late_to_what_is_held_counts_by_its_evidence() -> None
     desk.snapshot(positions={"NVDA": 400}, cash=cash, reason="operator", apply=True)
     assert [e.fill.quantity for e in desk.of(ev.OrderFilled)] == [300]
     assert proved(desk) == 400 * 20
+
+
+@pytest.mark.parametrize(("quoted_after", "gain"), [(3, 6_000), (-2, 0)])
+def test_x71_the_newest_price_since_the_fill_of_an_order_that_had_ended_begins_its_evidence(
+    quoted_after: int, gain: int
+) -> None:
+    """Nothing was in doubt, so that no price was kept: the next one, a second later, bears out the
+    newest one, if that is not older than the fill."""
+    desk = CoreDriver().price("NVDA", "100")
+    order = desk.order("NVDA", 300, "100", limit="100", order_id="ended")
+    desk.accept(order)
+    desk.report(order, OrderStatus.CANCELED)
+    assert desk.current(order).status is OrderStatus.CANCELED
+    if quoted_after < 0:
+        desk.later(5).quote("NVDA", "120")
+        desk.later(-quoted_after)
+    fill = desk.execution(order, 300, "100")
+    if quoted_after > 0:
+        desk.later(quoted_after).quote("NVDA", "120")
+    desk.later(8 - quoted_after)
+    desk.report(order, OrderStatus.CANCELED, filled=D(300), fill=fill)
+    assert desk.held().quantity == 300
+    assert proved(desk) == 0
+    desk.later(2).quote("NVDA", "120")
+    assert proved(desk) == gain
