@@ -155,13 +155,29 @@ class Money(Facts):
             self._since.pop(("loss",), None)
             return
         profit = ZERO
-        for sheet in self.told.values():
-            profit += sheet.profit({s: self._favourable(s, q) for s, q in sheet.held().items()})
+        for name, sheet in self.told.items():
+            prices = {s: self._kept(book, name, s, q) for s, q in sheet.held().items()}
+            profit += sheet.profit(prices)
         over = -profit >= (self.daily_loss + LOSS_MARGIN) * basis
         stopped = book.run_state in (RunState.HALTED, RunState.REDUCE_ONLY)
         if self._lasts(("loss",), over and not stopped, LOSS_SECONDS):
             text = f"{profit:.0f} of {basis:.0f} lost, and the state is {book.run_state}"
             self.broken("L loss", text)
+
+    def _kept(self, book: Book, name: str, symbol: str, quantity: Decimal) -> Decimal:
+        """The price that a quantity counts at to its favour.
+
+        What of it is sold at the venue already, and is named here as missing, loses nothing by the
+        prices since: it counts at no less than it cost.
+        """
+        price = self._favourable(symbol, quantity)
+        sign = 1 if quantity > 0 else -1
+        held, there = quantity * sign, self.venues[name].positions.get(symbol, ZERO) * sign
+        gone = held - min(held, max(there, ZERO))
+        if not gone or symbol not in book.account(name).missing:
+            return price
+        cost = self.told[name].holdings[symbol].average
+        return (price * (held - gone) + max(price * sign, cost * sign) * sign * gone) / held
 
     def _really_lost(self) -> None:
         """L: the limit is told of a loss that is one, at the worst of the newest prices.
