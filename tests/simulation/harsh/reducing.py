@@ -90,7 +90,10 @@ class Reducing(Facts):
             and venue.moved_at < recent
             and not (venue.silent or self.clock_was_wrong)
         )
-        looked = book.account(account).seen_at > venue.moved_at + NS_PER_SECOND
+        # what was asked for before it moved, or came from a list that is behind, does not show it
+        asked = book.account(account).power_asked
+        behind = NS_PER_SECOND + round(venue.switches.lists_lag * NS_PER_SECOND)
+        looked = asked > venue.moved_at + behind
         if self._lasts(("proved", account), wrong and looked, STANDS_SECONDS):
             self.broken("R proof", f"{', '.join(held)} in {account}, which is said to be VERIFIED")
 
