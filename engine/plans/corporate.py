@@ -17,7 +17,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.run import Severity
-from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
+from engine.domain.suspicion import CLOSE_TO, CORPORATE_ACTION, Suspicion
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import cancel
 from engine.plans.replace import given_up
@@ -30,6 +30,10 @@ from engine.world.gaps import jumped, split_between, suspected
 
 UNCHANGED: Final = 600 * NS_PER_SECOND
 """A position that the venue shows unchanged for so long was not split: the price is real."""
+
+COST_CLOSE_TO: Final = Decimal("0.001")
+"""So close to the ratio the cost of a holding is that was split, as a fraction of it, or to a tick:
+it is no price, and only rounded."""
 
 _SPLIT: Final = "it was split"
 _REAL: Final = "the price is real"
@@ -321,7 +325,9 @@ def _at_the_cost_of_before(
     before, after = ours.average_price, theirs.average_price
     if not (is_positive(before) and is_positive(after) and jumped(before, after)):
         return
-    ratio = split_between(before, after, ours.quantity, theirs.quantity)
+    rounded = world.instrument(ours.symbol).tick_at(after) / after
+    close = min(max(COST_CLOSE_TO, rounded), CLOSE_TO)
+    ratio = split_between(before, after, ours.quantity, theirs.quantity, close)
     if ratio is None:
         return
     n, m = ratio

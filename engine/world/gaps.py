@@ -51,25 +51,25 @@ def jumped(before: Decimal, after: Decimal) -> bool:
     return abs(after - before) > JUMP * before
 
 
-def ratios(before: Decimal, after: Decimal) -> list[tuple[int, int]]:
+def ratios(before: Decimal, after: Decimal, close: Decimal = CLOSE_TO) -> list[tuple[int, int]]:
     """Every ratio n:m, n new for m old, that the move of a price is close to, the simplest first.
 
     A price that is 1/7 of what it was is that of 7 new for 1 old.
     """
-    return [(n, m) for n, m in RATIOS if abs(after * n / (before * m) - ONE) <= CLOSE_TO]
+    return [(n, m) for n, m in RATIOS if abs(after * n / (before * m) - ONE) <= close]
 
 
 def split_between(
-    before: Decimal, after: Decimal, quantity: Decimal, new: Decimal
+    before: Decimal, after: Decimal, quantity: Decimal, new: Decimal, close: Decimal = CLOSE_TO
 ) -> tuple[int, int] | None:
     """The ratio n:m of the split that makes of a `quantity` the `new` one, where a price went from
-    `before` to `after`; None where none does.
+    `before` to `after`, that of the ratio but for the fraction `close`; None where none does.
 
     What is less than one may have been paid out, or rounded up.
     """
     if quantity * new <= 0 or quantity == new:
         return None
-    for n, m in ratios(before, after):
+    for n, m in ratios(before, after, close):
         exact = abs(quantity) * n / m
         whole = exact.to_integral_value(ROUND_FLOOR), exact.to_integral_value(ROUND_CEILING)
         if abs(new) in whole or round(exact - abs(new), 8) == 0:

@@ -391,6 +391,8 @@ def test_x93_a_price_that_has_jumped_beside_such_a_split_is_believed_after_ten_m
     [
         (14, PRICE, "somebody bought as many again at the same price"),
         (84, PRICE / 7 * Decimal("1.03"), "the cost is another"),
+        (84, PRICE / 7 * Decimal("1.0011"), "it is another by more than it is rounded"),
+        (2, Decimal("83.80"), "somebody bought two, and 13:11 would cost 84.62 each"),
         (83, PRICE / 7, "97 for 14 is no ratio"),
         (-28, -PRICE, "the other side"),
     ],
@@ -409,6 +411,22 @@ def test_x93_what_is_adopted_at_another_cost_or_ratio_is_no_split(
         assert table.held == 14 + more, why
         assert not table.engine.book.account(BROKER).suspected, why
         assert suspicions(table) == 0
+
+    play(scene)
+
+
+@pytest.mark.parametrize("average", [Decimal("14.29"), PRICE / 7 * Decimal("1.0009")])
+def test_x93_the_cost_of_before_may_be_rounded(average: Decimal) -> None:
+    async def scene(table: Table) -> None:
+        await held_with_stop(table, 14)
+        await gap(table)
+        table.venue.split(7, 1)
+        table.venue.average = average
+        table.venue._record()
+        await adopts(table)
+        assert table.held == 98
+        assert table.engine.book.account(BROKER).suspected
+        assert suspicions(table) == 1
 
     play(scene)
 
