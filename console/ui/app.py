@@ -151,8 +151,7 @@ class MeridianApp(TerminalApp[str]):
         updates = self.desk.view.price_updates
         if updates != self._updates and isinstance(self.screen_stack[0], MainScreen):
             self._updates = updates
-            for number in (2, 4):
-                self.main.pane(number).mark()
+            self.main.mark(2, 4)
 
     # -- asking the engine
 

@@ -7,6 +7,7 @@ import pytest
 
 from console.desk.local import LocalDesk
 from console.ui.app import MeridianApp
+from console.ui.panes.base import Pane
 from console.ui.pump import PumpedPane
 from console.ui.widgets.strips import RiskStrip
 from tests.console.hosts import Host, console, drawn, morning, settle, shown
@@ -81,3 +82,15 @@ async def test_the_title_of_signals_counts_the_rows_below_it() -> None:
         assert table.row_count == 7
         assert "1 Signals (7)" in shown(app)
         assert "new here: 0 signals" in shown(app)
+
+
+async def test_a_price_before_the_panes_are_there_or_after_they_went_ends_nothing() -> None:
+    async with Host() as host:
+        await morning(host)
+        async with console(host, (60, 20)) as (app, pilot):
+            await app.main.query(Pane).remove()
+            host.price("NVDA", "137.77")
+            await settle()
+            app._look_at_market()
+            await pilot.pause()
+            assert app.failure is None

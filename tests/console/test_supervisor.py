@@ -157,9 +157,8 @@ def test_a_recording_at_full_speed_ends_while_a_stop_rests(
 def test_until_idle_ends_while_a_stop_rests(program: Program, tmp_path: Path) -> None:
     bars = tmp_path / "bars.csv"
     bars.write_text(turning(), encoding="utf-8")
-    program.configure(f'{QUIET}[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 500\n')
+    program.configure(f'[market]\nsource = "replay"\nfile = "{bars}"\nspeed = 500\n')
     program.start("--until-idle")
-    program.ask("order", side="buy", symbol="SPY", quantity="1", protect="50")
     assert program.ended() == 0, program.told
     assert stops_at_rest(program) == ["SPY"]
 

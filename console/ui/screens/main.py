@@ -95,6 +95,12 @@ class MainScreen(MeridianScreen[None]):
         """Pane `number`, 1 to 6."""
         return self.query_one(f"#pane-{number}", Pane)
 
+    def mark(self, *numbers: int) -> None:
+        """Have these panes painted in their next slots; none is there at the very start and end."""
+        for pane in self.query(Pane):
+            if pane.number in numbers:
+                pane.mark()
+
     @property
     def active_pane(self) -> Pane:
         """The pane that keys act on."""
