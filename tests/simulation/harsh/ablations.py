@@ -99,6 +99,26 @@ OTHERS: Final = msgspec.structs.replace(
 MISSING: Final = msgspec.structs.replace(
     PLAIN, name="unlisted", most=Switches(executions_missing=0.6, thin=0.6, gaps=3), operator=3
 )
+LATE: Final = msgspec.structs.replace(
+    PLAIN,
+    name="told late",
+    most=Switches(executions_missing=0.6, thin=0.6, gaps=10),
+    hands=6,
+    operator=3,
+)
+LAGS_KILLED: Final = msgspec.structs.replace(
+    PLAIN,
+    name="lags killed",
+    most=Switches(
+        lists_lag=4.0,
+        executions_late=4.0,
+        executions_missing=0.3,
+        strange_positions=0.3,
+        thin=0.9,
+        holdings=3,
+    ),
+    operator=20,
+)
 STRANGE: Final = msgspec.structs.replace(
     PLAIN,
     name="strange",
@@ -287,6 +307,20 @@ def _follows_every_jump(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(SteadyTime, "_is_sure", lambda *args: True)
 
 
+# --- what is learned late counts by the prices since ----------------------------------------------
+
+
+def _begins_with_its_price(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(world_prices.Prices, "entered_before", lambda *args: None)
+
+
+# --- a kill closes no more than was held ----------------------------------------------------------
+
+
+def _closes_what_is_listed(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(comparison, "exceeds", lambda *args: False)
+
+
 # --- what enters ----------------------------------------------------------------------------------
 
 
@@ -469,6 +503,20 @@ def _proves_for_ever(patching: pytest.MonkeyPatch) -> None:
 
 
 ABLATIONS: Final = (
+    HarshAblation(
+        name="a fill that is told late begins with its own price, whatever was proved since",
+        profile=LATE,
+        seed=44,
+        caught_by="L false",
+        patch=_begins_with_its_price,
+    ),
+    HarshAblation(
+        name="a kill closes what a list shows, though it closed that before",
+        profile=LAGS_KILLED,
+        seed=9,
+        caught_by="R flip",
+        patch=_closes_what_is_listed,
+    ),
     HarshAblation(
         name="what works is taken off a number that has it taken off",
         profile=NETTING,
