@@ -5,6 +5,8 @@ A change is proved by what the venue says the order is, and by nothing else (X-8
 
 from collections.abc import Iterator
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import plain
@@ -14,7 +16,7 @@ from engine.plans import corporate
 from engine.plans.reducing import cancel, is_ending
 from engine.state.order import Order, Pending
 from engine.world import World
-from engine.world.gaps import jumped, split_between
+from engine.world.gaps import jumped, split_between, split_of
 
 
 def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
@@ -37,6 +39,7 @@ def unchanged(order: Order, why: str) -> Iterator[ev.Event]:
 def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
     """The event that gives the order the venue's terms and the exposure they mean."""
     asked, reserved = order.pending, None
+    ratio = None if order.answered_by(theirs) else _split_by(order, theirs)
     if order.adds_exposure and asked is not None and asked.limit_price == theirs.limit_price:
         reserved = asked.reserved
     elif order.adds_exposure and theirs.limit_price not in (None, order.limit_price):
@@ -51,6 +54,8 @@ def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
         stop_price=theirs.stop_price,
         time_in_force=theirs.time_in_force,
         reserved=reserved,
+        numerator=ratio[0] if ratio else msgspec.UNSET,
+        denominator=ratio[1] if ratio else msgspec.UNSET,
     )
 
 
@@ -131,11 +136,16 @@ def follow_split(world: World, order: Order, theirs: Replacement, now: Nanos) ->
             subject=order.symbol,
             text=f"order {order.client_order_id} in {order.symbol} is cancelled: {text}",
         )
-    yield from corporate.suspect_by_order(world, order, ratio, now)
+    yield from corporate.suspect_by_order(world, order, theirs, ratio, now)
 
 
 def _split_by(order: Order, theirs: Replacement) -> tuple[int, int] | None:
-    """The ratio of the split that makes the terms of an order the venue's; None where none does."""
+    """The ratio of the split that makes the terms of an order the venue's; None where none does.
+
+    One at the market has only its quantity to show it.
+    """
+    if order.limit_price is None and order.stop_price is None:
+        return split_of(order.quantity, theirs.quantity)
     prices = ((order.limit_price, theirs.limit_price), (order.stop_price, theirs.stop_price))
     return next(
         (

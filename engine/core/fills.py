@@ -21,6 +21,7 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.exits.hours import before_close, is_late
 from engine.exits.rules import EOD_PRIORITY
+from engine.plans.corporate import proved_by_fill
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
@@ -56,6 +57,7 @@ def take(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
     if before is Told.OTHER:
         yield from _used_id(world, fill)
         return
+    yield from proved_by_fill(world, timed, now)
     fill = yield from with_fee(world, fill)
     rest = yield from _matched(world, fill, timed.time)
     if rest is not None:

@@ -14,7 +14,7 @@ CLOSE_TO: Final = Decimal("0.02")
 """So close to the ratio of a split a price has to be, as a fraction of it."""
 
 
-class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What made a holding suspected. `before` and `price` are those of the symbol, or of what it
     leans on, on both sides of the gap; n new for m old is `numerator`:`denominator`.
 
@@ -29,6 +29,11 @@ class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
     denominator: int
     mark: Decimal
     """The price that the holding counts at meanwhile."""
+    seen: bool = True
+    """A price has shown the jump. Where the venue's orders, or another account, told of it first,
+    none has yet."""
+    by_order: bool = False
+    """Its venue has changed an order there to the new units: what fills there is of them."""
 
     @property
     def awaits_price(self) -> bool:

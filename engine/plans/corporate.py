@@ -7,8 +7,10 @@ what fills realise go on as ever.
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Final
+
+import msgspec
 
 from engine.domain import events as ev
 from engine.domain.account import VenuePosition, VenueSnapshot
@@ -16,6 +18,7 @@ from engine.domain.codes import Code
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, is_positive, plain
+from engine.domain.order import Fill, Replacement, Side
 from engine.domain.run import Severity
 from engine.domain.suspicion import CLOSE_TO, CORPORATE_ACTION, Suspicion
 from engine.plans.reduce import withdraw
@@ -58,9 +61,15 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     explained: set[str] = set()
     for account in world.book.accounts:
         known = account.suspected.get(symbol)
-        if known is not None and not jumped(known.before, quote.last):
-            yield from _end(world, account, symbol, _SHOWN if known.awaits_price else _BACK)
-            explained |= {account.name} if known.awaits_price else set()
+        if known is None or quote.time <= known.at:
+            continue  # an older price, or one that is told again, says nothing of it
+        back = not jumped(known.before, quote.last)
+        if _confirmed(world, account, quote, back=back, now=now):
+            if back:
+                yield from _end(world, account, symbol, _SHOWN if known.awaits_price else _BACK)
+                explained |= {account.name} if known.awaits_price else set()
+            elif not known.seen:
+                yield from _seen(world, account, symbol, known, now)
     names = [symbol, *_leaning(world, symbol)]
     unexplained = [
         position
@@ -115,19 +124,64 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
             yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
 
 
-def suspect_by_order(
-    world: World, order: Order, ratio: tuple[int, int], now: Nanos
+def _confirmed(
+    world: World, account: AccountState, quote: Quote, *, back: bool, now: Nanos
+) -> bool:
+    """Whether prices that are back at the one before a jump, or still beyond it, are no bad tick:
+    two of them a second apart with none between that says otherwise, or the close of a bar (X-71).
+    """
+    bar = quote.trade and not (quote.bid or quote.ask)
+    for way, holds in (("back", back), ("seen", not back)):
+        key = _key(way, account.name, quote.symbol)
+        world.breaches.see(key, breached=holds, at=now, traded_both_sides=bar)
+    return world.breaches.confirmed(_key("back" if back else "seen", account.name, quote.symbol))
+
+
+def _key(way: str, account: str, symbol: str) -> str:
+    return f"split {way} {account} {symbol}"
+
+
+def _seen(
+    world: World, account: AccountState, symbol: str, known: Suspicion, now: Nanos
 ) -> Iterator[ev.Event]:
-    """Freeze what is held where an order was made, since its venue has changed that as a split
-    `ratio` does and may list the holding later; its stop stays as the venue has made it."""
+    """A price shows a jump of which orders or another account told: its ten minutes begin."""
+    yield ev.SymbolBlocked(
+        account=account.name,
+        symbol=symbol,
+        cause=CORPORATE_ACTION,
+        reason=account.blocked.get(symbol, {}).get(CORPORATE_ACTION, ""),
+        suspicion=msgspec.structs.replace(known, at=now, seen=True),
+    )
+
+
+def suspect_by_order(
+    world: World, order: Order, theirs: Replacement, ratio: tuple[int, int], now: Nanos
+) -> Iterator[ev.Event]:
+    """Freeze what is held where an order was made, since its venue has changed that to the terms of
+    `theirs` as a split `ratio` does, and may list the holding later; its stop stays as the venue
+    has made it."""
     account, symbol = world.book.account(order.account), order.symbol
     position = account.positions.get(symbol)
-    if position is None or symbol in account.suspected:
+    if position is None:
         return
-    if order.client_order_id in account.old_units:
-        return  # of a split that was taken over already
+    if order.client_order_id in account.old_units or not _may_be_new(world, account, symbol, now):
+        return  # it is of a split that was taken over already, or a report of before that
     n, m = ratio
+    known = account.suspected.get(symbol)
+    if known is not None:
+        same = (known.numerator, known.denominator) == ratio and not known.awaits_price
+        if same and not known.by_order:
+            yield ev.SymbolBlocked(
+                account=order.account,
+                symbol=symbol,
+                cause=CORPORATE_ACTION,
+                reason=account.blocked.get(symbol, {}).get(CORPORATE_ACTION, ""),
+                suspicion=msgspec.structs.replace(known, by_order=True),
+            )
+        return
     last = world.prices.mark(symbol) or position.average_price
+    seen = _is_of_new_units(order, theirs, last)
+    before, price = (last * n / m, last) if seen else (last, last * m / n)
     text = (
         f"the venue of {order.account} has changed order {order.client_order_id} in {symbol} "
         f"as after a split {n}:{m}"
@@ -139,11 +193,13 @@ def suspect_by_order(
         reason=text,
         suspicion=Suspicion(
             at=now,
-            before=last,
-            price=round(last * m / n, 8),
+            before=round(before, 8),
+            price=round(price, 8),
             numerator=n,
             denominator=m,
-            mark=last,
+            mark=round(before, 8),
+            seen=seen,
+            by_order=True,
         ),
     )
     yield from _freeze_entries(world, [symbol, *_leaning(world, symbol)], text)
@@ -156,6 +212,74 @@ def suspect_by_order(
     )
     if not account.snapshot_asked:
         yield ev.SnapshotRequested(account=order.account, reason=CORPORATE_ACTION)
+
+
+def _may_be_new(world: World, account: AccountState, symbol: str, now: Nanos) -> bool:
+    """Whether what the venue says of a symbol may be newer than what was last taken over of it: its
+    lists may be behind, and a report may come again."""
+    able = world.able(account.name)
+    return now - account.adjusted.get(symbol, 0) > max(able.lag, able.longest_under_way)
+
+
+def _is_of_new_units(order: Order, theirs: Replacement, price: Decimal) -> bool:
+    """Whether a price is one of after the split by which an order was changed to `theirs`.
+
+    A stop rests on the far side of the market, so that a price beyond the old one is new; an order
+    rests nearer to the market of its own units than to the other.
+    """
+    was, now = order.stop_price, theirs.stop_price
+    if was is not None and now is not None:
+        if price >= was if order.side is Side.BUY else price <= was:
+            return True
+    else:
+        was, now = order.limit_price, theirs.limit_price
+    return was is not None and now is not None and _apart(price, now) < _apart(price, was)
+
+
+def _apart(price: Decimal, other: Decimal) -> Decimal:
+    """How many times one price is the other, from 1."""
+    return max(price / other, other / price)
+
+
+def proved_by_fill(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
+    """Take over the split of what is held before a fill that proves it is booked.
+
+    Its venue had changed an order to the new units already, and the fill is at a price of them:
+    without that it would sell many times what is known here, or a part of it.
+    """
+    account = world.book.account(fill.account)
+    known, ours = account.suspected.get(fill.symbol), account.positions.get(fill.symbol)
+    if known is None or ours is None or not known.by_order or known.awaits_price:
+        return
+    if _apart(fill.price, known.price) >= _apart(fill.price, known.before):
+        return
+    n, m = known.numerator, known.denominator
+    exact = ours.quantity * n / m
+    if ours.quantity == ours.quantity.to_integral_value():
+        exact = exact.to_integral_value(ROUND_DOWN)  # a fraction is paid out, as a look will show
+    if exact:
+        yield from _taken_over(world, account, ours, known, exact, (n, m), now)
+
+
+def _taken_over(  # noqa: PLR0917  # where, what is held, and what it becomes
+    world: World,
+    account: AccountState,
+    ours: Position,
+    known: Suspicion,
+    quantity: Decimal,
+    ratio: tuple[int, int],
+    now: Nanos,
+) -> Iterator[ev.Event]:
+    """A suspected holding becomes a `quantity` by a split, and the suspicion ends, or waits for the
+    first price of the new units."""
+    mark = known.price if known.mark == known.before else None
+    text = f"split {ratio[0]}:{ratio[1]}"
+    yield _adjustment(ours, quantity, ratio, mark, text)
+    if mark is not None and _is_unseen(world, ours.symbol, known):
+        yield _awaiting(ours, mark, ratio, text, now)
+    else:
+        yield from _end(world, account, ours.symbol, _SPLIT)
+    yield from _withdraw(world, account, ours.symbol, ratio)
 
 
 def _leaning(world: World, symbol: str) -> list[str]:
@@ -202,6 +326,8 @@ def _end_entries(world: World, symbol: str, text: str) -> Iterator[ev.Event]:
 def _end(world: World, account: AccountState, symbol: str, by: str) -> Iterator[ev.Event]:
     """The suspicion ends in one account, and with the last of them what kept entries away."""
     why = account.blocked.get(symbol, {}).get(CORPORATE_ACTION, "")
+    for way in ("back", "seen"):
+        world.breaches.forget(_key(way, account.name, symbol))
     yield ev.SymbolUnblocked(account=account.name, symbol=symbol, cause=CORPORATE_ACTION, by=by)
     if symbol in _suspected(world):
         yield ev.SymbolBlocked(
@@ -257,25 +383,15 @@ def split(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Even
     account = world.book.account(snapshot.account)
     for theirs in snapshot.positions:
         ours = account.positions.get(theirs.symbol)
-        if ours is None:
-            continue
+        if ours is None or not _may_be_new(world, account, ours.symbol, snapshot.requested_at):
+            continue  # a list may be behind one that was taken over a moment ago
         known = account.suspected.get(theirs.symbol)
         if known is None:
-            # A list may be behind one that was taken over a moment ago.
-            last, lag = account.adjusted.get(ours.symbol, 0), world.able(account.name).lag
-            if snapshot.requested_at - last > lag:
-                yield from _at_the_cost_of_before(world, ours, theirs, now)
+            yield from _at_the_cost_of_before(world, ours, theirs, now)
             continue
         ratio = split_between(known.before, known.price, ours.quantity, theirs.quantity)
-        if ratio is None:
-            continue
-        mark = known.price if known.mark == known.before else None
-        yield _adjustment(ours, theirs.quantity, ratio, mark, f"split {ratio[0]}:{ratio[1]}")
-        if mark is not None and _is_unseen(world, ours.symbol, known):
-            yield _awaiting(ours, mark, ratio, f"split {ratio[0]}:{ratio[1]}", now)
-        else:
-            yield from _end(world, account, ours.symbol, _SPLIT)
-        yield from _withdraw(world, account, ours.symbol, ratio)
+        if ratio is not None:
+            yield from _taken_over(world, account, ours, known, theirs.quantity, ratio, now)
 
 
 def _adjustment(
@@ -344,7 +460,9 @@ def _at_the_cost_of_before(
         if position.account != ours.account
         and symbol not in world.book.account(position.account).suspected
     ]
-    jump = Suspicion(at=now, before=last, price=price, numerator=n, denominator=m, mark=last)
+    jump = Suspicion(
+        at=now, before=last, price=price, numerator=n, denominator=m, mark=last, seen=False
+    )
     for name in others:
         yield ev.SymbolBlocked(
             account=name, symbol=symbol, cause=CORPORATE_ACTION, reason=text, suspicion=jump
@@ -383,9 +501,8 @@ def _awaiting(
 
 
 def _is_unseen(world: World, symbol: str, known: Suspicion) -> bool:
-    """Whether no price shows the jump of a suspicion: the venue of another account showed it."""
-    newest = world.market.mark(symbol)
-    return newest is None or not jumped(known.before, newest)
+    """Whether no price shows the jump of a suspicion: the venue's orders or another account did."""
+    return not known.seen or world.market.mark(symbol) is None
 
 
 def awaits_price(world: World, account: AccountState, symbol: str) -> bool:

@@ -96,6 +96,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """The change that was asked for and that nothing has proved or refused yet."""
     unasked_from: Replacement | None = None
     """Its terms of before the newest change of it, where nobody had asked for that; else None."""
+    rescaled: bool = False
+    """The stop and the target that it brings are of the units of that change already (X-93)."""
 
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:

@@ -77,6 +77,14 @@ def split_between(
     return None
 
 
+def split_of(quantity: Decimal, new: Decimal) -> tuple[int, int] | None:
+    """The ratio n:m that makes of a `quantity` exactly the `new` one, where that is far from it;
+    None where none does."""
+    if not jumped(quantity, new):
+        return None
+    return next(((n, m) for n, m in RATIOS if quantity * n == new * m), None)
+
+
 def suspected(gap: Gap, quote: Quote) -> tuple[int, int] | None:
     """The ratio of the split that a quote after a gap looks like; None where it looks like none.
 

@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain.events.base import Event
 from engine.domain.events.signals import CheckResult
 from engine.domain.instant import Nanos
@@ -255,6 +257,10 @@ class OrderReplaced(Event, frozen=True, kw_only=True):
     time_in_force: TimeInForce | None = None
     reserved: Decimal | None = None
     """Price per unit at which what is unfilled counts as exposure from now on."""
+    numerator: int | msgspec.UnsetType = msgspec.UNSET
+    """With `denominator`, n new for m old: the split by which its venue has changed it (X-93). Left
+    out where it was not changed like one."""
+    denominator: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ReplaceAbandoned(Event, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from engine.domain.instant import Nanos
 from engine.domain.order import move
 from engine.state.book import Book
 from engine.state.cover import guard
+from engine.state.holdings import scaled
 from engine.state.order import Order
 
 
@@ -36,3 +37,13 @@ def _count_dropped(book: Book, stop: Order) -> None:
         dropped = position.stops_dropped + 1 if stop.was_dropped else 0
         if dropped != position.stops_dropped:
             book.amend(position, stops_dropped=dropped)
+
+
+def in_new_units(order: Order, numerator: int, denominator: int) -> dict[str, Any]:
+    """What only we know of an order as it is after a split, n new for m old: the stop and the
+    target that an entry brings, and the prices that its fills are held against (X-93)."""
+    return {
+        name: scaled(price, numerator, denominator)
+        for name in ("stop_loss", "target", "reference", "worst_price")
+        if (price := getattr(order, name)) is not None
+    }

@@ -1,11 +1,13 @@
 """Changes of working orders, by the venue itself or by another order (X-88)."""
 
+from typing import Any
+
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, Replacement
 from engine.state.book import Book
 from engine.state.cover import guard_anew
-from engine.state.folds.order_update import update_order
+from engine.state.folds.order_update import in_new_units, update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Pending
 
@@ -37,7 +39,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is None:
         return
-    book.account(event.account).old_units.pop(event.client_order_id, None)
+    outdated = book.account(event.account).old_units.pop(event.client_order_id, None)
     waits = order.pending is not None and not order.pending.native
     told = Replacement(
         quantity=event.quantity,
@@ -51,10 +53,16 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         status = order.status
     else:
         status = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.NEW
+    # what only we know of one that the split of its holding outdated is of the new units already
+    n, m = event.numerator, event.denominator
+    renewed: dict[str, Any] = {}
+    if outdated is None and isinstance(n, int) and isinstance(m, int):
+        renewed = {**in_new_units(order, n, m), "rescaled": True}
     update_order(
         book,
         order,
         at,
+        **{"rescaled": False, **renewed},
         status=status,
         quantity=event.quantity,
         limit_price=event.limit_price if event.limit_price is not None else order.limit_price,

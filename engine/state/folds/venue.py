@@ -1,7 +1,7 @@
 """What a look at a venue, and its link, change (A-372)."""
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -14,8 +14,9 @@ from engine.domain.suspicion import CORPORATE_ACTION
 from engine.state.account import SETTLING, AccountState, Left, LinkStatus, Missing, OldUnits
 from engine.state.book import Book
 from engine.state.cover import guard
+from engine.state.folds.order_update import in_new_units
 from engine.state.folds.rule import Rules
-from engine.state.holdings import adjusted, scaled, split
+from engine.state.holdings import adjusted, split
 from engine.state.touched import AccountSeen, RunChanged, TradeVanished
 
 BAD_FILL: Final = "bad_fill"
@@ -201,14 +202,12 @@ def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: 
     at once: the stop and the target that an entry brings, and what its fills are held against."""
     n, m = event.numerator, event.denominator
     for order in tuple(book.working(account.name, event.symbol)):
-        changes: dict[str, Any] = {
-            name: scaled(price, n, m)
-            for name in ("stop_loss", "target", "reference", "worst_price")
-            if (price := getattr(order, name)) is not None
-        }
         before = account.old_units.get(order.client_order_id)
-        if before is None and order.was_split(n, m):
-            changes["unasked_from"] = None  # its venue told that before the holding was split
+        told = before is None and order.was_split(n, m)
+        changes = {} if told and order.rescaled else in_new_units(order, n, m)
+        if told:
+            # its venue told that before the holding was split
+            changes |= {"unasked_from": None, "rescaled": False}
         else:
             account.old_units[order.client_order_id] = OldUnits(
                 symbol=event.symbol,
