@@ -151,7 +151,8 @@ class Broker(Protocol):
 
     An adapter translates and does nothing else: it neither retries nor sleeps, and holds nothing
     that the engine needs after a restart. Every method that asks the venue raises one of the six
-    errors of `engine.domain.failure`, and whatever else it raises counts as `Ambiguous`:
+    errors of `engine.domain.failure`. Whatever else it raises counts as `Ambiguous`, and so does a
+    cancel of work of its own that it lets through:
     `NotSent` when nothing left this process, `Throttled` when the venue wants us to wait,
     `Ambiguous` when nobody knows whether the venue acted, `Rejected` when it refused,
     `AuthFailed` when it does not accept the credentials, `MarketClosed` when it takes nothing now.

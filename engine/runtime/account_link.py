@@ -170,7 +170,8 @@ class AccountLink:
         self._half_open = False
         with contextlib.suppress(Exception):
             async with asyncio.timeout(CONNECT_SECONDS):
-                await self._broker.disconnect()
+                with cancelled.told_apart(f"the end of the connection to {self.name}"):
+                    await self._broker.disconnect()
 
     async def _listen_once(self) -> str:
         """One stream to its end; why it ended."""
@@ -178,13 +179,10 @@ class AccountLink:
         taken = 0
         while True:
             try:
-                reports = await stream.read(most=AT_ONCE)
+                with cancelled.told_apart("it"):
+                    reports = await stream.read(most=AT_ONCE)
             except StopAsyncIteration:
                 return "the report stream ended"
-            except asyncio.CancelledError:
-                if cancelled.is_meant():
-                    raise
-                return "the report stream broke: it was cancelled"
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
             self._take_all(reports)
@@ -229,7 +227,8 @@ class AccountLink:
         self._asked_to_wait = 0.0
         try:
             async with asyncio.timeout(CONNECT_SECONDS) as limit:
-                await self._broker.connect()
+                with cancelled.told_apart(f"the attempt to connect to {self.name}"):
+                    await self._broker.connect()
         except Exception as error:  # whatever an adapter raises, there is no connection
             if limit.expired():
                 return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")

@@ -1,5 +1,6 @@
 """Reads a stream as far as it has come."""
 
+import asyncio
 from collections.abc import AsyncIterator, Generator
 from typing import Any, Generic, TypeVar
 
@@ -47,7 +48,9 @@ class Ahead(Generic[T]):
         except StopIteration as done:
             found.append(done.value)
             return True
-        except Exception as ended:  # whatever it is, what came before it is told first
+        except (Exception, asyncio.CancelledError) as ended:
+            # Whatever it is, what came before it is told first. Nobody can cancel us here: a cancel
+            # that comes out of it is the stream's own.
             self._ended = ended
             return False
         self._step = step

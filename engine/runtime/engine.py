@@ -34,6 +34,7 @@ from engine.domain.run import Halt
 from engine.domain.signal import Signal
 from engine.intake.parse import parse_line, parse_signal
 from engine.ports import Broker, Clock, EventStore, Latch, MarketData, Settled
+from engine.runtime import cancelled
 from engine.runtime.account_link import AccountLink
 from engine.runtime.clock import steady
 from engine.runtime.commands import Commands
@@ -297,20 +298,10 @@ class Engine:
     async def run(self) -> None:
         """Run until `stop`; raises what a pump or an effect raised, after an orderly stop."""
         await self.start()
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        waiting: set[asyncio.Future[Any]] = {stopping, *self._pumps}
-        try:
-            while self._failure is None and not self._stopping.is_set():
-                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    error = None if task.cancelled() else task.exception()
-                    if error is not None:
-                        self._failed(error)
-            if self._failure is not None:
-                await self.stop(f"the engine failed: {self._failure!r}")
-                raise self._failure
-        finally:
-            stopping.cancel()
+        await self._stopping.wait()
+        if self._failure is not None:
+            await self.stop(f"the engine failed: {self._failure!r}")
+            raise self._failure
 
     async def stop(self, reason: str) -> None:
         """No entries, protective stops stay, what is under way drains (C-504, C-552)."""
@@ -436,4 +427,10 @@ class Engine:
         """Run this for as long as the engine runs; its failure ends the run."""
         task = asyncio.get_running_loop().create_task(work)
         self._pumps.append(task)
+        task.add_done_callback(self._pump_ended)
         return task
+
+    def _pump_ended(self, pump: asyncio.Task[None]) -> None:
+        error = cancelled.failure_of(pump)
+        if error is not None and not (self._stopped and pump.cancelled()):
+            self._failed(error)

@@ -57,7 +57,8 @@ class MarketFeed:
         """The past of a symbol; a source that fails or hangs only delays its signals."""
         try:
             async with asyncio.timeout(HISTORY_SECONDS):
-                past = await self._market.history(symbol, PAST_BARS)
+                with cancelled.told_apart(f"the question for the past of {symbol}"):
+                    past = await self._market.history(symbol, PAST_BARS)
         except Exception as error:  # without a past they begin later; trading does not wait
             return Trouble(code="NO_HISTORY", subject=symbol, text=self._why("no history", error))
         return History(tuple(named_event(bar) for bar in past if isinstance(bar, Bar)))
@@ -79,17 +80,16 @@ class MarketFeed:
         """
         began, stepping = self._clock.monotonic(), False
         try:
-            async for event in self._market.events():
-                given = named_event(event)
-                stepping = True
-                if self._failures:
-                    self._is_telling(began)
-                self._step(given)
-                stepping = False
-        except (Exception, asyncio.CancelledError) as error:
+            with cancelled.told_apart("the source"):
+                async for event in self._market.events():
+                    given = named_event(event)
+                    stepping = True
+                    if self._failures:
+                        self._is_telling(began)
+                    self._step(given)
+                    stepping = False
+        except Exception as error:
             if stepping or self._recorded:
-                raise
-            if isinstance(error, asyncio.CancelledError) and cancelled.is_meant():
                 raise
             self._has_failed(error)  # whatever a source raises, only its prices are lost
         else:
@@ -101,7 +101,7 @@ class MarketFeed:
             self._failures = 0
             self._tell(BACK, Severity.INFO, "prices are told again")
 
-    def _has_failed(self, error: BaseException) -> None:
+    def _has_failed(self, error: Exception) -> None:
         if not self._failures:
             text = self._why("the source of prices has failed, and is asked again", error)
             self._tell(LOST, Severity.CRITICAL, text)
@@ -110,5 +110,5 @@ class MarketFeed:
     def _tell(self, code: str, severity: Severity, text: str) -> None:
         self._step(Trouble(code=code, subject="market", text=text, severity=severity))
 
-    def _why(self, what: str, error: BaseException) -> str:
+    def _why(self, what: str, error: Exception) -> str:
         return clean_text(self._redact(f"{what}: {type(error).__name__} {error}"))

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from engine.domain.instant import Nanos
 from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
+from engine.runtime import cancelled
 
 Next: TypeAlias = Callable[[str], None]
 """Is called when one part of a request was answered, with what is asked next."""
@@ -92,8 +93,8 @@ class Link:
         late arrivals is counted; for a question it is 0. `limit`: seconds after which no answer is
         waited for any more.
 
-        Raises NotSent while there is no connection, Ambiguous when it broke before the answer or
-        the limit passed.
+        Raises NotSent while there is no connection, Ambiguous when it broke before the answer, the
+        limit passed, or the adapter let a cancel through that was none of ours.
         """
         if not self.is_up:
             raise NotSent(f"{self._name} is not connected")
@@ -152,7 +153,8 @@ class Link:
             async with asyncio.timeout(limit) as end:
                 self._open[end] = asked + grace
                 try:
-                    yield
+                    with cancelled.told_apart(f"a request to {self._name}"):
+                        yield
                 finally:
                     stood = self._open.pop(end, None) is not None
         except TimeoutError as error:

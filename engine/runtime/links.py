@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
+from engine.runtime import cancelled
 from engine.runtime.account_link import CONNECT_SECONDS, AccountLink
 
 BEGIN_SECONDS = 5
@@ -59,7 +60,9 @@ class Links:
         """
         done, _ = await asyncio.wait(self._beginning, timeout=BEGIN_SECONDS + CONNECT_SECONDS)
         for each in done:
-            await each
+            error = cancelled.failure_of(each)
+            if error is not None:
+                raise error
 
     async def _begin(self, link: AccountLink, *, alone: bool) -> None:
         """One account: its connection, its reports, and the first look at it.

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from engine.runtime import cancelled
+
 
 class Tasks:
     """Coroutines that run on their own until they end.
 
-    `failed` is called with the exception of one that raised: nobody awaits an effect, so its
-    failure is a defect that must end the run loudly.
+    `failed` is called with the exception of one that raised, and with `Unasked` for one that ended
+    as cancelled: nobody awaits or cancels an effect, so that either is a defect that must end the
+    run loudly.
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
@@ -28,8 +31,6 @@ class Tasks:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
+        error = cancelled.failure_of(task)
         if error is not None:
             self._failed(error)

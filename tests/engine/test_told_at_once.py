@@ -159,7 +159,7 @@ class Source:
     """A stream that a test fills."""
 
     def __init__(self, *values: int) -> None:
-        self.values: asyncio.Queue[int | Exception] = asyncio.Queue()
+        self.values: asyncio.Queue[int | BaseException] = asyncio.Queue()
         for value in values:
             self.values.put_nowait(value)
 
@@ -168,7 +168,7 @@ class Source:
             value = await self.values.get()
             if isinstance(value, StopAsyncIteration):
                 return
-            if isinstance(value, Exception):
+            if isinstance(value, BaseException):
                 raise value
             yield value
 
@@ -208,8 +208,12 @@ def test_what_has_not_come_is_waited_for_and_nothing_is_lost() -> None:
     asyncio.run(scene())
 
 
-@pytest.mark.parametrize("end", [StopAsyncIteration(), ValueError("broken")], ids=["ends", "fails"])
-def test_an_end_is_told_after_what_came_before_it(end: Exception) -> None:
+@pytest.mark.parametrize(
+    "end",
+    [StopAsyncIteration(), ValueError("broken"), asyncio.CancelledError()],
+    ids=["ends", "fails", "leaks a cancel"],
+)
+def test_an_end_is_told_after_what_came_before_it(end: BaseException) -> None:
     async def scene() -> None:
         source = Source(1, 2)
         source.values.put_nowait(end)
