@@ -1,7 +1,7 @@
 """What leaves for the venues, and what has to stand before it does (U-32, DESIGN The one idea).
 
-An order that can add exposure is sent only once its intent is durable and while the gate is open;
-one that reduces waits for neither.
+An order that can add exposure is sent only once its intent is durable, while the gate is open, and
+over the connection that stood when it was decided (C-441); one that reduces waits for neither.
 """
 
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,7 @@ from engine.domain import events as ev
 from engine.domain.inputs import Input, ModifyFailed, Sending, SubmitFailed
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.ports import NotSent
+from engine.runtime.account_link import AccountLink
 from engine.runtime.journal_watch import REDUCING_WAITS, JournalWatch
 from engine.runtime.links import Links
 from engine.runtime.send_gate import SendGate
@@ -43,7 +44,8 @@ class Sender:
 
     def intended(self, event: ev.OrderIntended, durable: Awaitable[None]) -> None:
         """Send an order."""
-        self._tasks.spawn(self._submit(event.terms, durable))
+        link = self._links.of(event.terms.account)
+        self._tasks.spawn(self._submit(event.terms, durable, link, link.connection))
 
     def cancel(self, event: ev.CancelRequested, durable: Awaitable[None]) -> None:
         """Ask for a cancel."""
@@ -51,10 +53,11 @@ class Sender:
 
     def replace(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
         """Ask for other terms; where the venue cannot change an order, for its cancel."""
+        link = self._links.of(event.account)
         if event.native:
-            self._tasks.spawn(self._modify(event, durable))
+            self._tasks.spawn(self._modify(event, durable, link, link.connection))
         else:
-            self._links.of(event.account).cancels.ask(event.client_order_id)
+            link.cancels.ask(event.client_order_id)
 
     def query(self, event: ev.OrderQueried, durable: Awaitable[None]) -> None:
         """Ask what the venue knows of an order."""
@@ -64,10 +67,11 @@ class Sender:
         """Look at everything that the venue has of the account."""
         self._links.of(event.account).looks.ask(event.reason)
 
-    async def _submit(self, order: OrderTerms, durable: Awaitable[None]) -> None:
+    async def _submit(
+        self, order: OrderTerms, durable: Awaitable[None], link: AccountLink, connection: int
+    ) -> None:
+        """`connection`: the number of that on which it was decided."""
         key = order.client_order_id
-        link = self._links.of(order.account)
-        connection = link.connection
         if order.adds_exposure:
             try:
                 await durable
@@ -95,10 +99,18 @@ class Sender:
         self._step(Sending(order.account, key))
         await link.submit(order)
 
-    async def _modify(self, event: ev.ReplaceRequested, durable: Awaitable[None]) -> None:
-        """What adds exposure waits for the disk and for the gate; a stop waits for nothing."""
-        key, link = event.client_order_id, self._links.of(event.account)
-        connection = link.connection
+    async def _modify(
+        self,
+        event: ev.ReplaceRequested,
+        durable: Awaitable[None],
+        link: AccountLink,
+        connection: int,
+    ) -> None:
+        """What adds exposure waits for the disk and for the gate; a stop waits for nothing.
+
+        `connection`: the number of that on which it was decided.
+        """
+        key = event.client_order_id
         if event.adds_exposure:
             try:
                 await durable

@@ -55,11 +55,13 @@ _submit, _cancel, _modify = Sender._submit, Cancels._cancel, AccountLink.modify
 _send, _commit = RemotePaper.submit_order, Writer.commit
 
 
-async def submit(self: Sender, order: OrderTerms, durable: Awaitable[None]) -> None:
+async def submit(
+    self: Sender, order: OrderTerms, durable: Awaitable[None], link: AccountLink, connection: int
+) -> None:
     if wanted("durable", order.purpose):
         await durable
         await stand("durable", order.purpose, order.client_order_id)
-    await _submit(self, order, durable)
+    await _submit(self, order, durable, link, connection)
 
 
 async def send(self: RemotePaper, order: OrderTerms) -> None:

@@ -78,8 +78,14 @@ def _sends_before_durable(patching: pytest.MonkeyPatch) -> None:
     """An order leaves while its intent still waits for the disk."""
     first = Sender._submit
 
-    async def hasty(self: Sender, order: OrderTerms, durable: Awaitable[None]) -> None:
-        await first(self, order, _Settled())
+    async def hasty(
+        self: Sender,
+        order: OrderTerms,
+        durable: Awaitable[None],
+        link: AccountLink,
+        connection: int,
+    ) -> None:
+        await first(self, order, _Settled(), link, connection)
 
     patching.setattr(Sender, "_submit", hasty)
 
