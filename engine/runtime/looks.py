@@ -169,21 +169,23 @@ class Looks:
 
         A look during which the connection broke has failed. Returns what the core made of it.
         """
-        seen = await self._seen()
+        seen = await self._seen(whole=True)
         if isinstance(seen, BrokerError):
             known = self._is_known(reason, seen)
             return self._step(SnapshotFailed(self._name, reason, seen, known))
         self._name_missing(seen)
         return self._step(SnapshotTaken(self._with_early(seen), reason, apply, by))
 
-    async def _seen(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
+    async def _seen(
+        self, *, for_kill: bool = False, whole: bool = False
+    ) -> VenueSnapshot | BrokerError:
         """What the venue says. An account begins with what it holds once it says that twice, a
         second apart: a list may be behind the cash by less (X-75)."""
-        seen = await self._venue.look(for_kill=for_kill)
+        seen = await self._venue.look(for_kill=for_kill, whole=whole)
         if self._has_begun() or isinstance(seen, BrokerError) or not _holds(seen):
             return seen
         await self._clock.sleep(SETTLES)
-        again = await self._venue.look(for_kill=for_kill)
+        again = await self._venue.look(for_kill=for_kill, whole=whole)
         if isinstance(again, BrokerError) or _holds(again) == _holds(seen):
             return again
         if self._has_begun():

@@ -38,11 +38,12 @@ from engine.runtime.outside import (
     named_position,
 )
 from engine.runtime.send_gate import SendGate
+from engine.state import pauses
+from engine.state.account import AccountState
 from engine.state.book import Book
 
 FILL_MARGIN = 600 * NS_PER_SECOND
 """How far before what is known the venue is asked for fills; the overlap is dropped by id."""
-
 
 BEAT_SECONDS = 5
 """How long an answer is waited for that nothing depends on but itself."""
@@ -76,6 +77,8 @@ class Venue:
         self._outside = outside
         self._odd_since: Nanos | None = None
         """Since when its balances contradict what it says is held; None while they do not."""
+        self._whole_at: Nanos = 0
+        """When it was last asked for all fills that may explain what differs, and answered."""
 
     @property
     def lag(self) -> Nanos:
@@ -178,20 +181,21 @@ class Venue:
                 except Exception:  # noqa: S110 - an adapter that cannot ask it is not silent
                     pass
 
-    async def look(self, *, for_kill: bool = False) -> VenueSnapshot | BrokerError:
+    async def look(
+        self, *, for_kill: bool = False, whole: bool = False
+    ) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.
 
         A part that failed fails it all, and so does a number that is none. `for_kill`: once an
         earlier look was whole, balances may be missing, and so may the holdings and orders of a
-        symbol of which a number is none.
+        symbol of which a number is none. `whole`: all fills that may explain what differs, also
+        where they were asked for a moment ago.
         """
         asked = self._time.now()
         broker = self._broker
         state = self._book.account(broker.name)
-        known = max(min(state.last_fill, state.clean_at), state.known_since)
-        if state.balances is None:
-            known = asked  # what was before is history, and comes as what is held (X-75)
-        since = max(known - FILL_MARGIN, 0)
+        whole = whole or self._is_whole_due(state, asked)
+        since = self._fills_since(state, asked, whole=whole)
         in_part = for_kill and state.balances is not None
         try:
             async with self._link.request(ORDERS, grace=0) as then:
@@ -221,6 +225,8 @@ class Venue:
             fault = fault or contradicts
         if fault:
             return Ambiguous(self._outside.text(fault))
+        if whole:
+            self._whole_at = asked
         missing = [] if isinstance(account, Account) else [str(account)]
         missing += map(self._outside.text, faulty.values())
         return VenueSnapshot(
@@ -236,6 +242,27 @@ class Venue:
             requested_at=asked,
             as_of=self._time.now(),
         )
+
+    def _is_whole_due(self, state: AccountState, now: Nanos) -> bool:
+        """Whether it is time to ask for all fills again that may explain what differs: a list may
+        show one however late, and a kill begins with what there is to know."""
+        kill = state.kill
+        if kill is not None and self._whole_at < kill.started_at:
+            return True
+        return now - self._whole_at >= pauses.LONGEST
+
+    def _fills_since(self, state: AccountState, now: Nanos, *, whole: bool) -> Nanos:
+        """From when on a look asks for fills.
+
+        A `whole` one asks for all since the last that left nothing unexplained, which may be long
+        ago; another for what the last one that was answered can have missed.
+        """
+        if state.balances is None:
+            known = now  # what was before is history, and comes as what is held (X-75)
+        else:
+            begins = state.clean_at if whole else max(state.clean_at, state.seen_at - self.lag)
+            known = max(min(state.last_fill, begins), state.known_since)
+        return max(known - FILL_MARGIN, 0)
 
     def _contradiction(
         self, account: Account, positions: tuple[VenuePosition, ...], asked: Nanos
