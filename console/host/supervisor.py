@@ -46,6 +46,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.text import clean_text
 from engine.ports import BrokerError, Clock
 from engine.reference.textfile import BadFile
+from engine.runtime import cancelled
 from engine.runtime.clock import ScaledClock, SteadyClock, SystemClock
 from engine.runtime.engine import Engine
 from storage.errors import JournalError
@@ -313,14 +314,18 @@ class Supervisor:
             return ExitCode.FAILED
         finally:
             ending.cancel()
+            self._ending.set()  # nothing goes on, whoever ended it
             if self._app is not None:
                 self._app.exit()
             await self._end(beside)
         return ExitCode.DONE
 
     def _ended_beside(self, engine: Engine, task: "asyncio.Task[None]") -> None:
-        """What works beside the engine has ended; where it failed, somebody has to know."""
-        error = None if task.cancelled() else task.exception()
+        """What works beside the engine has ended; where it failed, somebody has to know.
+
+        It is cancelled only once all is ending.
+        """
+        error = cancelled.failure_of(task)
         if error is None or self._ending.is_set():
             return
         text = clean_text(f"{task.get_name()} ended: {type(error).__name__}: {error}")
@@ -408,7 +413,8 @@ class Supervisor:
         lost = False
         try:
             app = self._app = self._opened(house)
-            wish = await app.run_async()
+            with cancelled.told_apart("the console", cancelled.Unasked):
+                wish = await app.run_async()
             failure, lost = app.failure, app.terminal_is_lost
         except Exception as error:  # whatever the console raised, the engine goes on
             _log.error("the console failed", exc_info=True)

@@ -14,7 +14,7 @@ from engine.ports import Ambiguous
 
 
 class Unasked(Exception):  # noqa: N818 - what happened, as the errors of a venue are named
-    """Work of the engine ended as cancelled, and nobody had asked for that."""
+    """Work of this process ended as cancelled, and nobody had asked for that."""
 
 
 def is_meant() -> bool:
@@ -27,17 +27,19 @@ def is_meant() -> bool:
 
 
 @contextlib.contextmanager
-def told_apart(whose: str) -> Iterator[None]:
-    """Within this block an adapter is called, `whose` in words.
+def told_apart(what: str, error: type[Exception] = Ambiguous) -> Iterator[None]:
+    """Within this block something is waited for that may leak a cancel: a call of an adapter, which
+    then may or may not have been acted on.
 
-    Raises Ambiguous for a cancel that it leaks; one that is meant for the running task passes.
+    Raises `error`, with `what` in words, for a cancel that is leaked; one that is meant for the
+    running task passes.
     """
     try:
         yield
-    except asyncio.CancelledError as error:
+    except asyncio.CancelledError as leaked:
         if is_meant():
             raise
-        raise Ambiguous(f"{whose} was cancelled, and not by the engine") from error
+        raise error(f"{what} was cancelled, and not by the engine") from leaked
 
 
 def failure_of(work: asyncio.Task[Any]) -> BaseException | None:

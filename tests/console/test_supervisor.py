@@ -291,6 +291,82 @@ def test_an_error_in_the_console_ends_the_console_and_not_the_engine(program: Pr
         child.close(force=True)
 
 
+LEAKING = """
+import asyncio, sys
+from console.cli.program import main
+from console.host.follow import SignalFile
+from console.host.supervisor import Supervisor
+opened = Supervisor._opened
+
+async def leaking(*_):
+    reader = asyncio.create_task(asyncio.sleep(60))
+    asyncio.get_running_loop().call_later(0.3, reader.cancel)
+    await reader
+
+def leaks(self, house):
+    app = opened(self, house)
+    app.run_async = leaking
+    return app
+
+Supervisor._opened = leaks
+SignalFile.follow = leaking
+sys.exit(main())
+"""
+"""A program in which the console, and what follows the file of signals, end as cancelled."""
+
+
+def test_a_console_that_ends_as_cancelled_has_failed_and_it_is_said(program: Program) -> None:
+    child = spawned(program, "-c", LEAKING)
+    try:
+        child.expect(b"the console failed")
+        child.expect(b"the engine goes on without it")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
+        assert program.ask("status")["run_state"] == "ACTIVE"
+        assert program.run("stop").returncode == 0
+    finally:
+        child.close(force=True)
+
+
+def test_signals_that_are_followed_no_more_are_told_of(program: Program, tmp_path: Path) -> None:
+    program.configure(f'[signals]\nbuiltin = ""\nfile = "{tmp_path / "signals.jsonl"}"\n')
+    program.start(module=("-c", LEAKING))
+    program.wait_for(lambda: "signals ended" in program.told)
+    assert program.run("stop").returncode == 0
+    alarms = [event["data"] for event in program.rows("events") if event["type"] == "Alarmed"]
+    assert ("TASK_FAILED", "signals") in [(alarm["code"], alarm["subject"]) for alarm in alarms]
+
+
+DYING = """
+import asyncio, sys
+from console.cli.program import main
+from console.host.supervisor import Supervisor
+opened = Supervisor._opened
+
+def dying(self, house):
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.5, house.engine._failed, RuntimeError("an effect failed"))
+    return opened(self, house)
+
+Supervisor._opened = dying
+sys.exit(main())
+"""
+
+
+def test_an_engine_that_fails_under_its_console_is_not_said_to_go_on(program: Program) -> None:
+    child = spawned(program, "-c", DYING)
+    try:
+        child.expect(b"PAPER")
+        child.expect(pexpect.EOF)
+        assert b"the engine goes on" not in child.before
+        child.close()
+        assert child.exitstatus == 1
+        assert "the engine failed" in (program.folder / "meridian.log").read_text(encoding="utf-8")
+    finally:
+        child.close(force=True)
+
+
 def test_a_lost_terminal_ends_the_console_and_not_the_engine(program: Program) -> None:
     child = spawned(program, "-c", MAIN)
     program.wait_for(lambda: program.ask("status")["running"])
