@@ -275,7 +275,8 @@ class MarketData(Protocol):
     """A source of prices: a venue's feed, a simulated market, or a recording."""
 
     def events(self) -> AsyncIterator[MarketEvent]:
-        """Quotes, completed bars and depth, in order; ends when a recorded market is exhausted."""
+        """Quotes, completed bars and depth, in order; ends when a recorded market is exhausted. Any
+        other that ends counts as failed, and is asked again."""
         ...
 
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:

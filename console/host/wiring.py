@@ -315,6 +315,7 @@ def build(
             latch=latch,
             gate=gate or SendGate(),
             market=market,
+            recorded=bars is not None,
             version=version,
             account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),

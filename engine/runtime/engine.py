@@ -61,7 +61,8 @@ class Engine:
     """One loop, and a link to the venue of each account.
 
     `submit` and `command` are the ways in, `events` and `state` the ways out. `brokers` holds the
-    broker of each account by the account's name. `jitter` spreads the pauses between attempts to
+    broker of each account by the account's name. `recorded`: the market is a recording, which ends
+    and cannot be asked again. `jitter` spreads the pauses between attempts to
     connect to them; without it the pauses are exact. `redact` takes secrets out of what venues say;
     without it nothing is taken out.
     """
@@ -76,6 +77,7 @@ class Engine:
         latch: Latch,
         gate: SendGate,
         market: MarketData | None,
+        recorded: bool = False,
         version: str,
         account_ids: Mapping[str, str] | None = None,
         config_digest: str = "",
@@ -116,7 +118,6 @@ class Engine:
         )
         self._feed = None
         if market is not None:
-            recorded = world.config.market.source == "replay"
             self._feed = MarketFeed(
                 market, step=self.step, clock=clock, recorded=recorded, redact=redact
             )

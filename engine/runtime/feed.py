@@ -24,9 +24,10 @@ BACK = "MARKET_BACK"
 class MarketFeed:
     """One source of market events. `step` hands an input to the core.
 
-    A source that fails is no failure of the engine: entries stop for want of fresh prices (U-53),
-    what reduces goes on, and the source is asked again after a pause. One that is `recorded` is
-    not: it would begin anew, so that its failure is raised. `redact` takes secrets out of a text.
+    A source that fails, or ends, is no failure of the engine: entries stop for want of fresh prices
+    (U-53), what reduces goes on, and the source is asked again after a pause. One that is
+    `recorded` is not: it would begin anew, so that its failure is raised, and its end is that of
+    the prices. `redact` takes secrets out of a text.
     """
 
     def __init__(
@@ -60,7 +61,8 @@ class MarketFeed:
                 with cancelled.told_apart(f"the question for the past of {symbol}"):
                     past = await self._market.history(symbol, PAST_BARS)
         except Exception as error:  # without a past they begin later; trading does not wait
-            return Trouble(code="NO_HISTORY", subject=symbol, text=self._why("no history", error))
+            why = self._why("no history", f"{type(error).__name__} {error}")
+            return Trouble(code="NO_HISTORY", subject=symbol, text=why)
         return History(tuple(named_event(bar) for bar in past if isinstance(bar, Bar)))
 
     async def run(self, symbols: tuple[str, ...]) -> None:
@@ -91,9 +93,13 @@ class MarketFeed:
         except Exception as error:
             if stepping or self._recorded:
                 raise
-            self._has_failed(error)  # whatever a source raises, only its prices are lost
+            # Whatever a source raises, only its prices are lost.
+            self._has_failed(f"{type(error).__name__} {error}")
         else:
-            self.exhausted = True
+            if self._recorded:
+                self.exhausted = True
+            else:
+                self._has_failed("it has ended")
 
     def _is_telling(self, began: int) -> None:
         """It tells prices: after a while of that it is back."""
@@ -101,14 +107,14 @@ class MarketFeed:
             self._failures = 0
             self._tell(BACK, Severity.INFO, "prices are told again")
 
-    def _has_failed(self, error: Exception) -> None:
+    def _has_failed(self, why: str) -> None:
         if not self._failures:
-            text = self._why("the source of prices has failed, and is asked again", error)
+            text = self._why("the source of prices has failed, and is asked again", why)
             self._tell(LOST, Severity.CRITICAL, text)
         self._failures += 1
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:
         self._step(Trouble(code=code, subject="market", text=text, severity=severity))
 
-    def _why(self, what: str, error: Exception) -> str:
-        return clean_text(self._redact(f"{what}: {type(error).__name__} {error}"))
+    def _why(self, what: str, why: str) -> str:
+        return clean_text(self._redact(f"{what}: {why}"))

@@ -20,6 +20,7 @@ from console.cli.program import main
 from console.host import replay
 from console.host.report import sharpe
 from engine.config import Config
+from engine.reference.textfile import BadFile
 from storage.verify import verify
 from tests.configs import from_mapping
 from tests.console.program import MAIN
@@ -81,6 +82,17 @@ def assert_adds_up(found: dict[str, Any]) -> None:
     earned = Decimal(found["realized_pnl"]) + Decimal(found["unrealized_pnl"])
     assert Decimal(found["cash"]) + held == Decimal(found["starting_equity"]) + earned
     assert Decimal(found["cash"]) + held == Decimal(found["ending_equity"])
+
+
+def test_a_file_that_was_changed_while_it_is_replayed_ends_it_in_words(market: Market) -> None:
+    """It was checked, and cannot be read any further now; begun anew, it would tell prices twice
+    and the replay never end."""
+    path = market(minutes=30)
+    file = check_bars(path)
+    text = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([*text[:-6], "no,bar,at,all\n"]), encoding="utf-8")
+    with pytest.raises(BadFile):
+        replay.run(quiet(), file, [])
 
 
 def test_a_day_of_bars_trades_and_adds_up(market: Market) -> None:

@@ -49,7 +49,7 @@ def fed(
 
 def recalled(*symbols: str) -> list[Input]:
     given: list[Input] = []
-    run_virtual(lambda clock: fed(Source(), given, clock).run(symbols), START, 60)
+    run_virtual(lambda clock: fed(Source(), given, clock, recorded=True).run(symbols), START, 60)
     return [one for one in given if not isinstance(one, Bar)]
 
 
@@ -67,12 +67,12 @@ def test_a_past_that_cannot_be_had_is_said_and_the_others_are_handed_over() -> N
     assert last == History(tuple(PAST["CCC"]))
 
 
-def test_every_event_is_handed_over_in_order_and_the_end_is_known() -> None:
+def test_every_event_of_a_recording_is_handed_over_in_order_and_the_end_is_known() -> None:
     given: list[Input] = []
     feeds: list[MarketFeed] = []
 
     async def run(clock: Clock) -> None:
-        feeds.append(fed(Source(), given, clock))
+        feeds.append(fed(Source(), given, clock, recorded=True))
         assert not feeds[0].exhausted
         await feeds[0].run(())
 
@@ -105,12 +105,41 @@ class Failing:
                 await asyncio.sleep(self._seconds)
             raise ConnectionError("the stream broke, apikey=canary")
         yield PAST["AAA"][1]
+        await asyncio.Event().wait()
 
 
-def told(market: MarketData, *, recorded: bool = False) -> list[Input]:
+def told(market: MarketData) -> list[Input]:
+    """What it tells until nothing more comes of it."""
     given: list[Input] = []
-    run_virtual(lambda clock: fed(market, given, clock, recorded=recorded).run(()), START, 10_000)
+
+    async def run(clock: Clock) -> None:
+        pump = asyncio.create_task(fed(market, given, clock).run(()))
+        await clock.sleep(9_000)
+        assert not pump.done()
+        pump.cancel()
+
+    run_virtual(run, START, 10_000)
     return given
+
+
+def test_u53_a_market_that_ends_has_failed_and_is_asked_again() -> None:
+    """As one whose stream the other side has closed in order: no price would ever come again."""
+    given: list[Input] = []
+    feeds: list[MarketFeed] = []
+
+    async def run(clock: Clock) -> None:
+        feeds.append(fed(Source(), given, clock))
+        pump = asyncio.create_task(feeds[0].run(()))
+        await clock.sleep(2)
+        pump.cancel()
+
+    run_virtual(run, START, 60)
+    first, second = PAST["AAA"]
+    assert not feeds[0].exhausted
+    lost = given.pop(2)
+    assert isinstance(lost, Trouble)
+    assert (lost.code, lost.severity) == ("MARKET_LOST", Severity.CRITICAL)
+    assert given == [first, second, first, second]
 
 
 def test_a_market_that_fails_is_asked_again_after_pauses_that_grow() -> None:
@@ -138,6 +167,7 @@ class Cancelled(Failing):
             asyncio.get_running_loop().call_later(1, reader.cancel)
             await reader
         yield PAST["AAA"][1]
+        await asyncio.Event().wait()
 
 
 def test_a_market_whose_own_task_was_cancelled_has_failed_too() -> None:
@@ -184,7 +214,7 @@ def test_a_recording_that_cannot_be_read_any_further_is_not_begun_again() -> Non
     """It would tell the same prices twice; whoever plays it is told why it ends."""
     market = Failing(1)
     with pytest.raises(ConnectionError):
-        told(market, recorded=True)
+        run_virtual(lambda clock: fed(market, [], clock, recorded=True).run(()), START, 60)
     assert len(market.asked) == 1
 
 
