@@ -156,6 +156,13 @@ class Broker(Protocol):
     `NotSent` when nothing left this process, `Throttled` when the venue wants us to wait,
     `Ambiguous` when nobody knows whether the venue acted, `Rejected` when it refused,
     `AuthFailed` when it does not accept the credentials, `MarketClosed` when it takes nothing now.
+
+    Every order has one id in the engine, and no two of an account have the same. An adapter tells
+    the client order id as the venue has it, "" for none, and what the venue itself calls the order.
+    One that has none, or that of another order, is known in the engine by `unnamed_order_id` of
+    `engine.domain.ids`, and asked about, cancelled and changed by that: `venue_order_id_of` gives
+    back what the venue calls it. An adapter whose venue cannot work by that answers `Rejected`.
+
     Quantities are in units of the instrument, prices in its currency, times in nanoseconds UTC.
     """
 
@@ -192,6 +199,7 @@ class Broker(Protocol):
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask the venue to cancel an order (C-123).
 
+        `client_order_id` is that of the order, or that by which one without is known (see above).
         Returns once the request was taken; the end of the order arrives as a report. Raises
         `Rejected` for an order that is unknown there or has ended.
         """
@@ -231,7 +239,8 @@ class Broker(Protocol):
 
     async def get_open_orders(self) -> tuple[VenueOrder, ...]:
         """Every order that can still fill, those that wait for another to fill included, whoever
-        sent them."""
+        sent them, each once. `venue_order_id` is unique among them, or "" where every client
+        order id is."""
         ...
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:

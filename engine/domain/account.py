@@ -63,6 +63,8 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order as the venue states it."""
 
     client_order_id: str
+    """Unique in the account by the time it reaches the core (see `Broker`); an adapter gives it as
+    its venue does, "" for none."""
     venue_order_id: str
     symbol: str
     side: Side

@@ -107,6 +107,14 @@ def _planned(data: Data, context: Context) -> Data:
     return _with_account(data, context)
 
 
+def _reconciled(data: Data, context: Context) -> Data:
+    for difference in data["differences"]:
+        # What is held was a number, and an order that nobody gave an id was none.
+        if difference.get("client_order_id") or not _NUMBER.fullmatch(difference["venue"] or "0"):
+            difference["about"] = "order"
+    return _with_account(data, context)
+
+
 def _closed(data: Data, context: Context) -> Data:
     trade: Data = data["trade"]
     trade["account"] = trade.pop("broker")
@@ -118,6 +126,8 @@ def _filled(data: Data, context: Context) -> Data:
     fill["account"] = fill.pop("broker")
     return data | {"account": fill["account"]}
 
+
+_NUMBER: Final = re.compile(r"-?[0-9.]+")
 
 _TOLD: Final = (
     "OrderRefused",
@@ -137,7 +147,6 @@ _TOLD: Final = (
     "ExitAbandoned",
     "StopRemoved",
     "SnapshotRequested",
-    "Reconciled",
     "PositionAdjusted",
     "SymbolBlocked",
     "SymbolUnblocked",
@@ -156,6 +165,7 @@ UPCASTS: Final[Mapping[tuple[str, int], Upcast]] = {
     ("OrderFilled", 1): _filled,
     ("DeadLettered", 1): _lettered,
     ("ExitPlanned", 1): _planned,
+    ("Reconciled", 1): _reconciled,
     ("PositionClosed", 1): _closed,
 }
 """From (type, version) to the next version of that type."""

@@ -316,7 +316,8 @@ def _denies(found: ev.Difference) -> bool:
 def left(world: World, account: AccountState) -> tuple[str, ...]:
     """What a kill has still to close and to cancel in an account: holdings and order ids.
 
-    What the venue lists and nothing here explains is left too, in any trade type. Once the kill is
+    What the venue lists and nothing here explains is left too, in any trade type, and an order that
+    cannot be taken over, since its id is that of another account's. Once the kill is
     proved, the close of something that was out of its scope is nothing against that.
     """
     halt = world.book.data.halt
@@ -329,9 +330,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
         if in_scope(p, halt.flatten)
     ]
     held += [
-        f"{d.symbol} {d.venue or '0'} listed"
-        for d in account.differences
-        if d.kind != PRICE_DRIFT and not d.client_order_id
+        f"{d.symbol} {d.venue or '0'} listed" for d in account.differences if d.kind != PRICE_DRIFT
     ]
     closable = world.book.index.closable.get(account.name)
     works = [

@@ -393,6 +393,7 @@ def _foreign(order: VenueOrder) -> ev.Difference:
         local="",
         venue=f"{order.side} {plain(order.quantity)} {order.type}",
         client_order_id=order.client_order_id,
+        about=ev.Compared.ORDER,
     )
 
 

@@ -81,8 +81,11 @@ def movement_fault(told: CashMovement) -> str:
 
 def order_fault(told: VenueOrder) -> str:
     """The same of an order: its quantity and its prices are above 0, and what filled and its mean
-    price not below."""
-    whose = f"order {told.client_order_id or told.venue_order_id} in {told.symbol}"
+    price not below; it has an id of its own (see `OrderIds`)."""
+    if not told.client_order_id:
+        called = f" ({told.venue_order_id})" if told.venue_order_id else ""
+        return f"an order in {told.symbol}{called} has no id that tells it from others"
+    whose = f"order {told.client_order_id} in {told.symbol}"
     numbers = {"quantity": told.quantity, "filled": told.filled}
     prices = {"limit_price": told.limit_price, "stop_price": told.stop_price}
     numbers |= {name: price for name, price in prices.items() if price is not None}

@@ -93,8 +93,10 @@ def named_fill(fill: Fill) -> Fill:
     return _named(fill, *ids)
 
 
-def named_order(order: VenueOrder) -> VenueOrder:
-    """The order with ids and a symbol that may be kept."""
+def named_order(order: VenueOrder, key: str = "") -> VenueOrder:
+    """The order with ids and a symbol that may be kept; `key`: it was asked for by that id."""
+    if key and order.client_order_id != key:
+        order = msgspec.structs.replace(order, client_order_id=key)
     return _named(order, "client_order_id", "venue_order_id", "symbol")
 
 

@@ -6,7 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.account import Account, CashMovement, VenuePosition, VenueSnapshot
+from engine.domain.account import (
+    Account,
+    CashMovement,
+    VenueOrder,
+    VenuePosition,
+    VenueSnapshot,
+)
+from engine.domain.ids import venue_order_id_of
 from engine.domain.inputs import (
     CancelFailed,
     GateClosed,
@@ -29,6 +36,7 @@ from engine.runtime.answers import (
 )
 from engine.runtime.clock import SteadyTime
 from engine.runtime.link import BALANCES, FILLS, MOVEMENTS, ORDERS, POSITIONS, TIME, Link
+from engine.runtime.order_ids import OrderIds
 from engine.runtime.outside import (
     Outside,
     named_account,
@@ -41,6 +49,7 @@ from engine.runtime.send_gate import SendGate
 from engine.state import pauses
 from engine.state.account import AccountState
 from engine.state.book import Book
+from engine.state.order import Order
 
 FILL_MARGIN = 600 * NS_PER_SECOND
 """How far before what is known the venue is asked for fills; the overlap is dropped by id."""
@@ -75,6 +84,7 @@ class Venue:
         self._book = book
         self._time = time
         self._outside = outside
+        self._ids = OrderIds(broker.name, book)
         self._odd_since: Nanos | None = None
         """Since when its balances contradict what it says is held; None while they do not."""
         self._whole_at: Nanos = 0
@@ -159,16 +169,28 @@ class Venue:
             )
         try:
             async with self._link.request(key, grace=0) as then:
-                order = await self._broker.get_order(key)
+                order = await self._order(key)
                 then(FILLS)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
             return QueryFailed(self._broker.name, key, self._outside.error(error))
-        order = None if order is None else named_order(order)
         fault = "" if order is None else order_fault(order)
+        if order is not None and known is not None and not fault and _is_other(order, known):
+            fault = f"{order.side} {order.symbol} has the id of {known.side} {known.symbol}"
         if fault:
             return QueryFailed(self._broker.name, key, Ambiguous(self._outside.text(fault)))
         return QueryAnswered(self._broker.name, key, order, self._own_fills(fills), asked)
+
+    async def _order(self, key: str) -> VenueOrder | None:
+        """The order of that id as the venue states it; one that is known by what the venue calls
+        it, as it lists it. None where it does not know it; raises what the venue raises."""
+        if venue_order_id_of(key):
+            listed = self._ids.of_list(map(named_order, await self._broker.get_open_orders()))
+            for order in listed:
+                if order.client_order_id == key:
+                    return order
+        found = await self._broker.get_order(key)
+        return None if found is None else named_order(found, key)
 
     async def beat(self) -> None:
         """Ask the venue for nothing but an answer; whatever it says is one (X-84)."""
@@ -211,7 +233,8 @@ class Venue:
                 movements = await self._movements(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
-        orders, positions = tuple(map(named_order, orders)), tuple(map(named_position, positions))
+        orders = self._ids.of_list(map(named_order, orders))
+        positions = tuple(map(named_position, positions))
         movements = tuple(map(named_movement, movements))
         faulty = {p.symbol: fault for p in positions if (fault := position_fault(p))}
         faulty |= {o.symbol: fault for o in orders if (fault := order_fault(o))}
@@ -326,7 +349,7 @@ class Venue:
 
         What a venue calls itself is nothing to go by.
         """
-        report = self._outside.report(report)
+        report = self._ids.of_report(self._outside.report(report))
         fill = report.fill
         if fill is not None:
             (fill,) = self._own_fills((fill,))
@@ -338,7 +361,7 @@ class Venue:
         name = self._broker.name
         return tuple(
             fill if fill.account == name else msgspec.structs.replace(fill, account=name)
-            for fill in map(named_fill, map(dated, fills))
+            for fill in map(self._ids.of_fill, map(named_fill, map(dated, fills)))
         )
 
     async def _failure(
@@ -352,3 +375,8 @@ class Venue:
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
         return None
+
+
+def _is_other(there: VenueOrder, here: Order) -> bool:
+    """Whether an order of one id there cannot be the one of that id here."""
+    return (there.symbol, there.side) != (here.symbol, here.side)

@@ -83,6 +83,7 @@ from engine.domain.events.positions import (
     Unprotected,
 )
 from engine.domain.events.reconcile import (
+    Compared,
     Difference,
     HoldingPriced,
     PositionAdjusted,
@@ -118,6 +119,7 @@ __all__ = [
     "CommandAnswered",
     "CommandRefused",
     "CommissionTaken",
+    "Compared",
     "CurrencyValued",
     "DeadLetterClosed",
     "DeadLettered",

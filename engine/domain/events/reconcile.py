@@ -1,6 +1,7 @@
 """What a comparison with the venue found, and what was taken over."""
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -29,19 +30,37 @@ _OF_QUANTITY = frozenset({"LOCAL_ONLY", "BROKER_ONLY", "QTY_MISMATCH", "SIDE_MIS
 """The kinds of difference that are about how much is held."""
 
 
+class Compared(StrEnum):
+    """What of an account is compared with its venue's (A-370)."""
+
+    HOLDING = "holding"
+    ORDER = "order"
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing on which we and the venue disagree; `kind` is a code of X-08."""
+    """One thing on which we and the venue disagree; `kind` is a code of X-08.
+
+    Of a holding `local` and `venue` are what is held, a signed quantity, or its average price; of
+    an order they are words.
+    """
 
     symbol: str
     kind: str
     local: str
     venue: str
     client_order_id: str = ""
+    """Of the order that it is about; "" where it is about a holding."""
+    about: Compared = Compared.HOLDING
+
+    @property
+    def is_of_holding(self) -> bool:
+        """Whether it is about what is held. A row of before `about` was written names its order."""
+        return self.about is Compared.HOLDING and not self.client_order_id
 
     @property
     def missing(self) -> Decimal:
         """How much more is held here than there, signed; 0 where it is about something else."""
-        if self.client_order_id or self.kind not in _OF_QUANTITY:
+        if not self.is_of_holding or self.kind not in _OF_QUANTITY:
             return ZERO
         return Decimal(self.local or "0") - Decimal(self.venue or "0")
 
