@@ -4,13 +4,14 @@ A change is proved by what the venue says the order is, and by nothing else (X-8
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import plain
-from engine.domain.order import Replacement, Side
+from engine.domain.order import VENUE, Replacement, Side
 from engine.domain.run import Severity
 from engine.plans import corporate
 from engine.plans.reducing import cancel, is_ending
@@ -74,39 +75,77 @@ def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
     )
 
 
-def told(world: World, order: Order, theirs: Replacement, now: Nanos) -> Iterator[ev.Event]:
+def take_terms(
+    world: World, order: Order, theirs: Replacement, now: Nanos, *, proved: bool
+) -> Iterator[ev.Event]:
     """Apply the terms with which the venue says that the order works, or ask it again.
 
-    Where nobody asked for them the report may be an old one that comes again: it is believed where
-    the order can then do no less than before, and else the venue is asked (rule 1).
+    `proved`: it was asked, by a look or about this order, after the order last changed here. A
+    report that nobody asked for may be an old one that comes again: it is believed where the order
+    can then do no less than before, and else the venue is asked (rule 1).
+
+    Where nobody asked for the terms an alarm says so, once for each change. An entry of ours that
+    may add more by them, or at a worse price, than the gate has passed is cancelled (rule 4). A
+    protective stop is brought back by its plan, and a split is followed (X-93).
     """
-    unasked = not order.is_protective and not order.answered_by(theirs)
-    if unasked:
-        yield _otherwise(order, theirs)
-    yield from follow_split(world, order, theirs, now)
-    if theirs.quantity < order.filled:
-        text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
-    elif unasked and _is_less(order, theirs):
-        text = f"{plain(theirs.quantity)} there, which was not asked for"
-    else:
+    split = None if order.answered_by(theirs) else _split_by(order, theirs)
+    unasked = not (order.is_protective or order.answered_by(theirs))
+    grown = unasked and split is None and _is_more(order, theirs)
+    before = order.told_otherwise
+    if unasked and split is None and (before is None or before.contradicts(theirs)):
+        yield _otherwise(order, theirs, ends=grown)
+    if split is not None:
+        yield from _follow_split(world, order, theirs, split, now)
+    if proved or not (theirs.quantity < order.filled or (unasked and _is_less(order, theirs))):
         yield replaced(order, theirs)
+        if grown and not order.makes_room:
+            yield from cancel(order, "its venue has enlarged it, which was not asked for")
         return
-    key = order.client_order_id
-    yield ev.OrderUnclear(account=order.account, client_order_id=key, reason=text)
+    key, otherwise = order.client_order_id, None
+    text = f"{plain(theirs.quantity)} there, {plain(order.filled)} filled here"
+    if unasked:
+        otherwise = theirs
+        if theirs.quantity >= order.filled:
+            text = f"{plain(theirs.quantity)} there, which was not asked for"
+    yield ev.OrderUnclear(
+        account=order.account, client_order_id=key, reason=text, works_otherwise=otherwise
+    )
     yield ev.OrderQueried(account=order.account, client_order_id=key, reason=text)
 
 
 def _is_less(order: Order, theirs: Replacement) -> bool:
     """True where the order, with these terms, can fill or cost less than it counts as now."""
-    if theirs.quantity < order.most:
+    return theirs.quantity < order.most or _cost(order, theirs) < order.exposure
+
+
+def _is_more(order: Order, theirs: Replacement) -> bool:
+    """True where an entry of ours may, with these terms, cost more than was passed for it, or trade
+    at a worse price; what somebody else placed was passed by nobody here."""
+    if not order.adds_exposure or order.intent_id == VENUE:
+        return False
+    if _cost(order, theirs) > order.exposure:
         return True
+    passed: list[Replacement] = [order.replacement]
+    if order.pending is not None:
+        passed.append(order.pending)
+    sign = order.side.sign
+    for name in ("limit_price", "stop_price"):
+        there = getattr(theirs, name)
+        known = [price for terms in passed if (price := getattr(terms, name)) is not None]
+        if there is not None and known and there * sign > max(price * sign for price in known):
+            return True
+    return False
+
+
+def _cost(order: Order, theirs: Replacement) -> Decimal:
+    """What the order may still add at worst with these terms, without the multiplier (U-51)."""
     reserved = replaced(order, theirs).reserved
     price = order.reserved if reserved is None else reserved
-    return (theirs.quantity - order.filled) * price < order.exposure
+    return (theirs.quantity - order.filled) * price
 
 
-def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
-    """The alarm that an order works with terms that nobody asked for."""
+def _otherwise(order: Order, theirs: Replacement, *, ends: bool) -> ev.Alarmed:
+    """The alarm that an order works with terms that nobody asked for; `ends`: it is cancelled."""
     return ev.Alarmed(
         code="REPLACED_OTHERWISE",
         severity=Severity.CRITICAL,
@@ -114,19 +153,19 @@ def _otherwise(order: Order, theirs: Replacement) -> ev.Alarmed:
         text=f"the venue says that order {order.client_order_id} in {order.symbol} works for "
         f"{plain(theirs.quantity)}"
         + (f" at {plain(theirs.limit_price)}" if theirs.limit_price is not None else "")
-        + ", which was not asked for",
+        + ", which was not asked for"
+        + (": it is cancelled" if ends else ""),
     )
 
 
-def follow_split(world: World, order: Order, theirs: Replacement, now: Nanos) -> Iterator[ev.Event]:
-    """What follows where its venue has changed an order as a split does (X-93).
+def _follow_split(
+    world: World, order: Order, theirs: Replacement, ratio: tuple[int, int], now: Nanos
+) -> Iterator[ev.Event]:
+    """What follows where its venue has changed an order to `theirs` as a split of a ratio does (X-93).
 
     An entry is cancelled, since the stop and the target that it brings are of the old units. What
     is held may be listed in the new ones later: it is suspected of a split until then.
     """
-    ratio = None if order.answered_by(theirs) else _split_by(order, theirs)
-    if ratio is None:
-        return
     text = f"its venue has changed it as after a split {ratio[0]}:{ratio[1]}"
     if order.adds_exposure and not is_ending(order):
         yield from cancel(order, text)

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.core import adoption, fills, foreign
-from engine.core.changes import follow_split, replaced, unchanged
+from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unlisted
 from engine.core.told_before import Told, told_before
@@ -75,8 +75,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         # A replace whose answer was lost may arrive late, after another one.
         ours = book.order_in(snapshot.account, theirs.client_order_id)
         if ours is not None:
-            yield from follow_split(world, ours, theirs.terms, now)
-            yield replaced(ours, theirs.terms)
+            yield from take_terms(world, ours, theirs.terms, now, proved=True)
     for theirs in snapshot.orders:
         yield from _change_lost(world, theirs, snapshot)
     yield from unlisted(world, snapshot)

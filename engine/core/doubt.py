@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from engine.core import fills
-from engine.core.changes import again, replaced, unchanged
+from engine.core.changes import again, take_terms, unchanged
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
@@ -277,7 +277,7 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
     if order.differs(theirs):
         # An answer may be older than the newest report, and then it undoes nothing.
         if order.updated_at <= asked_at and order.replaced_at + lag < asked_at:
-            yield replaced(order, theirs)
+            yield from take_terms(world, order, theirs, now, proved=True)
             current = current if order.makes_room else _S.NEW
     elif _awaits_change(order) and not order.cancel_wanted:
         yield from unchanged(order, "it never reached the venue")

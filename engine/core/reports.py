@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.core import fills
-from engine.core.changes import told
+from engine.core.changes import take_terms
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import OrdersReported
@@ -100,7 +100,7 @@ def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Itera
                 time_in_force=given.time_in_force,
             )
             if order.answered_by(theirs) or order.differs(theirs):
-                yield from told(world, order, theirs, now)
+                yield from take_terms(world, order, theirs, now, proved=False)
         case _S.NEW | _S.PARTIALLY_FILLED if current in UNACKNOWLEDGED:
             yield ev.OrderAccepted(
                 account=order.account, client_order_id=key, venue_order_id=given.venue_order_id

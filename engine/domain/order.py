@@ -255,6 +255,17 @@ class Replacement(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Decimal | None = None
     time_in_force: TimeInForce | None = None
 
+    def contradicts(self, other: "Replacement") -> bool:
+        """True where both say a term, and not the same."""
+        return self.quantity != other.quantity or any(
+            mine is not None and theirs is not None and mine != theirs
+            for mine, theirs in (
+                (self.limit_price, other.limit_price),
+                (self.stop_price, other.stop_price),
+                (self.time_in_force, other.time_in_force),
+            )
+        )
+
 
 class VenueState(msgspec.Struct, frozen=True, kw_only=True):
     """How far an order had come when it was taken over from the venue."""

@@ -98,6 +98,9 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """Its terms of before the newest change of it, where nobody had asked for that; else None."""
     rescaled: bool = False
     """The stop and the target that it brings are of the units of that change already (X-93)."""
+    told_otherwise: Replacement | None = None
+    """The terms that nobody asked for with which its venue said that it works, which an alarm has
+    told and no answer has proved since its last change; else None."""
 
     @classmethod
     def of(cls, terms: OrderTerms, *, seq: int, at: Nanos) -> Self:

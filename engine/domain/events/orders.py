@@ -8,7 +8,15 @@ from engine.domain.events.base import Event
 from engine.domain.events.signals import CheckResult
 from engine.domain.instant import Nanos
 from engine.domain.money import ONE, ZERO
-from engine.domain.order import Fill, OrderStatus, OrderTerms, Side, TimeInForce, VenueState
+from engine.domain.order import (
+    Fill,
+    OrderStatus,
+    OrderTerms,
+    Replacement,
+    Side,
+    TimeInForce,
+    VenueState,
+)
 
 
 class OrderIntended(Event, frozen=True, kw_only=True):
@@ -72,6 +80,8 @@ class OrderUnclear(Event, frozen=True, kw_only=True, omit_defaults=True):
     """How much of it filled as the venue says, where it has ended there and no fills tell that."""
     average_price: Decimal | None = None
     """At which mean price, where the venue says so too."""
+    works_otherwise: Replacement | None = None
+    """The terms with which the venue says that it works, which nobody asked for (X-88)."""
 
 
 class OrderQueried(Event, frozen=True, kw_only=True):

@@ -132,6 +132,8 @@ def _unclear(book: Book, event: ev.OrderUnclear, at: Nanos) -> None:
             same = event.filled == order.told_filled and event.average_price is None
             mean = order.told_average if same else event.average_price
             fields |= {"told_filled": event.filled, "told_average": mean}
+        if event.works_otherwise is not None:
+            fields["told_otherwise"] = event.works_otherwise
         update_order(book, order, at, status=status, **fields)
     book.data.metrics.failures += 1
     book.data.metrics.last_failure = at

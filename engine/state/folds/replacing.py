@@ -72,6 +72,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         pending=order.pending if waits else None,
         replaced_at=at,
         unasked_from=None if order.answered_by(told) else order.replacement,
+        told_otherwise=None,
         queries=0,
     )
 
