@@ -171,16 +171,17 @@ def observe(world: World, given: Input, now: Nanos) -> None:
 
 
 def _see_report(world: World, given: OrderReport, now: Nanos) -> None:
-    known = world.book.order_in(given.account, given.client_order_id) is not None
-    world.odd_reports.see(given, given.fault or ("" if known else "foreign"))
+    world.odd_reports.see([(given, _oddity(world, given))])
 
 
 def _see_reports(world: World, given: OrdersReported, now: Nanos) -> None:
-    odd = False
-    for report in given.reports:
-        _see_report(world, report, now)
-        odd |= world.odd_reports.newly
-    world.odd_reports.newly = odd
+    world.odd_reports.see((report, _oddity(world, report)) for report in given.reports)
+
+
+def _oddity(world: World, given: OrderReport) -> str:
+    """Why a report is odd; "" for one about an order that is known, with numbers that can be."""
+    known = world.book.order_in(given.account, given.client_order_id) is not None
+    return given.fault or ("" if known else "foreign")
 
 
 def _see_quote(world: World, given: Quote, now: Nanos) -> None:

@@ -30,7 +30,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         yield from fills.take(world, given.fill, now)
     fault = given.fault
     if fault:
-        if world.odd_reports.newly:
+        if world.odd_reports.is_news(given):
             yield ev.Alarmed(
                 code="BAD_REPORT",
                 severity=Severity.CRITICAL,
@@ -48,7 +48,7 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
         order = world.book.order_in(given.account, given.client_order_id)
     if order is None:
         tells = given.fill is None and given.status not in TERMINAL
-        if tells and world.odd_reports.newly:
+        if tells and world.odd_reports.is_news(given):
             yield ev.Alarmed(
                 code="FOREIGN_ORDER",
                 severity=Severity.WARNING,
