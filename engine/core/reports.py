@@ -18,6 +18,7 @@ from engine.state.order import Order
 from engine.world import World
 
 _S = OrderStatus
+_UNHEARD = frozenset({_S.CREATED, _S.PENDING_NEW})
 
 
 def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
@@ -92,23 +93,8 @@ def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Itera
         )
         return
     match said:
-        case _S.NEW | _S.PARTIALLY_FILLED if given.quantity is not None:
-            theirs = Replacement(
-                quantity=given.quantity,
-                limit_price=given.limit_price,
-                stop_price=given.stop_price,
-                time_in_force=given.time_in_force,
-            )
-            if order.answered_by(theirs) or order.differs(theirs):
-                yield from take_terms(world, order, theirs, now, proved=False)
-        case _S.NEW | _S.PARTIALLY_FILLED if current in UNACKNOWLEDGED:
-            yield ev.OrderAccepted(
-                account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
-            )
-            if order.cancel_wanted and now >= order.cancel_at:
-                yield ev.CancelRequested(
-                    account=order.account, client_order_id=key, reason=order.cancel_reason
-                )
+        case _S.NEW | _S.PARTIALLY_FILLED:
+            yield from _works(world, order, given, now)
         case _S.FILLED:
             yield ev.OrderSettled(
                 account=order.account,
@@ -139,6 +125,48 @@ def _status(world: World, order: Order, given: OrderReport, now: Nanos) -> Itera
             )
         case _:
             pass
+
+
+def _works(world: World, order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+    """What it makes of an order that the venue works it: acknowledged, or with other terms.
+
+    Many venues tell the terms in every report. Those of before a change that nobody answered prove
+    nothing about that.
+    """
+    theirs = _terms(given)
+    if theirs is None or not (order.answered_by(theirs) or order.differs(theirs)):
+        if order.status in UNACKNOWLEDGED and (theirs is None or order.pending is None):
+            yield from _accepted(order, given, now)
+        return
+    if order.status in _UNHEARD:
+        yield from _accepted(order, given, now)
+    known = world.book.order_in(order.account, order.client_order_id)
+    if known is not None:
+        yield from take_terms(world, known, theirs, now, proved=False)
+
+
+def _accepted(order: Order, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
+    """The acknowledgement of an order, and its cancel where that was wanted already."""
+    key = order.client_order_id
+    yield ev.OrderAccepted(
+        account=order.account, client_order_id=key, venue_order_id=given.venue_order_id
+    )
+    if order.cancel_wanted and now >= order.cancel_at:
+        yield ev.CancelRequested(
+            account=order.account, client_order_id=key, reason=order.cancel_reason
+        )
+
+
+def _terms(given: OrderReport) -> Replacement | None:
+    """The terms with which the venue works the order; None where the report does not say."""
+    if given.quantity is None:
+        return None
+    return Replacement(
+        quantity=given.quantity,
+        limit_price=given.limit_price,
+        stop_price=given.stop_price,
+        time_in_force=given.time_in_force,
+    )
 
 
 def _untold(order: Order, given: OrderReport) -> bool:

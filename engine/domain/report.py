@@ -22,11 +22,11 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
     filled: Decimal | None = None
     """All that has filled by then (FIX 14), None when the venue does not say."""
     quantity: Decimal | None = None
-    """The order's quantity, when a replace changed it."""
+    """The order's whole quantity (FIX 38); None where the venue does not say."""
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
     time_in_force: TimeInForce | None = None
-    """The other terms, when a replace changed them; None where the venue does not say."""
+    """The other terms; None where the venue does not say, and where `quantity` is None."""
     text: str = ""
     code: str = ""
     time: Nanos
