@@ -14,7 +14,7 @@ from engine.core.consequences import after_halt
 from engine.core.day import first_rates, roll, with_the_day
 from engine.core.follow import followed
 from engine.core.tick import tick
-from engine.core.withdraw import end_withheld_entries
+from engine.core.withdraw import end_withheld_entries, withholding
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import (
@@ -121,21 +121,15 @@ def decide(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
     The plans then move on wherever something happened, and a latch that was set, or raised, is
     carried through.
     """
-    epoch, withheld = world.book.data.epoch, _withheld(world)
+    epoch, causes = world.book.data.epoch, withholding(world)
     events = RULES[type(given)](world, given, now)
     if world.currencies.first_told:
         events = chain(first_rates(world), events)
     yield from followed(world, events, now, judge=True)
     if world.book.data.epoch != epoch:
         yield from followed(world, after_halt(world, now), now)
-    if _withheld(world) > withheld:
+    if withholding(world) - causes:
         yield from followed(world, end_withheld_entries(world), now)
-
-
-def _withheld(world: World) -> int:
-    """How many causes keep entries away, from everywhere or from one account."""
-    data = world.book.data
-    return len(data.restrictions) + sum(len(a.barred) for a in data.accounts.values())
 
 
 def leads_to(world: World, waited: Nanos) -> Iterator[Input]:

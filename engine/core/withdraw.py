@@ -39,5 +39,15 @@ def end_withheld_entries(world: World) -> Iterator[ev.Event]:
                 yield from cancel(order, f"only reducing is allowed: {causes}")
 
 
+def withholding(world: World) -> frozenset[tuple[str, str]]:
+    """What keeps entries away: each cause with the account that it is about, "" for all."""
+    data = world.book.data
+    causes = [("", str(cause)) for cause in data.restrictions] if data.restrictions else []
+    for account in data.accounts.values():
+        if account.barred:  # asked at every input, and hardly ever so
+            causes += [(account.name, cause) for cause in account.barred]
+    return frozenset(causes)
+
+
 def _causes(world: World, account: AccountState) -> str:
     return ", ".join((*world.book.data.restrictions, *account.barred))

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.core.withdraw import withholding
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Verdict
@@ -48,6 +49,18 @@ def test_x77_a_restriction_cancels_entries_and_keeps_them_cancelled(cause: Trigg
     assert desk.current(order).status is S.PENDING_CANCEL
     desk.report(order, S.CANCELED, text="on request")
     assert str(cause) in desk.current(order).reason
+
+
+def test_x77_one_cause_that_begins_as_another_ends_is_a_new_one() -> None:
+    """Counted they would be as many as before, and entries of that account would rest."""
+    desk = CoreDriver()
+    desk.event(ev.Restricted(cause=Trigger.DAILY_LOSS, reason="because"))
+    before = withholding(desk.world)
+    assert withholding(desk.world) == before
+    desk.event(ev.Unrestricted(cause=Trigger.DAILY_LOSS, by="me"))
+    assert not withholding(desk.world) - before
+    desk.event(ev.Restricted(cause=Trigger.DAILY_LOSS, reason="because", account=BROKER))
+    assert withholding(desk.world) - before == {(BROKER, Trigger.DAILY_LOSS)}
 
 
 def test_x77_a_pause_leaves_them_and_to_rest() -> None:
