@@ -161,7 +161,7 @@ def _otherwise(order: Order, theirs: Replacement, *, ends: bool) -> ev.Alarmed:
 def _follow_split(
     world: World, order: Order, theirs: Replacement, ratio: tuple[int, int], now: Nanos
 ) -> Iterator[ev.Event]:
-    """What follows where its venue has changed an order to `theirs` as a split of a ratio does (X-93).
+    """What follows where its venue has changed an order to `theirs` as a split does (X-93).
 
     An entry is cancelled, since the stop and the target that it brings are of the old units. What
     is held may be listed in the new ones later: it is suspected of a split until then.
