@@ -19,7 +19,8 @@ from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Phase, Severity, Trigger, TriggerAction
 from engine.plans import corporate
-from engine.plans.kill import denied_once, exceeds, kill_of, tell_excess, vanishes
+from engine.plans.kill import kill_of
+from engine.plans.kill_lists import denied_once, exceeds, tell_excess, vanishes
 from engine.plans.outcome import after_end, fell_short, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance

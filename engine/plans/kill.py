@@ -4,11 +4,11 @@ The order is that of C-501: the latch stood first; then everything that is not p
 cancelled; then positions in scope are closed, sized from the venue's own holdings; protective
 stops go last, when what they protect is gone. It ends VERIFIED after reads in a row that found
 nothing, spanning longer than a lost request may still arrive; after the deadline it is DEGRADED
-and goes on trying.
+and goes on trying. Where the venue's lists cannot be read, what is held here is closed all the
+same, as a person's close does it; nothing is proved by that.
 """
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
@@ -16,13 +16,15 @@ from engine.domain.codes import Code
 from engine.domain.inputs import LatchFound
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
-from engine.domain.order import Fill, OrderStatus
+from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
+from engine.exits.reducible import in_lots
 from engine.plans.exit import close_now
+from engine.plans.kill_lists import denied
 from engine.plans.reduce import withdraw
-from engine.plans.reducing import hindrance, is_ending
-from engine.reconcile.compare import PRICE_DRIFT, Comparison
+from engine.plans.reducing import hindrance, is_ending, may_send
+from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
 from engine.state.book import Book
 from engine.state.cover import uncovered
@@ -30,11 +32,13 @@ from engine.state.order import Order
 from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER, lengthening
 from engine.state.position import Position
 from engine.world import World
-from engine.world.absence import BELIEVED
 
 CLEAN_READS = 2
 DEADLINE = 30 * NS_PER_SECOND
 """After this an unfinished kill is reported DEGRADED (C-502)."""
+
+UNREAD = 5 * NS_PER_SECOND
+"""After so long in which its venue could not be looked at, a kill closes what is held here."""
 
 _NAMED = 10
 """So many of the holdings and orders that are left are named in an alarm."""
@@ -178,6 +182,7 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
                 continue
             yield from _disproved(account, remaining, doubtful)
             yield _unproved(account, work, remaining, doubtful)
+        yield from _close_unread(world, account, work, now)
         if work.state == WORKING and now - work.started_at > DEADLINE:
             yield from _prove(world, account, DEGRADED, now)
         pause = _pause(world, account, work, now)
@@ -186,6 +191,52 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
         asked = account.snapshot_asked >= work.started_at
         if not asked and now - account.reconciled_at >= pause:
             yield ev.SnapshotRequested(account=account.name, reason="kill")
+
+
+def _close_unread(
+    world: World, account: AccountState, work: KillWork, now: Nanos
+) -> Iterator[ev.Event]:
+    """Close what is held here while the venue cannot be looked at, and say so (rule 3).
+
+    It goes by our own fills, as every other close does. What the last list denied is left to the
+    next one.
+    """
+    halt = world.book.data.halt
+    if halt is None or not _is_unread(account, work, now) or not may_send(world, account.name):
+        return
+    gone, closed = denied(account), []
+    for position in tuple(account.positions.values()):
+        wanted = in_scope(position, halt.flatten) and position.symbol not in gone
+        if not wanted or not in_lots(world, position, abs(position.quantity)):
+            continue
+        decided = tuple(close_now(world, position, ExitReason.KILL, halt.trigger))
+        closed += [f"{position.symbol} {plain(position.quantity)}"] if decided else []
+        yield from decided
+    if closed:
+        yield ev.Alarmed(
+            code="KILL_UNREAD",
+            severity=Severity.CRITICAL,
+            subject=account.name,
+            text=f"the kill closes what is held here, {', '.join(closed[:_NAMED])}, though "
+            f"{_not_known(account)}",
+        )
+
+
+def _is_unread(account: AccountState, work: KillWork, now: Nanos) -> bool:
+    """Whether looks at the venue of a kill have failed, or were not answered, for too long."""
+    asked, link = account.snapshot_asked, account.link
+    if not asked or link is None or not account.is_connected:
+        return False
+    since = max(work.started_at, account.seen_at, link.since)
+    return now - since >= UNREAD and (account.look_failed or now - asked >= UNREAD)
+
+
+def _not_known(account: AccountState) -> str:
+    """What nobody knows of an account whose venue cannot be looked at."""
+    return (
+        f"{account.name} cannot be read: what it holds and works beside what is known here is not "
+        "known"
+    )
 
 
 def _pause(world: World, account: AccountState, work: KillWork, now: Nanos) -> Nanos:
@@ -210,67 +261,6 @@ def kill_of(world: World, snapshot: VenueSnapshot) -> KillWork | None:
     return work
 
 
-def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
-    """Whether a list shows more of a symbol than is left of what the kill has reduced.
-
-    No fill explains that, and what is listed may be what was closed: closing it again would open a
-    position the other way. A kill never closes more than what was held and what filled since.
-    """
-    work = world.book.account(found.account).kill
-    if work is None or found.symbol not in work.reduced:
-        return False
-    return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
-
-
-def vanishes(world: World, found: ev.PositionAdjusted, at: Nanos) -> bool:
-    """Whether a list that was asked for at `at` is not to be believed yet: it shows nothing of what
-    is held, or the other side of it.
-
-    No fill explains that. It would lose its stop by what may be wrong in one list, and the next
-    decides; the close of the other side would make more of it, and for that lists have to agree for
-    as long as anything is believed that they leave out. Of what a list shows to be less, that much
-    is closed.
-    """
-    if not found.previous or found.quantity * found.previous > 0:
-        return False
-    account = world.book.account(found.account)
-    listed = (found.symbol, plain(found.quantity))
-    if listed not in {(d.symbol, d.venue) for d in account.differences}:
-        return True
-    missing = account.missing.get(found.symbol)
-    return bool(found.quantity) and (missing is None or at - missing.since < BELIEVED)
-
-
-def denied_once(world: World, fill: Fill, found: Comparison) -> bool:
-    """Whether a `fill` is to be assumed because this list alone shows nothing of what is held, or
-    the other side of it: no venue told of an end of its order, and the list before said otherwise.
-    """
-    order = world.book.order_in(fill.account, fill.client_order_id)
-    if order is None or order.told_filled is not None:
-        return False
-    if world.book.holding(fill.account, fill.symbol) is None:
-        return False
-    now = [d for d in found.differences if d.symbol == fill.symbol and _denies(d)]
-    before = {(d.symbol, d.venue) for d in world.book.account(fill.account).differences}
-    return any((d.symbol, d.venue) not in before for d in now)
-
-
-def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
-    """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
-    account = world.book.account(found.account)
-    work, there = account.kill, plain(found.quantity)
-    if work is None or (found.symbol, there) in {(d.symbol, d.venue) for d in account.differences}:
-        return
-    closed = plain(work.reduced[found.symbol])
-    yield ev.Alarmed(
-        code="KILL_UNEXPLAINED",
-        severity=Severity.CRITICAL,
-        subject=found.symbol,
-        text=f"{account.name} lists {there} {found.symbol} after {closed} were closed, and no fill "
-        "explains it: the kill does not close that; look at the venue, then reconcile --apply",
-    )
-
-
 def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
     """Take the next step of the kill in an account from what its venue has just told."""
     name = snapshot.account
@@ -278,7 +268,7 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     work = kill_of(world, snapshot)
     if work is None or halt is None:
         return
-    gone = _vanished(account)
+    gone = denied(account)
     for position in tuple(account.positions.values()):
         if in_scope(position, halt.flatten) and position.symbol not in gone:
             yield from close_now(world, position, ExitReason.KILL, halt.trigger)
@@ -301,16 +291,6 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     bound = world.able(name).late_arrival
     if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
         yield from _prove(world, account, VERIFIED, now)
-
-
-def _vanished(account: AccountState) -> set[str]:
-    """What is held, of which the last list showed nothing or the other side."""
-    return {d.symbol for d in account.differences if _denies(d)}
-
-
-def _denies(found: ev.Difference) -> bool:
-    """Whether the venue lists nothing of what is held, or the other side of it."""
-    return bool(found.missing) and Decimal(found.local or 0) * Decimal(found.venue or 0) <= 0
 
 
 def left(world: World, account: AccountState) -> tuple[str, ...]:
@@ -393,6 +373,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     if work is None:
         return
     gone = cancelled(account)
+    unread = _is_unread(account, work, now)
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
         _waits_for_open(world, p.symbol, now)
@@ -415,6 +396,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         text=f"kill {state}: {gone} order{_s(gone)} cancelled, {work.closed} "
         f"position{_s(work.closed)} closed, "
         f"{len(remaining)} left, {len(doubtful)} unknown"
+        + (f"; {_not_known(account)}" if unread else "")
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )
 

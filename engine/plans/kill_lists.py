@@ -1,0 +1,89 @@
+"""What a kill believes of its venue's lists, and what it leaves to the next look (X-52, fault 42).
+
+It is sized from them, and a list may be behind, or empty for a moment: it closes no more than was
+held, and drops nothing that only one list does not show.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.domain import events as ev
+from engine.domain.instant import Nanos
+from engine.domain.money import plain
+from engine.domain.order import Fill
+from engine.domain.run import Severity
+from engine.reconcile.compare import Comparison
+from engine.state.account import AccountState
+from engine.world import World
+from engine.world.absence import BELIEVED
+
+
+def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
+    """Whether a list shows more of a symbol than is left of what the kill has reduced.
+
+    No fill explains that, and what is listed may be what was closed: closing it again would open a
+    position the other way. A kill never closes more than what was held and what filled since.
+    """
+    work = world.book.account(found.account).kill
+    if work is None or found.symbol not in work.reduced:
+        return False
+    return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
+
+
+def vanishes(world: World, found: ev.PositionAdjusted, at: Nanos) -> bool:
+    """Whether a list that was asked for at `at` is not to be believed yet: it shows nothing of what
+    is held, or the other side of it.
+
+    No fill explains that. It would lose its stop by what may be wrong in one list, and the next
+    decides; the close of the other side would make more of it, and for that lists have to agree for
+    as long as anything is believed that they leave out. Of what a list shows to be less, that much
+    is closed.
+    """
+    if not found.previous or found.quantity * found.previous > 0:
+        return False
+    account = world.book.account(found.account)
+    listed = (found.symbol, plain(found.quantity))
+    if listed not in {(d.symbol, d.venue) for d in account.differences}:
+        return True
+    missing = account.missing.get(found.symbol)
+    return bool(found.quantity) and (missing is None or at - missing.since < BELIEVED)
+
+
+def denied_once(world: World, fill: Fill, found: Comparison) -> bool:
+    """Whether a `fill` is to be assumed because this list alone shows nothing of what is held, or
+    the other side of it: no venue told of an end of its order, and the list before said otherwise.
+    """
+    order = world.book.order_in(fill.account, fill.client_order_id)
+    if order is None or order.told_filled is not None:
+        return False
+    if world.book.holding(fill.account, fill.symbol) is None:
+        return False
+    now = [d for d in found.differences if d.symbol == fill.symbol and _denies(d)]
+    before = {(d.symbol, d.venue) for d in world.book.account(fill.account).differences}
+    return any((d.symbol, d.venue) not in before for d in now)
+
+
+def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:
+    """Say of a symbol that the venue lists what a kill must not close; not again while it does."""
+    account = world.book.account(found.account)
+    work, there = account.kill, plain(found.quantity)
+    if work is None or (found.symbol, there) in {(d.symbol, d.venue) for d in account.differences}:
+        return
+    closed = plain(work.reduced[found.symbol])
+    yield ev.Alarmed(
+        code="KILL_UNEXPLAINED",
+        severity=Severity.CRITICAL,
+        subject=found.symbol,
+        text=f"{account.name} lists {there} {found.symbol} after {closed} were closed, and no fill "
+        "explains it: the kill does not close that; look at the venue, then reconcile --apply",
+    )
+
+
+def denied(account: AccountState) -> set[str]:
+    """The symbols of what is held of which the last list showed nothing, or the other side."""
+    return {d.symbol for d in account.differences if _denies(d)}
+
+
+def _denies(found: ev.Difference) -> bool:
+    """Whether the venue lists nothing of what is held, or the other side of it."""
+    return bool(found.missing) and Decimal(found.local or 0) * Decimal(found.venue or 0) <= 0
