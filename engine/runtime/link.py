@@ -3,14 +3,19 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Protocol
 
 from engine.domain.instant import Nanos
 from engine.ports import Ambiguous, AuthFailed, MarketClosed, NotSent, Rejected, Throttled
 from engine.runtime import cancelled
 
-Next: TypeAlias = Callable[[str], None]
-"""Is called when one part of a request was answered, with what is asked next."""
+
+class Next(Protocol):
+    """Is called when one part of a request has ended, with what is asked next; `answered`: the
+    venue has answered that part, and did not leave it to the request that asked for it alone."""
+
+    def __call__(self, what: str, /, *, answered: bool = True) -> None: ...
+
 
 ORDERS: Final = "orders"
 POSITIONS: Final = "positions"
@@ -108,10 +113,11 @@ class Link:
         request, connection = object(), self.connection
         question = self._ask(request, what)
 
-        def then(after: str) -> None:
+        def then(after: str, /, *, answered: bool = True) -> None:
             nonlocal question
             if request in self._asked:
-                self._answered(question)
+                if answered:
+                    self._answered(question)
                 question = self._ask(request, after)
 
         answered = False

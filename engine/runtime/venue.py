@@ -226,7 +226,7 @@ class Venue:
                 positions = await broker.get_positions()
                 then(BALANCES)
                 account = await self._balances(may_fail=in_part)
-                then(FILLS)
+                then(FILLS, answered=isinstance(account, Account))
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
                 then(MOVEMENTS)

@@ -13,6 +13,7 @@ from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten
 from engine.ports import Ambiguous
 from tests.engine.liar import Table, play
+from tests.engine.worlds import BROKER
 
 
 def break_balances(table: Table, how: str) -> None:
@@ -117,5 +118,29 @@ def test_x84_without_a_kill_a_look_without_balances_has_failed() -> None:
         refused = await table.engine.command(ask.Reconcile(by="test"))
         assert not refused.ok
         assert set(table.alarms()) == {"RECONCILE_FAILED", "VENUE_SILENT"}
+
+    play(scene)
+
+
+@pytest.mark.parametrize("how", ["error", "silent", "no number"])
+def test_fault51_balances_that_never_come_are_told_once(how: str) -> None:
+    """A kill is proved without them, and looks go on: it is one silence, until they come again."""
+
+    async def scene(table: Table) -> None:
+        await table.wait(60)
+        await table.buy(99, protect=Decimal(90))
+        await table.wait(2)
+        break_balances(table, how)
+        await table.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+        await table.wait(600)
+        assert table.events(ev.KillProved)[-1].state == "VERIFIED"
+        assert table.alarms().count("VENUE_SILENT") == 1
+        assert table.alarms().count("LOOK_INCOMPLETE") == 1
+        mend(table)
+        await table.wait(120)
+        assert not table.engine.book.account(BROKER).silent_since
+        break_balances(table, how)
+        await table.wait(120)
+        assert table.alarms().count("VENUE_SILENT") == 2
 
     play(scene)
