@@ -246,10 +246,10 @@ def _adjusted(
 ) -> Iterator[ev.Event]:
     """The venue's quantity of a holding, taken over by an operator or a kill without a fill.
 
-    A kill leaves it to the next look where only this list shows that it is gone, and takes nothing
-    over that is more than it may close.
+    A kill leaves it to the next look where it is not to be believed yet that it is gone, and takes
+    nothing over that is more than it may close.
     """
-    if not given.apply and vanishes(world, found, given.snapshot.requested_at):
+    if not given.apply and vanishes(world, found, given.snapshot):
         return
     if not given.apply and exceeds(world, found):
         yield from tell_excess(world, found)

@@ -8,14 +8,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.domain import events as ev
-from engine.domain.instant import Nanos
-from engine.domain.money import plain
+from engine.domain.account import VenueSnapshot
+from engine.domain.money import ZERO, plain
 from engine.domain.order import Fill
 from engine.domain.run import Severity
 from engine.reconcile.compare import Comparison
 from engine.state.account import AccountState
 from engine.world import World
-from engine.world.absence import BELIEVED
+from engine.world.absence import BELIEVED, BELIEVED_AGAINST
+
+_SOLD_FOR = Decimal("0.5")
+"""What was sold has brought at least so much of its worth."""
 
 
 def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
@@ -30,23 +33,48 @@ def exceeds(world: World, found: ev.PositionAdjusted) -> bool:
     return found.quantity * found.previous < 0 or abs(found.quantity) > abs(found.previous)
 
 
-def vanishes(world: World, found: ev.PositionAdjusted, at: Nanos) -> bool:
-    """Whether a list that was asked for at `at` is not to be believed yet: it shows nothing of what
-    is held, or the other side of it.
+def vanishes(world: World, found: ev.PositionAdjusted, snapshot: VenueSnapshot) -> bool:
+    """Whether a look is not to be believed yet: it shows nothing of what is held, or the other side
+    of it.
 
-    No fill explains that. It would lose its stop by what may be wrong in one list, and the next
-    decides; the close of the other side would make more of it, and for that lists have to agree for
-    as long as anything is believed that they leave out. Of what a list shows to be less, that much
-    is closed.
+    No fill explains that. The holding would lose its stop by what may be wrong in one list, and the
+    close of the other side would make more of it: lists have to agree for as long as anything is
+    believed that they leave out, and for longer while the same look contradicts them: by balances
+    that cannot be true beside them, or by the stop of what would be gone. Of what a list shows to
+    be less, that much is closed.
     """
     if not found.previous or found.quantity * found.previous > 0:
         return False
     account = world.book.account(found.account)
     listed = (found.symbol, plain(found.quantity))
-    if listed not in {(d.symbol, d.venue) for d in account.differences}:
-        return True
     missing = account.missing.get(found.symbol)
-    return bool(found.quantity) and (missing is None or at - missing.since < BELIEVED)
+    if missing is None or listed not in {(d.symbol, d.venue) for d in account.differences}:
+        return True
+    bound = BELIEVED_AGAINST if _is_contradicted(world, found, snapshot) else BELIEVED
+    return snapshot.requested_at - missing.since < bound
+
+
+def _is_contradicted(world: World, found: ev.PositionAdjusted, snapshot: VenueSnapshot) -> bool:
+    """Whether a look shows more than one list does of what would be gone: balances that cannot be
+    true beside the list, its stop, or a cash that no sale has changed."""
+    if snapshot.contradicts:
+        return True
+    if found.quantity:
+        return False
+    stops = (o for o in snapshot.orders if o.symbol == found.symbol and o.stop_price is not None)
+    if any(order.side.sign * found.previous < 0 for order in stops):
+        return True
+    position = world.book.holding(found.account, found.symbol)
+    told, instrument = snapshot.balances, world.instrument(found.symbol)
+    if position is None or told is None or instrument.contract:
+        return False
+    currency = instrument.currency
+    own = told.cash if currency == told.currency else ZERO
+    came = told.balances.get(currency, own) - world.book.account(found.account).cash.get(
+        currency, ZERO
+    )
+    worth = world.prices.market_value(position)
+    return bool(worth) and came / worth < _SOLD_FOR
 
 
 def denied_once(world: World, fill: Fill, found: Comparison) -> bool:

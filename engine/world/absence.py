@@ -18,6 +18,10 @@ from engine.state.position import Position
 BELIEVED: Final = 5 * NS_PER_SECOND
 """So far apart are the looks that have to agree that something is not held at the venue."""
 
+BELIEVED_AGAINST: Final = 10 * NS_PER_SECOND
+"""The same for a kill while the look that shows it gone contradicts that: its balances cannot be
+true beside it, the stop of what would be gone is still listed, or no cash came for it."""
+
 
 def is_believed(account: AccountState, symbol: str) -> bool:
     """Whether it is believed that the venue holds less of a symbol than is held here.
