@@ -397,18 +397,21 @@ def adjusted(
     rate = world.currencies.worth.get(world.book.currency_of(symbol)) or ZERO
     cost = proposal.quantity * price * proposal.multiplier
     value = proposal.quantity * mark * proposal.multiplier
-    before = ZERO if ours is None else ours.cost
+    paid = ZERO if ours is None else ours.cost
     counted = ZERO if ours is None else world.prices.market_value(ours)
+    account, asked = world.book.account(proposal.account), snapshot.requested_at
+    before = account.listed_again(symbol, proposal.quantity, asked) if ours is None else None
     taken = msgspec.structs.replace(
         proposal,
         price=price,
         previous=ZERO if ours is None else ours.quantity,
         by=by,
         value=(value - counted) * rate,
-        unrealized=(value - cost - counted + before) * rate,
+        unrealized=(value - cost - counted + paid) * rate,
         mark=mark,
         estimated=told is None,
         order_id=_explained_by(world, proposal),
+        again=before is not None,
     )
     if taken.taken_off and world.market.mark(symbol) is None and listed is None:
         # What it is worth less is told by the journal alone, of some time before this process.

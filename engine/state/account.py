@@ -38,6 +38,18 @@ QUIET = 60 * NS_PER_SECOND
 more."""
 
 
+LISTED_AGAIN: Final = 600 * NS_PER_SECOND
+"""What is listed again within so much after it vanished is what it was: the looks that took its
+absence over were behind, or empty."""
+
+
+class Vanished(msgspec.Struct, frozen=True, kw_only=True):
+    """What was held when it was taken over, at `at`, that the venue holds none of it."""
+
+    position: Position
+    at: Nanos
+
+
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
     """What of an order was taken for filled, though no fill of it was told; `price` is the mean."""
 
@@ -228,6 +240,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """By symbol, how much more than is held the stops are for that somebody else rests (X-85)."""
     adjusted: dict[str, Nanos] = {}
     """By symbol, when the venue's quantity was last taken over without a fill to explain it."""
+    vanished: dict[str, Vanished] = {}
+    """By symbol, what was taken off whole without a fill, not long ago."""
     unsettled: dict[str, Nanos] = {}
     """Since which look every look over this connection found something in flight in a symbol."""
     snapshot_asked: Nanos = 0
@@ -244,6 +258,18 @@ class AccountState(msgspec.Struct, kw_only=True):
             off = max(abs(before) - abs(after), ZERO) if before * after >= 0 else abs(before)
             if off:
                 self.kill.reduced[symbol] = self.kill.reduced.get(symbol, ZERO) + off
+
+    def listed_again(self, symbol: str, quantity: Decimal, at: Nanos) -> Position | None:
+        """What vanished of a symbol shortly before `at`, where the venue lists no more of it than
+        that on the same side, signed, and nothing of the symbol has filled since; None elsewhere.
+        """
+        known, moved = self.vanished.get(symbol), self.movements.get(symbol)
+        if known is None or at - known.at > LISTED_AGAIN:
+            return None
+        if moved is not None and moved.at > known.at:
+            return None
+        before = known.position.quantity
+        return known.position if before * quantity > 0 and abs(quantity) <= abs(before) else None
 
     def stop(self, halt: Halt, at: Nanos, *, raised: bool) -> None:
         """A halt begins here at `at`, or one that stands is `raised`: what works is noted, and a

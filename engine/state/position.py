@@ -148,3 +148,26 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     def unrealized(self, price: Decimal) -> Decimal:
         """Profit of what is held at `price`, before commission."""
         return self.market_value(price) - self.cost
+
+    def taken_up(self, before: "Position") -> "Position":
+        """This position, of which nobody knew how it came about, as what `before` was: it had been
+        taken off without a fill, and is listed again (X-75)."""
+        return msgspec.structs.replace(
+            self,
+            trade_type=before.trade_type,
+            initial_stop=before.initial_stop,
+            stop=before.stop,
+            target=before.target,
+            default_target=before.default_target,
+            managed=before.managed,
+            signal_id=before.signal_id,
+            signal_type=before.signal_type,
+            timeframe=before.timeframe,
+            conviction=before.conviction,
+            opened_at=before.opened_at,
+            first_order_id=before.first_order_id,
+            first_quantity=before.first_quantity,
+            first_notional=before.first_notional,
+            origin=before.origin,
+            order_id=before.order_id,
+        )

@@ -116,6 +116,9 @@ class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):
     numerator: int = 0
     """n of a split n:m, n new for m old, that explains it (X-93); 0 where none does."""
     denominator: int = 0
+    again: bool = False
+    """It is listed again, shortly after it was taken off without a fill: trade type, stop, target
+    and signal are what they were."""
 
     @property
     def taken_off(self) -> Decimal:

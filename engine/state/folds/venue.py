@@ -11,7 +11,16 @@ from engine.domain.money import COST_DIGITS, ZERO
 from engine.domain.order import NS_PER_DAY
 from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION
-from engine.state.account import SETTLING, AccountState, Left, LinkStatus, Missing, OldUnits
+from engine.state.account import (
+    LISTED_AGAIN,
+    SETTLING,
+    AccountState,
+    Left,
+    LinkStatus,
+    Missing,
+    OldUnits,
+    Vanished,
+)
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.order_update import in_new_units
@@ -60,6 +69,9 @@ def _forget(account: AccountState, at: Nanos) -> None:
     if account.movements:
         newest = account.movements.items()
         account.movements = {s: moved for s, moved in newest if at - moved.at <= REMEMBERED}
+    if account.vanished:
+        newest_gone = account.vanished.items()
+        account.vanished = {s: v for s, v in newest_gone if at - v.at <= LISTED_AGAIN}
     if account.adjusted:
         orders = (*account.orders.values(), *account.closed.values())
         concerned = account.positions.keys() | account.left.keys()
@@ -114,6 +126,11 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         seq=seq,
         at=at,
     )
+    known = account.vanished.pop(event.symbol, None)
+    if event.again and known is not None and new is not None:
+        new = new.taken_up(known.position)
+    if previous is not None and new is None:
+        account.vanished[event.symbol] = Vanished(position=previous, at=at)
     if previous is not None and (new is None or new.position_id != previous.position_id):
         gone = TradeVanished(seq=seq, position_id=previous.position_id, reason=event.reason)
         book.touch(gone, event.account)
