@@ -14,6 +14,7 @@ from engine.domain.money import ZERO
 from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
 from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end, fell_short
+from engine.reconcile.compare import QUESTIONS_FIRST
 from engine.state import pauses
 from engine.state.deadlines import due_at
 from engine.state.order import Order
@@ -181,7 +182,9 @@ def lost(world: World, order: Order, asked_at: Nanos) -> bool:
 def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event]:
     """Decide what it means that the venue does not know an order.
 
-    Before the late-arrival bound has passed it may still arrive, and nothing is concluded.
+    Before the late-arrival bound has passed it may still arrive, and nothing is concluded. One that
+    the venue had acknowledged, and that nobody saw end, is gone only once it was asked about it
+    more than once, and for longer than its answers may be behind: one answer may be empty.
 
     The bound counts from the time-out, which is when the order became UNKNOWN. The time-out of a
     process that ended before it was never seen: it is taken to be the longest there is.
@@ -207,6 +210,15 @@ def _not_found(world: World, order: Order, asked_at: Nanos) -> Iterator[ev.Event
     if known:
         if asked_at - order.accepted_at <= able.lag:
             return  # it told us of the order, and its answer is older than that
+        if order.status is not _S.UNKNOWN:
+            yield ev.OrderUnclear(
+                account=order.account,
+                client_order_id=key,
+                reason="the venue does not know it any more",
+            )
+            return
+        if order.queries < QUESTIONS_FIRST or asked_at - order.unclear_at <= able.lag:
+            return
         yield ev.OrderSettled(
             account=order.account,
             client_order_id=key,

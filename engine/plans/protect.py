@@ -15,6 +15,7 @@ from engine.exits.stops import is_trading, trades_until
 from engine.plans.corporate import awaits_price
 from engine.plans.exit import plan_exit, waits
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
+from engine.state import pauses
 from engine.state.cover import uncovered
 from engine.state.order import Order
 from engine.state.pauses import CHANGE_OF_STOP, before_attempt
@@ -150,6 +151,8 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
         if now <= world.book.data.started_at + wait + PROTECT_SECONDS * NS_PER_SECOND:
             return False
     working = working_for(world, position)
+    if any(_is_asked_about(world, order, now) for order in working):
+        return False
     bound = now - PROTECT_SECONDS * NS_PER_SECOND
     stops = sum((o.covers + _in_time(o, bound) for o in working if o.is_protective), start=ZERO)
     # Where both may fill, a stop of the operator's is left out of ours before it is known to rest.
@@ -157,6 +160,19 @@ def overdue(world: World, position: Position, now: Nanos) -> bool:
     joins = world.able(position.account).reduce_only
     due = ZERO if joins else sum(theirs, start=ZERO)
     return to_protect(world, position) + due > stops
+
+
+def _is_asked_about(world: World, order: Order, now: Nanos) -> bool:
+    """Whether a stop that had rested is not known to its venue all at once, and that is not settled
+    yet: it is told, and by then it rests again or has another in its place (rule 1).
+
+    The questions go on for longer than an answer may be behind, each pause twice the one before.
+    """
+    in_doubt = order.is_protective and order.status is _S.UNKNOWN and order.accepted_at
+    explained = order.cancel_wanted or order.pending is not None or order.told_filled is not None
+    if not in_doubt or explained:
+        return False
+    return now - order.unclear_at <= 2 * max(world.able(order.account).lag, pauses.ANSWER)
 
 
 def tell(world: World, position: Position, now: Nanos) -> Iterator[ev.Event]:
