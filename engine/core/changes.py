@@ -10,7 +10,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.money import plain
+from engine.domain.money import ZERO, plain
 from engine.domain.order import VENUE, Replacement, Side
 from engine.domain.run import Severity
 from engine.plans import corporate
@@ -60,6 +60,34 @@ def replaced(order: Order, theirs: Replacement) -> ev.OrderReplaced:
     )
 
 
+def works_as(world: World, order: Order, theirs: Replacement) -> Iterator[ev.Event]:
+    """Take the terms over with which the venue says that an order works.
+
+    Where it works a stop of ours at another price than that was asked for, one alarm names both.
+    """
+    if _is_news(world, order, theirs):
+        yield ev.Alarmed(
+            code="STOP_MOVED",
+            severity=Severity.WARNING,
+            subject=order.symbol,
+            text=f"the venue works the stop of {order.symbol} in {order.account} at "
+            f"{plain(theirs.stop_price or ZERO)}, and {plain(order.asked_stop or ZERO)} was asked "
+            "for",
+        )
+    yield replaced(order, theirs)
+
+
+def _is_news(world: World, order: Order, theirs: Replacement) -> bool:
+    """Whether a venue says for the first time that it works a stop of ours at another price than
+    the one asked for, and no split explains it."""
+    asked, price = order.asked_stop, theirs.stop_price
+    if not order.is_protective or asked is None or price is None or price == asked:
+        return False
+    position = world.book.holding(order.account, order.symbol)
+    noted = position is None or position.stop_off == asked
+    return not noted and _split_by(order, theirs) is None
+
+
 def again(order: Order, wanted: Pending) -> ev.ReplaceRequested:
     """The event that asks once more for a cancel that never reached the venue."""
     return ev.ReplaceRequested(
@@ -97,7 +125,7 @@ def take_terms(
     if split is not None:
         yield from _follow_split(world, order, theirs, split, now)
     if proved or not (theirs.quantity < order.filled or (unasked and _is_less(order, theirs))):
-        yield replaced(order, theirs)
+        yield from works_as(world, order, theirs)
         if grown and not order.makes_room:
             yield from cancel(order, "its venue has enlarged it, which was not asked for")
         return

@@ -18,12 +18,15 @@ from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, st
 from engine.state import pauses
 from engine.state.cover import uncovered
 from engine.state.order import Order
-from engine.state.pauses import CHANGE_OF_STOP, before_attempt
+from engine.state.pauses import CHANGE_OF_STOP, as_long_again, before_attempt
 from engine.state.position import Position
 from engine.world import World
 
 PROTECT_SECONDS = 5
 """A fill's stop must be acknowledged for all of it within this (DESIGN rule 3)."""
+
+ROUNDING = Decimal("0.001")
+"""No grid of a venue is wider than so much of a price (fault 31)."""
 
 _S = OrderStatus
 
@@ -99,6 +102,7 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
     moments = [_changed_again_at(order) for order in stops]
+    moments += [_asked_again_at(position, order) for order in stops]
     moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
@@ -305,16 +309,42 @@ def _changed_again_at(stop: Order) -> Nanos:
     return max(stop.refused_at + CHANGE_OF_STOP, stop.retry_at)
 
 
+def _is_off(position: Position, stop: Order, price: Decimal) -> bool:
+    """Whether the venue was asked for that price of a stop and works it at another one."""
+    return position.stop_off == price != stop.stop_price
+
+
+def _is_rounded(world: World, stop: Order, price: Decimal) -> bool:
+    """Whether the price of a stop lies so near one that was asked for as a venue may round it."""
+    if stop.stop_price is None:
+        return False
+    tick = world.instrument(stop.symbol).tick_at(price)
+    return abs(stop.stop_price - price) <= max(tick, price * ROUNDING)
+
+
+def _asked_again_at(position: Position, stop: Order) -> Nanos:
+    """When a price is asked for again that the venue has not made the price of a stop."""
+    waited = max(stop.updated_at - position.stop_off_since, 0)
+    return stop.updated_at + as_long_again(CHANGE_OF_STOP, waited)
+
+
 def _fit(
     world: World, position: Position, stop: Order, wanted: Decimal, now: Nanos
 ) -> Iterator[ev.Event]:
-    """Bring a stop that rests to the size and the price that are wanted."""
+    """Bring a stop that rests to the size and the price that are wanted.
+
+    One that its venue works at another price than was asked for rests on: where that is a rounding
+    it is asked for no other, and elsewhere after a pause, for to move it may take it away.
+    """
     price = position.stop or stop.stop_price or ZERO
     tick = world.instrument(stop.symbol).tick_at(price)
     price = early_stop(price, tick, sell=position.is_long)
     able = world.able(stop.account)
     # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).
     unanswered = stop.pending is not None and not able.reduce_only
+    off = _is_off(position, stop, price) and stop.leaves == wanted and not unanswered
+    if off and (_is_rounded(world, stop, price) or now < _asked_again_at(position, stop)):
+        return
     fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
     if fits or stop.status not in RESTING or is_ending(stop):
         return

@@ -184,6 +184,14 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         )
         return not changed.differs(theirs)
 
+    @property
+    def asked_stop(self) -> Decimal | None:
+        """The price at which it is to be a stop, once what was asked of its venue is done."""
+        change = self.pending
+        if change is not None and change.native and change.stop_price is not None:
+            return change.stop_price
+        return self.stop_price
+
     def only_cut_by(self, wanted: Replacement) -> bool:
         """True where the change leaves its prices and its time in force, and adds no quantity."""
         return wanted.quantity <= self.quantity and not self.differs(

@@ -49,6 +49,12 @@ def lengthening(first: Nanos, waited: Nanos) -> Nanos:
     return min(max(first, waited // 10), LONGEST)
 
 
+def as_long_again(first: Nanos, waited: Nanos) -> Nanos:
+    """A pause as long as all that was waited in vain before it, from the first up to the longest;
+    none before anything was waited for."""
+    return min(max(first, waited), LONGEST) if waited else 0
+
+
 def before_attempt(failed: int) -> Nanos:
     """The pause before another order, after so many that failed."""
     return ATTEMPT_SECONDS[min(failed, len(ATTEMPT_SECONDS) - 1)] * NS_PER_SECOND

@@ -88,6 +88,11 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     exit_attempt: int = 0
     stops_dropped: int = 0
     """How many stops in a row ended as soon as they were placed, the newest among them."""
+    stop_off: Decimal | None = None
+    """The price that a stop was asked for at and that its venue works at another one; None where it
+    is worked as asked."""
+    stop_off_since: Nanos = 0
+    """Since when it does so."""
     unprotected_since: Nanos = 0
     told_unprotected: bool = False
     """It was told that no stop is known to rest for all of it, though one should."""

@@ -18,7 +18,7 @@ SHAPES = {
     8: "a49200798c4321ca",
     9: "c8d215ad8dc01f4b",
     10: "a0c8e54d81a179f1",
-    11: "492e07534c408d96",
+    11: "572c792faa779e46",
 }
 """The shape of the state that each format stands for."""
 

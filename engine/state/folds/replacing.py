@@ -9,7 +9,7 @@ from engine.state.book import Book
 from engine.state.cover import guard_anew
 from engine.state.folds.order_update import in_new_units, update_order
 from engine.state.folds.rule import Rules
-from engine.state.order import Pending
+from engine.state.order import Order, Pending
 
 
 def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> None:
@@ -40,6 +40,7 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
     if order is None:
         return
     outdated = book.account(event.account).old_units.pop(event.client_order_id, None)
+    _note_stop(book, order, event, at)
     waits = order.pending is not None and not order.pending.native
     told = Replacement(
         quantity=event.quantity,
@@ -75,6 +76,19 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         told_otherwise=None,
         queries=0,
     )
+
+
+def _note_stop(book: Book, order: Order, event: ev.OrderReplaced, at: Nanos) -> None:
+    """Whether the venue works a stop of ours at the price that it was asked for at."""
+    position = book.holding(order.account, order.symbol)
+    if position is None or not order.is_protective or event.stop_price is None:
+        return
+    asked = order.asked_stop
+    if event.stop_price == asked:
+        if position.stop_off is not None:
+            book.amend(position, stop_off=None, stop_off_since=0)
+    elif position.stop_off != asked:
+        book.amend(position, stop_off=asked, stop_off_since=at)
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
