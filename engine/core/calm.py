@@ -145,8 +145,8 @@ def _may_mark(world: World, now: Nanos) -> bool:
 def _settles(world: World, now: Nanos) -> bool:
     """Whether triggers that are asked again after a mark find nothing new, nor learn how far equity
     went: the peaks that the mark told are no lower than the equity that has evidence."""
-    data, equity = world.book.data, world.money.proved_equity
-    explained, session = equity - world.money.unexplained, data.session
+    data, equity = world.book.data, world.money.proved
+    explained, session = equity.explained, data.session
     if explained > data.peak_equity:
         return False
     if session is not None:

@@ -71,6 +71,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
     if not first:
         yield from adoption.unexplained(world, snapshot, before)
+        if adoption.compares_cash(world, snapshot, before):
+            world.money.looked(snapshot.account, now)
         yield from adoption.synced(world, snapshot, before)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.

@@ -44,7 +44,7 @@ def ask_triggers(world: World, now: Nanos) -> Iterable[ev.Event]:
 
 
 def _fire_all(world: World, now: Nanos) -> Iterator[ev.Event]:
-    equity = world.money.proved_equity
+    equity = world.money.proved
     world.money.measure(equity)
     for trigger, finding in ask_all(world, now, equity):
         yield from fire(world, trigger, finding, now)

@@ -372,6 +372,14 @@ def _value_symbol(world: World, event: ev.SymbolBlocked | ev.SymbolUnblocked) ->
         world.prices.revalue(event.symbol)
 
 
+def _follow_unexplained(world: World, event: ev.UnexplainedChanged) -> None:
+    world.prices.follow_unexplained()
+
+
+def _explain(world: World, event: ev.OrderFilled | ev.CashAdjusted | ev.PositionAdjusted) -> None:
+    world.money.explained(event.account, world.book.data.time)
+
+
 _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.CurrencyValued: _value_currency,
     ev.HoldingPriced: _value_holding,
@@ -382,5 +390,9 @@ _REVALUED: dict[type[ev.Event], Callable[[World, Any], None]] = {
     ev.SessionOpened: _begin_day,
     ev.SymbolBlocked: _value_symbol,
     ev.SymbolUnblocked: _value_symbol,
+    ev.UnexplainedChanged: _follow_unexplained,
+    ev.OrderFilled: _explain,
+    ev.CashAdjusted: _explain,
+    ev.PositionAdjusted: _explain,
 }
 """Events that change what all holdings count for, or how far equity went, and no holding."""

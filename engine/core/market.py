@@ -37,8 +37,12 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
             priced = True
             yield event
     if not world.book.held(given.symbol):
-        if priced or world.currencies.rate_told == given.symbol:
-            yield from ask_triggers(world, now)  # what is held in that currency is worth otherwise
+        if (
+            priced
+            or world.currencies.rate_told == given.symbol
+            or world.prices.is_unexplained(given.symbol)
+        ):
+            yield from ask_triggers(world, now)  # equity is another one, though it is not held
         return
     if any(account.estimated for account in world.book.data.accounts.values()):
         yield from adoption.first_price(world, given, now)

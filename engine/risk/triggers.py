@@ -15,6 +15,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.run import LinkState, Trigger
 from engine.world import World
+from engine.world.money import Equity
 
 _CONNECTED = LinkState.CONNECTED
 
@@ -38,11 +39,11 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     trigger: Trigger
-    ask: Callable[[World, Nanos, Decimal], Trip | None]
+    ask: Callable[[World, Nanos, Equity], Trip | None]
     by_time: bool = True
 
 
-def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _daily_loss(world: World, now: Nanos, equity: Equity) -> Trip | None:
     session, limit = world.book.data.session, world.limits.daily_loss
     if session is None or limit is None or session.loss_basis <= 0:
         return None
@@ -52,26 +53,26 @@ def _daily_loss(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     return Trip(_share(lost / basis), _share(limit), "the day's loss reached its limit")
 
 
-def _min_equity(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _min_equity(world: World, now: Nanos, equity: Equity) -> Trip | None:
     floor = world.limits.min_equity
-    # Cash that is gone at the venue, and that nothing explains, is no loss yet (X-75).
-    equity -= world.money.unexplained
-    if world.book.data.starting_equity is None or floor is None or floor <= 0 or equity >= floor:
+    if world.book.data.starting_equity is None or floor is None or floor <= 0:
         return None
-    return Trip(plain(equity), plain(floor), "equity fell below its floor")
+    if equity.whole >= floor:
+        return None
+    return Trip(plain(equity.whole), plain(floor), "equity fell below its floor")
 
 
-def _drawdown(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _drawdown(world: World, now: Nanos, equity: Equity) -> Trip | None:
     limit = world.limits.drawdown
     if limit is None or world.book.data.starting_equity is None:
         return None
     peak = world.money.peak_equity
-    if peak - (equity - world.money.unexplained) < limit * peak or peak <= 0:
+    if peak - equity.explained < limit * peak or peak <= 0:
         return None
     return Trip(_share(world.money.fall_of(equity)), _share(limit), "drawdown reached its limit")
 
 
-def _loss_streak(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _loss_streak(world: World, now: Nanos, equity: Equity) -> Trip | None:
     limit = world.limits.loss_streak_count
     streak = world.book.data.loss_streak
     if not limit or streak < limit:
@@ -79,7 +80,7 @@ def _loss_streak(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     return Trip(str(streak), str(limit), "too many large losses in a row")
 
 
-def _broker_lost(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _broker_lost(world: World, now: Nanos, equity: Equity) -> Trip | None:
     seconds = world.limits.api_timeout_seconds
     for account in world.book.accounts:
         link = account.link
@@ -98,7 +99,7 @@ def _broker_lost(world: World, now: Nanos, equity: Decimal) -> Trip | None:
     return None
 
 
-def _reject_storm(world: World, now: Nanos, equity: Decimal) -> Trip | None:
+def _reject_storm(world: World, now: Nanos, equity: Equity) -> Trip | None:
     rejects = world.book.data.rejects
     if len(rejects) < REJECT_STORM:
         return None  # asked at every price of what is held, and most often there are a few
@@ -123,7 +124,7 @@ def _share(value: Decimal) -> str:
     return plain(round(value, 6))
 
 
-def ask_all(world: World, now: Nanos, equity: Decimal) -> Iterator[tuple[Trigger, Trip]]:
+def ask_all(world: World, now: Nanos, equity: Equity) -> Iterator[tuple[Trigger, Trip]]:
     """Every trigger whose condition holds at an equity, as far as evidence carries it (X-74)."""
     asked, tripped = _asked_at(world), False
     for rule in RULES:
@@ -166,7 +167,7 @@ def holding(world: World, now: Nanos) -> dict[Trigger, Trip]:
     """Every trigger whose condition holds now, by evidence or by the newest marks alone (X-69)."""
     found: dict[Trigger, Trip] = {}
     for rule in RULES:
-        for equity in (world.money.equity, world.money.proved_equity):
+        for equity in (world.money.newest, world.money.proved):
             finding = rule.ask(world, now, equity)
             if finding is not None:
                 found.setdefault(rule.trigger, finding)

@@ -116,6 +116,15 @@ class Currencies:
                 total += amount * self.worth.get(currency, ZERO)
         return total
 
+    def in_proved_base(self, amounts: Mapping[str, Decimal]) -> Decimal:
+        """The same, at the worth of each currency as far as evidence carries it (X-71)."""
+        total = self.in_base(amounts)
+        for currency, proved in self.proved.items():
+            amount = amounts.get(currency)
+            if amount:
+                total -= amount * (self.worth[currency] - proved.value)
+        return total
+
     def _used(self) -> set[str]:
         """Every currency that something is held, owed or reserved in."""
         found = {currency for currency, amount in self._value.gross.items() if amount}

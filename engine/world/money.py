@@ -2,14 +2,33 @@
 
 from decimal import Decimal
 
+import msgspec
+
 from engine.domain.events import UnexplainedHolding
+from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
+from engine.state.account import NOTHING, Unexplained
 from engine.state.book import Book
 from engine.state.valuation import Valuation
+from engine.world.believed import Believed
 from engine.world.currencies import Currencies
 from engine.world.evidence import leaps
 from engine.world.prices import Prices
 from engine.world.reach import Reach
+
+
+class Equity(msgspec.Struct, frozen=True):
+    """Equity in the base currency, and how much of it nothing explains (X-75)."""
+
+    whole: Decimal
+    """All of it: what the floor of equity is asked of, by its check, its trigger and `status`
+    (A-183)."""
+    unexplained: Decimal
+
+    @property
+    def explained(self) -> Decimal:
+        """The rest: what profit, drawdown and the high-water mark are worked out of."""
+        return self.whole - self.unexplained
 
 
 class PortfolioMoney:
@@ -28,6 +47,12 @@ class PortfolioMoney:
         self._currencies = currencies
         self._prices = prices
         self.reach = Reach()
+        self._believed = {
+            name: Believed(NOTHING, account.unexplained, account.seen_at)
+            for name, account in book.data.accounts.items()
+            if not account.unexplained.is_nothing
+        }
+        """By account, what looks agree on of what nothing explains there."""
 
     @property
     def cash(self) -> Decimal:
@@ -41,7 +66,11 @@ class PortfolioMoney:
     @property
     def equity(self) -> Decimal:
         """Cash plus everything held at its mark, and what nothing explains at the venues."""
-        return self.cash + self._currencies.in_base(self._value.market_value) + self.unexplained
+        return self._explained + self.unexplained
+
+    @property
+    def _explained(self) -> Decimal:
+        return self.cash + self._currencies.in_base(self._value.market_value)
 
     @property
     def unexplained(self) -> Decimal:
@@ -62,18 +91,84 @@ class PortfolioMoney:
             amounts[currency] = amounts.get(currency, ZERO) + self.value_of(held)
         return amounts
 
+    @property
+    def _believed_unexplained(self) -> Decimal:
+        """What nothing explains, as far as evidence carries its prices and rates (X-71).
+
+        That the venue has more counts with the look that finds it; that it has less once looks
+        agree on it.
+        """
+        total = ZERO
+        for name, account in self._book.data.accounts.items():
+            found, known = account.unexplained, self._believed.get(name)
+            if not account.open or (found.is_nothing and known is None):
+                continue
+            value = self._proved_value(found)
+            if known is not None and known.standing != found:
+                value = max(value, self._proved_value(known.standing))
+            total += value
+        return total
+
+    def _proved_value(self, unexplained: Unexplained) -> Decimal:
+        """What such a thing is worth as far as evidence carries prices and rates."""
+        amounts = dict(unexplained.cash)
+        for held in unexplained.holdings.values():
+            proved = self._prices.proved_anywhere(held.symbol)
+            price = held.price if proved is None else proved
+            currency = self._book.currency_of(held.symbol)
+            value = held.quantity * price * held.multiplier
+            amounts[currency] = amounts.get(currency, ZERO) + value
+        return self._currencies.in_proved_base(amounts)
+
+    def looked(self, account: str, at: Nanos) -> None:
+        """Take what nothing explains in an account after a look of the time `at` as evidence."""
+        found, known = self._book.account(account).unexplained, self._believed.get(account)
+        if known is None:
+            if not found.is_nothing:
+                self._believed[account] = Believed(NOTHING, found, at)
+            return
+        known.see(found, at, self._proved_value)
+        self._forget(account)
+
+    def explained(self, account: str, at: Nanos) -> None:
+        """What nothing explains in an account was changed by something else than a look."""
+        known = self._believed.get(account)
+        if known is not None:
+            known.explain(self._book.account(account).unexplained, at, self._proved_value)
+            self._forget(account)
+
+    def _forget(self, account: str) -> None:
+        """Drop what is believed of an account where it is nothing, and nothing else was found."""
+        if self._book.account(account).unexplained.is_nothing and (
+            self._believed[account].standing.is_nothing
+        ):
+            del self._believed[account]
+
     def value_of(self, held: UnexplainedHolding) -> Decimal:
         """What a quantity that nothing explains is worth, in the currency of the symbol."""
         mark = self._prices.mark(held.symbol)
         return held.quantity * (held.price if mark is None else mark) * held.multiplier
 
     @property
-    def proved_equity(self) -> Decimal:
-        """Equity as far as evidence carries the prices and rates that it rests on (X-71, X-74).
+    def newest(self) -> Equity:
+        """Equity at the newest prices, rates and looks."""
+        unexplained = self.unexplained
+        return Equity(self._explained + unexplained, unexplained)
+
+    @property
+    def proved(self) -> Equity:
+        """Equity as far as evidence carries the prices, rates and looks that it rests on (X-71,
+        X-74).
 
         Cash in the base currency counts as it is: what is realised needs no evidence.
         """
-        value, total = self._value, self.equity
+        unexplained = self._believed_unexplained
+        return Equity(self._proved_explained + unexplained, unexplained)
+
+    @property
+    def _proved_explained(self) -> Decimal:
+        """What is explained of equity, as far as evidence carries it."""
+        value, total = self._value, self._explained
         for currency, amount in value.unproved.items():
             if amount:
                 total -= amount * self._currencies.worth.get(currency, ZERO)
@@ -140,14 +235,14 @@ class PortfolioMoney:
     @property
     def daily_pnl(self) -> Decimal:
         """What the day has earned so far (X-13, X-75)."""
-        return self.pnl_of_day(self.equity)
+        return self.pnl_of_day(self.newest)
 
-    def pnl_of_day(self, equity: Decimal) -> Decimal:
-        """The same at an equity."""
+    def pnl_of_day(self, equity: Equity) -> Decimal:
+        """The same at an equity; what nothing explains is no profit (X-75)."""
         session = self._book.data.session
         if session is None:
             return ZERO
-        return session.earned(equity, self.unexplained)
+        return session.earned(equity.whole, equity.unexplained)
 
     @property
     def unrealized_ever(self) -> Decimal:
@@ -161,11 +256,11 @@ class PortfolioMoney:
     @property
     def drawdown(self) -> Decimal:
         """Fall from the high-water mark as a fraction of it."""
-        return self.fall_of(self.equity)
+        return self.fall_of(self.newest)
 
-    def fall_of(self, equity: Decimal) -> Decimal:
+    def fall_of(self, equity: Equity) -> Decimal:
         """The same at an equity; what nothing explains is in neither (X-75)."""
-        explained = equity - self.unexplained
+        explained = equity.explained
         peak = max(self.peak_equity, explained)
         return (peak - explained) / peak if peak > 0 else ZERO
 
@@ -180,11 +275,11 @@ class PortfolioMoney:
         session = self._book.data.session
         return None if session is None else session.peak_equity + self.reach.day_above
 
-    def measure(self, equity: Decimal) -> None:
+    def measure(self, equity: Equity) -> None:
         """Remember how far `equity` goes, which evidence carries; what nothing explains does not
         count (X-75)."""
         data = self._book.data
         if data.starting_equity is not None:
             peak = data.peak_equity
             of_day = peak if data.session is None else data.session.peak_equity
-            self.reach.see(equity - self.unexplained, peak, of_day)
+            self.reach.see(equity.explained, peak, of_day)

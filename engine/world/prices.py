@@ -36,7 +36,8 @@ class Prices:
         self._proved: dict[str, ProvedPrice] = {}
         """By symbol that is held, its price as far as evidence carries it (X-71)."""
         self._in_doubt: dict[str, ProvedPrice] = {}
-        """The same of symbols that are not held, as far as is known: an order is in doubt there."""
+        """The same of symbols that are not held, as far as is known: an order is in doubt there,
+        or a venue has something of them that nothing explains."""
         self._left: dict[str, dict[Decimal, ProvedPrice]] = {}
         """The same of what was taken off without a fill and waits for its price, each by the price
         that it counts at until then (X-75)."""
@@ -54,7 +55,7 @@ class Prices:
         first = quote.symbol not in self._market.quotes
         self._market.take(quote, now)
         proved = self._proved.get(quote.symbol)
-        if proved is None and self._book.index.unclear:
+        if proved is None and (self._in_doubt or self._book.index.unclear):
             proved = self._doubted(quote)
         if proved is not None:
             before = proved.value
@@ -173,10 +174,30 @@ class Prices:
         self.moved += 1
         return first
 
+    def proved_anywhere(self, symbol: str) -> Decimal | None:
+        """The same of a symbol that is held, or of which a venue has something that nothing
+        explains; its mark where no evidence is kept, None without one."""
+        known = self._proved.get(symbol) or self._in_doubt.get(symbol)
+        return self.mark(symbol) if known is None else known.value
+
+    def follow_unexplained(self) -> None:
+        """Keep the evidence of the prices of what nothing explains at the venues."""
+        for account in self._book.accounts:
+            for held in account.unexplained.holdings.values():
+                if held.symbol not in self._proved and held.symbol not in self._in_doubt:
+                    first = self.mark(held.symbol)
+                    self._in_doubt[held.symbol] = ProvedPrice(
+                        held.price if first is None else first
+                    )
+
+    def is_unexplained(self, symbol: str) -> bool:
+        """Whether a venue has more, or less, of a symbol than anything explains (X-75)."""
+        return any(symbol in account.unexplained.holdings for account in self._book.accounts)
+
     def _doubted(self, quote: Quote) -> ProvedPrice | None:
         """What is kept of the prices of a symbol in which something may be held and is not known;
-        None where no order of it is in doubt."""
-        if not self._book.works_in(quote.symbol):
+        None where no order of it is in doubt, and nothing of it is unexplained."""
+        if not (self._book.works_in(quote.symbol) or self.is_unexplained(quote.symbol)):
             self._in_doubt.pop(quote.symbol, None)
             return None
         known = self._in_doubt.get(quote.symbol)

@@ -82,6 +82,7 @@ class World:
         asked and none of them held, nor could one begin to by time alone."""
         book.reservations.group(self.groups.of, book.currency_of)
         self.prices.revalue_all()
+        self.prices.follow_unexplained()
 
     def able(self, account: str) -> Capabilities:
         """What the venue of an account can do. Raises KeyError for an account that is not ours."""

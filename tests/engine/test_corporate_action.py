@@ -567,11 +567,11 @@ def test_x93_each_account_is_explained_by_its_own_venue() -> None:
     assert [list(account.suspected) for account in accounts] == [[STOCK], [STOCK]]
     desk.snapshot(positions={STOCK: 70})
     assert [list(account.suspected) for account in accounts] == [[], [STOCK]]
-    assert desk.world.money.equity == desk.world.money.proved_equity == before
+    assert desk.world.money.equity == desk.world.money.proved.whole == before
     assert [bool(account.blocked) for account in accounts] == [True, True]
     desk.give(second_look(desk, 140))
     assert [list(account.suspected) for account in accounts] == [[], []]
-    assert desk.world.money.equity == desk.world.money.proved_equity == before
+    assert desk.world.money.equity == desk.world.money.proved.whole == before
     assert [bool(account.blocked) for account in accounts] == [False, False]
 
 
@@ -625,13 +625,13 @@ def test_x93_a_split_that_one_venue_shows_makes_no_loss_of_what_another_account_
     assert "second" in {e.account for e in seen if isinstance(e, ev.SnapshotRequested)}
     for _ in range(2):
         desk.later(1_000).give(second_look(desk, 400))
-        assert money.equity == money.proved_equity == 190_000
+        assert money.equity == money.proved.whole == 190_000
     desk.later(1_000).give(split_in(second_look(desk, 2_000)))
-    assert money.equity == money.proved_equity == 190_000
+    assert money.equity == money.proved.whole == 190_000
     assert [account.positions[STOCK].quantity for account in accounts] == [2_500, 2_000]
     for _ in range(3):
         sides(desk.later(1), STOCK, 20)
-    assert money.equity == money.proved_equity == 190_000
+    assert money.equity == money.proved.whole == 190_000
     assert [account.suspected or account.blocked for account in accounts] == [{}, {}]
     assert desk.book.data.halt is None
 

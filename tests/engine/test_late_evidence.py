@@ -34,7 +34,7 @@ def taken_over(desk: CoreDriver) -> None:
 
 def proved(desk: CoreDriver) -> Decimal:
     """The profit of what is held, as far as evidence carries it."""
-    return desk.world.money.proved_equity - desk.world.money.equity + desk.world.money.unrealized
+    return desk.world.money.proved.whole - desk.world.money.equity + desk.world.money.unrealized
 
 
 @pytest.mark.parametrize("price", ["120", "80"])

@@ -291,7 +291,7 @@ def test_X74_the_loss_of_what_was_held_is_not_thinned_by_what_is_bought() -> Non
     for _ in range(2):
         desk.later(1).quote("NVDA", "81")
     buy(desk, 1_000, "81")
-    assert desk.world.money.proved_equity == CASH - 1_900
+    assert desk.world.money.proved.whole == CASH - 1_900
     sell(desk, 1_100, "80.909")  # 100 more and a little
     assert fired(desk) == [Trigger.DAILY_LOSS]
 

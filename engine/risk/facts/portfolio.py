@@ -66,12 +66,12 @@ class PortfolioFacts(Asked):
     @property
     def daily_pnl(self) -> Decimal:
         """The day's profit, unrealised included, in the base currency."""
-        return self._world.money.pnl_of_day(self.equity)
+        return self._world.money.pnl_of_day(self._world.money.newest)
 
     @property
     def fallen(self) -> Decimal:
         """The fall of equity from its highest, as a fraction of that."""
-        return self._world.money.fall_of(self.equity)
+        return self._world.money.fall_of(self._world.money.newest)
 
     @property
     def slots_used(self) -> int:
