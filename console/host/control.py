@@ -24,6 +24,7 @@ import msgspec
 
 from console.commands.table import SERVED
 from console.host.client import address
+from console.host.requests import KILL, CommandError, ReadRequest, Request, halt_of, read
 from engine.domain.run import Halt
 from engine.domain.text import clean_text
 from engine.ports import Latch, LatchError
@@ -52,25 +53,6 @@ DEFAULT_SECONDS: Final = 15.0
 """How long the loop may take to answer a command that has no time of its own."""
 
 _log = logging.getLogger("console.host.control")
-
-
-class Request(msgspec.Struct):
-    """A line a client sent."""
-
-    command: str
-    id: int | str | None = None
-    args: dict[str, Any] = {}
-    notice: bool = False
-    """Whether a line `{"id", "begun": true}` is wanted before the answer, once the loop has begun
-    it: what was not begun by then need not be waited for."""
-
-
-class CommandError(Exception):
-    """A command that was not done: a stable code and one sentence."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Handler(Protocol):
@@ -230,7 +212,7 @@ class ControlServer:
 
     def _round(self) -> None:
         ready = self._selector.select(WATCH_SECONDS)
-        requests: list[tuple[_Peer, Request]] = []
+        requests: list[tuple[_Peer, ReadRequest]] = []
         for key, events in ready:
             if key.fileobj is self._listener:
                 self._accept()
@@ -242,7 +224,7 @@ class ControlServer:
                 if peer is not None and events & selectors.EVENT_READ:
                     requests += self._read(peer)
         # A kill is served ahead of everything else, whoever asked first.
-        requests.sort(key=lambda item: item[1].command != "kill")
+        requests.sort(key=lambda item: item[1].request.command != KILL)
         for peer, request in requests:
             self._take(peer, request)
         self._watch()
@@ -320,7 +302,7 @@ class ControlServer:
         self._peers[connection.fileno()] = peer
         self._selector.register(connection, selectors.EVENT_READ)
 
-    def _read(self, peer: _Peer) -> list[tuple[_Peer, Request]]:
+    def _read(self, peer: _Peer) -> list[tuple[_Peer, ReadRequest]]:
         try:
             received = peer.socket.recv(LONGEST_LINE)
         except BlockingIOError:
@@ -346,23 +328,18 @@ class ControlServer:
             if not line.strip():
                 continue
             try:
-                requests.append((peer, msgspec.json.decode(line, type=Request)))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                why = clean_text(str(error), 200)
-                self._refuse(
-                    peer,
-                    None,
-                    "INVALID_INPUT",
-                    f'{why}: one object a line is allowed, {{"id", "command", "args"}}',
-                )
+                requests.append((peer, read(line)))
+            except CommandError as error:
+                self._refuse(peer, None, error.code, str(error))
         return requests
 
-    def _take(self, peer: _Peer, request: Request) -> None:
-        if peer.pending >= MOST_PENDING and request.command != "kill":
+    def _take(self, peer: _Peer, found: ReadRequest) -> None:
+        request = found.request
+        if peer.pending >= MOST_PENDING and request.command != KILL:
             text = f"{MOST_PENDING} requests of one client wait already"
             self._refuse(peer, request.id, "TOO_MANY", text)
-        elif request.command == "kill":
-            self._kill(peer, request)
+        elif request.command == KILL:
+            self._kill(peer, found)
         else:
             self._forward(peer, request)
 
@@ -399,13 +376,10 @@ class ControlServer:
 
         future.add_done_callback(done)
 
-    def _kill(self, peer: _Peer, request: Request) -> None:
+    def _kill(self, peer: _Peer, found: ReadRequest) -> None:
         """Gate, latch, loop, in this order; the answer says whether the loop followed."""
-        try:
-            halt = self._handler.halt_of(request.args)
-        except CommandError as error:
-            self._refuse(peer, request.id, error.code, f"{error}; nothing was halted")
-            return
+        request = found.request
+        halt, fault = halt_of(found, self._handler.halt_of)
         asked = self._gate.ask(halt.reason)
         standing = self._latch.read()
         halt = halt if standing is None else standing.raised_by(halt)
@@ -419,15 +393,16 @@ class ControlServer:
             _log.critical("the latch file could not be written", exc_info=True)
         base = {"latched": written, "flatten": halt.flatten.value, "fenced": None}
         ticket = _Ticket(peer, request, ACKNOWLEDGE_SECONDS)
-        ticket.overdue = base | {"acknowledged": False, "brokers": {}}
-        ticket.wants_proof = request.args.get("wait") is not False
+        late = base | {"acknowledged": False, "brokers": {}}
+        ticket.overdue = _killed(request, late, fault)
+        ticket.wants_proof = not fault and request.args.get("wait") is not False
         peer.pending += 1
         self._tickets.append(ticket)
 
         def acknowledged(state: Any) -> None:
             def answer() -> dict[str, Any]:
                 known = base | dict(state) | {"latched": True, "acknowledged": True}
-                return {"id": request.id, "ok": True, "result": known}
+                return _killed(request, known, fault)
 
             self._results.append((ticket, answer))
             self._wake()
@@ -463,7 +438,7 @@ class ControlServer:
             self._settle(ticket)
             request = ticket.request
             if ticket.overdue is not None:
-                self._send(ticket.peer, {"id": request.id, "ok": True, "result": ticket.overdue})
+                self._send(ticket.peer, ticket.overdue)
             else:
                 self._refuse(ticket.peer, request.id, "NO_ANSWER", fate)
 
@@ -473,7 +448,7 @@ class ControlServer:
         self._tickets.remove(ticket)
 
     def _refuse(self, peer: _Peer, number: int | str | None, code: str, text: str) -> None:
-        self._send(peer, {"id": number, "ok": False, "code": code, "error": text})
+        self._send(peer, _refusal(number, code, text))
 
     def _send(self, peer: _Peer, reply: Mapping[str, Any]) -> None:
         if peer.gone:
@@ -546,3 +521,22 @@ def _same_user(connection: socket.socket) -> bool:
     packed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     _, uid, _ = struct.unpack("3i", packed)
     return bool(uid == os.geteuid())
+
+
+def _refusal(number: int | str | None, code: str, text: str) -> dict[str, Any]:
+    return {"id": number, "ok": False, "code": code, "error": text}
+
+
+def _killed(request: Request, found: dict[str, Any], fault: str) -> dict[str, Any]:
+    """The answer to a kill that came to `found`; with a `fault` of its line, a refusal that says
+    that it halted all the same and closed nothing."""
+    if not fault:
+        return {"id": request.id, "ok": True, "result": found}
+    halted = "halted all the same"
+    if not found["acknowledged"]:
+        halted += ", though the engine's loop has not answered yet"
+    text = (
+        f"{fault}; {halted}. This kill closed nothing: "
+        'its arguments are "reason" and "flatten", which is none, day or all'
+    )
+    return _refusal(request.id, "INVALID_INPUT", text)

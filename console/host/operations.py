@@ -31,8 +31,8 @@ from console.commands.arguments import (
 )
 from console.commands.model import Args
 from console.commands.table import SERVED
-from console.host.control import CommandError
 from console.host.kill_report import KillReport
+from console.host.requests import CommandError
 from engine.config import Config
 from engine.core.day import close_day
 from engine.domain import commands as ask

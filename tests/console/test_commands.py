@@ -29,9 +29,9 @@ from console.commands.table import (
     SERVED,
     UNPROTECT,
 )
-from console.host.control import CommandError
 from console.host.operations import _RULES, convert
 from console.host.place import Host
+from console.host.requests import CommandError
 from engine.domain.run import Flatten
 from engine.intake import operator
 from tests.engine.worlds import Built

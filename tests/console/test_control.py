@@ -162,7 +162,6 @@ async def test_a_line_that_is_no_request_is_refused_in_words(room: Room, line: b
         ("close", {"symbol": "AAPL", "quantity": "many"}, "INVALID_INPUT"),
         ("close", {"all": True, "quantity": "1"}, "INVALID_INPUT"),
         ("resume", {"confirm": "RESUME"}, "REFUSED"),
-        ("kill", {"flatten": "half"}, "INVALID_INPUT"),
     ],
 )
 async def test_what_is_not_done_has_a_code_and_a_sentence(
@@ -172,8 +171,80 @@ async def test_what_is_not_done_has_a_code_and_a_sentence(
         await room.ask(command, **args)
     assert refused.value.code == code
     assert str(refused.value)
-    assert ("nothing was halted" in str(refused.value)) is (command == "kill")
     assert room.latch.read() is None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason", "named"),
+    [
+        (b'{"id": 1, "command": "kill", "args": {"flatten": "bogus"}}', "operator", "bogus"),
+        (b'{"id": 1, "command": "kill", "args": {"flatten": "ALL"}}', "operator", "ALL"),
+        (
+            b'{"id": 1, "command": "kill", "args": {"flatten": 7, "reason": "why"}}',
+            "why",
+            "flatten",
+        ),
+        (b'{"id": 1, "command": "kill", "args": {"all": true}}', "operator", "all is no argument"),
+        (b'{"id": 1, "command": "kill", "args": {"reason": ["x"]}}', "operator", "reason"),
+        (b'{"id": 1, "command": "kill", "args": {"by": 3}}', "operator", "by"),
+        (b'{"id": 1, "command": "kill", "args": {"wait": "no"}}', "operator", "wait"),
+        (b'{"id": 1, "command": "kill", "args": ["all"]}', "operator", "args"),
+        (b'{"id": 1, "command": "kill", "args": "now"}', "operator", "args"),
+        (b'{"id": 1, "command": "kill", "args": null}', "operator", "args"),
+        (b'{"id": [1], "command": "kill"}', "operator", "id"),
+        (b'{"id": 1, "command": "kill", "notice": "x"}', "operator", "notice"),
+        (b'{"id": 1, "command": "KILL", "args": {"flatten": "all"}}', "operator", "KILL"),
+    ],
+)
+async def test_X52_a_kill_that_cannot_be_read_halts_closes_nothing_and_says_both(
+    room: Room, line: bytes, reason: str, named: str
+) -> None:
+    (answer,) = await off_loop(lambda: speak(room.path, line + b"\n"))
+    assert (answer["ok"], answer["code"]) == (False, "INVALID_INPUT")
+    assert answer["id"] == (None if b"[1]" in line else 1)
+    assert named in answer["error"]
+    assert "halted all the same" in answer["error"]
+    assert "closed nothing" in answer["error"]
+    halt = room.latch.read()
+    assert halt is not None
+    assert (halt.level, halt.flatten, halt.reason) == (Level.KILL, Flatten.NONE, reason)
+    assert room.engine.gate.closed
+    assert (await room.ask("status"))["run_state"] == "HALTED"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id": 1, "command": "kill", "args": {"wait": ' + b"9" * 5_000 + b"}}",
+        b'{"args": {"x": ' + b"[" * 5_000 + b"]" * 5_000 + b'}, "command": "kill"}',
+        b'{"command": "kill", "args": {"flatten": "all"}',
+        b'{"command" : "Kill", "args": {"reason": "\xff"}}',
+    ],
+    ids=["number", "depth", "unclosed", "bytes"],
+)
+async def test_X52_a_kill_in_a_line_that_no_reader_ends_halts_too(room: Room, line: bytes) -> None:
+    (answer,) = await off_loop(lambda: speak(room.path, line + b"\n"))
+    assert (answer["ok"], answer["code"]) == (False, "INVALID_INPUT")
+    assert "halted all the same" in answer["error"]
+    halt = room.latch.read()
+    assert halt is not None
+    assert halt.flatten is Flatten.NONE
+
+
+async def test_X52_a_kill_within_the_text_of_another_command_halts_nothing(room: Room) -> None:
+    line = b'{"command": "note", "args": {"text": "{\\"command\\": \\"kill\\"}"}'
+    (answer,) = await off_loop(lambda: speak(room.path, line + b"\n"))
+    assert answer["code"] == "INVALID_INPUT"
+    assert room.latch.read() is None
+
+
+async def test_X52_a_kill_that_cannot_be_read_lowers_none_that_stands(room: Room) -> None:
+    await room.ask("kill", flatten="all")
+    with pytest.raises(Refused, match="halted all the same"):
+        await room.ask("kill", flatten="half")
+    halt = room.latch.read()
+    assert halt is not None
+    assert halt.flatten is Flatten.ALL
 
 
 async def test_pause_and_unpause(room: Room) -> None:

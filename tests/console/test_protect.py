@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from console.host.control import CommandError
 from console.host.operations import price_or_none
+from console.host.requests import CommandError
 from console.virtual import Rehearsal, rehearse
 from engine.domain import commands as ask
 from engine.domain import events as ev
