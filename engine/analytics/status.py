@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.analytics.open_risk import open_risk
-from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, rfc3339
+from engine.domain.instant import Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
@@ -20,11 +20,8 @@ from engine.state.account import AccountState
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position
-from engine.state.sent import RATE_WINDOW, sent_since
+from engine.state.sent import FAILURE_WINDOW, RATE_WINDOW, sent_since
 from engine.world import World, exposure
-
-RECENT: Final = 300 * NS_PER_SECOND
-"""The span that `recent_failures_5min` counts."""
 
 
 class LinkFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -396,7 +393,7 @@ def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
         "circuit_state": "CLOSED",
         "failure_count": 0,
         "last_failure": rfc3339(metrics.last_failure) if metrics.last_failure else None,
-        "recent_failures_5min": sum(1 for at in data.rejects if at > now - RECENT),
+        "recent_failures_5min": sum(1 for at in data.rejects if at > now - FAILURE_WINDOW),
         "dlq_size": len(data.letters),
         "total_failures": metrics.failures,
     }

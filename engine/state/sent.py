@@ -9,6 +9,8 @@ from engine.state.prints import print_of_order
 from engine.state.sweep import is_power_of_two
 
 RATE_WINDOW = 60 * NS_PER_SECOND
+FAILURE_WINDOW = 300 * NS_PER_SECOND
+"""How long a venue's refusal is among the recent failures (C-423)."""
 
 PRINTS_KEPT = 1_024
 

@@ -12,8 +12,10 @@ from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.money import plain
+from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt, Level, Mode, Trigger
-from tests.engine.worlds import BROKER, MIDDAY, Built
+from tests.engine.driver import CoreDriver
+from tests.engine.worlds import BROKER, MIDDAY, Built, config_of
 
 TOP = {
     "connected", "running", "run_state", "mode", "halt", "strategy_status", "strategy_equity",
@@ -189,3 +191,26 @@ def test_before_its_first_quote_a_process_shows_the_last_price_that_was_journall
     built.world.market.quotes.clear()
     (position,) = status_of(built.world, MIDDAY, Extras(running=True))["positions"]
     assert (position["last"], position["unrealized_pnl"]) == ("180", "0")
+
+
+@pytest.mark.parametrize(("later", "counted"), [(240, 3), (299.999, 3), (300, 2), (301, 2)])
+def test_C423_recent_failures_are_those_of_five_minutes(later: float, counted: int) -> None:
+    """One is refused, a second one `later`, and a third just after it."""
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    for pause in (0, later, 0):
+        desk.later(pause).price("NVDA", "100")
+        order = desk.order("NVDA", 1, "100", order_id=f"r{desk.now}-{len(desk.seen)}")
+        desk.report(order, OrderStatus.REJECTED, text="no")
+    status = status_of(desk.world, desk.now, Extras(running=True))
+    assert status["resiliency"]["recent_failures_5min"] == counted
+
+
+@pytest.mark.parametrize(("later", "storms"), [(59.999, True), (60, False)])
+def test_U52_a_storm_of_refusals_is_still_ten_within_a_minute(later: float, storms: bool) -> None:
+    desk = CoreDriver(config_of(risk={"account_max_age_seconds": 86_400})).price("NVDA", "100")
+    for n, pause in enumerate((0, *[0] * 8, later)):
+        desk.later(pause)
+        order = desk.order("NVDA", 1, "100", order_id=f"r{n}")
+        desk.report(order, OrderStatus.REJECTED, text="no")
+    fired = [event.trigger for event in desk.of(ev.TriggerFired)]
+    assert (Trigger.REJECT_STORM in fired) is storms

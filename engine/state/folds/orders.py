@@ -14,7 +14,7 @@ from engine.state.folds.intents import lead
 from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order
-from engine.state.sent import RATE_WINDOW, stamp
+from engine.state.sent import FAILURE_WINDOW, RATE_WINDOW, stamp
 from engine.state.touched import (
     LetterClosed,
     LetterOpened,
@@ -119,7 +119,8 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
             retry_at=event.retry_at,
         )
     if event.code not in OUR_OWN:
-        data.rejects = [t for t in data.rejects if t > at - RATE_WINDOW]
+        kept = max(RATE_WINDOW, FAILURE_WINDOW)  # each of those who count knows its own window
+        data.rejects = [t for t in data.rejects if t > at - kept]
         data.rejects.append(at)
 
 
