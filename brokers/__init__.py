@@ -18,6 +18,7 @@ from engine.ports import Broker, Clock, MarketData
 
 if TYPE_CHECKING:
     from engine.config.venue import VenueKind
+    from engine.reference.rates import ReferenceRate
 
 
 class PriceSource(Enum):
@@ -51,6 +52,10 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     prices: PriceSource = PriceSource.MARKET
     instruments: Mapping[str, Instrument] = {}
     """What the user's table says of symbols."""
+    base_currency: str = ""
+    """The portfolio's, in which `reference_rates` are; empty where there are none."""
+    reference_rates: tuple["ReferenceRate", ...] = ()
+    """What currencies are worth by the user's file, where no price tells it (X-86)."""
     exchange: Any = None
     """The market that this account shares with others (`brokers.paper.setup.open_exchange`); None
     where it opens its own."""

@@ -94,5 +94,5 @@ class AccountKeeper:
         if currency == self._terms.currency:
             return
         rate = self._prices.rates.rate(currency, self._clock.now())
-        if rate is not None:
+        if rate is not None and rate.source in self._prices.quotes:
             self._book.put_quote(self._prices.quotes[rate.source])

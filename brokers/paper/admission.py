@@ -42,7 +42,7 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
 class Admission:
     """Decides what is taken, and what an account can pay for.
 
-    `rates` are those that the prices of this market tell.
+    `rates` are those that the prices of this market tell, or reference data.
     """
 
     def __init__(
@@ -240,7 +240,8 @@ class Admission:
             raise Refused(
                 Refusal.CURRENCY,
                 f"there is no rate of {currency} in {base} here: the account opens nothing that is "
-                f"paid in {currency} before {currency}_{base} or {currency}-{base} has a price",
+                f"paid in {currency} before {currency}_{base} or {currency}-{base} has a price, or "
+                "reference data a rate",
             )
         return rate.value
 

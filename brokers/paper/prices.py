@@ -1,6 +1,6 @@
 """The prices of one account's market, and what they tell of currencies and of volume (C-153)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from brokers.paper.book import PaperBook
@@ -11,6 +11,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.instruments.pair import Pair
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
+from engine.reference.rates import ReferenceRate
 from engine.state.rates import Rates
 
 
@@ -18,15 +19,25 @@ class Prices:
     """The newest price of each symbol."""
 
     def __init__(
-        self, known: Mapping[str, Quote], *, terms: Terms, instruments: Instruments
+        self,
+        known: Mapping[str, Quote],
+        *,
+        terms: Terms,
+        instruments: Instruments,
+        reference_rates: Iterable[ReferenceRate] = (),
     ) -> None:
-        """`known` are those that the book tells, from before this process."""
+        """`known` are those that the book tells, from before this process.
+
+        `reference_rates` are in the account's currency, for where no price tells a rate (X-86).
+        """
         self._participation = terms.participation
         self._instruments = instruments
         self.quotes: dict[str, Quote] = dict(known)
         """By symbol; after a restart those of the book, with their times."""
         self.rates = Rates(terms.currency, max_age_seconds=0)
-        """What the prices here tell of currencies. A price stands until the next one."""
+        """What the prices here, and reference data, tell of currencies. A price stands until the
+        next one."""
+        self.rates.take_reference(reference_rates)
         self._volumes: dict[str, Decimal | None] = {}
         """Volume of the newest price, for the symbols this process has seen a price of."""
         self._rooms: dict[str, Room] = {}

@@ -18,6 +18,7 @@ from brokers.paper.replay import ReplayMarket
 from brokers.paper.terms import Arrival, Terms
 from brokers.paper.venue import PaperVenue
 from engine.ports import MarketData
+from engine.reference.rates import restated
 from engine.reference.textfile import BadFile
 
 DEFAULT_NAME: Final = "paper"
@@ -88,6 +89,7 @@ def open_paper(plan: VenueSetup) -> PaperConnection | RemoteConnection:
             arrival=_arrival(plan),
             name=plan.name,
             account_id=plan.account_id,
+            reference_rates=restated(plan.reference_rates, plan.base_currency, terms.currency),
         )
     except BaseException:
         book.close()

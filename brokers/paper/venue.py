@@ -31,6 +31,7 @@ from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.order import Fill, OrderStatus, OrderTerms, Replacement
 from engine.ports import Clock, MarketClosed, OrderReport, Rejected
+from engine.reference.rates import ReferenceRate
 
 QUOTE_SAVE_SECONDS: Final = 5
 """How often a price is written to the book while something is held or works."""
@@ -60,6 +61,7 @@ class PaperVenue:
         arrival: Arrival = Arrival.STANDING_QUOTE,
         name: str = "paper",
         account_id: str = "",
+        reference_rates: Iterable[ReferenceRate] = (),
     ) -> None:
         self.name = name
         self.terms = terms
@@ -76,7 +78,9 @@ class PaperVenue:
         self._save_quotes_at: Nanos = 0
         contents = book.load()
         self._sequence = contents.sequence
-        self._prices = Prices(contents.quotes, terms=terms, instruments=instruments)
+        self._prices = Prices(
+            contents.quotes, terms=terms, instruments=instruments, reference_rates=reference_rates
+        )
         self._account = account_of(contents, terms, instruments, book.title)
         self._admission = Admission(terms, instruments, self._account, self._prices.rates, clock)
         self._orders = Orders(name, book, self._account, clock, tell=self._tell)

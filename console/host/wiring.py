@@ -296,6 +296,8 @@ def build(
             bars=bars,
             quote_max_age_seconds=config.risk.quote_max_age_seconds,
             quotes_per_second=quotes_per_second,
+            base_currency=config.account.currency,
+            reference_rates=rates(config.data.rates, config.account.currency),
         )
         left_out = _left_out(book, opened(config))
         if left_out and not flatten_only:

@@ -5,12 +5,14 @@ The text is a CSV `currency,rate,date`: the base currency for one unit of the cu
 
 import datetime
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
-from engine.domain.money import CURRENCY_WORDS, is_currency, is_positive
+from engine.domain.money import CURRENCY_WORDS, ONE, is_currency, is_positive
 from engine.domain.text import clean_text
 from engine.reference.textfile import BadFile, lines_of, rows
 
@@ -70,6 +72,24 @@ def read_rates(text: str, base: str, where: str) -> tuple[ReferenceRate, ...]:
     if problems:
         raise RatesError(tuple(problems))
     return tuple(found.values())
+
+
+def restated(rates: Sequence[ReferenceRate], base: str, currency: str) -> tuple[ReferenceRate, ...]:
+    """The rates against another currency, where `rates` are against `base`.
+
+    Each is divided by the newest rate of `currency` that its day knew, and left out where that is
+    none; the base currency has a rate for every day on which `currency` has one.
+    """
+    if currency == base:
+        return tuple(rates)
+    own = sorted((r for r in rates if r.currency == currency), key=lambda rate: rate.date)
+    days = [rate.date for rate in own]
+    found = [ReferenceRate(currency=base, value=ONE / r.value, date=r.date) for r in own]
+    for rate in rates:
+        known = bisect_right(days, rate.date)
+        if rate.currency != currency and known:
+            found.append(msgspec.structs.replace(rate, value=rate.value / own[known - 1].value))
+    return tuple(found)
 
 
 def _rate(row: list[str], base: str) -> ReferenceRate:

@@ -16,6 +16,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.order import Fill, OrderTerms, OrderType, Purpose, Side, TimeInForce
 from engine.ports import OrderReport
+from engine.reference.rates import ReferenceRate
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
 
@@ -76,6 +77,7 @@ class Rig:
         wait: Wait = "inline",
         start: Nanos = MONDAY_10AM,
         seed: int = 7,
+        rates: tuple[ReferenceRate, ...] = (),
     ) -> None:
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop, start)
@@ -87,6 +89,7 @@ class Rig:
             book=PaperBook(path, wait=wait),
             instruments=table,
             arrival=arrival,
+            reference_rates=rates,
         )
         self.reports: list[OrderReport] = []
         self.venue.on_report = lambda report, ticket: self.reports.append(report)

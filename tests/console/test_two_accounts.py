@@ -214,6 +214,25 @@ def test_x86_rates_of_a_file_count_from_the_first_look(tmp_path: Path) -> None:
     rehearse(play, config={**TWO, "data": {"rates": str(rates)}})
 
 
+def test_X86_an_account_pays_in_a_currency_that_the_file_of_rates_tells(tmp_path: Path) -> None:
+    """No pair is quoted: what lets the order through the gate lets it through the venue."""
+    rates = tmp_path / "rates.csv"
+    rates.write_text("currency,rate,date\nEUR,1.25,2013-10-04\n")
+
+    async def play(hand: Rehearsal) -> None:
+        hand.price("AAPL", "100")
+        await hand.wait(1)
+        assert (await hand.engine.command(buy("AAPL", 5, "eur"))).ok
+        await hand.wait(0.1)
+        hand.price("AAPL", "100")
+        await hand.wait(1)
+        assert holdings(hand) == {("eur", "AAPL"): 5}
+        power = hand.engine.book.account("eur").buying_power
+        assert D(49_000) < power < D(50_000)
+
+    rehearse(play, config={**TWO, "data": {"rates": str(rates)}})
+
+
 @pytest.mark.parametrize(
     ("broker", "left"),
     [("", {}), ("eur", {("paper", "AAPL"): 10}), ("paper", {("eur", "AAPL"): 5})],
