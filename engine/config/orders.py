@@ -32,7 +32,7 @@ class ExecutionConfig(Section):
     slippage_buffer: ShareOrNone = Field(Decimal("0.001"), description="worst entry price")
     max_signal_age_seconds: Seconds = Field(120, description="an older signal is stale")
     dedup_window_seconds: SecondsOrNone = Field(
-        300, description="0 = no window; a signal_id is still taken once"
+        300, description="0 = no window; a signal_id is still accepted once"
     )
     order_timeout_seconds: Seconds = Field(300, description="entries, adds and exits")
     reconcile_seconds: Seconds = Field(60, description="between two comparisons with the venue")

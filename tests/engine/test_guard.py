@@ -180,3 +180,40 @@ def test_the_figures_of_the_guard() -> None:
     decided(world, first, world.decide(first))
     assert msgspec.structs.astuple(stats(world.world, world.now)) == (1, 120, 300)
     assert stats(world.world, MIDDAY + 300 * NS_PER_SECOND).active_dedup_entries == 0
+
+
+def test_X66_an_id_that_was_rejected_may_come_again_and_is_accepted_once() -> None:
+    """Too little conviction refuses it after the guard let it pass: nothing was accepted."""
+    world = built()
+    weak = signal(signal_id="a", conviction=1)
+    first = world.decide(weak)
+    assert (first.code, first.content) == ("LOW_CONVICTION", weak.content)
+    decided(world, weak, first)
+    at(world, MIDDAY + 300 * NS_PER_SECOND)
+    strong = signal(signal_id="a", at=world.now)
+    accepted = world.decide(strong)
+    assert accepted.allowed
+    decided(world, strong, accepted)
+    at(world, world.now + 300 * NS_PER_SECOND)
+    third = world.decide(signal(signal_id="a", at=world.now))
+    assert third.reason == "signal_id a was accepted before; once, ever."
+
+
+def test_A301_what_the_guard_let_pass_is_remembered_by_its_content_for_the_window() -> None:
+    """Under the same id too; the refusal names the window, and says nothing of the id."""
+    world = built()
+    weak = signal(signal_id="a", conviction=1)
+    decided(world, weak, world.decide(weak))
+    at(world, MIDDAY + 299 * NS_PER_SECOND)
+    again = world.decide(signal(signal_id="a", at=world.now))
+    assert (again.code, again.limit) == ("DUPLICATE_SIGNAL", "300")
+    assert again.reason == "The same content came 299 s before; 300 s must lie between."
+
+
+def test_X66_an_id_whose_order_was_resized_is_accepted_too() -> None:
+    world = built()
+    first = signal(signal_id="a")
+    resized = msgspec.structs.replace(world.decide(first), verdict=Verdict.RESIZED)
+    decided(world, first, resized)
+    at(world, MIDDAY + 86_400 * NS_PER_SECOND)
+    assert world.decide(signal(signal_id="a", at=world.now)).limit == "once"

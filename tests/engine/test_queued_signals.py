@@ -118,3 +118,13 @@ def test_it_survives_a_restart() -> None:
     assert again.data.queued == {"s-1": OPEN}
     life = again.data.signals["s-1"]
     assert life.signal is not None
+
+
+def test_X66_an_id_that_was_queued_is_never_accepted_again_whatever_came_of_it() -> None:
+    desk = evening()
+    send(desk)
+    at(desk, PATIENCE / NS_PER_SECOND + 1, price=None)
+    assert outcomes(desk) == [("EXPIRED", "STALE_SIGNAL")]
+    desk.later(300).price("NVDA", "101")
+    again = send(desk, timeframe=Timeframe.M1)
+    assert (again.code, again.measured) == ("DUPLICATE_SIGNAL", "seen before")

@@ -38,8 +38,10 @@ def stale(signal: Signal | None, now: Nanos, limit: int) -> Finding | None:
 def duplicate(
     signal: Signal | None, heard: bool, same_signal_at: Nanos | None, now: Nanos, limit: int
 ) -> Finding | None:
-    """DUPLICATE_SIGNAL: an id once, ever; a content once in `limit` seconds (A-301, A-303).
+    """DUPLICATE_SIGNAL: an id is accepted once, ever; a content passes the guard once in `limit`
+    seconds (A-301, A-303, X-66).
 
+    An id that was rejected may come again, once the window of its content is over.
     The second of the same content passes from exactly `limit` seconds on; 0 is no window.
     """
     if signal is None:

@@ -110,6 +110,6 @@ class PortfolioFacts(Asked):
 
     @property
     def same_signal_at(self) -> Nanos | None:
-        """When a signal of the same content was accepted last, None where none was."""
+        """When a signal of the same content passed the guard last, None where none did."""
         signal = self.request.signal
         return None if signal is None else self._book.data.window.get(signal.content)

@@ -50,15 +50,16 @@ def _received(book: Book, event: ev.SignalReceived, at: Nanos) -> None:
 
 def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
     data = book.data
+    rejected = event.verdict is Verdict.REJECTED
+    if not rejected:
+        book.seen_signals.add(event.signal_id)  # accepted once, ever
     if event.content:
-        book.seen_signals.add(event.signal_id)
         if len(data.window) >= WINDOW_KEPT and is_power_of_two(len(data.window)):
             data.window = {key: t for key, t in data.window.items() if t > at - WINDOW_AGE}
         data.window[event.content] = at
     heard = data.heard.pop(event.signal_id, None) or SignalEntry(
         seq=data.seq, time=at, signal_id=event.signal_id, symbol=event.symbol
     )
-    rejected = event.verdict is Verdict.REJECTED
     entry = msgspec.structs.replace(
         heard,
         verdict=event.verdict,
