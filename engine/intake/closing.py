@@ -39,7 +39,7 @@ def close_position(world: World, given: ask.ClosePosition, now: Nanos) -> Iterat
     yield acted(given)
     fault = no_account(world, given.broker)
     if fault:
-        yield refuse(given, REFUSED, fault)
+        yield refuse(given, Code.INVALID_INPUT, fault)
         return
     held = [p for p in world.held(given.symbol) if given.broker in ("", p.account)]
     if not held:
@@ -89,7 +89,7 @@ def close_all(world: World, given: ask.CloseAll, now: Nanos) -> Iterator[ev.Even
     yield acted(given)
     fault = no_account(world, given.broker)
     if fault:
-        yield refuse(given, REFUSED, fault)
+        yield refuse(given, Code.INVALID_INPUT, fault)
         return
     held = [p for p in tuple(world.holdings()) if given.broker in ("", p.account)]
     yield from _close(world, held, given)

@@ -289,7 +289,7 @@ def cancel_all(world: World, given: ask.CancelAll, now: Nanos) -> Iterator[ev.Ev
     yield acted(given)
     fault = no_account(world, given.broker)
     if fault:
-        yield refuse(given, REFUSED, fault)
+        yield refuse(given, Code.INVALID_INPUT, fault)
         return
     for leg in world.waiting_legs():
         if given.broker in ("", leg.terms.account):
@@ -315,7 +315,7 @@ def reconcile(world: World, given: ask.Reconcile, now: Nanos) -> Iterator[ev.Eve
     yield acted(given)
     fault = no_account(world, given.broker)
     if fault:
-        yield refuse(given, REFUSED, fault)
+        yield refuse(given, Code.INVALID_INPUT, fault)
 
 
 def retry_letter(world: World, given: ask.RetryLetter, now: Nanos) -> Iterator[ev.Event]:

@@ -13,10 +13,9 @@ from engine.domain.money import ZERO, is_multiple, plain
 from engine.exits.rules import target_price
 from engine.exits.stops import stop_trades
 from engine.intake.closing import not_held
-from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, refuse
+from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, no_account, refuse
 from engine.plans import corporate
 from engine.plans.reducing import cancel
-from engine.routing.named import no_broker
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
 from engine.world import World
@@ -26,6 +25,9 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
     """Attach, move or remove a stop; a tighter or a first one always, if it is not through the
     market."""
     yield acted(given)
+    if fault := no_account(world, given.broker):
+        yield refuse(given, Code.INVALID_INPUT, fault)
+        return
     position, fault = _held(world, given.symbol, given.broker)
     if position is None:
         yield refuse(given, REFUSED, fault)
@@ -83,6 +85,9 @@ def _moved(position: Position, given: Command, after: Decimal | None) -> ev.Stop
 def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Event]:
     """Attach, move or remove a target; one that is met already is refused."""
     yield acted(given)
+    if fault := no_account(world, given.broker):
+        yield refuse(given, Code.INVALID_INPUT, fault)
+        return
     position, fault = _held(world, given.symbol, given.broker)
     if position is None:
         yield refuse(given, REFUSED, fault)
@@ -109,8 +114,6 @@ def set_target(world: World, given: ask.SetTarget, now: Nanos) -> Iterator[ev.Ev
 
 def _held(world: World, symbol: str, broker: str) -> tuple[Position | None, str]:
     """The one holding that is meant, or why there is none."""
-    if broker and (fault := no_broker(world, broker)):
-        return None, fault
     held = [p for p in world.held(symbol) if broker in ("", p.account)]
     if not held:
         return None, not_held(world, symbol, broker)

@@ -229,6 +229,7 @@ def test_a_change_and_a_resolve_of_what_is_there_are_refused_and_say_where_it_is
 def test_a_broker_that_is_none_is_refused_and_those_that_are_are_named(command: Command) -> None:
     (refused,) = [e for e in desk().give(command) if isinstance(e, ev.CommandRefused)]
     assert refused.reason == "there is no broker 'elsewhere'; there is paper"
+    assert refused.code == "INVALID_INPUT", "as of an order: the same mistake, the same code"
 
 
 @pytest.mark.parametrize("broker", ["elsewhere", OTHER])
