@@ -122,7 +122,9 @@ _FILLS: Final = _List(
     columns=_same(
         "execution_id client_order_id symbol side quantity price currency commission "
         "commission_currency liquidity broker time"
-    ),
+    )
+    # A fill names the currency of its commission where that is another than its own.
+    | {"commission_currency": "coalesce(nullif(commission_currency, ''), currency)"},
     convert={"time": _instant},
 )
 _TRADES: Final = _List(

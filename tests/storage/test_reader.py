@@ -301,3 +301,9 @@ def plan(path: Path, sql: str) -> str:
 def test_filters_use_an_index_at_any_size(path: Path, sql: str, index: str) -> None:
     """A-314: a filtered query does not walk over the whole history."""
     assert index in plan(path, sql)
+
+
+async def test_a_fill_names_the_currency_of_its_commission(reader: Reader) -> None:
+    """That is the currency that it was paid in itself, where the venue names no other."""
+    found = await rows(reader.fills())
+    assert {(row["currency"], row["commission_currency"]) for row in found} == {("USD", "USD")}
