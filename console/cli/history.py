@@ -23,6 +23,8 @@ from storage.errors import JournalError
 from storage.reader import Reader
 from storage.verify import verify as verify_chain
 
+LETTERS: Final = "dead_letters"
+
 COLUMNS: Final = {
     "events": ("seq", "time", "type", "data"),
     "orders": (
@@ -45,7 +47,7 @@ COLUMNS: Final = {
     "signals": (
         "time", "signal_id", "symbol", "outcome", "stage", "code", "measured", "limit", "reason",
     ),
-    "dead_letters": ("id", "symbol", "error", "created_at"),
+    LETTERS: ("id", "symbol", "error", "created_at"),
 }  # fmt: skip
 """What a table shows of each list; JSON and CSV hold every key of a row."""
 
@@ -80,7 +82,7 @@ def _today(host: Host) -> dict[str, Any]:
 def letters(host: Host, *, as_json: bool) -> None:
     """Prints what could not be sent and was neither retried nor dropped."""
     form = Format.JSON if as_json else Format.TABLE
-    asyncio.run(_print(host, "dead_letters", (None, None), None, form))
+    asyncio.run(_print(host, LETTERS, (None, None), None, form))
 
 
 def verify(host: Host, *, as_json: bool) -> ExitCode:
@@ -134,7 +136,7 @@ async def _print(
                 rows += 1
                 if today and row["date"] == today["date"] and not row["final"]:
                     row |= {key: type(row[key])(value) for key, value in today.items()}
-                if form is Format.JSON:
+                if form is Format.JSON and name != LETTERS:
                     document(row)
                 else:
                     page.append(row)
@@ -148,6 +150,8 @@ async def _print(
         accounts = {row[ACCOUNT] for row in page if row.get(ACCOUNT)}
         more = (ACCOUNT,) if len(accounts) > 1 else ()
         listing(page, COLUMNS[name] + more, form)
+    elif name == LETTERS:
+        document(page)  # no list of `journal`: one document, as on the socket
     elif page:
         listing(page, tuple(page[0]), form)
     if known is not None:

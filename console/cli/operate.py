@@ -45,6 +45,22 @@ def connected(host: Host) -> Client:
         raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
 
 
+def _asked(host: Host, command: str, args: dict[str, Any]) -> Client:
+    """A connection for a command. Raises CommandFailed as `connected` does, and as the engine would
+    for arguments that no engine takes: those are malformed whether or not one runs."""
+    try:
+        return connected(host)
+    except CommandFailed:
+        from console.host.requests import CommandError
+        from console.host.wellformed import check
+
+        try:
+            check(command, args)
+        except CommandError as error:
+            raise CommandFailed(_exit_code(error.code), str(error), error.code) from error
+        raise
+
+
 def request(client: Client, command: str, args: dict[str, Any]) -> Any:
     """The result of a command. Raises CommandFailed; says so where the answer does not come."""
 
@@ -67,7 +83,7 @@ def ask(host: Host, command: str, args: dict[str, Any], *, as_json: bool) -> dic
     """Asks the running engine, prints what it answered and returns it."""
     if command in DONE_ONCE:
         args = {"id": f"cli-{uuid4().hex}"} | args
-    with connected(host) as client:
+    with _asked(host, command, args) as client:
         try:
             result: dict[str, Any] = request(client, command, args)
         except CommandFailed as failed:
@@ -90,7 +106,8 @@ def _print_result(result: dict[str, Any]) -> None:
     for name, value in result.items():
         if name == "notes":
             continue  # whoever asked says them as warnings
-        say(f"{name}  {' '.join(value) if isinstance(value, list) else cell(value)}")
+        words = "none" if value is None else cell(value)
+        say(f"{name}  {' '.join(value) if isinstance(value, list) else words}")
     if result.get("cancelled"):
         say("the order is being cancelled: no more is wanted than has filled")
 

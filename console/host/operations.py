@@ -158,16 +158,7 @@ class Operations:
         )
 
     async def _modify(self, args: ModifyArgs) -> Any:
-        return await self._do(
-            ask.ModifyOrder(
-                by=args.by,
-                client_order_id=args.id,
-                quantity=args.quantity,
-                limit_price=args.limit,
-                stop_price=args.stop,
-                time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
-            )
-        )
+        return await self._do(change(args))
 
     async def _resolve(self, args: ResolveArgs) -> Any:
         return await self._do(
@@ -182,8 +173,7 @@ class Operations:
         )
 
     async def _close(self, args: CloseArgs) -> Any:
-        if args.all and args.quantity is not None:
-            raise CommandError("INVALID_INPUT", "quantity is a part of one position, not of all")
+        part_of_one(args)
         if args.all:
             return await self._do(ask.CloseAll(by=args.by, broker=args.broker))
         return await self._do(
@@ -343,6 +333,29 @@ def place_order(args: OrderArgs) -> ask.PlaceOrder:
         broker=args.broker,
         intent_id=args.id or args.intent_id,
     )
+
+
+def change(args: ModifyArgs) -> ask.ModifyOrder:
+    """The change of an order that a person asked for. Raises CommandError with one sentence."""
+    if all(value is None for value in (args.quantity, args.limit, args.stop, args.tif)):
+        raise CommandError(
+            "INVALID_INPUT",
+            "nothing is to be changed: give a quantity, a limit, a stop or a time in force",
+        )
+    return ask.ModifyOrder(
+        by=args.by,
+        client_order_id=args.id,
+        quantity=args.quantity,
+        limit_price=args.limit,
+        stop_price=args.stop,
+        time_in_force=None if args.tif is None else TimeInForce(args.tif.upper()),
+    )
+
+
+def part_of_one(args: CloseArgs) -> None:
+    """Raise CommandError where a part of all positions is asked to be closed."""
+    if args.all and args.quantity is not None:
+        raise CommandError("INVALID_INPUT", "quantity is a part of one position, not of all")
 
 
 def price_or_none(text: str) -> Decimal | None:

@@ -364,10 +364,40 @@ def test_an_argument_that_is_missing_or_unknown_is_named() -> None:
         convert({"signal": 3}, SignalArgs)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["order", "hold", "AAPL", "1"],
+        ["order", "buy", "AAPL", "x"],
+        ["order", "buy", "AAPL", "0"],
+        ["order", "buy", "AAPL", "1", "--limit", "NaN"],
+        ["order", "buy", "AAPL", "1", "--tif", "ever"],
+        ["modify", "x"],
+        ["modify", "x", "--quantity", "many"],
+        ["close", "--all", "--quantity", "1"],
+        ["close", "AAPL", "--quantity", "many"],
+        ["protect", "AAPL", "low"],
+        ["target", "AAPL", "-1"],
+        ["resolve", "x", "perhaps"],
+    ],
+)
+def test_what_is_malformed_is_so_without_an_engine_too(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, "--json"]) == USAGE
+    assert json.loads(capsys.readouterr().out)["code"] == "INVALID_INPUT"
+
+
+def test_X85_what_is_not_there_is_said_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+    _print_result({"symbol": "XOM", "stop": "9.5", "before": None})
+    assert capsys.readouterr().out.splitlines() == ["symbol  XOM", "stop  9.5", "before  none"]
+
+
 def test_a_number_below_zero_is_a_quantity_and_no_option(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["order", "buy", "XOM", "-5"]) == NOT_RUNNING
+    assert main(["order", "buy", "XOM", "-5"]) == USAGE
+    assert 'quantity "-5" is refused' in capsys.readouterr().err
     assert main(["order", "buy", "XOM", "5", "--protct", "9"]) == USAGE
     assert "--protct" in capsys.readouterr().err
 
@@ -573,7 +603,7 @@ def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str
     assert main(["journal", "verify", "--json"]) == DONE
     assert document(capsys)["ok"] is True
     assert main(["dead-letters", "list", "--json"]) == DONE
-    assert capsys.readouterr().out == ""
+    assert document(capsys) == []
 
 
 def test_a_config_is_written_once_and_is_good(
