@@ -75,11 +75,11 @@ def _changed(client_order_id: str, events: Sequence[ev.Event]) -> dict[str, Any]
 
 def _moved(moved: ev.StopMoved | ev.TargetMoved, events: Sequence[ev.Event]) -> dict[str, Any]:
     """What `protect --json` and `target --json` say (X-85): what stood before and what does now,
-    "none" for nothing, with the orders that it made."""
+    None for nothing, with the orders that it made."""
     what = _WHAT[
         ask.Protect.__name__ if isinstance(moved, ev.StopMoved) else ask.SetTarget.__name__
     ]
-    prices = ("none" if p is None else plain(p) for p in (moved.after, moved.before))
+    prices = (None if p is None else plain(p) for p in (moved.after, moved.before))
     ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
     return {
         "symbol": moved.symbol,
@@ -100,7 +100,7 @@ def _told(events: Sequence[ev.Event]) -> dict[str, Any] | None:
         if isinstance(event, ev.Paused):
             return {"entries_working": event.entries_working}
     if acted is not None and (what := _WHAT.get(acted.command)):
-        price = acted.args.get("price") or "none"
+        price = acted.args.get("price") or None
         return {"symbol": acted.args["symbol"], what: price, "before": price}
     return None
 

@@ -21,15 +21,15 @@ def test_x85_protect_and_target_say_what_stood_before_and_what_does_now() -> Non
 
         where = {"symbol": "AAA", "broker": "paper"}
         stop = ask.Protect(by="test", symbol="AAA", price=D(90))
-        assert await said(stop) == where | {"stop": "90", "before": "none"}
+        assert await said(stop) == where | {"stop": "90", "before": None}
         stop = ask.Protect(by="test", symbol="AAA", price=D("95.5"))
         assert await said(stop) == where | {"stop": "95.5", "before": "90"}
         assert await said(stop) == {"symbol": "AAA", "stop": "95.5", "before": "95.5"}
         gone = ask.Protect(by="test", symbol="AAA", price=None, confirm="UNPROTECT")
-        assert await said(gone) == where | {"stop": "none", "before": "95.5"}
+        assert await said(gone) == where | {"stop": None, "before": "95.5"}
         target = ask.SetTarget(by="test", symbol="AAA", price=D(120))
-        assert await said(target) == where | {"target": "120", "before": "none"}
+        assert await said(target) == where | {"target": "120", "before": None}
         target = ask.SetTarget(by="test", symbol="AAA", price=None)
-        assert await said(target) == where | {"target": "none", "before": "120"}
+        assert await said(target) == where | {"target": None, "before": "120"}
 
     play(scene)
