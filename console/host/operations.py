@@ -145,7 +145,12 @@ class Operations:
         return {"stopping": True, "pid": os.getpid()}
 
     async def _signal(self, args: SignalArgs) -> Any:
-        return verdict(self._engine.submit(args.signal, source=args.source, line=args.line))
+        decided, told = await self._engine.submitted(
+            args.signal, source=args.source, line=args.line
+        )
+        if not told.ok:
+            raise CommandError(told.code, told.error)
+        return verdict(decided)
 
     async def _order(self, args: OrderArgs) -> Any:
         return await self._do(place_order(args))

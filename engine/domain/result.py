@@ -12,3 +12,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     error: str = ""
     data: dict[str, Any] = {}
+    orders: tuple[str, ...] = ()
+    """The orders that it made, by client order id."""
+    changes: bool = False
+    """Whether it asks for a change of an order that can add exposure."""

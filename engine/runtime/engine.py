@@ -45,7 +45,7 @@ from engine.runtime.lag import LagMeter
 from engine.runtime.links import Links
 from engine.runtime.observers import Follower, Observers
 from engine.runtime.outside import Outside
-from engine.runtime.result import result_of
+from engine.runtime.result import result_of, settled
 from engine.runtime.send_gate import Cause, SendGate
 from engine.runtime.sender import Sender
 from engine.runtime.tasks import Tasks
@@ -242,13 +242,23 @@ class Engine:
         """Do what an operator asks; what needs the venue's view waits for it.
 
         The answer waits until what was decided is durable, but for that to a kill. Where that
-        takes too long, or fails, `data["durable"]` is False: what only reduces was done all the
-        same.
+        takes too long, or fails, what only reduces was done all the same, with `data["durable"]`
+        False; what adds exposure was not sent, and is refused (`runtime.result.settled`).
         """
         told = await self._commands.do(command)
-        if not isinstance(command, ask.Kill) and not await self._journal.written(self._newest):
-            told = msgspec.structs.replace(told, data=told.data | {"durable": False})
-        return told
+        return told if isinstance(command, ask.Kill) else await self._settled(told)
+
+    async def submitted(
+        self, raw: Mapping[str, Any] | str | bytes, *, source: str, line: int
+    ) -> tuple[ev.SignalDecided | ev.InputRejected, Result]:
+        """As `submit`, with an answer that waits as `command` does."""
+        decided = self.submit(raw, source=source, line=line)
+        ids = decided.client_order_ids if isinstance(decided, ev.SignalDecided) else ()
+        return decided, await self._settled(Result(ok=True, orders=ids))
+
+    async def _settled(self, told: Result) -> Result:
+        """The answer, once what was decided last is durable, failed or is late."""
+        return settled(told, await self._journal.written(self._newest), self.book)
 
     def halt(self, kill: ask.Kill) -> Result:
         """As `command`, at once: nothing of a halt waits for the venue (X-52).

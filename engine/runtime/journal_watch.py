@@ -7,6 +7,7 @@ tried again.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from itertools import chain
 from typing import Final
 
@@ -28,12 +29,22 @@ REDUCING_WAITS: Final = 0.25
 """So long an order that reduces waits for its intent to be durable, in seconds."""
 
 
-async def _is_written(durable: Awaitable[None]) -> bool:
+class Written(Enum):
+    """What became of an append."""
+
+    DONE = "done"
+    LATE = "late"
+    """Neither durable nor failed within the time."""
+    FAILED = "failed"
+    """It could not be written: what waits for it is not done."""
+
+
+async def _is_written(durable: Awaitable[None]) -> Written:
     try:
         await durable
     except Exception:  # whatever the disk says, it is not written
-        return False
-    return True
+        return Written.FAILED
+    return Written.DONE
 
 
 class JournalWatch:
@@ -85,16 +96,13 @@ class JournalWatch:
                 self._tasks.spawn(self._watch())
         return durable
 
-    async def written(self, durable: Awaitable[None], *, within: float = ANSWER_SECONDS) -> bool:
-        """Wait until what `append` returned this for is durable.
-
-        False where it is not within so many seconds, or cannot be written.
-        """
+    async def written(self, durable: Awaitable[None], *, within: float = ANSWER_SECONDS) -> Written:
+        """Wait until what `append` returned this for is durable, at most so many seconds."""
         if isinstance(durable, Settled):
-            return durable.error is None
+            return Written.DONE if durable.error is None else Written.FAILED
         waiter = asyncio.ensure_future(_is_written(durable))
         done, _ = await asyncio.wait({waiter}, timeout=within)
-        return bool(done) and waiter.result()
+        return waiter.result() if done else Written.LATE
 
     def save(self, *, if_due: bool = False) -> None:
         """Keep a snapshot of the book; `if_due`: only after enough events."""

@@ -7,10 +7,13 @@ import msgspec
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.codes import Code
 from engine.domain.money import plain
 from engine.domain.result import Result
 from engine.domain.schema import account_of
 from engine.intake.remarks import REMARKS
+from engine.runtime.journal_watch import ANSWER_SECONDS, Written
+from engine.state.book import Book
 
 _WHAT = {ask.Protect.__name__: "stop", ask.SetTarget.__name__: "target"}
 
@@ -118,9 +121,10 @@ def result_of(records: list[ev.Record]) -> Result:
             case _:
                 pass
     events = [record.event for record in records]
+    changes = any(isinstance(e, ev.ReplaceRequested) and e.adds_exposure for e in events)
     told = _told(events)
     if told is not None:
-        return Result(ok=True, data=told)
+        return Result(ok=True, data=told, changes=changes)
     ids = [event.terms.client_order_id for event in events if isinstance(event, ev.OrderIntended)]
     # Made as soon as its stop has made room for it, under this id.
     opened = [event for event in events if isinstance(event, ev.IntentOpened)]
@@ -134,7 +138,45 @@ def result_of(records: list[ev.Record]) -> Result:
     notes = [e.text for e in events if isinstance(e, ev.Alarmed) and e.code in REMARKS]
     if notes:
         data["notes"] = notes
-    return Result(ok=True, data=data)
+    return Result(ok=True, data=data, orders=_new_orders(events))
+
+
+def settled(told: Result, written: Written, book: Book) -> Result:
+    """What a command came to, once it is known what became of its decision in the journal.
+
+    Without that being durable, an order or a change of one that adds exposure did not leave, and
+    the command did not succeed (fault 29): its code is NOT_SENT where it never will leave for it,
+    NO_ANSWER where it may. `data["durable"]` is False for what was done all the same.
+    """
+    if written is Written.DONE:
+        return told
+    told = msgspec.structs.replace(told, data=told.data | {"durable": False})
+    if not told.ok:
+        return told
+    orders = [order for order in map(book.order, told.orders) if order is not None]
+    if not told.changes and not any(order.adds_exposure and not order.sent_at for order in orders):
+        return told
+    if written is Written.LATE:
+        words = f"not sent within {ANSWER_SECONDS} s: it leaves only once the journal is written"
+        return Result(ok=False, code="NO_ANSWER", error=words)
+    words = "not sent: the journal cannot be written"
+    if not told.data.get("native", True):
+        words += "; the cancel that makes room for the changed order was asked for"
+    return Result(ok=False, code=Code.NOT_SENT, error=words)
+
+
+def _new_orders(events: Sequence[ev.Event]) -> tuple[str, ...]:
+    """The orders that a command made or, asked again, had made the first time."""
+    keys: list[str] = []
+    for event in events:
+        match event:
+            case ev.OrderIntended(terms=terms):
+                keys.append(terms.client_order_id)
+            case ev.CommandAnswered(client_order_ids=ids):
+                keys += ids
+            case _:
+                pass
+    return tuple(dict.fromkeys(keys))
 
 
 def _only_reduces(events: Sequence[ev.Event]) -> bool:

@@ -1,18 +1,23 @@
 """A command is answered once it is durable; a kill never waits (rule 6, DESIGN Kill)."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from console.host.control import CommandError
+from console.host.kill_report import KillReport
+from console.host.operations import Operations
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
+from engine.domain.instant import rfc3339
 from engine.domain.order import OrderType, Purpose, Side
 from engine.runtime.clock import VirtualClock
 from engine.runtime.journal_watch import ANSWER_SECONDS
 from engine.runtime.virtual_time import run_virtual
-from tests.engine.wires import Rig
+from tests.engine.wires import PRICE, Rig
 from tests.engine.worlds import MIDDAY
 
 D = Decimal
@@ -134,3 +139,92 @@ def test_what_a_comparison_has_taken_over_is_durable_too() -> None:
         assert any("PositionAdjusted" in str(row) for row in rig.disk.rows)
 
     on_disk(slow, scene)
+
+
+BUY = ask.PlaceOrder(
+    by="me", symbol="BBB", side=Side.BUY, quantity=D(1), protect=D(90), intent_id="mine"
+)
+
+
+def test_29_an_order_that_was_not_durable_and_not_sent_is_no_success() -> None:
+    """What was done decides: nothing was bought, whichever id the order had got."""
+
+    async def scene(rig: Rig) -> None:
+        asked = rig.now
+        rig.disk.full = True
+        first = await rig.engine.command(BUY)
+        again = await rig.engine.command(BUY)
+        for told in (first, again):
+            assert (told.ok, told.code) == (False, "NOT_SENT")
+            assert told.error == "not sent: the journal cannot be written"
+        assert "submit MANUAL" not in rig.wire.since(asked)
+        rig.disk.full = False
+
+    on_disk(Slow(), scene)
+
+
+def test_29_a_change_that_adds_and_was_not_durable_is_no_success() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest("BBB")
+        rig.disk.full = True
+        told = await rig.engine.command(
+            ask.ModifyOrder(by="me", client_order_id=key, quantity=D(11))
+        )
+        assert (told.ok, told.code) == (False, "NOT_SENT")
+        assert told.error == "not sent: the journal cannot be written"
+        assert rig.venue.orders[key].quantity == 10
+        rig.disk.full = False
+
+    on_disk(Slow(), scene)
+
+
+def test_29_what_reduces_is_done_without_the_disk_and_is_a_success() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest("BBB")
+        rig.disk.full = True
+        for command in (
+            ask.CancelOrder(by="me", client_order_id=key),
+            ask.ClosePosition(by="me", symbol="AAA"),
+        ):
+            told = await rig.engine.command(command)
+            assert (told.ok, told.data["durable"]) == (True, False)
+        await rig.until(lambda: rig.engine.book.holding("paper", "AAA") is None)
+        rig.disk.full = False
+
+    on_disk(Slow(), scene)
+
+
+def test_29_an_order_that_waits_for_the_disk_has_no_outcome_yet() -> None:
+    """It may still leave; asked again with its id it cannot double."""
+    slow = Slow()
+
+    async def scene(rig: Rig) -> None:
+        slow.seconds = ANSWER_SECONDS + 1.0
+        told = await rig.engine.command(BUY)
+        assert (told.ok, told.code) == (False, "NO_ANSWER")
+        assert told.error == (
+            f"not sent within {ANSWER_SECONDS} s: it leaves only once the journal is written"
+        )
+        slow.seconds = 0.0
+        await rig.clock.sleep(2)
+        assert (await rig.engine.command(BUY)).ok
+
+    on_disk(slow, scene)
+
+
+def test_29_a_signal_whose_order_was_not_sent_has_no_verdict_of_acceptance() -> None:
+    async def scene(rig: Rig) -> None:
+        config = rig.engine.world.config
+        desk = Operations(rig.engine, config, KillReport(rig.engine.world))
+        rig.disk.full = True
+        given = {
+            "signal_id": "x", "signal_type": "t", "direction": "long", "ticker": "BBB",
+            "timeframe": "5m", "conviction": 80, "entry_price": str(PRICE),
+            "stop_loss": str(PRICE - 5), "timestamp": rfc3339(rig.clock.now()), "source": "me",
+        }  # fmt: skip
+        with pytest.raises(CommandError, match="not sent: the journal cannot be written") as told:
+            await desk.serve("signal", {"signal": json.dumps(given), "line": 1, "source": "-"})
+        assert told.value.code == "NOT_SENT"
+        rig.disk.full = False
+
+    on_disk(Slow(), scene)

@@ -1,5 +1,6 @@
 """Other programs at the journal of a running engine: a lock, and the file taken away (U-70)."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from console.host.client import Refused
 from tests.console.program import Program
 
 pytestmark = pytest.mark.slow
@@ -72,10 +74,20 @@ def test_what_reduces_does_not_wait_for_a_foreign_lock(program: Program) -> None
 
 def test_a_lock_that_stays_is_a_journal_that_cannot_be_written(program: Program) -> None:
     with locked(program, 8.0):
-        buy(program)
+        with pytest.raises(Refused, match="not sent within"):
+            buy(program)
         program.wait_for(lambda: program.ask("status")["run_state"] == "HALTED")
     halted = program.ask("status")["halt"]
     assert "journal" in halted["reason"]
+
+
+def test_29_an_order_right_after_the_journal_was_deleted_is_no_success(program: Program) -> None:
+    """Nothing was bought: the exit code says so, whichever id the order had."""
+    (program.folder / "journal.db").unlink()
+    told = program.run("order", "buy", "AAPL", "6", "--protect", "1", "--json")
+    assert told.returncode == 4, told.stdout
+    assert json.loads(told.stdout)["ok"] is False
+    assert not program.ask("status")["positions"]
 
 
 @pytest.mark.parametrize("log", [False, True])
