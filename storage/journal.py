@@ -221,9 +221,10 @@ class Journal:
     def maintenance_trouble(self) -> str:
         """Why rows, a snapshot, a checkpoint or the reserve failed last; no event is lost by it.
 
-        A log that cannot be copied back is told here for as long as that is so.
+        A folder that was moved, and a log that cannot be copied back, are told here for as long as
+        that is so.
         """
-        return self._writer.overgrown or self._maintenance
+        return self._writer.moved or self._writer.overgrown or self._maintenance
 
     def recover(self) -> bool:
         """True once everything that failed is durable; until then each call tries again.

@@ -47,6 +47,27 @@ class Place:
         self._size = size
         return ""
 
+    def moved(self) -> str:
+        """One sentence where the folder no longer stands at its name; "" while it does."""
+        try:
+            found = self._path.parent.stat()
+        except OSError:
+            found = None
+        if found is not None and os.path.samestat(found, os.fstat(self._folder)):
+            return ""
+        return (
+            f"the state folder {self._path.parent} was moved or renamed under the engine"
+            f"{self._by_now()}: it goes on there, and the next start at the old name finds nothing "
+            "of it; move it back, or stop the engine"
+        )
+
+    def _by_now(self) -> str:
+        """Where the folder is, as far as the system tells it."""
+        try:
+            return f", and is {Path(f'/proc/self/fd/{self._folder}').readlink()} by now"
+        except OSError:
+            return ""
+
     def close(self) -> None:
         """Let go of the folder."""
         os.close(self._folder)

@@ -124,6 +124,8 @@ class Writer:
         self._pages = 0
         self.overgrown = ""
         """Why the log grows although it is copied back, in one sentence; "" where it does not."""
+        self.moved = ""
+        """That the folder no longer stands at its name, in one sentence; "" while it does."""
         self.stale = ""
         """What a table did not take of the rows that were written last, in one sentence."""
         connection.execute(_HEAD_FOLLOWS)
@@ -149,6 +151,7 @@ class Writer:
             if self._after_commit is not None:
                 self._after_commit()
             self._demand_place()
+            self.moved = "" if self._place is None else self._place.moved()
             if rows:
                 self.seq, self.head = rows[-1].seq, rows[-1].hash
         except (sqlite3.Error, OSError) as error:

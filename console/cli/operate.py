@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 from uuid import uuid4
 
+from console.commands.model import Danger
+from console.commands.table import SERVED
 from console.host.client import ACCEPT_SECONDS, Client, NoAnswer, NoEngine, Refused
 from console.host.output import (
     CommandFailed,
@@ -35,21 +37,59 @@ DONE_ONCE: Final = frozenset({"order", "close"})
 FAILED_CODES: Final = frozenset({"NO_ANSWER", "FAILED", "STOPPED", "TOO_MANY", "TOO_LONG"})
 
 
-def connected(host: Host) -> Client:
-    """A connection to the engine. Raises CommandFailed: not running (3), or failed."""
+def connected(host: Host, command: str) -> Client:
+    """A connection to the engine, for a command.
+
+    Where the state folder was moved under the engine that holds its accounts, it is named, and what
+    only reduces goes to that engine. Raises CommandFailed: not running (3), refused, or failed.
+    """
     try:
-        return Client(host.socket)
+        try:
+            return Client(host.socket)
+        except NoEngine as error:
+            place = moved_to(host)
+            if place is None:
+                raise CommandFailed(ExitCode.NOT_RUNNING, str(error), "NOT_RUNNING") from error
+            if SERVED[command].danger is Danger.ADDS:
+                words = f"{command} is refused here: say it with --state-dir {place}"
+                raise CommandFailed(ExitCode.REFUSED, words, "MOVED") from error
+            return Client(place / host.socket.name)
     except NoEngine as error:
         raise CommandFailed(ExitCode.NOT_RUNNING, str(error), "NOT_RUNNING") from error
     except NoAnswer as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "NO_ANSWER") from error
 
 
+def moved_to(host: Host) -> Path | None:
+    """Where the state folder is by now that was moved under the engine that holds its accounts; a
+    warning names both. None where no engine holds them. Raises CommandFailed."""
+    from console.host.locks import LockError
+    from console.host.supervisor import lock_files, trader
+    from console.host.whereabouts import place_of
+
+    folder = host.state_dir
+    try:
+        # Anybody may lock a folder; the file of an account says who trades it.
+        files = lock_files(host, host.config(), folder)
+        held = trader(path for path in files if path != folder)
+    except LockError as error:
+        raise CommandFailed(ExitCode.FAILED, str(error), "LOCK") from error
+    if held is None or held.state_dir != str(folder):
+        return None
+    place, told = place_of(held, folder)
+    if place is None:
+        raise CommandFailed(ExitCode.FAILED, f"{told}; `kill` works", "MOVED")
+    if place == folder:
+        return None
+    warn(told)
+    return place
+
+
 def _asked(host: Host, command: str, args: dict[str, Any]) -> Client:
     """A connection for a command. Raises CommandFailed as `connected` does, and as the engine would
     for arguments that no engine takes: those are malformed whether or not one runs."""
     try:
-        return connected(host)
+        return connected(host, command)
     except CommandFailed:
         from console.host.requests import CommandError
         from console.host.wellformed import check
@@ -129,7 +169,7 @@ def signals(host: Host, name: str) -> None:
     """
     count = rejected = 0
     source = "standard input" if name == "-" else name
-    with _opened(name) as lines, connected(host) as client:
+    with _opened(name) as lines, connected(host, "signal") as client:
         for number, line in _numbered(lines):
             given = {"signal": line, "line": number, "source": source}
             try:
@@ -155,10 +195,13 @@ def status(host: Host, *, as_json: bool) -> int:
     An engine that hangs is a question that nobody answers: the journal's document says `running`
     false then too, and its run state is the last one known.
     """
-    first = ""
+    first, folder = "", host.state_dir
     try:
-        with Client(host.socket, QUESTION_SECONDS) as client:
-            found = client.request("status", {"by": "cli"}, QUESTION_SECONDS)
+        try:
+            found = _status_of(folder)
+        except NoEngine:
+            folder = moved_to(host) or folder
+            found = _status_of(folder)
     except NoEngine:
         found, first = from_journal(host)
     except NoAnswer:
@@ -166,13 +209,22 @@ def status(host: Host, *, as_json: bool) -> int:
     except Refused as refused:
         raise CommandFailed(_exit_code(refused.code), str(refused), refused.code) from refused
     if not as_json:
-        say(first or f"the engine on {host.state_dir} runs")
+        say(first or f"the engine on {folder} runs")
         _print_status(found)
     else:
         document(found)
         if first:
             warn(first)
     return ExitCode.DONE if found["running"] else ExitCode.NOT_RUNNING
+
+
+def _status_of(folder: Path) -> dict[str, Any]:
+    """What the engine that works in a state folder says. Raises NoEngine, NoAnswer, Refused."""
+    from console.host.wiring import SOCKET
+
+    with Client(folder / SOCKET, QUESTION_SECONDS) as client:
+        found: dict[str, Any] = client.request("status", {"by": "cli"}, QUESTION_SECONDS)
+        return found
 
 
 def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str]:

@@ -20,7 +20,7 @@ LOOK_SECONDS: Final = 0.05
 def stop(host: Host, *, as_json: bool) -> None:
     """Ask the engine to end, and wait until its process is gone. Raises CommandFailed."""
     try:
-        with connected(host) as client:
+        with connected(host, "stop") as client:
             pid = int(request(client, "stop", {})["pid"])
     except CommandFailed as error:
         if error.exit_code is not ExitCode.NOT_RUNNING:

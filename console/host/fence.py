@@ -34,8 +34,8 @@ from console.host.place import Host, version
 from console.host.supervisor import lock_files, trader
 from console.host.whereabouts import (
     books,
-    folder_of,
     locked_by_others,
+    place_of,
     under_another_name,
     unidentified,
     was_used,
@@ -129,13 +129,9 @@ def _of_engines(locks: tuple[Path, ...]) -> tuple[Path, ...]:
 
 def _place(held: Holder, folder: Path) -> Path | None:
     """The state folder of who holds the accounts, wherever it is by now; None if it is gone."""
-    place = folder_of(held.pid)
-    if place is None and not (folder / wiring.JOURNAL).exists():
-        warn(f"process {held.pid} holds the accounts, and its journal is not in {folder}")
-        return None
-    if place is None or place == folder:
-        return folder
-    warn(f"process {held.pid} holds the accounts; its state folder is {place} by now")
+    place, told = place_of(held, folder)
+    if told:
+        warn(told)
     return place
 
 

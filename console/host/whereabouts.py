@@ -32,6 +32,17 @@ def folder_of(pid: int) -> Path | None:
     return None
 
 
+def place_of(held: Holder, folder: Path) -> tuple[Path | None, str]:
+    """The state folder of who holds the accounts of `folder`, wherever it is by now, and a sentence
+    where that is not `folder`; None where it is gone."""
+    place = folder_of(held.pid)
+    if place is None and not (folder / JOURNAL).exists():
+        return None, f"process {held.pid} holds the accounts, and its journal is not in {folder}"
+    if place is None or place == folder:
+        return folder, ""
+    return place, f"process {held.pid} holds the accounts; its state folder is {place} by now"
+
+
 def locked_by_others(folder: Path) -> bool:
     """Whether all who have a lock on that state folder are known, and none of them is an engine.
 

@@ -310,6 +310,42 @@ def test_a_moved_state_folder_still_has_one_engine_and_is_killed_by_its_new_name
 
 
 @pytest.mark.slow
+def test_39_every_command_finds_the_engine_whose_state_folder_was_moved(program: Program) -> None:
+    """It names what `kill` names. What adds exposure wants the folder's name of now."""
+    there = moved(program)
+    assert program.engine is not None
+    named = f"process {program.engine.pid} holds the accounts; its state folder is {there} by now"
+    status = program.run("status", "--json")
+    assert (status.returncode, named in status.stderr) == (0, True), status.stderr
+    told = json.loads(status.stdout)
+    assert (told["running"], [p["symbol"] for p in told["positions"]]) == (True, ["AAPL"])
+    for adds in (("order", "buy", "AAPL", "1"), ("unpause",)):
+        refused = program.run(*adds)
+        assert (refused.returncode, named in refused.stderr) == (4, True), refused.stderr
+        assert f"--state-dir {there}" in refused.stderr
+    for reduces in (("pause",), ("close", "AAPL")):
+        done = program.run(*reduces)
+        assert (done.returncode, named in done.stderr) == (0, True), done.stderr
+    program.folder = there
+    program.wait_for(lambda: program.ask("status")["positions"] == [])
+    alarms = [row["data"] for row in program.rows("events") if row["type"] == "Alarmed"]
+    (told,) = [row["text"] for row in alarms if "was moved or renamed" in row["text"]]
+    assert f"and is {there} by now" in told
+
+
+@pytest.mark.slow
+def test_39_a_state_folder_removed_under_its_engine_is_not_called_new(program: Program) -> None:
+    there = moved(program)
+    subprocess.run(["rm", "-rf", str(there)], check=True)
+    assert program.engine is not None
+    for asked in (("status",), ("order", "buy", "AAPL", "1"), ("close", "AAPL")):
+        done = program.run(*asked)
+        assert done.returncode == 1, done.stdout
+        assert f"process {program.engine.pid} holds the accounts" in done.stderr
+        assert f"its journal is not in {program.folder}" in done.stderr
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["moved", "removed"])
 def test_nothing_is_proved_of_an_account_that_is_not_there(program: Program, how: str) -> None:
     there = moved(program)
