@@ -87,6 +87,7 @@ def letters(host: Host, *, as_json: bool) -> None:
 
 def verify(host: Host, *, as_json: bool) -> ExitCode:
     """Checks the hash chain and the tables; exit code 1 when something is wrong."""
+    _demand_journal(host)
     try:
         found = verify_chain(host.state_dir / JOURNAL, tables=True)
     except JournalError as error:
@@ -96,11 +97,20 @@ def verify(host: Host, *, as_json: bool) -> ExitCode:
             {"ok": found.ok, "events": found.events, "digest": found.digest}
             | {"bad_seq": found.bad_seq, "problem": found.problem, "stale": list(found.stale)}
         )
+    elif not found.events:
+        say(f"there is no journal in {host.state_dir} yet: nothing has run there")
     elif found.ok:
         say(f"the journal is whole: {counted(found.events, 'event')}, head {found.digest}")
     else:
         say(f"the journal is not whole: {found.problem}")
     return ExitCode.DONE if found.ok else ExitCode.FAILED
+
+
+def _demand_journal(host: Host) -> None:
+    """Raises CommandFailed where there should be a journal, and there is none."""
+    missing = host.missing_journal()
+    if missing:
+        raise CommandFailed(ExitCode.FAILED, missing, "NO_JOURNAL")
 
 
 def moment(text: str | None, option: str, *, end: bool = False) -> Nanos | None:
@@ -123,6 +133,7 @@ async def _print(
     symbol: str | None,
     form: Format,
 ) -> None:
+    _demand_journal(host)
     today = _today(host) if name == "daily" else {}
     try:
         async with Reader(host.state_dir / JOURNAL) as reader:

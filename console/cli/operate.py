@@ -254,8 +254,9 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     folder, at = host.state_dir, rfc3339(book.data.time)
     if not hung:
-        known = f"no engine runs on {folder}; last known as of {at}"
-        return found, known if book.data.seq else f"nothing has run in {folder}"
+        if book.data.seq:
+            return found, f"no engine runs on {folder}; last known as of {at}"
+        return found, host.missing_journal() or f"nothing has run in {folder}"
     found["run_state"] = found["strategy_status"] = book.run_state.value
     try:
         held = trader(lock_files(host, config, folder))

@@ -21,6 +21,7 @@ from console.host.locks import LockError
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
 from console.host.supervisor import lock_files, trader
+from console.host.whereabouts import was_used
 from engine.calendars import calendar
 from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
@@ -160,11 +161,16 @@ def _sync_ms(folder: Path) -> float:
     return sorted(took)[2]
 
 
-def _journal(host: Host, _config: Config) -> Diagnosis:
+def _journal(host: Host, config: Config) -> Diagnosis:
     try:
         found = verify(host.state_dir / wiring.JOURNAL)
     except JournalError as error:
         return Diagnosis(False, str(error))
+    if found.ok and not found.events:
+        missing = host.missing_journal()
+        if was_used(lock_files(host, config, host.state_dir), host.state_dir):
+            return Diagnosis(False, missing or "there is no journal, though an engine ran here")
+        return Diagnosis(None, missing or "there is no journal yet: nothing has run here")
     return Diagnosis(found.ok, found.problem or f"{found.events} events, the chain holds")
 
 

@@ -43,6 +43,29 @@ class Host:
         """The control socket of an engine on this state folder."""
         return self.state_dir / "control.sock"
 
+    def missing_journal(self) -> str:
+        """One sentence where the state folder should hold a journal and has none.
+
+        "" where it has one, and where nothing has run: in an empty folder, and in one that is not
+        there and that no option names.
+        """
+        from console.host.wiring import JOURNAL
+
+        folder = self.state_dir
+        try:
+            if (folder / JOURNAL).exists() or not any(folder.iterdir()):
+                return ""
+        except FileNotFoundError:
+            if self.state_option is None:
+                return ""
+            return f"there is no journal in {folder}: the folder is not there"
+        except OSError:
+            return ""  # whoever opens it says what is wrong with it
+        return (
+            f"there is no journal in {folder}: other files of an engine are there, and it was "
+            f"taken away or never made; the folder that holds the journal is named by --state-dir"
+        )
+
     def config_file(self) -> Path | None:
         """The config file that is read; None for the defaults. Raises CommandFailed (usage)."""
         try:

@@ -606,6 +606,63 @@ def test_the_chain_of_an_empty_folder_is_whole(capsys: pytest.CaptureFixture[str
     assert document(capsys) == []
 
 
+ASKED_OF_HISTORY = pytest.mark.parametrize(
+    "asked",
+    [["journal", "verify"], ["journal", "trades"], ["journal", "daily"], ["dead-letters", "list"]],
+    ids=" ".join,
+)
+
+
+@ASKED_OF_HISTORY
+def test_a_state_folder_that_is_named_and_not_there_is_no_empty_journal(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name that was mistyped holds nothing, and nothing is proved of it."""
+    folder = tmp_path / "stat"
+    assert main(["--state-dir", str(folder), *asked]) == FAILED
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"there is no journal in {folder}: the folder is not there\n"
+
+
+@ASKED_OF_HISTORY
+def test_a_state_folder_without_the_journal_it_had_is_no_empty_journal(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    assert main(asked) == DONE, "nothing has run there (INTERFACE)"
+    (folder / "paper.db").touch()
+    capsys.readouterr()
+    assert main([*asked, "--json"]) == FAILED
+    told = f"there is no journal in {folder}: other files of an engine are there, and it was taken"
+    assert capsys.readouterr().err.startswith(told)
+
+
+def test_where_nothing_has_run_no_chain_is_called_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["journal", "verify"]) == DONE
+    told = f"there is no journal in {tmp_path / 'state'} yet: nothing has run there\n"
+    assert capsys.readouterr().out == told
+
+
+def test_the_doctor_misses_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == DONE
+    assert "there is no journal yet: nothing has run here" in capsys.readouterr().out
+    (tmp_path / "state" / "HALT").touch()
+    assert main(["doctor"]) == DONE, "no engine has ever run there"
+    said = capsys.readouterr().out
+    assert f"note  journal     there is no journal in {tmp_path / 'state'}" in said
+
+
+def test_status_misses_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "paper.db").touch()
+    assert main(["status"]) == NOT_RUNNING
+    assert capsys.readouterr().out.startswith(f"there is no journal in {tmp_path / 'state'}")
+
+
 def test_a_config_is_written_once_and_is_good(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

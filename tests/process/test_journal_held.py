@@ -90,6 +90,17 @@ def test_29_an_order_right_after_the_journal_was_deleted_is_no_success(program: 
     assert not program.ask("status")["positions"]
 
 
+def test_a_journal_that_was_deleted_is_missed_by_all_who_read_it(program: Program) -> None:
+    (program.folder / "journal.db").unlink()
+    for asked in (("verify",), ("trades",), ("daily",), ("orders", "--json"), ("events",)):
+        done = program.run("journal", *asked)
+        assert done.returncode == 1, done.stdout
+        assert done.stderr.startswith(f"there is no journal in {program.folder}: ")
+    done = program.run("doctor")
+    assert done.returncode == 1
+    assert f"BAD   journal     there is no journal in {program.folder}" in done.stdout
+
+
 @pytest.mark.parametrize("log", [False, True])
 def test_a_journal_that_was_deleted_halts_and_is_not_called_durable(
     program: Program, log: bool
