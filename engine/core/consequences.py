@@ -63,7 +63,7 @@ def fire(world: World, trigger: Trigger, finding: Trip, now: Nanos) -> Iterator[
         limit=finding.limit,
         reason=finding.reason,
     )
-    text = f"{finding.reason}: {finding.measured} against {finding.limit}"
+    text = finding.text
     if action is TriggerAction.KILL:
         flatten = Flatten(world.config.kill.flatten)
         yield from set_latch(world, Level.KILL, flatten, text, "engine", trigger, now)

@@ -16,7 +16,7 @@ SKEW = 5 * NS_PER_SECOND
 
 def journal_failed(world: World, given: JournalFailed, now: Nanos) -> Iterator[ev.Event]:
     """Stop entries because the journal cannot be written; cancels and closes go on."""
-    finding = triggers.Trip(given.error, "writable", "the journal cannot be written")
+    finding = triggers.Trip(given.error, "", "the journal cannot be written")
     yield from fire(world, Trigger.JOURNAL, finding, now)
     if not world.book.data.journal_failed:
         # What it would do stands already; no resume may take the journal for one that is written.

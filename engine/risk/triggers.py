@@ -25,11 +25,19 @@ REJECT_STORM = 10
 
 
 class Trip(msgspec.Struct, frozen=True):
-    """A trigger's condition holds: what was measured against which limit."""
+    """A trigger's condition holds: what was measured against which limit.
+
+    Where it is no number, `limit` is "" and `measured` says in words what was found.
+    """
 
     measured: str
     limit: str
     reason: str
+
+    @property
+    def text(self) -> str:
+        """All of it as one sentence."""
+        return f"{self.reason}: {self.measured}" + (f" against {self.limit}" if self.limit else "")
 
 
 class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -329,6 +329,7 @@ def test_u52_a_journal_that_cannot_be_written_kills_and_cancels_still_go_out() -
     desk = stocked()
     events = desk.give(JournalFailed("disk full"))
     assert halt_of(desk).trigger is Trigger.JOURNAL
+    assert halt_of(desk).reason == "the journal cannot be written: disk full"
     assert cancelled(events) == {"entry"}
     desk.give(JournalRecovered())
     assert desk.book.run_state is RunState.HALTED
