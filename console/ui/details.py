@@ -1,7 +1,9 @@
 """Everything known about one row, as lines: the "why" behind what a table shows in one."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from decimal import Decimal
+from math import isfinite
+from typing import Any, Final
 
 import msgspec
 
@@ -9,6 +11,7 @@ from console.desk.port import Subject, View
 from console.desk.values import PositionRow, SignalRow
 from console.ui.format import number, position_side, profit_style, signed
 from console.ui.lines import line_of
+from console.ui.measures import measures
 from console.ui.panes.base import price_text, quantity_text, whole_age
 from console.ui.widgets.strips import clock_text
 from console.ui.widgets.text_lines import TextLine
@@ -17,6 +20,9 @@ from engine.domain.events import CheckResult, Event, Record, SignalsRefused
 from engine.domain.instant import rfc3339
 
 Details = tuple[str, list[TextLine]]
+
+LEAST: Final = 20
+"""Characters of a column of checks, at least."""
 
 HIDDEN = frozenset({"legs", "checks", "refusals", "told_unprotected"})
 SAID = frozenset({"symbol", "quantity", "stop", "target", "opened_at"})
@@ -114,16 +120,25 @@ def _verdict(row: SignalRow) -> Iterator[TextLine]:
 
 
 def check_lines(checks: tuple[CheckResult, ...]) -> Iterator[TextLine]:
-    """Every check that was asked, in order, with what it measured and its limit."""
-    yield ((f"  {'check':<20}{'measured':>22}{'limit':>22}", "muted"),)
-    for check in checks:
+    """Every check that was asked, in order, with what it measured and its limit.
+
+    A column is as wide as what stands in it, so that two never run together.
+    """
+    found = [(check, *measures(check.code, check.measured, check.limit)) for check in checks]
+    told = [("check", "measured", "limit"), *((c.code, m, limit) for c, m, limit in found)]
+    code, seen, most = (
+        max(LEAST, *(len(row[column]) for row in told)) for column in range(len(told[0]))
+    )
+
+    def row(words: tuple[str, str, str]) -> str:
+        return f"{words[0]:<{code}}  {words[1]:>{seen}}  {words[2]:>{most}}"
+
+    yield ((f"  {row(told[0])}", "muted"),)
+    for (check, *_), words in zip(found, told[1:], strict=True):
         bad = check.answer is not Answer.PASS
         mark = "x" if check.answer is Answer.REJECT else "~" if bad else "+"
         style = "warn" if bad else ""
-        yield (
-            (f"{mark} ", style or "profit"),
-            (f"{check.code:<20}{check.measured:>22}{check.limit:>22}", style),
-        )
+        yield ((f"{mark} ", style or "profit"), (row(words), style))
 
 
 def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLine]:
@@ -137,12 +152,29 @@ def _fields(facts: Mapping[str, Any], *, zeros: bool = True) -> Iterator[TextLin
                 continue
             yield ((f"{name:<18}", "muted"), (rfc3339(value), ""))
             continue
+        if isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+            yield ((name, "muted"),)
+            yield from ((("  ", ""), (_words(one), "")) for one in value)
+            continue
         if isinstance(value, msgspec.Struct | Mapping):
             yield ((name, "muted"),)
             inside = _fields(value if isinstance(value, Mapping) else msgspec.structs.asdict(value))
             yield from ((("  ", ""), *line) for line in inside)
             continue
-        yield ((f"{name:<18}", "muted"), (str(value), ""))
+        yield ((f"{name:<18}", "muted"), (_words(value), ""))
+
+
+def _words(value: Any) -> str:
+    """A value that has no form of its own as a person reads it: no brackets, few decimals."""
+    if isinstance(value, Mapping):
+        return "  ".join(f"{name} {_words(one)}" for name, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_words, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and isfinite(value):
+        return number(Decimal(f"{value:.7g}"))
+    return str(value)
 
 
 def _about(record: Record, client_order_id: str) -> bool:
