@@ -16,6 +16,9 @@ from console.commands.model import CLI, CommandLine, CommandSpec, OnCommandLine
 from console.commands.table import SERVED
 from console.host.place import Host
 
+JSON: Final = "One JSON document on stdout."
+JSON_LINES: Final = "One JSON document a line on stdout, one for each row."
+
 Field = dataclasses.Field[Any]
 Run = Callable[[Host, dict[str, Any], bool], int | None]
 """What does a line: the host, the arguments that were given, and whether JSON is wanted."""
@@ -53,7 +56,7 @@ def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
         *map(_argument, taken),
         _parameter(
             "as_json",
-            Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")],
+            Annotated[bool, typer.Option("--json", help=JSON_LINES if line.lists else JSON)],
             default=False,
         ),
     ]

@@ -10,7 +10,7 @@ from typing import Annotated, Final, cast
 
 import typer
 
-from console.cli.lines import add_lines
+from console.cli.lines import JSON, JSON_LINES, add_lines
 from console.cli.work import do
 from console.host import speech
 from console.host.crash import crashed
@@ -32,7 +32,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(journal_app, name="journal")
 app.add_typer(letters_app, name="dead-letters")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help=JSON)]
+JsonLines = Annotated[bool, typer.Option("--json", help=JSON_LINES)]
 Context = typer.Context
 
 _UNREADABLE: Final[tuple[type[BaseException], ...]] = typer.BadParameter.__bases__
@@ -295,7 +296,7 @@ def _journal_list(name: str, when: str) -> None:
         until: Annotated[str | None, typer.Option(help=to_when)] = None,
         symbol: Annotated[str | None, typer.Option()] = None,
         form: Annotated[str, typer.Option("--format", help="table, json or csv.")] = "table",
-        as_json: Json = False,
+        as_json: JsonLines = False,
     ) -> None:
         from console.cli import history
 

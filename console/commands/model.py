@@ -92,6 +92,8 @@ class CommandLine:
     """The arguments that may be given; None is all that have a place on the command line."""
     any_word: bool = False
     """True where a value may begin with a dash: a quantity of -5 is refused, not an option."""
+    lists: bool = False
+    """True where it prints rows: with `--json` one document a line, not one in all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,11 @@ COMMANDS: Final = (
         Danger.ADDS,
         takes=SignalArgs,
         lines=(
-            CommandLine(("signal",), "Submit JSONL signals; one result line each, at the verdict."),
+            CommandLine(
+                ("signal",),
+                "Submit JSONL signals; one result line each, at the verdict.",
+                lists=True,
+            ),
         ),
     ),
     CommandSpec(
@@ -297,7 +301,11 @@ COMMANDS: Final = (
         takes=LetterArgs,
         lines=(
             CommandLine(
-                ("dead-letters", "list"), "List what could not be sent.", {"action": "list"}, ()
+                ("dead-letters", "list"),
+                "List what could not be sent.",
+                {"action": "list"},
+                (),
+                lists=True,
             ),
             CommandLine(
                 ("dead-letters", "retry"),

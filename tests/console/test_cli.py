@@ -891,3 +891,25 @@ def test_how_to_reach_an_engine_is_said_so_that_a_shell_finds_it(
     assert f"halt and flatten: {found} --state-dir '/my state' kill" in farewell(
         Path("/my state"), "left"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "a_line"),
+    [
+        (["journal", "trades"], True),
+        (["signal"], True),
+        (["dead-letters", "list"], True),
+        (["journal", "verify"], False),
+        (["status"], False),
+        (["order"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_help_says_what_json_is_printed(
+    asked: list[str], a_line: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One document, and one a line for lists (INTERFACE)."""
+    assert main([*asked, "--help"]) == DONE
+    words = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ("One JSON document a line" in words) is a_line
+    assert ("One JSON document on stdout" in words) is not a_line
