@@ -95,6 +95,11 @@ def fraction(part: Decimal, whole: Decimal, *, up: bool) -> Decimal:
     return (part / whole).quantize(PLACES, mode)
 
 
+def percent(share: Decimal) -> str:
+    """A share as a sentence says it: 0.05 is "5 %". A measure and its limit stay shares."""
+    return f"{plain(share * 100)} %"
+
+
 def in_seconds(interval: Nanos) -> Decimal:
     """An interval as exact seconds."""
     return Decimal(interval).scaleb(-9)

@@ -318,3 +318,10 @@ def test_an_odd_lot_may_be_closed_whole_but_not_in_parts() -> None:
     world = built().hold("NVDA", "10.5", "100")
     assert ask(world, Side.SELL, "10.5").allowed
     assert ask(world, Side.SELL, "0.5").code == "BAD_LOT"
+
+
+def test_the_collar_says_percent_and_measures_a_share() -> None:
+    """A share beside two prices reads as money."""
+    ruling = ask(built(), **limit("120.79"))
+    assert ruling.reason == "120.79 is 20.79 % away from the last price 100; 5 % is allowed."
+    assert (ruling.measured, ruling.limit) == ("0.2079", "0.05")

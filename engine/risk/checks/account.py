@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO, is_positive, plain
-from engine.risk.finding import Finding, fraction, in_seconds, passed, refused
+from engine.risk.finding import Finding, fraction, in_seconds, passed, percent, refused
 from engine.state.account import AccountState
 from engine.state.portfolio import SessionState
 from engine.state.rates import Rate
@@ -108,7 +108,9 @@ def daily_loss(session: SessionState | None, daily_pnl: Decimal, limit: Decimal)
     if loss < limit * session.loss_basis:
         return passed(measured, limit)
     return refused(
-        measured, limit, f"The day's loss {plain(loss)} reached {plain(limit)} of starting equity."
+        measured,
+        limit,
+        f"The day's loss {plain(loss)} reached {percent(limit)} of starting equity.",
     )
 
 
@@ -120,7 +122,7 @@ def drawdown(fallen: Decimal, limit: Decimal) -> Finding:
     return refused(
         measured,
         limit,
-        f"Equity fell {plain(measured)} from its highest; {plain(limit)} is the end.",
+        f"Equity fell {percent(measured)} from its highest; {percent(limit)} is the end.",
     )
 
 

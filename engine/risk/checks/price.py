@@ -11,7 +11,7 @@ from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.signal import Signal
 from engine.ports import Capabilities
 from engine.risk.facts.market import Spot
-from engine.risk.finding import Finding, fitting, fraction, in_seconds, passed, refused
+from engine.risk.finding import Finding, fitting, fraction, in_seconds, passed, percent, refused
 from engine.sizing.added import AddedRisk
 
 
@@ -227,6 +227,6 @@ def collar(
     return refused(
         measured,
         limit,
-        f"{plain(worst)} is {plain(measured)} away from the last price {plain(mark)}; "
-        f"{plain(limit)} is allowed.",
+        f"{plain(worst)} is {percent(measured)} away from the last price {plain(mark)}; "
+        f"{percent(limit)} is allowed.",
     )
