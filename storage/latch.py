@@ -164,7 +164,8 @@ class FileLatch:
         try:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
-                return b"(not a regular file)", status.st_mtime_ns
+                what = f"(not a regular file) {path}"
+                return what.encode("utf-8", "replace"), status.st_mtime_ns
             return os.read(handle, MAX_BYTES), status.st_mtime_ns
         finally:
             os.close(handle)
@@ -204,9 +205,11 @@ class FileLatch:
                 os.close(handle)
             sync_folder(self._folder)
         except OSError as error:
+            why = cause.strerror
+            if self._folder.exists() and not self._folder.is_dir():
+                why = f"{self._folder} is a file, no folder"
             raise LatchError(
-                f"the halt latch {self._path} cannot be written ({cause.strerror}): "
-                f"the halt is not kept there"
+                f"the halt latch {self._path} cannot be written ({why}): the halt is not kept there"
             ) from error
 
 

@@ -23,6 +23,7 @@ from console.host.output import (
     warn,
 )
 from console.host.place import Host
+from engine.domain.instant import rfc3339
 
 QUESTION_SECONDS: Final = 2.0
 """How long an engine has to answer a question; the journal answers in its place then."""
@@ -47,6 +48,7 @@ def connected(host: Host, command: str) -> Client:
         try:
             return Client(host.socket)
         except NoEngine as error:
+            host.demand_folder()
             place = moved_to(host)
             if place is None:
                 raise CommandFailed(ExitCode.NOT_RUNNING, str(error), "NOT_RUNNING") from error
@@ -195,6 +197,7 @@ def status(host: Host, *, as_json: bool) -> int:
     An engine that hangs is a question that nobody answers: the journal's document says `running`
     false then too, and its run state is the last one known.
     """
+    host.demand_folder()
     first, folder = "", host.state_dir
     try:
         try:
@@ -235,7 +238,6 @@ def from_journal(host: Host, *, hung: bool = False) -> tuple[dict[str, Any], str
     from console.host.supervisor import lock_files, trader
     from console.host.wiring import JOURNAL, SectorFileError, restored, world_at_rest
     from engine.analytics.status import status_of
-    from engine.domain.instant import rfc3339
     from engine.reference.textfile import BadFile
     from storage.errors import JournalError
     from storage.latch import FileLatch
@@ -315,6 +317,9 @@ def _print_reconcile(found: dict[str, Any]) -> None:
         say(f"proposed: {cell(event)}")
 
 
+NEVER: Final = rfc3339(0)
+"""The time of what nobody knows the time of."""
+
 _HEAD: Final = ("run_state", "mode", "running", "connected")
 _POSITIONS: Final = (
     "broker", "symbol", "trade_type", "quantity", "average_price", "last", "market_value",
@@ -330,10 +335,11 @@ def _print_status(found: dict[str, Any]) -> None:
     say("  ".join(f"{name} {cell(found[name])}" for name in _HEAD))
     if found["halt"] is not None:
         halt = found["halt"]
-        say(f"HALTED by {halt['by']} at {halt['at']}: {halt['reason']}")
+        when = "" if halt["at"] == NEVER else f" at {halt['at']}"
+        say(f"HALTED by {halt['by']}{when}: {halt['reason']}")
     for account in found["accounts"]:
         if account["kill"] is not None:
-            say(_killed(account["broker"], account["kill"]))
+            say(_killed(account["broker"], account["kill"], found["positions"]))
     for position in found["positions"]:
         if Decimal(position["protected"]) < abs(Decimal(position["quantity"])):
             say(f"WARNING: no stop rests at the venue for all of {position['symbol']}")
@@ -353,18 +359,22 @@ def _print_status(found: dict[str, Any]) -> None:
         say()
         say(title if rows else f"{title}: none")
         table(rows, columns)
-    lag = found["loop_lag_ms"]
     say()
-    say(
-        f"loop lag p50 {cell(lag['p50'])} p99 {cell(lag['p99'])} ms  "
-        f"journal event {found['journal']['seq']}, "
-        f"last commit {cell(found['journal']['last_commit_ms'])} ms"
-    )
+    lag, journal = found["loop_lag_ms"], found["journal"]
+    told = [f"journal event {journal['seq']}"]
+    if lag["p50"] is not None:
+        told.insert(0, f"loop lag p50 {cell(lag['p50'])} p99 {cell(lag['p99'])} ms")
+    if journal["last_commit_ms"] is not None:
+        told.append(f"last commit {cell(journal['last_commit_ms'])} ms")
+    say(", ".join(told))
 
 
-def _killed(broker: str, kill: Row) -> str:
-    """How far a kill is in one account, in a line."""
+def _killed(broker: str, kill: Row, positions: list[Row]) -> str:
+    """How far a kill is in one account, in a line; what it keeps is not called flat."""
     still = [f"{kind} {', '.join(kill[kind])}" for kind in ("left", "unknown") if kill[kind]]
+    held = [row["symbol"] for row in positions if row["broker"] == broker]
+    if held and not still:
+        still = [f"NOT FLAT: {', '.join(held)} kept"]
     return f"kill in {broker}: {'; '.join([kill['state'], *still])}"
 
 

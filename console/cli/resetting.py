@@ -37,6 +37,7 @@ def reset(host: Host, confirm: str, *, as_json: bool) -> None:
             f"paper account; it needs --confirm {CONFIRM}",
             "NOT_CONFIRMED",
         )
+    host.demand_folder()
     config = host.config()
     demand_paper(config)
     if not folder.exists():

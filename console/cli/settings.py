@@ -52,7 +52,8 @@ def check(host: Host, *, as_json: bool) -> None:
         if config.market.source == "replay":
             check_bars(Path(config.market.file), not_after=time.time_ns())
     except (BadFile, wiring.SectorFileError) as error:
-        raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
+        words = str(error) if path is None else f"{path}: {error}"
+        raise CommandFailed(ExitCode.USAGE, words, "BAD_DATA") from error
     if as_json:
         document({"ok": True, "path": None if path is None else str(path)})
     else:

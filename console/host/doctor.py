@@ -88,6 +88,8 @@ def examine(host: Host) -> Iterator[tuple[str, Diagnosis]]:
             yield check.name, check.ask(host, config)
         except CommandFailed as error:
             yield check.name, Diagnosis(False, str(error))
+            if error.code == "STATE_DIR":
+                return  # where nothing can be, nothing can be looked at
 
 
 def _config(host: Host, config: Config) -> Diagnosis:
@@ -125,6 +127,7 @@ def _time_is_synchronised() -> bool | None:
 
 
 def _state(host: Host, _config: Config) -> Diagnosis:
+    host.demand_folder()
     try:
         doubts = paths.make_state_dir(host.state_dir)
     except paths.PathError as error:

@@ -148,6 +148,13 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
 
     `used` says that an engine has worked on this folder before.
     """
+    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0}
+    nothing |= {"left": [], "kept": []}
+    names = opened(config)
+    unasked = {name: nothing | {"unknown": [f"nothing was asked of {name}"]} for name in names}
+    if folder.exists() and not folder.is_dir():
+        warn(f"{folder} is a file, no state folder: no account can be worked from it")
+        return unasked
     journal = folder / wiring.JOURNAL
     new = not journal.exists()
     known = None if used and new else _read(journal)
@@ -161,9 +168,6 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
         )
     for why in unknown.values():
         warn(why)
-    names = opened(config)
-    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0}
-    nothing |= {"left": [], "kept": []}
     rows = {name: nothing | {"unknown": [why]} for name, why in unknown.items()}
     if len(rows) == len(names):
         return rows
@@ -176,7 +180,7 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
     finally:
         for name in unknown:
             _forget(books(config, folder)[name])
-    return {name: nothing | {"unknown": [f"nothing was asked of {name}"]} for name in names} | rows
+    return unasked | rows
 
 
 def _forget(book: Path) -> None:

@@ -22,6 +22,8 @@ class KillLatch:
         """Sets nothing yet; `halt` is what is asked for."""
         self._file = file
         self.halt = halt
+        self._told = ""
+        """Why it could not be written, as it was told last."""
         self.written = False
         """True once the file stands, with its details or without."""
 
@@ -30,7 +32,9 @@ class KillLatch:
         try:
             self.set(self.read().raised_by(halt))
         except LatchError as error:
-            warn(str(error))
+            if str(error) != self._told:
+                warn(str(error))
+            self._told = str(error)
 
     def set(self, halt: Halt) -> None:
         """Keep it, and write the file. Raises LatchError where that cannot be."""

@@ -43,14 +43,22 @@ class Host:
         """The control socket of an engine on this state folder."""
         return self.state_dir / "control.sock"
 
+    def demand_folder(self) -> None:
+        """Raises CommandFailed (usage) where what is named as the state folder is none."""
+        folder = self.state_dir
+        if folder.exists() and not folder.is_dir():
+            words = f"{folder} cannot be the state folder: it is a file."
+            raise CommandFailed(ExitCode.USAGE, words, "STATE_DIR")
+
     def missing_journal(self) -> str:
         """One sentence where the state folder should hold a journal and has none.
 
         "" where it has one, and where nothing has run: in an empty folder, and in one that is not
-        there and that no option names.
+        there and that no option names. Raises CommandFailed where it is no folder.
         """
         from console.host.wiring import JOURNAL
 
+        self.demand_folder()
         folder = self.state_dir
         try:
             if (folder / JOURNAL).exists() or not any(folder.iterdir()):

@@ -5,7 +5,8 @@ and the market, and hands all of it to the engine. It starts nothing.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -26,6 +27,8 @@ from engine.config import Config, account_id, digest, opened
 from engine.core.fixed import calendar_of, contradiction
 from engine.domain.instrument import Instrument
 from engine.ports import Capabilities, Clock, Latch, MarketData
+from engine.reference.rates import ReferenceRate
+from engine.reference.textfile import BadFile
 from engine.runtime.engine import Engine
 from engine.runtime.send_gate import SendGate
 from engine.state.book import STATE_FORMAT, Book
@@ -109,7 +112,27 @@ def instruments(config: Config, *, simulated: bool) -> Instruments:
 
 def _table(config: Config) -> Mapping[str, Instrument]:
     named = config.data.instruments
-    return load_instruments(Path(named)) if named else {}
+    with _named("instruments"):
+        return load_instruments(Path(named)) if named else {}
+
+
+def _sectors(config: Config) -> dict[str, str]:
+    with _named("sectors"):
+        return sectors(config.data.sectors)
+
+
+def _rates(config: Config) -> tuple[ReferenceRate, ...]:
+    with _named("rates"):
+        return rates(config.data.rates, config.account.currency)
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """What is wrong with a file, with the key of the config that names it."""
+    try:
+        yield
+    except (BadFile, SectorFileError) as error:
+        raise type(error)(f"data.{key}: {error}") from error
 
 
 def read_files(config: Config) -> None:
@@ -118,8 +141,8 @@ def read_files(config: Config) -> None:
     Raises BadFile and SectorFileError, one sentence a bad line.
     """
     _table(config)
-    sectors(config.data.sectors)
-    rates(config.data.rates, config.account.currency)
+    _sectors(config)
+    _rates(config)
 
 
 def home_calendar(config: Config, rules: Instruments, symbols: tuple[str, ...]) -> str:
@@ -171,13 +194,13 @@ def _world(
         config,
         able,
         instrument_of=rules.get,
-        sectors=sectors(config.data.sectors),
+        sectors=_sectors(config),
         home_calendar=calendar_of(
             book,
             named=config.account.calendar,
             usual=home_calendar(config, rules, symbols),
         ),
-        reference_rates=rates(config.data.rates, config.account.currency),
+        reference_rates=_rates(config),
     )
 
 

@@ -70,6 +70,7 @@ class Commands:
         standing = await self._halting.not_ours()
         if standing is not None:
             against = f"the halt latch stands and is not ours to clear: {standing.reason}"
+            against += "; remove it by hand, then resume again"
             resume = msgspec.structs.replace(resume, against=against)
         if self._halting.newest != known:
             against = "a halt was asked for meanwhile: look at what it did, then resume again"

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from brokers.paper.book import PaperBook
 from console.cli.killing import _print as _print_kill
-from console.cli.operate import _guarded, _print_result, _print_status
+from console.cli.operate import _guarded, _killed, _print_result, _print_status
 from console.cli.program import hoisted, main
 from console.commands.arguments import OrderArgs, SignalArgs
 from console.host.client import Client, NoAnswer, address
@@ -913,3 +913,89 @@ def test_help_says_what_json_is_printed(
     words = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert ("One JSON document a line" in words) is a_line
     assert ("One JSON document on stdout" in words) is not a_line
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["status"],
+        ["order", "buy", "AAPL", "1"],
+        ["close", "--all"],
+        ["stop"],
+        ["journal", "trades"],
+        ["journal", "verify"],
+        ["reset", "--confirm", "RESET"],
+        ["--headless", "--for", "0.1"],
+    ],
+    ids=" ".join,
+)
+def test_a_state_folder_that_is_a_file_is_named_in_one_sentence(
+    asked: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--state-dir", str(tmp_path / "file"), *asked]) in (FAILED, USAGE)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{tmp_path / 'file'} cannot be the state folder: ")
+    assert printed.err.count("\n") == 1
+
+
+def test_the_doctor_and_a_kill_say_of_such_a_file_what_it_is_and_nothing_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--state-dir", str(tmp_path / "file"), "doctor"]) == FAILED
+    assert "cannot be the state folder: it is a file" in capsys.readouterr().out
+    assert main(["--state-dir", str(tmp_path / "file"), "kill"]) == FAILED
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"the halt latch {tmp_path / 'file' / 'HALT'} cannot be written "
+        f"({tmp_path / 'file'} is a file, no folder): the halt is not kept there",
+        f"{tmp_path / 'file'} is a file, no state folder: no account can be worked from it",
+    ]
+
+
+@pytest.mark.parametrize("key", ["instruments", "sectors", "rates"])
+def test_a_file_of_the_config_that_cannot_be_read_is_told_with_its_key_and_the_config(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[data]\n{key} = "nope.csv"\n', encoding="utf-8")
+    assert main(["config", "check"]) == USAGE
+    words = f"data.{key}: nope.csv cannot be read: No such file or directory"
+    assert capsys.readouterr().err == f"{config}: {words}\n"
+    assert main(["status"]) == USAGE
+    assert capsys.readouterr().err == f"{words}\n"
+
+
+def test_status_where_nothing_has_run_names_no_number_that_is_not_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["status"]) == NOT_RUNNING
+    assert capsys.readouterr().out.splitlines()[-1] == "journal event 0"
+
+
+def test_a_halt_of_unknown_time_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "HALT").symlink_to("nowhere")
+    assert main(["status"]) == NOT_RUNNING
+    assert "HALTED by file: the file HALT is a link to nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kill", "held", "said"),
+    [
+        ({"state": "VERIFIED"}, ["AAPL", "SPY"], "VERIFIED; NOT FLAT: AAPL, SPY kept"),
+        ({"state": "VERIFIED"}, [], "VERIFIED"),
+        ({"state": "WORKING", "left": ["AAPL 5"]}, ["AAPL"], "WORKING; left AAPL 5"),
+    ],
+)
+def test_a_kill_that_keeps_positions_is_not_called_flat(
+    kill: dict[str, Any], held: list[str], said: str
+) -> None:
+    rows = [{"broker": "paper", "symbol": symbol} for symbol in held]
+    elsewhere = [{"broker": "other", "symbol": "GLD"}]
+    found = {"left": [], "unknown": []} | kill
+    assert _killed("paper", found, [*rows, *elsewhere]) == f"kill in paper: {said}"

@@ -593,8 +593,10 @@ async def test_a_halt_that_is_a_folder_refuses_the_resume_until_it_is_gone(room:
     room.latch.path.mkdir()
     while room.engine.book.run_state is not RunState.HALTED:
         await asyncio.sleep(0)
-    with pytest.raises(Refused, match="not a regular file"):
+    with pytest.raises(Refused, match="not a regular file") as told:
         await room.ask("resume", confirm="RESUME")
+    assert str(room.latch.path) in str(told.value)
+    assert "remove it by hand, then resume again" in str(told.value)
     assert room.engine.book.run_state is RunState.HALTED
     room.latch.path.rmdir()
     assert (await room.ask("resume", confirm="RESUME"))["run_state"] == "PAUSED"
