@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from console.host.control import CommandError
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
+from console.host.requests import CommandError
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.inputs import Command
