@@ -315,6 +315,8 @@ def _print_reconcile(found: dict[str, Any]) -> None:
         )
     for event in found["events"]:
         say(f"proposed: {cell(event)}")
+    for note in found.get("notes", ()):
+        warn(note)
 
 
 NEVER: Final = rfc3339(0)

@@ -403,7 +403,8 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
 
 
 def reconciled(done: Result) -> dict[str, Any]:
-    """The document of `reconcile --json`."""
+    """The document of `reconcile --json`; `notes` is there where something was not taken over."""
+    notes = done.data.get("notes", ())
     return {
         "clean": bool(done.data.get("clean", True)),
         "differences": [
@@ -411,6 +412,7 @@ def reconciled(done: Result) -> dict[str, Any]:
             for row in done.data.get("differences", ())
         ],
         "events": list(done.data.get("events", ())),
+        **({"notes": list(notes)} if notes else {}),
     }
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.core import adoption, fills, foreign
+from engine.core.again import put_off
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unlisted
@@ -24,7 +25,7 @@ from engine.plans.kill_lists import denied_once, exceeds, tell_excess, vanishes
 from engine.plans.outcome import after_end, fell_short, not_closed
 from engine.plans.reducing import learned, recognise
 from engine.plans.table import advance
-from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare, may_be_told
+from engine.reconcile.compare import PRICE_DRIFT, Comparison, compare
 from engine.risk import triggers
 from engine.state.pauses import FIRST_LOOK
 from engine.state.position import Position
@@ -144,32 +145,19 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     snapshot = given.snapshot
     able = world.able(snapshot.account)
     found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
-    early = _asked_first(world, snapshot, found)
+    early = put_off(world, snapshot, found)
     proposals = [
         adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
         else proposal
-        for proposal in found.proposals
-        if proposal not in early
+        for number, proposal in enumerate(found.proposals)
+        if number not in early
     ]
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in proposals)
     if not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         # What such a fill cost is in the cash that is missing; the rest is told when it is taken.
         proposals += adoption.cash_adjusted(world, snapshot.account, given.by or "reconcile")
     return tuple(proposals)
-
-
-def _asked_first(
-    world: World, snapshot: VenueSnapshot, found: Comparison
-) -> list[ev.PositionAdjusted]:
-    """The adjustments that an operator's look leaves to the next one: a fill may still explain
-    them, and the cash that goes with them."""
-    account = world.book.account(snapshot.account)
-    return [
-        proposal
-        for proposal in found.proposals
-        if isinstance(proposal, ev.PositionAdjusted) and may_be_told(account, snapshot, proposal)
-    ]
 
 
 def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator[ev.Event]:
@@ -209,13 +197,14 @@ def _take_over(
     by = given.by or given.reason
     killing = given.reason == KILL and kill_of(world, snapshot) is not None
     taking = given.apply or killing
-    early = _asked_first(world, snapshot, found) if given.apply else []
+    early = put_off(world, snapshot, found) if given.apply else {}
+    yield from {alarm.subject: alarm for alarm in early.values()}.values()
     told: dict[str, list[Fill]] = {}
     for fill in snapshot.fills:
         # What an account has traded before it is known is in what it begins with.
         if first or told_before(world.book, fill, now) is Told.AGAIN:
             told.setdefault(fill.client_order_id, []).append(fill)
-    for proposal in found.proposals:
+    for number, proposal in enumerate(found.proposals):
         if isinstance(proposal, ev.OrderAdopted):
             key = proposal.terms.client_order_id
             ours = recognise(world, snapshot.account, proposal.terms.symbol, key, now)
@@ -227,29 +216,40 @@ def _take_over(
                 yield from learned(world, proposal.terms.symbol)
                 terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
                 yield from _adopt(terms, proposal.state, told.get(key, []))
-        elif taking and isinstance(proposal, ev.OrderFilled):
-            if not given.apply and denied_once(world, proposal.fill, found):
-                continue
-            yield from fills.take(world, proposal.fill, now)
-            yield from after_end(world, snapshot.account, proposal.fill.client_order_id)
-        elif taking and isinstance(proposal, ev.OrderSettled):
-            yield proposal
-            yield from fell_short(world, snapshot.account, proposal.client_order_id)
-            yield from after_end(world, snapshot.account, proposal.client_order_id)
-        elif taking and isinstance(proposal, ev.PositionAdjusted) and proposal not in early:
-            yield from _adjusted(world, given, proposal, by, now)
+        elif taking and number not in early:
+            yield from _taken(world, given, proposal, found, now)
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
     if taking and not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         yield from adoption.cash_adjusted(world, snapshot.account, by)
 
 
+def _taken(
+    world: World, given: SnapshotTaken, proposal: ev.Event, found: Comparison, now: Nanos
+) -> Iterator[ev.Event]:
+    """What a look proposes of holdings and of orders in doubt, taken over by a person or a kill."""
+    name = given.snapshot.account
+    if isinstance(proposal, ev.OrderFilled):
+        denied = bool(given.snapshot.contradicts)
+        if not given.apply and denied_once(world, proposal.fill, found, contradicted=denied):
+            return
+        yield from fills.take(world, proposal.fill, now)
+        yield from after_end(world, name, proposal.fill.client_order_id)
+    elif isinstance(proposal, ev.OrderSettled):
+        yield proposal
+        yield from fell_short(world, name, proposal.client_order_id)
+        yield from after_end(world, name, proposal.client_order_id)
+    elif isinstance(proposal, ev.PositionAdjusted):
+        yield from _adjusted(world, given, proposal, now)
+
+
 def _adjusted(
-    world: World, given: SnapshotTaken, found: ev.PositionAdjusted, by: str, now: Nanos
+    world: World, given: SnapshotTaken, found: ev.PositionAdjusted, now: Nanos
 ) -> Iterator[ev.Event]:
     """The venue's quantity of a holding, taken over by an operator or a kill without a fill.
 
-    A kill leaves it to the next look where it is not to be believed yet that it is gone, and takes
-    nothing over that is more than it may close.
+    What an operator's look leaves to the next one was left out before (`put_off`). A kill leaves it
+    to the next look where it is not to be believed yet that it is gone, and takes nothing over that
+    is more than it may close.
     """
     if not given.apply and vanishes(world, found, given.snapshot):
         return
@@ -258,7 +258,7 @@ def _adjusted(
         return
     held = world.book.holding(found.account, found.symbol)
     yield from learned(world, found.symbol)
-    taken = adoption.adjusted(world, given.snapshot, found, by)
+    taken = adoption.adjusted(world, given.snapshot, found, given.by or given.reason)
     yield taken
     if taken.mark and not taken.estimated:
         yield from adoption.priced(world, taken.symbol, taken.mark)

@@ -12,7 +12,7 @@ from engine.domain.account import VenueSnapshot
 from engine.domain.money import ZERO, plain
 from engine.domain.order import Fill
 from engine.domain.run import Severity
-from engine.reconcile.compare import Comparison
+from engine.reconcile.compare import PRICE_DRIFT, Comparison
 from engine.state.account import AccountState
 from engine.world import World
 from engine.world.absence import BELIEVED, BELIEVED_AGAINST
@@ -43,12 +43,10 @@ def vanishes(world: World, found: ev.PositionAdjusted, snapshot: VenueSnapshot) 
     that cannot be true beside them, or by the stop of what would be gone. Of what a list shows to
     be less, that much is closed.
     """
-    if not found.previous or found.quantity * found.previous > 0:
+    if not turns(found):
         return False
-    account = world.book.account(found.account)
-    listed = (found.symbol, plain(found.quantity))
-    missing = account.missing.get(found.symbol)
-    if missing is None or listed not in {(d.symbol, d.venue) for d in account.differences}:
+    missing = world.book.account(found.account).missing.get(found.symbol)
+    if missing is None or shown_first(world, found):
         return True
     bound = BELIEVED_AGAINST if _is_contradicted(world, found, snapshot) else BELIEVED
     return snapshot.requested_at - missing.since < bound
@@ -77,9 +75,32 @@ def _is_contradicted(world: World, found: ev.PositionAdjusted, snapshot: VenueSn
     return bool(worth) and came / worth < _SOLD_FOR
 
 
-def denied_once(world: World, fill: Fill, found: Comparison) -> bool:
+def turns(found: ev.PositionAdjusted) -> bool:
+    """Whether nothing of what is held is left by an adjustment, or it is on the other side then."""
+    return bool(found.previous) and found.quantity * found.previous <= 0
+
+
+def shown_first(world: World, found: ev.PositionAdjusted) -> bool:
+    """Whether the look before listed another quantity of a symbol than an adjustment has."""
+    return listed_before(world, found) != plain(found.quantity)
+
+
+def listed_before(world: World, found: ev.PositionAdjusted) -> str:
+    """What the look before listed of the symbol of an adjustment, signed: what is held here, where
+    that look found no difference."""
+    differences = world.book.account(found.account).differences
+    told = [
+        d.venue or "0"
+        for d in differences
+        if d.symbol == found.symbol and d.kind != PRICE_DRIFT and d.is_of_holding
+    ]
+    return told[-1] if told else plain(found.previous)
+
+
+def denied_once(world: World, fill: Fill, found: Comparison, *, contradicted: bool) -> bool:
     """Whether a `fill` is to be assumed because this list alone shows nothing of what is held, or
-    the other side of it: no venue told of an end of its order, and the list before said otherwise.
+    the other side of it: no venue told of an end of its order, and the list before said otherwise,
+    or the equity that was told with it does (`contradicted`).
     """
     order = world.book.order_in(fill.account, fill.client_order_id)
     if order is None or order.told_filled is not None:
@@ -88,7 +109,7 @@ def denied_once(world: World, fill: Fill, found: Comparison) -> bool:
         return False
     now = [d for d in found.differences if d.symbol == fill.symbol and _denies(d)]
     before = {(d.symbol, d.venue) for d in world.book.account(fill.account).differences}
-    return any((d.symbol, d.venue) not in before for d in now)
+    return any(contradicted or (d.symbol, d.venue) not in before for d in now)
 
 
 def tell_excess(world: World, found: ev.PositionAdjusted) -> Iterator[ev.Event]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from engine.core.again import COMPARE_AGAIN
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -29,6 +30,7 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
     """What `reconcile --json` says: differences, and the events taken over or proposed.
 
     `doubted` is there where a holding differs of which something moves: it is compared later.
+    `notes` is there where something was not taken over: a sentence on each (X-75).
     """
     taken = [r.event for r in records if isinstance(r.event, _TAKEN_OVER) and _is_taken(r.event)]
     found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
@@ -39,12 +41,15 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
         words = f"the venue of {', '.join(unread)} could not be read"
         return Result(ok=False, code="FAILED", error=words)
     doubted = _rows((one.account, one.doubted or ()) for one in found)
+    alarms = [r.event for r in records if isinstance(r.event, ev.Alarmed)]
+    notes = [alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN]
     return Result(
         ok=True,
         data={
             "clean": all(one.clean and not one.doubted for one in found),
             "differences": _rows((one.account, one.differences) for one in found),
             **({"doubted": doubted} if doubted else {}),
+            **({"notes": notes} if notes else {}),
             "events": [
                 {"type": type(e).__name__, "data": msgspec.to_builtins(e), "broker": account_of(e)}
                 for e in (*proposed, *taken)

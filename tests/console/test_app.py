@@ -515,6 +515,28 @@ async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
             assert position.quantity == 7
 
 
+async def test_reconcile_says_what_an_apply_leaves_to_the_next_comparison() -> None:
+    """XOM is gone at the venue only after the comparison that was shown: it stays (X-75)."""
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            account = host.venue._account
+            account.book_fill("JPM", Decimal(7), Decimal(241), Decimal(1), Decimal(0))
+            await host.clock.advance(30)
+            await press(app, pilot, "r")
+            held = host.engine.book.holding("paper", "XOM")
+            assert held is not None
+            account.book_fill("XOM", -held.quantity, Decimal(90), Decimal(1), Decimal(0))
+            await write(app, pilot, "APPLY")
+            await press(app, pilot, "enter")
+            assert host.engine.book.holding("paper", "XOM") == held
+            assert "XOM in paper is not taken over yet" in shown(app)
+            await write(app, pilot, "APPLY")
+            await press(app, pilot, "enter")
+            assert "not taken over yet" not in shown(app)
+            assert host.engine.book.holding("paper", "XOM") is None
+
+
 # --- looking -------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,8 @@ def sold_by_its_stop(desk: CoreDriver) -> None:
 def gone_at_the_venue(desk: CoreDriver) -> None:
     """Somebody sold it by hand at the venue, and the operator takes the venue's view over."""
     stop = desk.last(Purpose.PROTECT)
+    desk.snapshot(positions={})
+    desk.later(1)
     desk.snapshot(positions={}, reason="operator", apply=True)
     desk.report(stop, OrderStatus.CANCELED)
 
@@ -109,6 +111,8 @@ def test_X71_the_evidence_of_a_stop_is_not_that_of_the_position_beyond_a_flip() 
     desk = protected(10)
     bad_tick(desk, "94")
     assert "stop:paper:NVDA" in desk.world.breaches._since
+    desk.snapshot(positions={"NVDA": -10})
+    desk.later(1)
     desk.snapshot(positions={"NVDA": -10}, reason="operator", apply=True)
     assert desk.held().quantity == -10
     desk.give(ask.Protect(symbol="NVDA", price=D(105), by="me"))

@@ -406,6 +406,7 @@ def test_x93_what_is_adopted_at_another_cost_or_ratio_is_no_split(
         table.venue.held = {"AAA": Decimal(14 + more)}
         table.venue.average = abs(average)
         table.venue._record()
+        await table.engine.command(ask.Reconcile(by="test"))
         await adopts(table)
         await table.wait(5)
         assert table.held == 14 + more, why

@@ -286,7 +286,8 @@ def test_a_fill_that_may_be_in_what_was_taken_over_closes_nothing(able: Capabili
     desk = held(able)
     stop = desk.last(Purpose.PROTECT)
     desk.later(60)
-    desk.snapshot(positions={}, reason="operator", apply=True)
+    desk.snapshot(positions={})
+    desk.later(1).snapshot(positions={}, reason="operator", apply=True)
     assert desk.book.holding("paper", "NVDA") is None
     late = desk.execution(stop, 99, "95")
     desk.report(stop, S.FILLED, fill=late)

@@ -32,9 +32,12 @@ def away(quantity: int = 100, entry: str = "100") -> CoreDriver:
 
 
 def gone(desk: CoreDriver, left: int = 0, *, before: int = 100, apply: bool = True) -> Decimal:
-    """The first look of the new process finds so many, paid for at 104; the day's profit then."""
+    """The first look of the new process finds so many, paid for at 104, and what it shows is taken
+    over where `apply` says so; the day's profit then."""
     cash = desk.book.account("paper").cash["USD"] + (before - left) * 104
     view = desk.view(positions={"NVDA": left} if left else {}, cash=cash)
+    if apply:
+        desk.give(SnapshotTaken(view, "operator"))
     desk.give(SnapshotTaken(view, "operator", apply, "me"))
     return desk.world.money.daily_pnl
 

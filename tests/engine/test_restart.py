@@ -124,11 +124,11 @@ def test_rule6_a_signal_to_close_what_the_venue_holds_no_longer_ends_too(
     """A person takes over the venue's holdings, and no fill explains them."""
     desk = CoreDriver()
     desk.fill(desk.order("NVDA", 10, "100"), None, "100")
-    desk.price("NVDA", "100")
+    desk.price("NVDA", "100").later(6)
     desk.signal(signal("NVDA", signal_id="out", direction=Direction.FLAT, at=desk.now))
     desk.report(desk.last(Purpose.EXIT), OrderStatus.REJECTED, code="NO", text="nothing to sell")
-    desk.later(6)
-    desk.snapshot(positions=there, apply=True)
+    desk.later(0.1).snapshot(positions=there)
+    desk.later(0.1).snapshot(positions=there, apply=True)
     ends = [e for e in desk.of(ev.SignalEnded) if e.signal_id == "out"]
     assert [e.outcome for e in ends] == ended
     for end in ends:

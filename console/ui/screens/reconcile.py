@@ -71,7 +71,8 @@ class ReconcileScreen(MeridianModal[None]):
             return
         found = view.comparison()
         differences = found.differences
-        lines = list(_differences(differences))
+        lines: list[TextLine] = [((note, "warn"),) for note in result.data.get("notes", ())]
+        lines += _differences(differences)
         lines += _proposals(result.data.get("events", ()))
         when = age(view.now - found.at)
         if found.failed:
