@@ -308,6 +308,11 @@ def _print_reconcile(found: dict[str, Any]) -> None:
 
     rows = [{**row, "kind": shown_kind(row["kind"])} for row in found["differences"]]
     table(rows, ("broker", "symbol", "kind", "local", "venue"))
+    for row in found.get("unexplained", ()):
+        say(
+            f"cash in {row['broker']} differs by {row['quantity']} {row['currency']}, and nothing "
+            "explains it: reconcile --apply takes it over"
+        )
     for row in found.get("doubted", ()):
         say(
             f"{row['symbol']} in {row['broker']}: {row['local'] or 0} here, {row['venue'] or 0} "

@@ -403,8 +403,11 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
 
 
 def reconciled(done: Result) -> dict[str, Any]:
-    """The document of `reconcile --json`; `notes` is there where something was not taken over."""
-    notes = done.data.get("notes", ())
+    """The document of `reconcile --json`; `unexplained` is there where cash is, and `notes` where
+    something was not taken over."""
+    more: dict[str, Any] = {
+        name: done.data[name] for name in ("unexplained", "notes") if name in done.data
+    }
     return {
         "clean": bool(done.data.get("clean", True)),
         "differences": [
@@ -412,7 +415,7 @@ def reconciled(done: Result) -> dict[str, Any]:
             for row in done.data.get("differences", ())
         ],
         "events": list(done.data.get("events", ())),
-        **({"notes": list(notes)} if notes else {}),
+        **more,
     }
 
 

@@ -32,9 +32,6 @@ says nothing of its price."""
 WAITING: Final = 60 * NS_PER_SECOND
 """A price that was told before something was taken over has waited for no longer than this."""
 
-SMALL: Final = Decimal("0.01")
-"""A difference of cash below this is counted and not told."""
-
 
 def cash_of(told: Account) -> dict[str, Decimal]:
     """The venue's cash by currency."""
@@ -317,9 +314,8 @@ def unexplained(world: World, snapshot: VenueSnapshot, found: Comparison) -> Ite
     yield ev.UnexplainedChanged(
         account=account.name, cash=now.cash, holdings=tuple(now.holdings.values())
     )
-    for currency in sorted(now.cash):
-        amount = now.cash[currency]
-        if amount != before.cash.get(currency) and abs(amount) >= SMALL:
+    for currency, amount in now.told_cash.items():
+        if amount != before.cash.get(currency):
             yield ev.Alarmed(
                 code="CASH_UNEXPLAINED",
                 severity=Severity.WARNING,

@@ -11,6 +11,7 @@ from engine.domain.codes import Code
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.money import plain
 from engine.domain.order import OrderStatus, OrderTerms
 from engine.domain.run import Mode, Trigger
 from engine.exits.stops import stop_trades
@@ -170,27 +171,37 @@ def is_fresh(account: AccountState, now: Nanos) -> bool:
     return account.reconciled_at > 0 and now - account.reconciled_at <= FRESH_RECONCILE
 
 
+def _against_account(world: World, account: AccountState, where: str, now: Nanos) -> Iterator[str]:
+    """Why the halt is not cleared as far as one account goes, which is told as `where`."""
+    if not is_fresh(account, now):
+        yield f"there is no fresh comparison with {where}"
+    elif account.look_failed:
+        yield f"{where} could not be read"
+    elif not account.reconciled_clean:
+        yield f"{len(account.differences)} differences with {where} remain"
+    elif account.missing:
+        symbols = ", ".join(sorted(account.missing))
+        yield f"{where} lists another quantity of {symbols}, of which something moves"
+    for currency, amount in account.unexplained.told_cash.items():
+        yield (
+            f"cash at {where} differs by {plain(amount)} {currency} and nothing explains it: "
+            "`reconcile --apply` takes it over"
+        )
+    work = account.kill
+    if work is not None and work.state == WORKING and (undone := left(world, account)):
+        yield (
+            f"the kill of {account.name} is still at work, {len(undone)} left: wait for what "
+            "it comes to"
+        )
+
+
 def _against_resume(world: World, now: Nanos, *, rebase: bool) -> list[str]:
     data = world.book.data
     accounts = world.book.accounts
     found: list[str] = []
     for account in accounts:
         where = "the venue" if len(accounts) == 1 else account.name
-        if not is_fresh(account, now):
-            found.append(f"there is no fresh comparison with {where}")
-        elif account.look_failed:
-            found.append(f"{where} could not be read")
-        elif not account.reconciled_clean:
-            found.append(f"{len(account.differences)} differences with {where} remain")
-        elif account.missing:
-            symbols = ", ".join(sorted(account.missing))
-            found.append(f"{where} lists another quantity of {symbols}, of which something moves")
-        work = account.kill
-        if work is not None and work.state == WORKING and (undone := left(world, account)):
-            found.append(
-                f"the kill of {account.name} is still at work, {len(undone)} left: wait for what "
-                "it comes to"
-            )
+        found += _against_account(world, account, where, now)
     if world.book.index.unclear:
         found.append(f"{world.book.index.unclear} orders are UNKNOWN")
         shut = [a for a in data.accounts.values() if not a.open and unknown(world, a)]

@@ -57,25 +57,34 @@ class Commands:
         looks = (one.looks.look(OPERATOR, apply=command.apply, by=command.by) for one in asked)
         seen = await asyncio.gather(*looks)
         proposed = () if command.apply else tuple(e for step in seen for e in step.proposed)
-        return compared([record for step in seen for record in step.records], proposed)
+        records = [record for step in seen for record in step.records]
+        cash = {one.name: self._book.account(one.name).unexplained.told_cash for one in asked}
+        doubtful = any(one.looks.contradiction for one in asked)
+        return compared(records, proposed, cash, doubtful=doubtful)
 
     async def _checked(self, resume: ask.Resume) -> ask.Resume:
         """The resume, after every venue was looked at, with what speaks against the clearing.
 
-        A halt that is asked for meanwhile is another one than was to be cleared, also where it goes
-        no further than that; and a latch that cannot be cleared would halt again at once.
+        Where balances cannot be true, nobody knows whether the cash is there. A halt that is asked
+        for meanwhile is another one than was to be cleared, also where it goes no further than
+        that; and a latch that cannot be cleared would halt again at once.
         """
         known = self._halting.newest
         await self._look_afresh(resume.by)
+        against = [
+            f"{one.name} contradicts itself, and its cash is not compared"
+            for one in self._links
+            if one.looks.contradiction
+        ]
         standing = await self._halting.not_ours()
         if standing is not None:
-            against = f"the halt latch stands and is not ours to clear: {standing.reason}"
-            against += "; remove it by hand, then resume again"
-            resume = msgspec.structs.replace(resume, against=against)
+            against.append(
+                f"the halt latch stands and is not ours to clear: {standing.reason}; remove it by "
+                "hand, then resume again"
+            )
         if self._halting.newest != known:
-            against = "a halt was asked for meanwhile: look at what it did, then resume again"
-            resume = msgspec.structs.replace(resume, against=against)
-        return resume
+            against.append("a halt was asked for meanwhile: look at what it did, then resume again")
+        return msgspec.structs.replace(resume, against="; ".join(against))
 
     async def _look_afresh(self, by: str) -> None:
         """Look at all venues at once; again where a look grew old while another was waited for."""

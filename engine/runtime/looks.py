@@ -78,6 +78,9 @@ class Looks:
         self._lost = asyncio.Event()
         self._failures: dict[str, str] = {}
         """Why the newest looks failed, by reason; empty once one succeeded."""
+        self.contradiction = ""
+        """Why the balances of the newest look cannot be true beside what is held; "" where they
+        can, or a list may be behind a fill. Then nobody knows whether the cash is there."""
         self._contradicts = False
         """The newest looks brought balances that cannot be true, and that was told."""
 
@@ -140,9 +143,10 @@ class Looks:
         """Tell once in a row that the balances cannot be true; not while a list may be behind a
         fill."""
         newest = self._book.account(self._name).last_fill + self._venue.lag
-        if seen.contradicts and not self._contradicts and newest < seen.requested_at:
+        self.contradiction = seen.contradicts if newest < seen.requested_at else ""
+        if self.contradiction and not self._contradicts:
             text = f"{self._name} contradicts itself, and its cash is not compared: "
-            text += seen.contradicts
+            text += self.contradiction
             self._step(Trouble(code="BAD_BALANCES", subject=self._name, text=text))
             self._contradicts = True
         elif not seen.contradicts:

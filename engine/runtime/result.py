@@ -1,6 +1,7 @@
 """What a command came to, read off the records it led to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -26,9 +27,18 @@ def _is_taken(event: ev.Event) -> bool:
     return not isinstance(event, ev.OrderFilled) or event.fill.is_assumed
 
 
-def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result:
+def compared(
+    records: list[ev.Record],
+    proposed: tuple[ev.Event, ...],
+    cash: Mapping[str, Mapping[str, Decimal]],
+    *,
+    doubtful: bool,
+) -> Result:
     """What `reconcile --json` says: differences, and the events taken over or proposed.
 
+    `cash` is by account and currency what differs of it now and is unexplained, and `unexplained`
+    is there where that is anything (X-75). `doubtful`: a venue's balances cannot be true, so that
+    its cash was not compared. With either it is not clean.
     `doubted` is there where a holding differs of which something moves: it is compared later.
     `notes` is there where something was not taken over: a sentence on each (X-75).
     """
@@ -41,14 +51,21 @@ def compared(records: list[ev.Record], proposed: tuple[ev.Event, ...]) -> Result
         words = f"the venue of {', '.join(unread)} could not be read"
         return Result(ok=False, code="FAILED", error=words)
     doubted = _rows((one.account, one.doubted or ()) for one in found)
+    unexplained = [
+        {"broker": account, "symbol": "", "currency": currency, "quantity": plain(amount)}
+        for account, amounts in cash.items()
+        for currency, amount in amounts.items()
+    ]
     alarms = [r.event for r in records if isinstance(r.event, ev.Alarmed)]
     notes = [alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN]
     return Result(
         ok=True,
         data={
-            "clean": all(one.clean and not one.doubted for one in found),
+            "clean": not (doubtful or unexplained)
+            and all(one.clean and not one.doubted for one in found),
             "differences": _rows((one.account, one.differences) for one in found),
             **({"doubted": doubted} if doubted else {}),
+            **({"unexplained": unexplained} if unexplained else {}),
             **({"notes": notes} if notes else {}),
             "events": [
                 {"type": type(e).__name__, "data": msgspec.to_builtins(e), "broker": account_of(e)}

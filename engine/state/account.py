@@ -123,6 +123,10 @@ class PowerMove(msgspec.Struct, frozen=True):
     amount: Decimal
 
 
+SMALL: Final = Decimal("0.01")
+"""A difference of cash below this, in its currency, is counted and not told."""
+
+
 class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
     """What an account has more, or less, at the venue than anything explains (X-75)."""
 
@@ -135,6 +139,12 @@ class Unexplained(msgspec.Struct, frozen=True, kw_only=True):
     def is_nothing(self) -> bool:
         """All of it is explained."""
         return not (self.cash or self.holdings)
+
+    @property
+    def told_cash(self) -> dict[str, Decimal]:
+        """The cash that is told, by currency in their order: it keeps a comparison from being clean
+        and a halt from being cleared."""
+        return {c: self.cash[c] for c in sorted(self.cash) if abs(self.cash[c]) >= SMALL}
 
 
 NOTHING: Final = Unexplained()

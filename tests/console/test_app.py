@@ -515,6 +515,28 @@ async def test_reconcile_shows_a_difference_and_takes_it_over_typed() -> None:
             assert position.quantity == 7
 
 
+@pytest.mark.parametrize(
+    ("amount", "head"), [("-3000", "1 difference"), ("0.004", "no difference")]
+)
+async def test_reconcile_shows_cash_that_nothing_explains_and_takes_it_over(
+    amount: str, head: str
+) -> None:
+    """X-75: whatever an apply would record can be applied, and only what is clean is called so."""
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            host.venue._account.balances["USD"].cash += Decimal(amount)
+            await host.clock.advance(30)
+            await press(app, pilot, "r")
+            assert head in shown(app)
+            assert "CashAdjusted" in shown(app)
+            assert (f"differs by {amount} USD" in shown(app)) is (head == "1 difference")
+            await write(app, pilot, "APPLY")
+            await press(app, pilot, "enter")
+            assert "no difference" in shown(app)
+            assert host.engine.book.account("paper").unexplained.is_nothing
+
+
 async def test_reconcile_says_what_an_apply_leaves_to_the_next_comparison() -> None:
     """XOM is gone at the venue only after the comparison that was shown: it stays (X-75)."""
     async with Host() as host:

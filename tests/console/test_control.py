@@ -265,6 +265,14 @@ async def test_reconcile_has_its_document(room: Room) -> None:
     assert await room.ask("reconcile") == {"clean": True, "differences": [], "events": []}
 
 
+async def test_reconcile_names_the_cash_that_nothing_explains(room: Room) -> None:
+    room.house.venues["paper"]._account.balances["USD"].cash -= 3_000
+    told = await room.ask("reconcile")
+    assert (told["clean"], told["differences"]) == (False, [])
+    (row,) = told["unexplained"]
+    assert (row["broker"], row["currency"], row["quantity"]) == ("paper", "USD", "-3000")
+
+
 async def test_a_line_without_an_end_is_cut_off_and_others_go_on(room: Room) -> None:
     answers = await off_loop(lambda: speak(room.path, b"x" * (LONGEST_LINE + 70_000)))
     assert [a["code"] for a in answers] in ([], ["TOO_LONG"])

@@ -3,6 +3,7 @@
 The profile `conservative` on 100,000, with a fall of 2 % from the highest equity allowed.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -179,9 +180,8 @@ def test_X73_it_is_of_the_journal_and_outlives_the_process() -> None:
     assert desk.book.data.peak_equity == D(97_500)
 
 
-@pytest.mark.parametrize("extra", [15_000, 1, 0, -1, -15_000])
-def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: int) -> None:
-    """2 % of 97,500 are 1,950: 15,000 at the venue that nothing explains would be a fall by far."""
+def with_extra(extra: Decimal) -> tuple[CoreDriver, Decimal]:
+    """After that fall, so much at the venue that nothing explains; and the cash there."""
     desk = fallen()
     desk.now = NEXT_SESSION
     cash = desk.book.account(BROKER).cash["USD"] + extra
@@ -190,7 +190,30 @@ def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: int) -> None:
     desk.tick(0)
     assert desk.world.money.unexplained == extra
     desk.later(1).snapshot(cash=cash)
-    events = desk.give(ask.Resume(by="ann", confirm="RESUME REBASE", rebase=True, note=""))
+    return desk, cash
+
+
+REBASED = ask.Resume(by="ann", confirm="RESUME REBASE", rebase=True, note="")
+
+
+@pytest.mark.parametrize("extra", [15_000, 1, -1, -15_000])
+def test_X75_what_nothing_explains_is_taken_over_before_a_fall_is_accepted(extra: int) -> None:
+    """X-69: the highest equity is then what was accepted, with what was taken over."""
+    desk, cash = with_extra(D(extra))
+    events = desk.give(REBASED)
+    assert f"{extra} USD" in one(events, ev.CommandRefused).reason
+    assert not desk.of(ev.LossAccepted)
+    desk.later(1).snapshot(cash=cash, reason="operator", apply=True)
+    desk.later(1).snapshot(cash=cash)
+    events = desk.give(REBASED)
+    assert one(events, ev.LossAccepted).after == 97_500 + extra
+    assert desk.book.data.peak_equity == 97_500 + extra
+
+
+@pytest.mark.parametrize("extra", ["0.005", "0", "-0.005"])
+def test_X75_what_nothing_explains_is_in_no_highest_equity(extra: str) -> None:
+    desk, cash = with_extra(D(extra))
+    events = desk.give(REBASED)
     assert one(events, ev.LossAccepted).after == 97_500
     assert desk.book.data.peak_equity == 97_500
     desk.give(ask.Unpause(by="ann"))

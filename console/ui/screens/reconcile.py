@@ -1,6 +1,7 @@
 """Reconcile: what we and the venue disagree on, and what taking its side would record."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -11,6 +12,7 @@ from textual.widgets import Input, Static
 
 from console.commands.table import APPLY
 from console.desk.port import Result
+from console.desk.values import ComparisonView
 from console.ui.console import console_of
 from console.ui.external import literal
 from console.ui.format import age, counted
@@ -60,40 +62,49 @@ class ReconcileScreen(MeridianModal[None]):
 
     def _send(self, *, apply: bool) -> None:
         app = console_of(self.app)
-        app.ask(Reconcile(by=app.by, apply=apply), answered=self._answered)
+        answered = partial(self._answered, applied=apply)
+        app.ask(Reconcile(by=app.by, apply=apply), answered=answered)
 
-    def _answered(self, result: Result) -> None:
+    def _answered(self, result: Result, *, applied: bool) -> None:
         if not self.is_attached:
             return
-        view = console_of(self.app).desk.view
         if not result.ok:
             self._say(f"not compared: {result.error}")
             return
-        found = view.comparison()
-        differences = found.differences
-        lines: list[TextLine] = [((note, "warn"),) for note in result.data.get("notes", ())]
-        lines += _differences(differences)
-        lines += _proposals(result.data.get("events", ()))
-        when = age(view.now - found.at)
-        if found.failed:
-            head: TextLine = (("the venue could not be read: nothing is concluded", "error"),)
-        elif not differences:
-            head = ((f"no difference, compared {when} ago", "profit"),)
-        else:
-            head = ((f"{counted(len(differences), 'difference')}, compared {when} ago", "warn"),)
+        found, told = console_of(self.app).desk.view.comparison(), result.data
+        lines: list[TextLine] = [((note, "warn"),) for note in told.get("notes", ())]
+        lines += _differences(found.differences)
+        cash = told.get("unexplained", ())
+        lines += [((_cash(row), "warn"),) for row in cash]
+        events = told["events"]
+        lines += _proposals(events, applied=applied)
+        head = self._head(found, len(cash), clean=told["clean"])
         self.query_one("#differences", TextLines).show_lines([head, (), *lines])
-        self.set_class(bool(differences), "-differs")
-        self.set_focus(self.query_one("#apply", Input) if differences else None)
+        offers = bool(found.differences or cash or (events and not applied))
+        self.set_class(offers, "-differs")
+        self.set_focus(self.query_one("#apply", Input) if offers else None)
         self.frame.border_subtitle = literal(
-            "esc closes" if differences else "r compares again, esc closes"
+            "esc closes" if offers else "r compares again, esc closes"
         )
         blocked = ", ".join(found.blocked)
         self._say(
             f"Entries are blocked for {blocked or 'nothing'}. Type {PHRASE} to take over what the "
             "venue says:"
-            if differences
+            if offers
             else ""
         )
+
+    def _head(self, found: ComparisonView, cash: int, *, clean: bool) -> TextLine:
+        """What was found in a line; `cash` counts the currencies of which cash is unexplained."""
+        when = f"compared {age(console_of(self.app).desk.view.now - found.at)} ago"
+        if found.failed:
+            return (("the venue could not be read: nothing is concluded", "error"),)
+        if clean:
+            return ((f"no difference, {when}", "profit"),)
+        count = len(found.differences) + cash
+        if not count:
+            return ((f"not clean, though nothing that was compared differs, {when}", "warn"),)
+        return ((f"{counted(count, 'difference')}, {when}", "warn"),)
 
     @on(Input.Submitted, "#apply")
     def _apply(self, event: Input.Submitted) -> None:
@@ -120,11 +131,17 @@ def _differences(found: Iterable[Any]) -> Iterator[TextLine]:
         )
 
 
-def _proposals(events: Iterable[Any]) -> list[TextLine]:
+def _cash(row: Mapping[str, str]) -> str:
+    """What nothing explains of the cash in one currency (X-75)."""
+    return f"cash in {row['broker']} differs by {row['quantity']} {row['currency']}, unexplained"
+
+
+def _proposals(events: Iterable[Any], *, applied: bool) -> list[TextLine]:
     rows = list(events)
     if not rows:
         return []
-    shown: list[TextLine] = [(), (("Taking the venue's side records:", "muted"),)]
+    words = "Taken over:" if applied else "Taking the venue's side records:"
+    shown: list[TextLine] = [(), ((words, "muted"),)]
     for row in rows:
         kind = row.get("type", "event") if isinstance(row, dict) else type(row).__name__
         given = row.get("data", row) if isinstance(row, dict) else {}
