@@ -130,6 +130,12 @@ def _stop(host: Host, given: dict[str, Any], as_json: bool) -> None:
     stopping.stop(host, as_json=as_json)
 
 
+def _resume(host: Host, given: dict[str, Any], as_json: bool) -> None:
+    from console.cli import operate
+
+    operate.resume(host, given, as_json=as_json)
+
+
 def _signal(host: Host, given: dict[str, Any], as_json: bool) -> None:
     from console.cli import operate
 
@@ -152,6 +158,7 @@ _RUNS: Final[Mapping[tuple[str, ...], Run]] = {
     ("status",): _status,
     ("kill",): _kill,
     ("stop",): _stop,
+    ("resume",): _resume,
     ("signal",): _signal,
     ("order",): _order,
     ("dead-letters", "list"): _letters,

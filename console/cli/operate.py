@@ -164,6 +164,28 @@ def order(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
         warn("no --protect was given: a position that this order opens is unprotected (no stop)")
 
 
+def resume(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
+    """Clears the halt that was looked at, and no later one (C-503): the one of `epoch`, else the
+    one that stands now, which is told on stderr first."""
+    if "epoch" in args:
+        text = args["epoch"]
+        # What is no number is refused by the engine, in its words.
+        args = args | ({"epoch": int(text)} if text.isdecimal() else {})
+    else:
+        with connected(host) as client:
+            halt = request(client, "status", {})["halt"]
+        if halt is not None:
+            warn(_halted(halt))
+            args = args | {"epoch": halt["epoch"]}
+    ask(host, "resume", args, as_json=as_json)
+
+
+def _halted(halt: Row) -> str:
+    """A halt in a line."""
+    when = "" if halt["at"] == NEVER else f" at {halt['at']}"
+    return f"HALTED by {halt['by']}{when}, epoch {halt['epoch']}: {halt['reason']}"
+
+
 def signals(host: Host, name: str) -> None:
     """Submits JSONL, a result line each; exits 0 once every line has a verdict, whichever it is.
 
@@ -341,9 +363,7 @@ _ORDERS: Final = (
 def _print_status(found: dict[str, Any]) -> None:
     say("  ".join(f"{name} {cell(found[name])}" for name in _HEAD))
     if found["halt"] is not None:
-        halt = found["halt"]
-        when = "" if halt["at"] == NEVER else f" at {halt['at']}"
-        say(f"HALTED by {halt['by']}{when}: {halt['reason']}")
+        say(_halted(found["halt"]))
     for account in found["accounts"]:
         if account["kill"] is not None:
             say(_killed(account["broker"], account["kill"], found["positions"]))

@@ -38,6 +38,10 @@ class ResumeArgs(Args):
         default=False,
         metadata=given("Accept the drawdown: the limit counts from today; confirm ends in REBASE."),
     )
+    epoch: int | None = field(
+        default=None,
+        metadata=given("The halt to clear, as status tells its epoch; default: what stands now."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

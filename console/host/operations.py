@@ -136,7 +136,10 @@ class Operations:
         return await self._do(ask.Unpause(by=args.by))
 
     async def _resume(self, args: ResumeArgs) -> Any:
-        return await self._do(ask.Resume(by=args.by, confirm=args.confirm, rebase=args.rebase))
+        epoch = msgspec.UNSET if args.epoch is None else args.epoch
+        return await self._do(
+            ask.Resume(by=args.by, confirm=args.confirm, rebase=args.rebase, epoch=epoch)
+        )
 
     async def _stop(self, args: NoArgs) -> Any:
         if self._end is None:

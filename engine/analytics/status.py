@@ -62,7 +62,7 @@ def status_of(world: World, now: Nanos, extras: Extras | None = None) -> dict[st
         "halt": None
         if halt is None
         else {"reason": halt.reason, "at": rfc3339(halt.at), "by": halt.by}
-        | {"level": halt.level.value, "trigger": halt.trigger.value},
+        | {"level": halt.level.value, "trigger": halt.trigger.value, "epoch": halt.epoch},
         "strategy_status": state.value,
         "strategy_equity": _money(world.money.equity),
         "account": _account(world),

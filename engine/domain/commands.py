@@ -40,7 +40,9 @@ class Resume(Command, frozen=True, kw_only=True):
     """Clear the latch, typed; refused while anything is unexplained (X-69).
 
     `rebase`: accept the fall from the highest equity, which is today's from then on (X-73).
-    What is checked is of the halt that stood when it was asked for. `against` says why that halt
+    `epoch` is that of the halt which was looked at, and no other one is cleared; left out by who
+    does not say it, and what is checked is then of the halt that stood when it was asked for
+    (C-503). `against` says why that halt
     cannot be cleared any more, "" where it can: the engine finds it out, and it is no argument of
     the operator's.
     """
@@ -48,6 +50,7 @@ class Resume(Command, frozen=True, kw_only=True):
     confirm: str
     note: str = ""
     rebase: bool = False
+    epoch: int | msgspec.UnsetType = msgspec.UNSET
     against: str = ""
 
 

@@ -5,6 +5,8 @@ Reducing is done at once; adding goes through the gate; a refusal is an event wi
 
 from collections.abc import Iterator
 
+import msgspec
+
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -13,7 +15,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus, OrderTerms
-from engine.domain.run import Mode, Trigger
+from engine.domain.run import Halt, Mode, Trigger
 from engine.exits.stops import stop_trades
 from engine.intake.remarks import remarks
 from engine.pipeline.intent import build, intend
@@ -147,6 +149,9 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
     if given.confirm != phrase:
         yield refuse(given, REFUSED, f"not confirmed: type {phrase!r}")
         return
+    if data.halt is not None and given.epoch not in (msgspec.UNSET, data.halt.epoch):
+        yield refuse(given, REFUSED, _other_halt(given, data.halt))
+        return
     against = _against_resume(world, now, rebase=given.rebase)
     if given.against:
         against.insert(0, given.against)
@@ -164,6 +169,14 @@ def resume(world: World, given: ask.Resume, now: Nanos) -> Iterator[ev.Event]:
         return
     yield from unfinished(world)
     yield ev.HaltCleared(by=given.by, note=given.note, epoch=data.halt.epoch)
+
+
+def _other_halt(given: ask.Resume, halt: Halt) -> str:
+    """That the halt which stands is not the one that was looked at (C-503)."""
+    return (
+        f"the halt that was looked at has epoch {given.epoch}, and the one that stands has epoch "
+        f"{halt.epoch}, by {halt.by} ({halt.reason}): look at what it did, then resume again"
+    )
 
 
 def is_fresh(account: AccountState, now: Nanos) -> bool:

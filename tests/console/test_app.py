@@ -269,6 +269,24 @@ async def test_resume_is_typed_and_lands_in_paused_X69() -> None:
         assert host.engine.book.run_state is RunState.ACTIVE
 
 
+async def test_a_resume_is_of_the_halt_that_stood_when_its_word_was_begun() -> None:
+    """A script's kill comes while the word is typed: it stands, and the screen says so (C-503)."""
+    async with Host() as host, console(host) as (app, pilot):
+        await press(app, pilot, "ctrl+k", "h")
+        await write(app, pilot, "RESU")
+        await host.engine.command(Kill(by="script", reason="it went wrong", flatten=Flatten.NONE))
+        await host.clock.advance(10)
+        await drawn(app, pilot)
+        await write(app, pilot, "ME")
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.HALTED
+        told = " ".join(shown(app).replace("│", " ").split())
+        assert "epoch 1" in told
+        assert "epoch 2" in told
+        await press(app, pilot, "enter")
+        assert host.engine.book.run_state is RunState.PAUSED
+
+
 async def test_X73_a_drawdown_is_accepted_by_its_own_word() -> None:
     accepted: list[ev.LossAccepted] = []
 

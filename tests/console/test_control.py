@@ -491,6 +491,25 @@ async def test_a_halt_file_halts_and_a_resume_removes_it(room: Room) -> None:
     assert (await room.ask("unpause"))["run_state"] == "ACTIVE"
 
 
+async def test_a_resume_names_the_halt_that_was_looked_at(room: Room) -> None:
+    await room.engine.command(ask.Kill(by="test", level=Level.HALT, flatten=Flatten.NONE))
+    assert (await room.ask("status"))["halt"]["epoch"] == 1
+    await room.engine.command(ask.Kill(by="script", flatten=Flatten.NONE))
+    with pytest.raises(Refused, match=r"epoch 1.*epoch 2, by script"):
+        await room.ask("resume", confirm="RESUME", epoch=1)
+    with pytest.raises(Refused, match=r'epoch "one" is refused: allowed is a whole number'):
+        await room.ask("resume", confirm="RESUME", epoch="one")
+    while not await cleared(room):
+        await asyncio.sleep(0.05)
+
+
+async def cleared(room: Room) -> bool:
+    """A resume of the second halt passes once its kill is at an end."""
+    with contextlib.suppress(Refused):
+        return bool((await room.ask("resume", confirm="RESUME", epoch=2))["run_state"] == "PAUSED")
+    return False
+
+
 async def test_X73_a_resume_may_accept_a_drawdown(room: Room) -> None:
     room.latch.path.touch()
     while room.engine.book.run_state is not RunState.HALTED:

@@ -162,6 +162,24 @@ def test_a_halt_file_made_by_hand_halts_a_running_engine(program: Program) -> No
     assert program.ask("status")["run_state"] == "ACTIVE"
 
 
+def test_c503_a_resume_clears_the_halt_that_was_looked_at_and_no_later_one(
+    program: Program,
+) -> None:
+    program.start()
+    killed(program, "--flatten", "none")
+    looked_at = program.document("status")["halt"]["epoch"]
+    killed(program, "--flatten", "all")
+    refused = program.run("resume", "--confirm", "RESUME", "--epoch", str(looked_at))
+    assert refused.returncode == 4
+    assert f"epoch {looked_at}," in refused.stderr
+    assert f"epoch {looked_at + 1}," in refused.stderr
+    assert program.document("status")["run_state"] == "HALTED"
+    done = program.run("resume", "--confirm", "RESUME")
+    assert done.returncode == 0
+    assert "HALTED by" in done.stderr
+    assert f"epoch {looked_at + 1}:" in done.stderr
+
+
 def test_a_latch_survives_a_crash_and_a_restart(program: Program) -> None:
     program.start()
     killed(program)

@@ -92,6 +92,54 @@ def test_c503_and_one_that_a_thread_asks_for_and_the_loop_has_not_heard_of() -> 
     play(scene)
 
 
+@pytest.mark.parametrize("shown", [1, 2, None], ids=["the first", "the second", "none"])
+def test_c503_a_resume_clears_the_halt_that_was_looked_at_and_no_later_one(
+    shown: int | None,
+) -> None:
+    """A halt is looked at, and a script's kill comes before the word is typed (fault 43)."""
+
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.HALT))
+        await table.wait(20)
+        await table.engine.command(
+            ask.Kill(by="script", level=Level.KILL, flatten=Flatten.NONE, reason="it went wrong")
+        )
+        await table.wait(60)
+        resume = RESUME if shown is None else ask.Resume(by="test", confirm="RESUME", epoch=shown)
+        told = await table.engine.command(resume)
+        halt = table.engine.book.data.halt
+        if shown != 1:
+            assert (told.ok, halt) == (True, None), told.error
+            return
+        assert not told.ok
+        for words in ("epoch 1", "epoch 2", "script", "it went wrong"):
+            assert words in told.error
+        assert halt is not None
+        assert halt.epoch == 2
+        assert table.gate.closed
+        acted = [e for e in table.events(ev.OperatorActed) if e.command == "Resume"]
+        assert [e.args["epoch"] for e in acted] == [1]
+
+    play(scene)
+
+
+def test_c503_a_halt_that_was_looked_at_and_is_cleared_clears_nothing_more() -> None:
+    """Somebody else resumed, and another halt came after that: it is not the one looked at."""
+
+    async def scene(table: Table) -> None:
+        await table.engine.command(kill(Level.KILL))
+        await table.wait(20)
+        assert (await table.engine.command(RESUME)).ok
+        late = ask.Resume(by="test", confirm="RESUME", epoch=1)
+        assert "nothing is halted" in (await table.engine.command(late)).error
+        await table.engine.command(kill(Level.HALT))
+        await table.wait(20)
+        assert not (await table.engine.command(late)).ok
+        assert table.engine.book.data.halt is not None
+
+    play(scene)
+
+
 def test_x69_without_one_it_clears_the_halt() -> None:
     async def scene(table: Table) -> None:
         await table.engine.command(kill(Level.KILL))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, cast
 
+from msgspec import UNSET
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
@@ -125,6 +126,10 @@ class HaltScreen(MeridianModal[None]):
         self._phrase = phrase
         self._stood = False
         """True once a halt was seen: with its end this screen ends too."""
+        self._shown: Halt | None = None
+        """The halt as it was painted last."""
+        self._looked_at: Halt | None = None
+        """The one that was shown when the word was begun: no other one is cleared (C-503)."""
 
     def body(self) -> ComposeResult:
         """The proof, and the line to type in."""
@@ -147,6 +152,7 @@ class HaltScreen(MeridianModal[None]):
 
     def follow(self, halt: Halt | None) -> None:
         """Ask for the phrase while something is halted; close when that ends, whoever ended it."""
+        self._shown = halt
         for one in self.query("#resume, #resume-wanted"):
             one.display = halt is not None
         for one in self.query("#afresh"):
@@ -163,6 +169,13 @@ class HaltScreen(MeridianModal[None]):
             self.app.notify(f"halt cleared: {state}{more}")
             self.dismiss(None)
 
+    @on(Input.Changed, "#resume")
+    def _begin(self, event: Input.Changed) -> None:
+        if not event.value:
+            self._looked_at = None
+        elif self._looked_at is None:
+            self._looked_at = self._shown
+
     @on(Input.Submitted, "#resume")
     async def _resume(self, event: Input.Submitted) -> None:
         app = console_of(self.app)
@@ -172,7 +185,9 @@ class HaltScreen(MeridianModal[None]):
             return
         self._say("comparing with the venue …")
         confirm = f"{phrase} {REBASE}" if rebase else phrase
-        asked = Resume(by=app.by, confirm=confirm, rebase=rebase)
+        halt, self._looked_at = self._looked_at or self._shown, None
+        epoch = UNSET if halt is None else halt.epoch
+        asked = Resume(by=app.by, confirm=confirm, rebase=rebase, epoch=epoch)
         app.ask(asked, then=self._answered)
 
     def _answered(self, error: str) -> None:
