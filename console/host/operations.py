@@ -406,20 +406,24 @@ def verdict(decided: ev.SignalDecided | ev.InputRejected) -> dict[str, Any]:
 
 
 def reconciled(done: Result) -> dict[str, Any]:
-    """The document of `reconcile --json`; `unexplained` is there where cash is, and `notes` where
-    something was not taken over."""
-    more: dict[str, Any] = {
-        name: done.data[name] for name in ("unexplained", "notes") if name in done.data
+    """The document of `reconcile --json`.
+
+    `doubted`, `unexplained` and `notes` are there where a holding differs of which something moves,
+    where cash is unexplained, and where something was not taken over.
+    """
+    found = done.data
+    told: dict[str, Any] = {
+        "clean": found["clean"],
+        "differences": _differences(found["differences"]),
+        "events": found["events"],
     }
-    return {
-        "clean": bool(done.data.get("clean", True)),
-        "differences": [
-            {name: str(row.get(name, "")) for name in DIFFERENCE}
-            for row in done.data.get("differences", ())
-        ],
-        "events": list(done.data.get("events", ())),
-        **more,
-    }
+    if "doubted" in found:
+        told["doubted"] = _differences(found["doubted"])
+    return told | {name: found[name] for name in ("unexplained", "notes") if name in found}
+
+
+def _differences(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{name: str(row[name]) for name in DIFFERENCE} for row in rows]
 
 
 def _one_of(args: Args, one: str, everything: str) -> None:

@@ -74,6 +74,7 @@ class ReconcileScreen(MeridianModal[None]):
         found, told = console_of(self.app).desk.view.comparison(), result.data
         lines: list[TextLine] = [((note, "warn"),) for note in told.get("notes", ())]
         lines += _differences(found.differences)
+        lines += [((_moving(row), "warn"),) for row in told.get("doubted", ())]
         cash = told.get("unexplained", ())
         lines += [((_cash(row), "warn"),) for row in cash]
         events = told["events"]
@@ -129,6 +130,12 @@ def _differences(found: Iterable[Any]) -> Iterator[TextLine]:
             (f"{row.kind:<16}", "warn"),
             (f"{row.local or '-':<22}{row.venue or '-':<22}{row.client_order_id[-6:]}", ""),
         )
+
+
+def _moving(row: Mapping[str, str]) -> str:
+    """How a holding differs of which something moves: it is compared later."""
+    here, there = row["local"] or "0", row["venue"] or "0"
+    return f"{row['symbol']}: {here} here, {there} there; something of it moves, compared later"
 
 
 def _cash(row: Mapping[str, str]) -> str:
