@@ -338,6 +338,38 @@ async def test_x80_the_ticket_says_what_closes_it(hold: str, stop: str, said: st
             assert said in shown(app)
 
 
+@pytest.mark.parametrize("paused", [False, True])
+@pytest.mark.parametrize("hold", ["day", "swing"])
+@pytest.mark.parametrize("size", [(60, 20), (80, 24)], ids=str)
+async def test_x80_it_says_whole_that_what_can_have_no_stop_is_closed(
+    size: tuple[int, int], hold: str, *, paused: bool
+) -> None:
+    """DESIGN rule 3: a person's position whose stop the venue refuses is closed too."""
+    async with Host() as host:
+        await _host_with_price(host)
+        if paused:
+            assert (await host.engine.command(ask.Pause(by="another"))).ok
+        async with console(host, size=size) as (app, pilot):
+            screen = await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            screen.query_one("#hold", Choice).value = hold
+            refused = "or it is closed, if the venue does not take its stop"
+            await drawn(app, pilot)
+            assert refused not in shown(app)
+            screen.query_one("#protect", Input).value = "220"
+            day = "only its stop, the end of the day and a kill close it"
+            said = day if hold == "day" else "only its stop and a kill of all close it"
+            await drawn(app, pilot)
+            text = shown(app)
+            for words in ("every check passes", said, refused, "risk at stop"):
+                assert words in text
+            assert ("the machine is paused" in text) is paused
+            await press(app, pilot, "enter")
+            assert screen.reviewed is not None
+            assert said in shown(app)
+            assert refused in shown(app)
+
+
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)], ids=str)
 async def test_why_an_order_is_refused_is_told_to_its_last_word(size: tuple[int, int]) -> None:
     """A line of open risk had taken the place of the second line of the reason."""

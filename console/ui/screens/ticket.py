@@ -322,16 +322,13 @@ class TicketScreen(MeridianModal[str]):
             yield [*self._risk(order, review)]
             return
         yield [*self._risk(order, review)]
-        yield self._open_risk()
+        yield [*self._open_risk(), *self._paused(review)]
         if self.sent:
             yield (("sending …", "warn"),)
         elif self._hurried:
             yield ((f"too soon: keys count {DEBOUNCE_SECONDS}s after the review opens", "warn"),)
         else:
-            yield [
-                ("Send it?" if self.reviewed else "every check passes", "profit"),
-                *self._left_alone(review),
-            ]
+            yield from self._passes(review)
 
     def _whole(self, reason: str) -> Iterator[TextLine]:
         """Why it is refused, in as many lines as that takes."""
@@ -351,14 +348,26 @@ class TicketScreen(MeridianModal[str]):
         total = money(risk.at_stops + risk.entries, currency, currency)
         return (*bare, (f"open risk at stops {total}", "muted"))
 
-    def _left_alone(self, review: Review) -> Iterator[Piece]:
-        """That the machine is paused (X-81), and what alone closes what a person opens (X-80)."""
-        if review.reduce_only:
-            return
-        if console_of(self.app).desk.view.run().paused:
+    def _paused(self, review: Review) -> Iterator[Piece]:
+        """That the machine is paused, where the order opens something (X-81)."""
+        if not review.reduce_only and console_of(self.app).desk.view.run().paused:
             yield "  the machine is paused", "warn"
-        if not review.managed:
-            yield f"  {_closed_by(review)}", "muted"
+
+    def _passes(self, review: Review) -> Iterator[TextLine]:
+        """That it may be sent, and what alone closes what a person opens (X-80), in as many lines
+        as that takes."""
+        first = "Send it?" if self.reviewed else "every check passes"
+        pieces: list[Piece] = [(first, "profit")]
+        closed = [] if review.reduce_only or review.managed else [*_closed_by(review)]
+        if closed:
+            taken = sum(len(text) for text, _ in pieces)
+            if taken + 2 + len(closed[0]) <= self._words_width:
+                pieces.append((f"  {closed.pop(0)}", "muted"))
+        # On a small screen the title, or the button, says as much as the first words do.
+        if len(pieces) > 1 or not closed:
+            yield pieces
+        for text in closed:
+            yield from (plain_line(line, "muted") for line in wrapped(text, self._words_width))
 
     def _risk(self, order: PlaceOrder, review: Review) -> Iterator[Piece]:
         """What is lost at the stop: of this order, and then of everything."""
@@ -497,14 +506,18 @@ class TicketScreen(MeridianModal[str]):
         self.action_back()
 
 
-def _closed_by(review: Review) -> str:
-    """What alone closes what a person's order opens (X-80); a swing only a kill of all."""
+def _closed_by(review: Review) -> Iterator[str]:
+    """What alone closes what a person's order opens (X-80); a swing only a kill of all. What was to
+    have a stop and can have none is closed too."""
     stop = "" if review.stop is None else "its stop"
     if review.hold.ends_with_session:
-        return f"only {stop and f'{stop}, '}the end of the day and a kill close it"
+        yield f"only {stop and f'{stop}, '}the end of the day and a kill close it"
+    elif stop:
+        yield f"only {stop} and a kill of all close it"
+    else:
+        yield "only a kill of all closes it"
     if stop:
-        return f"only {stop} and a kill of all close it"
-    return "only a kill of all closes it"
+        yield "or it is closed, if the venue does not take its stop"
 
 
 class Preview(Fed):
