@@ -172,7 +172,7 @@ def resume(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
         # What is no number is refused by the engine, in its words.
         args = args | ({"epoch": int(text)} if text.isdecimal() else {})
     else:
-        with connected(host) as client:
+        with connected(host, "status") as client:
             halt = request(client, "status", {})["halt"]
         if halt is not None:
             warn(_halted(halt))
