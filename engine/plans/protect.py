@@ -292,14 +292,14 @@ def _taken_over(world: World, ended: Order) -> Decimal:
 
 
 def _must_wait(position: Position, newest: Order | None, now: Nanos) -> bool:
-    """True while another stop should not be placed yet: the venue dropped the newest at once."""
+    """True while another stop should not be placed yet: the venue dropped the newest."""
     if newest is None or newest.cancel_wanted or newest.status is _S.FILLED:
         return False
     return now < (_placed_again_at(position, newest) if newest.was_dropped else newest.retry_at)
 
 
 def _placed_again_at(position: Position, newest: Order) -> Nanos:
-    """When a stop that was dropped at once is placed again; after the first in a row at once."""
+    """When a stop that was dropped is placed again; after the first in a row at once."""
     failed = max(position.stops_dropped - 1, 0)
     return max(newest.updated_at + before_attempt(failed), newest.retry_at)
 

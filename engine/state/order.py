@@ -15,8 +15,8 @@ _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
 
 
-AT_ONCE: Final = NS_PER_SECOND
-"""A stop that does not rest for longer than this was dropped by its venue."""
+LASTS: Final = 60 * NS_PER_SECOND
+"""A stop that its venue ends, unasked, before it has rested for so long was dropped."""
 
 
 class Pending(Replacement, frozen=True, kw_only=True):
@@ -226,10 +226,10 @@ class Order(OrderTerms, frozen=True, kw_only=True):
 
     @property
     def was_dropped(self) -> bool:
-        """The venue never worked it, or ended it as soon as it did, and nobody asked for that."""
+        """The venue never worked it, or ended it soon after it did, and nobody asked for that."""
         if not self.status.is_terminal or self.status is OrderStatus.FILLED or self.cancel_wanted:
             return False
-        return not self.accepted_at or self.updated_at - self.accepted_at < AT_ONCE
+        return not self.accepted_at or self.updated_at - self.accepted_at < LASTS
 
     @property
     def most(self) -> Decimal:

@@ -87,7 +87,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers the protective orders, so that each id is derived from durable facts."""
     exit_attempt: int = 0
     stops_dropped: int = 0
-    """How many stops in a row ended as soon as they were placed, the newest among them."""
+    """How many stops in a row the venue ended soon, the newest among them."""
     stop_off: Decimal | None = None
     """The price that a stop was asked for at and that its venue works at another one; None where it
     is worked as asked."""
