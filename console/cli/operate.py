@@ -183,7 +183,8 @@ def resume(host: Host, args: dict[str, Any], *, as_json: bool) -> None:
 def _halted(halt: Row) -> str:
     """A halt in a line."""
     when = "" if halt["at"] == NEVER else f" at {halt['at']}"
-    return f"HALTED by {halt['by']}{when}, epoch {halt['epoch']}: {halt['reason']}"
+    epoch = f", epoch {halt['epoch']}" if halt["epoch"] else ""
+    return f"HALTED by {halt['by']}{when}{epoch}: {halt['reason']}"
 
 
 def signals(host: Host, name: str) -> None:
