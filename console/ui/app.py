@@ -301,6 +301,7 @@ class MeridianApp(TerminalApp[str]):
         Whoever set it.
         """
         self.pump.rest(HALT_SECONDS)
+        self.clear_notifications()
         if event.halt.level is Level.KILL:
             self.call_later(self.action_halt_screen)
 
@@ -326,6 +327,7 @@ class MeridianApp(TerminalApp[str]):
 
     def action_pause(self) -> None:
         """Pause, or end a pause; with real money ending it is asked for."""
+        self.clear_notifications()  # what was said of the state before
         run = self.desk.view.run()
         if not run.paused:
             done = "paused: no automatic entries; those that work stay, yours and exits go on"

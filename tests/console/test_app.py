@@ -267,6 +267,10 @@ async def test_resume_is_typed_and_lands_in_paused_X69() -> None:
         assert words.count("halt cleared: PAUSED, p allows entries again") == 1
         await press(app, pilot, "p")
         assert host.engine.book.run_state is RunState.ACTIVE
+        assert [n.message for n in app._notifications] == ["automatic entries are allowed"]
+        await press(app, pilot, "ctrl+k")
+        assert host.engine.book.run_state is RunState.HALTED
+        assert not list(app._notifications), "a halt ends what was said of the state before"
 
 
 async def test_a_resume_is_of_the_halt_that_stood_when_its_word_was_begun() -> None:
@@ -360,6 +364,8 @@ async def test_flatten_is_typed() -> None:
             halt = host.engine.book.data.halt
             assert halt is not None
             assert (halt.level, halt.flatten) == (Level.KILL, Flatten.ALL)
+            await settle()
+            assert not list(app._notifications), "what was said before is no longer so"
 
 
 async def test_pause_and_unpause() -> None:

@@ -14,6 +14,7 @@ from console.host.output import CommandFailed, ExitCode
 from console.host.past import moment, open_past
 from console.ui.app import MeridianApp
 from console.ui.screens.halt import HaltScreen
+from console.ui.widgets.alert_line import standing
 from engine.analytics.status import Extras, status_of
 from engine.domain import commands as ask
 from engine.domain.events import EquityMarked
@@ -248,6 +249,17 @@ async def test_every_command_is_refused_with_one_sentence(recording: Recording) 
         assert (answer.ok, answer.code) == (False, READ_ONLY)
         assert answer.error == WORDS
     assert looks(desk.view) == before
+
+
+def test_of_the_past_no_alert_names_a_key_that_is_refused(recording: Recording) -> None:
+    told: dict[str, list[str]] = {}
+    for at, *_ in recording.shown:
+        view = opened(recording, at).view
+        for alert in standing(view):
+            told.setdefault(alert.text.split()[0].rstrip(":"), []).append(alert.text)
+    assert {"PAUSED", "HALTED", "KILLED"} <= set(told)
+    assert not [text for text in told["PAUSED"] if "p ends it" in text]
+    assert not [text for text in (*told["HALTED"], *told["KILLED"]) if "resume" in text]
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ def _stopped(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
     halt = run.halt
     if halt is not None:
         what = "KILLED" if halt.level is Level.KILL else "HALTED"
-        words = f"{what} {age(now - halt.at)} ago by {halt.by}: {halt.reason}. h: proof, resume"
-        yield Alert(words, "error")
+        words = f"{what} {age(now - halt.at)} ago by {halt.by}: {halt.reason}. h: proof"
+        yield Alert(words if view.past else f"{words}, resume", "error")
     if run.journal_failed:
         yield Alert("the journal cannot be written: no entries", "error")
     for link in view.links():
@@ -70,7 +70,8 @@ def _limited(view: View, run: RunView, now: Nanos) -> Iterator[Alert]:
         yield Alert(f"{counted(run.letters, 'order')} could not be sent (dead letters)")
     if run.paused and run.halt is None:
         why = run.pause_reason or "operator"
-        yield Alert(f"PAUSED: no automatic entries, yours and exits go on ({why}); p ends it")
+        words = f"PAUSED: no automatic entries, yours and exits go on ({why})"
+        yield Alert(words if view.past else f"{words}; p ends it")
 
 
 class AlertLine(PaintedLines):
