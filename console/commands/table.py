@@ -305,7 +305,6 @@ COMMANDS: Final = (
                 "List what could not be sent.",
                 {"action": "list"},
                 (),
-                lists=True,
             ),
             CommandLine(
                 ("dead-letters", "retry"),

@@ -898,7 +898,7 @@ def test_how_to_reach_an_engine_is_said_so_that_a_shell_finds_it(
     [
         (["journal", "trades"], True),
         (["signal"], True),
-        (["dead-letters", "list"], True),
+        (["dead-letters", "list"], False),
         (["journal", "verify"], False),
         (["status"], False),
         (["order"], False),
