@@ -317,7 +317,8 @@ def _keep_beside(world: World, account: str, symbol: str, seq: int) -> None:
     held, last = world.book.holding(account, symbol), world.market.mark(symbol)
     is_new = held is not None and held.seq == seq
     if held is None or is_new or last is None or not exits.is_beyond(held, last):
-        # Of a stop that was moved away, the newest price is none that has reached it.
+        # Evidence that a stop was reached ends with the position, or once the stop was moved away
+        # from the newest price.
         world.breaches.forget(breach_key(account, symbol))
     if held is None:
         world.market.unwatch(account, symbol)
@@ -332,7 +333,7 @@ def _value_currency(world: World, event: ev.CurrencyValued) -> None:
 
 
 def _value_holding(world: World, event: ev.HoldingPriced) -> None:
-    """It was always worth that, as far as anybody knows: no evidence says otherwise."""
+    """The first price of a holding that was taken over without one is where its evidence begins."""
     if event.left is not msgspec.UNSET:
         return  # of what is held nothing was told
     if event.unproved:

@@ -76,8 +76,8 @@ def advance(
     while moved:
         moved = False
         for plan in PLANS if plans is None else plans:
-            # Six generators at each place of each event, nearly all of them empty, were a tenth of
-            # an order's life.
+            # A generator of each plan at each place of each event, nearly all of them empty, was a
+            # tenth of an order's life.
             if not plan.concerns(book, account, symbol):
                 continue
             taken = steps.get(plan.name, 0)

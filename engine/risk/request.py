@@ -37,11 +37,6 @@ class RequestKind(StrEnum):
         """True where exposure can only shrink."""
         return self in _REDUCING
 
-    @property
-    def names_quantity(self) -> bool:
-        """True for a new order whose quantity a person gave: sizing holds it to no limit."""
-        return self is RequestKind.MANUAL
-
 
 _REDUCING = frozenset({RequestKind.FLAT, RequestKind.REDUCE})
 
