@@ -15,6 +15,8 @@ class MarketView:
     def __init__(self, max_age_seconds: int) -> None:
         self.max_age = max_age_seconds * NS_PER_SECOND
         self.quotes: dict[str, Quote] = {}
+        self.before: dict[str, Quote] = {}
+        """By symbol, the one before the newest."""
         self.depths: dict[str, Depth] = {}
         self.extremes: dict[str, dict[str, tuple[Decimal, Decimal]]] = {}
         """By symbol and account, the lowest and highest price since a position was opened."""
@@ -44,6 +46,9 @@ class MarketView:
             if quote.trade:
                 self.traded[quote.symbol] = quote.time
         self.updates += 1
+        last = self.quotes.get(quote.symbol)
+        if last is not None:
+            self.before[quote.symbol] = last
         self.quotes[quote.symbol] = quote
         watched = self.extremes.get(quote.symbol)
         if watched is None:

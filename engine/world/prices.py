@@ -213,9 +213,10 @@ class Prices:
             return
         if known is None:
             known = ProvedPrice(price)
-            quote = self._market.quotes.get(symbol)
-            if quote is not None and 0 < at < quote.time:
-                known.see(quote.last, quote.time)
+            for quotes in (self._market.before, self._market.quotes):
+                quote = quotes.get(symbol)
+                if quote is not None and 0 < at < quote.time:
+                    known.see(quote.last, quote.time)
         known.entered_at(price)
         self._proved[symbol] = known
 

@@ -122,3 +122,20 @@ def test_x71_the_newest_price_since_the_fill_of_an_order_that_had_ended_begins_i
     assert proved(desk) == 0
     desk.later(2).quote("NVDA", "120")
     assert proved(desk) == gain
+
+
+@pytest.mark.parametrize(("apart", "gain"), [("0.9", 0), ("1", 6_000), ("1.1", 6_000)])
+def test_x71_the_two_newest_prices_since_such_a_fill_are_evidence_where_they_are_a_second_apart(
+    apart: str, gain: int
+) -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    order = desk.order("NVDA", 300, "100", limit="100", order_id="ended")
+    desk.accept(order)
+    desk.report(order, OrderStatus.CANCELED)
+    fill = desk.execution(order, 300, "100")
+    desk.later(5).quote("NVDA", "120")
+    desk.later(float(apart)).quote("NVDA", "120")
+    desk.later(2)
+    desk.report(order, OrderStatus.CANCELED, filled=D(300), fill=fill)
+    assert desk.held().quantity == 300
+    assert proved(desk) == gain
