@@ -11,7 +11,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
-from engine.domain.order import VENUE, Replacement, Side
+from engine.domain.order import RESTING, VENUE, Replacement, Side
 from engine.domain.run import Severity
 from engine.plans import corporate
 from engine.plans.reducing import cancel, is_ending
@@ -209,10 +209,12 @@ def _follow_split(
 def _split_by(order: Order, theirs: Replacement) -> tuple[int, int] | None:
     """The ratio of the split that makes the terms of an order the venue's; None where none does.
 
-    One at the market has only its quantity to show it.
+    One at the market has only its quantity to show it, where that is what was asked for: of one
+    that was in doubt, as one that a dead process sent, it may be a guess.
     """
     if order.limit_price is None and order.stop_price is None:
-        return split_of(order.quantity, theirs.quantity)
+        known = order.status in RESTING and not order.queries
+        return split_of(order.quantity, theirs.quantity) if known else None
     prices = ((order.limit_price, theirs.limit_price), (order.stop_price, theirs.stop_price))
     return next(
         (

@@ -189,7 +189,7 @@ def test_rule3_a_first_failure_of_a_stop_after_many_that_rested_is_tried_again_a
                 ask.Protect(by="test", symbol="AAA", price=D(80) + number)
             )
             assert done.ok, done.error
-        await table.wait(3)
+        await table.wait(61)
         before = table.now
         (key,) = [k for k, o in table.venue.orders.items() if not o.status.is_terminal]
         table.refuse("submit", lambda: NotSent("no connection"))

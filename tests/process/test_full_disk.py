@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from console.host.client import Refused
 from storage.latch import FileLatch
 from tests.console.program import Program
 from tests.process.disk import full
@@ -26,7 +27,8 @@ def run_full(program: Program) -> None:
     engine = program.engine
     assert engine is not None
     with full(engine):
-        program.ask("order", side="buy", symbol="AAPL", quantity="1", protect="1")
+        with pytest.raises(Refused, match="the journal cannot be written"):
+            program.ask("order", side="buy", symbol="AAPL", quantity="1", protect="1")
         program.wait_for(lambda: program.ask("status")["run_state"] == "HALTED")
         program.wait_for((program.folder / "HALT").exists)
         assert (program.folder / "HALT").read_bytes() == b""
