@@ -189,7 +189,7 @@ def test_a_side_that_is_not_there_may_be_written_as_nothing() -> None:
     assert desk.world.prices.mark("NVDA") == 100
 
 
-# --- what an adversary found ----------------------------------------------------------------------
+# --- what a hostile venue does --------------------------------------------------------------------
 
 
 def changing(desk: CoreDriver, side: Side, quantity: int, price: str, to: str) -> OrderTerms:
