@@ -354,13 +354,19 @@ def _unexplained(
     return Unexplained(cash=cash, holdings=holdings)
 
 
-def synced(world: World, snapshot: VenueSnapshot, found: Comparison) -> Iterator[ev.Event]:
-    """Take over the venue's buying power where it is another one than was worked out (X-79)."""
+def synced(
+    world: World, snapshot: VenueSnapshot, found: Comparison, *, taking: bool
+) -> Iterator[ev.Event]:
+    """Take over the venue's buying power where it is another one than was worked out (X-79), and
+    before what a look proposes is taken over (`taking`): fills that it assumes are in its number.
+    """
     account, told = world.book.account(snapshot.account), snapshot.balances
     if account.balances is None or told is None or not compares_cash(world, snapshot, found):
         return
     known = (account.balances.buying_power, account.buying_power, account.netted)
-    if not account.power_asked or known != (told.buying_power, told.buying_power, ZERO):
+    assumes = taking and any(isinstance(one, ev.OrderFilled) for one in found.proposals)
+    is_other = known != (told.buying_power, told.buying_power, ZERO)
+    if not account.power_asked or is_other or assumes:
         yield ev.AccountSynced(
             account=account.name,
             balances=told,

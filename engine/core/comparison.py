@@ -74,7 +74,8 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield from adoption.unexplained(world, snapshot, before)
         if adoption.compares_cash(world, snapshot, before):
             world.money.looked(snapshot.account, now)
-        yield from adoption.synced(world, snapshot, before)
+        taking = given.apply or _kills(world, given)
+        yield from adoption.synced(world, snapshot, before, taking=taking)
     for theirs in before.changed:
         # A replace whose answer was lost may arrive late, after another one.
         ours = book.order_in(snapshot.account, theirs.client_order_id)
@@ -195,8 +196,7 @@ def _take_over(
     """
     snapshot = given.snapshot
     by = given.by or given.reason
-    killing = given.reason == KILL and kill_of(world, snapshot) is not None
-    taking = given.apply or killing
+    taking = given.apply or _kills(world, given)
     early = put_off(world, snapshot, found) if given.apply else {}
     yield from {alarm.subject: alarm for alarm in early.values()}.values()
     told: dict[str, list[Fill]] = {}
@@ -221,6 +221,11 @@ def _take_over(
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in found.proposals)
     if taking and not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         yield from adoption.cash_adjusted(world, snapshot.account, by)
+
+
+def _kills(world: World, given: SnapshotTaken) -> bool:
+    """Whether a look is one of a kill under way, which is sized from what it shows."""
+    return given.reason == KILL and kill_of(world, given.snapshot) is not None
 
 
 def _taken(

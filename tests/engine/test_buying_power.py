@@ -493,3 +493,33 @@ def test_x79_the_number_that_an_assumed_entry_came_with_contains_it(nets: bool) 
     desk.trade_untold(order, 404, 99)
     taken_over(desk, order)
     assert desk.available == desk.bank.free == 60_004
+
+
+@KINDS
+def test_x79_a_number_that_was_told_again_before_the_close_was_assumed_contains_it(
+    nets: bool,
+) -> None:
+    desk, sale = selling(nets=nets)
+    desk.trade_untold(sale, 100, 120)
+    desk.report(sale, OrderStatus.FILLED, filled=sale.quantity)
+    desk.later(20)
+    desk.look()
+    desk.later(20)
+    taken_over(desk, sale)
+    assert desk.available == desk.bank.free == 72_400
+
+
+@KINDS
+def test_x79_a_number_that_was_told_again_before_the_entry_was_assumed_contains_it(
+    nets: bool,
+) -> None:
+    desk = Traded(nets=nets)
+    order = desk.rest(404)
+    desk.look(orders=(desk.works(order),))
+    desk.trade_untold(order, 404, 99)
+    desk.report(order, OrderStatus.FILLED, filled=order.quantity)
+    desk.later(20)
+    desk.look()
+    desk.later(20)
+    taken_over(desk, order)
+    assert desk.available == desk.bank.free == 60_004
