@@ -114,6 +114,20 @@ class Terminal:
             assert self.program.engine.poll() is None, f"it ended\n{self.text}"
             time.sleep(0.02)
 
+    def until_it_shows(
+        self, values: dict[str, str], shown: Callable[[str], dict[str, str]], what: str
+    ) -> None:
+        """Until what `shown` finds on the screen is `values`; as long as that goes on changing, a
+        slow machine is waited for."""
+        last: dict[str, str] = {}
+
+        def has_changed() -> bool:
+            return shown(self.text) != last
+
+        while (found := shown(self.text)) != values:
+            last = found
+            self.wait_for(has_changed, what)
+
     # --- what a terminal does ---------------------------------------------------------------------
 
     def stop_reading(self) -> None:

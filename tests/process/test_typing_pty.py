@@ -153,7 +153,7 @@ class Desk:
         form.type(self.random, KEYS_A_ROW, last)
         self.type([*open_with, *form.pressed])
         what = f"{title} {form.values} after {form.pressed}"
-        self.terminal.until(lambda text: shown(text) == form.values, what)
+        self.terminal.until_it_shows(form.values, shown, what)
         self.type(["escape"])
         self.terminal.until(lambda text: not shown(text), f"{title} closes")
         assert self.done() == self.before, what
