@@ -1,4 +1,4 @@
-"""The sizing stage: what a request comes to, before the gate judges it (A-100..A-106, X-88)."""
+"""The sizing stage: what a request comes to, before the gate judges it (A-100..A-106)."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ import msgspec
 from engine.domain.money import ZERO, floor_to
 from engine.risk.facts import Facts
 from engine.risk.request import Request, RequestKind
-from engine.sizing.request import Closable, Risked, Unmeasured
+from engine.sizing.request import Closable, Unmeasured
 from engine.sizing.stock import Bound, size
 from engine.world import World, exposure
 
@@ -17,8 +17,8 @@ _replace = msgspec.structs.replace
 def sized(world: World, request: Request, facts: Facts) -> Request:
     """The request with what sizing works out for its kind.
 
-    A signal gets its quantity, a flat one what it closes, a change what it would risk; a person's
-    order keeps the number that was given.
+    A signal gets its quantity, a flat one what it closes; a person's order, and a change of one
+    that works, keep the number that was given.
     """
     try:
         match request.kind:
@@ -26,8 +26,6 @@ def sized(world: World, request: Request, facts: Facts) -> Request:
                 return _signal(world, request, facts)
             case RequestKind.FLAT:
                 return _flat(world, request)
-            case RequestKind.CHANGE:
-                return _change(world, request, facts)
             case _:
                 return request
     except ArithmeticError:
@@ -74,26 +72,6 @@ def _flat(world: World, request: Request) -> Request:
     closable = Closable(managed=managed, held=tuple(world.held(request.symbol)))
     quantity = sum((abs(position.quantity) for position in managed), start=ZERO)
     return _replace(request, sizing=closable, quantity=quantity)
-
-
-def _change(world: World, request: Request, facts: Facts) -> Request:
-    """A change that adds, where its stop is known (A-104, X-88)."""
-    share, entry, stop = world.limits.risk_per_trade, request.entry, request.stop
-    adds = facts.adds
-    if share is None or entry is None or stop is None or adds.value <= ZERO:
-        return request
-    room = share * _in_instruments_currency(world, request, facts)
-    unit = abs(entry - stop) * request.instrument.multiplier
-    quantity = request.quantity or ZERO
-    risked = Risked(
-        quantity=quantity,
-        entry=entry,
-        stop=stop,
-        amount=quantity * unit,
-        room=room,
-        most=adds.affordable(room, unit),
-    )
-    return _replace(request, sizing=risked)
 
 
 def _in_instruments_currency(world: World, request: Request, facts: Facts) -> Decimal:

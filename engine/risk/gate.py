@@ -37,7 +37,6 @@ NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
 """Rows that count orders: a change of one that works adds none."""
 SIGNALS: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT})
 OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
-SIZED: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT, RequestKind.CHANGE})
 EVERY: Final = frozenset(RequestKind)
 ORDERS: Final = EVERY - {RequestKind.FLAT}
 """All that become the order that was asked for: the closes of a flat signal come to their lots in
@@ -198,7 +197,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(_C.INVALID_TARGET, _S.RISK, price.valid_target),
     Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
-    Check(_C.SIZE_ZERO, _S.SIZING, sizing.sized, SIZED),
+    Check(_C.SIZE_ZERO, _S.SIZING, sizing.sized, SIGNALS),
     Check(
         _C.SINGLE_EXPOSURE,
         _S.RISK,

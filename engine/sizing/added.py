@@ -55,6 +55,12 @@ class AddedRisk(msgspec.Struct, frozen=True, kw_only=True):
     stop: Decimal
 
     @property
+    def room(self) -> Decimal:
+        """What the order may risk: what the position leaves of the limit, and never less than it
+        risks already until it is changed."""
+        return max(self.limit - self.before, self.adds.freed)
+
+    @property
     def total(self) -> Decimal:
         """The open risk once the order has filled."""
         return max(self.before + self.adds.leaves * self.adds.unit_value, ZERO)

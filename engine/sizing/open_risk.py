@@ -34,6 +34,13 @@ def of_order(order: Order, stop: Decimal, multiplier: Decimal, buffer: Decimal) 
     return max(now, ZERO) * multiplier
 
 
+def of_unfilled(order: Order, stop: Decimal, multiplier: Decimal, buffer: Decimal) -> Decimal:
+    """What the unfilled part of an entry risks at a stop on the terms that it has, also where it
+    was cancelled to be changed; the arguments are those of `of_order`."""
+    away = _away(order, order.reserved, order.limit_price, stop, buffer)
+    return max(order.quantity - order.filled, ZERO) * max(away, ZERO) * multiplier
+
+
 def _pending(order: Order, wanted: Pending, stop: Decimal, buffer: Decimal) -> Decimal:
     limit = wanted.limit_price or order.limit_price
     left = max(wanted.quantity - order.filled, ZERO)

@@ -1,7 +1,5 @@
 """What sizing works out for each kind of request; the row SIZE_ZERO of the gate judges it."""
 
-from decimal import Decimal
-
 import msgspec
 
 from engine.sizing.stock import SizedOrder
@@ -17,23 +15,9 @@ class Closable(msgspec.Struct, frozen=True, kw_only=True):
     """All that is held of it."""
 
 
-class Risked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a changed order would lose between its entry and its stop (A-104, X-88)."""
-
-    quantity: Decimal
-    entry: Decimal
-    stop: Decimal
-    amount: Decimal
-    """What is lost at the stop, in the instrument's currency."""
-    room: Decimal
-    """What one trade may lose, in the instrument's currency; NaN without a rate (U-53)."""
-    most: Decimal
-    """The largest quantity that loses no more."""
-
-
 class Unmeasured(msgspec.Struct, frozen=True):
     """A number that sizing leans on is not known, or is none (U-53)."""
 
 
-Sizing = SizedOrder | Closable | Risked | Unmeasured
-"""A signal's size, what a flat signal closes, what a change risks, or that nobody can say."""
+Sizing = SizedOrder | Closable | Unmeasured
+"""A signal's size, what a flat signal closes, or that nobody can say."""

@@ -284,17 +284,109 @@ def test_X88_the_grid_and_the_collar_are_asked(
 @CASES
 def test_X88_a_larger_order_of_a_signal_risks_no_more_than_a_trade_may(native: bool) -> None:
     desk = desk_of(native=native, risk={"max_risk_per_trade": "0.01"})
-    desk.signal(signal(entry="100", stop="95", conviction=60))
+    desk.signal(signal(entry="100", stop="92", conviction=60))
     order = desk.last(Purpose.ENTRY)
     desk.accept(order)
     limit = order.limit_price
     assert limit is not None
-    # 1 % of 100,000 over 100 to 95 a share.
-    most = int(D(1000) / (limit - 95))
+    # 1 % of 100,000 over 100 to 92 a share.
+    most = int(D(1000) / (limit - 92))
     assert order.quantity <= most
     code, reason = refusal(modify(desk, order, quantity=D(most + 1)))
-    assert code == "SIZE_ZERO"
-    assert f"at most {most} would fit" in reason
+    assert code == "INVALID_STOP"
+    assert f"At most {most} would fit" in reason
+    one(modify(desk, order, quantity=D(most)), ev.ReplaceRequested)
+
+
+RISK = {"max_risk_per_trade": "0.01"}
+"""1,000 of 100,000."""
+
+AT_101: dict[str, Any] = {"limit_price": None, "stop_price": D(101)}
+
+
+@CASES
+@pytest.mark.parametrize(("quantity", "passes"), [(98, True), (99, True), (100, False)])
+def test_X82_what_a_change_risks_is_asked_with_the_slippage_it_may_have(
+    native: bool, quantity: int, passes: bool
+) -> None:
+    """10.101 a share from 101.101 to 91: 99 of them are 999.999; without slippage 100 would fit."""
+    desk = desk_of(native=native, risk=RISK)
+    order = buying(desk, 10, type=OrderType.STOP, protect=D(91), **AT_101)
+    asked = modify(desk, order, quantity=D(quantity))
+    assert ("ReplaceRequested" in kinds(asked)) is passes
+    if not passes:
+        code, reason = refusal(asked)
+        assert code == "INVALID_STOP"
+        assert "At most 99 would fit" in reason
+
+
+@CASES
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        ({"quantity": D(119)}, True),
+        ({"limit_price": D("98.99")}, True),
+        ({"limit_price": D("99.01")}, False),
+        ({"quantity": D(121)}, False),
+        ({"time_in_force": TimeInForce.GTC}, True),
+        # 119 x 9.07 is 1,079.33 and 119 x 9.08 is 1,080.52.
+        ({"quantity": D(119), "limit_price": D("99.07")}, True),
+        ({"quantity": D(119), "limit_price": D("99.08")}, False),
+        ({"quantity": D(121), "limit_price": D("98.92")}, True),
+        ({"quantity": D(121), "limit_price": D("98.93")}, False),
+    ],
+)
+def test_X88_a_change_by_which_no_more_is_risked_is_not_refused_for_its_risk(
+    native: bool, fields: dict[str, Any], passes: bool
+) -> None:
+    """120 from 99 to 90 risk 1,080 where 1,000 are allowed: a first stop always passes (X-85)."""
+    desk = desk_of(native=native, risk=RISK)
+    order = buying(desk, 120, "99", protect=D(90), time_in_force=TimeInForce.DAY)
+    asked = modify(desk, order, **fields)
+    if not passes:
+        assert refusal(asked)[0] == "INVALID_STOP"
+        return
+    one(asked, ev.ReplaceRequested)
+    replaced(desk, order)
+    (works,) = live(desk)
+    assert works.quantity == fields.get("quantity", 120)
+    assert works.limit_price == fields.get("limit_price", D(99))
+
+
+@CASES
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [({"limit_price": D("101.01")}, True), ({"limit_price": D("100.99")}, False)],
+)
+def test_X88_of_a_short_entry_likewise(native: bool, fields: dict[str, Any], passes: bool) -> None:
+    desk = desk_of(native=native, risk=RISK)
+    desk.place(
+        Side.SELL,
+        120,
+        type=OrderType.LIMIT,
+        limit_price=D(101),
+        hold=TradeType.SWING,
+        protect=D(110),
+    )
+    order = desk.last(Purpose.MANUAL)
+    desk.accept(order)
+    asked = modify(desk, order, **fields)
+    assert ("ReplaceRequested" in kinds(asked)) is passes
+    if not passes:
+        assert refusal(asked)[0] == "INVALID_STOP"
+
+
+@CASES
+def test_X88_what_is_held_is_no_reason_to_refuse_what_adds_no_risk(native: bool) -> None:
+    """Of 120 that risk 1,080 the half is held, and the rest moves away from the market."""
+    desk = desk_of(native=native, risk=RISK)
+    order = buying(desk, 120, "99", protect=D(90))
+    desk.filled(order, 60, "99")
+    assert refusal(modify(desk, order, limit_price=D("99.01")))[0] == "INVALID_STOP"
+    one(modify(desk, order, limit_price=D("98.99")), ev.ReplaceRequested)
+    replaced(desk, order)
+    (works,) = live(desk)
+    assert (works.leaves, works.limit_price) == (60, D("98.99"))
 
 
 @CASES

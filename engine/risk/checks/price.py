@@ -141,7 +141,7 @@ def _risked(symbol: str, risk: AddedRisk) -> Finding:
     """Whether what a position risks at its stop stays within what a trade may (X-82)."""
     return fitting(
         risk.adds,
-        room=risk.limit - risk.before,
+        room=risk.room,
         unit=risk.adds.unit_value,
         measured=risk.total,
         limit=risk.limit,

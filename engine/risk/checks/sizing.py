@@ -1,4 +1,4 @@
-"""Is there anything to trade: a size of at least one lot, something to close (A-104, X-88)?"""
+"""Is there anything to trade: a size of at least one lot, something to close (A-104)?"""
 
 from decimal import Decimal
 
@@ -6,7 +6,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO, plain
 from engine.domain.signal import Signal
 from engine.risk.finding import Finding, passed, refused
-from engine.sizing.request import Closable, Risked, Sizing, Unmeasured
+from engine.sizing.request import Closable, Sizing, Unmeasured
 from engine.sizing.stock import SizedOrder
 
 
@@ -25,8 +25,6 @@ def sized(
             return refused("not a number", "a size", f"The size in {symbol} cannot be measured.")
         case Closable():
             return _closes(sizing, symbol)
-        case Risked():
-            return _risks(sizing, symbol)
         case SizedOrder():
             return _buys(sizing, quantity or ZERO, instrument.lot, symbol, signal)
 
@@ -42,19 +40,6 @@ def _buys(
         quantity,
         lot,
         f"{size.binding or 'no limit'} leaves less than one lot ({plain(lot)}) of {symbol}{at}.",
-    )
-
-
-def _risks(risked: Risked, symbol: str) -> Finding:
-    """A larger order risks no more than a trade may, where its stop is known (A-104, X-88)."""
-    if risked.amount <= risked.room:
-        return passed(risked.amount, risked.room)
-    return refused(
-        risked.amount,
-        risked.room,
-        f"{plain(risked.quantity)} {symbol} from {plain(risked.entry)} to their stop at "
-        f"{plain(risked.stop)} would risk {plain(risked.amount)}; {plain(risked.room)} is allowed "
-        f"a trade: at most {plain(risked.most)} would fit.",
     )
 
 

@@ -5,8 +5,9 @@ from decimal import Decimal
 from engine.domain.money import ONE, ZERO, is_positive, tighter_stop
 from engine.risk.facts.exposure import ExposureFacts
 from engine.risk.facts.holding import HoldingFacts
+from engine.risk.request import RequestKind
 from engine.sizing.added import Added, AddedRisk
-from engine.sizing.open_risk import at_stop, of_order
+from engine.sizing.open_risk import at_stop, of_order, of_unfilled
 
 
 class StopFacts(ExposureFacts, HoldingFacts):
@@ -42,13 +43,15 @@ class StopFacts(ExposureFacts, HoldingFacts):
 
         None where there is no stop or no such limit, where it only reduces, and for a first entry
         that nothing else goes with: sizing holds a signal's to the limit by itself, and of a
-        person's a first stop always passes (X-85), for the order would pass without one.
+        person's a first stop always passes (X-85), for the order would pass without one. A change
+        of a working entry is held to the limit as far as more is risked by it (X-88).
         """
         request, stop, share = self.request, self.stop_after, self._world.limits.risk_per_trade
         if stop is None or share is None or request.kind.reduces:
             return None
         held, multiplier = request.position, self.instrument.multiplier
-        if held is None and not self._joins_entries:
+        changes = request.kind is RequestKind.CHANGE
+        if held is None and not changes and not self._joins_entries:
             return None
         buffer = self._world.config.execution.slippage_buffer
         before = ZERO if held is None else at_stop(held, stop)
@@ -56,12 +59,14 @@ class StopFacts(ExposureFacts, HoldingFacts):
             before += of_order(order, stop, multiplier, buffer)
         unit = (self._worst_entry - stop) * request.sign
         rate = self._worth
+        changed = self._book.order_in(request.account, request.changes) if changes else None
+        freed = ZERO if changed is None else of_unfilled(changed, stop, multiplier, buffer)
         return AddedRisk(
             adds=Added(
                 leaves=max((request.quantity or ZERO) - request.filled, ZERO),
                 filled=request.filled,
                 unit_value=unit * multiplier * rate,
-                freed=ZERO,
+                freed=freed * rate,
                 lot=self.instrument.lot,
             ),
             before=before * rate,
