@@ -1,8 +1,8 @@
 """A command that carries an id of its asker's is done once (INTERFACE, Control socket).
 
-An asker that got no answer may ask again with the same id: it is told what came of the first time,
-whatever has happened since, and nothing is done twice. Not after a restart either, for the answer
-is an event.
+An asker that got no answer may ask again with the same id: for 24 h it is told what came of the
+first time, whatever has happened since, and later it is refused; nothing is ever done twice. Not
+after a restart either, for the answer is an event.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +16,7 @@ from engine.domain.codes import Code
 from engine.domain.ids import fingerprint
 from engine.domain.instant import Nanos
 from engine.intake.operator import acted, refuse
+from engine.state.answers import AT_MOST, answer_to
 from engine.world import World
 
 Once: TypeAlias = ask.PlaceOrder | ask.ClosePosition
@@ -31,7 +32,7 @@ def once(rule: Rule[C]) -> Rule[C]:
             yield from rule(world, given, now)
         elif given.intent_id in world.book.seen_commands:
             yield acted(given)
-            yield _again(world, given)
+            yield _again(world, given, now)
         else:
             yield from _answered(given, rule(world, given, now))
 
@@ -64,12 +65,15 @@ def _answered(given: Once, events: Iterator[ev.Event]) -> Iterator[ev.Event]:
     )
 
 
-def _again(world: World, given: Once) -> ev.Event:
+def _again(world: World, given: Once, now: Nanos) -> ev.Event:
     """The answer of the first time; a refusal where the id stood for something else, or the answer
-    is older than those that are kept."""
-    first = world.book.data.answers.get(given.intent_id)
+    is not kept any more."""
+    first = answer_to(world.book.data.answers, given.intent_id, now)
     if first is None:
-        text = f"{given.intent_id} was asked for long ago: an id is used once"
+        text = (
+            f"{given.intent_id} was asked for more than 24 h ago, or {AT_MOST} ids ago: an id is "
+            "used once"
+        )
         return refuse(given, Code.DUPLICATE_ORDER, text)
     if (first.command, first.content) != (type(given).__name__, _content(given)):
         text = f"{given.intent_id} was asked for with other arguments: an id is used once"

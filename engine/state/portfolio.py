@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.domain.events import CommandAnswered
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Mode, Phase, Trigger
 from engine.state.account import AccountState
+from engine.state.answers import Answers
 from engine.state.intents import Intent
 from engine.state.touched import SignalEntry
 
@@ -155,8 +155,8 @@ class Portfolio(msgspec.Struct, kw_only=True):
     rejects: list[Nanos] = []
     loss_streak: int = 0
     letters: dict[str, OrderTerms] = {}
-    answers: dict[str, CommandAnswered] = {}
-    """The newest answers to commands that carried an id of their asker's, by that id."""
+    answers: Answers = {}
+    """Answers of the last day to commands that carried an id of their asker's."""
     metrics: Metrics = msgspec.field(default_factory=Metrics)
     outcomes: dict[str, int] = {}
     alerted: dict[Trigger, str] = {}

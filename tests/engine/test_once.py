@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.domain import commands as ask
@@ -10,7 +11,7 @@ from engine.domain import events as ev
 from engine.domain.order import Side
 from engine.domain.result import Result
 from engine.runtime.result import result_of
-from engine.state.folds.process import ANSWERS_KEPT
+from engine.state.answers import AT_MOST
 from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver, one, protected
 from tests.engine.test_restart import restarted
@@ -88,16 +89,56 @@ def test_a_new_process_knows_the_answers() -> None:
     assert bought(again) == 0
 
 
-def test_an_answer_that_is_forgotten_is_a_refusal_never_a_second_order() -> None:
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(24 * HOUR - 60, True), (24 * HOUR, True), (24 * HOUR + 60, False)]
+)
+@pytest.mark.parametrize("others", [0, 1])
+def test_the_answer_is_given_again_for_24_hours_and_then_the_id_is_refused(
+    seconds: int, told: bool, others: int
+) -> None:
     desk = CoreDriver().price("NVDA", "100")
-    assert answer(buy(desk, intent_id="first")).ok
-    for number in range(ANSWERS_KEPT - 1):
+    first = answer(buy(desk))
+    assert first.ok
+    desk.later(seconds)
+    for number in range(others):
         buy(desk, 0, intent_id=f"i-{number}")
-    assert answer(buy(desk, intent_id="first")).ok
-    buy(desk, 0, intent_id="one too many")
-    assert len(desk.book.data.answers) == ANSWERS_KEPT
-    found = answer(buy(desk, intent_id="first"))
+    found = answer(buy(desk))
+    assert (found == first) is told
+    if not told:
+        assert (found.ok, found.code) == (False, "DUPLICATE_ORDER")
+        assert "mine was asked for more than 24 h ago" in found.error
+    assert bought(desk) == 1
+
+
+def test_five_thousand_ids_in_an_hour_are_all_answered_and_let_go_a_day_later() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    first = answer(buy(desk))
+    for number in range(5_000):
+        buy(desk.later(0.7), 0, intent_id=f"i-{number}")
+    assert answer(buy(desk)) == first
+    again = restarted(desk.later(1))
+    assert answer(buy(again)) == first
+    assert bought(desk) == 1
+    desk.later(24 * HOUR)
+    buy(desk, 0, intent_id="the next day")
+    assert set(desk.book.data.answers) == {"the next day"}
+
+
+def test_more_ids_than_are_kept_refuse_the_oldest_and_double_nothing() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    assert answer(buy(desk)).ok
+    told = one(desk.seen, ev.CommandAnswered)
+    for number in range(AT_MOST - 1):
+        desk.event(msgspec.structs.replace(told, intent_id=f"i-{number}"))
+    assert answer(buy(desk)).ok
+    desk.event(msgspec.structs.replace(told, intent_id="one too many"))
+    assert len(desk.book.data.answers) == AT_MOST
+    found = answer(buy(desk))
     assert (found.ok, found.code) == (False, "DUPLICATE_ORDER")
+    assert f"or {AT_MOST} ids ago" in found.error
     assert bought(desk) == 1
 
 

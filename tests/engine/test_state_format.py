@@ -19,6 +19,7 @@ SHAPES = {
     9: "c8d215ad8dc01f4b",
     10: "a0c8e54d81a179f1",
     11: "572c792faa779e46",
+    12: "e4c5f4bf3f1760d4",
 }
 """The shape of the state that each format stands for."""
 

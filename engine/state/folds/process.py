@@ -4,6 +4,7 @@ from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.run import LinkState, Phase, Trigger
 from engine.state.account import VERIFIED, WORKING, LinkStatus
+from engine.state.answers import keep
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
 from engine.state.portfolio import Restriction
@@ -50,18 +51,10 @@ def _unpaused(book: Book, event: ev.Unpaused, at: Nanos) -> None:
     book.data.paused, book.data.pause_reason = False, ""
 
 
-ANSWERS_KEPT = 1_000
-"""So many answers to commands with an id are kept: whoever asks again does so within minutes."""
-
-
 def _answered(book: Book, event: ev.CommandAnswered, at: Nanos) -> None:
     # An answer that is given again is the one that is kept already.
-    if not book.seen_commands.add(event.intent_id):
-        return
-    answers = book.data.answers
-    answers[event.intent_id] = event
-    if len(answers) > ANSWERS_KEPT:
-        answers.pop(next(iter(answers)))
+    if book.seen_commands.add(event.intent_id):
+        keep(book.data.answers, event, at)
 
 
 def _restricted(book: Book, event: ev.Restricted, at: Nanos) -> None:
