@@ -24,7 +24,7 @@ MERCY_SECONDS: Final = 2.0
 REPORT_SECONDS: Final = 45.0
 
 ROW: Final = ("state", "cancelled", "closed", "left", "unknown")
-"""What `--json` tells of a broker (INTERFACE); what is kept is in `status`."""
+"""What `--json` tells of a broker (INTERFACE) beside what vanished; what is kept is in `status`."""
 
 
 def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> ExitCode:
@@ -66,7 +66,10 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
             "INVALID_INPUT",
         )
     if as_json:
-        rows = {name: {key: row[key] for key in ROW} for name, row in shown["brokers"].items()}
+        rows = {
+            name: {key: row[key] for key in ROW} | {"vanished": _vanished(row)}
+            for name, row in shown["brokers"].items()
+        }
         document(shown | {"brokers": rows})
     else:
         _print(shown)
@@ -79,10 +82,19 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
 
 
 def proved(found: dict[str, Any]) -> bool:
-    """True when the latch is set and every broker is proved to hold what it should."""
+    """True when the latch is set, every broker is proved to hold what it should, and nothing is
+    gone from what was held that no fill explains."""
     brokers = found["brokers"].values()
-    verified = all(b["state"] == "VERIFIED" and not b["unknown"] for b in brokers)
+    verified = all(
+        b["state"] == "VERIFIED" and not b["unknown"] and not _vanished(b) for b in brokers
+    )
     return bool(found["latched"] and found["brokers"] and verified)
+
+
+def _vanished(row: dict[str, Any]) -> list[str]:
+    """What the venue's lists do not show any more, and no fill was told of; an engine of an older
+    program does not say."""
+    return list(row.get("vanished", ()))
 
 
 def through_engine(socket: Path, args: dict[str, Any], seconds: float) -> dict[str, Any] | None:
@@ -123,12 +135,17 @@ def _print(found: dict[str, Any]) -> None:
             f"{counted(row['closed'], 'position')} closed (flatten {found['flatten']}), "
             "all since it was first halted"
         )
-        for kind in ("left", "unknown", "kept"):
-            for item in row.get(kind, ()):  # an engine of an older program has no `kept`
+        for kind in ("left", "unknown", "kept", "vanished"):
+            for item in row.get(kind, ()):  # an engine of an older program has not all of them
                 say(f"  {kind.upper()}: {item}")
         if row["state"] == "VERIFIED":
             keeps = row.get("kept", found["flatten"] != "all")
             stops = " but the stops of what is kept" if keeps else ""
             say(f"  proved: no order works{stops}, and nothing in scope is held.")
+            if gone := _vanished(row):
+                say(
+                    f"  NOT PROVED SOLD: {name} does not list {', '.join(gone)} any more, and no "
+                    "fill was told: look at the venue's own screen."
+                )
         else:
             say("  NOT PROVED FLAT: look at the venue's own screen.")

@@ -399,7 +399,8 @@ def _print_status(found: dict[str, Any]) -> None:
 
 def _killed(broker: str, kill: Row, positions: list[Row]) -> str:
     """How far a kill is in one account, in a line; what it keeps is not called flat."""
-    still = [f"{kind} {', '.join(kill[kind])}" for kind in ("left", "unknown") if kill[kind]]
+    kinds = ("left", "unknown", "vanished")
+    still = [f"{kind} {', '.join(kill[kind])}" for kind in kinds if kill.get(kind)]
     held = [row["symbol"] for row in positions if row["broker"] == broker]
     if held and not still:
         still = [f"NOT FLAT: {', '.join(held)} kept"]

@@ -302,6 +302,8 @@ class HaltedAccount(msgspec.Struct, frozen=True):
     """Positions that the kill closed."""
     kept: tuple[str, ...]
     """Holdings that are out of the kill's scope, and which of them have no stop."""
+    vanished: tuple[str, ...]
+    """What the venue does not list any more, though no fill was told."""
     kill: KillRow
     """What the kill has shown."""
 

@@ -48,7 +48,7 @@ from engine.domain.open_risk import OpenRisk
 from engine.domain.order import OrderStatus
 from engine.domain.run import Flatten, Halt
 from engine.intake.operator import confirmation
-from engine.plans.kill import cancelled, kept
+from engine.plans.kill import cancelled, kept, vanished
 from engine.state.account import AccountState
 from engine.state.cover import covered
 from engine.state.order import Order
@@ -372,6 +372,7 @@ class WorldView:
             state=row.state if work is None else work.state,
             closed=closed if row.closed is None else row.closed,
             kept=() if data.halt is None else kept(self._book, account, data.halt.flatten),
+            vanished=vanished(account),
             kill=row,
         )
 

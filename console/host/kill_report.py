@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Halt, Level
-from engine.plans.kill import cancelled, kept, left, unknown
+from engine.plans.kill import cancelled, kept, left, unknown, vanished
 from engine.ports import Clock
 from engine.state.account import DEGRADED, VERIFIED, AccountState, KillWork
 from engine.world.world import World
@@ -49,6 +49,7 @@ class KillReport:
             "left": [*remaining],
             "kept": [*kept(self._world.book, account, halt.flatten)],
             "unknown": [*doubtful],
+            "vanished": [*vanished(account)],
         }
 
     def document(self, fenced: int | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import LinkState, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import shown_target
-from engine.plans.kill import left, unknown
+from engine.plans.kill import left, unknown, vanished
 from engine.state.account import AccountState
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
@@ -164,6 +164,7 @@ def _kill(world: World, account: AccountState) -> dict[str, Any] | None:
         "state": account.kill.state,
         "left": list(left(world, account)),
         "unknown": list(unknown(world, account)),
+        "vanished": list(vanished(account)),
     }
 
 

@@ -239,6 +239,14 @@ def _not_known(account: AccountState) -> str:
     )
 
 
+def _not_told(account: AccountState, untold: tuple[str, ...]) -> str:
+    """What was held in an account and is not listed there, though no fill was told."""
+    return (
+        f"{account.name} does not list {', '.join(untold[:_NAMED])} any more, and no fill was "
+        "told: look at the venue"
+    )
+
+
 def _pause(world: World, account: AccountState, work: KillWork, now: Nanos) -> Nanos:
     """How long the next look waits after the last: while something is left that this kill cannot
     end, as before a market opens, longer and longer."""
@@ -348,6 +356,16 @@ def unknown(world: World, account: AccountState) -> tuple[str, ...]:
     return tuple(sorted(o.client_order_id for o in orders if o.status is OrderStatus.UNKNOWN))
 
 
+def vanished(account: AccountState) -> tuple[str, ...]:
+    """What was held in an account when its kill began, or later, and was taken off without a fill,
+    because the venue's lists do not show it: each a symbol and a signed quantity.
+
+    That nothing of it is held is proved by the lists alone; nobody has told that it was sold.
+    """
+    gone = {} if account.kill is None else account.kill.vanished
+    return tuple(f"{symbol} {plain(quantity)}" for symbol, quantity in sorted(gone.items()))
+
+
 def cancelled(account: AccountState) -> int:
     """How many of the orders that worked in an account when it was halted have been cancelled."""
     ended = (account.closed.get(key) for key in account.stopped)
@@ -372,7 +390,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     work = account.kill
     if work is None:
         return
-    gone = cancelled(account)
+    gone, untold = cancelled(account), vanished(account)
     unread = _is_unread(account, work, now)
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
@@ -391,12 +409,13 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     )
     yield ev.Alarmed(
         code=f"KILL_{state}",
-        severity=Severity.WARNING if state == VERIFIED else Severity.CRITICAL,
+        severity=Severity.WARNING if state == VERIFIED and not untold else Severity.CRITICAL,
         subject=account.name,
         text=f"kill {state}: {gone} order{_s(gone)} cancelled, {work.closed} "
         f"position{_s(work.closed)} closed, "
         f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; {_not_known(account)}" if unread else "")
+        + (f"; NOT PROVED SOLD: {_not_told(account, untold)}" if untold else "")
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )
 

@@ -85,6 +85,20 @@ class KillWork(msgspec.Struct, kw_only=True):
     state: str = WORKING
     reduced: dict[str, Decimal] = {}
     """By symbol, how much was taken off what was held since it began."""
+    vanished: dict[str, Decimal] = {}
+    """By symbol, what was held and was taken off since it began because the venue's lists do not
+    show it, signed as it was held; what a fill that came later explains, or what is listed again,
+    is not in it."""
+
+    def take_over(self, symbol: str, before: Decimal, after: Decimal) -> None:
+        """A holding of a symbol is taken over as the venue lists it, from `before` to `after`, both
+        signed, without a fill."""
+        kept = min(before, after, key=abs) if before * after > 0 else ZERO
+        gone, more = self.vanished.pop(symbol, ZERO) + before - kept, after - kept
+        if gone * more > 0:
+            gone -= min(gone, more, key=abs)
+        if gone:
+            self.vanished[symbol] = gone
 
 
 class Missing(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,6 +307,7 @@ class AccountState(msgspec.Struct, kw_only=True):
             work = KillWork(epoch=halt.epoch, started_at=at)
             if self.kill is not None:
                 work.closed, work.reduced = self.kill.closed, self.kill.reduced
+                work.vanished = self.kill.vanished
             self.kill = work
 
     def use_power(self, amount: Decimal, at: Nanos) -> None:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from brokers.paper.book import PaperBook
 from console.cli.killing import _print as _print_kill
+from console.cli.killing import proved
 from console.cli.operate import _guarded, _killed, _print_result, _print_status
 from console.cli.program import hoisted, main
 from console.commands.arguments import OrderArgs, SignalArgs
@@ -318,6 +319,23 @@ def test_a_kill_proves_no_more_than_its_scope(
     assert "1 working order cancelled (stops not counted), 2 positions closed" in said
     assert f"proved: {works}" in said
     assert "nothing in scope is held." in said
+    assert "NOT PROVED SOLD" not in said
+
+
+def test_c502_what_vanished_without_a_fill_is_named_and_a_kill_is_not_done_with_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row: dict[str, Any] = {"state": "VERIFIED", "cancelled": 1, "closed": 0}
+    row |= {"left": [], "unknown": []}
+    found = {"latched": True, "flatten": "all", "fenced": None, "brokers": {"paper": row}}
+    assert proved(found)
+    row["vanished"] = []
+    assert proved(found)
+    row["vanished"] = ["AAPL 10", "SPY -5"]
+    assert not proved(found)
+    _print_kill(found)
+    said = capsys.readouterr().out
+    assert "NOT PROVED SOLD: paper does not list AAPL 10, SPY -5 any more" in said
 
 
 ORDER = {"side": "buy", "symbol": "XOM", "quantity": "1"}
@@ -990,6 +1008,7 @@ def test_a_halt_of_unknown_time_has_none(
         ({"state": "VERIFIED"}, ["AAPL", "SPY"], "VERIFIED; NOT FLAT: AAPL, SPY kept"),
         ({"state": "VERIFIED"}, [], "VERIFIED"),
         ({"state": "WORKING", "left": ["AAPL 5"]}, ["AAPL"], "WORKING; left AAPL 5"),
+        ({"state": "VERIFIED", "vanished": ["AAPL 5"]}, [], "VERIFIED; vanished AAPL 5"),
     ],
 )
 def test_a_kill_that_keeps_positions_is_not_called_flat(

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from console.cli.killing import _print
+from console.desk.values import HaltedAccount, KillRow
 from console.host.kill_report import KillReport
+from console.ui.screens.halt import Proof
 from engine.domain.commands import Kill, PlaceOrder
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Flatten, Level
@@ -59,6 +61,30 @@ async def test_a_kill_names_what_it_keeps_and_what_of_it_has_no_stop(
             f"  KEPT: {item}" for item in kept
         ]
         assert ("the stops of what is kept" in said) == bool(kept)
+
+
+@pytest.mark.parametrize("kept", [(), ("SPY 10",)])
+def test_c502_the_halt_screen_does_not_call_flat_what_vanished_without_a_fill(
+    kept: tuple[str, ...],
+) -> None:
+    halted = HaltedAccount(
+        account="paper",
+        entries_working=0,
+        positions=len(kept),
+        stops=0,
+        entries_cancelled=0,
+        stops_cancelled=0,
+        working=True,
+        state="VERIFIED",
+        closed=0,
+        kept=kept,
+        vanished=("AAPL 10",),
+        kill=KillRow(state="VERIFIED"),
+    )
+    said = ["".join(text for text, _ in line) for line in Proof()._kill(halted, 0)]
+    assert "    vanished, no fill was told: AAPL 10" in said
+    assert any("NOT PROVED SOLD" in line for line in said)
+    assert not any("FLAT within scope" in line for line in said)
 
 
 @pytest.mark.slow

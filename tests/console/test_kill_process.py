@@ -18,7 +18,7 @@ from tests.console.program import BLOCKING_HOST, Program
 pytestmark = pytest.mark.slow
 
 KEYS = {"latched", "flatten", "fenced", "brokers"}
-BROKER_KEYS = {"state", "cancelled", "closed", "left", "unknown"}
+BROKER_KEYS = {"state", "cancelled", "closed", "left", "unknown", "vanished"}
 QUIET = '[signals]\nbuiltin = ""\n'
 
 

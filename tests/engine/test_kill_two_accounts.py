@@ -157,7 +157,12 @@ def test_c441_it_becomes_verified_by_itself_once_the_venue_is_back() -> None:
             pair.price()
             await pair.rig.clock.sleep(0.5)
         assert pair.state("second") == "VERIFIED"
-        assert pair.told["second"] == {"state": "VERIFIED", "left": [], "unknown": []}
+        assert pair.told["second"] == {
+            "state": "VERIFIED",
+            "left": [],
+            "unknown": [],
+            "vanished": [],
+        }
         assert not pair.far.positions
         assert not pair.far.open
         # The account that is proved is let alone but for its own comparisons.

@@ -20,6 +20,7 @@ SHAPES = {
     10: "a0c8e54d81a179f1",
     11: "572c792faa779e46",
     12: "e4c5f4bf3f1760d4",
+    13: "430fb9a05c23083c",
 }
 """The shape of the state that each format stands for."""
 

@@ -92,7 +92,9 @@ class Proof(PaintedLines, Fed):
             yield ((f"    unknown: {_item(item)}", "error"),)
         for item in halted.kept[:SHOWN_LEFT]:
             yield ((f"    kept: {item}", "warn"),)
-        lists = (row.left, row.unknown, halted.kept)
+        for item in halted.vanished[:SHOWN_LEFT]:
+            yield ((f"    vanished, no fill was told: {item}", "error"),)
+        lists = (row.left, row.unknown, halted.kept, halted.vanished)
         more = sum(max(len(items) - SHOWN_LEFT, 0) for items in lists)
         if more:
             yield ((f"    and {more} more", "muted"),)
@@ -101,8 +103,11 @@ class Proof(PaintedLines, Fed):
             if halted.kept:
                 held = counted(len(halted.kept), "position")
                 yield ((f"  NOT FLAT: {held} kept, nothing in scope is left, {proved}", "warn"),)
-            else:
+            elif not halted.vanished:
                 yield ((f"  FLAT within scope, {proved}", "profit"),)
+            if halted.vanished:
+                told = "NOT PROVED SOLD: no fill was told of what vanished, look at the venue"
+                yield ((f"  {told}", "error"),)
 
 
 def _item(text: str) -> str:

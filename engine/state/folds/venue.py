@@ -126,6 +126,9 @@ def _adjusted(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         seq=seq,
         at=at,
     )
+    if account.kill is not None:
+        before = ZERO if previous is None else previous.quantity
+        account.kill.take_over(event.symbol, before, event.quantity)
     known = account.vanished.pop(event.symbol, None)
     if event.again and known is not None and new is not None:
         new = new.taken_up(known.position)
