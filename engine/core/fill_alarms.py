@@ -14,7 +14,7 @@ from engine.state.order import Order
 SLIPPAGE_WARNING = Decimal("0.01")
 
 SLIPPAGE_BREACH = Decimal("0.02")
-"""A-363: more than this against the price it was decided on."""
+"""A-363: further than this from the price it was decided on."""
 
 STALE_FILL = 300 * NS_PER_SECOND
 """A-364."""
@@ -42,18 +42,31 @@ def alarms(event: ev.OrderFilled, order: Order | None, now: Nanos) -> Iterator[e
 
 
 def _slippage(fill: Fill, order: Order, reference: Decimal) -> Iterator[ev.Event]:
-    """Tell how much worse than the `reference` an order fills: once past the first bound, and once
-    past the second, however many fills it has (A-363)."""
-    slip = _slip(fill, fill.price, reference)
-    before = ZERO if order.worst_price is None else _slip(fill, order.worst_price, reference)
+    """Tell how far from the `reference` an order fills: once past the first bound, and once past
+    the second, however many fills it has (A-363)."""
+    slip = _slip(fill, order, fill.price, reference)
+    told = (price for price in (order.worst_price, order.best_price) if price is not None)
+    before = max((_slip(fill, order, price, reference) for price in told), default=ZERO)
+    better = (fill.price - reference) * fill.side.sign < 0
+    text = f"{slip:.2%} {'better' if better else 'worse'} than decided"
     if before <= SLIPPAGE_BREACH < slip:
-        yield fill_alarm("SLIPPAGE_BREACH", fill, f"{slip:.2%} worse than decided")
+        yield fill_alarm("SLIPPAGE_BREACH", fill, text)
     elif before <= SLIPPAGE_WARNING < slip:
-        yield fill_alarm("SLIPPAGE", fill, f"{slip:.2%} worse than decided", Severity.WARNING)
+        yield fill_alarm("SLIPPAGE", fill, text, Severity.WARNING)
 
 
-def _slip(fill: Fill, price: Decimal, reference: Decimal) -> Decimal:
-    return (price - reference) / reference * fill.side.sign
+def _slip(fill: Fill, order: Order, price: Decimal, reference: Decimal) -> Decimal:
+    """How far a price is from the `reference`, as a fraction of it: either way, but for a limit
+    that says only how bad the price may be, where one that is better counts as none."""
+    worse = (price - reference) / reference * fill.side.sign
+    return max(worse, ZERO) if _is_bound(order) else abs(worse)
+
+
+def _is_bound(order: Order) -> bool:
+    """Whether its limit is no price that it was expected to fill at: a person's, which may lie far
+    through the market, or one that was moved since it was decided."""
+    limit = order.limit_price
+    return limit is not None and (not order.signal_id or limit != order.reference)
 
 
 def fill_alarm(code: str, fill: Fill, why: str, severity: Severity = Severity.ERROR) -> ev.Alarmed:

@@ -50,6 +50,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     """When its newest fill was recorded, or its venue last said that it trades; 0 before that."""
     worst_price: Decimal | None = None
     """The price at which it filled that is the worst for us; None before its first fill."""
+    best_price: Decimal | None = None
+    """That which is the best for us; None before its first fill."""
     notional: Decimal = ZERO
     """Sum of price x quantity over its fills, without the multiplier."""
     commission: Decimal = ZERO

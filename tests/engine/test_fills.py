@@ -11,7 +11,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.order import OrderStatus, Purpose, Side
+from engine.domain.order import OrderStatus, OrderType, Purpose, Side
 from engine.domain.run import RunState
 from engine.state.holdings import OLDEST_FILL
 from tests.engine.driver import CoreDriver, kinds, one
@@ -88,16 +88,26 @@ def test_a365_a_fill_of_an_order_we_do_not_know_is_adopted_with_an_alarm() -> No
 
 
 def test_d26_slippage_beyond_two_percent_is_alarmed_and_kept() -> None:
-    for price, code in (("101", None), ("101.01", "SLIPPAGE"), ("102.01", "SLIPPAGE_BREACH")):
+    for price, code in (
+        ("101", None),
+        ("101.01", "SLIPPAGE"),
+        ("102", "SLIPPAGE"),
+        ("102.01", "SLIPPAGE_BREACH"),
+        ("99", None),
+        ("98.99", "SLIPPAGE"),
+        ("98", "SLIPPAGE"),
+        ("97.99", "SLIPPAGE_BREACH"),
+    ):
         desk = entered()
         events = desk.filled(desk.last(Purpose.ENTRY), 150, price)
         assert [c for c in alarms(events) if c.startswith("SLIP")] == ([code] if code else [])
         assert desk.book.holding("paper", "NVDA") is not None
 
 
+@pytest.mark.parametrize("sign", [1, -1], ids=["worse", "better"])
 @pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
 def test_a363_the_slippage_of_an_order_is_told_once_and_again_once_it_is_a_breach(
-    side: Side,
+    side: Side, sign: int
 ) -> None:
     """An order that fills in many parts at one price raises no alarm for each (fault 51)."""
     desk = CoreDriver().price("NVDA", "100")
@@ -106,9 +116,38 @@ def test_a363_the_slippage_of_an_order_is_told_once_and_again_once_it_is_a_breac
     assert order.reference is not None
     told = []
     for percent in ("0.5", "1.02", "1.02", "1.5", "2.1", "2.1", "1.2"):
-        price = order.reference * (1 + side.sign * Decimal(percent) / 100)
-        told.append([c for c in alarms(desk.filled(order, 10, price)) if c.startswith("SLIP")])
+        price = order.reference * (1 + sign * side.sign * Decimal(percent) / 100)
+        found = [e for e in desk.filled(order, 10, price) if isinstance(e, ev.Alarmed)]
+        slips = [e for e in found if e.code.startswith("SLIP")]
+        assert all(f"% {'worse' if sign > 0 else 'better'} than decided" in e.text for e in slips)
+        told.append([e.code for e in slips])
     assert told == [[], ["SLIPPAGE"], [], [], ["SLIPPAGE_BREACH"], [], []]
+
+
+def test_a363_a_price_on_the_other_side_is_told_only_where_it_is_further_away() -> None:
+    desk = CoreDriver().price("NVDA", "100")
+    desk.place(Side.BUY, 60)
+    order = desk.last(Purpose.MANUAL)
+    assert order.reference is not None
+    told = []
+    for percent in ("1.5", "-1.5", "-1.9", "-2.1", "2.1", "-1.5"):
+        price = order.reference * (1 + Decimal(percent) / 100)
+        told.append([c for c in alarms(desk.filled(order, 10, price)) if c.startswith("SLIP")])
+    assert told == [["SLIPPAGE"], [], [], ["SLIPPAGE_BREACH"], [], []]
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+@pytest.mark.parametrize(("percent", "told"), [("-5", []), ("1", []), ("1.01", ["SLIPPAGE"])])
+def test_a363_what_is_better_than_a_persons_limit_is_no_slippage(
+    side: Side, percent: str, told: list[str]
+) -> None:
+    """Such a limit is a bound, and may lie far through the market."""
+    desk = CoreDriver().price("NVDA", "100")
+    limit = Decimal(100) * (1 + side.sign * Decimal(3) / 100)
+    desk.place(side, 10, type=OrderType.LIMIT, limit_price=limit)
+    price = limit * (1 + side.sign * Decimal(percent) / 100)
+    events = desk.filled(desk.last(Purpose.MANUAL), 10, price)
+    assert [c for c in alarms(events) if c.startswith("SLIP")] == told
 
 
 def test_a363_each_order_tells_its_own_slippage() -> None:

@@ -21,6 +21,7 @@ SHAPES = {
     11: "572c792faa779e46",
     12: "e4c5f4bf3f1760d4",
     13: "430fb9a05c23083c",
+    14: "cc4d86e6c742f5b8",
 }
 """The shape of the state that each format stands for."""
 

@@ -254,10 +254,12 @@ def _commission_taken(book: Book, event: ev.CommissionTaken, at: Nanos) -> None:
     guard(book, event.account, event.symbol, at)
 
 
-def _worst(before: Decimal | None, fill: Fill) -> Decimal:
-    if before is None:
-        return fill.price
-    return max(before, fill.price) if fill.side.sign > 0 else min(before, fill.price)
+def _extremes(order: Order, fill: Fill) -> tuple[Decimal, Decimal]:
+    """The worst and the best price, for us, that an order has filled at once this fill is in it."""
+    worst = fill.price if order.worst_price is None else order.worst_price
+    best = fill.price if order.best_price is None else order.best_price
+    dearest, cheapest = max(worst, best, fill.price), min(worst, best, fill.price)
+    return (dearest, cheapest) if fill.side.sign > 0 else (cheapest, dearest)
 
 
 def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -> Order:
@@ -266,6 +268,7 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
         book.data.metrics.latency_ns += max(at - order.sent_at, 0)
         book.data.metrics.latency_count += 1
     filled = order.filled + fill.quantity
+    worst, best = _extremes(order, fill)
     if filled >= order.most:
         status = OrderStatus.FILLED
     elif (
@@ -284,7 +287,8 @@ def _after_fill(book: Book, order: Order, fill: Fill, fee: Decimal, at: Nanos) -
         order,
         filled=filled,
         filled_at=at,
-        worst_price=_worst(order.worst_price, fill),
+        worst_price=worst,
+        best_price=best,
         notional=order.notional + fill.quantity * fill.price,
         commission=order.commission + fee,
         status=order.status if status is order.status else move(order.status, status),

@@ -44,6 +44,6 @@ def in_new_units(order: Order, numerator: int, denominator: int) -> dict[str, An
     target that an entry brings, and the prices that its fills are held against (X-93)."""
     return {
         name: scaled(price, numerator, denominator)
-        for name in ("stop_loss", "target", "reference", "worst_price")
+        for name in ("stop_loss", "target", "reference", "worst_price", "best_price")
         if (price := getattr(order, name)) is not None
     }
