@@ -102,7 +102,9 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
         return now
     stops = [order for order in working_for(world, position) if order.is_protective]
     moments = [_changed_again_at(order) for order in stops]
-    moments += [_asked_again_at(position, order) for order in stops]
+    moments += [_asked_again_at(order, position.stop_off_since) for order in stops]
+    if (resized := position.stop_resized) is not None:
+        moments += [_asked_again_at(order, resized.since) for order in stops]
     moments += [trades_until(world, position, order) for order in stops]
     newest = None if stops else last(world, position, PROTECT)
     if newest is not None:
@@ -322,10 +324,19 @@ def _is_rounded(world: World, stop: Order, price: Decimal) -> bool:
     return abs(stop.stop_price - price) <= max(tick, price * ROUNDING)
 
 
-def _asked_again_at(position: Position, stop: Order) -> Nanos:
-    """When a price is asked for again that the venue has not made the price of a stop."""
-    waited = max(stop.updated_at - position.stop_off_since, 0)
+def _asked_again_at(stop: Order, since: Nanos) -> Nanos:
+    """When terms are asked for again that the venue has not made those of a stop since then."""
+    waited = max(stop.updated_at - since, 0)
     return stop.updated_at + as_long_again(CHANGE_OF_STOP, waited)
+
+
+def _sized_again_at(position: Position, stop: Order, wanted: Decimal) -> Nanos:
+    """When a quantity is asked for again that the venue has not made that of a stop; 0 where it has
+    not been asked for since what is held changed."""
+    known = position.stop_resized
+    if known is None or not known.is_of(position, wanted):
+        return 0
+    return _asked_again_at(stop, known.since)
 
 
 def _fit(
@@ -334,7 +345,8 @@ def _fit(
     """Bring a stop that rests to the size and the price that are wanted.
 
     One that its venue works at another price than was asked for rests on: where that is a rounding
-    it is asked for no other, and elsewhere after a pause, for to move it may take it away.
+    it is asked for no other, and elsewhere after a pause, for to move it may take it away. So it is
+    where its venue works it for another quantity.
     """
     price = position.stop or stop.stop_price or ZERO
     tick = world.instrument(stop.symbol).tick_at(price)
@@ -343,7 +355,11 @@ def _fit(
     # Where the venue lets both fill, one that grows late takes back the room it has made (rule 3).
     unanswered = stop.pending is not None and not able.reduce_only
     off = _is_off(position, stop, price) and stop.leaves == wanted and not unanswered
-    if off and (_is_rounded(world, stop, price) or now < _asked_again_at(position, stop)):
+    again_at = _asked_again_at(stop, position.stop_off_since)
+    if off and (_is_rounded(world, stop, price) or now < again_at):
+        return
+    stays = stop.stop_price == price or _is_off(position, stop, price)
+    if stays and not unanswered and now < _sized_again_at(position, stop, wanted):
         return
     fits = (stop.leaves, stop.stop_price) == (wanted, price) and not unanswered
     if fits or stop.status not in RESTING or is_ending(stop):

@@ -194,6 +194,17 @@ class Order(OrderTerms, frozen=True, kw_only=True):
             return change.stop_price
         return self.stop_price
 
+    @property
+    def asked_size(self) -> Decimal | None:
+        """How much was to be left of it by what its venue has not answered yet: a change of it, or
+        that it is made; None where nothing is open."""
+        change = self.pending
+        if change is not None and not change.native:
+            return None
+        if change is None and self.replaced_at:
+            return None
+        return (self.quantity if change is None else change.quantity) - self.filled
+
     def only_cut_by(self, wanted: Replacement) -> bool:
         """True where the change leaves its prices and its time in force, and adds no quantity."""
         return wanted.quantity <= self.quantity and not self.differs(

@@ -32,6 +32,20 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
         return self.quantity is None
 
 
+class StopResized(msgspec.Struct, frozen=True, kw_only=True):
+    """A venue was asked for a quantity of a protective stop and works the stop for another one."""
+
+    asked: Decimal
+    """How much of the stop was to be left to fill."""
+    held: Decimal
+    """The signed quantity of the position then."""
+    since: Nanos
+
+    def is_of(self, position: "Position", asked: Decimal) -> bool:
+        """Whether that is still what is asked for, of a position that has not changed."""
+        return asked == self.asked and position.quantity == self.held
+
+
 class Position(msgspec.Struct, frozen=True, kw_only=True):
     """Net holding of one instrument in one account.
 
@@ -93,6 +107,9 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
     is worked as asked."""
     stop_off_since: Nanos = 0
     """Since when it does so."""
+    stop_resized: StopResized | None = None
+    """That its venue works a stop for another quantity than it was asked for; None where it does
+    not."""
     unprotected_since: Nanos = 0
     told_unprotected: bool = False
     """It was told that no stop is known to rest for all of it, though one should."""

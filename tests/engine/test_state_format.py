@@ -22,6 +22,7 @@ SHAPES = {
     12: "e4c5f4bf3f1760d4",
     13: "430fb9a05c23083c",
     14: "cc4d86e6c742f5b8",
+    15: "82b0c761c3bf93e3",
 }
 """The shape of the state that each format stands for."""
 

@@ -10,6 +10,7 @@ from engine.state.cover import guard_anew
 from engine.state.folds.order_update import in_new_units, update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order, Pending
+from engine.state.position import StopResized
 
 
 def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> None:
@@ -41,6 +42,8 @@ def _replaced(book: Book, event: ev.OrderReplaced, at: Nanos) -> None:
         return
     outdated = book.account(event.account).old_units.pop(event.client_order_id, None)
     _note_stop(book, order, event, at)
+    if outdated is None and not isinstance(event.numerator, int):
+        _note_size(book, order, event, at)
     waits = order.pending is not None and not order.pending.native
     told = Replacement(
         quantity=event.quantity,
@@ -89,6 +92,20 @@ def _note_stop(book: Book, order: Order, event: ev.OrderReplaced, at: Nanos) -> 
             book.amend(position, stop_off=None, stop_off_since=0)
     elif position.stop_off != asked:
         book.amend(position, stop_off=asked, stop_off_since=at)
+
+
+def _note_size(book: Book, order: Order, event: ev.OrderReplaced, at: Nanos) -> None:
+    """Whether the venue works a stop of ours for the quantity that it was asked for."""
+    position, asked = book.holding(order.account, order.symbol), order.asked_size
+    if position is None or not order.is_protective:
+        return
+    known, left = position.stop_resized, event.quantity - order.filled
+    if left == asked or (known is not None and left == known.asked):
+        if known is not None:
+            book.amend(position, stop_resized=None)
+    elif asked is not None and (known is None or not known.is_of(position, asked)):
+        noted = StopResized(asked=asked, held=position.quantity, since=at)
+        book.amend(position, stop_resized=noted)
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
