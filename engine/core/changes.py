@@ -13,7 +13,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import RESTING, VENUE, Replacement, Side
 from engine.domain.run import Severity
-from engine.plans import corporate
+from engine.plans import suspected_split
 from engine.plans.reducing import cancel, is_ending
 from engine.state.order import Order, Pending
 from engine.world import World
@@ -203,7 +203,7 @@ def _follow_split(
             subject=order.symbol,
             text=f"order {order.client_order_id} in {order.symbol} is cancelled: {text}",
         )
-    yield from corporate.suspect_by_order(world, order, theirs, ratio, now)
+    yield from suspected_split.suspect_by_order(world, order, theirs, ratio, now)
 
 
 def _split_by(order: Order, theirs: Replacement) -> tuple[int, int] | None:

@@ -19,7 +19,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Phase, Severity, Trigger, TriggerAction
-from engine.plans import corporate
+from engine.plans import split_adjustment, suspected_split
 from engine.plans.kill import kill_of
 from engine.plans.kill_lists import denied_once, exceeds, tell_excess, vanishes
 from engine.plans.outcome import after_end, fell_short, not_closed
@@ -66,7 +66,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)
         yield from adoption.booked(world, snapshot)
-        yield from corporate.split(world, snapshot, now)
+        yield from split_adjustment.shown_by_look(world, snapshot, now)
     able = world.able(snapshot.account)
     bound, lag = able.longest_under_way, able.lag
     before, seq = compare(book, snapshot, bound, lag), book.data.seq
@@ -106,7 +106,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             account=snapshot.account, client_order_id=key, reason="the venue does not list it"
         )
     yield from _blocks(world, snapshot.account, after, now)
-    yield from corporate.unchanged(world, snapshot, after.skipped)
+    yield from suspected_split.unchanged(world, snapshot, after.skipped)
     if given.apply:
         yield from _cleared(world, snapshot.account, after, given.by)
     name = snapshot.account
@@ -295,7 +295,7 @@ def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator
     state = world.book.account(account)
     open_ = {d.symbol for d in found.differences} | set(found.skipped)
     for symbol, causes in tuple(state.blocked.items()):
-        if symbol not in open_ and not corporate.awaits_price(world, state, symbol):
+        if symbol not in open_ and not suspected_split.awaits_price(world, state, symbol):
             for cause in tuple(causes):
                 yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
 

@@ -21,10 +21,10 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Severity, Trigger
 from engine.exits.hours import before_close, is_late
 from engine.exits.rules import EOD_PRIORITY
-from engine.plans.corporate import proved_by_fill
 from engine.plans.exit import plan_exit
 from engine.plans.outcome import ended_as
 from engine.plans.reducing import adopt
+from engine.plans.split_adjustment import proved_by_fill
 from engine.risk import triggers
 from engine.state.book import Book
 from engine.state.holdings import (

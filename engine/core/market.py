@@ -11,7 +11,7 @@ from engine.domain.inputs import History
 from engine.domain.instant import Nanos
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.run import Severity
-from engine.plans import corporate
+from engine.plans import suspected_split
 from engine.world import World
 
 
@@ -29,8 +29,8 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
         return
-    if corporate.may_suspect(world, given.symbol):
-        yield from followed(world, corporate.suspect(world, given, now), now)
+    if suspected_split.may_suspect(world, given.symbol):
+        yield from followed(world, suspected_split.suspect(world, given, now), now)
     priced = False
     if any(given.symbol in account.left for account in world.book.data.accounts.values()):
         for event in adoption.left_price(world, given, now):

@@ -15,8 +15,8 @@ from engine.domain.inputs import Ready, Tick
 from engine.domain.instant import Nanos
 from engine.domain.run import Phase
 from engine.intake import queue
-from engine.plans import corporate
 from engine.plans import kill as work
+from engine.plans import suspected_split
 from engine.plans.protect import give_up, overdue, tell
 from engine.plans.table import advance
 from engine.state.waiting import waiting_places
@@ -47,6 +47,6 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
         yield from followed(world, queue.release(world, now), now)
         yield from ask_triggers(world, now)
         yield from mark(world, now)
-    yield from followed(world, corporate.due(world, now), now)
+    yield from followed(world, suspected_split.due(world, now), now)
     yield from comparison.due(world, now)
     yield from with_the_day(world, work.advance(world, now))

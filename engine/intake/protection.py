@@ -14,7 +14,7 @@ from engine.exits.rules import target_price
 from engine.exits.stops import stop_trades
 from engine.intake.closing import not_held
 from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, no_account, refuse
-from engine.plans import corporate
+from engine.plans import suspected_split
 from engine.plans.reducing import cancel
 from engine.sizing.open_risk import at_stop, of_order
 from engine.state.position import Position
@@ -68,7 +68,7 @@ def move_stop(
         if price != position.stop:
             yield _moved(position, given, price)
         # It is a person's word on what a price that looks like a split is for.
-        yield from corporate.decided(world, position.account, position.symbol, given.by)
+        yield from suspected_split.decided(world, position.account, position.symbol, given.by)
 
 
 def _moved(position: Position, given: Command, after: Decimal | None) -> ev.StopMoved:

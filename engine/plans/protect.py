@@ -12,9 +12,9 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
 from engine.exits.stops import is_trading, trades_until
-from engine.plans.corporate import awaits_price
 from engine.plans.exit import plan_exit, waits
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
+from engine.plans.suspected_split import awaits_price
 from engine.state import pauses
 from engine.state.cover import uncovered
 from engine.state.order import Order

@@ -51,6 +51,11 @@ def jumped(before: Decimal, after: Decimal) -> bool:
     return abs(after - before) > JUMP * before
 
 
+def apart(price: Decimal, other: Decimal) -> Decimal:
+    """How many times the lower of two prices the higher one is: 1 where they are the same."""
+    return max(price / other, other / price)
+
+
 def ratios(before: Decimal, after: Decimal, close: Decimal = CLOSE_TO) -> list[tuple[int, int]]:
     """Every ratio n:m, n new for m old, that the move of a price is close to, the simplest first.
 
