@@ -19,6 +19,7 @@ from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
 from engine.domain.run import Phase, Severity, Trigger, TriggerAction
+from engine.domain.suspicion import CORPORATE_ACTION
 from engine.plans import split_adjustment, suspected_split
 from engine.plans.kill import kill_of
 from engine.plans.kill_lists import denied_once, exceeds, tell_excess, vanishes
@@ -297,7 +298,13 @@ def _cleared(world: World, account: str, found: Comparison, by: str) -> Iterator
     for symbol, causes in tuple(state.blocked.items()):
         if symbol not in open_ and not suspected_split.awaits_price(world, state, symbol):
             for cause in tuple(causes):
-                yield ev.SymbolUnblocked(account=account, symbol=symbol, cause=cause, by=by)
+                yield ev.SymbolUnblocked(
+                    account=account,
+                    symbol=symbol,
+                    cause=cause,
+                    by=by,
+                    real=cause == CORPORATE_ACTION or msgspec.UNSET,
+                )
 
 
 def _ours(ours: OrderTerms, theirs: ev.OrderAdopted) -> OrderTerms:

@@ -65,10 +65,11 @@ def move_stop(
     elif fault := _off_tick(world, position.symbol, price):
         yield refuse(given, Code.BAD_TICK, fault)
     else:
+        # It is a person's word on what a price that looks like a split is for: that price is
+        # real, and so is the stop, which is moved after it.
+        yield from suspected_split.decided(world, position.account, position.symbol, given.by)
         if price != position.stop:
             yield _moved(position, given, price)
-        # It is a person's word on what a price that looks like a split is for.
-        yield from suspected_split.decided(world, position.account, position.symbol, given.by)
 
 
 def _moved(position: Position, given: Command, after: Decimal | None) -> ev.StopMoved:

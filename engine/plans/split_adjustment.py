@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from decimal import ROUND_DOWN, Decimal
 from typing import Final
 
+import msgspec
+
 from engine.domain import events as ev
 from engine.domain.account import VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
@@ -89,6 +91,13 @@ def _at_the_cost_of_before(
     n, m = ratio
     symbol, account = ours.symbol, world.book.account(ours.account)
     last = world.prices.mark(symbol) or before
+    real = account.taken_for_real.get(symbol)
+    if real is not None and real.concerns(ours, now):
+        if ours.quantity != real.position.quantity:
+            return  # a part of it was traded in the other units: a person decides
+        if _is_of_new_units(real.suspicion, ratio, last):
+            yield from _listed_late(world, ours, theirs, ratio, last)
+            return
     price = round(last * m / n, 8)
     told = f"{plain(abs(ours.quantity))} to {plain(abs(theirs.quantity))}"
     text = f"{symbol} went from {told} in {ours.account} at the cost of before"
@@ -163,6 +172,43 @@ def _adjustment(
         numerator=n,
         denominator=m,
     )
+
+
+def _is_of_new_units(known: Suspicion, ratio: tuple[int, int], last: Decimal) -> bool:
+    """Whether the last price is one of after a split: it jumped there, but for what a price moves
+    beside it, and has not come back since."""
+    n, m = ratio
+    if jumped(known.before * m / n, known.price):
+        return False
+    return apart(last, known.mark * m / n) < apart(last, known.mark)
+
+
+def _listed_late(
+    world: World, ours: Position, theirs: VenuePosition, ratio: tuple[int, int], last: Decimal
+) -> Iterator[ev.Event]:
+    """Take over a split whose price was taken for real before its venue listed it: that price is
+    the one of the new units, and what was lost or made by it never was."""
+    symbol, account = ours.symbol, world.book.account(ours.account)
+    text = f"split {ratio[0]}:{ratio[1]}"
+    rate = world.currencies.worth.get(world.book.currency_of(symbol)) or ZERO
+    more = (theirs.quantity - ours.quantity) * last * ours.multiplier * rate
+    reason = f"{text}, listed after its price was taken for real"
+    adjustment = _adjustment(ours, theirs.quantity, ratio, last, reason)
+    yield msgspec.structs.replace(adjustment, restated=more)
+    yield from _withdraw(world, account, symbol, ratio)
+    told = f"{plain(abs(ours.quantity))} to {plain(abs(theirs.quantity))}"
+    yield ev.Alarmed(
+        code="CORPORATE_ACTION",
+        severity=Severity.CRITICAL,
+        subject=symbol,
+        text=f"{symbol} went from {told} in {ours.account} at the cost of before, after its price "
+        f"of {plain(last)} was taken for real: it is taken over as a {text}, and that price is one "
+        f"of the new units; equity changes by {plain(round(more, 2))}, which is no profit or loss, "
+        "and what fired by the wrong value stays as it is until an operator resumes",
+    )
+    for other in world.book.accounts:
+        if symbol in other.taken_for_real and not other.snapshot_asked:
+            yield ev.SnapshotRequested(account=other.name, reason=CORPORATE_ACTION)
 
 
 def _awaiting(

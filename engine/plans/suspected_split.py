@@ -269,12 +269,21 @@ def _end_entries(world: World, symbol: str, text: str) -> Iterator[ev.Event]:
         )
 
 
-def end(world: World, account: AccountState, symbol: str, by: str) -> Iterator[ev.Event]:
-    """The suspicion ends in one account, and with the last of them what kept entries away."""
+def end(
+    world: World, account: AccountState, symbol: str, by: str, *, real: bool = False
+) -> Iterator[ev.Event]:
+    """The suspicion ends in one account, and with the last of them what kept entries away; `real`:
+    the price is taken for real, and the split may be listed later."""
     why = account.blocked.get(symbol, {}).get(CORPORATE_ACTION, "")
     for way in ("back", "seen"):
         world.breaches.forget(_key(way, account.name, symbol))
-    yield ev.SymbolUnblocked(account=account.name, symbol=symbol, cause=CORPORATE_ACTION, by=by)
+    yield ev.SymbolUnblocked(
+        account=account.name,
+        symbol=symbol,
+        cause=CORPORATE_ACTION,
+        by=by,
+        real=real or msgspec.UNSET,
+    )
     if symbol in _suspected(world):
         yield ev.SymbolBlocked(
             account=account.name, symbol=symbol, cause=CORPORATE_ACTION, reason=why
@@ -300,13 +309,14 @@ def _thaw(world: World, by: str) -> Iterator[ev.Event]:
 
 
 def decided(world: World, account: str, symbol: str, by: str) -> Iterator[ev.Event]:
-    """An operator has decided: the suspicion ends in an account, if there is one.
+    """An operator has decided that the price is real: the suspicion ends in an account, if there is
+    one.
 
     Of a split that was taken over nothing is left to decide before a price shows it.
     """
     state = world.book.account(account)
     if symbol in state.suspected and not awaits_price(world, state, symbol):
-        yield from end(world, state, symbol, by)
+        yield from end(world, state, symbol, by, real=True)
 
 
 def due(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -336,7 +346,7 @@ def unchanged(
         if awaits_price(world, account, symbol) or is_unseen(world, symbol, known):
             continue
         if theirs.get(symbol, ZERO) == ours.quantity:
-            yield from end(world, account, symbol, _REAL)
+            yield from end(world, account, symbol, _REAL, real=True)
 
 
 def awaits_price(world: World, account: AccountState, symbol: str) -> bool:

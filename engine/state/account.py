@@ -1,5 +1,6 @@
 """One account: its link, its money, what it holds and what works in it (DESIGN, Accounts)."""
 
+import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -10,6 +11,7 @@ from engine.domain import events as ev
 from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
+from engine.domain.order import NS_PER_DAY
 from engine.domain.run import Halt, Level, LinkState
 from engine.domain.suspicion import Suspicion
 from engine.state.order import Order
@@ -48,6 +50,31 @@ class Vanished(msgspec.Struct, frozen=True, kw_only=True):
 
     position: Position
     at: Nanos
+
+
+LISTED_LATE: Final = 7 * NS_PER_DAY
+"""A split that is listed so long after a price was taken for real is another one."""
+
+
+class TakenForReal(msgspec.Struct, frozen=True, kw_only=True):
+    """A price that looked like a split of a holding, and was taken for real at `at` (X-93): the
+    venue may list that split later.
+
+    The peaks are those of then, ever and of the day `date`, without what the portfolio or that day
+    began with, transfers and adjustments; in the base currency.
+    """
+
+    suspicion: Suspicion
+    at: Nanos
+    position: Position
+    """What was held then."""
+    peak: Decimal
+    day_peak: Decimal = ZERO
+    date: datetime.date | None = None
+
+    def concerns(self, position: Position, at: Nanos) -> bool:
+        """Whether it is that holding still, and a split that is listed at `at` may be this one."""
+        return self.position.position_id == position.position_id and at - self.at <= LISTED_LATE
 
 
 class Assumed(msgspec.Struct, frozen=True, kw_only=True):
@@ -230,6 +257,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     """Orders, by their id, that were made before a split and are still to be changed or ended."""
     suspected: dict[str, Suspicion] = {}
     """Holdings by symbol whose price looks as after a split: they are frozen (X-93)."""
+    taken_for_real: dict[str, TakenForReal] = {}
+    """By symbol, the last such price that was taken for real."""
     bad_fills: dict[str, None] = {}
     """Why fills were not taken, each as it was told: looks bring them again and again."""
     barred: dict[str, str] = {}

@@ -13,7 +13,7 @@ from engine.domain.instrument import Instrument
 from engine.domain.money import ZERO
 from engine.domain.order import OrderTerms
 from engine.domain.run import Halt, Mode, Phase, Trigger
-from engine.state.account import AccountState
+from engine.state.account import AccountState, TakenForReal
 from engine.state.answers import Answers
 from engine.state.intents import Intent
 from engine.state.touched import SignalEntry
@@ -51,6 +51,11 @@ class SessionState(msgspec.Struct, kw_only=True):
     def earned(self, equity: Decimal, unexplained: Decimal) -> Decimal:
         """The day's profit at an equity: less its start, transfers and adjustments (X-13, X-75)."""
         return equity - self.starting_equity - self.flows - self.adjusted(unexplained)
+
+    @property
+    def brought(self) -> Decimal:
+        """What of equity was not earned in the day: its start, transfers and adjustments."""
+        return self.starting_equity + self.flows + self.adjustments
 
     @property
     def loss_basis(self) -> Decimal:
@@ -188,6 +193,34 @@ class Portfolio(msgspec.Struct, kw_only=True):
         else:
             session.starting_equity += amount
 
+    @property
+    def brought(self) -> Decimal:
+        """What of equity was never earned: the start, transfers and adjustments."""
+        return (self.starting_equity or ZERO) + self.flows + self.adjustments
+
+    def restate(self, value: Decimal, real: TakenForReal) -> None:
+        """Correct what a holding counted for since its price was taken for real (X-93): `value`
+        more equity, in the base currency.
+
+        A profit that was never made is no peak to fall from; a peak of before stays. In the day in
+        which the price was taken for real the profit corrects itself; a later day has begun with
+        the mistake, and is corrected where it began, or as an adjustment once its row was written.
+        """
+        self.peak_equity = _lowered(self.peak_equity, value, self.brought + real.peak)
+        session = self.session
+        if session is None:
+            return
+        if session.date == real.date:
+            session.peak_equity = _lowered(
+                session.peak_equity, value, session.brought + real.day_peak
+            )
+            return
+        session.peak_equity += value
+        if session.written:
+            session.adjustments += value
+        else:
+            session.starting_equity += value
+
     def adjust(self, value: Decimal) -> None:
         """Count what was adopted from a venue: `value` more equity.
 
@@ -198,3 +231,9 @@ class Portfolio(msgspec.Struct, kw_only=True):
         if self.session is not None:
             self.session.adjustments += value
             self.session.peak_equity += value
+
+
+def _lowered(peak: Decimal, value: Decimal, floor: Decimal) -> Decimal:
+    """A peak after a correction of equity by `value`: lower by what that takes off, and never below
+    `floor`, where it was before the mistake."""
+    return min(peak, max(peak + value, floor))

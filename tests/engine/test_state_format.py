@@ -23,6 +23,7 @@ SHAPES = {
     13: "430fb9a05c23083c",
     14: "cc4d86e6c742f5b8",
     15: "82b0c761c3bf93e3",
+    16: "431b1ae15fb92505",
 }
 """The shape of the state that each format stands for."""
 

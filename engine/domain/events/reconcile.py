@@ -116,6 +116,9 @@ class PositionAdjusted(Event, frozen=True, kw_only=True, omit_defaults=True):
     numerator: int = 0
     """n of a split n:m, n new for m old, that explains it (X-93); 0 where none does."""
     denominator: int = 0
+    restated: Decimal | None = None
+    """Of a split that is listed after its price was taken for real (X-93): how equity changes, in
+    the base currency. It corrects what was counted in the units of before, and is no profit."""
     again: bool = False
     """It is listed again, shortly after it was taken off without a fill: trade type, stop, target
     and signal are what they were."""
@@ -172,3 +175,6 @@ class SymbolUnblocked(Event, frozen=True, kw_only=True):
     symbol: str
     cause: str
     by: str
+    real: bool | msgspec.UnsetType = msgspec.UNSET
+    """A price that looked like a split is taken for real (X-93): ten minutes with an unchanged
+    holding have passed, or a person has decided so. Left out elsewhere."""

@@ -6,11 +6,11 @@ from typing import Final
 import msgspec
 
 from engine.domain import events as ev
-from engine.domain.instant import Nanos
+from engine.domain.instant import LATEST, Nanos
 from engine.domain.money import COST_DIGITS, ZERO
 from engine.domain.order import NS_PER_DAY
 from engine.domain.run import LinkState
-from engine.domain.suspicion import CORPORATE_ACTION
+from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
 from engine.state.account import (
     LISTED_AGAIN,
     SETTLING,
@@ -19,6 +19,7 @@ from engine.state.account import (
     LinkStatus,
     Missing,
     OldUnits,
+    TakenForReal,
     Vanished,
 )
 from engine.state.book import Book
@@ -72,6 +73,12 @@ def _forget(account: AccountState, at: Nanos) -> None:
     if account.vanished:
         newest_gone = account.vanished.items()
         account.vanished = {s: v for s, v in newest_gone if at - v.at <= LISTED_AGAIN}
+    if account.taken_for_real:
+        account.taken_for_real = {
+            symbol: known
+            for symbol, known in account.taken_for_real.items()
+            if (held := account.positions.get(symbol)) is not None and known.concerns(held, at)
+        }
     if account.adjusted:
         orders = (*account.orders.values(), *account.closed.values())
         concerned = account.positions.keys() | account.left.keys()
@@ -195,13 +202,25 @@ def _priced(book: Book, event: ev.HoldingPriced, at: Nanos) -> None:
 
 
 def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
-    """A holding was split: it cost what it cost, and its prices are those of the new units."""
+    """A holding was split: it cost what it cost, and its prices are those of the new units.
+
+    Where its price had been taken for real, what was set or sent since is of the new units already.
+    """
     position = book.holding(event.account, event.symbol)
     if position is None:
         return
-    after = split(position, event.quantity, event.numerator, event.denominator)
-    book.hold(event.account, event.symbol, after)
     account = book.enter(event.account)
+    real = account.taken_for_real.pop(event.symbol, None)
+    if event.restated is None:
+        real = None
+    after = split(position, event.quantity, event.numerator, event.denominator)
+    if real is not None:
+        after = msgspec.structs.replace(
+            after,
+            stop=after.stop if position.stop == real.position.stop else position.stop,
+            target=after.target if position.target == real.position.target else position.target,
+        )
+    book.hold(event.account, event.symbol, after)
     account.missing.pop(event.symbol, None)
     account.adjusted[event.symbol] = at
     left = {s: held for s, held in account.unexplained.holdings.items() if s != event.symbol}
@@ -213,15 +232,22 @@ def _split(book: Book, event: ev.PositionAdjusted, at: Nanos) -> None:
         account.left[event.symbol] = Left(quantity=gone.quantity * n / m, price=price)
     if event.mark is not None:
         book.mark(event.symbol, event.mark)
-    _outdate(book, account, event, at)
+    _outdate(book, account, event, at, LATEST if real is None else real.at)
+    if real is not None and event.restated is not None:
+        book.data.restate(event.restated, real)
     guard(book, event.account, event.symbol, at)
 
 
-def _outdate(book: Book, account: AccountState, event: ev.PositionAdjusted, at: Nanos) -> None:
-    """What works in a symbol was made before its split; what only we know of it is of the new units
-    at once: the stop and the target that an entry brings, and what its fills are held against."""
+def _outdate(
+    book: Book, account: AccountState, event: ev.PositionAdjusted, at: Nanos, until: Nanos
+) -> None:
+    """What works in a symbol and was made up to `until` is of before its split; what only we know
+    of it is of the new units at once: the stop and the target that an entry brings, and what its
+    fills are held against."""
     n, m = event.numerator, event.denominator
     for order in tuple(book.working(account.name, event.symbol)):
+        if order.created_at > until:
+            continue
         before = account.old_units.get(order.client_order_id)
         told = before is None and order.was_split(n, m)
         changes = {} if told and order.rescaled else in_new_units(order, n, m)
@@ -245,6 +271,7 @@ def _blocked(book: Book, event: ev.SymbolBlocked, at: Nanos) -> None:
     account.blocked.setdefault(event.symbol, {})[event.cause] = event.reason
     if event.suspicion is not None:
         account.suspected[event.symbol] = event.suspicion
+        account.taken_for_real.pop(event.symbol, None)
     if event.cause.startswith(BAD_FILL):
         account.bad_fills[event.reason] = None
         if len(account.bad_fills) > BAD_FILLS_KEPT:
@@ -255,13 +282,33 @@ def _unblocked(book: Book, event: ev.SymbolUnblocked, at: Nanos) -> None:
     book.touch(RunChanged())
     account = book.enter(event.account)
     if event.cause == CORPORATE_ACTION:
-        account.suspected.pop(event.symbol, None)
+        known = account.suspected.pop(event.symbol, None)
+        if known is not None and event.real is True:
+            _taken_for_real(book, account, event.symbol, known, at)
     blocked = account.blocked
     causes = blocked.get(event.symbol)
     if causes is not None:
         causes.pop(event.cause, None)
         if not causes:
             del blocked[event.symbol]
+
+
+def _taken_for_real(
+    book: Book, account: AccountState, symbol: str, known: Suspicion, at: Nanos
+) -> None:
+    """The split that a price looked like may still be listed, unless it was taken over already."""
+    position, data = account.positions.get(symbol), book.data
+    if position is None or known.awaits_price:
+        return
+    session = data.session
+    account.taken_for_real[symbol] = TakenForReal(
+        suspicion=known,
+        at=at,
+        position=position,
+        peak=data.peak_equity - data.brought,
+        day_peak=ZERO if session is None else session.peak_equity - session.brought,
+        date=None if session is None else session.date,
+    )
 
 
 def _silent(book: Book, event: ev.VenueSilent, at: Nanos) -> None:
