@@ -25,7 +25,7 @@ from engine.state.account import AccountState
 from engine.state.position import Position
 from engine.state.waiting import waiting_legs
 from engine.world import World
-from engine.world.gaps import apart, jumped, split_between
+from engine.world.gaps import apart, jumped, ratios, split_between
 
 COST_CLOSE_TO: Final = Decimal("0.001")
 """So close to the ratio the cost of a holding is that was split, as a fraction of it, or to a tick:
@@ -35,19 +35,23 @@ _SPLIT: Final = "it was split"
 
 
 def shown_by_look(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
-    """Take over each holding that the venue shows split: by the price that raised the suspicion, or
-    at the cost of before where no price shows it yet."""
+    """Take over each holding that the venue shows split: at the cost of before, whatever its price
+    did, or by the price that raised the suspicion."""
     account = world.book.account(snapshot.account)
     for theirs in snapshot.positions:
         ours = account.positions.get(theirs.symbol)
         if ours is None or not may_be_new(world, account, ours.symbol, snapshot.requested_at):
             continue  # a list may be behind one that was taken over a moment ago
         known = account.suspected.get(theirs.symbol)
-        if known is None:
-            yield from _at_the_cost_of_before(world, ours, theirs, now)
+        if known is not None and known.awaits_price:
             continue
-        ratio = split_between(known.before, known.price, ours.quantity, theirs.quantity)
+        ratio = _proved_by_cost(world, ours, theirs)
         if ratio is not None:
+            yield from _at_the_cost_of_before(world, ours, theirs, ratio, now)
+            continue
+        if known is not None:
+            ratio = split_between(known.before, known.price, ours.quantity, theirs.quantity)
+        if known is not None and ratio is not None:
             yield from _taken_over(world, account, ours, known, theirs.quantity, ratio, now)
 
 
@@ -71,33 +75,64 @@ def proved_by_fill(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
         yield from _taken_over(world, account, ours, known, exact, (n, m), now)
 
 
-def _at_the_cost_of_before(
-    world: World, ours: Position, theirs: VenuePosition, now: Nanos
-) -> Iterator[ev.Event]:
-    """Take over a split that no price has shown yet: n new for m old, of which each costs m/n.
+def _proved_by_cost(world: World, ours: Position, theirs: VenuePosition) -> tuple[int, int] | None:
+    """The ratio n:m by which the venue shows a holding split, n new for m old of which each costs
+    m/n; None where it shows none. Whoever buys or sells does not change what is held like this.
 
-    Whoever buys or sells does not change what is held like this. Until a price shows it, what is
-    held counts at the price that the split makes of the last one, and stands still; its stop, and
-    what else rests, is brought to the new units at once.
+    Where the cost moved no further than a price does that has not jumped, some purchase would bring
+    it there too if units were rounded up, and some sale: what came has to have cost nothing.
     """
     before, after = ours.average_price, theirs.average_price
-    if not (is_positive(before) and is_positive(after) and jumped(before, after)):
-        return
+    if not (is_positive(before) and is_positive(after)):
+        return None
     rounded = world.instrument(ours.symbol).tick_at(after) / after
     close = min(max(COST_CLOSE_TO, rounded), CLOSE_TO)
     ratio = split_between(before, after, ours.quantity, theirs.quantity, close)
-    if ratio is None:
-        return
+    if ratio is None or jumped(before, after):
+        return ratio
     n, m = ratio
+    there, exact = abs(theirs.quantity) * m, abs(ours.quantity) * n
+    return ratio if there == exact or (n > m and there < exact) else None
+
+
+def _at_the_cost_of_before(
+    world: World, ours: Position, theirs: VenuePosition, ratio: tuple[int, int], now: Nanos
+) -> Iterator[ev.Event]:
+    """Take over a split that the cost of a holding proves, at the last price, where that is one of
+    the new units already, or else at what the split makes of it."""
     symbol, account = ours.symbol, world.book.account(ours.account)
-    last = world.prices.mark(symbol) or before
-    real = account.taken_for_real.get(symbol)
-    if real is not None and real.concerns(ours, now):
+    last = world.prices.mark(symbol) or ours.average_price
+    known, real = account.suspected.get(symbol), account.taken_for_real.get(symbol)
+    if known is not None:
+        looked_like = ratio in ratios(known.before, known.price)
+        if looked_like or (known.seen and _is_of_new_units(known, ratio, last)):
+            yield from _taken_over(world, account, ours, known, theirs.quantity, ratio, now)
+            return
+        last = known.mark
+    elif real is not None and real.concerns(ours, now):
         if ours.quantity != real.position.quantity:
             return  # a part of it was traded in the other units: a person decides
         if _is_of_new_units(real.suspicion, ratio, last):
             yield from _listed_late(world, ours, theirs, ratio, last)
             return
+    yield from _before_a_price(world, ours, theirs, ratio, last, now)
+
+
+def _before_a_price(  # noqa: PLR0917  # what is held, what it becomes, and when
+    world: World,
+    ours: Position,
+    theirs: VenuePosition,
+    ratio: tuple[int, int],
+    last: Decimal,
+    now: Nanos,
+) -> Iterator[ev.Event]:
+    """Take over a split that no price has shown yet, where the last one was `last`.
+
+    Until one shows it, what is held counts at the price that the split makes of that, and stands
+    still; its stop, and what else rests, is brought to the new units at once.
+    """
+    n, m = ratio
+    symbol, account = ours.symbol, world.book.account(ours.account)
     price = round(last * m / n, 8)
     told = f"{plain(abs(ours.quantity))} to {plain(abs(theirs.quantity))}"
     text = f"{symbol} went from {told} in {ours.account} at the cost of before"
@@ -142,11 +177,18 @@ def _taken_over(  # noqa: PLR0917  # where, what is held, and what it becomes
     now: Nanos,
 ) -> Iterator[ev.Event]:
     """A suspected holding becomes a `quantity` by a split, and the suspicion ends, or waits for the
-    first price of the new units."""
-    mark = known.price if known.mark == known.before else None
+    first price of the new units.
+
+    Of a contract on what was split, only its own price tells of which units that is.
+    """
+    last = world.prices.mark(ours.symbol)
+    mark, unseen = known.price, is_unseen(world, ours.symbol, known)
+    if known.mark != known.before:
+        unseen = last is not None and not _is_nearer_to_new(known.mark, ratio, last)
+        mark = round(known.mark * ratio[1] / ratio[0], 8) if unseen or last is None else last
     text = f"split {ratio[0]}:{ratio[1]}"
     yield _adjustment(ours, quantity, ratio, mark, text)
-    if mark is not None and is_unseen(world, ours.symbol, known):
+    if unseen:
         yield _awaiting(ours, mark, ratio, text, now)
     else:
         yield from end(world, account, ours.symbol, _SPLIT)
@@ -180,7 +222,12 @@ def _is_of_new_units(known: Suspicion, ratio: tuple[int, int], last: Decimal) ->
     n, m = ratio
     if jumped(known.before * m / n, known.price):
         return False
-    return apart(last, known.mark * m / n) < apart(last, known.mark)
+    return _is_nearer_to_new(known.mark, ratio, last)
+
+
+def _is_nearer_to_new(mark: Decimal, ratio: tuple[int, int], last: Decimal) -> bool:
+    """Whether a price is nearer to what a split makes of a `mark` of before than to that."""
+    return apart(last, mark * ratio[1] / ratio[0]) < apart(last, mark)
 
 
 def _listed_late(

@@ -55,7 +55,7 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
         known = account.suspected.get(symbol)
         if known is None or quote.time <= known.at:
             continue  # an older price, or one that is told again, says nothing of it
-        back = not jumped(known.before, quote.last)
+        back = _is_back(known, quote.last)
         if _confirmed(world, account, quote, back=back, now=now):
             if back:
                 yield from end(world, account, symbol, _SHOWN if known.awaits_price else _BACK)
@@ -114,6 +114,18 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     for name in dict.fromkeys(position.account for position in places):
         if not world.book.account(name).snapshot_asked:
             yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+
+
+def _is_back(known: Suspicion, price: Decimal) -> bool:
+    """Whether a price is one of before the jump, or, where a split was taken over, of after that.
+
+    The last price may have been one of after a split so close to 1 that none was suspected: then it
+    is where it was.
+    """
+    if not jumped(known.before, price):
+        return True
+    last = known.before * known.numerator / known.denominator
+    return known.awaits_price and not jumped(last, known.before) and not jumped(last, price)
 
 
 def _confirmed(
