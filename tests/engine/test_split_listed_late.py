@@ -5,6 +5,7 @@ the holding as n new for m old at the cost of before, that price is one of the n
 nothing was lost, nothing was made, and nothing is sold. The arithmetic is worked out here.
 """
 
+import datetime
 from decimal import Decimal
 
 import msgspec
@@ -17,6 +18,7 @@ from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import LinkState
 from engine.state.account import LISTED_LATE
 from engine.state.book import Book
+from engine.state.portfolio import Portfolio, SessionState
 from engine.world import World
 from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver
@@ -216,6 +218,24 @@ def test_x93_a_stop_by_which_a_person_ended_the_suspicion_is_of_the_new_units() 
         assert (table.venue.sold, stops(table)) == (sold, [(2, Decimal(950))])
 
     play(scene, able=ABLE)
+
+
+@SPLITS
+def test_x93_a_person_takes_the_price_for_real_and_its_split_is_listed_later(
+    new: int, old: int
+) -> None:
+    async def scene(table: Table) -> None:
+        await enters(table, short=False)
+        await gap(table)
+        table.venue.price, table.quiet = PRICE * old / new, False
+        await table.wait(3)
+        await adopts(table)
+        await table.wait(30)
+        assert not table.engine.book.account(BROKER).suspected
+        await lists(table, new, old)
+        is_whole(table, new, old, short=False)
+
+    play(scene)
 
 
 def test_x93_what_rests_since_the_jump_is_of_the_new_units_and_stays() -> None:
@@ -500,3 +520,38 @@ def test_x93_both_venues_list_it_late_one_after_the_other() -> None:
     desk.give(cheaper(second_look(desk, 140), 20))
     assert money.equity == money.proved.whole == before
     assert [account.suspected or account.blocked for account in accounts] == [{}, {}]
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize(
+    ("value", "peak"), [(-20, 130), (-49, 101), (-50, 100), (-51, 100), (20, 150)]
+)
+def test_x93_a_correction_takes_no_more_off_a_peak_than_was_added(
+    value: int, peak: int, *, written: bool
+) -> None:
+    """It was 100 when the price was taken for real, and 150 since; 7 came in meanwhile. A later day
+    began at 100, whose row was written or not."""
+    desk = real_in_one_account("50")
+    known = msgspec.structs.replace(
+        desk.book.account(BROKER).taken_for_real[STOCK],
+        peak=Decimal(100 - 93),
+        date=datetime.date(2013, 1, 2),
+    )
+    session = SessionState(
+        date=datetime.date(2013, 1, 3),
+        starting_equity=Decimal(100),
+        written=written,
+        peak_equity=Decimal(110),
+    )
+    data = Portfolio(
+        starting_equity=Decimal(86),
+        flows=Decimal(7),
+        peak_equity=Decimal(150),
+        session=session,
+    )
+    data.restate(Decimal(value), known)
+    assert data.peak_equity == peak
+    begins = 100 if written else 100 + value
+    assert (session.starting_equity, session.peak_equity) == (begins, 110 + value)
+    assert session.brought == 100 + value, "what equity changes by is no profit of the day"
+    assert data.adjustments == 0
