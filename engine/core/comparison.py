@@ -6,10 +6,10 @@ from decimal import Decimal
 import msgspec
 
 from engine.core import adoption, fills, foreign
-from engine.core.again import put_off
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unlisted
+from engine.core.second_look import left_to_second_look
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
@@ -147,7 +147,7 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
     snapshot = given.snapshot
     able = world.able(snapshot.account)
     found = compare(world.book, snapshot, able.longest_under_way, able.lag, given.by)
-    early = put_off(world, snapshot, found)
+    early = left_to_second_look(world, snapshot, found)
     proposals = [
         adoption.adjusted(world, snapshot, proposal, proposal.by)
         if isinstance(proposal, ev.PositionAdjusted)
@@ -198,7 +198,7 @@ def _take_over(
     snapshot = given.snapshot
     by = given.by or given.reason
     taking = given.apply or _kills(world, given)
-    early = put_off(world, snapshot, found) if given.apply else {}
+    early = left_to_second_look(world, snapshot, found) if given.apply else {}
     yield from {alarm.subject: alarm for alarm in early.values()}.values()
     told: dict[str, list[Fill]] = {}
     for fill in snapshot.fills:
@@ -253,9 +253,9 @@ def _adjusted(
 ) -> Iterator[ev.Event]:
     """The venue's quantity of a holding, taken over by an operator or a kill without a fill.
 
-    What an operator's look leaves to the next one was left out before (`put_off`). A kill leaves it
-    to the next look where it is not to be believed yet that it is gone, and takes nothing over that
-    is more than it may close.
+    What an operator's look leaves to the next one was left out before (`left_to_second_look`). A
+    kill leaves it to the next look where it is not to be believed yet that it is gone, and takes
+    nothing over that is more than it may close.
     """
     if not given.apply and vanishes(world, found, given.snapshot):
         return

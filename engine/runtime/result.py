@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine.core.again import COMPARE_AGAIN
+from engine.core.second_look import COMPARE_AGAIN
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code

@@ -1,7 +1,7 @@
-"""What an operator's look leaves to the next one, though it was to be taken over (X-75).
+"""Which proposals of an operator's look wait for a second look before they are taken over (X-75).
 
 One list takes no holding away: what it shows as gone, or on the other side, for the first time, and
-what the balances that were told with it deny, is compared again. A person is told so in a sentence;
+what the balances that were told with it deny, is compared again. An alarm says so in a sentence;
 what is not contradicted is taken over all the same.
 """
 
@@ -19,15 +19,21 @@ COMPARE_AGAIN: Final = "COMPARE_AGAIN"
 """The code of the alarms that say what was not taken over yet, and why."""
 
 
-def put_off(world: World, snapshot: VenueSnapshot, found: Comparison) -> dict[int, ev.Alarmed]:
-    """By their places among the proposals of a look, those that an operator does not take over yet,
-    each with the alarm that says why; the cash that nothing explains is left with them."""
+def left_to_second_look(
+    world: World, snapshot: VenueSnapshot, found: Comparison
+) -> dict[int, ev.Alarmed]:
+    """Find the proposals that are not taken over until a second look shows the same.
+
+    `found` is the comparison of `snapshot` with the state. Returns, by the index of the proposal in
+    `found.proposals`, the alarm that says why it waits; empty where nothing waits. While anything
+    waits, the cash that nothing explains is not taken over either (X-75).
+    """
     left: dict[int, ev.Alarmed] = {}
     for number, proposal in enumerate(found.proposals):
         if isinstance(proposal, ev.PositionAdjusted):
-            symbol, why = proposal.symbol, _against(world, snapshot, proposal)
+            symbol, why = proposal.symbol, _why_holding_waits(world, snapshot, proposal)
         elif isinstance(proposal, ev.OrderFilled):
-            symbol, why = proposal.fill.symbol, _against_fill(world, snapshot, proposal, found)
+            symbol, why = proposal.fill.symbol, _why_fill_waits(world, snapshot, proposal, found)
         else:
             continue
         if why:
@@ -40,8 +46,8 @@ def put_off(world: World, snapshot: VenueSnapshot, found: Comparison) -> dict[in
     return left
 
 
-def _against(world: World, snapshot: VenueSnapshot, found: ev.PositionAdjusted) -> str:
-    """Why the quantity that a list shows is not taken over yet; "" where it is."""
+def _why_holding_waits(world: World, snapshot: VenueSnapshot, found: ev.PositionAdjusted) -> str:
+    """Why the quantity that a list shows waits for a second look; "" where it does not."""
     if snapshot.contradicts:
         return _denied(snapshot)
     if turns(found) and shown_first(world, found):
@@ -52,10 +58,10 @@ def _against(world: World, snapshot: VenueSnapshot, found: ev.PositionAdjusted) 
     return ""
 
 
-def _against_fill(
+def _why_fill_waits(
     world: World, snapshot: VenueSnapshot, assumed: ev.OrderFilled, found: Comparison
 ) -> str:
-    """The same of a fill that nobody told and that what is listed would explain."""
+    """Why a fill that no venue told and that would explain the list waits; "" where it does not."""
     if snapshot.contradicts:
         return _denied(snapshot)
     if denied_once(world, assumed.fill, found, contradicted=False):
