@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Mapping
 from copy import copy
 from decimal import ROUND_UP, Decimal
-from typing import Final
 
 from brokers.paper.account import PaperAccount
 from brokers.paper.instruments import Instruments
@@ -21,13 +20,16 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import COST_QUANTUM, ONE, ZERO, is_multiple, is_positive
-from engine.domain.order import OrderTerms, OrderType, Replacement, TimeInForce
+from engine.domain.order import (
+    HAVE_LIMIT,
+    HAVE_STOP,
+    IMMEDIATE,
+    OrderTerms,
+    Replacement,
+    TimeInForce,
+)
 from engine.ports import Clock
 from engine.state.rates import Rates
-
-_NEEDS_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_NEEDS_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
-_AT_ONCE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not a fault
@@ -68,8 +70,8 @@ class Admission:
             side=order.side,
             type=order.type,
             quantity=order.quantity,
-            limit_price=order.limit_price if order.type in _NEEDS_LIMIT else None,
-            stop_price=order.stop_price if order.type in _NEEDS_STOP else None,
+            limit_price=order.limit_price if order.type in HAVE_LIMIT else None,
+            stop_price=order.stop_price if order.type in HAVE_STOP else None,
             time_in_force=order.time_in_force,
             reduce_only=order.reduce_only,
             accepted_at=now,
@@ -173,7 +175,7 @@ class Admission:
             if order.stop_price is None or order.armed:
                 raise Refused(Refusal.INVALID_ORDER, f"{name} has no stop that waits")
             self._check_price("stop", order.symbol, wanted.stop_price, rules)
-        if wanted.time_in_force in _AT_ONCE:
+        if wanted.time_in_force in IMMEDIATE:
             raise Refused(Refusal.INVALID_ORDER, f"{name} works: it cannot become IOC or FOK")
 
     def free_cash(self, quotes: Mapping[str, Quote]) -> Decimal:
@@ -263,8 +265,8 @@ class Admission:
     def _check_form(self, order: OrderTerms, rules: Instrument) -> None:
         self._check_quantity(order.symbol, order.quantity, rules, whole=not order.reduce_only)
         wanted = (
-            ("limit", order.limit_price, order.type in _NEEDS_LIMIT),
-            ("stop", order.stop_price, order.type in _NEEDS_STOP),
+            ("limit", order.limit_price, order.type in HAVE_LIMIT),
+            ("stop", order.stop_price, order.type in HAVE_STOP),
         )
         for word, price, needed in wanted:
             if needed and price is None:
@@ -309,7 +311,7 @@ class Admission:
             close = calendar.close_of(now)
             return close if close is not None and order.time_in_force is TimeInForce.DAY else 0
         opens = calendar.next_open(now)
-        if order.time_in_force in _AT_ONCE or opens is None:
+        if order.time_in_force in IMMEDIATE or opens is None:
             raise Refused(Refusal.MARKET_CLOSED, calendar.explain(now))
         if order.time_in_force is not TimeInForce.DAY:
             return 0

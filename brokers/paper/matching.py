@@ -18,7 +18,7 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Quote
 from engine.domain.money import ONE, ZERO, is_positive, round_price
-from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
+from engine.domain.order import IMMEDIATE, OrderStatus, OrderType, Side, TimeInForce
 
 _COMPACT_AT_LEAST: Final = 64
 
@@ -77,7 +77,7 @@ class PaperOrder(msgspec.Struct, kw_only=True, eq=False):
     @property
     def tries_once(self) -> bool:
         """What does not fill at the first price it meets is cancelled."""
-        return self.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        return self.time_in_force in IMMEDIATE
 
     def as_venue_order(self) -> VenueOrder:
         """As the port states it."""

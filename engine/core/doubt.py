@@ -11,7 +11,7 @@ from engine.domain.codes import Code
 from engine.domain.inputs import QueryAnswered, QueryFailed
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
+from engine.domain.order import CHANGE_ASKED, REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
 from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end, fell_short
 from engine.reconcile.compare import QUESTIONS_FIRST
@@ -21,7 +21,6 @@ from engine.state.order import Order
 from engine.world import World
 
 _S = OrderStatus
-_ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 
 def deadlines(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -70,7 +69,7 @@ def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
 def doubtful(world: World) -> Iterator[ev.Event]:
     """Ask, after a start, about every order that was under way when the process ended (C-406)."""
     for order in tuple(world.orders()):
-        if order.status in (_S.CREATED, _S.PENDING_NEW, *_ASKED):
+        if order.status in (_S.CREATED, _S.PENDING_NEW, *CHANGE_ASKED):
             yield ev.OrderUnclear(
                 account=order.account,
                 client_order_id=order.client_order_id,
@@ -88,7 +87,7 @@ def query_failed(world: World, given: QueryFailed, now: Nanos) -> Iterator[ev.Ev
     order = world.book.order_in(given.account, given.client_order_id)
     if order is None or order.status.is_terminal or order.status is _S.UNKNOWN:
         return
-    if order.status in UNACKNOWLEDGED or order.status in _ASKED:
+    if order.status in UNACKNOWLEDGED or order.status in CHANGE_ASKED:
         yield ev.OrderUnclear(
             account=order.account, client_order_id=given.client_order_id, reason=str(given.error)
         )
@@ -302,7 +301,7 @@ def _settle(  # noqa: PLR0917  # two views of the order, its fills, and the two 
             )
         return
     status = _S.PARTIALLY_FILLED if known else _S.NEW
-    if current in UNACKNOWLEDGED or current in _ASKED:
+    if current in UNACKNOWLEDGED or current in CHANGE_ASKED:
         yield ev.OrderSettled(
             account=order.account,
             client_order_id=key,

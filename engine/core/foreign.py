@@ -6,12 +6,10 @@ from decimal import Decimal
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.money import ZERO, plain
-from engine.domain.order import VENUE, OrderType
+from engine.domain.order import HAVE_STOP, VENUE
 from engine.domain.run import Severity
 from engine.state.order import Order
 from engine.world import World
-
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 NAMED = 3
 """So many of them are named in the alarm."""
@@ -58,7 +56,7 @@ def _able_to_flip(world: World, snapshot: VenueSnapshot) -> Iterator[Order]:
     """The stops of others that work here and there, and that nothing bounds to what is held."""
     bounds = world.able(snapshot.account).reduce_only
     for theirs in snapshot.orders:
-        if theirs.type not in _STOPS or (bounds and theirs.reduce_only):
+        if theirs.type not in HAVE_STOP or (bounds and theirs.reduce_only):
             continue
         order = world.book.order_in(snapshot.account, theirs.client_order_id)
         if order is not None and order.intent_id == VENUE and order.is_working:

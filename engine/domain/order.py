@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -40,6 +41,12 @@ class OrderType(StrEnum):
 
 _STOP, _STOP_LIMIT = OrderType.STOP, OrderType.STOP_LIMIT
 
+HAVE_LIMIT: Final = frozenset({OrderType.LIMIT, _STOP_LIMIT})
+"""The types of order that have a limit price."""
+
+HAVE_STOP: Final = frozenset({_STOP, _STOP_LIMIT})
+"""The types of order that have a stop price."""
+
 
 class TimeInForce(StrEnum):
     """FIX 59. IOC and FOK are times in force, never order types (X-26)."""
@@ -48,6 +55,10 @@ class TimeInForce(StrEnum):
     GTC = "GTC"
     IOC = "IOC"
     FOK = "FOK"
+
+
+IMMEDIATE: Final = frozenset({TimeInForce.IOC, TimeInForce.FOK})
+"""The times in force of an order that never rests: what does not fill at once is cancelled."""
 
 
 class Purpose(StrEnum):
@@ -108,6 +119,12 @@ UNACKNOWLEDGED = frozenset(
 )
 """The venue has not said that it works it."""
 
+CHANGE_ASKED: Final = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE})
+"""Its cancel, or its replace, was asked for and has not been answered."""
+
+REQUEST_UNDER_WAY: Final = CHANGE_ASKED | {OrderStatus.PENDING_NEW}
+"""A request about it, the order itself or a change of it, has not been answered."""
+
 VENUE = "venue"
 """The intent of an order that was taken over from its venue, and that nobody here wanted."""
 
@@ -117,21 +134,20 @@ REPLACED = "REPLACED"
 _S = OrderStatus
 _ENDS = frozenset({_S.FILLED, _S.CANCELED, _S.REJECTED, _S.EXPIRED})
 _OPEN = frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.SUSPENDED})
-_ASKED = frozenset({_S.PENDING_CANCEL, _S.PENDING_REPLACE})
 
 TRANSITIONS: dict[OrderStatus, frozenset[OrderStatus]] = {
     _S.CREATED: frozenset({_S.PENDING_NEW, _S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
     _S.PENDING_NEW: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
-    _S.NEW: frozenset({_S.UNKNOWN, _S.PARTIALLY_FILLED, _S.SUSPENDED}) | _ASKED | _ENDS,
+    _S.NEW: frozenset({_S.UNKNOWN, _S.PARTIALLY_FILLED, _S.SUSPENDED}) | CHANGE_ASKED | _ENDS,
     _S.PARTIALLY_FILLED: frozenset({_S.UNKNOWN, _S.PARTIALLY_FILLED, _S.SUSPENDED})
-    | _ASKED
+    | CHANGE_ASKED
     | _ENDS,
-    _S.SUSPENDED: frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.UNKNOWN}) | _ASKED | _ENDS,
+    _S.SUSPENDED: frozenset({_S.NEW, _S.PARTIALLY_FILLED, _S.UNKNOWN}) | CHANGE_ASKED | _ENDS,
     _S.PENDING_CANCEL: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL}) | _OPEN | _ENDS,
     _S.PENDING_REPLACE: frozenset({_S.UNKNOWN, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
     | _OPEN
     | _ENDS,
-    _S.UNKNOWN: frozenset({_S.PENDING_NEW, _S.UNKNOWN}) | _OPEN | _ASKED | _ENDS,
+    _S.UNKNOWN: frozenset({_S.PENDING_NEW, _S.UNKNOWN}) | _OPEN | CHANGE_ASKED | _ENDS,
     # A terminal order moves only because a fill arrives after the end: fills are facts (X-18).
     _S.FILLED: frozenset({_S.FILLED}),
     _S.CANCELED: frozenset({_S.FILLED, _S.CANCELED}),

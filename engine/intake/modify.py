@@ -8,7 +8,14 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import RESTING, OrderStatus, OrderType, Replacement, TimeInForce
+from engine.domain.order import (
+    HAVE_LIMIT,
+    HAVE_STOP,
+    IMMEDIATE,
+    RESTING,
+    OrderStatus,
+    Replacement,
+)
 from engine.exits.reducible import room
 from engine.intake.operator import REFUSED, acted, refuse
 from engine.intake.protection import move_stop
@@ -20,9 +27,6 @@ from engine.state.order import Order
 from engine.world import World
 
 _S = OrderStatus
-_WITH_LIMIT = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_WITH_STOP = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
-_AT_ONCE = frozenset({TimeInForce.IOC, TimeInForce.FOK})
 
 
 def modify(world: World, given: ask.ModifyOrder, now: Nanos) -> Iterator[ev.Event]:
@@ -115,14 +119,14 @@ def _number_fault(world: World, order: Order, given: ask.ModifyOrder) -> str:
         if given.stop_price is None or any(value is not None for value in others):
             return f"it protects {order.symbol}, all that is held of it: only its stop can be moved"
         return "" if given.time_in_force is None else "a protective stop is always GTC"
-    if given.limit_price is not None and order.type not in _WITH_LIMIT:
+    if given.limit_price is not None and order.type not in HAVE_LIMIT:
         return f"a {order.type} order has no limit_price; LIMIT and STOP_LIMIT have one"
-    if given.stop_price is not None and order.type not in _WITH_STOP:
+    if given.stop_price is not None and order.type not in HAVE_STOP:
         return f"a {order.type} order has no stop_price; STOP and STOP_LIMIT have one"
     allowed = world.able(order.account).times_in_force
     if given.time_in_force is not None and given.time_in_force not in allowed:
         return f"the broker does not know {given.time_in_force}; {', '.join(sorted(allowed))} are"
-    if given.time_in_force in _AT_ONCE:
+    if given.time_in_force in IMMEDIATE:
         return f"it rests, so that it cannot become {given.time_in_force}; DAY and GTC are allowed"
     return ""
 

@@ -7,7 +7,7 @@ the gate turns into INVALID_INPUT.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -16,7 +16,7 @@ from engine.config.kinds import is_usable
 from engine.domain.commands import PlaceOrder
 from engine.domain.instrument import symbol_fault
 from engine.domain.money import ZERO, early_stop, passive_price, plain
-from engine.domain.order import OrderType, Replacement, TimeInForce
+from engine.domain.order import HAVE_LIMIT, HAVE_STOP, OrderType, Replacement, TimeInForce
 from engine.domain.signal import Direction, Signal
 from engine.exits.reducible import reducible
 from engine.risk.facts.market import usable_mark
@@ -26,9 +26,6 @@ from engine.routing.route import account_for
 from engine.sizing.stock import FULL_CONVICTION
 from engine.state.order import Order
 from engine.world import World, exposure
-
-_WITH_LIMIT: Final = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_WITH_STOP: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 _replace = msgspec.structs.replace
 
@@ -237,9 +234,9 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         return f"{fault}."
     able = world.able(account)
     numbers: list[tuple[str, Decimal | None]] = [("quantity", command.quantity)]
-    if kind in _WITH_LIMIT:
+    if kind in HAVE_LIMIT:
         numbers.append(("limit_price", command.limit_price))
-    if kind in _WITH_STOP:
+    if kind in HAVE_STOP:
         numbers.append(("stop_price", command.stop_price))
     for name in ("protect", "target"):
         given = getattr(command, name)
@@ -249,9 +246,9 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
         if not is_usable(number):
             what = f"is {number}" if number is not None else "is missing"
             return f"{name} {what}; a number above 0 is allowed."
-    if command.limit_price is not None and kind not in _WITH_LIMIT:
+    if command.limit_price is not None and kind not in HAVE_LIMIT:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
-    if command.stop_price is not None and kind not in _WITH_STOP:
+    if command.stop_price is not None and kind not in HAVE_STOP:
         return f"a {kind} order has no stop_price; STOP and STOP_LIMIT have one."
     if kind not in able.order_types:
         return f"the broker takes no {kind} orders; {_list(able.order_types)} are allowed."

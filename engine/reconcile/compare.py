@@ -16,11 +16,11 @@ from engine.domain.account import VenueOrder, VenuePosition, VenueSnapshot
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import (
+    HAVE_STOP,
     RESTING,
     VENUE,
     OrderStatus,
     OrderTerms,
-    OrderType,
     Purpose,
     TimeInForce,
     VenueState,
@@ -45,7 +45,6 @@ QTY_MISMATCH = "QTY_MISMATCH"
 SIDE_MISMATCH = "SIDE_MISMATCH"
 PRICE_DRIFT = "PRICE_DRIFT"
 
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
 
 _ALIASES = {BROKER_ONLY: "ghost", LOCAL_ONLY: "orphan"}
 """The words of the first design, which people still see (X-08)."""
@@ -403,7 +402,7 @@ def _protects(order: VenueOrder, unguarded: dict[str, Decimal]) -> bool:
     `unguarded` is by symbol what no such stop was found for yet, signed; its leaves come off it. A
     venue without a reduce-only flag says no more of a stop than that.
     """
-    if order.type not in _STOPS:
+    if order.type not in HAVE_STOP:
         return False
     held = unguarded.get(order.symbol, ZERO)
     if order.side.sign * held < 0:

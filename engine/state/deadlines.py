@@ -4,14 +4,9 @@ import heapq
 from collections.abc import Callable, Iterable
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import RESTING, OrderStatus
+from engine.domain.order import REQUEST_UNDER_WAY, RESTING, OrderStatus
 from engine.state import pauses
 from engine.state.order import Order
-
-_ASKED_OF = frozenset(
-    {OrderStatus.PENDING_NEW, OrderStatus.PENDING_CANCEL, OrderStatus.PENDING_REPLACE}
-)
-"""What an order is while a request about it is at the venue."""
 
 _SLACK = 1_000
 """Deadlines that have passed over and are kept before the list is swept."""
@@ -91,6 +86,6 @@ def due_at(order: Order) -> Nanos:
         return 0
     if status is OrderStatus.UNKNOWN:
         return order.updated_at + pauses.doubled(pauses.DOUBT, max(order.queries - 1, 0))
-    unclear = order.protects and status in _ASKED_OF
+    unclear = order.protects and status in REQUEST_UNDER_WAY
     first = pauses.ANSWER_ABOUT_STOP if unclear else pauses.ANSWER
     return order.updated_at + pauses.doubled(first, order.queries)

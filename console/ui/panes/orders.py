@@ -27,7 +27,7 @@ from console.ui.panes.base import (
 from console.ui.panes.moved import Moved
 from console.ui.widgets.live_table import LiveTable
 from console.ui.widgets.rows import Cell, Column, Tier
-from engine.domain.order import OrderStatus, OrderType
+from engine.domain.order import REQUEST_UNDER_WAY, OrderStatus, OrderType
 from engine.domain.run import RunState
 
 _S = OrderStatus
@@ -47,7 +47,6 @@ WORDS: Final = {
 }
 """States as they are shown; one that waits for an answer never looks like one that has it."""
 
-UNANSWERED: Final = frozenset({_S.PENDING_NEW, _S.PENDING_CANCEL, _S.PENDING_REPLACE})
 TYPES: Final = {
     OrderType.MARKET: "MKT",
     OrderType.LIMIT: "LMT",
@@ -296,7 +295,7 @@ class OrdersPane(Pane):
     def _order(self, order: OrderRow, now: int) -> list[Cell]:
         rules = order.instrument
         word, style = WORDS[order.status]
-        if order.status in UNANSWERED:
+        if order.status in REQUEST_UNDER_WAY:
             word += self.glyphs.ellipsis
         price: Decimal | None = order.limit_price
         if price is None or order.type is OrderType.STOP:
