@@ -36,7 +36,7 @@ from storage.writer import Entry, Writer, entry_of
 MAX_ENTRIES = 4_096
 """Records in one transaction at most, so that no submitter waits for an endless one."""
 
-AT_ONCE = 128
+RECORDS_AT_ONCE = 128
 """Records that are handed to the writer before the loop comes round: they are worth a commit."""
 
 GATHERED = 512
@@ -293,7 +293,7 @@ class Journal:
         self._open[0].extend(entries)
         self._open[1].extend(touched)
         ticket = self._open[2]
-        if len(self._open[0]) >= AT_ONCE:
+        if len(self._open[0]) >= RECORDS_AT_ONCE:
             self._hand_over()
         return ticket
 

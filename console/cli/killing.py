@@ -15,8 +15,8 @@ from console.host.place import Host
 
 FLATTEN: Final = choices_of(KillArgs, "flatten")
 
-ACKNOWLEDGE_SECONDS: Final = 1.0
-"""How long the loop has to acknowledge; its control thread has shut the gate before that."""
+ENGINE_SECONDS: Final = 1.0
+"""How long the engine is waited for; its control thread has shut the gate before that."""
 
 MERCY_SECONDS: Final = 2.0
 """How much longer a process that holds the account has before it is ended."""
@@ -42,7 +42,7 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
         given = {**given, "flatten": "none"}
     began = time.monotonic()
     args: dict[str, Any] = {**given, "by": "cli"}
-    found = through_engine(host.socket, args, ACKNOWLEDGE_SECONDS)
+    found = through_engine(host.socket, args, ENGINE_SECONDS)
     if found is None:
         from console.host.kill_latch import latched
 
@@ -50,9 +50,9 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
         from console.host.fence import kill_directly
 
         def again(socket: Path, seconds: float) -> dict[str, Any] | None:
-            return through_engine(socket, args, min(seconds, ACKNOWLEDGE_SECONDS))
+            return through_engine(socket, args, min(seconds, ENGINE_SECONDS))
 
-        ends = began + ACKNOWLEDGE_SECONDS + MERCY_SECONDS
+        ends = began + ENGINE_SECONDS + MERCY_SECONDS
         found = kill_directly(host, latch, args, again, ends)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if why:

@@ -26,7 +26,7 @@ from console.commands.arguments import KillArgs
 from console.host import paths, wiring
 from console.host.crash import crashed
 from console.host.kill_latch import KillLatch, latched
-from console.host.kill_report import KillReport
+from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.locks import FenceFailed, Holder, LockError, fence
 from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
@@ -53,7 +53,9 @@ from engine.state.book import Book
 from storage.connection import memory_database, open_reader
 from storage.errors import JournalError
 
-PROOF_SECONDS: Final = 30.0
+REACH_SECONDS: Final = 30.0
+"""How long a venue that cannot be reached is tried for."""
+
 RETRY_SECONDS: Final = 0.2
 _UNWORKABLE: Final = (
     JournalError,
@@ -193,9 +195,9 @@ def _forget(book: Path) -> None:
 def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> dict[str, Any]:
     """`_worked`, begun again while the venue cannot be reached: one that restarts is soon back.
 
-    Raises what it raises, BrokerError after `PROOF_SECONDS`.
+    Raises what it raises, BrokerError after `REACH_SECONDS`.
     """
-    deadline, told = time.monotonic() + PROOF_SECONDS, False
+    deadline, told = time.monotonic() + REACH_SECONDS, False
     while True:
         try:
             return _worked(config, folder, latch, known)
@@ -203,7 +205,7 @@ def _reached(config: Config, folder: Path, latch: Latch, known: Book | None) -> 
             if time.monotonic() >= deadline:
                 raise
             if not told:
-                warn(f"The venue cannot be reached, and is tried for {PROOF_SECONDS:g} s: {error}")
+                warn(f"The venue cannot be reached, and is tried for {REACH_SECONDS:g} s: {error}")
             told = True
             time.sleep(RETRY_SECONDS)
 

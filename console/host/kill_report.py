@@ -15,6 +15,9 @@ from engine.world.world import World
 
 LOOK_SECONDS: Final = 0.05
 
+PROOF_SECONDS: Final = 30.0
+"""How long a kill may take to prove itself before it is reported as it stands (C-502)."""
+
 
 class KillReport:
     """The kill in force, as `kill --json` prints it: what the core says of it, at any moment."""

@@ -31,7 +31,7 @@ from console.commands.arguments import (
 )
 from console.commands.model import Args
 from console.commands.table import SERVED
-from console.host.kill_report import KillReport
+from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.requests import CommandError
 from engine.config import Config
 from engine.core.day import close_day
@@ -46,9 +46,6 @@ from engine.domain.signal import TradeType
 from engine.domain.text import clean_text
 from engine.runtime.engine import Engine
 from storage.rows import day_row
-
-PROOF_SECONDS: Final = 30.0
-"""How long a kill may take to prove itself before it is reported as it stands (C-502)."""
 
 DIFFERENCE: Final = ("broker", "symbol", "kind", "local", "venue")
 """What `reconcile` says of one difference."""

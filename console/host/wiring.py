@@ -45,7 +45,7 @@ LOG: Final = "meridian.log"
 NO_SNAPSHOT: Final = -1
 """A format that no snapshot has: the state is folded from the first event."""
 
-ROWS_AT_ONCE: Final = 4_096
+VALUES_AT_ONCE: Final = 4_096
 """Values handed over together when rows are made again."""
 
 STRICTEST: Final = ("XNYS", "FX", "24/7")
@@ -246,7 +246,7 @@ class _Behind:
         if seq > self._from:
             self._values += touched
             self._seq = seq
-            if len(self._values) >= ROWS_AT_ONCE:
+            if len(self._values) >= VALUES_AT_ONCE:
                 self.flush()
 
     def flush(self) -> None:

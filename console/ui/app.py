@@ -72,7 +72,7 @@ CHORD_TWICE: Final = "chord pressed twice"
 
 _BY_ACTION: Final = {action.name: action for action in ACTIONS}
 KILL: Final = _BY_ACTION["kill"]
-AT_ONCE: Final = frozenset(key for action in ACTIONS if action.at_once for key in action.keys)
+ACTING_KEYS: Final = frozenset(key for action in ACTIONS if action.at_once for key in action.keys)
 """Keys that trade, or change whether entries are allowed, as soon as they are pressed."""
 
 
@@ -86,7 +86,7 @@ class MeridianApp(TerminalApp[str]):
     MODES = {"main": MainScreen}  # noqa: RUF012 - textual's type
     DEFAULT_MODE = "main"
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    AT_ONCE = frozenset(KILL.keys)
+    URGENT_KEYS = frozenset(KILL.keys)
 
     def __init__(
         self,
@@ -240,7 +240,7 @@ class MeridianApp(TerminalApp[str]):
         """A key that acts at once, over the panes: as a letter of a text it is no command."""
         return (
             isinstance(event, events.Key)
-            and event.key in AT_ONCE
+            and event.key in ACTING_KEYS
             and self._over_main
             and not isinstance(self.focused, Field)
         )

@@ -58,7 +58,7 @@ class TerminalApp(App[Result], Generic[Result]):
         # textual's own quits without a question
         Binding("ctrl+q", "quit", "Quit", show=False, priority=True, id="quit"),
     ]
-    AT_ONCE: ClassVar[frozenset[str]] = frozenset()
+    URGENT_KEYS: ClassVar[frozenset[str]] = frozenset()
     """Keys that wait for no screen."""
 
     def __init__(
@@ -120,10 +120,10 @@ class TerminalApp(App[Result], Generic[Result]):
         return None
 
     async def on_event(self, event: events.Event) -> None:
-        """As textual's; keys are taken one after the other, and `AT_ONCE` before them all."""
+        """As textual's; keys are taken one after the other, and `URGENT_KEYS` before them all."""
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
-        elif isinstance(event, events.Key) and event.key in self.AT_ONCE:
+        elif isinstance(event, events.Key) and event.key in self.URGENT_KEYS:
             await self.act(event)
         else:
             await self.keyboard.type(event)

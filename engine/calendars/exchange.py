@@ -4,6 +4,7 @@ The table is made by `make calendars`, and lists only the weekdays that are not 
 """
 
 import datetime
+from calendar import SATURDAY
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Self
@@ -16,7 +17,6 @@ OPEN: Final = datetime.time(9, 30)
 CLOSE: Final = datetime.time(16)
 _MIDNIGHT: Final = datetime.time(0)
 _ONE_DAY: Final = timedelta(days=1)
-_SATURDAY: Final = 5
 
 
 class ExchangeCalendar:
@@ -92,7 +92,7 @@ class ExchangeCalendar:
         return f"{self._first} to {self._last}"
 
     def _make(self, date: datetime.date) -> Session | None:
-        if date.weekday() >= _SATURDAY or not self._first <= date <= self._last:
+        if date.weekday() >= SATURDAY or not self._first <= date <= self._last:
             return None
         close = self._exceptions.get(date, CLOSE)
         return None if close is None else Session(date, at(date, OPEN), at(date, close))

@@ -14,10 +14,10 @@ from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from engine.domain.instrument import SYMBOL_WORDS, is_symbol
-from engine.domain.money import ZERO, is_positive
+from engine.domain.money import LARGEST, ZERO, is_positive
 
-LARGEST: Final = Decimal("1e15")
-"""No money, size or count is above this."""
+LARGEST_GIVEN: Final = LARGEST
+"""No money, size or count that a person gives is above this."""
 
 FINEST_EXPONENT: Final = -18
 """No decimal has more than this many places."""
@@ -50,7 +50,7 @@ def as_decimal(value: object) -> Decimal | None:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < FINEST_EXPONENT:
         return None
-    if value.adjusted() > LARGEST.adjusted() or abs(value) > LARGEST:
+    if value.adjusted() > LARGEST_GIVEN.adjusted() or abs(value) > LARGEST_GIVEN:
         return None
     return value or ZERO
 

@@ -15,7 +15,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.run import Phase, Severity
 from engine.state.book import Book
 
-APART: Final[Nanos] = NS_PER_SECOND
+RECORDED_EVERY: Final[Nanos] = NS_PER_SECOND
 """Two records of refusals come no closer together than this."""
 
 
@@ -60,7 +60,7 @@ class Refusals:
 def _next(book: Book) -> Nanos:
     """From when on refusals may be recorded again."""
     last = book.data.refused_at
-    return last + APART if last else 0
+    return last + RECORDED_EVERY if last else 0
 
 
 def lost(book: Book) -> ev.Alarmed | None:

@@ -23,8 +23,6 @@ from engine.routing.named import not_open
 from engine.state.order import Order
 from engine.world import World
 
-RESOLVE = "RESOLVE"
-
 
 def resolve(world: World, given: ask.ResolveOrder, now: Nanos) -> Iterator[ev.Event]:
     """Settle an UNKNOWN order as the operator says; what filled and was not told is assumed.
@@ -69,8 +67,8 @@ def _against(world: World, order: Order | None, given: ask.ResolveOrder, now: Na
         return f"it is in {shut}"
     if order.status is not OrderStatus.UNKNOWN:
         return f"the order is {order.status}: only one that is UNKNOWN is resolved"
-    if given.confirm != RESOLVE:
-        return f"not confirmed: type {RESOLVE!r}"
+    if given.confirm != ask.RESOLVE_WORD:
+        return f"not confirmed: type {ask.RESOLVE_WORD!r}"
     if given.decision == "filled":
         against = _against_numbers(order, given)
         if against:

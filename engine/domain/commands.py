@@ -32,6 +32,12 @@ class Kill(Command, frozen=True, kw_only=True):
     trigger: Trigger = Trigger.MANUAL
 
 
+RESUME_WORD: Final = "RESUME"
+UNPROTECT_WORD: Final = "UNPROTECT"
+RESOLVE_WORD: Final = "RESOLVE"
+"""What a person types to confirm a resume, taking a protective stop away, and what became of an
+order; with real money the last 4 of the account id follow the word of a resume (X-52)."""
+
 REBASE: Final = "REBASE"
 """The word that accepts a drawdown (X-73)."""
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from engine.domain.instant import NS_PER_MS, Nanos
 
-ID_LENGTH = 31
 FACT_DIGITS = 20
 """The digits at the end of an id that stand for its facts, whenever it was made."""
 MOMENT_DIGITS = 11

@@ -13,7 +13,7 @@ from engine.state.order import Order
 from engine.state.position import ExitPlan, Position
 from engine.state.waiting import to_come
 from engine.world import World
-from engine.world.absence import BELIEVED
+from engine.world.absence import LOOKS_AGREE_FOR
 
 
 def against(world: World, position: Position) -> list[Order]:
@@ -55,7 +55,7 @@ def there(world: World, position: Position) -> Decimal:
     if missing is None or world.able(position.account).reduce_only:
         return held
     killed = position.exiting is not None and position.exiting.reason is ExitReason.KILL
-    if account.seen_at - missing.since < BELIEVED and not killed:
+    if account.seen_at - missing.since < LOOKS_AGREE_FOR and not killed:
         return held
     return max(held - max(missing.quantity * position.sign, ZERO), ZERO)
 

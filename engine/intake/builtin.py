@@ -34,7 +34,7 @@ from engine.indicators.bars import Completed
 from engine.indicators.clouds import CloudSnapshot, Layer, Slope
 
 SOURCE: Final = "ema_cloud"
-ID_LENGTH: Final = 40
+SIGNAL_ID_LENGTH: Final = 40
 """The longest signal id (D-04)."""
 
 ALIGNMENT_POINTS: Final = 25
@@ -158,7 +158,7 @@ def signal_id(symbol: str, timeframe: Timeframe, kind: SignalKind, bar_end: Nano
     At most 40 characters: for a long symbol the facts are hashed instead of written out.
     """
     written = f"ema-{symbol}-{timeframe}-{kind.word}-{bar_end // NS_PER_SECOND}"
-    if len(written) <= ID_LENGTH:
+    if len(written) <= SIGNAL_ID_LENGTH:
         return written
     return f"ema-{blake2b(written.encode(), digest_size=16).hexdigest()}"
 

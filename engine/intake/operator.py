@@ -22,7 +22,7 @@ from engine.pipeline.intent import build, intend
 from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.plans.kill import left, set_latch, unfinished, unknown
-from engine.plans.reduce import REDUCE, waits, withdraw
+from engine.plans.reduce import REDUCE, stop_makes_room_first, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
 from engine.routing.named import no_broker, not_open
@@ -33,7 +33,6 @@ from engine.world import World
 
 REFUSED = "REFUSED"
 FRESH_RECONCILE = 10 * NS_PER_SECOND
-UNPROTECT = "UNPROTECT"
 
 
 def acted(command: Command) -> ev.OperatorActed:
@@ -127,7 +126,7 @@ def kill(world: World, given: ask.Kill, now: Nanos) -> Iterator[ev.Event]:
 def confirmation(world: World, *, rebase: bool = False) -> str:
     """What must be typed to resume, with `rebase` to accept a drawdown too (INTERFACE, X-73)."""
     data = world.book.data
-    words = ["RESUME"]
+    words = [ask.RESUME_WORD]
     if data.mode is Mode.LIVE:
         words.append(data.accounts[data.primary].id[-4:])
     return " ".join([*words, ask.REBASE] if rebase else words)
@@ -258,7 +257,7 @@ def _placed(world: World, given: ask.PlaceOrder, now: Nanos) -> Iterator[ev.Even
         yield refuse(given, Code.DUPLICATE_ORDER, "this ticket was sent already")
         return
     yield from remarks(world, given, ruling)
-    if waits(world, order):
+    if stop_makes_room_first(world, order):
         yield ev.IntentOpened(intent_id=order.intent_id, plan=REDUCE, by=given.by, legs=(order,))
         return
     yield from intend(world, ruling, order)
@@ -285,8 +284,8 @@ def cancel_order(world: World, given: ask.CancelOrder, now: Nanos) -> Iterator[e
     if order is None or order.status.is_terminal:
         yield refuse(given, REFUSED, f"no working order has the id {given.client_order_id}")
         return
-    if order.is_protective and given.confirm != UNPROTECT:
-        text = f"it protects {order.symbol}: confirm with {UNPROTECT!r}"
+    if order.is_protective and given.confirm != ask.UNPROTECT_WORD:
+        text = f"it protects {order.symbol}: confirm with {ask.UNPROTECT_WORD!r}"
         yield refuse(given, REFUSED, text)
         return
     position = world.book.holding(order.account, order.symbol) if order.is_protective else None

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.config.kinds import FINEST_EXPONENT, LARGEST, is_usable
+from engine.config.kinds import FINEST_EXPONENT, LARGEST_GIVEN, is_usable
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -13,7 +13,7 @@ from engine.domain.money import ZERO, is_multiple, plain
 from engine.exits.rules import target_price
 from engine.exits.stops import stop_trades
 from engine.intake.closing import not_held
-from engine.intake.operator import REFUSED, UNPROTECT, acted, is_trading, no_account, refuse
+from engine.intake.operator import REFUSED, acted, is_trading, no_account, refuse
 from engine.plans import suspected_split
 from engine.plans.reducing import cancel
 from engine.sizing.open_risk import at_stop, of_order
@@ -35,8 +35,8 @@ def protect(world: World, given: ask.Protect, now: Nanos) -> Iterator[ev.Event]:
     if given.price is not None:
         yield from move_stop(world, given, position, given.price, now)
         return
-    if given.confirm != UNPROTECT:
-        text = f"it protects {position.symbol}: confirm with {UNPROTECT!r}"
+    if given.confirm != ask.UNPROTECT_WORD:
+        text = f"it protects {position.symbol}: confirm with {ask.UNPROTECT_WORD!r}"
         yield refuse(given, REFUSED, text)
         return
     if position.stop is None:
@@ -174,8 +174,8 @@ def _beyond(world: World, position: Position, price: Decimal, *, winning: bool) 
     """Why the price cannot stand: it is no price, or the market is there already."""
     if not is_usable(price):
         return (
-            f"{price} is no price: a number above 0, at most {plain(LARGEST)} and with at most "
-            f"{-FINEST_EXPONENT} decimal places, is allowed"
+            f"{price} is no price: a number above 0, at most {plain(LARGEST_GIVEN)} and with at "
+            f"most {-FINEST_EXPONENT} decimal places, is allowed"
         )
     mark = world.prices.mark(position.symbol)
     if mark is None:

@@ -34,7 +34,7 @@ DOUBT_TOLD: Final = 5 * NS_PER_SECOND
 NOT_HELD: Final = "NOT_HELD"
 """The code of a close of what the venue does not hold."""
 
-_AT_ONCE = frozenset({ExitReason.MANUAL, ExitReason.KILL})
+_URGENT = frozenset({ExitReason.MANUAL, ExitReason.KILL})
 """Closes that wait for no stop that trades: it is cancelled, and they follow its end (X-78)."""
 
 _UNKNOWN = OrderStatus.UNKNOWN
@@ -82,7 +82,7 @@ def close_now(
     or between two attempts. Whoever had asked for that one is told.
     """
     under_way = position.exiting
-    waiting = under_way is not None and under_way.is_whole and under_way.reason not in _AT_ONCE
+    waiting = under_way is not None and under_way.is_whole and under_way.reason not in _URGENT
     if under_way is None or not waiting or any(o.closes for o in working_for(world, position)):
         yield from plan_exit(position, reason=reason, priority=0, detail=detail)
         return
@@ -112,7 +112,7 @@ def _planned(position: Position, decision: ExitDecision) -> ev.ExitPlanned:
     )
 
 
-def waits(world: World, position: Position, now: Nanos) -> bool:
+def close_waits(world: World, position: Position, now: Nanos) -> bool:
     """Whether a close that is wanted sends nothing for now, so that the stop is to rest (rule 3).
 
     It waits for the market, for the first look at the venue, and between two attempts.
@@ -147,7 +147,7 @@ def is_left_to_trade(world: World, stop: Order, now: Nanos) -> bool:
     if position is None or stop.side.sign * position.quantity > 0:
         return False
     plan = position.exiting
-    at_once = plan is not None and plan.reason in _AT_ONCE
+    at_once = plan is not None and plan.reason in _URGENT
     return not at_once and is_trading(world, position, stop, now)
 
 
@@ -219,8 +219,8 @@ def _in_the_way(
     ours is brought to size by the plan that protects.
     """
     able = world.able(position.account)
-    rests = able.reduce_only or waits(world, position, now)
-    by_hand = plan.reason in _AT_ONCE
+    rests = able.reduce_only or close_waits(world, position, now)
+    by_hand = plan.reason in _URGENT
     left = abs(position.quantity) - wanted_by(world, position, plan)
     found = []
     for order in sorted(others, key=lambda order: not order.protects):
@@ -249,7 +249,7 @@ def _can_send(world: World, position: Position, plan: ExitPlan, now: Nanos) -> b
     if not may_send(world, position.account):
         return False
     alone = world.able(position.account).reduce_only or not _has_stop(world, position)
-    return (plan.reason in _AT_ONCE and alone) or not world.is_shut(position.symbol, now)
+    return (plan.reason in _URGENT and alone) or not world.is_shut(position.symbol, now)
 
 
 def _has_stop(world: World, position: Position) -> bool:

@@ -15,7 +15,7 @@ from engine.domain.run import Severity
 from engine.reconcile.compare import PRICE_DRIFT, Comparison
 from engine.state.account import AccountState
 from engine.world import World
-from engine.world.absence import BELIEVED, BELIEVED_AGAINST
+from engine.world.absence import CONTRADICTED_LOOKS_AGREE_FOR, LOOKS_AGREE_FOR
 
 _SOLD_FOR = Decimal("0.5")
 """What was sold has brought at least so much of its worth."""
@@ -48,7 +48,11 @@ def vanishes(world: World, found: ev.PositionAdjusted, snapshot: VenueSnapshot) 
     missing = world.book.account(found.account).missing.get(found.symbol)
     if missing is None or shown_first(world, found):
         return True
-    bound = BELIEVED_AGAINST if _is_contradicted(world, found, snapshot) else BELIEVED
+    bound = (
+        CONTRADICTED_LOOKS_AGREE_FOR
+        if _is_contradicted(world, found, snapshot)
+        else LOOKS_AGREE_FOR
+    )
     return snapshot.requested_at - missing.since < bound
 
 

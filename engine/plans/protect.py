@@ -12,7 +12,7 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Severity
 from engine.exits.reducible import in_lots, there, to_close, to_protect, working_for
 from engine.exits.stops import is_trading, trades_until
-from engine.plans.exit import plan_exit, waits
+from engine.plans.exit import close_waits, plan_exit
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
 from engine.plans.suspected_split import awaits_price
 from engine.state import pauses
@@ -44,7 +44,7 @@ def advance(world: World, account: str, symbol: str, now: Nanos) -> Iterator[ev.
     if position is None or _is_unclear(world, position):
         return  # its stop stays as it rests until it is known what it is for
     part = ZERO
-    if position.exiting is not None and not waits(world, position, now):
+    if position.exiting is not None and not close_waits(world, position, now):
         if position.is_closing:
             return
         part = to_close(world, position)

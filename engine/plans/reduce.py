@@ -28,7 +28,7 @@ REDUCE: Final = "reduce"
 """Its name in the table and in `IntentOpened`."""
 
 
-def waits(world: World, terms: OrderTerms) -> bool:
+def stop_makes_room_first(world: World, terms: OrderTerms) -> bool:
     """Whether our stop has to make room before an order that reduces may be sent."""
     position = world.book.holding(terms.account, terms.symbol)
     if position is None or not terms.reduce_only or world.able(terms.account).reduce_only:

@@ -38,11 +38,11 @@ NEW: Final = frozenset({RequestKind.SIGNAL, RequestKind.MANUAL})
 SIGNALS: Final = frozenset({RequestKind.SIGNAL, RequestKind.FLAT})
 OPENING_SIGNALS: Final = frozenset({RequestKind.SIGNAL})
 EVERY: Final = frozenset(RequestKind)
-ORDERS: Final = EVERY - {RequestKind.FLAT}
+ONE_ORDER: Final = EVERY - {RequestKind.FLAT}
 """All that become the order that was asked for: the closes of a flat signal come to their lots in
 each account by themselves."""
 
-OPTIONAL: Final = frozenset(row.field for row in ROWS)
+OPTIONAL_LIMITS: Final = frozenset(row.field for row in ROWS)
 """Limits that a profile may not have: None is off. Any other missing limit refuses (U-53)."""
 
 
@@ -84,7 +84,7 @@ class Check:
     def judge(self, facts: Facts, limit: Limit) -> Finding | None:
         """What the row finds of the facts; None where its question does not arise."""
         if limit is None and self.limit:
-            if self.limit in OPTIONAL:
+            if self.limit in OPTIONAL_LIMITS:
                 return None
             return refused("none", "none", f"The limit {self.key or self.limit} is missing.")
         try:
@@ -193,7 +193,7 @@ CHECKS: Final[tuple[Check, ...]] = (
         limit="quote_max_age_seconds",
         key="risk.quote_max_age_seconds",
     ),
-    Check(_C.INVALID_STOP, _S.RISK, price.valid_stop, ORDERS, resizes=True),
+    Check(_C.INVALID_STOP, _S.RISK, price.valid_stop, ONE_ORDER, resizes=True),
     Check(_C.INVALID_TARGET, _S.RISK, price.valid_target),
     Check(_C.NO_CONTRACT, _S.INSTRUMENT, price.sound_instrument),
     Check(_C.NOT_SHORTABLE, _S.INSTRUMENT, price.shortable),
@@ -215,7 +215,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     Check(_C.GROSS_EXPOSURE, _S.RISK, exposure.gross, limit="gross", key="risk.max_gross_exposure"),
     Check(_C.BUYING_POWER, _S.RISK, exposure.affordable),
     Check(_C.BAD_TICK, _S.ORDER, order.on_tick, EVERY),
-    Check(_C.BAD_LOT, _S.ORDER, order.on_lot, ORDERS),
+    Check(_C.BAD_LOT, _S.ORDER, order.on_lot, ONE_ORDER),
     Check(
         _C.MAX_NOTIONAL,
         _S.ORDER,
@@ -259,7 +259,9 @@ CHECKS: Final[tuple[Check, ...]] = (
 CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
 """
 
-OF_A_CUT: Final[tuple[Check, ...]] = (Check(_C.INVALID_STOP, _S.RISK, price.placed_stop, ORDERS),)
+OF_A_CUT: Final[tuple[Check, ...]] = (
+    Check(_C.INVALID_STOP, _S.RISK, price.placed_stop, ONE_ORDER),
+)
 """What is asked again of an order that was cut and goes out anew: the market may have passed its
 stop meanwhile. Whatever else is asked of an entry, a smaller one needs no more than it had."""
 

@@ -49,7 +49,7 @@ CONNECT_SECONDS = 10
 STEADY_SECONDS = 5
 """A connection that broke sooner counts as one more attempt that failed: no storm of attempts."""
 
-AT_ONCE = 256
+REPORTS_AT_ONCE = 256
 """Reports taken before whatever else is ready, as a key or a cancel, has its turn (X-89)."""
 
 REFUSED_SECONDS = 60.0
@@ -180,14 +180,14 @@ class AccountLink:
         while True:
             try:
                 with cancelled.told_apart("it"):
-                    reports = await stream.read(most=AT_ONCE)
+                    reports = await stream.read(most=REPORTS_AT_ONCE)
             except StopAsyncIteration:
                 return "the report stream ended"
             except Exception as error:  # a broken adapter proves no more than a broken connection
                 return f"the report stream broke: {error}"
             self._take_all(reports)
             taken += len(reports)
-            if taken >= AT_ONCE:
+            if taken >= REPORTS_AT_ONCE:
                 taken = 0
                 await self._clock.sleep(0)
 

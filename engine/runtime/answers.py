@@ -19,7 +19,7 @@ from engine.domain.order import Fill
 LONGEST_WAIT: Final = 3 * 86_400
 """In seconds: the longest ban of a venue we know (Binance, research/alpaca-binance.md)."""
 
-APART: Final = Decimal("0.01")
+INTEREST: Final = Decimal("0.01")
 """The equity of an account that holds nothing is its cash, but for so large a share: interest."""
 
 MOVED: Final = Decimal("0.3")
@@ -51,7 +51,7 @@ def balance_fault(told: Account, worth: Decimal, gross: Decimal) -> str:
     if told.balances.keys() - {told.currency}:
         return ""
     there = told.balances.get(told.currency, told.cash) + worth
-    if abs(told.equity - there) <= APART * max(abs(told.equity), abs(there)) + MOVED * gross:
+    if abs(told.equity - there) <= INTEREST * max(abs(told.equity), abs(there)) + MOVED * gross:
         return ""
     held = "nothing is held" if not gross else f"what is held is worth {plain(round(worth, 2))}"
     return f"the account: equity is {told.equity} and cash {there - worth}, and {held}"

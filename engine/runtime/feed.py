@@ -17,8 +17,8 @@ from engine.state import pauses
 HISTORY_SECONDS = 2
 """How long a source is waited for that should tell its past, in seconds, before its prices."""
 
-LOST = "MARKET_LOST"
-BACK = "MARKET_BACK"
+MARKET_LOST = "MARKET_LOST"
+MARKET_BACK = "MARKET_BACK"
 
 
 class MarketFeed:
@@ -105,12 +105,12 @@ class MarketFeed:
         """It tells prices: after a while of that it is back."""
         if self._clock.monotonic() - began >= pauses.LONGEST:
             self._failures = 0
-            self._tell(BACK, Severity.INFO, "prices are told again")
+            self._tell(MARKET_BACK, Severity.INFO, "prices are told again")
 
     def _has_failed(self, why: str) -> None:
         if not self._failures:
             text = self._why("the source of prices has failed, and is asked again", why)
-            self._tell(LOST, Severity.CRITICAL, text)
+            self._tell(MARKET_LOST, Severity.CRITICAL, text)
         self._failures += 1
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:

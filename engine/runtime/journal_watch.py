@@ -22,7 +22,7 @@ SNAPSHOT_EVERY = 20_000
 """Events between two snapshots of the state."""
 
 
-ANSWER_SECONDS: Final = 5
+DURABLE_SECONDS: Final = 5
 """So long the answer to a command waits for its events to be durable."""
 
 REDUCING_WAITS: Final = 0.25
@@ -96,7 +96,9 @@ class JournalWatch:
                 self._tasks.spawn(self._watch())
         return durable
 
-    async def written(self, durable: Awaitable[None], *, within: float = ANSWER_SECONDS) -> Written:
+    async def written(
+        self, durable: Awaitable[None], *, within: float = DURABLE_SECONDS
+    ) -> Written:
         """Wait until what `append` returned this for is durable, at most so many seconds."""
         if isinstance(durable, Settled):
             return Written.DONE if durable.error is None else Written.FAILED

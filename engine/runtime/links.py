@@ -7,7 +7,7 @@ from typing import Any
 from engine.runtime import cancelled
 from engine.runtime.account_link import CONNECT_SECONDS, AccountLink
 
-BEGIN_SECONDS = 5
+FIRST_LOOK_SECONDS = 5
 """How long the start waits for the first look at a venue."""
 
 
@@ -58,7 +58,7 @@ class Links:
         it, and takes no entries there before it was seen. Raises what kept the only account from
         being connected to.
         """
-        done, _ = await asyncio.wait(self._beginning, timeout=BEGIN_SECONDS + CONNECT_SECONDS)
+        done, _ = await asyncio.wait(self._beginning, timeout=FIRST_LOOK_SECONDS + CONNECT_SECONDS)
         for each in done:
             error = cancelled.failure_of(each)
             if error is not None:
@@ -78,7 +78,7 @@ class Links:
         self._pump(link.silence.watch())
         if error is None:
             self._spawn(link.looks.first())
-            await link.looks.begun(BEGIN_SECONDS)
+            await link.looks.begun(FIRST_LOOK_SECONDS)
         link.looks.release_early()
 
     async def close(self) -> None:

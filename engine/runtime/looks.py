@@ -25,7 +25,7 @@ from engine.state.book import Book
 SETTLES = 1.1
 """Seconds after which a list shows what the cash did before."""
 
-BELIEVED = 5
+MOST_CHANGES = 5
 """An account that changes so often while it is first looked at begins with the newest look."""
 
 Held = tuple[dict[str, Decimal], Decimal, dict[str, Decimal]]
@@ -197,7 +197,7 @@ class Looks:
         if _holds(again) not in self._changes[-1:]:
             # Looks that are under way at the same time see one change, and not one each.
             self._changes.append(_holds(again))
-        if len(self._changes) >= BELIEVED:
+        if len(self._changes) >= MOST_CHANGES:
             return again
         return Ambiguous("what is held, or the cash, changed while it was first looked at")
 

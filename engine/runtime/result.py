@@ -14,7 +14,7 @@ from engine.domain.money import plain
 from engine.domain.result import Result
 from engine.domain.schema import account_of
 from engine.intake.remarks import REMARKS
-from engine.runtime.journal_watch import ANSWER_SECONDS, Written
+from engine.runtime.journal_watch import DURABLE_SECONDS, Written
 from engine.state.book import Book
 
 _WHAT = {ask.Protect.__name__: "stop", ask.SetTarget.__name__: "target"}
@@ -179,7 +179,7 @@ def settled(told: Result, written: Written, book: Book) -> Result:
     if not told.changes and not any(order.adds_exposure and not order.sent_at for order in orders):
         return told
     if written is Written.LATE:
-        words = f"not sent within {ANSWER_SECONDS} s: it leaves only once the journal is written"
+        words = f"not sent within {DURABLE_SECONDS} s: it leaves only once the journal is written"
         return Result(ok=False, code="NO_ANSWER", error=words)
     words = "not sent: the journal cannot be written"
     if not told.data.get("native", True):

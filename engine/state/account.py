@@ -35,7 +35,7 @@ class LinkStatus(msgspec.Struct, kw_only=True):
     detail: str = ""
 
 
-QUIET = 60 * NS_PER_SECOND
+NEW_MOVEMENT_AFTER = 60 * NS_PER_SECOND
 """A fill that comes so long after the one before begins a new `Movement`: no list is behind by
 more."""
 
@@ -304,7 +304,7 @@ class AccountState(msgspec.Struct, kw_only=True):
         """A fill at `at` took the holding of a symbol from one quantity to another, both signed."""
         last = self.movements.get(symbol)
         low, high = min(before, after), max(before, after)
-        if last is not None and at - last.at <= QUIET:
+        if last is not None and at - last.at <= NEW_MOVEMENT_AFTER:
             low, high = min(low, last.lowest), max(high, last.highest)
         self.movements[symbol] = Movement(at=at, lowest=low, highest=high)
         if self.kill is not None:

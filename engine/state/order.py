@@ -15,7 +15,7 @@ _TERMS = OrderTerms.__struct_fields__
 _values = attrgetter(*_TERMS)
 
 
-LASTS: Final = 60 * NS_PER_SECOND
+DROPPED_WITHIN: Final = 60 * NS_PER_SECOND
 """A stop that its venue ends, unasked, before it has rested for so long was dropped."""
 
 
@@ -242,7 +242,7 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         """The venue never worked it, or ended it soon after it did, and nobody asked for that."""
         if not self.status.is_terminal or self.status is OrderStatus.FILLED or self.cancel_wanted:
             return False
-        return not self.accepted_at or self.updated_at - self.accepted_at < LASTS
+        return not self.accepted_at or self.updated_at - self.accepted_at < DROPPED_WITHIN
 
     @property
     def most(self) -> Decimal:

@@ -5,6 +5,7 @@ A rate comes from a quote of a pair with the base currency on one side, or from 
 """
 
 import datetime
+from calendar import SATURDAY
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
@@ -26,7 +27,6 @@ JOURNAL: Final = "journal"
 _SMALLEST: Final = Decimal("1e-18")
 _TOO_LARGE: Final = Decimal("1e19")
 _HALF: Final = Decimal("0.5")
-_SATURDAY: Final = 5
 _DAY: Final = datetime.timedelta(days=1)
 _NS_PER_DAY: Final[Nanos] = 86_400 * NS_PER_SECOND
 _EPOCH: Final = datetime.date(1970, 1, 1)
@@ -264,6 +264,6 @@ def _midnight(day: datetime.date) -> Nanos:
 def _next_business_day(day: datetime.date) -> datetime.date:
     """The first day from Monday to Friday after a day."""
     following = day + _DAY
-    while following.weekday() >= _SATURDAY:
+    while following.weekday() >= SATURDAY:
         following += _DAY
     return following

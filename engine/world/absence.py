@@ -15,10 +15,11 @@ from engine.domain.order import OrderStatus
 from engine.state.account import AccountState
 from engine.state.position import Position
 
-BELIEVED: Final = 5 * NS_PER_SECOND
-"""So far apart are the looks that have to agree that something is not held at the venue."""
+LOOKS_AGREE_FOR: Final = 5 * NS_PER_SECOND
+"""How long looks have to agree before it is believed what they show: that something is not held at
+the venue, or that nothing explains a part of its cash."""
 
-BELIEVED_AGAINST: Final = 10 * NS_PER_SECOND
+CONTRADICTED_LOOKS_AGREE_FOR: Final = 10 * NS_PER_SECOND
 """The same for a kill while the look that shows it gone contradicts that: its balances cannot be
 true beside it, the stop of what would be gone is still listed, or no cash came for it."""
 
@@ -32,7 +33,7 @@ def is_believed(account: AccountState, symbol: str) -> bool:
     missing = account.missing.get(symbol)
     if missing is None:
         return False
-    if account.seen_at - missing.since >= BELIEVED:
+    if account.seen_at - missing.since >= LOOKS_AGREE_FOR:
         return True
     untold = ZERO
     for order in account.orders.values():

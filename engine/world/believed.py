@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.domain.instant import Nanos
 from engine.state.account import Unexplained
-from engine.world.absence import BELIEVED
+from engine.world.absence import LOOKS_AGREE_FOR
 
 
 class Believed:
@@ -30,7 +30,7 @@ class Believed:
 
         `value_of` says what such a thing is worth now, in the base currency.
         """
-        run, lasted = self._run, at - BELIEVED
+        run, lasted = self._run, at - LOOKS_AGREE_FOR
         if found != run[-1][1]:
             run.append((at, found))
         while len(run) > 1 and run[1][0] <= lasted:

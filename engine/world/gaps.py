@@ -14,7 +14,7 @@ from engine.domain.suspicion import CLOSE_TO
 MOST_PARTS: Final = 20
 """The largest n and m of a ratio n:m."""
 
-QUIET: Final = 60 * NS_PER_SECOND
+GAP_AFTER: Final = 60 * NS_PER_SECOND
 """A time without prices that is longer than this is a gap, as a halt of a symbol makes it; a symbol
 that is merely quoted seldom has none. That of a bar is told for as long as the next is not due."""
 

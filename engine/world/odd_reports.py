@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.domain.report import OrderReport
 
-MOST: Final = 1_000
+MOST_REMEMBERED: Final = 1_000
 """So many orders are remembered; then they are told once more."""
 
 
@@ -30,7 +30,7 @@ class OddReports:
         key = (report.account, report.client_order_id)
         before = self._why.pop(key, "")
         if why:
-            if len(self._why) >= MOST:
+            if len(self._why) >= MOST_REMEMBERED:
                 self._why.clear()
             self._why[key] = why
         return bool(why) and why != before

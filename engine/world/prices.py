@@ -14,7 +14,7 @@ from engine.state.position import Position
 from engine.state.valuation import Valuation
 from engine.world.absence import moved_since
 from engine.world.evidence import ProvedPrice, both_sides, leaps
-from engine.world.gaps import LOOKED_AT, QUIET, Gap
+from engine.world.gaps import GAP_AFTER, LOOKED_AT, Gap
 from engine.world.market import MarketView
 
 
@@ -79,12 +79,12 @@ class Prices:
         quote, data = self._market.quotes.get(symbol), self._book.data
         if quote is not None:
             seen = min(quote.time, now)
-            ages = max(quote.stale_at, seen + QUIET)
+            ages = max(quote.stale_at, seen + GAP_AFTER)
         else:
             # A price that nobody told is none to compare with.
             guessed = any(symbol in account.estimated for account in self._book.accounts)
             seen = data.marked_at if symbol in data.marks and not guessed else 0
-            ages = seen + QUIET
+            ages = seen + GAP_AFTER
         if not seen or (now <= ages and not self._is_another_session(instrument, seen, now)):
             return
         before = self.believed(symbol)

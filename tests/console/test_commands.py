@@ -21,17 +21,11 @@ from console.commands.model import (
     choices_of,
     given,
 )
-from console.commands.table import (
-    ACTIONS,
-    BY_NAME,
-    COMMANDS,
-    RESUME,
-    SERVED,
-    UNPROTECT,
-)
+from console.commands.table import ACTIONS, BY_NAME, COMMANDS, RESOLVE, RESUME, SERVED, UNPROTECT
 from console.host.operations import _RULES, convert
 from console.host.place import Host
 from console.host.requests import CommandError
+from engine.domain import commands as ask
 from engine.domain.run import Flatten
 from engine.intake import operator
 from tests.engine.worlds import Built
@@ -65,7 +59,8 @@ def test_only_what_stops_or_reduces_counts_as_reducing() -> None:
 
 
 def test_what_is_typed_is_what_the_engine_wants() -> None:
-    assert UNPROTECT.phrase == operator.UNPROTECT
+    assert UNPROTECT.phrase == ask.UNPROTECT_WORD
+    assert RESOLVE.phrase == ask.RESOLVE_WORD
     assert operator.confirmation(Built().world) == RESUME.phrase
     assert BY_NAME["cancel"].confirm == UNPROTECT
     assert BY_NAME["resume"].confirm == RESUME

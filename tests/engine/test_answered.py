@@ -15,7 +15,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import rfc3339
 from engine.domain.order import OrderType, Purpose, Side
 from engine.runtime.clock import VirtualClock
-from engine.runtime.journal_watch import ANSWER_SECONDS
+from engine.runtime.journal_watch import DURABLE_SECONDS
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.wires import PRICE, Rig
 from tests.engine.worlds import MIDDAY
@@ -96,7 +96,7 @@ def test_but_what_reduces_is_sent_meanwhile() -> None:
     on_disk(slow, scene)
 
 
-@pytest.mark.parametrize("seconds", [ANSWER_SECONDS - 1.0, ANSWER_SECONDS + 1.0])
+@pytest.mark.parametrize("seconds", [DURABLE_SECONDS - 1.0, DURABLE_SECONDS + 1.0])
 def test_a_disk_that_hangs_keeps_the_answer_for_a_while_and_it_says_so(seconds: float) -> None:
     slow = Slow()
 
@@ -105,8 +105,8 @@ def test_a_disk_that_hangs_keeps_the_answer_for_a_while_and_it_says_so(seconds: 
         asked = rig.now
         done = await rig.engine.command(ask.ClosePosition(by="me", symbol="AAA"))
         assert done.ok
-        assert rig.now - asked <= ANSWER_SECONDS + 0.1
-        assert done.data.get("durable", True) is (seconds < ANSWER_SECONDS)
+        assert rig.now - asked <= DURABLE_SECONDS + 0.1
+        assert done.data.get("durable", True) is (seconds < DURABLE_SECONDS)
 
     on_disk(slow, scene)
 
@@ -199,11 +199,11 @@ def test_29_an_order_that_waits_for_the_disk_has_no_outcome_yet() -> None:
     slow = Slow()
 
     async def scene(rig: Rig) -> None:
-        slow.seconds = ANSWER_SECONDS + 1.0
+        slow.seconds = DURABLE_SECONDS + 1.0
         told = await rig.engine.command(BUY)
         assert (told.ok, told.code) == (False, "NO_ANSWER")
         assert told.error == (
-            f"not sent within {ANSWER_SECONDS} s: it leaves only once the journal is written"
+            f"not sent within {DURABLE_SECONDS} s: it leaves only once the journal is written"
         )
         slow.seconds = 0.0
         await rig.clock.sleep(2)

@@ -29,7 +29,7 @@ from storage import (
     open_journal,
 )
 from storage.connection import open_reader
-from storage.journal import AT_ONCE, GATHERED
+from storage.journal import GATHERED, RECORDS_AT_ONCE
 from storage.verify import verify
 from tests.storage.lives import START, History, notes
 
@@ -313,14 +313,14 @@ def test_a_journal_on_disk_gathers_nothing(path: Path) -> None:
 async def test_a_burst_is_begun_before_the_loop_comes_round(path: Path) -> None:
     committed = threading.Event()
     journal = open_journal(path, after_commit=committed.set)
-    history = notes(AT_ONCE)
+    history = notes(RECORDS_AT_ONCE)
     for record in history.records[:-1]:
         journal.append([record])
     assert journal.durable_seq == 0
     last = journal.append(history.records[-1:])
     assert committed.wait(10), "the loop has not come round since the first of them"
     await last
-    assert journal.durable_seq == AT_ONCE
+    assert journal.durable_seq == RECORDS_AT_ONCE
     await journal.aclose()
 
 

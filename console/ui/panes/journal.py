@@ -17,7 +17,7 @@ COLUMNS: Final = (
     Column("text", "What", 20, grow=True),
 )
 EMPTY: Final = "nothing yet; whatever happens leaves a line here"
-AT_ONCE: Final = 200
+LINES_AT_ONCE: Final = 200
 """Lines taken over in one paint; of a burst only the newest are shown."""
 
 
@@ -54,7 +54,7 @@ class JournalPane(Pane):
             self._newest = 0
             table.clear()
         follow = at_top(table)
-        new = [r for r in list(self.view.records())[-AT_ONCE:] if r.seq > self._newest]
+        new = [r for r in list(self.view.records())[-LINES_AT_ONCE:] if r.seq > self._newest]
         for record in new:
             line = line_of(record.event, self.view.order)
             if line is not None:

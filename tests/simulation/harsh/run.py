@@ -16,7 +16,7 @@ from engine.domain.run import Flatten, Level
 from engine.ports import Cancellable, Clock
 from engine.runtime.clock import VirtualClock
 from engine.runtime.engine import Engine
-from engine.world.gaps import QUIET
+from engine.world.gaps import GAP_AFTER
 from tests.configs import from_mapping
 from tests.simulation import scenario
 from tests.simulation.harsh.invariants import Invariants
@@ -255,7 +255,7 @@ class HarshRun(Run):
         at, seconds = self.extra.uniform(3, 20), self.extra.uniform(*HALT_SECONDS)
         if split:
             # A venue halts a symbol for longer than it is ever without a price.
-            seconds += QUIET / NS_PER_SECOND
+            seconds += GAP_AFTER / NS_PER_SECOND
             self.splitting.add(symbol)
         self.agenda.after(at, partial(self._halts, symbol, True))
         if split:
