@@ -23,7 +23,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Verdict
 from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus
-from engine.state.account import VERIFIED, WORKING
+from engine.domain.run import KillState
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.order import Order
@@ -360,8 +360,8 @@ class Replica:
         event = value.event
         row = self.kill.get(event.account, KillRow())
         if isinstance(event, ev.KillProgressed):
-            again = row.state == VERIFIED and not event.clean_reads
-            state = WORKING if again else row.state
+            again = row.state == KillState.VERIFIED and not event.clean_reads
+            state = KillState.WORKING if again else row.state
             row = replace(row, clean_reads=event.clean_reads, state=state)
         else:
             row = replace(

@@ -14,7 +14,7 @@ from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.market import Depth, Quote
 from engine.domain.order import Liquidity, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten, Halt, LinkState, Mode, Phase, RunState
+from engine.domain.run import Flatten, Halt, KillState, LinkState, Mode, Phase, RunState
 from engine.domain.signal import Signal, TradeType
 
 
@@ -273,7 +273,7 @@ class Stale(msgspec.Struct, frozen=True):
 class KillRow(msgspec.Struct, frozen=True):
     """What a kill has shown at one account, and when it was last seen."""
 
-    state: str = "WORKING"
+    state: str = KillState.WORKING
     cancelled: int | None = None
     closed: int | None = None
     clean_reads: int = 0

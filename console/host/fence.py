@@ -44,7 +44,7 @@ from console.terminal.bootstrap import settle_task_factory
 from engine.config import Config, from_mapping, opened
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import Flatten, Halt
+from engine.domain.run import Flatten, Halt, KillState
 from engine.ports import BrokerError, Clock, Latch
 from engine.reference.textfile import BadFile
 from engine.runtime.clock import ScaledClock, SystemClock
@@ -150,7 +150,7 @@ def _work(config: Config, folder: Path, latch: Latch, *, used: bool) -> dict[str
 
     `used` says that an engine has worked on this folder before.
     """
-    nothing: dict[str, Any] = {"state": "DEGRADED", "cancelled": 0, "closed": 0}
+    nothing: dict[str, Any] = {"state": KillState.DEGRADED, "cancelled": 0, "closed": 0}
     nothing |= {"left": [], "kept": []}
     names = opened(config)
     unasked = {name: nothing | {"unknown": [f"nothing was asked of {name}"]} for name in names}
@@ -301,7 +301,13 @@ def _not_opened(house: wiring.House, name: str) -> dict[str, Any]:
     """What is left in an account that the config does not open: nothing was asked of it."""
     account = house.engine.book.account(name)
     held = [f"{p.symbol} {p.quantity.normalize():f}" for p in account.positions.values()]
-    found = {"state": "DEGRADED", "cancelled": 0, "closed": 0, "left": sorted(held), "kept": []}
+    found = {
+        "state": KillState.DEGRADED,
+        "cancelled": 0,
+        "closed": 0,
+        "left": sorted(held),
+        "kept": [],
+    }
     return found | {"unknown": [*account.orders, "the config does not open it"]}
 
 
@@ -319,7 +325,11 @@ def _untyped(account: AccountState, halt: Halt | None, row: dict[str, Any]) -> d
         f"{account.name}: {', '.join(held)} kept, as nobody can tell whether it is a day trade; "
         "`kill --flatten all` closes it."
     )
-    return counted | {"state": "DEGRADED", "left": sorted({*row["left"], *held}), "kept": []}
+    return counted | {
+        "state": KillState.DEGRADED,
+        "left": sorted({*row["left"], *held}),
+        "kept": [],
+    }
 
 
 def _clock(config: Config, known: Book | None) -> Clock:

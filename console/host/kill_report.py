@@ -7,10 +7,10 @@ long as something is left, unknown or not yet looked at.
 from typing import Any, Final
 
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.run import Halt, Level
+from engine.domain.run import Halt, KillState, Level
 from engine.plans.kill import cancelled, kept, left, unknown, vanished
 from engine.ports import Clock
-from engine.state.account import DEGRADED, VERIFIED, AccountState, KillWork
+from engine.state.account import AccountState, KillWork
 from engine.world.world import World
 
 LOOK_SECONDS: Final = 0.05
@@ -29,7 +29,7 @@ class KillReport:
     @property
     def verified(self) -> bool:
         """True once every broker is proved, and still looks so."""
-        return all(row["state"] == VERIFIED for row in self.brokers().values())
+        return all(row["state"] == KillState.VERIFIED for row in self.brokers().values())
 
     def brokers(self) -> dict[str, dict[str, Any]]:
         """What is known of each broker: state, counts, what is left and what is unknown."""
@@ -44,9 +44,9 @@ class KillReport:
 
     def _account(self, account: AccountState, work: KillWork, halt: Halt) -> dict[str, Any]:
         remaining, doubtful = left(self._world, account), unknown(self._world, account)
-        done = work.state == VERIFIED and not remaining and not doubtful
+        done = work.state == KillState.VERIFIED and not remaining and not doubtful
         return {
-            "state": VERIFIED if done else DEGRADED,
+            "state": KillState.VERIFIED if done else KillState.DEGRADED,
             "cancelled": cancelled(account),
             "closed": work.closed,
             "left": [*remaining],

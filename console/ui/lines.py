@@ -17,7 +17,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.domain.run import LinkState, Severity
+from engine.domain.run import KillState, LinkState, Severity
 from engine.domain.schema import account_of
 
 SHORT_ID: Final = 6
@@ -264,7 +264,7 @@ def _kill_proved(e: ev.KillProved) -> JournalLine:
         f"{e.account} {e.state}: {e.cancelled} cancelled, {e.closed} closed, "
         f"{len(e.left)} left, {len(e.unknown)} unknown"
     )
-    return JournalLine("KILL", text, "" if e.state == "VERIFIED" else "error")
+    return JournalLine("KILL", text, "" if e.state == KillState.VERIFIED else "error")
 
 
 def _reconciled(e: ev.Reconciled) -> JournalLine:

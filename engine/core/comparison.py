@@ -14,7 +14,7 @@ from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
-from engine.domain.inputs import SnapshotFailed, SnapshotTaken
+from engine.domain.inputs import LookReason, SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING, Fill, OrderStatus, OrderTerms, VenueState
@@ -34,10 +34,6 @@ from engine.world import World
 from engine.world.looks import next_look
 
 CAUSE = "reconcile"
-START = "start"
-KILL = "kill"
-OPERATOR = "operator"
-"""Why the venue is asked: a process starts, a kill is under way, a person wants to know."""
 
 
 def due(world: World, now: Nanos) -> Iterator[ev.Event]:
@@ -51,7 +47,7 @@ def due(world: World, now: Nanos) -> Iterator[ev.Event]:
             continue
         first = account.reconciled_at + FIRST_LOOK
         if now >= (next_look(world, account) if account.compared else first):
-            reason = START if starting else "scheduled"
+            reason = LookReason.START if starting else LookReason.SCHEDULED
             yield ev.SnapshotRequested(account=account.name, reason=reason)
 
 
@@ -142,7 +138,7 @@ def _change_lost(world: World, theirs: VenueOrder, snapshot: VenueSnapshot) -> I
 
 def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Event, ...]:
     """What taking the venue's side would record, where an operator looked (`reconcile`)."""
-    if isinstance(given, SnapshotFailed) or given.reason != OPERATOR:
+    if isinstance(given, SnapshotFailed) or given.reason != LookReason.OPERATOR:
         return ()
     snapshot = given.snapshot
     able = world.able(snapshot.account)
@@ -182,7 +178,7 @@ def snapshot_failed(world: World, given: SnapshotFailed, now: Nanos) -> Iterator
             subject=given.account,
             text=f"{given.account} could not be compared: {given.error}",
         )
-    if given.reason != OPERATOR:
+    if given.reason != LookReason.OPERATOR:
         yield ev.SnapshotRequested(account=given.account, reason=given.reason)
 
 
@@ -213,7 +209,7 @@ def _take_over(
                 yield ev.CancelRequested(
                     account=snapshot.account, client_order_id=key, reason="it ended here"
                 )
-            elif ours is not None or taking or first or given.reason == START:
+            elif ours is not None or taking or first or given.reason == LookReason.START:
                 yield from learned(world, proposal.terms.symbol)
                 terms = _counted(world, proposal.terms) if ours is None else _ours(ours, proposal)
                 yield from _adopt(terms, proposal.state, told.get(key, []))
@@ -226,7 +222,7 @@ def _take_over(
 
 def _kills(world: World, given: SnapshotTaken) -> bool:
     """Whether a look is one of a kill under way, which is sized from what it shows."""
-    return given.reason == KILL and kill_of(world, given.snapshot) is not None
+    return given.reason == LookReason.KILL and kill_of(world, given.snapshot) is not None
 
 
 def _taken(

@@ -14,6 +14,7 @@ from engine.core.fill_alarms import alarms, fill_alarm
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
 from engine.domain.codes import Outcome
+from engine.domain.inputs import LookReason
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.order import ADDING, VENUE, Fill, OrderStatus
@@ -72,7 +73,7 @@ def _used_id(world: World, fill: Fill) -> Iterator[ev.Event]:
     yield from told
     if told:
         yield from trades_untold(world, fill.account, fill.client_order_id)
-        yield ev.SnapshotRequested(account=fill.account, reason="used id")
+        yield ev.SnapshotRequested(account=fill.account, reason=LookReason.USED_ID)
 
 
 def trades_untold(world: World, account: str, client_order_id: str) -> Iterator[ev.Event]:
@@ -186,7 +187,7 @@ def _reversed(world: World, fill: Fill, order: Order | None, opened: Decimal) ->
     if adjusted >= order.created_at:
         text += ": it may be in what was taken over"
         yield fill_alarm("REVERSED", fill, text, Severity.CRITICAL)
-        yield ev.SnapshotRequested(account=fill.account, reason="reversed")
+        yield ev.SnapshotRequested(account=fill.account, reason=LookReason.REVERSED)
         return
     yield fill_alarm("REVERSED", fill, f"{text}: closed at once", Severity.CRITICAL)
     yield from plan_exit(

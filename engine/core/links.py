@@ -5,7 +5,7 @@ from typing import Final
 
 from engine.core import doubt
 from engine.domain import events as ev
-from engine.domain.inputs import Unanswered
+from engine.domain.inputs import LookReason, Unanswered
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.run import LinkState, Phase, Severity, Trigger
 from engine.ports import LinkReport
@@ -26,7 +26,7 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     yield ev.LinkChanged(account=given.account, state=given.state, detail=given.detail)
     if given.state is LinkState.CONNECTED:
         if world.book.data.phase is Phase.RUNNING:
-            yield ev.SnapshotRequested(account=given.account, reason="reconnect")
+            yield ev.SnapshotRequested(account=given.account, reason=LookReason.RECONNECT)
         yield from doubt.overdue(world, given.account, now)
         # Whoever connects has shown its credentials.
         if Trigger.BROKER_LOST in world.book.account(given.account).barred:

@@ -1,7 +1,10 @@
 """Everything that can come from outside and makes the core decide (DESIGN, The one idea)."""
 
+from enum import StrEnum
+
 import msgspec
 
+from engine.domain import suspicion
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.failure import BrokerError
 from engine.domain.instant import Nanos
@@ -97,6 +100,25 @@ class QueryFailed(msgspec.Struct, frozen=True):
     account: str
     client_order_id: str
     error: BrokerError
+
+
+class LookReason(StrEnum):
+    """Why the venue is looked at (`SnapshotRequested.reason`; A-372)."""
+
+    START = "start"
+    """A process starts and has not seen the account yet."""
+    SCHEDULED = "scheduled"
+    RECONNECT = "reconnect"
+    KILL = "kill"
+    """A kill is under way, and is sized and proved by what the venue shows."""
+    OPERATOR = "operator"
+    """A person compares, or takes over what the comparison proposes."""
+    REVERSED = "reversed"
+    """A fill went beyond what was held and may be in what was taken over."""
+    USED_ID = "used id"
+    """A fill came under the id of another one (X-91)."""
+    CORPORATE_ACTION = suspicion.CORPORATE_ACTION
+    """A symbol is suspected of a split, or no longer is."""
 
 
 class SnapshotTaken(msgspec.Struct, frozen=True):

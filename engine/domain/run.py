@@ -82,6 +82,17 @@ class Level(StrEnum):
     KILL = "kill"
 
 
+class KillState(StrEnum):
+    """How far a kill is in one account (DESIGN, Kill; X-52)."""
+
+    WORKING = "WORKING"
+    """It cancels and closes, and is not proved yet."""
+    VERIFIED = "VERIFIED"
+    """Reads in a row showed that nothing in its scope is left."""
+    DEGRADED = "DEGRADED"
+    """Something is left or unknown after its deadline (C-502); it goes on."""
+
+
 class Trigger(StrEnum):
     """What can stop the engine (U-52, A-180 to A-184)."""
 

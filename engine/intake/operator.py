@@ -15,7 +15,7 @@ from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus, OrderTerms
-from engine.domain.run import Halt, Mode, Trigger
+from engine.domain.run import Halt, KillState, Mode, Trigger
 from engine.exits.stops import stop_trades
 from engine.intake.remarks import remarks
 from engine.pipeline.intent import build, intend
@@ -26,7 +26,7 @@ from engine.plans.reduce import REDUCE, stop_makes_room_first, withdraw
 from engine.plans.reducing import is_ending
 from engine.risk import triggers
 from engine.routing.named import no_broker, not_open
-from engine.state.account import WORKING, AccountState
+from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.state.waiting import waiting_leg, waiting_legs
 from engine.world import World
@@ -200,7 +200,7 @@ def _against_account(world: World, account: AccountState, where: str, now: Nanos
             "`reconcile --apply` takes it over"
         )
     work = account.kill
-    if work is not None and work.state == WORKING and (undone := left(world, account)):
+    if work is not None and work.state == KillState.WORKING and (undone := left(world, account)):
         yield (
             f"the kill of {account.name} is still at work, {len(undone)} left: wait for what "
             "it comes to"

@@ -13,19 +13,19 @@ from collections.abc import Iterator
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
 from engine.domain.codes import Code
-from engine.domain.inputs import LatchFound
+from engine.domain.inputs import LatchFound, LookReason
 from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten, Halt, Level, Severity, Trigger
+from engine.domain.run import Flatten, Halt, KillState, Level, Severity, Trigger
 from engine.exits.reducible import in_lots
 from engine.plans.exit import close_now
 from engine.plans.kill_lists import denied
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending, may_send
 from engine.reconcile.compare import PRICE_DRIFT
-from engine.state.account import DEGRADED, VERIFIED, WORKING, AccountState, KillWork
+from engine.state.account import AccountState, KillWork
 from engine.state.book import Book
 from engine.state.cover import uncovered
 from engine.state.order import Order
@@ -77,12 +77,12 @@ def _prove_again(world: World) -> Iterator[ev.Event]:
     """Who asks for a kill again wants to know what it came to now, and not what it was then."""
     for account in world.book.accounts:
         work = account.kill
-        if work is None or work.state == WORKING:
+        if work is None or work.state == KillState.WORKING:
             continue
-        if work.state == VERIFIED:
+        if work.state == KillState.VERIFIED:
             yield _unproved(account, work)
         if not account.snapshot_asked:
-            yield ev.SnapshotRequested(account=account.name, reason="kill")
+            yield ev.SnapshotRequested(account=account.name, reason=LookReason.KILL)
 
 
 def _unproved(
@@ -176,21 +176,21 @@ def advance(world: World, now: Nanos) -> Iterator[ev.Event]:
         work = account.kill
         if work is None:
             continue
-        if work.state == VERIFIED:
+        if work.state == KillState.VERIFIED:
             remaining, doubtful = left(world, account), unknown(world, account)
             if not remaining and not doubtful:
                 continue
             yield from _disproved(account, remaining, doubtful)
             yield _unproved(account, work, remaining, doubtful)
         yield from _close_unread(world, account, work, now)
-        if work.state == WORKING and now - work.started_at > DEADLINE:
-            yield from _prove(world, account, DEGRADED, now)
+        if work.state == KillState.WORKING and now - work.started_at > DEADLINE:
+            yield from _prove(world, account, KillState.DEGRADED, now)
         pause = _pause(world, account, work, now)
         # A look that was asked for goes on being tried until the venue answers: nothing to add,
         # unless it is of before the kill, and may lack what a kill does without.
         asked = account.snapshot_asked >= work.started_at
         if not asked and now - account.reconciled_at >= pause:
-            yield ev.SnapshotRequested(account=account.name, reason="kill")
+            yield ev.SnapshotRequested(account=account.name, reason=LookReason.KILL)
 
 
 def _close_unread(
@@ -250,7 +250,7 @@ def _not_told(account: AccountState, untold: tuple[str, ...]) -> str:
 def _pause(world: World, account: AccountState, work: KillWork, now: Nanos) -> Nanos:
     """How long the next look waits after the last: while something is left that this kill cannot
     end, as before a market opens, longer and longer."""
-    if work.state == WORKING:
+    if work.state == KillState.WORKING:
         return KILL_LOOK
     if not left(world, account):
         return KILL_LOOK_LATER
@@ -283,11 +283,11 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
     remaining, doubtful = left(world, account), unknown(world, account)
     # A list that is behind a fill proves nothing of its symbol yet.
     found = remaining or doubtful or account.unsettled or not account.reconciled_clean
-    if work.state == VERIFIED and found:
+    if work.state == KillState.VERIFIED and found:
         yield from _disproved(account, remaining, doubtful)
     clean = 0 if found else work.clean_reads + 1
     # Of one that waits there is nothing new to tell.
-    if clean or work.clean_reads or work.state != DEGRADED:
+    if clean or work.clean_reads or work.state != KillState.DEGRADED:
         yield ev.KillProgressed(
             epoch=work.epoch,
             account=name,
@@ -297,8 +297,8 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
         )
     span = now - work.clean_since
     bound = world.able(name).late_arrival
-    if clean >= CLEAN_READS and span >= bound and work.state != VERIFIED:
-        yield from _prove(world, account, VERIFIED, now)
+    if clean >= CLEAN_READS and span >= bound and work.state != KillState.VERIFIED:
+        yield from _prove(world, account, KillState.VERIFIED, now)
 
 
 def left(world: World, account: AccountState) -> tuple[str, ...]:
@@ -309,7 +309,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
     proved, the close of something that was out of its scope is nothing against that.
     """
     halt = world.book.data.halt
-    proved = account.kill is not None and account.kill.state == VERIFIED
+    proved = account.kill is not None and account.kill.state == KillState.VERIFIED
     if halt is None:
         return ()
     held = [
@@ -407,9 +407,10 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         left=remaining,
         unknown=doubtful,
     )
+    done = state == KillState.VERIFIED and not untold
     yield ev.Alarmed(
         code=f"KILL_{state}",
-        severity=Severity.WARNING if state == VERIFIED and not untold else Severity.CRITICAL,
+        severity=Severity.WARNING if done else Severity.CRITICAL,
         subject=account.name,
         text=f"kill {state}: {gone} order{_s(gone)} cancelled, {work.closed} "
         f"position{_s(work.closed)} closed, "

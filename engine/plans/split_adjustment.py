@@ -13,6 +13,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain.account import VenuePosition, VenueSnapshot
 from engine.domain.codes import Code
+from engine.domain.inputs import LookReason
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO, is_positive, plain
 from engine.domain.order import Fill
@@ -164,7 +165,7 @@ def _before_a_price(  # noqa: PLR0917  # what is held, what it becomes, and when
     )
     for name in others:
         if not world.book.account(name).snapshot_asked:
-            yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+            yield ev.SnapshotRequested(account=name, reason=LookReason.CORPORATE_ACTION)
 
 
 def _taken_over(  # noqa: PLR0917  # where, what is held, and what it becomes
@@ -255,7 +256,7 @@ def _listed_late(
     )
     for other in world.book.accounts:
         if symbol in other.taken_for_real and not other.snapshot_asked:
-            yield ev.SnapshotRequested(account=other.name, reason=CORPORATE_ACTION)
+            yield ev.SnapshotRequested(account=other.name, reason=LookReason.CORPORATE_ACTION)
 
 
 def _awaiting(

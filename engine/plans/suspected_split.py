@@ -15,6 +15,7 @@ import msgspec
 
 from engine.domain import events as ev
 from engine.domain.account import VenueSnapshot
+from engine.domain.inputs import LookReason
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO, plain
@@ -113,7 +114,7 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
     )
     for name in dict.fromkeys(position.account for position in places):
         if not world.book.account(name).snapshot_asked:
-            yield ev.SnapshotRequested(account=name, reason=CORPORATE_ACTION)
+            yield ev.SnapshotRequested(account=name, reason=LookReason.CORPORATE_ACTION)
 
 
 def _is_back(known: Suspicion, price: Decimal) -> bool:
@@ -215,7 +216,7 @@ def suspect_by_order(
         "price until the venue shows the holding split, or a price shows that it was not",
     )
     if not account.snapshot_asked:
-        yield ev.SnapshotRequested(account=order.account, reason=CORPORATE_ACTION)
+        yield ev.SnapshotRequested(account=order.account, reason=LookReason.CORPORATE_ACTION)
 
 
 def may_be_new(world: World, account: AccountState, symbol: str, now: Nanos) -> bool:
@@ -338,7 +339,7 @@ def due(world: World, now: Nanos) -> Iterator[ev.Event]:
             if symbol not in account.positions:
                 yield from end(world, account, symbol, _GONE)
             elif now >= known.at + UNCHANGED > account.reconciled_at and not account.snapshot_asked:
-                yield ev.SnapshotRequested(account=account.name, reason=CORPORATE_ACTION)
+                yield ev.SnapshotRequested(account=account.name, reason=LookReason.CORPORATE_ACTION)
     yield from _thaw(world, _DECIDED)
 
 

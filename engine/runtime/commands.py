@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from engine.core.comparison import OPERATOR
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.inputs import Command, Input, QueryAnswered
+from engine.domain.inputs import Command, Input, LookReason, QueryAnswered
 from engine.domain.order import OrderStatus
 from engine.domain.result import Result
 from engine.intake.operator import is_fresh
@@ -54,7 +53,9 @@ class Commands:
     async def _compared(self, command: ask.Reconcile) -> Result:
         """What looks at the venues found, and what of it was taken over where that was asked."""
         asked = [one for one in self._links if command.broker in ("", one.name)]
-        looks = (one.looks.look(OPERATOR, apply=command.apply, by=command.by) for one in asked)
+        looks = (
+            one.looks.look(LookReason.OPERATOR, apply=command.apply, by=command.by) for one in asked
+        )
         seen = await asyncio.gather(*looks)
         proposed = () if command.apply else tuple(e for step in seen for e in step.proposed)
         records = [record for step in seen for record in step.records]

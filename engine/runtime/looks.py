@@ -12,10 +12,9 @@ from typing import Any
 
 import msgspec
 
-from engine.core.comparison import START
 from engine.core.driver import Step
 from engine.domain.account import VenueSnapshot
-from engine.domain.inputs import Input, SnapshotFailed, SnapshotTaken, Trouble
+from engine.domain.inputs import Input, LookReason, SnapshotFailed, SnapshotTaken, Trouble
 from engine.ports import Ambiguous, BrokerError, Clock, OrderReport
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.link import Link
@@ -221,7 +220,7 @@ class Looks:
     async def first(self) -> None:
         """Look at the venue for the start; whatever comes of it, the start goes on."""
         try:
-            await self.look(START)
+            await self.look(LookReason.START)
         finally:
             self._begun.set()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.run import Level
+from engine.domain.run import KillState, Level
 from engine.ports import Cancellable, Clock
 from engine.runtime.clock import SteadyTime
 from engine.runtime.lag import LagMeter
@@ -151,7 +151,7 @@ class Timer:
                 pause = min(pause, TICK_BUSY)
             if account.exposed:
                 pause = min(pause, TICK_BUSY)
-            if kill is not None and kill.state == "WORKING":
+            if kill is not None and kill.state == KillState.WORKING:
                 pause = min(pause, TICK_KILL)
         if waiting_places(self._book):
             pause = min(pause, TICK_BUSY)

@@ -12,7 +12,7 @@ from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import NS_PER_DAY
-from engine.domain.run import Halt, Level, LinkState
+from engine.domain.run import Halt, KillState, Level, LinkState
 from engine.domain.suspicion import Suspicion
 from engine.state.order import Order
 from engine.state.position import Position
@@ -97,10 +97,6 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True):
         return self.lowest <= quantity <= self.highest
 
 
-WORKING, VERIFIED, DEGRADED = "WORKING", "VERIFIED", "DEGRADED"
-"""How far a kill is in one account."""
-
-
 class KillWork(msgspec.Struct, kw_only=True):
     """A kill under way in one account; done when `clean_reads` is enough (DESIGN, Kill)."""
 
@@ -109,7 +105,8 @@ class KillWork(msgspec.Struct, kw_only=True):
     closed: int = 0
     clean_reads: int = 0
     clean_since: Nanos = 0
-    state: str = WORKING
+    state: str = KillState.WORKING
+    """One of `KillState`."""
     reduced: dict[str, Decimal] = {}
     """By symbol, how much was taken off what was held since it began."""
     vanished: dict[str, Decimal] = {}

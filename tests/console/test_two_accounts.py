@@ -26,12 +26,11 @@ from engine.domain.events import Record
 from engine.domain.instant import parse_rfc3339
 from engine.domain.market import Quote
 from engine.domain.order import OrderTerms, OrderType, Purpose, Side, TimeInForce
-from engine.domain.run import Flatten, Level, RunState
+from engine.domain.run import Flatten, KillState, Level, RunState
 from engine.domain.signal import TradeType
 from engine.ports import Clock
 from engine.runtime.clock import SystemClock
 from engine.runtime.virtual_time import run_virtual
-from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.fold import apply
 from storage.connection import memory_database
@@ -282,7 +281,7 @@ def test_a_kill_proves_each_account_by_itself() -> None:
         for name in ("paper", "eur"):
             work = hand.engine.state.account(name).kill
             assert work is not None
-            assert work.state == VERIFIED
+            assert work.state == KillState.VERIFIED
 
     rehearse(play, config=TWO)
 

@@ -13,8 +13,7 @@ from engine.domain.failure import Ambiguous, BrokerError, NotSent, Rejected, Thr
 from engine.domain.inputs import CancelFailed, QueryAnswered
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus, OrderTerms
-from engine.domain.run import Flatten, Level
-from engine.state.account import VERIFIED
+from engine.domain.run import Flatten, KillState, Level
 from engine.state.book import Book
 from tests.engine.driver import CoreDriver
 from tests.engine.wires import Rig, Wire, play
@@ -181,7 +180,7 @@ def test_x52_under_a_kill_a_refused_cancel_is_asked_for_once_a_second_and_then_p
         assert cancels(rig, taken)[0] - taken <= 1.1
         kill = rig.engine.book.account("paper").kill
         assert kill is not None
-        await rig.until(lambda: kill.state == VERIFIED)
+        await rig.until(lambda: kill.state == KillState.VERIFIED)
 
     play(scene, wire=Stubborn)
 
@@ -202,6 +201,6 @@ def test_x52_under_a_kill_a_venue_that_asks_to_wait_is_left_in_peace() -> None:
         await rig.until(lambda: rig.status(key) is OrderStatus.CANCELED, 3)
         kill = rig.engine.book.account("paper").kill
         assert kill is not None
-        await rig.until(lambda: kill.state == VERIFIED)
+        await rig.until(lambda: kill.state == KillState.VERIFIED)
 
     play(scene, wire=Stubborn)

@@ -15,12 +15,11 @@ from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.ids import unnamed_order_id, venue_order_id_of
 from engine.domain.order import Fill, OrderStatus, OrderType, Side
-from engine.domain.run import Flatten, Level
+from engine.domain.run import Flatten, KillState, Level
 from engine.domain.schema import Decoder
 from engine.ports import OrderReport, Rejected
 from engine.runtime.answers import order_fault
 from engine.runtime.order_ids import OrderIds
-from engine.state.account import VERIFIED
 from engine.state.book import Book
 from tests.engine.driver import one
 from tests.engine.wires import Rig, Wire, play
@@ -137,7 +136,9 @@ def test_a_kill_cancels_each_by_its_id_and_is_proved(theirs: tuple[VenueOrder, .
             ask.Kill(by="me", level=Level.KILL, flatten=Flatten.ALL, reason="test")
         )
         account = rig.engine.book.account("paper")
-        await rig.until(lambda: account.kill is not None and account.kill.state == VERIFIED)
+        await rig.until(
+            lambda: account.kill is not None and account.kill.state == KillState.VERIFIED
+        )
         assert sorted(wire.cancelled) == ["7", "8"]
         assert not account.positions
         assert not account.orders

@@ -24,7 +24,7 @@ from engine.domain.inputs import Sending, SubmitFailed, Tick
 from engine.domain.instant import Nanos
 from engine.domain.intent import LegDone
 from engine.domain.order import OrderStatus, OrderTerms
-from engine.domain.run import Halt, Severity
+from engine.domain.run import Halt, KillState, Severity
 from engine.exits import reducible
 from engine.intake import closing as by_hand
 from engine.intake import modify, operator
@@ -41,7 +41,7 @@ from engine.runtime.account_link import AccountLink
 from engine.runtime.links import Links
 from engine.runtime.send_gate import SendGate
 from engine.runtime.sender import Sender
-from engine.state.account import VERIFIED, WORKING, AccountState
+from engine.state.account import AccountState
 from engine.state.folds import fills as fill_rules
 from engine.state.intents import IntentLeg
 from engine.state.order import Order, Pending
@@ -259,8 +259,8 @@ def _one_clean_read(patching: pytest.MonkeyPatch) -> None:
     def proves_at_once(world: World, now: Nanos) -> Iterator[ev.Event]:
         for account in world.book.accounts:
             kill = account.kill
-            if kill is not None and kill.state == WORKING and world.book.halted:
-                yield from work._prove(world, account, VERIFIED, now)
+            if kill is not None and kill.state == KillState.WORKING and world.book.halted:
+                yield from work._prove(world, account, KillState.VERIFIED, now)
 
     patching.setitem(core.RULES, Tick, _followed_by(core.RULES[Tick], proves_at_once))
 

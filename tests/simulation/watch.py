@@ -14,11 +14,10 @@ from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.order import TRANSITIONS, Fill, OrderStatus, OrderTerms, Purpose
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten, Level
+from engine.domain.run import Flatten, KillState, Level
 from engine.domain.schema import decode
 from engine.plans.kill import in_scope
 from engine.runtime.engine import Engine
-from engine.state.account import VERIFIED
 from engine.state.book import Book
 from engine.state.fold import apply
 from engine.state.order import Order
@@ -181,7 +180,7 @@ class Watch:
             return
         for name, seen in self.accounts.items():
             work = engine.book.account(name).kill
-            if work is None or work.state == VERIFIED:
+            if work is None or work.state == KillState.VERIFIED:
                 self._unproved[name] = self.now()
             since = self._unproved.setdefault(name, self.halted_at)
             if seen.faultless and work is not None and self.now() - since > PROOF_BUDGET:
@@ -286,7 +285,7 @@ class Watch:
     def _proved(self, event: ev.KillProved) -> None:
         """I5: a proof is true, in the account that it speaks of."""
         engine, seen = self.engine, self.accounts[event.account]
-        if event.state != VERIFIED or engine is None or engine.book.data.halt is None:
+        if event.state != KillState.VERIFIED or engine is None or engine.book.data.halt is None:
             return
         seen.proved = engine.book.data.halt.flatten
         for key, working in seen.venue.open.items():
@@ -516,7 +515,7 @@ class Watch:
         if halt is not None:
             left += [f"entry {k[-6:]} works" for k, w in venue.open.items() if w.order.reserved]
             if halt.level is Level.KILL and (
-                account.kill is None or account.kill.state != VERIFIED
+                account.kill is None or account.kill.state != KillState.VERIFIED
             ):
                 left.append(f"the kill is {account.kill.state if account.kill else 'not begun'}")
         if not account.compared or account.balances is None:

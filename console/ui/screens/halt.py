@@ -1,7 +1,7 @@
 """The halt: how far it goes, what it has proved at each broker, and the typed way back."""
 
 from collections.abc import Iterator
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 from msgspec import UNSET
 from textual import on
@@ -20,10 +20,13 @@ from console.ui.widgets.field import Field
 from console.ui.widgets.text_lines import PaintedLines, TextLine
 from engine.domain.commands import REBASE, Resume
 from engine.domain.instant import Nanos
-from engine.domain.run import Halt, Level, Mode, RunState
+from engine.domain.run import Halt, KillState, Level, Mode, RunState
 
 SHOWN_LEFT = 4
 NO_ENTRY = "no entry works"
+STYLES: Final[dict[str, str]] = {KillState.VERIFIED: "profit", KillState.DEGRADED: "error"}
+"""How the state of a kill is shown; any other is a warning."""
+
 AFRESH = "Paper only: after quitting, meridian-tui reset --confirm RESET begins afresh."
 
 
@@ -41,7 +44,9 @@ class Proof(PaintedLines, Fed):
         cast("HaltScreen", self.screen).follow(halt)
         if halt is None:
             state = shown.state
-            words = "nothing is halted" if state != "PAUSED" else "cleared: PAUSED, p unpauses"
+            words = (
+                "nothing is halted" if state != RunState.PAUSED else "cleared: PAUSED, p unpauses"
+            )
             self.show_lines([((f"{words}  (run state {state})", "strong"),), ()])
             return
         told: list[TextLine] = []
@@ -69,7 +74,7 @@ class Proof(PaintedLines, Fed):
     def _kill(self, halted: HaltedAccount, now: Nanos) -> Iterator[TextLine]:
         """How far a kill is, and what it has proved."""
         row, state = halted.kill, halted.state
-        style = {"VERIFIED": "profit", "DEGRADED": "error"}.get(state, "warn")
+        style = STYLES.get(state, "warn")
         seen = f"venue read {age(now - row.at)} ago" if row.at else "not read yet"
         yield ((halted.account, "strong"), (f"  {state}", style), (f"  {seen}", "muted"))
         if not halted.working:
@@ -98,7 +103,7 @@ class Proof(PaintedLines, Fed):
         more = sum(max(len(items) - SHOWN_LEFT, 0) for items in lists)
         if more:
             yield ((f"    and {more} more", "muted"),)
-        if state == "VERIFIED":
+        if state == KillState.VERIFIED:
             proved = f"proved {age(now - row.proved_at)} ago"
             if halted.kept:
                 held = counted(len(halted.kept), "position")

@@ -57,6 +57,7 @@ class KillProved(Event, frozen=True, kw_only=True):
     epoch: int
     account: str
     state: str
+    """One of `KillState`."""
     cancelled: int
     closed: int
     left: tuple[str, ...] = ()

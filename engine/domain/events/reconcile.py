@@ -16,6 +16,7 @@ class SnapshotRequested(Event, frozen=True, kw_only=True):
 
     account: str
     reason: str
+    """One of `LookReason`."""
 
 
 class VenueSilent(Event, frozen=True, kw_only=True):

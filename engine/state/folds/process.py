@@ -2,8 +2,8 @@
 
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
-from engine.domain.run import LinkState, Phase, Trigger
-from engine.state.account import VERIFIED, WORKING, LinkStatus
+from engine.domain.run import KillState, LinkState, Phase, Trigger
+from engine.state.account import LinkStatus
 from engine.state.answers import keep
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
@@ -117,8 +117,8 @@ def _kill_progressed(book: Book, event: ev.KillProgressed, at: Nanos) -> None:
     kill = book.enter(event.account).kill
     if kill is not None:
         kill.clean_reads = event.clean_reads
-        if kill.state == VERIFIED and not event.clean_reads:
-            kill.state, kill.started_at = WORKING, at
+        if kill.state == KillState.VERIFIED and not event.clean_reads:
+            kill.state, kill.started_at = KillState.WORKING, at
         if event.clean_reads == 1:
             kill.clean_since = at
 
@@ -128,7 +128,7 @@ def _kill_proved(book: Book, event: ev.KillProved, at: Nanos) -> None:
     kill = book.enter(event.account).kill
     if kill is not None:
         kill.state = event.state
-        if event.state == VERIFIED:
+        if event.state == KillState.VERIFIED:
             kill.reduced = {}  # what is listed from now on is no late list of before
 
 

@@ -24,7 +24,7 @@ from engine.domain.instant import Nanos
 from engine.domain.market import Quote
 from engine.domain.money import ZERO
 from engine.domain.order import Fill
-from engine.domain.run import Severity
+from engine.domain.run import KillState, Severity
 from engine.exits import rules
 from engine.plans import exit as closing
 from engine.plans import kill, protect, table
@@ -35,7 +35,7 @@ from engine.risk.facts import Facts
 from engine.runtime import venue as answers
 from engine.runtime.clock import SteadyTime
 from engine.runtime.commands import Commands
-from engine.state.account import VERIFIED, AccountState
+from engine.state.account import AccountState
 from engine.state.order import Order
 from engine.world import World, exposure
 from engine.world import prices as world_prices
@@ -486,7 +486,7 @@ def _proves_for_ever(patching: pytest.MonkeyPatch) -> None:
     left, unknown, after_read = kill.left, kill.unknown, kill.after_read
 
     def is_proved(account: AccountState) -> bool:
-        return account.kill is not None and account.kill.state == VERIFIED
+        return account.kill is not None and account.kill.state == KillState.VERIFIED
 
     def read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev.Event]:
         if not is_proved(world.book.account(snapshot.account)):

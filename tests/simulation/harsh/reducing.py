@@ -6,9 +6,8 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import OrderTerms
-from engine.domain.run import Flatten
+from engine.domain.run import Flatten, KillState
 from engine.plans.kill import in_scope
-from engine.state.account import VERIFIED
 from engine.state.book import Book
 from tests.simulation.harsh.facts import REPAIR_SECONDS, Facts, Holdings, Place
 from tests.simulation.harsh.venue import SOMEBODY
@@ -59,7 +58,7 @@ class Reducing(Facts):
     def _proof(self, event: ev.KillProved) -> None:
         """R: what is said to be proved is true, unless the venue has hidden it just now."""
         engine, venue = self.engine, self.venues[event.account]
-        if event.state != VERIFIED or engine is None or engine.book.data.halt is None:
+        if event.state != KillState.VERIFIED or engine is None or engine.book.data.halt is None:
             return
         reach = engine.book.data.halt.flatten
         self.accounts[event.account].proved = reach
@@ -85,7 +84,7 @@ class Reducing(Facts):
             work is not None
             and halt is not None
             and halt.flatten is Flatten.ALL
-            and work.state == VERIFIED
+            and work.state == KillState.VERIFIED
             and bool(held)
             and venue.moved_at < recent
             and not (venue.silent or self.clock_was_wrong)
