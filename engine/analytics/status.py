@@ -20,7 +20,8 @@ from engine.state.account import AccountState
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position
-from engine.state.sent import FAILURE_WINDOW, RATE_WINDOW, sent_since
+from engine.state.recent import count_after
+from engine.state.sent import FAILURE_WINDOW, sent_lately
 from engine.world import World, exposure
 
 
@@ -300,7 +301,7 @@ def _entries_today(world: World, now: Nanos) -> int:
 
 
 def _sent_last_minute(world: World, now: Nanos) -> int:
-    return sent_since(world.book, now - RATE_WINDOW)
+    return sent_lately(world.book, now)
 
 
 LIMITS: Final = (
@@ -394,7 +395,7 @@ def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
         "circuit_state": "CLOSED",
         "failure_count": 0,
         "last_failure": rfc3339(metrics.last_failure) if metrics.last_failure else None,
-        "recent_failures_5min": sum(1 for at in data.rejects if at > now - FAILURE_WINDOW),
+        "recent_failures_5min": count_after(data.rejects, now - FAILURE_WINDOW),
         "dlq_size": len(data.letters),
         "total_failures": metrics.failures,
     }

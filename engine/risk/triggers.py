@@ -14,6 +14,7 @@ import msgspec
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO, plain
 from engine.domain.run import LinkState, Trigger
+from engine.state.recent import count_after
 from engine.state.sent import RATE_WINDOW
 from engine.world import World
 from engine.world.money import Equity
@@ -112,7 +113,7 @@ def _reject_storm(world: World, now: Nanos, equity: Equity) -> Trip | None:
     rejects = world.book.data.rejects
     if len(rejects) < REJECT_STORM:
         return None  # asked at every price of what is held, and most often there are a few
-    recent = sum(1 for at in rejects if at > now - RATE_WINDOW)
+    recent = count_after(rejects, now - RATE_WINDOW)
     if recent < REJECT_STORM:
         return None
     return Trip(str(recent), str(REJECT_STORM), "the venue refused too many orders in a minute")

@@ -9,7 +9,7 @@ from engine.risk.facts.asked import Asked
 from engine.risk.facts.kept import kept
 from engine.state.portfolio import SessionState
 from engine.state.prints import print_of
-from engine.state.sent import RATE_WINDOW, sent_since
+from engine.state.sent import sent_lately
 from engine.world.overload import Overload
 
 
@@ -86,7 +86,7 @@ class PortfolioFacts(Asked):
     @property
     def recent_entries(self) -> int:
         """Entries that were intended within the last minute."""
-        return sent_since(self._book, self.now - RATE_WINDOW)
+        return sent_lately(self._book, self.now)
 
     @property
     def same_order_at(self) -> Nanos | None:

@@ -14,6 +14,7 @@ from engine.state.folds.intents import lead
 from engine.state.folds.order_update import update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order
+from engine.state.recent import forget
 from engine.state.sent import FAILURE_WINDOW, RATE_WINDOW, stamp
 from engine.state.touched import (
     LetterClosed,
@@ -120,7 +121,7 @@ def _rejected(book: Book, event: ev.OrderRejected, at: Nanos) -> None:
         )
     if event.code not in OUR_OWN:
         kept = max(RATE_WINDOW, FAILURE_WINDOW)  # each of those who count knows its own window
-        data.rejects = [t for t in data.rejects if t > at - kept]
+        forget(data.rejects, at - kept)
         data.rejects.append(at)
 
 

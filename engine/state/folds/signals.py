@@ -7,7 +7,7 @@ from engine.domain.codes import Code, Outcome, Stage, Verdict
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.state.book import Book
 from engine.state.folds.rule import Rules
-from engine.state.sweep import is_power_of_two
+from engine.state.recent import swept
 from engine.state.touched import (
     SignalEntry,
     SignalLate,
@@ -54,8 +54,7 @@ def _decided(book: Book, event: ev.SignalDecided, at: Nanos) -> None:
     if not rejected:
         book.seen_signals.add(event.signal_id)  # accepted once, ever
     if event.content:
-        if len(data.window) >= WINDOW_KEPT and is_power_of_two(len(data.window)):
-            data.window = {key: t for key, t in data.window.items() if t > at - WINDOW_AGE}
+        data.window = swept(data.window, at - WINDOW_AGE, least=WINDOW_KEPT)
         data.window[event.content] = at
     heard = data.heard.pop(event.signal_id, None) or SignalEntry(
         seq=data.seq, time=at, signal_id=event.signal_id, symbol=event.symbol
