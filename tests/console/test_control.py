@@ -15,9 +15,11 @@ import pytest
 
 from console.host import wiring
 from console.host.client import ACCEPT_SECONDS, Client, NoAnswer, NoEngine, Refused
-from console.host.control import BEGIN_SECONDS, LONGEST_LINE, ControlServer
+from console.host.control import ControlServer
+from console.host.control_clients import LONGEST_LINE
 from console.host.kill_report import KillReport
 from console.host.operations import Operations
+from console.host.tickets import BEGIN_SECONDS
 from engine.domain import commands as ask
 from engine.domain.run import Flatten, Halt, Level, RunState, Trigger
 from engine.runtime.clock import SystemClock
@@ -395,7 +397,7 @@ async def test_while_the_loop_is_stuck_a_kill_shuts_the_gate_and_sets_the_latch(
 async def test_while_the_loop_is_stuck_a_command_says_so_and_is_never_done(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.host.control.BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr("console.host.tickets.BEGIN_SECONDS", 0.1)
     refusals: list[Refused] = []
 
     def pause() -> None:
@@ -417,7 +419,7 @@ async def test_what_the_loop_does_not_begin_is_refused_long_before_its_own_time_
 ) -> None:
     """Whoever asks knows within seconds that nothing was done, and nothing is done later."""
     assert BEGIN_SECONDS < ACCEPT_SECONDS <= 10
-    monkeypatch.setattr("console.host.control.BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr("console.host.tickets.BEGIN_SECONDS", 0.1)
     refusals: list[str] = []
 
     def reconcile() -> None:
