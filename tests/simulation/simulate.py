@@ -16,6 +16,7 @@ import msgspec
 
 from engine.core import decide as core
 from engine.domain import commands as ask
+from engine.domain.events import Record
 from engine.domain.inputs import Command
 from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339
 from engine.domain.instrument import default_instrument
@@ -533,8 +534,19 @@ class Run:
             account_ids={name: venue.account_id for name, venue in self.venues.items()},
         )
         watch.started(self.engine)
-        self.engine.subscribe(watch.happened)
+        self.engine.subscribe(self._happened)
         return self.engine
+
+    def _happened(self, record: Record) -> None:
+        """Tell the watch. An observer that fails is told nothing more, and would find nothing."""
+        try:
+            self.watch.happened(record)
+        except Exception as error:
+            name = type(error).__name__
+            self.watch.broken(
+                "error", f"the watch itself failed: {name}: {error} at {_where(error)}"
+            )
+            raise
 
     def _line(self, venue: Venue) -> Line:
         line = self.line_class(venue)

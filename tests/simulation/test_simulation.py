@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.domain.events import Record
 from tests.simulation.faults import PROFILES
 from tests.simulation.simulate import Outcome, simulate
+from tests.simulation.watch import Watch
 
 BATCHES = 20
 SEEDS_PER_BATCH = 20
@@ -67,6 +69,17 @@ def test_the_digest_does_not_depend_on_the_hash_seed(root: Path) -> None:
         for seed in ("0", "4711")
     }
     assert len(digests) == 1
+
+
+def test_a_watch_that_fails_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told nothing more, so that a run would hold whatever came then."""
+
+    def fails(watch: Watch, record: Record) -> None:
+        raise ValueError("cannot read this")
+
+    monkeypatch.setattr(Watch, "happened", fails)
+    first = simulate(1, "calm").broken[0]
+    assert first.startswith("error: the watch itself failed: ValueError: cannot read this")
 
 
 def test_different_seeds_are_different_runs() -> None:
