@@ -161,7 +161,8 @@ class Run:
         self.waves = Random(f"{profile.name}:{seed}:waves")
         """What floods draw on, so that a run without one is the same run."""
         self.setting = self._setting()
-        self.agenda = Agenda(START)
+        self.starts = self._starts()
+        self.agenda = Agenda(self.starts)
         self.disk = self.disk_class()
         self.sound = self._sound_accounts()
         self.venues = {name: self._venue(seed, name) for name in self.setting.accounts}
@@ -186,6 +187,10 @@ class Run:
         self._plan()
 
     # --- what it is made of -----------------------------------------------------------------------
+
+    def _starts(self) -> Nanos:
+        """When it begins."""
+        return START
 
     def _setting(self) -> scenario.Setting:
         """The accounts, what is traded in them, and the config."""
@@ -427,7 +432,7 @@ class Run:
 
     def go(self) -> None:
         """Processes one after the other until the end."""
-        start = START
+        start = self.starts
         core.RULES[PairArrived] = open_pair
         try:
             while not self.done:
@@ -608,7 +613,7 @@ class Run:
             kills=self.kills,
             real_journal=self.real,
             refused=self.watch.floods.refused,
-            seconds=(self.agenda.now - START) / NS_PER_SECOND,
+            seconds=(self.agenda.now - self.starts) / NS_PER_SECOND,
             steps=self.steps,
             kinds=self.watch.seen,
             accounts=len(self.venues),

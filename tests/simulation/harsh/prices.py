@@ -55,6 +55,10 @@ class HarshMarket(Market):
         share = Decimal(self._random.choice((70, 85, 90, 93, 107, 110, 115, 130))) / 100
         self._true[symbol] = max((self._true[symbol] * share).quantize(CENT), Decimal(1))
 
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """The price moves there, and walks on from there."""
+        self._true[symbol] = max(price.quantize(CENT), Decimal(1))
+
     def split(self, symbol: str) -> None:
         """Each becomes seven, and is worth a seventh."""
         self._true[symbol] = (self._true[symbol] / RATIO).quantize(CENT)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Any, Final
 
@@ -26,7 +26,7 @@ from tests.simulation.harsh.switches import HARSH, Harsh, drawn
 from tests.simulation.harsh.venue import HarshVenue
 from tests.simulation.scenario import PRIMARY, SECOND
 from tests.simulation.simulate import BUSY_SECONDS, Outcome, Run, simulate
-from tests.simulation.venue import ACCOUNT, Venue, capabilities
+from tests.simulation.venue import ACCOUNT, CASH, Venue, capabilities
 
 RISK: Final = Decimal("0.005")
 DAILY_LOSS: Final = Decimal("0.02")
@@ -53,7 +53,9 @@ MONTH: Final = 30 * 86_400.0
 JUMPS: Final = (-MONTH, -3600.0, -8 * 3600.0, 8 * 3600.0, 3600.0, MONTH)
 
 
-def _setting(accounts: tuple[str, ...], flatten: str, daily_loss: str = "kill") -> scenario.Setting:
+def _setting(
+    accounts: tuple[str, ...], flatten: str, daily_loss: str = "kill", *, floor: float
+) -> scenario.Setting:
     tree: dict[str, Any] = {
         "profile": "custom",
         "risk": {
@@ -62,7 +64,7 @@ def _setting(accounts: tuple[str, ...], flatten: str, daily_loss: str = "kill") 
             "drawdown_limit": "0.5",
             "max_sector_exposure": "1",
             "max_trades_per_day": 1000,
-            "min_account_equity": "0",
+            "min_account_equity": str(round(Decimal(floor) * len(accounts) * CASH)),
             "consecutive_loss_threshold": 1000,
             "consecutive_loss_pct": "1",
             "max_concurrent_positions": 4,
@@ -93,13 +95,20 @@ def _setting(accounts: tuple[str, ...], flatten: str, daily_loss: str = "kill") 
     return scenario.Setting(config=from_mapping(tree), accounts=accounts, symbols=symbols)
 
 
-SETTINGS: Final = (
-    _setting((PRIMARY,), "day"),
-    _setting((PRIMARY,), "all", "reduce_only"),
-    _setting((PRIMARY, SECOND), "all"),
-    _setting((PRIMARY, SECOND), "none"),
-    _setting((PRIMARY, SECOND), "day", "reduce_only"),
-)
+@lru_cache
+def settings(floor: float = 0.0) -> tuple[scenario.Setting, ...]:
+    """What a run has one of. The engine stops below the share `floor` of what its accounts begin
+    with."""
+    return (
+        _setting((PRIMARY,), "day", floor=floor),
+        _setting((PRIMARY,), "all", "reduce_only", floor=floor),
+        _setting((PRIMARY, SECOND), "all", floor=floor),
+        _setting((PRIMARY, SECOND), "none", floor=floor),
+        _setting((PRIMARY, SECOND), "day", "reduce_only", floor=floor),
+    )
+
+
+SETTINGS: Final = settings()
 
 
 class WrongClock:
@@ -136,6 +145,8 @@ class HarshRun(Run):
     watch: Invariants
     market: HarshMarket
     line_class = HarshLine
+    venue_class: type[HarshVenue] = HarshVenue
+    watch_class: type[Invariants] = Invariants
     calendar = "XNYS"
 
     def __init__(self, seed: int, profile: Harsh) -> None:
@@ -167,7 +178,7 @@ class HarshRun(Run):
         random = Random(f"{self.profile.name}:{seed}:{name}")
         able = capabilities(random, self.profile.joins)
         switches = drawn(random, self.profile.most, self.profile.chance)
-        venue = HarshVenue(
+        venue = self.venue_class(
             self.agenda,
             random,
             msgspec.structs.replace(
@@ -185,7 +196,7 @@ class HarshRun(Run):
     def _watch(self) -> Invariants:
         venues = {venue.name: venue for venue in self._harsh()}
         now = lambda: self.agenda.now  # noqa: E731 - as in the other runs
-        return Invariants(self.disk, venues, now, daily_loss=DAILY_LOSS, risk=RISK)
+        return self.watch_class(self.disk, venues, now, daily_loss=DAILY_LOSS, risk=RISK)
 
     def _market(self) -> scenario.Market:
         market = HarshMarket(

@@ -1,0 +1,402 @@
+"""The product with one rule taken out that matters only where something is staged.
+
+Each row is one of `tests.simulation.harsh.ablations`, and is tried as those are.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+import pytest
+
+from engine.core import changes, fills, tick
+from engine.core import decide as core
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.codes import Code
+from engine.domain.inputs import Input
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.order import Fill
+from engine.domain.position import ExitReason
+from engine.domain.run import Trigger
+from engine.exits import rules
+from engine.intake import operator
+from engine.plans import kill, suspected_split
+from engine.risk import gate, triggers
+from engine.risk.facts.stop import StopFacts
+from engine.runtime import links
+from engine.runtime.order_ids import OrderIds
+from engine.state import order as orders
+from engine.state.account import AccountState
+from engine.world import World
+from engine.world.evidence import ProvedPrice
+from engine.world.money import Equity
+from tests.simulation.faults import Faults
+from tests.simulation.harsh.ablations import HarshAblation
+from tests.simulation.harsh.staged.run import CLOSE, LAST_MINUTES
+from tests.simulation.harsh.staged.switches import Staged, StagedHarsh
+from tests.simulation.harsh.switches import Switches
+
+PLAIN: Final = StagedHarsh(
+    name="plain", faults=Faults(), most=Switches(), chance=1.0, real_journal=0.0, operator=4
+)
+"""Nothing is staged and no switch is on."""
+UNREAD: Final = msgspec.structs.replace(
+    PLAIN, name="unread", staged=Staged(unread=1), hands=2, jumps=0.0
+)
+MUTE: Final = msgspec.structs.replace(PLAIN, name="mute", staged=Staged(mute=40.0))
+FORGETS: Final = msgspec.structs.replace(
+    PLAIN, name="forgets", staged=Staged(forgets=1), hands=0, operator=0, jumps=0.0
+)
+ENLARGES: Final = msgspec.structs.replace(
+    PLAIN,
+    name="grown",
+    staged=Staged(enlarges=0.8),
+    most=Switches(thin=0.97),
+    changes=0,
+    hands=0,
+    operator=0,
+)
+AFTER_ALL: Final = msgspec.structs.replace(
+    PLAIN,
+    name="after all",
+    staged=Staged(fills_refused=0.5),
+    most=Switches(late_fills=0.9, thin=0.8),
+)
+DROPPED: Final = msgspec.structs.replace(
+    PLAIN, name="dropped", staged=Staged(drops_stops=1.0), hands=0
+)
+LATE_RESUMES: Final = msgspec.structs.replace(
+    PLAIN, name="late resumes", staged=Staged(late_resumes=2), hands=4
+)
+PAID: Final = msgspec.structs.replace(PLAIN, name="paid", most=Switches(transfers=3), operator=12)
+FLOOR: Final = msgspec.structs.replace(
+    PLAIN, name="floor", staged=Staged(floor=0.95), most=Switches(transfers=4), operator=0
+)
+FALLS: Final = msgspec.structs.replace(
+    PLAIN, name="falls", staged=Staged(falls=1.0), changes=30, operator=14
+)
+ASTRAY: Final = msgspec.structs.replace(PLAIN, name="astray", staged=Staged(astray=6))
+ABSURD: Final = msgspec.structs.replace(PLAIN, name="absurd", staged=Staged(absurd=6), hands=12)
+LATE: Final = msgspec.structs.replace(
+    PLAIN,
+    name="late",
+    starts=CLOSE - (LAST_MINUTES + 20) * NS_PER_SECOND,
+    most=Switches(thin=0.97),
+    operator=0,
+    changes=0,
+    hands=0,
+)
+SPLITS: Final = msgspec.structs.replace(
+    PLAIN, name="splits", staged=Staged(adjusts=1), hands=4, operator=0
+)
+UNNAMED: Final = msgspec.structs.replace(
+    PLAIN, name="unnamed", staged=Staged(unnamed=1), strangers=4, operator=8
+)
+USED_IDS: Final = msgspec.structs.replace(
+    PLAIN,
+    name="used",
+    faults=Faults(partial=0.5),
+    most=Switches(ids_reused=1, thin=0.95, gaps=12),
+    restarts=3,
+    hands=12,
+    jumps=0.1,
+)
+
+
+# --- a kill ---------------------------------------------------------------------------------------
+
+
+def _waits_for_a_look(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(kill, "_is_unread", lambda *args: False)
+
+
+def _knows_by_id_alone(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(OrderIds, "of_list", lambda self, listed: tuple(listed))
+    patching.setattr(OrderIds, "of_report", lambda self, told: told)
+    patching.setattr(OrderIds, "of_fill", lambda self, told: told)
+
+
+# --- a start --------------------------------------------------------------------------------------
+
+
+def _waits_for_every_venue(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(links, "BEGIN_SECONDS", 10_000)
+
+
+# --- what is held is what it was ------------------------------------------------------------------
+
+
+def _is_new_again(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(AccountState, "listed_again", lambda *args: None)
+
+
+def _leaves_what_ended(patching: pytest.MonkeyPatch) -> None:
+    first = fills.take
+
+    def while_it_works(world: World, fill: Fill, now: Nanos) -> Iterator[ev.Event]:
+        order = world.book.order_in(fill.account, fill.client_order_id)
+        if order is None or not order.status.is_terminal:
+            yield from first(world, fill, now)
+
+    patching.setattr(fills, "take", while_it_works)
+
+
+# --- entries --------------------------------------------------------------------------------------
+
+
+def _lets_grow(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(changes, "_is_more", lambda *args: False)
+
+
+def _asks_a_cut_nothing(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(gate, "OF_A_CUT", ())
+
+
+def _asks_its_limit_alone(patching: pytest.MonkeyPatch) -> None:
+    def without_the_market(facts: StopFacts) -> tuple[Decimal | None, ...]:
+        request = facts.request
+        seen = None if request.signal is None else request.signal.entry_price
+        prices = (request.entry, request.stop_price, seen)
+        return tuple(price for price in prices if price is not None)
+
+    patching.setattr(StopFacts, "fill_prices", property(without_the_market))
+
+
+def _any_target(patching: pytest.MonkeyPatch) -> None:
+    rows = tuple(row for row in gate.CHECKS if row.code != Code.INVALID_TARGET)
+    patching.setattr(gate, "CHECKS", rows)
+
+
+def _rests_overnight(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(tick, "end_late_entries", lambda *args: iter(()))
+
+
+def _holds_overnight(patching: pytest.MonkeyPatch) -> None:
+    rows = tuple(row for row in rules.EXITS if row.reason is not ExitReason.EOD)
+    patching.setattr(rules, "EXITS", rows)
+
+
+# --- stops and targets ----------------------------------------------------------------------------
+
+
+def _places_again_at_once(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(orders, "LASTS", 0)
+
+
+def _trades_unseen(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(fills, "trades_untold", lambda *args: iter(()))
+
+
+def _takes_any_tick(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(rules, "_leaps", lambda *args: False)
+
+
+def _proves_by_one(patching: pytest.MonkeyPatch) -> None:
+    first = ProvedPrice.see
+
+    def at_once(
+        proved: ProvedPrice,
+        price: Decimal,
+        at: Nanos,
+        *,
+        falling: bool = False,
+        rising: bool = False,
+    ) -> Decimal:
+        return first(proved, price, at, falling=True, rising=True)
+
+    patching.setattr(ProvedPrice, "see", at_once)
+
+
+# --- a split of which orders tell -----------------------------------------------------------------
+
+
+def _suspects_no_order(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(suspected_split, "suspect_by_order", lambda *args: iter(()))
+
+
+def _proves_by_no_fill(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(fills, "proved_by_fill", lambda *args: iter(()))
+
+
+# --- a resume -------------------------------------------------------------------------------------
+
+
+def _clears_any_halt(patching: pytest.MonkeyPatch) -> None:
+    first = core.RULES[ask.Resume]
+
+    def whichever(world: World, given: Input, now: Nanos) -> Iterator[ev.Event]:
+        assert isinstance(given, ask.Resume)
+        yield from first(world, msgspec.structs.replace(given, epoch=msgspec.UNSET), now)
+
+    patching.setitem(core.RULES, ask.Resume, whichever)
+
+
+def _clears_without_cash(patching: pytest.MonkeyPatch) -> None:
+    first = operator._against_account
+
+    def but_for_cash(world: World, account: AccountState, where: str, now: Nanos) -> Iterator[str]:
+        yield from (why for why in first(world, account, where, now) if "cash at" not in why)
+
+    patching.setattr(operator, "_against_account", but_for_cash)
+
+
+# --- the floor of equity --------------------------------------------------------------------------
+
+
+def _asks_what_is_explained(patching: pytest.MonkeyPatch) -> None:
+    first = triggers._min_equity
+
+    def of_explained(world: World, now: Nanos, equity: Equity) -> triggers.Trip | None:
+        return first(world, now, Equity(equity.explained, Decimal(0)))
+
+    rows = tuple(
+        msgspec.structs.replace(row, ask=of_explained) if row.trigger is Trigger.MIN_EQUITY else row
+        for row in triggers.RULES
+    )
+    patching.setattr(triggers, "RULES", rows)
+
+
+STAGED_ABLATIONS: Final = (
+    HarshAblation(
+        name="a kill closes nothing before its venue has been looked at",
+        profile=UNREAD,
+        seed=1,
+        caught_by="R unread",
+        patch=_waits_for_a_look,
+    ),
+    HarshAblation(
+        name="an order without a client order id has the id that it has not",
+        profile=UNNAMED,
+        seed=15,
+        caught_by="R theirs",
+        patch=_knows_by_id_alone,
+    ),
+    HarshAblation(
+        name="an engine begins only once every venue has answered",
+        profile=MUTE,
+        seed=0,
+        caught_by="U hung",
+        patch=_waits_for_every_venue,
+    ),
+    HarshAblation(
+        name="what is listed again is held anew, and has no stop",
+        profile=FORGETS,
+        seed=1,
+        caught_by="S again",
+        patch=_is_new_again,
+    ),
+    HarshAblation(
+        name="a fill of an order that has ended, or was refused, is not taken",
+        profile=AFTER_ALL,
+        seed=0,
+        caught_by="Q taken",
+        patch=_leaves_what_ended,
+    ),
+    HarshAblation(
+        name="an entry works on that somebody has enlarged",
+        profile=ENLARGES,
+        seed=6,
+        caught_by="E grown",
+        patch=_lets_grow,
+    ),
+    HarshAblation(
+        name="what takes the place of an entry that was cut is sent past its stop",
+        profile=FALLS,
+        seed=3,
+        caught_by="S passed",
+        patch=_asks_a_cut_nothing,
+    ),
+    HarshAblation(
+        name="the stop of an order with a limit is compared with that limit alone",
+        profile=ASTRAY,
+        seed=1,
+        caught_by="S passed",
+        patch=_asks_its_limit_alone,
+    ),
+    HarshAblation(
+        name="a target may lie on the losing side",
+        profile=ASTRAY,
+        seed=1,
+        caught_by="S target",
+        patch=_any_target,
+    ),
+    HarshAblation(
+        name="entries that end with the session rest beyond it",
+        profile=LATE,
+        seed=1,
+        caught_by="E late",
+        patch=_rests_overnight,
+    ),
+    HarshAblation(
+        name="what ends with the session is held beyond it",
+        profile=LATE,
+        seed=3,
+        caught_by="R late",
+        patch=_holds_overnight,
+    ),
+    HarshAblation(
+        name="a stop that its venue ends is placed again at once, for ever",
+        profile=DROPPED,
+        seed=0,
+        caught_by="O pace",
+        patch=_places_again_at_once,
+    ),
+    HarshAblation(
+        name="a stop of which a fill cannot be taken is changed while it trades",
+        profile=USED_IDS,
+        seed=25,
+        caught_by="S armed",
+        patch=_trades_unseen,
+    ),
+    HarshAblation(
+        name="one absurd price closes a position at its target",
+        profile=ABSURD,
+        seed=1,
+        caught_by="S tick",
+        patch=_takes_any_tick,
+    ),
+    HarshAblation(
+        name="one price is evidence for a loss",
+        profile=ABSURD,
+        seed=5,
+        caught_by="L false",
+        patch=_proves_by_one,
+    ),
+    HarshAblation(
+        name="an order that its venue changed as a split does shows none",
+        profile=SPLITS,
+        seed=7,
+        caught_by="S units",
+        patch=_suspects_no_order,
+    ),
+    HarshAblation(
+        name="a fill of the new units is one of the old",
+        profile=SPLITS,
+        seed=21,
+        caught_by="R units",
+        patch=_proves_by_no_fill,
+    ),
+    HarshAblation(
+        name="a resume clears another halt than was looked at",
+        profile=LATE_RESUMES,
+        seed=0,
+        caught_by="E looked",
+        patch=_clears_any_halt,
+    ),
+    HarshAblation(
+        name="a resume clears a halt though cash is unexplained",
+        profile=PAID,
+        seed=2,
+        caught_by="E cash",
+        patch=_clears_without_cash,
+    ),
+    HarshAblation(
+        name="what nothing explains is no part of the equity that has a floor",
+        profile=FLOOR,
+        seed=24,
+        caught_by="L floor",
+        patch=_asks_what_is_explained,
+    ),
+)
