@@ -24,6 +24,9 @@ _CONNECTED = LinkState.CONNECTED
 REJECT_STORM = 10
 """Venue rejections within a minute (U-52)."""
 
+FIRST_LOOKS = 60 * NS_PER_SECOND
+"""So long after a start the floor of equity waits for accounts that were never looked at."""
+
 
 class Trip(msgspec.Struct, frozen=True):
     """A trigger's condition holds: what was measured against which limit.
@@ -67,9 +70,17 @@ def _min_equity(world: World, now: Nanos, equity: Equity) -> Trip | None:
     floor = world.limits.min_equity
     if world.book.data.starting_equity is None or floor is None or floor <= 0:
         return None
-    if equity.whole >= floor:
+    if equity.whole >= floor or _is_unseen_yet(world, now):
         return None
     return Trip(plain(equity.whole), plain(floor), "equity fell below its floor")
+
+
+def _is_unseen_yet(world: World, now: Nanos) -> bool:
+    """Whether some account was never looked at, shortly after a start: what it is worth is missing
+    in equity, and nobody has lost it."""
+    if now - world.book.data.started_at >= FIRST_LOOKS:
+        return False
+    return any(account.balances is None for account in world.book.accounts)
 
 
 def _drawdown(world: World, now: Nanos, equity: Equity) -> Trip | None:

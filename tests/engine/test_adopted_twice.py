@@ -15,7 +15,7 @@ from engine.domain.account import VenuePosition
 from engine.domain.market import Quote
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop, run_virtual
-from tests.engine.test_kill_two_accounts import CONFIG
+from tests.engine.pair import CONFIG
 from tests.engine.wires import ABLE, PRICE, Rig, Wire
 from tests.engine.worlds import MIDDAY
 from tests.simulation.agenda import Agenda

@@ -15,7 +15,7 @@ from engine.domain.run import RunState, Trigger
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.driver import CoreDriver
-from tests.engine.test_kill_two_accounts import Pair
+from tests.engine.pair import Pair
 from tests.engine.wires import Rig, play
 from tests.engine.worlds import BROKER, MIDDAY
 
