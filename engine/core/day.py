@@ -63,11 +63,10 @@ def _expired(world: World, now: Nanos) -> Iterator[ev.Event]:
 
 
 def lift_expired(world: World, now: Nanos) -> Iterator[ev.Event]:
-    """Lift restrictions whose time has passed, as a cooldown; that of a day's loss ends with the
-    day that it is about, whatever time it names (X-76)."""
-    for cause, restriction in tuple(world.book.data.restrictions.items()):
-        if cause != Trigger.DAILY_LOSS and restriction.until and restriction.until <= now:
-            yield ev.Unrestricted(cause=Trigger(cause), by="time")
+    """Lift restrictions whose time has passed, as a cooldown (U-50)."""
+    for cause, until in world.book.data.ends_by_time():
+        if until <= now:
+            yield ev.Unrestricted(cause=cause, by="time")
 
 
 def close_day(world: World, *, final: bool) -> Iterator[ev.Event]:

@@ -68,9 +68,9 @@ class Timer:
         halt = self._book.data.halt
         shortest = TICK_KILL if halt is not None and halt.level is Level.KILL else TICK_BUSY
         if ahead <= shortest * NS_PER_SECOND:
-            # Only a deadline can come before such a plan: of the five steps of an order's life, and
-            # of a thousand cancels, each asks this.
-            at, due = self._time.now() + ahead, self._due()
+            # Only what is due can come before such a plan: of the five steps of an order's life,
+            # and of a thousand cancels, each asks this.
+            at, due = self._time.now() + ahead, self._due_beside_orders()
             sooner = self._book.deadlines.is_before(at) or (due is not None and due < at)
         else:
             sooner = round(self._pause() * NS_PER_SECOND) < ahead
@@ -153,7 +153,7 @@ class Timer:
                 pause = min(pause, TICK_BUSY)
             if kill is not None and kill.state == KillState.WORKING:
                 pause = min(pause, TICK_KILL)
-        if waiting_places(self._book):
+        if waiting_places(self._book) or self._has_opened():
             pause = min(pause, TICK_BUSY)
         due = self._until_due()
         return pause if due is None else min(pause, due / NS_PER_SECOND)
@@ -164,6 +164,22 @@ class Timer:
         return None if due is None else max(due - self._time.now(), SHORTEST)
 
     def _earliest(self) -> Nanos | None:
-        """The next deadline of an order, or of what is not in the book."""
-        due = (self._book.deadlines.next(), self._due())
+        """The next moment that something is due: about an order, or anything else."""
+        due = (self._book.deadlines.next(), self._due_beside_orders())
         return min((at for at in due if at is not None), default=None)
+
+    def _due_beside_orders(self) -> Nanos | None:
+        """When a restriction ends, a market opens that a signal waits for, or something is due that
+        is not in the book (U-50, X-43); None for never."""
+        data, due = self._book.data, self._due()
+        if not data.restrictions and not data.queued:
+            return due
+        now = self._time.now()
+        moments = [until for _, until in data.ends_by_time()]
+        moments += [opens for opens in data.queued.values() if opens > now]
+        return min(moments if due is None else [*moments, due], default=None)
+
+    def _has_opened(self) -> bool:
+        """Whether a market has opened that a signal waited for: it now waits for a price (X-43)."""
+        queued = self._book.data.queued
+        return bool(queued) and min(queued.values()) <= self._time.now()

@@ -172,6 +172,15 @@ class Portfolio(msgspec.Struct, kw_only=True):
     seen_executions: str = ""
     seen_fills: str = ""
 
+    def ends_by_time(self) -> list[tuple[Trigger, Nanos]]:
+        """Restrictions that end at a time of their own, as a cooldown (U-50), each with that time;
+        that of a day's loss ends with the day that it is about, whatever time it names (X-76)."""
+        return [
+            (Trigger(cause), one.until)
+            for cause, one in self.restrictions.items()
+            if one.until and cause != Trigger.DAILY_LOSS
+        ]
+
     def unvalued_in(self, currency: str) -> UnvaluedMoney:
         """What waits for the worth of a currency to be told; it is changed where it stands."""
         return self.unvalued.setdefault(currency, UnvaluedMoney())

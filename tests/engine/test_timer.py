@@ -2,17 +2,25 @@
 
 import asyncio
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from engine.domain import commands as ask
+from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Purpose
+from engine.domain.run import Trigger
+from engine.domain.signal import TradeType
 from engine.runtime.clock import SteadyTime, VirtualClock
 from engine.runtime.lag import LagMeter
 from engine.runtime.timer import Timer
 from engine.runtime.virtual_time import run_virtual
 from engine.state.book import Book
+from engine.state.portfolio import Restriction
+from tests.configs import from_mapping
 from tests.engine.driver import CoreDriver
+from tests.engine.liar import Table, play
 from tests.engine.worlds import signal
 
 START: Nanos = 1_000 * NS_PER_SECOND
@@ -96,3 +104,66 @@ def test_an_answer_is_due_before_a_moment_only_after_its_deadline() -> None:
     assert after > due
     assert not desk.book.deadlines.is_before(due + 1)
     assert desk.book.deadlines.is_before(after + 1)
+
+
+def first_ticks(book: Book, count: int, seconds: float) -> list[float]:
+    """When the first ticks come, in seconds from the start, while nothing happens."""
+    ticks: list[float] = []
+
+    async def main(clock: VirtualClock) -> None:
+        time = SteadyTime(clock)
+        timer = Timer(
+            book,
+            clock=clock,
+            time=time,
+            lag=LagMeter(),
+            tick=lambda: ticks.append((time.now() - START) / NS_PER_SECOND),
+            calm=lambda: 0,
+        )
+        running = asyncio.get_running_loop().create_task(timer.run())
+        await clock.sleep(seconds)
+        running.cancel()
+
+    run_virtual(main, START, 10 * SECONDS)
+    return ticks[:count]
+
+
+@pytest.mark.parametrize("after", [3.25, 9.75, 10.0])
+def test_u50_a_tick_comes_when_a_restriction_ends(after: float) -> None:
+    book = Book()
+    until = START + round(after * NS_PER_SECOND)
+    book.data.restrictions[Trigger.LOSS_STREAK] = Restriction(reason="a streak", until=until)
+    assert first_ticks(book, 1, 11) == [after]
+
+
+@pytest.mark.parametrize("cause", [Trigger.DAILY_LOSS, Trigger.DRAWDOWN])
+@pytest.mark.parametrize("after", [-3.25, 3.25])
+def test_x76_no_tick_is_made_for_one_that_no_time_ends(cause: Trigger, after: float) -> None:
+    """A day's loss ends with its day, whatever time it names; another one is lifted by a person."""
+    book = Book()
+    until = START + round(after * NS_PER_SECOND) if cause is Trigger.DAILY_LOSS else 0
+    book.data.restrictions[cause] = Restriction(reason="a loss", until=until)
+    assert first_ticks(book, 2, 21) == [10, 20]
+
+
+def test_x43_a_tick_comes_at_the_opening_that_a_signal_waits_for() -> None:
+    """After it each second brings one, until the first fresh price of the session is there."""
+    book = Book()
+    book.data.queued["s-1"] = START + round(3.25 * NS_PER_SECOND)
+    assert first_ticks(book, 4, 21) == [3.25, 4.25, 5.25, 6.25]
+
+
+def test_u50_a_cooldown_is_lifted_when_it_is_over_though_nothing_is_open() -> None:
+    async def scene(table: Table) -> None:
+        await table.buy(10, hold=TradeType.SWING)
+        table.engine.book.data.loss_streak = 5
+        await table.until(lambda: bool(table.events(ev.Restricted)))
+        (restricted,) = table.events(ev.Restricted)
+        await table.wait(2.6)
+        await table.engine.command(ask.ClosePosition(by="test", symbol="AAA"))
+        await table.wait(1_900)
+        assert table.held == 0
+        (lifted,) = (r for r in table.records if isinstance(r.event, ev.Unrestricted))
+        assert lifted.time == restricted.until
+
+    play(scene, config=from_mapping({"profile": "autotrader"}))
