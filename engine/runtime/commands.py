@@ -10,9 +10,10 @@ from engine.domain import events as ev
 from engine.domain.inputs import Command, Input, LookReason, QueryAnswered
 from engine.domain.order import OrderStatus
 from engine.domain.result import Result
-from engine.intake.operator import is_fresh
+from engine.intake.operator import REFUSED, is_fresh
 from engine.runtime.clock import SteadyTime
 from engine.runtime.halting import Halting
+from engine.runtime.journal_watch import DURABLE_SECONDS
 from engine.runtime.links import Links
 from engine.runtime.result import compared, result_of
 from engine.state.book import Book
@@ -48,6 +49,25 @@ class Commands:
         told = result_of(self._step(command))
         if isinstance(command, ask.Reconcile) and told.ok:
             told = await self._compared(command)
+        elif isinstance(command, ask.Resume) and told.ok:
+            told = await self._opened(told)
+        return told
+
+    async def _opened(self, told: Result) -> Result:
+        """The answer to a resume, once what it cleared keeps no order back any more (X-69, X-81).
+
+        It is refused where something halts again meanwhile, as a latch that cannot be removed
+        (C-503).
+        """
+        cleared = await self._halting.cleared_within(DURABLE_SECONDS)
+        if not cleared or self._halting.owes_clearing:
+            words = (
+                "the halt is not cleared yet: nothing that adds exposure leaves until the journal "
+                "and the latch file are written"
+            )
+            return Result(ok=False, code="NO_ANSWER", error=words)
+        if again := self._halting.standing:
+            return Result(ok=False, code=REFUSED, error=f"halted again: {again}")
         return told
 
     async def _compared(self, command: ask.Reconcile) -> Result:

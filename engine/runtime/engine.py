@@ -145,6 +145,7 @@ class Engine:
             self._links,
             world.book,
             gate=gate,
+            halting=self._halting,
             journal=self._journal,
             tasks=self._tasks,
             step=self.step,

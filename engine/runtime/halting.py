@@ -1,5 +1,6 @@
 """Halts, as far as they are carried: the gate they shut, the latch file that keeps them (C-503)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from engine.domain import events as ev
@@ -36,6 +37,8 @@ class Halting:
         self._keeper = LatchKeeper(latch)
         self._uncleared: int | None = None
         """Epoch of a clearing that could not be made durable."""
+        self._clearings: set[asyncio.Future[None]] = set()
+        """One for each clearing under way, done once that has ended."""
         self.asked = 0
         """How often a halt was asked for, also where one stood that went as far."""
 
@@ -74,6 +77,14 @@ class Halting:
         """Is another one as soon as another halt was asked for, wherever that was."""
         return self.asked, self._book.data.epoch, self._gate.newest
 
+    @property
+    def standing(self) -> str:
+        """What halt stands, or is asked for and keeps entries back, and why; "" without one."""
+        halt = self._book.data.halt
+        if halt is not None:
+            return f"{halt.level} by {halt.by}: {halt.reason}"
+        return self._gate.reason if self._gate.halted else ""
+
     async def not_ours(self) -> Halt | None:
         """The halt that would still stand in the file once the one that stands is cleared."""
         halt = self._book.data.halt
@@ -88,7 +99,18 @@ class Halting:
 
     def cleared(self, event: ev.HaltCleared, durable: Awaitable[None]) -> None:
         """Clear the latch and open the gate, once the clearing is durable."""
-        self._tasks.spawn(self._clear_latch(event.epoch, durable))
+        self._clear(event.epoch, durable)
+
+    async def cleared_within(self, seconds: float | None = None) -> bool:
+        """Wait until no clearing is under way, at most so many seconds; None is no bound.
+
+        True once none is: the gate is then open, or shut for a reason that stands (C-503). What was
+        taken after a resume was decided waits for this, so that the halt that is being cleared does
+        not refuse it (X-81, C-430).
+        """
+        if self._clearings:
+            await asyncio.wait(self._clearings, timeout=seconds)
+        return not self._clearings
 
     @property
     def owes_clearing(self) -> bool:
@@ -98,8 +120,22 @@ class Halting:
     def clear_again(self, durable: Awaitable[None]) -> None:
         """The journal can be written again: clear what could not be, once `durable` resolves."""
         if self._uncleared is not None:
-            self._tasks.spawn(self._clear_latch(self._uncleared, durable))
+            self._clear(self._uncleared, durable)
             self._uncleared = None
+
+    def _clear(self, epoch: int, durable: Awaitable[None]) -> None:
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._clearings.add(ended)
+        self._tasks.spawn(self._clear_and_tell(epoch, durable, ended))
+
+    async def _clear_and_tell(
+        self, epoch: int, durable: Awaitable[None], ended: asyncio.Future[None]
+    ) -> None:
+        try:
+            await self._clear_latch(epoch, durable)
+        finally:
+            self._clearings.discard(ended)
+            ended.set_result(None)
 
     async def _set_latch(self, halt: Halt) -> None:
         trouble = await self._keeper.set(halt)

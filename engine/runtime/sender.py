@@ -1,7 +1,8 @@
 """What leaves for the venues, and what has to stand before it does (U-32, DESIGN The one idea).
 
 An order that can add exposure is sent only once its intent is durable, while the gate is open, and
-over the connection that stood when it was decided (C-441); one that reduces waits for neither.
+over the connection that stood when it was decided (C-441); one that reduces waits for neither. One
+that was taken while a halt was being cleared waits for the end of that (X-81, C-430).
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ from engine.domain.inputs import Input, ModifyFailed, Sending, SubmitFailed
 from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.ports import NotSent
 from engine.runtime.account_link import AccountLink
+from engine.runtime.halting import Halting
 from engine.runtime.journal_watch import REDUCING_WAITS, JournalWatch
 from engine.runtime.links import Links
 from engine.runtime.send_gate import SendGate
@@ -31,6 +33,7 @@ class Sender:
         book: Book,
         *,
         gate: SendGate,
+        halting: Halting,
         journal: JournalWatch,
         tasks: Tasks,
         step: Callable[[Input], object],
@@ -38,6 +41,7 @@ class Sender:
         self._links = links
         self._book = book
         self._gate = gate
+        self._halting = halting
         self._journal = journal
         self._tasks = tasks
         self._step = step
@@ -80,6 +84,7 @@ class Sender:
                     SubmitFailed(order.account, key, NotSent(f"its intent is not durable: {error}"))
                 )
                 return
+            await self._halting.cleared_within()
         else:
             if not order.is_derived:
                 # A process that ended before would leave an order that the next cannot know; a
@@ -119,6 +124,7 @@ class Sender:
                     ModifyFailed(event.account, key, NotSent(f"the change is not durable: {error}"))
                 )
                 return
+            await self._halting.cleared_within()
             known = self._book.order_in(event.account, key)
             if known is None or known.status is not OrderStatus.PENDING_REPLACE:
                 return  # a cancel came in between

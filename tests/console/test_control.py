@@ -551,8 +551,10 @@ async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
     monkeypatch.setattr(room.latch, "set", held_up)
     monkeypatch.setattr(room.latch, "read", noted)
     monkeypatch.setattr(room.latch, "clear", clear_late)
-    told = await room.engine.command(ask.Resume(by="test", confirm="RESUME"))
-    assert told.ok, told.error
+    resume = ask.Resume(by="test", confirm="RESUME")
+    resuming = asyncio.create_task(room.engine.command(resume))
+    while room.engine.book.data.halt is not None:
+        await asyncio.sleep(0.001)
     second = asyncio.create_task(room.ask("kill", reason="second", flatten="none"))
     try:
         assert await asyncio.to_thread(shut.wait, 10.0)
@@ -562,6 +564,8 @@ async def test_a_resume_under_way_does_not_open_the_gate_that_a_kill_has_shut(
             await asyncio.sleep(0)
         assert room.engine.book.data.halt is None
         assert room.engine.gate.closed
+        told = await resuming
+        assert (told.ok, "halted again" in told.error) == (False, True)
     finally:
         clears.set()
         go.set()

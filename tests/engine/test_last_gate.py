@@ -135,10 +135,13 @@ async def halted(rig: Rig) -> None:
     assert rig.gate.closed
 
 
-async def resume(rig: Rig) -> None:
-    """The halt is cleared in the state; the gate follows once that is durable."""
+async def resume(rig: Rig, *, halted_again: str = "") -> None:
+    """The halt is cleared in the state, and the gate follows once that is durable; then the answer
+    comes, which tells what keeps the gate shut all the same (`halted_again`)."""
     done = await rig.engine.command(ask.Resume(by="test", confirm="RESUME"))
-    assert done.ok, done.error
+    assert rig.engine.book.data.halt is None
+    assert done.ok is not rig.gate.closed
+    assert done.error == (f"halted again: {halted_again}" if halted_again else "")
 
 
 def outside(rig: Rig) -> Halt:
@@ -164,19 +167,30 @@ def test_a_resume_opens_the_gate_when_nobody_has_asked_for_a_halt_since() -> Non
     play(scene)
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before the resume", "after it"])
+@pytest.mark.parametrize("when", ["before the resume", "while it is carried through", "after it"])
 def test_a_resume_does_not_open_the_gate_for_a_halt_that_the_engine_has_not_heard_of(
-    before: bool,
+    when: str,
 ) -> None:
     """However long the loop takes to hear of it: whatever was decided meanwhile stays inside."""
 
     async def scene(rig: Rig) -> None:
         await halted(rig)
-        if before:
-            number = rig.gate.ask("outside")
-        await resume(rig)
-        if not before:
-            number = rig.gate.ask("outside")
+        asked: list[int] = []
+
+        def outside_asks(record: ev.Record) -> None:
+            if isinstance(record.event, ev.HaltCleared):
+                asked.append(rig.gate.ask("outside"))
+
+        if when == "before the resume":
+            asked.append(rig.gate.ask("outside"))
+        elif when == "while it is carried through":
+            ended = rig.engine.subscribe(outside_asks)
+        await resume(rig, halted_again="" if when == "after it" else "outside")
+        if when == "after it":
+            asked.append(rig.gate.ask("outside"))
+        elif when == "while it is carried through":
+            ended()
+        (number,) = asked
         await rig.clock.sleep(5)
         assert rig.gate.closed
         assert rig.gate.halted
@@ -199,7 +213,7 @@ def test_of_two_askings_each_keeps_the_gate_shut_until_the_engine_has_heard_of_i
         rig.engine.latch_found(outside(rig))
         rig.engine.halt_taken([second])
         await rig.clock.sleep(1)
-        await resume(rig)
+        await resume(rig, halted_again="first")
         await rig.clock.sleep(5)
         assert rig.gate.reason == "first"
         rig.engine.latch_found(outside(rig))
