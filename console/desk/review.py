@@ -13,7 +13,7 @@ from engine.pipeline.request import manual_request
 from engine.pipeline.stages import decide
 from engine.risk import gate
 from engine.sizing.open_risk import at_stop
-from engine.state.holdings import stop_with
+from engine.state.brought import stop_with
 from engine.state.position import Position
 from engine.world import World
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from engine.domain.money import ZERO, tighter_stop
 from engine.domain.open_risk import OpenRisk
 from engine.sizing.open_risk import at_stop, of_order
+from engine.state.brought import stop_to_come
 from engine.state.cover import own_stops
 from engine.state.order import Order
 from engine.state.position import Position
@@ -53,8 +54,10 @@ def _at_stops(world: World, position: Position) -> tuple[Decimal, Decimal]:
 
 
 def _stop_of(world: World, order: Order) -> Decimal | None:
-    """The stop that what an entry buys will be under: its own, or a tighter one of what is held."""
+    """The stop that what an entry buys will be under: the tighter of what it brings and that of
+    what is held."""
     position = world.book.holding(order.account, order.symbol)
+    brings = stop_to_come(position, order)
     if position is None or position.sign != order.side.sign:
-        return order.stop_loss
-    return tighter_stop(position.stop, order.stop_loss, sell=position.is_long)
+        return brings
+    return tighter_stop(position.stop, brings, sell=position.is_long)

@@ -9,7 +9,7 @@ from engine.domain.commands import PlaceOrder
 from engine.domain.money import plain
 from engine.domain.run import Severity
 from engine.pipeline.ruling import Ruling
-from engine.state.holdings import stop_with
+from engine.state.brought import stop_with
 from engine.world import World
 
 NOT_HEEDED: Final = "NOT_HEEDED"

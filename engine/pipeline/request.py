@@ -24,6 +24,7 @@ from engine.risk.request import Request, RequestKind
 from engine.routing.named import no_broker
 from engine.routing.route import account_for
 from engine.sizing.stock import FULL_CONVICTION
+from engine.state.brought import stop_to_come
 from engine.state.order import Order
 from engine.world import World, exposure
 
@@ -131,7 +132,7 @@ def change_request(
         limit_price=limit_price,
         stop_price=stop_price,
         trigger=None if decided or wanted.stop_price == order.stop_price else wanted.stop_price,
-        stop=order.stop_loss,
+        stop=_stop_of(world, order),
         target=order.target,
         managed=order.is_managed,
         changes=order.client_order_id,
@@ -155,6 +156,18 @@ def change_request(
     if works and order.only_cut_by(wanted):
         return _replace(request, kind=RequestKind.REDUCE)
     return request
+
+
+def _stop_of(world: World, order: Order) -> Decimal | None:
+    """The stop under which what fills of a changed order comes, beside that of what is held (X-82).
+
+    Once the order has brought its own, and the operator moved it since, that which was moved is the
+    only one. Where the operator took it away, what takes the place of the order may bring it again.
+    """
+    held = world.book.holding(order.account, order.symbol)
+    if held is None or held.stop is None:
+        return order.stop_loss
+    return stop_to_come(held, order)
 
 
 def leg_request(world: World, draft: Order) -> Request:

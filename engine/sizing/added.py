@@ -53,6 +53,8 @@ class AddedRisk(msgspec.Struct, frozen=True, kw_only=True):
     limit: Decimal
     """What one position may risk."""
     stop: Decimal
+    of_entry: bool
+    """A working entry alone brings that stop: neither what is held nor the order has one."""
 
     @property
     def room(self) -> Decimal:

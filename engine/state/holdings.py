@@ -8,10 +8,11 @@ import msgspec
 from engine.domain.ids import order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass
-from engine.domain.money import COST_DIGITS, ONE, ZERO, apportion, floor_to, plain, tighter_stop
+from engine.domain.money import COST_DIGITS, ONE, ZERO, apportion, floor_to, plain
 from engine.domain.order import ASSUMED, Fill
 from engine.domain.position import Leg, RoundTrip
 from engine.domain.signal import TradeType
+from engine.state.brought import brought_by, names_of, stop_with
 from engine.state.order import Order
 from engine.state.position import Position
 
@@ -124,12 +125,6 @@ def _expected(quantity: Decimal, order: Order | None) -> Decimal | None:
     return abs(quantity) * order.reference
 
 
-def stop_with(position: Position, stop: Decimal | None) -> Decimal | None:
-    """The stop of a position once an order with the stop `stop` has added to it: the tighter of
-    both protects all of it (X-82); None without any."""
-    return tighter_stop(position.stop, stop, sell=position.is_long)
-
-
 def _extended(
     position: Position, fill: Fill, quantity: Decimal, commission: Decimal, order: Order | None
 ) -> Position:
@@ -138,9 +133,9 @@ def _extended(
     An order brings its stop, and a person's its target, with its first fill: what the operator
     decided between two fills of one order stands.
     """
-    moved = {} if order is None else _brought_by(position, order)
+    moved = {} if order is None else brought_by(position, order)
     before, expected = position.expected_notional, _expected(quantity, order)
-    if order is not None and position.first_order_id in _names(order):
+    if order is not None and position.first_order_id in names_of(order):
         moved |= {
             "first_order_id": order.client_order_id,
             "first_quantity": position.first_quantity + abs(quantity),
@@ -157,33 +152,6 @@ def _extended(
         expected_notional=None if before is None or expected is None else before + expected,
         **moved,
     )
-
-
-def _names(order: Order) -> set[str]:
-    """The ids that an order is known by: its own, and that of the one it took the place of.
-
-    An order that took nobody's place is not known by the empty id, which is that of the order
-    behind a holding that was taken over from the venue: none.
-    """
-    return {order.client_order_id, order.orig_client_order_id} - {""}
-
-
-def _brought_by(position: Position, order: Order) -> dict[str, object]:
-    """What the first fill of an order that adds changes; nothing at its later ones."""
-    ours = {position.first_order_id, position.order_id}
-    if order.filled or ours.intersection(_names(order)):
-        return {"order_id": order.client_order_id}
-    moved: dict[str, object] = {
-        "adds": position.adds + 1,
-        "stop": stop_with(position, order.stop_loss),
-        "order_id": order.client_order_id,
-    }
-    if position.stop is None and order.stop_loss is not None:
-        # A first stop has the usual time to rest at the venue.
-        moved["unprotected_since"] = 0
-    if order.target is not None and not order.signal_id:
-        moved |= {"target": order.target, "default_target": False}
-    return moved
 
 
 def _reduced(

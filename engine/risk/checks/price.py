@@ -78,7 +78,8 @@ def valid_stop(
 
     A person's order may have none; what it has must make sense. So must the price at which a stop
     order trades, which a fresh price has not reached. What the position risks at the stop that is
-    then in force stays within the limit of a trade, working adds included (X-82).
+    then in force, or that a working entry brings, stays within the limit of a trade, working adds
+    included (X-82).
     """
     if trigger is not None and mark is not None and is_fresh and (trigger - mark) * sign <= 0:
         other = "above" if sign > 0 else "below"
@@ -89,11 +90,11 @@ def valid_stop(
             "would trade at once.",
         )
     found = placed_stop(stop, stop_after, sign, fill_prices, mark, signal, reduces)
-    if found is None or found.answer is not Answer.PASS:
+    if found is not None and found.answer is not Answer.PASS:
         return found
     if adds_risk is not None and adds_risk.adds.leaves:
         risked = _risked(symbol, adds_risk)
-        if risked.answer is not Answer.PASS:
+        if found is None or risked.answer is not Answer.PASS:
             return risked
     return found
 
@@ -139,6 +140,7 @@ def placed_stop(
 
 def _risked(symbol: str, risk: AddedRisk) -> Finding:
     """Whether what a position risks at its stop stays within what a trade may (X-82)."""
+    whose = "the stop of a working entry," if risk.of_entry else "its stop of"
     return fitting(
         risk.adds,
         room=risk.room,
@@ -146,7 +148,7 @@ def _risked(symbol: str, risk: AddedRisk) -> Finding:
         measured=risk.total,
         limit=risk.limit,
         reason=lambda: (
-            f"{symbol} would risk {plain(round(risk.total, 2))} at its stop of {plain(risk.stop)}; "
+            f"{symbol} would risk {plain(round(risk.total, 2))} at {whose} {plain(risk.stop)}; "
             f"{plain(round(risk.limit, 2))} is allowed a trade."
         ),
     )

@@ -8,6 +8,7 @@ from engine.risk.facts.holding import HoldingFacts
 from engine.risk.request import RequestKind
 from engine.sizing.added import Added, AddedRisk
 from engine.sizing.open_risk import at_stop, of_order, of_unfilled
+from engine.state.brought import stop_to_come
 
 
 class StopFacts(ExposureFacts, HoldingFacts):
@@ -41,13 +42,21 @@ class StopFacts(ExposureFacts, HoldingFacts):
     def adds_risk(self) -> AddedRisk | None:
         """What the order adds to the open risk of its position at that stop (X-82).
 
+        Where neither what is held nor the order has one, that is asked at the loosest which a
+        working entry brings, for a fill of that entry puts all of it under that stop. Under any
+        other, which is tighter, less is at risk.
+
         None where there is no stop or no such limit, where it only reduces, and for a first entry
         that nothing else goes with: sizing holds a signal's to the limit by itself, and of a
         person's a first stop always passes (X-85), for the order would pass without one. A change
         of a working entry is held to the limit as far as more is risked by it (X-88).
         """
-        request, stop, share = self.request, self.stop_after, self._world.limits.risk_per_trade
-        if stop is None or share is None or request.kind.reduces:
+        request, share = self.request, self._world.limits.risk_per_trade
+        if share is None or request.kind.reduces:
+            return None
+        after = self.stop_after
+        stop = self._stop_of_entries if after is None else after
+        if stop is None:
             return None
         held, multiplier = request.position, self.instrument.multiplier
         changes = request.kind is RequestKind.CHANGE
@@ -72,7 +81,15 @@ class StopFacts(ExposureFacts, HoldingFacts):
             before=before * rate,
             limit=share * self.equity,
             stop=stop,
+            of_entry=after is None,
         )
+
+    @property
+    def _stop_of_entries(self) -> Decimal | None:
+        """The loosest stop that an entry which works beside the order brings; None without any."""
+        held, sign = self.request.position, self.request.sign
+        stops = (stop_to_come(held, order) for order in self.entries_here)
+        return min((s for s in stops if s is not None), key=lambda s: s * sign, default=None)
 
     @property
     def _joins_entries(self) -> bool:
