@@ -254,7 +254,8 @@ class Broker(Protocol):
         ...
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
-        """Every holding that is not flat, signed: below zero is short."""
+        """Every holding that is not flat, signed: below zero is short. The rows of one symbol, such
+        as lots or the legs of a hedge, are added up: each is there once."""
         ...
 
     async def get_account(self) -> Account:

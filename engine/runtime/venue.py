@@ -45,6 +45,7 @@ from engine.runtime.outside import (
     named_order,
     named_position,
 )
+from engine.runtime.rows import contradicted_orders, net_positions
 from engine.runtime.send_gate import SendGate
 from engine.state import pauses
 from engine.state.account import AccountState
@@ -183,11 +184,15 @@ class Venue:
 
     async def _order(self, key: str) -> VenueOrder | None:
         """The order of that id as the venue states it; one that is known by what the venue calls
-        it, as it lists it. None where it does not know it; raises what the venue raises."""
+        it, as it lists it. None where it does not know it; raises what the venue raises, and
+        Ambiguous where its list contradicts itself."""
         if venue_order_id_of(key):
-            listed = self._ids.of_list(map(named_order, await self._broker.get_open_orders()))
-            for order in listed:
+            listed = tuple(map(named_order, await self._broker.get_open_orders()))
+            contradicted = contradicted_orders(listed)
+            for order in self._ids.of_list(listed):
                 if order.client_order_id == key:
+                    if order.symbol in contradicted:
+                        raise Ambiguous(contradicted[order.symbol])
                     return order
         found = await self._broker.get_order(key)
         return None if found is None else named_order(found, key)
@@ -233,10 +238,14 @@ class Venue:
                 movements = await self._movements(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
-        orders = self._ids.of_list(map(named_order, orders))
-        positions = tuple(map(named_position, positions))
+        rows = tuple(map(named_position, positions))
+        faulty = {p.symbol: fault for p in rows if (fault := position_fault(p))}
+        positions = net_positions(row for row in rows if row.symbol not in faulty)
+        faulty |= {p.symbol: fault for p in positions if (fault := position_fault(p))}
+        orders = tuple(map(named_order, orders))
+        faulty |= contradicted_orders(orders)
+        orders = self._ids.of_list(orders)
         movements = tuple(map(named_movement, movements))
-        faulty = {p.symbol: fault for p in positions if (fault := position_fault(p))}
         faulty |= {o.symbol: fault for o in orders if (fault := order_fault(o))}
         fault = next(filter(None, map(movement_fault, movements)), "")
         if faulty and not in_part:
