@@ -188,7 +188,8 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
     if given.fault:
         world.market.quarantine(given)
         return
-    world.take_quote(given, now)
+    if not world.take_quote(given, now):
+        return
     held = world.book.held(given.symbol)
     if not held:
         return
@@ -198,7 +199,7 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
         world.breaches.see(
             breach_key(position.account, position.symbol),
             breached=exits.is_beyond(position, given.last),
-            at=now,
+            at=world.market.told_at[given.symbol],
             traded_both_sides=certain,
         )
 

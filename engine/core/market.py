@@ -18,9 +18,10 @@ from engine.world import World
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Ask the exit rules of every position in the symbol, then the triggers that use prices.
 
-    A quote whose numbers cannot be prices is ignored; the first of several raises an alarm.
+    A quote whose numbers cannot be prices is ignored; the first of several raises an alarm. One
+    that is told again, or is older than the newest, is no event of the market (X-71).
     """
-    if given.symbol in world.market.bad:
+    if world.market.news is None:
         if world.market.newly_bad == given.symbol:
             yield ev.Alarmed(
                 code="BAD_QUOTE",

@@ -4,9 +4,28 @@ It is rebuilt from the feed after a start; every event that leans on it carries 
 """
 
 from decimal import Decimal
+from typing import Final
+
+import msgspec
 
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.market import Depth, Quote
+
+SET_BACK: Final = 60 * NS_PER_SECOND
+"""A source of which the times have run behind its newest for so long, and gone on as ours did, has
+had its clock set back: its prices are taken again. One whose time has stood still for so long has
+no clock to go by."""
+
+
+class _Behind(msgspec.Struct):
+    """Prices of a symbol that are older than its newest, without a newer one between."""
+
+    since: Nanos
+    """When the first of them came."""
+    first: Nanos
+    """The venue's time of the first."""
+    last: Nanos
+    """The venue's time of the newest of them."""
 
 
 class MarketView:
@@ -30,32 +49,76 @@ class MarketView:
         knows, so that it is never fresh (U-53)."""
         self.newly_bad = ""
         """The one that the quote of this moment made bad."""
+        self.news: Quote | None = None
+        """The quote of this moment; None where it was not taken."""
+        self.told_at: dict[str, Nanos] = {}
+        """By symbol, when the first quote of the newest one's time came: what quotes say is
+        evidence of that moment, however late they come or come again (X-71)."""
+        self._behind: dict[str, _Behind] = {}
 
     def quarantine(self, quote: Quote) -> None:
         """Leave a quote aside: the one before it ages, and nothing leans on this."""
         self.newly_bad = "" if quote.symbol in self.bad else quote.symbol
         self.bad.add(quote.symbol)
+        self.news = None
 
-    def take(self, quote: Quote, now: Nanos) -> None:
-        """Keep a quote that came at `now`."""
-        self.bad.discard(quote.symbol)
-        if quote.time > now + CLOCKS_APART:
-            self.ahead.add(quote.symbol)
-        else:
-            self.ahead.discard(quote.symbol)
-            if quote.trade:
-                self.traded[quote.symbol] = quote.time
-        self.updates += 1
-        last = self.quotes.get(quote.symbol)
+    def take(self, quote: Quote, now: Nanos) -> bool:
+        """Keep a quote that came at `now`, the venue's clock and ours in nanoseconds.
+
+        False, and nothing changes, where it is no news: the newest one of its symbol is told again,
+        or it is older than that (X-71, X-78). A source whose clock was set back is listened to
+        again after `SET_BACK`.
+        """
+        symbol, self.newly_bad = quote.symbol, ""
+        last, ahead = self.quotes.get(symbol), quote.time > now + CLOCKS_APART
         if last is not None:
-            self.before[quote.symbol] = last
-        self.quotes[quote.symbol] = quote
-        watched = self.extremes.get(quote.symbol)
-        if watched is None:
-            return
-        for account, (low, high) in watched.items():
-            if not low <= quote.last <= high:
-                watched[account] = (min(low, quote.last), max(high, quote.last))
+            if self._is_past(quote, last, now, ahead=ahead):
+                self.news = None
+                return False
+            self.before[symbol] = last
+        if last is None or quote.time != last.time or now - self.told_at[symbol] > SET_BACK:
+            self.told_at[symbol] = now
+        self.news = quote
+        self.bad.discard(symbol)
+        if ahead:
+            self.ahead.add(symbol)
+        else:
+            self.ahead.discard(symbol)
+            if quote.trade:
+                self.traded[symbol] = quote.time
+        self.updates += 1
+        self.quotes[symbol] = quote
+        watched = self.extremes.get(symbol)
+        if watched is not None:
+            _stretch(watched, quote.last)
+        return True
+
+    def _is_past(self, quote: Quote, last: Quote, now: Nanos, *, ahead: bool) -> bool:
+        """Whether a quote is told again, or is older than the `last` one of its symbol.
+
+        The last one counts as of when it came where it was dated after that: no wrong time makes
+        what follows old. Only where this one is `ahead` too, their times say which is the newer.
+        """
+        symbol = quote.symbol
+        if quote.time == last.time:
+            return quote == last
+        newest = last.time if ahead else min(last.time, self.told_at[symbol])
+        if quote.time < newest and not self._was_set_back(quote, now):
+            return True
+        if self._behind:
+            self._behind.pop(symbol, None)
+        return False
+
+    def _was_set_back(self, quote: Quote, now: Nanos) -> bool:
+        """Whether a quote that is older than the newest ends `SET_BACK` of nothing else, in which
+        the times of such quotes went on as ours did."""
+        run = self._behind.get(quote.symbol)
+        if run is None or quote.time < run.last - CLOCKS_APART:
+            self._behind[quote.symbol] = _Behind(now, quote.time, quote.time)
+            return False
+        run.last = max(run.last, quote.time)
+        passed = now - run.since
+        return passed >= SET_BACK and quote.time - run.first >= passed - CLOCKS_APART
 
     def watch(self, account: str, symbol: str, price: Decimal) -> None:
         """Measure extremes from here: a position opened in an account."""
@@ -84,3 +147,10 @@ class MarketView:
         if quote is None or symbol in self.ahead:
             return False
         return now <= (quote.stale_at or quote.time + self.max_age)
+
+
+def _stretch(watched: dict[str, tuple[Decimal, Decimal]], price: Decimal) -> None:
+    """Take a price into the lowest and highest of each account."""
+    for account, (low, high) in watched.items():
+        if not low <= price <= high:
+            watched[account] = (min(low, price), max(high, price))

@@ -49,11 +49,13 @@ class Prices:
         self.moved = 0
         """How often what evidence says of prices changed equity, or may have."""
 
-    def take_quote(self, quote: Quote, instrument: Instrument, now: Nanos) -> None:
-        """Take a price of an instrument into the market view, and as evidence."""
-        self._find_gap(quote.symbol, instrument, now)
-        first = quote.symbol not in self._market.quotes
-        self._market.take(quote, now)
+    def take_quote(self, quote: Quote, instrument: Instrument, now: Nanos) -> bool:
+        """Take a price of an instrument into the market view, and as evidence; False where it is no
+        news (`MarketView.take`)."""
+        last = self._market.quotes.get(quote.symbol)
+        if not self._market.take(quote, now):
+            return False
+        self._find_gap(quote, last, instrument, now)
         proved = self._proved.get(quote.symbol)
         if proved is None and (self._in_doubt or self._book.index.unclear):
             proved = self._doubted(quote)
@@ -61,33 +63,39 @@ class Prices:
             before = proved.value
             now_proved = proved.see(
                 quote.last,
-                now,
+                self._market.told_at[quote.symbol],
                 falling=both_sides(quote, falling=True),
                 rising=both_sides(quote, falling=False),
             )
-            if first or now_proved != before:
+            if last is None or now_proved != before:
                 self.moved += 1
+        return True
 
-    def _find_gap(self, symbol: str, instrument: Instrument, now: Nanos) -> None:
+    def _find_gap(
+        self, quote: Quote, last: Quote | None, instrument: Instrument, now: Nanos
+    ) -> None:
         """Keep the price of before, where a new one comes after a time without any (X-93).
 
-        That is a time in which there should have been some, or another session.
+        That is a time in which there should have been some, or another session. `last` is the quote
+        before this one, None for the first.
         """
+        symbol, data = quote.symbol, self._book.data
         gap = self.gaps.get(symbol) if self.gaps else None
         if gap is not None and now - gap.ended > LOOKED_AT:
             del self.gaps[symbol]
-        quote, data = self._market.quotes.get(symbol), self._book.data
-        if quote is not None:
-            seen = min(quote.time, now)
-            ages = max(quote.stale_at, seen + GAP_AFTER)
+        if last is not None:
+            seen = min(last.time, now)
+            ages = max(last.stale_at, seen + GAP_AFTER)
         else:
             # A price that nobody told is none to compare with.
             guessed = any(symbol in account.estimated for account in self._book.accounts)
             seen = data.marked_at if symbol in data.marks and not guessed else 0
             ages = seen + GAP_AFTER
-        if not seen or (now <= ages and not self._is_another_session(instrument, seen, now)):
+        # A source may be behind: what is between two prices is between their times.
+        told = quote.time if seen <= quote.time <= now else now
+        if not seen or (told <= ages and not self._is_another_session(instrument, seen, told)):
             return
-        before = self.believed(symbol)
+        before = self._believed(symbol, data.marks.get(symbol) if last is None else last.last)
         if before:
             self.gaps[symbol] = Gap(before, seen, now)
 
@@ -111,10 +119,14 @@ class Prices:
     def believed(self, symbol: str) -> Decimal | None:
         """The mark of a symbol, or the price that has evidence where that is a bad tick; of one
         that is suspected of a split, the price that it counts at (X-93)."""
+        return self._believed(symbol, self.mark(symbol))
+
+    def _believed(self, symbol: str, mark: Decimal | None) -> Decimal | None:
+        """The same, where `mark` is the mark of the symbol."""
         for account in self._book.accounts:
             if symbol in account.suspected:
                 return account.suspected[symbol].mark
-        mark, proved = self.mark(symbol), self.proved(symbol)
+        proved = self.proved(symbol)
         if mark is None or proved is None:
             return mark
         return proved if leaps(mark, proved) else mark
@@ -220,13 +232,13 @@ class Prices:
         known.entered_at(price)
         self._proved[symbol] = known
 
-    def since_left(self, quote: Quote, price: Decimal, now: Nanos) -> Decimal:
+    def since_left(self, quote: Quote, price: Decimal) -> Decimal:
         """How far evidence carries the price of what was taken off at a `price`, with this quote,
         which is far from it."""
         known = self._left.setdefault(quote.symbol, {}).setdefault(price, ProvedPrice(price))
         return known.see(
             quote.last,
-            now,
+            self._market.told_at[quote.symbol],
             falling=both_sides(quote, falling=True),
             rising=both_sides(quote, falling=False),
         )

@@ -172,8 +172,11 @@ class World:
         """Whether a rule reads the indicators: then every bar of the feed is taken into them."""
         return bool(self.config.signals.builtin)
 
-    def take_quote(self, quote: Quote, now: Nanos) -> None:
-        """Take a price into the market view, and the rate that it tells where it is a pair's."""
+    def take_quote(self, quote: Quote, now: Nanos) -> bool:
+        """Take a price into the market view, and the rate that it tells where it is a pair's; False
+        where it is no news (`MarketView.take`)."""
         instrument = self.instrument(quote.symbol)
-        self.prices.take_quote(quote, instrument, now)
+        if not self.prices.take_quote(quote, instrument, now):
+            return False
         self.currencies.take_quote(quote, instrument, now)
+        return True

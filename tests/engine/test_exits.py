@@ -138,6 +138,6 @@ def test_a_new_exit_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     desk = long()
     monkeypatch.setattr(rules, "EXITS", (*EXITS, row))
-    desk.quote("AAPL", "180")
+    desk.later(1).quote("AAPL", "180")
     assert reason(desk) is ExitReason.TIME_STOP
     assert desk.last(Purpose.EXIT, "AAPL").reduce_only

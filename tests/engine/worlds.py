@@ -297,7 +297,8 @@ class Built:
         at: Nanos | None = None,
         stale_at: Nanos = 0,
     ) -> Self:
-        """A price of `symbol`, told at `at`, by default now."""
+        """The newest price of `symbol`, told at `at`, by default now: no other was told before."""
+        self.world.market.quotes.pop(symbol, None)
         self.world.market.take(
             Quote(
                 symbol=symbol,

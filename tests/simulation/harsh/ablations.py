@@ -203,9 +203,10 @@ def _touches_stops(patching: pytest.MonkeyPatch) -> None:
 def _sees_no_trade(patching: pytest.MonkeyPatch) -> None:
     first = MarketView.take
 
-    def without(market: MarketView, quote: Quote, now: Nanos) -> None:
-        first(market, quote, now)
+    def without(market: MarketView, quote: Quote, now: Nanos) -> bool:
+        taken = first(market, quote, now)
         market.traded.clear()
+        return taken
 
     patching.setattr(MarketView, "take", without)
 
