@@ -51,7 +51,7 @@ def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev
     held = sorted((p for p in snapshot.positions if p.quantity), key=lambda p: p.symbol)
     for position in held:
         yield from learned(world, position.symbol)
-    marks, estimated = _first_marks(world, told, held)
+    marks, estimated = _first_marks(world, None if snapshot.unreadable else told, held)
     worth = world.currencies.in_base(cash_of(told))
     adopted: list[ev.PositionAdjusted] = []
     for position in held:
@@ -94,14 +94,14 @@ def first_look(world: World, given: SnapshotTaken, told: Account) -> Iterator[ev
 
 
 def _first_marks(
-    world: World, told: Account, held: list[VenuePosition]
+    world: World, told: Account | None, held: list[VenuePosition]
 ) -> tuple[dict[str, Decimal], set[str]]:
     """The price of each holding, and which of them are estimates.
 
-    The feed's, else the venue's; else what the venue's equity says: how many times the average all
-    of them are worth. Else the average itself. That is an estimate of one holding too: a list that
-    is behind the cash may lack another. A symbol has one mark: an estimate that another account
-    began with is that of this one too.
+    The feed's, else the venue's; else what the venue's equity says, where it is `told`: how many
+    times the average all of them are worth. Else the average. That is an estimate of one holding
+    too: a list that is behind the cash may lack another. A symbol has one mark: an estimate that
+    another account began with is that of this one too.
     """
     marks: dict[str, Decimal] = {}
     for position in held:
@@ -111,7 +111,7 @@ def _first_marks(
     left = [p for p in held if p.symbol not in marks]
     priced = all(is_positive(p.average_price) for p in left)
     ratio = None
-    if left and priced and len({p.quantity > 0 for p in left}) == 1:
+    if told is not None and left and priced and len({p.quantity > 0 for p in left}) == 1:
         ratio = _ratio(world, told, held, left, marks)
     marks |= {p.symbol: max(p.average_price, ZERO) * (ratio or ONE) for p in left}
     marks |= {p.symbol: mark for p in left if (mark := world.prices.mark(p.symbol)) is not None}
@@ -296,9 +296,9 @@ def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
 
 
 def compares_cash(world: World, snapshot: VenueSnapshot, found: Comparison) -> bool:
-    """Whether the venue's cash can be compared: it was told, can be true, and nothing is in flight
-    that would move it."""
-    if snapshot.balances is None or snapshot.contradicts:
+    """Whether the venue's cash can be compared: it was told, with its history, can be true, and
+    nothing is in flight that would move it."""
+    if snapshot.balances is None or snapshot.contradicts or snapshot.history_fault:
         return False
     newest = world.book.account(snapshot.account).last_fill
     return not found.skipped and newest + SETTLING <= snapshot.requested_at

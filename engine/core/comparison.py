@@ -12,7 +12,7 @@ from engine.core.doubt import lost, unlisted
 from engine.core.second_look import left_to_second_look
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder, VenueSnapshot
+from engine.domain.account import UNREADABLE, VenueOrder, VenueSnapshot
 from engine.domain.codes import Outcome
 from engine.domain.inputs import LookReason, SnapshotFailed, SnapshotTaken
 from engine.domain.instant import Nanos
@@ -89,7 +89,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     yield ev.Reconciled(
         account=snapshot.account,
         reason=given.reason,
-        clean=after.clean,
+        clean=after.clean and not snapshot.unreadable,
         differences=after.differences,
         matched=after.matched,
         unsettled=after.unsettled,
@@ -103,6 +103,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
             account=snapshot.account, client_order_id=key, reason="the venue does not list it"
         )
     yield from _blocks(world, snapshot.account, after, now)
+    yield from _freezes(world, snapshot)
     yield from suspected_split.unchanged(world, snapshot, after.skipped)
     if given.apply:
         yield from _cleared(world, snapshot.account, after, given.by)
@@ -336,6 +337,20 @@ def _adopt(terms: OrderTerms, listed: VenueState, told: list[Fill]) -> Iterator[
     yield ev.OrderQueried(
         account=terms.account, client_order_id=terms.client_order_id, reason="filled meanwhile"
     )
+
+
+def _freezes(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
+    """Entries stay away from a symbol for as long as what its venue says of it cannot be read."""
+    name = snapshot.account
+    blocked = world.book.account(name).blocked
+    known = [symbol for symbol, causes in blocked.items() if UNREADABLE in causes]
+    for symbol, fault in snapshot.unreadable.items():
+        if symbol not in known:
+            reason = f"what the venue says of it cannot be read: {fault}"
+            yield ev.SymbolBlocked(account=name, symbol=symbol, cause=UNREADABLE, reason=reason)
+    for symbol in known:
+        if symbol not in snapshot.unreadable:
+            yield ev.SymbolUnblocked(account=name, symbol=symbol, cause=UNREADABLE, by=CAUSE)
 
 
 def _blocks(world: World, account: str, found: Comparison, now: Nanos) -> Iterator[ev.Event]:

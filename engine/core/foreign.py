@@ -19,9 +19,10 @@ def beyond(world: World, snapshot: VenueSnapshot) -> dict[str, Decimal]:
     """By symbol, how much more than is held the stops of others that the venue lists are for.
 
     Only those that were taken over count; where the venue bounds what reduces, one that it flags so
-    takes off no more than is held.
+    takes off no more than is held. Of a symbol that cannot be read it is what it was before.
     """
-    found: dict[str, Decimal] = {}
+    before = world.book.account(snapshot.account).stops_beyond
+    found = {symbol: more for symbol, more in before.items() if symbol in snapshot.unreadable}
     for order in _able_to_flip(world, snapshot):
         held = world.book.holding(order.account, order.symbol)
         if held is not None and order.side.sign * held.quantity < 0:

@@ -1,7 +1,9 @@
 """What the venue says of the account, its orders and holdings (A-041, C-126, C-127)."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -91,12 +93,19 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+UNREADABLE: Final = "unreadable"
+"""The cause that keeps entries away from a symbol of which a holding or an order is listed with a
+number that is none, until it is listed with one."""
+
+
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one reconcile compares with. A part that failed is never an empty part.
 
-    A kill goes by what can be known: its looks may be without balances, `balances` is then None,
-    and without holdings and orders of which a number is none, `unreadable` has their symbols.
-    `without` says why, and nothing that leans on them is concluded.
+    A look goes by what can be known. Holdings and orders of which a number is none are left out
+    with all else of their symbols, which `unreadable` has, each with why. `history_fault` says why
+    the history of cash, or a line of it, could not be read: cash is then compared with nothing. A
+    kill goes on without balances too, `balances` is then None. Nothing that leans on what is
+    missing is concluded, and `without` names all of it for people (fault 46, X-52).
 
     `contradicts` says why the balances cannot be true beside what is held: they are compared with
     nothing. A venue that goes on to say such a thing counts in another way, and it is "" again.
@@ -106,7 +115,8 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     balances: Account | None
     without: str = ""
     contradicts: str = ""
-    unreadable: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = {}
+    history_fault: str = ""
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]
@@ -114,3 +124,10 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Cash that moved without a trade; none where the venue has no such history."""
     requested_at: Nanos
     as_of: Nanos
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The parts that this look is without: balances, history, and symbols."""
+        parts = ["balances"] if self.balances is None else []
+        parts += ["history"] if self.history_fault else []
+        return (*parts, *sorted(self.unreadable))

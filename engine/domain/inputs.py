@@ -122,7 +122,7 @@ class LookReason(StrEnum):
 
 
 class SnapshotTaken(msgspec.Struct, frozen=True):
-    """The venue's view, whole."""
+    """The venue's view, as far as it can be read."""
 
     snapshot: VenueSnapshot
     reason: str
@@ -132,7 +132,8 @@ class SnapshotTaken(msgspec.Struct, frozen=True):
 
 
 class SnapshotFailed(msgspec.Struct, frozen=True):
-    """A part of the venue's view could not be had; a failed part is never an empty part."""
+    """A part of the venue's view that nothing can do without could not be had; a failed part is
+    never an empty part."""
 
     account: str
     reason: str

@@ -9,6 +9,7 @@ import msgspec
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
+from engine.domain.account import UNREADABLE
 from engine.domain.codes import Code
 from engine.domain.ids import FACT_DIGITS
 from engine.domain.inputs import Command
@@ -189,6 +190,8 @@ def _against_account(world: World, account: AccountState, where: str, now: Nanos
         yield f"there is no fresh comparison with {where}"
     elif account.look_failed:
         yield f"{where} could not be read"
+    elif unread := [s for s, causes in account.blocked.items() if UNREADABLE in causes]:
+        yield f"what {where} says of {', '.join(sorted(unread))} cannot be read"
     elif not account.reconciled_clean:
         yield f"{len(account.differences)} differences with {where} remain"
     elif account.missing:

@@ -102,9 +102,9 @@ def compare(
     # Symbols with anything in flight since the venue was asked are not compared (A-373).
     ended = {order.symbol for order in book.ended.since(account.name, snapshot.requested_at)}
     moving = {o.symbol for o in account.orders.values() if _is_moving(o, snapshot)}
-    unsettled = moving | ended | snapshot.unreadable
+    unsettled = moving | ended | snapshot.unreadable.keys()
     busy = ended | {s for s in unsettled if not _is_stuck(account, snapshot, s, bound)}
-    busy |= snapshot.unreadable
+    busy |= snapshot.unreadable.keys()
     differences: list[ev.Difference] = []
     proposals: list[ev.Event] = []
     matched = 0
@@ -184,7 +184,7 @@ def _doubted(
 ) -> Iterator[ev.Difference]:
     """How the holdings differ that are left out for what is in flight, where no late list explains
     it: a close for more than is listed could open the other side (rule 3)."""
-    for symbol in sorted(busy - snapshot.unreadable):
+    for symbol in sorted(busy - snapshot.unreadable.keys()):
         found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None or not found.missing:
             continue
@@ -199,7 +199,7 @@ def _listed_again(
     busy: set[str],
 ) -> Iterator[str]:
     """What a list before did not show, and this one does: it is held, whatever is in flight."""
-    for symbol in sorted(account.missing.keys() & busy - snapshot.unreadable):
+    for symbol in sorted(account.missing.keys() & busy - snapshot.unreadable.keys()):
         found = _holding(symbol, account.positions.get(symbol), theirs.get(symbol))
         if found is None or not found.missing:
             yield symbol
@@ -311,7 +311,8 @@ def _is_unlisted(order: Order, snapshot: VenueSnapshot, works: Container[str]) -
     lists; a fill that came meanwhile makes it no younger."""
     since = order.accepted_at or order.updated_at
     rested = order.status in RESTING and since < snapshot.requested_at
-    return rested and order.client_order_id not in works
+    unread = order.symbol in snapshot.unreadable
+    return rested and not unread and order.client_order_id not in works
 
 
 def _over_all_the_same(account: AccountState, symbol: str) -> Iterator[ev.OrderSettled]:

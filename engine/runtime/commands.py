@@ -80,23 +80,21 @@ class Commands:
         proposed = () if command.apply else tuple(e for step in seen for e in step.proposed)
         records = [record for step in seen for record in step.records]
         cash = {one.name: self._book.account(one.name).unexplained.told_cash for one in asked}
-        doubtful = any(one.looks.contradiction for one in asked)
-        return compared(records, proposed, cash, doubtful=doubtful)
+        doubtful = any(one.looks.cash_doubt for one in asked)
+        missing = [one.looks.incomplete for one in asked if one.looks.incomplete]
+        return compared(records, proposed, cash, doubtful=doubtful, missing=missing)
 
     async def _checked(self, resume: ask.Resume) -> ask.Resume:
         """The resume, after every venue was looked at, with what speaks against the clearing.
 
-        Where balances cannot be true, nobody knows whether the cash is there. A halt that is asked
+        Where balances cannot be true, or the history of cash cannot be read, nobody knows whether
+        the cash is there. A halt that is asked
         for meanwhile is another one than was to be cleared, also where it goes no further than
         that; and a latch that cannot be cleared would halt again at once.
         """
         known = self._halting.newest
         await self._look_afresh(resume.by)
-        against = [
-            f"{one.name} contradicts itself, and its cash is not compared"
-            for one in self._links
-            if one.looks.contradiction
-        ]
+        against = [one.looks.cash_doubt for one in self._links if one.looks.cash_doubt]
         standing = await self._halting.not_ours()
         if standing is not None:
             against.append(

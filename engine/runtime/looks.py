@@ -77,11 +77,14 @@ class Looks:
         self._lost = asyncio.Event()
         self._failures: dict[str, str] = {}
         """Why the newest looks failed, by reason; empty once one succeeded."""
-        self.contradiction = ""
-        """Why the balances of the newest look cannot be true beside what is held; "" where they
-        can, or a list may be behind a fill. Then nobody knows whether the cash is there."""
+        self.cash_doubt = ""
+        """Why nobody knows whether the cash of the newest look is there, in one sentence: the
+        balances cannot be true beside what is held, and no list may be behind a fill, or the
+        history of cash cannot be read. "" where it was, or will be, compared."""
         self._contradicts = False
         """The newest looks brought balances that cannot be true, and that was told."""
+        self.incomplete = ""
+        """What the newest look was without, in one sentence; "" for nothing."""
 
     # --- those that nobody waits for --------------------------------------------------------------
 
@@ -131,24 +134,37 @@ class Looks:
             self._looking.discard(reason)
 
     def _name_missing(self, seen: VenueSnapshot) -> None:
-        """A look has succeeded; what it went without is told once in a row."""
-        if seen.without and self._failures.get(_MISSING) != seen.without:
-            text = f"{self._name} cannot be read whole, the kill goes on without: {seen.without}"
-            self._step(Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=text))
-        self._failures = {_MISSING: seen.without} if seen.without else {}
+        """A look has succeeded; what it went without is told once in a row, however the venue
+        words it."""
+        missing, self.incomplete = ", ".join(seen.missing), ""
+        if missing:
+            self.incomplete = (
+                f"{self._name} cannot be read whole, and nothing is concluded of what is missing "
+                f"({missing}): {seen.without}"
+            )
+        if missing and self._failures.get(_MISSING) != missing:
+            trouble = Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=self.incomplete)
+            self._step(trouble)
+        self._failures = {_MISSING: missing} if missing else {}
         self._name_contradiction(seen)
 
     def _name_contradiction(self, seen: VenueSnapshot) -> None:
         """Tell once in a row that the balances cannot be true; not while a list may be behind a
         fill."""
         newest = self._book.account(self._name).last_fill + self._venue.lag
-        self.contradiction = seen.contradicts if newest < seen.requested_at else ""
-        if self.contradiction and not self._contradicts:
-            text = f"{self._name} contradicts itself, and its cash is not compared: "
-            text += self.contradiction
-            self._step(Trouble(code="BAD_BALANCES", subject=self._name, text=text))
-            self._contradicts = True
-        elif not seen.contradicts:
+        self.cash_doubt = ""
+        if seen.contradicts and newest < seen.requested_at:
+            self.cash_doubt = f"{self._name} contradicts itself, and its cash is not compared"
+            if not self._contradicts:
+                text = f"{self.cash_doubt}: {seen.contradicts}"
+                self._step(Trouble(code="BAD_BALANCES", subject=self._name, text=text))
+                self._contradicts = True
+        elif seen.history_fault:
+            self.cash_doubt = (
+                f"the history of cash at {self._name} cannot be read whole, and its cash is not "
+                "compared"
+            )
+        if not seen.contradicts:
             self._contradicts = False
 
     def _failed(self, reason: str, error: BrokerError) -> None:

@@ -33,14 +33,16 @@ def compared(
     cash: Mapping[str, Mapping[str, Decimal]],
     *,
     doubtful: bool,
+    missing: Sequence[str],
 ) -> Result:
     """What `reconcile --json` says: differences, and the events taken over or proposed.
 
     `cash` is by account and currency what differs of it now and is unexplained, and `unexplained`
-    is there where that is anything (X-75). `doubtful`: a venue's balances cannot be true, so that
-    its cash was not compared. With either it is not clean.
+    is there where that is anything (X-75). `doubtful`: a venue's balances cannot be true, or its
+    history of cash cannot be read, so that its cash was not compared. With either it is not clean.
     `doubted` is there where a holding differs of which something moves: it is compared later.
-    `notes` is there where something was not taken over: a sentence on each (X-75).
+    `notes` is there where something was not taken over, or was `missing` in what a venue said: a
+    sentence on each (X-75).
     """
     taken = [r.event for r in records if isinstance(r.event, _TAKEN_OVER) and _is_taken(r.event)]
     found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
@@ -57,7 +59,7 @@ def compared(
         for currency, amount in amounts.items()
     ]
     alarms = [r.event for r in records if isinstance(r.event, ev.Alarmed)]
-    notes = [alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN]
+    notes = [*missing, *(alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN)]
     return Result(
         ok=True,
         data={

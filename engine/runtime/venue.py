@@ -90,6 +90,8 @@ class Venue:
         """Since when its balances contradict what it says is held; None while they do not."""
         self._whole_at: Nanos = 0
         """When it was last asked for all fills that may explain what differs, and answered."""
+        self._unread_since: Nanos | None = None
+        """From when on its history of cash could not be had; None while it can."""
 
     @property
     def lag(self) -> Nanos:
@@ -213,29 +215,30 @@ class Venue:
     ) -> VenueSnapshot | BrokerError:
         """Everything a comparison needs, over one connection.
 
-        A part that failed fails it all, and so does a number that is none. `for_kill`: once an
-        earlier look was whole, balances may be missing, and so may the holdings and orders of a
-        symbol of which a number is none. `whole`: all fills that may explain what differs, also
-        where they were asked for a moment ago.
+        A list that failed fails it all, and so do balances that are no numbers. What may be missing
+        in it is the history of cash, or a line of that, and the holdings and orders of a symbol of
+        which a number is none; of an account that is not known yet those only `for_kill`. Once it
+        is known, such a look may also be without balances. `whole`: all fills that may explain what
+        differs, also where they were asked for a moment ago.
         """
         asked = self._time.now()
         broker = self._broker
         state = self._book.account(broker.name)
         whole = whole or self._is_whole_due(state, asked)
         since = self._fills_since(state, asked, whole=whole)
-        in_part = for_kill and state.balances is not None
+        known = state.balances is not None
         try:
             async with self._link.request(ORDERS, grace=0) as then:
                 orders = await broker.get_open_orders()
                 then(POSITIONS)
                 positions = await broker.get_positions()
                 then(BALANCES)
-                account = await self._balances(may_fail=in_part)
-                then(FILLS, answered=isinstance(account, Account))
+                account = await self._balances(may_fail=for_kill and known)
+                then(MOVEMENTS, answered=isinstance(account, Account))
+                history = await self._movements(since) if known else ()
+                then(FILLS, answered=not isinstance(history, BrokerError))
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
-                then(MOVEMENTS)
-                movements = await self._movements(since)
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
         rows = tuple(map(named_position, positions))
@@ -245,28 +248,29 @@ class Venue:
         orders = tuple(map(named_order, orders))
         faulty |= contradicted_orders(orders)
         orders = self._ids.of_list(orders)
-        movements = tuple(map(named_movement, movements))
+        movements, history_fault = self._readable(history)
         faulty |= {o.symbol: fault for o in orders if (fault := order_fault(o))}
-        fault = next(filter(None, map(movement_fault, movements)), "")
-        if faulty and not in_part:
-            fault = fault or next(iter(faulty.values()))
+        faulty = {symbol: self._outside.text(fault) for symbol, fault in faulty.items()}
+        fault = "" if known or for_kill else next(iter(faulty.values()), "")
         contradicts = ""
         if isinstance(account, Account) and not faulty:
             contradicts = self._contradiction(account, positions, asked)
-        if state.balances is None:
+        if not known:
             fault = fault or contradicts
         if fault:
             return Ambiguous(self._outside.text(fault))
         if whole:
             self._whole_at = asked
         missing = [] if isinstance(account, Account) else [str(account)]
-        missing += map(self._outside.text, faulty.values())
+        missing += [history_fault] if history_fault else []
+        missing += faulty.values()
         return VenueSnapshot(
             account=broker.name,
             balances=account if isinstance(account, Account) else None,
             without="; ".join(missing),
             contradicts=self._outside.text(contradicts) if contradicts else "",
-            unreadable=frozenset(faulty),
+            unreadable=faulty,
+            history_fault=history_fault,
             positions=tuple(p for p in positions if p.symbol not in faulty),
             orders=tuple(o for o in orders if o.symbol not in faulty),
             fills=self._own_fills(fills),
@@ -347,11 +351,34 @@ class Venue:
         except Exception as error:  # one of the six, or ambiguous
             return self._outside.error(error)
 
-    async def _movements(self, since: Nanos) -> tuple[CashMovement, ...]:
-        """Cash that moved without a trade, as far as the venue has a history of it."""
+    async def _movements(self, since: Nanos) -> tuple[CashMovement, ...] | BrokerError:
+        """Cash that moved without a trade since then, in nanoseconds UTC, and since the history was
+        last read; why it could not be had. None where the venue has no such history."""
         if not self._broker.capabilities.history:
             return ()
-        return await self._broker.get_cash_movements_since(since)
+        if self._unread_since is not None:
+            since = min(since, self._unread_since)
+        try:
+            async with self._link.request(MOVEMENTS, grace=0, limit=BEAT_SECONDS):
+                told = await self._broker.get_cash_movements_since(since)
+        except Exception as error:  # one of the six, or ambiguous
+            self._unread_since = since
+            return self._outside.error(error)
+        self._unread_since = None
+        return told
+
+    def _readable(
+        self, history: tuple[CashMovement, ...] | BrokerError
+    ) -> tuple[tuple[CashMovement, ...], str]:
+        """The lines of a history of cash that can be read, and why not all of it can be, if so."""
+        if isinstance(history, BrokerError):
+            return (), f"the history of cash: {history}"
+        named = [(line, movement_fault(line)) for line in map(named_movement, history)]
+        faults = [fault for _, fault in named if fault]
+        return (
+            tuple(line for line, fault in named if not fault),
+            self._outside.text("; ".join(faults)) if faults else "",
+        )
 
     def own(self, report: OrderReport) -> OrderReport:
         """The report under the account's name, in words that may be kept.

@@ -236,25 +236,15 @@ class Wrong(Wire):
         return order if self.size is None else with_(order, "quantity", self.size)
 
 
-@pytest.mark.parametrize(
-    ("name", "number", "words"),
-    [
-        ("cash", "NaN", "the account: cash is NaN; a finite number is allowed"),
-        ("held", "NaN", "the position in BBB: quantity is NaN; a finite number is allowed"),
-        ("size", "NaN", "quantity is NaN; a finite number is allowed"),
-        ("size", "-5", "quantity is -5; a number above 0 is allowed"),
-    ],
-)
-def test_U53_a_look_with_a_number_that_is_none_has_failed(
-    name: str, number: str, words: str
-) -> None:
+def test_U53_a_look_with_balances_that_are_no_numbers_has_failed() -> None:
     """The engine goes on, nothing of the look is taken, and it is told once."""
 
     async def scene(rig: Rig) -> None:
         key = await rig.rest()
         reserved = dict(rig.engine.book.reservations.by_symbol)
         cash, start = dict(rig.engine.book.account("paper").cash), rig.now
-        setattr(rig.wire, name, D(number))
+        assert isinstance(rig.wire, Wrong)
+        rig.wire.cash = D("NaN")
         asked = await rig.engine.command(ask.Reconcile(by="test"))
         assert not asked.ok
         rig.cut()
@@ -262,6 +252,7 @@ def test_U53_a_look_with_a_number_that_is_none_has_failed(
         rig.mend()
         await rig.clock.sleep(30)
         told = [a.text for a in rig.events(ev.Alarmed, start) if a.code == "RECONCILE_FAILED"]
+        words = "the account: cash is NaN; a finite number is allowed"
         assert [words in text for text in told] == [True], (
             "the operator's look; the engine's says no more"
         )
@@ -269,8 +260,49 @@ def test_U53_a_look_with_a_number_that_is_none_has_failed(
         assert not rig.is_compared
         assert (book.reservations.by_symbol, book.account("paper").cash) == (reserved, cash)
         assert key in book.account("paper").orders
-        setattr(rig.wire, name, None)
+        rig.wire.cash = None
         await rig.until(lambda: rig.is_compared)
+
+    play(scene, wire=Wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "symbol", "words"),
+    [
+        ("held", "NaN", "BBB", "the position in BBB: quantity is NaN; a finite number is allowed"),
+        ("size", "NaN", "AAA", "quantity is NaN; a finite number is allowed"),
+        ("size", "-5", "AAA", "quantity is -5; a number above 0 is allowed"),
+    ],
+)
+def test_U53_a_row_with_a_number_that_is_none_freezes_its_symbol(
+    name: str, number: str, symbol: str, words: str
+) -> None:
+    """Nothing of that symbol is taken or concluded, all else is compared, and it is told once."""
+
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        reserved = dict(rig.engine.book.reservations.by_symbol)
+        cash, start = dict(rig.engine.book.account("paper").cash), rig.now
+        setattr(rig.wire, name, D(number))
+        asked = await rig.engine.command(ask.Reconcile(by="test"))
+        assert asked.ok
+        assert not asked.data["clean"]
+        assert [words in note for note in asked.data["notes"]] == [True]
+        rig.cut()
+        await rig.clock.sleep(1)
+        rig.mend()
+        await rig.clock.sleep(30)
+        told = [a.text for a in rig.events(ev.Alarmed, start) if a.code == "LOOK_INCOMPLETE"]
+        assert [words in text for text in told] == [True]
+        account = rig.engine.book.account("paper")
+        assert rig.is_compared
+        assert words in account.blocked[symbol]["unreadable"]
+        assert not account.differences
+        assert (rig.engine.book.reservations.by_symbol, account.cash) == (reserved, cash)
+        assert key in account.orders
+        setattr(rig.wire, name, None)
+        await rig.engine.command(ask.Reconcile(by="test"))
+        assert symbol not in account.blocked or "unreadable" not in account.blocked[symbol]
 
     play(scene, wire=Wrong)
 

@@ -62,7 +62,7 @@ def test_fault46_a_holding_whose_number_is_none_is_not_said_to_be_gone() -> None
     """A look of a kill goes on without it, and says nothing of what is held (X-52)."""
     desk, stop = in_doubt()
     for _ in range(10):
-        events = look(desk, stop, 0, unreadable=frozenset({"NVDA"}))
+        events = look(desk, stop, 0, unreadable={"NVDA": "its quantity is NaN"})
         assert not one(events, ev.Reconciled).doubted
         assert there(desk.world, desk.held()) == 150
         assert is_left_alone(desk, stop)

@@ -11,7 +11,7 @@ import pytest
 
 from engine.domain import commands as ask
 from engine.domain import events as ev
-from engine.domain.account import VenueOrder, VenuePosition
+from engine.domain.account import UNREADABLE, VenueOrder, VenuePosition
 from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten, KillState, RunState
 from engine.domain.signal import TradeType
@@ -130,12 +130,18 @@ def test_an_order_listed_twice_with_different_numbers_is_no_answer() -> None:
         part = msgspec.structs.replace(order, filled=D(1), status=OrderStatus.PARTIALLY_FILLED)
         table.venue.twice = (part,)
         answered = await table.engine.command(ask.Reconcile(by="test"))
-        assert not answered.ok
+        assert answered.ok
+        assert not answered.data["clean"]
+        assert not answered.data["differences"], "nothing is concluded of its symbol"
         (told,) = [alarm.text for alarm in table.events(ev.Alarmed)]
         assert "order theirs in AAA is listed twice, with filled 0 and 1" in told
+        blocked = table.engine.book.account(BROKER).blocked
+        assert "is listed twice" in blocked["AAA"][UNREADABLE]
         table.venue.twice = (order,)
         answered = await table.engine.command(ask.Reconcile(by="test"))
-        assert answered.ok, "the same row again says the same"
+        (found,) = answered.data["differences"]
+        assert found["client_order_id"] == "theirs", "the same row again says the same"
+        assert UNREADABLE not in blocked["AAA"]
 
     play(scene, table=RowsTable)
 
