@@ -362,7 +362,7 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.OrderFilled: _filled,
     ev.VenueSilent: lambda e: JournalLine(
         "LINK",
-        f"{e.account} does not answer" if e.since else f"{e.account} answers again",
+        f"{e.account} gives no usable answer" if e.since else f"{e.account} answers again",
         "error" if e.since else "",
     ),
     ev.FillMatched: lambda e: JournalLine(

@@ -41,18 +41,22 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
 
 
 def unanswered(world: World, given: Unanswered, now: Nanos) -> Iterator[ev.Event]:
-    """Record that a venue does not answer, or answers again; the limits follow (X-84)."""
+    """Record that a venue gives no answer that can be used, or one again; the limits follow (X-84).
+
+    The alarm tells one whose answers cannot be used from one that is silent.
+    """
     before = world.book.account(given.account).silent_since
     if before == given.since:
         return
     yield ev.VenueSilent(account=given.account, since=given.since)
     if given.since and not before:
+        does = "answers, but with nothing that can be used" if given.badly else "does not answer"
+        until = "it can be" if given.badly else "it does"
         yield ev.Alarmed(
-            code="VENUE_SILENT",
+            code="UNUSABLE_ANSWERS" if given.badly else "VENUE_SILENT",
             severity=Severity.CRITICAL,
             subject=given.account,
-            text=f"{given.account} is connected and does not answer: it takes no entries until it "
-            "does",
+            text=f"{given.account} is connected and {does}: it takes no entries until {until}",
         )
 
 

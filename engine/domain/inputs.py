@@ -144,10 +144,11 @@ class SnapshotFailed(msgspec.Struct, frozen=True):
 
 class Unanswered(msgspec.Struct, frozen=True):
     """The first question that a venue has not answered was asked at `since`, long enough ago; 0
-    where it answers again."""
+    where it answers again. `badly`: it did answer that, and nothing of it could be used."""
 
     account: str
     since: Nanos
+    badly: bool = False
 
 
 class Tick(msgspec.Struct, frozen=True):

@@ -39,6 +39,12 @@ LONGEST_SECONDS = 20
 class _Question(NamedTuple):
     what: str
     made: Nanos
+    answered_badly: bool = False
+    """There was an answer, and nothing of it could be used."""
+
+
+class _NoAnswer(Ambiguous):
+    """Nothing was heard: the limit passed, or the connection broke."""
 
 
 class Link:
@@ -50,9 +56,9 @@ class Link:
         self._now = now
         self._asked: dict[object, _Question] = {}
         """What each request without an answer asks."""
-        self._given_up: dict[str, Nanos] = {}
-        """When a question was first asked that ended without an answer, by what it asks, until the
-        venue has answered the same, asked later."""
+        self._given_up: dict[str, _Question] = {}
+        """The first question that ended without a usable answer, by what it asks, until the venue
+        has answered the same, asked later."""
         self.asked_at: Nanos = 0
         """When the newest request was made."""
         self._open: dict[asyncio.Timeout, float] = {}
@@ -65,8 +71,19 @@ class Link:
     def silent_since(self) -> Nanos:
         """When the first question was asked that the venue has not answered; 0 where there is none
         (X-84)."""
-        open_since = (question.made for question in self._asked.values())
-        return min((*open_since, *self._given_up.values()), default=0)
+        first = self._first_unanswered
+        return 0 if first is None else first.made
+
+    @property
+    def answers_badly(self) -> bool:
+        """Whether there was an answer to that question, of which nothing could be used."""
+        first = self._first_unanswered
+        return first is not None and first.answered_badly
+
+    @property
+    def _first_unanswered(self) -> _Question | None:
+        waiting = (*self._asked.values(), *self._given_up.values())
+        return min(waiting, key=lambda question: question.made, default=None)
 
     def came_up(self) -> None:
         """A connection stands."""
@@ -129,9 +146,11 @@ class Link:
             raise
         except NotSent:
             raise
-        except Exception:
+        except Exception as error:
             if request in self._asked:
-                self._given_up.setdefault(question.what, question.made)
+                badly = not isinstance(error, _NoAnswer)
+                ended = question._replace(answered_badly=badly)
+                self._given_up.setdefault(question.what, ended)
             raise
         finally:
             self._asked.pop(request, None)
@@ -146,9 +165,9 @@ class Link:
 
     def _answered(self, question: _Question) -> None:
         """What was asked before, and is the same or told with it, is answered too."""
-        for what, made in tuple(self._given_up.items()):
+        for what, before in tuple(self._given_up.items()):
             told = what == question.what or (question.what == ORDERS and what not in _ASKED_AGAIN)
-            if told and question.made > made:
+            if told and question.made > before.made:
                 del self._given_up[what]
 
     @contextlib.asynccontextmanager
@@ -167,5 +186,5 @@ class Link:
             if not end.expired():
                 raise
             if stood:
-                raise Ambiguous(f"{self._name} gave no answer within {limit:g} s") from error
-            raise Ambiguous(f"the connection to {self._name} broke before an answer") from error
+                raise _NoAnswer(f"{self._name} gave no answer within {limit:g} s") from error
+            raise _NoAnswer(f"the connection to {self._name} broke before an answer") from error

@@ -66,7 +66,8 @@ class SilenceWatch:
             overdue = since if since and now - since >= bound else 0
             if overdue != told:
                 told = overdue
-                self._step(Unanswered(self._broker.name, told))
+                badly = bool(told) and self._link.answers_badly
+                self._step(Unanswered(self._broker.name, told, badly))
             if told and now - looked >= every:
                 looked = now
                 self._ask_all()

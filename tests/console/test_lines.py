@@ -64,7 +64,7 @@ def test_x87_a_line_that_says_so_itself_names_the_account_once() -> None:
     event = ev.VenueSilent(account="eur", since=1)
     line = line_of(event)
     assert line is not None
-    assert named(line, event, "paper").text == line.text == "eur does not answer"
+    assert named(line, event, "paper").text == line.text == "eur gives no usable answer"
 
 
 async def test_a_cancel_and_its_end_give_one_reason() -> None:

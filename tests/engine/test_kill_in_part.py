@@ -12,8 +12,11 @@ from engine.domain.account import Account, VenueOrder, VenuePosition
 from engine.domain.order import OrderStatus, OrderType, Side
 from engine.domain.run import Flatten
 from engine.ports import Ambiguous
-from tests.engine.liar import Table, play
+from tests.configs import from_mapping
+from tests.engine.liar import TREE, Table, play
 from tests.engine.worlds import BROKER
+
+ALERT = from_mapping(TREE | {"kill": {"broker_lost": "alert"}})
 
 
 def break_balances(table: Table, how: str) -> None:
@@ -117,9 +120,39 @@ def test_x84_without_a_kill_a_look_without_balances_has_failed() -> None:
         await table.wait(130)
         refused = await table.engine.command(ask.Reconcile(by="test"))
         assert not refused.ok
-        assert set(table.alarms()) == {"RECONCILE_FAILED", "VENUE_SILENT"}
+        assert set(table.alarms()) == {"RECONCILE_FAILED", "UNUSABLE_ANSWERS"}
 
     play(scene)
+
+
+def told(table: Table) -> list[str]:
+    """What was told of a venue that gives no answer that can be used."""
+    codes = ("VENUE_SILENT", "UNUSABLE_ANSWERS")
+    return [event.text for event in table.events(ev.Alarmed) if event.code in codes]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("error", "paper is connected and answers, but with nothing that can be used: "),
+        ("no number", "paper is connected and answers, but with nothing that can be used: "),
+        ("silent", "paper is connected and does not answer: "),
+    ],
+)
+def test_x84_a_venue_that_answers_with_what_is_none_is_not_called_silent(
+    how: str, words: str
+) -> None:
+    async def scene(table: Table) -> None:
+        await table.wait(6)
+        break_balances(table, how)
+        await table.wait(130)
+        (text,) = told(table)
+        assert text.startswith(words)
+        refused = await table.order(Side.BUY, 1, protect=Decimal(90))
+        assert refused.code == "NO_ACCOUNT"
+        assert "has given no usable answer for" in refused.error
+
+    play(scene, config=ALERT)
 
 
 @pytest.mark.parametrize("how", ["error", "silent", "no number"])
@@ -134,13 +167,14 @@ def test_fault51_balances_that_never_come_are_told_once(how: str) -> None:
         await table.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
         await table.wait(600)
         assert table.events(ev.KillProved)[-1].state == "VERIFIED"
-        assert table.alarms().count("VENUE_SILENT") == 1
+        code = "VENUE_SILENT" if how == "silent" else "UNUSABLE_ANSWERS"
+        assert (table.alarms().count(code), len(told(table))) == (1, 1)
         assert table.alarms().count("LOOK_INCOMPLETE") == 1
         mend(table)
         await table.wait(120)
         assert not table.engine.book.account(BROKER).silent_since
         break_balances(table, how)
         await table.wait(120)
-        assert table.alarms().count("VENUE_SILENT") == 2
+        assert (table.alarms().count(code), len(told(table))) == (2, 2)
 
     play(scene)

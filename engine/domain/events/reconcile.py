@@ -20,7 +20,8 @@ class SnapshotRequested(Event, frozen=True, kw_only=True):
 
 
 class VenueSilent(Event, frozen=True, kw_only=True):
-    """The venue has not answered a question that was asked at `since`, for too long (X-84)."""
+    """The venue has given no usable answer to a question that was asked at `since`, for too long
+    (X-84)."""
 
     account: str
     since: Nanos

@@ -56,7 +56,7 @@ def known_account(
     silent = now - venue_account.silent_since
     if venue_account.silent_since and silent > MAX_SILENCE_SECONDS * NS_PER_SECOND:
         age = in_seconds(silent)
-        text = f"{venue_account.name} has not answered for {plain(age)} s."
+        text = f"{venue_account.name} has given no usable answer for {plain(age)} s."
         return refused(age, MAX_SILENCE_SECONDS, text)
     old = now - account_seen_at
     if old > account_max_age * NS_PER_SECOND:
