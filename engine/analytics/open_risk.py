@@ -16,7 +16,7 @@ def open_risk(world: World) -> OpenRisk:
     """The open risk of all accounts together; no price of the market is looked at.
 
     What lacks a stop is named and in no figure: a position that an operator's own stop covers in
-    part is in both.
+    part is in both, and so is what filled at the venue of an order whose fills are missing here.
     """
     held, entries = ZERO, ZERO
     bare = set()
@@ -28,6 +28,8 @@ def open_risk(world: World) -> OpenRisk:
     for order in world.book.orders():
         if not order.adds_exposure:
             continue
+        if order.untold:
+            bare.add(order.symbol)
         stop = _stop_of(world, order)
         if stop is None:
             bare.add(order.symbol)

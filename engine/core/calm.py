@@ -103,6 +103,8 @@ def rest_until(world: World, now: Nanos) -> Nanos:
         moments.append(due)
     if any(account.barred or account.suspected for account in world.book.accounts):
         return now
+    if world.book.index.unclear:
+        return now  # whose fills are missing is told, and looked for, at its time
     moments += [next_look(world, a) if _is_quiet(a) else now for a in world.book.accounts]
     moments += data.queued.values()
     moments += [late_from(world, symbol, now) for symbol in world.book.index.day_entries]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.core import comparison, doubt
+from engine.core import comparison, doubt, untold
 from engine.core.consequences import ask_triggers
 from engine.core.day import lift_expired, mark, roll, with_the_day
 from engine.core.exits import ask_exits
@@ -31,6 +31,7 @@ def tick(world: World, given: Tick, now: Nanos) -> Iterator[ev.Event]:
     yield from lose_links(world, now)
     yield from followed(world, end_withheld_entries(world), now)
     yield from doubt.deadlines(world, now)
+    yield from untold.due(world, now)
     if data.phase is Phase.STARTING:
         yield from ready(world, Ready(), now)
     if data.phase is Phase.RUNNING:

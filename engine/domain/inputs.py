@@ -115,6 +115,8 @@ class LookReason(StrEnum):
     """A person compares, or takes over what the comparison proposes."""
     REVERSED = "reversed"
     """A fill went beyond what was held and may be in what was taken over."""
+    FILLS_MISSING = "fills missing"
+    """An order has ended there, and fills of it were never told (rule 3)."""
     USED_ID = "used id"
     """A fill came under the id of another one (X-91)."""
     CORPORATE_ACTION = suspicion.CORPORATE_ACTION

@@ -258,6 +258,14 @@ class Order(OrderTerms, frozen=True, kw_only=True):
         return left if left > 0 else ZERO
 
     @property
+    def untold(self) -> Decimal:
+        """What the venue counts as filled more than its fills that were told, of one that has ended
+        there (U-21)."""
+        if self.status is not OrderStatus.UNKNOWN or self.told_filled is None:
+            return ZERO
+        return max(self.told_filled - self.filled, ZERO)
+
+    @property
     def reach(self) -> Decimal:
         """The most that can still fill, whether a change under way was taken or not."""
         if self.status.is_terminal:

@@ -68,6 +68,8 @@ class World:
         """What completed bars say; empty where no rule reads them (`follows_bars`)."""
         self.breaches = Breaches()
         self.odd_reports = OddReports()
+        self.missing_told: set[tuple[str, str]] = set()
+        """Orders, by account and id, of which it was told that fills of them are missing here."""
         self.overload = Overload()
         self._able = dict(capabilities)
         self._instrument_of = instrument_of
