@@ -88,9 +88,9 @@ class Commands:
         """The resume, after every venue was looked at, with what speaks against the clearing.
 
         Where balances cannot be true, or the history of cash cannot be read, nobody knows whether
-        the cash is there. A halt that is asked
-        for meanwhile is another one than was to be cleared, also where it goes no further than
-        that; and a latch that cannot be cleared would halt again at once.
+        the cash is there. A halt that is asked for meanwhile is another one than was to be cleared,
+        also where it goes no further than that; and a latch that cannot be cleared would halt again
+        at once.
         """
         known = self._halting.newest
         await self._look_afresh(resume.by)
