@@ -165,7 +165,7 @@ async def _print(
         document(page)  # no list of `journal`: one document, as on the socket
     elif page:
         listing(page, tuple(page[0]), form)
-    if known is not None:
+    if known is not None and not speech.ANSWERS.gone:  # it is said of a list that is whole
         # Behind rows for a program it would be one line too many.
         tell = say if form is Format.TABLE else warn
         now = ", the day in progress as of now" if today else ""

@@ -37,7 +37,7 @@ def add_lines(parents: Mapping[tuple[str, ...], typer.Typer]) -> None:
 def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
     """The function behind a line, with the signature that typer reads its arguments from."""
     taken = [field for field in command.arguments if _is_taken(field, line)]
-    acts = not command.question
+    only_prints = command.question or line.only_prints
 
     def function(ctx: typer.Context, as_json: bool, **values: Any) -> None:
         _demand_either(command, values)
@@ -45,6 +45,7 @@ def _function(command: CommandSpec, line: CommandLine) -> Callable[..., None]:
         for field in taken:
             if values[field.name] != field.default:
                 given[field.name] = values[field.name]
+        acts = not only_prints or line.acts_with in given
         run = _RUNS.get(line.path)
         if run is None:
             do(ctx, as_json, lambda host: _ask(host, command.name, given, as_json), acts=acts)

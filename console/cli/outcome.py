@@ -15,8 +15,9 @@ def outcome(
     """Run `work` on a host; returns how it ended.
 
     With `as_json` a failure is a document on stdout besides the sentence on stderr. With `acts`
-    neither a reader that takes nothing nor a terminal that hangs up stops the work; otherwise what
-    is printed waits for its reader. What was done decides the exit code, never what was printed.
+    neither a reader that takes nothing nor a terminal that hangs up stops the work, and what was
+    done decides the exit code, never what was printed. Otherwise what is printed is the work: it
+    waits for its reader, and `console.cli.program.main` tells of output that cannot be written.
     """
     with speech.acting() if acts else nullcontext():
         try:

@@ -14,7 +14,7 @@ from console.cli.lines import JSON, JSON_LINES, add_lines
 from console.cli.work import do
 from console.host import speech
 from console.host.crash import crashed
-from console.host.output import CommandFailed, ExitCode, Format, failure, say
+from console.host.output import CommandFailed, ExitCode, Format, failure, say, warn
 from console.host.place import PROGRAM, Host, version
 
 app = typer.Typer(
@@ -55,10 +55,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _refused(arguments, cast("typer.BadParameter", error))
     except typer.Abort:
         code = ExitCode.FAILED
+    except OSError as error:  # of a help text, which typer writes: a command's own end in `outcome`
+        speech.ANSWERS.end(error)
+        code = ExitCode.FAILED
     except Exception as error:  # before a command of ours began: while it was read
         failure(crashed(error), as_json="--json" in arguments)
         code = ExitCode.FAILED
     speech.finish()
+    if why := speech.ANSWERS.lost:
+        warn(
+            f"standard output cannot be written ({why}): what this command prints is not whole "
+            "there."
+        )
+        return code or ExitCode.FAILED
     return code
 
 
@@ -257,7 +266,7 @@ def config_init(ctx: Context, as_json: Json = False) -> None:
     """Write a commented file; never over a file."""
     from console.cli import settings
 
-    do(ctx, as_json, lambda host: settings.init(host, as_json=as_json))
+    do(ctx, as_json, lambda host: settings.init(host, as_json=as_json), acts=True)
 
 
 @config_app.command("check")

@@ -94,6 +94,10 @@ class CommandLine:
     """True where a value may begin with a dash: a quantity of -5 is refused, not an option."""
     lists: bool = False
     """True where it prints rows: with `--json` one document a line, not one in all."""
+    only_prints: bool = False
+    """True where what it prints is all that it is for, as always with a `CommandSpec.question`."""
+    acts_with: str = ""
+    """The flag with which one that only prints acts all the same."""
 
 
 @dataclass(frozen=True, slots=True)

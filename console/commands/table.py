@@ -280,7 +280,14 @@ COMMANDS: Final = (
         Danger.NONE,
         takes=ReconcileArgs,
         seconds=30.0,
-        lines=(CommandLine(("reconcile",), "Show the difference between us and the venue."),),
+        lines=(
+            CommandLine(
+                ("reconcile",),
+                "Show the difference between us and the venue.",
+                only_prints=True,
+                acts_with="apply",
+            ),
+        ),
         actions=(
             Action(
                 "reconcile",
@@ -305,6 +312,7 @@ COMMANDS: Final = (
                 "List what could not be sent.",
                 {"action": "list"},
                 (),
+                only_prints=True,
             ),
             CommandLine(
                 ("dead-letters", "retry"),

@@ -3,10 +3,14 @@
 A reader that is gone, a full disk behind a redirection, a terminal that hung up or an encoding
 without the character end the output and nothing else. A reader that takes nothing for the moment
 is not waited for between two steps of a command: what it did not take is kept, and written at the
-end as far as it is taken then. Only a command that does nothing but print waits for its reader.
+end as far as it is taken then.
+
+A command that does nothing but print waits for its reader, and has failed where its output cannot
+be written (`Voice.lost`): what it prints is all that it does.
 """
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -23,6 +27,9 @@ MOST_KEPT: Final = 1_048_576
 """Bytes kept for a reader that takes nothing; with more than that it is waited for, and given up
 after `PATIENCE_SECONDS`."""
 
+_READER_GONE: Final = frozenset({errno.EPIPE, errno.ECONNRESET})
+"""What a write meets whose reader wants no more, as `head`: it has what it asked for."""
+
 _TERMINAL_PIECE: Final = 128
 """A terminal that says it can be written to takes at least so much without waiting."""
 
@@ -35,6 +42,7 @@ class Voice:
         self._stream = stream
         self._kept = bytearray()
         self._gone = False
+        self._lost = ""
         self.patient = True
         """True for a command that only prints: each write waits for its reader."""
 
@@ -42,6 +50,15 @@ class Voice:
     def gone(self) -> bool:
         """True once nothing that is written reaches anybody any more."""
         return self._gone
+
+    @property
+    def lost(self) -> str:
+        """Why the output of a command that only prints could not be written, in the system's words.
+
+        "" where all of it was written, where its reader went away before the end, and for a
+        command that acts.
+        """
+        return self._lost
 
     def write(self, text: str) -> None:
         """Write `text`, or keep it for later; never raises, and never waits unless `patient`."""
@@ -61,7 +78,7 @@ class Voice:
         else:
             self._push(descriptor, PATIENCE_SECONDS)
             if len(self._kept) > MOST_KEPT:
-                self._end()
+                self.end()
 
     def finish(self) -> None:
         """Write what was kept, as long as its reader goes on taking it."""
@@ -71,12 +88,12 @@ class Voice:
             return
         try:
             stream.flush()  # what others wrote to it
-        except (OSError, ValueError):
-            self._end()
+        except (OSError, ValueError) as error:
+            self.end(error)
             return
         self._push(descriptor, PATIENCE_SECONDS)
         if self._kept:
-            self._end()
+            self.end()
 
     def _push(self, descriptor: int, patience: float | None) -> None:
         """Write what is kept; stops when nothing is taken for `patience` seconds, None is never."""
@@ -89,12 +106,17 @@ class Voice:
                     if patience == 0.0:
                         return
                     time.sleep(0.01)  # somebody made the shared terminal non-blocking
-        except (OSError, ValueError):
-            self._end()
+        except (OSError, ValueError) as error:
+            self.end(error)
 
-    def _end(self) -> None:
-        """Nothing is written any more, nor by Python itself, which would fail on it at the end."""
+    def end(self, why: Exception | None = None) -> None:
+        """Nothing is written any more, nor by Python itself, which would fail on it at the end.
+
+        `why` is what a write met; None where its reader took nothing for too long.
+        """
         self._gone = True
+        if self.patient and isinstance(why, OSError) and why.errno not in _READER_GONE:
+            self._lost = why.strerror or str(why)
         self._kept.clear()
         stream = self._stream()
         descriptor = None if stream is None else _descriptor(stream)

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -109,15 +110,73 @@ def test_what_was_done_decides_the_exit_code(program: Program, kind: str) -> Non
     assert run(program, kind, "order", "buy", "AAPL", "10") == 3
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "nobody reads"])
-def test_a_command_that_only_prints_ends_as_it_would(program: Program, kind: str) -> None:
-    """Where somebody may still read, it waits: a pager that is left open."""
+@pytest.mark.parametrize(
+    ("kind", "ends"), [("closed", 0), ("broken pipe", 0), ("full", 1), ("hung up", 1)]
+)
+def test_a_command_that_only_prints_has_failed_where_that_cannot_be_written(
+    program: Program, kind: str, ends: int
+) -> None:
+    """Where somebody may still read, it waits: a pager that is left open. Who reads no more, as
+    `head`, has what he wanted."""
     program.start()
-    assert run(program, kind, "status") == 0
-    assert run(program, kind, "journal", "events") == 0
+    assert run(program, kind, "status") == ends
+    assert run(program, kind, "journal", "events") == ends
+    assert run(program, kind, "reconcile") == ends
+    assert run(program, kind, "dead-letters", "list", "--json") == ends
+    assert run(program, kind, "reconcile", "--apply") == 0
     program.send(signal.SIGKILL)
     program.ended()
     assert run(program, kind, "status") == 3
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("journal", "events", "--format", "csv"), ("journal", "orders", "--help"),
+        ("journal", "verify"), ("config", "show"), ("config", "check"), ("doctor",), ("--version",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_output_that_a_full_disk_cuts_short_is_one_sentence_and_exit_1(
+    program: Program, arguments: tuple[str, ...]
+) -> None:
+    program.start("--for", "1")
+    assert program.ended() == 0
+    with Path("/dev/full").open("wb") as full:
+        done = told(program, full, *arguments)
+    assert done == (1, [NO_ROOM])
+
+
+def test_a_list_that_is_written_in_part_is_told_of(program: Program, tmp_path: Path) -> None:
+    """The command may write files of 1,024 bytes at most."""
+    with (tmp_path / "list").open("wb") as file:
+        done = told(
+            program, file, "config", "show", begun=["sh", "-c", 'ulimit -f 2; exec "$@"', "sh"]
+        )
+    assert (tmp_path / "list").stat().st_size == 1_024
+    assert done == (1, [NO_ROOM.replace("No space left on device", "File too large")])
+
+
+NO_ROOM = (
+    "standard output cannot be written (No space left on device): what this command prints is not "
+    "whole there."
+)
+
+
+def told(
+    program: Program, output: IO[bytes], *arguments: str, begun: Sequence[str] = ()
+) -> tuple[int, list[str]]:
+    """The exit code of a command with that standard output, and the lines on its stderr."""
+    done = subprocess.run(
+        [*begun, sys.executable, "-c", MAIN, "--state-dir", str(program.folder), *arguments],
+        cwd=ROOT,
+        env=program.environment,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr.splitlines()
 
 
 def test_a_list_ends_with_the_reader_that_is_gone(program: Program) -> None:
