@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from storage.connection import sync_folder
+from storage.connection import sync_folder, write_durably
 
 BALLAST_BYTES = 1_000_000
 
@@ -32,8 +32,10 @@ class Ballast:
         )
         try:
             # Written, not only promised: a sparse file would reserve nothing.
-            os.write(handle, bytes(self._size))
-            os.fsync(handle)
+            write_durably(handle, bytes(self._size))
+        except OSError:
+            self._path.unlink()  # the rest of a nearly full disk is for events
+            raise
         finally:
             os.close(handle)
         sync_folder(self._path.parent)

@@ -177,6 +177,17 @@ def _create(path: Path) -> None:
     sync_folder(path.parent)
 
 
+def write_durably(handle: int, data: bytes) -> None:
+    """Write all of `data` to a descriptor, and have it on the disk when this returns.
+
+    Raises OSError, also where the disk took a part of it: whoever made the file removes it then.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
+    os.fsync(handle)
+
+
 def sync_folder(folder: Path) -> None:
     """Make names that were created, renamed or removed in `folder` durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)

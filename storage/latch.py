@@ -19,7 +19,7 @@ from engine.domain.instant import parse_rfc3339, rfc3339
 from engine.domain.run import Flatten, Halt, Level, Trigger
 from engine.domain.text import clean_text
 from engine.ports import LatchError
-from storage.connection import sync_folder
+from storage.connection import sync_folder, write_durably
 
 NAME = "HALT"
 PREVIOUS = "HALT.previous"
@@ -176,8 +176,7 @@ class FileLatch:
         handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             try:
-                os.write(handle, data)
-                os.fsync(handle)
+                write_durably(handle, data)
             finally:
                 os.close(handle)
             temporary.replace(path)

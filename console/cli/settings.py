@@ -12,19 +12,30 @@ from console.host.output import CommandFailed, ExitCode, document, say, text_blo
 from console.host.place import Host
 from engine.config import init_text, show, show_text
 from engine.reference.textfile import BadFile
+from storage.connection import write_durably
 
 ROUTED: Final = "binance"
 """The broker that the example of a route names in a new file."""
 
 
 def init(host: Host, *, as_json: bool) -> None:
-    """Writes a commented file with every key at its default, and never over a file."""
+    """Writes a commented file with every key at its default, and never over a file.
+
+    Raises CommandFailed: a file is there already (4), or it cannot be written (1); then none is
+    left, as a part of one would be a config too.
+    """
     path = _target(host)
+    text = init_text(venue_kinds(), example=ROUTED)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(init_text(venue_kinds(), example=ROUTED))
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            write_durably(handle, text.encode())
+        except BaseException:
+            path.unlink()
+            raise
+        finally:
+            os.close(handle)
     except FileExistsError:
         raise CommandFailed(
             ExitCode.REFUSED, f"{path} is there already: it is never written over.", "EXISTS"

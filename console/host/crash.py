@@ -41,9 +41,15 @@ def _written(error: BaseException, host: Host | None) -> Path | None:
             name = f"meridian-error-{time.time_ns()}-{os.getpid()}.txt"
             path = folder / name
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            handle = os.open(path, flags, 0o600)
+        except OSError:
+            continue
+        try:
+            with os.fdopen(handle, "wb") as file:
                 file.write(content)
         except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()  # a part of it tells nobody anything
             continue
         return path
     return None

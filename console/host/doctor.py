@@ -142,7 +142,10 @@ def _disk(host: Host, _config: Config) -> Diagnosis:
     free = shutil.disk_usage(folder).free
     if free < LEAST_DISK:
         return Diagnosis(False, f"{free // 1_000_000} MB are free at {folder}: 100 MB are needed")
-    slow = _sync_ms(folder)
+    try:
+        slow = _sync_ms(folder)
+    except OSError as error:  # a quota, or a folder that can be read only
+        return Diagnosis(False, f"nothing can be written to {folder}: {error.strerror or error}")
     text = f"{free // 1_000_000} MB free, a durable write takes {slow:.1f} ms"
     return Diagnosis(None if slow > LONGEST_SYNC_MS else True, text)
 

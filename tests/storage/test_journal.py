@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 import sqlite3
 import stat
 import subprocess
@@ -527,6 +528,27 @@ def test_the_reserve_is_released_when_the_disk_is_full_and_taken_again_at_start(
     journal.close()
     open_journal(path, inline=True).close()
     assert reserve.stat().st_size == 1_000_000
+
+
+def test_a_disk_that_has_room_for_a_part_of_the_reserve_keeps_that_for_events(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    room = [4_096]
+
+    def nearly_full(handle: int, data: bytes) -> int:
+        if not room[0]:
+            raise FULL
+        count = real(handle, bytes(data[: room[0]]))
+        room[0] -= count
+        return count
+
+    monkeypatch.setattr(os, "write", nearly_full)
+    journal = open_journal(path, inline=True)
+    assert not path.with_name("journal.db.ballast").exists()
+    journal.append(notes(1).records)
+    journal.close()
+    assert stored(path) == [1]
 
 
 def test_another_failure_keeps_the_reserve(path: Path) -> None:

@@ -253,6 +253,28 @@ def test_another_process_sees_sets_and_clears_it(
     assert in_another_process(root, folder, "print(latch.read().trigger)") == "latch"
 
 
+@pytest.mark.parametrize("taken", [0, 1, 100])
+def test_a_disk_that_takes_a_part_of_the_details_has_no_room_for_them(
+    latch: FileLatch, monkeypatch: pytest.MonkeyPatch, taken: int
+) -> None:
+    """A write may take less than it is given, and say so by its count alone."""
+    room = [taken]
+    real = os.write
+
+    def nearly_full(handle: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        count = real(handle, bytes(data[: room[0]]))
+        room[0] -= count
+        return count
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", nearly_full)
+        latch.set(KILL)
+    assert latch.path.read_bytes() == b""
+    assert [path.name for path in latch.path.parent.iterdir()] == [latch.path.name]
+
+
 def no_room(patch: pytest.MonkeyPatch) -> None:
     def full(handle: int, data: bytes) -> int:
         raise OSError(28, "No space left on device")
