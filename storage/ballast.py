@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Self
 
 from storage.connection import sync_folder, write_durably
 
@@ -14,6 +15,11 @@ class Ballast:
     def __init__(self, path: Path, size: int = BALLAST_BYTES) -> None:
         self._path = path
         self._size = size
+
+    @classmethod
+    def beside(cls, journal: Path) -> Self:
+        """The reserve of the journal in that file."""
+        return cls(journal.with_name(f"{journal.name}.ballast"))
 
     @property
     def held(self) -> bool:

@@ -6,6 +6,7 @@ and any thread or process may read, set or clear it (A-282).
 """
 
 import contextlib
+import errno
 import os
 import stat
 import threading
@@ -26,10 +27,12 @@ PREVIOUS = "HALT.previous"
 FORMAT = 1
 MAX_BYTES = 65_536
 NOTE_CHARACTERS = 200
+_EMPTY = f"the file {NAME} is empty: made by hand, or by a kill on a full disk"
 OURS = "engine"
 """Who left a file without room for who it was."""
 
 _TEMPORARY = count(1)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -60,11 +63,18 @@ class FileLatch:
         self._previous = folder / PREVIOUS
         self._taken: tuple[tuple[int, int, int], int] | None = None
         """A file that stands for our halt though it does not hold it: its sign, and our epoch."""
+        self._lacks_room = False
 
     @property
     def path(self) -> Path:
         """Where the file is."""
         return self._path
+
+    @property
+    def lacks_room(self) -> bool:
+        """True where the halt that was set last stands without its details, as a full disk did not
+        take them: with more room, to set it once more writes them."""
+        return self._lacks_room
 
     def set(self, halt: Halt) -> None:
         """Write it atomically and durably.
@@ -87,7 +97,9 @@ class FileLatch:
                 self._replace(self._previous, _bytes_of(standing))
             self._replace(self._path, _bytes_of(halt))
             self._taken = None
+            self._lacks_room = False
         except OSError as error:
+            self._lacks_room = error.errno in _NO_ROOM
             self._set_empty(error, halt.epoch)
 
     def read(self) -> Halt | None:
@@ -111,7 +123,7 @@ class FileLatch:
             found = self._fallback(when, f"the file {NAME} had no room for why (it is empty)")
             return msgspec.structs.replace(found, by=OURS, epoch=epoch)
         if not text:
-            return self._fallback(when, f"the file {NAME} was made by hand (it is empty)")
+            return self._fallback(when, _EMPTY)
         return self._fallback(when, f"the file {NAME} was made or changed by hand: {text}")
 
     def clear(self, epoch: int) -> None:

@@ -41,7 +41,7 @@ def open_journal(
         raise ValueError("a journal on disk keeps nothing back: every append is to be durable")
     if isinstance(source, Path):
         connection = open_writer(source)
-        ballast = Ballast(source.with_name(source.name + ".ballast"))
+        ballast = Ballast.beside(source)
         try:
             ballast.reserve()
         except OSError as error:

@@ -37,10 +37,16 @@ class KillLatch:
             self._told = str(error)
 
     def set(self, halt: Halt) -> None:
-        """Keep it, and write the file. Raises LatchError where that cannot be."""
+        """Keep it, and write the file. Raises LatchError where that cannot be.
+
+        Where a full disk takes no more than its name, which halts already, the space that the
+        journal keeps in reserve is given back for the reason, who and when.
+        """
         self.halt = halt
         self._file.set(halt)
         self.written = True
+        if self._file.lacks_room and _room_made(self._file.path.parent):
+            self._file.set(halt)
 
     def read(self) -> Halt:
         """What stands in the file, and at least what is asked for."""
@@ -50,6 +56,17 @@ class KillLatch:
     def clear(self, epoch: int) -> None:
         """Remove the file as FileLatch does; what is kept in memory stays."""
         self._file.clear(epoch)
+
+
+def _room_made(folder: Path) -> bool:
+    """Whether a state folder held space in reserve, which is given back now."""
+    from console.host.wiring import JOURNAL
+    from storage.ballast import Ballast
+
+    try:
+        return Ballast.beside(folder / JOURNAL).release()
+    except OSError:  # it stays as it is, and so does the latch: its name alone halts
+        return False
 
 
 def latched(folder: Path, args: Mapping[str, Any]) -> KillLatch:

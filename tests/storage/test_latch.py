@@ -75,8 +75,8 @@ def test_a_missing_folder_is_not_halted_and_can_be_cleared(latch: FileLatch, fol
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "made by hand (it is empty)"),
-        (b"\n", "made by hand (it is empty)"),
+        (b"", "empty: made by hand, or by a kill on a full disk"),
+        (b"\n", "empty: made by hand, or by a kill on a full disk"),
         (b"stop, please", "made or changed by hand: stop, please"),
         (b"{}", "changed by hand"),
         (b"\xff\xfe\x00", "changed by hand"),
