@@ -1,6 +1,7 @@
 """Commands that a running engine serves, and `status` without one."""
 
 import sys
+from base64 import b64encode
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from decimal import Decimal
@@ -196,7 +197,7 @@ def signals(host: Host, name: str) -> None:
     source = "standard input" if name == "-" else name
     with _opened(name) as lines, connected(host, "signal") as client:
         for number, line in _numbered(lines):
-            given = {"signal": line, "line": number, "source": source}
+            given = {**_as_argument(line), "line": number, "source": source}
             try:
                 verdict = request(client, "signal", given)
             except CommandFailed as failed:
@@ -311,17 +312,29 @@ def _opened(name: str) -> IO[bytes]:
         ) from error
 
 
-def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank; what is too long is cut, and the engine refuses it as such."""
+def _numbered(lines: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines that are not blank, each with its number and without its end.
+
+    What is too long is cut, and the engine refuses it as such.
+    """
     number = 0
     while line := lines.readline(LONGEST):
         number += 1
         rest = line
         while rest and not rest.endswith(b"\n") and len(rest) == LONGEST:
             rest = lines.readline(LONGEST)
+        if number == 1:
+            line = line.removeprefix(BOM_UTF8)
         if line.strip():
-            whole = line.removeprefix(BOM_UTF8) if number == 1 else line
-            yield number, whole.decode("utf-8", "replace").rstrip("\r\n")
+            yield number, line.rstrip(b"\r\n")
+
+
+def _as_argument(line: bytes) -> dict[str, str]:
+    """The line as an argument of `signal`: its text, or its bytes where they are none."""
+    try:
+        return {"signal": line.decode()}
+    except UnicodeDecodeError:
+        return {"signal": "", "base64": b64encode(line).decode()}
 
 
 def _print_reconcile(found: dict[str, Any]) -> None:

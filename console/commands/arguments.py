@@ -5,7 +5,7 @@ Each is named as the control socket names it. Prices and quantities are Decimal.
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from console.commands.model import Args, given
 
@@ -53,6 +53,13 @@ class SignalArgs(Args):
     )
     source: str = "control"
     line: int = 0
+    base64: bytes | None = None
+    """The bytes of the line, in place of `signal`, where they are not UTF-8: base64 on the socket.
+    The reader of lines says which byte is none."""
+
+
+LINE: Final = frozenset({"signal", "base64"})
+"""Arguments that are handed on as they are written: the parser of lines cleans what it keeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

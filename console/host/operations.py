@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 import msgspec
 
 from console.commands.arguments import (
+    LINE,
     CancelArgs,
     CloseArgs,
     KillArgs,
@@ -145,9 +146,8 @@ class Operations:
         return {"stopping": True, "pid": os.getpid()}
 
     async def _signal(self, args: SignalArgs) -> Any:
-        decided, told = await self._engine.submitted(
-            args.signal, source=args.source, line=args.line
-        )
+        line = args.signal if args.base64 is None else args.base64
+        decided, told = await self._engine.submitted(line, source=args.source, line=args.line)
         if not told.ok:
             raise CommandError(told.code, told.error)
         return verdict(decided)
@@ -239,9 +239,8 @@ class Operations:
 
 def convert(args: Mapping[str, Any], kind: type[A]) -> A:
     """The arguments as their type, their texts made safe (they are journalled). CommandError."""
-    # A signal line is told apart by the parser, which cleans what it keeps.
     safe = {
-        key: clean_text(value) if isinstance(value, str) and key != "signal" else value
+        key: clean_text(value) if isinstance(value, str) and key not in LINE else value
         for key, value in args.items()
     }
     known = [field.name for field in dataclasses.fields(kind)]
@@ -286,6 +285,7 @@ def _either(words: Iterable[str]) -> str:
 
 _KINDS: Final[Mapping[Any, str]] = {
     str: "text",
+    bytes: "base64",
     bool: "true or false",
     int: "a whole number",
     dict: "an object",

@@ -380,6 +380,9 @@ def test_an_argument_that_is_missing_or_unknown_is_named() -> None:
         convert({**ORDER, "colour": "red"}, OrderArgs)
     with pytest.raises(CommandError, match=r"allowed is text or an object$"):
         convert({"signal": 3}, SignalArgs)
+    with pytest.raises(CommandError, match=r'^base64 "é" is refused: allowed is base64$'):
+        convert({"signal": "", "base64": "é"}, SignalArgs)
+    assert convert({"signal": "", "base64": "4Sk="}, SignalArgs).base64 == b"\xe1)"
 
 
 @pytest.mark.parametrize(

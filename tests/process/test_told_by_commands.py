@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -155,9 +156,37 @@ def test_signals_that_are_rejected_are_counted_beside_their_lines(program: Progr
     file = program.folder.with_name("s.jsonl")
     file.write_bytes(b"\n{\xff}\n")
     named = json.loads(program.run("signal", str(file)).stdout)
-    assert named["reason"].startswith(f"{file} line 2 column 2: the line is no JSON")
+    assert named["reason"] == f"{file} line 2 column 2: the byte 0xff is not UTF-8."
     assert named["reason"] in [row["reason"] for row in program.rows("signals")]
     nothing = program.run("signal", "-", stdin="\n")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
+
+
+def test_bytes_of_another_encoding_are_refused_as_such_and_name_no_signal(
+    program: Program,
+) -> None:
+    """Two ids in Latin-1 are not one id, and a file with nothing but its mark is empty."""
+    file = program.folder.with_name("s.jsonl")
+    ids = [b"caf\xe9", b"caf\xe8", "café".encode()]
+    file.write_bytes(b"".join(b'{"signal_id": "' + name + b'"}\r\n' for name in ids))
+    done = program.run("signal", str(file))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (done.returncode, [row["signal_id"] for row in told]) == (0, ["", "", "café"])
+    assert [row["reason"] for row in told][:2] == [
+        f"{file} line 1 column 19: the byte 0xe9 is not UTF-8.",
+        f"{file} line 2 column 19: the byte 0xe8 is not UTF-8.",
+    ]
+    file.write_bytes('{"signal_id": "s-1"}'.encode("utf-16"))
+    wide = json.loads(program.run("signal", str(file)).stdout)
+    assert wide["reason"] == f"{file} line 1 column 1: the byte 0xff is not UTF-8."
+    file.write_bytes(b"\xff" * 65_536 + b"\n")
+    long = json.loads(program.run("signal", str(file)).stdout)
+    assert long["reason"] == f"{file} line 1 column 1: the byte 0xff is not UTF-8."
+    file.write_bytes(b"\xff" * 70_000 + b"\n")
+    longer = json.loads(program.run("signal", str(file)).stdout)
+    assert longer["reason"] == f"{file} line 1: the line has 65537 bytes; 65536 are allowed."
+    file.write_bytes(BOM_UTF8)
+    nothing = program.run("signal", str(file))
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "")
 
 
