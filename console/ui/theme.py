@@ -125,7 +125,7 @@ def read_theme(file: Path) -> ThemeFile:
     """One theme file, checked."""
     try:
         data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no text, no TOML, too long or deep
         raise ThemeError(f"theme {file.name}: cannot be read: {error}") from error
     return parse_theme(data, file.name)
 

@@ -2,13 +2,13 @@
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from types import UnionType
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
 from engine.config.model import Config
+from engine.config.toml import read_toml
 from engine.config.tree import Key, Tree, drop
 from engine.config.venue import VenueKinds
 
@@ -51,8 +51,8 @@ def _put(tree: Tree, key: Key, value: object) -> bool:
 def _value(key: Key, text: str, kinds: VenueKinds) -> object:
     """The value of a variable: TOML where it is TOML, else the text as it stands."""
     try:
-        found = tomllib.loads(f"value = {text}", parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError):
+        found = read_toml(f"value = {text}")
+    except tomllib.TOMLDecodeError:
         return text
     value = found["value"] if len(found) == 1 else text
     return text if _takes_text(key, kinds) and not isinstance(value, str) else value

@@ -6,7 +6,6 @@ are come from the caller (`brokers.venue_kinds`).
 
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from engine.config.judge import judged, label
 from engine.config.model import Config
 from engine.config.render import plain_value, quoted
 from engine.config.rules import problems as rule_problems
+from engine.config.toml import read_toml
 from engine.config.tree import FILE, Key, Tree, copied
 from engine.config.venue import BrokersConfig, VenueKinds
 from engine.reference.textfile import BadFile, read_text
@@ -125,10 +125,8 @@ def _read(path: Path) -> Tree:
 
 def _tree(text: str, source: str) -> Tree:
     try:
-        return tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        why = "it nests too deep" if isinstance(error, RecursionError) else str(error)
+        return read_toml(text)
+    except tomllib.TOMLDecodeError as error:
         # The message may quote the line's text, which is not ours.
-        raise ConfigError(
-            (f"{source} is not TOML: {why.encode('unicode_escape').decode()}.",)
-        ) from (error)
+        why = str(error).encode("unicode_escape").decode()
+        raise ConfigError((f"{source} is not TOML: {why}.",)) from error
