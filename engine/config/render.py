@@ -81,18 +81,21 @@ def dotted(key: tuple[str, ...]) -> str:
 def masked(key: tuple[str, ...], value: object) -> object:
     """The value as it may be shown: nothing secret, and of an account id its last 4 characters.
 
-    The name of an environment variable is no secret; whatever else a key-like name holds is.
+    The name of an environment variable is no secret; whatever else a key-like name holds is. A list
+    or a table where an account id belongs is masked as a whole: its end is not that of an id.
     """
     name = key[-1] if key else ""
+    if name == "account_id" and value and isinstance(value, list | tuple | Mapping):
+        return MASK
     if isinstance(value, Mapping):
         return {str(k): masked((*key, str(k)), v) for k, v in value.items()}
     if value in ("", (), []) or value is None:
         return value
+    if key[:2] == ("alerts", "urls") or any(map(_SECRET.search, _names(key))):
+        return MASK
     if name == "account_id":
         text = str(value)
         return MASK + text[-4:] if len(text) > 4 else MASK
-    if key[:2] == ("alerts", "urls") or any(map(_SECRET.search, _names(key))):
-        return MASK
     if name.endswith("url") and any(mark in str(value) for mark in "@?"):
         return MASK
     if isinstance(value, list | tuple):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brokers import venue_kinds
-from engine.config import digest, init_text, show, show_text
+from engine.config import ConfigError, digest, init_text, show, show_text
 from engine.config.render import masked, plain_value, quoted, written
 from tests.configs import from_mapping, parse, unruled
 
@@ -91,6 +91,25 @@ def test_masking_looks_at_the_name_of_a_key() -> None:
         assert masked((name,), "plain") == ("***" if name == "tokens_used" else "plain")
     assert masked(("a",), {"b": {"secret": "canary"}, "c": 1}) == {"b": {"secret": "***"}, "c": 1}
     assert masked(("key",), "") == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["SEKRET1"], [["SEKRET1"]], ("A", "SEKRET1"), {"a": "SEKRET1"}, [{"a": "SEKRET1"}],
+        {"account_id": "SEKRET1"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["account_id", "api_key", "secret", "token"])
+def test_of_a_list_or_a_table_where_a_secret_belongs_nothing_is_shown_U72(
+    name: str, value: object
+) -> None:
+    key = ("brokers", "paper", name)
+    assert "T1" not in f"{masked(key, value)} {quoted(key, value)}"
+    with pytest.raises(ConfigError) as caught:
+        from_mapping({"brokers": {"paper": {name: value}}})
+    assert "T1" not in str(caught.value)
 
 
 def test_a_refused_value_is_cut_and_never_leaves_its_line() -> None:
