@@ -102,8 +102,8 @@ def open_reader(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connec
 
 
 def read_only_uri(path: Path) -> str:
-    """The address that opens `path` without the right to write."""
-    return f"file:{quote(str(path))}?mode=ro"
+    """The address that opens `path` without the right to write, whatever bytes its name has."""
+    return f"file:{quote(os.fsencode(path))}?mode=ro"
 
 
 def refuse_foreign(path: Path) -> None:

@@ -27,6 +27,10 @@ class PathError(Exception):
     """A folder that cannot be used: one sentence that names it and what is needed."""
 
 
+class NotAFolder(PathError):  # noqa: N818 - it is said as a sentence
+    """What is named can be no state folder, whatever is done about rights and room."""
+
+
 def home() -> Path:
     """The home folder: `$HOME` where that is an absolute path, else that of the user's account.
 
@@ -90,13 +94,15 @@ def state_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
 def make_state_dir(path: Path) -> tuple[str, ...]:
     """Makes the state folder (mode 0700) if it is missing; returns what is doubtful about it.
 
-    Raises PathError if it cannot be made or written, or if its name is no text. A folder on the
-    network and one that others may enter are told about, not refused.
+    Raises NotAFolder if its name is no text or it is a file, and PathError if it cannot be made or
+    written. A folder on the network and one that others may enter are told about, not refused.
     """
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
-        raise PathError(f"{path} cannot be the state folder: its name must be UTF-8.") from error
+        raise NotAFolder(f"{path} cannot be the state folder: its name must be UTF-8.") from error
+    if path.exists() and not path.is_dir():
+        raise NotAFolder(f"{path} cannot be the state folder: it is a file.")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

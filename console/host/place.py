@@ -100,10 +100,13 @@ class Host:
         return config
 
     def make_state_dir(self) -> Path:
-        """The state folder, made if missing. Raises CommandFailed (failed)."""
+        """The state folder, made if missing. Raises CommandFailed: usage where what is named can be
+        none, else failed."""
         folder = self.state_dir
         try:
             doubts = paths.make_state_dir(folder)
+        except paths.NotAFolder as error:
+            raise CommandFailed(ExitCode.USAGE, str(error), "STATE_DIR") from error
         except paths.PathError as error:
             raise CommandFailed(ExitCode.FAILED, str(error), "STATE_DIR") from error
         for doubt in doubts:

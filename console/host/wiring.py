@@ -344,7 +344,7 @@ def build(
             version=version,
             account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),
-            jitter=Random(f"{first.account_id} {state_dir}"),
+            jitter=Random(f"{first.account_id} {state_dir}".encode("utf-8", "surrogateescape")),
             redact=Redactor().redact,
         )
     except BaseException:

@@ -94,6 +94,33 @@ def test_the_largest_seed_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "--seed" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, ["doctor"]], ids=" ".join)
+def test_a_state_folder_whose_name_is_not_utf8_is_a_sentence_and_a_kill_latches_there(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No engine starts on one; what only reads, and a kill, find what is in it."""
+    folder = tmp_path / os.fsdecode(b"st\xffte")
+    folder.mkdir(mode=0o700)
+    code = main(["--state-dir", str(folder), *command])
+    printed = capsys.readouterr()
+    assert not FOREIGN.search(printed.err + printed.out)
+    assert "codec" not in printed.err + printed.out
+    if command[0] == "kill":
+        assert code == 0, printed.err
+        latched = FileLatch(folder).read()
+        assert latched is not None
+        assert latched.by == "cli"
+        assert main(["--state-dir", str(folder), "journal", "verify"]) == 0
+        assert "the journal is whole" in capsys.readouterr().out
+    elif command[0] == "--headless":
+        assert code == 2
+        shown = f"{tmp_path}/st\N{REPLACEMENT CHARACTER}te"
+        assert printed.err == f"{shown} cannot be the state folder: its name must be UTF-8.\n"
+    else:
+        assert code in (0, 1, 3), printed.err
+    assert not list(folder.glob("meridian-error*"))
+
+
 @pytest.mark.parametrize("name", ["control.sock", "journal.db", "paper.db", "meridian.log"])
 @pytest.mark.parametrize("kind", ["folder", "dangling", "circle"])
 def test_something_else_in_a_files_place_is_a_sentence(
