@@ -19,7 +19,7 @@ ENGINE_SECONDS: Final = 1.0
 """How long the engine is waited for; its control thread has shut the gate before that."""
 
 MERCY_SECONDS: Final = 2.0
-"""How much longer a process that holds the account has before it is ended."""
+"""How much longer an engine that holds the account has before it is ended."""
 
 REPORT_SECONDS: Final = 45.0
 
@@ -48,12 +48,13 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
 
         latch = latched(host.state_dir, args)
         from console.host.fence import kill_directly
+        from console.host.fencing import Patience
 
         def again(socket: Path, seconds: float) -> dict[str, Any] | None:
             return through_engine(socket, args, min(seconds, ENGINE_SECONDS))
 
-        ends = began + ENGINE_SECONDS + MERCY_SECONDS
-        found = kill_directly(host, latch, args, again, ends)
+        patience = Patience(began + ENGINE_SECONDS + MERCY_SECONDS - time.monotonic())
+        found = kill_directly(host, latch, args, again, patience)
     shown = {name: found[name] for name in ("latched", "flatten", "fenced", "brokers")}
     if why:
         halted = f"{host.state_dir} is halted all the same"
@@ -72,7 +73,7 @@ def kill(host: Host, given: dict[str, Any], *, as_json: bool, why: str = "") -> 
         }
         document(shown | {"brokers": rows})
     else:
-        _print(shown)
+        _print(shown, found.get("ended") or "engine")
     if flatten is not None and flatten != shown["flatten"]:
         warn(
             f"--flatten {flatten} was asked; a kill with flatten {shown['flatten']} stands "
@@ -122,10 +123,12 @@ def through_engine(socket: Path, args: dict[str, Any], seconds: float) -> dict[s
         return None
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], ended: str = "engine") -> None:
+    """`ended` says what the process was that was ended, if one was: a value of `Work`."""
     say("HALTED: the latch is set." if found["latched"] else "The latch is NOT set.")
     if found["fenced"]:
-        say(f"The engine did not answer: process {found['fenced']} was ended.")
+        who = "The engine" if ended == "engine" else f"Another {ended}"
+        say(f"{who} did not answer: process {found['fenced']} was ended.")
     if not found["brokers"]:
         say("NOTHING IS PROVED: no broker could be reached. Use the venue's own screen.")
     for name, row in found["brokers"].items():

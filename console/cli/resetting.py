@@ -27,7 +27,7 @@ def reset(host: Host, confirm: str, *, as_json: bool) -> None:
     Files of somebody else that lie there stay. Raises CommandFailed: not confirmed, not of a paper
     account alone, or of an engine with real money (4); an engine works there (5); or failed.
     """
-    from console.host.locks import forget
+    from console.host.locks import Work, forget
     from console.host.supervisor import account_locks, lock_files
 
     folder = host.state_dir
@@ -43,7 +43,7 @@ def reset(host: Host, confirm: str, *, as_json: bool) -> None:
     if not folder.exists():
         _tell(folder, None, [], as_json=as_json)
         return
-    with account_locks(host, config, folder):
+    with account_locks(host, config, folder, Work.RESET):
         _demand_paper_journal(folder)
         aside, kept = _set_aside(folder)
         # A kill need not ask any more what the account of this name held.

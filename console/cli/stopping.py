@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from console.cli.operate import connected, request
-from console.host.locks import LockError
+from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
 
@@ -48,7 +48,7 @@ def _terminated(host: Host, error: CommandFailed) -> int:
         held = trader(path for path in files if path != host.state_dir)
     except LockError as fault:
         raise CommandFailed(ExitCode.FAILED, str(fault), "LOCK") from fault
-    if held is None or held.state_dir != str(host.state_dir):
+    if held is None or held.work is not Work.ENGINE or held.state_dir != str(host.state_dir):
         raise error
     try:
         os.kill(held.pid, signal.SIGTERM)

@@ -17,7 +17,7 @@ from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, summary
 from brokers.paper.setup import book_name
 from console.host import paths, wiring
-from console.host.locks import LockError
+from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
 from console.host.supervisor import lock_files, trader
@@ -195,7 +195,8 @@ def _account(host: Host, config: Config) -> Diagnosis:
     names = ", ".join(f"{name} account {account_id(config, name)}" for name in opened(config))
     name = f"{names}, mode {config.mode.value}"
     if held is not None:
-        return Diagnosis(None, f"{name}: process {held.pid} trades it now")
+        does = "trades it" if held.work is Work.ENGINE else "is at work on it"
+        return Diagnosis(None, f"{name}: {held.named} {does} now")
     return Diagnosis(True, f"{name}: free")
 
 

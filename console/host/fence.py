@@ -1,8 +1,9 @@
 """A kill without the engine: latch on disk, its process ended, the accounts worked from here.
 
-There is never a second writer: whoever holds an account lock is ended, and the locks are ours,
-before anything is opened. Then the engine's own start-up path runs in this process with the latch
-set: it observes, cancels and closes, and nothing else (DESIGN, Kill).
+There is never a second writer: an engine that holds an account lock is ended, another kill is
+waited for (`console.host.fencing`), and the locks are ours, before anything is opened. Then the
+engine's own start-up path runs in this process with the latch set: it observes, cancels and closes,
+and nothing else (DESIGN, Kill).
 
 The latch is set before this is even loaded (`console.host.kill_latch`), and no step waits for a
 reader of what is told to a person on the way (`console.host.speech`).
@@ -25,13 +26,14 @@ from brokers.paper.book import BookError
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
 from console.host.crash import crashed
+from console.host.fencing import FenceFailed, Patience, fence
 from console.host.kill_latch import KillLatch, latched
 from console.host.kill_report import PROOF_SECONDS, KillReport
-from console.host.locks import FenceFailed, Holder, LockError, fence
+from console.host.locks import Holder, LockError, Work, holder
 from console.host.operations import convert, halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
-from console.host.supervisor import lock_files, trader
+from console.host.supervisor import lock_files
 from console.host.whereabouts import (
     books,
     locked_by_others,
@@ -74,20 +76,20 @@ def kill_directly(
     latch: KillLatch,
     args: Mapping[str, Any],
     ask_again: Callable[[Path, float], dict[str, Any] | None],
-    ends: float,
+    patience: Patience,
 ) -> dict[str, Any]:
-    """The document of a kill that the engine's loop did not acknowledge.
+    """The document of a kill that the engine's loop did not acknowledge, and `ended`: what was
+    ended where a process was.
 
     `latch` is set already, in the state folder. `args` are those of KillArgs. `ask_again` puts the
-    kill to the engine that listens on a socket, within so many seconds. At `ends`, by the monotonic
-    clock, whoever holds the accounts is ended.
+    kill to the engine that listens on a socket, within so many seconds. After `patience` whoever
+    holds the accounts is ended.
     """
     folder = host.state_dir
     config, trouble = _config(host)
     latch.raise_to(halt_of(convert(args, KillArgs), config))
-    found: dict[str, Any] = {
-        "latched": latch.written, "flatten": latch.halt.flatten.value, "fenced": None, "brokers": {}
-    }  # fmt: skip
+    found: dict[str, Any] = {"latched": latch.written, "flatten": latch.halt.flatten.value}
+    found |= {"fenced": None, "ended": None, "brokers": {}}
     if trouble is not None:
         warn(f"The config cannot be used, so no broker can be worked from here:\n{trouble}")
         return found
@@ -97,26 +99,29 @@ def kill_directly(
         moved = under_another_name(paths.lock_dir(host.environ), folder)
         files = tuple(dict.fromkeys((*files, *moved)))
         files = _of_engines(files)
-        held = trader(files)
-        place = folder if held is None else _place(held, folder)
+        held = _held(files)
+        place = folder if held is None else _place(held[1], folder)
         if place is not None and place != folder:
             latch = latched(place, args)
             latch.raise_to(halt_of(convert(args, KillArgs), config))
             found["latched"] = found["latched"] and latch.written
             files = tuple(dict.fromkeys((*files, *lock_files(host, config, place))))
-        while held is not None and (left := ends - time.monotonic()) > 0:
-            again = None if place is None else ask_again(place / wiring.SOCKET, left)
-            if again is not None:
-                return again
+        while held is not None and patience.waits(held[1], held[0]):
+            if held[1].work is Work.ENGINE and place is not None:
+                again = ask_again(place / wiring.SOCKET, patience.left)
+                if again is not None:
+                    return again
             time.sleep(RETRY_SECONDS)
-            held = trader(files)
+            held = _held(files)
         if held is not None:
-            warn(f"process {held.pid} does not answer: it is ended now")
+            warn(f"{held[1].named} does not answer: it is ended now")
         with ExitStack() as locks:
             for path in _of_engines(files):
-                lock, ended = fence(path, state_dir=path if path == place else folder)
+                own = path if path == place else folder
+                lock, ended = fence(path, state_dir=own, patience=patience)
                 locks.enter_context(lock)
-                found["fenced"] = ended or found["fenced"]
+                if ended is not None:
+                    found |= {"fenced": ended.pid, "ended": ended.work.value}
             return found | {"brokers": _work(config, place or folder, latch, used=used)}
     except (CommandFailed, FenceFailed, LockError) as error:
         warn(str(error))
@@ -127,6 +132,12 @@ def _of_engines(locks: tuple[Path, ...]) -> tuple[Path, ...]:
     """The locks without the state folders that others than engines have locked: no kill waits for
     them, nor ends them. The locks of the accounts keep every engine away without it."""
     return tuple(path for path in locks if not (path.is_dir() and locked_by_others(path)))
+
+
+def _held(locks: tuple[Path, ...]) -> tuple[Path, Holder] | None:
+    """The first of the locks that is held, and who holds it. Raises LockError."""
+    found = ((path, holder(path)) for path in locks)
+    return next(((path, one) for path, one in found if one is not None), None)
 
 
 def _place(held: Holder, folder: Path) -> Path | None:

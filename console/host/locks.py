@@ -1,4 +1,4 @@
-"""One engine an account: a lock that dies with its process, and the fence that ends its holder.
+"""One engine an account: a lock that dies with its process, and says what its holder is.
 
 The lock is a flock on a file outside of the state folder. It is free the moment its process is
 gone, however it went, so that a stale process id never holds anything and never frees anything.
@@ -15,10 +15,11 @@ record, and cannot be taken away without its journal.
 import contextlib
 import fcntl
 import os
-import signal
 import stat
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -30,7 +31,20 @@ from console.host import lock_owners
 PROBE_SECONDS: Final = 0.5
 """A lock without a provable holder is asked for again this long: another process only looks."""
 
+SIGN_SECONDS: Final = 0.5
+"""A command that holds a lock for a while gives a sign of life so often."""
+
 _PAUSE: Final = 0.005
+
+
+class Work(StrEnum):
+    """What a process does with the accounts that it has locked."""
+
+    ENGINE = "engine"
+    KILL = "kill"
+    """A kill works on them without an engine; it ends by itself."""
+    RESET = "reset"
+    """A reset sets their records aside; it ends by itself."""
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -38,6 +52,14 @@ class Holder(msgspec.Struct, frozen=True):
 
     pid: int
     state_dir: str
+    work: Work = Work.ENGINE
+
+    @property
+    def named(self) -> str:
+        """Who it is, for a sentence: a process with its number."""
+        if self.work is Work.ENGINE:
+            return f"process {self.pid}"
+        return f"another {self.work} (process {self.pid})"
 
 
 class _Record(Holder, frozen=True):
@@ -48,26 +70,25 @@ class _Record(Holder, frozen=True):
 
 
 class AccountHeld(Exception):  # noqa: N818 - what is the case
-    """Another engine holds the account (exit code 5)."""
+    """Another engine, or a command at work, holds the account (exit code 5)."""
 
     def __init__(self, path: Path, holder: Holder | None) -> None:
         who = "another process"
         if holder is not None:
-            who = f"process {holder.pid} with state folder {holder.state_dir}"
-        super().__init__(
-            f"This account is held by {who} (lock {path}): only one engine may trade it. "
+            who = f"{holder.named} with state folder {holder.state_dir}"
+        advice = (
+            "only one engine may trade it. "
             "`status` shows what it does, `stop` ends it, `kill` halts and flattens."
         )
+        if holder is not None and holder.work is not Work.ENGINE:
+            advice = f"try again when that {holder.work} has ended."
+        super().__init__(f"This account is held by {who} (lock {path}): {advice}")
         self.holder = holder
 
     @property
     def pid(self) -> int | None:
         """The process that holds the account, if that is provable."""
         return None if self.holder is None else self.holder.pid
-
-
-class FenceFailed(Exception):  # noqa: N818 - what is the case
-    """The holder could not be ended, or the lock is still held: there may be a second writer."""
 
 
 class LockError(Exception):
@@ -77,16 +98,18 @@ class LockError(Exception):
 class AccountLock:
     """The lock of one account, held by this process until `release` or its end."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        """For `acquire`; takes over a descriptor that holds the flock."""
+    def __init__(self, path: Path, descriptor: int, signs: "_Signs | None" = None) -> None:
+        """For `acquire`; takes over a descriptor that holds the flock, and its signs of life."""
         self.path = path
         self._descriptor: int | None = descriptor
+        self._signs = signs
 
     @classmethod
-    def acquire(cls, path: Path, *, state_dir: Path) -> Self:
+    def acquire(cls, path: Path, *, state_dir: Path, work: Work = Work.ENGINE) -> Self:
         """Takes the lock at once or raises AccountHeld; LockError if the file cannot be used.
 
-        `path` is the lock file of an account, or `state_dir` itself.
+        `path` is the lock file of an account, or `state_dir` itself. `work` is what the lock is
+        for: what is no engine gives signs of life while it holds it (`last_sign`).
         """
         deadline = time.monotonic() + PROBE_SECONDS
         while True:
@@ -99,10 +122,13 @@ class AccountLock:
                 if found is None and not mine:
                     found = _proved(descriptor, path)
                 if mine and _still_named(descriptor, path):
+                    signs = None
                     if path != state_dir:
-                        _write(descriptor, _Record(os.getpid(), _text(state_dir), _text(path)))
+                        who = _Record(os.getpid(), _text(state_dir), work, _text(path))
+                        _write(descriptor, who)
+                        signs = None if work is Work.ENGINE else _Signs(descriptor)
                     kept, descriptor = descriptor, -1
-                    return cls(path, kept)
+                    return cls(path, kept, signs)
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
@@ -114,6 +140,9 @@ class AccountLock:
 
     def release(self) -> None:
         """Gives the account free; a second call does nothing. The file stays: it is no lock."""
+        if self._signs is not None:
+            self._signs.end()
+            self._signs = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -128,6 +157,43 @@ class AccountLock:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+class _Signs:
+    """Signs of life of a command that holds a lock: the time of its file, set by a thread.
+
+    A process that is stopped gives none.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """Begins; the descriptor is that of the lock file, open until `end`."""
+        self._over = threading.Event()
+        self._thread = threading.Thread(
+            target=self._give, args=(descriptor,), name="signs of life", daemon=True
+        )
+        self._thread.start()
+
+    def end(self) -> None:
+        """Ends the signs; the descriptor may be closed then."""
+        self._over.set()
+        self._thread.join()
+
+    def _give(self, descriptor: int) -> None:
+        while not self._over.wait(SIGN_SECONDS):
+            with contextlib.suppress(OSError):
+                os.utime(descriptor)
+
+
+def last_sign(held: Holder, path: Path) -> int:
+    """When the holder of the lock gave its last sign of life: a time of the file system, in ns.
+
+    It is only good for a comparison with an earlier answer. 0 where nothing is seen of it.
+    """
+    signs = [file.st_mtime_ns for file, found in _records() if found.pid == held.pid]
+    if not lock_owners.HAS_PROC:
+        with contextlib.suppress(OSError):
+            signs.append(path.stat().st_mtime_ns)
+    return max(signs, default=0)
 
 
 def holder(path: Path) -> Holder | None:
@@ -160,7 +226,7 @@ def taken_under(path: Path, named: os.stat_result | None = None) -> Holder | Non
         if named is not None and os.path.samestat(file, named):
             continue
         if found.lock == _text(path):
-            return Holder(found.pid, found.state_dir)
+            return Holder(found.pid, found.state_dir, found.work)
     return None
 
 
@@ -201,64 +267,6 @@ def forget(path: Path) -> None:
     """Let a lock file say that nobody ever held it; the lock must be held by this process."""
     with contextlib.suppress(OSError):
         os.truncate(path, 0)
-
-
-def fence(path: Path, *, state_dir: Path, timeout_seconds: float = 5.0) -> tuple[AccountLock, int]:
-    """Ends the process that holds the lock and takes the lock; returns it and the ended process id.
-
-    The id is 0 where the lock was free. The process is killed only while it is proved to be the
-    holder, and the lock is ours before this returns: never two writers. A holder that a supervisor
-    starts again at once is ended too. Raises FenceFailed when the lock is not ours after
-    `timeout_seconds`: then nothing may be written in its name.
-    """
-    deadline = time.monotonic() + timeout_seconds
-    ended = 0
-    while True:
-        try:
-            return AccountLock.acquire(path, state_dir=state_dir), ended
-        except AccountHeld as held:
-            if held.pid == os.getpid():
-                raise FenceFailed(f"{path} is held by this process itself.") from held
-            if held.pid is not None and _kill(held.pid, path):
-                ended = held.pid
-            if time.monotonic() >= deadline:
-                raise FenceFailed(
-                    f"{held} It was not free after {timeout_seconds:g} s of trying to end its "
-                    "holder."
-                ) from held
-        time.sleep(_PAUSE)
-
-
-def _kill(pid: int, path: Path) -> bool:
-    """SIGKILL to `pid` if it is proved to hold the lock; a descriptor pins it against reuse."""
-    if not hasattr(os, "pidfd_open"):
-        found = holder(path)
-        if found is None or found.pid != pid:
-            return False
-        return _signalled(path, pid, lambda: os.kill(pid, signal.SIGKILL))
-    try:
-        pinned = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return False
-    try:
-        found = holder(path)
-        if found is None or found.pid != pid:
-            return False
-        return _signalled(path, pid, lambda: signal.pidfd_send_signal(pinned, signal.SIGKILL))
-    finally:
-        os.close(pinned)
-
-
-def _signalled(path: Path, pid: int, send: Callable[[], None]) -> bool:
-    try:
-        send()
-    except ProcessLookupError:
-        return False
-    except PermissionError as error:
-        raise FenceFailed(
-            f"Process {pid} holds {path} and may not be ended by this user."
-        ) from error
-    return True
 
 
 def _open(path: Path) -> int:
@@ -327,12 +335,17 @@ def _proved(descriptor: int, path: Path) -> Holder | None:
     file = os.fstat(descriptor)
     if stat.S_ISDIR(file.st_mode):
         pid = lock_owners.owner(file)
-        return None if pid is None else Holder(pid, _text(path))
+        return None if pid is None else Holder(pid, _text(path), _work_of(pid))
     try:
         found = msgspec.json.decode(os.pread(descriptor, 8192, 0), type=Holder)
     except msgspec.DecodeError:
         return None  # between lock and record
     return found if _has_open(found.pid, file) else None
+
+
+def _work_of(pid: int) -> Work:
+    """What that process does, as the account locks that it holds say; a folder keeps no record."""
+    return next((found.work for _, found in _records() if found.pid == pid), Work.ENGINE)
 
 
 def _has_open(pid: int, file: os.stat_result) -> bool:

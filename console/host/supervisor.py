@@ -28,6 +28,7 @@ from console.host.locks import (
     AccountLock,
     Holder,
     LockError,
+    Work,
     holder,
     not_lockable,
 )
@@ -129,8 +130,11 @@ def run(
             logging_.finish()
 
 
-def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
-    """The locks of every account, or none. Raises CommandFailed: one is held (5), or failed."""
+def account_locks(host: Host, config: Config, folder: Path, work: Work = Work.ENGINE) -> ExitStack:
+    """The locks of every account, or none; `work` is what they are for.
+
+    Raises CommandFailed: one is held (5), or failed.
+    """
     with ExitStack() as locks:
         try:
             if why := not_lockable(folder):
@@ -139,7 +143,7 @@ def account_locks(host: Host, config: Config, folder: Path) -> ExitStack:
                     f"{paths.lock_dir(host.environ)} keep a second engine away, so leave them there"
                 )
             for path in lock_files(host, config, folder):
-                locks.enter_context(AccountLock.acquire(path, state_dir=folder))
+                locks.enter_context(AccountLock.acquire(path, state_dir=folder, work=work))
             # A folder that was moved under its engine is still the one that it works on.
             for path, one in under_another_name(paths.lock_dir(host.environ), folder).items():
                 raise AccountHeld(path, one)

@@ -338,6 +338,20 @@ def test_c502_what_vanished_without_a_fill_is_named_and_a_kill_is_not_done_with_
     assert "NOT PROVED SOLD: paper does not list AAPL 10, SPY -5 any more" in said
 
 
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ("engine", "The engine did not answer: process 7 was ended."),
+        ("kill", "Another kill did not answer: process 7 was ended."),
+    ],
+)
+def test_x52_a_kill_says_what_it_ended(
+    ended: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _print_kill({"latched": True, "flatten": "all", "fenced": 7, "brokers": {}}, ended)
+    assert words in capsys.readouterr().out.splitlines()
+
+
 ORDER = {"side": "buy", "symbol": "XOM", "quantity": "1"}
 POSITIVE = "a finite number above 0"
 

@@ -6,19 +6,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from console.host.fencing import FenceFailed, Patience, fence
 from console.host.locks import (
     AccountHeld,
     AccountLock,
-    FenceFailed,
     Holder,
     LockError,
-    fence,
+    Work,
     holder,
+    last_holder,
+    last_sign,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,10 +29,11 @@ ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from pathlib import Path
-from console.host.locks import AccountHeld, AccountLock
+from console.host.locks import AccountHeld, AccountLock, Work
 try:
-    path = Path(sys.argv[1])
-    lock = AccountLock.acquire(path, state_dir=path if path.is_dir() else Path("/state"))
+    path, work = Path(sys.argv[1]), Work(sys.argv[2])
+    folder = path if path.is_dir() else Path("/state")
+    lock = AccountLock.acquire(path, state_dir=folder, work=work)
 except AccountHeld as held:
     print("held by", held.pid, flush=True)
     sys.exit(5)
@@ -37,7 +41,7 @@ print("holds", flush=True)
 sys.stdin.read()
 """
 
-Start = Callable[[Path], "subprocess.Popen[str]"]
+Start = Callable[..., "subprocess.Popen[str]"]
 
 
 @pytest.fixture
@@ -45,9 +49,9 @@ def start() -> Iterator[Start]:
     """Starts a process that tries to hold a lock and says how that went; ended with the test."""
     running: list[subprocess.Popen[str]] = []
 
-    def begin(path: Path) -> "subprocess.Popen[str]":
+    def begin(path: Path, work: Work = Work.ENGINE) -> "subprocess.Popen[str]":
         child = subprocess.Popen(
-            [sys.executable, "-c", HOLD, str(path)],
+            [sys.executable, "-c", HOLD, str(path), work],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -163,7 +167,7 @@ def test_a_recycled_process_id_is_never_taken_for_the_holder(path: Path, start: 
         file.flush()
         assert holder(path) is None
         with pytest.raises(FenceFailed):
-            fence(path, state_dir=Path("/k"), timeout_seconds=0)
+            fence(path, state_dir=Path("/k"), patience=Patience(0), timeout_seconds=0)
     assert child.poll() is None
 
 
@@ -199,26 +203,26 @@ def test_looking_does_not_keep_an_engine_from_starting(path: Path, start: Start)
 def test_the_fence_ends_the_holder_and_holds_the_lock_itself(path: Path, start: Start) -> None:
     child = start(path)
     assert says(child) == "holds"
-    lock, ended = fence(path, state_dir=Path("/kill"))
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0))
     with lock:
-        assert ended == child.pid
+        assert ended == Holder(child.pid, "/state")
         assert child.wait() == -signal.SIGKILL
-        assert holder(path) == Holder(os.getpid(), "/kill")
+        assert holder(path) == Holder(os.getpid(), "/kill", Work.KILL)
 
 
 def test_the_fence_ends_a_holder_that_is_stopped(path: Path, start: Start) -> None:
     child = start(path)
     assert says(child) == "holds"
     child.send_signal(signal.SIGSTOP)
-    lock, ended = fence(path, state_dir=Path("/kill"))
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0))
     lock.release()
-    assert (ended, child.wait()) == (child.pid, -signal.SIGKILL)
+    assert (ended, child.wait()) == (Holder(child.pid, "/state"), -signal.SIGKILL)
 
 
 def test_the_fence_takes_a_free_lock_and_ends_nobody(path: Path) -> None:
-    lock, ended = fence(path, state_dir=Path("/kill"))
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0))
     with lock:
-        assert ended == 0
+        assert ended is None
 
 
 def test_the_fence_never_ends_its_own_process(path: Path) -> None:
@@ -226,7 +230,7 @@ def test_the_fence_never_ends_its_own_process(path: Path) -> None:
         AccountLock.acquire(path, state_dir=Path("/a")),
         pytest.raises(FenceFailed, match="this process itself"),
     ):
-        fence(path, state_dir=Path("/kill"))
+        fence(path, state_dir=Path("/kill"), patience=Patience(0))
 
 
 def test_the_fence_says_when_the_lock_is_not_free(path: Path, start: Start) -> None:
@@ -235,8 +239,77 @@ def test_the_fence_says_when_the_lock_is_not_free(path: Path, start: Start) -> N
     assert says(child) == "holds"
     path.write_bytes(b"")
     with pytest.raises(FenceFailed, match="not free after 0 s"):
-        fence(path, state_dir=Path("/kill"), timeout_seconds=0)
+        fence(path, state_dir=Path("/kill"), patience=Patience(0), timeout_seconds=0)
     assert child.poll() is None
+
+
+# --- a kill beside another command ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("work", [Work.KILL, Work.RESET])
+def test_x52_another_command_at_work_is_waited_for_and_not_ended(
+    path: Path, start: Start, work: Work, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child = start(path, work)
+    assert says(child) == "holds"
+    assert holder(path) == Holder(child.pid, "/state", work)
+    patience = Patience(0)
+    with ThreadPoolExecutor(1) as person:
+        fenced = person.submit(fence, path, state_dir=Path("/kill"), patience=patience)
+        while not (told := capsys.readouterr().err):
+            pass
+        assert not fenced.done()
+        child.communicate("")
+        lock, ended = fenced.result(timeout=30)
+    lock.release()
+    assert (ended, child.returncode) == (None, 0)
+    assert f"another {work} (process {child.pid}) is at work" in told
+    assert "engine" not in told
+
+
+def test_x52_a_kill_without_a_sign_of_life_is_ended_and_named_a_kill(
+    path: Path, start: Start
+) -> None:
+    child = start(path, Work.KILL)
+    assert says(child) == "holds"
+    child.send_signal(signal.SIGSTOP)
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0, silent_seconds=1))
+    lock.release()
+    assert ended == Holder(child.pid, "/state", Work.KILL)
+    assert child.wait(timeout=10) == -signal.SIGKILL
+    assert ended.named == f"another kill (process {child.pid})"
+
+
+def test_x52_a_kill_that_goes_on_without_end_is_ended(path: Path, start: Start) -> None:
+    child = start(path, Work.KILL)
+    assert says(child) == "holds"
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0, longest_seconds=1))
+    lock.release()
+    assert ended == Holder(child.pid, "/state", Work.KILL)
+
+
+def test_x52_a_kill_that_gives_signs_of_life_is_not_taken_for_silent(
+    path: Path, start: Start
+) -> None:
+    child = start(path, Work.KILL)
+    assert says(child) == "holds"
+    held = holder(path)
+    assert held is not None
+    first = last_sign(held, path)
+    while last_sign(held, path) == first:
+        assert child.poll() is None
+
+
+def test_c503_an_engine_is_told_that_a_kill_is_at_work(path: Path, start: Start) -> None:
+    child = start(path, Work.KILL)
+    assert says(child) == "holds"
+    with pytest.raises(AccountHeld, match="try again when that kill has ended"):
+        AccountLock.acquire(path, state_dir=Path("/other"))
+
+
+def test_the_record_of_an_older_program_is_that_of_an_engine(path: Path) -> None:
+    path.write_bytes(b'{"pid": 7, "state_dir": "/old", "lock": "/l"}')
+    assert last_holder(path) == Holder(7, "/old", Work.ENGINE)
 
 
 # --- a lock file that is not where it was ---------------------------------------------------------
@@ -279,10 +352,11 @@ def test_the_fence_ends_a_holder_whose_lock_file_was_deleted(path: Path, start: 
     child = start(path)
     assert says(child) == "holds"
     path.unlink()
-    lock, ended = fence(path, state_dir=Path("/kill"))
+    lock, ended = fence(path, state_dir=Path("/kill"), patience=Patience(0))
     with lock:
-        assert (ended, child.wait(timeout=10)) == (child.pid, -signal.SIGKILL)
-        assert holder(path) == Holder(os.getpid(), "/kill")
+        assert ended == Holder(child.pid, "/state")
+        assert child.wait(timeout=10) == -signal.SIGKILL
+        assert holder(path) == Holder(os.getpid(), "/kill", Work.KILL)
 
 
 def test_the_state_folder_itself_is_a_lock(tmp_path: Path, start: Start) -> None:
@@ -297,9 +371,10 @@ def test_the_state_folder_itself_is_a_lock(tmp_path: Path, start: Start) -> None
         AccountLock.acquire(folder, state_dir=folder)
     assert caught.value.pid == child.pid
     assert list(folder.iterdir()) == []
-    lock, ended = fence(folder, state_dir=folder)
+    lock, ended = fence(folder, state_dir=folder, patience=Patience(0))
     lock.release()
-    assert (ended, child.wait(timeout=10)) == (child.pid, -signal.SIGKILL)
+    assert ended == Holder(child.pid, str(folder))
+    assert child.wait(timeout=10) == -signal.SIGKILL
 
 
 def test_a_state_folder_that_was_moved_is_locked_by_its_new_name(
@@ -325,5 +400,5 @@ def test_a_system_that_tells_of_no_holder_still_knows_that_a_folder_is_held(
     with pytest.raises(AccountHeld, match="held by another process"):
         AccountLock.acquire(tmp_path, state_dir=tmp_path)
     with pytest.raises(FenceFailed):
-        fence(tmp_path, state_dir=tmp_path, timeout_seconds=0)
+        fence(tmp_path, state_dir=tmp_path, patience=Patience(0), timeout_seconds=0)
     assert child.poll() is None
