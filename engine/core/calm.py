@@ -63,7 +63,7 @@ class Calm:
         self, world: World, until: Nanos, rest: Nanos, records: Sequence[ev.Record], now: Nanos
     ) -> None:
         """After a price, or a signal, where these moments were known before it."""
-        if now >= rest or not all(map(_is_refusal, records)):
+        if now >= rest or now == world.market.resumed or not all(map(_is_refusal, records)):
             return
         if self._breaches == world.breaches.changes and not price_moves(world):
             self.rest = rest

@@ -6,6 +6,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING
 from engine.state.account import SETTLING, AccountState
+from engine.world.market import SILENT, MarketView
 from engine.world.world import World
 
 RARELY: Final = 3_600 * NS_PER_SECOND
@@ -26,7 +27,8 @@ def _next_usual(world: World, account: AccountState) -> Nanos:
     """When it is by the interval.
 
     Where its venue tells all, looks between which nothing was told are left out, but for one an
-    hour. Those that are left come when they would have come anyway.
+    hour, and fewer while no prices come (`_next_rare`). Those that are left come when they would
+    have come anyway.
     """
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     seen = account.reconciled_at
@@ -38,7 +40,20 @@ def _next_usual(world: World, account: AccountState) -> Nanos:
     if told:
         # At the whole interval that ends with it, or ends next.
         return seen + max(-(-(min(told) - seen) // every), 1) * every
-    return seen + (every if _may_change(account) else max(RARELY // every, 1) * every)
+    return seen + every if _may_change(account) else _next_rare(world.market, seen, every)
+
+
+def _next_rare(market: MarketView, seen: Nanos, every: Nanos) -> Nanos:
+    """When an account that has told nothing is looked at next: after an hour.
+
+    In a silence of prices that is longer than any market closes, as a gap of a recording is, each
+    look comes once the silence has become twice as long, so that they stay few however long it is.
+    With the first price after it the next look is due. `seen` is the last look.
+    """
+    silence = seen - market.told if market.told else 0
+    if silence > SILENT:
+        return seen + silence // every * every
+    return max(seen + max(RARELY // every, 1) * every, market.resumed)
 
 
 def seen_at(world: World, account: AccountState, now: Nanos) -> Nanos:

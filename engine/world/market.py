@@ -11,6 +11,9 @@ import msgspec
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.market import Depth, Quote
 
+SILENT: Final = 7 * 86_400 * NS_PER_SECOND
+"""No market closes for so long: prices that have not come for longer are not there."""
+
 SET_BACK: Final = 60 * NS_PER_SECOND
 """A source of which the times have run behind its newest for so long, and gone on as ours did, has
 had its clock set back: its prices are taken again. One whose time has stood still for so long has
@@ -41,6 +44,10 @@ class MarketView:
         """By symbol and account, the lowest and highest price since a position was opened."""
         self.traded: dict[str, Nanos] = {}
         """The venue's time of the newest trade by symbol."""
+        self.told: Nanos = 0
+        """When the newest quote came; 0 before the first."""
+        self.resumed: Nanos = 0
+        """When the last silence of more than `SILENT` ended; 0 where there was none."""
         self.updates = 0
         self.bad: set[str] = set()
         """Symbols whose newest quote held a number that is no price, and was not taken."""
@@ -86,6 +93,9 @@ class MarketView:
             self.ahead.discard(symbol)
             if quote.trade:
                 self.traded[symbol] = quote.time
+        if self.told and now - self.told > SILENT:
+            self.resumed = now
+        self.told = now
         self.updates += 1
         self.quotes[symbol] = quote
         watched = self.extremes.get(symbol)

@@ -21,6 +21,7 @@ from console.host import replay
 from console.host.report import sharpe
 from engine.config import Config
 from engine.reference.textfile import BadFile
+from storage.connection import memory_database
 from storage.verify import verify
 from tests.configs import from_mapping
 from tests.console.program import MAIN
@@ -391,3 +392,42 @@ def test_a_pipe_that_nobody_reads_is_no_report_and_is_not_waited_for(
     os.mkfifo(path)
     assert main(["replay", str(market(minutes=5)), "--report", str(path)]) == 1
     assert f"{path} cannot be written" in capsys.readouterr().err
+
+
+# --- a gap of the recording -----------------------------------------------------------------------
+
+
+def over_a_gap(folder: Path, days: int, *, at: str = "", symbol: str = "SPY") -> dict[str, Any]:
+    """The report of an hour's bars, a gap of so many days, and another hour's; `kinds` counts the
+    journal's events by type. With `at` a swing trade is entered then."""
+    rows = []
+    for first in (MONDAY, MONDAY + datetime.timedelta(days=days)):
+        for minute in range(1, 61):
+            time = (first + datetime.timedelta(minutes=minute)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            rows.append(f"{time},{symbol},100,100.1,99.9,100,20000,,,,\n")
+    path = folder / "gap.csv"
+    path.write_text(HEADER + "".join(rows), encoding="utf-8")
+    lines = [line(timestamp=at, timeframe="1d", stop_loss="98")] if at else []
+    database = memory_database()
+    found = replay.run(quiet(), check_bars(path), lines, database=database)
+    kinds = database.execute("SELECT type, COUNT(*) FROM events GROUP BY type")
+    return found | {"kinds": dict(kinds.fetchall())}
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_x68_the_looks_in_a_gap_of_a_recording_are_few_however_long_it_is(
+    tmp_path: Path, held: bool
+) -> None:
+    at = "2013-10-07T14:00:00Z" if held else ""
+    weeks, years = (over_a_gap(tmp_path, days, at=at) for days in (14, 728))
+    assert weeks["kinds"].get("OrderFilled", 0) == years["kinds"].get("OrderFilled", 0)
+    assert bool(weeks["fills"]) is held
+    looks = [found["kinds"]["Reconciled"] for found in (weeks, years)]
+    # Each look more is at twice the silence: 7 of them make 14 days into 5 years.
+    assert looks[0] <= looks[1] <= looks[0] + 7
+    assert looks[0] < 8 * 24 + 60
+
+
+def test_x68_a_signal_with_the_first_bar_after_a_gap_is_taken(tmp_path: Path) -> None:
+    found = over_a_gap(tmp_path, 364, at="2014-10-06T13:31:00Z")
+    assert found["fills"] == 1, found["outcomes"]
