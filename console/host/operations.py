@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from types import NoneType
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -35,6 +35,7 @@ from console.commands.table import SERVED
 from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.requests import CommandError
 from engine.config import Config
+from engine.config.kinds import as_decimal, within
 from engine.core.day import close_day
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -248,10 +249,24 @@ def convert(args: Mapping[str, Any], kind: type[A]) -> A:
         if name not in known:
             words = f"{clean_text(name, 32)} is no argument: {', '.join(known)} are allowed"
             raise CommandError("INVALID_INPUT", words)
+    _read_numbers(safe, kind)
     try:
         return msgspec.convert(safe, kind)
     except (msgspec.ValidationError, ValueError, ArithmeticError) as error:
         raise CommandError("INVALID_INPUT", _sentence(safe, kind, str(error))) from error
+
+
+def _read_numbers(args: dict[str, Any], kind: type[Args]) -> None:
+    """Put the numbers in place of the texts that a person wrote them as. Raises CommandError."""
+    for name, hint in get_type_hints(kind).items():
+        text = args.get(name)
+        if isinstance(text, str) and Decimal in (hint, *get_args(hint)):
+            number = as_decimal(text)
+            if number is None:
+                allowed = within(_KINDS[Decimal], text)
+                words = f'{name} "{clean_text(text, 64)}" is refused: allowed is {allowed}'
+                raise CommandError("INVALID_INPUT", words)
+            args[name] = number
 
 
 def _sentence(args: Mapping[str, Any], kind: type[Args], found: str) -> str:
@@ -367,12 +382,10 @@ def price_or_none(text: str) -> Decimal | None:
     """A price, or None for the word `none`. Raises CommandError with one sentence."""
     if text == "none":
         return None
-    try:
-        price = Decimal(text)
-    except ArithmeticError:
-        price = Decimal(0)
-    if not is_positive(price):
-        words = f'price "{clean_text(text, 32)}" is refused: allowed is none or a number above 0'
+    price = as_decimal(text)
+    if price is None or not is_positive(price):
+        allowed = within("none or a number above 0", text)
+        words = f'price "{clean_text(text, 32)}" is refused: allowed is {allowed}'
         raise CommandError("INVALID_INPUT", words)
     return price
 

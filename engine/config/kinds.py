@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from engine.domain.instrument import SYMBOL_WORDS, is_symbol
-from engine.domain.money import LARGEST, ZERO, is_positive
+from engine.domain.money import LARGEST, ZERO, is_positive, plain, written_number
 
 LARGEST_GIVEN: Final = LARGEST
 """No money, size or count that a person gives is above this."""
@@ -22,7 +22,6 @@ LARGEST_GIVEN: Final = LARGEST
 FINEST_EXPONENT: Final = -18
 """No decimal has more than this many places."""
 
-_DECIMAL: Final = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,31}", re.ASCII)
 _CURRENCY: Final = re.compile(r"[A-Z]{3}", re.ASCII)
 
@@ -36,23 +35,40 @@ def refusal(allowed: str) -> PydanticCustomError:
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """The finite decimal that a config value stands for, or None."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        value = repr(value)
-    if isinstance(value, str):
-        if not _DECIMAL.fullmatch(value):
+    """The finite decimal that a config value stands for; None where it is none, or is out of what
+    any number may be (`within`)."""
+    number = _number(value)
+    return None if number is None or _bound(number) else number or ZERO
+
+
+def within(allowed: str, value: object) -> str:
+    """What is allowed in place of a value that is refused: `allowed`, and for a number above 0 that
+    is larger or finer than any may be the bound that it breaks."""
+    number = _number(value)
+    bound = "" if number is None else _bound(number)
+    return f"{allowed} {bound}" if bound and number is not None and number > 0 else allowed
+
+
+def _number(value: object) -> Decimal | None:
+    """The finite number that a value is, however large or fine; else None."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = repr(value)
+        except ValueError:  # an int of more digits than Python writes
             return None
-        value = Decimal(value)
-    if not isinstance(value, Decimal) or not value.is_finite():
-        return None
-    exponent = value.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < FINEST_EXPONENT:
-        return None
-    if value.adjusted() > LARGEST_GIVEN.adjusted() or abs(value) > LARGEST_GIVEN:
-        return None
-    return value or ZERO
+    if isinstance(value, str):
+        return written_number(value)
+    return value if isinstance(value, Decimal) and value.is_finite() else None
+
+
+def _bound(number: Decimal) -> str:
+    """The bound that a finite number breaks, in words; "" where it breaks none."""
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < FINEST_EXPONENT:
+        return f"with at most {-FINEST_EXPONENT} digits after the point"
+    if number.adjusted() > LARGEST_GIVEN.adjusted() or number.copy_abs() > LARGEST_GIVEN:
+        return f"and at most {plain(LARGEST_GIVEN)}"
+    return ""
 
 
 def is_usable(number: Decimal | None) -> bool:
@@ -67,7 +83,7 @@ def decimals(allowed: str, fits: Callable[[Decimal], bool]) -> PlainValidator:
     def check(value: object) -> Decimal:
         number = as_decimal(value)
         if number is None or not fits(number):
-            raise refusal(allowed)
+            raise refusal(within(allowed, value))
         return number
 
     return PlainValidator(check)

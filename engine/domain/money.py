@@ -23,6 +23,18 @@ that a venue let stand was 317.81 to 0.10, about 3,200 times (ETH-USD at GDAX, 2
 error of units (satoshi for coins, 10**8) is beyond it."""
 
 
+_WRITTEN: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+
+
+def written_number(text: str) -> Decimal | None:
+    """The number that a person wrote, None where the text is none.
+
+    It is one in the digits 0 to 9, with a sign, one point and an exponent as may be. `Decimal`
+    takes more: underscores, blanks and the digits of other scripts, which are typing errors here.
+    """
+    return Decimal(text) if _WRITTEN.fullmatch(text) else None
+
+
 def is_near(price: Decimal, known: Decimal) -> bool:
     """Whether a price can be one where another is known."""
     return known <= price * FARTHEST_PRICE and price <= known * FARTHEST_PRICE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.config.kinds import is_usable
+from engine.config.kinds import is_usable, within
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instant import Nanos
@@ -113,7 +113,7 @@ def _number_fault(world: World, order: Order, given: ask.ModifyOrder) -> str:
         return "nothing is to be changed: give a quantity, a limit, a stop or a time in force"
     for name, number in numbers.items():
         if number is not None and not _is_usable(name, number):
-            return f"{name} is {number}; a number above 0 is allowed"
+            return f"{name} is {number}; {within('a number above 0', number)} is allowed"
     if order.is_protective:
         others = (given.quantity, given.limit_price)
         if given.stop_price is None or any(value is not None for value in others):

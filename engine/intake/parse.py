@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeVar
 
-from engine.config.kinds import as_decimal
+from engine.config.kinds import as_decimal, within
 from engine.domain.inputs import InvalidArrived
 from engine.domain.instant import Nanos, parse_rfc3339
 from engine.domain.instrument import SYMBOL_WORDS, symbol_fault
@@ -255,7 +255,7 @@ def _price(data: Mapping[Any, Any], name: str) -> Decimal:
     value = data[name]
     price = as_decimal(value)
     if price is None or price <= 0:
-        _refuse(name, value, "a finite number above 0")
+        _refuse(name, value, within("a finite number above 0", value))
     return price
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from engine.calendars import Calendar
-from engine.config.kinds import is_usable
+from engine.config.kinds import is_usable, within
 from engine.domain.commands import PlaceOrder
 from engine.domain.instrument import symbol_fault
 from engine.domain.money import ZERO, early_stop, passive_price, plain
@@ -232,7 +232,7 @@ def _signal_fault(signal: Signal) -> str:
         prices.append(("target_price", signal.target_price))
     for name, price in prices:
         if not is_usable(price):
-            return f"{name} is {price}; a number above 0 is allowed."
+            return f"{name} is {price}; {within('a number above 0', price)} is allowed."
     if not 0 <= signal.conviction <= 100:
         return f"conviction is {signal.conviction}; a whole number from 0 to 100 is allowed."
     return (
@@ -258,7 +258,7 @@ def _manual_fault(world: World, account: str, command: PlaceOrder) -> str:
     for name, number in numbers:
         if not is_usable(number):
             what = f"is {number}" if number is not None else "is missing"
-            return f"{name} {what}; a number above 0 is allowed."
+            return f"{name} {what}; {within('a number above 0', number)} is allowed."
     if command.limit_price is not None and kind not in HAVE_LIMIT:
         return f"a {kind} order has no limit_price; LIMIT and STOP_LIMIT have one."
     if command.stop_price is not None and kind not in HAVE_STOP:

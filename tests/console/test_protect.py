@@ -255,12 +255,13 @@ def test_a_halt_does_not_keep_anybody_from_a_tighter_stop() -> None:
     run(play)
 
 
-@pytest.mark.parametrize("text", ["", "nan", "inf", "-1", "0", "ten", "None"])
+@pytest.mark.parametrize("text", ["", "nan", "inf", "-1", "0", "ten", "None", "1_0_0", "１００"])
 def test_a_price_that_is_none_is_one_sentence(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         price_or_none(text)
     assert str(caught.value) == (f'price "{text}" is refused: allowed is none or a number above 0')
     assert price_or_none("none") is None
+    assert price_or_none(".5") == D("0.5")
     assert price_or_none("1.50") == D("1.50")
 
 
@@ -283,3 +284,10 @@ def test_cancelling_the_stop_by_its_id_is_the_same_event() -> None:
         assert resting(hand) == []
 
     run(play)
+
+
+def test_a_price_that_is_too_large_or_too_fine_is_told_which() -> None:
+    with pytest.raises(CommandError, match="none or a number above 0 and at most 1000000000000000"):
+        price_or_none("1e30")
+    with pytest.raises(CommandError, match="above 0 with at most 18 digits after the point"):
+        price_or_none("1e-30")

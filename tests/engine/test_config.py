@@ -154,6 +154,17 @@ def test_a_share_is_above_zero_and_at_most_one(value: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "bound"),
+    [
+        ("1e40", "an amount above 0 and at most 1000000000000000"),
+        ("1e-30", "an amount above 0 with at most 18 digits after the point"),
+    ],
+)
+def test_a_number_that_none_may_be_is_told_its_bound(value: str, bound: str) -> None:
+    assert bound in only({"risk": {"max_order_notional": value}})
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("risk.max_order_notional", "0"),

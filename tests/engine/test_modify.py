@@ -834,6 +834,7 @@ def test_X88_on_a_protective_stop_it_is_protect(native: bool) -> None:
     [
         ({}, "nothing is to be changed"),
         ({"quantity": D(-1)}, "quantity is -1; a number above 0 is allowed"),
+        ({"quantity": D("1e30")}, "a number above 0 and at most 1000000000000000 is allowed"),
         ({"quantity": D("NaN")}, "quantity is NaN"),
         ({"limit_price": D(0)}, "limit_price is 0"),
         ({"limit_price": D("Infinity")}, "limit_price is Infinity"),

@@ -113,6 +113,18 @@ def test_a_price_that_is_none(raw: str) -> None:
     assert "allowed" in reason
 
 
+@pytest.mark.parametrize(
+    ("raw", "bound"),
+    [
+        ('"1e30"', "a finite number above 0 and at most 1000000000000000 is allowed"),
+        ("1e-30", "a finite number above 0 with at most 18 digits after the point is allowed"),
+        ('"-1e30"', "a finite number above 0 is allowed"),
+    ],
+)
+def test_a_price_that_no_number_may_be_is_told_its_bound(raw: str, bound: str) -> None:
+    assert bound in refused(with_raw("stop_loss", raw))
+
+
 @pytest.mark.parametrize("raw", ["-1", "101", "60.5", "true", '"60"', "null", "NaN", "1e999", "[]"])
 def test_a_conviction_that_is_none(raw: str) -> None:
     assert "allowed" in refused(with_raw("conviction", raw))

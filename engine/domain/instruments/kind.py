@@ -3,13 +3,13 @@
 import datetime
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from engine.domain.money import ONE, is_positive, number_fault
+from engine.domain.money import ONE, is_positive, number_fault, written_number
 from engine.domain.text import clean_text
 
 E = TypeVar("E", bound=StrEnum)
@@ -183,11 +183,8 @@ def any_text(name: str, text: str) -> str:
 
 def positive(name: str, text: str) -> Decimal:
     """A number above 0 that an amount may be. Raises ValueError with one sentence."""
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not is_positive(value):
+    value = written_number(text)
+    if value is None or not is_positive(value):
         raise ValueError(f"{name} is {clean_text(text, 32)!r}: a number above 0 is allowed")
     if fault := number_fault(value):
         raise ValueError(f"{name} is {fault}")
