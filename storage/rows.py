@@ -14,7 +14,7 @@ import msgspec
 from engine.domain import events as ev
 from engine.domain import money
 from engine.domain.codes import Outcome, Verdict
-from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339, to_datetime
+from engine.domain.instant import EARLIEST, NS_PER_SECOND, Nanos, rfc3339, to_datetime
 from engine.domain.order import NS_PER_DAY
 from engine.domain.position import ExitReason
 from engine.state.order import Order
@@ -84,7 +84,7 @@ def stamp(at: Nanos) -> str:
 
 @lru_cache(maxsize=4096)
 def _second(second: int) -> str:
-    return rfc3339(second * NS_PER_SECOND)[:-1]
+    return rfc3339(max(second * NS_PER_SECOND, EARLIEST))[:19]
 
 
 def day_of(at: Nanos) -> str:

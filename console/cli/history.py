@@ -18,7 +18,7 @@ from console.host.output import (
 )
 from console.host.place import Host
 from console.host.wiring import JOURNAL
-from engine.domain.instant import NS_PER_SECOND, Nanos, parse_rfc3339, rfc3339
+from engine.domain.instant import NS_PER_SECOND, Nanos, clipped, nearest_rfc3339, rfc3339
 from storage.errors import JournalError
 from storage.reader import Reader
 from storage.verify import verify as verify_chain
@@ -119,9 +119,9 @@ def moment(text: str | None, option: str, *, end: bool = False) -> Nanos | None:
         return None
     try:
         if len(text) == len("2013-10-07"):
-            day = parse_rfc3339(f"{text}T00:00:00Z")
-            return day + 86_400 * NS_PER_SECOND - 1 if end else day
-        return parse_rfc3339(text)
+            day = nearest_rfc3339(f"{text}T00:00:00Z")
+            return clipped(day + 86_400 * NS_PER_SECOND - 1) if end else day
+        return nearest_rfc3339(text)
     except ValueError as error:
         raise CommandFailed(ExitCode.USAGE, f"{option}: {error}.", "INVALID_INPUT") from error
 

@@ -19,7 +19,7 @@ from console.terminal.bootstrap import prepare_environment, settle_threads
 from console.terminal.signals import install_signals
 from engine.config import Config
 from engine.domain.events import EngineStarted
-from engine.domain.instant import Nanos, parse_rfc3339, rfc3339
+from engine.domain.instant import Nanos, nearest_rfc3339, rfc3339
 from engine.reference.textfile import BadFile
 from engine.state.book import Book
 from storage.errors import JournalError
@@ -55,14 +55,15 @@ def moment(text: str) -> Nanos:
     """The instant that `--at` names.
 
     `text` is RFC 3339 with a zone, or `YYYY-MM-DD[ HH:MM[:SS]]` in UTC. Raises CommandFailed
-    (usage) with one sentence for anything else.
+    (usage) with one sentence for anything else. A year that no event can be of is the nearest that
+    one can.
     """
     plain = _PLAIN.fullmatch(text)
     if plain is not None:
         date, minute, second = plain.groups()
         text = f"{date}T{minute or '00:00'}{second or ':00'}Z"
     try:
-        return parse_rfc3339(text)
+        return nearest_rfc3339(text)
     except ValueError as error:
         raise _usage(f"--at: {error}; or YYYY-MM-DD[ HH:MM[:SS]] in UTC.") from error
 

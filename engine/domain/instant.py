@@ -25,6 +25,7 @@ CLOCKS_APART: Final[Nanos] = 5 * NS_PER_SECOND
 EARLIEST: Final[Nanos] = -(2**63)
 LATEST: Final[Nanos] = 2**63 - 1
 
+_YEARS: Final = "years 1677 to 2262"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _RFC3339: Final = re.compile(
@@ -41,6 +42,23 @@ def parse_rfc3339(text: str) -> Nanos:
     `+hh:mm`), names a date or time that does not exist (a leap second among them), or lies
     outside the range of a signed 64-bit integer of nanoseconds.
     """
+    instant = _read(text)
+    if not EARLIEST <= instant <= LATEST:
+        raise ValueError(f"{text!r} is out of range: {_YEARS} are allowed")
+    return instant
+
+
+def nearest_rfc3339(text: str) -> Nanos:
+    """The instant of a text that bounds a span: one outside the range is the nearest in it.
+
+    Who asks for all until the year 2999 asks for all there is. Raises ValueError as `parse_rfc3339`
+    does, but for the range.
+    """
+    return clipped(_read(text))
+
+
+def _read(text: str) -> Nanos:
+    """The instant that a text names, in range or not. Raises ValueError."""
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise ValueError(
@@ -67,8 +85,7 @@ def parse_rfc3339(text: str) -> Nanos:
         if int(off_hour) > 23 or int(off_minute) > 59:
             raise ValueError(f"{text!r} has an offset outside -23:59 to +23:59")
         whole += offset if sign == "-" else -offset
-    instant = whole * NS_PER_SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
-    return _in_range(instant)
+    return whole * NS_PER_SECOND + (int(fraction.ljust(9, "0")) if fraction else 0)
 
 
 def rfc3339(instant: Nanos) -> str:
@@ -91,7 +108,7 @@ def time_fault(instant: object) -> str:
     """What is told of a time from outside that can be none, and what is allowed; else ""."""
     if type(instant) is int and EARLIEST <= instant <= LATEST:
         return ""
-    return f"{instant!r:.40}; whole nanoseconds since 1970, years 1677 to 2262, are allowed"
+    return f"{instant!r:.40}; whole nanoseconds since 1970, {_YEARS}, are allowed"
 
 
 def clipped(instant: Nanos) -> Nanos:
@@ -134,5 +151,5 @@ def _second_text(second: int) -> str:
 
 def _in_range(instant: Nanos) -> Nanos:
     if not EARLIEST <= instant <= LATEST:
-        raise ValueError(f"{instant} ns since 1970 is out of range: years 1677 to 2262 are allowed")
+        raise ValueError(f"{instant} ns since 1970 is out of range: {_YEARS} are allowed")
     return instant

@@ -1042,3 +1042,26 @@ def test_a_kill_that_keeps_positions_is_not_called_flat(
     elsewhere = [{"broker": "other", "symbol": "GLD"}]
     found = {"left": [], "unknown": []} | kill
     assert _killed("paper", found, [*rows, *elsewhere]) == f"kill in paper: {said}"
+
+
+@pytest.mark.parametrize(
+    ("span", "count"),
+    [
+        (["--until", "2999-12-31T00:00:00Z"], 1),
+        (["--until", "9999-12-31"], 1),
+        (["--since", "0001-01-01"], 1),
+        (["--since", "2999-01-01T00:00:00Z"], 0),
+    ],
+)
+def test_a_span_beyond_all_that_can_be_is_all_there_is_on_that_side(
+    span: list[str], count: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state").mkdir()
+    journal = open_journal(tmp_path / "state" / "journal.db", inline=True)
+    paused = ev.Paused(by="test", reason="a reason")
+    journal.append([ev.Record(1, 1_381_154_400_000_000_000, paused)])
+    journal.close()
+    for name in ("events", "orders", "fills", "trades", "daily", "signals"):
+        assert main(["journal", name, "--json", *span]) == DONE
+        rows = capsys.readouterr().out.splitlines()
+        assert len(rows) == (count if name == "events" else 0)

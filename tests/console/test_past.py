@@ -183,7 +183,7 @@ def test_the_same_moment_has_the_live_status(recording: Recording) -> None:
 
 def test_after_the_last_event_it_is_that_event_and_says_so(recording: Recording) -> None:
     last = recording.shown[-1][1]["records"][-1].time
-    for at in (last, last + 1, last + 3_600 * SECOND):
+    for at in (last, last + 1, last + 3_600 * SECOND, moment("2999-01-01")):
         view = opened(recording, at).view
         assert view.now == last
         assert view.past.endswith("(last event)")

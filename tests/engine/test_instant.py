@@ -13,6 +13,7 @@ from engine.domain.instant import (
     NS_PER_MS,
     NS_PER_SECOND,
     from_datetime,
+    nearest_rfc3339,
     parse_rfc3339,
     rfc3339,
     seconds,
@@ -148,3 +149,19 @@ def test_a_naive_datetime_is_refused() -> None:
 
 def test_a_datetime_is_cut_to_the_microsecond_never_rounded_up() -> None:
     assert to_datetime(999_999_999) == datetime(1970, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2999-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_a_year_out_of_range_is_told_in_years(text: str) -> None:
+    with pytest.raises(ValueError, match=r"out of range: years 1677 to 2262 are allowed") as caught:
+        parse_rfc3339(text)
+    assert text in str(caught.value)
+    assert "ns" not in str(caught.value)
+
+
+def test_a_bound_of_a_span_is_the_nearest_instant_in_range() -> None:
+    assert nearest_rfc3339("2999-12-31T00:00:00Z") == LATEST
+    assert nearest_rfc3339("1500-01-01T00:00:00Z") == EARLIEST
+    assert nearest_rfc3339("1970-01-01T00:00:01Z") == NS_PER_SECOND
+    with pytest.raises(ValueError, match="does not exist"):
+        nearest_rfc3339("2999-02-30T00:00:00Z")
