@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 from console.host import speech
 from console.host.crash import crashed
-from console.host.output import CommandFailed, ExitCode, failure, warn
+from console.host.output import CommandFailed, ExitCode, failure
 from console.host.place import Host
 
 
@@ -26,7 +26,8 @@ def outcome(
             failure(failed, as_json=as_json)
             code = failed.exit_code
         except KeyboardInterrupt:
-            warn("Interrupted.")
+            interrupted = CommandFailed(ExitCode.FAILED, "Interrupted.", "INTERRUPTED")
+            failure(interrupted, as_json=as_json)
             code = ExitCode.FAILED
         except Exception as error:  # the outermost frame of every command
             failure(crashed(error, host), as_json=as_json)

@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Annotated, Final, cast
 
@@ -14,7 +15,7 @@ from console.cli.lines import JSON, JSON_LINES, add_lines
 from console.cli.work import do
 from console.host import speech
 from console.host.crash import crashed
-from console.host.output import CommandFailed, ExitCode, Format, failure, say, warn
+from console.host.output import CommandFailed, ExitCode, Format, failure, refused, say, warn
 from console.host.place import PROGRAM, Host, version
 
 app = typer.Typer(
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         speech.ANSWERS.end(error)
         code = ExitCode.FAILED
     except Exception as error:  # before a command of ours began: while it was read
-        failure(crashed(error), as_json="--json" in arguments)
+        failure(crashed(error), as_json=_wants_json(arguments))
         code = ExitCode.FAILED
     speech.finish()
     if why := speech.ANSWERS.lost:
@@ -77,8 +78,17 @@ def _refused(arguments: Sequence[str], error: typer.BadParameter) -> int:
 
     if not asks_to_kill(arguments, frozenset(typer.main.get_group(app).commands), _GLOBAL_VALUES):
         error.show()
+        if _wants_json(arguments):
+            refused(error.format_message(), "INVALID_INPUT")
         return error.exit_code
     return halted(arguments, error.format_message().rstrip("."))
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether a line that could not be read asks for JSON, as `--json` or as `--format json`."""
+    words = [*takewhile(lambda word: word != "--", arguments)]
+    asked = "--json" in words or "--format=json" in words
+    return asked or ("--format", "json") in pairwise(words)
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -83,7 +83,12 @@ def failure(error: CommandFailed, *, as_json: bool) -> None:
     """A command's failure: the sentence on stderr, and with `--json` a document too."""
     warn(str(error))
     if as_json:
-        document({"ok": False, "code": error.code, "error": clean_text(str(error), 2_000)})
+        refused(str(error), error.code)
+
+
+def refused(sentence: str, code: str) -> None:
+    """The document of what was not done: a sentence and its stable code."""
+    document({"ok": False, "code": code, "error": clean_text(sentence, 2_000)})
 
 
 def listing(rows: Iterable[Row], columns: Sequence[str], form: Format) -> None:

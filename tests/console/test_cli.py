@@ -1045,6 +1045,30 @@ def test_a_kill_that_keeps_positions_is_not_called_flat(
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "--bogus", "--json"],
+        ["order", "buy", "--json"],
+        ["cancel", "--json"],
+        ["cancel", "a", "--all", "--json"],
+        ["nosuch", "--json"],
+        ["journal", "events", "--bogus", "--format", "json"],
+        ["--for", "soon", "--json", "status"],
+    ],
+)
+def test_a_line_that_cannot_be_read_is_a_document_too_where_json_is_asked_for(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == USAGE
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert (found["ok"], found["code"]) == (False, "INVALID_INPUT")
+    assert found["error"] in " ".join(told.err.split())
+    assert main([word for word in arguments if word not in ("--json", "--format", "json")]) == USAGE
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
     ("span", "count"),
     [
         (["--until", "2999-12-31T00:00:00Z"], 1),
