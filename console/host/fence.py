@@ -25,12 +25,13 @@ from brokers import venue_kinds
 from brokers.paper.book import BookError
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
+from console.host.conversion import convert
 from console.host.crash import crashed
 from console.host.fencing import FenceFailed, Patience, fence
 from console.host.kill_latch import KillLatch, latched
 from console.host.kill_report import PROOF_SECONDS, KillReport
 from console.host.locks import Holder, LockError, Work, holder
-from console.host.operations import convert, halt_of
+from console.host.operations import halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
 from console.host.supervisor import lock_files

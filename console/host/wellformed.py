@@ -11,7 +11,8 @@ from console.commands.arguments import (
     TargetArgs,
 )
 from console.commands.table import SERVED
-from console.host.operations import change, convert, part_of_one, place_order, price_or_none
+from console.host.conversion import convert
+from console.host.operations import change, part_of_one, place_order, price_or_none
 from console.host.requests import CommandError
 
 

@@ -23,7 +23,8 @@ from console.cli.operate import _guarded, _killed, _print_result, _print_status
 from console.cli.program import hoisted, main
 from console.commands.arguments import OrderArgs, SignalArgs
 from console.host.client import Client, NoAnswer, address
-from console.host.operations import convert, place_order, verdict
+from console.host.conversion import convert
+from console.host.operations import place_order, verdict
 from console.host.output import counted
 from console.host.requests import CommandError
 from console.host.supervisor import farewell

@@ -22,7 +22,8 @@ from console.commands.model import (
     given,
 )
 from console.commands.table import ACTIONS, BY_NAME, COMMANDS, RESOLVE, RESUME, SERVED, UNPROTECT
-from console.host.operations import _RULES, convert
+from console.host.conversion import convert
+from console.host.operations import _RULES
 from console.host.place import Host
 from console.host.requests import CommandError
 from engine.domain import commands as ask
