@@ -127,14 +127,7 @@ class HarshVenue(Venue):
         quantity = -held if held and chances.random() < 0.4 else Decimal(chances.randint(-40, 40))
         if not quantity:
             return
-        before, after = held, held + quantity
-        self.cash -= quantity * price
-        self._cost(symbol, before, after, price)
-        self.positions[symbol] = after
-        if not after:
-            del self.positions[symbol]
-        self.touched[symbol] = self.agenda.now
-        self.on_other(symbol, quantity, price)
+        self._traded_by_somebody(symbol, quantity, price)
         if chances.random() < 0.5:
             self._theirs += 1
             side = Side.BUY if quantity > 0 else Side.SELL
@@ -144,6 +137,18 @@ class HarshVenue(Venue):
             self.cash -= fill.commission
             self.fills.append(fill)
         self._happened()
+
+    def _traded_by_somebody(self, symbol: str, quantity: Decimal, price: Decimal) -> None:
+        """Somebody has bought `quantity`, signed, at `price`."""
+        before = self.positions.get(symbol, ZERO)
+        after = before + quantity
+        self.cash -= quantity * price
+        self._cost(symbol, before, after, price)
+        self.positions[symbol] = after
+        if not after:
+            del self.positions[symbol]
+        self.touched[symbol] = self.agenda.now
+        self.on_other(symbol, quantity, price)
 
     def somebody_pays(self) -> None:
         """Cash comes in or goes out."""

@@ -16,7 +16,8 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.inputs import Input
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import Nanos
+from engine.domain.market import Quote
 from engine.domain.order import Fill
 from engine.domain.position import ExitReason
 from engine.domain.run import Trigger
@@ -31,79 +32,11 @@ from engine.state import order as orders
 from engine.state.account import AccountState
 from engine.world import World
 from engine.world.evidence import ProvedPrice
+from engine.world.market import MarketView
 from engine.world.money import Equity
-from tests.simulation.faults import Faults
 from tests.simulation.harsh.ablations import HarshAblation
-from tests.simulation.harsh.staged.run import CLOSE, LAST_MINUTES
-from tests.simulation.harsh.staged.switches import Staged, StagedHarsh
-from tests.simulation.harsh.switches import Switches
-
-PLAIN: Final = StagedHarsh(
-    name="plain", faults=Faults(), most=Switches(), chance=1.0, real_journal=0.0, operator=4
-)
-"""Nothing is staged and no switch is on."""
-UNREAD: Final = msgspec.structs.replace(
-    PLAIN, name="unread", staged=Staged(unread=1), hands=2, jumps=0.0
-)
-MUTE: Final = msgspec.structs.replace(PLAIN, name="mute", staged=Staged(mute=40.0))
-FORGETS: Final = msgspec.structs.replace(
-    PLAIN, name="forgets", staged=Staged(forgets=1), hands=0, operator=0, jumps=0.0
-)
-ENLARGES: Final = msgspec.structs.replace(
-    PLAIN,
-    name="grown",
-    staged=Staged(enlarges=0.8),
-    most=Switches(thin=0.97),
-    changes=0,
-    hands=0,
-    operator=0,
-)
-AFTER_ALL: Final = msgspec.structs.replace(
-    PLAIN,
-    name="after all",
-    staged=Staged(fills_refused=0.5),
-    most=Switches(late_fills=0.9, thin=0.8),
-)
-DROPPED: Final = msgspec.structs.replace(
-    PLAIN, name="dropped", staged=Staged(drops_stops=1.0), hands=0
-)
-LATE_RESUMES: Final = msgspec.structs.replace(
-    PLAIN, name="late resumes", staged=Staged(late_resumes=2), hands=4
-)
-PAID: Final = msgspec.structs.replace(PLAIN, name="paid", most=Switches(transfers=3), operator=12)
-FLOOR: Final = msgspec.structs.replace(
-    PLAIN, name="floor", staged=Staged(floor=0.95), most=Switches(transfers=4), operator=0
-)
-FALLS: Final = msgspec.structs.replace(
-    PLAIN, name="falls", staged=Staged(falls=1.0), changes=30, operator=14
-)
-ASTRAY: Final = msgspec.structs.replace(PLAIN, name="astray", staged=Staged(astray=6))
-ABSURD: Final = msgspec.structs.replace(PLAIN, name="absurd", staged=Staged(absurd=6), hands=12)
-LATE: Final = msgspec.structs.replace(
-    PLAIN,
-    name="late",
-    starts=CLOSE - (LAST_MINUTES + 20) * NS_PER_SECOND,
-    most=Switches(thin=0.97),
-    operator=0,
-    changes=0,
-    hands=0,
-)
-SPLITS: Final = msgspec.structs.replace(
-    PLAIN, name="splits", staged=Staged(adjusts=1), hands=4, operator=0
-)
-UNNAMED: Final = msgspec.structs.replace(
-    PLAIN, name="unnamed", staged=Staged(unnamed=1), strangers=4, operator=8
-)
-USED_IDS: Final = msgspec.structs.replace(
-    PLAIN,
-    name="used",
-    faults=Faults(partial=0.5),
-    most=Switches(ids_reused=1, thin=0.95, gaps=12),
-    restarts=3,
-    hands=12,
-    jumps=0.1,
-)
-
+from tests.simulation.harsh.staged import profiles
+from tests.simulation.harsh.staged.answer_ablations import ANSWER_ABLATIONS
 
 # --- a kill ---------------------------------------------------------------------------------------
 
@@ -178,6 +111,10 @@ def _holds_overnight(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(rules, "EXITS", rows)
 
 
+def _brings_no_stop(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(StopFacts, "_stop_of_entries", None)
+
+
 # --- stops and targets ----------------------------------------------------------------------------
 
 
@@ -207,6 +144,22 @@ def _proves_by_one(patching: pytest.MonkeyPatch) -> None:
         return first(proved, price, at, falling=True, rising=True)
 
     patching.setattr(ProvedPrice, "see", at_once)
+
+
+def _hears_the_past(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(MarketView, "_is_past", lambda *args, **more: False)
+
+
+def _hears_it_again(patching: pytest.MonkeyPatch) -> None:
+    first = MarketView.take
+
+    def as_it_comes(market: MarketView, quote: Quote, now: Nanos) -> bool:
+        taken = first(market, quote, now)
+        market.told_at[quote.symbol] = now
+        return taken
+
+    _hears_the_past(patching)
+    patching.setattr(MarketView, "take", as_it_comes)
 
 
 # --- a split of which orders tell -----------------------------------------------------------------
@@ -258,145 +211,178 @@ def _asks_what_is_explained(patching: pytest.MonkeyPatch) -> None:
     patching.setattr(triggers, "RULES", rows)
 
 
+def _is_worth_what_was_seen(patching: pytest.MonkeyPatch) -> None:
+    patching.setattr(triggers, "_is_unseen_yet", lambda *args: False)
+
+
 STAGED_ABLATIONS: Final = (
     HarshAblation(
         name="a kill closes nothing before its venue has been looked at",
-        profile=UNREAD,
+        profile=profiles.UNREAD,
         seed=1,
         caught_by="R unread",
         patch=_waits_for_a_look,
     ),
     HarshAblation(
         name="an order without a client order id has the id that it has not",
-        profile=UNNAMED,
+        profile=profiles.UNNAMED,
         seed=15,
         caught_by="R theirs",
         patch=_knows_by_id_alone,
     ),
     HarshAblation(
         name="an engine begins only once every venue has answered",
-        profile=MUTE,
+        profile=profiles.MUTE,
         seed=0,
         caught_by="U hung",
         patch=_waits_for_every_venue,
     ),
     HarshAblation(
         name="what is listed again is held anew, and has no stop",
-        profile=FORGETS,
+        profile=profiles.FORGETS,
         seed=1,
         caught_by="S again",
         patch=_is_new_again,
     ),
     HarshAblation(
         name="a fill of an order that has ended, or was refused, is not taken",
-        profile=AFTER_ALL,
+        profile=profiles.AFTER_ALL,
         seed=0,
         caught_by="Q taken",
         patch=_leaves_what_ended,
     ),
     HarshAblation(
         name="an entry works on that somebody has enlarged",
-        profile=ENLARGES,
+        profile=profiles.ENLARGES,
         seed=6,
         caught_by="E grown",
         patch=_lets_grow,
     ),
     HarshAblation(
         name="what takes the place of an entry that was cut is sent past its stop",
-        profile=FALLS,
+        profile=profiles.FALLS,
         seed=3,
         caught_by="S passed",
         patch=_asks_a_cut_nothing,
     ),
     HarshAblation(
         name="the stop of an order with a limit is compared with that limit alone",
-        profile=ASTRAY,
+        profile=profiles.ASTRAY,
         seed=1,
         caught_by="S passed",
         patch=_asks_its_limit_alone,
     ),
     HarshAblation(
         name="a target may lie on the losing side",
-        profile=ASTRAY,
+        profile=profiles.ASTRAY,
         seed=1,
         caught_by="S target",
         patch=_any_target,
     ),
     HarshAblation(
         name="entries that end with the session rest beyond it",
-        profile=LATE,
+        profile=profiles.LATE,
         seed=1,
         caught_by="E late",
         patch=_rests_overnight,
     ),
     HarshAblation(
         name="what ends with the session is held beyond it",
-        profile=LATE,
+        profile=profiles.LATE,
         seed=3,
         caught_by="R late",
         patch=_holds_overnight,
     ),
     HarshAblation(
         name="a stop that its venue ends is placed again at once, for ever",
-        profile=DROPPED,
+        profile=profiles.DROPPED,
         seed=0,
         caught_by="O pace",
         patch=_places_again_at_once,
     ),
     HarshAblation(
         name="a stop of which a fill cannot be taken is changed while it trades",
-        profile=USED_IDS,
+        profile=profiles.USED_IDS,
         seed=25,
         caught_by="S armed",
         patch=_trades_unseen,
     ),
     HarshAblation(
         name="one absurd price closes a position at its target",
-        profile=ABSURD,
+        profile=profiles.ABSURD,
         seed=1,
         caught_by="S tick",
         patch=_takes_any_tick,
     ),
     HarshAblation(
         name="one price is evidence for a loss",
-        profile=ABSURD,
+        profile=profiles.ABSURD,
         seed=5,
         caught_by="L false",
         patch=_proves_by_one,
     ),
     HarshAblation(
         name="an order that its venue changed as a split does shows none",
-        profile=SPLITS,
+        profile=profiles.SPLITS,
         seed=7,
         caught_by="S units",
         patch=_suspects_no_order,
     ),
     HarshAblation(
         name="a fill of the new units is one of the old",
-        profile=SPLITS,
+        profile=profiles.SPLITS,
         seed=21,
         caught_by="R units",
         patch=_proves_by_no_fill,
     ),
     HarshAblation(
         name="a resume clears another halt than was looked at",
-        profile=LATE_RESUMES,
+        profile=profiles.LATE_RESUMES,
         seed=0,
         caught_by="E looked",
         patch=_clears_any_halt,
     ),
     HarshAblation(
         name="a resume clears a halt though cash is unexplained",
-        profile=PAID,
+        profile=profiles.PAID,
         seed=2,
         caught_by="E cash",
         patch=_clears_without_cash,
     ),
     HarshAblation(
         name="what nothing explains is no part of the equity that has a floor",
-        profile=FLOOR,
+        profile=profiles.FLOOR,
         seed=24,
         caught_by="L floor",
         patch=_asks_what_is_explained,
     ),
+    HarshAblation(
+        name="an order without a stop is not held to that of an entry beside it",
+        profile=profiles.BESIDE,
+        seed=0,
+        caught_by="S beside",
+        patch=_brings_no_stop,
+    ),
+    HarshAblation(
+        name="a price that is older than the newest is a second one",
+        profile=profiles.LATE_PRINTS,
+        seed=0,
+        caught_by="L false",
+        patch=_hears_the_past,
+    ),
+    HarshAblation(
+        name="a price that is told again is a second one",
+        profile=profiles.RETOLD,
+        seed=2,
+        caught_by="L false",
+        patch=_hears_it_again,
+    ),
+    HarshAblation(
+        name="what was not looked at yet is lost",
+        profile=profiles.UNSEEN,
+        seed=0,
+        caught_by="L unseen",
+        patch=_is_worth_what_was_seen,
+    ),
+    *ANSWER_ABLATIONS,
 )

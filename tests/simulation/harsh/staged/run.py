@@ -1,6 +1,6 @@
 """One seeded run of a harsh profile with something staged."""
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from random import Random
 from typing import Final
@@ -15,14 +15,14 @@ from engine.domain.order import OrderTerms, OrderType, Side
 from engine.domain.run import Flatten, Level
 from engine.runtime.engine import Engine
 from tests.simulation import scenario
-from tests.simulation.harsh.run import HarshRun, settings
+from tests.simulation.harsh.run import RISK, HarshRun, settings
 from tests.simulation.harsh.staged.switches import Staged, StagedHarsh
 from tests.simulation.harsh.staged.venue import StagedLine, StagedVenue
 from tests.simulation.harsh.staged.watch import StagedInvariants
 from tests.simulation.harsh.switches import Harsh
 from tests.simulation.scenario import CENT
 from tests.simulation.simulate import BUSY_SECONDS, START
-from tests.simulation.venue import Venue
+from tests.simulation.venue import CASH, Venue
 
 BY: Final = "sim"
 BEGUN_SECONDS: Final = 16.0
@@ -38,6 +38,15 @@ ASKED_AT: Final = (7.0, 9.0, 11.0, 14.0, 15.5)
 """Seconds after something is forgotten at which an operator takes over what the venues say."""
 LOOKS_EVERY: Final = 3
 """Seconds between two looks of an operator, where equity has a floor."""
+TOLD_AT: Final = (0.0, 1.5, 3.0)
+"""Seconds after which a price is told again."""
+GARBLED_SECONDS: Final = 45.0
+TAKEN_OVER_AT: Final = (4.0, 8.0, 12.0)
+"""Seconds after a list goes wrong at which an operator takes over what the venues say."""
+BESIDE: Final = (Decimal("0.01"), Decimal("0.015"), Decimal("0.04"))
+"""So far beyond the market is the limit of an order with a stop, of one without, and the stop."""
+NEARLY_ALL: Final = Decimal("0.8")
+"""So much of what a trade may risk is lost at that stop."""
 FAR: Final = (Decimal("1.8"), Decimal(10), Decimal("0.5"), Decimal("0.1"))
 """How many times the price one that cannot be is."""
 LAST_MINUTES: Final = 300
@@ -96,18 +105,22 @@ class StagedRun(HarshRun):
                 after(draws.uniform(6, 11), partial(self._goes_unread, venue))
             for _ in range(staged.forgets):
                 after(draws.uniform(5, 13), partial(self._forgets, venue))
+            for _ in range(staged.garbles):
+                after(draws.uniform(6, 14), partial(self._garbles, venue))
         for seconds in range(3, BUSY_SECONDS, LOOKS_EVERY) if staged.floor else ():
             after(seconds, partial(self._do, ask.Reconcile(by=BY)))
-        for _ in range(staged.adjusts):
-            after(draws.uniform(8, 20), self._splits)
-        for _ in range(staged.unnamed):
-            after(draws.uniform(8, 20), self._kills_all)
-        for _ in range(staged.late_resumes):
-            after(draws.uniform(3, 18), self._resumes_late)
-        for _ in range(staged.astray):
-            after(draws.uniform(3, BUSY_SECONDS - 3), self._orders_astray)
-        for _ in range(staged.absurd):
-            after(draws.uniform(3, BUSY_SECONDS - 3), self._tells_absurd)
+        for count, earliest, latest, act in (
+            (staged.adjusts, 8, 20, self._splits),
+            (staged.unnamed, 8, 20, self._kills_all),
+            (staged.late_resumes, 3, 18, self._resumes_late),
+            (staged.astray, 3, BUSY_SECONDS - 3, self._orders_astray),
+            (staged.absurd, 3, BUSY_SECONDS - 3, self._tells_absurd),
+            (staged.late_prints, 3, BUSY_SECONDS - 3, self._prints_late),
+            (staged.retold, 3, BUSY_SECONDS - 6, self._tells_again),
+            (staged.beside, 2, BUSY_SECONDS - 8, self._orders_beside),
+        ):
+            for _ in range(count):
+                after(draws.uniform(earliest, latest), act)
 
     def _has_begun(self) -> None:
         """U: a venue that says nothing keeps no other account from its start (R2)."""
@@ -129,6 +142,25 @@ class StagedRun(HarshRun):
         self.agenda.after(FORGOTTEN_SECONDS, lambda: setattr(venue, "forgotten", ""))
         for seconds in ASKED_AT:
             self.agenda.after(seconds, partial(self._do, ask.Reconcile(by=BY, apply=True)))
+
+    def _garbles(self, venue: StagedVenue) -> None:
+        """Half of the time it is something that is held there."""
+        held = sorted(venue.positions)
+        among = held if held and self.draws.random() < 0.5 else list(self.setting.symbols)
+        symbol = self.draws.choice(among)
+        venue.garbles(symbol)
+        self.watch.note(f"{venue.name} lists {symbol} with a quantity that is none")
+        after = self.agenda.after
+        after(GARBLED_SECONDS, partial(venue.garbles, ""))
+        after(0.2, partial(self._do, ask.Reconcile(by=BY)))
+        after(self.draws.uniform(1, 3), partial(self._sells_off, venue))
+        for seconds in TAKEN_OVER_AT:
+            after(seconds, partial(self._do, ask.Reconcile(by=BY, apply=True)))
+
+    def _sells_off(self, venue: StagedVenue) -> None:
+        others = sorted(venue.positions.keys() - {venue.garbled})
+        if others:
+            venue.somebody_sells(self.draws.choice(others))
 
     def _splits(self) -> None:
         """Something that has a stop splits over a halt. It opens beyond the stop, and no question
@@ -202,14 +234,85 @@ class StagedRun(HarshRun):
         self._do(draws.choice((passed, wrong)))
 
     def _tells_absurd(self) -> None:
-        """Where something is held it hurts most; no venue trades at it."""
+        """No venue trades at it."""
+        symbol = self._held()
+        if symbol:
+            self._strange(self._absurd(symbol))
+
+    def _held(self) -> str:
+        """Something that is held, where a wrong price hurts most; "" where nothing is."""
         held = sorted({s for venue in self.venues.values() for s in venue.positions})
-        if not held:
-            return
-        symbol = self.draws.choice(held)
+        return self.draws.choice(held) if held else ""
+
+    def _absurd(self, symbol: str) -> Quote:
+        """A price of now that cannot be."""
         price = (self.market.price(symbol) * self.draws.choice(FAR)).quantize(CENT)
-        now = self.agenda.now
-        self._strange(Quote(symbol=symbol, bid=price, ask=price, last=price, time=now))
+        return Quote(symbol=symbol, bid=price, ask=price, last=price, time=self.agenda.now)
+
+    def _tells_again(self) -> None:
+        """As a source does that connects again and again: no other price comes until that ends."""
+        symbol, market, after = self._held(), self.market, self.agenda.after
+        if not symbol or symbol in market.halted:
+            return
+        market.halted.add(symbol)
+        quote = self._absurd(symbol)
+        for seconds in TOLD_AT:
+            after(seconds, partial(self._strange, quote))
+
+        def ends() -> None:
+            market.halted.discard(symbol)
+            market.tell(symbol)
+
+        after(max(TOLD_AT) + 0.5, ends)
+
+    def _prints_late(self) -> None:
+        """A trade of a second before the newest price, and it proves itself."""
+        symbol, engine = self._held(), self.engine
+        newest = engine.world.market.quotes.get(symbol) if engine is not None else None
+        if newest is not None:
+            at = newest.time - NS_PER_SECOND
+            late = msgspec.structs.replace(self._absurd(symbol), time=at, trade=True)
+            self._strange(late)
+
+    def _orders_beside(self) -> None:
+        """In a symbol of which nothing is held and nothing works, somebody orders with a stop at
+        which most of what a trade may risk is lost, and as much of it once more without a stop. The
+        market then reaches both."""
+        symbol = self._untouched()
+        if not symbol:
+            return
+        draws, price = self.draws, self.market.price(symbol)
+        side = draws.choice((Side.BUY, Side.SELL))
+
+        def away(share: Decimal) -> Decimal:
+            return (price * (1 - side.sign * share)).quantize(CENT)
+
+        first, second, stop = map(away, BESIDE)
+        risked = RISK * CASH * len(self.venues) * NEARLY_ALL
+        quantity = (risked / abs(first - stop)).to_integral_value(ROUND_DOWN)
+        order = ask.PlaceOrder(
+            by=BY,
+            symbol=symbol,
+            side=side,
+            quantity=quantity,
+            type=OrderType.LIMIT,
+            limit_price=first,
+            protect=stop,
+        )
+        bare = msgspec.structs.replace(order, limit_price=second, protect=None)
+        self._do(order)
+        self.agenda.after(draws.uniform(0.5, 1.5), partial(self._do, bare))
+        self.agenda.after(3, partial(self.market.set_price, symbol, (second + stop) / 2))
+
+    def _untouched(self) -> str:
+        """A symbol that no account has anything of; "" where there is none."""
+        if self.engine is None or not self._running:
+            return ""
+        accounts = self.engine.book.accounts
+        used = {symbol for account in accounts for symbol in account.positions}
+        used |= {order.symbol for account in accounts for order in account.orders.values()}
+        free = [symbol for symbol in self.setting.symbols if symbol not in used]
+        return self.draws.choice(free) if free else ""
 
     def _falls(self, order: OrderTerms) -> None:
         """The market is beyond the stop of an order that was cancelled, and stays there."""

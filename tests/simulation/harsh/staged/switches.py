@@ -40,6 +40,18 @@ class Staged(msgspec.Struct, frozen=True, kw_only=True):
     on the losing side of the market."""
     absurd: int = 0
     """Prices far from the market that last one tick."""
+    late_prints: int = 0
+    """Trades far from the market that are told late: each is older than the newest price."""
+    retold: int = 0
+    """Prices far from the market that are told three times, with no other between."""
+    beside: int = 0
+    """Pairs of orders of a person, one with a stop and one without, which the market then reaches.
+    """
+    garbles: int = 0
+    """Spells in which a venue lists something with a quantity that is no number. An operator takes
+    over what it says, and somebody sells something else there."""
+    lots: float = 0.0
+    """Chance that a venue lists a holding in two rows, of two lots or of the legs of a hedge."""
     floor: float = 0.0
     """The engine stops below this share of what the accounts begin with."""
 

@@ -194,6 +194,39 @@ def test_no_question_is_answered_while_a_venue_is_unread() -> None:
     assert not there.unread
 
 
+@pytest.mark.parametrize("quantity", [-40, -1, 1, 2, 7, 10])
+def test_rows_of_a_holding_add_up_to_it(quantity: int) -> None:
+    there = venue(lots=1.0)
+    there.positions["AAA"], there.costs["AAA"] = Decimal(quantity), PRICE
+    for _ in range(20):
+        rows = there.listed_positions()
+        assert {(row.symbol, row.average_price) for row in rows} == {("AAA", PRICE)}
+        assert len(rows) == 2
+        assert sum(row.quantity for row in rows) == quantity
+
+
+def test_what_is_garbled_is_listed_with_no_number_held_or_not_and_all_else_as_it_is() -> None:
+    there = venue(garbles=1)
+    there.positions["AAA"], there.costs["AAA"] = Decimal(10), PRICE
+    for symbol, others in (("AAA", []), ("BBB", [("AAA", 10)])):
+        there.garbles(symbol)
+        *rows, last = there.listed_positions()
+        assert [(row.symbol, row.quantity) for row in rows] == others
+        assert (last.symbol, last.quantity.is_nan()) == (symbol, True)
+    there.garbles("")
+    assert [(p.symbol, p.quantity) for p in there.listed_positions()] == [("AAA", 10)]
+
+
+def test_what_somebody_sells_is_gone_and_on_no_list_of_executions() -> None:
+    there = venue(garbles=1)
+    there.positions["AAA"], there.costs["AAA"] = Decimal(10), PRICE
+    worth = there.worth
+    there.somebody_sells("AAA")
+    assert (there.positions, there.costs, there.fills) == ({}, {}, [])
+    assert there.worth == worth
+    assert there.sold_off == {"AAA"}
+
+
 @pytest.mark.parametrize("name", Staged.__struct_fields__)
 def test_every_switch_is_of_some_row(name: str) -> None:
     staged = [

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from random import Random
 from typing import Final, TypeVar
 
@@ -21,6 +21,8 @@ from tests.simulation.venue import ZERO, Working
 T = TypeVar("T")
 ENLARGED: Final = 3
 """So many times as large is what somebody enlarges."""
+LOTS: Final = (Decimal("0.5"), Decimal("0.1"), Decimal("-0.3"))
+"""What the second row of a holding is of it; where that is below 0 it is the leg of a hedge."""
 
 
 class StagedVenue(HarshVenue):
@@ -42,6 +44,12 @@ class StagedVenue(HarshVenue):
         """The symbol that it does not tell of."""
         self.shown: dict[str, str] = {}
         """The client order ids under which it lists orders, by the ids they are known by here."""
+        self.garbled = ""
+        """The symbol that it lists with a quantity that is no number."""
+        self.garbled_told: Nanos = 0
+        """When it first listed that; 0 before."""
+        self.sold_off: set[str] = set()
+        """What somebody else has sold while that went on."""
         self.on_cancelled: Callable[[OrderTerms], None] = lambda order: None
         """Told of an entry that was cancelled, before anybody else is."""
 
@@ -124,7 +132,39 @@ class StagedVenue(HarshVenue):
         self.unread_until = self.agenda.now + round(seconds * NS_PER_SECOND)
 
     def listed_positions(self) -> tuple[VenuePosition, ...]:
-        return tuple(p for p in super().listed_positions() if p.symbol != self.forgotten)
+        rows = [p for p in super().listed_positions() if p.symbol != self.forgotten]
+        if self.staged.lots:
+            rows = [part for row in rows for part in self._in_lots(row)]
+        if not self.garbled:
+            return tuple(rows)
+        self.garbled_told = self.garbled_told or self.agenda.now
+        price = self.prices[self.garbled]
+        no_number = VenuePosition(symbol=self.garbled, quantity=Decimal("NaN"), average_price=price)
+        return (*(row for row in rows if row.symbol != self.garbled), no_number)
+
+    def _in_lots(self, row: VenuePosition) -> tuple[VenuePosition, ...]:
+        """A holding as it is, or in two rows that it is the sum of."""
+        if self.draws.random() >= self.staged.lots:
+            return (row,)
+        share = self.draws.choice(LOTS) * row.quantity
+        second = share.to_integral_value(ROUND_UP)
+        return (
+            msgspec.structs.replace(row, quantity=row.quantity - second),
+            msgspec.structs.replace(row, quantity=second),
+        )
+
+    def garbles(self, symbol: str) -> None:
+        """List that symbol, held or not, with a quantity that is no number; "" for none again."""
+        self.garbled, self.garbled_told = symbol, 0
+
+    def somebody_sells(self, symbol: str) -> None:
+        """Somebody closes what is held of a symbol, and it is on no list of executions."""
+        held = self.positions.get(symbol, ZERO)
+        if not held or self.sound:
+            return
+        self.sold_off.add(symbol)
+        self._traded_by_somebody(symbol, -held, self.prices[symbol])
+        self._happened()
 
     def account(self) -> Account:
         told = super().account()

@@ -7,9 +7,9 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.events import Record
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import Fill, OrderStatus, OrderTerms
+from engine.domain.order import Fill, OrderStatus, OrderTerms, Purpose
 from engine.domain.position import ExitReason
-from engine.domain.run import Flatten, Level, Phase, RunState
+from engine.domain.run import Flatten, Level, Phase, RunState, Trigger
 from engine.domain.schema import decode
 from engine.runtime.engine import Engine
 from engine.state.book import Book
@@ -34,6 +34,15 @@ TAKEN_SECONDS: Final = 3.0
 FLOOR_SECONDS: Final = 12.0
 """So long equity may be below its floor: where that is tried an operator looks every 3 s, and what
 is less at the venue than is explained counts once looks of 5 s agree on it."""
+SOLD_SECONDS: Final = 25.0
+"""So long it may take until what somebody sold is named: a look comes every 15 s, and one of which
+something was in flight says nothing of that."""
+GARBLED_SECONDS: Final = 2.0
+"""So long a list that was answered may take to have its consequences."""
+UNTOLD_SECONDS: Final = 5.0
+"""So long it may take to tell that an order has filled whose fill never came (rule 3)."""
+RISKED: Final = Decimal("1.05")
+"""How many times the limit of a trade may be at risk, by equity that moves."""
 AGAIN_SECONDS: Final = 60
 """What is listed again within so long is what it was."""
 FAR: Final = Decimal("0.3")
@@ -53,6 +62,8 @@ class StagedInvariants(Invariants):
     """Equity below which the engine stops, over all accounts."""
     looked = 0
     """The newest epoch of a halt that somebody looked at who then asked to clear it."""
+    fills_missing: tuple[str, ...] = ()
+    """What was told of orders that have filled, and of which the fill never came."""
     kill_all: Nanos = 0
     """When a kill of everything was last asked for."""
 
@@ -106,6 +117,11 @@ class StagedInvariants(Invariants):
                 self._reached(event)
             case ev.PositionAdjusted() as event:
                 self._adjusted_again(event)
+                self._adjusted_unread(event)
+            case ev.Alarmed(code="FILL_MISSING", text=text):
+                self.fills_missing += (text,)
+            case ev.TriggerFired(trigger=Trigger.MIN_EQUITY):
+                self._really_below()
             case ev.Halted(halt=halt) if halt.level is Level.KILL:
                 self.kill_all = self.now() if halt.flatten is Flatten.ALL else 0
 
@@ -141,6 +157,31 @@ class StagedInvariants(Invariants):
         if all((target - price) * terms.side.sign <= 0 for price in entries):
             self.broken("S target", f"{terms.symbol} has its target at {target}, entry {entries}")
 
+    def _adjusted_unread(self, event: ev.PositionAdjusted) -> None:
+        """Q: a row that cannot be read is not one that is missing (X-52, fault 46)."""
+        venue = self.staged_venues[event.account]
+        held = venue.positions.get(event.symbol, Decimal(0))
+        if event.symbol == venue.garbled and event.quantity != held:
+            self.broken("Q unread", f"{event.symbol} is {event.quantity} here, and {held} there")
+
+    def _really_below(self) -> None:
+        """L: equity is said to be below its floor where it is (A-183)."""
+        worth = self._worth()
+        if worth > self.floor * Decimal("1.01"):
+            self.broken("L unseen", f"{worth:.0f} are there, and {self.floor:.0f} is the floor")
+
+    def _worth(self) -> Decimal:
+        return sum((venue.worth for venue in self.staged_venues.values()), Decimal(0))
+
+    def sending(self, account: str, order: OrderTerms) -> None:
+        super().sending(account, order)
+        venue = self.staged_venues[account]
+        known = (
+            venue.garbled_told and self.now() - venue.garbled_told > GARBLED_SECONDS * NS_PER_SECOND
+        )
+        if order.adds_exposure and order.symbol == venue.garbled and known:
+            self.broken("E unread", f"{order.client_order_id} enters what {account} cannot state")
+
     def _adjusted_again(self, event: ev.PositionAdjusted) -> None:
         place = (event.account, event.symbol)
         if event.previous and not event.quantity:
@@ -171,6 +212,9 @@ class StagedInvariants(Invariants):
             self._ends_late(book, venue)
             self._killed_unread(book, venue)
             self._kept_theirs(book, venue)
+            self._sold_by_somebody(book, venue)
+            self._never_told(book, venue)
+            self._at_risk(engine, venue)
         self._above_floor(book)
         for (account, key), at in self._untaken.items():
             if self.now() - at > TAKEN_SECONDS * NS_PER_SECOND:
@@ -219,9 +263,52 @@ class StagedInvariants(Invariants):
             if self._lasts(("theirs", key), left, THEIRS_SECONDS):
                 self.broken("R theirs", f"{key} in {venue.name} is left by a kill")
 
+    def _sold_by_somebody(self, book: Book, venue: StagedVenue) -> None:
+        """Q: that somebody has sold something is named, whatever else a list holds (fault 46)."""
+        account = book.account(venue.name)
+        for symbol in venue.sold_off:
+            held = account.positions.get(symbol)
+            here = Decimal(0) if held is None else held.quantity
+            off = here != venue.positions.get(symbol, Decimal(0))
+            off = off and symbol not in account.missing and not self._is_named(account, symbol)
+            if self._lasts(("sold", venue.name, symbol), off, SOLD_SECONDS):
+                self.broken("Q sold", f"{here} {symbol} in {venue.name} were sold by somebody")
+
+    def _never_told(self, book: Book, venue: StagedVenue) -> None:
+        """S: what an order bought or sold, and nobody told, is told within 5 s (fault 44)."""
+        account = book.account(venue.name)
+        for key, working in venue.orders.items():
+            symbol, held = working.order.symbol, account.positions.get(working.order.symbol)
+            here = Decimal(0) if held is None else held.quantity
+            missing = not working.is_open and working.filled > self._heard.get(key, Decimal(0))
+            missing = missing and here != venue.positions.get(symbol, Decimal(0))
+            missing = missing and not any(key in text for text in self.fills_missing)
+            if self._lasts(("untold", key), missing, UNTOLD_SECONDS):
+                self.broken("S untold", f"{key} filled {working.filled} {symbol}, nothing is told")
+
+    def _at_risk(self, engine: Engine, venue: StagedVenue) -> None:
+        """S: where a person's orders alone entered, which had a limit each, no more is lost at the
+        stops of a venue than a trade may lose (X-82)."""
+        for symbol, quantity in venue.positions.items() if venue.staged.beside else ():
+            there = [w for w in venue.orders.values() if w.order.symbol == symbol]
+            entered = [w for w in there if w.order.adds_exposure and w.filled]
+            if any(working.order.purpose is not Purpose.MANUAL for working in entered):
+                continue
+            away = sum(
+                (
+                    (venue.costs[symbol] - working.stop_price) * working.leaves
+                    for working in there
+                    if working.is_open and working.order.protects and working.stop_price
+                ),
+                Decimal(0),
+            )
+            lost = away if quantity > 0 else -away
+            if lost > self.risk * engine.world.money.equity * RISKED:
+                self.broken("S beside", f"{lost:.0f} at the stops of {quantity} {symbol}")
+
     def _above_floor(self, book: Book) -> None:
         """L: equity below its floor stops the engine, whatever explains that (A-183)."""
-        worth = sum((venue.worth for venue in self.staged_venues.values()), Decimal(0))
+        worth = self._worth()
         below = worth < self.floor * Decimal("0.99") and book.run_state not in STOPPED
         if self._lasts(("floor",), below, FLOOR_SECONDS):
             self.broken("L floor", f"{worth:.0f} are left, and the state is {book.run_state}")
