@@ -502,14 +502,14 @@ ABLATIONS: Final = (
     HarshAblation(
         name="a fill that is told late begins with its own price, whatever was proved since",
         profile=LATE,
-        seed=44,
+        seed=109,
         caught_by="L false",
         patch=_begins_with_its_price,
     ),
     HarshAblation(
         name="a kill closes what a list shows, though it closed that before",
         profile=LAGS_KILLED,
-        seed=170,
+        seed=168,
         caught_by="R flip",
         patch=_closes_what_is_listed,
     ),
@@ -558,7 +558,7 @@ ABLATIONS: Final = (
     HarshAblation(
         name="a kill believes one list that shows nothing of what is held",
         profile=DENIED,
-        seed=10,
+        seed=126,
         caught_by="R proof",
         patch=_believes_one_list,
     ),

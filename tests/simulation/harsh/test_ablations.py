@@ -30,11 +30,22 @@ class Watched(StagedRun):
             self._break(which, text)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # a broken engine leaves tasks and futures behind
-@pytest.mark.parametrize(
+ROWS = pytest.mark.parametrize(
     "ablation", [*ABLATIONS, *STAGED_ABLATIONS], ids=lambda ablation: ablation.name
 )
+
+
+@ROWS
+def test_what_a_row_takes_out_is_there(
+    ablation: HarshAblation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was changed in the engine is found at once, not with the slow tests."""
+    ablation.patch(monkeypatch)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # a broken engine leaves tasks and futures behind
+@ROWS
 def test_the_seeds_catch_a_missing_rule(
     ablation: HarshAblation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,7 +55,7 @@ def _knows_by_id_alone(patching: pytest.MonkeyPatch) -> None:
 
 
 def _waits_for_every_venue(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(links, "BEGIN_SECONDS", 10_000)
+    patching.setattr(links, "FIRST_LOOK_SECONDS", 10_000)
 
 
 # --- what is held is what it was ------------------------------------------------------------------
@@ -119,7 +119,7 @@ def _brings_no_stop(patching: pytest.MonkeyPatch) -> None:
 
 
 def _places_again_at_once(patching: pytest.MonkeyPatch) -> None:
-    patching.setattr(orders, "LASTS", 0)
+    patching.setattr(orders, "DROPPED_WITHIN", 0)
 
 
 def _trades_unseen(patching: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,8 @@ ASKED_AT: Final = (7.0, 9.0, 11.0, 14.0, 15.5)
 """Seconds after something is forgotten at which an operator takes over what the venues say."""
 LOOKS_EVERY: Final = 3
 """Seconds between two looks of an operator, where equity has a floor."""
+LOOKS_ON: Final = 15
+"""So many seconds longer than anything happens they go on: what happened last is looked at too."""
 TOLD_AT: Final = (0.0, 1.5, 3.0)
 """Seconds after which a price is told again."""
 GARBLED_SECONDS: Final = 45.0
@@ -107,7 +109,7 @@ class StagedRun(HarshRun):
                 after(draws.uniform(5, 13), partial(self._forgets, venue))
             for _ in range(staged.garbles):
                 after(draws.uniform(6, 14), partial(self._garbles, venue))
-        for seconds in range(3, BUSY_SECONDS, LOOKS_EVERY) if staged.floor else ():
+        for seconds in range(3, BUSY_SECONDS + LOOKS_ON, LOOKS_EVERY) if staged.floor else ():
             after(seconds, partial(self._do, ask.Reconcile(by=BY)))
         for count, earliest, latest, act in (
             (staged.adjusts, 8, 20, self._splits),
