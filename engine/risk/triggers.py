@@ -48,7 +48,7 @@ class TriggerRule(msgspec.Struct, frozen=True, kw_only=True):
     """One row: a trigger, and the question it asks of the world at an equity.
 
     `by_time`: it may begin to hold while time passes and nothing else happens, although every
-    account is connected.
+    account is connected and has been looked at.
     """
 
     trigger: Trigger
@@ -153,7 +153,7 @@ def ask_all(world: World, now: Nanos, equity: Equity) -> Iterator[tuple[Trigger,
         if finding is not None:
             tripped = True
             yield rule.trigger, finding
-    if not tripped and not _may_trip_by_time(world):
+    if not tripped and not _may_trip_by_time(world, now):
         world.untripped = asked
 
 
@@ -170,13 +170,14 @@ def _asked_at(world: World) -> tuple[int, int, int]:
     return world.book.data.seq, world.prices.moved, world.currencies.moved
 
 
-def _may_trip_by_time(world: World) -> bool:
+def _may_trip_by_time(world: World, now: Nanos) -> bool:
     """Whether a trigger may begin to hold although no event comes and no proved price moves.
 
-    A link that is down, or a venue that is silent, counts by the clock. What nothing explains is
-    worth what the newest price says, proved or not.
+    A link that is down, or a venue that is silent, counts by the clock, and so does the minute in
+    which the floor waits for the first looks (A-183). What nothing explains is worth what the
+    newest price says, proved or not.
     """
-    if any(rule.by_time for rule in RULES):
+    if any(rule.by_time for rule in RULES) or _is_unseen_yet(world, now):
         return True
     return any(
         not account.is_connected or account.silent_since or not account.unexplained.is_nothing

@@ -11,7 +11,7 @@ from engine.domain import commands as ask
 from engine.domain.market import Quote
 from engine.domain.order import OrderType, Side
 from engine.domain.run import Flatten
-from engine.ports import Ambiguous
+from engine.ports import Ambiguous, Rejected
 from engine.runtime.clock import VirtualClock
 from engine.runtime.virtual_time import VirtualLoop
 from tests.configs import from_mapping
@@ -29,11 +29,18 @@ class Mute(Wire):
 
     mute = ""
     """Why they fail; empty while they do not."""
+    withheld = ""
+    """Why it does not say what the account is worth; empty while it does."""
 
     async def get_positions(self) -> Any:
         if self.mute:
             raise Ambiguous(self.mute)
         return await super().get_positions()
+
+    async def get_account(self) -> Any:
+        if self.withheld:
+            raise Rejected("FORBIDDEN", self.withheld)
+        return await super().get_account()
 
 
 class Pair:

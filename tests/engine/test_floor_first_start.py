@@ -5,9 +5,11 @@ known is 100,000, which is no loss of anybody's.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
+from engine.config import Config
 from engine.domain import events as ev
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.run import Trigger
@@ -18,15 +20,28 @@ from tests.engine.pair import SECOND, Pair
 from tests.engine.wires import TREE
 from tests.engine.worlds import MIDDAY
 
-FLOOR = from_mapping(
-    {**TREE, **SECOND, "risk": {"max_order_notional": "100000", "min_account_equity": "150000"}}
+FLOORED: dict[str, Any] = {
+    **TREE,
+    **SECOND,
+    "risk": {"max_order_notional": "100000", "min_account_equity": "150000"},
+}
+FLOOR = from_mapping(FLOORED)
+RARELY_SEEN = from_mapping(
+    {**FLOORED, "execution": {**FLOORED["execution"], "reconcile_seconds": 300}}
 )
+"""Between two looks that succeed it is five minutes."""
 
 
-def played(scene: Callable[[Pair], Awaitable[None]]) -> None:
+def played(
+    scene: Callable[[Pair], Awaitable[None]],
+    config: Config = FLOOR,
+    *,
+    mute: str = "it answers no look",
+    withheld: str = "",
+) -> None:
     async def main(clock: VirtualClock) -> None:
-        pair = Pair(clock, FLOOR)
-        pair.wire.mute = "it answers no look"
+        pair = Pair(clock, config)
+        pair.wire.mute, pair.wire.withheld = mute, withheld
         await pair.rig.start()
         try:
             await scene(pair)
@@ -72,3 +87,15 @@ def test_A183_a_venue_that_answers_nothing_takes_the_floor_away_for_a_minute() -
         assert pair.rig.book.data.halt is not None
 
     played(scene)
+
+
+def test_A183_the_minute_ends_by_the_clock_where_nothing_else_happens() -> None:
+    async def scene(pair: Pair) -> None:
+        await second(pair, 59)
+        assert pair.rig.book.account("second").balances is None
+        assert floors(pair) == 0
+        await second(pair, 62)
+        assert pair.rig.book.data.halt is not None
+        assert floors(pair) == 1
+
+    played(scene, RARELY_SEEN, mute="", withheld="its balances are not for this key")
