@@ -332,9 +332,9 @@ def _asked_again_at(stop: Order, since: Nanos) -> Nanos:
 
 def _sized_again_at(position: Position, stop: Order, wanted: Decimal) -> Nanos:
     """When a quantity is asked for again that the venue has not made that of a stop; 0 where it has
-    not been asked for since what is held changed."""
+    not been asked for since what is held, or is to be protected, changed."""
     known = position.stop_resized
-    if known is None or not known.is_of(position, wanted):
+    if known is None or known.asked != wanted:
         return 0
     return _asked_again_at(stop, known.since)
 

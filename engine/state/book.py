@@ -28,7 +28,7 @@ from engine.state.seen import SeenIds
 from engine.state.symbol_index import SymbolIndex
 from engine.state.touched import HoldingAmended, SignalEntry, Touched, Value
 
-STATE_FORMAT = 16
+STATE_FORMAT = 17
 """Raised whenever what a snapshot holds, or what an event does to it, changes its meaning.
 
 An older snapshot is then left aside and the state folded from the events. A test compares the
@@ -357,6 +357,9 @@ class Book:
             # Only of what was taken over was the price a guess.
             state.estimated.pop(symbol, None)
         if position is not None:
+            changes = before is None or before.quantity != position.quantity
+            if changes and position.stop_resized is not None:
+                position = msgspec.structs.replace(position, stop_resized=None)
             self.touch(position, account)
             state.positions[symbol] = position
             self.symbols.hold(symbol, account)

@@ -33,17 +33,15 @@ class ExitPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopResized(msgspec.Struct, frozen=True, kw_only=True):
-    """A venue was asked for a quantity of a protective stop and works the stop for another one."""
+    """A venue was asked for a quantity of a protective stop and works the stop for another one.
+
+    It ends as soon as another quantity is held or a stop for another quantity is asked for: the
+    same quantity is a new request after that, and is made at once (rule 3).
+    """
 
     asked: Decimal
     """How much of the stop was to be left to fill."""
-    held: Decimal
-    """The signed quantity of the position then."""
     since: Nanos
-
-    def is_of(self, position: "Position", asked: Decimal) -> bool:
-        """Whether that is still what is asked for, of a position that has not changed."""
-        return asked == self.asked and position.quantity == self.held
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):

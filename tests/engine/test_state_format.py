@@ -24,6 +24,7 @@ SHAPES = {
     14: "cc4d86e6c742f5b8",
     15: "82b0c761c3bf93e3",
     16: "431b1ae15fb92505",
+    17: "f6eda39913f07f9d",
 }
 """The shape of the state that each format stands for."""
 

@@ -1,5 +1,6 @@
 """A new version of an order, and what follows from it for the position that it protects."""
 
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -37,6 +38,16 @@ def _count_dropped(book: Book, stop: Order) -> None:
         dropped = position.stops_dropped + 1 if stop.was_dropped else 0
         if dropped != position.stops_dropped:
             book.amend(position, stops_dropped=dropped)
+
+
+def ask_size(book: Book, order: Order, quantity: Decimal) -> None:
+    """A stop is asked for, so much of it left to fill; that its venue works none for another
+    quantity that was asked for before is of no matter any more (rule 3)."""
+    position = book.holding(order.account, order.symbol)
+    if position is None or position.stop_resized is None or not order.is_protective:
+        return
+    if position.stop_resized.asked != quantity:
+        book.amend(position, stop_resized=None)
 
 
 def in_new_units(order: Order, numerator: int, denominator: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.domain.order import ADDING, OrderStatus
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.intents import lead
-from engine.state.folds.order_update import update_order
+from engine.state.folds.order_update import ask_size, update_order
 from engine.state.folds.rule import Rules
 from engine.state.order import Order
 from engine.state.recent import forget
@@ -36,6 +36,7 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
             data.session.entries += 1
         stamp(book, order, at)
     _number(book, order)
+    ask_size(book, order, order.quantity)
     if data.intents:
         lead(book, order)
     book.end_replacing(order.account, order.orig_client_order_id)
@@ -74,6 +75,7 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
     book.put(order)
     book.data.metrics.total += 1
     _number(book, order)
+    ask_size(book, order, order.quantity - order.filled)
     if book.data.intents:
         lead(book, order)
     book.end_replacing(order.account, order.orig_client_order_id)

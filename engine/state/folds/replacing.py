@@ -7,9 +7,9 @@ from engine.domain.instant import Nanos
 from engine.domain.order import OrderStatus, Replacement
 from engine.state.book import Book
 from engine.state.cover import guard_anew
-from engine.state.folds.order_update import in_new_units, update_order
+from engine.state.folds.order_update import ask_size, in_new_units, update_order
 from engine.state.folds.rule import Rules
-from engine.state.order import Order, Pending
+from engine.state.order import DROPPED_WITHIN, Order, Pending
 from engine.state.position import StopResized
 
 
@@ -31,6 +31,7 @@ def _replace_requested(book: Book, event: ev.ReplaceRequested, at: Nanos) -> Non
             new_client_order_id=event.new_client_order_id,
         ),
     )
+    ask_size(book, order, event.quantity - order.filled)
     if not event.native:
         book.enter(event.account).replacing[event.client_order_id] = order.symbol
 
@@ -103,9 +104,18 @@ def _note_size(book: Book, order: Order, event: ev.OrderReplaced, at: Nanos) -> 
     if left == asked or (known is not None and left == known.asked):
         if known is not None:
             book.amend(position, stop_resized=None)
-    elif asked is not None and (known is None or not known.is_of(position, asked)):
-        noted = StopResized(asked=asked, held=position.quantity, since=at)
-        book.amend(position, stop_resized=noted)
+    elif asked is not None and (
+        known is None or known.asked != asked or _was_seen_as_made(book, order)
+    ):
+        book.amend(position, stop_resized=StopResized(asked=asked, since=at))
+
+
+def _was_seen_as_made(book: Book, order: Order) -> bool:
+    """Whether the last look at its venue showed a stop with the terms that it was made with, long
+    after it was accepted: what the venue makes of it now is not what it made of it then."""
+    if not order.accepted_at or order.replaced_at or order.pending is not None:
+        return False
+    return book.account(order.account).seen_at - order.accepted_at >= DROPPED_WITHIN
 
 
 def _replace_abandoned(book: Book, event: ev.ReplaceAbandoned, at: Nanos) -> None:
