@@ -234,7 +234,7 @@ def left_price(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
             continue
         price = given.last
         if leaps(price, left.price):
-            price = world.prices.since_left(given, left.price)
+            price = world.prices.since_left(given, left.price, now)
             if not leaps(price, left.price):
                 continue
         yield _left(world, account.name, given.symbol, left, price)

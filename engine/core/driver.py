@@ -199,7 +199,8 @@ def _see_quote(world: World, given: Quote, now: Nanos) -> None:
         world.breaches.see(
             breach_key(position.account, position.symbol),
             breached=exits.is_beyond(position, given.last),
-            at=world.market.told_at[given.symbol],
+            at=now,
+            told_at=world.market.told_at[given.symbol],
             traded_both_sides=certain,
         )
 

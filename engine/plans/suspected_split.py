@@ -57,7 +57,7 @@ def suspect(world: World, quote: Quote, now: Nanos) -> Iterator[ev.Event]:
         if known is None or quote.time <= known.at:
             continue  # an older price, or one that is told again, says nothing of it
         back = _is_back(known, quote.last)
-        if _confirmed(world, account, quote, back=back):
+        if _confirmed(world, account, quote, back=back, now=now):
             if back:
                 yield from end(world, account, symbol, _SHOWN if known.awaits_price else _BACK)
                 explained |= {account.name} if known.awaits_price else set()
@@ -129,15 +129,17 @@ def _is_back(known: Suspicion, price: Decimal) -> bool:
     return known.awaits_price and not jumped(last, known.before) and not jumped(last, price)
 
 
-def _confirmed(world: World, account: AccountState, quote: Quote, *, back: bool) -> bool:
+def _confirmed(
+    world: World, account: AccountState, quote: Quote, *, back: bool, now: Nanos
+) -> bool:
     """Whether prices that are back at the one before a jump, or still beyond it, are no bad tick:
     two of them a second apart with none between that says otherwise, or the close of a bar (X-71).
     """
     bar = quote.trade and not (quote.bid or quote.ask)
-    at = world.market.told_at[quote.symbol]
+    told_at = world.market.told_at[quote.symbol]
     for way, holds in (("back", back), ("seen", not back)):
         key = _key(way, account.name, quote.symbol)
-        world.breaches.see(key, breached=holds, at=at, traded_both_sides=bar)
+        world.breaches.see(key, breached=holds, at=now, told_at=told_at, traded_both_sides=bar)
     return world.breaches.confirmed(_key("back" if back else "seen", account.name, quote.symbol))
 
 

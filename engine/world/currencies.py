@@ -73,7 +73,8 @@ class Currencies:
                 if value != worth or self._tells(told_by, currency, now):
                     if known is None:
                         known = self.proved[currency] = ProvedPrice(worth)
-                    known.see(value, self._market.told_at[told_by] if told_by else now)
+                    told_at = self._market.told_at[told_by] if told_by else now
+                    known.see(value, now, told_at=told_at)
                 self.worth[currency] = value
                 proved = None if known is None else known.value
                 if (value != worth or proved != before) and self.owns(currency):

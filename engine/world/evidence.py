@@ -1,4 +1,10 @@
-"""Evidence against one bad tick: what a price says counts once it is confirmed (X-71)."""
+"""Evidence against one bad tick: what a price says counts once it is confirmed (X-71).
+
+A price event has two moments. `at` is when it came; `told_at` is when the first price of its venue
+time came (`MarketView.told_at`), at or before that: two events of one venue time are no second
+apart. What begins with an event begins when it came, and what it confirms is confirmed as of
+`told_at`, so that neither a price told again nor a time that is cut short makes a second.
+"""
 
 from collections import deque
 from decimal import Decimal
@@ -25,17 +31,26 @@ class Breaches:
         self.changes = 0
         """How often a breach was confirmed, or one that was ended."""
 
-    def see(self, key: str, *, breached: bool, at: Nanos, traded_both_sides: bool = False) -> None:
-        """Take one price event; `traded_both_sides`: a trade that the quote's other side confirms.
+    def see(
+        self,
+        key: str,
+        *,
+        breached: bool,
+        at: Nanos,
+        told_at: Nanos,
+        traded_both_sides: bool = False,
+    ) -> None:
+        """Take one price event of the moments `at` and `told_at`.
 
-        A single event in between that does not breach starts the count anew.
+        `traded_both_sides`: it is a trade that the quote's other side confirms. A single event in
+        between that does not breach starts the count anew.
         """
         if not breached:
             if key in self._since:
                 self.forget(key)
             return
         first = self._since.setdefault(key, at)
-        if key not in self._confirmed and (traded_both_sides or at - first >= CONFIRM_NS):
+        if key not in self._confirmed and (traded_both_sides or told_at - first >= CONFIRM_NS):
             self._confirmed[key] = at
             self.changes += 1
 
@@ -44,7 +59,7 @@ class Breaches:
         return key in self._confirmed
 
     def confirmed_at(self, key: str) -> Nanos:
-        """The moment of the price event that confirmed the breach; 0 while nothing does."""
+        """When the price event came that confirmed the breach; 0 while nothing does."""
         return self._confirmed.get(key, 0)
 
     def forget(self, key: str) -> None:
@@ -62,7 +77,7 @@ class ProvedPrice:
     confirms proves itself. Between the two the price that was proved before stays.
     """
 
-    __slots__ = ("_at", "_highs", "_lows", "value")
+    __slots__ = ("_highs", "_lows", "_told_at", "value")
 
     def __init__(self, value: Decimal) -> None:
         """`value`: the price that is a fact to begin with, such as that of a fill."""
@@ -72,8 +87,8 @@ class ProvedPrice:
         since which no price was higher."""
         self._lows: deque[tuple[Nanos, Decimal]] = deque()
         """The same of prices that are no higher."""
-        self._at: Nanos = 0
-        """When the newest came."""
+        self._told_at: Nanos = 0
+        """As of when the newest confirms: its `told_at`."""
 
     def entered_at(self, price: Decimal) -> None:
         """Begin with the price that something was entered at before the prices that were seen: what
@@ -82,9 +97,15 @@ class ProvedPrice:
         self._prove()
 
     def see(
-        self, price: Decimal, at: Nanos, *, falling: bool = False, rising: bool = False
+        self,
+        price: Decimal,
+        at: Nanos,
+        *,
+        told_at: Nanos,
+        falling: bool = False,
+        rising: bool = False,
     ) -> Decimal:
-        """Take one price that came at `at`, and return the price that is proved then.
+        """Take one price of the moments `at` and `told_at`; return the price that is proved then.
 
         `falling`, `rising`: it is a trade that the other side confirms in that direction.
         """
@@ -97,12 +118,12 @@ class ProvedPrice:
         while lows and lows[-1][1] >= price:
             since = lows.pop()[0]
         lows.append((0 if rising else since, price))
-        self._at = at
+        self._told_at = told_at
         self._prove()
         return self.value
 
     def _prove(self) -> None:
-        highs, lows, lasted = self._highs, self._lows, self._at - CONFIRM_NS
+        highs, lows, lasted = self._highs, self._lows, self._told_at - CONFIRM_NS
         if not highs:
             return
         _shorten(highs, lasted)

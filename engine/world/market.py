@@ -59,8 +59,8 @@ class MarketView:
         self.news: Quote | None = None
         """The quote of this moment; None where it was not taken."""
         self.told_at: dict[str, Nanos] = {}
-        """By symbol, when the first quote of the newest one's time came: what quotes say is
-        evidence of that moment, however late they come or come again (X-71)."""
+        """By symbol, when the first quote of the newest one's time came: what quotes confirm is
+        confirmed as of that moment, however late they come or come again (X-71)."""
         self._behind: dict[str, _Behind] = {}
 
     def quarantine(self, quote: Quote) -> None:

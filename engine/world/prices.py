@@ -63,7 +63,8 @@ class Prices:
             before = proved.value
             now_proved = proved.see(
                 quote.last,
-                self._market.told_at[quote.symbol],
+                now,
+                told_at=self._market.told_at[quote.symbol],
                 falling=both_sides(quote, falling=True),
                 rising=both_sides(quote, falling=False),
             )
@@ -228,17 +229,18 @@ class Prices:
             for quotes in (self._market.before, self._market.quotes):
                 quote = quotes.get(symbol)
                 if quote is not None and 0 < at < quote.time:
-                    known.see(quote.last, quote.time)
+                    known.see(quote.last, quote.time, told_at=quote.time)
         known.entered_at(price)
         self._proved[symbol] = known
 
-    def since_left(self, quote: Quote, price: Decimal) -> Decimal:
-        """How far evidence carries the price of what was taken off at a `price`, with this quote,
-        which is far from it."""
+    def since_left(self, quote: Quote, price: Decimal, now: Nanos) -> Decimal:
+        """How far evidence carries the price of what was taken off at a `price`, with this quote
+        of `now`, which is far from it."""
         known = self._left.setdefault(quote.symbol, {}).setdefault(price, ProvedPrice(price))
         return known.see(
             quote.last,
-            self._market.told_at[quote.symbol],
+            now,
+            told_at=self._market.told_at[quote.symbol],
             falling=both_sides(quote, falling=True),
             rising=both_sides(quote, falling=False),
         )

@@ -17,6 +17,7 @@ from engine.domain.order import Purpose, Side
 from engine.domain.position import ExitReason
 from engine.domain.run import RunState, Trigger
 from engine.domain.signal import TradeType
+from engine.world.evidence import ProvedPrice
 from tests.engine.driver import CoreDriver
 from tests.engine.worlds import BROKER, config_of
 
@@ -126,6 +127,96 @@ def test_X78_a_tick_beyond_the_stop_that_is_told_again_has_not_triggered_it() ->
         tell(desk, "94", desk.now)
         desk.tick(2)
     assert is_closing(desk)
+
+
+# --- times that are cut short ---------------------------------------------------------------------
+
+WHOLE = [SECOND, 60 * SECOND]
+"""A source that tells its times in whole seconds, or whole minutes."""
+
+
+def to_the_boundary(desk: CoreDriver, unit: Nanos, before: Nanos) -> None:
+    """A price of 100 as a unit of the source's time begins; then its next is `before` away."""
+    desk.now += unit - desk.now % unit
+    tell_cut(desk, "100", unit)
+    desk.now += unit - before
+
+
+def tell_cut(desk: CoreDriver, last: str, unit: Nanos, **fields: Any) -> None:
+    """A quote of now, its time cut to whole units."""
+    tell(desk, last, desk.now - desk.now % unit, **fields)
+
+
+@pytest.mark.parametrize("unit", WHOLE)
+def test_X71_prices_less_than_a_second_apart_are_no_evidence_whatever_their_times(
+    unit: Nanos,
+) -> None:
+    """The first is dated long before it came: nobody had told it then."""
+    desk = holding()
+    to_the_boundary(desk, unit, SECOND // 20)
+    tell_cut(desk, "76", unit)
+    desk.later(0.051)
+    tell_cut(desk, "76", unit)
+    assert desk.world.market.mark("NVDA") == 76
+    assert not halted(desk)
+    desk.now += unit
+    tell_cut(desk, "76", unit)
+    assert halted(desk)
+
+
+@pytest.mark.parametrize("unit", WHOLE)
+@pytest.mark.parametrize(("apart", "trips"), [(0.999, False), (1, True), (1.001, True)])
+def test_X71_a_second_counts_from_when_the_first_came(
+    unit: Nanos, apart: float, trips: bool
+) -> None:
+    desk = holding()
+    to_the_boundary(desk, unit, SECOND // 2)
+    tell_cut(desk, "76", unit)
+    desk.later(apart)
+    tell_cut(desk, "76", unit)
+    assert halted(desk) is trips
+
+
+def test_X71_no_stop_of_ours_closes_on_prices_less_than_a_second_apart() -> None:
+    """The venue has not taken the stop on, so that the engine watches it."""
+    desk = holding(protect=D(95))
+    to_the_boundary(desk, SECOND, SECOND // 20)
+    tell_cut(desk, "90", SECOND)
+    desk.later(0.051)
+    tell_cut(desk, "90", SECOND)
+    desk.tick(0)
+    assert not is_closing(desk)
+    desk.later(1)
+    tell_cut(desk, "90", SECOND)
+    assert is_closing(desk)
+
+
+@pytest.mark.parametrize("unit", [1, *WHOLE])
+def test_X78_a_stop_is_triggered_when_the_trade_came_not_when_it_is_dated(unit: Nanos) -> None:
+    """It has its five seconds to trade from then."""
+    desk = holding(protect=D(95))
+    desk.accept(desk.last(Purpose.PROTECT))
+    desk.now += 60 * SECOND - desk.now % (60 * SECOND)
+    for n in range(30):
+        desk.later(1)
+        tell_cut(desk, "100", unit, ask_size=D(n + 1))
+    tell_cut(desk, "94", unit, trade=True)
+    desk.tick(4.9)
+    assert not is_closing(desk)
+    desk.tick(0.2)
+    assert is_closing(desk)
+
+
+@pytest.mark.parametrize("unit", WHOLE)
+def test_X71_rates_less_than_a_second_apart_are_no_evidence_whatever_their_times(
+    unit: Nanos,
+) -> None:
+    """The worth of a currency is held against the same measure as a price."""
+    seen = ProvedPrice(D(100))
+    came = 10 * unit - SECOND // 20
+    seen.see(D(76), came, told_at=9 * unit)
+    assert seen.see(D(76), came + SECOND // 10, told_at=10 * unit) == 100
+    assert seen.see(D(77), came + unit, told_at=came + SECOND) == 77
 
 
 # --- older than the newest ------------------------------------------------------------------------

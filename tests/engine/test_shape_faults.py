@@ -96,7 +96,7 @@ def test_U51_an_adopted_order_without_a_price_adds_exposure(priced: bool) -> Non
 def test_evidence_of_one_symbol_is_not_dropped_with_another_that_begins_like_it() -> None:
     desk = CoreDriver()
     seen = desk.world.breaches
-    seen.see("stop:paper:AAPL", breached=True, at=1, traded_both_sides=True)
+    seen.see("stop:paper:AAPL", breached=True, at=1, told_at=1, traded_both_sides=True)
     seen.forget("stop:paper:A")
     assert seen.confirmed("stop:paper:AAPL")
 

@@ -138,10 +138,11 @@ def _proves_by_one(patching: pytest.MonkeyPatch) -> None:
         price: Decimal,
         at: Nanos,
         *,
+        told_at: Nanos,
         falling: bool = False,
         rising: bool = False,
     ) -> Decimal:
-        return first(proved, price, at, falling=True, rising=True)
+        return first(proved, price, at, told_at=told_at, falling=True, rising=True)
 
     patching.setattr(ProvedPrice, "see", at_once)
 
