@@ -8,18 +8,20 @@ from engine.core.exits import ask_exits
 from engine.core.follow import followed
 from engine.domain import events as ev
 from engine.domain.inputs import History
-from engine.domain.instant import Nanos
+from engine.domain.instant import NS_PER_SECOND, Nanos, rfc3339
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.run import Severity
 from engine.plans import suspected_split
 from engine.world import World
+from engine.world.market import SET_BACK
 
 
 def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     """Ask the exit rules of every position in the symbol, then the triggers that use prices.
 
     A quote whose numbers cannot be prices is ignored; the first of several raises an alarm. One
-    that is told again, or is older than the newest, is no event of the market (X-71).
+    that is told again, or is older than the newest, is no event of the market; where nothing else
+    comes for a minute, that is an alarm as well (X-71).
     """
     if world.market.news is None:
         if world.market.newly_bad == given.symbol:
@@ -29,6 +31,8 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
                 subject=given.symbol,
                 text=f"a quote of {given.symbol} is left aside: {given.fault}",
             )
+        elif world.market.newly_old == given.symbol:
+            yield _only_old(world, given)
         return
     if suspected_split.may_suspect(world, given.symbol):
         yield from followed(world, suspected_split.suspect(world, given, now), now)
@@ -50,6 +54,19 @@ def quote(world: World, given: Quote, now: Nanos) -> Iterator[ev.Event]:
     for position in world.held(given.symbol):
         yield from ask_exits(world, position, now)
     yield from ask_triggers(world, now)
+
+
+def _only_old(world: World, given: Quote) -> ev.Alarmed:
+    """The alarm that a symbol tells nothing but prices older than its newest."""
+    newest = world.market.quotes[given.symbol].time
+    return ev.Alarmed(
+        code="OLD_QUOTES",
+        severity=Severity.ERROR,
+        subject=given.symbol,
+        text=f"prices of {given.symbol} are left aside: for {SET_BACK // NS_PER_SECOND} s and more "
+        f"none has come that is newer than the one of {rfc3339(newest)}, the last one is of "
+        f"{rfc3339(given.time)}; look at the clock of its source",
+    )
 
 
 def bar(world: World, given: Bar, now: Nanos) -> Iterator[ev.Event]:

@@ -23,12 +23,18 @@ no clock to go by."""
 class _Behind(msgspec.Struct):
     """Prices of a symbol that are older than its newest, without a newer one between."""
 
-    since: Nanos
+    began: Nanos
     """When the first of them came."""
+    last: Quote
+    """The one that came last."""
+    since: Nanos
+    """When the one came from which their clock is measured."""
     first: Nanos
-    """The venue's time of the first."""
-    last: Nanos
-    """The venue's time of the newest of them."""
+    """The venue's time of that one."""
+    in_step: Nanos
+    """When the last one came whose time had gone on from `first` as ours did since."""
+    said: bool = False
+    """Whether it was said that nothing else comes."""
 
 
 class MarketView:
@@ -56,6 +62,10 @@ class MarketView:
         knows, so that it is never fresh (U-53)."""
         self.newly_bad = ""
         """The one that the quote of this moment made bad."""
+        self.newly_old = ""
+        """The one of which the quote of this moment ends `SET_BACK` of prices older than its newest
+        without a newer one between; once, until a newer one comes. An old price that is told again
+        and again does not end it: a quiet market is asked for its last trade."""
         self.news: Quote | None = None
         """The quote of this moment; None where it was not taken."""
         self.told_at: dict[str, Nanos] = {}
@@ -67,16 +77,17 @@ class MarketView:
         """Leave a quote aside: the one before it ages, and nothing leans on this."""
         self.newly_bad = "" if quote.symbol in self.bad else quote.symbol
         self.bad.add(quote.symbol)
-        self.news = None
+        self.newly_old, self.news = "", None
 
     def take(self, quote: Quote, now: Nanos) -> bool:
         """Keep a quote that came at `now`, the venue's clock and ours in nanoseconds.
 
         False, and nothing changes, where it is no news: the newest one of its symbol is told again,
         or it is older than that (X-71, X-78). A source whose clock was set back is listened to
-        again after `SET_BACK`.
+        again after `SET_BACK`; one that tells nothing but older ones for so long is `newly_old`.
         """
-        symbol, self.newly_bad = quote.symbol, ""
+        symbol = quote.symbol
+        self.newly_bad = self.newly_old = ""
         last, ahead = self.quotes.get(symbol), quote.time > now + CLOCKS_APART
         if last is not None:
             if self._is_past(quote, last, now, ahead=ahead):
@@ -120,15 +131,29 @@ class MarketView:
         return False
 
     def _was_set_back(self, quote: Quote, now: Nanos) -> bool:
-        """Whether a quote that is older than the newest ends `SET_BACK` of nothing else, in which
-        the times of such quotes went on as ours did."""
+        """Whether a quote that is older than the newest ends `SET_BACK` of nothing newer, over
+        which the times of such quotes went on as ours did.
+
+        Their clock is measured by the foremost of them: one that is ahead of it begins anew, one
+        that comes late beside it is left alone. Where none has been in step with it for `SET_BACK`,
+        the next one begins anew as well.
+        """
         run = self._behind.get(quote.symbol)
-        if run is None or quote.time < run.last - CLOCKS_APART:
-            self._behind[quote.symbol] = _Behind(now, quote.time, quote.time)
+        if run is None:
+            self._behind[quote.symbol] = _Behind(now, quote, now, quote.time, now)
             return False
-        run.last = max(run.last, quote.time)
         passed = now - run.since
-        return passed >= SET_BACK and quote.time - run.first >= passed - CLOCKS_APART
+        drift = quote.time - run.first - passed
+        if abs(drift) <= CLOCKS_APART:
+            run.in_step = now
+            if passed >= SET_BACK:
+                return True
+        elif drift > 0 or now - run.in_step >= SET_BACK:
+            run.since, run.first, run.in_step = now, quote.time, now
+        if not run.said and quote != run.last and now - run.began >= SET_BACK:
+            run.said, self.newly_old = True, quote.symbol
+        run.last = quote
+        return False
 
     def watch(self, account: str, symbol: str, price: Decimal) -> None:
         """Measure extremes from here: a position opened in an account."""

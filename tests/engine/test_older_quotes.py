@@ -15,7 +15,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
 from engine.domain.order import Purpose, Side
 from engine.domain.position import ExitReason
-from engine.domain.run import RunState, Trigger
+from engine.domain.run import RunState, Severity, Trigger
 from engine.domain.signal import TradeType
 from engine.world.evidence import ProvedPrice
 from tests.engine.driver import CoreDriver
@@ -373,6 +373,127 @@ def test_X71_a_source_whose_clock_stands_still_is_evidence_once_a_minute() -> No
     tell(desk, "76", at)
     assert halted(desk)
     assert [event.trigger for event in desk.of(ev.TriggerFired)] == [Trigger.DAILY_LOSS]
+
+
+def test_X71_an_hour_of_old_prices_in_no_order_is_no_clock_that_was_set() -> None:
+    desk = holding()
+    newest = desk.now
+    for n in range(5 * DEAF):
+        desk.later(1)
+        tell(desk, "76", newest - HOUR + n * 997 % 3_600 * SECOND)
+    assert desk.world.market.mark("NVDA") == 100
+    assert not halted(desk)
+
+
+@pytest.mark.parametrize(
+    ("apart", "heard"),
+    [(-6, False), (-5.001, False), (-5, True), (0, True), (5, True), (5.001, False), (6, False)],
+)
+def test_X71_two_old_prices_a_minute_apart_are_a_clock_only_where_they_are_in_step(
+    apart: float, heard: bool
+) -> None:
+    desk = holding()
+    desk.later(1)
+    tell(desk, "99", desk.now - HOUR)
+    desk.later(DEAF)
+    tell(desk, "99", desk.now - HOUR + int(apart * SECOND))
+    assert (desk.world.market.mark("NVDA") == 99) is heard
+
+
+# --- never without a word -------------------------------------------------------------------------
+
+
+def alarms(desk: CoreDriver) -> list[str]:
+    """The symbols of which it was said that they tell nothing but their past."""
+    return [alarm.subject for alarm in desk.of(ev.Alarmed) if alarm.code == "OLD_QUOTES"]
+
+
+@pytest.mark.parametrize("late", [5, 6, 20, 3_600])
+def test_X71_a_source_that_was_set_back_is_heard_though_some_of_it_comes_late(late: int) -> None:
+    """One of ten comes late: those are left alone, and the others are its clock."""
+    desk = holding()
+    for n in range(DEAF + 2):
+        desk.later(1)
+        tell(desk, "80", desk.now - HOUR)
+        if n % 10 == 0:
+            tell(desk, "80", desk.now - HOUR - late * SECOND)
+    assert desk.world.market.mark("NVDA") == 80
+
+
+def test_X71_a_source_that_was_set_back_twice_is_heard() -> None:
+    """The second time ends what the first began, once nothing of that has come for a minute."""
+    desk = holding()
+    for n in range(DEAF // 2 + 2 * DEAF + 1):
+        desk.later(1)
+        tell(desk, "99", desk.now - (HOUR if n < DEAF // 2 else 2 * HOUR))
+    assert desk.world.market.mark("NVDA") == 99
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(59, []), (60, ["NVDA"]), (61, ["NVDA"])])
+def test_X71_a_symbol_that_tells_nothing_but_its_past_for_a_minute_is_said(
+    seconds: int, said: list[str]
+) -> None:
+    """As of a recording that is played again and again."""
+    desk = holding()
+    newest = desk.now
+    desk.later(1)
+    tell(desk, "80", newest - HOUR)
+    desk.later(seconds)
+    tell(desk, "80", newest - HOUR + SECOND)
+    assert alarms(desk) == said
+
+
+def test_X71_it_is_said_once_until_it_has_been_heard_again() -> None:
+    desk = holding()
+    for _ in range(2):
+        newest = desk.now
+        for n in range(10 * DEAF):
+            desk.later(1)
+            tell(desk, "80", newest - HOUR + n % 45 * SECOND)
+        assert desk.world.market.mark("NVDA") == 100
+        tell(desk, "100", desk.now)
+    assert alarms(desk) == ["NVDA", "NVDA"]
+    told = next(alarm for alarm in desk.of(ev.Alarmed) if alarm.code == "OLD_QUOTES")
+    assert told.severity is Severity.ERROR
+    assert "60 s" in told.text
+
+
+def test_X71_a_recording_that_is_played_in_a_loop_is_said_though_its_newest_comes_again() -> None:
+    desk = holding()
+    start = desk.now + SECOND
+    for n in range(10 * DEAF):
+        desk.later(1)
+        tell(desk, "100" if n < 45 else "80", start + n % 45 * SECOND)
+    assert alarms(desk) == ["NVDA"]
+
+
+def test_X71_a_source_whose_clock_was_set_back_once_is_heard_without_an_alarm() -> None:
+    desk = holding()
+    for _ in range(2 * DEAF):
+        desk.later(1)
+        tell(desk, "99", desk.now - HOUR)
+    assert desk.world.market.mark("NVDA") == 99
+    assert not alarms(desk)
+
+
+def test_X71_old_prices_beside_the_newest_that_is_told_again_are_not_said() -> None:
+    """As of a quiet market of which the last trade and the last quote are asked again and again."""
+    desk = holding()
+    newest = desk.now
+    for _ in range(3 * DEAF):
+        desk.later(1)
+        tell(desk, "99", newest - HOUR)
+        tell(desk, "100", newest)
+    assert not alarms(desk)
+
+
+def test_X71_old_prices_between_new_ones_are_not_said() -> None:
+    desk = holding()
+    for _ in range(3 * DEAF):
+        desk.later(1)
+        tell(desk, "99", desk.now - HOUR)
+        tell(desk, "100", desk.now)
+    assert not alarms(desk)
 
 
 def test_each_symbol_has_its_own_newest() -> None:
