@@ -83,7 +83,10 @@ def decimals(allowed: str, fits: Callable[[Decimal], bool]) -> PlainValidator:
     def check(value: object) -> Decimal:
         number = as_decimal(value)
         if number is None or not fits(number):
-            raise refusal(within(allowed, value))
+            # What is bounded lower than any number is named by its own bound alone.
+            too_large = (_number(value) or ZERO).copy_abs() > LARGEST_GIVEN
+            own = too_large and not fits(LARGEST_GIVEN)
+            raise refusal(allowed if own else within(allowed, value))
         return number
 
     return PlainValidator(check)

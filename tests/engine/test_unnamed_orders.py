@@ -234,13 +234,15 @@ def test_it_keeps_its_id_once_the_other_of_the_same_id_is_gone() -> None:
     play(scene, wire=ByHand)
 
 
-def test_an_order_that_nothing_tells_from_others_is_no_answer_and_ends_nothing() -> None:
+def test_of_the_symbol_of_an_order_that_nothing_tells_from_others_nothing_is_concluded() -> None:
     async def scene(rig: Rig) -> None:
         wire_of(rig, by_hand("", "AAA"))
         done = await rig.engine.command(ask.Reconcile(by="me"))
-        assert not done.ok
+        assert not done.data["clean"]
+        assert "AAA" in "".join(done.data["notes"])
+        assert "AAA" in rig.book.account("paper").blocked
         await rig.clock.sleep(60)
-        texts = [a.text for a in rig.events(ev.Alarmed) if a.code == "RECONCILE_FAILED"]
+        texts = [a.text for a in rig.events(ev.Alarmed) if a.code == "LOOK_INCOMPLETE"]
         assert any("an order in AAA has no id that tells it from others" in t for t in texts)
         assert len(texts) == 1
 
