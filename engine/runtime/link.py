@@ -11,21 +11,21 @@ from engine.runtime import cancelled
 
 
 class Next(Protocol):
-    """Is called when one part of a request has ended, with what is asked next; `answered`: the
-    venue has answered that part, and did not leave it to the request that asked for it alone."""
+    """Is called when one part of a request has ended, with what is asked next, None where that is
+    asked `beside`; `answered`: the venue has answered that part, and did not leave it to the
+    request that asked for it alone."""
 
-    def __call__(self, what: str, /, *, answered: bool = True) -> None: ...
+    def __call__(self, what: str | None, /, *, answered: bool = True) -> None: ...
 
 
 ORDERS: Final = "orders"
 POSITIONS: Final = "positions"
 BALANCES: Final = "balances"
 FILLS: Final = "fills"
-MOVEMENTS: Final = "movements"
 TIME: Final = "time"
 """What is asked of a venue; of one order, its id."""
 
-_ASKED_AGAIN: Final = frozenset((ORDERS, POSITIONS, BALANCES, FILLS, MOVEMENTS, TIME))
+_ASKED_AGAIN: Final = frozenset((ORDERS, POSITIONS, BALANCES, FILLS, TIME))
 """Each of these is asked until it is answered. Anything else is of orders, and the list of those
 answers it too."""
 
@@ -54,8 +54,8 @@ class Link:
         """`now` is the time in nanoseconds UTC that requests are dated with."""
         self._name = name
         self._now = now
-        self._asked: dict[object, _Question] = {}
-        """What each request without an answer asks."""
+        self._asked: dict[object, _Question | None] = {}
+        """What each request without an answer asks; None while that is asked `beside`."""
         self._given_up: dict[str, _Question] = {}
         """The first question that ended without a usable answer, by what it asks, until the venue
         has answered the same, asked later."""
@@ -82,7 +82,8 @@ class Link:
 
     @property
     def _first_unanswered(self) -> _Question | None:
-        waiting = (*self._asked.values(), *self._given_up.values())
+        asked = (question for question in self._asked.values() if question is not None)
+        waiting = (*asked, *self._given_up.values())
         return min(waiting, key=lambda question: question.made, default=None)
 
     def came_up(self) -> None:
@@ -124,18 +125,32 @@ class Link:
             async with self._bounded(grace, limit):
                 yield then
 
+    @contextlib.asynccontextmanager
+    async def beside(self, limit: float) -> AsyncIterator[None]:
+        """Within this block the venue is asked for what it may keep to itself: that is no question
+        by which silence counts (X-84), nor one that stands for such a question.
+
+        `limit` and what is raised are those of `request`.
+        """
+        if not self.is_up:
+            raise NotSent(f"{self._name} is not connected")
+        async with self._bounded(0, limit):
+            yield
+
     @contextlib.contextmanager
     def _waiting(self, what: str) -> Iterator[Next]:
         """Count a request among those without an answer until there is one."""
         request, connection = object(), self.connection
-        question = self._ask(request, what)
+        question: _Question | None = self._ask(request, what)
 
-        def then(after: str, /, *, answered: bool = True) -> None:
+        def then(after: str | None, /, *, answered: bool = True) -> None:
             nonlocal question
             if request in self._asked:
-                if answered:
+                if answered and question is not None:
                     self._answered(question)
-                question = self._ask(request, after)
+                question = self._asked[request] = None
+                if after is not None:
+                    question = self._ask(request, after)
 
         answered = False
         try:
@@ -147,14 +162,14 @@ class Link:
         except NotSent:
             raise
         except Exception as error:
-            if request in self._asked:
+            if question is not None and request in self._asked:
                 badly = not isinstance(error, _NoAnswer)
                 ended = question._replace(answered_badly=badly)
                 self._given_up.setdefault(question.what, ended)
             raise
         finally:
             self._asked.pop(request, None)
-            if answered and connection == self.connection:
+            if answered and question is not None and connection == self.connection:
                 self._answered(question)
 
     def _ask(self, request: object, what: str) -> _Question:

@@ -15,6 +15,7 @@ import msgspec
 from engine.core.driver import Step
 from engine.domain.account import VenueSnapshot
 from engine.domain.inputs import Input, LookReason, SnapshotFailed, SnapshotTaken, Trouble
+from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.ports import Ambiguous, BrokerError, Clock, OrderReport
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.link import Link
@@ -27,11 +28,12 @@ SETTLES = 1.1
 MOST_CHANGES = 5
 """An account that changes so often while it is first looked at begins with the newest look."""
 
+WHOLE_AGAIN = 300 * NS_PER_SECOND
+"""How long a part that was missing is there in every look before its absence is told again: what
+comes and goes sooner is one state."""
+
 Held = tuple[dict[str, Decimal], Decimal, dict[str, Decimal]]
 """Quantities by symbol, the cash in the account's own currency, and all cash by currency."""
-
-_MISSING = "missing"
-"""Key in `_failures` for a look that lacked a part."""
 
 
 class Looks:
@@ -75,6 +77,9 @@ class Looks:
         self._again: dict[str, None] = {}
         """The reasons of those that failed and are tried again after a pause."""
         self._lost = asyncio.Event()
+        self._missed: dict[str, Nanos | None] = {}
+        """The parts that were missing, told already; since when each is there again, None for one
+        that is not."""
         self._failures: dict[str, str] = {}
         """Why the newest looks failed, by reason; empty once one succeeded."""
         self.cash_doubt = ""
@@ -134,19 +139,28 @@ class Looks:
             self._looking.discard(reason)
 
     def _name_missing(self, seen: VenueSnapshot) -> None:
-        """A look has succeeded; what it went without is told once in a row, however the venue
-        words it."""
+        """A look has succeeded; what it went without is told once a state, however the venue words
+        it and however it flickers (fault 46)."""
         missing, self.incomplete = ", ".join(seen.missing), ""
         if missing:
             self.incomplete = (
                 f"{self._name} cannot be read whole, and nothing is concluded of what is missing "
                 f"({missing}): {seen.without}"
             )
-        if missing and self._failures.get(_MISSING) != missing:
+        if self._misses_more(seen):
             trouble = Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=self.incomplete)
             self._step(trouble)
-        self._failures = {_MISSING: missing} if missing else {}
+        self._failures = {}
         self._name_contradiction(seen)
+
+    def _misses_more(self, seen: VenueSnapshot) -> bool:
+        """Whether a look is without a part whose absence is not told yet, or of a state before."""
+        now, missing = seen.requested_at, seen.missing
+        more = any(part not in self._missed for part in missing)
+        there = {p: now if at is None else at for p, at in self._missed.items() if p not in missing}
+        self._missed = {p: at for p, at in there.items() if now - at < WHOLE_AGAIN}
+        self._missed |= dict.fromkeys(missing)
+        return more
 
     def _name_contradiction(self, seen: VenueSnapshot) -> None:
         """Tell once in a row that the balances cannot be true; not while a list may be behind a

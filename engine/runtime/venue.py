@@ -35,7 +35,7 @@ from engine.runtime.answers import (
     position_fault,
 )
 from engine.runtime.clock import SteadyTime
-from engine.runtime.link import BALANCES, FILLS, MOVEMENTS, ORDERS, POSITIONS, TIME, Link
+from engine.runtime.link import BALANCES, FILLS, ORDERS, POSITIONS, TIME, Link
 from engine.runtime.order_ids import OrderIds
 from engine.runtime.outside import (
     Outside,
@@ -234,9 +234,9 @@ class Venue:
                 positions = await broker.get_positions()
                 then(BALANCES)
                 account = await self._balances(may_fail=for_kill and known)
-                then(MOVEMENTS, answered=isinstance(account, Account))
+                then(None, answered=isinstance(account, Account))
                 history = await self._movements(since) if known else ()
-                then(FILLS, answered=not isinstance(history, BrokerError))
+                then(FILLS)
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
         except Exception as error:  # one of the six, or ambiguous
@@ -353,13 +353,16 @@ class Venue:
 
     async def _movements(self, since: Nanos) -> tuple[CashMovement, ...] | BrokerError:
         """Cash that moved without a trade since then, in nanoseconds UTC, and since the history was
-        last read; why it could not be had. None where the venue has no such history."""
+        last read; why it could not be had. None where the venue has no such history.
+
+        A venue that does not tell it is not silent: whatever else it tells can be relied on (X-84).
+        """
         if not self._broker.capabilities.history:
             return ()
         if self._unread_since is not None:
             since = min(since, self._unread_since)
         try:
-            async with self._link.request(MOVEMENTS, grace=0, limit=BEAT_SECONDS):
+            async with self._link.beside(BEAT_SECONDS):
                 told = await self._broker.get_cash_movements_since(since)
         except Exception as error:  # one of the six, or ambiguous
             self._unread_since = since

@@ -121,3 +121,46 @@ def test_a_time_out_of_the_adapter_is_not_taken_for_a_break() -> None:
                 await clock.sleep(5)
 
     run_virtual(main, MIDDAY, 60)
+
+
+def test_x84_what_is_asked_beside_is_no_question_that_silence_counts_from() -> None:
+    """Nor is it one when it ends without an answer; what is asked before and after it is one."""
+
+    async def main(clock: VirtualClock) -> None:
+        link = Link("paper", clock.now)
+        link.came_up()
+
+        async def ask_beside() -> None:
+            async with link.beside(5):
+                await clock.sleep(4)
+                assert link.silent_since == 0
+                await clock.sleep(4)
+
+        async with link.request("orders", 0) as then:
+            await clock.sleep(2)
+            assert link.silent_since == clock.now() - 2 * NS_PER_SECOND
+            then(None)
+            with pytest.raises(Ambiguous, match="no answer within 5 s"):
+                await ask_beside()
+            assert link.silent_since == 0
+            then("fills")
+            await clock.sleep(2)
+            assert link.silent_since == clock.now() - 2 * NS_PER_SECOND
+        assert link.silent_since == 0
+
+    run_virtual(main, MIDDAY, 60)
+
+
+def test_a_break_ends_what_is_asked_beside_too() -> None:
+    async def main(clock: VirtualClock) -> None:
+        link = Link("paper", clock.now)
+        link.came_up()
+        clock.call_later(BROKEN_AT, link.broke)
+        with pytest.raises(Ambiguous, match="broke before an answer"):
+            async with link.beside(5):
+                await clock.sleep(4)
+        with pytest.raises(NotSent, match="paper is not connected"):
+            async with link.beside(5):
+                pytest.fail("it was asked")
+
+    run_virtual(main, MIDDAY, 60)
