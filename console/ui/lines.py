@@ -337,6 +337,9 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.CashMoved: lambda e: JournalLine(
         "ACCOUNT", f"{e.account} {e.kind} {plain(e.amount)} {e.currency}"
     ),
+    ev.CashMovementLeftOut: lambda e: JournalLine(
+        "RECON", f"{e.account} a line of the history of cash is left out: {e.fault}", "warn"
+    ),
     ev.CashAdjusted: lambda e: JournalLine(
         "RECON", f"{e.account} cash adjusted by {_amounts(e.amounts)}: {e.reason}", "warn"
     ),

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
+from engine.core import cash_history
 from engine.domain import events as ev
-from engine.domain.account import Account, MovementKind, VenuePosition, VenueSnapshot
+from engine.domain.account import Account, VenuePosition, VenueSnapshot
 from engine.domain.inputs import SnapshotTaken
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.market import Quote
@@ -270,35 +271,12 @@ def is_history(account: AccountState | None, fill: Fill, *, ours: bool) -> bool:
 # --- what nothing explains ------------------------------------------------------------------------
 
 
-def booked(world: World, snapshot: VenueSnapshot) -> Iterator[ev.Event]:
-    """Book the cash that moved without a trade, as the venue's account history says: transfers as
-    flows, everything else as realised."""
-    account = world.book.account(snapshot.account)
-    for moved in snapshot.movements:
-        if moved.movement_id in account.cash_movements or moved.time < account.known_since:
-            continue
-        yield ev.CashMoved(
-            account=snapshot.account,
-            movement_id=moved.movement_id,
-            kind=moved.kind,
-            currency=moved.currency,
-            amount=moved.amount,
-            rate=world.currencies.worth.get(moved.currency) or ZERO,
-            time=moved.time,
-        )
-        if moved.kind is MovementKind.TRANSFER:
-            yield ev.Alarmed(
-                code="CASH_FLOW",
-                severity=Severity.WARNING,
-                subject=snapshot.account,
-                text=f"{plain(moved.amount)} {moved.currency} were transferred",
-            )
-
-
 def compares_cash(world: World, snapshot: VenueSnapshot, found: Comparison) -> bool:
     """Whether the venue's cash can be compared: it was told, with its history, can be true, and
     nothing is in flight that would move it."""
-    if snapshot.balances is None or snapshot.contradicts or snapshot.history_fault:
+    if snapshot.balances is None or snapshot.contradicts:
+        return False
+    if not cash_history.is_whole(world, snapshot):
         return False
     newest = world.book.account(snapshot.account).last_fill
     return not found.skipped and newest + SETTLING <= snapshot.requested_at

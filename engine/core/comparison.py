@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.core import adoption, fills, foreign
+from engine.core import adoption, cash_history, fills, foreign
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
 from engine.core.doubt import lost, unlisted
@@ -62,7 +62,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
     else:
         for fill in snapshot.fills:
             yield from fills.take(world, fill, now)
-        yield from adoption.booked(world, snapshot)
+        yield from cash_history.taken_in(world, given)
         yield from split_adjustment.shown_by_look(world, snapshot, now)
     able = world.able(snapshot.account)
     bound, lag = able.longest_under_way, able.lag
@@ -152,6 +152,7 @@ def proposed(world: World, given: SnapshotTaken | SnapshotFailed) -> tuple[ev.Ev
         for number, proposal in enumerate(found.proposals)
         if number not in early
     ]
+    proposals += cash_history.left_out(world, snapshot, given.by or "reconcile")
     assumed = any(isinstance(proposal, ev.OrderFilled) for proposal in proposals)
     if not (assumed or early) and adoption.compares_cash(world, snapshot, found):
         # What such a fill cost is in the cash that is missing; the rest is told when it is taken.

@@ -98,14 +98,20 @@ UNREADABLE: Final = "unreadable"
 number that is none, until it is listed with one."""
 
 
+LINES_NAMED: Final = 5
+"""So many lines of a history that cannot be read are named one by one."""
+
+
 class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one reconcile compares with. A part that failed is never an empty part.
 
     A look goes by what can be known. Holdings and orders of which a number is none are left out
     with all else of their symbols, which `unreadable` has, each with why. `history_fault` says why
-    the history of cash, or a line of it, could not be read: cash is then compared with nothing. A
-    kill goes on without balances too, `balances` is then None. Nothing that leans on what is
-    missing is concluded, and `without` names all of it for people (fault 46, X-52).
+    the history of cash could not be had, and `unread_movements` why a line of it cannot be read, by
+    its id: cash is then compared with nothing, until a person leaves such lines out (X-69). A kill
+    goes on without balances too, `balances` is then None. Nothing that leans on what is missing is
+    concluded; `without` says why it is, but for those lines, and `faults` with them (fault 46,
+    X-52).
 
     `contradicts` says why the balances cannot be true beside what is held: they are compared with
     nothing. A venue that goes on to say such a thing counts in another way, and it is "" again.
@@ -117,6 +123,7 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     contradicts: str = ""
     unreadable: Mapping[str, str] = {}
     history_fault: str = ""
+    unread_movements: Mapping[str, str] = {}
     positions: tuple[VenuePosition, ...]
     orders: tuple[VenueOrder, ...]
     fills: tuple[Fill, ...]
@@ -129,5 +136,13 @@ class VenueSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     def missing(self) -> tuple[str, ...]:
         """The parts that this look is without: balances, history, and symbols."""
         parts = ["balances"] if self.balances is None else []
-        parts += ["history"] if self.history_fault else []
+        parts += ["history"] if self.history_fault or self.unread_movements else []
         return (*parts, *sorted(self.unreadable))
+
+    @property
+    def faults(self) -> str:
+        """Why each part that is missing is so, for people; of many lines the first."""
+        lines = tuple(self.unread_movements.values())
+        more = len(lines) - LINES_NAMED
+        rest = f"and {more} more lines of the history of cash" if more > 0 else ""
+        return "; ".join(filter(None, (self.without, *lines[:LINES_NAMED], rest)))

@@ -145,7 +145,7 @@ class Looks:
         if missing:
             self.incomplete = (
                 f"{self._name} cannot be read whole, and nothing is concluded of what is missing "
-                f"({missing}): {seen.without}"
+                f"({missing}): {seen.faults}"
             )
         if self._misses_more(seen):
             trouble = Trouble(code="LOOK_INCOMPLETE", subject=self._name, text=self.incomplete)
@@ -173,11 +173,13 @@ class Looks:
                 text = f"{self.cash_doubt}: {seen.contradicts}"
                 self._step(Trouble(code="BAD_BALANCES", subject=self._name, text=text))
                 self._contradicts = True
-        elif seen.history_fault:
+        elif seen.history_fault or seen.unread_movements:
             self.cash_doubt = (
                 f"the history of cash at {self._name} cannot be read whole, and its cash is not "
                 "compared"
             )
+            if not seen.history_fault:
+                self.cash_doubt += ": `reconcile --apply` leaves out the lines that cannot be read"
         if not seen.contradicts:
             self._contradicts = False
 
@@ -206,7 +208,9 @@ class Looks:
         if isinstance(seen, BrokerError):
             known = self._is_known(reason, seen)
             return self._step(SnapshotFailed(self._name, reason, seen, known))
-        self._name_missing(seen)
+        # What a person leaves out of the history of cash is missing no more.
+        left = msgspec.structs.replace(seen, unread_movements={}) if apply else seen
+        self._name_missing(left)
         return self._step(SnapshotTaken(self._with_early(seen), reason, apply, by))
 
     async def _seen(

@@ -19,7 +19,13 @@ from engine.state.book import Book
 
 _WHAT = {ask.Protect.__name__: "stop", ask.SetTarget.__name__: "target"}
 
-_TAKEN_OVER = ev.OrderAdopted | ev.PositionAdjusted | ev.CashAdjusted | ev.OrderFilled
+_TAKEN_OVER = (
+    ev.OrderAdopted
+    | ev.PositionAdjusted
+    | ev.CashAdjusted
+    | ev.CashMovementLeftOut
+    | ev.OrderFilled
+)
 
 
 def _is_taken(event: ev.Event) -> bool:
@@ -41,8 +47,8 @@ def compared(
     is there where that is anything (X-75). `doubtful`: a venue's balances cannot be true, or its
     history of cash cannot be read, so that its cash was not compared. With either it is not clean.
     `doubted` is there where a holding differs of which something moves: it is compared later.
-    `notes` is there where something was not taken over, or was `missing` in what a venue said: a
-    sentence on each (X-75).
+    `notes` is there where something was not taken over, was `missing` in what a venue said, or is
+    left out of its history of cash from now on: a sentence on each (X-69, X-75).
     """
     taken = [r.event for r in records if isinstance(r.event, _TAKEN_OVER) and _is_taken(r.event)]
     found = [r.event for r in records if isinstance(r.event, ev.Reconciled)]
@@ -59,7 +65,12 @@ def compared(
         for currency, amount in amounts.items()
     ]
     alarms = [r.event for r in records if isinstance(r.event, ev.Alarmed)]
-    notes = [*missing, *(alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN)]
+    left = [one for one in taken if isinstance(one, ev.CashMovementLeftOut)]
+    notes = [
+        *missing,
+        *map(_left_out, left),
+        *(alarm.text for alarm in alarms if alarm.code == COMPARE_AGAIN),
+    ]
     return Result(
         ok=True,
         data={
@@ -74,6 +85,13 @@ def compared(
                 for e in (*proposed, *taken)
             ],
         },
+    )
+
+
+def _left_out(line: ev.CashMovementLeftOut) -> str:
+    return (
+        f"a line of the history of cash at {line.account} is left out from now on, and what it "
+        f"moved counts as cash that nothing explains: {line.fault}"
     )
 
 

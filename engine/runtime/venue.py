@@ -248,7 +248,10 @@ class Venue:
         orders = tuple(map(named_order, orders))
         faulty |= contradicted_orders(orders)
         orders = self._ids.of_list(orders)
-        movements, history_fault = self._readable(history)
+        history_fault = (
+            f"the history of cash: {history}" if isinstance(history, BrokerError) else ""
+        )
+        movements, unread = self._readable(() if isinstance(history, BrokerError) else history)
         faulty |= {o.symbol: fault for o in orders if (fault := order_fault(o))}
         faulty = {symbol: self._outside.text(fault) for symbol, fault in faulty.items()}
         fault = "" if known or for_kill else next(iter(faulty.values()), "")
@@ -271,6 +274,7 @@ class Venue:
             contradicts=self._outside.text(contradicts) if contradicts else "",
             unreadable=faulty,
             history_fault=history_fault,
+            unread_movements=unread,
             positions=tuple(p for p in positions if p.symbol not in faulty),
             orders=tuple(o for o in orders if o.symbol not in faulty),
             fills=self._own_fills(fills),
@@ -371,17 +375,21 @@ class Venue:
         return told
 
     def _readable(
-        self, history: tuple[CashMovement, ...] | BrokerError
-    ) -> tuple[tuple[CashMovement, ...], str]:
-        """The lines of a history of cash that can be read, and why not all of it can be, if so."""
-        if isinstance(history, BrokerError):
-            return (), f"the history of cash: {history}"
-        named = [(line, movement_fault(line)) for line in map(named_movement, history)]
-        faults = [fault for _, fault in named if fault]
-        return (
-            tuple(line for line, fault in named if not fault),
-            self._outside.text("; ".join(faults)) if faults else "",
-        )
+        self, history: tuple[CashMovement, ...]
+    ) -> tuple[tuple[CashMovement, ...], dict[str, str]]:
+        """The lines of a history of cash that can be read; and why another cannot be, by its id, or
+        by that where it has none. What was booked or left out before is not read again (X-69)."""
+        known = self._book.account(self._broker.name).cash_movements
+        readable: list[CashMovement] = []
+        unread: dict[str, str] = {}
+        for line in map(named_movement, history):
+            fault = self._outside.text(movement_fault(line))
+            key = line.movement_id or fault
+            if not fault:
+                readable.append(line)
+            elif key not in known:
+                unread[key] = fault
+        return tuple(readable), unread
 
     def own(self, report: OrderReport) -> OrderReport:
         """The report under the account's name, in words that may be kept.

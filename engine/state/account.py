@@ -222,7 +222,8 @@ class AccountState(msgspec.Struct, kw_only=True):
     begun_at: Nanos = 0
     """When what the first look told was taken over; 0 in accounts that an older program began."""
     cash_movements: dict[str, Nanos] = {}
-    """The newest movements of cash that were booked, by the venue's id, and when."""
+    """The newest movements of cash that were booked, or left out by a person, by the venue's id,
+    and when (X-69)."""
     buying_power: Decimal = ZERO
     """In the account's own currency: the venue's number, less what entry fills have used since it
     was asked, and with what closing fills have given back (X-79)."""

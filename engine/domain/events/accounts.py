@@ -94,6 +94,19 @@ class CashMoved(Event, frozen=True, kw_only=True):
     """When it was booked, by the venue's clock."""
 
 
+class CashMovementLeftOut(Event, frozen=True, kw_only=True):
+    """A person decided that a line of the venue's history of cash, which cannot be read, is waited
+    for no longer: what it moved is cash that nothing explains, whatever the line says later (X-69).
+    """
+
+    account: str
+    movement_id: str
+    """The venue's id of the line; of one that has none, `fault`."""
+    fault: str
+    """Why it cannot be read."""
+    by: str
+
+
 class AccountLeft(Event, frozen=True, kw_only=True):
     """This process works without an account that the one before it had; it holds nothing.
 

@@ -8,7 +8,7 @@ from engine.domain import events as ev
 from engine.domain.account import MovementKind
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.state.account import MOVEMENTS_KEPT, Unexplained
+from engine.state.account import MOVEMENTS_KEPT, AccountState, Unexplained
 from engine.state.book import Book
 from engine.state.folds import power
 from engine.state.folds.fills import see
@@ -68,9 +68,7 @@ def _cash_adjusted(book: Book, event: ev.CashAdjusted, at: Nanos) -> None:
 def _cash_moved(book: Book, event: ev.CashMoved, at: Nanos) -> None:
     book.touch(AccountSeen(account=event.account), event.account)
     account = book.enter(event.account)
-    account.cash_movements[event.movement_id] = event.time
-    while len(account.cash_movements) > MOVEMENTS_KEPT:
-        del account.cash_movements[next(iter(account.cash_movements))]
+    _remember(account, event.movement_id, event.time)
     account.cash[event.currency] = account.cash.get(event.currency, ZERO) + event.amount
     worth = event.amount * event.rate
     if event.kind is MovementKind.TRANSFER:
@@ -79,6 +77,18 @@ def _cash_moved(book: Book, event: ev.CashMoved, at: Nanos) -> None:
     book.data.realized += worth
     if book.data.session is not None:
         book.data.session.realized += worth
+
+
+def _left_out(book: Book, event: ev.CashMovementLeftOut, at: Nanos) -> None:
+    book.touch(AccountSeen(account=event.account), event.account)
+    _remember(book.enter(event.account), event.movement_id, at)
+
+
+def _remember(account: AccountState, movement_id: str, at: Nanos) -> None:
+    """Whatever the history says of this movement later, it is dealt with."""
+    account.cash_movements[movement_id] = at
+    while len(account.cash_movements) > MOVEMENTS_KEPT:
+        del account.cash_movements[next(iter(account.cash_movements))]
 
 
 def _left(book: Book, event: ev.AccountLeft, at: Nanos) -> None:
@@ -162,6 +172,7 @@ RULES: Rules = {
     ev.UnexplainedChanged: _unexplained,
     ev.CashAdjusted: _cash_adjusted,
     ev.CashMoved: _cash_moved,
+    ev.CashMovementLeftOut: _left_out,
     ev.AccountLeft: _left,
     ev.AccountReturned: _returned,
     ev.SessionOpened: _session,
