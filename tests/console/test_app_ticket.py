@@ -95,6 +95,18 @@ async def test_x87_the_ticket_names_an_account_that_is_not_the_primary_one() -> 
             assert line[0][0] == told
 
 
+async def test_no_check_has_passed_while_the_fields_make_no_order() -> None:
+    async with Host() as host:
+        await _host_with_price(host)
+        async with console(host) as (app, pilot):
+            await _ticket(app, pilot)
+            await write(app, pilot, "20")
+            assert "every check passes" in shown(app)
+            await write(app, pilot, "m")
+            assert "only digits" in shown(app)
+            assert "every check passes" not in shown(app)
+
+
 async def test_a_market_order_from_keys_alone() -> None:
     async with Host() as host:
         await _host_with_price(host)

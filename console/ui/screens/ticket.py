@@ -236,6 +236,7 @@ class TicketScreen(MeridianModal[str]):
         send = self.query_one("#ticket-send", Button)
         table = self.query_one("#checks", LiveTable)
         if isinstance(order, str):
+            self.frame.border_title = literal(self._title)
             table.clear()
             words.show_lines(plain_line(line, "warn") for line in wrapped(order, self._words_width))
             send.disabled = True
