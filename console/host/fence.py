@@ -89,6 +89,7 @@ def kill_directly(
     folder = host.state_dir
     config, trouble = _config(host)
     latch.raise_to(halt_of(convert(args, KillArgs), config))
+    latches = [latch]
     found: dict[str, Any] = {"latched": latch.written, "flatten": latch.halt.flatten.value}
     found |= {"fenced": None, "ended": None, "brokers": {}}
     if trouble is not None:
@@ -105,6 +106,7 @@ def kill_directly(
         if place is not None and place != folder:
             latch = latched(place, args)
             latch.raise_to(halt_of(convert(args, KillArgs), config))
+            latches.append(latch)
             found["latched"] = found["latched"] and latch.written
             files = tuple(dict.fromkeys((*files, *lock_files(host, config, place))))
         while held is not None and patience.waits(held[1], held[0]):
@@ -123,6 +125,10 @@ def kill_directly(
                 locks.enter_context(lock)
                 if ended is not None:
                     found |= {"fenced": ended.pid, "ended": ended.work.value}
+            for one in latches:
+                # A reset that was waited for has set it aside with the rest of the folder.
+                one.raise_to(one.halt)
+            found["latched"] = all(one.written for one in latches)
             return found | {"brokers": _work(config, place or folder, latch, used=used)}
     except (CommandFailed, FenceFailed, LockError) as error:
         warn(str(error))

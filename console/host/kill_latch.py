@@ -25,7 +25,7 @@ class KillLatch:
         self._told = ""
         """Why it could not be written, as it was told last."""
         self.written = False
-        """True once the file stands, with its details or without."""
+        """Whether the file stood when it was set last, with its details or without."""
 
     def raise_to(self, halt: Halt) -> None:
         """Go at least as far as `halt`; tells a person where the file cannot be written."""
@@ -35,6 +35,14 @@ class KillLatch:
             if str(error) != self._told:
                 warn(str(error))
             self._told = str(error)
+            self.written = self._stands()
+
+    def _stands(self) -> bool:
+        """Whether there is a file, with its details or without."""
+        try:
+            return self._file.read() is not None
+        except LatchError:
+            return False
 
     def set(self, halt: Halt) -> None:
         """Keep it, and write the file. Raises LatchError where that cannot be.

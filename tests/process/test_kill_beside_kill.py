@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from console.host.locks import AccountLock, Work
+from console.host.paths import lock_dir
+from engine.domain.order import Side
 from tests.console.program import MAIN, PATIENCE, ROOT
 from tests.process.driver import ProcessDriver
 
@@ -64,4 +67,23 @@ def test_x52_a_second_kill_waits_for_the_first_and_both_tell_what_is_proved(
         assert document["brokers"]["paper"]["state"] == "VERIFIED"
         assert "engine" not in warned
     assert desk.hand.positions() == {}
-    assert len(desk.hand.submits().keys() - before) == 1
+    traded = {side: sum(f.quantity for f in desk.hand.fills() if f.side is side) for side in Side}
+    assert traded[Side.SELL] == traded[Side.BUY]
+
+
+def test_x52_the_latch_stands_though_a_reset_that_is_waited_for_sets_it_aside(
+    desk: ProcessDriver,
+) -> None:
+    desk.hold_position("AAPL")
+    desk.kill()
+    desk.program.engine = None
+    (account,) = lock_dir(desk.program.environment).iterdir()
+    latch = desk.folder / "HALT"
+    with AccountLock.acquire(account, state_dir=desk.folder, work=Work.RESET):
+        kill = press(desk)
+        assert kill.stderr is not None
+        assert "is waited for" in kill.stderr.readline()
+        latch.rename(desk.folder.parent / "HALT.aside")
+    _, document, warned = ended(kill)
+    assert document["latched"], warned
+    assert json.loads(latch.read_text())["level"] == "kill"
