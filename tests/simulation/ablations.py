@@ -485,7 +485,7 @@ def _fill_between_forgotten(patching: pytest.MonkeyPatch) -> None:
 
 def _no_room_first(patching: pytest.MonkeyPatch) -> None:
     """A person's order leaves at once, beside a stop that still covers all that is held."""
-    patching.setattr(operator, "waits", lambda world, terms: False)
+    patching.setattr(operator, "stop_makes_room_first", lambda world, terms: False)
 
 
 def _grows_beside_its_stop(patching: pytest.MonkeyPatch) -> None:

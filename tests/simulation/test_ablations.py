@@ -8,10 +8,18 @@ from tests.simulation.ablations import ABLATIONS, Ablation
 from tests.simulation.simulate import simulate
 from tests.simulation.test_simulation import BATCHES, SEEDS_PER_BATCH
 
+ROWS = pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
+
+
+@ROWS
+def test_what_a_row_takes_out_is_there(ablation: Ablation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that was changed in the engine is found at once, not with the slow tests."""
+    ablation.patch(monkeypatch)
+
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # a broken engine leaves tasks and futures behind
-@pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda ablation: ablation.name)
+@ROWS
 def test_the_seeds_catch_a_missing_rule(
     ablation: Ablation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
