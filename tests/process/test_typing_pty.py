@@ -84,9 +84,9 @@ class Desk:
         assert player.stdin is not None
         ends.callback(player.stdin.close)
         self.terminal.until(lambda text: "ACTIVE" in text, "the banner")
-        self._order(symbol="AAPL", quantity="10", side="buy", protect="90")
+        self._order(symbol="AAPL", quantity="10", side="buy", protect="40")
         self.terminal.wait_for(lambda: self._works(1), "a position with its stop")
-        self._order(symbol="XOM", quantity="10", side="buy", limit="80")
+        self._order(symbol="XOM", quantity="10", side="buy", limit="30")
         self.terminal.wait_for(lambda: self._works(2), "an order that rests")
         self.type(["z"])
         self.terminal.until(lambda text: text.count("╭") == 1, "one pane")
@@ -252,7 +252,7 @@ def changed_order(desk: Desk, _: int) -> None:
     form = Form(
         {
             "quantity": Text("10"),
-            "limit": Text("80"),
+            "limit": Text("30"),
             "tif": Chooser(("GTC", "DAY", "IOC", "FOK")),
         },
         "quantity",
