@@ -215,8 +215,9 @@ def _paper(host: Host, config: Config, name: str) -> Diagnosis:
     path = host.state_dir / book_name(name)
     if not path.exists():
         return Diagnosis(True, f"{account} is new")
-    if trader(lock_files(host, config, host.state_dir)) is not None:
-        return Diagnosis(True, f"{account} is in use by a running engine")
+    held = trader(lock_files(host, config, host.state_dir))
+    if held is not None:
+        return Diagnosis(True, f"{account} is in use by {held.named}")
     try:
         holds = summary(path)
     except BookError as error:

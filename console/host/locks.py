@@ -59,7 +59,7 @@ class Holder(msgspec.Struct, frozen=True):
         """Who it is, for a sentence: a process with its number."""
         if self.work is Work.ENGINE:
             return f"process {self.pid}"
-        return f"another {self.work} (process {self.pid})"
+        return f"a {self.work} (process {self.pid})"
 
 
 class _Record(Holder, frozen=True):

@@ -75,13 +75,21 @@ def state_dir(option: Path | None, environ: Mapping[str, str]) -> Path:
     """The state folder, absolute: `--state-dir`, `$MERIDIAN_STATE_DIR`, `$XDG_STATE_HOME/meridian`.
 
     Links are followed, so that one folder has one name. Raises PathError where there is no home
-    folder and none is named, and where no folder can have that name.
+    folder and none is named, where no folder can have that name, and where it is relative to a
+    current folder that has been deleted.
     """
     named = environ.get("MERIDIAN_STATE_DIR")
     chosen = option or (Path(named) if named else None)
     if chosen is None:
         chosen = _xdg("XDG_STATE_HOME", ".local/state")
-    path = Path(os.path.realpath(_expanded(chosen)))
+    path = _expanded(chosen)
+    try:
+        path = Path(os.path.realpath(path))
+    except OSError as error:  # the current folder is gone
+        where = "it is relative to the current folder, and that is gone"
+        raise PathError(
+            f"{clean_text(str(path), 300)} cannot be the state folder: {where}."
+        ) from error
     try:
         path.lstat()
     except FileNotFoundError:

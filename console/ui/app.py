@@ -309,13 +309,9 @@ class MeridianApp(TradingApp):
         if self.desk.refusal or run.phase in (Phase.STOPPED, Phase.ERROR):
             self.exit("quit")
             return
-        facts = (
-            f"The engine is {run.state}: {counted(run.positions, 'position')}, "
-            f"{counted(run.orders, 'working order')}."
-        )
         if isinstance(self.screen, MeridianPalette):
             self.pop_screen()
-        self.push_screen(QuitScreen(facts), self._quit_chosen)
+        self.push_screen(QuitScreen(), self._quit_chosen)
 
     def _quit_chosen(self, choice: str | None) -> None:
         match choice:

@@ -664,6 +664,22 @@ async def test_leaving_asks_what_becomes_of_the_engine(choice: str) -> None:
         assert halted is (choice == "halt_exit")
 
 
+async def test_the_choice_of_how_to_leave_shows_what_is_true_now() -> None:
+    """It stays open while a person thinks: what is held and works goes on changing, and so does
+    the run state."""
+    async with Host() as host:
+        await morning(host)
+        async with console(host) as (app, pilot):
+            await press(app, pilot, "ctrl+q")
+            assert "The engine is ACTIVE: 3 positions, 4 working orders." in shown(app)
+            assert "engine trades on" not in shown(app)
+            assert (await host.engine.command(Kill(by="test", level=Level.HALT))).ok
+            await host.clock.advance(2)
+            await drawn(app, pilot)
+            assert isinstance(app.screen, QuitScreen)
+            assert "The engine is HALTED: 3 positions, 3 working orders." in shown(app)
+
+
 async def _break_a_pane(host: Host) -> None:
     def fail() -> None:
         raise RuntimeError("drawn badly")

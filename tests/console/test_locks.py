@@ -263,7 +263,7 @@ def test_x52_another_command_at_work_is_waited_for_and_not_ended(
         lock, ended = fenced.result(timeout=30)
     lock.release()
     assert (ended, child.returncode) == (None, 0)
-    assert f"another {work} (process {child.pid}) is at work" in told
+    assert f"a {work} (process {child.pid}) is at work" in told
     assert "engine" not in told
 
 
@@ -277,7 +277,7 @@ def test_x52_a_kill_without_a_sign_of_life_is_ended_and_named_a_kill(
     lock.release()
     assert ended == Holder(child.pid, "/state", Work.KILL)
     assert child.wait(timeout=10) == -signal.SIGKILL
-    assert ended.named == f"another kill (process {child.pid})"
+    assert ended.named == f"a kill (process {child.pid})"
 
 
 def test_x52_a_kill_that_goes_on_without_end_is_ended(path: Path, start: Start) -> None:

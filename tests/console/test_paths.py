@@ -59,6 +59,21 @@ def test_the_state_folder_is_the_option_then_the_variable(home: Path, tmp_path: 
     assert state_dir(Path("~/x"), {}) == home / "x"
 
 
+def test_39_a_state_folder_below_a_current_folder_that_is_gone_is_refused_in_words(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(PathError, match="state cannot be the state folder: it is relative to"):
+        state_dir(Path("state"), {})
+    with pytest.raises(PathError, match="state cannot be the state folder: it is relative to"):
+        state_dir(None, {"MERIDIAN_STATE_DIR": "state"})
+    assert state_dir(tmp_path / "state", {}) == tmp_path / "state"
+    assert state_dir(None, {}) == home / ".local" / "state" / "meridian"
+
+
 def test_a_linked_state_folder_has_one_name(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")

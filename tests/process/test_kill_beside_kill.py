@@ -59,7 +59,7 @@ def test_x52_a_second_kill_waits_for_the_first_and_both_tell_what_is_proved(
     second = press(desk)
     assert second.stderr is not None
     said = second.stderr.readline()
-    assert f"another kill (process {first.pid}) is at work" in said
+    assert f"a kill (process {first.pid}) is at work" in said
     desk.hand.release("requests")
     for code, document, warned in (ended(first), ended(second)):
         assert code == 0, warned

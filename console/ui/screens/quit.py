@@ -8,15 +8,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Button, Static
 
+from console.desk.port import Topic
 from console.ui.external import literal
+from console.ui.format import counted
 from console.ui.screens.base import MeridianModal
+from console.ui.widgets.fed import Fed
+from console.ui.widgets.text_lines import PaintedLines
 
 CHOICES: Final = (
     ("back", "Back", "go on as before"),
     (
         "leave",
         "Leave the engine running",
-        "the shell comes back and the engine trades on; a new console cannot attach to it, "
+        "the shell comes back and the engine goes on; a new console cannot attach to it, "
         "`meridian-tui status`, `kill` and `stop` reach it",
     ),
     (
@@ -30,6 +34,19 @@ CHOICES: Final = (
         "the halt is latched: the next start trades only after a typed resume",
     ),
 )
+
+
+class EngineNow(PaintedLines, Fed):
+    """What the engine is and has, as long as the choice stands open."""
+
+    topics: ClassVar[frozenset[Topic]] = frozenset({Topic.STATE, Topic.POSITIONS, Topic.ORDERS})
+
+    def paint(self) -> None:
+        """The run state, and how much is held and works."""
+        self.feed.take()
+        run = self.view.run()
+        held, works = counted(run.positions, "position"), counted(run.orders, "working order")
+        self.show_lines([((f"The engine is {run.state}: {held}, {works}.", "strong"),), ()])
 
 
 class QuitScreen(MeridianModal[str]):
@@ -56,13 +73,9 @@ class QuitScreen(MeridianModal[str]):
     }
     """
 
-    def __init__(self, facts: str) -> None:
-        super().__init__()
-        self._facts = facts
-
     def body(self) -> ComposeResult:
         """What runs, and the ways out."""
-        yield Static(literal(self._facts), classes="quit--words")
+        yield EngineNow(id="engine-now")
         with Vertical():
             for name, label, words in CHOICES:
                 yield Button(literal(label), id=name, compact=True)
