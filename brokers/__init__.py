@@ -32,6 +32,18 @@ class PriceSource(Enum):
     """From what the venue has kept, however old: only to close what is held."""
 
 
+class Secret(Protocol):
+    """A secret value: everything but `reveal` shows `***`."""
+
+    def reveal(self) -> str:
+        """The value itself, for the one call that needs it."""
+        ...
+
+
+def _no_secret(name: str) -> Secret:
+    raise LookupError(f"{name} is missing: no secrets are known here")
+
+
 class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What a venue is opened for. Each takes what it needs of it."""
 
@@ -62,6 +74,9 @@ class VenueSetup(msgspec.Struct, frozen=True, kw_only=True):
     bars: Any = None
     """The checked recording of a replayed market (`brokers.paper.bars.BarFile`)."""
     quote_max_age_seconds: float = 15
+    secret: Callable[[str], Secret] = _no_secret
+    """Finds a secret by the name of its variable. Raises an error whose one sentence says where it
+    was looked for."""
     quotes_per_second: float = 0
     """Pace of a simulated market over all symbols; 0 is the usual one."""
 

@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from engine.ports import Report
+from engine.domain.run import LinkState
+from engine.ports import Clock, LinkReport, Report
 
 
 class Inbox:
@@ -29,3 +30,17 @@ class Inbox:
                 yield self._reports.popleft()
             self._arrived.clear()
             await self._arrived.wait()
+
+
+class AccountInbox(Inbox):
+    """The inbox of one account, which also tells of the state of its connection."""
+
+    def __init__(self, account: str, clock: Clock) -> None:
+        super().__init__()
+        self._account = account
+        self._clock = clock
+
+    def link(self, state: LinkState, detail: str = "") -> None:
+        """Hand over what became of the connection, dated now."""
+        now = self._clock.now()
+        self.put(LinkReport(account=self._account, state=state, detail=detail, time=now))

@@ -21,7 +21,7 @@ from engine.domain.run import LinkState
 from engine.ports import Clock, LinkReport, NotSent, OrderReport, Rejected, Report
 from engine.runtime.clock import SystemClock, VirtualClock
 from engine.runtime.virtual_time import run_virtual
-from tests.brokers.conformance import BrokerConformance, Lab
+from tests.brokers.conformance import Lab, PaperConformance
 from tests.brokers.kit import FREE, MONDAY_10AM, D, order
 
 SLOW = msgspec.structs.replace(FREE, latency_ms=(10, 50))
@@ -46,7 +46,7 @@ def virtual(main: Any) -> Any:
     return run_virtual(coroutine, MONDAY_10AM, 3600)
 
 
-class TestPaperConformance(BrokerConformance):
+class TestPaperConformance(PaperConformance):
     @pytest.fixture(params=["immediate", "slow", "threaded"])
     async def lab(self, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Lab]:
         book = PaperBook(tmp_path / "p.db", wait="thread") if request.param == "threaded" else None

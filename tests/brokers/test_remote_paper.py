@@ -27,7 +27,7 @@ from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
 from engine.ports import Ambiguous, LinkReport, NotSent, OrderReport, Rejected
 from engine.runtime.clock import SystemClock
-from tests.brokers.conformance import BrokerConformance, Lab
+from tests.brokers.conformance import Lab, PaperConformance
 from tests.brokers.kit import FREE, D, order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ async def until(true: Any) -> None:
             await asyncio.sleep(0.001)
 
 
-class TestRemoteConformance(BrokerConformance):
+class TestRemoteConformance(PaperConformance):
     @pytest.fixture
     async def lab(self, server: tuple[Path, PaperServer], hand: Hand) -> AsyncIterator[Lab]:
         broker = RemotePaper(server[0], SystemClock())

@@ -1,0 +1,67 @@
+"""How many requests a venue lets us make, with a part that only what reduces risk may use (C-200).
+
+Nothing waits here: a request for which there is no room is `Throttled`, was not sent, and says
+after how long there is room again.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.ports import Throttled
+
+RESERVED: Final = 0.2
+"""The part of a budget that is kept for cancels, orders that only reduce, and their questions."""
+
+
+class Budget:
+    """So many requests a period, filled up evenly; `monotonic` is the clock that it goes by."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        size: int,
+        seconds: float,
+        monotonic: Callable[[], Nanos],
+        reserved: float = RESERVED,
+    ) -> None:
+        """`size` requests (or units of weight) in every `seconds`."""
+        self._name = name
+        self._size = float(size)
+        self._rate = size / seconds
+        self._kept = size * reserved
+        self._monotonic = monotonic
+        self._left = float(size)
+        self._at = monotonic()
+        self._shut_until: Nanos = 0
+
+    def take(self, cost: float = 1, *, urgent: bool = False) -> None:
+        """Use a part of the budget. Raises Throttled where there is no room, or the venue has said
+        that we must wait; `urgent` may use what is kept for what reduces risk."""
+        self._fill()
+        wait = (self._shut_until - self._at) / NS_PER_SECOND
+        if wait > 0:
+            raise Throttled(f"{self._name} asked us to wait", wait)
+        missing = cost + (0 if urgent else self._kept) - self._left
+        if missing > 0:
+            used_up = f"the requests that {self._name} allows are used up"
+            raise Throttled(used_up, missing / self._rate)
+        self._left -= cost
+
+    def told_left(self, left: float) -> None:
+        """The venue has said how much is left: its count is the one that matters, where it is
+        lower than ours."""
+        self._fill()
+        self._left = min(self._left, max(left, 0.0))
+
+    def shut(self, seconds: float) -> None:
+        """The venue has asked us to wait so long before anything else is sent."""
+        self._fill()
+        self._shut_until = max(self._shut_until, self._at + round(seconds * NS_PER_SECOND))
+
+    def _fill(self) -> None:
+        now = self._monotonic()
+        passed = max(now - self._at, 0) / NS_PER_SECOND
+        self._left = min(self._left + passed * self._rate, self._size)
+        self._at = now

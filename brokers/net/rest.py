@@ -1,0 +1,256 @@
+"""Requests over HTTP: each is sent once, and ends in an answer or in one of the six errors (U-61).
+
+Nothing is repeated here, nor by the library underneath: a client that repeats a request by itself
+has placed orders twice (research/venues.md §1.3). What provably did not leave is `NotSent`; an
+answer that does not come, breaks off or cannot be read is `Ambiguous`.
+"""
+
+import contextlib
+import email.utils
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+import httpx
+import msgspec
+
+from brokers.net.budget import Budget
+from engine.domain.text import clean_text
+from engine.ports import Ambiguous, AuthFailed, BrokerError, NotSent, Rejected, Throttled
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 1.5
+ANSWER_SECONDS: Final = 3.0
+LARGEST_ANSWER: Final = 64 * 1024 * 1024
+WAIT_SECONDS: Final = 1.0
+"""How long we wait where a venue asks us to and does not say how long."""
+
+SHOWN: Final = 200
+"""So many characters of an answer that cannot be read are shown."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request as it goes over the wire: what is signed is what is sent, byte for byte."""
+
+    method: str
+    path: str
+    """With its leading slash, percent-encoded, without the query."""
+    query: str = ""
+    """Percent-encoded, without the question mark."""
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the venue answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By name in small letters."""
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The beginning of the body, for a person."""
+        return clean_text(self.body[: SHOWN * 4].decode("utf-8", "replace"), SHOWN)
+
+
+class Refusal(Protocol):
+    """How a venue says no: the error that an answer below 500 stands for; None where it is no
+    refusal. 429 and what it means by 401 and 403 it may leave to `usual_refusal`."""
+
+    def __call__(self, request: Request, answer: Answer) -> BrokerError | None: ...
+
+
+class Rest:
+    """One venue's address: `open` before the first request, `close` after the last.
+
+    `sign` makes a request one that the venue accepts, at the moment at which it leaves; `refusal`
+    reads its refusals; `heard` is told of every answer (limits in its headers, the venue's clock).
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        sign: Callable[[Request], Request] = lambda request: request,
+        refusal: Refusal | None = None,
+        budget: Budget | None = None,
+        heard: Callable[[Request, Answer], None] = lambda request, answer: None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self._url = httpx.URL(url.rstrip("/"))
+        self._base = self._url.raw_path.decode("ascii").rstrip("/")
+        self._sign = sign
+        self._refusal = refusal
+        self._budget = budget
+        self._heard = heard
+        self._seconds = answer_seconds
+        self._client: httpx.AsyncClient | None = None
+
+    @property
+    def host(self) -> str:
+        """Host and port, for people and for a signature that holds them."""
+        return self._url.netloc.decode("ascii")
+
+    @property
+    def base(self) -> str:
+        """The path that every request's path follows; "" for none."""
+        return self._base
+
+    async def open(self) -> None:
+        """Be ready to send; nothing is sent by that. Does nothing where it is open."""
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                timeout=httpx.Timeout(self._seconds, connect=CONNECT_SECONDS),
+                follow_redirects=False,
+                trust_env=False,
+                verify=ssl.create_default_context() if self._url.scheme == "https" else False,
+                limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
+            )
+
+    async def close(self) -> None:
+        """Close every connection; a request that is under way ends as `Ambiguous`."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def ask(
+        self, request: Request, kind: type[T] | Any, *, urgent: bool = False, cost: float = 1
+    ) -> Any:
+        """Send a request once; its answer as `kind`, the type of a msgspec decoder.
+
+        `urgent`: it reduces risk, or asks about what does. `cost`: what it takes of the budget.
+        Raises one of the six errors.
+        """
+        answer = await self.send(request, urgent=urgent, cost=cost)
+        try:
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise Ambiguous(
+                f"the answer to {request.method} {request.path} cannot be read ({error}): "
+                f"{answer.text!r}"
+            ) from error
+
+    async def send(self, request: Request, *, urgent: bool = False, cost: float = 1) -> Answer:
+        """Send a request once; the answer of a venue that did not refuse it. See `ask`."""
+        if self._client is None:
+            raise NotSent(f"{self.host} is not connected")
+        if self._budget is not None:
+            self._budget.take(cost, urgent=urgent)
+        answer = await self._exchange(self._client, request)
+        self._heard(request, answer)
+        error = self._error_of(request, answer)
+        if isinstance(error, Throttled) and self._budget is not None:
+            self._budget.shut(error.retry_after)
+        if error is not None:
+            raise error
+        return answer
+
+    @contextlib.asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[httpx.Response]:
+        """An answer that goes on for as long as both sides want. Raises one of the six errors where
+        it does not begin."""
+        if self._client is None:
+            raise NotSent(f"{self.host} is not connected")
+        sent = self._built(self._client, request)
+        sent.extensions["timeout"] = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
+        with _as_ours(request):
+            response = await self._client.send(sent, stream=True)
+        try:
+            if response.status_code != 200:
+                with _as_ours(request):
+                    await response.aread()
+                answer = _answer(response)
+                self._heard(request, answer)
+                raise self._error_of(request, answer) or NotSent(
+                    f"{request.path} answered HTTP {answer.status}: {answer.text}"
+                )
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _exchange(self, client: httpx.AsyncClient, request: Request) -> Answer:
+        with _as_ours(request):
+            response = await client.send(self._built(client, request))
+        return _answer(response)
+
+    def _built(self, client: httpx.AsyncClient, request: Request) -> httpx.Request:
+        signed = self._sign(request)
+        target = (self._base + signed.target).encode("ascii")
+        return client.build_request(
+            signed.method,
+            self._url.copy_with(raw_path=target),
+            headers=dict(signed.headers),
+            content=signed.body or None,
+        )
+
+    def _error_of(self, request: Request, answer: Answer) -> BrokerError | None:
+        if answer.status >= 500:
+            return Ambiguous(
+                f"{request.method} {request.path} answered HTTP {answer.status}: {answer.text}"
+            )
+        if self._refusal is not None:
+            error = self._refusal(request, answer)
+            if error is not None:
+                return error
+        return None if answer.status < 300 else usual_refusal(request, answer)
+
+
+def usual_refusal(request: Request, answer: Answer) -> BrokerError:
+    """What an answer of 300 to 499 means where its venue says nothing else of it."""
+    said = f"{request.method} {request.path} answered HTTP {answer.status}: {answer.text}"
+    if answer.status in {418, 429}:
+        return Throttled(said, retry_after(answer))
+    if answer.status in {401, 403}:
+        return AuthFailed(said)
+    if answer.status == 408:
+        return Ambiguous(said)
+    return Rejected(f"HTTP_{answer.status}", said)
+
+
+def retry_after(answer: Answer, usual: float = WAIT_SECONDS) -> float:
+    """Seconds to wait by the header Retry-After, as a number or as a date; `usual` without one."""
+    given = answer.headers.get("retry-after", "").strip()
+    if given.isdecimal() and len(given) < 10:
+        return float(given)
+    try:
+        until = email.utils.parsedate_to_datetime(given).timestamp()
+    except (ValueError, TypeError):
+        return usual
+    return max(until - time.time(), 0.0)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    return Answer(
+        status=response.status_code,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=response.content,
+    )
+
+
+@contextlib.contextmanager
+def _as_ours(request: Request) -> Iterator[None]:
+    """The library's errors as ours."""
+    what = f"{request.method} {request.path}"
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NotSent(f"{what}: no connection: {_said(error)}") from error
+    except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
+        raise NotSent(f"{what} cannot be sent: {_said(error)}") from error
+    except httpx.TimeoutException as error:
+        raise Ambiguous(f"no answer to {what} in time") from error
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise Ambiguous(f"the connection broke during {what}: {_said(error)}") from error
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__
