@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.domain.order import OrderStatus, Side
 from tests.bench import figures
 from tests.bench.figures import Row
-from tests.bench.rows.growth import Desk, one_life
+from tests.bench.rows.growth import SYMBOLS, Desk, one_life
 from tests.bench.rows.suite import files
 
 
@@ -101,3 +102,14 @@ def test_the_suite_row_counts_no_file_whose_tests_leave_their_process(root: Path
     assert "process/test_console_pty.py" not in chosen
     assert "simulation/test_simulation.py" not in chosen
     assert "bench/test_bench.py" not in chosen
+
+
+def test_a_desk_goes_on_when_its_symbols_come_round() -> None:
+    """The same order again within a minute is refused (X-96), and a history has many of each."""
+    desk = Desk(1_800_000_000_000_000_000)
+    for _ in range(2 * SYMBOLS + 1):
+        for side in (Side.BUY, Side.SELL):
+            key, symbol = desk.place(rests=False, side=side, advance=side is Side.BUY)
+            desk.send(key)
+            desk.report(key, symbol, OrderStatus.FILLED, filled=True, side=side)
+    assert desk.world.book.holding("paper", symbol) is None

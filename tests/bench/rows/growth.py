@@ -103,7 +103,8 @@ class Desk:
     def place(self, *, rests: bool, side: Side = Side.BUY, advance: bool = True) -> tuple[str, str]:
         """An order at the market, or one far below it; its id and symbol.
 
-        Without `advance` it is in the symbol of the order before it.
+        Without `advance` it is in the symbol of the order before it. Each in a symbol is for one
+        more than the one before: the same order again within a minute is refused.
         """
         self._number += 1
         self._count += advance
@@ -115,7 +116,7 @@ class Desk:
                 by="bench",
                 symbol=symbol,
                 side=side,
-                quantity=Decimal(1),
+                quantity=Decimal(1 + self._count // SYMBOLS % 1_000),
                 type=OrderType.LIMIT if rests else OrderType.MARKET,
                 limit_price=PRICE / 2 if rests else None,
                 intent_id=f"n{self._number}",
@@ -135,15 +136,15 @@ class Desk:
         self, key: str, symbol: str, status: OrderStatus, *, filled: bool, side: Side = Side.BUY
     ) -> None:
         """The venue's answer."""
-        fill = None
-        if filled:
+        fill, order = None, self.world.book.order_in("paper", key)
+        if filled and order is not None:
             fill = Fill(
                 execution_id=f"e{key}",
                 client_order_id=key,
                 account="paper",
                 symbol=symbol,
                 side=side,
-                quantity=Decimal(1),
+                quantity=order.quantity,
                 price=PRICE,
                 time=self.now,
             )
