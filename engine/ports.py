@@ -15,6 +15,7 @@ from engine.domain.failure import (
     MarketClosed,
     NotSent,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -42,6 +43,7 @@ __all__ = [
     "OrderReport",
     "Rejected",
     "Report",
+    "StreamRefused",
     "Throttled",
 ]
 
@@ -179,7 +181,9 @@ class Broker(Protocol):
     async def connect(self) -> None:
         """Open the connection and the report stream, and again after a break (C-441).
 
-        Returns once orders can be sent. Raises one of the six errors; the caller tries again.
+        Returns once orders can be sent. Raises one of the six errors; the caller tries again. It
+        raises `StreamRefused` where orders can be sent and only the stream is refused: the caller
+        then asks instead, and calls this again for the stream alone.
         """
         ...
 

@@ -108,11 +108,13 @@ class Header:
     def _links(self, now: Nanos) -> tuple[str, str, int, str]:
         """The connections, whether each venue answers (X-84), and when one last said anything."""
         links = self._view.links()
-        if not links or any(link.state is not LinkState.CONNECTED for link in links):
+        if not links or not all(link.state.is_up for link in links):
             return "brk DOWN", "error", 92, "brk DOWN"
         if silent := [link.silent_since for link in links if link.silent_since]:
             age = whole_age(max(now - min(silent), 0))
             return f"brk SILENT {age}", "error", 92, "brk SILENT"
+        if any(link.state is LinkState.POLLED for link in links):
+            return "brk POLLED", "warn", 92, "brk POLLED"
         heard = max(now - self._view.heard_at, 0)
         return f"brk ok {whole_age(heard)}", "", 60, "brk ok"
 

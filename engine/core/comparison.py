@@ -8,7 +8,7 @@ import msgspec
 from engine.core import adoption, cash_history, fills, foreign
 from engine.core.changes import take_terms, unchanged
 from engine.core.consequences import action_of, fire
-from engine.core.doubt import lost, unlisted
+from engine.core.doubt import lost, unheard, unlisted
 from engine.core.second_look import left_to_second_look
 from engine.core.told_before import Told, told_before
 from engine.domain import events as ev
@@ -102,6 +102,7 @@ def snapshot_taken(world: World, given: SnapshotTaken, now: Nanos) -> Iterator[e
         yield ev.OrderQueried(
             account=snapshot.account, client_order_id=key, reason="the venue does not list it"
         )
+    yield from unheard(world, snapshot, asked=after.missing)
     yield from _blocks(world, snapshot.account, after, now)
     yield from _freezes(world, snapshot)
     yield from suspected_split.unchanged(world, snapshot, after.skipped)

@@ -1,6 +1,6 @@
 """Orders in doubt: the deadline that asks, and what the answer proves (C-300 to C-304, C-406)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from engine.core import fills
 from engine.core.changes import again, take_terms, unchanged
@@ -11,7 +11,14 @@ from engine.domain.codes import Code
 from engine.domain.inputs import QueryAnswered, QueryFailed
 from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
-from engine.domain.order import CHANGE_ASKED, REPLACED, UNACKNOWLEDGED, Fill, OrderStatus
+from engine.domain.order import (
+    CHANGE_ASKED,
+    REPLACED,
+    REQUEST_UNDER_WAY,
+    UNACKNOWLEDGED,
+    Fill,
+    OrderStatus,
+)
 from engine.plans.exit import is_left_to_trade
 from engine.plans.outcome import after_end, fell_short
 from engine.reconcile.compare import QUESTIONS_FIRST
@@ -63,6 +70,23 @@ def overdue(world: World, account: str, now: Nanos) -> Iterator[ev.Event]:
                 account=account,
                 client_order_id=order.client_order_id,
                 reason="the connection is back",
+            )
+
+
+def unheard(world: World, snapshot: VenueSnapshot, asked: Collection[str]) -> Iterator[ev.Event]:
+    """Ask a venue without a stream about every order that is under way and that it does not list,
+    beside those that are `asked` about anyway: nothing else tells what became of it (C-441)."""
+    account = world.book.account(snapshot.account)
+    if not account.is_polled:
+        return
+    known = {theirs.client_order_id for theirs in snapshot.orders} | set(asked)
+    for order in tuple(account.orders.values()):
+        due = order.updated_at + pauses.POLL <= snapshot.requested_at
+        if order.status in REQUEST_UNDER_WAY and order.client_order_id not in known and due:
+            yield ev.OrderQueried(
+                account=account.name,
+                client_order_id=order.client_order_id,
+                reason="no stream tells what became of it",
             )
 
 

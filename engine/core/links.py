@@ -24,13 +24,21 @@ def link(world: World, given: LinkReport, now: Nanos) -> Iterator[ev.Event]:
     if link is not None and link.state is given.state:
         return
     yield ev.LinkChanged(account=given.account, state=given.state, detail=given.detail)
-    if given.state is LinkState.CONNECTED:
+    if given.state.is_up:
         if world.book.data.phase is Phase.RUNNING:
             yield ev.SnapshotRequested(account=given.account, reason=LookReason.RECONNECT)
         yield from doubt.overdue(world, given.account, now)
         # Whoever connects has shown its credentials.
         if Trigger.BROKER_LOST in world.book.account(given.account).barred:
             yield ev.Unrestricted(cause=Trigger.BROKER_LOST, by="reconnect", account=given.account)
+    if given.state is LinkState.POLLED:
+        yield ev.Alarmed(
+            code="STREAM_REFUSED",
+            severity=Severity.WARNING,
+            subject=given.account,
+            text=f"{given.account} answers and opens no stream ({given.detail}): it is asked what "
+            "happens there, and takes no entries until the stream stands",
+        )
     if given.state is LinkState.DISCONNECTED:
         yield ev.Alarmed(
             code="BROKER_LOST",

@@ -1,4 +1,4 @@
-"""The six ways in which a venue can fail a request (U-61, C-403)."""
+"""The six ways in which a venue can fail a request, and how a stream is refused (U-61, C-403)."""
 
 
 class BrokerError(Exception):
@@ -7,6 +7,12 @@ class BrokerError(Exception):
 
 class NotSent(BrokerError):
     """The request provably did not reach the venue."""
+
+
+class StreamRefused(NotSent):
+    """Requests are answered, and the stream that tells what happens is refused for now: the venue
+    has to be asked instead. Only an attempt to connect ends so, and requests go through after it.
+    """
 
 
 class Throttled(BrokerError):

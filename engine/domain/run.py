@@ -132,7 +132,14 @@ class LinkState(StrEnum):
 
     CONNECTING = "CONNECTING"
     CONNECTED = "CONNECTED"
+    POLLED = "POLLED"
+    """Requests are answered, and the stream is refused: the venue is asked what happens there."""
     DISCONNECTED = "DISCONNECTED"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether requests go through."""
+        return self in (LinkState.CONNECTED, LinkState.POLLED)
 
 
 _LEVELS = (Level.HALT, Level.KILL)

@@ -27,6 +27,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Report,
+    StreamRefused,
     Throttled,
 )
 from engine.runtime import cancelled
@@ -151,7 +152,7 @@ class AccountLink:
             pause = max(self._backoff.pause(), self._asked_to_wait)
             if pause:
                 await self._clock.sleep(pause)
-            if self._link.is_up:
+            if self._link.is_up and self._state is not LinkState.POLLED:
                 continue  # the adapter came back by itself
             if self._half_open:
                 await self.close()
@@ -229,7 +230,11 @@ class AccountLink:
             async with asyncio.timeout(CONNECT_SECONDS) as limit:
                 with cancelled.told_apart(f"the attempt to connect to {self.name}"):
                     await self._broker.connect()
+        except StreamRefused as refused:
+            self._came_up(without_stream=str(refused))
+            return None
         except Exception as error:  # whatever an adapter raises, there is no connection
+            self._broke(str(error))
             if limit.expired():
                 return NotSent(f"{self.name} did not answer within {CONNECT_SECONDS} s")
             self._refused(error)
@@ -251,17 +256,23 @@ class AccountLink:
             self._said = text
             self._step(Trouble(code="CONNECT_FAILED", subject=self.name, text=text))
 
-    def _came_up(self) -> None:
-        """There is a connection: cancels leave first, then the core hears of it."""
+    def _came_up(self, without_stream: str = "") -> None:
+        """There is a connection: cancels leave first, then the core hears of it.
+
+        `without_stream`: why it has no stream, which is then tried for again; "" where it has one.
+        """
+        state = LinkState.POLLED if without_stream else LinkState.CONNECTED
+        if not without_stream:
+            self._lost.clear()
         if self._link.is_up:
+            self._report(state, without_stream)
             return
         self._link.came_up()
-        self._lost.clear()
         self._connected.set()
         self._up_since = self._clock.monotonic()
         self._said = ""
         self.cancels.ask_waiting()
-        self._report(LinkState.CONNECTED)
+        self._report(state, without_stream)
         # Those that the core has just asked for again are no longer among them.
         queries, self._waiting_queries = self._waiting_queries, {}
         for key in queries:

@@ -365,15 +365,20 @@ class AccountState(msgspec.Struct, kw_only=True):
 
     @property
     def is_connected(self) -> bool:
-        """The link is up."""
-        return self.link is not None and self.link.state is LinkState.CONNECTED
+        """The link is up: what is asked is answered."""
+        return self.link is not None and self.link.state.is_up
+
+    @property
+    def is_polled(self) -> bool:
+        """The link is up without its stream: what happens at the venue is known by asking alone."""
+        return self.link is not None and self.link.state is LinkState.POLLED
 
     @property
     def status(self) -> AccountStatus:
         """READY once it is connected and was compared, REDUCE_ONLY where something keeps entries
         away from it, or its venue does not answer; LOST where that is its link (X-77, X-84)."""
         if self.is_connected:
-            if self.barred or self.silent_since:
+            if self.barred or self.silent_since or self.is_polled:
                 return AccountStatus.REDUCE_ONLY
             return AccountStatus.READY if self.compared else AccountStatus.CONNECTING
         if self.link_is_down and self.barred:

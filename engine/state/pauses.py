@@ -30,6 +30,9 @@ CHANGE_OF_STOP: Final = NS_PER_SECOND
 FIRST_LOOK: Final = 2 * NS_PER_SECOND
 """Between two looks at the venue while it must be seen before anything opens."""
 
+POLL: Final = 1_500 * NS_PER_MS
+"""Between two looks at a venue whose stream is refused: what fills there is known within 5 s."""
+
 MARKET: Final = NS_PER_SECOND
 """Before a source of prices that failed is asked again; each pause is twice the one before."""
 

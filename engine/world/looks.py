@@ -5,6 +5,7 @@ from typing import Final
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import RESTING
+from engine.state import pauses
 from engine.state.account import SETTLING, AccountState
 from engine.world.market import SILENT, MarketView
 from engine.world.world import World
@@ -32,6 +33,8 @@ def _next_usual(world: World, account: AccountState) -> Nanos:
     """
     every = world.config.execution.reconcile_seconds * NS_PER_SECOND
     seen = account.reconciled_at
+    if account.is_polled:
+        return seen + pauses.POLL
     if not _tells_all(world, account):
         return seen + every
     if _is_doubtful(account):

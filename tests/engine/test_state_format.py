@@ -25,6 +25,7 @@ SHAPES = {
     15: "82b0c761c3bf93e3",
     16: "431b1ae15fb92505",
     17: "f6eda39913f07f9d",
+    18: "83a4b7110a6b8ef9",
 }
 """The shape of the state that each format stands for."""
 

@@ -50,6 +50,9 @@ def known_account(
             f"{venue_account.name} is {link.state} for {plain(age)} s: balances are not to be "
             "trusted.",
         )
+    if venue_account.is_polled:
+        text = f"{venue_account.name} opens no stream: what happens there is known by asking alone."
+        return refused(link.state, "a stream", text)
     if not venue_account.compared:
         text = "The venue was not seen since the start, or since the connection broke."
         return refused("not compared", "a comparison", text)

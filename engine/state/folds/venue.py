@@ -9,7 +9,6 @@ from engine.domain import events as ev
 from engine.domain.instant import LATEST, Nanos
 from engine.domain.money import COST_DIGITS, ZERO
 from engine.domain.order import NS_PER_DAY
-from engine.domain.run import LinkState
 from engine.domain.suspicion import CORPORATE_ACTION, Suspicion
 from engine.state.account import (
     LISTED_AGAIN,
@@ -321,7 +320,7 @@ def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
     account = book.enter(event.account)
     account.link = LinkStatus(state=event.state, since=at, detail=event.detail)
     account.silent_since = 0
-    if event.state is not LinkState.CONNECTED:
+    if not event.state.is_up:
         account.compared = False
         account.unsettled = {}
 

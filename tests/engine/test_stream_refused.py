@@ -1,0 +1,160 @@
+"""A venue that answers and does not open its stream is asked instead of listened to (C-441).
+
+Some venues keep the place of a connection that broke for a minute or more. Order state is true
+again within 5 s all the same; what reduces goes out; entries wait for the stream.
+"""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+from engine.domain import commands as ask
+from engine.domain import events as ev
+from engine.domain.codes import Verdict
+from engine.domain.order import OrderStatus, Side
+from engine.domain.run import Flatten, LinkState
+from engine.ports import LinkReport, Report, StreamRefused
+from engine.state.account import AccountStatus
+from tests.engine.wires import PRICE, Rig, Wire, play
+
+D = Decimal
+
+
+class Streamless(Wire):
+    """A wire whose stream may be refused while requests are answered."""
+
+    is_refused = False
+
+    async def connect(self) -> None:
+        await super().connect()
+        if self.is_refused:
+            raise StreamRefused("connection limit exceeded")
+
+    async def reports(self) -> AsyncIterator[Report]:
+        async for report in super().reports():
+            down = isinstance(report, LinkReport) and report.state is LinkState.DISCONNECTED
+            if down or not self.is_refused:
+                yield report
+
+
+async def cut(rig: Rig) -> float:
+    """The link breaks, and is there again at once without its stream; when that was."""
+    wire = rig.wire
+    assert isinstance(wire, Streamless)
+    wire.is_refused = True
+    rig.cut()
+    at = rig.now
+    rig.mend()
+    await rig.until(lambda: rig.links(at)[-1:] == [LinkState.POLLED])
+    return at
+
+
+def mend(rig: Rig) -> None:
+    """The venue takes the stream again."""
+    assert isinstance(rig.wire, Streamless)
+    rig.wire.is_refused = False
+
+
+def test_C441_what_fills_while_the_stream_is_refused_is_known_within_five_seconds() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        at = await cut(rig)
+        for seconds in (0.0, 1.0, 17.0, 40.0):
+            await rig.clock.sleep(seconds)
+            looks = [when for what, when in rig.wire.asked if what == "look" and when >= at]
+            gaps = [b - a for a, b in zip([at, *looks], [*looks, rig.now], strict=True)]
+            assert max(gaps) <= 2.5, gaps
+        rig.price = PRICE - 20
+        filled = rig.now
+        await rig.until(lambda: rig.status(key) is OrderStatus.FILLED, 5)
+        assert rig.now - filled <= 5
+        mend(rig)
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_entries_wait_for_the_stream_and_what_reduces_does_not() -> None:
+    async def scene(rig: Rig) -> None:
+        key = await rig.rest()
+        held = await rig.engine.command(
+            ask.PlaceOrder(by="t", symbol="BBB", side=Side.BUY, quantity=D(10), protect=PRICE - 10)
+        )
+        assert held.ok
+        await rig.until(lambda: bool(rig.book.account("paper").positions))
+        at = await cut(rig)
+        await rig.clock.sleep(3)
+        assert rig.book.account("paper").status is AccountStatus.REDUCE_ONLY
+        told = await rig.engine.command(
+            ask.PlaceOrder(by="t", symbol="AAA", side=Side.BUY, quantity=D(1), protect=PRICE - 10)
+        )
+        assert (told.ok, told.code) == (False, "NO_ACCOUNT")
+        assert "stream" in told.error
+        assert rig.signal().verdict is Verdict.REJECTED
+        assert (await rig.engine.command(ask.CancelOrder(by="t", client_order_id=key))).ok
+        assert (await rig.engine.command(ask.ClosePosition(by="t", symbol="BBB"))).ok
+        await rig.until(lambda: rig.status(key) is OrderStatus.CANCELED, 5)
+        await rig.until(lambda: not rig.book.account("paper").positions, 5)
+        assert rig.links(at) == [LinkState.DISCONNECTED, LinkState.POLLED]
+        mend(rig)
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_a_kill_works_and_proves_without_a_stream() -> None:
+    async def scene(rig: Rig) -> None:
+        await rig.rest()
+        held = await rig.engine.command(
+            ask.PlaceOrder(by="t", symbol="BBB", side=Side.BUY, quantity=D(10), protect=PRICE - 10)
+        )
+        assert held.ok
+        await rig.until(lambda: bool(rig.book.account("paper").positions))
+        await cut(rig)
+        assert (await rig.engine.command(ask.Kill(by="t", reason="now", flatten=Flatten.ALL))).ok
+        await rig.until(lambda: rig.events(ev.KillProved) != [], 30)
+        (proved,) = rig.events(ev.KillProved)
+        assert (proved.state, proved.left, proved.unknown) == ("VERIFIED", (), ())
+        mend(rig)
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_the_stream_is_tried_again_and_entries_follow_the_look_after_it() -> None:
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        await rig.clock.sleep(60)
+        attempts = rig.wire.attempts(at)
+        assert len(attempts) >= 12, "about every four seconds"
+        assert [e.code for e in rig.events(ev.Alarmed, at)].count("STREAM_REFUSED") == 1
+        mend(rig)
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 5)
+        assert rig.links(at) == [LinkState.DISCONNECTED, LinkState.POLLED, LinkState.CONNECTED]
+        await rig.until(lambda: rig.is_compared, 5)
+        await rig.rest()
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_requests_that_fail_too_are_a_lost_link() -> None:
+    async def scene(rig: Rig) -> None:
+        at = await cut(rig)
+        rig.cut()
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.DISCONNECTED, 5)
+        mend(rig)
+        rig.mend()
+        await rig.until(lambda: rig.links(at)[-1] is LinkState.CONNECTED, 6)
+
+    play(scene, wire=Streamless)
+
+
+def test_C441_a_start_without_a_stream_asks_too() -> None:
+    class FromTheStart(Streamless):
+        is_refused = True
+
+    async def scene(rig: Rig) -> None:
+        assert rig.links() == [LinkState.POLLED]
+        await rig.until(lambda: rig.book.account("paper").balances is not None, 5)
+        mend(rig)
+        await rig.until(lambda: rig.links()[-1] is LinkState.CONNECTED, 6)
+        await rig.until(lambda: rig.is_compared, 5)
+        await rig.rest()
+
+    play(scene, wire=FromTheStart)
