@@ -57,8 +57,8 @@ def _written(error: BaseException, host: Host | None) -> Path | None:
 
 def _details(error: BaseException) -> bytes:
     """The traceback as the log would show it."""
-    from console.host.secrets import Redactor
+    from console.host.secrets import KNOWN
 
-    trace = Redactor().redact("".join(traceback.format_exception(error)))
+    trace = KNOWN.redact("".join(traceback.format_exception(error)))
     lines = [clean_text(line, 2_000) for line in trace.splitlines()]
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")

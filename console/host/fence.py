@@ -34,6 +34,7 @@ from console.host.locks import Holder, LockError, Work, holder
 from console.host.operations import halt_of
 from console.host.output import CommandFailed, warn
 from console.host.place import Host, version
+from console.host.secrets import SecretError
 from console.host.supervisor import lock_files
 from console.host.whereabouts import (
     books,
@@ -66,6 +67,7 @@ _UNWORKABLE: Final = (
     BrokerError,
     wiring.AccountNotOpened,
     wiring.SectorFileError,
+    SecretError,
     BadFile,
     OSError,
     UnicodeError,

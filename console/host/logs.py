@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from console.host.secrets import Redactor
+from console.host.secrets import KNOWN, Redactor
 from engine.domain.text import clean_text
 
 CAPACITY: Final = 10_000
@@ -262,7 +262,7 @@ def start(
     targets: list[LogFile] = [] if file is None else [FileTarget(file)]
     if stderr:
         targets.append(StderrTarget())
-    logs = Logs(tuple(targets), redactor or Redactor(), level)
+    logs = Logs(tuple(targets), redactor or KNOWN, level)
     root = logging.getLogger()
     for other in tuple(root.handlers):
         root.removeHandler(other)

@@ -82,17 +82,29 @@ class Secret:
 class SecretStore:
     """Looks for a secret by the name of its variable: environment, then file, then keyring."""
 
-    def __init__(self, environ: Mapping[str, str], file: Path | None = None) -> None:
-        """`file` may be absent; it is read when a secret is first looked for."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        file: Path | None = None,
+        redactor: "Redactor | None" = None,
+    ) -> None:
+        """`file` may be absent; it is read when a secret is first looked for. `redactor` learns
+        every secret that is found; without one, that of this process does."""
+        self._redactor = redactor or KNOWN
         self._environ = environ
         self._path = file
         self._file: dict[str, Secret] | None = None
 
     def get(self, name: str) -> Secret:
-        """The secret that `name` stands for.
+        """The secret that `name` stands for; what is logged and told shows it no more.
 
         Raises SecretError with what was looked at if there is none, or if the file is not private.
         """
+        found = self._found(name)
+        self._redactor.add(found)
+        return found
+
+    def _found(self, name: str) -> Secret:
         if value := self._environ.get(name):
             return Secret(value)
         if self._file is None:
@@ -209,6 +221,10 @@ class Redactor:
         if self._known is not None:
             text = self._known.sub(MASK, text)
         return _TELLING.sub(rf"\1{MASK}", text)
+
+
+KNOWN: Final = Redactor()
+"""What this process knows of secrets: every one that it has read, wherever it is told from."""
 
 
 def forbid_core_dumps() -> None:

@@ -37,7 +37,7 @@ from console.host.outcry import cry
 from console.host.output import CommandFailed, ExitCode, warn
 from console.host.place import Host, program, version
 from console.host.recording import is_over
-from console.host.secrets import forbid_core_dumps
+from console.host.secrets import SecretError, forbid_core_dumps
 from console.host.whereabouts import under_another_name
 from console.terminal.bootstrap import settle_collector, settle_task_factory, settle_threads
 from console.terminal.signals import install_signals
@@ -200,6 +200,8 @@ def serve(plan: Launch) -> int:
         wiring.FixedOtherwise,
     ) as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
+    except SecretError as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "SECRET") from error
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     except BrokerError as error:

@@ -4,6 +4,7 @@
 and the market, and hands all of it to the engine. It starts nothing.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from brokers import Connection, PriceSource, VenueSetup, open_venue
+from brokers.merged import MergedMarket
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -21,9 +23,11 @@ from brokers.paper.settings import PaperConfig
 from brokers.paper.setup import PaperConnection, open_exchange
 from brokers.paper.venue import PaperVenue
 from console.host.rates import rates
-from console.host.secrets import Redactor
+from console.host.secrets import KNOWN, SecretStore
 from console.host.sectors import SectorFileError, sectors
 from engine.config import Config, account_id, digest, opened
+from engine.config.accounts import routed
+from engine.config.venue import RealVenueConfig
 from engine.core.fixed import calendar_of, contradiction
 from engine.domain.instrument import Instrument
 from engine.ports import Capabilities, Clock, Latch, MarketData
@@ -321,6 +325,7 @@ def build(
             quotes_per_second=quotes_per_second,
             base_currency=config.account.currency,
             reference_rates=rates(config.data.rates, config.account.currency),
+            secret=SecretStore(os.environ).get,
         )
         left_out = _left_out(book, opened(config))
         if left_out and not flatten_only:
@@ -345,7 +350,7 @@ def build(
             account_ids={name: account_id(config, name) for name in connections},
             config_digest=digest(config),
             jitter=Random(f"{first.account_id} {state_dir}".encode("utf-8", "surrogateescape")),
-            redact=Redactor().redact,
+            redact=KNOWN.redact,
         )
     except BaseException:
         _close(connections)
@@ -369,7 +374,7 @@ def _open(
 
     All paper accounts of this process trade on one market, which is then the engine's. One of
     another process is matched on the prices there, and is the engine's market where it is primary
-    and no account is in this process.
+    and no account is in this process. Real venues each tell the symbols that are routed there.
     """
     plans = [first]
     for name in opened(config)[1:]:
@@ -380,6 +385,8 @@ def _open(
             "account_id": account_id(config, name),
         }
         plans.append(msgspec.structs.replace(first, **replaced))
+    if isinstance(first.settings, RealVenueConfig):
+        return _open_real(config, plans, connections)
     here = [plan for plan in plans if _in_process(plan)]
     exchange = open_exchange(here[0]) if here else None
     for plan in plans:
@@ -391,6 +398,27 @@ def _open(
             shared = plan
         connections[plan.name] = open_venue(shared)
     return exchange.market if exchange is not None else connections[first.name].market
+
+
+def _open_real(
+    config: Config, plans: list[VenueSetup], connections: dict[str, Connection]
+) -> MarketData | None:
+    """Open accounts at real venues into `connections`; the market that their venues tell."""
+    known = Instruments(plans[0].instruments)
+    accounts = {
+        symbol: routed(config, symbol, known.get(symbol).asset_class)
+        for symbol in config.market.symbols
+    }
+    for plan in plans:
+        own = tuple(symbol for symbol, name in accounts.items() if name == plan.name)
+        market = config.market.model_copy(update={"symbols": own})
+        connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
+    markets = {name: one.market for name, one in connections.items()}
+    wanted = {name: market for name, market in markets.items() if market is not None}
+    traded = {name: market for name, market in wanted.items() if name in accounts.values()}
+    if len(traded) == 1:
+        return next(iter(traded.values()))
+    return MergedMarket(traded, accounts) if traded else None
 
 
 def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:

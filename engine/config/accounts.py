@@ -1,5 +1,7 @@
 """Which accounts a config opens, and what each is known by (INTERFACE, Several accounts)."""
 
+from fnmatch import fnmatchcase
+
 from engine.config.model import Config
 
 
@@ -14,6 +16,18 @@ def opened(config: Config) -> tuple[str, ...]:
     named += [route.broker for route in config.routes]
     named += [name for name in brokers.names if brokers.of(name).kind]
     return tuple(dict.fromkeys(name for name in named if name))
+
+
+def routed(config: Config, symbol: str, asset_class: str) -> str:
+    """The name of the account of the first of `[[routes]]` that matches the symbol and its asset
+    class; without a match the primary account's."""
+    for route in config.routes:
+        if route.asset_class and route.asset_class != asset_class:
+            continue
+        if route.symbol and not fnmatchcase(symbol, route.symbol):
+            continue
+        return route.broker
+    return config.account.primary
 
 
 def account_id(config: Config, name: str) -> str:

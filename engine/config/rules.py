@@ -96,7 +96,6 @@ _REFUSED: Final = (
 
 NOT_BUILT: Final = (
     NotBuilt(("mode",), (Mode.PAPER,), "a live venue"),
-    NotBuilt(("market", "source"), ("simulated", "replay"), "the market data of a broker"),
     *_REFUSED,
 )
 
@@ -251,6 +250,26 @@ def environments(config: Config) -> Iterator[Problem]:
                 yield Problem(key, environment, '"live" while mode is "live"')
 
 
+def prices(config: Config) -> Iterator[Problem]:
+    """An account at a real venue is traded by the prices of real venues, and by no others (X-68).
+
+    A paper account is matched on a market of this process.
+    """
+    source = config.market.source
+    for name in opened(config):
+        if name not in config.brokers.names:
+            continue  # told by another rule
+        if isinstance(config.brokers.of(name), RealVenueConfig):
+            if source != "broker":
+                wanted = f'"broker" while the account {name} is at a real venue'
+                yield Problem(("market", "source"), source, wanted)
+        elif source == "broker":
+            selected = {chosen: key for key, chosen in _selected(config)}
+            key = selected.get(name, ("brokers", name, "kind"))
+            wanted = 'an account at a real venue while market.source is "broker"'
+            yield Problem(key, name, wanted)
+
+
 def replays(config: Config) -> Iterator[Problem]:
     """A replay names its file."""
     if config.market.source == "replay" and not config.market.file:
@@ -287,6 +306,7 @@ RULES: Final[tuple[Callable[[Config], Iterator[Problem]], ...]] = (
     environments,
     tightening,
     replays,
+    prices,
     addresses,
     routes,
 )

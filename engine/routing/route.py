@@ -1,7 +1,6 @@
 """The account that an order in a symbol goes to (INTERFACE, `[[routes]]`)."""
 
-from fnmatch import fnmatchcase
-
+from engine.config.accounts import routed
 from engine.world import World
 
 
@@ -10,10 +9,4 @@ def account_for(world: World, symbol: str) -> str:
 
     Without a match it is the primary account's.
     """
-    for route in world.config.routes:
-        if route.asset_class and route.asset_class != world.instrument(symbol).asset_class:
-            continue
-        if route.symbol and not fnmatchcase(symbol, route.symbol):
-            continue
-        return route.broker
-    return world.config.account.primary
+    return routed(world.config, symbol, world.instrument(symbol).asset_class)

@@ -104,7 +104,7 @@ def test_secrets_are_equal_by_value_and_an_empty_one_is_none() -> None:
 @pytest.mark.usefixtures("no_keyring")
 def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
     file = private(tmp_path / "secrets.env", "A_KEY=file\nB_KEY=file\n")
-    store = SecretStore({"A_KEY": "environment", "B_KEY": ""}, file)
+    store = SecretStore({"A_KEY": "environment", "B_KEY": ""}, file, Redactor())
     assert store.get("A_KEY").reveal() == "environment"
     assert store.get("B_KEY").reveal() == "file"
 
@@ -113,12 +113,15 @@ def test_the_keyring_comes_last() -> None:
     before = keyring.get_keyring()
     keyring.set_keyring(MemoryKeyring({(SERVICE, "A_KEY"): "ring"}))
     try:
-        assert SecretStore({}).get("A_KEY").reveal() == "ring"
-        assert SecretStore({"A_KEY": "environment"}).get("A_KEY").reveal() == "environment"
+        assert SecretStore({}, None, Redactor()).get("A_KEY").reveal() == "ring"
+        assert (
+            SecretStore({"A_KEY": "environment"}, None, Redactor()).get("A_KEY").reveal()
+            == "environment"
+        )
         with pytest.raises(SecretError, match=f"and not in the keyring under {SERVICE}"):
-            SecretStore({}).get("B_KEY")
+            SecretStore({}, None, Redactor()).get("B_KEY")
         with pytest.raises(SecretError, match="did not answer") as caught:
-            SecretStore({}).get("BROKEN_KEY")
+            SecretStore({}, None, Redactor()).get("BROKEN_KEY")
         assert "canary" not in str(caught.value)
     finally:
         keyring.set_keyring(before)

@@ -153,12 +153,14 @@ def test_variables_set_keys_of_an_account_and_make_one() -> None:
 
 def test_accounts_of_one_id_at_different_kinds_are_two() -> None:
     tree = {
+        "account": {"primary": "a"},
+        "market": {"source": "broker"},
         "brokers": {
             "a": {"kind": "alpaca", "account_id": "U1"},
             "b": {"kind": "ibkr", "account_id": "U1"},
-        }
+        },
     }
-    assert opened(from_mapping(tree, None, built("alpaca", "ibkr"))) == ("paper", "a", "b")
+    assert opened(from_mapping(tree, None, built("alpaca", "ibkr"))) == ("a", "b")
 
 
 ID_1, ID_2, KEY_A = 'account_id = "1"', 'account_id = "2"', 'key_env = "KEY_A"'
@@ -198,8 +200,9 @@ def test_one_key_in_two_worlds_of_a_venue_is_two_accounts() -> None:
 
 def refused(text: str, kind: str) -> tuple[str, ...]:
     """What is said of a config where venues of that kind can be opened."""
+    tree = {"account": {"primary": "a"}, "market": {"source": "broker"}, **tomllib.loads(text)}
     try:
-        from_mapping(tomllib.loads(text), kinds=built(kind))
+        from_mapping(tree, kinds=built(kind))
     except ConfigError as error:
         return error.problems
     return ()

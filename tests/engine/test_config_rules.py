@@ -174,6 +174,35 @@ def test_the_fallback_is_another_broker() -> None:
     assert "other than the primary" in sentence
 
 
+def told_of_prices(**tree: Any) -> dict[str, str]:
+    kinds = built("alpaca", "ibkr")
+    try:
+        from_mapping(tree, None, kinds)
+    except ConfigError as error:
+        return dict(sentence.split(" = ", 1) for sentence in error.problems)
+    return {}
+
+
+@pytest.mark.parametrize("source", ["simulated", "replay"])
+def test_X68_an_account_at_a_real_venue_is_never_traded_by_made_up_prices(source: str) -> None:
+    """Its orders would be sized and stopped by a market that is not there."""
+    market = {"source": source, "file": "bars.csv" if source == "replay" else ""}
+    said = told_of_prices(account={"primary": "alpaca"}, market=market)
+    assert list(said) == ["market.source"]
+    assert '"broker" while the account alpaca is at a real venue' in said["market.source"]
+    assert told_of_prices(account={"primary": "alpaca"}, market={"source": "broker"}) == {}
+
+
+def test_a_paper_account_is_not_matched_on_the_market_of_a_real_venue() -> None:
+    said = told_of_prices(market={"source": "broker"})
+    assert 'an account at a real venue while market.source is "broker"' in said["account.primary"]
+    two = {"account": {"primary": "alpaca"}, "market": {"source": "broker"}}
+    said = told_of_prices(**two, brokers={"spare": {"kind": "paper"}})
+    assert list(said) == ["brokers.spare.kind"]
+    said = told_of_prices(**two, routes=[{"symbol": "A*", "broker": "ibkr"}])
+    assert said == {}
+
+
 def test_a_replay_names_its_file() -> None:
     assert "a bars CSV" in about({"market": {"source": "replay"}}, "market.file")
     from_mapping({"market": {"source": "replay", "file": "bars.csv"}})
@@ -192,7 +221,6 @@ OTHER: dict[str, object] = {
     "mode": "shadow",
     "account.primary": "alpaca",
     "account.fallback": "ibkr",
-    "market.source": "broker",
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
     "execution.cycle_time_ms": 50,
@@ -249,7 +277,11 @@ def test_every_row_of_what_is_not_built_takes_its_default() -> None:
 
 
 def test_a_venue_with_an_adapter_is_taken_with_whatever_its_section_says() -> None:
-    tree = {"account": {"primary": "alpaca"}, "brokers": {"alpaca": {"key_env": "MY_KEY"}}}
+    tree = {
+        "account": {"primary": "alpaca"},
+        "market": {"source": "broker"},
+        "brokers": {"alpaca": {"key_env": "MY_KEY"}},
+    }
     assert from_mapping(tree, None, built("alpaca")).account.primary == "alpaca"
     with pytest.raises(ConfigError):
         from_mapping(tree)
