@@ -17,7 +17,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Outcome, Verdict
 from engine.domain.money import plain
 from engine.domain.order import OrderType, Side, TimeInForce
-from engine.domain.run import KillState, LinkState, Severity
+from engine.domain.run import CircuitState, KillState, LinkState, Severity
 from engine.domain.schema import account_of
 
 SHORT_ID: Final = 6
@@ -303,6 +303,11 @@ def _link(e: ev.LinkChanged) -> JournalLine:
     return JournalLine("LINK", f"{e.account} {e.state} {e.detail}".rstrip(), style)
 
 
+def _circuit(e: ev.CircuitMoved) -> JournalLine:
+    style = "" if e.state is CircuitState.CLOSED else "error"
+    return JournalLine("LINK", f"{e.account} entries {e.state}, {e.failures} failed", style)
+
+
 _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.EngineStarted: lambda e: JournalLine(
         "ENGINE", f"started {e.version}, {e.mode}, {e.profile}"
@@ -414,6 +419,10 @@ _LINES: Final[dict[type[ev.Event], Callable[[Any], JournalLine | None]]] = {
     ev.SymbolBlocked: lambda e: JournalLine("BLOCK", f"{e.symbol}: {e.reason}", "warn"),
     ev.SymbolUnblocked: lambda e: JournalLine("BLOCK", f"{e.symbol} free again ({e.cause})"),
     ev.LinkChanged: _link,
+    ev.CircuitMoved: _circuit,
+    ev.SendPutOff: lambda e: JournalLine(
+        "ORDER", f"{short_id(e.client_order_id)} did not leave, is tried again: {e.text}", "warn"
+    ),
     ev.Alarmed: _alarm,
 }
 

@@ -12,11 +12,11 @@ import msgspec
 from engine.analytics.open_risk import open_risk
 from engine.domain.instant import Nanos, clipped, rfc3339
 from engine.domain.money import ONE, ZERO, plain
-from engine.domain.run import LinkState, Phase, RunState
+from engine.domain.run import CircuitState, LinkState, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import shown_target
 from engine.plans.kill import left, unknown, vanished
-from engine.state.account import AccountState
+from engine.state.account import AccountState, Circuit
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
 from engine.state.position import Position
@@ -245,7 +245,7 @@ def _brokers(world: World, more: Extras, running: bool) -> dict[str, Any]:
             "state": state.value,
             "latency_ms": None if figures.latency_ms is None else round(figures.latency_ms, 3),
             "last_seen": rfc3339(max(heard)) if max(heard) else None,
-            "circuit_state": "CLOSED",
+            "circuit_state": (account.circuit if account is not None else Circuit()).state.value,
         }
     return shown
 
@@ -391,9 +391,13 @@ def _resiliency(world: World, now: Nanos) -> dict[str, Any]:
     """The keys of C-423."""
     data = world.book.data
     metrics = data.metrics
+    circuits = [account.circuit for account in world.book.accounts] or [Circuit()]
+    worst = max(
+        circuits, key=lambda circuit: (tuple(CircuitState).index(circuit.state), circuit.failures)
+    )
     return {
-        "circuit_state": "CLOSED",
-        "failure_count": 0,
+        "circuit_state": worst.state.value,
+        "failure_count": worst.failures,
         "last_failure": rfc3339(metrics.last_failure) if metrics.last_failure else None,
         "recent_failures_5min": count_after(data.rejects, now - FAILURE_WINDOW),
         "dlq_size": len(data.letters),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from engine.core import fills
+from engine.core import circuit, fills
 from engine.core.changes import take_terms
 from engine.domain import events as ev
 from engine.domain.codes import Code
@@ -44,6 +44,8 @@ def report(world: World, given: OrderReport, now: Nanos) -> Iterator[ev.Event]:
             )
         return
     order = world.book.order_in(given.account, given.client_order_id)
+    if order is not None:
+        yield from circuit.answered(world, order)
     if order is None:
         yield from adopt(world, given.account, given.symbol, given.client_order_id, now)
         order = world.book.order_in(given.account, given.client_order_id)

@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator
 
+from engine.core import circuit
 from engine.core.changes import unchanged
 from engine.domain import events as ev
 from engine.domain.codes import Code
-from engine.domain.inputs import CancelFailed, GateClosed, ModifyFailed, Sending, SubmitFailed
+from engine.domain.inputs import (
+    CancelFailed,
+    GateClosed,
+    ModifyFailed,
+    Sending,
+    SubmitFailed,
+    SubmitPutOff,
+)
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import OrderStatus
 from engine.domain.run import Severity, Trigger
@@ -76,18 +84,25 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
     key, error = given.client_order_id, given.error
     match error:
         case Rejected(code=code) if code == DUPLICATE_ID:
+            yield from circuit.answered(world, order)
             yield ev.OrderUnclear(
                 account=order.account, client_order_id=key, reason="the venue knows this id already"
             )
             yield ev.OrderQueried(account=order.account, client_order_id=key, reason="duplicate id")
             return
         case Rejected():
+            yield from circuit.answered(world, order)
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code=error.code, text=error.text
             )
         case MarketClosed():
+            yield from circuit.answered(world, order)
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code=Code.MARKET_CLOSED, text=str(error)
+            )
+        case NotSent() | Throttled() if order.cancel_wanted:
+            yield ev.OrderCanceled(
+                account=order.account, client_order_id=key, reason=order.cancel_reason
             )
         case NotSent() | Throttled():
             yield ev.OrderRejected(
@@ -99,6 +114,8 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             )
             if order.adds_exposure:
                 yield ev.DeadLettered(letter_id=key, terms=order.terms, error=str(error))
+            if isinstance(error, NotSent):
+                yield from circuit.failed(world, order, str(error), now)
         case AuthFailed():
             yield ev.OrderRejected(
                 account=order.account, client_order_id=key, code="AUTH_FAILED", text=str(error)
@@ -109,8 +126,21 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
             yield ev.OrderQueried(
                 account=order.account, client_order_id=key, reason="no answer to the submit"
             )
+            yield from circuit.failed(world, order, str(error), now)
             return
     yield from after_end(world, order.account, key)
+
+
+def submit_put_off(world: World, given: SubmitPutOff, now: Nanos) -> Iterator[ev.Event]:
+    """Record that an order has not left yet, and when it is tried again (C-401)."""
+    order = world.book.order_in(given.account, given.client_order_id)
+    if order is not None and order.status is OrderStatus.PENDING_NEW:
+        yield ev.SendPutOff(
+            account=order.account,
+            client_order_id=order.client_order_id,
+            until=given.until,
+            text=str(given.error),
+        )
 
 
 def _credentials_refused(world: World, account: str) -> Iterator[ev.Event]:

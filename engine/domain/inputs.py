@@ -56,6 +56,16 @@ class SubmitFailed(msgspec.Struct, frozen=True):
     error: BrokerError
 
 
+class SubmitPutOff(msgspec.Struct, frozen=True):
+    """The broker did not take an order, which provably did not reach it and is tried again at
+    `until`, nanoseconds UTC."""
+
+    account: str
+    client_order_id: str
+    until: Nanos
+    error: BrokerError
+
+
 class GateClosed(msgspec.Struct, frozen=True):
     """The last gate before the socket was shut: the order provably did not leave.
 
@@ -232,6 +242,7 @@ Input = (
     | InvalidArrived
     | Sending
     | SubmitFailed
+    | SubmitPutOff
     | GateClosed
     | CancelFailed
     | ModifyFailed

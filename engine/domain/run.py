@@ -142,6 +142,15 @@ class LinkState(StrEnum):
         return self in (LinkState.CONNECTED, LinkState.POLLED)
 
 
+class CircuitState(StrEnum):
+    """What an account's breaker lets through of what adds exposure (C-420)."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+    """One order is under way that tries whether the venue takes orders again."""
+
+
 _LEVELS = (Level.HALT, Level.KILL)
 _CLOSES = (Flatten.NONE, Flatten.DAY, Flatten.ALL)
 """Each from what goes least far to what goes furthest."""

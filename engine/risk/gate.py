@@ -253,10 +253,11 @@ CHECKS: Final[tuple[Check, ...]] = (
         limit="max_orders_per_minute",
         key="risk.max_orders_per_minute",
     ),
+    Check(_C.CIRCUIT_OPEN, _S.ORDER, account.unbroken, key="resiliency.circuit_breaker_threshold"),
 )
 """The order is X-65 with X-96.
 
-CORRELATION, VAR_BUDGET and CIRCUIT_OPEN have no subject yet.
+CORRELATION and VAR_BUDGET have no subject yet.
 """
 
 OF_A_CUT: Final[tuple[Check, ...]] = (

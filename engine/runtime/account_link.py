@@ -13,15 +13,26 @@ from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any
 
+from engine.config.orders import ResiliencyConfig
 from engine.core.driver import Step
-from engine.domain.inputs import Input, OrdersReported, QueryAnswered, QueryFailed, Trouble
+from engine.domain.inputs import (
+    GateClosed,
+    Input,
+    OrdersReported,
+    QueryAnswered,
+    QueryFailed,
+    SubmitFailed,
+    SubmitPutOff,
+    Trouble,
+)
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.order import OrderTerms, Replacement
+from engine.domain.order import OrderStatus, OrderTerms, Replacement
 from engine.domain.run import LinkState
 from engine.ports import (
     Ambiguous,
     AuthFailed,
     Broker,
+    BrokerError,
     Clock,
     LinkReport,
     NotSent,
@@ -41,6 +52,7 @@ from engine.runtime.looks import Looks
 from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.runtime.silence_watch import SilenceWatch
+from engine.runtime.transport.attempts import attempted
 from engine.runtime.venue import Venue
 from engine.state.book import Book
 
@@ -64,8 +76,9 @@ class AccountLink:
     `silence` watches whether the venue answers.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
-    waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words; `jitter`
-    spreads the pauses between attempts to connect (None: exact pauses).
+    waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words;
+    `resiliency` says how often what provably was not sent is tried again; `jitter` spreads the
+    pauses between attempts (None: exact pauses).
     """
 
     def __init__(
@@ -79,6 +92,7 @@ class AccountLink:
         step: Callable[[Input], Step],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         outside: Outside,
+        resiliency: ResiliencyConfig,
         jitter: Random | None = None,
     ) -> None:
         self.name = broker.name
@@ -91,6 +105,8 @@ class AccountLink:
         self._link = Link(broker.name, time.now)
         self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
         self._outside = outside
+        self._resiliency = resiliency
+        self._jitter = jitter
         self._backoff = Backoff(jitter)
         self._state: LinkState | None = None
         """What the core was told last."""
@@ -326,10 +342,46 @@ class AccountLink:
         return NotSent(f"the connection to {self.name} broke before it was sent")
 
     async def submit(self, order: OrderTerms) -> None:
-        """Hand an order over; the core hears of it when it was not taken."""
-        failed = await self._venue.submit(order)
+        """Hand an order over; the core hears of it when it was not taken.
+
+        What adds exposure and provably was not sent is tried again after pauses, of which the core
+        hears too (C-401). What reduces has attempts of its own, in its plan.
+        """
+        failed = await (
+            self._attempted(order) if order.adds_exposure else self._venue.submit(order)
+        )
         if failed is not None:
             self._step(failed)
+
+    async def _attempted(self, order: OrderTerms) -> SubmitFailed | GateClosed | None:
+        key, connection = order.client_order_id, self.connection
+
+        async def once() -> SubmitFailed | GateClosed | None:
+            failed = await self._venue.submit(order)
+            if isinstance(failed, SubmitFailed) and isinstance(failed.error, NotSent | Throttled):
+                raise failed.error
+            return failed
+
+        def put_off(error: BrokerError, seconds: float) -> None:
+            until = self._time.now() + round(seconds * NS_PER_SECOND)
+            self._step(SubmitPutOff(self.name, key, until, error))
+
+        def goes_on() -> bool:
+            known = self._book.order_in(self.name, key)
+            waits = known is not None and known.status is OrderStatus.PENDING_NEW
+            return waits and self._link.is_up and self.connection == connection
+
+        try:
+            return await attempted(
+                once,
+                policy=self._resiliency,
+                clock=self._clock,
+                random=self._jitter,
+                put_off=put_off,
+                goes_on=goes_on,
+            )
+        except (NotSent, Throttled) as error:
+            return SubmitFailed(self.name, key, error)
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> None:
         """Ask for other terms; the core hears of it when it was not taken.

@@ -132,6 +132,7 @@ class Engine:
                 step=self._take,
                 spawn=self._tasks.spawn,
                 outside=outside,
+                resiliency=world.config.resiliency,
                 jitter=jitter,
             )
             for name, broker in brokers.items()

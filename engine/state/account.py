@@ -12,7 +12,7 @@ from engine.domain.account import Account
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import NS_PER_DAY
-from engine.domain.run import Halt, KillState, Level, LinkState
+from engine.domain.run import CircuitState, Halt, KillState, Level, LinkState
 from engine.domain.suspicion import Suspicion
 from engine.state.order import Order
 from engine.state.position import Position
@@ -25,6 +25,20 @@ class AccountStatus(StrEnum):
     READY = "READY"
     REDUCE_ONLY = "REDUCE_ONLY"
     LOST = "LOST"
+
+
+class Circuit(msgspec.Struct, frozen=True, kw_only=True):
+    """The breaker of one account: it stops what adds exposure, and nothing else (C-420)."""
+
+    state: CircuitState = CircuitState.CLOSED
+    failures: int = 0
+    """How many orders that add exposure failed in a row on their way to the venue."""
+    failed_at: Nanos = 0
+    """When the newest of them failed; 0 where none did."""
+    until: Nanos = 0
+    """Before this it lets nothing through; 0 where it is closed."""
+    probe: str = ""
+    """The client order id of the one that tries whether the venue takes orders again."""
 
 
 class LinkStatus(msgspec.Struct, kw_only=True):
@@ -267,6 +281,7 @@ class AccountState(msgspec.Struct, kw_only=True):
     assumed: dict[str, Assumed] = {}
     """By client order id; what the venue tells of it later is no other fill."""
     last_fill: Nanos = 0
+    circuit: Circuit = Circuit()
     silent_since: Nanos = 0
     """When the question was asked that the venue has not answered for too long; 0: it answers."""
     heard_at: Nanos = 0

@@ -88,4 +88,4 @@ def due_at(order: Order) -> Nanos:
         return order.updated_at + pauses.doubled(pauses.DOUBT, max(order.queries - 1, 0))
     unclear = order.protects and status in REQUEST_UNDER_WAY
     first = pauses.ANSWER_ABOUT_STOP if unclear else pauses.ANSWER
-    return order.updated_at + pauses.doubled(first, order.queries)
+    return max(order.updated_at, order.put_off_until) + pauses.doubled(first, order.queries)

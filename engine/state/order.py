@@ -62,6 +62,8 @@ class Order(OrderTerms, frozen=True, kw_only=True):
     replaced_at: Nanos = 0
     """When the venue last told other terms of it: an answer may be older than that (A-373)."""
     sent_at: Nanos = 0
+    put_off_until: Nanos = 0
+    """It provably did not leave, and is tried again then; 0 where it was sent at once."""
     accepted_at: Nanos = 0
     unclear_at: Nanos = 0
     """When it last became UNKNOWN: a request may arrive for a while after its time-out."""

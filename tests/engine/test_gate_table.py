@@ -16,7 +16,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Answer, Code, Stage, Verdict
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND
 from engine.domain.order import OrderStatus
-from engine.domain.run import Flatten, Halt, Level, Trigger
+from engine.domain.run import CircuitState, Flatten, Halt, Level, Trigger
 from engine.domain.signal import Direction, Timeframe
 from engine.pipeline.request import signal_request
 from engine.pipeline.stages import decide
@@ -38,7 +38,7 @@ BUYING_POWER BAD_TICK BAD_LOT
 MAX_NOTIONAL PRICE_COLLAR MAX_OPEN_ORDERS DUPLICATE_ORDER RATE_LIMIT CIRCUIT_OPEN""",
 )
 
-LATER = {"CORRELATION", "VAR_BUDGET", "CIRCUIT_OPEN"}
+LATER = {"CORRELATION", "VAR_BUDGET"}
 
 STRICT = config_of(
     profile="conservative", risk={"max_order_notional": "1000000", "max_trades_per_day": 5}
@@ -179,6 +179,14 @@ ROWS_THAT_REFUSE: dict[Code, tuple[Spoil, dict[str, Any]]] = {
     Code.MAX_OPEN_ORDERS: (limited(max_open_orders=0), {}),
     Code.DUPLICATE_ORDER: (same_before, {}),
     Code.RATE_LIMIT: (limited(max_orders_per_minute=0), {}),
+    Code.CIRCUIT_OPEN: (
+        event(
+            ev.CircuitMoved(
+                account="paper", state=CircuitState.OPEN, failures=5, until=MIDDAY + NS_PER_SECOND
+            )
+        ),
+        {},
+    ),
 }
 """What makes each row refuse while every row before it passes."""
 

@@ -71,7 +71,7 @@ def test_d58_an_ambiguous_submit_is_queried_and_never_sent_again() -> None:
     desk = sent()
     entry = desk.last(Purpose.ENTRY)
     events = desk.give(SubmitFailed(entry.account, entry.client_order_id, Ambiguous("timed out")))
-    assert kinds(events) == ["OrderUnclear", "OrderQueried"]
+    assert kinds(events) == ["OrderUnclear", "OrderQueried", "CircuitMoved"]
     for _ in range(20):
         desk.tick(61)
         desk.give(QueryFailed(entry.account, entry.client_order_id, Ambiguous("no answer")))

@@ -76,6 +76,7 @@ def waited(able: Capabilities, order: OrderTerms, began: float) -> float:
             step=_nothing,
             spawn=lambda work: work.close(),
             outside=Outside(str),
+            resiliency=desk.world.config.resiliency,
         )
         assert await link.open() is None
         await asyncio.sleep(began)

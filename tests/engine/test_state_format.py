@@ -26,6 +26,7 @@ SHAPES = {
     16: "431b1ae15fb92505",
     17: "f6eda39913f07f9d",
     18: "83a4b7110a6b8ef9",
+    19: "08df299f9f8786ee",
 }
 """The shape of the state that each format stands for."""
 

@@ -21,6 +21,7 @@ from engine.domain.events.accounts import (
 )
 from engine.domain.events.alarms import (
     Alarmed,
+    CircuitMoved,
     LinkChanged,
 )
 from engine.domain.events.base import Event
@@ -71,6 +72,7 @@ from engine.domain.events.orders import (
     OrderUnclear,
     ReplaceAbandoned,
     ReplaceRequested,
+    SendPutOff,
 )
 from engine.domain.events.positions import (
     ExitAbandoned,
@@ -118,6 +120,7 @@ __all__ = [
     "CashMoved",
     "CashMovementLeftOut",
     "CheckResult",
+    "CircuitMoved",
     "CommandAnswered",
     "CommandRefused",
     "CommissionTaken",
@@ -169,6 +172,7 @@ __all__ = [
     "ReplaceAbandoned",
     "ReplaceRequested",
     "Restricted",
+    "SendPutOff",
     "SessionClosed",
     "SessionOpened",
     "SignalDecided",
@@ -268,6 +272,8 @@ EVENT_TYPES: dict[str, type[Event]] = {
         SymbolUnblocked,
         VenueSilent,
         LinkChanged,
+        CircuitMoved,
+        SendPutOff,
         Alarmed,
     )
 }

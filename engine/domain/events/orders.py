@@ -51,6 +51,15 @@ class OrderSent(Event, frozen=True, kw_only=True):
     client_order_id: str
 
 
+class SendPutOff(Event, frozen=True, kw_only=True):
+    """The order provably did not leave, and is tried again at `until` (C-401)."""
+
+    account: str
+    client_order_id: str
+    until: Nanos
+    text: str = ""
+
+
 class OrderAccepted(Event, frozen=True, kw_only=True):
     """The venue works it."""
 

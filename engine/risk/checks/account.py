@@ -5,13 +5,32 @@ from decimal import Decimal
 
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.money import ONE, ZERO, is_positive, plain
-from engine.risk.finding import Finding, fraction, in_seconds, passed, percent, refused
+from engine.domain.run import CircuitState
+from engine.risk.finding import Finding, Limit, fraction, in_seconds, passed, percent, refused
 from engine.state.account import AccountState
 from engine.state.portfolio import SessionState
 from engine.state.rates import Rate
 
 MAX_SILENCE_SECONDS = 5
 """Balances are as old as the link that keeps them true; older ones open nothing (U-53)."""
+
+
+def unbroken(venue_account: AccountState, now: Nanos, limit: Limit) -> Finding:
+    """CIRCUIT_OPEN: orders that add exposure get through to the venue (C-420).
+
+    Once it has been open for its time, one is let through that tries it.
+    """
+    circuit, name = venue_account.circuit, venue_account.name
+    if circuit.state is CircuitState.CLOSED:
+        return passed(circuit.failures, limit)
+    left = circuit.until - now
+    text = f"{circuit.failures} orders in a row did not get through to {name}"
+    if left > 0:
+        age = in_seconds(left)
+        return refused(age, 0, f"{text}: it takes no entries for another {plain(age)} s.")
+    if circuit.probe in venue_account.orders:
+        return refused("a trial", "an answer", f"{text}: one is under way that tries it.")
+    return passed(circuit.failures, limit)
 
 
 def known_account(

@@ -8,6 +8,7 @@ from engine.domain import events as ev
 from engine.domain.codes import Code
 from engine.domain.instant import Nanos
 from engine.domain.order import ADDING, OrderStatus
+from engine.domain.run import CircuitState
 from engine.state.book import Book
 from engine.state.cover import guard
 from engine.state.folds.intents import lead
@@ -37,6 +38,12 @@ def _intended(book: Book, event: ev.OrderIntended, at: Nanos) -> None:
         stamp(book, order, at)
     _number(book, order)
     ask_size(book, order, order.quantity)
+    account = book.enter(order.account)
+    if order.adds_exposure and account.circuit.state is not CircuitState.CLOSED:
+        half = CircuitState.HALF_OPEN
+        account.circuit = msgspec.structs.replace(
+            account.circuit, state=half, probe=order.client_order_id
+        )
     if data.intents:
         lead(book, order)
     book.end_replacing(order.account, order.orig_client_order_id)
@@ -88,6 +95,12 @@ def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
         update_order(book, order, at, status=OrderStatus.PENDING_NEW, sent_at=at)
     elif order is not None:
         update_order(book, order, at, sent_at=at)
+
+
+def _put_off(book: Book, event: ev.SendPutOff, at: Nanos) -> None:
+    order = book.order_in(event.account, event.client_order_id)
+    if order is not None:
+        update_order(book, order, at, put_off_until=event.until)
 
 
 def _accepted(book: Book, event: ev.OrderAccepted, at: Nanos) -> None:
@@ -254,6 +267,7 @@ RULES: Rules = {
     ev.OrderIntended: _intended,
     ev.OrderAdopted: _adopted,
     ev.OrderSent: _sent,
+    ev.SendPutOff: _put_off,
     ev.OrderAccepted: _accepted,
     ev.OrderRejected: _rejected,
     ev.OrderUnclear: _unclear,

@@ -14,6 +14,7 @@ from engine.state.account import (
     LISTED_AGAIN,
     SETTLING,
     AccountState,
+    Circuit,
     Left,
     LinkStatus,
     Missing,
@@ -325,6 +326,16 @@ def _link(book: Book, event: ev.LinkChanged, at: Nanos) -> None:
         account.unsettled = {}
 
 
+def _circuit(book: Book, event: ev.CircuitMoved, at: Nanos) -> None:
+    book.touch(RunChanged())
+    book.enter(event.account).circuit = Circuit(
+        state=event.state,
+        failures=event.failures,
+        failed_at=at if event.failures else 0,
+        until=event.until,
+    )
+
+
 RULES: Rules = {
     ev.SnapshotRequested: _snapshot_requested,
     ev.Reconciled: _reconciled,
@@ -334,4 +345,5 @@ RULES: Rules = {
     ev.SymbolUnblocked: _unblocked,
     ev.VenueSilent: _silent,
     ev.LinkChanged: _link,
+    ev.CircuitMoved: _circuit,
 }

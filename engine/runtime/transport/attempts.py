@@ -1,0 +1,99 @@
+"""Trying again what provably did not reach the venue, and nothing else (C-400, C-401, C-402).
+
+The same order with the same id: it was not sent, so that no second one can come of it. What nobody
+knows the fate of is asked about instead (A-242).
+"""
+
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import Final, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity.wait import wait_base
+
+from engine.config.orders import ResiliencyConfig
+from engine.ports import BrokerError, Clock, NotSent, Throttled
+
+T = TypeVar("T")
+
+SPREAD: Final = 0.2
+"""Of a pause, at random to either side."""
+
+LONGEST_PAUSE: Final = 30.0
+"""Seconds between two attempts at most; a venue that wants us to wait longer is not tried again."""
+
+_AGAIN: Final = (NotSent, Throttled)
+
+
+class _Pauses(wait_base):
+    """initial, initial x multiplier, ..., each spread; and as long as the venue asks us to wait."""
+
+    def __init__(self, policy: ResiliencyConfig, random: Random | None) -> None:
+        self._policy = policy
+        self._random = random
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        policy, done = self._policy, retry_state.attempt_number - 1
+        pause = min(policy.initial_backoff * policy.backoff_multiplier**done, LONGEST_PAUSE)
+        if self._random is not None:
+            pause *= self._random.uniform(1 - SPREAD, 1 + SPREAD)
+        return max(pause, _asked_to_wait(retry_state))
+
+
+def _asked_to_wait(state: RetryCallState) -> float:
+    error = None if state.outcome is None else state.outcome.exception()
+    return error.retry_after if isinstance(error, Throttled) else 0.0
+
+
+async def attempted(
+    request: Callable[[], Awaitable[T]],
+    *,
+    policy: ResiliencyConfig,
+    clock: Clock,
+    random: Random | None = None,
+    put_off: Callable[[BrokerError, float], None],
+    goes_on: Callable[[], bool],
+) -> T:
+    """What `request` returns, tried again up to `policy.max_retries` times where it raised NotSent
+    or Throttled.
+
+    `put_off` is told of each failure with the seconds until the next attempt. Before that,
+    `goes_on` says whether it is still wanted; where not, the last error is raised, as it is once
+    the attempts are used up. `random` spreads the pauses; None leaves them exact.
+    """
+
+    def ends(state: RetryCallState) -> bool:
+        return state.attempt_number > policy.max_retries or _asked_to_wait(state) > LONGEST_PAUSE
+
+    def told(state: RetryCallState) -> None:
+        error = None if state.outcome is None else state.outcome.exception()
+        if isinstance(error, BrokerError) and state.next_action is not None:
+            put_off(error, state.next_action.sleep)
+
+    failed: list[Exception] = []
+
+    async def once() -> T:
+        if failed and not goes_on():
+            raise _Over from failed[-1]
+        try:
+            return await request()
+        except _AGAIN as error:
+            failed.append(error)
+            raise
+
+    trying = AsyncRetrying(
+        sleep=clock.sleep,
+        stop=ends,
+        wait=_Pauses(policy, random),
+        retry=retry_if_exception_type(_AGAIN),
+        before_sleep=told,
+        reraise=True,
+    )
+    try:
+        return await trying(once)
+    except _Over:
+        raise failed[-1] from None
+
+
+class _Over(Exception):  # noqa: N818 - what is the case
+    """It is not wanted any more."""
