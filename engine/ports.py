@@ -81,6 +81,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     tells_all: bool = False
     """It is an account of this process alone, such as that of a recording: nothing changes there
     that it does not tell at once, so that a look at it is old only once something was told."""
+    states_instruments: bool = False
+    """Its facts of instruments are its own, and are asked for with each connection."""
     history: bool = False
     """It tells of cash that moved without a trade, see `get_cash_movements_since` (X-75)."""
 

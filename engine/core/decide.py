@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
-from engine.core import comparison, doubt, life, links, machine, market, reports, resolve, sends
+from engine.core import (
+    comparison,
+    doubt,
+    instruments,
+    life,
+    links,
+    machine,
+    market,
+    reports,
+    resolve,
+    sends,
+)
 from engine.core.consequences import after_halt
 from engine.core.day import first_rates, roll, with_the_day
 from engine.core.follow import followed
@@ -23,6 +34,7 @@ from engine.domain.inputs import (
     GateClosed,
     History,
     Input,
+    InstrumentTold,
     InvalidArrived,
     JournalFailed,
     JournalRecovered,
@@ -93,6 +105,7 @@ RULES: dict[type, Rule] = {
     SnapshotTaken: snapshot_taken,
     SnapshotFailed: comparison.snapshot_failed,
     Unanswered: links.unanswered,
+    InstrumentTold: instruments.told,
     JournalFailed: machine.journal_failed,
     JournalRecovered: machine.journal_recovered,
     ClockSet: machine.clock_set,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from engine.core import doubt
+from engine.core import doubt, instruments
 from engine.core.day import close_day, mark, roll
 from engine.core.refusals import lost
 from engine.domain import events as ev
@@ -53,7 +53,7 @@ def start(world: World, given: Start, now: Nanos) -> Iterator[ev.Event]:
         yield ev.Unrestricted(cause=Trigger.JOURNAL, by="start")
     if given.latch is not None:
         yield from work.latch_found(world, LatchFound(halt=given.latch), now)
-    yield from _instruments(world)
+    yield from instruments.at_start(world)
     yield from doubt.doubtful(world)
 
 
@@ -66,29 +66,6 @@ def _moved(world: World, accounts: Mapping[str, str]) -> list[ev.Event]:
         kind = ev.AccountLeft if account.open else ev.AccountReturned
         moved.append(kind(account=account.name, equity=world.money.equity_of(account.name)))
     return moved
-
-
-def _instruments(world: World) -> Iterator[ev.Event]:
-    """Take over instruments that the configuration now describes otherwise, and raise an alarm.
-
-    While a symbol, or what derives from it, is held or has working orders, the old facts stay.
-    """
-    book = world.book
-    for symbol, known in tuple(book.data.instruments.items()):
-        told = world.configured(symbol)
-        if told == known:
-            continue
-        # An option or a future leans on the facts of what it derives from.
-        leaning = book.symbols.of_underlying(symbol)
-        kept = any(bool(book.held(name)) or book.works_in(name) for name in (symbol, *leaning))
-        if not kept:
-            yield ev.InstrumentLearned(instrument=told)
-        text = "changed in the configuration"
-        if kept:
-            text += ", and not taken over while it is held or has working orders"
-        yield ev.Alarmed(
-            code="INSTRUMENT_CHANGED", severity=Severity.WARNING, subject=symbol, text=text
-        )
 
 
 def ready(world: World, given: Ready, now: Nanos) -> Iterator[ev.Event]:

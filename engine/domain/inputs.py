@@ -8,6 +8,7 @@ from engine.domain import suspicion
 from engine.domain.account import VenueOrder, VenueSnapshot
 from engine.domain.failure import BrokerError
 from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
 from engine.domain.market import Bar, Depth, Quote
 from engine.domain.order import Fill
 from engine.domain.report import LinkReport, OrderReport
@@ -214,6 +215,16 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     latch: Halt | None = None
 
 
+class InstrumentTold(msgspec.Struct, frozen=True):
+    """What a venue states of an instrument; `instrument` None where it does not trade it, and
+    `fault` says so in one sentence."""
+
+    account: str
+    symbol: str
+    instrument: Instrument | None
+    fault: str = ""
+
+
 class Ready(msgspec.Struct, frozen=True):
     """Wired and reconciled as far as it goes: trade."""
 
@@ -243,6 +254,7 @@ Input = (
     | Sending
     | SubmitFailed
     | SubmitPutOff
+    | InstrumentTold
     | GateClosed
     | CancelFailed
     | ModifyFailed

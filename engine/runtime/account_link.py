@@ -18,6 +18,7 @@ from engine.core.driver import Step
 from engine.domain.inputs import (
     GateClosed,
     Input,
+    InstrumentTold,
     OrdersReported,
     QueryAnswered,
     QueryFailed,
@@ -37,6 +38,7 @@ from engine.ports import (
     LinkReport,
     NotSent,
     OrderReport,
+    Rejected,
     Report,
     StreamRefused,
     Throttled,
@@ -47,7 +49,7 @@ from engine.runtime.answers import wait_fault
 from engine.runtime.backoff import Backoff
 from engine.runtime.cancels import Cancels
 from engine.runtime.clock import SteadyTime
-from engine.runtime.link import Link
+from engine.runtime.link import LONGEST_SECONDS, Link
 from engine.runtime.looks import Looks
 from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
@@ -77,8 +79,9 @@ class AccountLink:
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
     waits for; `gate` holds back what can add exposure; `outside` cleans the venue's words;
-    `resiliency` says how often what provably was not sent is tried again; `jitter` spreads the
-    pauses between attempts (None: exact pauses).
+    what the venue states of `symbols`, which are traded here, is asked for; `resiliency` says how
+    often what provably was not sent is tried again; `jitter` spreads the pauses between attempts
+    (None: exact pauses).
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class AccountLink:
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         outside: Outside,
         resiliency: ResiliencyConfig,
+        symbols: tuple[str, ...] = (),
         jitter: Random | None = None,
     ) -> None:
         self.name = broker.name
@@ -106,6 +110,7 @@ class AccountLink:
         self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
         self._outside = outside
         self._resiliency = resiliency
+        self._symbols = symbols
         self._jitter = jitter
         self._backoff = Backoff(jitter)
         self._state: LinkState | None = None
@@ -294,6 +299,30 @@ class AccountLink:
         for key in queries:
             self.query(key)
         self.looks.ask_waiting()
+        if self._broker.capabilities.states_instruments:
+            self._spawn(self._learn())
+
+    async def _learn(self) -> None:
+        """Ask what the venue states of what is traded, held or works here, one after the other.
+
+        Where there is no answer, the facts that are known stand until the next connection.
+        """
+        account, connection = self._book.account(self.name), self.connection
+        there = (*account.positions, *(order.symbol for order in account.orders.values()))
+        for symbol in dict.fromkeys((*self._symbols, *there)):
+            if self.connection != connection or not self._link.is_up:
+                return
+            try:
+                async with self._link.beside(LONGEST_SECONDS):
+                    told = await self._broker.instrument(symbol)
+            except Rejected as error:
+                fault = f"{self.name} does not trade {symbol}: {self._outside.text(error.text)}"
+                self._step(InstrumentTold(self.name, symbol, None, fault))
+            except Exception as error:  # what is known of it stands
+                text = f"nothing was told of {symbol}: {self._outside.error(error)}"
+                self._step(Trouble(code="NO_INSTRUMENT", subject=symbol, text=text))
+            else:
+                self._step(InstrumentTold(self.name, symbol, told))
 
     def _broke(self, detail: str) -> None:
         if not self._link.is_up:

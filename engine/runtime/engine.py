@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from engine.config.accounts import routed
 from engine.core.driver import Core, RuleFailedError, Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
@@ -133,6 +134,7 @@ class Engine:
                 spawn=self._tasks.spawn,
                 outside=outside,
                 resiliency=world.config.resiliency,
+                symbols=_routed(world, name),
                 jitter=jitter,
             )
             for name, broker in brokers.items()
@@ -447,3 +449,13 @@ class Engine:
         error = cancelled.failure_of(pump)
         if error is not None and not (self._stopped and pump.cancelled()):
             self._failed(error)
+
+
+def _routed(world: World, account: str) -> tuple[str, ...]:
+    """The watched symbols whose orders go to an account."""
+    config = world.config
+    return tuple(
+        symbol
+        for symbol in config.market.symbols
+        if routed(config, symbol, world.instrument(symbol).asset_class) == account
+    )

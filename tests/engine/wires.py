@@ -21,7 +21,7 @@ from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
 from engine.domain.instant import NS_PER_SECOND
-from engine.domain.instrument import default_instrument
+from engine.domain.instrument import Instrument, default_instrument
 from engine.domain.market import Quote
 from engine.domain.order import OrderStatus, OrderTerms, OrderType, Side
 from engine.domain.run import LinkState
@@ -120,6 +120,7 @@ class Rig:
         able: Capabilities = ABLE,
         venue: type[Venue] = Venue,
         after: "Rig | None" = None,
+        instrument_of: Callable[[str], Instrument] = lambda s: default_instrument(s, "SIM"),
     ) -> None:
         """`after`: the next process with the journal, and at the venue, of one that is gone."""
         loop = asyncio.get_running_loop()
@@ -141,7 +142,7 @@ class Rig:
             book,
             config,
             {wire.name: wire.capabilities for wire in (self.wire, *more)},
-            instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
+            instrument_of=instrument_of,
             home_calendar="SIM",
         )
         self.book: Book = book
