@@ -110,7 +110,9 @@ FACTORIES: Final[dict[str, Factory]] = {
     "paper": Factory("brokers.paper.settings:PaperConfig", "brokers.paper.setup:open_paper"),
     "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig"),
     "ibkr": Factory("brokers.ibkr.settings:IbkrConfig"),
-    "binance": Factory("brokers.binance.settings:BinanceConfig"),
+    "binance": Factory(
+        "brokers.binance.settings:BinanceConfig", "brokers.binance.setup:open_binance"
+    ),
     "coinbase": Factory("brokers.coinbase.settings:CoinbaseConfig"),
     "okx": Factory("brokers.okx.settings:OkxConfig"),
     "oanda": Factory("brokers.oanda.settings:OandaConfig"),

@@ -1,1 +1,1 @@
-"""Binance: its settings; the adapter is not built yet."""
+"""Binance spot: its settings, and the adapter, which loads when an account is opened."""
