@@ -7,7 +7,8 @@ from when on it cannot arrive any more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -40,7 +41,16 @@ from engine.domain.instant import NS_PER_MS, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.order import HAVE_LIMIT, HAVE_STOP, Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.run import LinkState
-from engine.ports import Ambiguous, BrokerError, Capabilities, Clock, MarketClosed, Rejected, Report
+from engine.ports import (
+    Ambiguous,
+    BrokerError,
+    Capabilities,
+    Clock,
+    MarketClosed,
+    NotSent,
+    Rejected,
+    Report,
+)
 
 ENGINE_SECONDS: Final = 10
 """How long the venue's own engine may take before it gives up with -1007."""
@@ -179,9 +189,11 @@ class BinanceBroker:
 
     async def submit_order(self, order: OrderTerms) -> None:
         """Hand an order over, checked against the venue's filters first."""
-        listing = await self._symbols.listing(order.symbol)
-        if fault := self._symbols.fault(order.symbol):
+        with _nothing_sent_yet():
+            listing = await self._symbols.listing(order.symbol)
+        if fault := self._symbols.fault(order.symbol, adds=not order.reduce_only):
             raise Rejected("SYMBOL", f"{order.symbol} takes no orders: {fault}")
+        self._symbols.use(listing)
         if order.type is OrderType.MARKET and order.time_in_force is TimeInForce.FOK:
             raise Rejected("TIME_IN_FORCE", "a market order that fills all or nothing is not known")
         if order.type in HAVE_LIMIT and order.time_in_force not in _TIFS:
@@ -204,7 +216,8 @@ class BinanceBroker:
 
     async def cancel_order(self, client_order_id: str) -> None:
         """Ask for the cancel of an order; one whose symbol is not known is looked for first."""
-        named = await self._named(client_order_id)
+        with _nothing_sent_yet():
+            named = await self._named(client_order_id)
         if named is None:
             raise Rejected(ORDER_UNKNOWN, f"no order {client_order_id} is known at Binance")
         await self._client.ask_signed("DELETE", "/api/v3/order", named, Taken, urgent=True)
@@ -385,6 +398,15 @@ class BinanceBroker:
                 return None
             raise
         return row
+
+
+@contextlib.contextmanager
+def _nothing_sent_yet() -> Iterator[None]:
+    """A question that must be answered before a request, and was not: the request did not leave."""
+    try:
+        yield
+    except Ambiguous as error:
+        raise NotSent(f"not sent, as what it needs is not known: {error}") from error
 
 
 def _terms(order: OrderTerms, symbol: str) -> dict[str, str]:

@@ -34,23 +34,18 @@ def held(account: AccountRow, symbols: Symbols) -> dict[str, Decimal]:
 
 
 def cost_of(quantity: Decimal, trades: Iterable[Trade], mark: Decimal | None) -> Decimal:
-    """What a unit cost on average, by the newest buys that make up what is held.
+    """What a unit cost on average, by the newest buys that make up what is held: what was sold was
+    what was bought first.
 
     `trades` are those that are known, in any order; what they do not explain counts at the price
     of now, `mark`. `NAN` where that is not known either.
     """
     left, paid = quantity, ZERO
-    sold = ZERO
     for trade in sorted(trades, key=lambda row: -row.id):
         amount, price = number(trade.qty), number(trade.price)
-        if not (amount.is_finite() and price.is_finite()):
+        if not (trade.is_buyer and amount.is_finite() and price.is_finite()):
             continue
-        if not trade.is_buyer:
-            sold += amount
-            continue
-        spare = min(sold, amount)
-        sold -= spare
-        taken = min(left, amount - spare)
+        taken = min(left, amount)
         paid += taken * price
         left -= taken
         if not left > 0:

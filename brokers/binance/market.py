@@ -1,10 +1,13 @@
 """Prices of Binance: quotes, trades, bars of a minute and the book, on one combined stream.
 
 `bookTicker` carries no time: a quote has that of its arrival, by the venue's clock as far as it is
-known. What ends the connection ends the events with the reason; the engine asks again.
+known. What ends the connection ends the events with the reason; the engine asks again. A pair that
+is seldom traded may say nothing for minutes: pings alone tell a dead connection, and the age of its
+prices is the engine's to judge.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
@@ -23,9 +26,6 @@ from engine.ports import BrokerError, Clock, NotSent
 
 BAR_SECONDS: Final = 60
 BAR: Final = "1m"
-SILENCE_SECONDS: Final = 30.0
-"""A bar is told every two seconds while it grows: a stream that says nothing so long is dead."""
-
 MOST_WAITING: Final = 20_000
 """With so many events that nobody has taken the stream ends: prices that old are none."""
 
@@ -78,44 +78,58 @@ class BinanceMarket:
         self._symbols = symbols
         self._clock = clock
         self._url = stream_url
-        self._opened = asyncio.Lock()
-        self._learned = False
+        self._lock = asyncio.Lock()
+        self._users = 0
 
     async def events(self) -> AsyncIterator[MarketEvent]:
         """Quotes, completed bars and books from now on. Raises one of the six errors where it
         cannot begin, and NotSent with the reason when it ends."""
-        await self._open()
-        feed = _Feed(self._client, self._symbols, self._clock, self._url)
-        try:
-            async for event in feed.run():
-                yield event
-        finally:
-            await feed.close()
-            await self._client.close()
-            self._learned = False
+        async with self._connected():
+            feed = _Feed(self._client, self._symbols, self._clock, self._url)
+            try:
+                async for event in feed.run():
+                    yield event
+            finally:
+                await feed.close()
 
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
         """Up to `bars` completed bars of a minute, at most 999, oldest first."""
-        await self._open()
-        theirs = next((s for s in self._symbols.known if self._symbols.ours(s) == symbol), "")
-        if not theirs:
-            return ()
-        limit = min(bars + 1, KLINES_PAGE)
-        params = {"symbol": theirs, "interval": BAR, "limit": str(limit)}
-        rows: list[list[Any]] = await self._client.ask_public(
-            "/api/v3/klines", params, list[list[Any]], cost=KLINES_WEIGHT
-        )
+        async with self._connected():
+            theirs = next((s for s in self._symbols.known if self._symbols.ours(s) == symbol), "")
+            if not theirs:
+                return ()
+            limit = min(bars + 1, KLINES_PAGE)
+            params = {"symbol": theirs, "interval": BAR, "limit": str(limit)}
+            rows: list[list[Any]] = await self._client.ask_public(
+                "/api/v3/klines", params, list[list[Any]], cost=KLINES_WEIGHT
+            )
         now = self._client.now_ms()
         past = [_bar_of_row(symbol, row) for row in rows if len(row) > 6 and row[6] < now]
         return tuple(past[-bars:]) if bars > 0 else ()
 
-    async def _open(self) -> None:
-        async with self._opened:
-            if not self._learned:
-                await self._client.open()
-                await self._client.set_clock()
-                await self._symbols.learn()
-                self._learned = True
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        """Within this block the venue can be asked; the last to leave closes the connection."""
+        async with self._lock:
+            self._users += 1
+            try:
+                if self._users == 1:
+                    await self._client.open()
+                    await self._client.set_clock()
+                    await self._symbols.learn()
+            except BaseException:
+                await self._left()
+                raise
+        try:
+            yield
+        finally:
+            async with self._lock:
+                await self._left()
+
+    async def _left(self) -> None:
+        self._users -= 1
+        if not self._users:
+            await self._client.close()
 
 
 class _Feed:
@@ -132,7 +146,6 @@ class _Feed:
             greet=_nothing,
             heard=self._heard,
             ended=self._ended,
-            silence_seconds=SILENCE_SECONDS,
         )
         self._decode = msgspec.json.Decoder(_Envelope).decode
         self._last: dict[str, Decimal] = {}
@@ -242,7 +255,7 @@ class _Feed:
                 self._put(book.depth(symbol, self._client.now_ms() * NS_PER_MS))
             else:
                 await self._clock.sleep(SNAPSHOT_SECONDS)
-        except BrokerError:
+        except (BrokerError, ValueError):
             await self._clock.sleep(SNAPSHOT_SECONDS)
         finally:
             self._snapshots.pop(theirs, None)

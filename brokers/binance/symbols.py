@@ -8,8 +8,9 @@ configured one with that base; what a configured symbol is paid in is cash. A fu
 same coin, or one that takes a coin for money, would book one balance twice: it takes no orders.
 """
 
+import asyncio
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import msgspec
 
 from brokers.binance.client import Client
 from brokers.net.numbers import number
-from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.instrument import AssetClass, Facts, Instrument, instrument_of, parse
 from engine.domain.instruments.kind import InstrumentError
 from engine.domain.money import ZERO
@@ -220,23 +221,27 @@ class Symbols:
 
     async def learn(self) -> None:
         """Ask for the configured symbols, and for those that were told of, that are not known yet.
-        Those that the venue does not trade are left out."""
-        for symbol in self._configured:
-            if symbol not in self._listings and symbol not in self._refused:
-                try:
-                    await self.listing(symbol)
-                except Rejected as error:
-                    if error.code != INVALID_SYMBOL:
-                        raise
-                    self._refused[symbol] = f"{symbol} is not traded at Binance"
-        for theirs in tuple(self._strange):
-            await self._ask(theirs)
+        A configured one that the venue does not trade is left out."""
+        wanted = [s for s in self._configured if s not in self._listings | self._refused]
+        names = {symbol: symbol.replace("-", "") for symbol in wanted}
+        try:
+            rows = await self._rows(list(names.values()))
+        except Rejected as error:
+            if error.code != INVALID_SYMBOL:
+                raise
+            rows = await self._each(names)  # one that is not traded refuses them all
+        for row in rows:
+            self._take(row)
+        for symbol, theirs in names.items():
+            if self._by_theirs.get(theirs) != symbol:
+                self._refused[symbol] = f"{symbol} is not traded at Binance"
+        await self.resolve(tuple(self._strange))
 
     async def resolve(self, theirs: Iterable[str]) -> None:
         """Ask for those symbols of the venue that are not known yet."""
-        for symbol in dict.fromkeys(theirs):
-            if symbol not in self._by_theirs:
-                await self._ask(symbol)
+        wanted = [symbol for symbol in dict.fromkeys(theirs) if symbol not in self._by_theirs]
+        for row in await self._rows(wanted):
+            self._take(row)
 
     async def listing(self, symbol: str) -> Listing:
         """What the venue states of one of our ids. Raises Rejected for one it does not trade."""
@@ -245,7 +250,11 @@ class Symbols:
             return known
         if not is_pair(symbol):
             raise Rejected("SYMBOL", f"{symbol} is no pair of coins such as BTC-USDT")
-        found = await self._ask(symbol.replace("-", ""))
+        theirs = symbol.replace("-", "")
+        row = next((row for row in await self._rows([theirs]) if row.symbol == theirs), None)
+        if row is None:
+            raise Ambiguous(f"exchangeInfo was asked for {theirs} and does not name it")
+        found = self._keep(row)
         if found.ours != symbol:
             raise Rejected("SYMBOL", f"{symbol} is {found.ours} at Binance")
         return found
@@ -254,25 +263,59 @@ class Symbols:
         """Ask for the symbol again when it is next needed: the venue refused something by it."""
         self._listings.pop(symbol, None)
 
-    def fault(self, symbol: str) -> str:
-        """Why the symbol takes no orders from here, in one sentence; "" where it does."""
-        return self._refused.get(symbol, "")
+    def fault(self, symbol: str, *, adds: bool) -> str:
+        """Why the symbol takes no orders from here, in one sentence; "" where it does.
 
-    async def _ask(self, theirs: str) -> Listing:
-        params = {"symbol": theirs}
+        What `adds` needs a configured symbol: after a restart nothing else tells that its coin is a
+        holding.
+        """
+        if symbol in self._refused:
+            return self._refused[symbol]
+        if adds and symbol not in self._configured:
+            return f"{symbol} is not among [market] symbols"
+        return ""
+
+    def use(self, listing: Listing) -> None:
+        """The symbol is traded: what is told of it has our id, and its coin is a holding."""
+        if listing.theirs not in self._by_theirs:
+            self._by_theirs[listing.theirs] = listing.ours
+            self._place(listing)
+
+    async def _rows(self, theirs: list[str]) -> list[Row]:
+        """The venue's facts, in the order in which they were asked for."""
+        if not theirs:
+            return []
+        params = {"symbols": msgspec.json.encode(theirs).decode()}
+        if len(theirs) == 1:
+            params = {"symbol": theirs[0]}
         told: Info = await self._client.ask_public(
             "/api/v3/exchangeInfo", params, Info, cost=INFO_WEIGHT
         )
-        row = next((row for row in told.symbols if row.symbol == theirs), None)
-        if row is None:
-            raise Ambiguous(f"exchangeInfo was asked for {theirs} and does not name it")
-        listing = _listing(row, self._client.now_ms() * 1_000_000)
+        return sorted(
+            (row for row in told.symbols if row.symbol in theirs),
+            key=lambda row: theirs.index(row.symbol),
+        )
+
+    async def _each(self, names: Mapping[str, str]) -> list[Row]:
+        """The facts of those that the venue trades, each asked for by itself."""
+        asked = (self._rows([theirs]) for theirs in names.values())
+        rows: list[Row] = []
+        for found in await asyncio.gather(*asked, return_exceptions=True):
+            if isinstance(found, Rejected) and found.code == INVALID_SYMBOL:
+                continue
+            if isinstance(found, BaseException):
+                raise found
+            rows += found
+        return rows
+
+    def _keep(self, row: Row) -> Listing:
+        listing = _listing(row, self._client.now_ms() * NS_PER_MS)
         self._listings[listing.ours] = listing
-        self._strange.pop(theirs, None)
-        if theirs not in self._by_theirs:
-            self._by_theirs[theirs] = listing.ours
-            self._place(listing)
         return listing
+
+    def _take(self, row: Row) -> None:
+        self._strange.pop(row.symbol, None)
+        self.use(self._keep(row))
 
     def _place(self, listing: Listing) -> None:
         ours, base, quote = listing.ours, listing.base, listing.quote

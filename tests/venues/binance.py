@@ -104,6 +104,8 @@ class BinanceServer(Served):
         """The streams that somebody listens to."""
         self.watched = asyncio.Event()
         self.used_weight = 0
+        self.refused: list[int] = []
+        """The codes of every refusal over REST, in order."""
         self._cancel_ids = itertools.count(1)
         self._wires: dict[str, str] = {}
         """Id of an order -> the id of its cancel."""
@@ -115,6 +117,7 @@ class BinanceServer(Served):
         self._trade_ids = itertools.count(1001)
         super().__init__(web.Application())
         rows: list[tuple[str, str, str, Answer, bool]] = [
+            ("ping", "GET", "/api/v3/ping", lambda params: {}, False),
             ("time", "GET", "/api/v3/time", self._time, False),
             ("exchangeInfo", "GET", "/api/v3/exchangeInfo", self._info, False),
             ("price", "GET", "/api/v3/ticker/price", self._price, False),
@@ -168,6 +171,7 @@ class BinanceServer(Served):
                 if isinstance(told, Awaitable):
                     told = await told
             except Said as error:
+                self.refused.append(error.code)
                 text = {"code": error.code, "msg": error.msg}
                 return web.json_response(text, status=error.status, headers=headers | error.headers)
             return web.json_response(told, headers=headers)
@@ -542,6 +546,22 @@ class BinanceServer(Served):
         self._trades.append(row)
         return row
 
+    def past_trades(self, count: int, *, first_ms: int, step_ms: int = 1) -> None:
+        """So many trades happened at that pace before anything else did, each of 0.00001."""
+        for n in range(count):
+            self._trades.append({
+                "symbol": next(iter(self.exchange.rules)),
+                "id": next(self._trade_ids),
+                "orderId": 1,
+                "price": "100.00000000",
+                "qty": "0.00001000",
+                "commission": "0.00000000",
+                "commissionAsset": "USDT",
+                "time": first_ms + n * step_ms,
+                "isBuyer": True,
+                "isMaker": True,
+            })  # fmt: skip
+
     def tell(self, event: dict[str, Any]) -> None:
         """Say it to whoever has subscribed."""
         if self.held_reports is not None:
@@ -574,6 +594,10 @@ class BinanceServer(Served):
         sockets, self._listeners, self._markets = [*self._listeners, *self._markets], [], []
         for socket in sockets:
             await socket.close(code=code)
+
+    def say_late_error(self) -> None:
+        """The refusal of a request that nobody waits for any more."""
+        self._say({"id": 99, "status": 400, "error": {"code": -1000, "msg": "late"}})
 
     @property
     def subscriptions(self) -> int:
