@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
+
 from brokers.binance import holdings
 from brokers.binance.client import RECEIVE_MS, TIMEOUT_SECONDS, Client
 from brokers.binance.known import KnownOrders
@@ -37,7 +39,7 @@ from brokers.net.identity import confirm_account
 from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
-from engine.domain.instant import NS_PER_MS, Nanos
+from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
 from engine.domain.instrument import Instrument
 from engine.domain.order import HAVE_LIMIT, HAVE_STOP, Fill, OrderTerms, OrderType, TimeInForce
 from engine.domain.run import LinkState
@@ -81,6 +83,20 @@ CAPABILITIES: Final = Capabilities(
 )
 
 
+HANDED: Final = NS_PER_SECOND
+"""How old the balances of the holdings may be to be those of the account, too."""
+
+
+class _Balances(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer about the account, with the prices of that moment."""
+
+    row: AccountRow
+    prices: dict[str, Decimal]
+    at: Nanos
+    """When it was asked for, on the monotonic clock."""
+    as_of: Nanos
+
+
 class BinanceBroker:
     """One account at Binance spot."""
 
@@ -105,6 +121,9 @@ class BinanceBroker:
         self._seen: dict[str, dict[int, Trade]] = {}
         """The trades that say what a holding cost, by the venue's symbol; read once, then told."""
         self._early: list[Execution] | None = None
+        self._clock = clock
+        self._handed: _Balances | None = None
+        """The balances that the holdings were just read from, until anything is told or sent."""
         self._stream = AccountStream(stream_url, client, told=self._told, ended=self._ended)
 
     @property
@@ -152,6 +171,7 @@ class BinanceBroker:
 
     async def _hang_up(self) -> None:
         self._seen.clear()
+        self._handed = None
         await self._stream.close()
         await self._client.close()
 
@@ -167,6 +187,7 @@ class BinanceBroker:
         symbol = self._symbols.ours(event.s)
         if not symbol:
             raise StreamEndedError(f"{event.s} was traded, which has to be looked up first")
+        self._handed = None
         self._orders.told(event.client_order_id, event.s, event.i)
         report = report_of(event, self._name, symbol)
         if report.fill is not None:
@@ -200,6 +221,7 @@ class BinanceBroker:
             allowed = ", ".join(sorted(_TIFS))
             raise Rejected("TIME_IN_FORCE", f"{order.time_in_force} is not known: {allowed} are")
         self._orders.sent(order.client_order_id, listing.theirs)
+        self._handed = None
         terms, path = _terms(order, listing.theirs), "/api/v3/order"
         try:
             listing.check(order)
@@ -231,7 +253,7 @@ class BinanceBroker:
 
         One that fails keeps no other from being asked. Raises what failed, Ambiguous first.
         """
-        symbols = {row.symbol for row in await self._open_rows()}
+        symbols = {row.symbol for row in await self._open_rows(urgent=True)}
         done = await asyncio.gather(*map(self._cancel_in, symbols), return_exceptions=True)
         failed = [error for error in done if isinstance(error, BaseException)]
         for error in sorted(failed, key=lambda error: not isinstance(error, Ambiguous)):
@@ -269,7 +291,7 @@ class BinanceBroker:
         return order_of(found, symbol, asked)
 
     async def get_open_orders(self) -> tuple[VenueOrder, ...]:
-        rows = await self._open_rows()
+        rows = await self._open_rows(urgent=False)
         await self._symbols.resolve(row.symbol for row in rows)
         return tuple(order_of(row, self._symbols.ours(row.symbol)) for row in rows)
 
@@ -291,21 +313,21 @@ class BinanceBroker:
         raise Rejected("UNSUPPORTED", "the history of cash at Binance is not read")
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
-        quantities = holdings.held(await self._account(), self._symbols)
-        if not quantities:
-            return ()
-        prices = await self._prices()
+        told = self._handed = await self._balances()
         positions: list[VenuePosition] = []
-        for symbol, quantity in quantities.items():
+        for symbol, quantity in holdings.held(told.row, self._symbols).items():
             theirs = (await self._symbols.listing(symbol)).theirs
             trades = (await self._costs(theirs)).values()
-            positions.append(holdings.position(symbol, quantity, trades, prices.get(theirs)))
+            positions.append(holdings.position(symbol, quantity, trades, told.prices.get(theirs)))
         return tuple(positions)
 
     async def get_account(self) -> Account:
-        row = await self._account()
-        prices = await self._prices()
-        return holdings.account_of(row, self._symbols, prices, self._client.now_ms() * NS_PER_MS)
+        """The account; right after the holdings it is of the same answer, so that a look sees both
+        at one moment, and the venue is asked once."""
+        told, self._handed = self._handed, None
+        if told is None or self._clock.monotonic() - told.at > HANDED:
+            told = await self._balances()
+        return holdings.account_of(told.row, self._symbols, told.prices, told.as_of)
 
     async def instrument(self, symbol: str) -> Instrument:
         return (await self._symbols.listing(symbol)).instrument()
@@ -314,6 +336,11 @@ class BinanceBroker:
         """The venue's clock, by which requests are signed from then on."""
         return await self._client.set_clock()
 
+    async def _balances(self) -> _Balances:
+        at, as_of = self._clock.monotonic(), self._client.now_ms() * NS_PER_MS
+        row = await self._account()
+        return _Balances(row=row, prices=await self._prices(), at=at, as_of=as_of)
+
     async def _account(self) -> AccountRow:
         account: AccountRow = await self._client.ask_signed(
             "GET",
@@ -321,13 +348,12 @@ class BinanceBroker:
             {"omitZeroBalances": "true"},
             AccountRow,
             cost=ACCOUNT_WEIGHT,
-            urgent=True,
         )
         return account
 
     async def _prices(self) -> dict[str, Decimal]:
         rows = await self._client.ask(
-            "GET", "/api/v3/ticker/price", list[Price], cost=PRICES_WEIGHT, urgent=True
+            "GET", "/api/v3/ticker/price", list[Price], cost=PRICES_WEIGHT
         )
         return holdings.prices_of(rows)
 
@@ -344,9 +370,9 @@ class BinanceBroker:
                 known.setdefault(row.id, row)
         return known
 
-    async def _open_rows(self) -> list[Order]:
+    async def _open_rows(self, *, urgent: bool) -> list[Order]:
         rows: list[Order] = await self._client.ask_signed(
-            "GET", "/api/v3/openOrders", {}, list[Order], cost=OPEN_WEIGHT, urgent=True
+            "GET", "/api/v3/openOrders", {}, list[Order], cost=OPEN_WEIGHT, urgent=urgent
         )
         for row in rows:
             self._orders.told(row.client_order_id, row.symbol, row.order_id)
@@ -366,7 +392,7 @@ class BinanceBroker:
             if found is not None:
                 self._orders.told(client_order_id, symbol, found.order_id)
                 return found
-        for row in await self._open_rows():
+        for row in await self._open_rows(urgent=True):
             if row.client_order_id == client_order_id:
                 return row
         return None

@@ -640,6 +640,22 @@ async def test_what_a_working_order_holds_back_is_held_and_is_not_free(
     assert lab.broker.capabilities.nets_buying_power
 
 
+async def test_a_look_asks_for_the_balances_once_and_after_a_fill_anew(
+    server: BinanceServer, lab: Lab
+) -> None:
+    """A kill looks often: 20 of weight each time count."""
+    before = server.count("account")
+    await lab.broker.get_positions()
+    await lab.broker.get_account()
+    assert server.count("account") == before + 1
+    await lab.broker.get_positions()
+    await lab.submit("a", "BUY", "10")
+    await lab.until("a", S.FILLED)
+    assert (await lab.broker.get_account()).cash == D(99_000)
+    await lab.broker.get_account()
+    assert server.count("account") == before + 4
+
+
 # --- what is sent
 
 

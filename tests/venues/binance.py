@@ -104,6 +104,7 @@ class BinanceServer(Served):
         """The streams that somebody listens to."""
         self.watched = asyncio.Event()
         self.used_weight = 0
+        """As the venue counts it, without its minute."""
         self.refused: list[int] = []
         """The codes of every refusal over REST, in order."""
         self._cancel_ids = itertools.count(1)
@@ -116,24 +117,24 @@ class BinanceServer(Served):
         self._trades: list[dict[str, Any]] = []
         self._trade_ids = itertools.count(1001)
         super().__init__(web.Application())
-        rows: list[tuple[str, str, str, Answer, bool]] = [
-            ("ping", "GET", "/api/v3/ping", lambda params: {}, False),
-            ("time", "GET", "/api/v3/time", self._time, False),
-            ("exchangeInfo", "GET", "/api/v3/exchangeInfo", self._info, False),
-            ("price", "GET", "/api/v3/ticker/price", self._price, False),
-            ("depth", "GET", "/api/v3/depth", self._depth, False),
-            ("klines", "GET", "/api/v3/klines", self._klines, False),
-            ("account", "GET", "/api/v3/account", self._account, True),
-            ("submit", "POST", "/api/v3/order", self._place, True),
-            ("cancel", "DELETE", "/api/v3/order", self._cancel, True),
-            ("order", "GET", "/api/v3/order", self._order, True),
-            ("openOrders", "GET", "/api/v3/openOrders", self._open, True),
-            ("cancelAll", "DELETE", "/api/v3/openOrders", self._cancel_all, True),
-            ("allOrders", "GET", "/api/v3/allOrders", self._all_orders, True),
-            ("myTrades", "GET", "/api/v3/myTrades", self._my_trades, True),
+        rows: list[tuple[str, str, str, Answer, bool, int]] = [
+            ("ping", "GET", "/api/v3/ping", lambda params: {}, False, 1),
+            ("time", "GET", "/api/v3/time", self._time, False, 1),
+            ("exchangeInfo", "GET", "/api/v3/exchangeInfo", self._info, False, 20),
+            ("price", "GET", "/api/v3/ticker/price", self._price, False, 4),
+            ("depth", "GET", "/api/v3/depth", self._depth, False, 50),
+            ("klines", "GET", "/api/v3/klines", self._klines, False, 2),
+            ("account", "GET", "/api/v3/account", self._account, True, 20),
+            ("submit", "POST", "/api/v3/order", self._place, True, 0),
+            ("cancel", "DELETE", "/api/v3/order", self._cancel, True, 0),
+            ("order", "GET", "/api/v3/order", self._order, True, 4),
+            ("openOrders", "GET", "/api/v3/openOrders", self._open, True, 80),
+            ("cancelAll", "DELETE", "/api/v3/openOrders", self._cancel_all, True, 0),
+            ("allOrders", "GET", "/api/v3/allOrders", self._all_orders, True, 20),
+            ("myTrades", "GET", "/api/v3/myTrades", self._my_trades, True, 20),
         ]
-        for name, method, path, answer, signed in rows:
-            handler = self._handler(answer, signed=signed)
+        for name, method, path, answer, signed, weight in rows:
+            handler = self._handler(answer, signed=signed, weight=weight)
             self.app.router.add_route(method, path, handler, name=name)
         for method in ("POST", "PUT", "DELETE"):
             self.app.router.add_route(method, "/api/v3/userDataStream", self._gone)
@@ -156,10 +157,10 @@ class BinanceServer(Served):
         return time.time_ns() // 1_000_000 + self.clock_offset_ms
 
     def _handler(
-        self, answer: Answer, *, signed: bool
+        self, answer: Answer, *, signed: bool, weight: int
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            self.used_weight += 1
+            self.used_weight += weight
             headers = {"X-MBX-USED-WEIGHT-1M": str(self.used_weight)}
             try:
                 query = request.rel_url.raw_query_string
