@@ -61,7 +61,10 @@ LAG_SECONDS: Final = 10
 """A question about an order goes to memory, then to a database that may be behind; nothing says by
 how much."""
 
-ORDER_WEIGHT, OPEN_WEIGHT, ACCOUNT_WEIGHT, PRICES_WEIGHT = 4, 80, 20, 4
+ORDER_WEIGHT, OPEN_WEIGHT, OPEN_IN_WEIGHT, ACCOUNT_WEIGHT, PRICES_WEIGHT = 4, 80, 6, 20, 4
+
+WHOLE: Final = 60 * NS_PER_SECOND
+"""How often the open orders of all symbols are asked for, beside once a connection."""
 
 _TIFS: Final = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})
 
@@ -122,6 +125,8 @@ class BinanceBroker:
         """The trades that say what a holding cost, by the venue's symbol; read once, then told."""
         self._early: list[Execution] | None = None
         self._clock = clock
+        self._whole_due: Nanos = 0
+        """When the open orders of all symbols are to be asked for, on the monotonic clock."""
         self._handed: _Balances | None = None
         """The balances that the holdings were just read from, until anything is told or sent."""
         self._stream = AccountStream(stream_url, client, told=self._told, ended=self._ended)
@@ -171,7 +176,7 @@ class BinanceBroker:
 
     async def _hang_up(self) -> None:
         self._seen.clear()
-        self._handed = None
+        self._handed, self._whole_due = None, 0
         await self._stream.close()
         await self._client.close()
 
@@ -291,7 +296,17 @@ class BinanceBroker:
         return order_of(found, symbol, asked)
 
     async def get_open_orders(self) -> tuple[VenueOrder, ...]:
-        rows = await self._open_rows(urgent=False)
+        """Every open order; in the symbols that are known where all were asked a moment ago.
+
+        All at once is 80 of weight, which a kill that looks again and again cannot afford, and one
+        symbol 6. An order in another symbol is told by the stream, which makes that one known.
+        """
+        symbols, now = self._symbols.known, self._clock.monotonic()
+        if now >= self._whole_due or len(symbols) * OPEN_IN_WEIGHT >= OPEN_WEIGHT:
+            rows = await self._open_rows(urgent=False)
+            self._whole_due = now + WHOLE
+        else:
+            rows = [row for symbol in symbols for row in await self._open_in(symbol)]
         await self._symbols.resolve(row.symbol for row in rows)
         return tuple(order_of(row, self._symbols.ours(row.symbol)) for row in rows)
 
@@ -371,8 +386,14 @@ class BinanceBroker:
         return known
 
     async def _open_rows(self, *, urgent: bool) -> list[Order]:
+        return await self._listed({}, OPEN_WEIGHT, urgent=urgent)
+
+    async def _open_in(self, symbol: str) -> list[Order]:
+        return await self._listed({"symbol": symbol}, OPEN_IN_WEIGHT, urgent=False)
+
+    async def _listed(self, params: dict[str, str], cost: float, *, urgent: bool) -> list[Order]:
         rows: list[Order] = await self._client.ask_signed(
-            "GET", "/api/v3/openOrders", {}, list[Order], cost=OPEN_WEIGHT, urgent=urgent
+            "GET", "/api/v3/openOrders", params, list[Order], cost=cost, urgent=urgent
         )
         for row in rows:
             self._orders.told(row.client_order_id, row.symbol, row.order_id)

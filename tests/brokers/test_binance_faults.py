@@ -23,6 +23,7 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import Lab
 from tests.venues.binance import KEY, SECRET, UID, BinanceServer
 from tests.venues.binance_account import SYMBOL, THEIRS, opened
@@ -654,6 +655,36 @@ async def test_a_look_asks_for_the_balances_once_and_after_a_fill_anew(
     assert (await lab.broker.get_account()).cash == D(99_000)
     await lab.broker.get_account()
     assert server.count("account") == before + 4
+
+
+class Later(SystemClock):
+    """A clock that a test puts forward."""
+
+    passed = 0
+
+    def monotonic(self) -> int:
+        return super().monotonic() + self.passed
+
+
+async def test_open_orders_are_asked_for_in_all_symbols_once_a_connection_and_once_a_minute(
+    server: BinanceServer,
+) -> None:
+    """Between, an order in another symbol would be told by the stream."""
+    clock = Later()
+    broker = opened(server, clock=clock).broker
+
+    async def asked() -> str:
+        await broker.get_open_orders()
+        return sent(server, "openOrders")[-1].get("symbol", "all")
+
+    for _ in range(2):
+        await broker.connect()
+        assert [await asked(), await asked(), await asked()] == ["all", THEIRS, THEIRS]
+        clock.passed += 59 * NS_PER_SECOND
+        assert await asked() == THEIRS
+        clock.passed += 2 * NS_PER_SECOND
+        assert [await asked(), await asked()] == ["all", THEIRS]
+        await broker.disconnect()
 
 
 # --- what is sent

@@ -417,6 +417,7 @@ class BinanceServer(Served):
 
     def _open(self, params: Params) -> object:
         wanted = self._symbol(params) if "symbol" in params else ""
+        self.used_weight -= 74 if wanted else 0
         return [
             self._row(order)
             for order in self.exchange.open_orders

@@ -27,6 +27,7 @@ def opened(
     *,
     symbols: tuple[str, ...] = (SYMBOL, "AAPL"),
     secrets: dict[str, str] = SECRETS,
+    clock: SystemClock | None = None,
     **settings: Any,
 ) -> BinanceConnection:
     """An account whose venue is that server."""
@@ -45,7 +46,7 @@ def opened(
             settings=own,
             market=config.market,
             account_id=str(UID),
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             state_dir=None,
             prices=PriceSource.MARKET,
             secret=lambda name: Hidden(secrets[name]),
