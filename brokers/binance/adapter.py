@@ -67,6 +67,12 @@ WHOLE: Final = 60 * NS_PER_SECOND
 """How often the open orders of all symbols are asked for, beside once a connection."""
 
 _TIFS: Final = frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK})
+_TIFS_OF: Final = {
+    # It fills what it can at once and lives no day; all or nothing is not known there.
+    OrderType.MARKET: frozenset(TimeInForce) - {TimeInForce.FOK},
+    OrderType.STOP: frozenset({TimeInForce.GTC}),
+}
+"""What an order may ask for where that is not `_TIFS`."""
 
 CAPABILITIES: Final = Capabilities(
     order_types=frozenset(WORDS),
@@ -85,6 +91,9 @@ CAPABILITIES: Final = Capabilities(
     nets_buying_power=True,
 )
 
+
+COSTS_KEPT: Final = 2000
+"""So many trades of a symbol are kept to say what a holding cost, the newest."""
 
 HANDED: Final = NS_PER_SECOND
 """How old the balances of the holdings may be to be those of the account, too."""
@@ -210,6 +219,8 @@ class BinanceBroker:
                 qty=fill.quantity,
                 is_buyer=fill.side.sign > 0,
             )
+            if len(known) > COSTS_KEPT:
+                del known[next(iter(known))]
 
     # --- orders
 
@@ -220,11 +231,10 @@ class BinanceBroker:
         if fault := self._symbols.fault(order.symbol, adds=not order.reduce_only):
             raise Rejected("SYMBOL", f"{order.symbol} takes no orders: {fault}")
         self._symbols.use(listing)
-        if order.type is OrderType.MARKET and order.time_in_force is TimeInForce.FOK:
-            raise Rejected("TIME_IN_FORCE", "a market order that fills all or nothing is not known")
-        if order.type in HAVE_LIMIT and order.time_in_force not in _TIFS:
-            allowed = ", ".join(sorted(_TIFS))
-            raise Rejected("TIME_IN_FORCE", f"{order.time_in_force} is not known: {allowed} are")
+        allowed = _TIFS_OF.get(order.type, _TIFS)
+        if order.time_in_force not in allowed:
+            words = f"{', '.join(sorted(allowed))} can be kept"
+            raise Rejected("TIME_IN_FORCE", f"{order.type} {order.time_in_force} cannot: {words}")
         self._orders.sent(order.client_order_id, listing.theirs)
         self._handed = None
         terms, path = _terms(order, listing.theirs), "/api/v3/order"
@@ -247,7 +257,8 @@ class BinanceBroker:
             named = await self._named(client_order_id)
         if named is None:
             raise Rejected(ORDER_UNKNOWN, f"no order {client_order_id} is known at Binance")
-        await self._client.ask_signed("DELETE", "/api/v3/order", named, Taken, urgent=True)
+        # One leg of an order list answers with the list.
+        await self._client.ask_signed("DELETE", "/api/v3/order", named, dict[str, Any], urgent=True)
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
         """Spot has no request for that."""
@@ -258,7 +269,8 @@ class BinanceBroker:
 
         One that fails keeps no other from being asked. Raises what failed, Ambiguous first.
         """
-        symbols = {row.symbol for row in await self._open_rows(urgent=True)}
+        with _nothing_sent_yet():
+            symbols = {row.symbol for row in await self._open_rows(urgent=True)}
         done = await asyncio.gather(*map(self._cancel_in, symbols), return_exceptions=True)
         failed = [error for error in done if isinstance(error, BaseException)]
         for error in sorted(failed, key=lambda error: not isinstance(error, Ambiguous)):

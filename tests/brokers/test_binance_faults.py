@@ -1,5 +1,6 @@
 """What goes wrong between us and Binance, one test a fault (research/alpaca-binance.md §9)."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -105,10 +106,10 @@ async def test_T07_an_order_that_arrives_after_it_was_given_up_is_not_carried_ou
     server: BinanceServer, lab: Lab
 ) -> None:
     """It is held for longer than recvWindow, and longer than its answer is waited for."""
-    server.fault("submit", "delay", seconds=3.1)
+    server.fault("submit", "delay", seconds=3.3)
     with pytest.raises(Ambiguous):
         await lab.submit("a")
-    server.fault("time", "delay", seconds=0.2)
+    server.fault("time", "delay", seconds=0.5)
     await lab.broker.server_time()  # the held request has been looked at by now
     assert server.refused == [-1021]
     assert server.exchange.orders == {}
@@ -438,6 +439,26 @@ async def test_cancel_all_asks_every_symbol_although_one_fails() -> None:
         await broker.disconnect()
 
 
+async def test_C402_a_cancel_of_all_that_cannot_ask_what_is_open_has_sent_nothing(
+    server: BinanceServer, lab: Lab
+) -> None:
+    await lab.submit("a", limit="95")
+    server.fault("openOrders", "truncate")
+    with pytest.raises(NotSent):
+        await lab.broker.cancel_all()
+    assert server.count("cancelAll") == 0
+
+
+async def test_an_order_list_that_answers_a_cancel_of_its_leg_is_an_answer(
+    server: BinanceServer, lab: Lab
+) -> None:
+    await lab.submit("a", limit="95")
+    whole = json.dumps({"orderListId": 0, "symbol": THEIRS, "orders": []})
+    server.fault("cancel", "status_after", status=200, body=whole)
+    await lab.broker.cancel_order("a")
+    await lab.until("a", S.CANCELED)
+
+
 # --- limits
 
 
@@ -547,6 +568,24 @@ async def test_a_connect_that_fails_leaves_nothing_open_and_may_be_asked_again(
     await broker.connect()
     assert server.subscriptions == 1
     await broker.disconnect()
+
+
+@pytest.mark.parametrize("op", ["time", "account", "exchangeInfo", "ws-api"])
+async def test_a_connect_that_is_given_up_leaves_nothing_open_and_no_task(
+    server: BinanceServer, op: str
+) -> None:
+    server.fault(op, "silent", seconds=1)
+    broker = opened(server).broker
+    before = asyncio.all_tasks()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(broker.connect(), 0.3)
+    with pytest.raises(NotSent):
+        await broker.server_time()
+    ours = [task for task in asyncio.all_tasks() - before if "127.0.0.1" in task.get_name()]
+    assert ours == []
+    await broker.connect()
+    await broker.disconnect()
+    assert [t for t in asyncio.all_tasks() - before if "127.0.0.1" in t.get_name()] == []
 
 
 async def test_a_subscription_that_is_refused_fails_the_connect(server: BinanceServer) -> None:
@@ -707,7 +746,9 @@ async def test_numbers_are_written_without_an_exponent(server: BinanceServer, la
         ({"quantity": "1", "stop": "105.001"}, "PRICE_FILTER", "no multiple of 0.01"),
         ({"quantity": "0.04999", "limit": "100"}, "NOTIONAL", "below 5"),
         ({"quantity": "1", "limit": "95", "tif": "DAY"}, "TIME_IN_FORCE", "GTC"),
-        ({"quantity": "1", "tif": "FOK"}, "TIME_IN_FORCE", "all or nothing"),
+        ({"quantity": "1", "tif": "FOK"}, "TIME_IN_FORCE", "MARKET FOK cannot"),
+        ({"quantity": "1", "stop": "105", "tif": "IOC"}, "TIME_IN_FORCE", "GTC can be kept"),
+        ({"quantity": "1", "stop": "105", "tif": "DAY"}, "TIME_IN_FORCE", "GTC can be kept"),
     ],
 )
 async def test_C211_what_the_filters_refuse_is_not_sent(
