@@ -52,6 +52,8 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    StreamRefused,
+    Throttled,
 )
 
 ENGINE_SECONDS: Final = 10
@@ -89,6 +91,7 @@ CAPABILITIES: Final = Capabilities(
     cancel_all=True,
     odd_lots=False,
     nets_buying_power=True,
+    states_instruments=True,
 )
 
 
@@ -161,9 +164,15 @@ class BinanceBroker:
             await self._client.set_clock()
             confirm_account(self._name, self._settings, str((await self._account()).uid))
             await self._symbols.learn()
-            await self._stream.open()
+            try:
+                await self._stream.open()
+            except (NotSent, Throttled) as error:
+                raise StreamRefused(str(error)) from error
             while strange := [e.s for e in self._early if not self._symbols.ours(e.s)]:
                 await self._symbols.resolve(strange)
+        except StreamRefused:
+            self._early = None  # requests go on
+            raise
         except BaseException:
             await self._hang_up()
             raise
