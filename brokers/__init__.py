@@ -113,7 +113,9 @@ FACTORIES: Final[dict[str, Factory]] = {
     "binance": Factory(
         "brokers.binance.settings:BinanceConfig", "brokers.binance.setup:open_binance"
     ),
-    "coinbase": Factory("brokers.coinbase.settings:CoinbaseConfig"),
+    "coinbase": Factory(
+        "brokers.coinbase.settings:CoinbaseConfig", "brokers.coinbase.setup:open_coinbase"
+    ),
     "okx": Factory("brokers.okx.settings:OkxConfig"),
     "oanda": Factory("brokers.oanda.settings:OandaConfig"),
 }

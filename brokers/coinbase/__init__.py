@@ -1,1 +1,1 @@
-"""Coinbase Advanced Trade: its settings; the adapter is not built yet."""
+"""Coinbase Advanced Trade: spot orders over REST with a token a request, told by a user stream."""

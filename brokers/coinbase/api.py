@@ -1,0 +1,122 @@
+"""Requests to Coinbase's REST interface: signed, counted, decoded, each sent once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from brokers.coinbase.keys import Key
+from brokers.coinbase.refusals import refusal
+from brokers.coinbase.wire import PATH, ServerTime
+from brokers.net.budget import Budget
+from brokers.net.numbers import number, time_of_millis
+from brokers.net.rest import Answer, Request, Rest
+from engine.domain.instant import Nanos
+from engine.ports import Ambiguous, Clock
+
+REQUESTS: Final = 30
+SECONDS: Final = 1.0
+"""The venue's limit for private requests (research/venues.md §4, `Limits`)."""
+
+LONGEST_LIST: Final = 1_000
+"""So many pages make a list at most; a longer one is a venue that goes round in circles."""
+
+Query = Sequence[tuple[str, str]]
+
+
+class Page(Protocol):
+    """A part of a list."""
+
+    @property
+    def cursor(self) -> str | None: ...
+
+    @property
+    def has_next(self) -> bool: ...
+
+
+P = TypeVar("P", bound=Page)
+
+
+class Api:
+    """One account's requests. `key` is None where the venue wants no token, as in its sandbox."""
+
+    def __init__(self, name: str, url: str, clock: Clock) -> None:
+        self.key: Key | None = None
+        self._clock = clock
+        self._ahead: Nanos = 0
+        """By how much the venue's clock is ahead of ours."""
+        self._budget = Budget(name, size=REQUESTS, seconds=SECONDS, monotonic=clock.monotonic)
+        self._rest = Rest(
+            url, sign=self._signed, refusal=refusal, budget=self._budget, heard=self._heard
+        )
+
+    async def open(self) -> None:
+        await self._rest.open()
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+    async def get(self, path: str, kind: type[Any] | Any, query: Query = ()) -> Any:
+        """A question; the answer as `kind`. Raises one of the six errors.
+
+        Questions are about what is held and what works: they may use what is kept for that.
+        """
+        request = Request(method="GET", path=PATH + path, query=urlencode(query))
+        return await self._rest.ask(request, kind, urgent=True)
+
+    async def pages(self, path: str, kind: type[P], query: Query = ()) -> list[P]:
+        """Every page of a list. Raises one of the six errors: half a list is no list."""
+        found: list[P] = []
+        asked, cursor = set[str](), ""
+        while len(found) < LONGEST_LIST:
+            more = (*query, ("cursor", cursor)) if cursor else query
+            page: P = await self.get(path, kind, more)
+            found.append(page)
+            if not page.has_next:
+                return found
+            cursor = page.cursor or ""
+            if not cursor or cursor in asked:
+                break
+            asked.add(cursor)
+        raise Ambiguous(f"the list {path} does not end, or does not say how it goes on")
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], kind: type[Any] | Any, *, urgent: bool
+    ) -> Any:
+        """A request that changes something. Raises one of the six errors."""
+        request = Request(method="POST", path=PATH + path, body=msgspec.json.encode(body))
+        return await self._rest.ask(request, kind, urgent=urgent)
+
+    async def server_time(self) -> Nanos:
+        """The venue's clock, nanoseconds UTC. Raises one of the six errors."""
+        answer: ServerTime = await self.get("/time", ServerTime)
+        found = time_of_millis(answer.epochMillis)
+        if not found:
+            raise Ambiguous(f"the time is {answer.epochMillis!r:.40}: milliseconds are expected")
+        return found
+
+    async def follow_clock(self) -> None:
+        """Ask for the venue's time: tokens are dated by it, however wrong our clock is (fault 8).
+
+        Raises one of the six errors.
+        """
+        self._ahead = await self.server_time() - self._clock.now()
+
+    def token(self, uri: str = "") -> str:
+        """A token of now; "" without a key."""
+        if self.key is None:
+            return ""
+        return self.key.token(self._clock.now() + self._ahead, uri)
+
+    def _signed(self, request: Request) -> Request:
+        headers = {"Content-Type": "application/json"} if request.body else {}
+        if self.key is not None:
+            uri = f"{request.method} {self._rest.host}{self._rest.base}{request.path}"
+            headers["Authorization"] = f"Bearer {self.token(uri)}"
+        return msgspec.structs.replace(request, headers={**request.headers, **headers})
+
+    def _heard(self, request: Request, answer: Answer) -> None:
+        left = number(answer.headers.get("x-ratelimit-remaining"))
+        if left.is_finite():
+            self._budget.told_left(float(left))
