@@ -24,14 +24,11 @@ class Treasury:
         self._assets = assets
 
     async def balances(self, portfolio: str) -> list[Balance]:
-        """Every balance of the portfolio. Raises one of the six errors."""
+        """Every balance of the portfolio, "" for any. Raises one of the six errors."""
         pages = await self._api.pages("/accounts", Balances, [("limit", LISTED_AT_ONCE)])
         rows = [row for page in pages for row in page.accounts]
-        return [
-            row
-            for row in rows
-            if row.type != VAULT and (row.retail_portfolio_id or portfolio) == portfolio
-        ]
+        ours = {portfolio, "", None} if portfolio else {row.retail_portfolio_id for row in rows}
+        return [row for row in rows if row.type != VAULT and row.retail_portfolio_id in ours]
 
     async def positions(self, portfolio: str) -> tuple[VenuePosition, ...]:
         """Every coin that is held. What it cost is not told by the venue: 0 says nothing of it."""

@@ -22,7 +22,10 @@ TOKEN_SECONDS: Final = 15
 takes, because a request that hangs on the way may be carried out for as long (rule 1)."""
 
 SEED_BYTES: Final = 32
-_ALLOWED: Final = "an EC key on the curve P256 as PEM, or an Ed25519 key as PEM or as 64 bytes in base64, is allowed"
+_ALLOWED: Final = (
+    "an EC key on the curve P256 as PEM, or an Ed25519 key as PEM or as 64 bytes in base64, is "
+    "allowed"
+)
 
 
 class Key:

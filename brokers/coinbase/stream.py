@@ -52,7 +52,6 @@ class Channels:
         token: Callable[[], str] | None = None,
         heard: Callable[[Message], None],
         ended: Callable[[str], None],
-        silence_seconds: float = SILENCE_SECONDS,
     ) -> None:
         """`heartbeats` is subscribed to first in any case: without it a quiet channel is closed by
         the venue. `token` makes the token of one subscription, a fresh one for each."""
@@ -67,7 +66,7 @@ class Channels:
             greet=self._greet,
             heard=self._heard,
             ended=ended,
-            silence_seconds=silence_seconds,
+            silence_seconds=SILENCE_SECONDS,
         )
 
     @property

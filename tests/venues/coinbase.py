@@ -59,6 +59,13 @@ class Stream:
     products: set[str] = field(default_factory=set)
     number: int = 0
     tokens: list[str] = field(default_factory=list)
+    unsent: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+
+    async def write(self) -> None:
+        """Send what is to be said, in order."""
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            while True:
+                await self.socket.send_str(await self.unsent.get())
 
 
 class CoinbaseVenue(Served):
@@ -116,7 +123,6 @@ class CoinbaseVenue(Served):
         self._held: dict[str, Order] = {}
         self._nonces: set[str] = set()
         self._beats = 0
-        self._tasks: set[asyncio.Future[None]] = set()
         add = app.router.add_route
         add("GET", f"{PATH}/time", self._time, name="time")
         add("GET", f"{PATH}/key_permissions", self._permissions, name="key_permissions")
@@ -596,6 +602,12 @@ class CoinbaseVenue(Served):
         ]  # fmt: skip
         return {"type": kind, "product_id": symbol, "updates": levels}
 
+    def say(self, channel: str, events: list[Any]) -> None:
+        """Say this on every stream that listens to the channel."""
+        for stream in tuple(self.streams):
+            if channel in stream.channels:
+                self._send(stream, channel, events)
+
     def _tell(self, channel: str, event: dict[str, Any], symbol: str = "") -> None:
         for stream in tuple(self.streams):
             if channel in stream.channels and (not symbol or symbol in stream.products):
@@ -617,26 +629,21 @@ class CoinbaseVenue(Served):
         )
 
     def _write(self, stream: Stream, body: dict[str, Any]) -> None:
-        task = asyncio.ensure_future(self._written(stream, json.dumps(body)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _written(self, stream: Stream, body: str) -> None:
-        with contextlib.suppress(ConnectionError, RuntimeError):
-            await stream.socket.send_str(body)
+        stream.unsent.put_nowait(json.dumps(body))
 
     async def _stream(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         stream = Stream(socket)
         self.streams.append(stream)
-        beat = asyncio.ensure_future(self._beat(stream))
+        tasks = [asyncio.ensure_future(self._beat(stream)), asyncio.ensure_future(stream.write())]
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._subscribe(stream, json.loads(message.data))
         finally:
-            beat.cancel()
+            for task in tasks:
+                task.cancel()
             self.streams.remove(stream)
         return socket
 
