@@ -115,6 +115,7 @@ class CoinbaseBroker:
             name,
             clock,
             ask=self._orders.trades_of,
+            tick_of=self._products.tick_of,
             tell=self._inbox.put,
             behind=self._fail,
         )

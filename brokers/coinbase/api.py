@@ -1,6 +1,6 @@
 """Requests to Coinbase's REST interface: signed, counted, decoded, each sent once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -65,15 +65,25 @@ class Api:
         request = Request(method="GET", path=PATH + path, query=urlencode(query))
         return await self._rest.ask(request, kind, urgent=True)
 
-    async def pages(self, path: str, kind: type[P], query: Query = ()) -> list[P]:
-        """Every page of a list. Raises one of the six errors: half a list is no list."""
+    async def pages(
+        self,
+        path: str,
+        kind: type[P],
+        query: Query = (),
+        *,
+        enough: Callable[[P], bool] = lambda page: False,
+    ) -> list[P]:
+        """Every page of a list, or those up to one that is `enough`.
+
+        Raises one of the six errors: half a list is no list.
+        """
         found: list[P] = []
         asked, cursor = set[str](), ""
         while len(found) < LONGEST_LIST:
             more = (*query, ("cursor", cursor)) if cursor else query
             page: P = await self.get(path, kind, more)
             found.append(page)
-            if not page.has_next:
+            if not page.has_next or enough(page):
                 return found
             cursor = page.cursor or ""
             if not cursor or cursor in asked:

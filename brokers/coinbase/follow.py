@@ -65,14 +65,17 @@ class Follower:
         clock: Clock,
         *,
         ask: Callable[[str], Awaitable[list[Trade]]],
+        tick_of: Callable[[str], Decimal | None],
         tell: Callable[[OrderReport], None],
         behind: Callable[[str], None],
     ) -> None:
         """`ask` gives every execution of an order, oldest first, or raises one of the six errors;
-        `behind` is told why the stream is not enough any more."""
+        `tick_of` the grid of a pair's prices, None where it is not known; `behind`
+        is told why the stream is not enough any more."""
         self._account = account
         self._clock = clock
         self._ask = ask
+        self._tick_of = tick_of
         self._tell = tell
         self._behind = behind
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
@@ -181,12 +184,12 @@ class Follower:
                     time=fill.time or at,
                 )
             )
-            still = (_S.PARTIALLY_FILLED, filled, *update.terms.values())
+            still = (_S.PARTIALLY_FILLED, filled, *self._terms(update).values())
             entry.said = (_S.FILLED,) if whole else still
 
     def _settle(self, entry: _Entry, update: Update, at: Nanos) -> None:
         """Tell the state of an order all of whose executions were told, where it is news."""
-        state, terms = update.state, update.terms
+        state, terms = update.state, self._terms(update)
         if state in _UNTOLD:
             return
         said = (state,) if state in ENDED else (state, update.filled, *terms.values())
@@ -206,3 +209,6 @@ class Follower:
             time=at,
         )
         self._tell(msgspec.structs.replace(report, **terms))
+
+    def _terms(self, update: Update) -> dict[str, Any]:
+        return update.terms(self._tick_of(update.product_id))

@@ -146,10 +146,9 @@ class OrderDesk:
         """
         there = venue_order_id_of(key) or self._known.there(key)
         if not there:
-            for order in await self._listed(_created_since(key)):
-                if order.client_order_id == key:
-                    return order.as_venue_order()
-            return None
+            listed = await self._listed(_created_since(key), wanted=key)
+            same = (order for order in listed if order.client_order_id == key)
+            return next((self._stated(order) for order in same), None)
         try:
             answer: OneOrder = await self._api.get(f"/orders/historical/{there}", OneOrder)
         except Rejected as error:
@@ -158,7 +157,7 @@ class OrderDesk:
             raise
         if answer.order.order_id != there:
             raise Ambiguous(f"asked about order {there}, it answers about {answer.order.order_id}")
-        return answer.order.as_venue_order()
+        return self._stated(answer.order)
 
     async def working(self) -> tuple[VenueOrder, ...]:
         """Every order that can still fill.
@@ -169,7 +168,7 @@ class OrderDesk:
         waiting = await self._listed([("order_status", word) for word in WAITING])
         opened = await self._listed([("order_status", "OPEN")])
         newest = {order.order_id: order for order in (*waiting, *opened)}
-        found = (order.as_venue_order() for order in newest.values())
+        found = map(self._stated, newest.values())
         return tuple(order for order in found if not order.status.is_terminal)
 
     async def fills_since(self, since: Nanos) -> tuple[Fill, ...]:
@@ -192,12 +191,21 @@ class OrderDesk:
         once = {(trade.order_id, trade.execution_id): trade for trade in reversed(listed)}
         return sorted(once.values(), key=lambda trade: time_of(trade.trade_time))
 
-    async def _listed(self, query: list[tuple[str, str]]) -> list[Order]:
-        pages = await self._api.pages(BATCH, Orders, [*query, ("limit", LISTED_AT_ONCE)])
+    async def _listed(self, query: list[tuple[str, str]], *, wanted: str = "") -> list[Order]:
+        """Orders, newest first; with `wanted` no more than up to the one of that id."""
+
+        def has_it(page: Orders) -> bool:
+            return bool(wanted) and any(o.client_order_id == wanted for o in page.orders)
+
+        limited = [*query, ("limit", LISTED_AT_ONCE)]
+        pages = await self._api.pages(BATCH, Orders, limited, enough=has_it)
         listed = [order for page in pages for order in page.orders]
         for order in listed:
             self._known.learn(order.client_order_id or "", order.order_id)
         return listed
+
+    def _stated(self, order: Order) -> VenueOrder:
+        return order.as_venue_order(self._products.tick_of(order.product_id))
 
     async def _learn(self, order_ids: Iterable[str]) -> None:
         """Ask which orders those are of which that is not known: an execution names only what the

@@ -123,6 +123,11 @@ class Products:
         self._api = api
         self._known: dict[str, Product] = {}
 
+    def tick_of(self, symbol: str) -> Decimal | None:
+        """The grid of its prices, None for a pair that was not asked for yet."""
+        known = self._known.get(symbol)
+        return None if known is None else known.tick
+
     async def of(self, symbol: str) -> Product:
         """Its facts, asked once. Raises one of the six errors, Rejected for what is not traded."""
         return self._known.get(symbol) or await self.ask(symbol)

@@ -52,17 +52,18 @@ def wide_limit(stop: Decimal, side: Side, tick: Decimal) -> Decimal:
     return max((beyond / tick).to_integral_value(rounding) * tick, tick)
 
 
-def is_wide(stop: Decimal, limit: Decimal, side: Side) -> bool:
-    """Whether `wide_limit` made this limit.
+def is_wide(stop: Decimal, limit: Decimal, side: Side, tick: Decimal | None = None) -> bool:
+    """Whether `wide_limit` made this limit, on the grid `tick`.
 
-    The venue leaves out zeros at the end, which changes nothing: a number that was rounded to so
-    many decimals is the same rounded to those that are left of it.
+    Where the grid is not known, it is taken to be the one that the limit is written on: the venue
+    leaves out zeros at the end, so that a rounder limit near it may be taken for it, too.
     """
     if not is_positive(stop) or not is_positive(limit):
         return False
-    exponent = limit.normalize().as_tuple().exponent
-    decimals = min(exponent, 0) if isinstance(exponent, int) else 0
-    return limit == wide_limit(stop, side, Decimal(1).scaleb(decimals))
+    if tick is None:
+        exponent = limit.normalize().as_tuple().exponent
+        tick = Decimal(1).scaleb(min(exponent, 0) if isinstance(exponent, int) else 0)
+    return is_positive(tick) and limit == wide_limit(stop, side, tick)
 
 
 def _configuration(order: OrderTerms, product: "Product") -> dict[str, dict[str, Any]]:

@@ -117,8 +117,8 @@ class Order(msgspec.Struct, frozen=True):
         named = (self.order_configuration or {}).values()
         return next((fields for fields in named if fields), {})
 
-    def as_venue_order(self) -> VenueOrder:
-        """It as the engine knows it."""
+    def as_venue_order(self, tick: Decimal | None) -> VenueOrder:
+        """It as the engine knows it; `tick` is the grid of its prices, None where not known."""
         fields, filled = self.terms, number_or_none(self.filled_size) or ZERO
         limit = price_or_none(fields.get("limit_price"))
         stop = price_or_none(fields.get("stop_price"))
@@ -127,7 +127,7 @@ class Order(msgspec.Struct, frozen=True):
         quantity = number_or_none(fields.get("base_size"))
         if quantity is None:
             quantity = filled if STATUSES.get(self.status) in ENDED and filled else NAN
-        kind, limit = kind_of(limit, stop, side)
+        kind, limit = kind_of(limit, stop, side, tick)
         tif = None if kind is OrderType.MARKET else TIMES_IN_FORCE.get(self.time_in_force or "")
         return VenueOrder(
             client_order_id=self.client_order_id or "",
@@ -276,8 +276,7 @@ class Update(msgspec.Struct, frozen=True):
     def state(self) -> OrderStatus:
         return status_of(self.status, self.filled)
 
-    @property
-    def terms(self) -> dict[str, Any]:
+    def terms(self, tick: Decimal | None) -> dict[str, Any]:
         """Fields of a report: the terms of an order that works, where it says them.
 
         What is left is zero in the message of its end, and an amount of money for some orders at
@@ -287,7 +286,7 @@ class Update(msgspec.Struct, frozen=True):
         limit, stop = price_or_none(self.limit_price), price_or_none(self.stop_price)
         if left is None or self.state in ENDED or (limit is None and stop is None):
             return {}
-        _, limit = kind_of(limit, stop, SIDES.get(self.order_side))
+        _, limit = kind_of(limit, stop, SIDES.get(self.order_side), tick)
         return {
             "quantity": self.filled + left,
             "limit_price": limit,
@@ -310,11 +309,11 @@ def status_of(word: str, filled: Decimal) -> OrderStatus:
 
 
 def kind_of(
-    limit: Decimal | None, stop: Decimal | None, side: Side | None
+    limit: Decimal | None, stop: Decimal | None, side: Side | None, tick: Decimal | None
 ) -> tuple[OrderType, Decimal | None]:
     """The type of an order, and its limit as far as it is one: see `terms.wide_limit`."""
     if stop is None:
         return (OrderType.MARKET if limit is None else OrderType.LIMIT), limit
-    if limit is None or (side is not None and is_wide(stop, limit, side)):
+    if limit is None or (side is not None and is_wide(stop, limit, side, tick)):
         return OrderType.STOP, None
     return OrderType.STOP_LIMIT, limit
