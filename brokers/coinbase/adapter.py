@@ -110,7 +110,7 @@ class CoinbaseBroker:
         self._known = KnownOrders()
         self._products = Products(self._api)
         self._orders = OrderDesk(name, self._api, self._products, self._known)
-        self._treasury = Treasury(self._api, self._products, assets)
+        self._treasury = Treasury(self._api, self._products, assets, has_prices=self._is_live)
         self._follower = Follower(
             name,
             clock,

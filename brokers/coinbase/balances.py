@@ -1,5 +1,6 @@
 """The balances of a Coinbase portfolio, as cash and as holdings."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from brokers.coinbase.api import Api
@@ -18,7 +19,11 @@ VAULT = "ACCOUNT_TYPE_VAULT"
 class Treasury:
     """What one portfolio has."""
 
-    def __init__(self, api: Api, products: Products, assets: Assets) -> None:
+    def __init__(
+        self, api: Api, products: Products, assets: Assets, *, has_prices: bool = True
+    ) -> None:
+        """`has_prices`: the venue tells prices, which its sandbox does not."""
+        self._has_prices = has_prices
         self._api = api
         self._products = products
         self._assets = assets
@@ -34,7 +39,7 @@ class Treasury:
         """Every coin that is held. What it cost is not told by the venue: 0 says nothing of it."""
         totals = self._coins(await self.balances(portfolio))
         held = {self._assets.symbol_of(asset): total for asset, total in totals.items()}
-        prices = await self._products.prices(held)
+        prices = await self._prices(held)
         return tuple(
             VenuePosition(
                 symbol=symbol, quantity=total, average_price=ZERO, mark=prices.get(symbol)
@@ -59,7 +64,7 @@ class Treasury:
                 cash[row.currency] = cash.get(row.currency, ZERO) + row.total
         others = {asset: total for asset, total in cash.items() if asset != currency}
         others |= self._coins(rows)
-        prices = await self._products.prices(f"{asset}-{currency}" for asset in others)
+        prices = await self._prices(f"{asset}-{currency}" for asset in others)
         worth = sum(
             (total * prices.get(f"{asset}-{currency}", ZERO) for asset, total in others.items()),
             ZERO,
@@ -73,6 +78,9 @@ class Treasury:
             buying_power=available,
             as_of=now,
         )
+
+    async def _prices(self, symbols: Iterable[str]) -> dict[str, Decimal]:
+        return await self._products.prices(symbols) if self._has_prices else {}
 
     def _coins(self, rows: list[Balance]) -> dict[str, Decimal]:
         """What is held of each coin; a number that cannot be read is one that is none."""

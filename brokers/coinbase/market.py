@@ -4,8 +4,9 @@ It needs no key. A pair in USDC is the pair in USD there: it is told under that 
 """
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator, Sequence
+import math
+from bisect import bisect_left, insort
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,8 +26,7 @@ SIDES: Final = {"bid": "bid", "offer": "ask", "ask": "ask"}
 
 LEVELS: Final = 10
 DEPTH_EVERY: Final[Nanos] = 250 * NS_PER_MS
-"""The book changes hundreds of times a second, and has tens of thousands of levels: the best of
-them are looked up four times a second at most."""
+"""The book changes hundreds of times a second: it is told four times a second at most."""
 
 BAR_SECONDS: Final = 60
 MOST_BARS: Final = 300
@@ -51,6 +51,16 @@ class _Level(msgspec.Struct, frozen=True):
     price_level: str
     new_quantity: str
 
+    @property
+    def name(self) -> str:
+        """The side, as we call it."""
+        return SIDES.get(self.side, self.side)
+
+    @property
+    def is_gone(self) -> bool:
+        """A size of nothing, however it is written."""
+        return not self.new_quantity.strip("0.")
+
 
 class _BookEvent(msgspec.Struct, frozen=True):
     type: str = ""
@@ -71,27 +81,55 @@ class _Candles(msgspec.Struct, frozen=True):
     candles: list[_Candle] = []
 
 
-class _Book:
-    """One pair's levels, sizes by price, both as the venue wrote them."""
+class _Side:
+    """One side of a book, best price first. A float orders the levels; what is told is the text."""
 
-    def __init__(self) -> None:
-        self.sides: dict[str, dict[str, str]] = {"bid": {}, "ask": {}}
-        self.told_at: Nanos = 0
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._levels: dict[float, _Level] = {}
+        self._order: list[float] = []
+
+    def begin(self, levels: Iterable[_Level]) -> None:
+        """All levels there are: tens of thousands, sorted once."""
+        self._levels = {self._key(level): level for level in levels}
+        self._order = sorted(self._levels)
 
     def take(self, level: _Level) -> None:
-        side = self.sides.get(SIDES.get(level.side, ""))
-        if side is None:
-            raise ValueError(f"a level of the side {level.side!r:.20}")
-        if number(level.new_quantity) == 0:
-            side.pop(level.price_level, None)
-        else:
-            side[level.price_level] = level.new_quantity
+        """A level has this size now; it goes with a size of nothing."""
+        key = self._key(level)
+        if level.is_gone:
+            if self._levels.pop(key, None) is not None:
+                self._order.pop(bisect_left(self._order, key))
+            return
+        if key not in self._levels:
+            insort(self._order, key)
+        self._levels[key] = level
 
-    def best(self, name: str) -> tuple[DepthLevel, ...]:
-        """The best levels of a side; the float only sorts."""
-        pick = heapq.nlargest if name == "bid" else heapq.nsmallest
-        prices = pick(LEVELS, self.sides[name], key=float)
-        return tuple(DepthLevel(number(p), number(self.sides[name][p])) for p in prices)
+    def best(self) -> tuple[DepthLevel, ...]:
+        found = (self._levels[key] for key in self._order[:LEVELS])
+        return tuple(DepthLevel(number(x.price_level), number(x.new_quantity)) for x in found)
+
+    def _key(self, level: _Level) -> float:
+        price = float(level.price_level)
+        if not math.isfinite(price):
+            raise ValueError(f"a level at the price {level.price_level!r:.40}")
+        return self._sign * price
+
+
+class _Book:
+    """The levels of one pair."""
+
+    def __init__(self) -> None:
+        self.sides = {"bid": _Side(-1), "ask": _Side(1)}
+        self.told_at: Nanos = 0
+
+    def begin(self, levels: Sequence[_Level]) -> None:
+        for name, side in self.sides.items():
+            side.begin(level for level in levels if level.name == name and not level.is_gone)
+
+    def take(self, level: _Level) -> None:
+        """Raises KeyError for a side that there is not."""
+        self.sides[level.name].take(level)
 
 
 class CoinbaseMarket:
@@ -186,16 +224,17 @@ class CoinbaseMarket:
     def _depth(self, event: _BookEvent, books: dict[str, _Book], at: Nanos) -> list[MarketEvent]:
         if event.type == "snapshot":
             books[event.product_id] = _Book()
+            books[event.product_id].begin(event.updates)
         book = books.get(event.product_id)
         if book is None:
             raise ValueError(f"a change of the book of {event.product_id} without the book")
-        for level in event.updates:
+        for level in event.updates if event.type != "snapshot" else ():
             book.take(level)
         now = self._clock.monotonic()
         if book.told_at and now - book.told_at < DEPTH_EVERY:
             return []
         book.told_at = now
-        bids, asks = book.best("bid"), book.best("ask")
+        bids, asks = book.sides["bid"].best(), book.sides["ask"].best()
         names = self._told_as.get(event.product_id, ())
         return [Depth(symbol=name, bids=bids, asks=asks, time=at) for name in names]
 

@@ -37,6 +37,12 @@ class Assets:
         """Raises Rejected for a symbol whose coin would be held under another one: what it bought
         would be taken for something else, and what it sold would not be found."""
         base = symbol.rpartition("-")[0]
+        if base in self._cash:
+            raise Rejected(
+                "HELD_AS_CASH",
+                f"{base} pays for another symbol of [market] symbols and is cash here: an order in "
+                f"{symbol} is not sent",
+            )
         held = self.symbol_of(base)
         if base and held != symbol:
             raise Rejected(

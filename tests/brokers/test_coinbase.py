@@ -976,7 +976,13 @@ async def test_X61_the_sandbox_is_looked_at_and_is_sent_no_order(venue: Coinbase
     venue.exchange.set_price("BTC-USD", D(100))
     async with opened(venue, environment="sandbox", account_id="", secret="") as lab:
         await lab.broker.connect()
-        assert (await lab.broker.get_account()).cash == D(100_000)
+        venue.account_rows = [venue.account("BTC", D(2), D(0))]
+        account = await lab.broker.get_account()
+        assert (account.account_id, account.cash) == (ACCOUNT, D(100_000))
+        (position,) = await lab.broker.get_positions()
+        assert (position.symbol, position.mark) == ("BTC-USD", None)
+        assert await lab.broker.get_open_orders() == ()
+        assert await lab.broker.get_fills_since(0) == ()
         with pytest.raises(Rejected, match="canned answers") as refused:
             await lab.submit("a")
         assert refused.value.code == "SANDBOX"

@@ -167,7 +167,7 @@ def test_a_balance_is_cash_where_it_pays_and_else_a_holding() -> None:
     assert held == ["BTC-USD", "ETH-USDC", "SOL-USD"]
     assets.check("BTC-USD")
     assets.check("ETH-USDC")
-    for symbol in ("BTC-EUR", "ETH-USD"):
+    for symbol in ("BTC-EUR", "ETH-USD", "USDC-USD", "EUR-USD"):
         with pytest.raises(Rejected):
             assets.check(symbol)
 

@@ -180,7 +180,8 @@ class CoinbaseVenue(Served):
     def _refused(self, request: web.Request) -> web.Response | None:
         """The refusal of a request whose token is not accepted."""
         if self.sandbox:
-            return None
+            answered = request.path.startswith((f"{PATH}/accounts", f"{PATH}/orders"))
+            return None if answered else self._not_found("the sandbox knows accounts and orders")
         uri = f"{request.method} {request.host}{request.path}"
         self.uris.append(uri)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
@@ -190,6 +191,8 @@ class CoinbaseVenue(Served):
     # --- account and products
 
     async def _time(self, request: web.Request) -> web.Response:
+        if self.sandbox and (refused := self._refused(request)):
+            return refused
         ns = time.time_ns() + self.exchange.skew
         return web.json_response(
             {
