@@ -28,6 +28,9 @@ LEVELS: Final = 10
 DEPTH_EVERY: Final[Nanos] = 250 * NS_PER_MS
 """The book changes hundreds of times a second: it is told four times a second at most."""
 
+LARGE: Final = 256 * 1024
+"""A message of more bytes is not read on the loop."""
+
 BAR_SECONDS: Final = 60
 MOST_BARS: Final = 300
 """The venue gives at most so many in an answer."""
@@ -148,27 +151,37 @@ class CoinbaseMarket:
                 self._told_as.setdefault(there, []).append(symbol)
 
     async def events(self) -> AsyncIterator[MarketEvent]:
-        """Quotes and depth from now on; ends with the connection. Raises one of the six errors."""
-        queue: asyncio.Queue[MarketEvent | None] = asyncio.Queue()
+        """Quotes and depth from now on. Raises one of the six errors, also once the stream ends,
+        with the reason."""
+        queue: asyncio.Queue[Message | str] = asyncio.Queue()
         books: dict[str, _Book] = {}
-
-        def heard(message: Message) -> None:
-            for event in self._read(message, books):
-                queue.put_nowait(event)
-
         stream = Channels(
             self._stream_url,
             (TICKER, LEVEL2),
             products=self._symbols,
-            heard=heard,
-            ended=lambda why: queue.put_nowait(None),
+            heard=queue.put_nowait,
+            ended=queue.put_nowait,
         )
         try:
             await stream.open()
-            while (event := await queue.get()) is not None:
-                yield event
+            while True:
+                given = await queue.get()
+                if isinstance(given, str):
+                    raise Ambiguous(f"the stream of prices ended: {given}")
+                for event in await self._events_of(given, books):
+                    yield event
         finally:
             await stream.close()
+
+    async def _events_of(self, message: Message, books: dict[str, _Book]) -> list[MarketEvent]:
+        """What a message says; a whole book is read in a thread. Raises Ambiguous for what cannot
+        be read."""
+        try:
+            if sum(memoryview(raw).nbytes for raw in message.events) < LARGE:
+                return self._read(message, books)
+            return await asyncio.to_thread(self._read, message, books)
+        except (ValueError, KeyError, msgspec.DecodeError) as error:
+            raise Ambiguous(f"a message of {message.channel} cannot be read: {error}") from error
 
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
         """The newest completed bars of a minute, oldest first. Raises one of the six errors."""

@@ -51,11 +51,16 @@ class Watched:
                 if isinstance(event, kind):
                     return event
 
-    async def end(self) -> None:
-        """Read to the end."""
-        async with asyncio.timeout(SECONDS):
+    async def end(self) -> str:
+        """Read to the end; why it came."""
+
+        async def read() -> None:
             async for _ in self._events:
                 pass
+
+        with pytest.raises(Ambiguous) as ended:
+            await asyncio.wait_for(read(), SECONDS)
+        return str(ended.value)
 
 
 @asynccontextmanager
@@ -138,7 +143,7 @@ async def test_F06_a_market_message_that_is_missing_ends_the_prices(
         await seen.next(Quote)
         getattr(venue, harm)()
         await venue.set_price("BTC-USD", D(101))
-        await seen.end()
+        assert "the stream of prices ended" in await seen.end()
     async with watched(market(venue)) as again:
         assert (await again.next(Quote)).last == 101
 
@@ -149,7 +154,33 @@ async def test_a_change_of_a_book_that_was_never_told_ends_the_prices(
     async with watched(market(venue)) as seen:
         await seen.next(Depth)
         venue.say("level2", [{"type": "update", "product_id": "SOL-USD", "updates": []}])
-        await seen.end()
+        assert "SOL-USD without the book" in await seen.end()
+
+
+async def test_a_whole_book_is_read_beside_the_loop_and_is_the_same(
+    venue: CoinbaseVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brokers.coinbase.market.LARGE", 1)
+    async with watched(market(venue)) as seen:
+        assert (await seen.next(Depth)).bids[0] == DepthLevel(D(99), D("1.25"))
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        {"side": "middle", "price_level": "99", "new_quantity": "1"},
+        {"side": "bid", "price_level": "NaN", "new_quantity": "1"},
+        {"side": "bid", "price_level": "many", "new_quantity": "1"},
+        {"side": "bid"},
+    ],
+)
+async def test_a_level_that_is_none_ends_the_prices(
+    venue: CoinbaseVenue, level: dict[str, str]
+) -> None:
+    async with watched(market(venue)) as seen:
+        await seen.next(Depth)
+        venue.say("level2", [{"type": "update", "product_id": "BTC-USD", "updates": [level]}])
+        assert "cannot be read" in await seen.end()
 
 
 async def test_a_market_that_is_not_there_says_so(venue: CoinbaseVenue) -> None:
