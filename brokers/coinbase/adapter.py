@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from brokers import Secret
-from brokers.coinbase.api import Api
+from brokers.coinbase.api import PRIVATE, Api, budget_of
 from brokers.coinbase.balances import Treasury
 from brokers.coinbase.follow import Follower
 from brokers.coinbase.keys import read_key
@@ -57,11 +57,13 @@ CAPABILITIES: Final = Capabilities(
     reduce_only=False,
     shorting=False,
     fractional=True,
-    # A repeated id makes no second order and is not refused either: the first one is the answer.
-    # For how long is not documented, so that nothing leans on it.
-    deduplicates=False,
-    # A token is good for 15 s by the venue's clock, and an answer is waited for 5 s of them.
-    late_arrival_seconds=10,
+    # A repeated id makes no second order: the first one is the answer (documented, not seen live).
+    # That is what the engine leans on when it sends an order that an earlier process may have sent,
+    # and it asks first whether the venue lists that id: an order so old that its id might be
+    # forgotten is found there.
+    deduplicates=True,
+    # A token is good for 10 s by the venue's clock, and an answer is waited for 5 s of them.
+    late_arrival_seconds=5,
     timeout_seconds=5,
     cancel_all=False,
     cancels_together=True,
@@ -106,7 +108,7 @@ class CoinbaseBroker:
         self._connected = False
         self._connecting = asyncio.Lock()
         self._inbox = AccountInbox(name, clock)
-        self._api = Api("Coinbase", rest_url, clock)
+        self._api = Api(rest_url, clock, budget_of(PRIVATE, clock))
         self._known = KnownOrders()
         self._products = Products(self._api)
         self._orders = OrderDesk(name, self._api, self._products, self._known)
@@ -168,7 +170,7 @@ class CoinbaseBroker:
         self._api.key = read_key(
             self._found(self._settings.key_env), self._found(self._settings.secret_env), self._nonce
         )
-        await self._api.follow_clock()
+        await self._api.set_clock()
         allowed: Permissions = await self._api.get("/key_permissions", Permissions)
         if not (allowed.can_view and allowed.can_trade):
             raise AuthFailed(
@@ -213,11 +215,14 @@ class CoinbaseBroker:
     # --- the stream
 
     def _heard(self, message: Message) -> None:
+        told = time_of(message.timestamp)
         if message.channel == HEARTBEATS:
+            if told:
+                self._api.time.told(told)
             self._follower.beat()
         if message.channel != USER:
             return
-        at = time_of(message.timestamp) or self._clock.now()
+        at = told or self._clock.now()
         for raw in message.events:
             event = msgspec.json.decode(raw, type=UserEvent)
             for update in event.orders or ():

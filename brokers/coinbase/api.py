@@ -8,6 +8,7 @@ import msgspec
 
 from brokers.coinbase.keys import Key
 from brokers.coinbase.refusals import refusal
+from brokers.coinbase.venue_time import VenueTime
 from brokers.coinbase.wire import PATH, ServerTime
 from brokers.net.budget import Budget
 from brokers.net.numbers import number, time_of_millis
@@ -15,9 +16,9 @@ from brokers.net.rest import Answer, Request, Rest
 from engine.domain.instant import Nanos
 from engine.ports import Ambiguous, Clock
 
-REQUESTS: Final = 30
-SECONDS: Final = 1.0
-"""The venue's limit for private requests (research/venues.md §4, `Limits`)."""
+PRIVATE: Final = 30
+PUBLIC: Final = 10
+"""So many requests a second the venue allows (research/venues.md §4, `Limits`)."""
 
 LONGEST_LIST: Final = 1_000
 """So many pages make a list at most; a longer one is a venue that goes round in circles."""
@@ -38,15 +39,18 @@ class Page(Protocol):
 P = TypeVar("P", bound=Page)
 
 
+def budget_of(requests: int, clock: Clock) -> Budget:
+    """So many requests a second."""
+    return Budget("Coinbase", size=requests, seconds=1, monotonic=clock.monotonic)
+
+
 class Api:
     """One account's requests. `key` is None where the venue wants no token, as in its sandbox."""
 
-    def __init__(self, name: str, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, budget: Budget) -> None:
         self.key: Key | None = None
-        self._clock = clock
-        self._ahead: Nanos = 0
-        """By how much the venue's clock is ahead of ours."""
-        self._budget = Budget(name, size=REQUESTS, seconds=SECONDS, monotonic=clock.monotonic)
+        self.time = VenueTime(clock)
+        self._budget = budget
         self._rest = Rest(
             url, sign=self._signed, refusal=refusal, budget=self._budget, heard=self._heard
         )
@@ -106,18 +110,15 @@ class Api:
             raise Ambiguous(f"the time is {answer.epochMillis!r:.40}: milliseconds are expected")
         return found
 
-    async def follow_clock(self) -> None:
-        """Ask for the venue's time: tokens are dated by it, however wrong our clock is (fault 8).
-
-        Raises one of the six errors.
-        """
-        self._ahead = await self.server_time() - self._clock.now()
+    async def set_clock(self) -> None:
+        """Ask for the venue's time, and date tokens by it. Raises one of the six errors."""
+        self.time.set(await self.server_time())
 
     def token(self, uri: str = "") -> str:
         """A token of now; "" without a key."""
         if self.key is None:
             return ""
-        return self.key.token(self._clock.now() + self._ahead, uri)
+        return self.key.token(self.time.now(), uri)
 
     def _signed(self, request: Request) -> Request:
         headers = {"Content-Type": "application/json"} if request.body else {}

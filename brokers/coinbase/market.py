@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from brokers.coinbase.api import Api
+from brokers.coinbase.api import PUBLIC, Api, budget_of
 from brokers.coinbase.stream import Channels, Message
 from brokers.net.numbers import number, number_or_none, price_or_none, time_of
 from engine.domain.instant import NS_PER_MS, NS_PER_SECOND, Nanos
@@ -145,6 +145,7 @@ class CoinbaseMarket:
         self._clock = clock
         self._rest_url = rest_url
         self._stream_url = stream_url
+        self._budget = budget_of(PUBLIC, clock)
         self._told_as: dict[str, list[str]] = {}
         for symbol in self._symbols:
             for there in {symbol, symbol.removesuffix("C") if symbol.endswith("-USDC") else symbol}:
@@ -196,7 +197,7 @@ class CoinbaseMarket:
             ("granularity", "ONE_MINUTE"),
             ("limit", str(wanted)),
         ]
-        api = Api("Coinbase", self._rest_url, self._clock)
+        api = Api(self._rest_url, self._clock, self._budget)
         await api.open()
         try:
             path = f"/market/products/{quote(symbol, safe='')}/candles"

@@ -18,13 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from brokers.coinbase.keys import TOKEN_SECONDS, read_key
+from brokers.coinbase.keys import EARLY_SECONDS, TOKEN_SECONDS, read_key
 from brokers.coinbase.products import Product
 from brokers.coinbase.symbols import Assets
 from brokers.coinbase.terms import is_wide, order_body, wide_limit
+from brokers.coinbase.venue_time import SLOWLY, VenueTime
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.order import Side
 from engine.ports import AuthFailed, Rejected
+from engine.runtime.clock import SystemClock
 from tests.brokers.kit import order
 from tests.brokers.test_coinbase import ED25519, RAW, SEED, opened
 from tests.venues.coinbase import KEY_NAME, CoinbaseVenue
@@ -79,7 +81,7 @@ def test_E07_a_token_names_key_request_and_times_and_is_never_the_same() -> None
     assert claims == {
         "iss": "cdp",
         "sub": KEY_NAME,
-        "nbf": NOW // NS_PER_SECOND,
+        "nbf": NOW // NS_PER_SECOND - EARLY_SECONDS,
         "exp": NOW // NS_PER_SECOND + TOKEN_SECONDS,
         "uri": uri,
     }
@@ -122,6 +124,42 @@ async def test_a_secret_that_is_missing_says_where_it_was_looked_for() -> None:
 
 def test_a_key_shows_its_name_alone() -> None:
     assert repr(read_key(KEY_NAME, ED25519, lambda: "n")) == f"Key({KEY_NAME!r}, ***)"
+
+
+class SetClock(SystemClock):
+    """A clock that somebody sets."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000 * NS_PER_SECOND
+        self.steady = 5 * NS_PER_SECOND
+
+    def now(self) -> int:
+        return self.wall
+
+    def monotonic(self) -> int:
+        return self.steady
+
+
+def test_F08_tokens_are_dated_right_while_our_clock_is_set() -> None:
+    clock = SetClock()
+    venue = VenueTime(clock)
+    assert venue.now() == clock.wall
+    venue.set(NOW)
+    clock.wall += 3600 * NS_PER_SECOND
+    assert venue.now() == NOW
+    clock.steady += NS_PER_SECOND
+    assert venue.now() == NOW + NS_PER_SECOND
+
+
+def test_F08_a_message_that_waited_to_be_read_does_not_put_the_venue_s_clock_back() -> None:
+    clock = SetClock()
+    venue = VenueTime(clock)
+    venue.set(NOW)
+    clock.steady += 60 * NS_PER_SECOND
+    venue.told(NOW + 2 * NS_PER_SECOND)  # heard 58 s late
+    assert venue.now() == NOW + 60 * NS_PER_SECOND - SLOWLY
+    venue.told(NOW + 61 * NS_PER_SECOND)  # ours had fallen behind
+    assert venue.now() == NOW + 61 * NS_PER_SECOND
 
 
 # --- the limit of a stop
