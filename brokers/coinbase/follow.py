@@ -21,13 +21,16 @@ import msgspec
 
 from brokers.coinbase.wire import ENDED, Trade, Update
 from engine.domain.instant import NS_PER_SECOND, Nanos
-from engine.domain.money import ZERO
+from engine.domain.money import ONE, ZERO
 from engine.domain.order import OrderStatus
 from engine.ports import BrokerError, Clock, OrderReport
 
 BEHIND_SECONDS: Final = 5.0
 KEPT: Final = 5_000
 """So many orders are remembered, those that ended included: an execution is not told twice."""
+
+ROUGHLY: Final = Decimal("0.999")
+"""So much of what has filled is all of it, where executions are told in money."""
 
 _S = OrderStatus
 _UNTOLD: Final = frozenset({_S.PENDING_NEW, _S.PENDING_CANCEL})
@@ -49,6 +52,12 @@ class _Entry:
         self.since: Nanos = 0
         """Since when executions are missing, on the monotonic clock."""
         self.asking = False
+        self.in_money = False
+        """Some of its executions are told as amounts of money, which are rounded."""
+
+    def covers(self, filled: Decimal) -> bool:
+        """Whether the executions that are known add up to so much."""
+        return self.known >= filled * (ROUGHLY if self.in_money else ONE)
 
     @property
     def known(self) -> Decimal:
@@ -92,7 +101,7 @@ class Follower:
         """A message about an order, of the venue's time `at`."""
         entry = self._entry(update.order_id)
         unreadable = not update.filled.is_finite()  # the engine puts such a report aside, and asks
-        if unreadable or (not entry.asking and update.filled <= entry.known):
+        if unreadable or (not entry.asking and entry.covers(update.filled)):
             self._settle(entry, update, at)
             return
         if entry.waits is None:
@@ -149,7 +158,7 @@ class Follower:
                 newest = entry.waits or asked_for
                 update, at = newest
                 self._take(entry, update, at, trades)
-                if entry.known >= update.filled:
+                if entry.covers(update.filled):
                     entry.waits = None
                     self._owing.pop(order_id, None)
                     self._settle(entry, update, at)
@@ -167,6 +176,7 @@ class Follower:
             fill = trade.as_fill(self._account, update.client_order_id or "")
             counts = fill.quantity if fill.quantity.is_finite() else ZERO
             filled += counts
+            entry.in_money = entry.in_money or bool(trade.size_in_quote)
             if fill.execution_id in entry.told:
                 continue
             entry.told[fill.execution_id] = counts

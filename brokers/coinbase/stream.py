@@ -109,9 +109,9 @@ class Channels:
         message = msgspec.json.decode(text, type=Message)
         if message.type == "error":
             said = clean_text(str(message.message), 200)
-            if self._confirmed >= set(self._channels):
-                raise StreamFault(f"the venue says: {said}")
-            raise AuthFailed(f"the stream was refused: {said}")
+            if "auth" in said.lower() and not self._confirmed >= set(self._channels):
+                raise AuthFailed(f"the stream was refused: {said}")
+            raise StreamFault(f"the venue says: {said}")
         self._count(message)
         if message.channel != SUBSCRIPTIONS:
             self._tell(message)

@@ -495,6 +495,15 @@ async def test_F08_a_subscription_that_is_refused_is_about_the_key_and_leaves_no
         await lab.broker.get_positions()
 
 
+async def test_F08_a_stream_that_is_refused_for_another_reason_is_not_about_the_key(
+    venue: CoinbaseVenue, lab: Lab
+) -> None:
+    venue.user_refused, venue.refusal = "busy", "too many subscriptions"
+    with pytest.raises(NotSent, match="too many subscriptions"):
+        await lab.broker.connect()
+    await until(lambda: venue.streams == [])
+
+
 @pytest.mark.parametrize("hours", [-1, 1])
 async def test_F08_tokens_are_dated_by_the_venue_s_clock(
     venue: CoinbaseVenue, lab: Lab, hours: int
@@ -899,6 +908,23 @@ async def test_an_execution_that_is_told_in_money_is_one_in_coins(
     ]
     told = {fill.execution_id: fill.quantity for fill in await lab.broker.get_fills_since(0)}
     assert told["t9"] == D("0.5")
+
+
+async def test_an_order_by_hand_for_an_amount_of_money_ends_like_any_other(
+    venue: CoinbaseVenue, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounded to the cent, its executions add up to a little less than what has filled."""
+    monkeypatch.setattr("brokers.coinbase.follow.BEHIND_SECONDS", 0.2)
+    await lab.start()
+    venue.in_money = True
+    await lab.price("97.03")
+    venue.exchange.place(
+        client_id="web", symbol="BTC-USD", sign=1, quantity=D("0.3333"), kind="market"
+    )
+    report = await lab.until("web", _S.FILLED)
+    assert report.filled == D("0.3333")
+    assert fills(lab)[0].quantity == D("0.33329898")
+    assert await lab.broker.get_fills_since(0) == tuple(fills(lab))
 
 
 async def test_an_order_by_hand_is_listed_and_one_of_unknown_size_is_not_read_as_another(

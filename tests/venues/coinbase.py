@@ -107,6 +107,8 @@ class CoinbaseVenue(Served):
         """The status of an order is this word, by its id, whatever it is."""
         self.trade_rows: list[dict[str, Any]] = []
         """Further rows of the list of executions."""
+        self.in_money = False
+        """Executions are told as amounts of money, to the cent."""
         self.order_rows: list[dict[str, Any]] = []
         self.account_rows: list[dict[str, Any]] = []
         self.configurations: dict[str, dict[str, Any]] = {}
@@ -118,6 +120,7 @@ class CoinbaseVenue(Served):
         self.muted = False
         """Nothing is told by the streams, heartbeats included."""
         self.user_refused = ""
+        self.refusal = "authentication failure"
         self.heartbeat_seconds = 0.05
         self.streams: list[Stream] = []
         self._held: dict[str, Order] = {}
@@ -508,12 +511,12 @@ class CoinbaseVenue(Served):
             "trade_time": iso(done.time),
             "trade_type": "FILL",
             "price": text(done.price),
-            "size": text(done.quantity),
+            "size": text(round(done.quantity * done.price, 2) if self.in_money else done.quantity),
             "commission": text(done.fee),
             "product_id": done.symbol,
             "sequence_timestamp": iso(done.time + 2_000_000),
             "liquidity_indicator": "TAKER",
-            "size_in_quote": False,
+            "size_in_quote": self.in_money,
             "user_id": "user",
             "side": "BUY" if done.sign > 0 else "SELL",
             "retail_portfolio_id": PORTFOLIO,
@@ -656,7 +659,7 @@ class CoinbaseVenue(Served):
         if channel == "user" or token:
             why = self.user_refused or self._checked(token, "")
             if why:
-                self._write(stream, {"type": "error", "message": "authentication failure"})
+                self._write(stream, {"type": "error", "message": self.refusal})
                 return
             stream.tokens.append(token)
         if channel == "user":
