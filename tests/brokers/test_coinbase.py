@@ -194,13 +194,15 @@ async def test_F01_an_order_of_an_earlier_process_is_found_in_the_list_of_all_or
     venue.muted, venue.page = False, 2
     async with opened(venue) as later:
         await later.start()
+        # Its execution names only what the venue calls the order: whose it is, is asked.
+        (fill,) = await later.broker.get_fills_since(0)
+        assert fill.client_order_id == key
+    async with opened(venue) as later:
+        await later.start()
         found = await later.broker.get_order(key)
         assert found is not None
         assert (found.status, found.client_order_id) == (_S.FILLED, key)
         assert await later.broker.get_order(key[::-1] + "x") is None
-        # Its execution names only what the venue calls the order: whose it is, is asked.
-        (fill,) = await later.broker.get_fills_since(0)
-        assert fill.client_order_id == key
 
 
 @pytest.mark.parametrize("play", ["drop_before", "status_before"])
@@ -358,6 +360,27 @@ async def test_F05_several_executions_in_one_message_are_told_one_by_one_with_th
     assert report.filled == 1
     assert tuple(fills(lab)) == await lab.broker.get_fills_since(0)
     assert [fill.execution_id for fill in fills(lab)] == [e.id for e in venue.exchange.executions]
+
+
+async def test_F05_an_execution_is_told_once_however_often_its_order_is_asked_about(
+    venue: CoinbaseVenue, lab: Lab
+) -> None:
+    await lab.start()
+    venue.exchange.fills = False
+    await lab.submit("a", "BUY", "1", limit="100")
+    await lab.until("a", _S.NEW)
+    (order,) = venue.exchange.orders.values()
+    for n in range(3):
+        venue.exchange.fill(order.id, D("0.25"), D(100 - n))
+        await lab.until("a", _S.PARTIALLY_FILLED)
+    venue.exchange.fill(order.id, D("0.25"), D(90))
+    await lab.until("a", _S.FILLED)
+    assert [fill.price for fill in fills(lab)] == [D(100), D(99), D(98), D(90)]
+    # A message that says again what is known tells nothing.
+    venue.tell_user([venue.update(order, "FILLED")])
+    await lab.submit("b", "BUY", "0.1", limit="50")
+    await lab.until("b", _S.NEW)
+    assert lab.of("a").count(_S.FILLED) == 1
 
 
 async def test_F05_executions_at_other_prices_are_told_at_theirs_never_at_a_mean(
