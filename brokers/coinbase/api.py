@@ -61,13 +61,15 @@ class Api:
     async def close(self) -> None:
         await self._rest.close()
 
-    async def get(self, path: str, kind: type[Any] | Any, query: Query = ()) -> Any:
+    async def get(
+        self, path: str, kind: type[Any] | Any, query: Query = (), *, urgent: bool = False
+    ) -> Any:
         """A question; the answer as `kind`. Raises one of the six errors.
 
-        Questions are about what is held and what works: they may use what is kept for that.
+        `urgent`: it may use the part of the budget that is kept for what reduces risk.
         """
         request = Request(method="GET", path=PATH + path, query=urlencode(query))
-        return await self._rest.ask(request, kind, urgent=True)
+        return await self._rest.ask(request, kind, urgent=urgent)
 
     async def pages(
         self,
@@ -76,6 +78,7 @@ class Api:
         query: Query = (),
         *,
         enough: Callable[[P], bool] = lambda page: False,
+        urgent: bool = False,
     ) -> list[P]:
         """Every page of a list, or those up to one that is `enough`.
 
@@ -85,7 +88,7 @@ class Api:
         asked, cursor = set[str](), ""
         while len(found) < LONGEST_LIST:
             more = (*query, ("cursor", cursor)) if cursor else query
-            page: P = await self.get(path, kind, more)
+            page: P = await self.get(path, kind, more, urgent=urgent)
             found.append(page)
             if not page.has_next or enough(page):
                 return found

@@ -149,8 +149,9 @@ class OrderDesk:
             listed = await self._listed(_created_since(key), wanted=key)
             same = (order for order in listed if order.client_order_id == key)
             return next((self._stated(order) for order in same), None)
+        path = f"/orders/historical/{there}"
         try:
-            answer: OneOrder = await self._api.get(f"/orders/historical/{there}", OneOrder)
+            answer: OneOrder = await self._api.get(path, OneOrder, urgent=True)
         except Rejected as error:
             if error.code in {"NOT_FOUND", "HTTP_404"}:
                 return None
@@ -174,19 +175,21 @@ class OrderDesk:
     async def fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """Every execution at or after `since`, oldest first."""
         query = [("start_sequence_timestamp", rfc3339(since - EARLIER))] if since > EARLIER else []
-        trades = await self._trades(query)
+        trades = await self._trades(query, urgent=True)
         await self._learn({trade.order_id for trade in trades})
         fills = [t.as_fill(self._account, self._known.here(t.order_id) or "") for t in trades]
         return tuple(fill for fill in fills if fill.time >= since or not fill.time)
 
     async def trades_of(self, order_id: str) -> list[Trade]:
-        """Every execution of one order, oldest first."""
-        trades = await self._trades([("order_ids", order_id)])
+        """Every execution of one order, oldest first. It can be asked again a second later, so that
+        a storm of executions takes nothing of what is kept for cancels."""
+        trades = await self._trades([("order_ids", order_id)], urgent=False)
         return [trade for trade in trades if trade.order_id == order_id]
 
-    async def _trades(self, query: list[tuple[str, str]]) -> list[Trade]:
+    async def _trades(self, query: list[tuple[str, str]], *, urgent: bool) -> list[Trade]:
         """Executions, oldest first; the venue lists them the other way round."""
-        pages = await self._api.pages(FILLS, Trades, [*query, ("limit", LISTED_AT_ONCE)])
+        limited = [*query, ("limit", LISTED_AT_ONCE)]
+        pages = await self._api.pages(FILLS, Trades, limited, urgent=urgent)
         listed = [trade for page in pages for trade in page.fills]
         once = {(trade.order_id, trade.execution_id): trade for trade in reversed(listed)}
         return sorted(once.values(), key=lambda trade: time_of(trade.trade_time))
@@ -198,7 +201,7 @@ class OrderDesk:
             return bool(wanted) and any(o.client_order_id == wanted for o in page.orders)
 
         limited = [*query, ("limit", LISTED_AT_ONCE)]
-        pages = await self._api.pages(BATCH, Orders, limited, enough=has_it)
+        pages = await self._api.pages(BATCH, Orders, limited, enough=has_it, urgent=True)
         listed = [order for page in pages for order in page.orders]
         for order in listed:
             self._known.learn(order.client_order_id or "", order.order_id)
