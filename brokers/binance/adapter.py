@@ -157,7 +157,7 @@ class BinanceBroker:
         """Open REST and the stream, also again after a break; the account is confirmed first."""
         if self._stream.is_open:
             return
-        await self._hang_up()
+        await self._forget()
         self._early = []
         try:
             await self._client.open()
@@ -193,10 +193,14 @@ class BinanceBroker:
         return self._inbox.read()
 
     async def _hang_up(self) -> None:
+        await self._forget()
+        await self._client.close()
+
+    async def _forget(self) -> None:
+        """Begin anew, but for requests that are under way."""
         self._seen.clear()
         self._handed, self._whole_due = None, 0
         await self._stream.close()
-        await self._client.close()
 
     def _ended(self, why: str) -> None:
         self._inbox.link(LinkState.DISCONNECTED, why)

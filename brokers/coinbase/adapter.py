@@ -40,6 +40,8 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    StreamRefused,
+    Throttled,
 )
 
 USER: Final = "user"
@@ -68,6 +70,7 @@ CAPABILITIES: Final = Capabilities(
     cancel_all=False,
     cancels_together=True,
     nets_buying_power=True,
+    states_instruments=True,
 )
 
 _ONLY_LIVE: Final = (
@@ -143,20 +146,31 @@ class CoinbaseBroker:
     async def connect(self) -> None:
         """Open REST and the user stream, and again after a break. Raises one of the six errors."""
         async with self._connecting:
-            if self._connected:
+            if self._connected and (self._stream.is_open or not self._is_live):
                 return
-            await self._hang_up()
+            await self._forget()
             try:
                 await self._api.open()
                 self._portfolio = await (self._log_in() if self._is_live else self._look_in())
                 confirm_account(self._name, self._settings, account_id_of(self._portfolio))
-                if self._is_live:
-                    await self._stream.open()
             except BaseException:
                 await self._hang_up()
                 raise
+            if self._is_live:
+                await self._listen()
             self._connected = True
             self._inbox.link(LinkState.CONNECTED)
+
+    async def _listen(self) -> None:
+        """Open the stream. Where only that is refused, requests go on all the same."""
+        try:
+            await self._stream.open()
+        except (NotSent, Throttled) as error:
+            self._connected = True
+            raise StreamRefused(str(error)) from error
+        except BaseException:
+            await self._hang_up()
+            raise
 
     async def disconnect(self) -> None:
         """No order is cancelled (D-53)."""
@@ -193,10 +207,14 @@ class CoinbaseBroker:
 
     async def _hang_up(self) -> None:
         self._connected = False
-        await self._stream.close()
-        await self._follower.stop()
+        await self._forget()
         await self._api.close()
         self._api.key = None
+
+    async def _forget(self) -> None:
+        """Begin anew, but for requests that are under way."""
+        await self._stream.close()
+        await self._follower.stop()
 
     def _lost(self, why: str) -> None:
         """The stream has ended: what it would have told has to be looked at."""

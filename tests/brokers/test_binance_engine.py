@@ -56,10 +56,10 @@ class Desk:
         config = from_mapping(
             {
                 "profile": "axion_aggressive",
-                "market": {"symbols": [SYMBOL]},
+                "account": {"primary": "binance"},
+                "market": {"symbols": [SYMBOL], "source": "broker"},
                 "risk": {"max_order_notional": "100000"},
                 "execution": {"dedup_window_seconds": 0, "order_timeout_seconds": 3600},
-                "routes": [{"broker": "binance", "asset_class": "crypto"}],
             }
         )
         account = opened(server, symbols=(SYMBOL,))

@@ -22,6 +22,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from engine.runtime.clock import SystemClock
@@ -588,12 +589,20 @@ async def test_a_connect_that_is_given_up_leaves_nothing_open_and_no_task(
     assert [t for t in asyncio.all_tasks() - before if "127.0.0.1" in t.get_name()] == []
 
 
-async def test_a_subscription_that_is_refused_fails_the_connect(server: BinanceServer) -> None:
+async def test_C441_a_subscription_that_is_refused_leaves_the_requests(
+    server: BinanceServer,
+) -> None:
+    """The engine asks instead, and connects again for the stream alone."""
     server.refuses_subscription = True
     broker = opened(server).broker
-    with pytest.raises(Throttled):
+    with pytest.raises(StreamRefused):
         await broker.connect()
     assert server.subscriptions == 0
+    assert await broker.get_positions() == ()
+    server.refuses_subscription = False
+    await broker.connect()
+    assert server.subscriptions == 1
+    await broker.disconnect()
 
 
 async def test_D43_no_listen_key_is_asked_for(server: BinanceServer, lab: Lab) -> None:
