@@ -1,0 +1,383 @@
+"""The broker port over one OANDA account (C-270, U-60).
+
+What becomes of an order is told by the log of transactions alone, see `log`. The stream of it is
+opened first, then the account is read, and what came with it is history; a line that is missing is
+asked for by its id, and where that fails the stream ends and the engine connects again.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+
+from brokers.inbox import AccountInbox
+from brokers.net.numbers import time_of
+from brokers.oanda import wire
+from brokers.oanda.api import ORDERS_AT_ONCE, OandaApi
+from brokers.oanda.log import TransactionLog
+from brokers.oanda.money import FILL, account_of, fill_of, movements_of, positions_of
+from brokers.oanda.orders import Pair, body_of, instrument_from, pair_of, venue_order
+from brokers.oanda.refusals import UNKNOWN_ORDER, end_of
+from brokers.oanda.stream import SILENCE_SECONDS, LineStream, StreamEnded
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
+from engine.domain.ids import moment_of, venue_order_id_of
+from engine.domain.instant import NS_PER_SECOND, Nanos, to_datetime
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO
+from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, TimeInForce
+from engine.domain.run import LinkState
+from engine.ports import (
+    Ambiguous,
+    BrokerError,
+    Capabilities,
+    Clock,
+    NotSent,
+    Rejected,
+    Report,
+)
+
+CAPABILITIES: Final = Capabilities(
+    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP}),
+    times_in_force=frozenset(TimeInForce),
+    native_stop=True,
+    # A replace there is a cancel and a new order of another id; the engine does that itself.
+    native_modify=False,
+    reduce_only=True,
+    shorting=True,
+    fractional=False,
+    # An id is free again once its order has ended (research §6): a blind resend may fill twice.
+    deduplicates=False,
+    # No source bounds how late a lost request may arrive; nothing in a request lets one be set.
+    late_arrival_seconds=30,
+    # 1.5 s to connect, 3 s to send and 3 s for the answer: see brokers.net.rest.
+    timeout_seconds=8,
+    cancel_all=False,
+    history=True,
+)
+
+MOST_BAD_LINES: Final = 5
+"""So many lines in a row that cannot be read are no stream of transactions."""
+
+PAGES: Final = 10
+"""So many lists of orders are read at most for one that is not found by its id."""
+
+NO_EXTENSIONS: Final = wire.Extensions()
+
+_MARGIN: Final = 3_600 * NS_PER_SECOND
+"""How far the clocks of an order's id and of the venue may be apart."""
+
+
+class OandaBroker:
+    """One account at OANDA. `silence_seconds` without a line and its stream is over."""
+
+    def __init__(
+        self,
+        name: str,
+        api: OandaApi,
+        clock: Clock,
+        *,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        """`name` is the account's under `[brokers]`."""
+        self._name = name
+        self._api = api
+        self._clock = clock
+        self._silence = silence_seconds
+        self._inbox = AccountInbox(name, clock)
+        self._log = TransactionLog(name, self._inbox.put)
+        self._stream: LineStream | None = None
+        self._pairs: dict[str, Pair] = {}
+        self._home = ""
+        self._begun: Nanos = 0
+        """When the account was created there."""
+        self._bad_lines = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    # --- the connection
+
+    async def connect(self) -> None:
+        """Open the stream, then read the account: whatever comes after that moment is told."""
+        if self._stream is not None:
+            return
+        api, stream = self._api, None
+        await api.open()
+        try:
+            await api.find_account()
+            stream = LineStream(
+                api.streams,
+                api.request("GET", "/transactions/stream"),
+                heard=self._heard,
+                ended=self._ended,
+                silence_seconds=self._silence,
+            )
+            await stream.open()
+            account = await api.account()
+            listed = await api.ask("/instruments", wire.InstrumentsAnswer)
+        except BaseException:
+            if stream is not None:
+                await stream.close()
+            await api.close()
+            raise
+        self._pairs = {row.name: pair_of(row) for row in listed.instruments}
+        self._home, self._begun = account.currency, time_of(account.created_time)
+        self._bad_lines = 0
+        self._log.begin(account)
+        self._stream = stream
+        stream.begin()
+        self._inbox.link(LinkState.CONNECTED)
+
+    async def disconnect(self) -> None:
+        """No order is cancelled (D-53)."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+            self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
+        await self._api.close()
+
+    def reports(self) -> AsyncIterator[Report]:
+        """Every report from the first connect on; one reader at a time."""
+        return self._inbox.read()
+
+    def _ended(self, why: str) -> None:
+        self._stream = None
+        self._inbox.link(LinkState.DISCONNECTED, why)
+
+    async def _heard(self, lines: list[bytes]) -> None:
+        """Tell what the lines say. Where one is missing or cannot be read, the venue is asked for
+        all that follows the newest that was told."""
+        missing = False
+        for line in lines:
+            try:
+                told = msgspec.json.decode(line, type=wire.Transaction)
+            except (msgspec.DecodeError, ValueError):
+                told = wire.Transaction()
+            if told.type == "HEARTBEAT":
+                self._bad_lines = 0
+                newest = wire.id_of(told.last_transaction_id)
+                missing |= newest > self._log.last
+                if newest == self._log.last:
+                    self._log.batch_ended()
+            elif told.number:
+                self._bad_lines = 0
+                missing |= not self._log.take((told,))
+            else:
+                self._bad_lines += 1
+                missing = True
+                if self._bad_lines >= MOST_BAD_LINES:
+                    raise StreamEnded(f"{self._bad_lines} lines in a row could not be read")
+        if not missing:
+            return
+        try:
+            self._log.take_all(await self._api.after(self._log.last))
+        except BrokerError as error:
+            raise StreamEnded(f"what was missed could not be had: {error}") from error
+
+    # --- orders
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        """Hand an order over; what is off the instrument's grid is refused here."""
+        self._check_open()
+        body = body_of(order, self._pair(order.symbol))
+        request = self._api.request("POST", "/orders", body={"order": body})
+        done: wire.Done = await self._api.rest.ask(request, wire.Done, urgent=order.reduce_only)
+        if done.order_create_transaction is None:
+            raise Ambiguous(f"the answer to order {order.client_order_id} names no order")
+        self._take(done)
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        """Ask for a cancel, by the client order id or by what the venue calls the order."""
+        self._check_open()
+        request = self._api.request("PUT", f"/orders/{_specifier(client_order_id)}/cancel")
+        self._take(await self._api.rest.ask(request, wire.Done, urgent=True))
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        """OANDA has no such request."""
+        raise Rejected("UNSUPPORTED", "OANDA has no request that cancels several orders")
+
+    async def cancel_all(self) -> None:
+        """OANDA has no such request."""
+        raise Rejected("UNSUPPORTED", "OANDA has no request that cancels every order")
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
+    ) -> None:
+        """OANDA has none that keeps the order: see `CAPABILITIES`."""
+        raise Rejected("UNSUPPORTED", "OANDA changes no order: it is cancelled and sent anew")
+
+    def _take(self, done: wire.Done) -> None:
+        """Tell what an answer says, unless something before it is still to come by the stream."""
+        if self._log.take(done.transactions):
+            self._log.batch_ended()
+
+    # --- questions
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        """The order as it stands, looked for until it is certain that there is none."""
+        self._check_open()
+        row = await self._row(_specifier(client_order_id))
+        known = self._log.venue_id_of(client_order_id)
+        if row is None and known:
+            row = await self._row(known)
+        if row is None:
+            row = await self._listed(client_order_id)
+        return None if row is None else await self._stated(row)
+
+    async def _row(self, specifier: str) -> wire.OrderRow | None:
+        """The order of a specifier; None where the venue says that there is none."""
+        try:
+            answer: wire.OrderAnswer = await self._api.ask(
+                f"/orders/{specifier}", wire.OrderAnswer, urgent=True
+            )
+        except Rejected as error:
+            if error.code in UNKNOWN_ORDER or error.code == "HTTP_404":
+                return None
+            raise
+        return answer.order
+
+    async def _listed(self, client_order_id: str) -> wire.OrderRow | None:
+        """The newest order of that client id among all of the account, those that have ended too:
+        the venue may find by that id only what is pending.
+
+        The lists go back to before the moment that the id was made in. Raises Ambiguous where that
+        is further than can be read.
+        """
+        since, query = _made_at(client_order_id), {"state": "ALL", "count": f"{ORDERS_AT_ONCE}"}
+        for _ in range(PAGES):
+            answer: wire.OrdersAnswer = await self._api.ask(
+                "/orders", wire.OrdersAnswer, query, urgent=True
+            )
+            rows = sorted(answer.orders, key=lambda row: -wire.id_of(row.id))
+            for row in rows:
+                if (row.client_extensions or NO_EXTENSIONS).id == client_order_id:
+                    return row
+            oldest = rows[-1] if rows else None
+            if oldest is None or len(rows) < ORDERS_AT_ONCE or time_of(oldest.create_time) < since:
+                return None
+            query["beforeID"] = str(oldest.id)
+        raise Ambiguous(
+            f"{client_order_id} is not among the newest {PAGES * ORDERS_AT_ONCE} orders, and may "
+            "be older"
+        )
+
+    async def _stated(self, row: wire.OrderRow) -> VenueOrder:
+        """The order of a row, with what filled and how it ended: the log says both.
+
+        Raises Ambiguous for a state that is not known here: nothing is concluded from it.
+        """
+        filled, mean, number = ZERO, None, str(row.id)
+        if row.filling_transaction_id is not None:
+            told = await self._api.transaction(wire.id_of(row.filling_transaction_id))
+            fill = self._fill(told)
+            filled, mean = fill.quantity, fill.price
+        if row.state == "FILLED":
+            order = venue_order(row, OrderStatus.FILLED, filled=filled, average_price=mean)
+            if filled.is_finite() and order.quantity.is_finite() and filled < order.quantity:
+                return msgspec.structs.replace(order, status=OrderStatus.CANCELED)
+            return order
+        if row.state == "CANCELLED":
+            filled = filled or self._log.filled(number)
+            told = await self._api.transaction(wire.id_of(row.cancelling_transaction_id))
+            status = end_of(told.reason or "", filled=filled != 0)
+            return venue_order(row, status, filled=filled, average_price=mean)
+        if row.state in {"PENDING", "TRIGGERED"}:
+            return venue_order(row, OrderStatus.NEW, filled=self._log.filled(number))
+        raise Ambiguous(f"order {number} is in state {row.state[:40]!r}, which is not known here")
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        """Every pending order, those that are tied to a trade included.
+
+        Whatever state is stated of one in this list, it can still fill.
+        """
+        self._check_open()
+        answer: wire.OrdersAnswer = await self._api.ask("/pendingOrders", wire.OrdersAnswer)
+        trades: dict[str, wire.TradeRow] = {}
+        if any(row.trade_id is not None for row in answer.orders):
+            open_trades: wire.TradesAnswer = await self._api.ask("/openTrades", wire.TradesAnswer)
+            trades = {str(trade.id): trade for trade in open_trades.trades}
+        return tuple(self._pending(row, trades) for row in answer.orders)
+
+    def _pending(self, row: wire.OrderRow, trades: dict[str, wire.TradeRow]) -> VenueOrder:
+        trade = None
+        if row.trade_id is not None:
+            trade = trades.get(str(row.trade_id))
+            if trade is None:  # it was closed between the two questions
+                raise Ambiguous(f"order {row.id} is tied to trade {row.trade_id}: it is not open")
+        filled = self._log.filled(str(row.id))
+        return venue_order(row, OrderStatus.NEW, filled=filled, trade=trade)
+
+    async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """Every fill of the log at or after `since`, oldest first."""
+        self._check_open()
+        told = await self._api.since(max(since, self._begun), FILL)
+        fills = (self._fill(each) for each in told if each.type == FILL)
+        return tuple(fill for fill in fills if fill.time >= since or not fill.time)
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        """Transfers, interest, and conversions of profits, oldest first; see `money`."""
+        self._check_open()
+        told = await self._api.since(max(since, self._begun))
+        moved = (movement for each in told for movement in movements_of(each, self._home))
+        return tuple(each for each in moved if each.time >= since or not each.time)
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        """Every holding that is not flat, long and short of one symbol added up."""
+        self._check_open()
+        answer: wire.PositionsAnswer = await self._api.ask("/openPositions", wire.PositionsAnswer)
+        return positions_of(answer.positions)
+
+    async def get_account(self) -> Account:
+        """Cash by currency as the engine counts it, net asset value and free margin."""
+        self._check_open()
+        return account_of(await self._api.account(), self._clock.now())
+
+    async def instrument(self, symbol: str) -> Instrument:
+        """The facts of a pair, as they were when the connection was opened."""
+        self._check_open()
+        return instrument_from(self._pair(symbol), to_datetime(self._clock.now()).date())
+
+    async def server_time(self) -> Nanos:
+        """The venue's clock, to the second."""
+        self._check_open()
+        return await self._api.server_time()
+
+    def _fill(self, told: wire.Transaction) -> Fill:
+        client_id = self._log.client_id_of(str(told.order_id or ""))
+        return fill_of(told, self._name, self._home, client_id)
+
+    def _pair(self, symbol: str) -> Pair:
+        pair = self._pairs.get(symbol)
+        if pair is None:
+            raise Rejected("INSTRUMENT_UNKNOWN", f"{symbol} is not traded in this account at OANDA")
+        return pair
+
+    def _check_open(self) -> None:
+        if self._stream is None:
+            raise NotSent(f"{self._name} is not connected to OANDA")
+
+
+def _specifier(client_order_id: str) -> str:
+    """How an order is named in a path."""
+    there = venue_order_id_of(client_order_id)
+    return quote(there, safe="") if there else f"@{quote(client_order_id, safe='')}"
+
+
+def _made_at(client_order_id: str) -> Nanos:
+    """Before when no order of that id was sent; 0 for an id that does not say."""
+    try:
+        return max(moment_of(client_order_id) - _MARGIN, 0)
+    except ValueError:
+        return 0
