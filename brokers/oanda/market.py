@@ -188,7 +188,7 @@ def _events_of(line: bytes, bars: MidBars) -> list[MarketEvent]:
         raise Ambiguous(f"a line of prices cannot be read: {error}") from error
     at = time_of(told.time)
     events: list[MarketEvent] = [*bars.completed(at)]
-    if told.type != "PRICE" or not told.tradeable:
+    if told.type != "PRICE" or not told.can_be_traded:
         return events
     bids, asks = _levels(told.bids), _levels(told.asks)
     bid, ask = next(iter(bids), None), next(iter(asks), None)

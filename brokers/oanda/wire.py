@@ -155,9 +155,16 @@ class PriceLine(msgspec.Struct, frozen=True):
     type: str = ""
     instrument: str = ""
     time: Any = None
-    tradeable: bool = False
+    tradeable: bool | None = None
+    status: str = ""
+    """What older lines say instead."""
     bids: list[PriceLevel] = []
     asks: list[PriceLevel] = []
+
+    @property
+    def can_be_traded(self) -> bool:
+        """False at a weekend, and where nothing is said of it."""
+        return self.status == "tradeable" if self.tradeable is None else self.tradeable
 
 
 class Candle(msgspec.Struct, frozen=True):

@@ -93,6 +93,10 @@ class OandaServer(Served):
         """The rows of an account in which long and short stand side by side."""
         self.candles: list[Json] = []
         self.tradeable = True
+        self.rejects_next = ""
+        """The next order is refused for this reason before there is one: 400."""
+        self.cancels_next = ""
+        """The next order is created, and cancelled for this reason: 201."""
         self.thin: Decimal | None = None
         """The next order that fills at once finds so much and no more."""
         self.tells_remainder = True
@@ -216,6 +220,11 @@ class OandaServer(Served):
         for queue in chain(self._streams, self._prices):
             queue.put_nowait(None)
 
+    async def stop(self) -> None:
+        """Hang up on everybody and listen no more."""
+        self.hang_up()
+        await super().stop()
+
     def revoke(self) -> None:
         """The token is not valid any more."""
         self.token = "another"
@@ -233,9 +242,18 @@ class OandaServer(Served):
     def _say(self, given: Json) -> None:
         self.say(json.dumps(given).encode() + b"\n")
 
-    def _tell_price(self, given: Json) -> None:
+    @property
+    def watchers(self) -> int:
+        """How many read the stream of prices."""
+        return len(self._prices)
+
+    def say_price(self, given: bytes) -> None:
+        """Bytes on the stream of prices as they stand."""
         for queue in self._prices:
-            queue.put_nowait(json.dumps(given).encode() + b"\n")
+            queue.put_nowait(given)
+
+    def _tell_price(self, given: Json) -> None:
+        self.say_price(json.dumps(given).encode() + b"\n")
 
     def _price(self, symbol: str, bid: str, ask: str) -> Json:
         return {
@@ -494,7 +512,11 @@ class OandaServer(Served):
             self.tags.setdefault(client_id, extensions["tag"])
         if body["type"] == "MARKET" and body["timeInForce"] not in {"FOK", "IOC"}:
             reject = "TIME_IN_FORCE_INVALID"
-        if not reject:
+        reject, self.rejects_next = self.rejects_next or reject, ""
+        cancel, self.cancels_next = self.cancels_next, ""
+        if cancel:
+            self._refuse(body, client_id, cancel)
+        elif not reject:
             try:
                 self._place(body, client_id, units)
             except Refused as refused:
