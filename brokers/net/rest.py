@@ -24,6 +24,7 @@ T = TypeVar("T")
 CONNECT_SECONDS: Final = 1.5
 ANSWER_SECONDS: Final = 3.0
 LARGEST_ANSWER: Final = 64 * 1024 * 1024
+CONNECTIONS: Final = 32
 WAIT_SECONDS: Final = 1.0
 """How long we wait where a venue asks us to and does not say how long."""
 
@@ -85,7 +86,10 @@ class Rest:
         budget: Budget | None = None,
         heard: Callable[[Request, Answer], None] = lambda request, answer: None,
         answer_seconds: float = ANSWER_SECONDS,
+        connections: int = CONNECTIONS,
     ) -> None:
+        """`connections`: so many stand at once at most, for a venue that counts new ones; a request
+        that gets none in time was not sent."""
         self._url = httpx.URL(url.rstrip("/"))
         self._base = self._url.raw_path.decode("ascii").rstrip("/")
         self._sign = sign
@@ -93,6 +97,7 @@ class Rest:
         self._budget = budget
         self._heard = heard
         self._seconds = answer_seconds
+        self._connections = connections
         self._client: httpx.AsyncClient | None = None
 
     @property
@@ -113,7 +118,9 @@ class Rest:
                 follow_redirects=False,
                 trust_env=False,
                 verify=ssl.create_default_context() if self._url.scheme == "https" else False,
-                limits=httpx.Limits(max_connections=32, max_keepalive_connections=16),
+                limits=httpx.Limits(
+                    max_connections=self._connections, max_keepalive_connections=16
+                ),
             )
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 Over real sockets: what a server has seen is counted there.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -86,6 +87,17 @@ async def test_without_a_connection_nothing_was_sent(server: Served) -> None:
     with pytest.raises(NotSent, match="is not connected"):
         await client.send(ORDER)
     assert server.requests == []
+
+
+async def test_a_request_that_gets_no_connection_in_time_was_not_sent(server: Served) -> None:
+    """For a venue that counts new connections: no more than so many stand at once."""
+    client = Rest(server.url, answer_seconds=0.3, connections=1)
+    await client.open()
+    server.fault("orders", "silent")
+    asked = await asyncio.gather(client.send(ORDER), client.send(ORDER), return_exceptions=True)
+    assert sorted(type(error).__name__ for error in asked) == ["Ambiguous", "NotSent"]
+    assert server.count("orders") == 1
+    await client.close()
 
 
 @pytest.mark.parametrize(
