@@ -30,6 +30,9 @@ HOSTS: Final = {
 REQUESTS_PER_SECOND: Final = 100
 """It allows 120 from one address, and advises 100 on a connection (research §6)."""
 
+CONNECTIONS: Final = 2
+"""It refuses more than two new connections a second (research §6), so that a burst may open two."""
+
 MOST_AT_ONCE: Final = 1000
 """So many transactions it tells in one answer."""
 
@@ -58,7 +61,11 @@ class OandaApi:
         self._settings = settings
         self._secret = secret
         self.rest = Rest(
-            settings.rest_url or rest_url, sign=self._sign, refusal=refusal, budget=budget
+            settings.rest_url or rest_url,
+            sign=self._sign,
+            refusal=refusal,
+            budget=budget,
+            connections=CONNECTIONS,
         )
         self.streams = Rest(settings.stream_url or stream_url, sign=self._sign, refusal=refusal)
         self.account_id = ""

@@ -49,6 +49,7 @@ class OandaMarket:
         self._seconds = bar_seconds
         self._silence = silence_seconds
         self._users = 0
+        self._turn = asyncio.Lock()
 
     async def events(self) -> AsyncIterator[MarketEvent]:
         """Quotes, depth and completed bars as they come. Raises one of the six errors when the
@@ -89,7 +90,10 @@ class OandaMarket:
             await self._leave()
 
     async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
-        """Up to `bars` completed bars before now, of the middle of both sides."""
+        """Up to `bars` completed bars before now, of the middle of both sides.
+
+        What is asked for several symbols goes out one by one, over one connection.
+        """
         granularity = GRANULARITIES.get(self._seconds)
         if granularity is None or bars <= 0:
             return ()
@@ -99,7 +103,8 @@ class OandaMarket:
         self._users += 1
         try:
             request = Request(method="GET", path=path, query=query)
-            answer: wire.CandlesAnswer = await self._api.rest.ask(request, wire.CandlesAnswer)
+            async with self._turn:
+                answer: wire.CandlesAnswer = await self._api.rest.ask(request, wire.CandlesAnswer)
         finally:
             await self._leave()
         complete = [candle for candle in answer.candles if candle.complete]

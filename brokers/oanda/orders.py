@@ -42,6 +42,8 @@ _WORDS: Final[dict[TimeInForce, str]] = {
 TIMES: Final[dict[str, TimeInForce]] = {word: tif for tif, word in _WORDS.items()}
 """A GTD order, which somebody placed elsewhere, has none of ours: none is told."""
 
+MARKET: Final = frozenset({OrderType.MARKET, None})
+
 TRADED: Final = frozenset({"CURRENCY", "METAL"})
 """Its types of instrument that are pairs here. A CFD has hours and dividends of its own."""
 
@@ -196,7 +198,8 @@ def terms_of(
         quantity=quantity,
         limit_price=price if is_limit else bound if type_ is OrderType.STOP_LIMIT else None,
         stop_price=price if type_ in {OrderType.STOP, OrderType.STOP_LIMIT} else None,
-        time_in_force=TIMES.get(row.time_in_force or ""),
+        # That of a market order is chosen here, and is no term that anybody asked for.
+        time_in_force=None if type_ in MARKET else TIMES.get(row.time_in_force or ""),
         reduce_only=trade is not None or row.position_fill == "REDUCE_ONLY",
     )
 
