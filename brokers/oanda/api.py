@@ -38,6 +38,8 @@ MOST_AT_ONCE: Final = 1000
 
 ORDERS_AT_ONCE: Final = 500
 
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+
 _PAGE: Final = re.compile(r"[?&](from|to)=(\d{1,18})(?=&|$)", re.ASCII)
 
 
@@ -82,11 +84,23 @@ class OandaApi:
 
     def _sign(self, request: Request) -> Request:
         headers = {
-            "Authorization": f"Bearer {self._secret(self._settings.token_env).reveal()}",
+            "Authorization": f"Bearer {self._token()}",
             "Accept-Datetime-Format": "RFC3339",
             "Content-Type": "application/json",
         }
         return msgspec.structs.replace(request, headers=headers)
+
+    def _token(self) -> str:
+        """The token. Raises AuthFailed where there is none; what cannot be one never gets near a
+        library, whose error would show it."""
+        variable = self._settings.token_env
+        try:
+            token = self._secret(variable).reveal()
+        except Exception as error:  # it says where it was looked for
+            raise AuthFailed(str(error)) from error
+        if _TOKEN.fullmatch(token) is None:
+            raise AuthFailed(f"{variable} is no token of OANDA's: it has other characters")
+        return token
 
     async def find_account(self) -> None:
         """Ask which accounts the token may use, and settle on the one that is meant (C-201).

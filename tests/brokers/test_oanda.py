@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
+from brokers.oanda.setup import open_oanda
 from engine.domain.ids import unnamed_order_id
 from engine.domain.order import OrderStatus, OrderType, Side, TimeInForce
 from engine.domain.run import LinkState
@@ -25,7 +27,7 @@ from engine.ports import (
 )
 from tests.brokers.conformance import BrokerConformance
 from tests.venues.oanda import ACCOUNT, SYMBOL, TOKEN, OandaServer
-from tests.venues.oanda_lab import OandaLab, lab_of, opened
+from tests.venues.oanda_lab import OandaLab, lab_of, opened, plan
 
 D = Decimal
 NEW, FILLED, CANCELED = OrderStatus.NEW, OrderStatus.FILLED, OrderStatus.CANCELED
@@ -389,6 +391,29 @@ async def test_a_token_that_is_revoked_ends_the_stream_and_is_refused(
         await lab.broker.connect()
     assert TOKEN not in str(refused.value)
     assert server.count("create") == 0
+
+
+@pytest.mark.parametrize("given", ["", "two words", "line\n", "töken"])
+async def test_what_is_no_token_is_refused_here_and_not_shown(
+    server: OandaServer, lab: OandaLab, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setattr("tests.venues.oanda_lab.TOKEN", given)
+    with pytest.raises(AuthFailed, match="OANDA_API_TOKEN is no token") as refused:
+        await lab.broker.connect()
+    assert not given or given not in str(refused.value)
+    assert server.requests == []
+
+
+async def test_a_token_that_is_missing_is_said_to_be(server: OandaServer) -> None:
+    given = plan(server)
+    connection = open_oanda(msgspec.structs.replace(given, secret=_missing))
+    with pytest.raises(AuthFailed, match="looked for in the environment"):
+        await connection.broker.connect()
+    assert server.requests == []
+
+
+def _missing(variable: str) -> Any:
+    raise LookupError(f"{variable} was looked for in the environment")
 
 
 @pytest.mark.parametrize(("headers", "wait"), [({"Retry-After": "3"}, 3.0), (None, 1.0)])
