@@ -127,6 +127,17 @@ async def test_an_order_that_has_ended_is_found_whether_or_not_its_id_still_find
         assert await second.broker.get_order("c") is None
 
 
+async def test_an_order_that_this_process_saw_is_found_without_reading_lists(
+    server: OandaServer, lab: OandaLab
+) -> None:
+    await lab.start()
+    await lab.submit("a")
+    found = await lab.broker.get_order("a")
+    assert found is not None
+    assert found.status is FILLED
+    assert (server.count("order"), server.count("orders")) == (2, 0)
+
+
 async def test_an_order_that_may_be_older_than_all_lists_is_not_said_to_be_unknown(
     server: OandaServer, lab: OandaLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
