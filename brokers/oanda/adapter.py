@@ -285,7 +285,11 @@ class OandaBroker:
             told = await self._api.transaction(wire.id_of(row.filling_transaction_id))
             fill = self._fill(told)
             filled, mean = fill.quantity, fill.price
+            before = self._log.filled(number)
+            if before.is_finite() and filled.is_finite() and before > filled:
+                filled, mean = before, None  # it filled in several parts, and this is the last
         if row.state == "FILLED":
+            # What never rests has ended with less where that was all there was at once.
             order = venue_order(row, OrderStatus.FILLED, filled=filled, average_price=mean)
             if filled.is_finite() and order.quantity.is_finite() and filled < order.quantity:
                 return msgspec.structs.replace(order, status=OrderStatus.CANCELED)

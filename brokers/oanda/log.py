@@ -13,7 +13,7 @@ from brokers.net.numbers import number_or_none, time_of
 from brokers.oanda import wire
 from brokers.oanda.money import FILL, fill_of
 from brokers.oanda.orders import Terms, terms_of
-from brokers.oanda.refusals import end_of, is_in_use
+from brokers.oanda.refusals import code_of, end_of, is_in_use
 from engine.domain.money import ZERO
 from engine.domain.order import IMMEDIATE, OrderStatus, OrderType
 from engine.ports import OrderReport
@@ -66,7 +66,9 @@ class TransactionLog:
         self.last = wire.id_of(account.last_transaction_id)
         self._short = None
         for row in account.orders:
-            self._know(str(row.id), KnownOrder(terms_of(row.type, row), whole=False))
+            known = KnownOrder(terms_of(row.type, row), whole=False)
+            known.filled = self.filled(str(row.id))
+            self._know(str(row.id), known)
 
     def venue_id_of(self, client_order_id: str) -> str:
         """What the venue calls the newest order of that id; "" for one that is not remembered."""
@@ -220,7 +222,7 @@ class TransactionLog:
                 status=status,
                 filled=known.filled if known is not None and known.whole else None,
                 text=text,
-                code=text if status is OrderStatus.REJECTED else "",
+                code=code_of(text) if status is OrderStatus.REJECTED else "",
                 time=time_of(told.time),
             )
         )

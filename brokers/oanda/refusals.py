@@ -6,6 +6,7 @@ import msgspec
 
 from brokers.net.rest import Answer, Request
 from brokers.oanda import wire
+from engine.domain.codes import Code
 from engine.domain.order import OrderStatus
 from engine.domain.text import clean_text
 from engine.ports import Ambiguous, BrokerError, MarketClosed, Rejected
@@ -76,6 +77,12 @@ def _reason(told: wire.Refused) -> str:
         if rejected is not None and rejected.reject_reason:
             return rejected.reject_reason
     return told.error_code or ""
+
+
+def code_of(reason: str) -> str:
+    """The code of an order that was refused for a reason: the venue's own, but for a market that is
+    closed, for whose opening the engine waits."""
+    return Code.MARKET_CLOSED if reason in _CLOSED else reason
 
 
 def is_in_use(transaction: wire.Transaction) -> bool:

@@ -195,6 +195,8 @@ async def test_an_order_that_was_created_and_cancelled_at_once_has_ended(
     await lab.submit("a")
     report = await lab.until("a", status)
     assert reason in report.text
+    code = "MARKET_CLOSED" if reason == "MARKET_HALTED" else reason
+    assert report.code == (code if status is REJECTED else "")
     assert report.filled == 0
     found = await lab.broker.get_order("a")
     assert found is not None
@@ -649,6 +651,9 @@ async def test_a_resting_order_that_fills_in_parts_says_how_much(
     assert (part.filled, resting.filled, resting.quantity) == (D(4), D(4), D(10))
     server.exchange.fill(number, D(6), D(95))
     assert (await lab.until("a", FILLED)).filled == 10
+    found = await lab.broker.get_order("a")
+    assert found is not None
+    assert (found.status, found.filled, found.average_price) == (FILLED, D(10), None)
 
 
 async def test_an_order_of_somebody_else_is_told_by_the_name_the_venue_gives_it(
