@@ -113,7 +113,8 @@ class OandaBroker:
         api, stream = self._api, None
         await api.open()
         try:
-            await api.find_account()
+            if not api.account_id:
+                await api.find_account()
             stream = LineStream(
                 api.streams,
                 api.request("GET", "/transactions/stream"),
@@ -123,6 +124,7 @@ class OandaBroker:
             )
             await stream.open()
             account = await api.account()
+            api.confirm(account.id)
             listed = await api.ask("/instruments", wire.InstrumentsAnswer)
         except BaseException:
             if stream is not None:

@@ -121,13 +121,17 @@ class OandaApi:
                 f"[brokers.{self._name}] the token may not use account {wanted or 'any'}: it may "
                 f"use {', '.join(sorted(rows)) or 'none'}"
             )
-        confirm_account(self._name, self._settings, found.id)
+        self.confirm(found.id)
         if found.mt4_account_id is not None:
             raise AuthFailed(
                 f"[brokers.{self._name}] account {found.id} belongs to MetaTrader 4, where no "
                 "order may have a client order id (E-06): a v20 account is needed"
             )
         self.account_id = found.id
+
+    def confirm(self, answered: str) -> None:
+        """See that the account that answered is the one that is meant; AuthFailed (C-201) if not."""
+        confirm_account(self._name, self._settings, answered)
 
     def request(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None

@@ -126,7 +126,8 @@ class OandaMarket:
         self._users += 1
         try:
             await self._api.open()
-            await self._api.find_account()
+            if not self._api.account_id:
+                await self._api.find_account()
         except BaseException:
             await self._leave()
             raise

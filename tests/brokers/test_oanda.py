@@ -520,6 +520,20 @@ async def test_C201_nothing_is_sent_to_an_account_that_nobody_named(
     assert {name for name, _, _ in server.requests} == {"accounts"}
 
 
+async def test_C201_the_account_is_confirmed_on_every_connection(
+    server: OandaServer, lab: OandaLab
+) -> None:
+    await lab.start()
+    server.hang_up()
+    await lab.link_lost()
+    told = '{"account": {"id": "101-001-7-001", "currency": "USD"}}'
+    server.fault("account", "status_before", status=200, body=told)
+    with pytest.raises(AuthFailed, match="the venue answers with 101-001-7-001"):
+        await lab.broker.connect()
+    assert server.count("accounts") == 1
+    assert not _streams()
+
+
 async def test_the_only_account_of_a_practice_token_needs_no_name(server: OandaServer) -> None:
     async with lab_of(server, account_id="") as lab:
         await lab.start()
