@@ -130,7 +130,7 @@ class OandaApi:
         self.account_id = found.id
 
     def confirm(self, answered: str) -> None:
-        """See that the account that answered is the one that is meant; AuthFailed (C-201) if not."""
+        """Raises AuthFailed unless the account that answered is the one that is meant (C-201)."""
         confirm_account(self._name, self._settings, answered)
 
     def request(

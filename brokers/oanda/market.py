@@ -60,7 +60,7 @@ class OandaMarket:
 
         async def heard(lines: list[bytes]) -> None:
             for line in lines:
-                events.extend(_events_of(line, bars))
+                events.extend(events_of(line, bars))
             arrived.set()
 
         def ended(why: str) -> None:
@@ -186,7 +186,7 @@ class MidBars:
         )
 
 
-def _events_of(line: bytes, bars: MidBars) -> list[MarketEvent]:
+def events_of(line: bytes, bars: MidBars) -> list[MarketEvent]:
     """What a line says. Raises Ambiguous for one that cannot be read: prices may be missing."""
     try:
         told = msgspec.json.decode(line, type=wire.PriceLine)

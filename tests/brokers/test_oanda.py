@@ -489,10 +489,9 @@ async def test_a_request_under_way_is_ambiguous_when_we_disconnect(
     server: OandaServer, lab: OandaLab
 ) -> None:
     await lab.start()
-    server.fault("create", "silent")
+    server.fault("create", "delay", seconds=60, late=True)
     sent = asyncio.create_task(lab.submit("a"))
-    while not server.count("create"):
-        await asyncio.sleep(0)
+    await lab.until("a", FILLED)
     await lab.broker.disconnect()
     with pytest.raises(Ambiguous):
         await sent
@@ -569,7 +568,12 @@ async def test_D45_orders_are_sent_in_the_words_of_the_venue(
 ) -> None:
     await lab.start()
     server.exchange.place(
-        client_id="", symbol=SYMBOL, sign=1, quantity=D(10), kind="market", order_id=server._next
+        client_id="",
+        symbol=SYMBOL,
+        sign=1,
+        quantity=D(10),
+        kind="market",
+        order_id=server.next_number,
     )
     await lab.submit("a", **more)
     (body,) = server.posted

@@ -115,8 +115,7 @@ async def running(server: OandaServer) -> AsyncIterator[Running]:
         made = Running(server, broker, engine)
         await engine.start()
         task = asyncio.create_task(engine.run())
-        while not server.watchers:
-            await asyncio.sleep(0)
+        await server.watched.wait()
         yield made
         await engine.stop("the test is over")
         await task

@@ -43,8 +43,7 @@ class Watch:
     async def begin(self) -> "asyncio.Task[MarketEvent]":
         """Ask for the first event, and return once the stream stands."""
         first = asyncio.create_task(self.next())
-        while not self._server.watchers and not first.done():
-            await asyncio.sleep(0)
+        await asyncio.wait_for(self._server.watched.wait(), 5)
         return first
 
     async def next(self) -> MarketEvent:

@@ -15,7 +15,7 @@ import pytest
 
 from brokers.oanda import wire
 from brokers.oanda.log import TransactionLog
-from brokers.oanda.market import MidBars, _events_of
+from brokers.oanda.market import MidBars, events_of
 from brokers.oanda.money import account_of, fill_of, positions_of
 from brokers.oanda.orders import instrument_from, pair_of, venue_order
 from brokers.oanda.refusals import CANCEL_STATUS
@@ -230,7 +230,7 @@ def test_recorded_prices_are_quotes_and_depth(recorded: Any) -> None:
     """Older lines say `status` where newer ones say `tradeable`."""
     lines = recorded("pricing", "_v3_accounts_accountID_pricing_stream")
     bars = MidBars(5)
-    events = [event for line in lines for event in _events_of(json.dumps(line).encode(), bars)]
+    events = [event for line in lines for event in events_of(json.dumps(line).encode(), bars)]
     quotes = [event for event in events if isinstance(event, Quote)]
     assert [(quote.symbol, quote.bid, quote.ask) for quote in quotes] == [
         ("EUR_JPY", D("114.295"), D("114.312")),

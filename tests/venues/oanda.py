@@ -115,6 +115,8 @@ class OandaServer(Served):
         """The body of every order that was asked for."""
         self._streams: list[asyncio.Queue[bytes | None]] = []
         self._prices: list[asyncio.Queue[bytes | None]] = []
+        self.watched = asyncio.Event()
+        """Somebody has asked for the stream of prices."""
         super().__init__(web.Application())
         self._add_routes()
         self._log("CREATE", homeCurrency="USD")
@@ -140,7 +142,7 @@ class OandaServer(Served):
         self.batch = ""
         self.exchange.place(
             client_id="", symbol=symbol, sign=-1 if held > 0 else 1, quantity=abs(held),
-            kind="market", tif="fok", reduce_only=True, order_id=self._next,
+            kind="market", tif="fok", reduce_only=True, order_id=self.next_number,
         )  # fmt: skip
 
     def order_by_hand(self, units: str, price: str, *, client_id: str = "") -> str:
@@ -149,26 +151,26 @@ class OandaServer(Served):
         quantity = Decimal(units)
         return self.exchange.place(
             client_id=client_id, symbol=SYMBOL, sign=1 if quantity > 0 else -1,
-            quantity=abs(quantity), kind="limit", limit=Decimal(price), order_id=self._next,
+            quantity=abs(quantity), kind="limit", limit=Decimal(price), order_id=self.next_number,
         ).id  # fmt: skip
 
     def replace_by_hand(self, order_id: str, units: str, price: str) -> str:
         """Somebody gives a working order other terms: it gets another id, and keeps its own."""
         old = self.exchange.orders[order_id]
-        self.batch = self._next
-        old.replaced_by = str(int(self._next) + 1)
+        self.batch = self.next_number
+        old.replaced_by = str(int(self.next_number) + 1)
         self.exchange.cancel(order_id, "CLIENT_REQUEST_REPLACED")
         quantity = Decimal(units)
         return self.exchange.place(
             client_id=old.client_id, symbol=old.symbol, sign=1 if quantity > 0 else -1,
-            quantity=abs(quantity), kind=old.kind, limit=Decimal(price), order_id=self._next,
+            quantity=abs(quantity), kind=old.kind, limit=Decimal(price), order_id=self.next_number,
             replaces=order_id,
         ).id  # fmt: skip
 
     def protect_by_hand(self, price: str) -> str:
         """Somebody ties a stop to the newest trade; its id."""
         trade = self.trades[-1]
-        order_id = self._next
+        order_id = self.next_number
         self.batch = ""
         row = {"tradeID": trade["id"], "price": price, "timeInForce": "GTC"}
         self._log("STOP_LOSS_ORDER", **row, reason="CLIENT_ORDER")
@@ -242,11 +244,6 @@ class OandaServer(Served):
     def _say(self, given: Json) -> None:
         self.say(json.dumps(given).encode() + b"\n")
 
-    @property
-    def watchers(self) -> int:
-        """How many read the stream of prices."""
-        return len(self._prices)
-
     def say_price(self, given: bytes) -> None:
         """Bytes on the stream of prices as they stand."""
         for queue in self._prices:
@@ -269,7 +266,7 @@ class OandaServer(Served):
     # --- the log
 
     @property
-    def _next(self) -> str:
+    def next_number(self) -> str:
         return str(len(self.transactions) + 1)
 
     @property
@@ -277,7 +274,7 @@ class OandaServer(Served):
         return str(len(self.transactions))
 
     def _log(self, kind: str, time: int = 0, **fields: Any) -> Json:
-        number = self._next
+        number = self.next_number
         told = {
             "id": number, "batchID": self.batch or number, "accountID": ACCOUNT, "userID": 1234567,
             "time": stamp(time or self.exchange.now()), "type": kind, **fields,
@@ -309,7 +306,7 @@ class OandaServer(Served):
     def _filled(self, order: Order, done: Execution) -> Json:
         units, price = done.sign * done.quantity, done.price
         rate = self.rates[self.exchange.rules[done.symbol].quote]
-        closed, left, number = [], units, self._next
+        closed, left, number = [], units, self.next_number
         for trade in list(self.trades):
             if trade["instrument"] != done.symbol or trade["units"] * left >= 0:
                 continue
@@ -503,7 +500,7 @@ class OandaServer(Served):
         if fault:
             return web.json_response({"errorMessage": fault}, status=400)
         first = len(self.transactions)
-        self.batch = self._next
+        self.batch = self.next_number
         units = Decimal(body["units"])
         extensions = body.get("clientExtensions", {})
         client_id = extensions.get("id", "")
@@ -544,7 +541,7 @@ class OandaServer(Served):
                 quantity=abs(units), kind=kind, limit=price if kind == "limit" else None,
                 stop=price if kind == "stop" else None,
                 tif="gtc" if thin is not None and tif == "ioc" else tif,
-                reduce_only=body["positionFill"] == "REDUCE_ONLY", order_id=self._next,
+                reduce_only=body["positionFill"] == "REDUCE_ONLY", order_id=self.next_number,
             )  # fmt: skip
             if thin is not None and tif == "ioc":
                 self.exchange.fill(order.id, thin, self.exchange.prices[order.symbol])
@@ -626,17 +623,21 @@ class OandaServer(Served):
         return await self._flow(request, self._streams)
 
     async def _price_stream(self, request: web.Request) -> web.StreamResponse:
-        return await self._flow(request, self._prices)
+        return await self._flow(request, self._prices, self.watched)
 
     @staticmethod
     async def _flow(
-        request: web.Request, readers: list[asyncio.Queue[bytes | None]]
+        request: web.Request,
+        readers: list[asyncio.Queue[bytes | None]],
+        reads: asyncio.Event | None = None,
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         response.enable_chunked_encoding()
         await response.prepare(request)
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         readers.append(queue)
+        if reads is not None:
+            reads.set()
         try:
             while (given := await queue.get()) is not None:
                 await response.write(given)
