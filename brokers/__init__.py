@@ -108,7 +108,7 @@ class Factory(msgspec.Struct, frozen=True):
 
 FACTORIES: Final[dict[str, Factory]] = {
     "paper": Factory("brokers.paper.settings:PaperConfig", "brokers.paper.setup:open_paper"),
-    "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig"),
+    "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig", "brokers.alpaca.setup:open_alpaca"),
     "ibkr": Factory("brokers.ibkr.settings:IbkrConfig"),
     "binance": Factory(
         "brokers.binance.settings:BinanceConfig", "brokers.binance.setup:open_binance"

@@ -1,1 +1,1 @@
-"""Alpaca: its settings; the adapter is not built yet."""
+"""Alpaca: shares, options and coins, through alpaca-py (C-291)."""
