@@ -106,6 +106,8 @@ class AlpacaBroker:
         self._inbox = AccountInbox(name, clock)
         self._known = KnownOrders()
         self._rules: dict[str, Rules] = {}
+        self._fresh: set[str] = set()
+        """Of these the rules were asked on this connection."""
         self._stream: UpdateStream | None = None
         self._up = False
 
@@ -127,7 +129,7 @@ class AlpacaBroker:
         try:
             await self._client.open()
             account: AccountRow = await self._client.get("/account", AccountRow, urgent=True)
-            confirm_account(self._name, self._settings, self._id_of(account))
+            confirm_account(self._name, self._settings, text(account.account_number))
             stream = self._stream = UpdateStream(
                 self._stream_url,
                 self._name,
@@ -141,7 +143,7 @@ class AlpacaBroker:
             await self._hang_up()
             raise
         # Facts of instruments, such as whether one can be sold short, change from day to day.
-        self._rules.clear()
+        self._fresh.clear()
         self._up = True
         self._inbox.link(LinkState.CONNECTED)
 
@@ -162,11 +164,6 @@ class AlpacaBroker:
         if stream is self._stream and self._up:
             self._up = False
             self._inbox.link(LinkState.DISCONNECTED, why)
-
-    def _id_of(self, account: AccountRow) -> str:
-        """The account as people know it, by its number; by its id where the config has that."""
-        known = text(account.id)
-        return known if known == self._settings.account_id else text(account.account_number)
 
     # --- orders -----------------------------------------------------------------------------------
 
@@ -325,7 +322,7 @@ class AlpacaBroker:
 
     async def get_account(self) -> Account:
         row: AccountRow = await self._client.get("/account", AccountRow)
-        return account_of(row, self._id_of(row), self._clock.now())
+        return account_of(row, self._clock.now())
 
     async def instrument(self, symbol: str) -> Instrument:
         rules = await self._rules_of(symbol)
@@ -334,10 +331,10 @@ class AlpacaBroker:
         return rules.instrument
 
     async def _rules_of(self, symbol: str, *, urgent: bool = False) -> Rules:
-        """What Alpaca takes of an instrument; asked once a connection. An order whose rules cannot
-        be had was not sent."""
+        """What Alpaca takes of an instrument; asked once a connection, but for what is urgent: that
+        goes by what was known. An order whose rules cannot be had was not sent."""
         known = self._rules.get(symbol)
-        if known is not None:
+        if known is not None and (urgent or symbol in self._fresh):
             return known
         there = quote(to_venue(symbol), safe="")
         try:
@@ -354,6 +351,7 @@ class AlpacaBroker:
         except Ambiguous as error:
             raise NotSent(f"what Alpaca takes of {symbol} could not be asked: {error}") from error
         self._rules[symbol] = rules
+        self._fresh.add(symbol)
         return rules
 
     async def server_time(self) -> Nanos:

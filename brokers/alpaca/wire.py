@@ -119,8 +119,8 @@ class PositionRow(msgspec.Struct, kw_only=True, frozen=True):
 class AccountRow(msgspec.Struct, kw_only=True, frozen=True):
     """The account; what was withdrawn with the day-trading rule in 2026-07 is not read."""
 
-    id: Any = ""
     account_number: Any = ""
+    """The id by which people know it."""
     currency: Any = "USD"
     cash: Any = None
     equity: Any = None
@@ -313,10 +313,10 @@ def position_of(row: PositionRow) -> VenuePosition:
     )
 
 
-def account_of(row: AccountRow, account_id: str, at: Nanos) -> Account:
+def account_of(row: AccountRow, at: Nanos) -> Account:
     """The balances; all cash of an account is in its currency."""
     return Account(
-        account_id=account_id,
+        account_id=text(row.account_number),
         currency=text(row.currency) or "USD",
         cash=number(row.cash),
         equity=number(row.equity),

@@ -60,6 +60,7 @@ class AlpacaServer(Served):
     def __init__(self) -> None:
         app = web.Application()
         super().__init__(app)
+        app.middlewares.insert(0, self._whole)
         app.middlewares.append(self._door)
         self.exchange = Exchange(
             (SHARE, Rules("SOFI", tick=D("0.0001"), lot=D(1)), COIN, Rules(OPTION)),
@@ -81,6 +82,8 @@ class AlpacaServer(Served):
         """So many handshakes of the stream are answered with 429."""
         self.dead_slot = False
         """A connection that was not closed has the one place there is: 429."""
+        self.mute = False
+        """Pings are not answered, as over a link of which one half is gone."""
         self.drop_events = 0
         """So many messages of the stream are lost."""
         self.twice = False
@@ -94,11 +97,8 @@ class AlpacaServer(Served):
         """"fill": an order fills while it is being cancelled; "reject": the cancel is refused."""
         self.ack_status = ""
         """The state that the answer to an order has, where it is another than it is in."""
-        self.short_page = 0
-        """A page of the history has so many lines at most, where not 0."""
         self.no_intent = False
         """Orders are told without `position_intent`."""
-        self.lost_closed = asyncio.Event()
         self._routes(app)
 
     def _routes(self, app: web.Application) -> None:
@@ -123,6 +123,13 @@ class AlpacaServer(Served):
         add("GET", "/v1beta3/crypto/us", self._prices, name="coin_prices")
 
     # --- the door
+
+    @web.middleware
+    async def _whole(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
+        """A request that is held back has come whole: its sender cannot take it back."""
+        await request.read()
+        answer: web.StreamResponse = await handler(request)
+        return answer
 
     @web.middleware
     async def _door(self, request: web.Request, handler: Callable[..., Any]) -> web.StreamResponse:
@@ -475,13 +482,15 @@ class AlpacaServer(Served):
             return web.Response(status=429, headers={"Retry-After": "3"})
         if self.dead_slot:
             return web.Response(status=429)
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(autoping=not self.mute)
         await socket.prepare(request)
         listener = Listener(socket)
         self.listeners.append(listener)
         sender = asyncio.create_task(self._say(listener))
         try:
             async for message in socket:
+                if message.type is WSMsgType.PING:
+                    continue
                 if message.type is not WSMsgType.TEXT:
                     break
                 if not self._obey(listener, json.loads(message.data)):
@@ -490,7 +499,6 @@ class AlpacaServer(Served):
             self.listeners.remove(listener)
             listener.queue.put_nowait(None)
             await sender
-            self.lost_closed.set()
         return socket
 
     async def _say(self, listener: Listener) -> None:
