@@ -5,7 +5,8 @@ by the stream of the account (`stream`). A change of a working order would be an
 with another id and another share of the money, so that this adapter offers none (C-124).
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from brokers.alpaca.activities import fill_of_activity, moved_at, movement_of
 from brokers.alpaca.client import WAIT_SECONDS, Client
+from brokers.alpaca.keys import Keys
 from brokers.alpaca.known import KnownOrders, Named
 from brokers.alpaca.refusals import UNKNOWN
 from brokers.alpaca.rules import Rules, body_of, rules_of_asset, rules_of_contract
@@ -85,7 +87,7 @@ _CANCELLED: Final = frozenset({200, 204, 404, 422})
 
 
 class AlpacaBroker:
-    """One account. `keys` gives key and secret, `rest_url` is without `/v2`, `stream_url` whole."""
+    """One account. `rest_url` is without `/v2`, `stream_url` whole."""
 
     def __init__(
         self,
@@ -93,7 +95,7 @@ class AlpacaBroker:
         settings: RealVenueConfig,
         clock: Clock,
         *,
-        keys: Callable[[], tuple[str, str]],
+        keys: Keys,
         rest_url: str,
         stream_url: str,
     ) -> None:
@@ -108,6 +110,8 @@ class AlpacaBroker:
         self._rules: dict[str, Rules] = {}
         self._fresh: set[str] = set()
         """Of these the rules were asked on this connection."""
+        self._questions: dict[str, asyncio.Future[Rules]] = {}
+        """What is being asked of an instrument, for whoever needs the same."""
         self._stream: UpdateStream | None = None
         self._up = False
 
@@ -332,27 +336,44 @@ class AlpacaBroker:
 
     async def _rules_of(self, symbol: str, *, urgent: bool = False) -> Rules:
         """What Alpaca takes of an instrument; asked once a connection, but for what is urgent: that
-        goes by what was known. An order whose rules cannot be had was not sent."""
+        goes by what was known. Orders that come together share one question."""
         known = self._rules.get(symbol)
         if known is not None and (urgent or symbol in self._fresh):
             return known
+        asked = self._questions.get(symbol)
+        if asked is not None and not urgent:
+            return await asyncio.shield(asked)
+        answer: asyncio.Future[Rules] = asyncio.get_running_loop().create_future()
+        self._questions[symbol] = answer
+        try:
+            rules = await self._asked_rules(symbol, urgent=urgent)
+        except BaseException as error:
+            given_up = NotSent(f"the question about {symbol} was given up")
+            answer.set_exception(error if isinstance(error, BrokerError) else given_up)
+            answer.exception()  # nobody else may be there to hear it
+            raise
+        finally:
+            if self._questions.get(symbol) is answer:
+                del self._questions[symbol]
+        answer.set_result(rules)
+        self._rules[symbol] = rules
+        self._fresh.add(symbol)
+        return rules
+
+    async def _asked_rules(self, symbol: str, *, urgent: bool) -> Rules:
+        """The same from the venue. Raises NotSent where it does not answer: the order for which it
+        was asked did not leave."""
         there = quote(to_venue(symbol), safe="")
         try:
             if kind_of(symbol) is AssetClass.OPTION:
                 contract: ContractRow = await self._client.get(
                     f"/options/contracts/{there}", ContractRow, urgent=urgent
                 )
-                rules = rules_of_contract(symbol, contract)
-            else:
-                asset: AssetRow = await self._client.get(
-                    f"/assets/{there}", AssetRow, urgent=urgent
-                )
-                rules = rules_of_asset(symbol, asset)
+                return rules_of_contract(symbol, contract)
+            asset: AssetRow = await self._client.get(f"/assets/{there}", AssetRow, urgent=urgent)
+            return rules_of_asset(symbol, asset)
         except Ambiguous as error:
             raise NotSent(f"what Alpaca takes of {symbol} could not be asked: {error}") from error
-        self._rules[symbol] = rules
-        self._fresh.add(symbol)
-        return rules
 
     async def server_time(self) -> Nanos:
         row: ClockRow = await self._client.get("/clock", ClockRow)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from brokers.alpaca.keys import Keys, looked_up
 from brokers.alpaca.refusals import asked_to_wait, refusal
 from brokers.alpaca.wire import decode
 from brokers.net.budget import Budget
 from brokers.net.rest import Answer, Request, usual_refusal
-from engine.ports import Ambiguous, AuthFailed, BrokerError, Clock, NotSent, Throttled
+from engine.ports import Ambiguous, BrokerError, Clock, NotSent, Throttled
 
 if TYPE_CHECKING:
     from brokers.alpaca.sdk import Session
@@ -41,7 +42,7 @@ REQUESTS_A_MINUTE: Final = 200
 class Client:
     """The trading API of one account. `keys` gives key and secret, when they are needed."""
 
-    def __init__(self, url: str, keys: Callable[[], tuple[str, str]], clock: Clock) -> None:
+    def __init__(self, url: str, keys: Keys, clock: Clock) -> None:
         self._url = url
         self._keys = keys
         self._clock = clock
@@ -59,23 +60,18 @@ class Client:
         if self._session is not None:
             return
         self._pools = {
-            urgent: ThreadPoolExecutor(THREADS, thread_name_prefix=f"alpaca-{urgent}")
+            urgent: ThreadPoolExecutor(
+                THREADS, thread_name_prefix="alpaca urgent" if urgent else "alpaca"
+            )
             for urgent in (True, False)
         }
         try:
-            self._session = await asyncio.wrap_future(self._pools[False].submit(self._load))
+            key, secret = await looked_up(self._keys)
+            made = self._pools[False].submit(_session, self._url, key, secret)
+            self._session = await asyncio.wrap_future(made)
         except BaseException:
             self.close()
             raise
-
-    def _load(self) -> "Session":
-        try:
-            key, secret = self._keys()
-        except Exception as error:
-            raise AuthFailed(str(error)) from error
-        from brokers.alpaca.sdk import Session
-
-        return Session(self._url, key, secret)
 
     def close(self) -> None:
         """Send nothing more; what has left is waited for by whoever asked."""
@@ -171,3 +167,10 @@ class Client:
         if answer.status < 300:
             return None
         return refusal(request, answer) or usual_refusal(request, answer)
+
+
+def _session(url: str, key: str, secret: str) -> "Session":
+    """The SDK's client. Raises NotSent where the SDK is not the one that is known."""
+    from brokers.alpaca.sdk import Session
+
+    return Session(url, key, secret)

@@ -15,9 +15,11 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from brokers.alpaca.keys import Keys, looked_up
 from brokers.alpaca.refusals import refusal
 from brokers.alpaca.symbols import from_venue, kind_of, to_venue
 from brokers.alpaca.wire import decode, text
+from brokers.net.budget import Budget
 from brokers.net.numbers import number, price_or_none, time_of
 from brokers.net.rest import Request, Rest
 from brokers.net.websocket import WebSocket
@@ -34,11 +36,18 @@ STREAMS: Final = {
     AssetClass.CRYPTO: "/v1beta3/crypto/us",
 }
 
+BARS: Final = {
+    AssetClass.CRYPTO: "/v1beta3/crypto/us/bars",
+    AssetClass.OPTION: "/v1beta1/options/bars",
+}
+
 EVENTS_AT_ONCE: Final = 256
 """Events told before whatever else is ready has its turn."""
 
 MOST_WAITING: Final = 100_000
 """So many events that nobody has read end the feed: prices that are late are worse than none."""
+
+REQUESTS_A_MINUTE: Final = 200
 
 LONGEST_BARS: Final = 10_000
 """The most bars of one answer."""
@@ -86,7 +95,7 @@ class BarsOfSome(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class AlpacaMarket:
-    """Prices of `symbols`, our ids. `keys` gives key and secret; both addresses are without a path.
+    """Prices of `symbols`, our ids. Both addresses are without a path.
 
     It does not come back by itself: a feed that ends raises, and the engine asks again.
     """
@@ -96,14 +105,18 @@ class AlpacaMarket:
         symbols: Sequence[str],
         clock: Clock,
         *,
-        keys: Callable[[], tuple[str, str]],
+        keys: Keys,
         rest_url: str,
         stream_url: str,
     ) -> None:
         self._symbols = tuple(symbols)
         self._clock = clock
         self._keys = keys
-        self._rest_url = rest_url
+        budget = Budget("Alpaca's data", size=REQUESTS_A_MINUTE, seconds=MINUTE,
+                        monotonic=clock.monotonic)  # fmt: skip
+        self._rest = Rest(rest_url, refusal=refusal, budget=budget)
+        self._asking = 0
+        """So many questions share the connections; the last one closes them."""
         self._stream_url = stream_url.rstrip("/")
 
     async def events(self) -> AsyncIterator[MarketEvent]:
@@ -144,7 +157,7 @@ class AlpacaMarket:
 
     def _greeting(self, symbols: list[str]) -> Callable[[WebSocket], Any]:
         async def greet(socket: WebSocket) -> None:
-            key, secret = self._keys()
+            key, secret = await looked_up(self._keys)
             await _until(socket, "success", "connected")
             await socket.send(json.dumps({"action": "auth", "key": key, "secret": secret}))
             await _until(socket, "success", "authenticated")
@@ -166,31 +179,35 @@ class AlpacaMarket:
             "limit": str(min(bars, LONGEST_BARS)),
             "sort": "desc",
         }
-        rest = Rest(self._rest_url, sign=self._signed, refusal=refusal)
-        await rest.open()
+        self._asking += 1
         try:
+            await self._rest.open()
             if kind is AssetClass.STOCK:
-                path, query["feed"] = f"/v2/stocks/{quote(there, safe='')}/bars", FEED
-                asked = Request(method="GET", path=path, query=urlencode(query))
-                rows = _read(await rest.send(asked), BarsOfOne).bars or []
+                path = f"/v2/stocks/{quote(there, safe='')}/bars"
+                one: BarsOfOne = await self._asked(path, {**query, "feed": FEED}, BarsOfOne)
+                rows = one.bars or []
             else:
-                path = (
-                    "/v1beta3/crypto/us/bars"
-                    if kind is AssetClass.CRYPTO
-                    else "/v1beta1/options/bars"
+                some: BarsOfSome = await self._asked(
+                    BARS[kind], {**query, "symbols": there}, BarsOfSome
                 )
-                query["symbols"] = there
-                asked = Request(method="GET", path=path, query=urlencode(query))
-                rows = _read(await rest.send(asked), BarsOfSome).bars.get(there, [])
+                rows = some.bars.get(there, [])
         finally:
-            await rest.close()
+            self._asking -= 1
+            if not self._asking:
+                await self._rest.close()
         found = sorted((_bar(symbol, row) for row in rows), key=lambda bar: bar.time)
         return tuple(bar for bar in found if bar.time <= self._clock.now())[-bars:]
 
-    def _signed(self, request: Request) -> Request:
-        key, secret = self._keys()
-        headers = {**request.headers, "APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
-        return msgspec.structs.replace(request, headers=headers)
+    async def _asked(self, path: str, query: dict[str, str], kind: Any) -> Any:
+        """The answer to a question about bars. Raises one of the six errors."""
+        key, secret = await looked_up(self._keys)
+        headers = {"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret}
+        request = Request(method="GET", path=path, query=urlencode(query), headers=headers)
+        answer = await self._rest.send(request)
+        try:
+            return decode(answer.body, kind)
+        except msgspec.DecodeError as error:
+            raise Ambiguous(f"bars cannot be read ({error}): {answer.text!r}") from error
 
 
 class _Feed:
@@ -312,13 +329,6 @@ def _error(row: PriceRow) -> Exception:
     if row.code == _SLOT:
         return Throttled(said, _SLOT_SECONDS)
     return AuthFailed(said) if row.code in _AUTH else NotSent(said)
-
-
-def _read(answer: Any, kind: Any) -> Any:
-    try:
-        return decode(answer.body, kind)
-    except msgspec.DecodeError as error:
-        raise Ambiguous(f"bars cannot be read ({error}): {answer.text!r}") from error
 
 
 def _bytes(message: str | bytes) -> bytes:

@@ -36,7 +36,7 @@ _TYPES: Final = {
     AssetClass.OPTION: frozenset(OrderType),
 }
 
-UNKNOWN_TERMS: Final = "ORDER_TERMS"
+TERMS_REFUSED: Final = "ORDER_TERMS"
 """Our code for terms that Alpaca does not take together."""
 
 
@@ -94,6 +94,8 @@ def rules_of_contract(symbol: str, row: ContractRow) -> Rules:
 
 def body_of(order: OrderTerms, rules: Rules) -> dict[str, str]:
     """The order as it is posted: numbers as text, digit for digit. Raises Rejected."""
+    if order.side is Side.SELL_SHORT and not rules.instrument.shortable:
+        raise Rejected(Code.NOT_SHORTABLE, f"{order.symbol} cannot be sold short at Alpaca")
     _check_quantity(order, rules)
     prices = {}
     if order.type in HAVE_LIMIT:
@@ -156,7 +158,7 @@ def _time_in_force(order: OrderTerms, rules: Rules) -> TimeInForce:
     if order.type is OrderType.MARKET and asked is TimeInForce.GTC and allowed == _ONLY_DAY:
         return TimeInForce.DAY
     what = "parts of shares" if _is_part(order, rules) else rules.kind.kind.plural
-    raise Rejected(UNKNOWN_TERMS, f"time in force is {asked}: {_words(allowed)} for {what}")
+    raise Rejected(TERMS_REFUSED, f"time in force is {asked}: {_words(allowed)} for {what}")
 
 
 def _price(order: OrderTerms, rules: Rules, name: str, price: Decimal | None) -> str:
@@ -176,7 +178,7 @@ def _price(order: OrderTerms, rules: Rules, name: str, price: Decimal | None) ->
 
 
 def _refuse(what: str, given: str, allowed: frozenset[OrderType]) -> None:
-    raise Rejected(UNKNOWN_TERMS, f"{what} is {given}: {_words(allowed)}")
+    raise Rejected(TERMS_REFUSED, f"{what} is {given}: {_words(allowed)}")
 
 
 def _words(allowed: frozenset[OrderType] | frozenset[TimeInForce]) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from brokers.alpaca.activities import fill_of_update
 from brokers.alpaca.gaps import FILLS, Gaps
+from brokers.alpaca.keys import Keys, looked_up
 from brokers.alpaca.known import KnownOrders
 from brokers.alpaca.wire import (
     Authorization,
@@ -52,7 +53,7 @@ class UpdateStream:
         url: str,
         account: str,
         *,
-        keys: Callable[[], tuple[str, str]],
+        keys: Keys,
         known: KnownOrders,
         heard: Callable[[OrderReport], None],
         ended: Callable[[str], None],
@@ -77,7 +78,7 @@ class UpdateStream:
 
     async def _greet(self, socket: WebSocket) -> None:
         """Log in and listen; returns once the venue says that it does."""
-        key, secret = self._keys()
+        key, secret = await looked_up(self._keys)
         login = {"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}
         await socket.send(json.dumps(login))
         frame = await self._next(socket, "authorization")

@@ -194,7 +194,7 @@ async def test_an_order_that_is_carried_out_after_we_gave_up_is_ambiguous_and_to
 ) -> None:
     """The gateway holds it: nobody may conclude from the time-out that there is no order."""
     await lab.start()
-    server.fault("submit", "delay", seconds=3.3)
+    server.fault("submit", "delay", seconds=3.7)
     with pytest.raises(Ambiguous, match="no answer to POST /v2/orders in time"):
         await lab.submit("a")
     assert await lab.broker.get_order("a") is None
@@ -254,6 +254,15 @@ def test_a_request_whose_time_has_passed_does_not_leave_any_more() -> None:
         peer, _ = listening.accept()
         with peer:
             assert peer.recv(1) == b""
+
+
+async def test_many_orders_at_once_are_each_sent_once(server: AlpacaServer, lab: Lab) -> None:
+    await lab.start()
+    await asyncio.gather(*(lab.submit(f"o{n}", "BUY", "1", limit="95") for n in range(60)))
+    assert len(await lab.broker.get_open_orders()) == server.count("submit") == 60
+    assert server.count("asset") == 1
+    await lab.broker.cancel_all()
+    assert await lab.broker.get_open_orders() == ()
 
 
 def test_a_connection_that_is_refused_sends_nothing() -> None:
@@ -693,6 +702,7 @@ async def test_A245_a_sell_that_opens_a_short_is_known_again(
         ({"symbol": "BTC-USD", "quantity": "0.00005"}, "BAD_LOT", "multiples of 0.0001"),
         ({"symbol": "BTC-USD", "quantity": "1", "limit": "95.001"}, "BAD_TICK", "0.01"),
         ({"symbol": "AAPL 2026-12-18 200 C", "quantity": "1", "limit": "3"}, "ORDER_TERMS", "DAY"),
+        ({"symbol": "BTC-USD", "quantity": "1", "side": "SELL_SHORT"}, "NOT_SHORTABLE", "BTC-USD"),
         ({"symbol": "EUR_USD"}, "SYMBOL", "shares, options and coins"),
         ({"symbol": "ES 2026-12"}, "SYMBOL", "shares, options and coins"),
         ({"symbol": "NOPE"}, "40410000", "asset not found"),
@@ -1082,3 +1092,5 @@ async def test_the_bars_before_now_are_the_newest_completed_ones_oldest_first(
     last = bars[-1]
     assert isinstance(last, Bar)
     assert (last.symbol, last.close, last.fault) == (symbol, D("1.25"), "")
+    again = await asyncio.gather(*(market.history(symbol, 5) for _ in range(3)))
+    assert again == [bars, bars, bars]

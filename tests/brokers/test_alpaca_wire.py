@@ -108,7 +108,8 @@ def test_an_order_is_sent_with_the_fields_and_words_of_the_description(spec: Any
     path = spec["paths"]["/v2/orders"]["post"]["requestBody"]["content"]["application/json"]
     fields = path["schema"]["properties"]
     schemas = spec["components"]["schemas"]
-    share = rules_of_asset("AAPL", AssetRow(status="active", tradable=True, fractionable=True))
+    said = AssetRow(status="active", tradable=True, fractionable=True, shortable=True)
+    share = rules_of_asset("AAPL", said)
     for terms in (
         order("a", "BUY", "10", tif="DAY"),
         order("a", "SELL", "10", limit="95.01"),
