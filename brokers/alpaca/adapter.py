@@ -19,7 +19,7 @@ from brokers.alpaca.known import KnownOrders, Named
 from brokers.alpaca.refusals import UNKNOWN
 from brokers.alpaca.rules import Rules, body_of, rules_of_asset, rules_of_contract
 from brokers.alpaca.stream import UpdateStream
-from brokers.alpaca.symbols import kind_of, to_venue
+from brokers.alpaca.symbols import asset_path, kind_of
 from brokers.alpaca.wire import (
     AccountRow,
     ActivityRow,
@@ -81,6 +81,11 @@ LINES_A_PAGE: Final = 100
 MOST_PAGES: Final = 100
 ASKED_ONE_BY_ONE: Final = 3
 """So many orders whose executions are listed are asked for by themselves; more, as a list first."""
+
+LOOK_COST: Final = 4
+"""A look at the account asks for its orders, its holdings, its balances and its history of cash. It
+begins only where there is room for all of them: one that breaks off in the middle tells nothing,
+and what it used up is missing for exits. The list of orders, which comes first, pays for all."""
 
 _CANCELLED: Final = frozenset({200, 204, 404, 422})
 """What is said of an order in the cancel of all that is being cancelled, or had ended."""
@@ -250,7 +255,10 @@ class AlpacaBroker:
         after: dict[str, str] = {}
         for _ in range(MOST_PAGES):
             asked = {**query, "limit": str(ORDERS_A_PAGE), "nested": "false", **after}
-            page: list[OrderRow] = await self._client.get("/orders", list[OrderRow], asked)
+            cost = 0 if found else LOOK_COST
+            page: list[OrderRow] = await self._client.get(
+                "/orders", list[OrderRow], asked, cost=cost
+            )
             known = len(found)
             found.update((text(row.id), row) for row in page)
             if len(page) < ORDERS_A_PAGE:
@@ -263,7 +271,8 @@ class AlpacaBroker:
     # --- the account ------------------------------------------------------------------------------
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
-        rows = await self._activities("/account/activities/FILL", {}, since)
+        """Also what became of one order is asked with it, so that it is urgent."""
+        rows = await self._activities("/account/activities/FILL", {}, since, urgent=True)
         rows = [row for row in rows if not 0 < time_of(row.transaction_time) < since]
         named = await self._names_of({text(row.order_id) for row in rows})
         fills = [fill_of_activity(self._name, row, named.get(text(row.order_id))) for row in rows]
@@ -275,13 +284,15 @@ class AlpacaBroker:
         missing = sorted(one for one in order_ids if self._known.named(one) is None)
         if len(missing) > ASKED_ONE_BY_ONE:
             query = {"status": "all", "limit": str(ORDERS_A_PAGE), "direction": "desc"}
-            for row in await self._client.get("/orders", list[OrderRow], query):
+            for row in await self._client.get("/orders", list[OrderRow], query, urgent=True):
                 self._known.see(row)
             missing = [one for one in missing if self._known.named(one) is None]
         for there in missing:
             try:
                 self._known.see(
-                    await self._client.get(f"/orders/{quote(there, safe='')}", OrderRow)
+                    await self._client.get(
+                        f"/orders/{quote(there, safe='')}", OrderRow, urgent=True
+                    )
                 )
             except Rejected as error:
                 if error.code != UNKNOWN:
@@ -290,7 +301,7 @@ class AlpacaBroker:
 
     async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
         rows = await self._activities(
-            "/account/activities", {"category": "non_trade_activity"}, since
+            "/account/activities", {"category": "non_trade_activity"}, since, urgent=False
         )
         # A line that has a day and no time is told as often as it is listed: it has an id.
         found = [
@@ -299,7 +310,7 @@ class AlpacaBroker:
         return tuple(sorted((m for m in found if m is not None), key=lambda m: m.time))
 
     async def _activities(
-        self, path: str, query: dict[str, str], since: Nanos
+        self, path: str, query: dict[str, str], since: Nanos, *, urgent: bool
     ) -> list[ActivityRow]:
         """Every line that was created after about `since`, oldest first: the venue takes whole
         seconds and leaves out the moment itself."""
@@ -310,7 +321,9 @@ class AlpacaBroker:
             query["after"] = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
         found: dict[str, ActivityRow] = {}
         for _ in range(MOST_PAGES):
-            page: list[ActivityRow] = await self._client.get(path, list[ActivityRow], query)
+            page: list[ActivityRow] = await self._client.get(
+                path, list[ActivityRow], query, urgent=urgent, cost=int(urgent)
+            )
             known = len(found)
             found.update((text(row.id) or f"#{len(found)}", row) for row in page)
             if len(page) < LINES_A_PAGE:
@@ -321,11 +334,11 @@ class AlpacaBroker:
         raise Ambiguous(f"the history of the account does not end after {len(found)} lines")
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
-        rows: list[PositionRow] = await self._client.get("/positions", list[PositionRow])
+        rows: list[PositionRow] = await self._client.get("/positions", list[PositionRow], cost=0)
         return tuple(position_of(row) for row in rows if number(row.qty) != 0)
 
     async def get_account(self) -> Account:
-        row: AccountRow = await self._client.get("/account", AccountRow)
+        row: AccountRow = await self._client.get("/account", AccountRow, cost=0)
         return account_of(row, self._clock.now())
 
     async def instrument(self, symbol: str) -> Instrument:
@@ -363,7 +376,7 @@ class AlpacaBroker:
     async def _asked_rules(self, symbol: str, *, urgent: bool) -> Rules:
         """The same from the venue. Raises NotSent where it does not answer: the order for which it
         was asked did not leave."""
-        there = quote(to_venue(symbol), safe="")
+        there = quote(asset_path(symbol), safe="")
         try:
             if kind_of(symbol) is AssetClass.OPTION:
                 contract: ContractRow = await self._client.get(

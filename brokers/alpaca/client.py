@@ -83,10 +83,20 @@ class Client:
             session.close()
 
     def get(
-        self, path: str, kind: Any, query: Mapping[str, str] | None = None, *, urgent: bool = False
+        self,
+        path: str,
+        kind: Any,
+        query: Mapping[str, str] | None = None,
+        *,
+        urgent: bool = False,
+        cost: int = 1,
     ) -> Awaitable[Any]:
-        """Ask, and the answer as `kind`. Raises one of the six errors."""
-        return self._ask("GET", path, query, kind, urgent=urgent)
+        """Ask, and the answer as `kind`. Raises one of the six errors.
+
+        `urgent`: it is about what reduces risk. `cost`: what is taken of the requests that are
+        allowed; more than 1 pays for questions that follow, and those cost 0.
+        """
+        return self._ask("GET", path, query, kind, urgent=urgent, cost=cost)
 
     def post(
         self, path: str, body: Mapping[str, str], kind: Any, *, urgent: bool = False
@@ -99,12 +109,19 @@ class Client:
         return self._ask("DELETE", path, None, kind, urgent=True)
 
     async def _ask(
-        self, method: str, path: str, data: Mapping[str, str] | None, kind: Any, *, urgent: bool
+        self,
+        method: str,
+        path: str,
+        data: Mapping[str, str] | None,
+        kind: Any,
+        *,
+        urgent: bool,
+        cost: int = 1,
     ) -> Any:
         session = self._session
         if session is None:
             raise NotSent("Alpaca is not connected")
-        self._budget.take(urgent=urgent)
+        self._budget.take(cost, urgent=urgent or not cost)
         request = Request(method=method, path=path)
         until = time.monotonic() + LEAVE_SECONDS
 

@@ -60,6 +60,12 @@ def to_venue(symbol: str) -> str:
     return symbol
 
 
+def asset_path(symbol: str) -> str:
+    """What Alpaca's list of assets calls an id of ours: a pair with the dollar as positions do."""
+    there = to_venue(symbol)
+    return there.replace("/", "") if there.endswith("/USD") else there
+
+
 def from_venue(symbol: str, asset_class: str = "") -> str:
     """Our id for a symbol of Alpaca's; what has none of its shapes is told as it is.
 

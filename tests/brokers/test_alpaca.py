@@ -353,6 +353,28 @@ async def test_C200_what_the_venue_says_is_left_is_believed_and_a_part_is_kept_f
     assert server.count("submit") == 1
 
 
+async def test_C200_a_look_begins_only_where_there_is_room_for_all_of_it(
+    server: AlpacaServer, lab: Lab
+) -> None:
+    """And however often the account is looked at, what is asked about an order has its room."""
+    await lab.start()
+    await lab.submit("a")
+    await lab.until("a", OrderStatus.FILLED)
+    server.limit_left = 45
+    assert await lab.broker.get_order("a")
+    await lab.broker.get_open_orders()
+    assert len(await lab.broker.get_positions()) == 1
+    await lab.broker.get_account()
+    await lab.broker.get_cash_movements_since(0)
+    with pytest.raises(Throttled):
+        await lab.broker.get_open_orders()
+    assert await lab.broker.get_order("a")
+    assert len(await lab.broker.get_fills_since(0)) == 1
+    await lab.submit("out", "SELL", "10", reduce_only=True)
+    await lab.until("out", OrderStatus.FILLED)
+    assert server.count("orders") == 1
+
+
 async def test_an_unknown_order_is_only_unknown_where_the_venue_itself_says_so(
     server: AlpacaServer, lab: Lab
 ) -> None:
@@ -681,6 +703,33 @@ async def test_A245_a_sell_that_opens_a_short_is_known_again(
         assert again is not None
         assert again.side is Side.SELL_SHORT
         await later.disconnect()
+
+
+async def test_a_sell_for_a_short_never_sells_what_is_held(server: AlpacaServer, lab: Lab) -> None:
+    await lab.start()
+    await lab.submit("a")
+    await lab.until("a", OrderStatus.FILLED)
+    with pytest.raises(Rejected, match="position intent mismatch"):
+        await lab.submit("short", "SELL_SHORT", "10")
+    assert server.exchange.positions == {"AAPL": 10}
+
+
+async def test_what_a_resting_stop_holds_back_cannot_be_sold_beside_it(
+    server: AlpacaServer, lab: Lab
+) -> None:
+    """The engine cancels the stop first; `reduce_only` says that the venue joins nothing."""
+    await lab.start()
+    await lab.submit("a")
+    await lab.until("a", OrderStatus.FILLED)
+    await lab.submit("stop", "SELL", "10", stop="95", reduce_only=True)
+    await lab.until("stop", OrderStatus.NEW)
+    with pytest.raises(Rejected, match="insufficient qty available") as refused:
+        await lab.submit("out", "SELL", "10", reduce_only=True)
+    assert refused.value.code == "40310000"
+    await lab.broker.cancel_order("stop")
+    await lab.submit("again", "SELL", "10", reduce_only=True)
+    await lab.until("again", OrderStatus.FILLED)
+    assert not lab.broker.capabilities.reduce_only
 
 
 # --- rules ----------------------------------------------------------------------------------------

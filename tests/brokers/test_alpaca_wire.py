@@ -25,7 +25,7 @@ from brokers.alpaca.activities import (
 )
 from brokers.alpaca.known import KEPT, KnownOrders, Named
 from brokers.alpaca.rules import body_of, rules_of_asset, rules_of_contract
-from brokers.alpaca.symbols import from_venue, to_venue
+from brokers.alpaca.symbols import asset_path, from_venue, to_venue
 from brokers.alpaca.wire import (
     STATUSES,
     AccountRow,
@@ -50,6 +50,7 @@ from tests.venues.alpaca import KEY, SECRET, AlpacaServer
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from alpaca.common.exceptions import APIError
     from alpaca.trading.client import TradingClient
     from alpaca.trading.enums import TradeEvent
     from alpaca.trading.models import TradeUpdate as SdkUpdate
@@ -259,6 +260,21 @@ async def test_the_sdk_reads_what_the_local_server_says(server: AlpacaServer) ->
     client._session.close()
 
 
+async def test_the_sdk_by_itself_sends_an_order_again(server: AlpacaServer) -> None:
+    """What the adapter takes out of it: 504 is no proof that nothing was done, and it is answered
+    with a refusal of an order that works."""
+    client = TradingClient(KEY, SECRET, url_override=server.url)
+    client._retry_wait = 0
+    server.fault("submit", "status_after", status=504)
+    body = {"symbol": "AAPL", "qty": "3", "side": "buy", "type": "limit", "limit_price": "95",
+            "time_in_force": "gtc", "client_order_id": "a"}  # fmt: skip
+    with pytest.raises(APIError, match="client_order_id must be unique"):
+        await asyncio.to_thread(client.post, "/orders", body)
+    assert server.count("submit") == 2
+    assert len(server.exchange.open_orders) == 1
+    client._session.close()
+
+
 async def test_the_sdk_listens_to_the_local_server(server: AlpacaServer) -> None:
     heard: asyncio.Queue[SdkUpdate] = asyncio.Queue()
 
@@ -304,6 +320,13 @@ async def test_the_sdk_listens_to_the_local_server(server: AlpacaServer) -> None
 def test_symbols_there_and_back(ours: str, theirs: str) -> None:
     assert to_venue(ours) == theirs
     assert from_venue(theirs) == ours
+
+
+def test_a_pair_has_its_own_name_among_the_assets() -> None:
+    """As the venue's description says: the dollar without a slash, other coins with one."""
+    assert asset_path("BTC-USD") == "BTCUSD"
+    assert asset_path("BTC-USDT") == "BTC/USDT"
+    assert asset_path("BRK.B") == "BRK.B"
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ class AlpacaServer(Served):
         self.prices: list[web.WebSocketResponse] = []
         self.subscribed: list[dict[str, Any]] = []
         self.limit_left = 200
+        """Of the requests of this minute."""
+        self._minute = 0
         self.after_id_works = True
         # Switches of faults.
         self.refuse_stream = 0
@@ -140,11 +142,14 @@ class AlpacaServer(Served):
         given = request.headers.get("APCA-API-KEY-ID"), request.headers.get("APCA-API-SECRET-KEY")
         if given != (KEY, SECRET):
             return _refused(401, 40110000, "request is not authorized")
+        minute = int(time.time()) // 60
+        if minute != self._minute:
+            self._minute, self.limit_left = minute, max(self.limit_left, 200)
         self.limit_left -= 1
         answer: web.StreamResponse = await handler(request)
         answer.headers["X-RateLimit-Limit"] = "200"
         answer.headers["X-RateLimit-Remaining"] = str(max(self.limit_left, 0))
-        answer.headers["X-RateLimit-Reset"] = str(int(time.time()) + 60)
+        answer.headers["X-RateLimit-Reset"] = str((minute + 1) * 60)
         return answer
 
     # --- orders
@@ -168,8 +173,15 @@ class AlpacaServer(Served):
             (1, True): "buy_to_close", (1, False): "buy_to_open",
             (-1, True): "sell_to_close", (-1, False): "sell_to_open",
         }[sign, held * sign < 0]  # fmt: skip
+        intent = body.get("position_intent", inferred)
+        if intent != inferred:
+            said = f"position intent mismatch, inferred: {inferred}, specified: {intent}"
+            return _refused(422, 42210000, said)
+        if sign < 0 < held and D(body["qty"]) > (left := held - self._offered(body["symbol"])):
+            wanted = f"requested: {body['qty']}, available: {left}"
+            return _refused(403, 40310000, f"insufficient qty available for order ({wanted})")
         order_id = str(uuid.uuid4())
-        self.extras[order_id] = Extra(body.get("position_intent", inferred), body["symbol"])
+        self.extras[order_id] = Extra(intent, body["symbol"])
         try:
             order = self.exchange.place(
                 client_id=body["client_order_id"],
@@ -188,6 +200,11 @@ class AlpacaServer(Served):
         if self.ack_status:
             row |= {"status": self.ack_status, "filled_qty": "0", "filled_avg_price": None}
         return web.json_response(row)
+
+    def _offered(self, symbol: str) -> Decimal:
+        """What open sells of it hold back: a share can be sold by one of them only."""
+        sells = (o for o in self.exchange.open_orders if o.symbol == symbol and o.sign < 0)
+        return sum((o.left for o in sells), D(0))
 
     def _fault_of(self, body: dict[str, Any]) -> str:
         """Why Alpaca does not process an order, "" where it does."""
@@ -428,6 +445,8 @@ class AlpacaServer(Served):
 
     async def _asset(self, request: web.Request) -> web.Response:
         symbol = request.match_info["symbol"]
+        if symbol == "BTCUSD":
+            symbol = "BTC/USD"
         if symbol not in self.exchange.rules or symbol == OPTION:
             return _refused(404, 40410000, f"asset not found for {symbol}")
         row = {
