@@ -167,7 +167,12 @@ class Client:
             raise NotSent(f"{what}: it was given up before it was sent")
         if answer.cancelled():
             raise Ambiguous(f"no answer to {what} within {WAIT_SECONDS:g} s")
-        return answer.result()
+        try:
+            return answer.result()
+        except BrokerError:
+            raise
+        except Exception as error:  # whatever the libraries raise beyond what they promise
+            raise Ambiguous(f"{what} broke: {type(error).__name__}") from error
 
     def _heed(self, answer: Answer) -> None:
         """Take over how much of its limit the venue says is left."""

@@ -317,7 +317,12 @@ def _bar(symbol: str, row: PriceRow) -> Bar:
 async def _until(socket: WebSocket, kind: str, said: str) -> None:
     """Read until the feed says that. Raises one of the six errors where it says no."""
     while True:
-        for row in decode(_bytes(await socket.next()), list[PriceRow]):
+        message = await socket.next()
+        try:
+            rows = decode(_bytes(message), list[PriceRow])
+        except ValueError as error:
+            raise NotSent(f"Alpaca's prices begin with what cannot be read: {error}") from error
+        for row in rows:
             if row.T == "error":
                 raise _error(row)
             if kind == row.T and said in {"", row.msg}:

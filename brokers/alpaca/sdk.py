@@ -8,10 +8,12 @@ connected. What is changed of it, and why (measured, research/alpaca-binance.md 
 - it hides the headers, in which the limits are, and the status behind an error of its own;
 - it reads numbers as floats.
 
-All four are in one method, `_one_request`, which is replaced; `_request` above it only repeats on
-an error of the SDK's that is not raised any more.
+All four are in one method, `_one_request`, which is replaced; what calls it repeats only on an
+error of the SDK's that is not raised any more. Each start proves that, with a request that is not
+sent.
 """
 
+import contextlib
 import ssl
 import threading
 import time
@@ -40,8 +42,10 @@ CONNECTIONS: Final = 16
 _CHUNK: Final = 65_536
 
 _PRIVATE: Final = ("_one_request", "_request")
-_PRIVATE_FIELDS: Final = ("_session", "_retry", "_retry_codes")
+_PRIVATE_FIELDS: Final = ("_session",)
 """What is leaned on of the SDK that is not its promise: looked for at each start."""
+
+_PROOF: Final = "/never-sent"
 
 
 class _Call(threading.local):
@@ -89,6 +93,14 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, **more)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
+    def close(self) -> None:
+        """Close what is not in use now, and the rest once it is not: the library leaves that to the
+        collector, and an error that somebody keeps holds on to all of it."""
+        pools = self.poolmanager.pools
+        for key in tuple(pools.keys()):
+            pools[key].close()
+        super().close()
+
 
 class Session(TradingClient):
     """The SDK's client of one account; safe to use from several threads.
@@ -101,8 +113,9 @@ class Session(TradingClient):
         """`url` of the venue without `/v2`."""
         super().__init__(key, secret, raw_data=True, url_override=url)
         _check_names(self)
-        self._retry = 0
-        self._retry_codes = []
+        self._tried: list[str] | None = []
+        """What the proof at the start has tried to send; None once it is over."""
+        self._prove()
         # Neither proxies nor a .netrc of the machine, which would put other keys beside ours.
         self._session.trust_env = False
         for scheme in ("http://", "https://"):
@@ -130,7 +143,22 @@ class Session(TradingClient):
         """Close the connections that are not in use."""
         self._session.close()
 
+    def _prove(self) -> None:
+        """Raises NotSent where the SDK would send a request again whose end is not known, or does
+        not send it through here."""
+        with contextlib.suppress(Ambiguous):
+            self.post(_PROOF, {})
+        tried, self._tried = self._tried, None
+        if tried != ["POST"]:
+            raise NotSent(
+                f"alpaca-py {alpaca.__version__} tries {tried} where one POST is meant: nothing is "
+                "sent through it"
+            )
+
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
+        if self._tried is not None:
+            self._tried.append(method)
+            raise Ambiguous("a proof, not sent")
         what = f"{method} {urlsplit(url).path}"
         began = time.monotonic()
         try:

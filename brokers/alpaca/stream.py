@@ -12,7 +12,7 @@ listen to the same local server, which keeps the two honest.
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from brokers.alpaca.activities import fill_of_update
 from brokers.alpaca.gaps import FILLS, Gaps
@@ -81,23 +81,24 @@ class UpdateStream:
         key, secret = await looked_up(self._keys)
         login = {"action": "authenticate", "data": {"key_id": key, "secret_key": secret}}
         await socket.send(json.dumps(login))
-        frame = await self._next(socket, "authorization")
-        status = text(decode(frame.data, Authorization).status)
+        status = text((await self._next(socket, "authorization", Authorization)).status)
         if status != "authorized":
             raise AuthFailed(f"Alpaca's stream does not accept the key: {clean_text(status, 60)}")
         await socket.send(json.dumps({"action": "listen", "data": {"streams": [UPDATES]}}))
-        listening = await self._next(socket, "listening")
-        if UPDATES not in decode(listening.data, Listening).streams:
+        if UPDATES not in (await self._next(socket, "listening", Listening)).streams:
             raise NotSent(f"Alpaca's stream does not listen to {UPDATES}")
 
-    async def _next(self, socket: WebSocket, stream: str) -> Frame:
-        """The next message of that stream; what happens to orders meanwhile is told."""
+    async def _next(self, socket: WebSocket, stream: str, kind: Any) -> Any:
+        """The next message of that stream, as `kind`; what happens to orders meanwhile is told."""
         while True:
             message = await socket.next()
-            frame: Frame = decode(_bytes(message), Frame)
-            if frame.stream == stream:
-                return frame
-            self._hear(message)
+            try:
+                frame: Frame = decode(_bytes(message), Frame)
+                if frame.stream == stream:
+                    return decode(frame.data, kind)
+                self._hear(message)
+            except ValueError as error:
+                raise NotSent(f"Alpaca's stream says what cannot be read: {error}") from error
 
     def _hear(self, message: str | bytes) -> None:
         """Take one message; JSON, in frames of text or of bytes. Raises for what is none: something

@@ -4,6 +4,7 @@ The cases are those of research/alpaca-binance.md §5.
 """
 
 import asyncio
+import contextlib
 import json
 import socket
 import threading
@@ -276,6 +277,19 @@ def test_a_connection_that_is_refused_sends_nothing() -> None:
 def test_an_sdk_without_what_is_leaned_on_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("alpaca.common.rest.RESTClient._one_request")
     with pytest.raises(NotSent, match="_one_request"):
+        Session("http://127.0.0.1:9", KEY, SECRET)
+
+
+def test_an_sdk_that_sends_again_by_itself_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried at each start, with a request that never leaves."""
+
+    def again(client: Any, path: str, data: Any = None) -> Any:
+        with contextlib.suppress(Ambiguous):
+            return client._request("POST", path, data)
+        return client._request("POST", path, data)
+
+    monkeypatch.setattr("alpaca.common.rest.RESTClient.post", again)
+    with pytest.raises(NotSent, match="where one POST is meant"):
         Session("http://127.0.0.1:9", KEY, SECRET)
 
 
@@ -592,6 +606,20 @@ async def test_a_message_that_cannot_be_read_ends_the_stream(
     assert isinstance(lost, LinkReport)
     assert lost.state is LinkState.DISCONNECTED
     assert "could not be taken" in lost.detail
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"<html>", b"{}", b'{"stream":"authorization","data":7}', b'{"stream":"trade_updates"}'],
+)  # fmt: skip
+async def test_an_answer_to_our_login_that_is_none_is_no_connection(
+    server: AlpacaServer, broker: AlpacaBroker, said: bytes
+) -> None:
+    server.greeting = said
+    with pytest.raises(NotSent):
+        await broker.connect()
+    with pytest.raises(NotSent):
+        await broker.get_account()
 
 
 async def test_what_happens_while_we_log_in_is_not_lost(server: AlpacaServer, lab: Lab) -> None:
@@ -1052,6 +1080,21 @@ async def test_a_disconnect_leaves_neither_a_task_nor_a_thread_nor_a_connection(
         LinkState.CONNECTED,
         LinkState.DISCONNECTED,
     ]
+
+
+async def test_a_disconnect_hangs_up_although_an_error_of_before_is_kept(
+    server: AlpacaServer, lab: Lab
+) -> None:
+    await lab.start()
+    server.fault("submit", "status_after", status=504)
+    with pytest.raises(Ambiguous) as kept:
+        await lab.submit("a")
+    assert server.connections
+    await lab.broker.disconnect()
+    async with asyncio.timeout(5):
+        while server.connections:
+            await asyncio.sleep(0.01)
+    assert kept.value.__traceback__ is not None
 
 
 # --- prices ---------------------------------------------------------------------------------------

@@ -84,6 +84,8 @@ class AlpacaServer(Served):
         """So many handshakes of the stream are answered with 429."""
         self.dead_slot = False
         """A connection that was not closed has the one place there is: 429."""
+        self.greeting = b""
+        """What is answered to a login instead of an answer."""
         self.mute = False
         """Pings are not answered, as over a link of which one half is gone."""
         self.drop_events = 0
@@ -102,6 +104,12 @@ class AlpacaServer(Served):
         self.no_intent = False
         """Orders are told without `position_intent`."""
         self._routes(app)
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are to it, used or not."""
+        server = None if self._runner is None else self._runner.server
+        return 0 if server is None else len(server.connections)
 
     def _routes(self, app: web.Application) -> None:
         add = app.router.add_route
@@ -528,13 +536,15 @@ class AlpacaServer(Served):
 
     def _obey(self, listener: Listener, order: dict[str, Any]) -> bool:
         """One request of the other side; False where it is hung up on."""
-        if order.get("action") in {"authenticate", "auth"}:
+        if self.greeting:
+            listener.queue.put_nowait(self.greeting)
+        elif order.get("action") in {"authenticate", "auth"}:
             given = order.get("data") or {"key_id": order["key"], "secret_key": order["secret"]}
             right = given == {"key_id": KEY, "secret_key": SECRET}
             status = "authorized" if right else "unauthorized"
             self._put(listener, "authorization", {"action": "authenticate", "status": status})
             return right
-        if order.get("action") == "listen":
+        elif order.get("action") == "listen":
             listener.listens = True
             self._put(listener, "listening", {"streams": order["data"]["streams"]})
         return True
