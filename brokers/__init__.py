@@ -116,7 +116,7 @@ FACTORIES: Final[dict[str, Factory]] = {
     "coinbase": Factory(
         "brokers.coinbase.settings:CoinbaseConfig", "brokers.coinbase.setup:open_coinbase"
     ),
-    "okx": Factory("brokers.okx.settings:OkxConfig"),
+    "okx": Factory("brokers.okx.settings:OkxConfig", "brokers.okx.setup:open_okx"),
     "oanda": Factory("brokers.oanda.settings:OandaConfig", "brokers.oanda.setup:open_oanda"),
 }
 """Kind of a venue -> its settings and what opens it, in the order in which users read of them."""

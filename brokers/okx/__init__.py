@@ -1,1 +1,1 @@
-"""OKX: its settings; the adapter is not built yet."""
+"""OKX: spot in cash mode, over the REST and websocket API v5."""

@@ -1,0 +1,484 @@
+"""One account at OKX behind the broker port: spot in cash mode (C-260, D-44, E-12).
+
+Requests go over REST, each once; what becomes of them is told by the private streams. Stops are
+orders of another kind there: they rest at the venue under our id, and once triggered the order that
+a stop has become is told under that id too.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from brokers.inbox import AccountInbox
+from brokers.net.identity import confirm_account
+from brokers.net.numbers import number, number_or_none, written
+from brokers.okx.client import EXPIRES_SECONDS, STAMP_SECONDS, Client
+from brokers.okx.hosts import Hosts
+from brokers.okx.lists import SPOT, Lists
+from brokers.okx.money import DOLLAR, Money, account_of, positions_of, rate_of
+from brokers.okx.places import Place, Places
+from brokers.okx.settings import OkxConfig
+from brokers.okx.stream import AccountStream
+from brokers.okx.terms import (
+    ORDER_TYPES,
+    TIMES_IN_FORCE,
+    Grid,
+    grid_of,
+    is_pair,
+    is_stop,
+    order_body,
+    refuse_off_grid,
+    refuse_wrong,
+    stop_body,
+)
+from brokers.okx.wire import (
+    TRIGGERED,
+    AckRow,
+    AlgoRow,
+    BalanceRow,
+    ConfigRow,
+    IndexRow,
+    InstrumentRow,
+    OrderRow,
+    fill_of_event,
+    order_of,
+    report_of,
+    report_of_stop,
+    stop_of,
+)
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
+from engine.domain.ids import venue_order_id_of
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.money import ZERO, is_positive
+from engine.domain.order import Fill, OrderTerms, TimeInForce
+from engine.domain.run import LinkState
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    BrokerError,
+    Capabilities,
+    Clock,
+    NotSent,
+    Rejected,
+    Report,
+)
+
+SPOT_MODE: Final = "1"
+"""`acctLv` of an account that can neither borrow against what it holds nor hold derivatives."""
+
+ANSWER_SECONDS: Final = 9.0
+"""A symbol may have to be asked about before its first order: two requests, each with its own
+connection (`brokers.net.rest`)."""
+
+AMENDED_SECONDS: Final = 1.5
+"""How long the outcome of a change is waited for once it was taken."""
+
+AMENDED: Final = frozenset({"0", "2"})
+
+REMEMBERED: Final = 20_000
+
+UNKNOWN_ORDER: Final = "UNKNOWN_ORDER"
+
+OKX_CAN: Final = Capabilities(
+    order_types=ORDER_TYPES,
+    times_in_force=TIMES_IN_FORCE,
+    native_stop=True,
+    native_modify=True,
+    # Spot in cash mode refuses the word; what would cross zero is refused for want of the coin.
+    reduce_only=False,
+    shorting=False,
+    fractional=True,
+    # Unique among resting orders alone (51016).
+    deduplicates=False,
+    # An order expires after EXPIRES_SECONDS; a stop has no such bound but that of its signature.
+    late_arrival_seconds=max(EXPIRES_SECONDS, STAMP_SECONDS),
+    timeout_seconds=ANSWER_SECONDS,
+    cancel_all=False,
+    odd_lots=False,
+    nets_buying_power=True,
+)
+
+
+class OkxBroker:
+    """An account at OKX. See `engine.ports.Broker` for what each method promises."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: OkxConfig,
+        *,
+        hosts: Hosts,
+        client: Client,
+        money: Money,
+        clock: Clock,
+    ) -> None:
+        """`name` is the account's under `[brokers]`."""
+        self._name = name
+        self._settings = settings
+        self._hosts = hosts
+        self._client = client
+        self._money = money
+        self._clock = clock
+        self._inbox = AccountInbox(name, clock)
+        self._places = Places()
+        self._lists = Lists(name, client, self._places)
+        self._stream: AccountStream | None = None
+        self._uid = ""
+        self._grids: dict[str, Grid] = {}
+        self._told: dict[str, Decimal] = {}
+        """How much of each order the stream has told as filled, by the venue's id."""
+        self._amends: dict[str, asyncio.Future[OrderRow]] = {}
+        """The changes whose outcome is waited for, by the id of the request."""
+        self._numbers = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return OKX_CAN
+
+    # --- the connection
+
+    async def connect(self) -> None:
+        """Open REST and both streams, after the account is confirmed (C-201)."""
+        if self._stream is not None and self._stream.is_open:
+            return
+        await self._shut()
+        try:
+            await self._client.open()
+            await self._client.server_time()
+            await self._confirm()
+            self._grids.clear()
+            stream = AccountStream(
+                private=self._hosts.private,
+                business=self._hosts.business,
+                login=self._client.login,
+                order=self._on_order,
+                stop=self._on_stop,
+                ended=self._on_end,
+            )
+            self._stream = stream
+            await stream.open()
+        except BaseException:
+            await self._shut()
+            raise
+        self._inbox.link(LinkState.CONNECTED)
+
+    async def disconnect(self) -> None:
+        """No order is cancelled (D-53)."""
+        was_open = self._stream is not None and self._stream.is_open
+        await self._shut()
+        if was_open:
+            self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
+
+    async def _confirm(self) -> None:
+        """Raises AuthFailed for another account, or one that is set up in another way."""
+        (row, *_) = await self._client.get("/account/config", ConfigRow, at_least=1)
+        confirm_account(self._name, self._settings, row.uid)
+        if row.acct_lv != SPOT_MODE:
+            raise AuthFailed(
+                f"account {row.uid} is in account mode {row.acct_lv}: only spot mode "
+                f"({SPOT_MODE}) is allowed, in which nothing can be borrowed unseen; a sub-account "
+                "may be set to it"
+            )
+        if row.perm and "trade" not in row.perm.split(","):
+            raise AuthFailed(f"the key of account {row.uid} may {row.perm}, and not trade")
+        self._uid = row.uid
+
+    async def _shut(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+        self._let_go("disconnected")
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._client.close()
+
+    def _on_end(self, why: str) -> None:
+        self._let_go(why)
+        self._inbox.link(LinkState.DISCONNECTED, why)
+
+    def _let_go(self, why: str) -> None:
+        """Nobody will tell the outcome of a change any more, nor what was told before."""
+        self._told.clear()
+        for waiting in self._amends.values():
+            if not waiting.done():
+                waiting.set_exception(Ambiguous(f"the stream ended: {why}"))
+
+    def reports(self) -> AsyncIterator[Report]:
+        return self._inbox.read()
+
+    # --- orders
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        grid = await self._facts(order.symbol)
+        refuse_wrong(order, grid)
+        urgent, stop = not order.adds_exposure, is_stop(order)
+        place = self._places.sent(order.client_order_id, order.symbol, is_stop=stop)
+        if stop:
+            (ack, *_) = await self._client.post(
+                "/trade/order-algo", stop_body(order), AckRow, urgent=urgent
+            )
+            place.algo_id = ack.algo_id
+        else:
+            (ack, *_) = await self._client.post(
+                "/trade/order", order_body(order), AckRow, urgent=urgent, expires=True
+            )
+            place.order_id = ack.ord_id
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        place = await self._place(client_order_id)
+        if place.is_stop and not place.order_id:
+            algo_id = place.algo_id or await self._algo_id(client_order_id)
+            body: Any = [{"instId": place.symbol, "algoId": algo_id}]
+            await self._client.post("/trade/cancel-algos", body, AckRow, urgent=True)
+            return
+        body = {"instId": place.symbol}
+        body |= {"ordId": place.order_id} if place.order_id else {"clOrdId": client_order_id}
+        await self._client.post("/trade/cancel-order", body, AckRow, urgent=True)
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        raise Rejected("NOT_SUPPORTED", "orders are cancelled one by one at OKX")
+
+    async def cancel_all(self) -> None:
+        raise Rejected("NOT_SUPPORTED", "OKX has no request that cancels all spot orders")
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
+    ) -> None:
+        """That a change was taken is no outcome of it: an order's is told by the stream, that of a
+        stop is read there. Ambiguous where it is not told in time."""
+        place = await self._place(client_order_id)
+        if time_in_force not in {None, TimeInForce.GTC}:
+            raise Rejected("TIME_IN_FORCE", f"{time_in_force}: it cannot be changed at OKX")
+        grid = await self._facts(place.symbol)
+        refuse_off_grid(grid, quantity, limit_price, stop_price)
+        if place.is_stop:
+            await self._amend_stop(client_order_id, place, quantity, limit_price, stop_price)
+        elif stop_price is not None:
+            raise Rejected("STOP_PRICE", f"order {client_order_id} has no stop price")
+        else:
+            await self._amend_order(client_order_id, place, quantity, limit_price)
+
+    async def _amend_order(
+        self, key: str, place: Place, quantity: Decimal, limit_price: Decimal | None
+    ) -> None:
+        request = f"r{self._clock.now()}n{next(self._numbers)}"[-32:]
+        body = {"instId": place.symbol, "reqId": request, "cxlOnFail": False}
+        body |= {"ordId": place.order_id} if place.order_id else {"clOrdId": key}
+        body |= {"newSz": written(quantity)}
+        body |= {} if limit_price is None else {"newPx": written(limit_price)}
+        outcome = asyncio.get_running_loop().create_future()
+        self._amends[request] = outcome
+        try:
+            await self._client.post("/trade/amend-order", body, AckRow, expires=True)
+            async with asyncio.timeout(AMENDED_SECONDS):
+                row: OrderRow = await outcome
+        except TimeoutError as error:
+            raise Ambiguous(f"the change of {key} was taken, and not told since") from error
+        finally:
+            self._amends.pop(request, None)
+            if outcome.done() and not outcome.cancelled():
+                outcome.exception()  # nobody may be left to hear it
+        if row.amend_result not in AMENDED:
+            told = f"{row.msg or 'no reason given'} (amendResult {row.amend_result}, {row.code})"
+            raise Rejected(row.code if row.code not in {"", "0"} else "AMEND_FAILED", told)
+
+    async def _amend_stop(
+        self,
+        key: str,
+        place: Place,
+        quantity: Decimal,
+        limit_price: Decimal | None,
+        stop_price: Decimal | None,
+    ) -> None:
+        algo_id = place.algo_id or await self._algo_id(key)
+        body: dict[str, Any] = {"instId": place.symbol, "algoId": algo_id, "cxlOnFail": False}
+        body |= {"newSz": written(quantity)}
+        body |= {} if stop_price is None else {"newSlTriggerPx": written(stop_price)}
+        body |= {} if limit_price is None else {"newSlOrdPx": written(limit_price)}
+        await self._client.post("/trade/amend-algos", body, AckRow, urgent=True)
+        row = await self._lists.stop(algo_id=algo_id)
+        wanted = (quantity, stop_price, limit_price)
+        shown = (None,) * 3 if row is None else (number(row.sz), row.stop_price, row.limit_price)
+        if any(w is not None and w != s for w, s in zip(wanted, shown, strict=True)):
+            raise Ambiguous(f"the change of {key} was taken, and is not to be seen yet")
+
+    async def _place(self, key: str) -> Place:
+        """Where an order is. Raises Rejected where the venue knows none of that id."""
+        place = self._places.find(key)
+        if place is None:
+            if venue_order_id_of(key):
+                await self._lists.find(key)
+            elif await self._lists.stop(client_id=key) is None:
+                await self._lists.search(key)
+            place = self._places.find(key)
+        if place is None:
+            raise Rejected(UNKNOWN_ORDER, f"OKX knows no order {key}")
+        return place
+
+    async def _algo_id(self, key: str) -> str:
+        """What the venue calls a stop whose acknowledgement was lost."""
+        row = await self._lists.stop(client_id=key)
+        if row is None:
+            raise Rejected(UNKNOWN_ORDER, f"OKX knows no stop {key}")
+        return row.algo_id
+
+    # --- questions
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        key = client_order_id
+        place = self._places.find(key)
+        if place is not None and not place.is_stop:
+            row = await self._lists.order(place.symbol, order_id=place.order_id, client_id=key)
+            return None if row is None else order_of(row)
+        if venue_order_id_of(key):
+            return None if place is None else await self._stop(algo_id=place.algo_id)
+        stop = await self._stop(client_id=key)
+        if stop is not None or place is not None:
+            return stop
+        row = await self._lists.search(key)
+        return None if row is None else order_of(row)
+
+    async def _stop(self, *, client_id: str = "", algo_id: str = "") -> VenueOrder | None:
+        """A stop, with what has become of it once it has triggered."""
+        row = await self._lists.stop(client_id=client_id, algo_id=algo_id)
+        if row is None or row.state not in TRIGGERED:
+            return None if row is None else stop_of(row)
+        child = None
+        if row.child_id:
+            child = await self._lists.order(row.inst_id, order_id=row.child_id)
+        if child is None:
+            raise Ambiguous(f"stop {row.algo_id} has triggered, and its order is not told")
+        return stop_of(row, child)
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        return await self._lists.open_orders()
+
+    async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        return await self._lists.fills_since(since, self._client.now())
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        return ()
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        row = await self._balances()
+        return positions_of(self._money, row, rate_of(self._money, row))
+
+    async def get_account(self) -> Account:
+        row = await self._balances()
+        rate = rate_of(self._money, row) or await self._rate()
+        return account_of(self._uid, self._money, row, rate, self._client.now())
+
+    async def _balances(self) -> BalanceRow:
+        (row, *_) = await self._client.get("/account/balance", BalanceRow, urgent=True, at_least=1)
+        balances: BalanceRow = row
+        return balances
+
+    async def _rate(self) -> Decimal:
+        """Dollars for one unit of the account's currency, where the account has too little of it
+        to say."""
+        pair = f"{self._money.currency}-{DOLLAR}"
+        (row, *_) = await self._client.get(
+            "/market/index-tickers", IndexRow, {"instId": pair}, at_least=1, urgent=True
+        )
+        rate = number(row.idx_px)
+        if not is_positive(rate):
+            raise Ambiguous(f"the index {pair} is {row.idx_px!r}")
+        return rate
+
+    async def instrument(self, symbol: str) -> Instrument:
+        return (await self._grid(symbol)).instrument
+
+    async def server_time(self) -> Nanos:
+        return await self._client.server_time()
+
+    async def _facts(self, symbol: str) -> Grid:
+        """As `_grid`, for a request that is to follow: what fails here was not sent."""
+        try:
+            return await self._grid(symbol)
+        except Ambiguous as error:
+            raise NotSent(f"what {symbol} is could not be asked: {error}") from error
+
+    async def _grid(self, symbol: str) -> Grid:
+        grid = self._grids.get(symbol)
+        if grid is None:
+            unknown = Rejected("51001", f"OKX trades no {symbol} on its spot market")
+            if not is_pair(symbol):
+                raise unknown
+            query = {"instType": SPOT, "instId": symbol}
+            rows = await self._client.get("/public/instruments", InstrumentRow, query, urgent=True)
+            if not rows:
+                raise unknown
+            grid = self._grids[symbol] = grid_of(rows[0])
+        return grid
+
+    # --- what the streams tell
+
+    def _on_order(self, row: OrderRow) -> None:
+        """An event of the channel `orders`.
+
+        Where it counts more as filled than was told, an event was missed, or it comes without its
+        execution, as that of a market order may: the executions of the order are asked for.
+        """
+        self._places.saw(row)
+        if row.amend_result:
+            waiting = self._amends.get(row.req_id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(row)
+        filled, part = number(row.acc_fill_sz), number_or_none(row.fill_sz) or ZERO
+        if filled.is_finite() and part.is_finite():
+            before = self._told.pop(row.ord_id, ZERO)
+            self._told[row.ord_id] = max(filled, before)
+            if len(self._told) > REMEMBERED:
+                del self._told[next(iter(self._told))]
+            if filled - part > before:
+                self._later(lambda: self._top_up(row))
+                return
+        self._tell(row, fill_of_event(self._name, row))
+
+    def _on_stop(self, row: AlgoRow) -> None:
+        self._places.saw_stop(row)
+        report = report_of_stop(self._name, row, self._client.now())
+        if report is not None:
+            self._inbox.put(report)
+
+    def _tell(self, row: OrderRow, fill: Fill | None) -> None:
+        self._inbox.put(report_of(self._name, row, fill, self._client.now()))
+
+    async def _top_up(self, row: OrderRow) -> None:
+        """Tell every execution of an order, and its state with the last. Where they cannot be had
+        the state is told all the same: the engine then asks by itself (U-21)."""
+        fills: tuple[Fill, ...] = ()
+        with contextlib.suppress(BrokerError):
+            fills = await self._lists.fills_of(row)
+        own = fill_of_event(self._name, row)
+        if own is not None and own not in fills:
+            fills = (*fills, own)
+        counted = ZERO
+        for fill in fills[:-1]:
+            counted += fill.quantity
+            state = {"state": "partially_filled", "acc_fill_sz": counted}
+            self._tell(msgspec.structs.replace(row, **state), fill)
+        self._tell(row, fills[-1] if fills else None)
+
+    def _later(self, work: Callable[[], Any]) -> None:
+        task = asyncio.create_task(work(), name=f"executions at {self._name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

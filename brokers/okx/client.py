@@ -1,0 +1,185 @@
+"""Requests to OKX: signed, within its limits, each sent once (C-260, C-402, E-12)."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from brokers.net.budget import Budget
+from brokers.net.numbers import time_of_millis
+from brokers.net.rest import Request, Rest
+from brokers.okx.refusals import LIMIT_SECONDS, refusal
+from brokers.okx.wire import Reply, TimeRow
+from engine.domain.instant import NS_PER_SECOND, Nanos
+from engine.ports import Ambiguous, Clock, Throttled
+
+V5: Final = "/api/v5"
+VERIFY: Final = "/users/self/verify"
+
+EXPIRES_SECONDS: Final = 5
+"""An order, or a change of one, that reaches the venue so long after it was sent is refused there
+(header expTime)."""
+
+STAMP_SECONDS: Final = 30
+"""Any request that reaches it so long after it was signed is refused (50102)."""
+
+_LIMITS: Final = {
+    "/trade/order": 60, "/trade/cancel-order": 60, "/trade/amend-order": 60,
+    "/trade/order-algo": 20, "/trade/cancel-algos": 20, "/trade/amend-algos": 20,
+    "/trade/orders-algo-pending": 20, "/trade/orders-pending": 60, "/trade/orders-history": 40,
+    "/trade/fills": 60, "/trade/fills-history": 10, "/account/balance": 10, "/account/config": 5,
+    "/public/instruments": 20, "/public/time": 10, "/market/candles": 40,
+    "/market/index-tickers": 20,
+}  # fmt: skip
+"""How many requests each address takes in two seconds. What it counts by symbol is counted for all
+symbols together here, and asking and sending are counted apart, as it does."""
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """Finds the three secrets, each at the moment at which it is needed."""
+
+    key: Callable[[], str]
+    secret: Callable[[], str]
+    passphrase: Callable[[], str]
+
+    def signed(self, text: str) -> str:
+        """The signature of a text."""
+        digest = hmac.new(self.secret().encode(), text.encode(), hashlib.sha256).digest()
+        return base64.b64encode(digest).decode("ascii")
+
+
+class Client:
+    """One account's requests. `open` before the first, `close` after the last.
+
+    Its times are the venue's: how far that is from this machine's clock is measured with each
+    answer to `server_time`.
+    """
+
+    def __init__(self, url: str, *, clock: Clock, keys: Keys | None, demo: bool) -> None:
+        """`keys` None: nothing is signed, and only what is public can be asked."""
+        self._clock = clock
+        self._keys = keys
+        self._demo = demo
+        self._ahead: Nanos = 0
+        self._rest = Rest(url, sign=self._sign, refusal=refusal)
+        self._budgets: dict[tuple[str, str], Budget] = {}
+
+    async def open(self) -> None:
+        await self._rest.open()
+
+    async def close(self) -> None:
+        await self._rest.close()
+
+    def now(self) -> Nanos:
+        """The venue's time by this machine's clock."""
+        return self._clock.now() + self._ahead
+
+    async def server_time(self) -> Nanos:
+        """The venue's own time."""
+        (row,) = await self.get("/public/time", TimeRow, at_least=1)
+        told = time_of_millis(row.ts)
+        if not told:
+            raise Ambiguous(f"the venue's time is {row.ts!r}")
+        self._ahead = told - self._clock.now()
+        return told
+
+    async def get(
+        self,
+        path: str,
+        kind: Any,
+        query: Mapping[str, str] | None = None,
+        *,
+        urgent: bool = False,
+        at_least: int = 0,
+    ) -> Any:
+        """Ask, and the rows of the answer; what is empty in the query is left out.
+
+        Raises one of the six errors, Ambiguous also for an answer of fewer than `at_least` rows.
+        """
+        given = {name: value for name, value in (query or {}).items() if value}
+        request = Request(method="GET", path=V5 + path, query=urlencode(given))
+        return await self._ask(path, request, kind, urgent=urgent, at_least=at_least)
+
+    async def post(
+        self, path: str, body: Any, kind: Any, *, urgent: bool = False, expires: bool = False
+    ) -> Any:
+        """Send, and the rows of the answer, at least one. Raises one of the six errors."""
+        headers = {}
+        if expires:
+            until = self.now() // 1_000_000 + EXPIRES_SECONDS * 1000
+            headers["expTime"] = str(until)
+        request = Request(
+            method="POST", path=V5 + path, headers=headers, body=msgspec.json.encode(body)
+        )
+        return await self._ask(path, request, kind, urgent=urgent, at_least=1)
+
+    async def _ask(
+        self, path: str, request: Request, kind: Any, *, urgent: bool, at_least: int
+    ) -> Any:
+        budget = self._budget(request.method, path)
+        budget.take(urgent=urgent)
+        try:
+            reply = await self._rest.ask(request, Reply[kind])
+        except Throttled as error:
+            budget.shut(error.retry_after)
+            raise
+        if len(reply.data) < at_least:
+            raise Ambiguous(f"the answer to {request.method} {request.path} has no row")
+        return reply.data
+
+    def _budget(self, method: str, path: str) -> Budget:
+        budget = self._budgets.get((method, path))
+        if budget is None:
+            budget = self._budgets[method, path] = Budget(
+                f"OKX ({path})",
+                size=_LIMITS[path],
+                seconds=LIMIT_SECONDS,
+                monotonic=self._clock.monotonic,
+            )
+        return budget
+
+    def _sign(self, request: Request) -> Request:
+        headers: dict[str, str] = dict(request.headers)
+        if request.body:
+            headers["Content-Type"] = "application/json"
+        if self._demo:
+            headers["x-simulated-trading"] = "1"
+        if self._keys is not None:
+            headers |= self._signature(self._keys, request)
+        return msgspec.structs.replace(request, headers=headers)
+
+    def _signature(self, keys: Keys, request: Request) -> Mapping[str, str]:
+        at = stamp(self.now())
+        text = at + request.method + request.target + request.body.decode("utf-8")
+        return {
+            "OK-ACCESS-KEY": keys.key(),
+            "OK-ACCESS-SIGN": keys.signed(text),
+            "OK-ACCESS-TIMESTAMP": at,
+            "OK-ACCESS-PASSPHRASE": keys.passphrase(),
+        }
+
+    def login(self) -> str:
+        """The message that logs a stream in."""
+        if self._keys is None:
+            raise Ambiguous("a login needs keys")
+        at = str(self.now() // NS_PER_SECOND)
+        sign = self._keys.signed(f"{at}GET{VERIFY}")
+        who = {
+            "apiKey": self._keys.key(),
+            "passphrase": self._keys.passphrase(),
+            "timestamp": at,
+            "sign": sign,
+        }
+        return msgspec.json.encode({"op": "login", "args": [who]}).decode()
+
+
+def stamp(at: Nanos) -> str:
+    """A time as the venue wants it signed: ISO 8601 in UTC with milliseconds."""
+    millis = at // 1_000_000
+    moment = datetime.fromtimestamp(millis // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{millis % 1000:03d}Z"
