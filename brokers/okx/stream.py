@@ -107,6 +107,7 @@ class AccountStream:
         self._stop = stop
         self._ended = ended
         self._over = False
+        self._why = ""
         self._stands = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -142,7 +143,7 @@ class AccountStream:
             for socket in self._sockets:
                 await socket.open()
             if self._over:
-                raise NotSent("a stream ended while the other was opened")
+                raise NotSent(f"a stream ended while the other was opened: {self._why}")
             self._stands = True
         except BaseException:
             await self.close()
@@ -161,7 +162,7 @@ class AccountStream:
     def _one_ended(self, why: str) -> None:
         if self._over:
             return
-        self._over = True
+        self._over, self._why = True, why
         self._closing = asyncio.create_task(self._close_all(), name="closing the streams of OKX")
         if self._stands:
             self._ended(why)

@@ -84,6 +84,8 @@ class OkxServer(Served):
         self.clock_ms = 0
         """Milliseconds that its clock is ahead of ours."""
         self.sockets: list[Socket] = []
+        self.subscribed = asyncio.Semaphore(0)
+        """Released for each channel that was subscribed."""
         self.bodies: list[tuple[str, Row, dict[str, str]]] = []
         """(name of the request, body, headers) of each that was sent by POST."""
         # What it does wrong on purpose.
@@ -102,8 +104,6 @@ class OkxServer(Served):
         """A change is taken, and nothing is told of it."""
         self.post_only_crosses = False
         """A limit order is cancelled once it was taken, with source 31."""
-        self.too_many_connections = False
-        """An acknowledged channel is followed by an error of the count of connections."""
         self.refuse_login = ""
         self.fee_in_base = Decimal(0)
         """A rate that a buy pays in what is bought."""
@@ -140,6 +140,14 @@ class OkxServer(Served):
             socket.say(
                 {"event": "notice", "code": "64008", "msg": "service upgrade", "connId": "a"}
             )
+
+    def refuse_channel(self, channel: str) -> None:
+        """An acknowledged channel turns out to be one connection too many."""
+        for socket in self.sockets:
+            if socket.hears(channel):
+                socket.say(
+                    {"event": "channel-conn-count-error", "channel": channel, "connCount": "30"}
+                )
 
     def log_out(self) -> None:
         for socket in self.sockets:
@@ -585,10 +593,9 @@ class OkxServer(Served):
                 socket.say({"event": "error", "code": "60011", "msg": "Please log in"})
                 return
             socket.channels.append(arg)
+            self.subscribed.release()
             socket.say({"event": "subscribe", "arg": arg, "connId": "a4d3ae55"})
             count = {"event": "channel-conn-count", "channel": arg["channel"], "connCount": "1"}
-            if self.too_many_connections:
-                count |= {"event": "channel-conn-count-error", "connCount": "30"}
             socket.say(count)
             if arg["channel"] == "books":
                 self._tell_book(arg["instId"], "snapshot")
