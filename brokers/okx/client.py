@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,7 +13,7 @@ import msgspec
 
 from brokers.net.budget import Budget
 from brokers.net.numbers import time_of_millis
-from brokers.net.rest import Request, Rest
+from brokers.net.rest import Answer, Request, Rest
 from brokers.okx.refusals import LIMIT_SECONDS, refusal
 from brokers.okx.wire import Reply, TimeRow
 from engine.domain.instant import NS_PER_SECOND, Nanos
@@ -27,6 +28,9 @@ EXPIRES_SECONDS: Final = 5
 
 STAMP_SECONDS: Final = 30
 """Any request that reaches it so long after it was signed is refused (50102)."""
+
+NOTICED_SECONDS: Final = 5
+"""From so far on a clock is set by a header that is exact to the second."""
 
 _LIMITS: Final = {
     "/trade/order": 60, "/trade/cancel-order": 60, "/trade/amend-order": 60,
@@ -57,7 +61,7 @@ class Client:
     """One account's requests. `open` before the first, `close` after the last.
 
     Its times are the venue's: how far that is from this machine's clock is measured with each
-    answer to `server_time`.
+    answer to `server_time`, and where the venue does not accept a request.
     """
 
     def __init__(self, url: str, *, clock: Clock, keys: Keys | None, demo: bool) -> None:
@@ -66,7 +70,7 @@ class Client:
         self._keys = keys
         self._demo = demo
         self._ahead: Nanos = 0
-        self._rest = Rest(url, sign=self._sign, refusal=refusal)
+        self._rest = Rest(url, sign=self._sign, refusal=refusal, heard=self._heard)
         self._budgets: dict[tuple[str, str], Budget] = {}
 
     async def open(self) -> None:
@@ -131,6 +135,19 @@ class Client:
         if len(reply.data) < at_least:
             raise Ambiguous(f"the answer to {request.method} {request.path} has no row")
         return reply.data
+
+    def _heard(self, request: Request, answer: Answer) -> None:
+        """A request that is not accepted may be signed with a time that is wrong since this
+        machine's clock was set: the answer says when it was written, to the second."""
+        if answer.status != 401:
+            return
+        try:
+            written_at = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+        except (ValueError, TypeError):
+            return
+        off = int(written_at) * NS_PER_SECOND - self.now()
+        if abs(off) > NOTICED_SECONDS * NS_PER_SECOND:
+            self._ahead += off
 
     def _budget(self, method: str, path: str) -> Budget:
         budget = self._budgets.get((method, path))

@@ -101,7 +101,7 @@ class Lists:
 
     async def fills_since(self, since: Nanos, now: Nanos) -> tuple[Fill, ...]:
         """Every execution at or after `since`, oldest first."""
-        begin = str(max(since - MARGIN, 0) // 1_000_000)
+        begin = str((since - MARGIN) // 1_000_000) if since > MARGIN else ""
         rows: dict[tuple[str, str, str], FillRow] = {}
         paths = ["/trade/fills"]
         if since < now - RECENT + 2 * MARGIN:

@@ -74,7 +74,10 @@ async def log_in(socket: WebSocket, login: str) -> None:
 
 def _greeting(message: str | bytes) -> Message:
     """A message before the stream stands. Raises one of the six errors for what refuses it."""
-    told = _MESSAGE.decode(message)
+    try:
+        told = _MESSAGE.decode(message)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise NotSent(f"the stream greets with what cannot be read: {error}") from error
     if told.event == "error" or (told.event == "login" and told.code != "0"):
         raise login_error(told.code, told.msg)
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokers.okx.client import Client, Keys
 from brokers.okx.stream import AccountStream
 from engine.domain.order import OrderStatus
 from engine.domain.run import LinkState
@@ -27,8 +28,9 @@ from engine.ports import (
     Rejected,
     Throttled,
 )
+from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import Lab
-from tests.venues.okx import SECRET, UID, OkxServer
+from tests.venues.okx import KEY, PASSPHRASE, SECRET, UID, OkxServer
 from tests.venues.okx_lab import SYMBOL, lab_of, opened
 
 D = Decimal
@@ -340,11 +342,12 @@ async def test_a_venue_that_does_not_answer_pings_is_noticed(server: OkxServer) 
         why.append(text)
         over.set()
 
-    broker = opened(server).broker
+    keys = Keys(key=lambda: KEY, secret=lambda: SECRET, passphrase=lambda: PASSPHRASE)
+    client = Client(server.url, clock=SystemClock(), keys=keys, demo=True)
     stream = AccountStream(
         private=f"{server.ws_url}/ws/v5/private",
         business=f"{server.ws_url}/ws/v5/business",
-        login=broker._client.login,  # type: ignore[attr-defined]
+        login=client.login,
         order=lambda row: None,
         stop=lambda row: None,
         ended=ended,
@@ -473,8 +476,9 @@ async def test_a_clock_that_is_wrong_here_is_measured_and_a_time_refused_was_not
         with pytest.raises(NotSent, match="50102"):
             await lab.submit("b", "BUY", "1")
         assert len(server.exchange.executions) == 1
-        await lab.broker.server_time()
         await lab.submit("b", "BUY", "1")
+        await lab.until("b", S.FILLED)
+        assert (server.count("time"), server.count("order")) == (1, 3)
 
 
 async def test_an_order_expires_that_comes_late(server: OkxServer, lab: Lab) -> None:
