@@ -17,7 +17,7 @@ import msgspec
 from brokers.inbox import AccountInbox
 from brokers.net.identity import confirm_account
 from brokers.net.numbers import number, number_or_none, written
-from brokers.okx.client import EXPIRES_SECONDS, STAMP_SECONDS, Client
+from brokers.okx.client import EXPIRES_SECONDS, STOP_SECONDS, Client
 from brokers.okx.hosts import Hosts
 from brokers.okx.lists import SPOT, Lists
 from brokers.okx.money import DOLLAR, Money, account_of, positions_of, rate_of
@@ -72,9 +72,8 @@ from engine.ports import (
 SPOT_MODE: Final = "1"
 """`acctLv` of an account that can neither borrow against what it holds nor hold derivatives."""
 
-ANSWER_SECONDS: Final = 9.0
-"""A symbol may have to be asked about before its first order: two requests, each with its own
-connection (`brokers.net.rest`)."""
+ANSWER_SECONDS: Final = 5.0
+"""A connection and an answer take at most 4.5 s (`brokers.net.rest`)."""
 
 AMENDED_SECONDS: Final = 1.5
 """How long the outcome of a change is waited for once it was taken."""
@@ -96,8 +95,9 @@ OKX_CAN: Final = Capabilities(
     fractional=True,
     # Unique among resting orders alone (51016).
     deduplicates=False,
-    # An order expires after EXPIRES_SECONDS; a stop has no such bound but that of its signature.
-    late_arrival_seconds=max(EXPIRES_SECONDS, STAMP_SECONDS),
+    # From when it was signed. The facts of its symbol may have been asked for before that, which
+    # takes no longer than the time-out that is counted too.
+    late_arrival_seconds=max(EXPIRES_SECONDS, STOP_SECONDS),
     timeout_seconds=ANSWER_SECONDS,
     cancel_all=False,
     odd_lots=False,
@@ -233,7 +233,7 @@ class OkxBroker:
             place.algo_id = ack.algo_id
         else:
             (ack, *_) = await self._client.post(
-                "/trade/order", order_body(order), AckRow, urgent=urgent, expires=True
+                "/trade/order", order_body(order), AckRow, urgent=urgent
             )
             place.order_id = ack.ord_id
 
@@ -287,7 +287,7 @@ class OkxBroker:
         outcome = asyncio.get_running_loop().create_future()
         self._amends[request] = outcome
         try:
-            await self._client.post("/trade/amend-order", body, AckRow, expires=True)
+            await self._client.post("/trade/amend-order", body, AckRow)
             async with asyncio.timeout(AMENDED_SECONDS):
                 row: OrderRow = await outcome
         except TimeoutError as error:

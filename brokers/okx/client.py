@@ -23,11 +23,18 @@ V5: Final = "/api/v5"
 VERIFY: Final = "/users/self/verify"
 
 EXPIRES_SECONDS: Final = 5
-"""An order, or a change of one, that reaches the venue so long after it was sent is refused there
+"""An order, or a change of one, that reaches the venue so long after it was signed is refused there
 (header expTime)."""
 
 STAMP_SECONDS: Final = 30
-"""Any request that reaches it so long after it was signed is refused (50102)."""
+"""Any request that reaches it so long after the time that it was signed with is refused (50102)."""
+
+STOP_SECONDS: Final = 10
+"""A stop has no other bound, so that it is signed with a time that leaves it so long. Without that
+a stop could not be placed for so much longer after each start (`Capabilities.arrival`)."""
+
+_EXPIRE: Final = frozenset({f"{V5}/trade/order", f"{V5}/trade/amend-order"})
+_AGE: Final = frozenset({f"{V5}/trade/order-algo", f"{V5}/trade/amend-algos"})
 
 NOTICED_SECONDS: Final = 5
 """From so far on a clock is set by a header that is exact to the second."""
@@ -109,17 +116,9 @@ class Client:
         request = Request(method="GET", path=V5 + path, query=urlencode(given))
         return await self._ask(path, request, kind, urgent=urgent, at_least=at_least)
 
-    async def post(
-        self, path: str, body: Any, kind: Any, *, urgent: bool = False, expires: bool = False
-    ) -> Any:
+    async def post(self, path: str, body: Any, kind: Any, *, urgent: bool = False) -> Any:
         """Send, and the rows of the answer, at least one. Raises one of the six errors."""
-        headers = {}
-        if expires:
-            until = self.now() // 1_000_000 + EXPIRES_SECONDS * 1000
-            headers["expTime"] = str(until)
-        request = Request(
-            method="POST", path=V5 + path, headers=headers, body=msgspec.json.encode(body)
-        )
+        request = Request(method="POST", path=V5 + path, body=msgspec.json.encode(body))
         return await self._ask(path, request, kind, urgent=urgent, at_least=1)
 
     async def _ask(
@@ -162,6 +161,8 @@ class Client:
 
     def _sign(self, request: Request) -> Request:
         headers: dict[str, str] = dict(request.headers)
+        if request.method == "POST" and request.path in _EXPIRE:
+            headers["expTime"] = str(self.now() // 1_000_000 + EXPIRES_SECONDS * 1000)
         if request.body:
             headers["Content-Type"] = "application/json"
         if self._demo:
@@ -171,7 +172,9 @@ class Client:
         return msgspec.structs.replace(request, headers=headers)
 
     def _signature(self, keys: Keys, request: Request) -> Mapping[str, str]:
-        at = stamp(self.now())
+        ages = request.method == "POST" and request.path in _AGE
+        age = STAMP_SECONDS - STOP_SECONDS if ages else 0
+        at = stamp(self.now() - age * NS_PER_SECOND)
         text = at + request.method + request.target + request.body.decode("utf-8")
         return {
             "OK-ACCESS-KEY": keys.key(),

@@ -489,6 +489,22 @@ async def test_an_order_expires_that_comes_late(server: OkxServer, lab: Lab) -> 
     assert server.exchange.executions == []
 
 
+@pytest.mark.parametrize(("seconds", "arrives"), [(9, True), (11, False)])
+async def test_a_stop_expires_that_comes_late(
+    server: OkxServer, lab: Lab, seconds: int, arrives: bool
+) -> None:
+    """The venue has no such word for stops: the time with which it is signed is as old as leaves it
+    ten seconds. What comes later was not looked at."""
+    server.clock_ms = seconds * 1000
+    if arrives:
+        await lab.submit("s", "BUY", stop="110")
+    else:
+        with pytest.raises(NotSent, match="50102"):
+            await lab.submit("s", "BUY", stop="110")
+    assert len(server.exchange.open_orders) == int(arrives)
+    assert lab.broker.capabilities.late_arrival_seconds == 10
+
+
 async def test_a_log_out_in_the_middle_ends_the_stream(server: OkxServer, lab: Lab) -> None:
     server.log_out()
     assert "60011" in (await lost(lab)).detail
