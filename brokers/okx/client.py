@@ -113,7 +113,7 @@ class Client:
         Raises one of the six errors, Ambiguous also for an answer of fewer than `at_least` rows.
         """
         given = {name: value for name, value in (query or {}).items() if value}
-        request = Request(method="GET", path=V5 + path, query=urlencode(given))
+        request = Request(method="GET", path=V5 + path, query=urlencode(given, safe=","))
         return await self._ask(path, request, kind, urgent=urgent, at_least=at_least)
 
     async def post(self, path: str, body: Any, kind: Any, *, urgent: bool = False) -> Any:

@@ -1,5 +1,6 @@
 """What OKX lists: orders, stops, executions; page by page, to the end or not at all (C-130)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -40,7 +41,7 @@ class Lists:
 
         Stops first: one that triggers meanwhile is then in both lists, and in none never.
         """
-        found = {row.algo_id: stop_of(row) async for row in self._stops()}
+        found = {row.algo_id: stop_of(row) for row in await self._stops()}
         async for row in self._pending():
             found[row.venue_id] = order_of(row)
         return tuple(found.values())
@@ -96,8 +97,7 @@ class Lists:
         async for _ in self._pending():
             pass
         if self._places.find(key) is None:
-            async for _ in self._stops():
-                pass
+            await self._stops()
 
     async def fills_since(self, since: Nanos, now: Nanos) -> tuple[Fill, ...]:
         """Every execution at or after `since`, oldest first."""
@@ -139,12 +139,23 @@ class Lists:
             self._places.saw(row)
             yield row
 
-    async def _stops(self) -> AsyncIterator[AlgoRow]:
-        for kind in STOP_KINDS:
-            path = "/trade/orders-algo-pending"
-            async for row in self._rows(path, AlgoRow, "algo_id", instType=SPOT, ordType=kind):
-                self._places.saw_stop(row)
-                yield row
+    async def _stops(self) -> list[AlgoRow]:
+        """Everything that waits for a price: its kinds are asked for beside each other."""
+        kinds = await asyncio.gather(*map(self._stops_of, STOP_KINDS), return_exceptions=True)
+        found: list[AlgoRow] = []
+        for rows in kinds:
+            if isinstance(rows, BaseException):
+                raise rows
+            found += rows
+        return found
+
+    async def _stops_of(self, kind: str) -> list[AlgoRow]:
+        query = {"instType": SPOT, "ordType": kind}
+        path, found = "/trade/orders-algo-pending", list[AlgoRow]()
+        async for row in self._rows(path, AlgoRow, "algo_id", **query):
+            self._places.saw_stop(row)
+            found.append(row)
+        return found
 
     async def _rows(
         self, path: str, kind: type[msgspec.Struct], cursor: str, **query: str

@@ -13,7 +13,6 @@ from brokers.okx.book import Book, BookRow
 from brokers.okx.client import Client
 from brokers.okx.hosts import Hosts
 from brokers.okx.stream import BEAT_SECONDS, PING, PONG, SILENCE_SECONDS, read, subscribe
-from brokers.okx.terms import is_pair
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar, MarketEvent, Quote
 from engine.ports import Ambiguous
@@ -113,7 +112,7 @@ class OkxMarket:
     def __init__(self, hosts: Hosts, client: Client, symbols: tuple[str, ...]) -> None:
         self._hosts = hosts
         self._client = client
-        self._symbols = tuple(symbol for symbol in symbols if is_pair(symbol))
+        self._symbols = symbols
         self._asking = 0
         """So many histories are being asked for."""
 

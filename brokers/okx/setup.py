@@ -7,7 +7,9 @@ from brokers.okx.hosts import hosts_of
 from brokers.okx.market import OkxMarket
 from brokers.okx.money import money_of
 from brokers.okx.settings import OkxConfig
+from brokers.okx.terms import is_pair
 from engine.ports import MarketData
+from engine.reference.textfile import BadFile
 
 
 class OkxConnection:
@@ -24,8 +26,8 @@ class OkxConnection:
 def open_okx(plan: VenueSetup) -> OkxConnection:
     """Open the account of `plan`; nothing is asked of the venue by that.
 
-    Raises BadFile for an address that is none of OKX's, and what `plan.secret` raises for a secret
-    that is missing.
+    Raises BadFile for an address that is none of OKX's, and where prices are wanted and no symbol
+    is one of its pairs; and what `plan.secret` raises for a secret that is missing.
     """
     settings: OkxConfig = plan.settings
     hosts = hosts_of(plan.name, settings)
@@ -44,5 +46,11 @@ def open_okx(plan: VenueSetup) -> OkxConnection:
     )
     if plan.prices is not PriceSource.MARKET:
         return OkxConnection(broker, None)
+    symbols = tuple(filter(is_pair, plan.market.symbols))
+    if not symbols:
+        raise BadFile(
+            f"[market] symbols has none that OKX can trade ({', '.join(plan.market.symbols)}): "
+            "pairs such as BTC-USDT are allowed"
+        )
     public = Client(hosts.rest, clock=plan.clock, keys=None, demo=demo)
-    return OkxConnection(broker, OkxMarket(hosts, public, tuple(plan.market.symbols)))
+    return OkxConnection(broker, OkxMarket(hosts, public, symbols))

@@ -42,9 +42,14 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def instrument(self) -> Instrument:
-        """The same as the engine knows it."""
+        """The same as the engine knows it.
+
+        Its lot is the smallest quantity of an order where that is one of whole lots: what is less,
+        as the fee of a buy leaves it behind, can be neither sold nor closed.
+        """
+        lot = self.least if not self.least % self.lot else self.lot
         facts = Facts(
-            asset_class=AssetClass.CRYPTO, tick=self.tick, lot=self.lot, currency=self.quote,
+            asset_class=AssetClass.CRYPTO, tick=self.tick, lot=lot, currency=self.quote,
             shortable=False, source="okx",
         )  # fmt: skip
         made = instrument_of(self.symbol, facts)

@@ -280,6 +280,24 @@ async def test_U21_events_that_are_lost_show_in_the_next_and_are_asked_for(
     assert server.count("fills") == 1
 
 
+async def test_U21_where_executions_cannot_be_had_the_state_is_told_and_counts_them(
+    server: OkxServer, lab: Lab
+) -> None:
+    """The engine sees by the count that some are missing, and asks."""
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+    order = server.exchange.by_client_id("a")
+    assert order is not None
+    server.skip_events = 1
+    server.fault("fills", "status_after", status=502)
+    server.exchange.fill(order.id, D(4), D(95))
+    server.exchange.fill(order.id, D(6), D(95))
+    report = await lab.until("a", S.FILLED)
+    assert report.fill is not None
+    assert (report.fill.quantity, report.filled) == (D(6), D(10))
+    assert server.count("fills") == 1
+
+
 @pytest.mark.parametrize("fault", ["double", "reverse"])
 async def test_events_that_come_twice_or_in_another_order_are_the_same_executions(
     server: OkxServer, lab: Lab, fault: str
@@ -375,6 +393,23 @@ async def test_C441_a_stream_that_the_venue_closes_is_told_once_and_both_come_ba
     assert [r for r in lab.seen if isinstance(r, LinkReport)][1:2] != []
     links = [r.state for r in lab.seen if isinstance(r, LinkReport)]
     assert links == [LinkState.CONNECTED, LinkState.DISCONNECTED, LinkState.CONNECTED]
+
+
+@pytest.mark.parametrize("ends", ["by us", "by them"])
+async def test_nothing_is_left_of_a_connection_that_is_over(server: OkxServer, ends: str) -> None:
+    before = asyncio.all_tasks()
+    async with lab_of(server) as lab:
+        await lab.start()
+        assert len(server.sockets) == 2
+        if ends == "by them":
+            await server.hang_up()
+            await lost(lab)
+        await lab.broker.disconnect()
+        await lab.broker.disconnect()
+        names = {task.get_name() for task in asyncio.all_tasks() - before if not task.done()}
+        assert not [name for name in names if "stream" in name or "watch" in name]
+        states = [report.state for report in lab.seen if isinstance(report, LinkReport)]
+        assert states == [LinkState.CONNECTED, LinkState.DISCONNECTED][: len(states)]
 
 
 # --- 8: who we are, and when
@@ -628,5 +663,6 @@ async def test_a_symbol_that_is_suspended_is_known_with_that_fault(
     server.states["ETH-USDT"] = "suspend"
     assert "suspend" in (await lab.broker.instrument("ETH-USDT")).fault
     facts = await lab.broker.instrument(SYMBOL)
-    assert (facts.tick, facts.lot, facts.currency) == (D("0.01"), D("0.0001"), "USDT")
+    assert (facts.tick, facts.currency) == (D("0.01"), "USDT")
+    assert facts.lot == D("0.001")  # the least that can be ordered, of a lot of 0.0001
     assert (facts.fault, facts.shortable) == ("", False)

@@ -10,14 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from brokers import PriceSource, open_venue
 from brokers.okx.book import Book, BookFault, BookRow
 from brokers.okx.market import Feed
+from engine.config.trading import MarketConfig
 from engine.domain.market import Bar, Depth, DepthLevel, MarketEvent, Quote
 from engine.ports import Ambiguous, MarketData, NotSent
+from engine.reference.textfile import BadFile
 from tests.venues.okx import OkxServer
-from tests.venues.okx_lab import SYMBOL, opened
+from tests.venues.okx_lab import SYMBOL, opened, setup_of
 
 D = Decimal
 PATIENCE_SECONDS = 5
@@ -147,6 +151,15 @@ async def test_completed_bars_are_told_oldest_first_and_as_many_as_wanted(
     assert {b - a for a, b in pairwise(times)} <= {60_000_000_000}
     assert times[-1] <= server.exchange.now()
     assert all(isinstance(bar, Bar) and not bar.fault for bar in told)
+
+
+def test_a_market_without_a_pair_is_refused_in_words() -> None:
+    plan = setup_of(OkxServer())
+    alone = msgspec.structs.replace(plan, market=MarketConfig(symbols=("AAPL", "SPY")))
+    with pytest.raises(BadFile, match="AAPL, SPY"):
+        open_venue(alone)
+    by_hand = msgspec.structs.replace(alone, prices=PriceSource.BY_HAND)
+    assert open_venue(by_hand).market is None
 
 
 # --- the book by itself
