@@ -188,6 +188,27 @@ async def test_a_stop_with_a_limit_that_has_triggered_rests_and_can_be_cancelled
     assert (report.venue_order_id, report.filled) == (resting.venue_order_id, D(0))
 
 
+async def test_the_two_streams_may_tell_of_a_stop_in_either_order(
+    server: OkxServer, lab: Lab
+) -> None:
+    """An event of before the trigger that comes late does not hide what the stop has become."""
+    await bought(lab)
+    await lab.submit("s", "SELL", "10", stop="95", limit="94.5")
+    rests = await lab.until("s", S.NEW)
+    await lab.price("94")
+    await lab.until("s", S.NEW)
+    late = {
+        "instId": SYMBOL, "algoId": rests.venue_order_id, "algoClOrdId": "s", "side": "sell",
+        "sz": "10", "ordType": "conditional", "slTriggerPx": "95", "slOrdPx": "94.5",
+        "state": "live", "ordIdList": [], "ordId": "",
+    }  # fmt: skip
+    server.push("orders-algo", late)
+    await lab.until("s", S.NEW)
+    await lab.broker.cancel_order("s")
+    await lab.until("s", S.CANCELED)
+    assert (server.count("cancel"), server.count("cancel-algos")) == (1, 0)
+
+
 async def test_a_stop_is_moved_at_the_venue(server: OkxServer, lab: Lab) -> None:
     await bought(lab)
     await lab.submit("s", "SELL", "10", stop="95")
