@@ -133,7 +133,7 @@ class OkxBroker:
         self._grids: dict[str, Grid] = {}
         self._told: dict[str, Decimal] = {}
         """How much of each order the stream has told as filled, by the venue's id."""
-        self._amends: dict[str, asyncio.Future[OrderRow]] = {}
+        self._amends: dict[str, asyncio.Future[OrderRow | AlgoRow]] = {}
         """The changes whose outcome is waited for, by the id of the request."""
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -262,34 +262,38 @@ class OkxBroker:
         stop_price: Decimal | None = None,
         time_in_force: TimeInForce | None = None,
     ) -> None:
-        """That a change was taken is no outcome of it: an order's is told by the stream, that of a
-        stop is read there. Ambiguous where it is not told in time."""
-        place = await self._place(client_order_id)
+        """That a change was taken is no outcome of it: that is told by a stream. Ambiguous where it
+        is not told in time."""
+        key = client_order_id
+        place = await self._place(key)
         if time_in_force not in {None, TimeInForce.GTC}:
             raise Rejected("TIME_IN_FORCE", f"{time_in_force}: it cannot be changed at OKX")
-        grid = await self._facts(place.symbol)
-        refuse_off_grid(grid, quantity, limit_price, stop_price)
+        if stop_price is not None and not place.is_stop:
+            raise Rejected("STOP_PRICE", f"order {key} has no stop price")
+        refuse_off_grid(await self._facts(place.symbol), quantity, limit_price, stop_price)
+        body: dict[str, Any] = {"instId": place.symbol, "newSz": written(quantity)}
         if place.is_stop:
-            await self._amend_stop(client_order_id, place, quantity, limit_price, stop_price)
-        elif stop_price is not None:
-            raise Rejected("STOP_PRICE", f"order {client_order_id} has no stop price")
-        else:
-            await self._amend_order(client_order_id, place, quantity, limit_price)
-
-    async def _amend_order(
-        self, key: str, place: Place, quantity: Decimal, limit_price: Decimal | None
-    ) -> None:
-        request = f"r{self._clock.now()}n{next(self._numbers)}"[-32:]
-        body = {"instId": place.symbol, "reqId": request, "cxlOnFail": False}
+            body["algoId"] = place.algo_id or await self._algo_id(key)
+            body |= {} if stop_price is None else {"newSlTriggerPx": written(stop_price)}
+            body |= {} if limit_price is None else {"newSlOrdPx": written(limit_price)}
+            await self._amend(key, "/trade/amend-algos", body, urgent=True)
+            return
         body |= {"ordId": place.order_id} if place.order_id else {"clOrdId": key}
-        body |= {"newSz": written(quantity)}
         body |= {} if limit_price is None else {"newPx": written(limit_price)}
-        outcome = asyncio.get_running_loop().create_future()
+        await self._amend(key, "/trade/amend-order", body)
+
+    async def _amend(
+        self, key: str, path: str, body: dict[str, Any], *, urgent: bool = False
+    ) -> None:
+        """Ask for a change, and hear what became of it."""
+        request = f"r{self._clock.now()}n{next(self._numbers)}"[-32:]
+        outcome: asyncio.Future[OrderRow | AlgoRow] = asyncio.get_running_loop().create_future()
         self._amends[request] = outcome
+        body |= {"reqId": request, "cxlOnFail": False}
         try:
-            await self._client.post("/trade/amend-order", body, AckRow)
+            await self._client.post(path, body, AckRow, urgent=urgent)
             async with asyncio.timeout(AMENDED_SECONDS):
-                row: OrderRow = await outcome
+                row = await outcome
         except TimeoutError as error:
             raise Ambiguous(f"the change of {key} was taken, and not told since") from error
         finally:
@@ -297,28 +301,8 @@ class OkxBroker:
             if outcome.done() and not outcome.cancelled():
                 outcome.exception()  # nobody may be left to hear it
         if row.amend_result not in AMENDED:
-            told = f"{row.msg or 'no reason given'} (amendResult {row.amend_result}, {row.code})"
-            raise Rejected(row.code if row.code not in {"", "0"} else "AMEND_FAILED", told)
-
-    async def _amend_stop(
-        self,
-        key: str,
-        place: Place,
-        quantity: Decimal,
-        limit_price: Decimal | None,
-        stop_price: Decimal | None,
-    ) -> None:
-        algo_id = place.algo_id or await self._algo_id(key)
-        body: dict[str, Any] = {"instId": place.symbol, "algoId": algo_id, "cxlOnFail": False}
-        body |= {"newSz": written(quantity)}
-        body |= {} if stop_price is None else {"newSlTriggerPx": written(stop_price)}
-        body |= {} if limit_price is None else {"newSlOrdPx": written(limit_price)}
-        await self._client.post("/trade/amend-algos", body, AckRow, urgent=True)
-        row = await self._lists.stop(algo_id=algo_id)
-        wanted = (quantity, stop_price, limit_price)
-        shown = (None,) * 3 if row is None else (number(row.sz), row.stop_price, row.limit_price)
-        if any(w is not None and w != s for w, s in zip(wanted, shown, strict=True)):
-            raise Ambiguous(f"the change of {key} was taken, and is not to be seen yet")
+            told = f"{row.why or 'no reason given'} (amendResult {row.amend_result})"
+            raise Rejected(row.why_code or "AMEND_FAILED", told)
 
     async def _place(self, key: str) -> Place:
         """Where an order is. Raises Rejected where the venue knows none of that id."""
@@ -438,10 +422,7 @@ class OkxBroker:
         execution, as that of a market order may: the executions of the order are asked for.
         """
         self._places.saw(row)
-        if row.amend_result:
-            waiting = self._amends.get(row.req_id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(row)
+        self._amended(row)
         filled, part = number(row.acc_fill_sz), number_or_none(row.fill_sz) or ZERO
         if filled.is_finite() and part.is_finite():
             before = self._told.pop(row.ord_id, ZERO)
@@ -455,9 +436,16 @@ class OkxBroker:
 
     def _on_stop(self, row: AlgoRow) -> None:
         self._places.saw_stop(row)
+        self._amended(row)
         report = report_of_stop(self._name, row, self._client.now())
         if report is not None:
             self._inbox.put(report)
+
+    def _amended(self, row: OrderRow | AlgoRow) -> None:
+        """Tell whoever waits for the outcome of a change, where this is one."""
+        waiting = self._amends.get(row.req_id) if row.amend_result else None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(row)
 
     def _tell(self, row: OrderRow, fill: Fill | None) -> None:
         self._inbox.put(report_of(self._name, row, fill, self._client.now()))

@@ -7,14 +7,13 @@ from typing import Any, Final
 import msgspec
 
 from brokers.net.numbers import number, number_or_none, written
-from brokers.okx.wire import AT_MARKET, InstrumentRow
+from brokers.okx.wire import AT_MARKET, BASE, InstrumentRow
 from engine.domain.instrument import AssetClass, Facts, Instrument, instrument_of
 from engine.domain.money import ZERO, is_positive
 from engine.domain.order import HAVE_LIMIT, HAVE_STOP, OrderTerms, OrderType, Side, TimeInForce
 from engine.ports import Ambiguous, Rejected
 
 CASH: Final = "cash"
-BASE: Final = "base_ccy"
 LIVE: Final = "live"
 
 ORDER_TYPES: Final = frozenset(OrderType)

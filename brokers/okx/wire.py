@@ -62,6 +62,9 @@ _TYPES: Final[dict[str, tuple[OrderType, TimeInForce | None]]] = {
 _SIDES: Final = {"buy": Side.BUY, "sell": Side.SELL}
 _LIQUIDITY: Final = {"M": Liquidity.MAKER, "T": Liquidity.TAKER}
 
+BASE: Final = "base_ccy"
+"""A quantity is in units of the base. A market buy without it is for an amount of the quote."""
+
 AT_MARKET: Final = "-1"
 """The price of what a stop becomes that trades at the market."""
 
@@ -176,6 +179,16 @@ class OrderRow(msgspec.Struct, rename="camel"):
     msg: str = ""
 
     @property
+    def why_code(self) -> str:
+        """The code with which a change of it failed; "" for none."""
+        return self.code if self.code != "0" else ""
+
+    @property
+    def why(self) -> str:
+        """Why that was, in words."""
+        return f"{self.msg} ({self.why_code})" if self.why_code else self.msg
+
+    @property
     def of_stop(self) -> bool:
         return bool(self.algo_id or self.algo_cl_ord_id)
 
@@ -197,7 +210,7 @@ class OrderRow(msgspec.Struct, rename="camel"):
     def quantity(self) -> Decimal:
         """In units of the base; of a market buy for an amount of the quote what has filled, since
         nobody can say more, and no number where that is nothing."""
-        if self.ord_type == "market" and self.side == "buy" and self.tgt_ccy != "base_ccy":
+        if self.ord_type == "market" and self.side == "buy" and self.tgt_ccy != BASE:
             return number(self.acc_fill_sz) or NAN
         return number(self.sz)
 
@@ -226,8 +239,20 @@ class AlgoRow(msgspec.Struct, rename="camel"):
     ord_px: Any = ""
     move_trigger_px: Any = ""
     px_limit: Any = ""
+    tgt_ccy: str = ""
     fail_code: str = ""
+    req_id: str = ""
+    amend_result: str = ""
     u_time: Any = ""
+
+    @property
+    def why_code(self) -> str:
+        """The code with which a change of it failed; "" for none."""
+        return self.fail_code
+
+    @property
+    def why(self) -> str:
+        return self.fail_code
 
     @property
     def child_id(self) -> str:
@@ -251,6 +276,12 @@ class AlgoRow(msgspec.Struct, rename="camel"):
             if given not in {"", AT_MARKET, None}:
                 return price_or_none(given)
         return None
+
+    @property
+    def quantity(self) -> Decimal:
+        """In units of the base; no number where it buys for an amount of the quote."""
+        buys_for = self.side == "buy" and self.limit_price is None and self.tgt_ccy != BASE
+        return NAN if buys_for else number(self.sz)
 
     @property
     def type(self) -> OrderType:
@@ -353,7 +384,7 @@ def report_of_stop(account: str, row: AlgoRow, now: Nanos) -> OrderReport | None
     if row.state in TRIGGERED:
         return None
     status = row.status
-    ended = status is OrderStatus.CANCELED
+    ended, tells = status is OrderStatus.CANCELED, row.quantity.is_finite()
     return OrderReport(
         account=account,
         client_order_id=row.algo_cl_ord_id,
@@ -362,10 +393,10 @@ def report_of_stop(account: str, row: AlgoRow, now: Nanos) -> OrderReport | None
         status=status,
         # One that is cancelled had not triggered: nothing of it has filled.
         filled=ZERO if ended else None,
-        quantity=number(row.sz),
-        limit_price=row.limit_price,
-        stop_price=row.stop_price,
-        time_in_force=TimeInForce.GTC,
+        quantity=row.quantity if tells else None,
+        limit_price=row.limit_price if tells else None,
+        stop_price=row.stop_price if tells else None,
+        time_in_force=TimeInForce.GTC if tells else None,
         code=row.fail_code if status is OrderStatus.REJECTED else "",
         text=""
         if status is not OrderStatus.UNKNOWN
@@ -400,7 +431,7 @@ def stop_of(row: AlgoRow, child: OrderRow | None = None) -> VenueOrder:
         symbol=row.inst_id,
         side=_side(row.side),
         type=row.type,
-        quantity=number(row.sz),
+        quantity=row.quantity,
         filled=ZERO if child is None else child.filled,
         average_price=None if child is None else price_or_none(child.avg_px),
         limit_price=row.limit_price,

@@ -183,6 +183,13 @@ async def test_a_change_that_was_taken_and_then_fails_is_rejected_and_the_order_
     with pytest.raises(Rejected) as refused:
         await lab.broker.modify_order("a", D(4), limit_price=D(94))
     assert refused.value.code == "51502"
+    await lab.submit("s", "BUY", stop="110")
+    with pytest.raises(Rejected) as refused:
+        await lab.broker.modify_order("s", D(4), stop_price=D(108))
+    assert refused.value.code == "51502"
+    stop = await lab.broker.get_order("s")
+    assert stop is not None
+    assert (stop.quantity, stop.stop_price) == (D(10), D(110))
     found = await lab.broker.get_order("a")
     assert found is not None
     assert (found.quantity, found.limit_price) == (D(10), D(95))

@@ -231,6 +231,27 @@ def test_the_states_of_a_stop(state: str, status: OrderStatus | None) -> None:
     assert (None if report is None else report.status) is status
 
 
+@pytest.mark.parametrize(
+    ("more", "quantity"),
+    [
+        ({"side": "sell"}, "2"),
+        ({"side": "buy"}, None),
+        ({"side": "buy", "tgt_ccy": "quote_ccy"}, None),
+        ({"side": "buy", "tgt_ccy": "base_ccy"}, "2"),
+        ({"side": "buy", "sl_ord_px": "94"}, "2"),
+    ],
+)
+def test_a_stop_that_buys_for_an_amount_of_money_has_no_quantity(
+    more: dict[str, str], quantity: str | None
+) -> None:
+    row = algo(**{"sl_trigger_px": "95", "sl_ord_px": "-1", **more})
+    report = report_of_stop("okx", row, 5)
+    assert report is not None
+    assert report.quantity == (None if quantity is None else D(quantity))
+    assert (report.stop_price is None) is (quantity is None)
+    assert stop_of(row).quantity.is_nan() is (quantity is None)
+
+
 def test_a_side_is_never_guessed() -> None:
     with pytest.raises(ValueError, match="sideways"):
         order_of(OrderRow(inst_id="BTC-USDT", ord_id="1", side="sideways"))

@@ -112,8 +112,8 @@ class OkxServer(Served):
         self._children: dict[str, str] = {}
         """Stop -> the order that it has become."""
         self._ids = FIRST_ID
-        self._names: dict[str, str] = {}
-        self._trades: dict[str, Row] = {}
+        self._targets: dict[str, str] = {}
+        """Stop -> the currency that its quantity is in."""
         self._amend: Row = {}
         self._seq = 1
         self.books: dict[str, tuple[list[list[str]], list[list[str]]]] = {}
@@ -389,12 +389,13 @@ class OkxServer(Served):
             word = "lower" if sign > 0 else "higher"
             code = "51278" if sign > 0 else "51280"
             return _failed(code, f"SL trigger price cannot be {word} than the last price")
-        at_market = body["slOrdPx"] == "-1"
+        at_market, order_id = body["slOrdPx"] == "-1", self._next_id()
+        self._targets[order_id] = body.get("tgtCcy", "quote_ccy" if sign > 0 else "base_ccy")
         order = self.exchange.place(
             client_id=body.get("algoClOrdId", ""), symbol=body["instId"], sign=sign,
             quantity=Decimal(body["sz"]), kind="stop" if at_market else "stop_limit",
             stop=stop, limit=None if at_market else Decimal(body["slOrdPx"]),
-            order_id=self._next_id(),
+            order_id=order_id,
         )  # fmt: skip
         ack = {"algoId": order.id, "algoClOrdId": order.client_id, "sCode": "0", "sMsg": ""}
         return _ok([ack])
@@ -411,11 +412,16 @@ class OkxServer(Served):
         order = self.exchange.orders.get(body["algoId"])
         if order is None or not order.is_open:
             return _failed("51503", "Your order has already been filled or canceled")
-        if not self.amend_silent:
+        self._amend = {"reqId": body.get("reqId", ""), "amendResult": "0"}
+        if self.amend_fails:
+            failed = {"amendResult": "-1", "failCode": self.amend_fails}
+            self._send("orders-algo", self._stop_row(order) | self._amend | failed)
+        elif not self.amend_silent:
             stop = Decimal(body["newSlTriggerPx"]) if "newSlTriggerPx" in body else None
             limit = Decimal(body["newSlOrdPx"]) if "newSlOrdPx" in body else None
             quantity = Decimal(body["newSz"])
             self.exchange.change(order.id, quantity=quantity, stop=stop, limit=limit)
+        self._amend = {}
         return _ok([{"algoId": order.id, "sCode": "0", "sMsg": ""}])
 
     async def _one_stop(self, request: web.Request, query: Row) -> web.Response:
@@ -484,6 +490,7 @@ class OkxServer(Served):
             "state": state, "slTriggerPx": str(order.stop), "tpTriggerPx": "",
             "slOrdPx": "-1" if order.limit is None else str(order.limit), "triggerPx": "",
             "uTime": str(order.updated // 1_000_000), "failCode": "",
+            "tgtCcy": self._targets[order.id],
         }  # fmt: skip
 
     def _fill_row(self, done: Execution) -> Row:
@@ -514,7 +521,7 @@ class OkxServer(Served):
         """What the exchange has done, as the channels tell it."""
         if _is_stop(order) and order.id not in self._children:
             if done is None:
-                self._send("orders-algo", self._stop_row(order))
+                self._send("orders-algo", self._stop_row(order) | self._amend)
                 return
             self._trigger_before(order, done)
         if done is not None and self.fee_in_base and done.sign > 0:
