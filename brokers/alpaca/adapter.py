@@ -53,6 +53,8 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    StreamRefused,
+    Throttled,
 )
 
 CAPABILITIES: Final = Capabilities(
@@ -73,6 +75,7 @@ CAPABILITIES: Final = Capabilities(
     cancel_all=True,
     cancels_together=False,
     nets_buying_power=True,
+    states_instruments=True,
     history=True,
 )
 
@@ -134,7 +137,7 @@ class AlpacaBroker:
         """Log in to both, and make sure whose account it is (C-201)."""
         if self._up:
             return
-        await self._hang_up()
+        await self._leave_stream()
         try:
             await self._client.open()
             account: AccountRow = await self._client.get("/account", AccountRow, urgent=True)
@@ -147,7 +150,13 @@ class AlpacaBroker:
                 heard=self._inbox.put,
                 ended=lambda why: self._broke(stream, why),
             )
-            await stream.open()
+            try:
+                await stream.open()
+            except (NotSent, Throttled) as error:  # the place of one that broke is kept there
+                raise StreamRefused(str(error)) from error
+        except StreamRefused:
+            await self._leave_stream()  # requests go on
+            raise
         except BaseException:
             await self._hang_up()
             raise
@@ -163,8 +172,11 @@ class AlpacaBroker:
             self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
 
     async def _hang_up(self) -> None:
-        stream, self._stream = self._stream, None
         self._client.close()
+        await self._leave_stream()
+
+    async def _leave_stream(self) -> None:
+        stream, self._stream = self._stream, None
         if stream is not None:
             await stream.close()
 

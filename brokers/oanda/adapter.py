@@ -36,6 +36,8 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    StreamRefused,
+    Throttled,
 )
 
 CAPABILITIES: Final = Capabilities(
@@ -56,6 +58,7 @@ CAPABILITIES: Final = Capabilities(
     timeout_seconds=8,
     cancel_all=False,
     odd_lots=False,
+    states_instruments=True,
     history=True,
 )
 
@@ -90,6 +93,8 @@ class OandaBroker:
         self._inbox = AccountInbox(name, clock)
         self._log = TransactionLog(name, self._inbox.put)
         self._stream: LineStream | None = None
+        self._is_asked = False
+        """Requests go out though the stream was refused."""
         self._pairs: dict[str, Pair] = {}
         self._home = ""
         self._begun: Nanos = 0
@@ -110,7 +115,7 @@ class OandaBroker:
         """Open the stream, then read the account: whatever comes after that moment is told."""
         if self._stream is not None:
             return
-        api, stream = self._api, None
+        api, stream, refused = self._api, None, None
         await api.open()
         try:
             if not api.account_id:
@@ -122,11 +127,15 @@ class OandaBroker:
                 ended=self._ended,
                 silence_seconds=self._silence,
             )
-            await stream.open()
+            try:
+                await stream.open()
+            except (NotSent, Throttled) as error:
+                refused = StreamRefused(str(error))
             account = await api.account()
             api.confirm(account.id)
             listed = await api.ask("/instruments", wire.InstrumentsAnswer)
         except BaseException:
+            self._is_asked = False
             if stream is not None:
                 await stream.close()
             await api.close()
@@ -135,6 +144,9 @@ class OandaBroker:
         self._home, self._begun = account.currency, time_of(account.created_time)
         self._bad_lines = 0
         self._log.begin(account)
+        self._is_asked = refused is not None
+        if refused is not None:
+            raise refused
         self._stream = stream
         stream.begin()
         self._inbox.link(LinkState.CONNECTED)
@@ -142,6 +154,7 @@ class OandaBroker:
     async def disconnect(self) -> None:
         """No order is cancelled (D-53)."""
         stream, self._stream = self._stream, None
+        self._is_asked = False
         if stream is not None:
             await stream.close()
             self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
@@ -373,7 +386,7 @@ class OandaBroker:
         return pair
 
     def _check_open(self) -> None:
-        if self._stream is None:
+        if self._stream is None and not self._is_asked:
             raise NotSent(f"{self._name} is not connected to OANDA")
 
 

@@ -67,6 +67,8 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    StreamRefused,
+    Throttled,
 )
 
 SPOT_MODE: Final = "1"
@@ -102,6 +104,7 @@ OKX_CAN: Final = Capabilities(
     cancel_all=False,
     odd_lots=False,
     nets_buying_power=True,
+    states_instruments=True,
 )
 
 
@@ -152,7 +155,7 @@ class OkxBroker:
         """Open REST and both streams, after the account is confirmed (C-201)."""
         if self._stream is not None and self._stream.is_open:
             return
-        await self._shut()
+        await self._leave_stream("connected anew")
         try:
             await self._client.open()
             await self._client.server_time()
@@ -167,7 +170,13 @@ class OkxBroker:
                 ended=self._on_end,
             )
             self._stream = stream
-            await stream.open()
+            try:
+                await stream.open()
+            except (NotSent, Throttled) as error:
+                raise StreamRefused(str(error)) from error
+        except StreamRefused as error:
+            await self._leave_stream(str(error))  # requests go on
+            raise
         except BaseException:
             await self._shut()
             raise
@@ -195,15 +204,18 @@ class OkxBroker:
         self._uid = row.uid
 
     async def _shut(self) -> None:
+        await self._leave_stream("disconnected")
+        await self._client.close()
+
+    async def _leave_stream(self, why: str) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             await stream.close()
-        self._let_go("disconnected")
+        self._let_go(why)
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.close()
 
     def _on_end(self, why: str) -> None:
         self._let_go(why)

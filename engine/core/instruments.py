@@ -39,6 +39,8 @@ def told(world: World, given: InstrumentTold, now: Nanos) -> Iterator[ev.Event]:
     if found is None:
         source = f"the venue of {given.account}"
         found = msgspec.structs.replace(configured, fault=given.fault, source=source)
+    else:
+        found = msgspec.structs.replace(found, tick_of_venue=True)
     if found == world.instrument(given.symbol):
         return
     if given.symbol in world.book.data.instruments:

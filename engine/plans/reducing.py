@@ -16,6 +16,7 @@ from engine.domain.ids import moment_of, order_id
 from engine.domain.instant import CLOCKS_APART, NS_PER_SECOND, Nanos
 from engine.domain.money import early_stop
 from engine.domain.order import (
+    VENUE,
     OrderStatus,
     OrderTerms,
     OrderType,
@@ -219,8 +220,14 @@ def _stop(world: World, position: Position, stop: Decimal, now: Nanos, attempt: 
 
 
 def _may_be_known(world: World, position: Position, now: Nanos) -> bool:
-    """True while an earlier process may have sent an order of this id that is not known here."""
+    """True while an earlier process may have sent an order of this id that is not known here.
+
+    Of what an order of this process has opened, none can have.
+    """
     started = world.book.data.started_at
+    opened_by = world.book.order_in(position.account, position.first_order_id)
+    if opened_by is not None and opened_by.intent_id != VENUE and opened_by.created_at > started:
+        return False
     bound = world.able(position.account).arrival + SETTLED
     return position.opened_at <= started + CLOCKS_APART and now <= started + bound
 

@@ -87,6 +87,18 @@ def test_the_grid_of_the_venue_is_that_of_the_gate() -> None:
     play_stating(scene)
 
 
+def test_the_tick_of_the_venue_counts_however_coarse_it_is_for_the_price() -> None:
+    """A share at 5 is quoted in cents, a fiftieth of a tenth of its price; stops rest on cents."""
+
+    async def scene(rig: Rig) -> None:
+        known = rig.engine.world.instrument("AAA")
+        assert known.tick_at(D(5)) == D("0.01")
+        assert known.tick_fault(D(5)) == ""
+        assert default_instrument("AAA").tick_at(D(5)) < D("0.01")
+
+    play_stating(scene)
+
+
 def test_a_venue_without_facts_of_its_own_is_not_asked() -> None:
     async def scene(rig: Rig) -> None:
         assert rig.engine.world.instrument("AAA").lot == 1

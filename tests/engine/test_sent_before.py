@@ -11,7 +11,7 @@ from engine.core.driver import Step
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.account import VenueOrder
-from engine.domain.inputs import GateClosed, Input, QueryAnswered, Start
+from engine.domain.inputs import GateClosed, Input, QueryAnswered, Ready, Start
 from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.domain.order import Fill, OrderStatus, OrderTerms, OrderType, Purpose
 from engine.domain.run import Flatten, Level
@@ -23,7 +23,7 @@ from engine.runtime.outside import Outside
 from engine.runtime.send_gate import SendGate
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.driver import CoreDriver, protected
-from tests.engine.worlds import ABLE, BROKER
+from tests.engine.worlds import ABLE, BROKER, signal
 
 D = Decimal
 S = OrderStatus
@@ -128,6 +128,22 @@ def another_process(able: Capabilities) -> tuple[CoreDriver, OrderTerms]:
     stop = desk.last(Purpose.PROTECT)
     assert stop.check_first
     return desk, stop
+
+
+def test_rule3_what_this_process_has_opened_is_protected_at_once() -> None:
+    """Nobody can have sent its stop before: to wait would leave it bare for as long."""
+    desk = CoreDriver(capabilities=FORGETS).price("NVDA", "100")
+    desk.give(Start(version="test", accounts={BROKER: "test-account"}, config_digest=""))
+    desk.snapshot(reason="start")
+    desk.give(Ready())
+    desk.later(1)
+    desk.quote("NVDA", "100")
+    desk.signal(signal("NVDA", entry="100", stop="95", at=desk.now))
+    entry = desk.last(Purpose.ENTRY)
+    desk.accept(entry)
+    desk.filled(entry, entry.quantity, "100")
+    stop = desk.last(Purpose.PROTECT)
+    assert not stop.check_first
 
 
 def tick(desk: CoreDriver, seconds: int) -> None:
