@@ -109,7 +109,7 @@ class Factory(msgspec.Struct, frozen=True):
 FACTORIES: Final[dict[str, Factory]] = {
     "paper": Factory("brokers.paper.settings:PaperConfig", "brokers.paper.setup:open_paper"),
     "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig", "brokers.alpaca.setup:open_alpaca"),
-    "ibkr": Factory("brokers.ibkr.settings:IbkrConfig"),
+    "ibkr": Factory("brokers.ibkr.settings:IbkrConfig", "brokers.ibkr.setup:open_ibkr"),
     "binance": Factory(
         "brokers.binance.settings:BinanceConfig", "brokers.binance.setup:open_binance"
     ),

@@ -1,1 +1,1 @@
-"""Interactive Brokers: its settings; the adapter is not built yet."""
+"""Interactive Brokers, through TWS or its gateway (C-230..C-232)."""

@@ -1,0 +1,451 @@
+"""The broker port over TWS or the gateway of Interactive Brokers (C-230..C-232, E-11, E-13)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from brokers.ibkr._lib import lib
+from brokers.ibkr.codec import Execution
+from brokers.ibkr.market import IbkrMarket
+from brokers.ibkr.orders import TYPES, WORDS, Known, Orders, newest
+from brokers.ibkr.rules import RuleBook
+from brokers.ibkr.session import Session, Status
+from brokers.ibkr.settings import IbkrConfig
+from brokers.ibkr.symbols import Symbols
+from brokers.inbox import AccountInbox
+from brokers.net.budget import Budget
+from brokers.net.identity import LIVE, confirm_account
+from brokers.net.numbers import number, written
+from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
+from engine.domain.ids import venue_order_id_of
+from engine.domain.instant import Nanos
+from engine.domain.instrument import Instrument
+from engine.domain.money import ONE
+from engine.domain.order import Fill, OrderTerms, Side, TimeInForce
+from engine.domain.run import LinkState
+from engine.ports import (
+    Ambiguous,
+    AuthFailed,
+    BrokerError,
+    Capabilities,
+    Clock,
+    NotSent,
+    Rejected,
+    Report,
+)
+
+ANSWER_SECONDS: Final = 4.0
+"""How long the first word about an order, or about its cancel, is waited for."""
+
+CUT_SECONDS: Final = 120.0
+"""A connection of which TWS said so long ago that it leads nowhere, and not that it is back, is
+opened anew: a notice that never comes must not keep us out for ever."""
+
+BURST: Final = 20
+"""Messages at once and a second, see `session.MAX_REQUESTS`."""
+
+CAPABILITIES: Final = Capabilities(
+    order_types=frozenset(TYPES.values()),
+    times_in_force=frozenset(TimeInForce),
+    native_stop=True,
+    # A change sent while TWS has lost its connection has become a second order (research, ibkr).
+    native_modify=False,
+    reduce_only=False,
+    shorting=True,
+    fractional=False,
+    # TWS takes an orderRef as often as it is sent.
+    deduplicates=False,
+    # What TWS has not told within its time-out it may have read already; it lists it then.
+    late_arrival_seconds=10,
+    timeout_seconds=5,
+    late_execution_seconds=10,
+    cancel_all=True,
+    odd_lots=False,
+)
+
+
+class IbkrBroker:
+    """One account at Interactive Brokers. It connects only when told to."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: IbkrConfig,
+        clock: Clock,
+        instruments: Mapping[str, Instrument],
+        watched: Sequence[str] = (),
+    ) -> None:
+        """`watched` are the symbols of its market data, by our ids."""
+        self._name = name
+        self._settings = settings
+        self._clock = clock
+        self._inbox = AccountInbox(name, clock)
+        self._symbols = Symbols(instruments)
+        self._rules = RuleBook(self._symbols, dict(instruments))
+        self._orders = Orders(name, settings.client_id, self._symbols, clock, self._inbox.put)
+        self._budget = Budget("TWS", size=BURST, seconds=1, monotonic=clock.monotonic, reserved=0.5)
+        self._session: Session | None = None
+        self._account = ""
+        self._next_id = 0
+        """Order numbers begin here on the next connection: none is given out twice by us."""
+        self._cut_since: Nanos = 0
+        self._connecting = asyncio.Lock()
+        self.market = IbkrMarket(self._rules, clock, watched)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    # --- the connection
+
+    async def connect(self) -> None:
+        """Connect, log in, and learn which orders work. Raises one of the six errors.
+
+        While TWS itself has lost its connection this raises NotSent, and CONNECTED is told by
+        itself once it is back.
+        """
+        async with self._connecting:
+            session = self._session
+            if session is not None and session.is_open:
+                if not session.is_cut:
+                    return
+                waited = self._clock.monotonic() - self._cut_since
+                if waited < CUT_SECONDS * 1_000_000_000:
+                    raise NotSent("TWS has lost its connection to Interactive Brokers")
+                self._hang_up("TWS did not come back")
+            session = Session(
+                host=self._settings.host,
+                port=self._settings.port,
+                client_id=self._settings.client_id,
+                listener=self,
+                ticks=self.market,
+                budget=self._budget,
+            )
+            self._session = session
+            try:
+                await session.open(first_id=self._next_id)
+                self._account = self._confirmed(session.accounts)
+                try:
+                    # It teaches which order has which number, and shows that TWS answers.
+                    await session.open_orders()
+                except Ambiguous as error:
+                    raise NotSent(f"TWS let us in, and: {error}") from error
+            except BaseException:
+                # Whoever gave up waiting is free to try again.
+                self._session = None
+                session.close()
+                self._orders.lost("the connection did not stand")
+                raise
+            self._inbox.link(LinkState.CONNECTED)
+        self.market.attach(session)
+
+    async def disconnect(self) -> None:
+        """No order is cancelled (D-53)."""
+        if self._hang_up("disconnected by us"):
+            self._inbox.link(LinkState.DISCONNECTED, "disconnected by us")
+
+    def _hang_up(self, why: str) -> bool:
+        """End the connection without a word; False when there is none."""
+        session, self._session = self._session, None
+        if session is None:
+            return False
+        session.close()
+        self._orders.lost(why)
+        self.market.detach()
+        return True
+
+    def _confirmed(self, accounts: list[str]) -> str:
+        """The account to trade, of those that the login reaches. Raises AuthFailed."""
+        wanted = self._settings.account_id
+        if not wanted and len(accounts) > 1:
+            raise AuthFailed(
+                f"[brokers.{self._name}] account_id is missing: TWS has {len(accounts)} accounts"
+            )
+        found = wanted if wanted in accounts else next(iter(accounts), "")
+        confirm_account(self._name, self._settings, found)
+        is_paper = found.upper().startswith("D")
+        if is_paper == (self._settings.environment == LIVE):
+            kind = "a paper account" if is_paper else "an account of real money"
+            raise AuthFailed(
+                f'[brokers.{self._name}] environment = "{self._settings.environment}", and TWS at '
+                f"port {self._settings.port} answers with {kind}"
+            )
+        return found
+
+    def _open(self) -> Session:
+        if self._session is None or not self._session.is_open:
+            raise NotSent("TWS is not connected")
+        return self._session
+
+    # --- orders
+
+    async def submit_order(self, order: OrderTerms) -> None:
+        session = self._open()
+        try:
+            rules = await self._rules.of(session, order.symbol)
+        except Ambiguous as error:
+            raise NotSent(f"what TWS takes of {order.symbol} is not known: {error}") from error
+        rules.check(order)
+        number_there = session.next_id()
+        self._next_id = number_there + 1
+        known = self._orders.placed(number_there, order)
+        known.answer = asyncio.get_running_loop().create_future()
+        sent = self._order(order)
+        try:
+            session.send(
+                lambda c: c.placeOrder(number_there, rules.contract, sent),
+                urgent=not order.adds_exposure,
+            )
+        except BrokerError:
+            self._orders.not_sent(known)
+            raise
+        await _answered(known.answer, "the order", lambda: known.doubt)
+
+    def _order(self, order: OrderTerms) -> Any:
+        """What is sent of an order. It always says its time in force, so that no preset of TWS
+        changes it, and its account."""
+        made = lib.Order(
+            action="BUY" if order.side is Side.BUY else "SELL",
+            totalQuantity=written(order.quantity),
+            orderType=WORDS[order.type],
+            tif=order.time_in_force.value,
+            account=self._account,
+            orderRef=order.client_order_id,
+        )
+        if order.limit_price is not None:
+            made.lmtPrice = written(order.limit_price)
+        if order.stop_price is not None:
+            made.auxPrice = written(order.stop_price)
+        return made
+
+    async def cancel_order(self, client_order_id: str) -> None:
+        session = self._open()
+        found = self._working(client_order_id)
+        if not any(known.order_id for known in found):
+            await session.open_orders()  # which number it has on this connection
+            found = self._working(client_order_id)
+        if not found:
+            raise Rejected("UNKNOWN_ORDER", f"TWS works no order {client_order_id}")
+        ours = [k for k in found if k.client_id == self._settings.client_id and k.order_id]
+        if not ours:
+            # Its number under our client id is that of another order, which would be cancelled.
+            raise Rejected(
+                "FOREIGN_ORDER",
+                f"order {client_order_id} belongs to client id {found[0].client_id} of TWS: only "
+                "that program, or TWS itself, can cancel it",
+            )
+        for known in ours:  # two of one id are both unwanted
+            await self._cancel(session, known)
+
+    async def _cancel(self, session: Session, known: Known) -> None:
+        known.cancel = asyncio.get_running_loop().create_future()
+        session.send(lambda c: c.cancelOrder(known.order_id), urgent=True)
+        await _answered(known.cancel, "the cancel", lambda: known.doubt)
+
+    def _working(self, client_order_id: str) -> list[Known]:
+        there = venue_order_id_of(client_order_id)
+        same = self._orders.of_perm(there) if there else self._orders.of_ref(client_order_id)
+        return [known for known in same if not known.has_ended]
+
+    async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
+        raise Rejected("NOT_SUPPORTED", "TWS cancels one order a request, or all of them")
+
+    async def cancel_all(self) -> None:
+        """Every order of the login: those of other programs and of TWS itself too."""
+        self._open().send(lambda c: c.reqGlobalCancel(), urgent=True)
+
+    async def modify_order(
+        self,
+        client_order_id: str,
+        quantity: Decimal,
+        limit_price: Decimal | None = None,
+        stop_price: Decimal | None = None,
+        time_in_force: TimeInForce | None = None,
+    ) -> None:
+        raise Rejected("NOT_SUPPORTED", "an order here is cancelled and sent anew")
+
+    # --- questions
+
+    async def get_order(self, client_order_id: str) -> VenueOrder | None:
+        """First those that work, then those that have ended: one that ends meanwhile is found.
+
+        Raises Ambiguous where TWS has two of this id, and where there are executions of an order
+        that is in neither list.
+        """
+        session = self._open()
+        there = venue_order_id_of(client_order_id)
+
+        def is_it(ref: str, perm_id: str) -> bool:
+            return perm_id == there if there else ref == client_order_id
+
+        found = [
+            self._orders.listed(known)
+            for known in await self._listed(session)
+            if is_it(known.ref, known.venue_id)
+        ]
+        if len(found) != 1:
+            ended = await self._completed(session)
+            found += [o for o in ended if is_it(o.client_order_id, o.venue_order_id)]
+        if len(found) > 1:
+            raise Ambiguous(f"TWS has {len(found)} orders of the id {client_order_id}")
+        if found:
+            return found[0]
+        executions = await self._executions(session)
+        if any(is_it(told.ref, str(told.perm_id)) for told in executions):
+            raise Ambiguous(f"TWS has executions of {client_order_id}, and the order in no list")
+        return None
+
+    async def get_open_orders(self) -> tuple[VenueOrder, ...]:
+        return tuple(map(self._orders.listed, await self._listed(self._open())))
+
+    async def _listed(self, session: Session) -> list[Known]:
+        """The orders of the account that work, each once."""
+        rows = await session.open_orders()
+        found: dict[int, Known] = {}
+        for _, order, _ in rows:
+            known = self._orders.known(order)
+            if known is not None and not known.has_ended and self._is_ours(order.account):
+                found[id(known)] = known
+        return list(found.values())
+
+    async def _completed(self, session: Session) -> list[VenueOrder]:
+        return [
+            self._orders.completed(contract, order, state)
+            for contract, order, state in await session.completed_orders()
+            if self._is_ours(order.account)
+        ]
+
+    async def _executions(self, session: Session) -> list[Execution]:
+        rows = await session.executions()
+        return newest(told for told in rows if self._is_ours(told.account))
+
+    def _is_ours(self, account: str) -> bool:
+        return account in {"", self._account}
+
+    async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
+        """What TWS still has: the gateway has executions since midnight alone. One whose time
+        cannot be read is always among them."""
+        found = await self._executions(self._open())
+        wanted = [told for told in found if not told.time or told.time >= since]
+        await self._orders.commissions_of(wanted)
+        return tuple(sorted(map(self._orders.fill, wanted), key=lambda fill: fill.time))
+
+    async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
+        raise Rejected("NOT_SUPPORTED", "TWS has no history of cash")
+
+    async def get_positions(self) -> tuple[VenuePosition, ...]:
+        held: dict[str, VenuePosition] = {}
+        for account, contract, quantity, cost in await self._open().positions():
+            if not quantity or not self._is_ours(account):
+                continue
+            symbol = self._symbols.ours(contract)
+            # The cost is that of a contract, the price that of one unit of what it is for.
+            multiplier = number(contract.multiplier) if contract.multiplier else ONE
+            told = VenuePosition(
+                symbol=symbol,
+                quantity=quantity,
+                average_price=cost / multiplier if multiplier else cost,
+            )
+            held[symbol] = _together(held[symbol], told) if symbol in held else told
+        return tuple(position for position in held.values() if position.quantity)
+
+    async def get_account(self) -> Account:
+        worth: dict[str, tuple[Decimal, str]] = {}
+        cash: dict[str, Decimal] = {}
+        for account, tag, value, currency in await self._open().summary():
+            if not self._is_ours(account):
+                continue
+            if tag == "CashBalance":
+                cash[currency] = number(value)
+            elif tag in {"NetLiquidation", "BuyingPower"}:
+                worth[tag] = (number(value), currency)
+        cash.pop("BASE", None)  # the sum of the others
+        if worth.keys() < {"NetLiquidation", "BuyingPower"}:
+            raise Ambiguous("TWS does not tell what the account is worth")
+        equity, currency = worth["NetLiquidation"]
+        if currency not in cash:
+            raise Ambiguous(f"TWS does not tell the cash in {currency}")
+        return Account(
+            account_id=self._account,
+            currency=currency,
+            cash=cash[currency],
+            balances={name: amount for name, amount in cash.items() if amount or name == currency},
+            equity=equity,
+            buying_power=worth["BuyingPower"][0],
+            as_of=self._clock.now(),
+        )
+
+    async def instrument(self, symbol: str) -> Instrument:
+        return (await self._rules.of(self._open(), symbol)).instrument
+
+    async def server_time(self) -> Nanos:
+        return await self._open().time()
+
+    def reports(self) -> AsyncIterator[Report]:
+        """Every report from the first connect on; one reader at a time."""
+        return self._inbox.read()
+
+    # --- what the session tells
+
+    def order_told(self, contract: Any, order: Any, state: Any) -> None:
+        if self._is_ours(order.account) or not self._account:
+            if order.orderId > 0 and self._session is not None:
+                self._session.at_least(order.orderId)
+            self._orders.order_told(contract, order, state)
+
+    def status_told(self, told: Status) -> None:
+        self._orders.status_told(told)
+
+    def execution_told(self, told: Execution) -> None:
+        if self._is_ours(told.account):
+            self._orders.execution_told(told)
+
+    def commission_told(self, execution_id: str, fee: Decimal, currency: str) -> None:
+        self._orders.commission_told(execution_id, fee, currency)
+
+    def order_error(self, order_id: int, code: int, text: str) -> None:
+        self._orders.error_told(order_id, code, text)
+
+    def cut(self, why: str) -> None:
+        """TWS has lost its own connection: what it shows from here on may be old."""
+        self._cut_since = self._clock.monotonic()
+        self._inbox.link(LinkState.DISCONNECTED, f"TWS has lost Interactive Brokers: {why}")
+
+    def back(self, *, data_lost: bool) -> None:
+        """It is back: the engine looks at everything, for executions of meanwhile are not told."""
+        self._inbox.link(LinkState.CONNECTED)
+        if data_lost:
+            self.market.subscribe_again()
+
+    def ended(self, why: str) -> None:
+        self._session = None
+        self._orders.lost(why)
+        self.market.detach()
+        self._inbox.link(LinkState.DISCONNECTED, why)
+
+
+def _together(first: VenuePosition, second: VenuePosition) -> VenuePosition:
+    """Two rows of one symbol as one; its average is that of both where they lie on one side."""
+    quantity = first.quantity + second.quantity
+    if first.quantity * second.quantity > 0:
+        paid = first.quantity * first.average_price + second.quantity * second.average_price
+        price = paid / quantity
+    else:
+        price = max(first, second, key=lambda row: abs(row.quantity)).average_price
+    return VenuePosition(symbol=first.symbol, quantity=quantity, average_price=price)
+
+
+async def _answered(answer: asyncio.Future[None], what: str, doubt: Callable[[], str]) -> None:
+    """Wait for the first word about what was sent. Raises what TWS says, or Ambiguous."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await answer
+    except TimeoutError as error:
+        said = doubt()
+        more = f"; it said {said}" if said else ""
+        raise Ambiguous(f"TWS did not answer {what} in time{more}") from error

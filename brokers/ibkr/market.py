@@ -1,0 +1,198 @@
+"""Market data by TWS: quotes of the watched symbols, bars of the past.
+
+Only prices of now are told. TWS gives delayed or frozen ones in the same fields to a login without
+the right to live ones: they are left out, so that the last price grows old and stops entries.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from typing import Final
+
+from brokers.ibkr.refusals import NO_DATA, Meaning, meaning_of
+from brokers.ibkr.rules import RuleBook
+from brokers.ibkr.session import Session
+from brokers.net.numbers import number
+from engine.domain.instant import NS_PER_SECOND
+from engine.domain.market import Bar, MarketEvent, Quote
+from engine.ports import BrokerError, Clock, NotSent
+
+log = logging.getLogger(__name__)
+
+BAR_SECONDS: Final = 60
+LIVE_DATA: Final = 1
+
+BID, ASK, LAST = 1, 2, 4
+BID_SIZE, ASK_SIZE = 0, 3
+
+HALF_DAY: Final = 12 * 3_600
+
+
+class _Line:
+    """What is known of one symbol now."""
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.prices: dict[int, Decimal] = {}
+        self.sizes: dict[int, Decimal] = {}
+        self.is_live = True
+        self.traded = False
+
+
+class IbkrMarket:
+    """The feed of one account, over the connection of its orders."""
+
+    def __init__(self, rules: RuleBook, clock: Clock, symbols: Sequence[str]) -> None:
+        self._rules = rules
+        self._clock = clock
+        self._symbols = tuple(symbols)
+        self._session: Session | None = None
+        self._lines: dict[int, _Line] = {}
+        """By the number of their subscription."""
+        self._changed: dict[str, Quote] = {}
+        self._news = asyncio.Event()
+        self._subscribing: asyncio.Task[None] | None = None
+        self._is_read = False
+        """Somebody reads the events: before that nothing is subscribed to."""
+
+    def attach(self, session: Session) -> None:
+        """The connection stands: subscribe, beside everything else that is asked on it."""
+        self._session = session
+        self.subscribe_again()
+
+    def subscribe_again(self) -> None:
+        """Subscribe anew to every symbol: what was subscribed is lost (1101)."""
+        self._stop()
+        session = self._session
+        if session is not None and self._is_read:
+            self._subscribing = asyncio.create_task(
+                self._subscribe(session), name="market data of TWS"
+            )
+
+    def detach(self) -> None:
+        """The connection is gone."""
+        self._session = None
+        self._stop()
+
+    def _stop(self) -> None:
+        self._lines.clear()
+        task, self._subscribing = self._subscribing, None
+        if task is not None:
+            task.cancel()
+
+    async def _subscribe(self, session: Session) -> None:
+        for symbol in self._symbols:
+            try:
+                rules = await self._rules.of(session, symbol)
+                request = session.next_id()
+                self._lines[request] = _Line(symbol)
+                contract = rules.contract
+                session.send(lambda c: c.reqMktData(request, contract, "", False, False, []))  # noqa: B023  # called at once
+            except BrokerError as error:
+                log.warning("no market data of %s: %s", symbol, error)
+
+    # --- what the session tells
+
+    def price(self, request: int, kind: int, price: Decimal, size: Decimal) -> None:
+        line = self._lines.get(request)
+        if line is None or kind not in {BID, ASK, LAST}:
+            return  # 66 to 68 are delayed
+        line.prices[kind] = price
+        line.traded = kind == LAST
+        if kind != LAST:
+            line.sizes[BID_SIZE if kind == BID else ASK_SIZE] = size
+        self._told(line)
+
+    def size(self, request: int, kind: int, size: Decimal) -> None:
+        line = self._lines.get(request)
+        if line is not None and kind in {BID_SIZE, ASK_SIZE}:
+            line.sizes[kind] = size
+            line.traded = False
+            self._told(line)
+
+    def type_of_data(self, request: int, kind: int) -> None:
+        """1 is live; 2 frozen, 3 delayed, 4 both."""
+        line = self._lines.get(request)
+        if line is not None:
+            line.is_live = kind == LIVE_DATA
+            if not line.is_live:
+                log.warning("TWS has no live prices of %s, and others are not used", line.symbol)
+
+    def refused(self, request: int, code: int, text: str) -> bool:
+        line = self._lines.get(request)
+        if line is None:
+            return False
+        log.warning("market data of %s: %s %s", line.symbol, code, text)
+        if code in NO_DATA or meaning_of(code) is Meaning.REFUSED:
+            line.is_live = False
+        return True
+
+    def _told(self, line: _Line) -> None:
+        bid, ask = (line.prices.get(kind) for kind in (BID, ASK))
+        bid, ask = (None if p is None or p <= 0 else p for p in (bid, ask))
+        last = line.prices.get(LAST)
+        if last is None and bid is not None and ask is not None:
+            last = (bid + ask) / 2  # a pair of currencies has no trades
+        if last is None or not line.is_live:
+            return
+        self._changed[line.symbol] = Quote(
+            symbol=line.symbol,
+            bid=bid,
+            ask=ask,
+            last=last,
+            bid_size=line.sizes.get(BID_SIZE),
+            ask_size=line.sizes.get(ASK_SIZE),
+            time=self._clock.now(),
+            trade=line.traded,
+        )
+        self._news.set()
+
+    # --- the port
+
+    async def events(self) -> AsyncIterator[MarketEvent]:
+        """The newest quote of each symbol that changed, for as long as it is read."""
+        self._is_read = True
+        self.subscribe_again()
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            changed, self._changed = self._changed, {}
+            for quote in changed.values():
+                yield quote
+
+    async def history(self, symbol: str, bars: int) -> tuple[MarketEvent, ...]:
+        """Completed bars of one minute. Raises one of the six errors."""
+        session = self._session
+        if session is None:
+            raise NotSent("TWS is not connected")
+        rules = await self._rules.of(session, symbol)
+        seconds = (bars + 1) * BAR_SECONDS
+        days = -(-seconds // HALF_DAY)
+        duration = f"{seconds} S" if seconds <= HALF_DAY else f"{days} D"
+        what = "MIDPOINT" if rules.contract.secType == "CASH" else "TRADES"
+        rows = await session.history(rules.contract, duration, "1 min", what)
+        now = self._clock.now()
+        made = [_bar(symbol, row) for row in rows]
+        return tuple(bar for bar in made if bar.time <= now)[-bars:]
+
+
+def _bar(symbol: str, row: list[str]) -> Bar:
+    began, opened, high, low, close, volume = row
+    traded = number(volume)
+    with contextlib.suppress(ValueError):
+        return Bar(
+            symbol=symbol,
+            time=(int(began) + BAR_SECONDS) * NS_PER_SECOND,
+            seconds=BAR_SECONDS,
+            open=number(opened),
+            high=number(high),
+            low=number(low),
+            close=number(close),
+            volume=traded if traded.is_finite() and traded >= 0 else None,
+        )
+    return Bar(
+        symbol=symbol, time=0, seconds=0, open=number(opened), high=number(high),
+        low=number(low), close=number(close),
+    )  # fmt: skip

@@ -1,0 +1,39 @@
+"""An account at a local TWS, for tests."""
+
+from typing import Any
+
+from brokers import VenueSetup
+from brokers.ibkr.adapter import IbkrBroker
+from brokers.ibkr.settings import IbkrConfig
+from brokers.ibkr.setup import open_ibkr
+from engine.config.trading import MarketConfig
+from engine.runtime.clock import SystemClock
+from tests.brokers.conformance import D, Lab
+from tests.venues.ibkr import Tws
+
+NAME = "ibkr"
+
+
+def opened(tws: Tws, **settings: Any) -> IbkrBroker:
+    """An adapter for that TWS, not connected."""
+    plan = VenueSetup(
+        name=NAME,
+        settings=IbkrConfig(port=tws.port, **settings),
+        market=MarketConfig(source="broker", symbols=("AAPL", "EUR_USD")),
+        account_id=settings.get("account_id", ""),
+        clock=SystemClock(),
+        state_dir=None,
+    )
+    return open_ibkr(plan).broker
+
+
+class TwsLab(Lab):
+    """The lab of the conformance tests, with the TWS behind it."""
+
+    def __init__(self, tws: Tws, **settings: Any) -> None:
+        async def price(symbol: str, price: D) -> None:
+            tws.exchange.set_price(symbol, price)
+
+        self.tws = tws
+        self.adapter = opened(tws, **settings)
+        super().__init__(self.adapter, price)
