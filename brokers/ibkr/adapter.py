@@ -1,7 +1,7 @@
 """The broker port over TWS or the gateway of Interactive Brokers (C-230..C-232, E-11, E-13)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from brokers.ibkr.symbols import Symbols
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
 from brokers.net.identity import LIVE, confirm_account
-from brokers.net.numbers import number, written
+from brokers.net.numbers import NAN, number, written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos
@@ -33,6 +33,7 @@ from engine.ports import (
     NotSent,
     Rejected,
     Report,
+    Throttled,
 )
 
 ANSWER_SECONDS: Final = 4.0
@@ -83,7 +84,7 @@ class IbkrBroker:
         self._inbox = AccountInbox(name, clock)
         self._symbols = Symbols(instruments)
         self._rules = RuleBook(self._symbols, dict(instruments))
-        self._orders = Orders(name, settings.client_id, self._symbols, clock, self._inbox.put)
+        self._orders = Orders(name, settings.client_id, self._symbols, clock, self._tell)
         self._budget = Budget("TWS", size=BURST, seconds=1, monotonic=clock.monotonic, reserved=0.5)
         self._session: Session | None = None
         self._account = ""
@@ -91,6 +92,8 @@ class IbkrBroker:
         """Order numbers begin here on the next connection: none is given out twice by us."""
         self._cut_since: Nanos = 0
         self._connecting = asyncio.Lock()
+        self._early: list[Report] | None = None
+        """What is told while we come in: it is handed on once the connection is told."""
         self.market = IbkrMarket(self._rules, clock, watched)
 
     @property
@@ -127,6 +130,7 @@ class IbkrBroker:
                 budget=self._budget,
             )
             self._session = session
+            self._early = []
             try:
                 await session.open(first_id=self._next_id)
                 self._account = self._confirmed(session.accounts)
@@ -140,9 +144,22 @@ class IbkrBroker:
                 self._session = None
                 session.close()
                 self._orders.lost("the connection did not stand")
+                self._hand_on()
                 raise
             self._inbox.link(LinkState.CONNECTED)
+            self._hand_on()
         self.market.attach(session)
+
+    def _tell(self, report: Report) -> None:
+        if self._early is None:
+            self._inbox.put(report)
+        else:
+            self._early.append(report)
+
+    def _hand_on(self) -> None:
+        early, self._early = self._early or [], None
+        for report in early:
+            self._inbox.put(report)
 
     async def disconnect(self) -> None:
         """No order is cancelled (D-53)."""
@@ -185,9 +202,9 @@ class IbkrBroker:
     # --- orders
 
     async def submit_order(self, order: OrderTerms) -> None:
-        session = self._open()
+        session, urgent = self._open(), not order.adds_exposure
         try:
-            rules = await self._rules.of(session, order.symbol)
+            rules = await self._rules.of(session, order.symbol, urgent=urgent)
         except Ambiguous as error:
             raise NotSent(f"what TWS takes of {order.symbol} is not known: {error}") from error
         rules.check(order)
@@ -199,12 +216,16 @@ class IbkrBroker:
         try:
             session.send(
                 lambda c: c.placeOrder(number_there, rules.contract, sent),
-                urgent=not order.adds_exposure,
+                urgent=urgent,
             )
         except BrokerError:
             self._orders.not_sent(known)
             raise
-        await _answered(known.answer, "the order", lambda: known.doubt)
+        try:
+            await _answered(known.answer, "the order", known)
+        except Throttled:
+            self._orders.not_sent(known)  # TWS did not act on it
+            raise
 
     def _order(self, order: OrderTerms) -> Any:
         """What is sent of an order. It always says its time in force, so that no preset of TWS
@@ -239,13 +260,20 @@ class IbkrBroker:
                 f"order {client_order_id} belongs to client id {found[0].client_id} of TWS: only "
                 "that program, or TWS itself, can cancel it",
             )
+        refused: list[BrokerError] = []
         for known in ours:  # two of one id are both unwanted
-            await self._cancel(session, known)
+            try:
+                await self._cancel(session, known)
+            except Rejected as error:
+                refused.append(error)
+        if len(refused) == len(ours):
+            raise refused[0]
 
     async def _cancel(self, session: Session, known: Known) -> None:
-        known.cancel = asyncio.get_running_loop().create_future()
+        if known.cancel is None or known.cancel.done():
+            known.cancel = asyncio.get_running_loop().create_future()
         session.send(lambda c: c.cancelOrder(known.order_id), urgent=True)
-        await _answered(known.cancel, "the cancel", lambda: known.doubt)
+        await _answered(known.cancel, "the cancel", known)
 
     def _working(self, client_order_id: str) -> list[Known]:
         there = venue_order_id_of(client_order_id)
@@ -426,13 +454,16 @@ class IbkrBroker:
         self._session = None
         self._orders.lost(why)
         self.market.detach()
-        self._inbox.link(LinkState.DISCONNECTED, why)
+        if self._early is None:  # else nobody was told that it stood
+            self._inbox.link(LinkState.DISCONNECTED, why)
 
 
 def _together(first: VenuePosition, second: VenuePosition) -> VenuePosition:
     """Two rows of one symbol as one; its average is that of both where they lie on one side."""
     quantity = first.quantity + second.quantity
-    if first.quantity * second.quantity > 0:
+    if not (quantity.is_finite() and first.average_price.is_finite()):
+        price = NAN
+    elif first.quantity * second.quantity > 0:
         paid = first.quantity * first.average_price + second.quantity * second.average_price
         price = paid / quantity
     else:
@@ -440,12 +471,11 @@ def _together(first: VenuePosition, second: VenuePosition) -> VenuePosition:
     return VenuePosition(symbol=first.symbol, quantity=quantity, average_price=price)
 
 
-async def _answered(answer: asyncio.Future[None], what: str, doubt: Callable[[], str]) -> None:
+async def _answered(answer: asyncio.Future[None], what: str, known: Known) -> None:
     """Wait for the first word about what was sent. Raises what TWS says, or Ambiguous."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await answer
+            await asyncio.shield(answer)
     except TimeoutError as error:
-        said = doubt()
-        more = f"; it said {said}" if said else ""
+        more = f"; it said {known.doubt}" if known.doubt else ""
         raise Ambiguous(f"TWS did not answer {what} in time{more}") from error

@@ -17,7 +17,7 @@ from brokers.ibkr.session import Session
 from brokers.net.numbers import number
 from engine.domain.instant import NS_PER_SECOND
 from engine.domain.market import Bar, MarketEvent, Quote
-from engine.ports import BrokerError, Clock, NotSent
+from engine.ports import BrokerError, Clock, NotSent, Throttled
 
 log = logging.getLogger(__name__)
 
@@ -83,15 +83,23 @@ class IbkrMarket:
             task.cancel()
 
     async def _subscribe(self, session: Session) -> None:
+        """One symbol after the other, as fast as the budget lets prices be asked for."""
         for symbol in self._symbols:
-            try:
-                rules = await self._rules.of(session, symbol)
-                request = session.next_id()
-                self._lines[request] = _Line(symbol)
-                contract = rules.contract
-                session.send(lambda c: c.reqMktData(request, contract, "", False, False, []))  # noqa: B023  # called at once
-            except BrokerError as error:
-                log.warning("no market data of %s: %s", symbol, error)
+            while True:
+                try:
+                    await self._subscribe_to(session, symbol)
+                except Throttled as error:
+                    await self._clock.sleep(error.retry_after)
+                    continue
+                except BrokerError as error:
+                    log.warning("no market data of %s: %s", symbol, error)
+                break
+
+    async def _subscribe_to(self, session: Session, symbol: str) -> None:
+        rules = await self._rules.of(session, symbol)
+        request = session.next_id()
+        session.send(lambda c: c.reqMktData(request, rules.contract, "", False, False, []))
+        self._lines[request] = _Line(symbol)
 
     # --- what the session tells
 

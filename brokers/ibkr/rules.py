@@ -1,7 +1,7 @@
 """The grid of a contract: what Interactive Brokers takes of it, asked once and kept (C-232)."""
 
 import asyncio
-import contextlib
+import logging
 from decimal import Decimal
 from typing import Any, Final
 
@@ -17,6 +17,8 @@ from engine.domain.instruments.kind import InstrumentError
 from engine.domain.money import ONE, ZERO, plain
 from engine.domain.order import OrderTerms
 from engine.ports import Ambiguous, Rejected
+
+log = logging.getLogger(__name__)
 
 SIMULATED: Final = frozenset({"QBALGO"})
 """Exchanges under which TWS lists a contract once more."""
@@ -67,38 +69,33 @@ class RuleBook:
         self._symbols = symbols
         self._told = told
         self._known: dict[str, Rules] = {}
+        self._details: dict[str, Any] = {}
+        self._bands: dict[str, list[Band]] = {}
+        """By the number of a market rule, which many contracts share."""
         self._lock = asyncio.Lock()
 
-    async def of(self, session: Session, symbol: str) -> Rules:
-        """The rules of a symbol by our id. Raises one of the six errors."""
+    async def of(self, session: Session, symbol: str, *, urgent: bool = False) -> Rules:
+        """The rules of a symbol by our id. Raises one of the six errors.
+
+        `urgent`: an order that only reduces waits for them."""
         known = self._known.get(symbol)
         if known is not None:
             return known
         async with self._lock:
             if symbol not in self._known:
-                self._known[symbol] = await self._ask(session, symbol)
+                self._known[symbol] = await self._ask(session, symbol, urgent=urgent)
             return self._known[symbol]
 
-    async def _ask(self, session: Session, symbol: str) -> Rules:
+    async def _ask(self, session: Session, symbol: str, *, urgent: bool) -> Rules:
         wanted = self._symbols.contract(symbol)
-        rows = [d for d in await session.details(wanted) if d.contract.exchange not in SIMULATED]
-        if len(rows) != 1:
-            names = ", ".join(
-                f"{d.contract.localSymbol} at {d.contract.exchange}" for d in rows[:5]
-            )
-            raise Rejected(
-                "CONTRACT", f"{symbol} is {len(rows)} contracts at Interactive Brokers: {names}"
-            )
-        (details,) = rows
+        # Kept one by one: where the second question must wait, the first is not asked again.
+        details = self._details.get(symbol)
+        if details is None:
+            details = _only(symbol, await session.details(wanted, urgent=urgent))
+            self._details[symbol] = details
         there = details.contract
-        if details.priceMagnifier not in {0, 1}:
-            raise Rejected(
-                "CONTRACT",
-                f"prices of {symbol} are in parts of {there.currency} there "
-                f"(price magnifier {details.priceMagnifier}): that is not traded here",
-            )
         exchange = wanted.exchange or there.exchange
-        bands = await _bands(session, details, exchange)
+        bands = _bands(details, await self._rule(session, details, exchange, urgent=urgent))
         self._symbols.learn(there.conId, symbol)
         contract = lib.Contract(
             conId=there.conId,
@@ -114,6 +111,24 @@ class RuleBook:
             tradingClass=there.tradingClass,
         )
         return Rules(contract, self._instrument(symbol, details, bands), bands)
+
+    async def _rule(
+        self, session: Session, details: Any, exchange: str, *, urgent: bool
+    ) -> list[Band]:
+        """The steps of prices at the exchange that orders go to; none where TWS does not say."""
+        exchanges, rules = details.validExchanges.split(","), details.marketRuleIds.split(",")
+        rule = dict(zip(exchanges, rules, strict=False)).get(exchange, "")
+        if not rule.isdecimal():
+            return []
+        if rule not in self._bands:
+            try:
+                self._bands[rule] = await session.market_rule(int(rule), urgent=urgent)
+            except Ambiguous:
+                if not session.is_open:
+                    raise
+                log.warning("TWS says nothing of market rule %s", rule)
+                return []
+        return self._bands[rule]
 
     def _instrument(self, symbol: str, details: Any, bands: list[Band]) -> Instrument:
         """Its facts. The tick is the coarsest step there is: a multiple of it is on the grid
@@ -154,17 +169,30 @@ def _lot(details: Any) -> Decimal:
     return max(step, ONE) if details.contract.secType == "STK" else step
 
 
-async def _bands(session: Session, details: Any, exchange: str) -> list[Band]:
-    """The steps of prices at the exchange that orders go to; where TWS does not tell the rule, the
-    smallest step that the contract states."""
-    exchanges, rules = details.validExchanges.split(","), details.marketRuleIds.split(",")
-    rule = dict(zip(exchanges, rules, strict=False)).get(exchange, "")
-    bands: list[Band] = []
-    if rule.isdecimal():
-        with contextlib.suppress(Ambiguous):  # it says nothing of a rule that it does not know
-            bands = sorted(await session.market_rule(int(rule)))
-    sound = [b for b in bands if all(n.is_finite() for n in b) and b[1] > 0]
-    if sound and len(sound) == len(bands):
+def _only(symbol: str, found: list[Any]) -> Any:
+    """The one contract that a symbol is. Raises Rejected where there are several, and for prices
+    that are in parts of the currency."""
+    rows = [details for details in found if details.contract.exchange not in SIMULATED]
+    if len(rows) != 1:
+        names = ", ".join(f"{d.contract.localSymbol} at {d.contract.exchange}" for d in rows[:5])
+        raise Rejected(
+            "CONTRACT", f"{symbol} is {len(rows)} contracts at Interactive Brokers: {names}"
+        )
+    (details,) = rows
+    if details.priceMagnifier not in {0, 1}:
+        raise Rejected(
+            "CONTRACT",
+            f"prices of {symbol} are in parts of {details.contract.currency} there "
+            f"(price magnifier {details.priceMagnifier}): that is not traded here",
+        )
+    return details
+
+
+def _bands(details: Any, told: list[Band]) -> list[Band]:
+    """The steps of prices, lowest band first; where the rule is not known, the smallest step that
+    the contract states."""
+    sound = sorted(b for b in told if all(n.is_finite() for n in b) and b[1] > 0)
+    if sound and len(sound) == len(told):
         return [(ZERO, sound[0][1]), *sound]
     smallest = stated(details.minTick)
     if smallest is None or not smallest.is_finite() or smallest <= 0:

@@ -271,15 +271,21 @@ class Session:
             finally:
                 self._unsubscribe(lambda c: c.cancelAccountSummary(key))
 
-    async def details(self, contract: Any) -> list[Any]:
+    async def details(self, contract: Any, *, urgent: bool) -> list[Any]:
         """The contracts that fit. Raises Rejected where none does."""
         key = self.next_id()
-        return await self._ask(key, lambda c: c.reqContractDetails(key, contract), "a contract")
+        return await self._ask(
+            key, lambda c: c.reqContractDetails(key, contract), "a contract", urgent=urgent
+        )
 
-    async def market_rule(self, rule: int) -> list[tuple[Decimal, Decimal]]:
+    async def market_rule(self, rule: int, *, urgent: bool) -> list[tuple[Decimal, Decimal]]:
         """The bands of a price grid, as (from this price on, step)."""
         return await self._ask(
-            f"rule {rule}", lambda c: c.reqMarketRule(rule), "a market rule", seconds=RULE_SECONDS
+            f"rule {rule}",
+            lambda c: c.reqMarketRule(rule),
+            "a market rule",
+            urgent=urgent,
+            seconds=RULE_SECONDS,
         )
 
     async def history(self, contract: Any, duration: str, size: str, what: str) -> list[list[str]]:
@@ -291,6 +297,7 @@ class Session:
                 key, contract, "", duration, size, what, False, 2, False, []
             ),
             "history",
+            urgent=False,
         )
 
     async def time(self) -> Nanos:
@@ -323,13 +330,13 @@ class Session:
         *,
         urgent: bool = True,
         cost: int = 1,
-        seconds: float = ANSWER_SECONDS,
+        seconds: float = 0,
     ) -> list[Any]:
         question = _Question()
         self.send(what, urgent=urgent, cost=cost)
         self._questions[key] = question
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or ANSWER_SECONDS):
                 return await question.answer
         except TimeoutError as error:
             raise Ambiguous(f"TWS did not answer the question for {name} in time") from error

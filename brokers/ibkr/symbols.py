@@ -22,9 +22,9 @@ from engine.domain.instrument import (
     default_instrument,
     is_symbol,
     parse,
+    symbol_fault,
 )
 from engine.domain.instruments.future import FutureContract
-from engine.domain.instruments.kind import InstrumentError
 from engine.domain.instruments.months import MONTH_LETTERS
 from engine.domain.instruments.option import OptionContract, OptionRight
 from engine.domain.instruments.pair import Pair
@@ -50,12 +50,11 @@ class Symbols:
 
     def contract(self, symbol: str) -> Any:
         """The contract to ask for. Raises Rejected for an id that cannot be traded here."""
+        if fault := symbol_fault(symbol):
+            raise Rejected("SYMBOL", fault)
         if symbol.startswith(BY_NUMBER) and symbol[len(BY_NUMBER) :].isdecimal():
             raise Rejected("SYMBOL", f"{symbol} is a contract that has no id here")
-        try:
-            kind, terms = parse(symbol)
-        except InstrumentError as error:
-            raise Rejected("SYMBOL", str(error)) from error
+        kind, terms = parse(symbol)
         told = self._told.get(symbol)
         if told is not None:
             kind, terms = told.asset_class, told.contract or terms

@@ -159,7 +159,7 @@ class Tws:
         self._perm = itertools.count(1_234_560_001)
         self._next = itertools.count(1)
         self._server: asyncio.Server | None = None
-        self._mute = 0
+        self._served: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._arrived = asyncio.Event()
         self.port = 0
 
@@ -175,8 +175,9 @@ class Tws:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            self.drop()
-            await server.wait_closed()
+            for writer in self._served.values():
+                writer.transport.abort()
+            await asyncio.gather(*self._served, return_exceptions=True)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -229,7 +230,9 @@ class Tws:
         self.tell(1101 if data_lost else 1102, "Connectivity between IB and TWS is restored.")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = Peer(writer)
+        peer, task = Peer(writer), asyncio.current_task()
+        assert task is not None
+        self._served[task] = writer
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             if await self._greet(reader, peer):
                 while True:
@@ -237,6 +240,7 @@ class Tws:
         if peer in self.peers:
             self.peers.remove(peer)
         writer.close()
+        del self._served[task]
 
     async def _greet(self, reader: asyncio.StreamReader, peer: Peer) -> bool:
         """The handshake; False for one that speaks something else."""
@@ -275,9 +279,7 @@ class Tws:
                 if fault.play == "drop_after":
                     peer.writer.transport.abort()
             case "error":
-                number = fields[1] if op in {"place", "details", "rule"} else fields[2]
-                if op == "details":
-                    number = fields[2]
+                number = fields[1] if op in {"place", "history"} else fields[2]
                 peer.error(int(number), fault.code, fault.text)
 
     # --- coming in
@@ -303,7 +305,7 @@ class Tws:
 
     def _place(self, peer: Peer, fields: list[str]) -> None:
         number = int(fields[1])
-        if len(fields) != (115 if peer.version < 177 else 114):
+        if len(fields) != _order_length(peer.version):
             peer.error(number, 320, f"Error reading request: {len(fields)} fields")
             return
         listing = self._listing(fields[2:14])
@@ -599,6 +601,11 @@ class Tws:
         now = self._seconds() // 60 * 60
         bars = [(now - 60 * n, 100, 101, 99, "100.5", "1200", "100.2", 7) for n in range(3, -1, -1)]
         peer.send(17, request, "s", "e", len(bars), *itertools.chain.from_iterable(bars))
+
+
+def _order_length(version: int) -> int:
+    """How many fields a plain order has: newer versions added one each, and took one away."""
+    return 110 + sum(version >= new for new in (158, 160, 162, 166, 169)) - (version >= 177)
 
 
 async def _read(reader: asyncio.StreamReader) -> list[str]:

@@ -14,12 +14,15 @@ from tests.venues.ibkr import Tws
 NAME = "ibkr"
 
 
-def opened(tws: Tws, **settings: Any) -> IbkrBroker:
-    """An adapter for that TWS, not connected."""
+WATCHED = ("AAPL", "EUR_USD")
+
+
+def opened(tws: Tws, watched: tuple[str, ...] = WATCHED, **settings: Any) -> IbkrBroker:
+    """An adapter for that TWS, not connected; its feed is of the `watched` symbols."""
     plan = VenueSetup(
         name=NAME,
         settings=IbkrConfig(port=tws.port, **settings),
-        market=MarketConfig(source="broker", symbols=("AAPL", "EUR_USD")),
+        market=MarketConfig(source="broker", symbols=watched),
         account_id=settings.get("account_id", ""),
         clock=SystemClock(),
         state_dir=None,

@@ -140,6 +140,8 @@ def contract_details(request: int, listing: Listing, version: int) -> bytes:
         x.expiry[:6], "", "", "", "US/Eastern", "", "", "", "", 0, 1, "", "", x.rules,
         x.expiry, "COMMON",
     ]  # fmt: skip
+    if version == 163:
+        fields.append("100")
     if version >= 164:
         fields += [x.min_size, x.size_increment, "100"]
     return frame(*fields)
