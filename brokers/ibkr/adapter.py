@@ -46,6 +46,9 @@ opened anew: a notice that never comes must not keep us out for ever."""
 BURST: Final = 20
 """Messages at once and a second, see `session.MAX_REQUESTS`."""
 
+LARGEST_NUMBER: Final = 2**30
+"""Numbers of orders that are larger were made up by another program, and leave no room for ours."""
+
 CAPABILITIES: Final = Capabilities(
     order_types=frozenset(TYPES.values()),
     times_in_force=frozenset(TimeInForce),
@@ -139,6 +142,8 @@ class IbkrBroker:
                     await session.open_orders()
                 except Ambiguous as error:
                     raise NotSent(f"TWS let us in, and: {error}") from error
+                if session.is_cut:
+                    raise NotSent("TWS has no connection to Interactive Brokers")
             except BaseException:
                 # Whoever gave up waiting is free to try again.
                 self._session = None
@@ -246,20 +251,21 @@ class IbkrBroker:
 
     async def cancel_order(self, client_order_id: str) -> None:
         session = self._open()
-        found = self._working(client_order_id)
-        if not any(known.order_id for known in found):
-            await session.open_orders()  # which number it has on this connection
-            found = self._working(client_order_id)
-        if not found:
-            raise Rejected("UNKNOWN_ORDER", f"TWS works no order {client_order_id}")
-        ours = [k for k in found if k.client_id == self._settings.client_id and k.order_id]
+        ours = self._cancellable(self._orders.named(client_order_id))
         if not ours:
-            # Its number under our client id is that of another order, which would be cancelled.
-            raise Rejected(
-                "FOREIGN_ORDER",
-                f"order {client_order_id} belongs to client id {found[0].client_id} of TWS: only "
-                "that program, or TWS itself, can cancel it",
-            )
+            # Which number it has on this connection, and whether it still works.
+            listed = await self._listed(session)
+            found = [known for known in self._orders.named(client_order_id) if known in listed]
+            if not found:
+                raise Rejected("UNKNOWN_ORDER", f"TWS works no order {client_order_id}")
+            ours = self._cancellable(found)
+            if not ours:
+                # Its number under our client id is that of another order, which would be cancelled.
+                raise Rejected(
+                    "FOREIGN_ORDER",
+                    f"order {client_order_id} belongs to client id {found[0].client_id} of TWS: "
+                    "only that program, or TWS itself, can cancel it",
+                )
         refused: list[BrokerError] = []
         for known in ours:  # two of one id are both unwanted
             try:
@@ -275,10 +281,10 @@ class IbkrBroker:
         session.send(lambda c: c.cancelOrder(known.order_id), urgent=True)
         await _answered(known.cancel, "the cancel", known)
 
-    def _working(self, client_order_id: str) -> list[Known]:
-        there = venue_order_id_of(client_order_id)
-        same = self._orders.of_perm(there) if there else self._orders.of_ref(client_order_id)
-        return [known for known in same if not known.has_ended]
+    def _cancellable(self, found: list[Known]) -> list[Known]:
+        """Those that have a number of ours on this connection, and have not ended."""
+        mine = self._settings.client_id
+        return [k for k in found if k.client_id == mine and k.order_id and not k.has_ended]
 
     async def cancel_orders(self, client_order_ids: Sequence[str]) -> dict[str, BrokerError]:
         raise Rejected("NOT_SUPPORTED", "TWS cancels one order a request, or all of them")
@@ -422,7 +428,7 @@ class IbkrBroker:
 
     def order_told(self, contract: Any, order: Any, state: Any) -> None:
         if self._is_ours(order.account) or not self._account:
-            if order.orderId > 0 and self._session is not None:
+            if 0 < order.orderId < LARGEST_NUMBER and self._session is not None:
                 self._session.at_least(order.orderId)
             self._orders.order_told(contract, order, state)
 
@@ -442,10 +448,14 @@ class IbkrBroker:
     def cut(self, why: str) -> None:
         """TWS has lost its own connection: what it shows from here on may be old."""
         self._cut_since = self._clock.monotonic()
-        self._inbox.link(LinkState.DISCONNECTED, f"TWS has lost Interactive Brokers: {why}")
+        if self._early is None:  # else nobody was told that it stood
+            detail = f"TWS has lost Interactive Brokers: {why}"
+            self._inbox.link(LinkState.DISCONNECTED, detail)
 
     def back(self, *, data_lost: bool) -> None:
         """It is back: the engine looks at everything, for executions of meanwhile are not told."""
+        if self._early is not None:
+            return  # whoever comes in tells it
         self._inbox.link(LinkState.CONNECTED)
         if data_lost:
             self.market.subscribe_again()

@@ -20,6 +20,7 @@ from brokers.ibkr.session import Status
 from brokers.ibkr.symbols import Symbols
 from brokers.net.numbers import NAN, number
 from engine.domain.account import VenueOrder
+from engine.domain.ids import venue_order_id_of
 from engine.domain.money import ZERO
 from engine.domain.order import (
     TERMINAL,
@@ -217,12 +218,12 @@ class Orders:
         """It was not sent after all."""
         self._forget(known)
 
-    def of_ref(self, ref: str) -> list[Known]:
-        """The orders with this id of ours, one unless TWS has two."""
-        return list(self._by_ref.get(ref, ()))
-
-    def of_perm(self, perm_id: str) -> list[Known]:
-        found = self._by_perm.get(int(perm_id)) if perm_id.isdecimal() else None
+    def named(self, client_order_id: str) -> list[Known]:
+        """The orders that the engine knows by this id, one unless TWS has two."""
+        there = venue_order_id_of(client_order_id)
+        if not there:
+            return list(self._by_ref.get(client_order_id, ()))
+        found = self._by_perm.get(int(there)) if there.isdecimal() else None
         return [] if found is None else [found]
 
     def known(self, order: Any) -> Known | None:
@@ -311,6 +312,10 @@ class Orders:
             is_late = status is _S.FILLED
             gone = Rejected("FILLED", f"order {known.ref} has filled") if is_late else None
             known.settle_cancel(gone)
+        if known.status is _S.REJECTED and status is _S.NEW:
+            # It lives all the same: the engine finds it in the list, and nobody hides it.
+            log.error("TWS works order %s, which it has refused: %s", known.ref, known.refusal)
+            known.status = status
         if known.has_ended:
             return  # an end stands, whatever is told later
         match status:
@@ -535,6 +540,9 @@ class Orders:
         status = ENDED.get(state.status, _S.SUSPENDED)
         if status is _S.REJECTED and filled:
             status = _S.CANCELED
+        if known is not None and status in TERMINAL and not known.has_ended:
+            known.status = status  # it ended while nobody told us: the answer tells it
+            self._ended.append(known)
         return VenueOrder(
             client_order_id=order.orderRef or ("" if known is None else known.ref),
             venue_order_id=str(order.permId) if order.permId else "",

@@ -142,6 +142,8 @@ class Session:
         self._client = client = lib.client.Client(self)
         client.decoder = Codec(self, self._end)
         client.MaxRequests = MAX_REQUESTS
+        # The library's event would lose what goes wrong before a message is decoded.
+        client.conn.hasData.error_event.connect(self._unread)
         self._failed = asyncio.get_running_loop().create_future()
         task = asyncio.create_task(
             client.connectAsync(self._host, self._port, self._client_id, OPEN_SECONDS),
@@ -192,6 +194,10 @@ class Session:
         self.close()
         if not opening:
             self._listener.ended(clean_text(why, 300))
+
+    def _unread(self, *about: Any) -> None:
+        """Something that came could not even be taken apart."""
+        self._end(f"what TWS sent cannot be read: {about[-1]!r}")
 
     def _unreachable(self, error: Exception) -> str:
         where = f"TWS at {self._host}:{self._port}"

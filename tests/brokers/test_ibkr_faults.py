@@ -384,6 +384,35 @@ async def test_a_fill_after_the_cancel_is_a_fact(lab: TwsLab, tws: Tws) -> None:
     assert report.fill.quantity == 3
 
 
+async def test_an_order_that_ended_while_we_were_away_cannot_be_cancelled(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    tws.drop()
+    await disconnected(lab)
+    tws.exchange.cancel(str(tws.ticket("a").perm_id))
+    await lab.start()
+    with pytest.raises(Rejected) as refused:
+        await lab.broker.cancel_order("a")
+    assert refused.value.code == "UNKNOWN_ORDER"
+    known = await lab.broker.get_order("a")
+    assert known is not None
+    assert known.status is S.CANCELED
+
+
+async def test_an_order_that_is_refused_and_works_all_the_same_is_not_hidden(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", limit="95")
+    await lab.until("a", S.NEW)
+    tws.peers[0].error(tws.ticket("a").order_id, 201, "refused")
+    await lab.until("a", S.REJECTED)
+    (known,) = await lab.broker.get_open_orders()
+    assert (known.client_order_id, known.status) == ("a", S.NEW)
+
+
 async def test_an_order_placed_by_hand_is_listed_and_its_number_cancels_nothing_of_ours(
     lab: TwsLab, tws: Tws
 ) -> None:
@@ -616,6 +645,12 @@ async def test_a_tws_that_lets_us_in_and_says_nothing_is_not_sent(lab: TwsLab, t
     await lab.start()
 
 
+async def test_what_is_no_tws_is_not_sent(lab: TwsLab, tws: Tws) -> None:
+    tws.greeting = "HTTP/1.1 400"
+    with pytest.raises(NotSent, match="cannot be read"):
+        await lab.broker.connect()
+
+
 Question = Callable[[TwsLab], Any]
 QUESTIONS: dict[str, Question] = {
     "open_orders": lambda lab: lab.broker.get_open_orders(),
@@ -744,8 +779,11 @@ async def test_1100_is_a_break_and_1102_comes_back_with_what_was_missed(
     assert len(tws.peers) == 1
 
 
-async def test_a_tws_without_its_connection_lets_nobody_in(lab: TwsLab, tws: Tws) -> None:
-    tws.is_connected = False
+@pytest.mark.parametrize("early", [True, False])
+async def test_a_tws_without_its_connection_lets_nobody_in(
+    lab: TwsLab, tws: Tws, early: bool
+) -> None:
+    tws.is_connected, tws.says_it_early = False, early
     with pytest.raises(NotSent, match="no connection to Interactive Brokers"):
         await lab.broker.connect()
     tws.is_connected = True

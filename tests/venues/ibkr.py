@@ -149,6 +149,10 @@ class Tws:
         """The word Filled comes before the execution that it is about."""
         self.is_connected = True
         """False: TWS has lost its own connection (1100)."""
+        self.says_it_early = True
+        """False: a program that comes then hears of it with the answer to its first question."""
+        self.greeting = ""
+        """What is said in place of the version."""
         self.hangs = False
         """True: a program that comes is let in and told nothing."""
         self.notices: list[tuple[int, str]] = []
@@ -255,7 +259,7 @@ class Tws:
         if self.hangs:
             await reader.read()
             return False
-        peer.send(peer.version, "20260302 10:00:00 EST")
+        peer.send(self.greeting or peer.version, "20260302 10:00:00 EST")
         self.peers.append(peer)
         return True
 
@@ -293,7 +297,7 @@ class Tws:
         peer.next_id = next(self._next)
         peer.send(15, 1, ",".join(self.accounts))
         peer.send(9, 1, peer.next_id)
-        if not self.is_connected:
+        if not self.is_connected and self.says_it_early:
             peer.error(-1, 2110, "Connectivity between TWS and server is broken.")
         peer.error(-1, 2104, "Market data farm connection is OK:usfarm")
         peer.error(-1, 2158, "Sec-def data farm connection is OK:secdefil")
@@ -501,6 +505,8 @@ class Tws:
         return [self.tickets[int(o.id)] for o in self.exchange.open_orders]
 
     def _open_orders(self, peer: Peer, fields: list[str]) -> None:
+        if not self.is_connected and not self.says_it_early:
+            peer.error(-1, 2110, "Connectivity between TWS and server is broken.")
         for ticket in self._working():
             self._describe(peer, ticket)
         peer.send(53, 1)
