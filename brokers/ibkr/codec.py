@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +24,18 @@ HEARD: Final = frozenset(
     {1, 2, 3, 4, 5, 9, 10, 11, 15, 17, 46, 49, 52, 53, 55, 58, 59, 61, 62, 63, 64, 93, 101, 102}
 )
 """The messages that are decoded; whatever else comes was not asked for and means nothing here."""
+
+_MEANT: Final[dict[str, frozenset[str]]] = {
+    "Order": frozenset(
+        {
+            "orderId", "clientId", "permId", "totalQuantity", "lmtPrice", "auxPrice", "whatIf",
+            "filledQuantity",
+        }
+    ),
+    "OrderState": frozenset(),
+    "Contract": frozenset({"conId", "strike"}),
+}  # fmt: skip
+"""The fields that are read of what is listed by the hundred; of anything else all are."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -109,13 +122,13 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
         """The fields of a message by the types of their defaults; numbers stay exact.
 
         A field that cannot be read is NaN where it is a number, else what it is by default: no row
-        is dropped for one field.
+        is dropped for one field. Of an order and its contract only those are read that mean
+        something here: all of them together would hold up the loop where many orders are listed.
         """
-        for field in dataclasses.fields(obj):
-            kind, told = type(field.default), getattr(obj, field.name)
-            if kind is str or not isinstance(told, str):
-                continue
-            setattr(obj, field.name, _read(kind, told, field.default))
+        for name, kind, default in _fields(type(obj)):
+            told = getattr(obj, name)
+            if isinstance(told, str):
+                setattr(obj, name, _read(kind, told, default))
 
     def wrap(
         self, method: str, types: Sequence[type], skip: int = 2
@@ -184,6 +197,17 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
         for n in range(int(count)):
             self.wrapper.historicalData(int(request), rest[n * 8 : n * 8 + 6])
         self.wrapper.historicalDataEnd(int(request))
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, type, Any], ...]:
+    """The fields of a message that are no text: name, kind of value, default."""
+    meant = _MEANT.get(kind.__name__)
+    return tuple(
+        (field.name, type(field.default), field.default)
+        for field in dataclasses.fields(kind)
+        if type(field.default) is not str and (meant is None or field.name in meant)
+    )
 
 
 def _contract(fields: list[str], last: tuple[str, ...]) -> tuple[Any, list[str]]:

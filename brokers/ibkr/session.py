@@ -416,6 +416,8 @@ class Session:
             self._failed.set_exception(error)
 
     def openOrder(self, order_id: int, contract: Any, order: Any, state: Any) -> None:
+        if order.whatIf:
+            return  # a question what it would cost, by another program: there is no order
         self._listener.order_told(contract, order, state)
         self._row("openOrders", (contract, order, state))
 
