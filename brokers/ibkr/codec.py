@@ -125,7 +125,8 @@ class Codec(lib.decoder.Decoder):  # type: ignore[misc]  # the library is loaded
         is dropped for one field. Of an order and its contract only those are read that mean
         something here: all of them together would hold up the loop where many orders are listed.
         """
-        for name, kind, default in _fields(type(obj)):
+        whole: Any = type(obj)
+        for name, kind, default in _fields(whole):
             told = getattr(obj, name)
             if isinstance(told, str):
                 setattr(obj, name, _read(kind, told, default))

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from brokers.ibkr.symbols import Symbols
 from brokers.net.numbers import NAN, number
 from engine.domain.account import VenueOrder
 from engine.domain.ids import venue_order_id_of
+from engine.domain.instant import Nanos
 from engine.domain.money import ZERO
 from engine.domain.order import (
     TERMINAL,
@@ -97,7 +99,8 @@ def newest(executions: Iterable[Execution]) -> list[Execution]:
     for told in executions:
         before = found.get(fill_id(told.id))
         if before is None or _revision(told.id) > _revision(before.id):
-            found[fill_id(told.id)] = told
+            # A fill is known by its day too: a correction happened when what it corrects did.
+            found[fill_id(told.id)] = told if before is None else replace(told, time=before.time)
     return list(found.values())
 
 
@@ -192,6 +195,8 @@ class Orders:
         self._by_ref: dict[str, list[Known]] = {}
         self._ended: deque[Known] = deque()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._times: OrderedDict[str, Nanos] = OrderedDict()
+        """When each execution happened, as it was told first."""
         self._commissions: OrderedDict[str, tuple[Decimal, str]] = OrderedDict()
         self._commission_came = asyncio.Event()
         self._waiting: dict[str, tuple[Known, _Held]] = {}
@@ -409,6 +414,9 @@ class Orders:
         if told.id in self._seen:
             return
         _keep(self._seen, told.id, None)
+        if fill_id(told.id) in self._times:
+            told = replace(told, time=self._times[fill_id(told.id)])
+        _keep(self._times, fill_id(told.id), told.time)
         known = self._known(told.client_id, told.order_id, told.perm_id, told.ref)
         known.settle()
         if not known.symbol:

@@ -541,7 +541,7 @@ async def test_a_correction_is_the_same_execution_with_other_numbers(lab: TwsLab
     assert first is not None
     assert second is not None
     assert (first.execution_id, first.price) == (second.execution_id, D(100))
-    assert second.price == D("99.5")
+    assert (second.price, second.key) == (D("99.5"), first.key)
     assert await lab.broker.get_fills_since(0) == (second,)
 
 

@@ -467,6 +467,7 @@ class Tws:
         head, _, last = row[12].rpartition(".")
         new = [*row]
         new[12], new[18] = f"{head}.{int(last) + 1:02d}", price
+        new[13] = "20260303-15:00:00"  # when it was corrected
         self.executions.append(new)
         self.commissions[new[12]] = self.commissions[row[12]]
         for peer in self.peers:
