@@ -7,21 +7,25 @@ from typing import Any, Final
 
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import Execution
+from brokers.ibkr.executions import Executions, newest
+from brokers.ibkr.holdings import account_of, positions_of
+from brokers.ibkr.known import Known, KnownOrders
+from brokers.ibkr.listener import Status
 from brokers.ibkr.market import IbkrMarket
-from brokers.ibkr.orders import TYPES, WORDS, Known, Orders, newest
+from brokers.ibkr.orders import Orders
 from brokers.ibkr.rules import RuleBook
-from brokers.ibkr.session import Session, Status
+from brokers.ibkr.session import Session
 from brokers.ibkr.settings import IbkrConfig
 from brokers.ibkr.symbols import Symbols
+from brokers.ibkr.words import TYPES, WORDS
 from brokers.inbox import AccountInbox
 from brokers.net.budget import Budget
 from brokers.net.identity import LIVE, confirm_account
-from brokers.net.numbers import NAN, number, written
+from brokers.net.numbers import written
 from engine.domain.account import Account, CashMovement, VenueOrder, VenuePosition
 from engine.domain.ids import venue_order_id_of
 from engine.domain.instant import Nanos
 from engine.domain.instrument import Instrument
-from engine.domain.money import ONE
 from engine.domain.order import Fill, OrderTerms, Side, TimeInForce
 from engine.domain.run import LinkState
 from engine.ports import (
@@ -87,7 +91,17 @@ class IbkrBroker:
         self._inbox = AccountInbox(name, clock)
         self._symbols = Symbols(instruments)
         self._rules = RuleBook(self._symbols, dict(instruments))
-        self._orders = Orders(name, settings.client_id, self._symbols, clock, self._tell)
+        self._known = KnownOrders(settings.client_id)
+        self._told = Executions(name, self._symbols)
+        self._orders = Orders(
+            name=name,
+            client_id=settings.client_id,
+            symbols=self._symbols,
+            clock=clock,
+            known=self._known,
+            executed=self._told,
+            put=self._tell,
+        )
         self._budget = Budget("TWS", size=BURST, seconds=1, monotonic=clock.monotonic, reserved=0.5)
         self._session: Session | None = None
         self._account = ""
@@ -148,7 +162,7 @@ class IbkrBroker:
                 # Whoever gave up waiting is free to try again.
                 self._session = None
                 session.close()
-                self._orders.lost("the connection did not stand")
+                self._known.lost("the connection did not stand")
                 self._hand_on()
                 raise
             self._inbox.link(LinkState.CONNECTED)
@@ -177,7 +191,7 @@ class IbkrBroker:
         if session is None:
             return False
         session.close()
-        self._orders.lost(why)
+        self._known.lost(why)
         self.market.detach()
         return True
 
@@ -215,7 +229,7 @@ class IbkrBroker:
         rules.check(order)
         number_there = session.next_id()
         self._next_id = number_there + 1
-        known = self._orders.placed(number_there, order)
+        known = self._known.placed(number_there, order)
         known.answer = asyncio.get_running_loop().create_future()
         sent = self._order(order)
         try:
@@ -224,12 +238,12 @@ class IbkrBroker:
                 urgent=urgent,
             )
         except BrokerError:
-            self._orders.not_sent(known)
+            self._known.forget(known)
             raise
         try:
             await _answered(known.answer, "the order", known)
         except Throttled:
-            self._orders.not_sent(known)  # TWS did not act on it
+            self._known.forget(known)  # TWS did not act on it
             raise
 
     def _order(self, order: OrderTerms) -> Any:
@@ -251,11 +265,11 @@ class IbkrBroker:
 
     async def cancel_order(self, client_order_id: str) -> None:
         session = self._open()
-        ours = self._cancellable(self._orders.named(client_order_id))
+        ours = self._cancellable(self._known.named(client_order_id))
         if not ours:
             # Which number it has on this connection, and whether it still works.
             listed = await self._listed(session)
-            found = [known for known in self._orders.named(client_order_id) if known in listed]
+            found = [known for known in self._known.named(client_order_id) if known in listed]
             if not found:
                 raise Rejected("UNKNOWN_ORDER", f"TWS works no order {client_order_id}")
             ours = self._cancellable(found)
@@ -342,7 +356,7 @@ class IbkrBroker:
         rows = await session.open_orders()
         found: dict[int, Known] = {}
         for _, order, _ in rows:
-            known = self._orders.known(order)
+            known = self._known.row(order)
             if known is not None and not known.has_ended and self._is_ours(order.account):
                 found[id(known)] = known
         return list(found.values())
@@ -359,60 +373,29 @@ class IbkrBroker:
         return newest(told for told in rows if self._is_ours(told.account))
 
     def _is_ours(self, account: str) -> bool:
-        return account in {"", self._account}
+        """Whether a row is of our account; while we come in, of that which the config names."""
+        mine = self._account or self._settings.account_id
+        return not account or not mine or account == mine
 
     async def get_fills_since(self, since: Nanos) -> tuple[Fill, ...]:
         """What TWS still has: the gateway has executions since midnight alone. One whose time
         cannot be read is always among them."""
         found = await self._executions(self._open())
         wanted = [told for told in found if not told.time or told.time >= since]
-        await self._orders.commissions_of(wanted)
-        return tuple(sorted(map(self._orders.fill, wanted), key=lambda fill: fill.time))
+        await self._told.charged_all(wanted)
+        return tuple(sorted(map(self._told.fill, wanted), key=lambda fill: fill.time))
 
     async def get_cash_movements_since(self, since: Nanos) -> tuple[CashMovement, ...]:
         raise Rejected("NOT_SUPPORTED", "TWS has no history of cash")
 
     async def get_positions(self) -> tuple[VenuePosition, ...]:
-        held: dict[str, VenuePosition] = {}
-        for account, contract, quantity, cost in await self._open().positions():
-            if not quantity or not self._is_ours(account):
-                continue
-            symbol = self._symbols.ours(contract)
-            # The cost is that of a contract, the price that of one unit of what it is for.
-            multiplier = number(contract.multiplier) if contract.multiplier else ONE
-            told = VenuePosition(
-                symbol=symbol,
-                quantity=quantity,
-                average_price=cost / multiplier if multiplier else cost,
-            )
-            held[symbol] = _together(held[symbol], told) if symbol in held else told
-        return tuple(position for position in held.values() if position.quantity)
+        rows = await self._open().positions()
+        return positions_of((row[1:] for row in rows if self._is_ours(row[0])), self._symbols)
 
     async def get_account(self) -> Account:
-        worth: dict[str, tuple[Decimal, str]] = {}
-        cash: dict[str, Decimal] = {}
-        for account, tag, value, currency in await self._open().summary():
-            if not self._is_ours(account):
-                continue
-            if tag == "CashBalance":
-                cash[currency] = number(value)
-            elif tag in {"NetLiquidation", "BuyingPower"}:
-                worth[tag] = (number(value), currency)
-        cash.pop("BASE", None)  # the sum of the others
-        if worth.keys() < {"NetLiquidation", "BuyingPower"}:
-            raise Ambiguous("TWS does not tell what the account is worth")
-        equity, currency = worth["NetLiquidation"]
-        if currency not in cash:
-            raise Ambiguous(f"TWS does not tell the cash in {currency}")
-        return Account(
-            account_id=self._account,
-            currency=currency,
-            cash=cash[currency],
-            balances={name: amount for name, amount in cash.items() if amount or name == currency},
-            equity=equity,
-            buying_power=worth["BuyingPower"][0],
-            as_of=self._clock.now(),
-        )
+        rows = await self._open().summary()
+        told = (row[1:] for row in rows if self._is_ours(row[0]))
+        return account_of(told, self._account, self._clock.now())
 
     async def instrument(self, symbol: str) -> Instrument:
         return (await self._rules.of(self._open(), symbol)).instrument
@@ -427,7 +410,7 @@ class IbkrBroker:
     # --- what the session tells
 
     def order_told(self, contract: Any, order: Any, state: Any) -> None:
-        if self._is_ours(order.account) or not self._account:
+        if self._is_ours(order.account):
             if 0 < order.orderId < LARGEST_NUMBER and self._session is not None:
                 self._session.at_least(order.orderId)
             self._orders.order_told(contract, order, state)
@@ -462,23 +445,10 @@ class IbkrBroker:
 
     def ended(self, why: str) -> None:
         self._session = None
-        self._orders.lost(why)
+        self._known.lost(why)
         self.market.detach()
         if self._early is None:  # else nobody was told that it stood
             self._inbox.link(LinkState.DISCONNECTED, why)
-
-
-def _together(first: VenuePosition, second: VenuePosition) -> VenuePosition:
-    """Two rows of one symbol as one; its average is that of both where they lie on one side."""
-    quantity = first.quantity + second.quantity
-    if not (quantity.is_finite() and first.average_price.is_finite()):
-        price = NAN
-    elif first.quantity * second.quantity > 0:
-        paid = first.quantity * first.average_price + second.quantity * second.average_price
-        price = paid / quantity
-    else:
-        price = max(first, second, key=lambda row: abs(row.quantity)).average_price
-    return VenuePosition(symbol=first.symbol, quantity=quantity, average_price=price)
 
 
 async def _answered(answer: asyncio.Future[None], what: str, known: Known) -> None:

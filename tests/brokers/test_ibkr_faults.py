@@ -13,8 +13,8 @@ import pytest
 
 pytest.importorskip("eventkit", reason="neither ib_async nor ib_insync is installed")
 
-from brokers.ibkr import adapter, orders, session
-from brokers.ibkr.orders import NO_COMMISSION
+from brokers.ibkr import adapter, executions, orders, session
+from brokers.ibkr.executions import NO_COMMISSION
 from engine.domain.ids import unnamed_order_id
 from engine.domain.market import Bar, Quote
 from engine.domain.order import Fill, OrderStatus, Side
@@ -57,7 +57,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapter, "ANSWER_SECONDS", SOON)
     monkeypatch.setattr(session, "ANSWER_SECONDS", SOON)
     monkeypatch.setattr(session, "OPEN_SECONDS", SOON)
-    monkeypatch.setattr(orders, "COMMISSION_SECONDS", SOON)
+    monkeypatch.setattr(executions, "COMMISSION_SECONDS", SOON)
     monkeypatch.setattr(orders, "EXECUTION_SECONDS", SOON)
 
 

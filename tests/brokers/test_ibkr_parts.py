@@ -10,10 +10,11 @@ pytest.importorskip("eventkit", reason="neither ib_async nor ib_insync is instal
 from brokers.ibkr import _lib
 from brokers.ibkr._lib import lib
 from brokers.ibkr.codec import price_of, stated, time_of
-from brokers.ibkr.orders import ENDED, STATUSES, fill_id
+from brokers.ibkr.executions import fill_id
 from brokers.ibkr.refusals import Meaning, meaning_of, refusal
 from brokers.ibkr.settings import IbkrConfig
 from brokers.ibkr.symbols import Symbols
+from brokers.ibkr.words import ENDED, STATUSES
 from brokers.net.numbers import number
 from engine.domain.instant import parse_rfc3339
 from engine.domain.instrument import Facts, instrument_of
