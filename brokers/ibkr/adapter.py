@@ -64,8 +64,8 @@ CAPABILITIES: Final = Capabilities(
     fractional=False,
     # TWS takes an orderRef as often as it is sent.
     deduplicates=False,
-    # What TWS has not told within its time-out it may have read already; it lists it then.
-    late_arrival_seconds=10,
+    # TWS is as near as a socket: what has not arrived there soon after the time-out is lost.
+    late_arrival_seconds=2,
     timeout_seconds=5,
     late_execution_seconds=10,
     cancel_all=True,

@@ -23,6 +23,17 @@ COMMISSION_SECONDS: Final = 1.0
 NO_COMMISSION: Final = "its commission was not told in time, and counts as 0"
 
 
+FIRST: Final = (2, "01")
+"""The last part of the id of an execution that was never corrected."""
+
+
+class UnknownCorrectionError(Exception):
+    """It ends the connection: TWS is then asked for all executions, the corrected one included."""
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(f"{execution_id} corrects an execution that is not known here")
+
+
 def fill_id(execution_id: str) -> str:
     """What is one execution, however often TWS corrects it.
 
@@ -63,9 +74,15 @@ class Executions:
         self._came = asyncio.Event()
 
     def first(self, told: Execution) -> Execution | None:
-        """One that has just happened; None where the same was told before."""
+        """One that has just happened; None where the same was told before.
+
+        Raises UnknownCorrectionError for a correction of one that was told to an earlier process,
+        or while nobody listened: a fill is known by its day too, and nobody here knows the day.
+        """
         if told.id in self._seen:
             return None
+        if fill_id(told.id) not in self._times and _revision(told.id) > FIRST:
+            raise UnknownCorrectionError(told.id)
         keep(self._seen, told.id, None)
         if fill_id(told.id) in self._times:
             told = replace(told, time=self._times[fill_id(told.id)])

@@ -545,6 +545,25 @@ async def test_a_correction_is_the_same_execution_with_other_numbers(lab: TwsLab
     assert await lab.broker.get_fills_since(0) == (second,)
 
 
+async def test_a_correction_of_what_an_earlier_process_heard_is_no_second_execution(
+    lab: TwsLab, tws: Tws
+) -> None:
+    await lab.start()
+    await lab.submit("a", "BUY", "10")
+    first = (await fill_of(lab, "a")).fill
+    assert first is not None
+    await lab.broker.disconnect()
+    other = TwsLab(tws)
+    await other.start()
+    tws.correct(tws.executions[0], D("99.5"))
+    assert "corrects an execution that is not known" in (await disconnected(other)).detail
+    assert not [r for r in other.seen if isinstance(r, OrderReport)]
+    await other.start()
+    (second,) = await other.broker.get_fills_since(0)
+    assert (second.price, second.key) == (D("99.5"), first.key)
+    await other.broker.disconnect()
+
+
 @pytest.mark.parametrize("zone", ["UTC", "US/Eastern", "Europe/Amsterdam", ""])
 async def test_the_time_of_an_execution_is_utc(lab: TwsLab, tws: Tws, zone: str) -> None:
     tws.zone = zone
