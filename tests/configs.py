@@ -50,8 +50,8 @@ def paper(config: Config, name: str = "paper") -> PaperConfig:
 
 
 def built(*names: str) -> VenueKinds:
-    """Every kind of venue, as if those of these names, and the paper one, had an adapter."""
+    """Every kind of venue, as if those of these names, and the paper one, alone had an adapter."""
     return {
-        name: msgspec.structs.replace(kind, built=kind.built or name in names)
+        name: msgspec.structs.replace(kind, built=name in ("paper", *names))
         for name, kind in venue_kinds().items()
     }

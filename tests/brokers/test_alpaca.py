@@ -39,6 +39,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from engine.runtime.clock import SystemClock
@@ -582,19 +583,18 @@ async def test_a_link_of_which_one_half_is_gone_is_noticed(server: AlpacaServer,
 
 
 @pytest.mark.parametrize("dead", [False, True])
-async def test_one_place_for_a_stream_that_is_taken_says_how_long_to_wait(
+async def test_C441_one_place_for_a_stream_that_is_taken_leaves_the_requests(
     server: AlpacaServer, broker: AlpacaBroker, dead: bool
 ) -> None:
     """The venue has one place an account; a connection that was not closed keeps it a while."""
     server.refuse_stream, server.dead_slot = int(not dead), dead
-    with pytest.raises(Throttled) as error:
+    with pytest.raises(StreamRefused):
         await broker.connect()
-    assert error.value.retry_after == (1.0 if dead else 3.0)
-    with pytest.raises(NotSent):
-        await broker.get_positions()
+    assert await broker.get_positions() == ()
     assert server.listeners == []
     server.dead_slot = False
     await broker.connect()
+    assert len(server.listeners) == 1
 
 
 async def test_a_message_that_cannot_be_read_ends_the_stream(
@@ -612,14 +612,14 @@ async def test_a_message_that_cannot_be_read_ends_the_stream(
     "said",
     [b"<html>", b"{}", b'{"stream":"authorization","data":7}', b'{"stream":"trade_updates"}'],
 )  # fmt: skip
-async def test_an_answer_to_our_login_that_is_none_is_no_connection(
+async def test_an_answer_to_our_login_that_is_none_is_no_stream(
     server: AlpacaServer, broker: AlpacaBroker, said: bytes
 ) -> None:
     server.greeting = said
-    with pytest.raises(NotSent):
+    with pytest.raises(StreamRefused):
         await broker.connect()
-    with pytest.raises(NotSent):
-        await broker.get_account()
+    assert (await broker.get_account()).account_id
+    assert server.listeners == []
 
 
 async def test_what_happens_while_we_log_in_is_not_lost(server: AlpacaServer, lab: Lab) -> None:

@@ -23,6 +23,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from tests.brokers.conformance import BrokerConformance
@@ -443,13 +444,10 @@ async def test_C200_a_venue_that_asks_to_wait_did_not_act(
     assert (server.count("create"), server.count("positions")) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(429, Throttled), (503, Ambiguous), (401, AuthFailed), (404, Rejected)]
-)
+@pytest.mark.parametrize(("status", "kind"), [(503, Ambiguous), (401, AuthFailed), (404, Rejected)])
 async def test_a_stream_that_is_refused_leaves_nothing_open(
     server: OandaServer, lab: OandaLab, status: int, kind: type[Exception]
 ) -> None:
-    """Too many streams are refused with 429."""
     server.fault("stream", "status_before", status=status)
     with pytest.raises(kind):
         await lab.broker.connect()
@@ -457,6 +455,22 @@ async def test_a_stream_that_is_refused_leaves_nothing_open(
         await lab.broker.get_positions()
     assert server.listeners == 0
     await lab.start()
+
+
+async def test_C441_one_stream_too_many_leaves_the_requests(
+    server: OandaServer, lab: OandaLab
+) -> None:
+    """It is refused with 429. What an order came to is told by its answer and by lists."""
+    server.fault("stream", "status_before", status=429)
+    with pytest.raises(StreamRefused):
+        await lab.broker.connect()
+    assert server.listeners == 0
+    await lab.price("100")
+    await lab.submit("a")
+    (held,) = await lab.broker.get_positions()
+    assert held.quantity == 10
+    await lab.broker.connect()
+    assert server.listeners == 1
 
 
 @pytest.mark.parametrize("name", ["accounts", "account", "instruments"])

@@ -26,6 +26,7 @@ from engine.ports import (
     NotSent,
     OrderReport,
     Rejected,
+    StreamRefused,
     Throttled,
 )
 from engine.runtime.clock import SystemClock
@@ -479,7 +480,6 @@ async def test_wrong_credentials_are_named_as_such_and_never_shown(
     ("code", "kind"),
     [
         ("60005", AuthFailed), ("60007", AuthFailed), ("60024", AuthFailed),
-        ("60006", NotSent), ("63999", NotSent), ("60014", Throttled),
     ],
 )  # fmt: skip
 async def test_a_stream_that_is_refused_leaves_nothing_open(
@@ -493,6 +493,21 @@ async def test_a_stream_that_is_refused_leaves_nothing_open(
         with pytest.raises(NotSent):
             await lab.broker.get_positions()
         assert not [t for t in asyncio.all_tasks() - before if "stream" in t.get_name()]
+
+
+@pytest.mark.parametrize("code", ["60006", "63999", "60014"])
+async def test_C441_a_login_that_is_refused_for_now_leaves_the_requests(
+    server: OkxServer, code: str
+) -> None:
+    server.refuse_login = code
+    before = asyncio.all_tasks()
+    async with lab_of(server) as lab:
+        with pytest.raises(StreamRefused, match=code):
+            await lab.broker.connect()
+        assert await lab.broker.get_positions() == ()
+        assert not [t for t in asyncio.all_tasks() - before if "stream" in t.get_name()]
+        server.refuse_login = ""
+        await lab.broker.connect()
 
 
 async def test_a_connect_that_is_given_up_leaves_nothing_open(server: OkxServer) -> None:

@@ -94,10 +94,13 @@ def test_a_second_broker_is_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert open_venue(plan("second", account_id="DU1234")) == "DU1234"
 
 
-@pytest.mark.parametrize("kind", ["etrade", "alpaca"])
-def test_a_broker_that_is_not_built_is_refused_in_words(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["etrade", "sketch"])
+def test_a_broker_that_is_not_built_is_refused_in_words(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whether nobody has heard of it, or only its settings are there."""
-    with pytest.raises(LookupError, match=f"no broker named '{kind}' here: paper are allowed"):
+    monkeypatch.setitem(FACTORIES, "sketch", Factory("brokers.paper.settings:PaperConfig"))
+    with pytest.raises(LookupError, match=f"no broker named '{kind}' here: paper, alpaca, ibkr, "):
         open_venue(plan(kind))
 
 

@@ -90,8 +90,8 @@ def test_names_that_are_refused(name: str) -> None:
         ),
         (
             '[brokers.eur]\nkind = "alpaca"\n',
-            'brokers.eur.kind = "alpaca" is refused: allowed is "paper" (the broker alpaca: not '
-            "built yet).",
+            'market.source = "simulated" is refused: allowed is "broker" while the account eur is '
+            "at a real venue.",
         ),
         (
             '[brokers.alpaca]\nkind = "paper"\n',
@@ -105,8 +105,8 @@ def test_names_that_are_refused(name: str) -> None:
         ),
         (
             '[[routes]]\nsymbol = "BTC*"\nbroker = "binance"\n',
-            'routes.0.broker = "binance" is refused: allowed is "paper" (the broker binance: not '
-            "built yet).",
+            'market.source = "simulated" is refused: allowed is "broker" while the account binance '
+            "is at a real venue.",
         ),
         (
             '[brokers.a]\nkind = "paper"\naccount_id = "U1"\n'

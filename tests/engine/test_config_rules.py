@@ -219,7 +219,6 @@ def test_a_route_says_what_it_matches_and_names_a_broker() -> None:
 
 OTHER: dict[str, object] = {
     "mode": "shadow",
-    "account.primary": "alpaca",
     "account.fallback": "ibkr",
     "risk.account_rule": "legacy_pdt",
     "execution.instrument_mode": "both",
@@ -249,9 +248,6 @@ OTHER: dict[str, object] = {
     "kill.clock_skew": "kill",
     "alerts.urls": ["json://localhost"],
     "alerts.minimum": "info",
-    "brokers.alpaca.trading_url": "http://127.0.0.1:9",
-    "brokers.ibkr.port": 7497,
-    "brokers.oanda.account_id": "001",
 }
 
 
@@ -283,8 +279,14 @@ def test_a_venue_with_an_adapter_is_taken_with_whatever_its_section_says() -> No
         "brokers": {"alpaca": {"key_env": "MY_KEY"}},
     }
     assert from_mapping(tree, None, built("alpaca")).account.primary == "alpaca"
-    with pytest.raises(ConfigError):
-        from_mapping(tree)
+    with pytest.raises(ConfigError) as refused:
+        from_mapping(tree, None, built())
+    (first, second) = refused.value.problems
+    assert first.startswith("brokers.alpaca.key_env")
+    assert (
+        second == 'account.primary = "alpaca" is refused: allowed is "paper" (the broker '
+        "alpaca: not built yet)."
+    )
 
 
 def test_a_venue_s_section_at_its_defaults_is_taken() -> None:
