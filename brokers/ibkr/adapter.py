@@ -70,6 +70,7 @@ CAPABILITIES: Final = Capabilities(
     late_execution_seconds=10,
     cancel_all=True,
     odd_lots=False,
+    states_instruments=True,
 )
 
 
