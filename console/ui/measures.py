@@ -50,6 +50,7 @@ LABELS: Final = {
     Code.MAX_OPEN_ORDERS: "open orders",
     Code.DUPLICATE_ORDER: "not repeated",
     Code.RATE_LIMIT: "orders/min",
+    Code.CIRCUIT_OPEN: "gets through",
 }
 """What a check asks, in the words of the Risk pane; its code is for when it fails."""
 

@@ -97,8 +97,9 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     what its kind needs. Empty where they do not."""
     tick_stated: bool = False
     """Whether a table or a venue states `tick`; else it is its kind's, and follows the price."""
-    tick_of_venue: bool = False
-    """Whether its own venue states `tick`: orders are on that grid there, however coarse it is."""
+    tick_of_venue: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether its own venue states `tick`: orders are on that grid there, however coarse it is.
+    Unset says that it does not."""
 
     def tick_at(self, price: Decimal) -> Decimal:
         """The grid of prices near this one.
@@ -115,7 +116,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     def widest_tick(self, price: Decimal) -> Decimal | None:
         """The largest tick that can hold this price; None where its kind has no such limit, and
         for what is no price."""
-        coarsest = None if self.tick_of_venue else self.asset_class.kind.coarsest
+        coarsest = None if self.tick_of_venue is True else self.asset_class.kind.coarsest
         return None if coarsest is None or not is_positive(price) else price * coarsest
 
     def tick_fault(self, price: Decimal) -> str:

@@ -49,7 +49,6 @@ ROOMS = (
 OF_ONE_ACCOUNT = (Account, AccountState, KillWork, LinkStatus, Order, Position)
 SINGLE = {"account", "broker", "cash", "balances", "buying_power", "currency", "link", "kill"}
 PRIMARY = {
-    "engine/routing/route.py": "where an order goes that no route names",
     "engine/state/book.py": "whose account an event of 0.1.0 was",
     "engine/state/folds/process.py": "which one that is",
     "engine/core/life.py": "which one that is, told at the start",

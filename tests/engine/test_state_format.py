@@ -27,6 +27,7 @@ SHAPES = {
     17: "f6eda39913f07f9d",
     18: "83a4b7110a6b8ef9",
     19: "08df299f9f8786ee",
+    20: "eb12d434d5587483",
 }
 """The shape of the state that each format stands for."""
 

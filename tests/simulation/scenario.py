@@ -55,6 +55,8 @@ def _setting(
             "reconcile_seconds": 15,
         },
         "entries": {"medium_conviction_order_type": "limit"},
+        # Where nothing is tried again, there are dead letters.
+        "resiliency": {"max_retries": 0 if flatten == "none" else 3},
     }
     if SECOND in accounts:
         tree["brokers"] = {SECOND: {"kind": "paper"}}

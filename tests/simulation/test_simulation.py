@@ -122,6 +122,8 @@ def test_the_runs_reach_what_they_are_meant_to_guard() -> None:
         "LinkChanged",
         "TriggerFired",
         "DeadLettered",
+        "SendPutOff",
+        "CircuitMoved",
         "StopMoved",
         "TargetMoved",
         "ExitAbandoned",
