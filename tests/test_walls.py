@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from brokers import FACTORIES
 
@@ -136,6 +137,17 @@ def test_an_exact_pin_of_the_project_is_the_locked_version(
     assert pins
     for name, version in pins:
         assert locked[normal(name)] == version
+
+
+def test_the_lock_is_within_every_bound_of_the_project(project: dict[str, Any], lock: str) -> None:
+    """What an extra allows is what was tested, as far as the lock holds it."""
+    locked = dict(LOCKED.findall(lock))
+    extras = project["project"]["optional-dependencies"]
+    apart = {"ibkr-legacy", "ccxt", "alerts", "dev"}
+    assert apart < extras.keys()
+    stated = [row for name, rows in extras.items() if name not in apart for row in rows]
+    for requirement in map(Requirement, [*project["project"]["dependencies"], *stated]):
+        assert locked[normal(requirement.name)] in requirement.specifier, requirement
 
 
 def test_only_one_library_brings_the_module_eventkit(lock: str) -> None:
