@@ -97,6 +97,11 @@ class Connection(Protocol):
         ...
 
 
+class LibraryUnusable(Exception):  # noqa: N818 - the caller reads it as a sentence
+    """A library that a venue needs is not installed, or cannot be loaded: one sentence that says
+    which, and what installs it."""
+
+
 class Factory(msgspec.Struct, frozen=True):
     """Where a kind of venue is found, as `module:name`; nothing of it is loaded by this table."""
 
@@ -104,20 +109,37 @@ class Factory(msgspec.Struct, frozen=True):
     """The model of its tables `[brokers.NAME]`, in a module that loads neither adapter nor SDK."""
     open: str = ""
     """The function that takes a `VenueSetup` and opens an account; empty: not built yet."""
+    libraries: tuple[str, ...] = ()
+    """The modules that its adapter needs beside those that the program needs anyway. The extra of
+    the kind's name installs them. `a|b`: either of them."""
 
 
 FACTORIES: Final[dict[str, Factory]] = {
     "paper": Factory("brokers.paper.settings:PaperConfig", "brokers.paper.setup:open_paper"),
-    "alpaca": Factory("brokers.alpaca.settings:AlpacaConfig", "brokers.alpaca.setup:open_alpaca"),
-    "ibkr": Factory("brokers.ibkr.settings:IbkrConfig", "brokers.ibkr.setup:open_ibkr"),
+    "alpaca": Factory(
+        "brokers.alpaca.settings:AlpacaConfig",
+        "brokers.alpaca.setup:open_alpaca",
+        ("alpaca", "httpx", "websockets"),
+    ),
+    "ibkr": Factory(
+        "brokers.ibkr.settings:IbkrConfig", "brokers.ibkr.setup:open_ibkr", ("ib_async|ib_insync",)
+    ),
     "binance": Factory(
-        "brokers.binance.settings:BinanceConfig", "brokers.binance.setup:open_binance"
+        "brokers.binance.settings:BinanceConfig",
+        "brokers.binance.setup:open_binance",
+        ("httpx", "websockets"),
     ),
     "coinbase": Factory(
-        "brokers.coinbase.settings:CoinbaseConfig", "brokers.coinbase.setup:open_coinbase"
+        "brokers.coinbase.settings:CoinbaseConfig",
+        "brokers.coinbase.setup:open_coinbase",
+        ("httpx", "websockets", "jwt", "cryptography"),
     ),
-    "okx": Factory("brokers.okx.settings:OkxConfig", "brokers.okx.setup:open_okx"),
-    "oanda": Factory("brokers.oanda.settings:OandaConfig", "brokers.oanda.setup:open_oanda"),
+    "okx": Factory(
+        "brokers.okx.settings:OkxConfig", "brokers.okx.setup:open_okx", ("httpx", "websockets")
+    ),
+    "oanda": Factory(
+        "brokers.oanda.settings:OandaConfig", "brokers.oanda.setup:open_oanda", ("httpx",)
+    ),
 }
 """Kind of a venue -> its settings and what opens it, in the order in which users read of them."""
 
@@ -132,15 +154,58 @@ def venue_kinds() -> "dict[str, VenueKind]":
     }
 
 
+def missing_libraries(kind: str) -> str:
+    """The sentence that says which libraries of the kind are not installed; "" where all are there.
+
+    Nothing is loaded by that. `kind` is a row of `FACTORIES`.
+    """
+    missing = [names for names in FACTORIES[kind].libraries if not _installed(names)]
+    if not missing:
+        return ""
+    words = ", ".join(names.replace("|", " or ") for names in missing)
+    return f"{kind} needs {words}, not installed here: {_installing(kind)}"
+
+
 def open_venue(plan: VenueSetup) -> Connection:
-    """Open the venue of that kind. Raises LookupError for one that is not built."""
+    """Open the venue of that kind.
+
+    Raises LookupError for one that is not built, and LibraryUnusable for one whose library is not
+    installed or cannot be loaded.
+    """
     kind = plan.kind or plan.name
     row = FACTORIES.get(kind)
     if row is None or not row.open:
         built = ", ".join(name for name, known in FACTORIES.items() if known.open)
         raise LookupError(f"there is no broker named {kind!r} here: {built} are allowed")
-    factory: Callable[[VenueSetup], Connection] = _found(row.open)
+    if missing := missing_libraries(kind):
+        raise LibraryUnusable(missing)
+    factory: Callable[[VenueSetup], Connection] = _library_loaded(kind, row.open)
     return factory(plan)
+
+
+def _library_loaded(kind: str, place: str) -> Any:
+    """What stands at `place`; raises LibraryUnusable where what it leans on does not load."""
+    try:
+        return _found(place)
+    except ImportError as error:
+        culprit = (error.name or "").partition(".")[0]
+        if culprit in ("brokers", "engine"):
+            raise  # a fault of this program, which no installing mends
+        if not culprit:
+            raise LibraryUnusable(str(error)) from error  # an adapter's own sentence
+        raise LibraryUnusable(
+            f"{kind} cannot load {culprit} ({error}): {_installing(kind)}"
+        ) from error
+
+
+def _installed(names: str) -> bool:
+    from importlib.util import find_spec  # not at start-up: nothing needs it before
+
+    return any(find_spec(name) is not None for name in names.split("|"))
+
+
+def _installing(kind: str) -> str:
+    return f"pip install 'meridian-tui[{kind}]' brings what it needs"
 
 
 def _found(place: str) -> Any:

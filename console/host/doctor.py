@@ -1,7 +1,8 @@
 """`doctor`: what can be looked at before anything trades, one row a check.
 
 Each check is a row of one table and returns what it found; none changes anything but the state
-folder, which it makes. Live brokers are asked once they are built.
+folder, which it makes. No real venue is asked: what it needs here is looked at, its library and
+its keys.
 """
 
 import os
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from brokers import missing_libraries
 from brokers.paper.bars import check_bars
 from brokers.paper.book import BookError, summary
 from brokers.paper.setup import book_name
@@ -20,11 +22,13 @@ from console.host import paths, wiring
 from console.host.locks import LockError, Work
 from console.host.output import CommandFailed, ExitCode, document, say
 from console.host.place import Host
+from console.host.secrets import SecretError, SecretStore
 from console.host.supervisor import lock_files, trader
 from console.host.whereabouts import was_used
 from engine.calendars import calendar
 from engine.config import Config, account_id, opened
 from engine.config.profiles import limits, worst_case
+from engine.config.venue import RealVenueConfig
 from engine.domain.instant import rfc3339
 from engine.reference.textfile import BadFile
 from storage.errors import JournalError
@@ -201,9 +205,35 @@ def _account(host: Host, config: Config) -> Diagnosis:
 
 
 def _broker(host: Host, config: Config) -> Diagnosis:
-    found = [_paper(host, config, name) for name in opened(config)]
+    found = [_account_at(host, config, name) for name in opened(config)]
     words = "; ".join(one.text for one in found)
     return Diagnosis(all(one.ok for one in found), words)
+
+
+def _account_at(host: Host, config: Config, name: str) -> Diagnosis:
+    settings = config.brokers.of(name)
+    if isinstance(settings, RealVenueConfig):
+        return _real(host, config.brokers.kind_of(name), name, settings)
+    return _paper(host, config, name)
+
+
+def _real(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagnosis:
+    """Whether an account at a real venue has its library and its keys (C-200, U-72).
+
+    A key is what a field whose name ends in `_env` names. The venue is not asked.
+    """
+    troubles = [missing_libraries(kind)]
+    secrets = SecretStore(host.environ)
+    variables = [value for key, value in settings if key.endswith("_env")]
+    for variable in variables:
+        try:
+            secrets.get(variable)
+        except SecretError as error:
+            troubles.append(str(error).rstrip("."))
+    if any(troubles):
+        return Diagnosis(False, f"{name}: {', and '.join(filter(None, troubles))}")
+    has = "its library and its keys are here" if variables else "its library is here"
+    return Diagnosis(True, f"{name} at {kind}, {settings.environment}: {has}; it was not asked")
 
 
 def _paper(host: Host, config: Config, name: str) -> Diagnosis:
@@ -237,6 +267,8 @@ def _elsewhere(address: str) -> Diagnosis:
 
 
 def _market(_host: Host, config: Config) -> Diagnosis:
+    if config.market.source == "broker":
+        return Diagnosis(True, f"as the venues tell it: {' '.join(config.market.symbols)}")
     if config.market.source != "replay":
         return Diagnosis(True, f"simulated: {' '.join(config.market.symbols)}")
     try:

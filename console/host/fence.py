@@ -21,7 +21,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from brokers import venue_kinds
+from brokers import LibraryUnusable, venue_kinds
 from brokers.paper.book import BookError
 from console.commands.arguments import KillArgs
 from console.host import paths, wiring
@@ -65,6 +65,7 @@ _UNWORKABLE: Final = (
     JournalError,
     BookError,
     BrokerError,
+    LibraryUnusable,
     wiring.AccountNotOpened,
     wiring.SectorFileError,
     SecretError,

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from brokers import LibraryUnusable
 from brokers.paper.bars import BarFile, check_bars
 from brokers.paper.book import BookError
 from console.host import logs, paths, wiring
@@ -202,6 +203,8 @@ def serve(plan: Launch) -> int:
         raise CommandFailed(ExitCode.USAGE, str(error), "BAD_DATA") from error
     except SecretError as error:
         raise CommandFailed(ExitCode.USAGE, str(error), "SECRET") from error
+    except LibraryUnusable as error:
+        raise CommandFailed(ExitCode.USAGE, str(error), "LIBRARY") from error
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     except BrokerError as error:

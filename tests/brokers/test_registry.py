@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 import brokers
-from brokers import FACTORIES, Factory, PriceSource, VenueSetup, open_venue
+from brokers import FACTORIES, Factory, LibraryUnusable, PriceSource, VenueSetup, open_venue
 from brokers.paper.adapter import PaperBroker
 from brokers.paper.bars import COLUMNS, check_bars
 from brokers.paper.remote import RemoteMarket, RemotePaper
@@ -20,6 +22,7 @@ from brokers.paper.terms import Arrival
 from engine.runtime.clock import SystemClock
 from tests.brokers.kit import D
 from tests.configs import from_mapping
+from tests.test_walls import normal
 
 
 def plan(name: str = "paper", *, address: str = "", **more: Any) -> VenueSetup:
@@ -128,3 +131,102 @@ def test_naming_the_venues_loads_none_of_them() -> None:
     code = "import brokers, sys; sys.exit(any(m.startswith('brokers.') for m in sys.modules))"
     root = Path(brokers.__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
+
+
+REAL = [kind for kind in FACTORIES if kind != "paper"]
+ALL_LIBRARIES = sorted(
+    {name for row in FACTORIES.values() for names in row.libraries for name in names.split("|")}
+)
+
+
+def real_plan(kind: str) -> VenueSetup:
+    config = from_mapping({})
+    return plan(kind, settings=config.brokers.of(kind), account_id="")
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"), [(kind, names) for kind in REAL for names in FACTORIES[kind].libraries]
+)
+def test_c200_a_venue_without_its_library_is_refused_in_one_sentence(
+    kind: str, names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent, and whichever of its libraries is missing."""
+    for name in names.split("|"):
+        monkeypatch.setitem(sys.modules, name, None)  # as it is where it is not installed
+    with pytest.raises(LibraryUnusable) as refused:
+        open_venue(real_plan(kind))
+    said = str(refused.value)
+    assert f"pip install 'meridian-tui[{kind}]'" in said
+    assert said.startswith(f"{kind} needs {names.replace('|', ' or ')}, ")
+    assert "\n" not in said
+
+
+def test_either_library_of_a_row_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = Factory("brokers.ibkr.settings:IbkrConfig", "json:dumps", ("absent_one|json",))
+    monkeypatch.setitem(FACTORIES, "either", row)
+    assert brokers.missing_libraries("either") == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ImportError("two of them are installed: remove one"), "two of them are installed: remove"),
+        (ModuleNotFoundError("No module named 'pandas'", name="pandas"), "cannot load pandas"),
+        (ImportError("no such symbol", name="cryptography.x509"), "cannot load cryptography"),
+    ],
+)
+def test_a_library_that_does_not_load_is_a_sentence_too(
+    error: ImportError, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"raise {type(error).__name__}({str(error)!r}, name={error.name!r})"
+    (tmp_path / "bad_adapter.py").write_text(source, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = Factory("brokers.paper.settings:PaperConfig", "bad_adapter:open_bad")
+    monkeypatch.setitem(FACTORIES, "bad", row)
+    with pytest.raises(LibraryUnusable, match=said):
+        open_venue(plan("bad"))
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_missing_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_adapter.py").write_text("import brokers.nowhere", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = Factory("brokers.paper.settings:PaperConfig", "faulty_adapter:open_it")
+    monkeypatch.setitem(FACTORIES, "faulty", row)
+    with pytest.raises(ModuleNotFoundError, match=r"brokers\.nowhere"):
+        open_venue(plan("faulty"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", REAL)
+def test_a_row_names_the_libraries_that_its_adapter_loads_and_no_others(kind: str) -> None:
+    """Everything of the folder loads without the libraries of other venues, and loads its own."""
+    row = FACTORIES[kind]
+    own = [name for names in row.libraries for name in names.split("|")]
+    others = [name for name in [*ALL_LIBRARIES, "binance"] if name not in own]
+    folder = Path(brokers.__file__).parent / kind
+    modules = [f"brokers.{kind}.{path.stem}" for path in sorted(folder.glob("[a-z_]*.py"))]
+    code = (
+        f"import sys, importlib; sys.modules.update(dict.fromkeys({others!r})); "
+        f"[importlib.import_module(name) for name in {modules!r} if '__' not in name]; "
+        f"print(*[name for name in {own!r} if sys.modules.get(name)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parents[1], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.split()
+    assert all(set(names.split("|")) & set(loaded) for names in row.libraries), loaded
+
+
+@pytest.mark.parametrize("kind", REAL)
+def test_the_extra_of_a_venue_installs_its_libraries(kind: str) -> None:
+    """The sentence of a missing library names the extra, which must then bring it."""
+    project = tomllib.loads((Path(brokers.__file__).parents[1] / "pyproject.toml").read_text())
+    extra = project["project"]["optional-dependencies"][kind]
+    brings = {normal(requirement) for requirement in extra}
+    known = packages_distributions()
+    for names in FACTORIES[kind].libraries:
+        wanted = {normal(dist) for name in names.split("|") for dist in known.get(name, [])}
+        assert wanted & brings, (names, wanted, brings)
