@@ -364,6 +364,7 @@ NEVER: Final = rfc3339(0)
 """The time of what nobody knows the time of."""
 
 _HEAD: Final = ("run_state", "mode", "running", "connected")
+_BROKERS: Final = ("name", "state", "circuit_state", "latency_ms", "last_seen")
 _POSITIONS: Final = (
     "broker", "symbol", "trade_type", "quantity", "average_price", "last", "market_value",
     "unrealized_pnl", "realized_pnl", "stop", "target", "opened_at",
@@ -392,7 +393,7 @@ def _print_status(found: dict[str, Any]) -> None:
     if unvalued:
         say(f"WARNING: no fresh rate of {', '.join(sorted(unvalued))}: the totals are not sure")
     for title, rows, columns in (
-        ("brokers", _named(found["brokers"]), ("name", "state", "latency_ms", "last_seen")),
+        ("brokers", _named(found["brokers"]), _BROKERS),
         ("positions", [*map(_guarded, found["positions"])], _POSITIONS),
         ("orders", found["orders"], _ORDERS),
         ("limits", found["limits"], ("name", "measured", "limit", "used", "counts")),

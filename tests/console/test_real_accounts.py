@@ -130,3 +130,17 @@ def test_a_kill_without_the_library_latches_and_says_what_is_missing(tmp_path: P
     assert "nobody foresaw" not in done.stderr
     assert "HALTED" in done.stdout
     assert (program.folder / "HALT").exists()
+
+
+@pytest.mark.slow
+def test_status_shows_the_breaker_of_each_account(tmp_path: Path) -> None:
+    """C-420: beside the state of its link, for people and not only as JSON."""
+    program = Program(tmp_path).start()
+    try:
+        told = program.run("status").stdout.splitlines()
+        at = told.index("brokers")
+        assert told[at + 1].split()[:3] == ["name", "state", "circuit_state"]
+        assert told[at + 2].split()[:3] == ["paper", "CONNECTED", "CLOSED"]
+    finally:
+        program.run("stop")
+        program.ended()
