@@ -140,7 +140,7 @@ def test_an_exact_pin_of_the_project_is_the_locked_version(
 
 
 def test_the_lock_is_within_every_bound_of_the_project(project: dict[str, Any], lock: str) -> None:
-    """What an extra allows is what was tested, as far as the lock holds it."""
+    """The locked versions are the tested ones; no other version within a bound was tried."""
     locked = dict(LOCKED.findall(lock))
     extras = project["project"]["optional-dependencies"]
     apart = {"ibkr-legacy", "ccxt", "alerts", "dev"}
