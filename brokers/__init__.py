@@ -205,7 +205,7 @@ def _installed(names: str) -> bool:
 
 
 def _installing(kind: str) -> str:
-    return f"pip install 'meridian-tui[{kind}]' brings what it needs"
+    return f"pip install '.[{kind}]' in the folder of meridian-tui brings what it needs"
 
 
 def _found(place: str) -> Any:

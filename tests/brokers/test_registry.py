@@ -156,7 +156,7 @@ def test_c200_a_venue_without_its_library_is_refused_in_one_sentence(
     with pytest.raises(LibraryUnusable) as refused:
         open_venue(real_plan(kind))
     said = str(refused.value)
-    assert f"pip install 'meridian-tui[{kind}]'" in said
+    assert f"pip install '.[{kind}]'" in said
     assert said.startswith(f"{kind} needs {names.replace('|', ' or ')}, ")
     assert "\n" not in said
 

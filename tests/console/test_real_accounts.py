@@ -79,7 +79,7 @@ def test_the_doctor_names_the_missing_library_of_a_real_account(
     monkeypatch.setitem(sys.modules, "httpx", None)
     code, row = diagnosed(capsys, "broker")
     assert (code, row["ok"]) == (FAILED, False)
-    assert "pip install 'meridian-tui[oanda]'" in row["text"]
+    assert "pip install '.[oanda]'" in row["text"]
 
 
 def test_the_doctor_says_where_prices_come_from(
@@ -116,7 +116,7 @@ def test_a_start_without_the_library_ends_in_one_sentence(tmp_path: Path, kind: 
     done = without(libraries, program, "--headless", "--for", "1")
     assert done.returncode == USAGE, done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert f"pip install 'meridian-tui[{kind}]'" in done.stderr
+    assert f"pip install '.[{kind}]'" in done.stderr
     assert list(program.folder.glob("meridian-error-*")) == []
 
 
