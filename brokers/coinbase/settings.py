@@ -20,3 +20,8 @@ class CoinbaseConfig(RealVenueConfig):
     secret_env: Variable = Field("COINBASE_SECRET_KEY", description="and the secret")
     rest_url: Url = Field("", description='"" = the venue\'s own')
     stream_url: Url = Field("", description='"" = the venue\'s own')
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The sandbox asks for none."""
+        return super().key_variables if self.environment == "live" else ()

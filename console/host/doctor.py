@@ -220,20 +220,19 @@ def _account_at(host: Host, config: Config, name: str) -> Diagnosis:
 def _real(host: Host, kind: str, name: str, settings: RealVenueConfig) -> Diagnosis:
     """Whether an account at a real venue has its library and its keys (C-200, U-72).
 
-    A key is what a field whose name ends in `_env` names. The venue is not asked.
+    The venue is not asked.
     """
-    troubles = [missing_libraries(kind)]
-    secrets = SecretStore(host.environ)
-    variables = [value for key, value in settings if key.endswith("_env")]
-    for variable in variables:
+    store, found, missing = SecretStore(host.environ), [], []
+    library = missing_libraries(kind)
+    for variable in settings.key_variables:
         try:
-            secrets.get(variable)
+            store.get(variable)
+            found.append(f"{variable} is set")
         except SecretError as error:
-            troubles.append(str(error).rstrip("."))
-    if any(troubles):
-        return Diagnosis(False, f"{name}: {', and '.join(filter(None, troubles))}")
-    has = "its library and its keys are here" if variables else "its library is here"
-    return Diagnosis(True, f"{name} at {kind}, {settings.environment}: {has}; it was not asked")
+            missing.append(str(error).rstrip("."))
+    keys = ", ".join(found + missing) or "no key is asked for"
+    text = f"{name} at {kind}, {settings.environment}: {library or 'its library is here'}, {keys}"
+    return Diagnosis(not (library or missing), f"{text}; the venue was not asked")
 
 
 def _paper(host: Host, config: Config, name: str) -> Diagnosis:
@@ -267,10 +266,11 @@ def _elsewhere(address: str) -> Diagnosis:
 
 
 def _market(_host: Host, config: Config) -> Diagnosis:
+    symbols = " ".join(config.market.symbols)
     if config.market.source == "broker":
-        return Diagnosis(True, f"as the venues tell it: {' '.join(config.market.symbols)}")
-    if config.market.source != "replay":
-        return Diagnosis(True, f"simulated: {' '.join(config.market.symbols)}")
+        return Diagnosis(True, f"told by {', '.join(opened(config))}: {symbols}")
+    if config.market.source == "simulated":
+        return Diagnosis(True, f"simulated: {symbols}")
     try:
         file = check_bars(Path(config.market.file), not_after=time.time_ns())
     except BadFile as error:

@@ -48,6 +48,15 @@ class RealVenueConfig(VenueConfig):
 
     environment: str = Field(description='"live" is real money')
 
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The variables that hold what the venue lets us in by: every key that ends in `_env`.
+
+        Empty where the venue asks for none.
+        """
+        fields = type(self).model_fields
+        return tuple(getattr(self, name) for name in fields if name.endswith("_env"))
+
 
 class SimulatedVenueConfig(VenueConfig):
     """An account whose venue is a program of ours, which never trades real money.

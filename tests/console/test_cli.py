@@ -876,6 +876,34 @@ def test_the_doctor_looks_at_a_paper_book_and_leaves_it_as_it_is(
     assert _files(folder) == before
 
 
+def test_U72_the_doctor_says_of_a_real_account_which_keys_are_there_and_asks_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[account]\nprimary = "okx"\n[market]\nsource = "broker"\nsymbols = ["BTC-USDT"]\n'
+        '[brokers.okx]\nsecret_env = "MY_OKX_SECRET"\n[brokers.coins]\nkind = "coinbase"\n'
+        '[brokers.shares]\nkind = "ibkr"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("OKX_API_KEY", "canary-key")
+    monkeypatch.setenv("MY_OKX_SECRET", "canary-secret")
+    monkeypatch.delenv("OKX_PASSPHRASE", raising=False)
+    assert main(["doctor", "--json"]) == FAILED
+    rows = {row["check"]: row for row in document(capsys)["checks"]}
+    assert rows["broker"]["ok"] is False
+    keys, sandbox, shares = rows["broker"]["text"].split("; the venue was not asked; ")
+    assert "okx at okx, demo: its library is here, OKX_API_KEY is set, MY_OKX_SECRET is set" in keys
+    assert "OKX_PASSPHRASE is missing" in keys
+    assert sandbox == "coins at coinbase, sandbox: its library is here, no key is asked for"
+    assert shares.startswith("shares at ibkr, paper: its library is here, no key is asked for")
+    assert rows["market"]["text"] == "told by okx, coins, shares: BTC-USDT"
+    monkeypatch.setenv("OKX_PASSPHRASE", "canary-passphrase")
+    assert main(["doctor"]) == DONE
+    said = capsys.readouterr().out
+    assert "OKX_PASSPHRASE is set" in said
+    assert "canary" not in said
+
+
 def test_control_characters_of_a_name_do_not_reach_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -66,7 +66,7 @@ def test_c200_the_doctor_looks_for_the_keys_of_a_real_account(
     code, row = diagnosed(capsys, "broker")
     assert (code, row["ok"]) == (DONE, True), row
     assert row["text"].startswith(f"{kind} at {kind}, ")
-    assert "it was not asked" in row["text"]
+    assert "the venue was not asked" in row["text"]
     assert "the value of" not in row["text"]
     assert "paper account" not in row["text"]
 
@@ -88,7 +88,7 @@ def test_the_doctor_says_where_prices_come_from(
     (place / "config.toml").write_text(config_of("oanda"), encoding="utf-8")
     monkeypatch.setenv("OANDA_API_TOKEN", "the token of a test")
     _, row = diagnosed(capsys, "market")
-    assert row["text"] == "as the venues tell it: AAPL"
+    assert row["text"] == "told by oanda: AAPL"
 
 
 def without(libraries: str, program: Program, *command: str) -> subprocess.CompletedProcess[str]:
