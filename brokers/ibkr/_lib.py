@@ -7,6 +7,7 @@ orders and holdings is not trusted, and is not there.
 
 import importlib
 import importlib.metadata
+import logging
 from typing import Any, Final
 
 NAMES: Final = ("ib_async", "ib_insync")
@@ -39,3 +40,6 @@ def _version(distribution: str) -> str:
 
 lib: Final[Any] = load()
 """The module itself; its classes are used under their own names."""
+
+# Whatever ends a connection is raised or reported by `session`: it is not said twice.
+logging.getLogger(f"{lib.__name__}.client").setLevel(logging.CRITICAL)

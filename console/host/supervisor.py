@@ -208,7 +208,8 @@ def serve(plan: Launch) -> int:
     except (JournalError, BookError) as error:
         raise CommandFailed(ExitCode.FAILED, str(error), "JOURNAL") from error
     except BrokerError as error:
-        raise CommandFailed(ExitCode.FAILED, str(error), "BROKER") from error
+        text = f"The account {plan.config.account.primary} cannot be connected to: {error}"
+        raise CommandFailed(ExitCode.FAILED, text, "BROKER") from error
 
 
 def _bars(config: Config) -> BarFile | None:

@@ -158,13 +158,15 @@ class AccountLink:
 
     # --- the connection ---------------------------------------------------------------------------
 
-    async def open(self) -> Exception | None:
-        """Try once to connect; what kept it from that, after which `keep` goes on trying."""
+    async def open(self) -> BrokerError | None:
+        """Try once to connect; what kept it from that, in words that may be shown, after which
+        `keep` goes on trying."""
         self._backoff.pause()  # this attempt is the first, at once
         error = await self._connect()
-        if error is not None:
-            self._report(LinkState.CONNECTING, str(error))
-        return error
+        if error is None:
+            return None
+        self._report(LinkState.CONNECTING, str(error))
+        return self._outside.error(error)
 
     async def keep(self) -> None:
         """Connect again whenever the connection is lost, for as long as the engine runs."""

@@ -664,6 +664,22 @@ def test_with_one_account_a_start_raises_what_kept_it_from_being_connected() -> 
     run_virtual(main, MIDDAY, 3600)
 
 
+@pytest.mark.parametrize("kind", [AuthFailed, NotSent])
+def test_T25_what_a_start_raises_holds_no_secret(kind: type[BrokerError]) -> None:
+    """U-72: whoever started the engine reads the words of the venue, which may repeat a key."""
+
+    async def main(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.wire.refusal = kind("no such key: api_key=canary \x1b[2J")
+        with pytest.raises(kind) as raised:
+            await rig.engine.start()
+        await rig.engine.stop("the test is over")
+        assert "no such key: api_key=***" in str(raised.value)
+        assert "\x1b" not in str(raised.value)
+
+    run_virtual(main, MIDDAY, 3600)
+
+
 def test_with_several_accounts_one_that_cannot_be_reached_is_tried_again() -> None:
     async def main(clock: VirtualClock) -> None:
         agenda = Agenda(MIDDAY)
