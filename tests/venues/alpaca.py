@@ -20,7 +20,7 @@ from tests.venues.exchange import Change, Exchange, Execution, Order, Refused, R
 from tests.venues.served import Served
 
 D = Decimal
-KEY, SECRET = "PKTEST", "s3cret-of-alpaca"
+KEY, SECRET = "PKcanary0alpaca", "canary-secret-of-alpaca"
 ACCOUNT, ACCOUNT_ID = "PA3TEST", "1d9eed04-be39-4e01-9b84-a48ac5bbafcf"
 OPTION = "AAPL261218C00200000"
 SECOND = 1_000_000_000

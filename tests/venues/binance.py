@@ -22,7 +22,7 @@ from tests.venues.exchange import Change, Exchange, Execution, Kind, Order, Refu
 from tests.venues.served import Served
 
 ZERO: Final = Decimal(0)
-KEY, SECRET, UID = "key-of-a-test", "secret-of-a-test", 354937868
+KEY, SECRET, UID = "canary-key-of-binance", "canary-secret-of-binance", 354937868
 AHEAD_MS: Final = 1000
 """How far a timestamp may lie ahead of the server's clock."""
 DAY_MS: Final = 86_400_000

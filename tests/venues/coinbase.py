@@ -23,7 +23,7 @@ from tests.venues.served import Served
 
 PATH: Final = "/api/v3/brokerage"
 PORTFOLIO: Final = "5f2b7f3e-1111-4222-8333-944444444444"
-KEY_NAME: Final = "organizations/11111111-2222/apiKeys/33333333-4444"
+KEY_NAME: Final = "organizations/11111111-2222/apiKeys/canary-33333333"
 SNAPSHOT_PAGE: Final = 50
 
 REASONS: Final = {

@@ -6,6 +6,7 @@ stream tells the same transactions. What no source tells is marked where it is d
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from tests.venues.exchange import Change, Exchange, Execution, Kind, Order, Refu
 from tests.venues.served import Served
 
 ACCOUNT: Final = "101-001-1234567-001"
-TOKEN: Final = "0123456789abcdef-fedcba9876543210"
+TOKEN: Final = "canary0123456789-fedcba9876543210"
 SYMBOL: Final = "EUR_USD"
 ZERO: Final = Decimal(0)
 
@@ -639,8 +640,9 @@ class OandaServer(Served):
         if reads is not None:
             reads.set()
         try:
-            while (given := await queue.get()) is not None:
-                await response.write(given)
+            with contextlib.suppress(ConnectionError):  # the reader has gone
+                while (given := await queue.get()) is not None:
+                    await response.write(given)
         finally:
             readers.remove(queue)
         return response

@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from tests.venues.exchange import Change, Exchange, Execution, Order, Refused, Rules
 from tests.venues.served import Served
 
-KEY, SECRET, PASSPHRASE = "key-1", "secret-1", "passphrase-1"
+KEY, SECRET, PASSPHRASE = "canary-key", "canary-secret", "canary-passphrase"
 UID = "44705892343619584"
 RULES = (
     Rules("BTC-USDT", tick=Decimal("0.01"), lot=Decimal("0.0001"), base="BTC", quote="USDT"),
