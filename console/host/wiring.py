@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 
 from brokers import Connection, PriceSource, VenueSetup, open_venue
-from brokers.merged import MergedMarket
 from brokers.paper.adapter import paper_capabilities
 from brokers.paper.bars import BarFile
 from brokers.paper.instruments import Instruments, load_instruments
@@ -369,7 +368,7 @@ def build(
 
 def _open(
     config: Config, first: VenueSetup, connections: dict[str, Connection], *, own: bool
-) -> MarketData | None:
+) -> MarketData | Mapping[str, MarketData] | None:
     """Open every account into `connections`, so that a failure leaves none unknown; the market.
 
     All paper accounts of this process trade on one market, which is then the engine's. One of
@@ -402,8 +401,9 @@ def _open(
 
 def _open_real(
     config: Config, plans: list[VenueSetup], connections: dict[str, Connection]
-) -> MarketData | None:
-    """Open accounts at real venues into `connections`; the market that their venues tell."""
+) -> Mapping[str, MarketData]:
+    """Open accounts at real venues into `connections`; the markets of those that are routed to, by
+    the account's name."""
     known = Instruments(plans[0].instruments)
     accounts = {
         symbol: routed(config, symbol, known.get(symbol).asset_class)
@@ -413,12 +413,8 @@ def _open_real(
         own = tuple(symbol for symbol, name in accounts.items() if name == plan.name)
         market = config.market.model_copy(update={"symbols": own})
         connections[plan.name] = open_venue(msgspec.structs.replace(plan, market=market))
-    markets = {name: one.market for name, one in connections.items()}
-    wanted = {name: market for name, market in markets.items() if market is not None}
-    traded = {name: market for name, market in wanted.items() if name in accounts.values()}
-    if len(traded) == 1:
-        return next(iter(traded.values()))
-    return MergedMarket(traded, accounts) if traded else None
+    markets = {name: connections[name].market for name in dict.fromkeys(accounts.values())}
+    return {name: market for name, market in markets.items() if market is not None}
 
 
 def _agreed(config: Config, book: Book, *, flatten_only: bool) -> Config:

@@ -39,7 +39,7 @@ from engine.runtime import cancelled
 from engine.runtime.account_link import AccountLink
 from engine.runtime.clock import steady
 from engine.runtime.commands import Commands
-from engine.runtime.feed import MarketFeed
+from engine.runtime.feed import feeds_of
 from engine.runtime.halting import Halting
 from engine.runtime.journal_watch import JournalWatch
 from engine.runtime.lag import LagMeter
@@ -62,10 +62,11 @@ class Engine:
     """One loop, and a link to the venue of each account.
 
     `submit` and `command` are the ways in, `events` and `state` the ways out. `brokers` holds the
-    broker of each account by the account's name. `recorded`: the market is a recording, which ends
-    and cannot be asked again. `jitter` spreads the pauses between attempts to
-    connect to them; without it the pauses are exact. `redact` takes secrets out of what venues say;
-    without it nothing is taken out.
+    broker of each account by the account's name, `market` the source of prices, or that of each
+    account whose venue tells those of its symbols. `recorded`: the market is a recording, which
+    ends and cannot be asked again. `jitter` spreads the pauses between attempts to connect to them;
+    without it the pauses are exact. `redact` takes secrets out of what venues say; without it
+    nothing is taken out.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Engine:
         clock: Clock,
         latch: Latch,
         gate: SendGate,
-        market: MarketData | None,
+        market: MarketData | Mapping[str, MarketData] | None,
         recorded: bool = False,
         version: str,
         account_ids: Mapping[str, str] | None = None,
@@ -117,11 +118,9 @@ class Engine:
             calm=self._calm_until,
             due=self._due_at,
         )
-        self._feed = None
-        if market is not None:
-            self._feed = MarketFeed(
-                market, step=self.step, clock=clock, recorded=recorded, redact=redact
-            )
+        self._feeds = feeds_of(
+            market, step=self.step, clock=clock, recorded=recorded, redact=redact
+        )
         outside = Outside(redact)
         links = {
             name: AccountLink(
@@ -184,7 +183,7 @@ class Engine:
     @property
     def exhausted(self) -> bool:
         """True when no market event will come any more."""
-        return self._feed is None or self._feed.exhausted
+        return all(feed.exhausted for feed in self._feeds)
 
     def status(self) -> dict[str, Any]:
         """`status --json` (INTERFACE)."""
@@ -306,9 +305,10 @@ class Engine:
         self._pump(self._timer.run())
         await self._links.begun()
         self.step(Ready())
-        if self._feed is not None:
-            symbols = self.world.config.market.symbols
-            self._pump(self._feed.run(symbols if self.world.follows_bars else ()))
+        for feed in self._feeds:
+            every = self.world.config.market.symbols
+            symbols = _routed(self.world, feed.account) if feed.account else every
+            self._pump(feed.run(symbols if self.world.follows_bars else ()))
 
     async def run(self) -> None:
         """Run until `stop`; raises what a pump or an effect raised, after an orderly stop."""

@@ -1,7 +1,7 @@
 """Market data on its way into the engine."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from engine.domain.inputs import History, Input, Trouble
 from engine.domain.instant import NS_PER_SECOND
@@ -27,7 +27,8 @@ class MarketFeed:
     A source that fails, or ends, is no failure of the engine: entries stop for want of fresh prices
     (U-53), what reduces goes on, and the source is asked again after a pause. One that is
     `recorded` is not: it would begin anew, so that its failure is raised, and its end is that of
-    the prices. `redact` takes secrets out of a text.
+    the prices. `redact` takes secrets out of a text. `account` is whose venue tells the prices,
+    where several do; "" for the only source.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class MarketFeed:
         clock: Clock,
         recorded: bool = False,
         redact: Callable[[str], str] = str,
+        account: str = "",
     ) -> None:
+        self.account = account
         self._market = market
         self._step = step
         self._clock = clock
@@ -114,7 +117,30 @@ class MarketFeed:
         self._failures += 1
 
     def _tell(self, code: str, severity: Severity, text: str) -> None:
-        self._step(Trouble(code=code, subject="market", text=text, severity=severity))
+        subject = self.account or "market"
+        self._step(Trouble(code=code, subject=subject, text=text, severity=severity))
 
     def _why(self, what: str, why: str) -> str:
         return clean_text(self._redact(f"{what}: {why}"))
+
+
+def feeds_of(
+    market: MarketData | Mapping[str, MarketData] | None,
+    *,
+    step: Callable[[Input], object],
+    clock: Clock,
+    recorded: bool,
+    redact: Callable[[str], str],
+) -> tuple[MarketFeed, ...]:
+    """A feed of each source, by the account whose venue it is where there are several.
+
+    None waits for another: what fails or is gone keeps no prices of another venue back.
+    """
+    sources = market if isinstance(market, Mapping) else {"": market}
+    return tuple(
+        MarketFeed(
+            source, step=step, clock=clock, recorded=recorded, redact=redact, account=account
+        )
+        for account, source in sources.items()
+        if source is not None
+    )

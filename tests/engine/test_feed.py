@@ -14,7 +14,7 @@ from engine.domain.market import Bar, MarketEvent, Quote
 from engine.domain.order import Side
 from engine.domain.run import Phase, RunState, Severity
 from engine.ports import Clock, MarketData
-from engine.runtime.feed import HISTORY_SECONDS, MarketFeed
+from engine.runtime.feed import HISTORY_SECONDS, MarketFeed, feeds_of
 from engine.runtime.virtual_time import run_virtual
 from tests.engine.test_builtin_signals import START, bars_of
 from tests.engine.wires import PRICE, Rig, play
@@ -120,6 +120,30 @@ def told(market: MarketData) -> list[Input]:
 
     run_virtual(run, START, 10_000)
     return given
+
+
+def test_C441_a_venue_whose_prices_fail_keeps_back_none_of_another() -> None:
+    """Each source is asked again by itself, and the alarm names the account (U-53)."""
+    broken, steady = Failing(10_000), Failing(9, after=100, seconds=1)
+    given: list[Input] = []
+
+    async def run(clock: Clock) -> None:
+        sources = {"fx": broken, "coins": steady}
+        feeds = feeds_of(
+            sources, step=given.append, clock=clock, recorded=False, redact=lambda text: text
+        )
+        pumps = [asyncio.create_task(feed.run(())) for feed in feeds]
+        await clock.sleep(99)
+        assert [feed.account for feed in feeds] == ["fx", "coins"]
+        for pump in pumps:
+            pump.cancel()
+
+    run_virtual(run, START, 10_000)
+    assert len(broken.asked) > 5
+    assert len(steady.asked) == 1
+    assert sum(isinstance(one, Bar) for one in given) == 99
+    (lost,) = [one for one in given if isinstance(one, Trouble)]
+    assert (lost.code, lost.subject) == ("MARKET_LOST", "fx")
 
 
 def test_u53_a_market_that_ends_has_failed_and_is_asked_again() -> None:

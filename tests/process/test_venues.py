@@ -118,6 +118,15 @@ def _accounts(program: Program) -> dict[str, str]:
     return {row["broker"]: row["state"] for row in program.ask("status")["accounts"]}
 
 
+def _links(program: Program) -> dict[str, str]:
+    return {name: row["state"] for name, row in program.ask("status")["brokers"].items()}
+
+
+def _last(program: Program, symbol: str) -> str:
+    (row,) = [row for row in program.ask("status")["positions"] if row["symbol"] == symbol]
+    return str(row["last"])
+
+
 def _until_ready(program: Program, *names: str) -> None:
     program.wait_for(lambda: _accounts(program) == dict.fromkeys(names, "READY"))
 
@@ -158,11 +167,10 @@ def _alone(name: str, folder: Path) -> Seen:
         _until_ready(program, name)
         seen.ready = json.loads(seen.run(program, "status", "--json").stdout)
         seen.refused = _buy(seen, program, server.told["symbols"][0], CASES[name])
-        status = json.loads(seen.run(program, "status", "--json").stdout)
+        status = program.ask("status")
         seen.held, seen.orders = status["positions"], status["orders"]
         done = seen.run(program, "kill", "--flatten", "all", "--json")
         seen.kill_code, seen.killed = done.returncode, json.loads(done.stdout)
-        seen.run(program, "doctor")
         seen.run(program, "stop")
         seen.ended = program.ended()
         seen.run(program, "journal", "events", "--json")
@@ -189,6 +197,9 @@ def _together(folder: Path) -> Seen:
             seen.refused += _buy(seen, program, symbol, CASES[name])
         seen.held = program.ask("status")["positions"]
         pairs.kill()
+        program.wait_for(lambda: _links(program)["oanda"] != "CONNECTED")
+        before = _last(program, "BTC-USDT")
+        program.wait_for(lambda: _last(program, "BTC-USDT") != before)  # its prices go on
         done = seen.run(program, "kill", "--flatten", "all", "--json")
         seen.kill_code, seen.killed = done.returncode, json.loads(done.stdout)
         seen.run(program, "stop")
