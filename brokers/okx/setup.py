@@ -1,6 +1,8 @@
 """Opening an account at OKX, and its market data where they are wanted."""
 
-from brokers import PriceSource, VenueSetup
+from collections.abc import Callable
+
+from brokers import PriceSource, Secret, VenueSetup
 from brokers.okx.adapter import OkxBroker
 from brokers.okx.client import Client, Keys
 from brokers.okx.hosts import hosts_of
@@ -8,7 +10,7 @@ from brokers.okx.market import OkxMarket
 from brokers.okx.money import money_of
 from brokers.okx.settings import OkxConfig
 from brokers.okx.terms import is_pair
-from engine.ports import MarketData
+from engine.ports import AuthFailed, MarketData
 from engine.reference.textfile import BadFile
 
 
@@ -27,14 +29,17 @@ def open_okx(plan: VenueSetup) -> OkxConnection:
     """Open the account of `plan`; nothing is asked of the venue by that.
 
     Raises BadFile for an address that is none of OKX's, and where prices are wanted and no symbol
-    is one of its pairs; and what `plan.secret` raises for a secret that is missing.
+    is one of its pairs. A secret that is missing is told when the account connects: other accounts
+    are worked without it (X-52).
     """
     settings: OkxConfig = plan.settings
     hosts = hosts_of(plan.name, settings)
-    variables = (settings.key_env, settings.secret_env, settings.passphrase_env)
-    key, secret, passphrase = map(plan.secret, variables)
     demo = settings.environment == "demo"
-    keys = Keys(key=key.reveal, secret=secret.reveal, passphrase=passphrase.reveal)
+    keys = Keys(
+        key=_found(plan, settings.key_env),
+        secret=_found(plan, settings.secret_env),
+        passphrase=_found(plan, settings.passphrase_env),
+    )
     client = Client(hosts.rest, clock=plan.clock, keys=keys, demo=demo)
     broker = OkxBroker(
         plan.name,
@@ -54,3 +59,21 @@ def open_okx(plan: VenueSetup) -> OkxConnection:
         )
     public = Client(hosts.rest, clock=plan.clock, keys=None, demo=demo)
     return OkxConnection(broker, OkxMarket(hosts, public, symbols))
+
+
+def _found(plan: VenueSetup, variable: str) -> Callable[[], str]:
+    """Reveals the secret of a variable, looked for until it is found and then kept as a Secret.
+
+    That raises AuthFailed, whose sentence says where it was looked for.
+    """
+    kept: list[Secret] = []
+
+    def reveal() -> str:
+        if not kept:
+            try:
+                kept.append(plan.secret(variable))
+            except Exception as error:  # whatever looks for secrets says where in its words
+                raise AuthFailed(str(error)) from error
+        return kept[0].reveal()
+
+    return reveal

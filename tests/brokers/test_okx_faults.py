@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from brokers import open_venue
 from brokers.okx.client import Client, Keys
 from brokers.okx.stream import AccountStream
 from engine.domain.order import OrderStatus
@@ -32,7 +33,7 @@ from engine.ports import (
 from engine.runtime.clock import SystemClock
 from tests.brokers.conformance import Lab
 from tests.venues.okx import KEY, PASSPHRASE, SECRET, UID, OkxServer
-from tests.venues.okx_lab import SYMBOL, lab_of, opened
+from tests.venues.okx_lab import SECRETS, SYMBOL, Told, lab_of, opened, setup_of
 
 D = Decimal
 S = OrderStatus
@@ -473,6 +474,27 @@ async def test_wrong_credentials_are_named_as_such_and_never_shown(
     shown = f"{refused.value!r} {refused.value} {connection.broker!r} {vars(connection.broker)}"
     assert "wrong-secret-words" not in shown
     assert SECRET not in shown
+    await connection.broker.disconnect()
+
+
+@pytest.mark.parametrize("missing", SECRETS)
+async def test_X52_an_account_without_a_key_opens_and_is_refused_when_it_connects(
+    server: OkxServer, missing: str
+) -> None:
+    """Else nothing could be closed at the other venues of the same config."""
+    known = dict(SECRETS)
+    del known[missing]
+
+    def secret(variable: str) -> Told:
+        if variable not in known:
+            raise LookupError(f"{variable} is missing: it is not set")
+        return Told(known[variable])
+
+    connection = open_venue(msgspec.structs.replace(setup_of(server), secret=secret))
+    with pytest.raises(AuthFailed, match=f"{missing} is missing"):
+        await connection.broker.connect()
+    known[missing] = SECRETS[missing]
+    await connection.broker.connect()
     await connection.broker.disconnect()
 
 
