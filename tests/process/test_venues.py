@@ -8,6 +8,7 @@ the venue can no longer be behind: all of it happens side by side, and each test
 """
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -55,12 +56,13 @@ CASES: Final = {
 
 
 class Server:
-    """The local server of a venue."""
+    """The local server of a venue, whose files lie below `folder`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.venues.serve", name, "--walk"],
             cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(folder)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -159,7 +161,7 @@ def _is_protected(program: Program, symbol: str) -> bool:
 
 def _alone(name: str, folder: Path) -> Seen:
     """Buy with a protection, kill, stop: all by commands."""
-    seen, server, program = Seen(folder), Server(name), Program(folder)
+    seen, server, program = Seen(folder), Server(name, folder), Program(folder)
     try:
         program.configure(server.told["config"])
         program.environment |= server.told["environment"]
@@ -185,7 +187,7 @@ def _alone(name: str, folder: Path) -> Seen:
 def _together(folder: Path) -> Seen:
     """Binance and OANDA in one engine; OANDA's server is gone when all is to be closed."""
     seen, program = Seen(folder), Program(folder)
-    coins, pairs = Server("binance"), Server("oanda")
+    coins, pairs = Server("binance", folder), Server("oanda", folder)
     try:
         route = '[[routes]]\nsymbol = "EUR_USD"\nbroker = "oanda"\n'
         both = coins.told["config"].replace('["BTC-USDT"]', '["BTC-USDT", "EUR_USD"]')
@@ -273,7 +275,7 @@ def _told_once(seen: Seen, program: Program, name: str) -> None:
 def test_U72_a_key_that_the_venue_refuses_ends_the_start_in_one_sentence(
     tmp_path: Path, name: str
 ) -> None:
-    seen, server, program = Seen(tmp_path), Server(name), Program(tmp_path)
+    seen, server, program = Seen(tmp_path), Server(name, tmp_path), Program(tmp_path)
     try:
         program.configure(server.told["config"])
         keys = server.told["environment"]
