@@ -18,7 +18,7 @@ VARIABLES = {
     "alpaca": ("ALPACA_API_KEY", "ALPACA_SECRET_KEY"),
     "ibkr": (),
     "binance": ("BINANCE_API_KEY", "BINANCE_SECRET_KEY"),
-    "coinbase": ("COINBASE_API_KEY", "COINBASE_SECRET_KEY"),
+    "coinbase": (),  # its sandbox asks for none
     "okx": ("OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE"),
     "oanda": ("OANDA_API_TOKEN",),
 }
