@@ -371,7 +371,7 @@ class WorldView:
             working=work is not None,
             state=row.state if work is None else work.state,
             closed=closed if row.closed is None else row.closed,
-            kept=() if data.halt is None else kept(self._book, account, data.halt.flatten),
+            kept=() if data.halt is None else kept(self._world, account, data.halt.flatten),
             vanished=vanished(account),
             kill=row,
         )

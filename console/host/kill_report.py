@@ -50,7 +50,7 @@ class KillReport:
             "cancelled": cancelled(account),
             "closed": work.closed,
             "left": [*remaining],
-            "kept": [*kept(self._world.book, account, halt.flatten)],
+            "kept": [*kept(self._world, account, halt.flatten)],
             "unknown": [*doubtful],
             "vanished": [*vanished(account)],
         }

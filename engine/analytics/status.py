@@ -15,7 +15,7 @@ from engine.domain.money import ONE, ZERO, plain
 from engine.domain.run import CircuitState, LinkState, Phase, RunState
 from engine.domain.suspicion import CORPORATE_ACTION
 from engine.exits.rules import shown_target
-from engine.plans.kill import left, unknown, vanished
+from engine.plans.kill import kept, left, unknown, vanished
 from engine.state.account import AccountState, Circuit
 from engine.state.cover import covered, stop_of
 from engine.state.order import Order
@@ -161,9 +161,11 @@ def _kill(world: World, account: AccountState) -> dict[str, Any] | None:
     """How far a kill is in one account, and what it has still to prove; None without one."""
     if account.kill is None:
         return None
+    halt = world.book.data.halt
     return {
         "state": account.kill.state,
         "left": list(left(world, account)),
+        "kept": [] if halt is None else list(kept(world, account, halt.flatten)),
         "unknown": list(unknown(world, account)),
         "vanished": list(vanished(account)),
     }

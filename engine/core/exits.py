@@ -9,8 +9,8 @@ from engine.domain.position import ExitReason
 from engine.domain.run import Phase, Severity
 from engine.exits import rules
 from engine.exits.hours import before_close, is_late
-from engine.exits.reducible import in_lots
 from engine.plans.exit import plan_exit
+from engine.plans.too_small import is_too_small
 from engine.state.position import Position
 from engine.world import World
 
@@ -22,7 +22,7 @@ def ask_exits(world: World, position: Position, now: Nanos) -> Iterator[ev.Event
     """
     if position.is_closing or world.book.data.phase is not Phase.RUNNING:
         return
-    if not in_lots(world, position, abs(position.quantity)):
+    if is_too_small(world, position):
         return
     if world.is_shut(position.symbol, now):
         yield from _end_missed(world, position, now)

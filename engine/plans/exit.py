@@ -7,7 +7,7 @@ from typing import Final
 from engine.domain import events as ev
 from engine.domain.codes import Code, Outcome
 from engine.domain.instant import LATEST, NS_PER_SECOND, Nanos
-from engine.domain.money import plain
+from engine.domain.money import ZERO, plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitDecision, ExitReason
 from engine.domain.run import Severity
@@ -23,6 +23,7 @@ from engine.plans.reducing import (
     last,
     may_send,
 )
+from engine.plans.too_small import is_refused_as_small
 from engine.state.order import Order
 from engine.state.pauses import before_attempt
 from engine.state.position import ExitPlan, Position
@@ -177,11 +178,14 @@ def _close(
         yield from _nothing_there(position, plan)
         return
     if not in_lots(world, position, there(world, position)):
-        yield from _too_little(world, position, plan)
+        yield from _too_little(world, position, plan, "less than a lot")
         return
     if plan.quantity is not None and not in_lots(world, position, plan.quantity):
         why = "less than a lot is left of the part, which the venue does not take"
         yield _abandoned(position, plan, why)
+        return
+    if _is_worth_too_little(world, position, plan):
+        yield from _too_little(world, position, plan, "less than the smallest amount of an order")
         return
     yield from _attempt(world, position, plan, others, now)
 
@@ -334,12 +338,20 @@ def _nothing_there(position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
     )
 
 
-def _too_little(world: World, position: Position, plan: ExitPlan) -> Iterator[ev.Event]:
-    """No order can close what is left."""
-    yield _abandoned(position, plan, "less than a lot is left, which the venue does not take")
+def _is_worth_too_little(world: World, position: Position, plan: ExitPlan) -> bool:
+    """Whether the venue has refused the attempt of a close, and what is to be closed is worth less
+    than it takes in an order: of a part that is the order, else all that is held."""
+    failed = _failed(world, position, plan)
+    held = abs(position.quantity) if plan.is_whole else ZERO
+    return failed is not None and is_refused_as_small(world, failed, held)
+
+
+def _too_little(world: World, position: Position, plan: ExitPlan, why: str) -> Iterator[ev.Event]:
+    """No order can close what is left: `why`, it is less than what."""
+    yield _abandoned(position, plan, f"{why} is left, which the venue does not take")
     reason = (
         f"{plain(abs(position.quantity))} {position.symbol} in {position.account} are not closed: "
-        "less than a lot, which the venue does not take"
+        f"{why}, which the venue does not take"
     )
     yield from not_closed(world, position, plan, Outcome.REJECTED, Code.BAD_LOT, reason)
 

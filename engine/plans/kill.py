@@ -19,14 +19,13 @@ from engine.domain.money import plain
 from engine.domain.order import OrderStatus
 from engine.domain.position import ExitReason
 from engine.domain.run import Flatten, Halt, KillState, Level, Severity, Trigger
-from engine.exits.reducible import in_lots
 from engine.plans.exit import close_now
 from engine.plans.kill_lists import denied
 from engine.plans.reduce import withdraw
 from engine.plans.reducing import hindrance, is_ending, may_send
+from engine.plans.too_small import is_too_small, told_too_small
 from engine.reconcile.compare import PRICE_DRIFT
 from engine.state.account import AccountState, KillWork
-from engine.state.book import Book
 from engine.state.cover import uncovered
 from engine.state.order import Order
 from engine.state.pauses import DOUBT, KILL_LOOK, KILL_LOOK_LATER, lengthening
@@ -151,17 +150,32 @@ def in_scope(position: Position, flatten: Flatten) -> bool:
     return flatten is Flatten.DAY and position.trade_type.ends_with_session
 
 
-def kept(book: Book, account: AccountState, flatten: Flatten) -> tuple[str, ...]:
+def kept(world: World, account: AccountState, flatten: Flatten) -> tuple[str, ...]:
     """The holdings of an account that a kill of this scope leaves as they are, sorted.
 
-    Each is a symbol, a signed quantity and, where no stop at the venue covers all of it, that.
+    Each is a symbol, a signed quantity and, where no stop at the venue covers all of it, that; or,
+    of what no order can close, that it is too small.
     """
-    rows = [p for p in account.positions.values() if not in_scope(p, flatten)]
-    return tuple(sorted(f"{p.symbol} {plain(p.quantity)}{_bare(book, p)}" for p in rows))
+    held = account.positions.values()
+    rows = [
+        f"{p.symbol} {plain(p.quantity)}{_bare(world, p)}" for p in held if not in_scope(p, flatten)
+    ]
+    return tuple(sorted([*rows, *_too_small(world, account, flatten)]))
 
 
-def _bare(book: Book, position: Position) -> str:
-    bare = uncovered(book, position)
+def _too_small(world: World, account: AccountState, flatten: Flatten) -> list[str]:
+    """What is in scope and no order can close."""
+    held = account.positions.values()
+    return [told_too_small(p) for p in held if in_scope(p, flatten) and is_too_small(world, p)]
+
+
+def _to_close(world: World, position: Position, flatten: Flatten) -> bool:
+    """Whether a kill of this scope closes a position: it is in scope, and an order can."""
+    return in_scope(position, flatten) and not is_too_small(world, position)
+
+
+def _bare(world: World, position: Position) -> str:
+    bare = uncovered(world.book, position)
     if bare <= 0:
         return ""
     return " without a stop" if bare == abs(position.quantity) else f", {plain(bare)} of it bare"
@@ -206,8 +220,7 @@ def _close_unread(
         return
     gone, closed = denied(account), []
     for position in tuple(account.positions.values()):
-        wanted = in_scope(position, halt.flatten) and position.symbol not in gone
-        if not wanted or not in_lots(world, position, abs(position.quantity)):
+        if position.symbol in gone or not _to_close(world, position, halt.flatten):
             continue
         decided = tuple(close_now(world, position, ExitReason.KILL, halt.trigger))
         closed += [f"{position.symbol} {plain(position.quantity)}"] if decided else []
@@ -278,7 +291,7 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
         return
     gone = denied(account)
     for position in tuple(account.positions.values()):
-        if in_scope(position, halt.flatten) and position.symbol not in gone:
+        if position.symbol not in gone and _to_close(world, position, halt.flatten):
             yield from close_now(world, position, ExitReason.KILL, halt.trigger)
     remaining, doubtful = left(world, account), unknown(world, account)
     # A list that is behind a fill proves nothing of its symbol yet.
@@ -304,7 +317,8 @@ def after_read(world: World, snapshot: VenueSnapshot, now: Nanos) -> Iterator[ev
 def left(world: World, account: AccountState) -> tuple[str, ...]:
     """What a kill has still to close and to cancel in an account: holdings and order ids.
 
-    What the venue lists and nothing here explains is left too, in any trade type, and an order that
+    What no order can close, since it is too small, is none of it: `kept` names it. What the venue
+    lists and nothing here explains is left too, in any trade type, and an order that
     cannot be taken over, since its id is that of another account's. Once the kill is
     proved, the close of something that was out of its scope is nothing against that.
     """
@@ -315,7 +329,7 @@ def left(world: World, account: AccountState) -> tuple[str, ...]:
     held = [
         f"{p.symbol} {plain(p.quantity)}"
         for p in account.positions.values()
-        if in_scope(p, halt.flatten)
+        if _to_close(world, p, halt.flatten)
     ]
     held += [
         f"{d.symbol} {d.venue or '0'} listed" for d in account.differences if d.kind != PRICE_DRIFT
@@ -391,7 +405,8 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     if work is None:
         return
     gone, untold = cancelled(account), vanished(account)
-    unread = _is_unread(account, work, now)
+    unread, halt = _is_unread(account, work, now), world.book.data.halt
+    small = [] if halt is None else _too_small(world, account, halt.flatten)
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
         _waits_for_open(world, p.symbol, now)
@@ -416,6 +431,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
         f"position{_s(work.closed)} closed, "
         f"{len(remaining)} left, {len(doubtful)} unknown"
         + (f"; {_not_known(account)}" if unread else "")
+        + (f"; {', '.join(small[:_NAMED])}" if small else "")
         + (f"; NOT PROVED SOLD: {_not_told(account, untold)}" if untold else "")
         + (f"; CANNOT FLATTEN, the market is closed: {', '.join(shut)}" if shut else ""),
     )

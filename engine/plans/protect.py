@@ -15,6 +15,7 @@ from engine.exits.stops import is_trading, trades_until
 from engine.plans.exit import close_waits, plan_exit
 from engine.plans.reducing import PROTECT, cancel, is_ending, last, may_send, stop_order
 from engine.plans.suspected_split import awaits_price
+from engine.plans.too_small import is_too_small
 from engine.state import pauses
 from engine.state.cover import uncovered
 from engine.state.order import Order
@@ -115,7 +116,12 @@ def same_until(world: World, account: str, symbol: str, now: Nanos) -> Nanos:
 def _place(
     world: World, position: Position, stop: Decimal, wanted: Decimal, now: Nanos
 ) -> Iterator[ev.Event]:
-    """The next stop, or the close of what cannot have one; a close that waits is one already."""
+    """The next stop, or the close of what cannot have one; a close that waits is one already.
+
+    What is too small for an order has neither.
+    """
+    if is_too_small(world, position):
+        return
     newest = last(world, position, PROTECT)
     if newest is not None and newest.status is _S.REJECTED and newest.reject_code != Code.NOT_SENT:
         if not position.is_closing:
@@ -218,6 +224,8 @@ def _unprotected(position: Position, quantity: Decimal) -> ev.Unprotected:
 def _late(world: World, position: Position, now: Nanos) -> bool:
     """Whether a stop for all of a position has not been known to rest for too long."""
     if position.stop is None or not world.able(position.account).native_stop:
+        return False
+    if is_too_small(world, position):
         return False
     since = position.unprotected_since
     if not since:

@@ -349,6 +349,11 @@ class Table:
 
     makes: type[Liar] = Liar
 
+    @staticmethod
+    def facts(symbol: str) -> Instrument:
+        """What is known of an instrument."""
+        return default_instrument(symbol, "SIM")
+
     def __init__(
         self, clock: VirtualClock, config: Config = CONFIG, able: Capabilities = PLAIN
     ) -> None:
@@ -367,7 +372,7 @@ class Table:
                 Book(),
                 config,
                 {BROKER: able},
-                instrument_of=lambda symbol: default_instrument(symbol, "SIM"),
+                instrument_of=self.facts,
                 home_calendar="SIM",
             ),
             brokers={BROKER: self.venue},

@@ -68,6 +68,7 @@ def test_c441_it_becomes_verified_by_itself_once_the_venue_is_back() -> None:
             "left": [],
             "unknown": [],
             "vanished": [],
+            "kept": [],
         }
         assert not pair.far.positions
         assert not pair.far.open
