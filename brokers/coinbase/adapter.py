@@ -68,6 +68,8 @@ CAPABILITIES: Final = Capabilities(
     late_arrival_seconds=5,
     timeout_seconds=5,
     cancel_all=False,
+    # A quantity off `base_increment` is refused, that of a close too.
+    odd_lots=False,
     cancels_together=True,
     nets_buying_power=True,
     states_instruments=True,

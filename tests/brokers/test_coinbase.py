@@ -815,6 +815,17 @@ async def test_what_is_off_the_venue_s_rules_is_refused_before_it_is_sent(
     assert venue.count("create") == 0
 
 
+async def test_c154_a_close_of_a_quantity_off_the_lot_is_refused_and_said_beforehand(
+    venue: CoinbaseVenue, lab: Lab
+) -> None:
+    """So that the engine closes in whole lots, and names what is left."""
+    await lab.start()
+    with pytest.raises(Rejected) as refused:
+        await lab.submit("a", "SELL", "0.12345")
+    assert refused.value.code == "INVALID_SIZE_PRECISION"
+    assert not lab.broker.capabilities.odd_lots
+
+
 async def test_the_smallest_amount_itself_is_taken(venue: CoinbaseVenue, lab: Lab) -> None:
     await lab.start()
     await lab.submit("a", "BUY", "0.01", limit="100")
