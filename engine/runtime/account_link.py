@@ -52,6 +52,7 @@ from engine.runtime.clock import SteadyTime
 from engine.runtime.link import LONGEST_SECONDS, Link
 from engine.runtime.looks import Looks
 from engine.runtime.outside import Outside
+from engine.runtime.pace import Pace
 from engine.runtime.send_gate import SendGate
 from engine.runtime.silence_watch import SilenceWatch
 from engine.runtime.transport.attempts import attempted
@@ -107,7 +108,8 @@ class AccountLink:
         self._step = step
         self._spawn = spawn
         self._link = Link(broker.name, time.now)
-        self._venue = Venue(broker, self._link, gate, book, time, outside=outside)
+        pace = Pace(clock)
+        self._venue = Venue(broker, self._link, gate, book, time, outside=outside, pace=pace)
         self._outside = outside
         self._resiliency = resiliency
         self._symbols = symbols
@@ -138,6 +140,7 @@ class AccountLink:
             step=step,
             spawn=spawn,
             pauses=Backoff(jitter),
+            pace=pace,
         )
         self.silence = SilenceWatch(
             broker,

@@ -19,6 +19,7 @@ from engine.domain.instant import NS_PER_SECOND, Nanos
 from engine.ports import Ambiguous, BrokerError, Clock, OrderReport
 from engine.runtime.backoff import FIRST_PAUSE, Backoff
 from engine.runtime.link import Link
+from engine.runtime.pace import Pace
 from engine.runtime.venue import Venue
 from engine.state.book import Book
 
@@ -40,7 +41,8 @@ class Looks:
     """The looks at one account; `name` is the account's name under `[brokers]`.
 
     `step` hands an input to the core and returns what it led to; `spawn` runs work that nobody
-    waits for; `pauses` are those between looks that fail.
+    waits for; `pauses` are those between looks that fail; `pace` says how soon a venue that asked
+    to wait is looked at again.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Looks:
         step: Callable[[Input], Step],
         spawn: Callable[[Coroutine[Any, Any, None]], None],
         pauses: Backoff,
+        pace: Pace,
     ) -> None:
         self._name = name
         self._venue = venue
@@ -63,6 +66,7 @@ class Looks:
         self._step = step
         self._spawn = spawn
         self._pauses = pauses
+        self._pace = pace
         self.early: list[OrderReport] | None = []
         """What the venue reported before the first look at it, which tells it in order; None once
         that look has ended."""
@@ -127,6 +131,9 @@ class Looks:
 
     async def _look(self, reason: str) -> None:
         try:
+            if not await self._may_begin():
+                self._waiting[reason] = None
+                return
             seen = await self._seen(for_kill=self._book.account(self._name).kill is not None)
             if isinstance(seen, BrokerError):
                 self._failed(reason, seen)
@@ -137,6 +144,14 @@ class Looks:
                 self.release_early()
         finally:
             self._looking.discard(reason)
+
+    async def _may_begin(self) -> bool:
+        """Wait for as long as the venue asked for, each look for itself; False where the connection
+        was lost meanwhile."""
+        while wait := self._pace.wait():
+            await self._clock.sleep(wait)
+        self._pace.began()
+        return self._link.is_up
 
     def _name_missing(self, seen: VenueSnapshot) -> None:
         """A look has succeeded; what it went without is told once a state, however the venue words

@@ -45,6 +45,7 @@ from engine.runtime.outside import (
     named_order,
     named_position,
 )
+from engine.runtime.pace import Pace
 from engine.runtime.rows import contradicted_orders, net_positions
 from engine.runtime.send_gate import SendGate
 from engine.state import pauses
@@ -78,6 +79,7 @@ class Venue:
         time: SteadyTime,
         *,
         outside: Outside,
+        pace: Pace,
     ) -> None:
         self._broker = broker
         self._link = link
@@ -85,6 +87,7 @@ class Venue:
         self._book = book
         self._time = time
         self._outside = outside
+        self._pace = pace
         self._ids = OrderIds(broker.name, book)
         self._odd_since: Nanos | None = None
         """Since when its balances contradict what it says is held; None while they do not."""
@@ -130,10 +133,7 @@ class Venue:
         if error is not None:
             return [CancelFailed(self._broker.name, key, error) for key in keys]
         failed = [key for key in keys if key in refused]
-        return [
-            CancelFailed(self._broker.name, key, self._outside.error(refused[key]))
-            for key in failed
-        ]
+        return [CancelFailed(self._broker.name, key, self._heard(refused[key])) for key in failed]
 
     async def modify(self, key: str, wanted: Replacement, *, adds: bool) -> ModifyFailed | None:
         """Ask for other terms; None when the request was taken.
@@ -176,7 +176,7 @@ class Venue:
                 then(FILLS)
                 fills = await self._broker.get_fills_since(since - FILL_MARGIN)
         except Exception as error:  # one of the six, or ambiguous
-            return QueryFailed(self._broker.name, key, self._outside.error(error))
+            return QueryFailed(self._broker.name, key, self._heard(error))
         fault = "" if order is None else order_fault(order)
         if order is not None and known is not None and not fault and _is_other(order, known):
             fault = f"{order.side} {order.symbol} has the id of {known.side} {known.symbol}"
@@ -240,7 +240,7 @@ class Venue:
                 # Fills last: whatever holdings and cash already show is then among them.
                 fills = await broker.get_fills_since(since)
         except Exception as error:  # one of the six, or ambiguous
-            return self._outside.error(error)
+            return self._heard(error)
         rows = tuple(map(named_position, positions))
         faulty = {p.symbol: fault for p in rows if (fault := position_fault(p))}
         positions = net_positions(row for row in rows if row.symbol not in faulty)
@@ -353,7 +353,7 @@ class Venue:
             async with self._link.request(BALANCES, grace=0, limit=BEAT_SECONDS):
                 return await told()
         except Exception as error:  # one of the six, or ambiguous
-            return self._outside.error(error)
+            return self._heard(error)
 
     async def _movements(self, since: Nanos) -> tuple[CashMovement, ...] | BrokerError:
         """Cash that moved without a trade since then, in nanoseconds UTC, and since the history was
@@ -370,7 +370,7 @@ class Venue:
                 told = await self._broker.get_cash_movements_since(since)
         except Exception as error:  # one of the six, or ambiguous
             self._unread_since = since
-            return self._outside.error(error)
+            return self._heard(error)
         self._unread_since = None
         return told
 
@@ -411,6 +411,12 @@ class Venue:
             for fill in map(self._ids.of_fill, map(named_fill, map(dated, fills)))
         )
 
+    def _heard(self, error: Exception) -> BrokerError:
+        """A failure as one of the six; one that asks to wait puts off the looks."""
+        told = self._outside.error(error)
+        self._pace.heard(told)
+        return told
+
     async def _failure(
         self, key: str, request: Callable[[], Awaitable[None]]
     ) -> BrokerError | None:
@@ -420,7 +426,7 @@ class Venue:
             async with self._link.request(key, grace):
                 await request()
         except Exception as error:  # one of the six, or ambiguous
-            return self._outside.error(error)
+            return self._heard(error)
         return None
 
 
