@@ -132,9 +132,16 @@ def submit_failed(world: World, given: SubmitFailed, now: Nanos) -> Iterator[ev.
 
 
 def submit_put_off(world: World, given: SubmitPutOff, now: Nanos) -> Iterator[ev.Event]:
-    """Record that an order has not left yet, and when it is tried again (C-401)."""
+    """Record that an order has not left yet, and when it is tried again (C-401).
+
+    Of one that an earlier process may have sent that may be the question about it, before which it
+    is not handed to the broker.
+    """
     order = world.book.order_in(given.account, given.client_order_id)
-    if order is not None and order.status is OrderStatus.PENDING_NEW:
+    if order is None:
+        return
+    asks_first = order.status is OrderStatus.CREATED and order.check_first
+    if asks_first or order.status is OrderStatus.PENDING_NEW:
         yield ev.SendPutOff(
             account=order.account,
             client_order_id=order.client_order_id,

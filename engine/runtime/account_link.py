@@ -49,6 +49,7 @@ from engine.runtime.answers import wait_fault
 from engine.runtime.backoff import Backoff
 from engine.runtime.cancels import Cancels
 from engine.runtime.clock import SteadyTime
+from engine.runtime.first_question import FirstQuestion
 from engine.runtime.link import LONGEST_SECONDS, Link
 from engine.runtime.looks import Looks
 from engine.runtime.outside import Outside
@@ -141,6 +142,16 @@ class AccountLink:
             spawn=spawn,
             pauses=Backoff(jitter),
             pace=pace,
+        )
+        self._first_question = FirstQuestion(
+            broker,
+            book,
+            self._venue,
+            self._link,
+            connected=self._connected,
+            clock=clock,
+            time=time,
+            step=step,
         )
         self.silence = SilenceWatch(
             broker,
@@ -352,22 +363,9 @@ class AccountLink:
     # --- orders -----------------------------------------------------------------------------------
 
     async def is_new(self, order: OrderTerms) -> bool:
-        """Whether the venue does not know an order that an earlier process may have sent.
-
-        What that process sent last may still arrive. Unless the venue refuses an id for ever once
-        it was used, the question waits until it cannot: it would take a second order of an id whose
-        first has ended. An order that is known, or about which the venue does not answer, is told
-        to the core.
-        """
-        able = self._broker.capabilities
-        if not able.deduplicates:
-            wait = self._book.data.started_at + able.arrival - self._time.now()
-            await self._clock.sleep(max(wait, 0) / NS_PER_SECOND)
-        answer = await self._venue.look_up(order.client_order_id)
-        if isinstance(answer, QueryAnswered) and answer.order is None:
-            return True
-        self._step(answer)
-        return False
+        """Whether the venue does not know an order that an earlier process may have sent; see
+        `FirstQuestion.is_new`."""
+        return await self._first_question.is_new(order)
 
     def lost_since(self, connection: int) -> NotSent | None:
         """Why an order that was decided on this connection must not leave any more, if so."""

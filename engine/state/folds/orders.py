@@ -92,7 +92,8 @@ def _adopted(book: Book, event: ev.OrderAdopted, at: Nanos) -> None:
 def _sent(book: Book, event: ev.OrderSent, at: Nanos) -> None:
     order = book.order_in(event.account, event.client_order_id)
     if order is not None and order.status is OrderStatus.CREATED:
-        update_order(book, order, at, status=OrderStatus.PENDING_NEW, sent_at=at)
+        # What the question before it waited for is over.
+        update_order(book, order, at, status=OrderStatus.PENDING_NEW, sent_at=at, put_off_until=0)
     elif order is not None:
         update_order(book, order, at, sent_at=at)
 
