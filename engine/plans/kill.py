@@ -154,19 +154,18 @@ def kept(world: World, account: AccountState, flatten: Flatten) -> tuple[str, ..
     """The holdings of an account that a kill of this scope leaves as they are, sorted.
 
     Each is a symbol, a signed quantity and, where no stop at the venue covers all of it, that; or,
-    of what no order can close, that it is too small.
+    of what no order can close, in scope or not, that it is too small.
     """
-    held = account.positions.values()
-    rows = [
-        f"{p.symbol} {plain(p.quantity)}{_bare(world, p)}" for p in held if not in_scope(p, flatten)
-    ]
-    return tuple(sorted([*rows, *_too_small(world, account, flatten)]))
+    small, held = _too_small(world, account), account.positions.values()
+    left_open = (p for p in held if p.symbol not in small and not in_scope(p, flatten))
+    rows = [f"{p.symbol} {plain(p.quantity)}{_bare(world, p)}" for p in left_open]
+    return tuple(sorted([*rows, *small.values()]))
 
 
-def _too_small(world: World, account: AccountState, flatten: Flatten) -> list[str]:
-    """What is in scope and no order can close."""
-    held = account.positions.values()
-    return [told_too_small(p) for p in held if in_scope(p, flatten) and is_too_small(world, p)]
+def _too_small(world: World, account: AccountState) -> dict[str, str]:
+    """What no order can close, by symbol, and how that is told."""
+    held = account.positions.items()
+    return {symbol: told_too_small(p) for symbol, p in held if is_too_small(world, p)}
 
 
 def _to_close(world: World, position: Position, flatten: Flatten) -> bool:
@@ -405,8 +404,7 @@ def _prove(world: World, account: AccountState, state: str, now: Nanos) -> Itera
     if work is None:
         return
     gone, untold = cancelled(account), vanished(account)
-    unread, halt = _is_unread(account, work, now), world.book.data.halt
-    small = [] if halt is None else _too_small(world, account, halt.flatten)
+    unread, small = _is_unread(account, work, now), sorted(_too_small(world, account).values())
     remaining, doubtful = left(world, account), unknown(world, account)
     shut = [
         _waits_for_open(world, p.symbol, now)

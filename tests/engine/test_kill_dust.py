@@ -85,6 +85,20 @@ def test_x52_what_only_is_too_small_is_named_at_once() -> None:
     play(scene, able=LOTS)
 
 
+@pytest.mark.parametrize("flatten", Flatten)
+def test_x52_it_is_told_in_any_scope_and_is_not_called_bare(flatten: Flatten) -> None:
+    """No stop could cover it: that it lacks one is no news."""
+
+    async def scene(table: Table) -> None:
+        table.venue.move("AAA", D("0.4"))
+        await table.engine.command(kills(flatten))
+        await table.until(lambda: bool(table.events(ev.KillProved)), 25)
+        await table.wait(120)
+        assert row(table) == ("VERIFIED", [], ["AAA 0.4 too small to sell"])
+
+    play(scene, able=LOTS)
+
+
 def test_x52_of_a_short_it_says_that_it_cannot_be_bought_back() -> None:
     async def scene(table: Table) -> None:
         table.venue.move("AAA", D("-0.4"))
