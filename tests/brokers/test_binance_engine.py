@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from console.host.kill_report import KillReport
 from engine.domain import commands as ask
 from engine.domain import events as ev
 from engine.domain.instrument import default_instrument
 from engine.domain.order import OrderStatus, Side
+from engine.domain.run import Flatten
+from engine.plans.kill import CLEAN_READS
 from engine.ports import Settled
 from engine.runtime.clock import SystemClock
 from engine.runtime.engine import Engine
@@ -188,3 +191,25 @@ async def test_a_fee_in_the_coin_leaves_the_account_and_the_book_alike(desk: Des
     await desk.until(lambda: desk.held == D("0.4995"))
     (position,) = await desk.broker.get_positions()
     assert position.quantity == desk.held
+
+
+async def test_x52_a_kill_names_what_a_fee_in_the_coin_has_left_and_tries_no_more(
+    desk: Desk,
+) -> None:
+    """An order is for a multiple of 0.00001: the rest of the coin can be sold in none."""
+    desk.server.fee_rate = D("0.001")
+    await desk.buy("0.12345")
+    await desk.until(lambda: desk.held == D("0.12332655"))
+    desk.server.fee_rate = D(0)
+    before = desk.server.count("submit")
+    await desk.engine.command(ask.Kill(by="test", flatten=Flatten.ALL))
+    report = KillReport(desk.engine.world)
+    await desk.until(lambda: desk.held == D("0.00000655"))
+    work = desk.book.account("binance").kill
+    assert work is not None
+    await desk.until(lambda: work.clean_reads >= CLEAN_READS)
+    told = report.brokers()["binance"]
+    assert (told["left"], told["unknown"]) == ([], [])
+    assert told["kept"] == [f"{SYMBOL} 0.00000655 too small to sell"]
+    assert desk.server.count("submit") == before + 1
+    assert len([r for r in desk.records if isinstance(r.event, ev.ExitPlanned)]) == 1
